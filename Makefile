@@ -1,0 +1,39 @@
+# Everything a person runs. Each target sets itself up: Python >= 3.11 and make are all a fresh machine needs.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.ready
+
+.PHONY: help demo test check bench lock clean
+
+help: ## what there is to run
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(SETUP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "stitchline needs Python >= 3.11; run: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(SETUP) ## a seeded shop day on a real Kafka, from anonymous clicks to leads
+	$(BIN)/stitchline demo
+
+test: $(SETUP) ## every test, on a real broker (under 10 minutes)
+	$(BIN)/python -m pytest tests --ignore=tests/bench
+
+check: $(SETUP) ## lint, types, import contracts, sizes, schemas
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/sizes.py
+
+bench: $(SETUP) ## throughput as ratios against the pure core, in one run
+	$(BIN)/python -m tests.bench
+
+lock: ## resolve the dependencies again (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean: ## forget what was installed and built
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

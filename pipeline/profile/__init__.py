@@ -1,0 +1,1 @@
+"""What we know of a customer: one ledger per anchor, folded into the profile everyone sees."""

@@ -1,0 +1,1 @@
+"""The default rules and how rules files are read, checked and explained."""

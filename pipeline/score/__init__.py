@@ -1,0 +1,1 @@
+"""How warm a customer is: points counted as integers, decayed and explained when read."""

@@ -1,0 +1,39 @@
+"""Every topic, named once. Docs, the AsyncAPI file, dashboards and the tests read this list."""
+
+from typing import Literal
+
+import msgspec
+
+from pipeline.event.model import CHANNELS
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """A topic before the deployment's prefix: dots between parts, the version only for breaking changes."""
+
+    name: str
+    key: str
+    value: str
+    """Name of the Avro schema in ``schemas/``, or "msgpack" for internal topics, or "bytes" for the DLQ."""
+    cleanup: Literal["delete", "compact"] = "delete"
+
+    def of(self, prefix: str) -> str:
+        """The name on the broker."""
+        return f"{prefix}.{self.name}"
+
+
+EVENTS = {channel: Topic(f"events.{channel}.v1", "anchor", f"event-{channel}") for channel in CHANNELS}
+DLQ = Topic("events.dlq.v1", "as received", "bytes")
+LINKS = Topic("identity.links.v1", "tenant", "msgpack")
+ASSIGNMENTS = Topic("identity.assignments.v1", "tenant/identifier", "msgpack", "compact")
+CHANGES = Topic("identity.changes.v1", "profile id", "identity-change")
+TOUCHES = Topic("profile.touches.v1", "profile id", "msgpack")
+UPDATES = Topic("profile.updates.v1", "profile id", "profile-update", "compact")
+SEGMENTS = Topic("segment.changes.v1", "profile id", "segment-change")
+ACTIONS = Topic("crm.actions.v1", "profile id", "crm-action")
+CHANGELOGS = {
+    stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact") for stage in ("intake", "stitch", "profile")
+}
+
+ALL: tuple[Topic, ...] = (
+    *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, ACTIONS, *CHANGELOGS.values(),
+)  # fmt: skip
