@@ -1,0 +1,86 @@
+"""Logs: one event name and fields. JSON for machines, coloured lines on a terminal, no personal data in either.
+
+>>> from pipeline.obs.log import configure, logger
+>>> configure("info")
+>>> logger("pipeline.stream").info("partition_restored", stage="profile", partition=3, rows=1200)  # doctest: +SKIP
+
+Libraries that log through the standard library (faust, aiohttp, the Kafka client) come out in the same form.
+"""
+
+import logging
+import sys
+from collections.abc import Iterable, MutableMapping
+from typing import Any, Final, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+from pipeline.obs.redact import IDENTIFIER_TYPES, Redactor
+
+QUIETER: Final = {"faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning"}
+"""Libraries whose everyday messages say nothing to an operator, and the least level that passes."""
+
+
+def configure(
+    level: str = "info",
+    *,
+    stream: TextIO | None = None,
+    console: bool | None = None,
+    identifier_types: Iterable[str] = IDENTIFIER_TYPES,
+) -> None:
+    """Set up logging for the process; a second call replaces the first.
+
+    ``console`` None: coloured lines where ``stream`` (standard error by default) is a terminal, JSON elsewhere.
+    ``identifier_types`` are those of the rules in force, so that their values are redacted in texts.
+    """
+    out = stream or sys.stderr
+    on_console = out.isatty() if console is None else console
+    redact = Redactor(identifier_types)
+
+    def redaction(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        meta = {key: fields.pop(key) for key in ("_record", "_from_structlog") if key in fields}
+        return {**redact(fields), **meta}
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    # Exceptions become text before redaction: their messages may quote a payload.
+    last: list[Processor] = [
+        structlog.processors.format_exc_info,
+        redaction,
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.dev.ConsoleRenderer(colors=out.isatty()) if on_console else structlog.processors.JSONRenderer(),
+    ]
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    _install(handler, level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # a second configure() must reach loggers that were used before it
+    )
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a module. Event names are ``snake_case`` facts; everything that varies is a field."""
+    found: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return found
+
+
+def _install(handler: logging.Handler, level: str) -> None:
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for name, least in QUIETER.items():
+        logging.getLogger(name).setLevel(max(logging.getLevelName(least.upper()), root.level))

@@ -1,0 +1,189 @@
+"""Every metric, named once: the code, the dashboards, the alerts and the docs read this list.
+
+>>> metrics = Metrics()
+>>> metrics.add(RECORDS_CONSUMED, 400, "intake", "events.web.v1")
+>>> metrics.set(LAG, 12, "intake", "events.web.v1", "0")
+>>> metrics.value(RECORDS_CONSUMED, "intake", "events.web.v1")
+400.0
+
+Label values are few by construction: stages, topics without the deployment's prefix, partitions, reasons, rule names.
+Never a customer, an identifier or a message id.
+"""
+
+from typing import Any, Final
+
+import msgspec
+import prometheus_client as prometheus
+from prometheus_client.exposition import choose_encoder
+
+FAST_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+SLOW_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
+RECORD_COUNTS: Final = (1.0, 10.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 20_000.0)
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """A metric's name, what it says, and its labels in the order in which their values are given."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+class Counter(Definition, frozen=True):
+    """Only rises; read with ``rate()``. The name ends in ``_total``."""
+
+
+class Gauge(Definition, frozen=True):
+    """A value that is set and may fall."""
+
+
+class Histogram(Definition, frozen=True):
+    """A distribution: ``_bucket``, ``_sum`` and ``_count`` series."""
+
+    buckets: tuple[float, ...] = FAST_SECONDS
+
+
+# The worker
+WORKER = Gauge("stitchline_worker_info", "Always 1; the labels describe the worker.", ("worker", "stages", "version"))
+READY = Gauge("stitchline_ready", "1 while every assigned partition is restored and being processed, else 0.")
+PARTITIONS = Gauge("stitchline_assigned_partitions", "Partitions this worker holds.", ("stage",))
+REBALANCES = Counter("stitchline_rebalances_total", "Times the consumer group gave this worker a new assignment.")
+LAG = Gauge(
+    "stitchline_lag_records", "Records in the topic that are not yet committed.", ("stage", "topic", "partition")
+)  # fmt: skip
+
+# Batches and results
+RECORDS_CONSUMED = Counter("stitchline_records_consumed_total", "Records taken from a topic.", ("stage", "topic"))
+RECORDS_PRODUCED = Counter("stitchline_records_produced_total", "Records written to a topic.", ("stage", "topic"))
+BATCHES = Counter("stitchline_batches_total", "Batches processed.", ("stage",))
+BATCH_RECORDS = Histogram("stitchline_batch_records", "Records in a batch.", ("stage",), RECORD_COUNTS)
+BATCH_SECONDS = Histogram("stitchline_batch_seconds", "Time to process a batch, without its commit.", ("stage",))
+RESULTS = Counter(
+    "stitchline_results_total",
+    "Outcome of each record: ok, drop, dead_letter or redirect, with the reason where there is one.",
+    ("stage", "result", "reason"),
+)
+DLQ_RECORDS = Counter("stitchline_dlq_records_total", "Records quarantined byte-identical.", ("stage", "reason"))
+POISON_SHARE = Gauge(
+    "stitchline_poison_share", "Share of bad records in the loss breaker's window, 0 to 1.", ("stage",)
+)
+DELAY_SECONDS = Histogram(
+    "stitchline_delay_seconds",
+    "Wall time between a record's append to the topic and the commit of what it caused.",
+    ("stage",),
+    SLOW_SECONDS,
+)
+
+# Transactions and state
+COMMITS = Counter("stitchline_commits_total", "Kafka transactions committed.")
+COMMIT_SECONDS = Histogram("stitchline_commit_seconds", "Time to flush and commit a transaction and write its state.")
+COMMIT_RECORDS = Histogram("stitchline_commit_records", "Consumed records in a transaction.", (), RECORD_COUNTS)
+COMMIT_FAILURES = Counter(
+    "stitchline_commit_failures_total", "Commits refused: retriable, fenced or fatal.", ("kind",)
+)  # fmt: skip
+ABORTS = Counter("stitchline_aborts_total", "Transactions thrown away; their records are read again.", ("cause",))
+RESTORE_ROWS = Counter("stitchline_restore_rows_total", "Changelog records applied while restoring state.", ("stage",))
+RESTORE_SECONDS = Histogram("stitchline_restore_seconds", "Time to restore a partition.", ("stage",), SLOW_SECONDS)
+RESTORING = Gauge("stitchline_restoring_partitions", "Partitions waiting for their state.", ("stage",))
+CACHE_HITS = Counter("stitchline_cache_hits_total", "Rows found decoded in memory.", ("table",))
+CACHE_MISSES = Counter("stitchline_cache_misses_total", "Rows read from RocksDB, present there or not.", ("table",))
+CACHED_ROWS = Gauge("stitchline_cached_rows", "Decoded rows in memory.", ("table",))
+STATE_WRITES = Counter("stitchline_state_writes_total", "Rows written to RocksDB after a commit.", ("table",))
+
+# Identity
+LINKS = Counter("stitchline_links_total", "Links by what became of them: new, known or held.", ("outcome",))
+IDENTITY_CHANGES = Counter(
+    "stitchline_identity_changes_total", "Entries of the public log: merged, split, refused, evicted…", ("kind",)
+)  # fmt: skip
+MERGES = Counter("stitchline_merges_total", "Profiles that became part of an older profile.")
+FIREBREAKS = Counter(
+    "stitchline_firebreaks_total", "Identifiers that stopped linking: too many strong partners.", ("type",)
+)
+MOVES = Counter("stitchline_moves_total", "Ledgers told to change their profile.")
+
+# Profile
+PROFILES_UPDATED = Counter("stitchline_profiles_updated_total", "Profiles published, once per profile and batch.")
+FORWARDED = Counter("stitchline_forwarded_total", "Late touches and ledgers sent on along leaf pointers.", ("what",))
+SEGMENT_CHANGES = Counter("stitchline_segment_changes_total", "Profiles that entered or left.", ("segment", "change"))
+TIMERS = Counter("stitchline_timers_fired_total", "Due times that came: windows, decay, cooldowns.", ("kind",))
+ACTIONS = Counter("stitchline_actions_total", "CRM actions produced.", ("trigger",))
+
+DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
+    found for found in list(globals().values()) if isinstance(found, Definition)
+)
+PROCESS_SERIES: Final = ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds")
+"""Series of the process itself that dashboards may use; prometheus_client fills them on Linux."""
+
+_KINDS: Final = {Counter: prometheus.Counter, Gauge: prometheus.Gauge, Histogram: prometheus.Histogram}
+
+
+def series_names() -> frozenset[str]:
+    """Every series name a query may use, the parts of histograms included."""
+    names = {each.name for each in DEFINITIONS} | set(PROCESS_SERIES)
+    for each in DEFINITIONS:
+        if isinstance(each, Histogram):
+            names |= {f"{each.name}_bucket", f"{each.name}_sum", f"{each.name}_count"}
+    return frozenset(names)
+
+
+class Metrics:
+    """The metrics of one process. Calls are meant to be made once per batch, with sums; each costs below 1 µs.
+
+    Label values are given in the order of the definition's ``labels``; a wrong number of them is a ValueError.
+    """
+
+    def __init__(self) -> None:
+        self.registry = prometheus.CollectorRegistry()
+        self._parents = {each.name: _collector(each, self.registry) for each in DEFINITIONS}
+        self._counters: dict[tuple[str, tuple[str, ...]], prometheus.Counter] = {}
+        self._gauges: dict[tuple[str, tuple[str, ...]], prometheus.Gauge] = {}
+        self._histograms: dict[tuple[str, tuple[str, ...]], prometheus.Histogram] = {}
+        prometheus.ProcessCollector(registry=self.registry)
+        prometheus.GCCollector(registry=self.registry)
+
+    def add(self, counter: Counter, amount: float, *labels: str) -> None:
+        """Raise a counter by ``amount`` >= 0."""
+        found = self._counters.get((counter.name, labels))
+        if found is None:
+            found = self._counters[counter.name, labels] = self._child(counter, labels)
+        found.inc(amount)
+
+    def set(self, gauge: Gauge, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        found = self._gauges.get((gauge.name, labels))
+        if found is None:
+            found = self._gauges[gauge.name, labels] = self._child(gauge, labels)
+        found.set(value)
+
+    def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
+        """Add one observation, in the unit that ends the histogram's name."""
+        found = self._histograms.get((histogram.name, labels))
+        if found is None:
+            found = self._histograms[histogram.name, labels] = self._child(histogram, labels)
+        found.observe(value)
+
+    def forget(self, gauge: Gauge, *labels: str) -> None:
+        """Take a gauge's series away, as for the lag of a partition that another worker holds now."""
+        if self._gauges.pop((gauge.name, labels), None) is not None:
+            self._parents[gauge.name].remove(*labels)
+
+    def value(self, definition: Definition, *labels: str) -> float:
+        """What a counter or gauge says, or how many observations a histogram has; 0 where nothing was recorded."""
+        name = f"{definition.name}_count" if isinstance(definition, Histogram) else definition.name
+        found = self.registry.get_sample_value(name, dict(zip(definition.labels, labels, strict=True)))
+        return found or 0.0
+
+    def expose(self, accept: str = "") -> tuple[bytes, str]:
+        """The page a Prometheus server scrapes, and its content type, by the request's Accept header."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+    def _child(self, definition: Definition, labels: tuple[str, ...]) -> Any:
+        parent = self._parents[definition.name]
+        return parent.labels(*labels) if labels or definition.labels else parent
+
+
+def _collector(definition: Definition, registry: prometheus.CollectorRegistry) -> Any:
+    kind = _KINDS[type(definition)]
+    extra = {"buckets": definition.buckets} if isinstance(definition, Histogram) else {}
+    return kind(definition.name, definition.help, definition.labels, registry=registry, **extra)

@@ -1,0 +1,77 @@
+"""The one list of metrics, and the object that fills it."""
+
+import re
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.obs import metrics as m
+
+
+def test_names_say_what_they_measure_and_are_unique() -> None:
+    names = [each.name for each in m.DEFINITIONS]
+    assert len(set(names)) == len(names)
+    for each in m.DEFINITIONS:
+        assert re.fullmatch(r"stitchline(_[a-z]+)+", each.name)
+        assert each.help.endswith((".", "…"))
+        assert each.name.endswith("_total") == isinstance(each, m.Counter)
+
+
+def test_no_label_can_carry_a_customer() -> None:
+    allowed = {
+        "worker", "stages", "version", "stage", "topic", "partition", "result", "reason", "kind", "cause", "table",
+        "outcome", "type", "what", "segment", "change", "trigger",
+    }  # fmt: skip
+    assert {label for each in m.DEFINITIONS for label in each.labels} <= allowed
+
+
+def test_counters_add_gauges_set_and_histograms_count() -> None:
+    metrics = m.Metrics()
+    metrics.add(m.RECORDS_CONSUMED, 3, "intake", "events.web.v1")
+    metrics.add(m.RECORDS_CONSUMED, 4, "intake", "events.web.v1")
+    metrics.set(m.LAG, 9, "intake", "events.web.v1", "0")
+    metrics.set(m.LAG, 5, "intake", "events.web.v1", "0")
+    metrics.observe(m.COMMIT_SECONDS, 0.02)
+    assert metrics.value(m.RECORDS_CONSUMED, "intake", "events.web.v1") == 7
+    assert metrics.value(m.LAG, "intake", "events.web.v1", "0") == 5
+    assert metrics.value(m.COMMIT_SECONDS) == 1
+    assert metrics.value(m.MERGES) == 0
+
+
+def test_two_sets_of_metrics_in_one_process_do_not_share_values() -> None:
+    first, second = m.Metrics(), m.Metrics()
+    first.add(m.MERGES, 1)
+    assert second.value(m.MERGES) == 0
+
+
+def test_a_wrong_number_of_labels_is_refused() -> None:
+    with pytest.raises(ValueError, match="label"):
+        m.Metrics().add(m.RECORDS_CONSUMED, 1, "intake")
+
+
+def test_the_lag_of_a_partition_that_went_elsewhere_is_forgotten() -> None:
+    metrics = m.Metrics()
+    metrics.set(m.LAG, 9, "intake", "events.web.v1", "0")
+    metrics.forget(m.LAG, "intake", "events.web.v1", "0")
+    metrics.forget(m.LAG, "intake", "events.web.v1", "1")
+    assert "partition=" not in metrics.expose()[0].decode()
+
+
+def test_the_page_is_what_prometheus_reads() -> None:
+    metrics = m.Metrics()
+    metrics.add(m.DLQ_RECORDS, 2, "intake", "undecodable")
+    body, content_type = metrics.expose()
+    assert content_type.startswith("text/plain")
+    samples = {
+        sample.name: sample for family in text_string_to_metric_families(body.decode()) for sample in family.samples
+    }
+    assert samples["stitchline_dlq_records_total"].value == 2
+    assert samples["stitchline_dlq_records_total"].labels == {"stage": "intake", "reason": "undecodable"}
+    assert "stitchline_commit_seconds_bucket" in samples
+
+
+def test_every_exposed_series_is_a_name_that_dashboards_may_use() -> None:
+    metrics = m.Metrics()
+    page = metrics.expose()[0].decode()
+    exposed = set(re.findall(r"^(stitchline_\w+)", page, flags=re.MULTILINE))
+    assert {name for name in exposed if not name.endswith("_created")} <= m.series_names()
