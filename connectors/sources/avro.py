@@ -1,0 +1,105 @@
+"""Avro containers: records in our own event schema, in the Segment spec's names, or any with a mapping."""
+
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import msgspec
+
+from connectors.sources.lines import Opened
+from connectors.sources.mapping import Mapping
+from connectors.sources.record import Payload, Position, Record, Reject
+from pipeline.event.reason import Reason
+
+AVRO_MAGIC = b"Obj\x01"
+
+_DAMAGE = (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, OSError, struct.error)
+"""What fastavro raises on truncated or overwritten bytes; it has no error type of its own for them."""
+
+_JSON_FIELDS = ("properties", "context", "traits")
+
+
+class AvroSource:
+    """The records of one container. Damage inside a block costs the rest of it, damage between blocks the rest."""
+
+    def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
+        self._opened = Opened(path)
+        self._mapping = mapping
+
+    @property
+    def size_bytes(self) -> int:
+        """The file's size as stored."""
+        return self._opened.size_bytes
+
+    @property
+    def read_bytes(self) -> int:
+        """How much of the stored file has been read."""
+        return self._opened.read_bytes
+
+    def records(self, start: Position) -> Iterator[Record]:
+        """Every record after ``start``; blocks before it are skipped without decoding them."""
+        before = end = 0
+        try:
+            for block in fastavro.block_reader(self._opened.stream):
+                end = block.offset + block.size
+                if before + block.num_records > start.number:
+                    yield from self._block(block, before, start.number)
+                before += block.num_records
+        except _DAMAGE as error:
+            detail = f"the container is damaged after byte {end}: {error}"
+            yield Record(before + 1, b"", Reject(Reason.UNDECODABLE, detail), Position(before + 1, end))
+        finally:
+            self._opened.close()
+
+    def _block(self, block: Any, before: int, done: int) -> Iterator[Record]:
+        """The block's records that are not done yet, each with its own slice of the block's bytes."""
+        body: BytesIO = block.bytes_
+        data, last = body.getvalue(), before + block.num_records
+        number, at = before, 0
+        try:
+            for datum in block:
+                number, begin, at = number + 1, at, body.tell()
+                if number > done:
+                    yield Record(number, data[begin:at], self._payload(datum), Position(number, block.offset))
+        except _DAMAGE as error:
+            detail = f"record {number + 1} cannot be decoded ({error}); with it {last - number - 1} after it"
+            reject = Reject(Reason.UNDECODABLE, detail)
+            yield Record(number + 1, data[at:], reject, Position(last, block.offset))
+
+    def _payload(self, datum: Any) -> Payload | Reject:
+        """JSON types only: dates become ISO 8601 text, decimals text, bytes base64."""
+        plain = msgspec.to_builtins(datum, str_keys=True)
+        if not isinstance(plain, dict):
+            return Reject(Reason.INVALID_FIELD, "an event is an Avro record, this container holds another type")
+        if self._mapping is not None:
+            return self._mapping.payload(plain)
+        return as_segment(plain)
+
+
+def as_segment(datum: dict[str, Any]) -> Payload | Reject:
+    """A decoded Avro record in the Segment spec's names; JSON texts are opened, fields that are null left out."""
+    found = {name: value for name, value in datum.items() if value is not None}
+    for name in _JSON_FIELDS:
+        if isinstance(found.get(name), str):
+            try:
+                found[name] = msgspec.json.decode(found[name] or "{}")
+            except msgspec.DecodeError as error:
+                return Reject(Reason.INVALID_FIELD, f"{name} is not JSON: {error}")
+    for ours, segment in (("message_id", "messageId"), ("timestamp_ms", "timestamp")):
+        if ours in found:
+            found[segment] = found.pop(ours)
+    if isinstance(found.get("identifiers"), list):
+        found["identifiers"] = _by_type(found["identifiers"])
+    return found
+
+
+def _by_type(identifiers: list[Any]) -> dict[str, list[str]]:
+    """``type:value`` texts as the JSON form's mapping of type to values."""
+    found: dict[str, list[str]] = {}
+    for text in identifiers:
+        kind, _, value = str(text).partition(":")
+        found.setdefault(kind, []).append(value)
+    return found

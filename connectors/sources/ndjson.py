@@ -1,0 +1,69 @@
+"""NDJSON: one Segment-spec event per line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, Line, Opened, lines
+from connectors.sources.record import Payload, Position, Record, Reject
+from pipeline.event.reason import Reason
+
+_decode = msgspec.json.Decoder().decode
+
+
+class NdjsonSource:
+    """The lines of one file. Blank lines are skipped and counted."""
+
+    def __init__(self, path: Path) -> None:
+        self._opened = Opened(path)
+
+    @property
+    def size_bytes(self) -> int:
+        """The file's size as stored."""
+        return self._opened.size_bytes
+
+    @property
+    def read_bytes(self) -> int:
+        """How much of the stored file has been read."""
+        return self._opened.read_bytes
+
+    def records(self, start: Position) -> Iterator[Record]:
+        """Every line after ``start``."""
+        number, end = start.number, start.offset
+        try:
+            for line in lines(self._opened.stream, start.offset):
+                number, end = number + 1, line.end
+                if line.raw.strip():
+                    yield Record(number, line.raw, _payload(line), Position(number, end))
+        except BrokenStreamError as broken:
+            yield Record(number + 1, b"", Reject(Reason.UNDECODABLE, str(broken)), Position(number + 1, end))
+        finally:
+            self._opened.close()
+
+
+def _payload(line: Line) -> Payload | Reject:
+    if line.cut:
+        return Reject(Reason.TOO_LARGE, f"the line is longer than {MAX_LINE_BYTES} bytes")
+    try:
+        payload = _decode(line.raw)
+    except UnicodeDecodeError:
+        return Reject(Reason.UNDECODABLE, f"not UTF-8 at byte {_first_bad_byte(line.raw)}")
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Reject(Reason.UNDECODABLE, f"not JSON: {error}")
+    if isinstance(payload, dict):
+        return payload
+    return Reject(Reason.INVALID_FIELD, f"an event is a JSON object, this is {_json_kind(payload)}")
+
+
+def _first_bad_byte(raw: bytes) -> int:
+    """Where the line stops being UTF-8; the JSON decoder counts from the start of the string it was in."""
+    try:
+        return len(raw.decode())
+    except UnicodeDecodeError as error:
+        return error.start
+
+
+def _json_kind(value: object) -> str:
+    kinds = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
