@@ -15,6 +15,9 @@ class Settings(BaseSettings):
     bootstrap_servers: str = Field(
         "", description="Kafka to use, host:port[,host:port]. Empty: the local Apache Kafka."
     )
+    testcontainers: bool = Field(
+        False, description="Tests: use a Kafka in a container instead of the local one, where an engine answers."
+    )
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         "plaintext", description="How to talk to the brokers."
     )

@@ -1,0 +1,80 @@
+"""The broker's settings, every one with its reason."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.local.ports import LOOPBACK
+
+MEGABYTE = 1 << 20
+
+ALONE: dict[str, str | int] = {
+    # One node: nobody to replicate to, and few internal partitions start and stop faster.
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 4,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "default.replication.factor": 1,
+    "min.insync.replicas": 1,
+}
+
+PROMPT: dict[str, str | int] = {
+    # A worker that joins or dies is noticed at once: tests and a demo wait for nothing.
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    "group.consumer.min.session.timeout.ms": 1000,
+    "group.consumer.min.heartbeat.interval.ms": 300,
+    # An abandoned transaction hides everything after it from read-committed consumers until the broker aborts it.
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
+    "log.segment.delete.delay.ms": 1000,
+    "controlled.shutdown.enable": "false",  # no other broker could take the partitions over
+}
+
+SMALL: dict[str, str | int] = {
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    "background.threads": 2,
+    "log.cleaner.dedupe.buffer.size": 16 * MEGABYTE,  # 128 MiB of the heap by default
+    "log.index.size.max.bytes": MEGABYTE,
+    "log.segment.bytes": 256 * MEGABYTE,
+}
+
+DATA: dict[str, str | int] = {
+    "auto.create.topics.enable": "false",  # a topic with the wrong number of partitions is worse than an error
+    "num.partitions": 4,
+    # Retention goes by the records' own time: a replay of old purchases would vanish while it is being read.
+    "log.retention.ms": -1,
+    # Oversized events must reach the pipeline, which puts them into its dead letter queue with the reason.
+    "message.max.bytes": 16 * MEGABYTE,
+    "replica.fetch.max.bytes": 16 * MEGABYTE,
+}
+
+LOGGING = """\
+status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %p %c: %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+"""
+
+
+def server_properties(log: Path, port: int, controller_port: int, overrides: Mapping[str, str | int]) -> str:
+    """The properties file of a combined broker and controller on two loopback ports."""
+    where: dict[str, str | int] = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(log),
+    }
+    properties = where | ALONE | PROMPT | SMALL | DATA | dict(overrides)
+    return "".join(f"{name}={value}\n" for name, value in properties.items())

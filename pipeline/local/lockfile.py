@@ -1,0 +1,82 @@
+"""Which files a server is made of: coordinates, sizes and sha256 sums, committed beside the code.
+
+The lock is what gets run, not a record of what was: a server's class path is exactly the lines of its lock, so a
+new release or a changed dependency range upstream cannot alter it. ``python -m pipeline.local.relock`` writes it.
+"""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+HERE = Path(__file__).parent
+COMMENT = "#"
+
+
+class LockMismatchError(RuntimeError):
+    """A fetched file is not the one the lock names.
+
+    Operator action: delete the named file and try again; if it happens twice, the repository or a proxy on the way
+    serves something else than what was reviewed: find out what before you run it.
+    """
+
+
+class LockedFile(msgspec.Struct, frozen=True):
+    """One file of a Maven repository: ``group:artifact:packaging[:classifier]:version`` and what it must contain."""
+
+    coordinate: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def parts(self) -> tuple[str, str, str, str, str]:
+        """Group, artifact, packaging, classifier (maybe empty) and version."""
+        group, artifact, packaging, *classifier, version = self.coordinate.split(":")
+        return group, artifact, packaging, classifier[0] if classifier else "", version
+
+    @property
+    def version(self) -> str:
+        """The version alone."""
+        return self.parts[-1]
+
+
+def read_lock(path: Path) -> tuple[LockedFile, ...]:
+    """The files of a lock, in the order of the class path."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(_parse(line) for line in lines if line and not line.startswith(COMMENT))
+
+
+def write_lock(path: Path, title: str, files: list[LockedFile]) -> None:
+    """Write a lock that :func:`read_lock` reads back."""
+    lines = [f"{COMMENT} {title}", f"{COMMENT} sha256, bytes, coordinate"]
+    lines += [f"{file.sha256} {file.size_bytes:>9} {file.coordinate}" for file in files]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def measure(coordinate: str, path: Path) -> LockedFile:
+    """What the lock says of a file that is here."""
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return LockedFile(coordinate, path.stat().st_size, digest)
+
+
+def is_locked(file: LockedFile, path: Path) -> bool:
+    """Whether the file at path is, to the byte, the one the lock names."""
+    return path.exists() and path.stat().st_size == file.size_bytes and measure(file.coordinate, path) == file
+
+
+def require_locked(file: LockedFile, path: Path) -> None:
+    """Raise :class:`LockMismatchError` unless :func:`is_locked`."""
+    if is_locked(file, path):
+        return
+    found = measure(file.coordinate, path)
+    message = (
+        f"{file.coordinate}: the file at {path} has sha256 {found.sha256} ({found.size_bytes} bytes), the lock says "
+        f"{file.sha256} ({file.size_bytes} bytes). Delete the file and try again; if it happens twice, do not run it."
+    )
+    raise LockMismatchError(message)
+
+
+def _parse(line: str) -> LockedFile:
+    sha256, size, coordinate = line.split()
+    return LockedFile(coordinate, int(size), sha256)

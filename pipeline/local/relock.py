@@ -1,0 +1,44 @@
+"""Write the locks of the servers anew: ``python -m pipeline.local.relock``, after changing a version here."""
+
+from pathlib import Path
+
+from jgo.maven import Artifact, MavenContext
+
+from pipeline.local.fetch import cache_dir, maven_context
+from pipeline.local.lockfile import HERE, LockedFile, measure, write_lock
+
+KAFKA = "org.apache.kafka:kafka_2.13:jar:4.3.1:compile"
+KAFKA_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
+"""Kafka's own dependencies bring the SLF4J interface but nothing behind it: without this the server logs nothing."""
+REGISTRY = "io.apicurio:apicurio-registry-app:tar.gz:all:3.3.3"
+
+
+def lock_kafka(path: Path, context: MavenContext) -> None:
+    """Resolve Kafka's class path, fetch it, and lock it.
+
+    The logging binding is added as one file: resolved together, its dependency management would
+    choose Kafka's versions.
+    """
+    inputs, transitive = context.resolver.resolve([context.create_dependency(KAFKA)])
+    needed = [*inputs, *(dep for dep in transitive if dep.scope in {"compile", "runtime"})]
+    group, artifact, version = KAFKA_LOGGING.split(":")
+    binding = context.project(group, artifact).at_version(version).artifact()
+    write_lock(path, "Apache Kafka", [_locked(found) for found in [*(dep.artifact for dep in needed), binding]])
+
+
+def lock_registry(path: Path, context: MavenContext) -> None:
+    """Fetch the schema registry's archive and lock it."""
+    group, artifact, packaging, classifier, version = REGISTRY.split(":")
+    found = context.project(group, artifact).at_version(version).artifact(classifier, packaging)
+    write_lock(path, "Apicurio Registry", [_locked(found)])
+
+
+def _locked(artifact: Artifact) -> LockedFile:
+    names = [artifact.groupId, artifact.artifactId, artifact.packaging, artifact.classifier, artifact.version]
+    return measure(":".join(name for name in names if name), artifact.resolve())
+
+
+if __name__ == "__main__":
+    maven = maven_context(cache_dir() / "maven")
+    lock_kafka(HERE / "kafka.lock", maven)
+    lock_registry(HERE / "registry.lock", maven)
