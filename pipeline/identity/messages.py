@@ -1,8 +1,14 @@
 """What travels into and out of STITCH. Internal topics carry these as msgpack arrays; changes go out as Avro."""
 
+from typing import Literal, TypeAlias
+
 import msgspec
 
 from pipeline.event.identifier import Identifier
+
+ChangeKind: TypeAlias = Literal[
+    "merged", "split", "refused", "evicted", "quarantined", "released", "linked", "unlinked"
+]
 
 
 class Link(msgspec.Struct, array_like=True, gc=False, tag="link"):
@@ -16,6 +22,8 @@ class Link(msgspec.Struct, array_like=True, gc=False, tag="link"):
     count: int
     source: str
     event_id: str
+    asserted: bool = False
+    """The event says the two are one (an alias, the CRM's contact of a lead): no limit of a type holds it."""
 
 
 class Assignment(msgspec.Struct, array_like=True, gc=False):
@@ -37,3 +45,49 @@ class Move(msgspec.Struct, array_like=True, gc=False, tag="move"):
     target: str
     """Profile id that owns it from ``seq`` on."""
     seq: int
+
+
+class Command(msgspec.Struct, array_like=True, gc=False, tag="command"):
+    """A person's decision about identifiers, on the same log as the links, with who and why.
+
+    ``link a b`` asserts a link that no type limit can hold; ``unlink a b`` deletes the pair's link for good, until it
+    is asserted again; ``logout a b`` deletes it until the pair is next seen after ``timestamp_ms``; ``suppress a`` lets
+    ``a`` link to nothing; ``release a`` lifts that, or the firebreak of an identifier that is known to be sound.
+    """
+
+    tenant: str
+    kind: Literal["link", "unlink", "logout", "suppress", "release"]
+    a: Identifier
+    b: Identifier
+    """Empty for suppress and release."""
+    actor: str
+    why: str
+    timestamp_ms: int
+    event_id: str = ""
+
+
+class IdentityChange(msgspec.Struct, gc=False, omit_defaults=False):
+    """One line of the public log ``identity.changes``; the fields of ``schemas/identity-change.avsc``."""
+
+    change: ChangeKind
+    tenant: str
+    seq: int
+    """Rises with every decision of the tenant; lines of one decision share it."""
+    profile_id: str
+    """The profile that stands after the change: the survivor, the one split off, the one that keeps its members."""
+    other_profile_id: str
+    """The other party: merged away (an alias from now on), split from, or refused. Empty where there is none."""
+    founder: Identifier
+    """The founding identifier of ``profile_id``."""
+    identifiers: list[Identifier]
+    """Those whose profile changed, or the two ends of the link that was refused."""
+    rule: str
+    """The rule that decided, as text; empty where plain evidence did."""
+    reason: str
+    trigger_event_id: str
+    source: str
+    actor: str
+    """Who, for a command; else empty."""
+    why: str
+    timestamp_ms: int
+    """When it was decided, by the injected clock."""

@@ -12,7 +12,7 @@ NAMESPACE = bytes.fromhex("7c1f2b0e9d3a5c4e8f6a1b2c3d4e5f60")
 def profile_id(tenant: str, founder: Identifier) -> str:
     """The name-based UUID (RFC 9562 section 5.5, version 5) of ``tenant/founder``, in its canonical text form.
 
-    The founder is the identifier with the oldest first_seen in the group, ties by text.
+    The founder is the identifier with the oldest first_seen in the group, ties by strength of type, then by text.
     """
     digest = bytearray(sha1(NAMESPACE + key_of(tenant, founder).encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
