@@ -1,0 +1,200 @@
+"""What a person does in one go: a visit to the web shop, to the store, a mail, an app session, a note in the CRM."""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import msgspec
+
+from pipeline.demo.people import Person
+from pipeline.event.instant import format_instant
+
+JsonEvent = dict[str, Any]
+
+
+class Product(msgspec.Struct, frozen=True):
+    """Something the shop sells."""
+
+    sku: str
+    name: str
+    category: str
+    price_minor: int
+
+
+CATALOGUE: tuple[Product, ...] = tuple(
+    Product(f"K-{number:03d}", name, category, price)
+    for number, (name, category, price) in enumerate((
+        ("Chef's knife", "knives", 12_900), ("Paring knife", "knives", 3_900), ("Bread knife", "knives", 6_900),
+        ("Whetstone", "knives", 4_900), ("Cast-iron pot", "pots", 18_900), ("Steel pan", "pots", 9_900),
+        ("Wok", "pots", 7_900), ("Pressure cooker", "pots", 14_900), ("Espresso machine", "machines", 79_900),
+        ("Coffee grinder", "machines", 24_900), ("Stand mixer", "machines", 54_900), ("Kettle", "machines", 5_900),
+        ("Fitted kitchen", "kitchens", 1_290_000), ("Kitchen island", "kitchens", 349_000),
+        ("Worktop", "kitchens", 119_000),
+    ))
+)  # fmt: skip
+KITCHENS = tuple(product for product in CATALOGUE if product.category == "kitchens")
+
+
+class Teller:
+    """Tells what one person does, in the Segment spec's words. Every event gets an id of its own."""
+
+    def __init__(self, random: Random, person: Person) -> None:
+        self._random = random
+        self._person = person
+
+    def visit(self, browser: str, *, logged_in: bool) -> Iterator[JsonEvent]:
+        """Some pages of the web shop, with what is looked at and put in the basket."""
+        product = self._random.choice(CATALOGUE)
+        yield self._page(browser, f"/{product.category}", logged_in)
+        for _ in range(self._random.randint(1, 5)):
+            product = self._random.choice(CATALOGUE)
+            yield self._page(browser, f"/{product.category}/{product.sku}", logged_in)
+            yield self._web("product_viewed", browser, logged_in, _of(product))
+        if self._random.random() < 0.3:
+            yield self._web("product_added", browser, logged_in, _of(product))
+            if logged_in and self._random.random() < 0.5:
+                yield self._web("checkout_started", browser, logged_in, _of(product))
+                yield self._web("order_completed", browser, logged_in, self._order([product]))
+
+    def ad_click(self, browser: str) -> Iterator[JsonEvent]:
+        """A click on an ad as the ad platform reports it, and the landing page that carries the click's id."""
+        click = f"c{self._random.getrandbits(80):020x}"
+        campaign = self._random.choice(("spring-knives", "dream-kitchen", "espresso-week"))
+        yield self._event("ads", "track", "ad_clicked", {"click_id": click}, {"campaign": campaign, "cost_minor": 85})
+        query = f"?utm_source=google&utm_medium=cpc&utm_campaign={campaign}&gclid={click}"
+        yield self._page(browser, "/" + query, logged_in=False, identifiers={"click_id": click})
+
+    def mail(self, *, clicked: bool) -> Iterator[JsonEvent]:
+        """The day's newsletter, opened and perhaps clicked. Mail systems write addresses as they like."""
+        address = self._random.choice(
+            (self._person.email, self._person.email.title(), f" {self._person.email.upper()}")
+        )
+        letter = {"campaign": "newsletter-27", "subject": "A kitchen you will love"}
+        yield self._event("email", "track", "email_opened", {"email": address}, letter)
+        if clicked:
+            yield self._event("email", "track", "email_clicked", {"email": address}, letter | {"link": "/kitchens"})
+
+    def app(self, *, installed: bool, logged_in: bool) -> Iterator[JsonEvent]:
+        """The app is installed or opened, and something is looked at."""
+        who = {"device_id": self._person.device}
+        if installed:
+            yield self._event("app", "track", "application_installed", who, {"version": "4.2"}, logged_in=logged_in)
+        yield self._event("app", "track", "application_opened", who, {"version": "4.2"}, logged_in=logged_in)
+        for _ in range(self._random.randint(0, 3)):
+            seen = _of(self._random.choice(CATALOGUE))
+            yield self._event("app", "screen", "", who, seen, logged_in=logged_in)
+        if logged_in and self._random.random() < 0.2:
+            bought = self._order([self._random.choice(CATALOGUE[:12])])
+            yield self._event("app", "track", "order_completed", who, bought, logged_in=True)
+
+    def store(self, *, receipt_by_mail: bool) -> Iterator[JsonEvent]:
+        """A purchase at the till with the loyalty card; who wants the receipt by mail says an address."""
+        bought = self._order(self._random.sample(CATALOGUE[:12], self._random.randint(1, 3)))
+        who = {"loyalty_id": self._person.card}
+        if receipt_by_mail:
+            who["email"] = self._person.email
+        yield self._event("pos", "track", "order_completed", who, bought | {"store": "Market Street"})
+
+    def log_in(self, browser: str) -> Iterator[JsonEvent]:
+        """The moment that ties things together: account, address and browser on one event."""
+        person = self._person
+        traits = {"first_name": person.first_name, "last_name": person.last_name, "email": person.email}
+        yield self._event(
+            "web", "identify", "", {"email": person.email}, {}, browser=browser, logged_in=True, traits=traits
+        )
+        if person.card:
+            yield self._web(
+                "card_added", browser, logged_in=True, properties={}, identifiers={"loyalty_id": person.card}
+            )
+
+    def app_log_in(self) -> Iterator[JsonEvent]:
+        """The same on the telephone."""
+        yield self._event("app", "identify", "", {"device_id": self._person.device}, {}, logged_in=True)
+
+    def contact(self) -> Iterator[JsonEvent]:
+        """A contact is changed in the CRM: the CRM's id, with the address and telephone number written there."""
+        person = self._person
+        who = {"crm_contact_id": person.contact, "email": person.email}
+        traits: dict[str, Any] = {"first_name": person.first_name, "last_name": person.last_name, "city": "Springfield"}
+        if person.phone:
+            who["phone"] = f"{person.phone[:2]} ({person.phone[2:5]}) {person.phone[5:8]}-{person.phone[8:]}"
+            traits["phone"] = person.phone
+        yield self._event("crm", "identify", "", who, {}, traits=traits)
+
+    def planning(self, browser: str) -> Iterator[JsonEvent]:
+        """What a future owner of a kitchen does: compares, plans, asks for the price, and at last for a quote."""
+        for product in KITCHENS:
+            yield self._page(browser, f"/kitchens/{product.sku}", logged_in=True)
+            yield self._web("product_viewed", browser, logged_in=True, properties=_of(product))
+        yield self._web("planner_used", browser, logged_in=True, properties={"minutes": self._random.randint(5, 40)})
+        yield self._page(browser, "/kitchens/prices", logged_in=True)
+        yield self._web("quote_requested", browser, logged_in=True, properties=_of(self._random.choice(KITCHENS)))
+
+    def _page(self, browser: str, path: str, logged_in: bool, identifiers: dict[str, str] | None = None) -> JsonEvent:
+        url = f"https://kitchen.example{path}"
+        return self._event(
+            "web", "page", "", identifiers or {}, {"path": path.partition("?")[0]},
+            browser=browser, logged_in=logged_in, context={"page": {"url": url}},
+        )  # fmt: skip
+
+    def _web(
+        self,
+        name: str,
+        browser: str,
+        logged_in: bool,
+        properties: JsonEvent,
+        identifiers: dict[str, str] | None = None,
+    ) -> JsonEvent:
+        return self._event("web", "track", name, identifiers or {}, properties, browser=browser, logged_in=logged_in)
+
+    def _event(
+        self,
+        channel: str,
+        kind: str,
+        name: str,
+        identifiers: dict[str, str],
+        properties: JsonEvent,
+        *,
+        browser: str = "",
+        logged_in: bool = False,
+        context: JsonEvent | None = None,
+        traits: JsonEvent | None = None,
+    ) -> JsonEvent:
+        found: JsonEvent = {"channel": channel, "type": kind, "messageId": f"{self._random.getrandbits(96):024x}"}
+        if name:
+            found["event"] = name
+        if logged_in:
+            found["userId"] = self._person.user_id
+        if browser:
+            found["anonymousId"] = browser
+        if identifiers:
+            found["identifiers"] = identifiers
+        for part, value in (("properties", properties), ("context", context), ("traits", traits)):
+            if value:
+                found[part] = value
+        return found
+
+    def _order(self, products: list[Product]) -> JsonEvent:
+        total = sum(product.price_minor for product in products)
+        return {
+            "order_id": f"o{self._random.getrandbits(48):012x}",
+            "total": total / 100,
+            "currency": "USD",
+            "products": [product.sku for product in products],
+        }
+
+
+def at(event: JsonEvent, timestamp_ms: int) -> JsonEvent:
+    """The event with its time, written as ISO 8601."""
+    event["timestamp"] = format_instant(timestamp_ms)
+    return event
+
+
+def _of(product: Product) -> JsonEvent:
+    return {
+        "sku": product.sku,
+        "name": product.name,
+        "category": product.category,
+        "price": product.price_minor / 100,
+        "currency": "USD",
+    }
