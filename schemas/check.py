@@ -1,0 +1,93 @@
+"""``python -m schemas.check``: the current schemas against every released version. Exit 1 if one breaks its promise.
+
+``python -m schemas.check --release`` keeps each schema that changed as its next released version and gives it an id;
+it refuses while the change is incompatible. An incompatible change needs a new topic version instead.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import schemas
+from schemas.compatibility import problems, same_shape
+from schemas.level import level
+
+FIRST_ID, LAST_ID = 1_400_000_001, 1_499_999_999
+_HERE = Path(__file__).parent
+
+
+def incompatible(name: str) -> list[str]:
+    """Where the current file of a schema breaks what its level promises towards a released version."""
+    current, promised = schemas.text(name), level(name)
+    return [
+        f"{name}.avsc against released version {version} ({promised}): {line}"
+        for version in schemas.versions(name)
+        for line in problems(schemas.released(name, version), current, promised)
+    ]
+
+
+def unreleased(name: str) -> bool:
+    """Whether the current file differs from its newest released version in more than documentation."""
+    return not same_shape(schemas.text(name), schemas.released(name, schemas.versions(name)[-1]))
+
+
+def id_problems(table: dict[str, dict[str, int]], kept: dict[str, set[str]]) -> list[str]:
+    """What is wrong with ids.json, given the released versions that lie in the folders (both as text)."""
+    numbers = [number for ids in table.values() for number in ids.values()]
+    found = [f"ids.json: id {n} is given twice" for n in sorted({n for n in numbers if numbers.count(n) > 1})]
+    found += [f"ids.json: id {n} is not within {FIRST_ID}..{LAST_ID}" for n in numbers if not FIRST_ID <= n <= LAST_ID]
+    for name in sorted(table.keys() | kept.keys()):
+        listed, held = sorted(table.get(name, {})), sorted(kept.get(name, ()))
+        if listed != held:
+            found.append(f"ids.json: {name} lists versions {listed}, released/ holds {held}")
+    return found
+
+
+def check() -> list[str]:
+    """Every problem, one line each, with what to do about it."""
+    found = id_problems(_table(), _kept())
+    for name in schemas.names():
+        broken = incompatible(name)
+        found += broken
+        if not broken and unreleased(name):
+            found.append(f"{name}.avsc differs from its newest released version: run python -m schemas.check --release")
+    return found
+
+
+def release() -> list[str]:
+    """Keep every changed schema as a new released version; what was refused, one line each."""
+    table, refused = _table(), []
+    for name in schemas.names():
+        if not unreleased(name):
+            continue
+        if broken := incompatible(name):
+            refused += broken
+            continue
+        version = schemas.versions(name)[-1] + 1
+        table[name][str(version)] = max(table[name].values()) + 1
+        (_HERE / "released" / name / f"{version}.avsc").write_text(schemas.text(name), encoding="utf-8")
+    (_HERE / "ids.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    return refused
+
+
+def _table() -> dict[str, dict[str, int]]:
+    table: dict[str, dict[str, int]] = json.loads((_HERE / "ids.json").read_text(encoding="utf-8"))
+    return table
+
+
+def _kept() -> dict[str, set[str]]:
+    return {folder.name: {file.stem for file in folder.glob("*.avsc")} for folder in (_HERE / "released").iterdir()}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the check or, with --release, keep what changed. 0: all well, 1: problems printed, 2: wrong arguments."""
+    if arguments not in ([], ["--release"]):
+        print(__doc__)
+        return 2
+    found = release() if arguments else check()
+    print("\n".join(found) or f"schemas: {len(schemas.names())} compatible with every released version")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
