@@ -11,7 +11,7 @@ ChangeKind: TypeAlias = Literal[
 ]
 
 
-class Link(msgspec.Struct, array_like=True, gc=False, tag="link"):
+class Link(msgspec.Struct, array_like=True, gc=False, tag="link", tag_field="record"):
     """Two identifiers were seen on one event. ``anchor`` is the stronger end, under which the event is booked."""
 
     tenant: str
@@ -35,7 +35,7 @@ class Assignment(msgspec.Struct, array_like=True, gc=False):
     """Identifiers whose links with this anchor INTAKE must always pass on: their owner can change with each event."""
 
 
-class Move(msgspec.Struct, array_like=True, gc=False, tag="move"):
+class Move(msgspec.Struct, array_like=True, gc=False, tag="move", tag_field="record"):
     """The ledger of ``leaf`` now belongs to ``target``. Sent to both profiles; the highest ``seq`` of a leaf wins."""
 
     tenant: str
@@ -47,7 +47,7 @@ class Move(msgspec.Struct, array_like=True, gc=False, tag="move"):
     seq: int
 
 
-class Command(msgspec.Struct, array_like=True, gc=False, tag="command"):
+class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_field="record"):
     """A person's decision about identifiers, on the same log as the links, with who and why.
 
     ``link a b`` asserts a link that no type limit can hold; ``unlink a b`` deletes the pair's link for good, until it

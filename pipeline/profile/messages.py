@@ -10,7 +10,7 @@ from pipeline.identity.messages import Move
 __all__ = ["Carry", "Move", "Touch"]
 
 
-class Touch(msgspec.Struct, array_like=True, gc=False, tag="touch"):
+class Touch(msgspec.Struct, array_like=True, gc=False, tag="touch", tag_field="record"):
     """One accepted event, booked under its anchor (``leaf``), sent to the profile INTAKE last knew as its owner."""
 
     tenant: str
@@ -27,9 +27,11 @@ class Touch(msgspec.Struct, array_like=True, gc=False, tag="touch"):
     traits: dict[str, Any]
     amount_minor: int = 0
     currency: str = ""
+    seq: int = 0
+    """0 from INTAKE; when PROFILE forwards a touch, the seq at which the profile it is sent to owns the leaf."""
 
 
-class Carry(msgspec.Struct, array_like=True, gc=False, tag="carry"):
+class Carry(msgspec.Struct, array_like=True, gc=False, tag="carry", tag_field="record"):
     """A whole ledger handed over, or forwarded along pointers, to ``target`` which owned the leaf at ``seq``."""
 
     tenant: str
