@@ -1,0 +1,151 @@
+"""INTAKE's logic: one event in, what is to be done about it out. The stage performs it.
+
+The walk of an event: validate, normalise, re-key check, de-duplicate, attribute, filter known links.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+from typing import Protocol
+
+from msgspec import Struct
+
+from pipeline.event import known_links
+from pipeline.event.anchor import AnchorRow, SeenLink
+from pipeline.event.identifier import Identifier, key_of, type_of
+from pipeline.event.model import Event
+from pipeline.event.normalise import EventNormaliser
+from pipeline.event.ports import SeenIds, Table
+from pipeline.event.reason import Reason
+from pipeline.event.recognise import Normaliser
+from pipeline.event.result import DeadLetter, Drop, Ok, Redirect, Result
+from pipeline.event.rules import IdentifierType, IntakeRules
+from pipeline.event.validate import validate
+
+DUPLICATE = Drop(Reason.DUPLICATE)
+
+
+class Assigned(Protocol):
+    """What INTAKE reads of STITCH's assignment of an identifier."""
+
+    @property
+    def profile_id(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def seq(self) -> int:
+        """Rises with every decision about the identifier; at least 0."""
+        ...
+
+    @property
+    def contested(self) -> list[Identifier]:
+        """Identifiers whose links with this one STITCH wants to hear of each time they are seen later."""
+        ...
+
+
+class IntakeEffects(Struct, gc=False):
+    """One accepted event, to be booked under its anchor ``event.identifiers[0]``."""
+
+    event: Event
+    """Normalised, the same object that came in."""
+    profile_id: str | None
+    """The anchor's profile as STITCH last said; None: nothing yet, the anchor founds its own."""
+    links: list[SeenLink]
+    """To be told to STITCH; mostly empty."""
+
+
+def everywhere(_key: str) -> bool:
+    """The partition check of a log with one partition."""
+    return True
+
+
+class Intake:
+    """Decides about events of one partition, over its two tables. No clock: ``now_ms`` comes with each event."""
+
+    def __init__(
+        self,
+        rules: IntakeRules,
+        types: Iterable[IdentifierType],
+        normalisers: Mapping[str, Normaliser],
+        anchors: Table[AnchorRow],
+        seen: SeenIds,
+        *,
+        partition_is_right: Callable[[str], bool] = everywhere,
+    ) -> None:
+        self._rules = rules
+        self._normalise = EventNormaliser(rules, types, normalisers).normalise
+        self._anchors = anchors
+        self._seen = seen
+        self._partition_is_right = partition_is_right
+
+    def on_event(
+        self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False
+    ) -> Result[IntakeEffects]:
+        """Take one event that was read under ``key``; ``rekeyed`` if its headers say it was redirected before.
+
+        1. validate: size, domains, clock; else DeadLetter.
+        2. normalise, in place; DeadLetter if no identifier is left or its money is wrong.
+        3. re-key check: not under its anchor's key or partition: Redirect, the second time DeadLetter.
+        4. de-duplicate: Drop if its message id was taken within the window. After 1-3, so that a bad event is
+           quarantined each time, and a redirected one is new where it arrives.
+        5. attribute to the anchor's profile.
+        6. filter known links: pass on only what can change who is who.
+        """
+        # 1. validate
+        refused = validate(event, self._rules, now_ms, size_bytes)
+        if refused is not None:
+            return refused
+        # 2. normalise
+        refused = self._normalise(event)
+        if refused is not None:
+            return refused
+        # 3. re-key check; a row is only ever made on the right partition, so most events skip the hashing
+        anchor = event.identifiers[0]
+        home = key_of(event.tenant, anchor)
+        row = self._anchors.get(home)
+        if key != home or (row is None and not self._partition_is_right(home)):
+            return _misplaced(anchor, home, rekeyed)
+        # 4. de-duplicate
+        if not self._seen.add(digest_of(event), event.timestamp_ms):
+            return DUPLICATE
+        # 5. attribute
+        first_sight = row is None
+        row = row or AnchorRow()
+        # 6. filter known links
+        links: list[SeenLink] = []
+        if len(event.identifiers) > 1:
+            links = known_links.see(event, row, self._rules.link_refresh_ms)
+            if len(row.links) > self._rules.known_links_cap:
+                links += known_links.forget(event.tenant, anchor, row, self._rules.known_links_cap)
+            self._anchors.put(home, row)
+        elif first_sight:
+            self._anchors.put(home, row)
+        return Ok(IntakeEffects(event, row.profile_id, links))
+
+    def on_assignment(self, tenant: str, ident: Identifier, assigned: Assigned) -> list[SeenLink]:
+        """Note whose an identifier is; the highest ``seq`` wins. Returns links to tell STITCH.
+
+        Those are links that have become contested and were seen since they were passed on: had the assignment come
+        earlier, they would have been passed then.
+        """
+        key = key_of(tenant, ident)
+        row = self._anchors.get(key) or AnchorRow()
+        if assigned.seq <= row.seq:
+            return []
+        row.profile_id, row.seq, row.contested = assigned.profile_id, assigned.seq, list(assigned.contested)
+        links = known_links.pass_contested(tenant, ident, row)
+        self._anchors.put(key, row)
+        return links
+
+
+def digest_of(event: Event) -> bytes:
+    """Eight bytes that stand for (tenant, source, message id) in the de-duplication window."""
+    text = f"{event.tenant}\0{event.source}\0{event.message_id}"
+    return blake2b(text.encode(), digest_size=8).digest()
+
+
+def _misplaced(anchor: Identifier, home: str, rekeyed: bool) -> Redirect | DeadLetter:
+    if rekeyed:
+        detail = f"re-keyed once by its {type_of(anchor)} and still not under that key and on its partition"
+        return DeadLetter(Reason.MISROUTED, detail)
+    return Redirect(Reason.REKEYED, home)

@@ -1,0 +1,112 @@
+"""One event brought into canonical form: identifiers, page URL with campaign and clicks, money."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pipeline.event.identifier import Identifier, identifier
+from pipeline.event.model import Event
+from pipeline.event.money import MAX_MINOR, exponent, to_minor
+from pipeline.event.page_url import PageUrls
+from pipeline.event.reason import Reason
+from pipeline.event.recognise import REJECTED, Normaliser, Recogniser
+from pipeline.event.result import DeadLetter
+from pipeline.event.rules import IdentifierType, IntakeRules
+
+CLICK_ID: Final = "click_id"
+NOT_IDENTIFIERS: Final = "not_identifiers"
+"""Context entry that keeps what was sent as an identifier and is none: the text as sent, and why."""
+
+
+class EventNormaliser:
+    """Normalises events in place. Normalising a normalised event changes nothing."""
+
+    def __init__(
+        self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Mapping[str, Normaliser]
+    ) -> None:
+        self._rank = Recogniser(types, normalisers).rank
+        self._read_url = PageUrls(rules.click_id_parameters).read
+        self._amounts = tuple((name, f"{name}_minor") for name in rules.amount_fields)
+        self._amount_names = frozenset(name for pair in self._amounts for name in pair)
+        self._currency_field = rules.currency_field
+        self._default_currency = rules.default_currency
+
+    def normalise(self, event: Event) -> DeadLetter | None:
+        """Bring the event into canonical form, or say why it has none: no identifier is left, or money is wrong.
+
+        1. page URL: canonical, campaign into the context, ad clicks as identifiers;
+        2. identifiers: normalised, unique, strongest first, blocked ones out;
+        3. money: minor units of a known currency.
+        """
+        # 1. page URL
+        context = event.context
+        if context and "page" in context:
+            self._read_page(event, context["page"])
+        if event.type == "page" and "url" in event.properties:
+            self._read_page(event, event.properties)
+        # 2. identifiers
+        rank = self._rank
+        ranked = sorted({rank(raw) for raw in event.identifiers})
+        if ranked and ranked[0][0] == REJECTED:
+            self._set_aside(event)
+            ranked = [found for found in ranked if found[0] != REJECTED]
+        if not ranked:
+            return DeadLetter(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
+        event.identifiers = [found[1] for found in ranked]
+        # 3. money
+        if event.properties and not self._amount_names.isdisjoint(event.properties):
+            return self._read_money(event)
+        return None
+
+    def _read_page(self, event: Event, page: Any) -> None:
+        url = page.get("url") if isinstance(page, dict) else None
+        if not isinstance(url, str):
+            return
+        read = self._read_url(url)
+        if read.url != url:
+            page["url"] = read.url
+        if read.campaign:
+            campaign = event.context.setdefault("campaign", {})
+            if isinstance(campaign, dict):  # what the sender says itself goes before what the URL says
+                event.context["campaign"] = {**read.campaign, **campaign}
+        if read.click_ids:
+            event.identifiers = [*event.identifiers, *(identifier(CLICK_ID, c) for c in read.click_ids)]
+
+    def _set_aside(self, event: Event) -> None:
+        """Keep rejected identifiers in the payload: they are data, only not about who it is."""
+        rejected: dict[Identifier, str] = {}
+        for raw in event.identifiers:
+            priority, why = self._rank(raw)
+            if priority == REJECTED:
+                rejected[raw] = why
+        earlier = event.context.get(NOT_IDENTIFIERS)
+        event.context[NOT_IDENTIFIERS] = {**earlier, **rejected} if isinstance(earlier, dict) else rejected
+
+    def _read_money(self, event: Event) -> DeadLetter | None:
+        """Set amount and currency from the first property that holds a number."""
+        properties = event.properties
+        currency = properties.get(self._currency_field) or self._default_currency
+        decimals = exponent(currency) if isinstance(currency, str) else None
+        if decimals is None:
+            currency = currency.strip().upper() if isinstance(currency, str) else ""
+            decimals = exponent(currency)
+        amount = self._amount(properties, 2 if decimals is None else decimals)
+        if amount is None:
+            return None
+        if decimals is None:
+            detail = f"properties.{self._currency_field}: must be an ISO 4217 code such as EUR"
+            return DeadLetter(Reason.INVALID_FIELD, detail)
+        if not -MAX_MINOR <= amount <= MAX_MINOR:
+            detail = f"properties: the amount is beyond {MAX_MINOR} minor units"
+            return DeadLetter(Reason.INVALID_FIELD, detail)
+        event.amount_minor, event.currency = amount, currency
+        return None
+
+    def _amount(self, properties: dict[str, Any], decimals: int) -> int | None:
+        for name, minor in self._amounts:
+            as_is = properties.get(minor)
+            if type(as_is) is int:
+                return as_is
+            found = to_minor(properties[name], decimals) if name in properties else None
+            if found is not None:
+                return found
+        return None

@@ -1,0 +1,73 @@
+"""A page's URL, read once: its canonical form, the campaign that led to it, and the ad clicks it carries.
+
+>>> read = PageUrls(("gclid",)).read("HTTPS://Shop.example:443?utm_source=news&gclid=Cj0&size=42#top")
+>>> read.url, read.campaign, read.click_ids
+('https://shop.example/?size=42', {'source': 'news'}, ('Cj0',))
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final
+from urllib.parse import SplitResult, unquote_plus, urlsplit, urlunsplit
+
+from msgspec import Struct
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_REMEMBERED: Final = 1 << 15
+_UTM: Final = "utm_"
+
+
+class PageUrl(Struct, frozen=True):
+    """What a URL says. ``campaign`` is shared by all readers of the same URL: copy it before changing it."""
+
+    url: str
+    campaign: dict[str, str]
+    """``utm_campaign`` as name, every other ``utm_x`` as x."""
+    click_ids: tuple[str, ...]
+
+
+class PageUrls:
+    """Reads URLs and remembers them, because most visits are to the same pages."""
+
+    def __init__(self, click_id_parameters: Iterable[str]) -> None:
+        self._click_ids = frozenset(name.lower() for name in click_id_parameters)
+        self.read: Callable[[str], PageUrl] = lru_cache(_REMEMBERED)(self._read)
+
+    def _read(self, url: str) -> PageUrl:
+        """The URL with scheme and host in lower case, without a default port, log-in or in-page fragment.
+
+        Campaign and click parameters are taken out, so that a page has one URL however it was reached. What is not a
+        web address stays as it is.
+        """
+        try:
+            parts = urlsplit(url.strip())
+            host = _host(parts)
+        except ValueError:
+            return PageUrl(url, {}, ())
+        if not host:
+            return PageUrl(url, {}, ())
+        kept: list[str] = []
+        campaign: dict[str, str] = {}
+        click_ids: list[str] = []
+        for part in parts.query.split("&"):
+            name, _, value = part.partition("=")
+            key, value = unquote_plus(name).lower(), unquote_plus(value).strip()
+            if key.startswith(_UTM):
+                if value:
+                    campaign.setdefault("name" if key == "utm_campaign" else key.removeprefix(_UTM), value)
+            elif key in self._click_ids:
+                click_ids.append(value)
+            else:
+                kept.append(part)
+        fragment = parts.fragment if parts.fragment.startswith(("/", "!")) else ""
+        canonical = urlunsplit((parts.scheme, host, parts.path or "/", "&".join(kept), fragment))
+        return PageUrl(canonical, campaign, tuple(filter(None, click_ids)))
+
+
+def _host(parts: SplitResult) -> str:
+    """Host and port of a web address, "" for any other address. ValueError if the port is not a number."""
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = parts.port
+    return host if port is None or port == _DEFAULT_PORTS[parts.scheme] else f"{host}:{port}"

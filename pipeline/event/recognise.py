@@ -1,0 +1,93 @@
+"""Which of the identifiers an event carries are identifiers: normalised, of a declared type, not blocked.
+
+>>> recogniser = Recogniser(DEFAULT_TYPES, CORE_NORMALISERS | {"email": lower, "phone": text})
+>>> recogniser("email: A@B.org "), recogniser("user_id:Guest")
+((40, 'email:a@b.org'), (-1, 'blocked'))
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from pipeline.event.identifier import Identifier, identifier
+from pipeline.event.rules import DEFAULT_TYPES, IdentifierType
+
+__all__ = ["CORE_NORMALISERS", "DEFAULT_TYPES", "Normaliser", "Ranked", "Recogniser", "lower", "text"]
+
+Normaliser: TypeAlias = Callable[[str], str | None]
+"""The canonical form of a value, or None if it cannot be one. Applying it to its own result changes nothing."""
+
+Ranked: TypeAlias = tuple[int, str]
+"""Priority and identifier, so that sorting puts the strongest first; or REJECTED and the reason."""
+
+REJECTED: Final = -1
+MAX_VALUE_CHARS: Final = 256
+_REMEMBERED: Final = 1 << 17
+
+
+def text(value: str) -> str | None:
+    """Trimmed, in Unicode's composed form; None if empty or if it holds what does not print."""
+    value = unicodedata.normalize("NFC", value).strip()
+    return value if value and value.isprintable() else None
+
+
+def lower(value: str) -> str | None:
+    """As :func:`text`, in lower case."""
+    found = text(value)
+    return text(found.lower()) if found else None
+
+
+CORE_NORMALISERS: Mapping[str, Normaliser] = {"text": text, "lower": lower}
+"""Those that need no library. E-mail and phone come from the shell."""
+
+
+class _Type(Struct, frozen=True):
+    """An identifier type, ready to be applied."""
+
+    priority: int
+    normalise: Normaliser
+    blocked: frozenset[str]
+    patterns: tuple[re.Pattern[str], ...]
+
+
+class Recogniser:
+    """Ranks raw identifiers by the declared types; remembers the answers, because people come back.
+
+    Raises:
+        KeyError: on construction, a type names a normaliser that is not there.
+        re.error: on construction, a blocked pattern is not a regular expression.
+    """
+
+    def __init__(self, types: Iterable[IdentifierType], normalisers: Mapping[str, Normaliser]) -> None:
+        self._types = {
+            kind.name: _Type(
+                kind.priority,
+                normalisers[kind.normalise],
+                frozenset(value.lower() for value in kind.blocked_values),
+                tuple(re.compile(pattern, re.IGNORECASE) for pattern in kind.blocked_patterns),
+            )
+            for kind in types
+        }
+        self.rank: Callable[[Identifier], Ranked] = lru_cache(_REMEMBERED)(self._rank)
+
+    def __call__(self, raw: Identifier) -> Ranked:
+        """Priority and normalised identifier, or REJECTED and why: undeclared, invalid or blocked."""
+        return self.rank(raw)
+
+    def _rank(self, raw: Identifier) -> Ranked:
+        name, _, value = raw.partition(":")
+        kind = self._types.get(name)
+        if kind is None:
+            return REJECTED, "undeclared"
+        if len(value) > MAX_VALUE_CHARS:
+            return REJECTED, "invalid"
+        normalised = kind.normalise(value)
+        if normalised is None or len(normalised) > MAX_VALUE_CHARS:
+            return REJECTED, "invalid"
+        if normalised.lower() in kind.blocked or any(p.fullmatch(normalised) for p in kind.patterns):
+            return REJECTED, "blocked"
+        return kind.priority, identifier(name, normalised)

@@ -1,0 +1,108 @@
+"""Whether an event can be taken at all: its size, its fields' domains, and its time against the clock's."""
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+from pipeline.event.model import CHANNELS, TYPES, Event
+from pipeline.event.reason import Reason
+from pipeline.event.result import DeadLetter
+from pipeline.event.rules import IntakeRules
+
+MAX_TENANT_CHARS: Final = 64
+MAX_SOURCE_CHARS: Final = 128
+MAX_MESSAGE_ID_CHARS: Final = 256
+MAX_NAME_CHARS: Final = 256
+
+_TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_CHANNELS: Final = frozenset(CHANNELS)
+_TYPES: Final = frozenset(TYPES)
+_LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1
+
+
+def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0) -> DeadLetter | None:
+    """None if the event can be taken, else the reason and a detail that names the field and never its value.
+
+    ``size_bytes`` is the length of the encoded event. The fields must have their declared types, as the readers
+    of Avro and JSON guarantee; their domains are checked here, in this order: size, names, time, identifiers, bags.
+    """
+    if size_bytes > rules.max_event_bytes:
+        detail = f"the event has {size_bytes} bytes, the limit is {rules.max_event_bytes}"
+        return DeadLetter(Reason.TOO_LARGE, detail)
+    if not (_good_origin(event.tenant, event.source) and _good_message_id(event.message_id)):
+        return _bad_name(event)
+    if event.type not in _TYPES or event.channel not in _CHANNELS or len(event.name) > MAX_NAME_CHARS:
+        return _bad_name(event)
+    age_ms = now_ms - event.timestamp_ms
+    if age_ms < -rules.future_tolerance_ms:
+        return DeadLetter(Reason.FROM_THE_FUTURE, f"timestamp: {-age_ms} ms ahead of the clock")
+    if age_ms > rules.retention_ms:
+        return DeadLetter(Reason.TOO_OLD, f"timestamp: {age_ms} ms old, kept are {rules.retention_ms}")
+    if not 0 < len(event.identifiers) <= rules.max_identifiers:
+        return _bad_count(event, rules)
+    for bag in (event.properties, event.context, event.traits):
+        if bag and (len(bag) > rules.max_fields or not _storable(bag, rules.max_depth)):
+            return _bad_bag(event, rules)
+    return None
+
+
+@lru_cache(maxsize=1 << 12)
+def _good_origin(tenant: str, source: str) -> bool:
+    """Tenants end at the first slash of a key, sources at the first slash of an event id."""
+    return (
+        len(tenant) <= MAX_TENANT_CHARS
+        and _TENANT.fullmatch(tenant) is not None
+        and 0 < len(source) <= MAX_SOURCE_CHARS
+        and "/" not in source
+        and source.isprintable()
+    )
+
+
+def _good_message_id(message_id: str) -> bool:
+    return 0 < len(message_id) <= MAX_MESSAGE_ID_CHARS and message_id.isprintable()
+
+
+def _storable(value: Any, depth: int) -> bool:
+    """Whether a JSON value can be kept and passed on: integers of 64 bits, nested at most ``depth`` levels."""
+    if depth < 0:
+        return False
+    for item in value.values() if type(value) is dict else value:
+        kind = type(item)
+        if kind is int:
+            if not _LEAST_INT <= item <= _MOST_INT:
+                return False
+        elif (kind is dict or kind is list) and not _storable(item, depth - 1):
+            return False
+    return True
+
+
+def _bad_name(event: Event) -> DeadLetter:
+    if not _good_origin(event.tenant, "any"):
+        detail = f"tenant: must be [a-z0-9][a-z0-9_-]*, at most {MAX_TENANT_CHARS} characters"
+    elif not _good_origin(event.tenant, event.source):
+        detail = f"source: must be 1 to {MAX_SOURCE_CHARS} printable characters without a slash"
+    elif not _good_message_id(event.message_id):
+        detail = f"message_id: must be 1 to {MAX_MESSAGE_ID_CHARS} printable characters"
+    elif event.type not in _TYPES:
+        detail = f"type: must be one of {', '.join(TYPES)}"
+    elif event.channel not in _CHANNELS:
+        detail = f"channel: must be one of {', '.join(CHANNELS)}"
+    else:
+        detail = f"event: must have at most {MAX_NAME_CHARS} characters"
+    return DeadLetter(Reason.INVALID_FIELD, detail)
+
+
+def _bad_count(event: Event, rules: IntakeRules) -> DeadLetter:
+    if not event.identifiers:
+        return DeadLetter(Reason.NO_IDENTIFIER, "identifiers: at least one is needed")
+    detail = f"identifiers: {len(event.identifiers)}, the limit is {rules.max_identifiers}"
+    return DeadLetter(Reason.INVALID_FIELD, detail)
+
+
+def _bad_bag(event: Event, rules: IntakeRules) -> DeadLetter:
+    bags = {"properties": event.properties, "context": event.context}
+    limit = f"at most {rules.max_fields} fields, {rules.max_depth} levels, integers of 64 bits"
+    for name, bag in bags.items():
+        if len(bag) > rules.max_fields or not _storable(bag, rules.max_depth):
+            return DeadLetter(Reason.INVALID_FIELD, f"{name}: {limit}")
+    return DeadLetter(Reason.INVALID_FIELD, f"traits: {limit}")
