@@ -1,0 +1,111 @@
+"""The simplest sink: a file with exactly one line per action, also across kill -9 and power cuts.
+
+The position is kept in the file itself, each line carrying the partition and offset it came from. So there is no second
+place that could say something else: a line is there or it is not, and a torn last line is cut off and delivered again.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from connectors.crm.sink import Action, SinkError
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Place(msgspec.Struct):
+    """The part of a line that says where it came from."""
+
+    partition: int
+    offset: int
+
+
+_place = msgspec.json.Decoder(_Place).decode
+
+
+class JsonlSink:
+    """Appends ``{"partition":…,"offset":…,"action":{…}}`` lines; one process at a time per file.
+
+    Raises:
+        SinkError: another process writes the file, or it holds lines that are not a sink's.
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] = path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            message = f"{path}: another sink writes this file; stop it, or give another file"
+            raise SinkError(message) from error
+        try:
+            self._next = self._recover()
+        except SinkError:
+            self._file.close()
+            raise
+        _sync_folder(path.absolute().parent)
+
+    def positions(self) -> dict[int, int]:
+        """Partition → the offset after the last line from it."""
+        return dict(self._next)
+
+    def deliver(self, actions: Sequence[Action]) -> None:
+        """One write and one fsync for all of them."""
+        fresh = list(self._fresh(actions))
+        if fresh:
+            self._file.write(b"".join(map(line_of, fresh)))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._next.update((action.partition, action.offset + 1) for action in fresh)
+
+    def close(self) -> None:
+        """Release the file and its lock."""
+        self._file.close()
+
+    def _fresh(self, actions: Sequence[Action]) -> Iterator[Action]:
+        """The actions that have no line yet; offsets of a partition only rise."""
+        reached = dict(self._next)
+        for action in actions:
+            if action.offset >= reached.get(action.partition, 0):
+                reached[action.partition] = action.offset + 1
+                yield action
+
+    def _recover(self) -> dict[int, int]:
+        """Cut a torn last line off and read the position out of the others."""
+        self._file.seek(0)
+        found: dict[int, int] = {}
+        whole = 0
+        for number, line in enumerate(self._file, 1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                place = _place(line)
+            except msgspec.MsgspecError as error:
+                message = f"{self._path}:{number}: not a line of this sink ({error}); give another file, or repair it"
+                raise SinkError(message) from error
+            found[place.partition] = place.offset + 1
+            whole += len(line)
+        self._file.truncate(whole)
+        os.fsync(self._file.fileno())
+        return found
+
+
+def line_of(action: Action) -> bytes:
+    """One action as its line."""
+    line: dict[str, Any] = {"partition": action.partition, "offset": action.offset, "action": action.body}
+    return _encode(line) + b"\n"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name durable too: a file whose folder was never written is not there after a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,78 @@
+"""``stitchline sink jsonl FILE``: CRM actions into a file, exactly one line each.
+
+Exit codes: 0 stopped or drained, 1 the sink or Kafka refused (the message says what to do).
+"""
+
+import signal
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import confluent_kafka
+import msgspec
+import typer
+
+from connectors.crm.jsonl import JsonlSink
+from connectors.crm.runner import SinkRunner
+from connectors.crm.sink import CrmSink, SinkError
+from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.settings import Settings
+from pipeline.stream.registry import RegistryError, schema_ids
+from pipeline.stream.wire import Decoder
+from pipeline.topics import ACTIONS
+
+FAILED = 1
+EXAMPLES = """\b
+Examples:
+  stitchline sink jsonl leads.jsonl
+  stitchline sink jsonl leads.jsonl --drain --json
+"""
+
+app = typer.Typer(no_args_is_help=True, help="Carry CRM actions to where leads are worked on.")
+
+
+@app.callback()
+def _sinks() -> None:
+    """Carry CRM actions to where leads are worked on."""
+
+
+@app.command(epilog=EXAMPLES)
+def jsonl(
+    file: Annotated[Path, typer.Argument(help="The file to append to. It carries the position: start again any time.")],
+    drain: Annotated[bool, typer.Option("--drain", help="End when everything there is now is written.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
+) -> None:
+    """Append every CRM action to FILE, one line each, also across kill -9 and power cuts.
+
+    A line is {"partition": …, "offset": …, "action": {…}}.
+    """
+    delivered = run_sink(lambda: JsonlSink(file), _name_of(file), drain=drain)
+    typer.echo(msgspec.json.encode({"delivered": delivered}) if as_json else f"{delivered} actions written to {file}")
+
+
+def run_sink(open_sink: Callable[[], CrmSink], name: str, *, drain: bool) -> int:
+    """Run a sink until SIGINT or SIGTERM, or until drained; how many actions it took. Exits 1 with a message if not."""
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _signal, _frame: stop.set())
+    try:
+        settings = connected(Settings())
+        topic = ACTIONS.of(settings.topic_prefix)
+        decode = Decoder(ACTIONS.value, schema_ids(settings.schema_registry_url).writer)
+        sink = open_sink()
+        try:
+            runner = SinkRunner(settings.kafka(), topic, f"{settings.application_id}.sink.{name}", sink, decode)
+            runner.run(stop, drain=drain)
+        finally:
+            sink.close()
+    except (SinkError, NoKafkaError, RegistryError, OSError, confluent_kafka.KafkaException) as error:
+        typer.echo(f"sink {name}: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    return runner.delivered
+
+
+def _name_of(file: Path) -> str:
+    """One consumer group per file, wherever it is named from."""
+    return "jsonl-" + blake2b(str(file.resolve()).encode(), digest_size=6).hexdigest()

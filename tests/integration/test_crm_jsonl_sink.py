@@ -1,0 +1,163 @@
+"""The jsonl sink against the real broker: committed actions only, one line each, whatever kills it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import confluent_kafka
+import msgspec
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from pipeline.local.broker import Broker
+from pipeline.stream.registry import schema_ids
+from pipeline.stream.wire import Encoder
+from pipeline.topics import ACTIONS
+
+pytestmark = pytest.mark.kafka
+
+
+class Actions:
+    """The actions topic of one test: a transactional producer of numbered actions."""
+
+    def __init__(self, kafka: Broker, prefix: str) -> None:
+        self.topic = ACTIONS.of(prefix)
+        self.environment = {
+            **os.environ,
+            "STITCHLINE_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+            "STITCHLINE_TOPIC_PREFIX": prefix,
+            "STITCHLINE_APPLICATION_ID": prefix,
+        }
+        self.servers = kafka.bootstrap_servers
+        self._encode = Encoder(ACTIONS.value, schema_ids("").id_of(self.topic, ACTIONS.value))
+        self.create()
+        self._producer = confluent_kafka.Producer(
+            {
+                "bootstrap.servers": kafka.bootstrap_servers,
+                "transactional.id": prefix,
+            }
+        )
+        self._producer.init_transactions()
+
+    def create(self) -> None:
+        admin = AdminClient({"bootstrap.servers": self.servers})
+        admin.create_topics([NewTopic(self.topic, 4, 1)])[self.topic].result(30)
+
+    def send(self, numbers: range, *, commit: bool = True) -> None:
+        self._producer.begin_transaction()
+        for number in numbers:
+            value = self._encode({"action_id": f"a{number}", "profile_id": f"p{number % 97}", "score": 1.5})
+            self._producer.produce(self.topic, value, f"p{number % 97}")
+        self._producer.flush()
+        if commit:
+            self._producer.commit_transaction()
+        else:
+            self._producer.abort_transaction()
+
+    def sink(self, path: Path, *options: str) -> subprocess.Popen[str]:
+        code = "from pipeline.cli.sink import app; app()"
+        command = [sys.executable, "-c", code, "jsonl", str(path), *options]
+        return subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+
+@pytest.fixture
+def actions(kafka: Broker, topic_prefix: str) -> Actions:
+    return Actions(kafka, topic_prefix)
+
+
+def ids(path: Path) -> list[str]:
+    return [msgspec.json.decode(line)["action"]["action_id"] for line in path.read_bytes().splitlines()]
+
+
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def drained(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 0, err
+    return out
+
+
+def test_committed_actions_become_one_line_each_and_aborted_ones_none(actions, tmp_path):
+    path = tmp_path / "leads.jsonl"
+    actions.send(range(50))
+    actions.send(range(50, 60), commit=False)
+    actions.send(range(60, 80))
+
+    out = drained(actions.sink(path, "--drain", "--json"))
+
+    assert msgspec.json.decode(out) == {"delivered": 70}
+    assert Counter(ids(path)) == Counter(f"a{n}" for n in (*range(50), *range(60, 80)))
+    first = msgspec.json.decode(path.read_bytes().splitlines()[0])
+    assert first["action"]["score"] == 1.5
+    by_person = [one for one in ids(path) if int(one[1:]) % 97 == 0]
+    assert by_person == sorted(by_person)
+
+
+def test_a_sink_killed_again_and_again_writes_every_action_once(actions, tmp_path):
+    path = tmp_path / "leads.jsonl"
+    total = 0
+    for _ in range(3):
+        actions.send(range(total, total + 3000))
+        total += 3000
+        before = lines(path)
+        sink = actions.sink(path)
+        deadline = time.monotonic() + 20
+        while lines(path) == before:
+            assert time.monotonic() < deadline, "the sink wrote nothing"
+            assert sink.poll() is None, sink.stderr.read()
+            time.sleep(0.001)
+        sink.send_signal(signal.SIGKILL)
+        sink.communicate()
+        with path.open("ab") as torn:
+            torn.write(b'{"partition":0,"off')
+
+    drained(actions.sink(path, "--drain"))
+
+    assert Counter(ids(path)) == Counter(f"a{number}" for number in range(total))
+
+
+def test_a_sink_ends_cleanly_when_told_to(actions, tmp_path):
+    path = tmp_path / "leads.jsonl"
+    actions.send(range(10))
+    sink = actions.sink(path)
+    deadline = time.monotonic() + 20
+    while lines(path) < 10:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    sink.send_signal(signal.SIGTERM)
+
+    assert "10 actions written" in drained(sink)
+
+
+def test_a_topic_that_was_created_again_is_refused_and_the_file_kept(actions, tmp_path):
+    path = tmp_path / "leads.jsonl"
+    path.write_bytes(b'{"partition":0,"offset":999,"action":{"action_id":"old"}}\n')
+    actions.send(range(10))
+
+    sink = actions.sink(path, "--drain")
+    _, err = sink.communicate(timeout=40)
+
+    assert sink.returncode == 1
+    assert "does not hold the sink's position" in err
+    assert ids(path)[0] == "old"
+
+
+def test_a_value_that_is_no_action_stops_the_sink_with_its_place(actions, tmp_path):
+    producer = confluent_kafka.Producer({"bootstrap.servers": actions.servers})
+    producer.produce(actions.topic, b"garbage", partition=2)
+    producer.flush()
+
+    sink = actions.sink(tmp_path / "leads.jsonl", "--drain")
+    _, err = sink.communicate(timeout=40)
+
+    assert sink.returncode == 1
+    assert "partition 2 offset 0 is not a crm-action" in err
