@@ -15,13 +15,10 @@ class KnownLink(Struct, array_like=True, gc=False):
     first_ms: int
     last_ms: int
     count: int
-    source: str
-    message_id: str
-    """Of the newest event that showed the link; of several at the same instant, the greatest."""
-    passed_first_ms: int = 0
-    passed_last_ms: int = 0
-    passed_count: int = 0
-    """0: never passed on."""
+    passed_first_ms: int
+    passed_last_ms: int
+    asserted: bool = False
+    """An event said the two are one, and STITCH was told."""
 
 
 class AnchorRow(Struct, array_like=True, gc=False):
@@ -36,7 +33,7 @@ class AnchorRow(Struct, array_like=True, gc=False):
 
 
 class SeenLink(Struct, gc=False):
-    """A link to tell STITCH. First and last are extremes over all events; counts of one link add up to its events."""
+    """A link to tell STITCH: what all events taken so far say of it. Fold with minimum, maximum and maximum."""
 
     tenant: str
     anchor: Identifier
@@ -44,7 +41,9 @@ class SeenLink(Struct, gc=False):
     first_seen_ms: int
     last_seen_ms: int
     count: int
-    """Events that showed the link since it was last passed on."""
     source: str
     event_id: str
-    """Of the newest event that showed it."""
+    """Of the event that made INTAKE pass it on: the first one, when the link is new or older than known. Empty, like
+    the source, when no event did."""
+    asserted: bool = False
+    """The event says the two are one: an alias."""

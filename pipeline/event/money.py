@@ -27,6 +27,7 @@ _EXPONENTS: Final = dict.fromkeys(_TWO.split(), 2) | {
     code: digits for digits, codes in _OTHER.items() for code in codes.split()
 }
 _DECIMAL: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_POWERS: Final = (1, 10, 100, 1000, 10_000)
 _MAX_TEXT: Final = 40
 
 
@@ -38,18 +39,14 @@ def exponent(currency: str) -> int | None:
 def to_minor(value: object, decimals: int) -> int | None:
     """Minor units of an amount, half a unit rounded to the even one; None if it is not a number.
 
-    Integers, floats (by their shortest decimal text) and decimal text are numbers. Magnitudes beyond MAX_MINOR come
-    back as MAX_MINOR + 1 with their sign, for the caller to refuse.
+    Integers, floats (by their shortest decimal text) and decimal text are numbers. The result may lie beyond MAX_MINOR,
+    for the caller to refuse.
     """
     if type(value) is int:
-        return _bounded(value * 10**decimals)
+        return value * _POWERS[decimals]
     if type(value) is float or (type(value) is str and len(value) <= _MAX_TEXT):
         return _from_decimal(value, decimals)
     return None
-
-
-def _bounded(minor: int) -> int:
-    return max(-MAX_MINOR - 1, min(MAX_MINOR + 1, minor))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -64,4 +61,4 @@ def _from_decimal(value: float | str, decimals: int) -> int | None:
         return 0
     if amount.adjusted() > 15:  # before a tiny text such as 1e999999 becomes a million digits
         return MAX_MINOR + 1 if amount > 0 else -MAX_MINOR - 1
-    return _bounded(int(amount.scaleb(decimals, _DECIMAL).to_integral_value(ROUND_HALF_EVEN, _DECIMAL)))
+    return int(amount.scaleb(decimals, _DECIMAL).to_integral_value(ROUND_HALF_EVEN, _DECIMAL))

@@ -8,11 +8,12 @@ from pipeline.event.model import Event
 from pipeline.event.money import MAX_MINOR, exponent, to_minor
 from pipeline.event.page_url import PageUrls
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import REJECTED, Normaliser, Recogniser
+from pipeline.event.recognise import Normaliser, Recogniser
 from pipeline.event.result import DeadLetter
 from pipeline.event.rules import IdentifierType, IntakeRules
 
 CLICK_ID: Final = "click_id"
+MINOR: Final = "_minor"
 NOT_IDENTIFIERS: Final = "not_identifiers"
 """Context entry that keeps what was sent as an identifier and is none: the text as sent, and why."""
 
@@ -23,10 +24,10 @@ class EventNormaliser:
     def __init__(
         self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Mapping[str, Normaliser]
     ) -> None:
-        self._rank = Recogniser(types, normalisers).rank
+        self._resolve = Recogniser(types, normalisers).resolve
         self._read_url = PageUrls(rules.click_id_parameters).read
-        self._amounts = tuple((name, f"{name}_minor") for name in rules.amount_fields)
-        self._amount_names = frozenset(name for pair in self._amounts for name in pair)
+        self._amounts = tuple(text for name in rules.amount_fields for text in (name + MINOR, name))
+        self._amount_names = frozenset(self._amounts)
         self._currency_field = rules.currency_field
         self._default_currency = rules.default_currency
 
@@ -44,14 +45,12 @@ class EventNormaliser:
         if event.type == "page" and "url" in event.properties:
             self._read_page(event, event.properties)
         # 2. identifiers
-        rank = self._rank
-        ranked = sorted({rank(raw) for raw in event.identifiers})
-        if ranked and ranked[0][0] == REJECTED:
-            self._set_aside(event)
-            ranked = [found for found in ranked if found[0] != REJECTED]
-        if not ranked:
+        accepted, rejected = self._resolve(tuple(event.identifiers))
+        event.identifiers = list(accepted)
+        if rejected:
+            _set_aside(event, rejected)
+        if not accepted:
             return DeadLetter(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
-        event.identifiers = [found[1] for found in ranked]
         # 3. money
         if event.properties and not self._amount_names.isdisjoint(event.properties):
             return self._read_money(event)
@@ -70,16 +69,6 @@ class EventNormaliser:
                 event.context["campaign"] = {**read.campaign, **campaign}
         if read.click_ids:
             event.identifiers = [*event.identifiers, *(identifier(CLICK_ID, c) for c in read.click_ids)]
-
-    def _set_aside(self, event: Event) -> None:
-        """Keep rejected identifiers in the payload: they are data, only not about who it is."""
-        rejected: dict[Identifier, str] = {}
-        for raw in event.identifiers:
-            priority, why = self._rank(raw)
-            if priority == REJECTED:
-                rejected[raw] = why
-        earlier = event.context.get(NOT_IDENTIFIERS)
-        event.context[NOT_IDENTIFIERS] = {**earlier, **rejected} if isinstance(earlier, dict) else rejected
 
     def _read_money(self, event: Event) -> DeadLetter | None:
         """Set amount and currency from the first property that holds a number."""
@@ -102,11 +91,20 @@ class EventNormaliser:
         return None
 
     def _amount(self, properties: dict[str, Any], decimals: int) -> int | None:
-        for name, minor in self._amounts:
-            as_is = properties.get(minor)
-            if type(as_is) is int:
-                return as_is
-            found = to_minor(properties[name], decimals) if name in properties else None
-            if found is not None:
-                return found
+        for name in self._amounts:
+            if name in properties:
+                value = properties[name]
+                found = to_minor(value, decimals) if not name.endswith(MINOR) else _integer(value)
+                if found is not None:
+                    return found
         return None
+
+
+def _integer(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _set_aside(event: Event, rejected: dict[Identifier, str]) -> None:
+    """Keep rejected identifiers in the payload: they are data, only not about who it is."""
+    earlier = event.context.get(NOT_IDENTIFIERS)
+    event.context[NOT_IDENTIFIERS] = {**(earlier if isinstance(earlier, dict) else {}), **rejected}

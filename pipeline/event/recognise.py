@@ -1,8 +1,9 @@
 """Which of the identifiers an event carries are identifiers: normalised, of a declared type, not blocked.
 
+>>> from pipeline.event.rules import DEFAULT_TYPES
 >>> recogniser = Recogniser(DEFAULT_TYPES, CORE_NORMALISERS | {"email": lower, "phone": text})
->>> recogniser("email: A@B.org "), recogniser("user_id:Guest")
-((40, 'email:a@b.org'), (-1, 'blocked'))
+>>> recogniser.resolve(("email: A@B.org ", "user_id:Guest"))
+(('email:a@b.org',), {'user_id:Guest': 'blocked'})
 """
 
 import re
@@ -14,15 +15,16 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from pipeline.event.identifier import Identifier, identifier
-from pipeline.event.rules import DEFAULT_TYPES, IdentifierType
-
-__all__ = ["CORE_NORMALISERS", "DEFAULT_TYPES", "Normaliser", "Ranked", "Recogniser", "lower", "text"]
+from pipeline.event.rules import IdentifierType
 
 Normaliser: TypeAlias = Callable[[str], str | None]
 """The canonical form of a value, or None if it cannot be one. Applying it to its own result changes nothing."""
 
 Ranked: TypeAlias = tuple[int, str]
 """Priority and identifier, so that sorting puts the strongest first; or REJECTED and the reason."""
+
+Resolved: TypeAlias = tuple[tuple[Identifier, ...], dict[str, str]]
+"""Unique identifiers, strongest first, and the rejected ones with the reason."""
 
 REJECTED: Final = -1
 MAX_VALUE_CHARS: Final = 256
@@ -73,10 +75,15 @@ class Recogniser:
             for kind in types
         }
         self.rank: Callable[[Identifier], Ranked] = lru_cache(_REMEMBERED)(self._rank)
-
-    def __call__(self, raw: Identifier) -> Ranked:
         """Priority and normalised identifier, or REJECTED and why: undeclared, invalid or blocked."""
-        return self.rank(raw)
+        self.resolve: Callable[[tuple[Identifier, ...]], Resolved] = lru_cache(_REMEMBERED)(self._resolve)
+        """What the identifiers of one event come to. The result is shared: copy it before changing it."""
+
+    def _resolve(self, raws: tuple[Identifier, ...]) -> Resolved:
+        ranked = {raw: self.rank(raw) for raw in raws}
+        accepted = sorted({found for found in ranked.values() if found[0] != REJECTED})
+        rejected = {raw: why for raw, (priority, why) in ranked.items() if priority == REJECTED}
+        return tuple(ident for _, ident in accepted), rejected
 
     def _rank(self, raw: Identifier) -> Ranked:
         name, _, value = raw.partition(":")

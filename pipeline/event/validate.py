@@ -29,9 +29,15 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
     if size_bytes > rules.max_event_bytes:
         detail = f"the event has {size_bytes} bytes, the limit is {rules.max_event_bytes}"
         return DeadLetter(Reason.TOO_LARGE, detail)
-    if not (_good_origin(event.tenant, event.source) and _good_message_id(event.message_id)):
+    message_id = event.message_id
+    if not (0 < len(message_id) <= MAX_MESSAGE_ID_CHARS and message_id.isprintable()):
         return _bad_name(event)
-    if event.type not in _TYPES or event.channel not in _CHANNELS or len(event.name) > MAX_NAME_CHARS:
+    if (
+        not _good_origin(event.tenant, event.source)
+        or event.type not in _TYPES
+        or event.channel not in _CHANNELS
+        or len(event.name) > MAX_NAME_CHARS
+    ):
         return _bad_name(event)
     age_ms = now_ms - event.timestamp_ms
     if age_ms < -rules.future_tolerance_ms:
@@ -58,16 +64,14 @@ def _good_origin(tenant: str, source: str) -> bool:
     )
 
 
-def _good_message_id(message_id: str) -> bool:
-    return 0 < len(message_id) <= MAX_MESSAGE_ID_CHARS and message_id.isprintable()
-
-
 def _storable(value: Any, depth: int) -> bool:
     """Whether a JSON value can be kept and passed on: integers of 64 bits, nested at most ``depth`` levels."""
     if depth < 0:
         return False
     for item in value.values() if type(value) is dict else value:
         kind = type(item)
+        if kind is str or kind is float:
+            continue
         if kind is int:
             if not _LEAST_INT <= item <= _MOST_INT:
                 return False
@@ -81,14 +85,14 @@ def _bad_name(event: Event) -> DeadLetter:
         detail = f"tenant: must be [a-z0-9][a-z0-9_-]*, at most {MAX_TENANT_CHARS} characters"
     elif not _good_origin(event.tenant, event.source):
         detail = f"source: must be 1 to {MAX_SOURCE_CHARS} printable characters without a slash"
-    elif not _good_message_id(event.message_id):
-        detail = f"message_id: must be 1 to {MAX_MESSAGE_ID_CHARS} printable characters"
     elif event.type not in _TYPES:
         detail = f"type: must be one of {', '.join(TYPES)}"
     elif event.channel not in _CHANNELS:
         detail = f"channel: must be one of {', '.join(CHANNELS)}"
-    else:
+    elif len(event.name) > MAX_NAME_CHARS:
         detail = f"event: must have at most {MAX_NAME_CHARS} characters"
+    else:
+        detail = f"message_id: must be 1 to {MAX_MESSAGE_ID_CHARS} printable characters"
     return DeadLetter(Reason.INVALID_FIELD, detail)
 
 
