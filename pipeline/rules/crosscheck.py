@@ -1,0 +1,80 @@
+"""What no single rule can tell: names of other rules, and values that make no sense side by side.
+
+Works on the files that have no problem of their own, so that a misspelt rule is not reported again wherever it is used.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.rules.duration import format_duration
+from pipeline.rules.problem import did_you_mean
+from pipeline.rules.shape import Path, Shape
+from pipeline.score.rules import ENGAGEMENT
+
+Found = Mapping[str, dict[str, Any]]
+
+
+def cross_check(shapes: Mapping[str, Shape], found: Found) -> None:
+    """Add the problems to the shapes' list."""
+    for name, check in _CHECKS.items():
+        if name in shapes:
+            for path, message, instead in check(found):
+                shapes[name].add(path, message, instead)
+
+
+def _intake(found: Found) -> Iterator[tuple[Path, str, str]]:
+    rules = found["intake.yaml"]
+    tolerance, retention = rules.get("future_tolerance_ms"), rules.get("retention_ms")
+    if tolerance is not None and retention is not None and tolerance >= retention:
+        yield ("future_tolerance_ms",), "future_tolerance is not below retention", "write minutes, as in 5 min"
+    window = rules.get("dedupe_window_ms")
+    if window is not None and retention is not None and window > retention:
+        message = "dedupe_window is longer than retention: events that old are refused anyway"
+        yield ("dedupe_window_ms",), message, f"write {format_duration(retention)} or less"
+
+
+def _identifiers(found: Found) -> Iterator[tuple[Path, str, str]]:
+    types = found["identifiers.yaml"].get("types", [])
+    if not types:
+        yield ("types",), "no identifier types are declared: no event could be anyone's", "declare at least one"
+    for index, each in enumerate(types):
+        where: Path = ("types", index)
+        for place, value in enumerate(each.get("blocked_values", [])):
+            if not value.strip():
+                message = "blank values are never identifiers"
+                yield (*where, "blocked_values", place), message, "leave this one out"
+        if each.get("firebreak") and not any(_counts(other, each) for other in types):
+            message = f"the firebreak of {each['name']!r} can never act: no stronger type is strong"
+            yield (*where, "firebreak"), message, "mark a type of higher priority with strong: true"
+
+
+def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
+    return bool(other.get("strong")) and other["priority"] < guarded["priority"]
+
+
+def _scores(found: Found) -> Iterator[tuple[Path, str, str]]:
+    rules = found["scores.yaml"]
+    used = {each.get("group", "") for each in rules.get("scores", [])}
+    for index, group in enumerate(rules.get("groups", [])):
+        if group["name"] not in used:
+            message = f"no score rule is in the group {group['name']!r}"
+            yield ("groups", index, "name"), message, f"add group: {group['name']} to its rules, or leave it out"
+
+
+def _triggers(found: Found) -> Iterator[tuple[Path, str, str]]:
+    if "scores.yaml" not in found:
+        return
+    scores = {each.get("score", ENGAGEMENT) for each in found["scores.yaml"].get("scores", [])}
+    for index, trigger in enumerate(found["triggers.yaml"].get("triggers", [])):
+        score = trigger.get("score", ENGAGEMENT)
+        if score not in scores:
+            message = f"trigger {trigger['name']!r} waits for score {score!r}, to which no rule gives points"
+            yield ("triggers", index, "score"), message, did_you_mean(score, scores)
+
+
+_CHECKS = {
+    "intake.yaml": _intake,
+    "identifiers.yaml": _identifiers,
+    "scores.yaml": _scores,
+    "triggers.yaml": _triggers,
+}

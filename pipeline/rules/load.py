@@ -1,0 +1,111 @@
+"""Rules files into :class:`~pipeline.rules.model.Rules`, or every mistake in them at once.
+
+1. find the files; one that is missing stands in with the shipped default
+2. read each as a document (lines, duplicate keys)
+3. hold each against its struct (unknown names, types, ranges, the structs' own conditions)
+4. hold each file's rules against each other and against those of the other files
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.event.rules import IdentifierType, IntakeRules
+from pipeline.identity.rules import IdentityRules, IdentityType
+from pipeline.profile.rules import AggregateRules
+from pipeline.rules.crosscheck import cross_check
+from pipeline.rules.document import read_document
+from pipeline.rules.files import FILES, RulesFile
+from pipeline.rules.model import Rules
+from pipeline.rules.problem import Problem, RulesError, did_you_mean
+from pipeline.rules.shape import Shape, type_of_file
+from pipeline.score.rules import ScoreRules
+from pipeline.trigger.rules import TriggerRules
+
+DEFAULTS: Final = Path(__file__).parent / "default"
+MAX_FILE_BYTES: Final = 1 << 20
+"""More than any hand writes; a wrong file picked by mistake is refused instead of read for minutes."""
+
+
+def load_rules(directory: Path | None = None) -> Rules:
+    """The rules of a directory; None: the shipped ones. A file the directory lacks is the shipped one.
+
+    Raises :class:`~pipeline.rules.problem.RulesError` with every problem of every file.
+    """
+    rules, problems = check_rules(directory)
+    if rules is None or problems:
+        raise RulesError(problems)
+    return rules
+
+
+def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Problem]]:
+    """The rules, or None and every problem of every file, in the order of files and lines. Never raises for content."""
+    folder = directory or DEFAULTS
+    problems = _stray_files(folder)
+    shapes: dict[str, Shape] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for spec in FILES:
+        before = len(problems)
+        shape, data = _read(folder, spec, problems)
+        if len(problems) == before:
+            shapes[spec.name], found[spec.name] = shape, data
+    cross_check(shapes, found)
+    order = {spec.name: place for place, spec in enumerate(FILES)}
+    problems.sort(key=lambda each: (order.get(Path(each.file).name, -1), each))
+    return (None if problems else _rules(found)), problems
+
+
+def origin(directory: Path | None, spec: RulesFile) -> Path:
+    """Where a rules file is read from: the directory, or the shipped defaults where it has none."""
+    own = directory / spec.name if directory else DEFAULTS / spec.name
+    return own if own.exists() else DEFAULTS / spec.name
+
+
+def _read(folder: Path, spec: RulesFile, problems: list[Problem]) -> tuple[Shape, dict[str, Any]]:
+    path = origin(folder, spec)
+    shape = Shape(str(path), problems)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            problems.append(Problem(str(path), 0, 0, f"larger than {MAX_FILE_BYTES} bytes", "is it a rules file?"))
+            return shape, {}
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        problems.append(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"))
+        return shape, {}
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        problems.append(Problem(str(path), line, 1, "not UTF-8 text", "save the file as UTF-8"))
+        return shape, {}
+    root = read_document(str(path), text, problems)
+    return shape, (shape.read(root, type_of_file(spec.shape)) if root else {})
+
+
+def _stray_files(folder: Path) -> list[Problem]:
+    if not folder.is_dir():
+        return [Problem(str(folder), 0, 0, "no such directory", "name a directory with rules files")]
+    known = {spec.name for spec in FILES}
+    return [
+        Problem(str(path), 0, 0, "not the name of a rules file", did_you_mean(path.stem + ".yaml", known))
+        for path in sorted(folder.iterdir())
+        if path.suffix in {".yaml", ".yml"} and path.name not in known
+    ]
+
+
+def _rules(found: dict[str, dict[str, Any]]) -> Rules:
+    identifiers = found["identifiers.yaml"]
+    types = identifiers.get("types", [])
+    identity = {**identifiers, "types": [_part(each, IdentityType) for each in types]}
+    return Rules(
+        intake=msgspec.convert(found["intake.yaml"], IntakeRules),
+        identifiers=tuple(msgspec.convert(_part(each, IdentifierType), IdentifierType) for each in types),
+        identity=msgspec.convert(identity, IdentityRules),
+        aggregates=msgspec.convert(found["aggregates.yaml"], AggregateRules),
+        scores=msgspec.convert(found["scores.yaml"], ScoreRules),
+        triggers=msgspec.convert(found["triggers.yaml"], TriggerRules),
+    )
+
+
+def _part(data: dict[str, Any], struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """The fields of one stage out of those of a combined struct."""
+    return {key: value for key, value in data.items() if key in struct.__struct_fields__}

@@ -1,0 +1,22 @@
+"""The rules in force: everything a marketer may decide, read once and handed to the stages."""
+
+import msgspec
+
+from pipeline.event.rules import IdentifierType, IntakeRules
+from pipeline.identity.rules import IdentityRules
+from pipeline.profile.rules import AggregateRules
+from pipeline.score.rules import ScoreRules
+from pipeline.trigger.rules import TriggerRules
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """One directory of rules files, checked. What each field means stands in the docstrings of its struct."""
+
+    intake: IntakeRules
+    identifiers: tuple[IdentifierType, ...]
+    """What INTAKE knows of ``identifiers.yaml``."""
+    identity: IdentityRules
+    """What STITCH knows of it."""
+    aggregates: AggregateRules
+    scores: ScoreRules
+    triggers: TriggerRules

@@ -1,0 +1,216 @@
+"""A document against the struct that will hold it: every unknown, missing or mistyped value, each with its line.
+
+msgspec stops at the first mistake and knows no lines, so this walk comes before it; msgspec still builds the struct,
+and what only the struct can tell (its own ``__post_init__``) is reported at the place it names.
+
+Durations: a field ``half_life_ms`` is written ``half_life: 7 d``. Fields named ``limits`` hold texts as ``5 per 7 d``.
+"""
+
+import operator
+import re
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec import inspect
+
+from pipeline.rules.document import Node
+from pipeline.rules.duration import parse_duration
+from pipeline.rules.problem import Problem, did_you_mean
+from pipeline.rules.texts import WrongTextError, read_text
+from pipeline.rules.words import (
+    LISTS,
+    choices,
+    describe,
+    found,
+    is_duration,
+    kind,
+    needs_quotes,
+    wanted,
+    written_name,
+)
+
+Path: TypeAlias = tuple[str | int, ...]
+Place: TypeAlias = tuple[int, int]
+
+_INVALID: Final = object()
+_AT_PATH: Final = re.compile(r" - at `[^`]*`$")
+_ADVICE: Final = re.compile(r"[:;] (?=(?:write|give|add|choose|set|use|leave|put|make|keep|name)\b)")
+
+
+class Shape:
+    """Reads one file's nodes as values of a type, and remembers where each path of the result was written."""
+
+    def __init__(self, file: str, problems: list[Problem]) -> None:
+        self.file = file
+        self.problems = problems
+        self.places: dict[Path, Place] = {}
+
+    def read(self, node: Node, expected: inspect.Type, path: Path = (), *, field: str = "", struct: str = "") -> Any:
+        """Plain data for ``msgspec.convert``; incomplete where a problem was added."""
+        self.places.setdefault(path, (node.line, node.column))
+        if isinstance(expected, inspect.Metadata):
+            return self.read(node, expected.type, path, field=field, struct=struct)
+        if isinstance(expected, inspect.UnionType):
+            return self._union(node, expected, path, field, struct)
+        if isinstance(expected, inspect.StructType):
+            return self._struct(node, expected, path)
+        if isinstance(expected, inspect.DictType):
+            return self._dict(node, expected, path)
+        if isinstance(expected, LISTS):
+            return self._list(node, expected.item_type, path, field, struct)
+        if isinstance(expected, inspect.IntType) and is_duration(expected, field):
+            return self._duration(node, expected)
+        return self._scalar(node, expected, field, struct)
+
+    def place(self, path: Path) -> Place:
+        """Line and column of a path, or of the nearest part of it that was written."""
+        while path not in self.places and path:
+            path = path[:-1]
+        return self.places.get(path, (0, 0))
+
+    def add(self, path: Path, message: str, instead: str = "") -> None:
+        """A problem at a path of the result."""
+        line, column = self.place(path)
+        self.problems.append(Problem(self.file, line, column, message, instead))
+
+    def _wrong(self, node: Node, message: str, instead: str = "") -> Any:
+        self.problems.append(Problem(self.file, node.line, node.column, message, instead))
+        return _INVALID
+
+    def _union(self, node: Node, expected: inspect.UnionType, path: Path, field: str, struct: str) -> Any:
+        if node.value is None and any(isinstance(each, inspect.NoneType) for each in expected.types):
+            return None
+        options = [each for each in expected.types if not isinstance(each, inspect.NoneType)]
+        fitting = [each for each in options if kind(node.value) in wanted(each, field)]
+        if fitting:
+            return self.read(node, fitting[0], path, field=field, struct=struct)
+        asked = " or ".join(dict.fromkeys(describe(each, field) for each in options))
+        return self._wrong(node, f"expected {asked}, found {found(node)}")
+
+    def _struct(self, node: Node, expected: inspect.StructType, path: Path) -> Any:
+        if not isinstance(node.value, dict):
+            return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value lines")
+        fields = {written_name(each.name): each for each in expected.fields}
+        before = len(self.problems)
+        data: dict[str, Any] = {}
+        for key, entry in node.value.items():
+            field = fields.get(key)
+            if field is None:
+                advice = did_you_mean(key, fields)
+                self.problems.append(Problem(self.file, entry.line, entry.column, f"unknown name {key!r}", advice))
+                continue
+            self.places[(*path, field.name)] = (entry.line, entry.column)
+            value = self.read(
+                entry.node, field.type, (*path, field.name), field=field.name, struct=expected.cls.__name__
+            )
+            if value is not _INVALID:
+                data[field.encode_name] = value
+        for key, field in fields.items():
+            if field.required and key not in node.value:
+                self._wrong(node, f"{key!r} is missing", f"add {key}: with {describe(field.type, field.name)}")
+        if len(self.problems) == before:
+            self._build(data, expected, path)
+        return data
+
+    def _build(self, data: dict[str, Any], expected: inspect.StructType, path: Path) -> None:
+        """Let the struct itself object, one struct at a time: so one bad rule does not hide the next."""
+        try:
+            msgspec.convert(data, expected.cls)
+        except msgspec.ValidationError as error:
+            text = _AT_PATH.sub("", str(error))
+            message, _, instead = _ADVICE.sub("\0", text, count=1).partition("\0")
+            self.add(self._mentioned(text, expected, path), message, instead)
+
+    def _mentioned(self, text: str, expected: inspect.StructType, path: Path) -> Path:
+        """The written field that an objection names first, else the struct itself."""
+        at = {}
+        for field in expected.fields:
+            word = re.search(rf"\b{written_name(field.name)}\b", text)
+            if word and (*path, field.name) in self.places:
+                at[word.start()] = field.name
+        return (*path, at[min(at)]) if at else path
+
+    def _dict(self, node: Node, expected: inspect.DictType, path: Path) -> Any:
+        if not isinstance(node.value, dict):
+            return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value lines")
+        data = {}
+        for key, entry in node.value.items():
+            self.places[(*path, key)] = (entry.line, entry.column)
+            data[key] = self.read(entry.node, expected.value_type, (*path, key))
+        return data
+
+    def _list(self, node: Node, item: inspect.Type, path: Path, field: str, struct: str) -> Any:
+        if not isinstance(node.value, list):
+            instead = f"write [{node.raw}]" if node.raw else "start each with -"
+            return self._wrong(node, f"expected a list, found {found(node)}", instead)
+        values = [
+            self.read(each, item, (*path, index), field=field, struct=struct) for index, each in enumerate(node.value)
+        ]
+        self._same_names(values, path)
+        return [each for each in values if each is not _INVALID]
+
+    def _same_names(self, values: list[Any], path: Path) -> None:
+        first: dict[str, int] = {}
+        for index, value in enumerate(values):
+            name = value.get("name") if isinstance(value, dict) else None
+            if name is None:
+                continue
+            if name in first:
+                line, _ = self.place((*path, first[name], "name"))
+                self.add((*path, index, "name"), f"{name!r} is there twice, first on line {line}", "rename one of them")
+            first.setdefault(name, index)
+
+    def _duration(self, node: Node, expected: inspect.IntType) -> Any:
+        if node.value == 0 and not isinstance(node.value, bool) and (expected.ge in {None, 0}):
+            return 0
+        if not isinstance(node.value, str):
+            instead = f"write {node.raw} s, {node.raw} min, {node.raw} h or {node.raw} d" if node.raw else ""
+            return self._wrong(node, f"expected a duration, found {found(node)}", instead)
+        try:
+            return parse_duration(node.value)
+        except ValueError as error:
+            return self._advised(node, str(error))
+
+    def _scalar(self, node: Node, expected: inspect.Type, field: str, struct: str) -> Any:
+        if kind(node.value) not in wanted(expected, field):
+            instead = f'write "{node.raw}" in quotes' if needs_quotes(node, expected) else ""
+            return self._wrong(node, f"expected {describe(expected, field)}, found {found(node)}", instead)
+        if isinstance(expected, inspect.LiteralType | inspect.EnumType):
+            return self._choice(node, expected)
+        if isinstance(expected, inspect.StrType):
+            return self._text(node, expected, struct, field)
+        if isinstance(expected, inspect.IntType | inspect.FloatType) and isinstance(node.value, int | float):
+            return self._number(node, node.value, expected)
+        return node.value
+
+    def _choice(self, node: Node, expected: inspect.LiteralType | inspect.EnumType) -> Any:
+        values = choices(expected)
+        if node.value in values:
+            return node.value
+        return self._wrong(node, f"unknown value {node.raw!r}", did_you_mean(node.raw, map(str, values)))
+
+    def _text(self, node: Node, expected: inspect.StrType, struct: str, field: str) -> Any:
+        try:
+            return read_text(str(node.value), expected, struct, field)
+        except WrongTextError as error:
+            return self._wrong(node, error.message, error.instead)
+
+    def _number(self, node: Node, number: float, expected: inspect.IntType | inspect.FloatType) -> Any:
+        for bound, broken, words in (
+            (expected.ge, operator.lt, "at least"),
+            (expected.gt, operator.le, "more than"),
+            (expected.le, operator.gt, "at most"),
+            (expected.lt, operator.ge, "less than"),
+        ):
+            if bound is not None and broken(number, bound):
+                return self._wrong(node, f"{node.raw} is out of range", f"write a number of {words} {bound:g}")
+        return number
+
+    def _advised(self, node: Node, text: str) -> Any:
+        message, _, instead = text.partition("; ")
+        return self._wrong(node, message, instead)
+
+
+def type_of_file(struct: type[msgspec.Struct]) -> inspect.Type:
+    """What :meth:`Shape.read` reads a whole file as."""
+    return inspect.type_info(struct)

@@ -1,0 +1,91 @@
+"""Types and values in the words of somebody who writes rules, not code."""
+
+from typing import Any, Final
+
+from msgspec import inspect
+
+from pipeline.rules.document import Node
+from pipeline.rules.duration import DURATION_EXAMPLES, LIMIT_EXAMPLES
+
+DURATION_SUFFIX: Final = "_ms"
+"""Fields that end so are written without it, as durations: ``half_life: 7 d``."""
+LIMITS_FIELD: Final = "limits"
+LISTS: Final = (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)
+
+_KIND_WORDS: Final = {
+    "text": "a text", "whole": "a whole number", "number": "a number", "switch": "true or false", "nothing": "nothing",
+    "list": "a list", "names": "names with values",
+}  # fmt: skip
+
+
+def written_name(field: str) -> str:
+    """The key under which a struct's field stands in a file."""
+    return field.removesuffix(DURATION_SUFFIX)
+
+
+def kind(value: Any) -> str:
+    """What a document's value is: text, whole, number, switch, nothing, list or names."""
+    if isinstance(value, bool):
+        return "switch"
+    return {str: "text", int: "whole", float: "number", list: "list", dict: "names"}.get(type(value), "nothing")
+
+
+def found(node: Node) -> str:
+    """A node as an error names it."""
+    words = _KIND_WORDS[kind(node.value)]
+    return f"{words} ({node.raw})" if node.raw and kind(node.value) != "text" else f"{words} {node.raw!r}".rstrip(" '")
+
+
+def choices(expected: inspect.LiteralType | inspect.EnumType) -> tuple[Any, ...]:
+    """The values of a closed set."""
+    if isinstance(expected, inspect.LiteralType):
+        return tuple(expected.values)
+    return tuple(member.value for member in expected.cls)
+
+
+def wanted(expected: inspect.Type, field: str = "") -> frozenset[str]:
+    """The kinds of values that a type takes."""
+    if isinstance(expected, inspect.Metadata):
+        return wanted(expected.type, field)
+    if isinstance(expected, inspect.UnionType):
+        return frozenset().union(*(wanted(each, field) for each in expected.types))
+    if isinstance(expected, LISTS):
+        return frozenset({"list"})
+    if isinstance(expected, inspect.StructType | inspect.DictType):
+        return frozenset({"names"})
+    if isinstance(expected, inspect.LiteralType | inspect.EnumType):
+        return frozenset(kind(each) for each in choices(expected))
+    if is_duration(expected, field):
+        return frozenset({"text"})
+    if isinstance(expected, inspect.FloatType):
+        return frozenset({"whole", "number"})
+    simple = {inspect.StrType: "text", inspect.IntType: "whole", inspect.BoolType: "switch"}
+    return frozenset({simple.get(type(expected), "nothing")})
+
+
+def is_duration(expected: inspect.Type, field: str) -> bool:
+    """Whether the field of that name and type is written as a duration."""
+    if isinstance(expected, inspect.Metadata):
+        return is_duration(expected.type, field)
+    return field.endswith(DURATION_SUFFIX) and isinstance(expected, inspect.IntType)
+
+
+def describe(expected: inspect.Type, field: str = "") -> str:
+    """A type as an error asks for it."""
+    if isinstance(expected, inspect.Metadata):
+        return describe(expected.type, field)
+    if is_duration(expected, field):
+        return f"a duration ({', '.join(DURATION_EXAMPLES)})"
+    if isinstance(expected, inspect.LiteralType | inspect.EnumType):
+        return "one of " + ", ".join(map(str, choices(expected)))
+    if isinstance(expected, LISTS):
+        return "a list"
+    if field == LIMITS_FIELD:
+        return f"a limit ({', '.join(LIMIT_EXAMPLES)})"
+    words = [words for name, words in _KIND_WORDS.items() if name in wanted(expected, field)]
+    return "a number" if words == ["a whole number", "a number"] else " or ".join(words)
+
+
+def needs_quotes(node: Node, expected: inspect.Type) -> bool:
+    """Whether YAML read a number, switch or null where a text was meant."""
+    return bool(node.raw) and "text" in wanted(expected)
