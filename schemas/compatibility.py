@@ -29,8 +29,10 @@ def _reading(*, reader: str, writer: str) -> list[str]:
     result = checker.get_compatibility(parse(reader), parse(writer))
     if result.compatibility is SchemaCompatibilityType.compatible:
         return []
-    # avro hands out messages and places as two sets, so which belongs to which is lost where there are several.
-    return [f"{', '.join(sorted(result.messages))} (at {', '.join(sorted(result.locations))})"]
+    # avro hands out messages and places as two sets, so which belongs to which is lost where there are several; and it
+    # adds the root to the places, whatever the fault.
+    places = sorted(result.locations - {"/"}) or ["/"]
+    return [f"{', '.join(sorted(result.messages))} (at {', '.join(places)})"]
 
 
 def _undocumented(node: object) -> object:

@@ -112,8 +112,8 @@ class Registry:
         if answer.status_code == httpx2.codes.CONFLICT:
             message = (
                 f"schema registry {self._where}: {name}.avsc is not {level(name)} with the versions of subject "
-                f"{subject} ({_reason(answer)}). Another schema was registered there: correct STITCHLINE_TOPIC_PREFIX or "
-                "STITCHLINE_SCHEMA_REGISTRY_URL, or delete the foreign versions"
+                f"{subject} ({_reason(answer)}). Another schema was registered there: correct STITCHLINE_TOPIC_PREFIX "
+                "or STITCHLINE_SCHEMA_REGISTRY_URL, or delete the foreign versions"
             )
             raise IncompatibleSchemaError(message)
         return self._number(answer)
@@ -179,8 +179,8 @@ class Registry:
 
     def _odd(self, answer: httpx2.Response) -> RegistryError:
         message = (
-            f"schema registry {self._where} gave no usable answer ({answer.status_code}: {_reason(answer)}); is the URL "
-            "the base of its Confluent API, without /subjects?"
+            f"schema registry {self._where} gave no usable answer ({answer.status_code}: {_reason(answer)}); is the "
+            "URL the base of its Confluent API, without /subjects?"
         )
         return RegistryError(message)
 
