@@ -1,0 +1,116 @@
+"""Applying a touch to the ledger of its leaf: the rules' bookings and what every profile keeps without rules."""
+
+from bisect import insort
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.profile.booking import Plan
+from pipeline.profile.filter import Scalar
+from pipeline.profile.ledger import TIMELINE_ENTRIES, Entry, Ledger, newer_trait
+from pipeline.profile.messages import Touch
+
+_DETAILS: Final = ("title", "name", "product", "subject", "url", "path", "sku")
+"""Properties that tell a person what an event was about; the first there is becomes the timeline's detail."""
+_DETAIL_CHARACTERS: Final = 120
+
+
+def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> bool:
+    """Book one touch, in place. True if a score rule matched it."""
+    timestamp_ms, event_id = touch.timestamp_ms, touch.event_id
+    ledger.touches += 1
+    _book_ends(ledger, touch)
+    spans = ledger.identifiers
+    for identifier in touch.identifiers:
+        span = spans.get(identifier)
+        if span is None:
+            spans[identifier] = (timestamp_ms, timestamp_ms)
+        elif timestamp_ms > span[1]:
+            spans[identifier] = (span[0], timestamp_ms)
+        elif timestamp_ms < span[0]:
+            spans[identifier] = (timestamp_ms, span[1])
+    for name, value in touch.traits.items():
+        old = ledger.traits.get(name)
+        new = (timestamp_ms, event_id, touch.channel, value)
+        ledger.traits[name] = new if old is None else newer_trait(old, new)
+    if "consent" in touch.context:
+        _book_consent(ledger, touch, touch.context["consent"])
+    _book_timeline(ledger.timeline, touch)
+    return plan.book(ledger, touch)
+
+
+def _book_ends(ledger: Ledger, touch: Touch) -> None:
+    first, last = ledger.first, ledger.last
+    at = (touch.timestamp_ms, touch.event_id)
+    if first is not None and last is not None and first[:2] <= at <= last[:2]:
+        return
+    point = (*at, touch.channel, touch.type, touch.name, origin_of(touch.context))
+    if first is None or point < first:
+        ledger.first = point
+    if last is None or point > last:
+        ledger.last = point
+
+
+def origin_of(context: dict[str, Any]) -> str:
+    """Where the touch came from, as JSON text: its campaign and referrer; "" if it says neither."""
+    origin: dict[str, Any] = {}
+    campaign = context.get("campaign")
+    if campaign and type(campaign) is dict:
+        origin["campaign"] = campaign
+    page = context.get("page")
+    referrer = page.get("referrer") if type(page) is dict else None
+    if referrer and type(referrer) is str:
+        origin["referrer"] = referrer
+    return msgspec.json.encode(origin, order="deterministic").decode() if origin else ""
+
+
+def _book_consent(ledger: Ledger, touch: Touch, said: Any) -> None:
+    """Statements are ``{purpose: bool}`` or ``{purpose: {channel: bool}}``, or those under ``categoryPreferences``."""
+    if type(said) is not dict:
+        return
+    preferences = said.get("categoryPreferences", said)
+    if type(preferences) is not dict:
+        return
+    for purpose, statement in preferences.items():
+        if type(statement) is bool:
+            _state(ledger, touch, purpose, statement)
+        elif type(statement) is dict:
+            for channel, granted in statement.items():
+                if type(granted) is bool:
+                    _state(ledger, touch, f"{purpose}/{channel}", granted)
+
+
+def _state(ledger: Ledger, touch: Touch, key: str, granted: Scalar) -> None:
+    new = (touch.timestamp_ms, 0 if granted else 1, touch.event_id)
+    ledger.consent[key] = max(ledger.consent.get(key, new), new)
+
+
+def _book_timeline(timeline: list[Entry], touch: Touch) -> None:
+    if len(timeline) >= TIMELINE_ENTRIES and (touch.timestamp_ms, touch.event_id) < timeline[0][:2]:
+        return
+    entry = (
+        touch.timestamp_ms,
+        touch.event_id,
+        touch.channel,
+        touch.type,
+        touch.name,
+        detail_of(touch.properties),
+        touch.amount_minor,
+        touch.currency,
+    )
+    if not timeline or entry > timeline[-1]:
+        timeline.append(entry)
+    else:
+        insort(timeline, entry)
+    if len(timeline) > TIMELINE_ENTRIES:
+        del timeline[0]
+
+
+def detail_of(properties: dict[str, Any]) -> str:
+    """What the event was about, in at most 120 characters, or ""."""
+    for name in _DETAILS:
+        if name in properties:
+            value = properties[name]
+            if type(value) is str and value:
+                return value[:_DETAIL_CHARACTERS]
+    return ""

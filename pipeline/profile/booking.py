@@ -1,0 +1,151 @@
+"""Booking: the rules compiled into a dispatch by event, so that a touch costs O(rules it matches)."""
+
+import math
+from collections.abc import Callable, Sequence
+from operator import add
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from pipeline.profile.buckets import Cells, put
+from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.profile.fields import AMOUNT, getter
+from pipeline.profile.filter import Filter, Test, is_number
+from pipeline.profile.kinds import KINDS
+from pipeline.profile.kinds.kind import MILLIONTHS, Kind
+from pipeline.profile.ledger import OCCURRENCE_DAYS, OCCURRENCE_HOURS, Ledger, Occurrences
+from pipeline.profile.messages import Touch
+from pipeline.profile.rules import AggregateRule
+from pipeline.profile.windows import window
+
+Grain: TypeAlias = Literal["hours", "days", "total"]
+Extract: TypeAlias = Callable[[Touch], Any]
+"""The value a kind takes, or None where the touch has none."""
+_DISPATCH_ROWS: Final = 4096
+"""Distinct event names remembered; a flood of invented names only costs looking the rules through again."""
+_LARGEST: Final = 2**53
+
+
+class Counted(NamedTuple):
+    """A rule whose matches are counted in the ledger's occurrences: what a score rule asks of the profile."""
+
+    name: str
+    filter: Filter
+    grain: Grain
+    """Width of the buckets besides the total."""
+
+
+class _Aggregate:
+    """Books one aggregate rule."""
+
+    scores: Final = False
+
+    def __init__(self, rule: AggregateRule) -> None:
+        self.tests: tuple[Test, ...] = rule.filter.tests()
+        self._kind: Kind = KINDS[rule.kind]
+        self._key = f"{rule.kind}:{rule.name}"
+        self._by_currency = rule.field == AMOUNT
+        self._extract = extractor(self._kind, rule.field)
+        tiers = {w.tier for w in map(window, rule.windows) if w.tier is not None}
+        self._tiers = tuple(sorted(tiers, key=lambda tier: tier.width_ms))
+
+    def book(self, ledger: Ledger, touch: Touch) -> None:
+        """Add the touch's cell to the total and to the buckets the rule's windows need."""
+        value = self._extract(touch)
+        if value is None:
+            return
+        kind, timestamp_ms = self._kind, touch.timestamp_ms
+        cell = kind.lift(value, timestamp_ms, touch.event_id)
+        groups = ledger.aggregates.get(self._key)
+        if groups is None:
+            groups = ledger.aggregates[self._key] = {}
+        group = touch.currency if self._by_currency else ""
+        cells = groups.get(group)
+        if cells is None:
+            cells = groups[group] = Cells(cell)
+        else:
+            cells.total = kind.add(cells.total, cell)
+        for field, width_ms, keep in self._tiers:
+            put(getattr(cells, field), timestamp_ms // width_ms, keep, cell, kind.add)
+
+
+class _Occurrence:
+    """Books one counted rule."""
+
+    scores: Final = True
+
+    def __init__(self, rule: Counted) -> None:
+        self.tests: tuple[Test, ...] = rule.filter.tests()
+        self._name, self._grain = rule.name, rule.grain
+
+    def book(self, ledger: Ledger, touch: Touch) -> None:
+        """Count the match in total and in its bucket."""
+        found = ledger.occurrences.get(self._name)
+        if found is None:
+            found = ledger.occurrences[self._name] = Occurrences()
+        found.total += 1
+        if self._grain == "hours":
+            put(found.hours, touch.timestamp_ms // HOUR_MS, OCCURRENCE_HOURS, 1, add)
+        elif self._grain == "days":
+            put(found.days, touch.timestamp_ms // DAY_MS, OCCURRENCE_DAYS, 1, add)
+
+
+class Plan:
+    """The compiled rules. The only thing it remembers between touches is which rules an event name may match."""
+
+    def __init__(self, aggregates: Sequence[AggregateRule], counted: Sequence[Counted]) -> None:
+        rules: list[tuple[Filter, _Aggregate | _Occurrence]] = []
+        rules += [(rule.filter, _Aggregate(rule)) for rule in aggregates]
+        rules += [(rule.filter, _Occurrence(rule)) for rule in counted]
+        self._rules = tuple(rules)
+        self._dispatch: dict[tuple[str, str, str], tuple[_Aggregate | _Occurrence, ...]] = {}
+
+    def book(self, ledger: Ledger, touch: Touch) -> bool:
+        """Book the touch under every rule it matches. True if one of them was a score's."""
+        scored = False
+        for booking in self._matching(touch):
+            for test in booking.tests:
+                if not test(touch):
+                    break
+            else:
+                booking.book(ledger, touch)
+                scored = scored or booking.scores
+        return scored
+
+    def _matching(self, touch: Touch) -> tuple[_Aggregate | _Occurrence, ...]:
+        key = (touch.channel, touch.type, touch.name)
+        found = self._dispatch.get(key)
+        if found is None:
+            if len(self._dispatch) >= _DISPATCH_ROWS:
+                self._dispatch.clear()
+            found = self._dispatch[key] = tuple(booking for filter_, booking in self._rules if filter_.admits(*key))
+        return found
+
+
+def extractor(kind: Kind, field: str) -> Extract:
+    """How a kind takes its value from a touch: numbers as integers, scalars as JSON text, None where there is none."""
+    if kind.takes == "nothing":
+        return lambda _touch: 0
+    read = getter(field)
+    if field == AMOUNT and kind.takes == "number":
+        return read
+    return _number(read) if kind.takes == "number" else _scalar(read)
+
+
+def _number(read: Extract) -> Extract:
+    def extract(touch: Touch) -> int | None:
+        value = read(touch)
+        if not is_number(value) or not math.isfinite(value) or abs(value) > _LARGEST:
+            return None
+        millionths: int = round(value * MILLIONTHS)
+        return millionths
+
+    return extract
+
+
+def _scalar(read: Extract) -> Extract:
+    def extract(touch: Touch) -> str | None:
+        value = read(touch)
+        return msgspec.json.encode(value).decode() if type(value) in (str, int, float, bool) else None
+
+    return extract

@@ -1,0 +1,56 @@
+"""Field paths: how a rule names a place in a touch, such as ``properties.category`` or ``context.page.url``."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from pipeline.profile.messages import Touch
+
+Getter: TypeAlias = Callable[[Touch], Any]
+"""The value at a path, or None where there is none."""
+
+OBJECTS: Final = ("properties", "context", "traits")
+PLAIN: Final[dict[str, Getter]] = {
+    "amount": lambda touch: touch.amount_minor if touch.currency else None,
+    "channel": lambda touch: touch.channel,
+    "currency": lambda touch: touch.currency or None,
+    "event": lambda touch: touch.name or None,
+    "event_id": lambda touch: touch.event_id,
+    "timestamp_ms": lambda touch: touch.timestamp_ms,
+    "type": lambda touch: touch.type,
+}
+AMOUNT: Final = "amount"
+"""The event's money, in minor units of its currency. Aggregates of it are kept and read by currency."""
+
+
+def getter(path: str) -> Getter:
+    """The function that reads a path.
+
+    Raises:
+        ValueError: The path starts nowhere an event has fields; the message lists what it may start with.
+    """
+    if path in PLAIN:
+        return PLAIN[path]
+    root, *keys = path.split(".")
+    if root not in OBJECTS or not all(keys) or not keys:
+        msg = f"field {path!r} must be one of {', '.join(PLAIN)} or start with {', '.join(f'{o}.' for o in OBJECTS)}"
+        raise ValueError(msg)
+    return _member(root, keys[0]) if len(keys) == 1 else _nested(root, tuple(keys))
+
+
+def _member(root: str, key: str) -> Getter:
+    def read(touch: Touch) -> Any:
+        return getattr(touch, root).get(key)
+
+    return read
+
+
+def _nested(root: str, keys: tuple[str, ...]) -> Getter:
+    def read(touch: Touch) -> Any:
+        found = getattr(touch, root)
+        for key in keys:
+            if type(found) is not dict:
+                return None
+            found = found.get(key)
+        return found
+
+    return read

@@ -1,0 +1,114 @@
+"""Filters: which touches a rule is about, by channel, type, event name and any field."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from pipeline.event.model import Channel, EventType
+from pipeline.profile.fields import getter
+from pipeline.profile.messages import Touch
+
+Scalar: TypeAlias = str | int | float | bool
+Test: TypeAlias = Callable[[Touch], bool]
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a field must be; several operators in one condition must all hold.
+
+    A field that is missing or null fails every operator but ``exists: false`` and ``ne``. Numbers compare with numbers
+    only and texts with texts only; true is not 1.
+    """
+
+    field: str
+    """``properties.…``, ``context.…``, ``traits.…``, ``channel``, ``type``, ``event``, ``currency`` or ``amount``
+    (minor units)."""
+    eq: Scalar | None = None
+    ne: Scalar | None = None
+    one_of: tuple[Scalar, ...] | None = None
+    gt: int | float | None = None
+    gte: int | float | None = None
+    lt: int | float | None = None
+    lte: int | float | None = None
+    contains: str | None = None
+    """The text has this part, or the list this item."""
+    exists: bool | None = None
+
+    def __post_init__(self) -> None:
+        getter(self.field)
+        if not _checks(self):
+            msg = f"condition on {self.field!r} has no operator: add eq, ne, one_of, gt, gte, lt, lte, contains, exists"
+            raise ValueError(msg)
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which touches count. An empty list means any; everything given must hold."""
+
+    events: tuple[str, ...] = ()
+    """Event names, as in ``event`` of a track call."""
+    types: tuple[EventType, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    where: tuple[Condition, ...] = ()
+
+    def admits(self, channel: str, kind: str, name: str) -> bool:
+        """Whether a touch of this channel, type and event name may match, before its fields are looked at."""
+        return (
+            (not self.events or name in self.events)
+            and (not self.types or kind in self.types)
+            and (not self.channels or channel in self.channels)
+        )
+
+    def tests(self) -> tuple[Test, ...]:
+        """The conditions on fields, compiled."""
+        return tuple(_test(condition) for condition in self.where)
+
+
+def _test(condition: Condition) -> Test:
+    read, checks = getter(condition.field), _checks(condition)
+
+    def holds(touch: Touch) -> bool:
+        value = read(touch)
+        return all(check(value) for check in checks)
+
+    return holds
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equality in which true is not 1."""
+    return bool(one == other) and (type(one) is bool) == (type(other) is bool)
+
+
+def is_number(value: Any) -> bool:
+    """A number, and not a truth value."""
+    return type(value) in (int, float)
+
+
+def _checks(condition: Condition) -> tuple[Callable[[Any], bool], ...]:
+    made = (
+        (condition.eq, _equals),
+        (condition.ne, _differs),
+        (condition.one_of, _one_of),
+        (condition.gt, lambda bound: lambda value: is_number(value) and value > bound),
+        (condition.gte, lambda bound: lambda value: is_number(value) and value >= bound),
+        (condition.lt, lambda bound: lambda value: is_number(value) and value < bound),
+        (condition.lte, lambda bound: lambda value: is_number(value) and value <= bound),
+        (condition.contains, _contains),
+        (condition.exists, lambda wanted: lambda value: (value is not None) is wanted),
+    )
+    return tuple(make(operand) for operand, make in made if operand is not None)
+
+
+def _equals(wanted: Any) -> Callable[[Any], bool]:
+    return lambda value: same(value, wanted)
+
+
+def _differs(unwanted: Any) -> Callable[[Any], bool]:
+    return lambda value: not same(value, unwanted)
+
+
+def _one_of(wanted: Any) -> Callable[[Any], bool]:
+    return lambda value: any(same(value, item) for item in wanted)
+
+
+def _contains(part: Any) -> Callable[[Any], bool]:
+    return lambda value: type(value) in (str, list) and part in value

@@ -1,0 +1,129 @@
+"""Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
+
+from collections.abc import Sequence
+from heapq import merge as merge_sorted
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.event.identifier import Identifier, type_of, value_of
+from pipeline.profile.ledger import TIMELINE_ENTRIES, Entry, Ledger, Span, Touchpoint, Trait, newer_trait
+
+_CONTACT: Final = {
+    "email": ("email",),
+    "phone": ("phone",),
+    "firstName": ("firstName", "first_name"),
+    "lastName": ("lastName", "last_name"),
+    "name": ("name",),
+    "company": ("company", "companyName", "company_name"),
+}
+"""Contact field to the traits that state it, the first there is."""
+
+
+def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
+    """The first touch of all ledgers."""
+    return min((ledger.first for ledger in ledgers if ledger.first is not None), default=None)
+
+
+def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
+    """The last touch of all ledgers."""
+    return max((ledger.last for ledger in ledgers if ledger.last is not None), default=None)
+
+
+def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
+    """The newest value of every trait, with its provenance."""
+    if len(ledgers) == 1:
+        return ledgers[0].traits
+    found: dict[str, Trait] = {}
+    for ledger in ledgers:
+        for name, trait in ledger.traits.items():
+            found[name] = newer_trait(found[name], trait) if name in found else trait
+    return found
+
+
+def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
+    """When each identifier was first and last seen."""
+    if len(ledgers) == 1:
+        return ledgers[0].identifiers
+    found: dict[Identifier, Span] = {}
+    for ledger in ledgers:
+        for identifier, span in ledger.identifiers.items():
+            old = found.get(identifier, span)
+            found[identifier] = (min(old[0], span[0]), max(old[1], span[1]))
+    return found
+
+
+def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
+    """Consent by ``purpose`` or ``purpose/channel``: each ledger's newest statement, denied if any ledger denies."""
+    found: dict[str, bool] = {}
+    for ledger in ledgers:
+        for key, (_, denied, _) in ledger.consent.items():
+            found[key] = found.get(key, True) and not denied
+    return found
+
+
+def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> list[Entry]:
+    """The newest touches, newest first."""
+    if len(ledgers) == 1:
+        return ledgers[0].timeline[: -limit - 1 : -1]
+    return list(merge_sorted(*(ledger.timeline for ledger in ledgers)))[: -limit - 1 : -1]
+
+
+def entry_view(entry: Entry) -> dict[str, Any]:
+    """A line of the timeline as a record of its own."""
+    timestamp_ms, event_id, channel, kind, name, detail, amount_minor, currency = entry
+    return {
+        "timestamp_ms": timestamp_ms,
+        "event_id": event_id,
+        "channel": channel,
+        "type": kind,
+        "event": name,
+        "detail": detail,
+        "amount_minor": amount_minor,
+        "currency": currency,
+    }
+
+
+def touchpoint_view(point: Touchpoint | None) -> dict[str, Any] | None:
+    """A first or last touch as a record of its own, with the campaign and referrer it came from."""
+    if point is None:
+        return None
+    timestamp_ms, event_id, channel, kind, name, origin = point
+    found = {"timestamp_ms": timestamp_ms, "event_id": event_id, "channel": channel, "type": kind, "event": name}
+    return found | (msgspec.json.decode(origin) if origin else {})
+
+
+def campaign_of(origin: str) -> str:
+    """The name of the campaign that a touchpoint's origin tells of, or ""."""
+    name = msgspec.json.decode(origin).get("campaign", {}).get("name", "") if origin else ""
+    return name if type(name) is str else ""
+
+
+def summary_of(entry: Entry) -> str:
+    """A line of the timeline for a person: what happened, what it was about, for how much."""
+    _, _, channel, kind, name, detail, amount_minor, currency = entry
+    words = [name or kind, f"on {channel}"]
+    if detail:
+        words.append(f"· {detail}")
+    if amount_minor:
+        words.append(f"· {amount_minor} {currency} (minor units)")
+    return " ".join(words)
+
+
+def contact_of(ledgers: Sequence[Ledger]) -> dict[str, str]:
+    """How to reach the customer: email, phone, names and company, as far as known.
+
+    A trait people stated wins over an identifier; of several identifiers the one seen last, ties by text.
+    """
+    traits = traits_of(ledgers)
+    contact: dict[str, str] = {}
+    for field, names in _CONTACT.items():
+        for name in names:
+            stated = traits[name][3] if name in traits else ""
+            if stated and isinstance(stated, str):
+                contact.setdefault(field, stated)
+    for field in ("email", "phone"):
+        seen = [(span[1], value_of(i)) for i, span in identifiers_of(ledgers).items() if type_of(i) == field]
+        if seen:
+            contact.setdefault(field, max(seen)[1])
+    return contact

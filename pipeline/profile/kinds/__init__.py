@@ -1,0 +1,13 @@
+"""The kinds of aggregates, by the name rules use. A kind is one file; this is the registry."""
+
+from typing import Final
+
+from pipeline.profile.kinds.count import COUNT
+from pipeline.profile.kinds.ends import FIRST, LAST
+from pipeline.profile.kinds.extremes import MAX, MIN
+from pipeline.profile.kinds.kind import Kind
+from pipeline.profile.kinds.total import SUM
+
+__all__ = ["KINDS", "Kind"]
+
+KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (COUNT, SUM, MIN, MAX, FIRST, LAST)}

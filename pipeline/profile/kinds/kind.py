@@ -1,0 +1,33 @@
+"""What a kind of aggregate is: three functions over cells that form a commutative monoid."""
+
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from pipeline.profile.buckets import Add, Cell
+
+MILLIONTHS: Final = 1_000_000
+"""Numbers from event fields are kept as integers of this fraction, so that adding them has no order."""
+
+Takes: TypeAlias = Literal["nothing", "number", "scalar"]
+"""What a kind needs of an event: no field; a number, given in millionths or minor units; any scalar, as JSON text."""
+
+
+class Kind(NamedTuple):
+    """One kind of aggregate. A new one is a file with one of these, and its name in the registry."""
+
+    name: str
+    takes: Takes
+    lift: Callable[[Any, int, str], Cell]
+    """(value, event time in ms, event id) of one event to its cell."""
+    add: Add
+    """Two cells to a new one: commutative and associative over cells of different events."""
+    read: Callable[[Cell, int], Any]
+    """A cell to a JSON value; the second argument is the divisor of numbers (1 for money in minor units)."""
+    empty: Any
+    """What is read where there is no event."""
+
+
+def unscaled(number: int, divisor: int) -> int | float:
+    """An integer number of fractions as the number people wrote: whole where it is whole."""
+    whole, rest = divmod(number, divisor)
+    return whole if rest == 0 else number / divisor

@@ -1,0 +1,159 @@
+"""A ledger: everything one anchor's events contributed, as a commutative monoid.
+
+``merge(a, b) == merge(b, a)``, ``merge`` is associative, and an empty ledger is neutral, byte for byte in
+:func:`encode_ledger`. State is integers, extremes and sets; every float is computed when read. What each part promises:
+
+* counters and sums in time buckets (:mod:`pipeline.profile.buckets`);
+* first and last touch, traits: by (event time, event id), ties by text;
+* consent: the newest statement on a purpose, at one instant the most restrictive;
+* identifiers: first and last time seen; timeline: the newest ``TIMELINE_ENTRIES`` by (event time, event id);
+* occurrences of score rules: counts in hours or days, and in total;
+* episodes of triggers: the highest number; of one number the earliest opening and the latest closing.
+"""
+
+from operator import add
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from pipeline.event.identifier import Identifier
+from pipeline.profile.buckets import Cells, merge_buckets, merge_cells
+from pipeline.profile.kinds import KINDS
+
+LEDGER_FORMAT: Final = 1
+"""Raised when the meaning of a field changes; fields are only ever added at the end, with defaults."""
+TIMELINE_ENTRIES: Final = 20
+
+Touchpoint: TypeAlias = tuple[int, str, str, str, str, str]
+"""(event time in ms, event id, channel, type, event name, JSON text of campaign and referrer or "")."""
+Entry: TypeAlias = tuple[int, str, str, str, str, str, int, str]
+"""A line of the timeline: (event time in ms, event id, channel, type, event name, detail, minor units, currency)."""
+Trait: TypeAlias = tuple[int, str, str, Any]
+"""(event time in ms, event id, channel, value): the value with its provenance; the event id begins with the source."""
+Consent: TypeAlias = tuple[int, int, str]
+"""(event time in ms, 1 if denied, event id)."""
+Span: TypeAlias = tuple[int, int]
+"""(first, last) event time in ms."""
+Aggregates: TypeAlias = dict[str, dict[str, Cells]]
+
+OCCURRENCE_HOURS: Final = 90 * 24
+OCCURRENCE_DAYS: Final = 400
+
+
+class Occurrences(msgspec.Struct, array_like=True, gc=False):
+    """How often a score rule matched: in total, and by hour or by day as its half-life needs."""
+
+    total: int = 0
+    hours: dict[int, int] = {}
+    days: dict[int, int] = {}
+
+
+class Episode(msgspec.Struct, array_like=True, gc=False):
+    """A trigger's latest firing booked in this ledger; open until the trigger re-arms."""
+
+    number: int
+    opened_ms: int
+    closed_ms: int = 0
+    """0 while open."""
+    duplicate_of: str = ""
+    """The action this firing turned out to duplicate, when that has been said."""
+
+
+class Ledger(msgspec.Struct, array_like=True, gc=False):
+    """One leaf's contribution to its profile."""
+
+    format: int = LEDGER_FORMAT
+    touches: int = 0
+    first: Touchpoint | None = None
+    last: Touchpoint | None = None
+    identifiers: dict[Identifier, Span] = {}
+    traits: dict[str, Trait] = {}
+    consent: dict[str, Consent] = {}
+    """``purpose`` or ``purpose/channel`` to the newest statement."""
+    timeline: list[Entry] = []
+    """Oldest first."""
+    aggregates: Aggregates = {}
+    """``kind:name`` to group (a currency, or "") to cells."""
+    occurrences: dict[str, Occurrences] = {}
+    episodes: dict[str, Episode] = {}
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
+_DECODER: Final = msgspec.msgpack.Decoder(Ledger)
+
+
+def encode_ledger(ledger: Ledger) -> bytes:
+    """The canonical bytes: equal ledgers give equal bytes, whatever order they were folded in."""
+    return _ENCODER.encode(ledger)
+
+
+def decode_ledger(data: bytes | msgspec.Raw) -> Ledger:
+    """The ledger of :func:`encode_ledger`.
+
+    Raises:
+        msgspec.DecodeError: Not a ledger.
+    """
+    return _DECODER.decode(data)
+
+
+def newer_trait(one: Trait, other: Trait) -> Trait:
+    """The later by (event time, event id); two values under one id are ordered by their text."""
+    if one[:2] != other[:2]:
+        return one if one[:2] > other[:2] else other
+    return max(one, other, key=lambda trait: (trait[2], msgspec.json.encode(trait[3], order="deterministic")))
+
+
+def join_episodes(one: Episode, other: Episode) -> Episode:
+    """The later episode; two views of the same one agree on the earliest opening and the latest closing."""
+    if one.number != other.number:
+        return one if one.number > other.number else other
+    return Episode(
+        one.number,
+        min(one.opened_ms, other.opened_ms),
+        max(one.closed_ms, other.closed_ms),
+        max(one.duplicate_of, other.duplicate_of),
+    )
+
+
+def _join_spans(one: Span, other: Span) -> Span:
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _merge_occurrences(one: Occurrences, other: Occurrences) -> Occurrences:
+    return Occurrences(
+        one.total + other.total,
+        merge_buckets(one.hours, other.hours, OCCURRENCE_HOURS, add),
+        merge_buckets(one.days, other.days, OCCURRENCE_DAYS, add),
+    )
+
+
+def _merge_aggregates(one: Aggregates, other: Aggregates) -> Aggregates:
+    merged = dict(one)
+    for key, groups in other.items():
+        add_cells = KINDS[key.partition(":")[0]].add
+        merged[key] = _union(merged.get(key, {}), groups, lambda a, b, add=add_cells: merge_cells(a, b, add))
+    return merged
+
+
+def _union(one: dict[str, Any], other: dict[str, Any], join: Any) -> dict[str, Any]:
+    merged = dict(one)
+    for key, value in other.items():
+        merged[key] = join(merged[key], value) if key in merged else value
+    return merged
+
+
+def merge(one: Ledger, other: Ledger) -> Ledger:
+    """The ledger of both histories, which must be disjoint. The result may share parts with both: use them no more."""
+    return Ledger(
+        LEDGER_FORMAT,
+        one.touches + other.touches,
+        min((t for t in (one.first, other.first) if t is not None), default=None),
+        max((t for t in (one.last, other.last) if t is not None), default=None),
+        _union(one.identifiers, other.identifiers, _join_spans),
+        _union(one.traits, other.traits, newer_trait),
+        _union(one.consent, other.consent, max),
+        sorted({*one.timeline, *other.timeline})[-TIMELINE_ENTRIES:],
+        _merge_aggregates(one.aggregates, other.aggregates),
+        _union(one.occurrences, other.occurrences, _merge_occurrences),
+        _union(one.episodes, other.episodes, join_episodes),
+    )

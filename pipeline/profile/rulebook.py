@@ -1,0 +1,25 @@
+"""The rules a profile is kept by, compiled once and shared by every profile."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pipeline.profile.aggregates import Reader
+from pipeline.profile.booking import Counted, Plan
+from pipeline.profile.ports import Scorer, Watcher
+from pipeline.profile.rules import AggregateRule
+
+
+class Rulebook(NamedTuple):
+    """What to book, how to read it, and what follows. :func:`pipeline.trigger.rulebook.compile_rules` makes one."""
+
+    plan: Plan
+    readers: tuple[Reader, ...]
+    scorer: Scorer
+    watcher: Watcher
+
+
+def rulebook(
+    aggregates: Sequence[AggregateRule], counted: Sequence[Counted], scorer: Scorer, watcher: Watcher
+) -> Rulebook:
+    """Compile the profile's own rules, beside what the packages above provide."""
+    return Rulebook(Plan(aggregates, counted), tuple(Reader(rule) for rule in aggregates), scorer, watcher)

@@ -1,0 +1,61 @@
+"""The readable profile: what ``profile show``, ``profile export`` and ``simulate`` print.
+
+A pure function of the ledgers and ``as_of_ms``: the order in which touches arrived, how they were batched, how often
+the profile was published and which moves its ledgers made cannot be seen in it.
+"""
+
+from typing import Any
+
+from pipeline.profile.aggregates import read_aggregates
+from pipeline.profile.fold import (
+    consent_of,
+    entry_view,
+    first_touch,
+    identifiers_of,
+    last_touch,
+    timeline_of,
+    touchpoint_view,
+    traits_of,
+)
+from pipeline.profile.ports import Score
+from pipeline.profile.row import ProfileRow
+from pipeline.profile.rulebook import Rulebook
+
+
+def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> dict[str, Any]:
+    """Everything known of a profile at a moment, as JSON values; windows are ``[as_of - length, as_of]``."""
+    ledgers = row.ledgers()
+    return {
+        "profile_id": profile_id,
+        "tenant": row.tenant,
+        "as_of_ms": as_of_ms,
+        "merged_into": "" if ledgers else row.successor(profile_id),
+        "leaves": sorted(row.leaves),
+        "touches": sum(ledger.touches for ledger in ledgers),
+        "first_touch": touchpoint_view(first_touch(ledgers)),
+        "last_touch": touchpoint_view(last_touch(ledgers)),
+        "identifiers": {
+            identifier: {"first_seen_ms": first_ms, "last_seen_ms": last_ms}
+            for identifier, (first_ms, last_ms) in sorted(identifiers_of(ledgers).items())
+        },
+        "traits": {
+            name: {"value": value, "timestamp_ms": timestamp_ms, "event_id": event_id, "channel": channel}
+            for name, (timestamp_ms, event_id, channel, value) in sorted(traits_of(ledgers).items())
+        },
+        "consent": dict(sorted(consent_of(ledgers).items())),
+        "aggregates": read_aggregates(rules.readers, ledgers, as_of_ms),
+        "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
+        "timeline": [entry_view(entry) for entry in timeline_of(ledgers)],
+    }
+
+
+def score_view(score: Score) -> dict[str, Any]:
+    """A score with its contributions, which sum exactly to its value."""
+    return {
+        "name": score.name,
+        "value": score.value,
+        "contributions": [
+            {"rule": rule, "group": group, "points": points, "occurrences": occurrences}
+            for rule, group, points, occurrences in score.contributions
+        ],
+    }

@@ -1,0 +1,66 @@
+"""CRM actions: what a rep is told, as the record of the CRM-sink topic."""
+
+from hashlib import sha256
+from typing import Any, Final
+
+from pipeline.event.identifier import Identifier
+from pipeline.profile.fold import contact_of, identifiers_of, summary_of, timeline_of
+from pipeline.profile.publish import consent_text
+from pipeline.profile.row import ProfileRow
+from pipeline.score.scorer import Scores
+from pipeline.trigger.rules import TriggerRule
+
+LEAD: Final = "lead"
+DUPLICATE: Final = "duplicate_of"
+_RECENT: Final = 10
+"""Lines of the timeline in an action."""
+
+
+def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
+    """32 hexadecimal digits that the same firing always has: the idempotency key at the CRM.
+
+    The leaf is the one whose ledger keeps the episode: the profile's founder wherever that has a ledger.
+    """
+    return sha256("\n".join((tenant, leaf, trigger, str(episode))).encode()).hexdigest()[:32]
+
+
+def action_of(profile_id: str, row: ProfileRow, rule: TriggerRule, scores: Scores, as_of_ms: int) -> dict[str, Any]:
+    """What every action of a trigger tells: contact, score with contributions, timeline, consent, who should call.
+
+    Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in.
+    """
+    ledgers = row.ledgers()
+    score = scores.read_one(rule.score, ledgers, as_of_ms)
+    largest_first = sorted(score.contributions, key=lambda each: (-each.points, each.rule, each.group))
+    return {
+        "action_id": "",
+        "tenant": row.tenant,
+        "profile_id": profile_id,
+        "trigger": rule.name,
+        "episode": 0,
+        "kind": LEAD,
+        "duplicate_of": "",
+        "timestamp_ms": as_of_ms,
+        "score": score.value,
+        "threshold": float(rule.high),
+        "contributions": [
+            {"rule": name, "group": group, "points": points, "occurrences": occurrences}
+            for name, group, points, occurrences in largest_first
+        ],
+        "identifiers": sorted(identifiers_of(ledgers)),
+        "contact": contact_of(ledgers),
+        "consent": consent_text(ledgers),
+        "timeline": [
+            {
+                "timestamp_ms": entry[0],
+                "event_id": entry[1],
+                "channel": entry[2],
+                "type": entry[3],
+                "name": entry[4],
+                "summary": summary_of(entry),
+            }
+            for entry in timeline_of(ledgers, _RECENT)
+        ],
+        "owner": "",
+        "owner_reason": "",
+    }

@@ -1,0 +1,18 @@
+"""All rules of PROFILE, compiled together: the one call that wires profile, score and trigger."""
+
+from pipeline.profile.rulebook import Rulebook, rulebook
+from pipeline.profile.rules import AggregateRules
+from pipeline.score.rules import ScoreRules
+from pipeline.score.scorer import Scores
+from pipeline.trigger.rules import TriggerRules
+from pipeline.trigger.watch import Triggers
+
+
+def compile_rules(aggregates: AggregateRules, scores: ScoreRules, triggers: TriggerRules) -> Rulebook:
+    """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
+
+    Raises:
+        ValueError: A trigger watches a score that no rule adds to.
+    """
+    scorer = Scores(scores)
+    return rulebook(aggregates.aggregates, scorer.counted, scorer, Triggers(triggers, scorer))

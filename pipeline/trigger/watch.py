@@ -1,0 +1,116 @@
+"""Triggers over one profile: re-arm, fire, and join what was fired apart.
+
+An episode is booked in one ledger of the profile, so that a merge or split hands it over with everything else: in the
+founder's (the leaf the profile id is made of) where that has a ledger, else in the first leaf by text. The profile's
+state of a trigger is read from all its ledgers: open if any episode is open. Closing closes them all.
+"""
+
+from typing import Any, NamedTuple
+
+from pipeline.event.identifier import Identifier
+from pipeline.identity.profile_id import profile_id as profile_id_of
+from pipeline.profile.ledger import Episode
+from pipeline.profile.row import ProfileRow
+from pipeline.score.scorer import Scores
+from pipeline.trigger.action import DUPLICATE, action_id, action_of
+from pipeline.trigger.rules import TriggerRule, TriggerRules
+
+
+class Held(NamedTuple):
+    """An episode and the leaf whose ledger keeps it; the earliest opened sorts first."""
+
+    opened_ms: int
+    leaf: Identifier
+    episode: Episode
+
+
+class Triggers:
+    """The watcher the profile asks for. State is in the rows alone."""
+
+    def __init__(self, rules: TriggerRules, scores: Scores) -> None:
+        for rule in rules.triggers:
+            if rule.score not in scores.names():
+                msg = f"trigger {rule.name!r} watches score {rule.score!r}: no score rule adds to it"
+                raise ValueError(msg)
+        self._rules, self._scores = rules.triggers, scores
+
+    def rearm(self, row: ProfileRow, as_of_ms: int) -> None:
+        """Close the open episodes whose score is below the low mark."""
+        if not _any_episode(row):
+            return
+        for rule in self._rules:
+            held = opened(row, rule.name)
+            if held and self._scores.value(rule.score, row.ledgers(), as_of_ms) < rule.low:
+                for at, _, episode in held:
+                    episode.closed_ms = max(as_of_ms, at)
+
+    def fire(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+        """Open an episode for every armed trigger whose score is at or above the high mark."""
+        actions = []
+        for rule in self._rules:
+            if self._armed(rule, row, as_of_ms) and self._reached(rule, row, as_of_ms):
+                leaf = booking_leaf(profile_id, row)
+                episodes = row.leaves[leaf].episodes
+                number = episodes[rule.name].number + 1 if rule.name in episodes else 1
+                episodes[rule.name] = Episode(number, as_of_ms)
+                action = action_of(profile_id, row, rule, self._scores, as_of_ms)
+                action["action_id"] = action_id(row.tenant, leaf, rule.name, number)
+                action["episode"] = number
+                actions.append(action)
+        return actions
+
+    def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+        """Of several open episodes the earliest opened leads; each of the others is said to duplicate it, once.
+
+        The action has the id of the lead to close, and names the one that stays.
+        """
+        actions: list[dict[str, Any]] = []
+        if not _any_episode(row):
+            return actions
+        for rule in self._rules:
+            held = sorted(opened(row, rule.name), key=lambda each: each[:2])
+            for _, leaf, episode in held[1:]:
+                leading = action_id(row.tenant, held[0].leaf, rule.name, held[0].episode.number)
+                if episode.duplicate_of != leading:
+                    episode.duplicate_of = leading
+                    action = action_of(profile_id, row, rule, self._scores, as_of_ms)
+                    action["action_id"] = action_id(row.tenant, leaf, rule.name, episode.number)
+                    action["episode"] = episode.number
+                    action["kind"], action["duplicate_of"] = DUPLICATE, leading
+                    actions.append(action)
+        return actions
+
+    def _armed(self, rule: TriggerRule, row: ProfileRow, as_of_ms: int) -> bool:
+        for ledger in row.leaves.values():
+            episode = ledger.episodes.get(rule.name)
+            if episode is not None and (not episode.closed_ms or as_of_ms < episode.opened_ms + rule.cooldown_ms):
+                return False
+        return True
+
+    def _reached(self, rule: TriggerRule, row: ProfileRow, as_of_ms: int) -> bool:
+        ledgers = row.ledgers()
+        return (
+            self._scores.may_reach(rule.score, ledgers, rule.high)
+            and self._scores.value(rule.score, ledgers, as_of_ms) >= rule.high
+        )
+
+
+def opened(row: ProfileRow, trigger: str) -> list[Held]:
+    """The open episodes of a trigger in a profile."""
+    return [
+        Held(episode.opened_ms, leaf, episode)
+        for leaf, ledger in row.leaves.items()
+        if (episode := ledger.episodes.get(trigger)) is not None and not episode.closed_ms
+    ]
+
+
+def booking_leaf(profile_id: str, row: ProfileRow) -> Identifier:
+    """The leaf whose ledger takes a new episode: the founder's if it has one, else the first by text."""
+    for leaf in row.leaves:
+        if profile_id_of(row.tenant, leaf) == profile_id:
+            return leaf
+    return min(row.leaves)
+
+
+def _any_episode(row: ProfileRow) -> bool:
+    return any(ledger.episodes for ledger in row.leaves.values())
