@@ -4,22 +4,45 @@ import itertools
 import os
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
 from pipeline.local.broker import Broker, broker
+from pipeline.local.container import engine_answers
+from pipeline.local.registry import LocalRegistry
+from pipeline.settings import Settings
 
-BROKER = pytest.StashKey[str]()
+SERVERS = pytest.StashKey[dict[str, str]]()
 _numbers = itertools.count(1)
+
+
+class Registry(NamedTuple):
+    """A schema registry that answers."""
+
+    url: str
+    description: str
 
 
 @pytest.fixture(scope="session")
 def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
     """A running Kafka (``bootstrap_servers``, ``description``), shared by the session: use :func:`topic_prefix`."""
     with broker() as running:
-        pytestconfig.stash[BROKER] = running.description
-        _say(pytestconfig, f"broker: {running.description}")
+        _say(pytestconfig, "broker", running.description)
         yield running
+
+
+@pytest.fixture(scope="session")
+def registry(pytestconfig: pytest.Config) -> Iterator[Registry]:
+    """A running schema registry (``url``: base of the Confluent API), shared by the session."""
+    given = Settings().schema_registry_url
+    if given:
+        _say(pytestconfig, "schema registry", given)
+        yield Registry(given, given)
+        return
+    with LocalRegistry() as running:
+        _say(pytestconfig, "schema registry", running.description)
+        yield Registry(running.url, running.description)
 
 
 @pytest.fixture
@@ -29,13 +52,27 @@ def topic_prefix(request: pytest.FixtureRequest) -> str:
     return f"t{os.getpid()}-{next(_numbers)}-{name}"
 
 
+@pytest.fixture
+def container_engine() -> None:
+    """For tests that need containers: they are skipped, and the report says so, where no engine answers."""
+    if not engine_answers():
+        pytest.skip("no container engine answers on this machine: NOT TESTED")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with no servers."""
+    config.stash[SERVERS] = {}
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what the tests ran on, however short the report."""
-    terminalreporter.write_line(f"broker: {config.stash.get(BROKER, 'none was needed')}")
+    for kind, description in (config.stash[SERVERS] or {"broker": "none was needed"}).items():
+        terminalreporter.write_line(f"{kind}: {description}")
 
 
-def _say(config: pytest.Config, line: str) -> None:
+def _say(config: pytest.Config, kind: str, description: str) -> None:
+    config.stash[SERVERS][kind] = description
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.ensure_newline()
-        reporter.write_line(line)
+        reporter.write_line(f"{kind}: {description}")

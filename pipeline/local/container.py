@@ -1,35 +1,44 @@
 """Apache Kafka in a container, for those who ask for it and have an engine."""
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
-from pipeline.local.kafka import LOCK, READY_S, answers
-from pipeline.local.lockfile import read_lock
+from pipeline.local.kafka import LOCK_NAME, answers
 from pipeline.local.ports import LOOPBACK, free_ports
 from pipeline.local.process import wait_until
+from pipeline.local.server import READY_S, locked_version
 
 CLIENT_PORT = 9092
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+ENGINE_PORT = 2375
+CONNECT_S = 2.0
 
 
 def engine_answers() -> bool:
-    """Whether a container engine is reachable. False, too, where the client library is not installed."""
-    try:
-        import docker  # type: ignore[import-untyped]  # noqa: PLC0415 - only tests have it, and few need it
-    except ModuleNotFoundError:
-        return False
-    try:
-        return bool(docker.from_env().ping())
-    except docker.errors.DockerException:
-        return False
+    """Whether a container engine accepts connections where ``DOCKER_HOST`` says, or in the usual place.
+
+    Asked without the client library: that is a test dependency, and leaks a socket where nobody answers.
+    """
+    host = urlsplit(os.environ.get("DOCKER_HOST", DEFAULT_HOST))
+    is_path = host.scheme == "unix"
+    with socket.socket(socket.AF_UNIX if is_path else socket.AF_INET) as probe:
+        probe.settimeout(CONNECT_S)
+        try:
+            probe.connect(host.path if is_path else (host.hostname or LOOPBACK, host.port or ENGINE_PORT))
+        except OSError:
+            return False
+        return True
 
 
 @contextmanager
 def kafka_container() -> Iterator[tuple[str, str]]:
     """Yield bootstrap servers and image of a broker in a container, of the version the local one has."""
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - see above
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - a test dependency
 
-    version = next(file.version for file in read_lock(LOCK) if ":kafka_2" in file.coordinate)
-    image, (port,) = f"apache/kafka:{version}", free_ports(1)
+    image, (port,) = f"apache/kafka:{locked_version(LOCK_NAME)}", free_ports(1)
     container = DockerContainer(image).with_bind_ports(CLIENT_PORT, port)
     for name, value in _environment(port).items():
         container = container.with_env(name, value)

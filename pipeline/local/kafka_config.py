@@ -30,7 +30,6 @@ PROMPT: dict[str, str | int] = {
     # An abandoned transaction hides everything after it from read-committed consumers until the broker aborts it.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
     "log.segment.delete.delay.ms": 1000,
-    "controlled.shutdown.enable": "false",  # no other broker could take the partitions over
 }
 
 SMALL: dict[str, str | int] = {

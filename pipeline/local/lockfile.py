@@ -35,6 +35,13 @@ class LockedFile(msgspec.Struct, frozen=True):
         return group, artifact, packaging, classifier[0] if classifier else "", version
 
     @property
+    def place(self) -> Path:
+        """Where a Maven repository keeps the file, below its root."""
+        group, artifact, packaging, classifier, version = self.parts
+        suffix = f"-{classifier}" if classifier else ""
+        return Path(*group.split("."), artifact, version, f"{artifact}-{version}{suffix}.{packaging}")
+
+    @property
     def version(self) -> str:
         """The version alone."""
         return self.parts[-1]

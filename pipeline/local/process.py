@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,27 +14,70 @@ from pipeline.local import supervise
 GRACE_S = 10.0
 POLL_S = 0.05
 TAIL_LINES = 30
+LAUNCH = """
+import subprocess, sys
+log = open(sys.argv[1], "ab")
+server = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+print(server.pid)
+"""
+"""A launcher that ends at once: the server is then nobody's child, so it leaves no zombie with whoever stops it."""
 
 
 class ServerError(RuntimeError):
     """A local server did not start. The message carries the end of its log, which says why."""
 
 
-class ServerProcess:
-    """One running server and its log file.
+class ServerProcess(ABC):
+    """One running server and its log file."""
 
-    Watched (the default): a small supervisor ends it when this process ends, even by ``kill -9``. Detached: it stays
-    until :func:`end_pid`.
-    """
+    def __init__(self, name: str, log: Path) -> None:
+        self._name = name
+        self._log = log
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, *, remove: Path | None, detached: bool) -> None:
-        self.name = name
-        self.log = log
+    @property
+    @abstractmethod
+    def pid(self) -> int:
+        """The process to look at."""
+
+    @abstractmethod
+    def ended(self) -> bool:
+        """Whether it runs no more."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the server: asked first, killed after ``GRACE_S``. Returns when no process is left."""
+
+    def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Return once ``ready`` says so.
+
+        Raises:
+            ServerError: the server ended, or was not ready in time. Nothing of it runs any more.
+        """
+        try:
+            wait_until(lambda: self.ended() or ready(), timeout_s, "was not ready in time")
+            failure = "ended before it was ready" if self.ended() else ""
+        except TimeoutError as error:
+            failure = str(error)
+        if failure:
+            self.stop()
+            message = f"{self._name} {failure}. {self._tail()}"
+            raise ServerError(message)
+
+    def _tail(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
+        return "\n  ".join([f"The end of {self._log}:", *lines]) if lines else f"{self._log} is empty."
+
+
+class WatchedProcess(ServerProcess):
+    """A server that ends with this process, even by ``kill -9``: a small supervisor sees to it."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, *, remove: Path | None) -> None:
+        super().__init__(name, log)
         watcher = [sys.executable, "-I", supervise.__file__, str(GRACE_S), str(remove or supervise.NOTHING)]
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603
-                command if detached else [*watcher, *command],
-                stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+                [*watcher, *command],
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a terminal's Ctrl-C is ours to handle: the server outlives our last commit
@@ -41,41 +85,40 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The supervisor's process id, or the server's own when detached."""
+        """The supervisor's process id."""
         return self._process.pid
 
-    def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
-        """Return once ``ready`` says so.
-
-        Raises:
-            ServerError: the server ended, or was not ready in time (it is stopped then).
-        """
-        try:
-            wait_until(lambda: self._ended() or ready(), timeout_s, f"{self.name} was not ready and was stopped")
-        except TimeoutError as error:
-            tail = self._tail()
-            self.stop()
-            message = f"{error}. {tail}"
-            raise ServerError(message) from error
-        if self._ended():
-            message = f"{self.name} ended with code {self._process.returncode} before it was ready. {self._tail()}"
-            raise ServerError(message)
-
-    def stop(self) -> None:
-        """End the server: asked first, killed after ``GRACE_S``. Returns when no process is left."""
-        if self._process.stdin is None:
-            end_pid(self._process.pid)
-            self._process.wait()
-            return
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _ended(self) -> bool:
+    def ended(self) -> bool:
+        """Whether the supervisor is gone; it goes last."""
         return self._process.poll() is not None
 
-    def _tail(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-        return "\n  ".join([f"The end of {self.log}:", *lines]) if lines else f"{self.log} is empty."
+    def stop(self) -> None:
+        """Close the pipe the supervisor reads; it does the rest."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+
+class DetachedProcess(ServerProcess):
+    """A server that stays when this process ends, until :func:`end_pid`."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+        super().__init__(name, log)
+        launch = [sys.executable, "-I", "-c", LAUNCH, str(log), *command]
+        self._pid = int(subprocess.run(launch, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
+
+    @property
+    def pid(self) -> int:
+        """The server's own process id."""
+        return self._pid
+
+    def ended(self) -> bool:
+        """Whether the server is gone."""
+        return not is_running(self._pid)
+
+    def stop(self) -> None:
+        """End the server, whoever started it."""
+        end_pid(self._pid)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, failure: str) -> None:

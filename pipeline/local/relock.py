@@ -4,7 +4,8 @@ from pathlib import Path
 
 from jgo.maven import Artifact, MavenContext
 
-from pipeline.local.fetch import cache_dir, maven_context
+from pipeline.local.download import maven_context
+from pipeline.local.fetch import cache_dir, repository
 from pipeline.local.lockfile import HERE, LockedFile, measure, write_lock
 
 KAFKA = "org.apache.kafka:kafka_2.13:jar:4.3.1:compile"
@@ -39,6 +40,6 @@ def _locked(artifact: Artifact) -> LockedFile:
 
 
 if __name__ == "__main__":
-    maven = maven_context(cache_dir() / "maven")
+    maven = maven_context(repository(cache_dir()))
     lock_kafka(HERE / "kafka.lock", maven)
     lock_registry(HERE / "registry.lock", maven)

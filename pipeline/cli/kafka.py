@@ -1,0 +1,70 @@
+"""``stitchline kafka start | status | stop``: the local Apache Kafka, and the schema registry on request.
+
+Exit codes: 0 done or running, 1 it could not be started, 3 (status) something asked for is not running.
+"""
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from pipeline.local import detached
+from pipeline.local.lockfile import LockMismatchError
+from pipeline.local.process import ServerError
+from pipeline.settings import Settings
+
+FAILED, NOT_RUNNING = 1, 3
+
+app = typer.Typer(no_args_is_help=True, help="A real Apache Kafka on this machine, no Java and no Docker needed.")
+
+Registry = Annotated[bool, typer.Option("--registry", help="Also the schema registry (Confluent API).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Kafka's port on 127.0.0.1; 0: any free one.")]
+
+
+@app.command()
+def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> None:
+    """Start it, or find it running; the data of the last time are still there."""
+    console, found = Console(stderr=True), []
+    try:
+        for kind in _kinds(registry):
+            with console.status(f"starting {kind}"):
+                found.append(detached.start(Settings().home, kind, port if kind == "kafka" else 0))
+    except (ServerError, LockMismatchError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(FAILED) from error
+    _show(found, as_json)
+
+
+@app.command()
+def status(registry: Registry = False, as_json: Json = False) -> None:
+    """Say whether it runs, and where. Exit code 3 when something asked for does not."""
+    asked = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
+    _show([running for running in asked.values() if running is not None], as_json)
+    if any(asked[kind] is None for kind in _kinds(registry)):
+        raise typer.Exit(NOT_RUNNING)
+
+
+@app.command()
+def stop() -> None:
+    """Stop Kafka and the registry; Kafka's data stay in the home folder until you delete it."""
+    for kind in reversed(detached.KINDS):
+        if detached.stop(Settings().home, kind):
+            typer.echo(f"{kind}: stopped")
+
+
+def _kinds(registry: bool) -> tuple[str, ...]:
+    return ("kafka", "registry") if registry else ("kafka",)
+
+
+def _show(found: list[detached.Running], as_json: bool) -> None:
+    if as_json:
+        typer.echo(msgspec.json.encode({running.kind: running for running in found}))
+        return
+    if not found:
+        typer.echo("nothing is running; start it with: stitchline kafka start")
+    for running in found:
+        typer.echo(f"{running.description}, pid {running.pid}, data in {running.data}")
+        name, value = ("SCHEMA_REGISTRY_URL", running.url) if running.url else ("BOOTSTRAP_SERVERS", running.address)
+        typer.echo(f"  export STITCHLINE_{name}={value}")

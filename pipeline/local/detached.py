@@ -1,0 +1,85 @@
+"""Servers that stay when the command that started them ends: ``stitchline kafka start | status | stop``."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from pipeline.local.fetch import one_at_a_time
+from pipeline.local.kafka import LocalKafka
+from pipeline.local.process import end_pid, is_running
+from pipeline.local.registry import LocalRegistry
+from pipeline.local.server import LocalServer
+
+KINDS: dict[str, type[LocalServer]] = {"kafka": LocalKafka, "registry": LocalRegistry}
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A server that stays. Its file in the home folder is how the next command finds it."""
+
+    kind: str
+    description: str
+    pid: int
+    address: str
+    """``host:port``: for Kafka the bootstrap servers."""
+    url: str
+    """Base URL where the server speaks HTTP, else empty."""
+    data: str
+
+
+def start(home: Path, kind: str, port: int = 0) -> Running:
+    """The server of that kind in this home folder: the running one, or a new one on the data of the one before.
+
+    Raises:
+        LockMismatchError, ServerError: as :meth:`LocalServer.start`.
+    """
+    data = (home / kind).resolve()
+    with one_at_a_time(home / f"{kind}.lock"):
+        found = find(home, kind)
+        if found is not None:
+            return found
+        server = KINDS[kind](data, detached=True, port=port).start()
+        url = server.url if isinstance(server, LocalRegistry) else ""
+        running = Running(kind, server.description, server.pid, server.address, url, str(data))
+        remember(home, running)
+        return running
+
+
+def remember(home: Path, running: Running) -> None:
+    """Leave word of a server for the next command."""
+    _state(home, running.kind).write_bytes(msgspec.json.encode(running))
+
+
+def find(home: Path, kind: str) -> Running | None:
+    """The running server of that kind, or None. A stale file (after a reboot, say) counts as not running."""
+    try:
+        running = msgspec.json.decode(_state(home, kind).read_bytes(), type=Running)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return running if is_running(running.pid) and running.data in _command_line(running.pid) else None
+
+
+def stop(home: Path, kind: str) -> bool:
+    """End the server; its data stay. Returns whether there was one."""
+    with one_at_a_time(home / f"{kind}.lock"):
+        running = find(home, kind)
+        if running is not None:
+            end_pid(running.pid)
+        _state(home, kind).unlink(missing_ok=True)
+        return running is not None
+
+
+def _state(home: Path, kind: str) -> Path:
+    return home / f"{kind}.json"
+
+
+def _command_line(pid: int) -> str:
+    """What the process was started with: a number alone may by now belong to somebody else's process."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except FileNotFoundError:
+        if os.path.exists("/proc/self"):  # noqa: PTH110 - whether there is a /proc at all
+            return ""
+        listing = ["ps", "-o", "command=", "-ww", "-p", str(pid)]
+        return subprocess.run(listing, capture_output=True, text=True, check=False).stdout  # noqa: S603

@@ -1,0 +1,51 @@
+"""A schema registry on this machine: Apicurio Registry, which speaks the Confluent API, schemas kept in memory."""
+
+from http.client import HTTPException
+from pathlib import Path
+from urllib.request import urlopen
+
+from pipeline.local.fetch import unpack
+from pipeline.local.java import java
+from pipeline.local.ports import LOOPBACK, is_listening
+from pipeline.local.server import LocalServer
+
+HEAP_MB = 256
+API = "/apis/ccompat/v7"
+TIMEOUT_S = 10.0
+
+
+class LocalRegistry(LocalServer):
+    """A real schema registry; what was registered is gone when it stops."""
+
+    name = "Apicurio Registry"
+    lock_name = "registry.lock"
+
+    @property
+    def url(self) -> str:
+        """Base of the Confluent API, for ``schema.registry.url``; empty while it does not run."""
+        return _url(self.address) if self.address else ""
+
+    def _prepare(self, home: Path, ports: list[int], paths: list[Path]) -> list[str]:
+        folder = unpack(self._files[0], paths[0])
+        properties: dict[str, str | int] = {
+            "quarkus.http.host": LOOPBACK,
+            "quarkus.http.port": ports[0],
+            "quarkus.http.access-log.enabled": "false",
+            "quarkus.management.host": LOOPBACK,  # health and metrics would listen on every interface
+            "quarkus.management.port": ports[1],
+            "stitchline.home": str(home),
+        }
+        return java(HEAP_MB, ["-jar", str(folder / "quarkus-run.jar")], properties)
+
+    def _answers(self, port: int) -> bool:
+        if not is_listening(port):
+            return False
+        try:
+            with urlopen(f"{_url(f'{LOOPBACK}:{port}')}/subjects", timeout=TIMEOUT_S) as reply:  # noqa: S310
+                return bool(reply.status == 200)
+        except (OSError, HTTPException):  # the port opens before the application behind it is there
+            return False
+
+
+def _url(address: str) -> str:
+    return f"http://{address}{API}"

@@ -1,0 +1,133 @@
+"""What every local server has in common: fetched, started on free loopback ports, waited for, stopped, cleaned up."""
+
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from pipeline.local.fetch import fetch
+from pipeline.local.lockfile import HERE, read_lock
+from pipeline.local.ports import LOOPBACK, free_ports, is_free
+from pipeline.local.process import DetachedProcess, ServerError, ServerProcess, WatchedProcess
+
+READY_S = 60.0
+ATTEMPTS = 3
+
+
+class LocalServer(ABC):
+    """A server for the demo, the tests and the benchmarks; needs no Java and no container engine.
+
+    Guarantees: loopback only; every file it writes is under one folder, which is removed on stop unless the caller gave
+    it; a bounded heap; no process left after ``stop``, or after this process dies in any way (unless ``detached``).
+
+    ``port`` 0 means any free one.
+    """
+
+    name: ClassVar[str]
+    lock_name: ClassVar[str]
+
+    def __init__(self, data: Path | None = None, *, detached: bool = False, port: int = 0) -> None:
+        self.address = ""
+        self._files = read_lock(HERE / self.lock_name)
+        self._data = data
+        self._detached = detached
+        self._port = port
+        self._process: ServerProcess | None = None
+
+    @property
+    def version(self) -> str:
+        """The server's version, as locked. The lock's first line is the server itself."""
+        return locked_version(self.lock_name)
+
+    @property
+    def description(self) -> str:
+        """What a test report says it ran on."""
+        return f"{self.name} {self.version} (local)"
+
+    @property
+    def pid(self) -> int:
+        """The process to look at: the supervisor, or the server itself when detached.
+
+        Raises:
+            ServerError: it is not running.
+        """
+        if self._process is None:
+            message = f"{self.name} is not running: call start() first"
+            raise ServerError(message)
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Fetch what is missing, start, and return when the server answers.
+
+        Raises:
+            LockMismatchError: a file is not the one we locked.
+            ServerError: the server did not start; the message ends with its log.
+        """
+        paths = fetch(f"{self.name} {self.version}", self._files)
+        for attempt in range(1, ATTEMPTS + 1):
+            ports = [self._port, *free_ports(2)] if self._port else free_ports(2)
+            try:
+                self._start_on(ports, paths)
+            except ServerError:
+                if attempt == ATTEMPTS or all(is_free(port) for port in ports):
+                    raise
+            else:
+                break
+        return self
+
+    def stop(self) -> None:
+        """End the server and remove a data folder of our own. Does nothing where none runs."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+            self.address = ""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start_on(self, ports: list[int], paths: list[Path]) -> None:
+        prefix = f"stitchline-{self.name.split()[-1].lower()}-"
+        home = self._data or Path(tempfile.mkdtemp(prefix=prefix))
+        try:
+            self._process = self._run(home.resolve(), ports, paths)
+        except BaseException:
+            if self._data is None:
+                shutil.rmtree(home, ignore_errors=True)
+            raise
+        self.address = f"{LOOPBACK}:{ports[0]}"
+
+    def _run(self, home: Path, ports: list[int], paths: list[Path]) -> ServerProcess:
+        home.mkdir(parents=True, exist_ok=True)
+        command, log = self._prepare(home, ports, paths), home / "server.log"
+        remove = None if self._data else home
+        process = (
+            DetachedProcess(self.name, command, log)
+            if self._detached
+            else WatchedProcess(self.name, command, log, remove=remove)
+        )
+        try:
+            process.wait_ready(lambda: self._answers(ports[0]), READY_S)
+        except BaseException:  # Ctrl-C while waiting, too
+            process.stop()
+            raise
+        return process
+
+    @abstractmethod
+    def _prepare(self, home: Path, ports: list[int], paths: list[Path]) -> list[str]:
+        """Write what the server needs into its folder; the command that runs it on the first port."""
+
+    @abstractmethod
+    def _answers(self, port: int) -> bool:
+        """Whether a client gets its first question answered."""
+
+
+def locked_version(lock_name: str) -> str:
+    """The version a lock gives its server."""
+    return read_lock(HERE / lock_name)[0].version
