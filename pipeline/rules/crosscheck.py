@@ -43,9 +43,9 @@ def _identifiers(found: Found) -> Iterator[tuple[Path, str, str]]:
             if not value.strip():
                 message = "blank values are never identifiers"
                 yield (*where, "blocked_values", place), message, "leave this one out"
-        if each.get("firebreak") and not any(_counts(other, each) for other in types):
+        if each.get("firebreak_above") and not any(_counts(other, each) for other in types):
             message = f"the firebreak of {each['name']!r} can never act: no stronger type is strong"
-            yield (*where, "firebreak"), message, "mark a type of higher priority with strong: true"
+            yield (*where, "firebreak_above"), message, "mark a type of higher priority with strong: true"
 
 
 def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:

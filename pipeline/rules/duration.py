@@ -20,9 +20,10 @@ _PART: Final = r"(\d+)\s*([A-Za-z]+)"
 _DURATION: Final = re.compile(rf"\s*{_PART}(\s*{_PART})*\s*")
 _LIMIT: Final = re.compile(r"\s*(\d+)\s+(?:(ever)|per\s+(.+))", re.IGNORECASE)
 
-DURATION_PATTERN: Final = r"^\s*(\d+\s*(ms|s|min|h|d|w)\s*)+$"
-"""For JSON Schema: the canonical units; spoken ones are taken too, but editors should teach one way."""
-LIMIT_PATTERN: Final = r"^\s*[1-9]\d*\s+(ever|per\s+(\d+\s*(ms|s|min|h|d|w)\s*)+)\s*$"
+_UNITS: Final = r"(ms|s|secs?|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
+DURATION_PATTERN: Final = rf"^\s*\d+\s*{_UNITS}(\s*\d+\s*{_UNITS})*\s*$"
+"""For JSON Schema, where a rule's author types; the parser has the last word."""
+LIMIT_PATTERN: Final = rf"^\s*[1-9]\d*\s+(ever|per\s+\d+\s*{_UNITS}(\s*\d+\s*{_UNITS})*)\s*$"
 DURATION_EXAMPLES: Final = ("30 min", "24 h", "7 d")
 LIMIT_EXAMPLES: Final = ("1 ever", "5 per 7 d")
 
@@ -57,7 +58,10 @@ def format_duration(duration_ms: int) -> str:
 
 
 def compact_span(text: str) -> str:
-    """The duration as windows are labelled, ``7d`` or ``30m``, in the unit it was written in. Raises as parsing does."""
+    """The duration as windows are labelled, ``7d`` or ``30m``, in the unit it was written in.
+
+    Raises ValueError as :func:`parse_duration` does.
+    """
     total_ms = parse_duration(text)
     parts = re.findall(_PART, text)
     label = f"{int(parts[0][0])} {_unit(parts[0][1])}" if len(parts) == 1 else format_duration(total_ms)

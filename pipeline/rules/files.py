@@ -19,8 +19,15 @@ class RulesFile(msgspec.Struct, frozen=True):
     shape: type[msgspec.Struct]
     """What the file is checked and described as."""
     title: str
-    parts: tuple[type[msgspec.Struct], ...] = ()
-    """What ``shape`` is combined of, where it is: their docstrings describe its fields."""
+
+    @property
+    def topic(self) -> str:
+        """The name without its ending."""
+        return self.name.removesuffix(".yaml")
+
+
+PARTS: Final[dict[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]]] = {}
+"""What a combined struct is made of: the docstrings of its fields stand there."""
 
 
 def combined(name: str, *parts: type[msgspec.Struct], **replaced: Any) -> type[msgspec.Struct]:
@@ -33,7 +40,21 @@ def combined(name: str, *parts: type[msgspec.Struct], **replaced: Any) -> type[m
         for field in msgspec.structs.fields(part):
             fields.setdefault(field.name, _definition(field, replaced.get(field.name, field.type)))
     fields |= {key: (key, kind) for key, kind in replaced.items() if key not in fields}
-    return msgspec.defstruct(name, list(fields.values()), frozen=True, kw_only=True, forbid_unknown_fields=True)
+
+    def conditions(self: Any) -> None:
+        for part in parts:
+            getattr(part, "__post_init__", _none)(self)
+
+    namespace = {"__post_init__": conditions}
+    made = msgspec.defstruct(
+        name, list(fields.values()), frozen=True, kw_only=True, forbid_unknown_fields=True, namespace=namespace
+    )
+    PARTS[made] = parts
+    return made
+
+
+def _none(_: Any) -> None:
+    """The conditions of a struct that has none."""
 
 
 def _definition(field: msgspec.structs.FieldInfo, kind: Any) -> tuple[Any, ...]:
@@ -53,7 +74,6 @@ FILES: Final = (
         "identifiers.yaml",
         IDENTIFIERS,
         "Which identifiers there are, and how far they tie customers together",
-        (IdentityRules, IdentifierType, IdentityType),
     ),
     RulesFile("aggregates.yaml", AggregateRules, "What is counted and summed for every profile"),
     RulesFile("scores.yaml", ScoreRules, "Points for what customers do, and how they fade"),

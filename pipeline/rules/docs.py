@@ -1,0 +1,42 @@
+"""The docstrings under a struct's fields, so that an editor can show them where rules are written."""
+
+import ast
+import inspect
+import textwrap
+from functools import cache
+
+import msgspec
+
+from pipeline.rules.files import PARTS
+
+
+@cache
+def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """What each field says of itself, in one line of Markdown; fields without a docstring are left out."""
+    found: dict[str, str] = {}
+    for part in reversed(PARTS.get(struct, (struct,))):
+        found |= _docs(part)
+    return found
+
+
+def struct_doc(struct: type[msgspec.Struct]) -> str:
+    """The first paragraph of what the struct says of itself."""
+    first = PARTS.get(struct, (struct,))[0]
+    return _one_line((inspect.getdoc(first) or "").partition("\n\n")[0])
+
+
+def _docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+    body = ast.parse(textwrap.dedent(inspect.getsource(struct))).body[0]
+    if not isinstance(body, ast.ClassDef):
+        return {}
+    found = {}
+    for field, doc in zip(body.body, body.body[1:], strict=False):
+        if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+            continue
+        if isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant) and isinstance(doc.value.value, str):
+            found[field.target.id] = _one_line(doc.value.value)
+    return found
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())

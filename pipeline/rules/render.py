@@ -1,0 +1,51 @@
+"""Rules back into files as people write them: what is in force, with every default spelled out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import yaml
+
+from pipeline.rules.duration import format_duration
+from pipeline.rules.files import RulesFile
+from pipeline.rules.model import Rules
+from pipeline.rules.words import DURATION_SUFFIX, written_name
+
+
+def file_data(rules: Rules, spec: RulesFile) -> dict[str, Any]:
+    """The content of one rules file; loading it gives the same rules."""
+    if spec.topic == "identifiers":
+        types = zip(rules.identifiers, rules.identity.types, strict=True)
+        declared = [_written(read) | _written(stitched) for read, stitched in types]
+        return {**_written(rules.identity), "types": declared}
+    return _written(getattr(rules, spec.topic))
+
+
+def yaml_text(data: dict[str, Any]) -> str:
+    """The data as YAML, in the order of the struct's fields."""
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _written(struct: msgspec.Struct) -> dict[str, Any]:
+    """A struct as a mapping. Empty lists and empty mappings say nothing and are left out."""
+    found = {}
+    for field in msgspec.structs.fields(struct):
+        value = getattr(struct, field.name)
+        if value is msgspec.UNSET:
+            continue
+        written = _value(value, field.name)
+        if written not in ([], {}):
+            found[written_name(field.encode_name)] = written
+    return found
+
+
+def _value(value: Any, field: str) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return _written(value)
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_value(each, field) for each in value]
+    if field.endswith(DURATION_SUFFIX) and value:
+        return format_duration(value)
+    return value

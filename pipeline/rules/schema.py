@@ -1,0 +1,139 @@
+"""JSON Schemas of the rules files, from the structs: editors complete names, show what they mean, mark mistakes.
+
+They describe files as people write them (``half_life: 7 d``), so they are made here and not by msgspec, which describes
+the structs (``half_life_ms``).
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from pipeline.rules.docs import field_docs, struct_doc
+from pipeline.rules.duration import (
+    DURATION_EXAMPLES,
+    DURATION_PATTERN,
+    LIMIT_EXAMPLES,
+    LIMIT_PATTERN,
+    format_duration,
+)
+from pipeline.rules.files import FILES, RulesFile
+from pipeline.rules.known import CHOICES, LIFETIME, PATTERNS, SPANS
+from pipeline.rules.words import LIMITS_FIELD, LISTS, choices, is_duration, written_name
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+SHIPPED: Final = Path(__file__).parent / "schema"
+
+
+def schema_name(spec: RulesFile) -> str:
+    """``intake.schema.json``."""
+    return f"{spec.topic}.schema.json"
+
+
+def file_schema(spec: RulesFile) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a rules file."""
+    maker = _Maker()
+    root = maker.struct(inspect.type_info(spec.shape))
+    head = {"$schema": DIALECT, "title": spec.title}
+    return {**head, **root, **({"$defs": maker.defs} if maker.defs else {})}
+
+
+def schema_text(spec: RulesFile) -> str:
+    """The schema as it is committed and written."""
+    return json.dumps(file_schema(spec), indent=2, ensure_ascii=False) + "\n"
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write one schema per rules file; the folder is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for spec in FILES:
+        path = folder / schema_name(spec)
+        path.write_text(schema_text(spec), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+class _Maker:
+    def __init__(self) -> None:
+        self.defs: dict[str, Any] = {}
+
+    def struct(self, found: inspect.Type) -> dict[str, Any]:
+        if not isinstance(found, inspect.StructType):
+            message = f"a rules file is read into a struct, not into {found}"
+            raise TypeError(message)
+        docs = field_docs(found.cls)
+        properties = {}
+        for field in found.fields:
+            key = written_name(field.encode_name)
+            schema = self.type(field.type, found.cls.__name__, field.name)
+            if field.name in docs:
+                schema = {"description": docs[field.name], **schema}
+            properties[key] = schema | _default(field)
+        required = [written_name(field.encode_name) for field in found.fields if field.required]
+        return {
+            "description": struct_doc(found.cls),
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": False,
+            **({"required": required} if required else {}),
+        }
+
+    def type(self, found: inspect.Type, struct: str, field: str) -> dict[str, Any]:
+        if isinstance(found, inspect.Metadata):
+            return self.type(found.type, struct, field)
+        if isinstance(found, inspect.StructType):
+            name = found.cls.__name__
+            if name not in self.defs:
+                self.defs[name] = {}  # taken before it is filled: a struct may hold itself
+                self.defs[name] = self.struct(found)
+            return {"$ref": f"#/$defs/{name}"}
+        if isinstance(found, LISTS):
+            return {"type": "array", "items": self.type(found.item_type, struct, field)}
+        if isinstance(found, inspect.DictType):
+            return {"type": "object", "additionalProperties": self.type(found.value_type, struct, field)}
+        if isinstance(found, inspect.UnionType):
+            return _any_of([self.type(each, struct, field) for each in found.types])
+        if isinstance(found, inspect.LiteralType | inspect.EnumType):
+            return {"enum": list(choices(found))}
+        return _scalar(found, struct, field)
+
+
+def _scalar(found: inspect.Type, struct: str, field: str) -> dict[str, Any]:
+    if isinstance(found, inspect.IntType) and is_duration(found, field):
+        span: dict[str, Any] = {"type": "string", "pattern": DURATION_PATTERN, "examples": list(DURATION_EXAMPLES)}
+        return {"anyOf": [span, {"const": 0}]} if found.ge in {None, 0} else span
+    if isinstance(found, inspect.IntType | inspect.FloatType):
+        bounds = {"minimum": found.ge, "maximum": found.le, "exclusiveMinimum": found.gt, "exclusiveMaximum": found.lt}
+        kind = "integer" if isinstance(found, inspect.IntType) else "number"
+        return {"type": kind, **{key: bound for key, bound in bounds.items() if bound is not None}}
+    if isinstance(found, inspect.StrType):
+        return {"type": "string", **_text(found, struct, field)}
+    return {"type": "boolean" if isinstance(found, inspect.BoolType) else "null"}
+
+
+def _text(found: inspect.StrType, struct: str, field: str) -> dict[str, Any]:
+    if (struct, field) in CHOICES:
+        return {"enum": list(CHOICES[struct, field])}
+    if field == LIMITS_FIELD:
+        return {"pattern": LIMIT_PATTERN, "examples": list(LIMIT_EXAMPLES)}
+    if field in SPANS:
+        return {"pattern": f"^({LIFETIME})?$|{DURATION_PATTERN}", "examples": list(DURATION_EXAMPLES)}
+    if field in PATTERNS:
+        return {"format": "regex"}
+    limits = {"pattern": found.pattern, "minLength": found.min_length, "maxLength": found.max_length}
+    return {key: limit for key, limit in limits.items() if limit is not None}
+
+
+def _any_of(options: list[dict[str, Any]]) -> dict[str, Any]:
+    return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def _default(field: inspect.Field) -> dict[str, Any]:
+    if field.default is msgspec.NODEFAULT or isinstance(field.default, msgspec.UnsetType | msgspec.Struct):
+        return {}
+    if is_duration(field.type, field.name) and field.default:
+        return {"default": format_duration(field.default)}
+    return {"default": msgspec.to_builtins(field.default, enc_hook=None, order="deterministic")}
