@@ -74,7 +74,8 @@ def answers(port: int) -> bool:
 def _format_storage(tool: list[str], config: Path) -> None:
     """Give a new log folder its cluster id; one that has an id is never formatted, so it keeps what is in it."""
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [*tool, "format", "--cluster-id", cluster, "--config", str(config)]
+    option = f"--cluster-id={cluster}"  # one word: one id in 64 begins with a dash and would be taken for an option
+    command = [*tool, "format", option, "--config", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_S, check=False)  # noqa: S603
     if done.returncode:
         message = f"Apache Kafka could not format the storage that {config} names:\n{done.stdout}{done.stderr}"
