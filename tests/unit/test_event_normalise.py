@@ -1,0 +1,132 @@
+import copy
+
+import pytest
+
+from pipeline.event.model import Event
+from pipeline.event.normalise import EventNormaliser
+from pipeline.event.reason import Reason
+from pipeline.event.result import DeadLetter
+from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
+from pipeline.stream.normalisers import normalisers
+
+
+def event(**fields):
+    known = {
+        "tenant": "t", "source": "s", "message_id": "m", "channel": "web", "type": "track", "name": "Viewed",
+        "timestamp_ms": 0, "identifiers": ["user_id:u1"], "properties": {}, "context": {}, "traits": {},
+    }  # fmt: skip
+    return Event(**known | fields)
+
+
+@pytest.fixture(scope="module")
+def normalise():
+    return EventNormaliser(IntakeRules(default_currency="EUR"), DEFAULT_TYPES, normalisers("DE")).normalise
+
+
+def test_identifiers_become_canonical_unique_and_strongest_first(normalise):
+    found = event(identifiers=["anonymous_id:a", "phone:030 1234567", "email:A@B.org", "email:a@b.ORG"])
+    assert normalise(found) is None
+    assert found.identifiers == ["email:a@b.org", "phone:+49301234567", "anonymous_id:a"]
+
+
+def test_what_is_no_identifier_stays_in_the_context_with_the_reason(normalise):
+    found = event(identifiers=["user_id:null", "email:nobody", "fax:1", "anonymous_id:a"])
+    assert normalise(found) is None
+    assert found.identifiers == ["anonymous_id:a"]
+    rejected = {"user_id:null": "blocked", "email:nobody": "invalid", "fax:1": "undeclared"}
+    assert found.context == {"not_identifiers": rejected}
+    found.identifiers = ["anonymous_id:a", "fax:2"]
+    normalise(found)
+    assert found.context == {"not_identifiers": {**rejected, "fax:2": "undeclared"}}
+
+
+def test_an_own_entry_of_that_name_gives_way(normalise):
+    found = event(identifiers=["fax:1", "user_id:u"], context={"not_identifiers": "mine"})
+    normalise(found)
+    assert found.context == {"not_identifiers": {"fax:1": "undeclared"}}
+
+
+def test_an_event_of_nobody_is_refused(normalise):
+    refused = normalise(event(identifiers=["user_id:guest"]))
+    assert refused == DeadLetter(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
+
+
+def test_the_pages_url_gives_campaign_and_click(normalise):
+    found = event(
+        context={"page": {"url": "https://Shop.example/?utm_source=mail&utm_campaign=x&gclid=G1", "title": "T"}}
+    )
+    normalise(found)
+    assert found.identifiers == ["user_id:u1", "click_id:G1"]
+    assert found.context == {
+        "page": {"url": "https://shop.example/", "title": "T"},
+        "campaign": {"source": "mail", "name": "x"},
+    }
+
+
+def test_a_page_calls_own_url_counts_too_and_a_track_calls_does_not(normalise):
+    url = "https://shop.example/?utm_source=mail"
+    page, track = event(type="page", properties={"url": url}), event(properties={"url": url})
+    normalise(page)
+    normalise(track)
+    assert (page.properties, page.context) == ({"url": "https://shop.example/"}, {"campaign": {"source": "mail"}})
+    assert (track.properties, track.context) == ({"url": url}, {})
+
+
+def test_the_senders_campaign_goes_before_the_urls(normalise):
+    url = "https://shop.example/?utm_source=mail&utm_medium=email"
+    found = event(context={"page": {"url": url}, "campaign": {"source": "own"}})
+    normalise(found)
+    assert found.context["campaign"] == {"source": "own", "medium": "email"}
+    found = event(context={"page": {"url": url}, "campaign": "own"})
+    normalise(found)
+    assert found.context["campaign"] == "own"
+
+
+@pytest.mark.parametrize("page", [None, "home", {}, {"url": 5}, {"url": "https://shop.example/"}])
+def test_a_page_without_news_is_left_alone(normalise, page):
+    found = event(context={"page": copy.deepcopy(page)})
+    assert normalise(found) is None
+    assert found.context == {"page": page}
+
+
+def test_two_visits_of_one_campaign_do_not_share_it(normalise):
+    url = "https://shop.example/?utm_source=mail"
+    first, second = event(context={"page": {"url": url}}), event(context={"page": {"url": url}})
+    normalise(first)
+    first.context["campaign"]["source"] = "changed"
+    normalise(second)
+    assert second.context["campaign"] == {"source": "mail"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "amount"),
+    [
+        ({}, (0, "")),
+        ({"sku": "x"}, (0, "")),
+        ({"value": 1.5}, (150, "EUR")),
+        ({"price": 1, "revenue": 19.99, "currency": "usd "}, (1999, "USD")),
+        ({"revenue": "n/a", "total": "7.10", "currency": None}, (710, "EUR")),
+        ({"total": 500, "currency": "JPY"}, (500, "JPY")),
+        ({"amount": 1.2345, "currency": "KWD"}, (1234, "KWD")),
+        ({"revenue_minor": 1999, "revenue": 5}, (1999, "EUR")),
+        ({"revenue_minor": "1999", "revenue": 5}, (500, "EUR")),
+        ({"total": None, "currency": "gold"}, (0, "")),
+        ({"label": "high", "value": "high", "currency": 5}, (0, "")),
+    ],
+)
+def test_money_is_the_first_number_in_minor_units(normalise, properties, amount):
+    found = event(properties=properties)
+    assert normalise(found) is None
+    assert (found.amount_minor, found.currency) == amount
+
+
+@pytest.mark.parametrize("currency", ["gold", "XXX", 5])
+def test_money_in_no_currency_is_refused(normalise, currency):
+    refused = normalise(event(properties={"revenue": 5, "currency": currency}))
+    assert refused == DeadLetter(Reason.INVALID_FIELD, "properties.currency: must be an ISO 4217 code such as EUR")
+
+
+@pytest.mark.parametrize("properties", [{"revenue": 1e300}, {"revenue": -(10**15)}, {"revenue_minor": 10**16}])
+def test_money_without_bounds_is_refused(normalise, properties):
+    refused = normalise(event(properties=properties))
+    assert refused == DeadLetter(Reason.INVALID_FIELD, "properties: the amount is beyond 1000000000000000 minor units")
