@@ -1,0 +1,185 @@
+"""``stitchline ingest FILE…``: files of events onto the event topics, each record exactly once.
+
+Exit codes: 0 every record delivered, 1 stopped by Kafka or a wrong file (run again to go on), 3 some records rejected,
+130 interrupted (run again to go on).
+"""
+
+import signal
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import confluent_kafka
+import msgspec
+import typer
+from confluent_kafka.admin import AdminClient
+
+from connectors.sources.choose import UnknownFormatError, source_for
+from connectors.sources.delimited import MissingColumnsError
+from connectors.sources.delivery import Delivery, DeliveryError
+from connectors.sources.identity import ProgressFile, file_identity
+from connectors.sources.ingest import Ingest, Totals
+from connectors.sources.mapping import MappingError, load_mapping
+from connectors.sources.outgoing import EventEncoder
+from connectors.sources.record import Position, Record, Reject, Source
+from connectors.sources.rejects import Rejects
+from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.file_progress import FileProgress
+from pipeline.event.model import CHANNELS, Channel
+from pipeline.event.parse import Defaults
+from pipeline.rules.load import load_rules
+from pipeline.rules.problem import RulesError
+from pipeline.settings import Settings
+from pipeline.stream.admin import TopicsError, ensure_topics
+from pipeline.stream.registry import RegistryError, schema_ids
+from pipeline.topics import EVENTS
+
+FAILED, SOME_REJECTED, INTERRUPTED = 1, 3, 130
+REQUEST_S = 30.0
+EXPECTED = (
+    DeliveryError, MappingError, MissingColumnsError, NoKafkaError, OSError, RegistryError, RulesError, TopicsError,
+    UnknownFormatError, confluent_kafka.KafkaException,
+)  # fmt: skip
+"""What an operator can do something about; each says what."""
+
+EXAMPLES = """\b
+Exit codes: 0 all delivered; 1 stopped (run again to go on); 3 some records rejected; 130 interrupted.
+\b
+Examples:
+  stitchline ingest events.ndjson.gz
+  stitchline ingest clicks-*.ndjson --channel web --rejects rejects.ndjson
+  stitchline ingest till.csv --mapping till.yaml
+\b
+A mapping says which column becomes what:
+  timestamp: {column: sold_at, format: "%d.%m.%Y %H:%M", timezone: Europe/Berlin}
+  identifiers: {loyalty_id: card, email: mail}
+  message_id: receipt
+  constants: {channel: pos, type: track, event: order_completed}
+  columns:
+    total: {to: properties.total, as: number}
+    shop: properties.shop
+"""
+
+
+class FileReport(msgspec.Struct):
+    """What ``--json`` prints per file."""
+
+    file: str
+    delivered: int
+    rejected: dict[str, int]
+    resumed_after: int
+    """Records that an earlier run had dealt with."""
+
+
+class Watch:
+    """Tells one file's story: rejects to their file, the position to its file, progress to the screen."""
+
+    def __init__(
+        self, path: Path, source: Source, kept: ProgressFile, rejects: Rejects, progress: FileProgress
+    ) -> None:
+        self._path, self._source, self._kept = path, source, kept
+        self._rejects, self._progress = rejects, progress
+        progress.begin(path.name, source.size_bytes)
+
+    def rejected(self, record: Record, why: Reject) -> None:
+        """One line and one record of the rejects file."""
+        self._rejects.report(self._path, record, why)
+
+    def about_to_commit(self) -> None:
+        """Rejects go first."""
+        self._rejects.flush()
+
+    def committed(self, position: Position, totals: Totals) -> None:
+        """Kafka has it; keep the position for longer than Kafka does."""
+        self._kept.save(position)
+        self._progress.show(self._source.read_bytes, totals.delivered, totals.rejects)
+
+
+class Job:
+    """The files of one command, with what they share."""
+
+    def __init__(self, settings: Settings, defaults: Defaults, mapping: Path | None, *, restart: bool) -> None:
+        self._settings = settings
+        self._mapping = load_mapping(mapping) if mapping else None
+        self._restart = restart
+        rules = load_rules(settings.rules_dir)
+        ids = schema_ids(settings.schema_registry_url)
+        self._encode = EventEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix, defaults)
+        ensure_topics(settings)
+        cluster = AdminClient(dict(settings.kafka())).list_topics(timeout=REQUEST_S).cluster_id
+        self._reading = repr((cluster, settings.topic_prefix, defaults, self._mapping))
+        self.interrupted = False
+
+    def carry(self, path: Path, rejects: Rejects, progress: FileProgress) -> FileReport:
+        """Deliver one file from where it was left."""
+        identity = file_identity(path, self._reading)
+        kept = ProgressFile(self._settings.home / "ingest", identity)
+        source = source_for(path, self._mapping)
+        watch = Watch(path, source, kept, rejects, progress)
+        place = EVENTS["web"].of(self._settings.topic_prefix)
+        with Delivery(self._settings.kafka(), f"{self._settings.application_id}.ingest.{identity}", place) as delivery:
+            start = Position() if self._restart else max(delivery.position(), kept.load(), key=lambda at: at.number)
+            run = Ingest(self._encode, delivery, path.name, watch)
+            run.run(source, start, lambda: self.interrupted)
+        counts = {reason.value: count for reason, count in sorted(run.totals.rejected.items())}
+        return FileReport(str(path), run.totals.delivered, counts, start.number)
+
+
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    *,
+    mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
+    channel: Annotated[
+        str | None, typer.Option(help="Channel of events that name none: " + ", ".join(CHANNELS))
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "default",
+    source: Annotated[str, typer.Option(help="Source of events that name none; empty: the channel.")] = "",
+    rejects: Annotated[Path | None, typer.Option(help="NDJSON file to append rejected records to.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Deliver files again from their start.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
+) -> None:
+    """Deliver files of events to Kafka, each record exactly once, also when killed and run again.
+
+    A file is known by its content and the options it is read with, not by its name: what an earlier run dealt with is
+    not delivered again, unless you say --restart. Events without a
+    messageId get one made of file name, record number and content. Bad records are reported and left out.
+    """
+    if channel is not None and channel not in CHANNELS:
+        message = f"write one of {', '.join(CHANNELS)}"
+        raise typer.BadParameter(message, param_hint="--channel")
+    defaults = Defaults(tenant=tenant, source=source, channel=_channel(channel))
+    try:
+        reports, interrupted = _run(files, defaults, mapping, rejects, restart=restart)
+    except EXPECTED as error:
+        typer.echo(f"ingest: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    _summarise(reports, as_json=as_json)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if any(report.rejected for report in reports):
+        raise typer.Exit(SOME_REJECTED)
+
+
+def _run(
+    files: list[Path], defaults: Defaults, mapping: Path | None, rejects: Path | None, *, restart: bool
+) -> tuple[list[FileReport], bool]:
+    job = Job(connected(Settings()), defaults, mapping, restart=restart)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _signal, _frame: setattr(job, "interrupted", True))
+    with FileProgress() as progress, closing(Rejects(progress.say, rejects)) as reporting:
+        reports = [job.carry(path, reporting, progress) for path in files if not job.interrupted]
+    return reports, job.interrupted
+
+
+def _channel(name: str | None) -> Channel | None:
+    return next((channel for channel in CHANNELS if channel == name), None)
+
+
+def _summarise(reports: list[FileReport], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(msgspec.json.encode({"files": reports}))
+        return
+    for report in reports:
+        resumed = f", went on after record {report.resumed_after}" if report.resumed_after else ""
+        bad = "".join(f", {count} {reason}" for reason, count in report.rejected.items())
+        typer.echo(f"{report.file}: {report.delivered} delivered{bad}{resumed}")
