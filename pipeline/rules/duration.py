@@ -75,9 +75,9 @@ def format_limit(count: int, period_ms: int) -> str:
 
 def _unit(written: str) -> str:
     name = written.lower()
-    name = _SPOKEN.get(name) or _SPOKEN.get(name.removesuffix("s")) or name
-    if name in UNITS_MS:
-        return name
+    for unit in (name, _SPOKEN.get(name, ""), _SPOKEN.get(name.removesuffix("s"), "")):
+        if unit in UNITS_MS:
+            return unit
     if name.rstrip("s") in {"month", "year", "mo", "y"}:
         message = f"{written!r} has no fixed length; write days, as in 30 d or 365 d"
         raise ValueError(message)

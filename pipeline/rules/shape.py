@@ -24,7 +24,7 @@ from pipeline.rules.words import (
     found,
     is_duration,
     kind,
-    needs_quotes,
+    quoting,
     wanted,
     written_name,
 )
@@ -89,7 +89,7 @@ class Shape:
 
     def _struct(self, node: Node, expected: inspect.StructType, path: Path) -> Any:
         if not isinstance(node.value, dict):
-            return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value lines")
+            return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value")
         fields = {written_name(each.name): each for each in expected.fields}
         before = len(self.problems)
         data: dict[str, Any] = {}
@@ -132,7 +132,7 @@ class Shape:
 
     def _dict(self, node: Node, expected: inspect.DictType, path: Path) -> Any:
         if not isinstance(node.value, dict):
-            return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value lines")
+            return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value")
         data = {}
         for key, entry in node.value.items():
             self.places[(*path, key)] = (entry.line, entry.column)
@@ -164,7 +164,10 @@ class Shape:
         if node.value == 0 and not isinstance(node.value, bool) and (expected.ge in {None, 0}):
             return 0
         if not isinstance(node.value, str):
-            instead = f"write {node.raw} s, {node.raw} min, {node.raw} h or {node.raw} d" if node.raw else ""
+            units = " or ".join(f"{node.raw} {unit}" for unit in ("min", "h", "d"))
+            instead = (
+                f"write {units}" if kind(node.value) == "whole" and node.raw.isdigit() else "write 7 d, for example"
+            )
             return self._wrong(node, f"expected a duration, found {found(node)}", instead)
         try:
             return parse_duration(node.value)
@@ -173,8 +176,8 @@ class Shape:
 
     def _scalar(self, node: Node, expected: inspect.Type, field: str, struct: str) -> Any:
         if kind(node.value) not in wanted(expected, field):
-            instead = f'write "{node.raw}" in quotes' if needs_quotes(node, expected) else ""
-            return self._wrong(node, f"expected {describe(expected, field)}, found {found(node)}", instead)
+            message = f"expected {describe(expected, field)}, found {found(node)}"
+            return self._wrong(node, message, quoting(node, expected, field))
         if isinstance(expected, inspect.LiteralType | inspect.EnumType):
             return self._choice(node, expected)
         if isinstance(expected, inspect.StrType):

@@ -1,5 +1,6 @@
 """Types and values in the words of somebody who writes rules, not code."""
 
+import re
 from typing import Any, Final
 
 from msgspec import inspect
@@ -33,7 +34,9 @@ def kind(value: Any) -> str:
 def found(node: Node) -> str:
     """A node as an error names it."""
     words = _KIND_WORDS[kind(node.value)]
-    return f"{words} ({node.raw})" if node.raw and kind(node.value) != "text" else f"{words} {node.raw!r}".rstrip(" '")
+    if kind(node.value) == "text":
+        return f"{words}, {node.raw!r}"
+    return f"{words}, {node.raw}" if node.raw else words
 
 
 def choices(expected: inspect.LiteralType | inspect.EnumType) -> tuple[Any, ...]:
@@ -82,10 +85,19 @@ def describe(expected: inspect.Type, field: str = "") -> str:
         return "a list"
     if field == LIMITS_FIELD:
         return f"a limit ({', '.join(LIMIT_EXAMPLES)})"
-    words = [words for name, words in _KIND_WORDS.items() if name in wanted(expected, field)]
-    return "a number" if words == ["a whole number", "a number"] else " or ".join(words)
+    kinds = wanted(expected, field)
+    return " or ".join(
+        words for name, words in _KIND_WORDS.items() if name in kinds and not (name == "whole" and "number" in kinds)
+    )
 
 
-def needs_quotes(node: Node, expected: inspect.Type) -> bool:
-    """Whether YAML read a number, switch or null where a text was meant."""
-    return bool(node.raw) and "text" in wanted(expected)
+def quoting(node: Node, expected: inspect.Type, field: str) -> str:
+    """Advice where quotes are missing or too many: YAML tells texts and other values apart by them alone."""
+    kinds = wanted(expected, field)
+    if field == LIMITS_FIELD and kind(node.value) == "whole":
+        return f"write {node.raw} ever or {node.raw} per 7 d"
+    if node.raw and "text" in kinds and kind(node.value) not in {"list", "names"}:
+        return f'write "{node.raw}" in quotes'
+    if kinds & {"whole", "number"} and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", node.raw):
+        return f"write {node.raw} without quotes" if "number" in kinds or node.raw.isdigit() else "round it"
+    return "write true or false" if kinds == {"switch"} else ""

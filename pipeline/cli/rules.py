@@ -1,0 +1,141 @@
+"""``stitchline rules check | show | schema | init``: the marketer's files, before a worker reads them.
+
+Exit codes: 0 the rules can be used, or what was asked for is done; 1 the rules have problems, or a file is in the way;
+2 the command line is wrong.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.rules.files import FILES
+from pipeline.rules.load import DEFAULTS, check_rules, load_rules
+from pipeline.rules.model import Rules
+from pipeline.rules.problem import Problem, RulesError
+from pipeline.rules.render import file_data, yaml_text
+from pipeline.rules.schema import file_schema, write_schemas
+from pipeline.settings import Settings
+
+PROBLEMS = 1
+EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command line."
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Check, show and start rules files: identifiers, aggregates, scores, triggers, intake.",
+    epilog=EXIT_CODES,
+)
+
+Directory = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="Directory of rules files. Default: STITCHLINE_RULES_DIR, or the shipped ones."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command(epilog="Examples: stitchline rules check my-rules · stitchline rules check my-rules --json. " + EXIT_CODES)
+def check(directory: Directory = None, as_json: Json = False) -> None:
+    """Say whether the rules can be used; if not, every problem with file, line and what to write instead."""
+    folder = _folder(directory)
+    rules, problems = check_rules(folder)
+    if as_json:
+        _print_json({"ok": not problems, "directory": str(folder or DEFAULTS), "problems": problems})
+    elif problems:
+        _show_problems(problems)
+    if problems or rules is None:
+        raise typer.Exit(PROBLEMS)
+    if not as_json:
+        typer.echo(f"{folder or 'shipped rules'}: no problems in {_summary(rules)}")
+
+
+@app.command(epilog="Examples: stitchline rules show · stitchline rules show my-rules --file scores. " + EXIT_CODES)
+def show(
+    directory: Directory = None,
+    only: Annotated[
+        str, typer.Option("--file", metavar="NAME", help="One of " + ", ".join(spec.topic for spec in FILES) + ".")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Print the rules in force, every default spelled out."""
+    topics = [spec.topic for spec in FILES]
+    if only and only not in topics:
+        message = f"there is no {only}; write one of {', '.join(topics)}"
+        raise typer.BadParameter(message, param_hint="--file")
+    try:
+        rules = load_rules(_folder(directory))
+    except RulesError as error:
+        _show_problems(error.problems)
+        raise typer.Exit(PROBLEMS) from error
+    shown = {spec.topic: file_data(rules, spec) for spec in FILES if not only or spec.topic == only}
+    if as_json:
+        _print_json(shown)
+        return
+    for spec in FILES:
+        if spec.topic in shown:
+            typer.echo(f"# {spec.name}: {spec.title}\n{yaml_text(shown[spec.topic])}")
+
+
+@app.command(epilog="Examples: stitchline rules schema · stitchline rules schema --out schemas. Exit code 0.")
+def schema(
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write one file per schema there.")] = None,
+) -> None:
+    """Print the JSON Schemas of the rules files, or write them for an editor to complete names by."""
+    if out is None:
+        _print_json({spec.topic: file_schema(spec) for spec in FILES})
+        return
+    for path in write_schemas(out):
+        typer.echo(path)
+
+
+@app.command(epilog="Example: stitchline rules init my-rules. Exit codes: 0 done, 1 a file of that name is there.")
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; made if it is not there.")],
+) -> None:
+    """Copy the shipped rules and their schemas to a directory, as a start for your own."""
+    taken = [directory / spec.name for spec in FILES if (directory / spec.name).exists()]
+    if taken:
+        typer.echo(f"{taken[0]} is there already; name an empty directory", err=True)
+        raise typer.Exit(PROBLEMS)
+    write_schemas(directory / "schema")
+    for spec in FILES:
+        text = (DEFAULTS / spec.name).read_text(encoding="utf-8")
+        (directory / spec.name).write_text(text.replace("$schema=../schema/", "$schema=schema/", 1), encoding="utf-8")
+    typer.echo(f"{directory}: {len(FILES)} rules files; check them with: stitchline rules check {directory}")
+
+
+def _folder(directory: Path | None) -> Path | None:
+    return directory or Settings().rules_dir
+
+
+def _summary(rules: Rules) -> str:
+    counts = {
+        "identifier type": len(rules.identifiers),
+        "aggregate": len(rules.aggregates.aggregates),
+        "score rule": len(rules.scores.scores),
+        "trigger": len(rules.triggers.triggers),
+    }
+    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
+
+
+def _show_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
+    count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+    if not sys.stdout.isatty():
+        for problem in problems:
+            typer.echo(str(problem))
+        typer.echo(count, err=True)
+        return
+    table = Table(title=count, title_justify="left", title_style="bold red", show_lines=True)
+    for column in ("where", "what is wrong", "what to write"):
+        table.add_column(column, overflow="fold")
+    for problem in problems:
+        where = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
+        table.add_row(where, problem.message, problem.instead)
+    Console(markup=False, highlight=False).print(table)
+
+
+def _print_json(found: Any) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
