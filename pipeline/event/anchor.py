@@ -17,8 +17,6 @@ class KnownLink(Struct, array_like=True, gc=False):
     count: int
     passed_first_ms: int
     passed_last_ms: int
-    asserted: bool = False
-    """An event said the two are one, and STITCH was told."""
 
 
 class AnchorRow(Struct, array_like=True, gc=False):
@@ -46,4 +44,4 @@ class SeenLink(Struct, gc=False):
     """Of the event that made INTAKE pass it on: the first one, when the link is new or older than known. Empty, like
     the source, when no event did."""
     asserted: bool = False
-    """The event says the two are one: an alias."""
+    """The event itself says the two are one: an alias."""

@@ -4,24 +4,29 @@ A few percent of events show a link that is new, older than known, contested or 
 here, and passed as soon as it matters: what STITCH is told at the end never depends on when it answered.
 """
 
+from typing import Final
+
 from pipeline.event.anchor import AnchorRow, KnownLink, SeenLink
 from pipeline.event.identifier import Identifier
 from pipeline.event.model import Event
+
+ALIAS: Final = "alias"
+"""The type of events that say of two identifiers that they are one person."""
 
 
 def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
     """Remember the event's links with its anchor in the row; return those to pass on.
 
     A link is passed when it is new, was seen earlier than passed, is contested and was seen later than passed, was
-    seen more than ``refresh_ms`` later than passed, or is asserted for the first time (by an alias).
+    seen more than ``refresh_ms`` later than passed, or is asserted (by an alias), which may revive a deleted link.
     """
     passed: list[SeenLink] = []
-    at_ms, links, contested, asserted = event.timestamp_ms, row.links, row.contested, event.type == "alias"
+    at_ms, links, contested, asserted = event.timestamp_ms, row.links, row.contested, event.type == ALIAS
     anchor, *others = event.identifiers
     for other in others:
         link = links.get(other)
         if link is None:
-            links[other] = link = KnownLink(at_ms, at_ms, 1, at_ms, at_ms, asserted)
+            links[other] = link = KnownLink(at_ms, at_ms, 1, at_ms, at_ms)
             passed.append(_pass(event.tenant, anchor, other, link, event))
             continue
         link.count += 1
@@ -30,12 +35,7 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
         elif at_ms < link.first_ms:
             link.first_ms = at_ms
         patience_ms = 0 if contested and other in contested else refresh_ms
-        if (
-            link.last_ms - link.passed_last_ms > patience_ms
-            or link.first_ms < link.passed_first_ms
-            or asserted > link.asserted
-        ):
-            link.asserted |= asserted
+        if link.last_ms - link.passed_last_ms > patience_ms or link.first_ms < link.passed_first_ms or asserted:
             passed.append(_pass(event.tenant, anchor, other, link, event))
     return passed
 
@@ -68,5 +68,8 @@ def forget(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[Se
 def _pass(tenant: str, anchor: Identifier, other: Identifier, link: KnownLink, event: Event | None) -> SeenLink:
     """What to tell STITCH of a link now, marked as told."""
     link.passed_first_ms, link.passed_last_ms = link.first_ms, link.last_ms
-    source, event_id = (event.source, event.event_id) if event else ("", "")
-    return SeenLink(tenant, anchor, other, link.first_ms, link.last_ms, link.count, source, event_id, link.asserted)
+    first_ms, last_ms = link.first_ms, link.last_ms
+    if event is None:
+        return SeenLink(tenant, anchor, other, first_ms, last_ms, link.count, "", "")
+    asserted = event.type == ALIAS
+    return SeenLink(tenant, anchor, other, first_ms, last_ms, link.count, event.source, event.event_id, asserted)
