@@ -24,3 +24,27 @@ class Reason(StrEnum):
 
     # Redirect
     REKEYED = "rekeyed"
+
+    # Links: held by resolution, never dropped silently
+    LIMIT = "limit"
+    """The two customers together would hold more identifiers of a type than its limit says."""
+    CAP = "cap"
+    """The customer would have more identifiers than anybody may."""
+    ISOLATED = "isolated"
+    """Two customers claim the identifier and its type's policy gives it to nobody."""
+    FIREBREAK = "firebreak"
+    """Too many strong identifiers share it: a kiosk, a family inbox, a test account."""
+    EXPIRED = "expired"
+    """Left over from the time before the firebreak was lifted."""
+    SUPPRESSED = "suppressed"
+    UNLINKED = "unlinked"
+    LOGGED_OUT = "logged_out"
+    """The customer logged out there and has not been seen there since."""
+    HOUSEHOLD = "household"
+    """The type groups people and never merges them."""
+    FORGOTTEN = "forgotten"
+    """Held, and the weakest of a tangle that has more links than are kept."""
+    LINKED = "linked"
+    """Accepted: two ends of one link are one customer."""
+    COMMAND = "command"
+    """A person decided."""

@@ -1,9 +1,14 @@
-"""What a batch of links leads to, as data: the shell turns it into records, in this order."""
+"""What a batch leads to, as data: the shell turns it into records, in this order."""
+
+from collections.abc import Sequence
 
 import msgspec
 
 from pipeline.event.identifier import Identifier
-from pipeline.identity.messages import Assignment, IdentityChange, Move
+from pipeline.event.ports import Table
+from pipeline.event.reason import Reason
+from pipeline.identity.messages import Assignment, ChangeKind, Command, IdentityChange, Link, Move
+from pipeline.identity.profile_id import profile_id
 
 
 class StitchEffects(msgspec.Struct):
@@ -12,3 +17,73 @@ class StitchEffects(msgspec.Struct):
     assignments: list[tuple[Identifier, Assignment]] = []
     changes: list[IdentityChange] = []
     moves: list[Move] = []
+
+
+class Scribe:
+    """Writes down what happens to profiles, numbers it, and keeps the alias of every profile that ends."""
+
+    def __init__(self, tenant: str, aliases: Table[Identifier], seq: int) -> None:
+        self.effects = StitchEffects()
+        self.seq = seq
+        self._tenant = tenant
+        self._aliases = aliases
+
+    def note(
+        self,
+        change: ChangeKind,
+        founders: tuple[Identifier, Identifier],
+        identifiers: list[Identifier],
+        cause: Link | Command,
+        *,
+        rule: str = "",
+        reason: str = Reason.LINKED,
+    ) -> int:
+        """One public line about the profiles of two founders, which may be the same one. Returns its number."""
+        self.seq = seq = self.seq + 1
+        tenant = self._tenant
+        if isinstance(cause, Link):
+            event_id, source, actor, why, at_ms = cause.event_id, cause.source, "", "", cause.last_seen_ms
+        else:
+            event_id, source, actor, why, at_ms = cause.event_id, "", cause.actor, cause.why, cause.timestamp_ms
+        founder, other = founders
+        target, ended = profile_id(tenant, founder), "" if other == founder else profile_id(tenant, other)
+        self.effects.changes.append(
+            IdentityChange(
+                change, tenant, seq, target, ended, founder, identifiers, rule, reason,
+                event_id, source, actor, why, at_ms,
+            )
+        )  # fmt: skip
+        return seq
+
+    def follow(
+        self,
+        moved: Sequence[tuple[Identifier, list[Identifier]]],
+        ended: Identifier,
+        founder: Identifier,
+        cause: Link | Command,
+        *,
+        reason: str = Reason.LINKED,
+        rule: str = "",
+    ) -> None:
+        """Identifiers, each with what it contests, leave the profile of ``ended`` for that of ``founder``.
+
+        If ``ended`` itself is among them its profile is over, ``merged``, and an alias from now on; else ``split``.
+        """
+        idents = [ident for ident, _ in moved]
+        over = ended in idents
+        if over:
+            seq = self.note("merged", (founder, ended), idents, cause, rule=rule, reason=reason)
+        else:
+            seq = self.note("split", (ended, founder), idents, cause, rule=rule, reason=reason)
+        tenant, effects = self._tenant, self.effects
+        source, target = profile_id(tenant, ended), profile_id(tenant, founder)
+        effects.assignments += [(ident, Assignment(target, seq, contested)) for ident, contested in moved]
+        effects.moves += [Move(tenant, ident, source, target, seq) for ident in idents]
+        if over and self._aliases.get(source) is None:
+            self._aliases.put(source, ended)
+
+    def contest(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:
+        """The identifier stays where it is, but which of its links INTAKE must always pass on has changed."""
+        self.seq += 1
+        row = Assignment(profile_id(self._tenant, founder), self.seq, contested)
+        self.effects.assignments.append((ident, row))

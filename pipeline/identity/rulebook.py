@@ -1,23 +1,30 @@
 """The rules, compiled: what the hot path asks about an identifier answered with one dictionary look-up."""
 
 from pipeline.event.identifier import Identifier
+from pipeline.identity.limits import Limit, parse_limit
+from pipeline.identity.presets import spelled_out
 from pipeline.identity.rules import IdentityRules, IdentityType
+from pipeline.identity.state import Head
 
 
 class Rulebook:
     """Strength of identifiers under ``rules``; strength is a total order, so either end of a link is the weaker."""
 
     def __init__(self, rules: IdentityRules) -> None:
-        self.rules = rules
-        self._kinds: dict[str, IdentityType] = {kind.name: kind for kind in rules.types}
+        self.rules = spelled_out(rules)
+        self._kinds: dict[str, IdentityType] = {kind.name: kind for kind in self.rules.types}
         self._undeclared = max((kind.priority for kind in rules.types), default=0) + 1
+        self.limits: dict[str, list[Limit]] = {
+            kind.name: [parse_limit(text) for text in kind.limits] for kind in self.rules.types if kind.limits
+        }
+        self._least = [(name, min(limit.count for limit in limits)) for name, limits in self.limits.items()]
 
     def kind(self, ident: Identifier) -> IdentityType:
         """The declaration of the identifier's type."""
         name = ident.partition(":")[0]
         found = self._kinds.get(name)
         if found is None:
-            found = self._kinds[name] = IdentityType(name=name, priority=self._undeclared)
+            found = self._kinds[name] = IdentityType(name=name, priority=self._undeclared, policy="latest")
         return found
 
     def strength(self, ident: Identifier) -> tuple[int, str, Identifier]:
@@ -34,3 +41,21 @@ class Rulebook:
         if since_a != since_b:
             return since_a < since_b
         return self.strength(a) < self.strength(b)
+
+    def counts(self, strong: Identifier, weak: Identifier) -> bool:
+        """Whether a link with ``strong`` counts towards the firebreak of ``weak``."""
+        kind = self.kind(weak)
+        if not kind.firebreak_above:
+            return False
+        other = self.kind(strong)
+        return other.strong and other.priority < kind.priority
+
+    def fit(self, a: Head, b: Head) -> bool:
+        """Whether two components surely break no limit as one. False means: look closer."""
+        if a.size + b.size > self.rules.max_identifiers:
+            return False
+        return all(a.tally.get(name, 0) + b.tally.get(name, 0) <= count for name, count in self._least)
+
+    def roomy(self, head: Head) -> bool:
+        """Whether a component is so far from every limit that no new time of a link can break one."""
+        return all(head.tally.get(name, 0) <= count for name, count in self._least)

@@ -1,35 +1,51 @@
 """What a tenant declares about its identifier types: how strong each is, and how many may share one customer."""
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-import msgspec
+from msgspec import Meta, Struct
 
-Policy: TypeAlias = Literal["latest", "first", "isolate"]
+from pipeline.identity.limits import parse_limit
+
+Policy: TypeAlias = Literal["by-preset", "latest", "first", "isolate"]
+Preset: TypeAlias = Literal[
+    "none", "last-authenticated-owns-device", "first-keeps", "never-merge-identified", "logout-resets"
+]
 
 
-class IdentityType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One identifier type's part in resolution."""
 
     name: str
     priority: int
-    """1 is the strongest. Types of equal priority rank by name."""
+    """Lower is stronger. Types of equal priority rank by name."""
     strong: bool = False
     """It names a person (a login, an e-mail), not a thing people share; the firebreak counts these."""
     limits: list[str] = []
-    """How many one customer may hold: "1 ever", "5 per 7 days" (no more than 5 first seen within any 7 days)."""
-    policy: Policy = "latest"
+    """How many one customer may hold: "1 ever", "5 per 7 d" (no more than 5 first seen within any 7 days)."""
+    policy: Policy = "by-preset"
     """Who owns an identifier of this type that two customers claim: the newest link, the oldest, or nobody."""
-    firebreak: int = 0
+    firebreak_above: Annotated[int, Meta(ge=0)] = 0
     """Stop linking once more than this many strong identifiers of stronger types share it. 0: never."""
-    firebreak_days: int = 0
+    firebreak_window_ms: Annotated[int, Meta(ge=0)] = 0
     """Links this much older than the identifier's newest no longer count towards the firebreak. 0: all count."""
+    household: bool = False
+    """It groups people (an account, an address): profiles that share it form a household; it never merges them."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits that cannot be read."""
+        for text in self.limits:
+            parse_limit(text)
 
 
-class IdentityRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IdentityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The identity part of ``identifiers.yaml``. Undeclared types are weaker than all others and have no limits."""
 
+    preset: Preset = "none"
+    """A well-known behaviour: the policy of types that name none, and one identifier of the strongest type each."""
     types: list[IdentityType] = []
-    max_identifiers: int = 1000
+    max_identifiers: Annotated[int, Meta(ge=2)] = 1000
     """No customer has more identifiers than this; weaker types give way first, within a type by its policy."""
-    max_links: int = 4000
+    max_links: Annotated[int, Meta(ge=2)] = 4000
     """Links kept per tangle of customers who share identifiers; the weakest held ones are forgotten beyond it."""
+    logout_events: list[str] = []
+    """Names of track events after which the anchor no longer owns the event's identifiers that are not strong."""

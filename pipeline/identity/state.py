@@ -1,25 +1,44 @@
-"""The rows STITCH keeps. A component is a tree of parents plus a circle of members, so a union writes two rows."""
+"""The rows STITCH keeps. A component is a tree of parents plus a circle of members, so a union writes two rows.
+
+A component is what open links connect. While it breaks no limit it is one customer, and only its root knows who; once
+it may break one it is *tangled*, and each member's knot says whose it is.
+"""
 
 import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 
-ALONE = (1 << 63) - 1
-"""The since_ms of a component without links: younger than anything."""
+FOREVER = (1 << 63) - 1
+"""Later than any time: when an unlinked pair may link again, and the since_ms of a component without links."""
+NEVER = -1
+"""Earlier than any time."""
+UNJUDGED = "?"
+"""The ``held`` of an edge that resolution has not seen yet."""
 
 
 class Edge(msgspec.Struct, array_like=True, gc=False):
-    """A link, kept in the row of its weaker end. Only extremes are kept, so that duplicates change nothing."""
+    """A link, kept in the row of its weaker end. Only extremes decide, so duplicates change nothing."""
 
     peer: Identifier
     """The stronger end."""
     first_seen_ms: int
     last_seen_ms: int
     count: int
+    """Sightings told. 0: never seen, the edge only keeps a decision."""
     source: str
     event_id: str
-    """The oldest sighting's."""
+    """The last sighting's."""
+    asserted: bool = False
+    ended_ms: int = NEVER
+    """The pair does not link unless seen after this."""
+    held: str = ""
+    """Why resolution holds it, as last told; empty if accepted."""
+
+    @property
+    def alive(self) -> bool:
+        """Seen since it was last ended."""
+        return self.last_seen_ms > self.ended_ms
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):
@@ -27,8 +46,29 @@ class Head(msgspec.Struct, array_like=True, gc=False):
 
     size: int
     since_ms: int
-    """The oldest first_seen of any link: when the founder was first seen."""
+    """The oldest first_seen of any accepted link: when the founder was first seen."""
     founder: Identifier
+    """Empty if the component holds several customers."""
+    tally: dict[str, int]
+    """Identifiers by type."""
+    tangled: bool = False
+    """A limit may be broken: every further link is resolved again with all the others."""
+
+
+class Knot(msgspec.Struct, array_like=True, gc=False):
+    """What only few identifiers need to remember."""
+
+    founder: Identifier = ""
+    """Whose it is, in a component that holds several customers."""
+    contested: list[Identifier] = []
+    """As last told in an assignment."""
+    suppressed: bool = False
+    trusted: bool = False
+    """Released by hand from the firebreak."""
+    closed: str = ""
+    """Why it links to nothing; it is then a component of its own."""
+    weaker: list[Identifier] = []
+    """While closed: whose rows keep links with it, to be looked at when it opens."""
 
 
 class Node(msgspec.Struct, array_like=True, gc=False):
@@ -41,6 +81,7 @@ class Node(msgspec.Struct, array_like=True, gc=False):
     edges: list[Edge]
     head: Head | None
     """At the root only."""
+    knot: Knot | None = None
 
 
 class Counter(msgspec.Struct, array_like=True, gc=False):
@@ -56,3 +97,8 @@ class StitchTables(msgspec.Struct, frozen=True):
     aliases: Table[Identifier]
     """Every profile id that was ever merged away: its founding identifier, whose profile today is the answer."""
     counters: Table[Counter]
+
+
+def fresh(ident: Identifier) -> Node:
+    """The row of an identifier without links: a component and a customer of its own."""
+    return Node("", ident, [], Head(1, FOREVER, ident, {ident.partition(":")[0]: 1}))

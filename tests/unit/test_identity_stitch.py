@@ -37,7 +37,7 @@ def test_of_two_ends_seen_together_first_the_stronger_founds_and_only_the_weaker
     assert [(move.leaf, move.source, move.target) for move in effects.moves] == [("dev:1", pid("dev:1"), pid("user:1"))]
     (change,) = effects.changes
     assert (change.change, change.profile_id, change.other_profile_id) == ("merged", pid("user:1"), pid("dev:1"))
-    assert (change.trigger_event_id, change.timestamp_ms) == ("e", 99)
+    assert (change.trigger_event_id, change.timestamp_ms) == ("e", 10)
 
 
 def test_the_older_profile_survives_a_merge_even_if_it_is_the_smaller():

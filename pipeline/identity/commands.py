@@ -1,0 +1,54 @@
+"""What people decide, written into the rows; the rebuilding that follows draws the consequences."""
+
+from pipeline.event.identifier import Identifier
+from pipeline.event.ports import Table
+from pipeline.identity.decisions import asserted_by
+from pipeline.identity.forest import Forest
+from pipeline.identity.messages import ChangeKind, Command
+from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.sighting import edge_with, first_sighting, widen
+from pipeline.identity.state import FOREVER, NEVER, UNJUDGED, Edge, Knot, Node
+
+LINES: dict[str, ChangeKind] = {
+    "link": "linked", "unlink": "unlinked", "logout": "unlinked", "suppress": "quarantined", "release": "released",
+}  # fmt: skip
+"""How ``identity.changes`` calls each command."""
+
+
+def apply(command: Command, book: Rulebook, forest: Forest, nodes: Table[Node]) -> None:
+    """Write one command down. A command about identifiers nobody has seen yet holds from their first link on."""
+    if command.b:
+        strong, weak = book.ends(command.a, command.b)
+        node = forest.plant(weak)
+        _decide_pair(command, node, strong)
+    else:
+        weak, node = command.a, forest.plant(command.a)
+        node.knot = _decide_one(command, node.knot or Knot())
+    nodes.put(weak, node)
+
+
+def _decide_pair(command: Command, node: Node, strong: Identifier) -> None:
+    edge = edge_with(node, strong)
+    if command.kind == "link":
+        if edge is None:
+            edge = first_sighting(strong, asserted_by(command))
+            edge.held = UNJUDGED
+            node.edges.append(edge)
+        else:
+            widen(edge, asserted_by(command))
+        edge.ended_ms = NEVER
+        return
+    if edge is None:
+        edge = Edge(strong, FOREVER, NEVER, 0, "", "", held=UNJUDGED)
+        node.edges.append(edge)
+    edge.ended_ms = FOREVER if command.kind == "unlink" else max(edge.ended_ms, command.timestamp_ms)
+
+
+def _decide_one(command: Command, knot: Knot) -> Knot:
+    if command.kind == "suppress":
+        knot.suppressed, knot.trusted = True, False
+    elif knot.suppressed:
+        knot.suppressed = False
+    else:
+        knot.trusted = True
+    return knot

@@ -1,0 +1,35 @@
+"""Well-known behaviours by name, spelled out as the policies and limits they stand for."""
+
+from msgspec.structs import replace
+
+from pipeline.identity.rules import IdentityRules, IdentityType, Policy, Preset
+
+POLICIES: dict[Preset, Policy] = {
+    "none": "latest",
+    "last-authenticated-owns-device": "latest",
+    "first-keeps": "first",
+    "never-merge-identified": "isolate",
+    "logout-resets": "latest",
+}
+LOGOUT_EVENTS = ["Logged Out", "logout"]
+
+
+def spelled_out(rules: IdentityRules) -> IdentityRules:
+    """The same rules with every policy named.
+
+    Any preset but ``none`` also limits the strongest declared type to "1 ever", unless it has limits of its own:
+    two identified customers are never one. ``logout-resets`` also names the usual logout events.
+    """
+    policy = POLICIES[rules.preset]
+    strongest = min((kind.priority for kind in rules.types), default=0)
+    types = [
+        _filled(kind, policy, single=rules.preset != "none" and kind.priority == strongest) for kind in rules.types
+    ]
+    events = rules.logout_events or (LOGOUT_EVENTS if rules.preset == "logout-resets" else [])
+    return replace(rules, preset="none", types=types, logout_events=events)
+
+
+def _filled(kind: IdentityType, policy: Policy, *, single: bool) -> IdentityType:
+    if kind.policy == "by-preset":
+        kind = replace(kind, policy=policy)
+    return replace(kind, limits=["1 ever"]) if single and not kind.limits else kind

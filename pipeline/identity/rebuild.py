@@ -1,0 +1,232 @@
+"""Resolve some components again from their stored links, and write down the components and customers they make.
+
+1. Gather whole components, and those that links reach which are open only now.
+2. Screen their links: who is behind a firebreak, suppressed, expired.
+3. Settle the open ones within the limits: groups and held links.
+4. Forget what is beyond the bounds, lightest first.
+5. Write every component as a flat tree and a circle; put only rows that changed.
+"""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from pipeline.event.identifier import Identifier
+from pipeline.event.ports import Table
+from pipeline.identity.bounds import lightest, trimmed
+from pipeline.identity.contest import contested_by
+from pipeline.identity.decisions import Bond
+from pipeline.identity.forest import Forest
+from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.screen import Held, Screened, screen
+from pipeline.identity.settle import Settled, settle
+from pipeline.identity.state import FOREVER, Head, Knot, Node
+
+NO_KNOT = Knot()
+
+
+class Member(msgspec.Struct):
+    """One identifier under reconsideration: its row, how things stood, and how they stand."""
+
+    node: Node
+    row: tuple[Identifier, Identifier, Head | None, Knot | None]
+    """The row's fields as they were, but for the edges."""
+    before: Identifier
+    """Founder of its profile so far."""
+    founder: Identifier
+    knot: Knot
+    edges_changed: bool = False
+
+    @property
+    def closed_before(self) -> str:
+        """Why it linked to nothing so far."""
+        return self.row[3].closed if self.row[3] is not None else ""
+
+    @property
+    def contested_before(self) -> list[Identifier]:
+        """What INTAKE was last told to pass on."""
+        return self.row[3].contested if self.row[3] is not None else []
+
+
+class Outcome(msgspec.Struct):
+    """What the rebuilding found, for :mod:`~pipeline.identity.verdict` to tell."""
+
+    members: dict[Identifier, Member]
+    held: list[tuple[Held, str]]
+    """Links held for a reason that was not told before, each with the reason told before."""
+    forgotten: list[Held]
+
+
+class Rebuilder:
+    """The slow path. Its cost is bounded by the rules' caps; what it writes depends on the stored links alone."""
+
+    def __init__(self, book: Rulebook, forest: Forest, nodes: Table[Node]) -> None:
+        self._book = book
+        self._forest = forest
+        self._nodes = nodes
+
+    def rebuild(self, seed: Identifier, pairs: Mapping[Identifier, AbstractSet[Identifier]]) -> Outcome:
+        """Reconsider the component of ``seed`` with all that its links and the batch's ``pairs`` lead to."""
+        members: dict[Identifier, Member] = {}
+        outside: AbstractSet[Identifier] = {seed}
+        while outside:
+            self._gather(outside, pairs, members)
+            bonds = _bonds(members)
+            suppressed = {ident for ident, member in members.items() if member.knot.suppressed}
+            trusted = {ident for ident, member in members.items() if member.knot.trusted}
+            screened = screen(bonds, self._book, suppressed, trusted)
+            outside = _reached(members, screened)
+        settled = settle(screened.open, self._book)
+        told = _retold(screened.held + settled.held, bonds, members)
+        self._judge(members, bonds, screened, settled)
+        forgotten = self._forget(members, screened, settled)
+        self._bound(members)
+        for component in _components(members, screened.open):
+            self._write(component, members, settled)
+        return Outcome(members, told, forgotten)
+
+    def _gather(
+        self,
+        seeds: Iterable[Identifier],
+        pairs: Mapping[Identifier, AbstractSet[Identifier]],
+        members: dict[Identifier, Member],
+    ) -> None:
+        waiting = sorted(seeds)
+        while waiting:
+            ident = waiting.pop()
+            if ident in members:
+                continue
+            root, row, head = self._forest.root(ident, self._forest.plant(ident))
+            for each, node in self._forest.members(root, row):
+                knot = node.knot or NO_KNOT
+                state = (node.parent, node.next, node.head, node.knot)
+                members[each] = Member(node, state, knot.founder or head.founder, each, knot)
+                waiting += pairs.get(each, ())
+
+    def _judge(
+        self, members: dict[Identifier, Member], bonds: list[Bond], screened: Screened, settled: Settled
+    ) -> None:
+        """Give every member its founder and a knot with all but the founder."""
+        reasons = {(each.bond.strong, each.bond.weak): each.reason for each in screened.held + settled.held}
+        contested = contested_by(bonds, reasons, self._book)
+        weaker: dict[Identifier, set[Identifier]] = {}
+        for bond in bonds:
+            if bond.strong in screened.closed:
+                weaker.setdefault(bond.strong, set()).add(bond.weak)
+        for ident, member in members.items():
+            member.founder = settled.founder_of.get(ident, ident)
+            closed = screened.closed.get(ident, "")
+            known = member.knot.weaker if closed else []
+            member.knot = Knot(
+                contested=sorted(
+                    {end for end in member.knot.contested if end not in members} | contested.get(ident, set())
+                ),
+                suppressed=member.knot.suppressed,
+                trusted=member.knot.trusted,
+                closed=str(closed),
+                weaker=known + sorted(weaker.get(ident, set()) - set(known)),
+            )
+
+    def _forget(self, members: dict[Identifier, Member], screened: Screened, settled: Settled) -> list[Held]:
+        """Drop the lightest held links of every component that has too many; they have no part in its groups."""
+        most = self._book.rules.max_links
+        if len(screened.open) <= most:
+            return []
+        forgotten: list[Held] = []
+        for component in _components(members, screened.open):
+            within = set(component)
+            links = sum(bond.weak in within for bond in screened.open)
+            held = [each for each in settled.held if each.bond.weak in within]
+            forgotten += lightest(held, links - most) if links > most else []
+        gone = {(each.bond.strong, each.bond.weak) for each in forgotten}
+        screened.open = [bond for bond in screened.open if (bond.strong, bond.weak) not in gone]
+        for strong, weak in gone:
+            _drop(members[weak], strong)
+        return forgotten
+
+    def _bound(self, members: dict[Identifier, Member]) -> None:
+        """Keep the rows of closed identifiers small."""
+        for ident, member in members.items():
+            knot, node = member.knot, member.node
+            if not knot.closed:
+                continue
+            edges = trimmed(ident, node.edges, knot.closed, self._book)
+            member.edges_changed |= edges is not node.edges
+            node.edges = edges
+            for weak in knot.weaker[self._book.rules.max_links :]:
+                _drop(members[weak], ident)
+            del knot.weaker[self._book.rules.max_links :]
+
+    def _write(self, component: list[Identifier], members: dict[Identifier, Member], settled: Settled) -> None:
+        founders = {members[ident].founder for ident in component}
+        founder = founders.pop() if len(founders) == 1 else ""
+        tally: dict[str, int] = {}
+        for ident in component:
+            kind = ident.partition(":")[0]
+            tally[kind] = tally.get(kind, 0) + 1
+        head = Head(len(component), settled.since_ms.get(founder, FOREVER), founder, tally)
+        head.tangled = not founder or not self._book.roomy(head)
+        for ident, following in zip(component, component[1:] + component[:1], strict=True):
+            member, node = members[ident], members[ident].node
+            member.knot.founder = "" if founder else member.founder
+            first = ident == component[0]
+            node.parent, node.next = "" if first else component[0], following
+            node.head, node.knot = head if first else None, None if member.knot == NO_KNOT else member.knot
+            if member.edges_changed or (node.parent, node.next, node.head, node.knot) != member.row:
+                self._nodes.put(ident, node)
+
+
+def _bonds(members: dict[Identifier, Member]) -> list[Bond]:
+    return [
+        Bond(edge.peer, ident, edge) for ident, member in members.items() for edge in member.node.edges if edge.count
+    ]
+
+
+def _reached(members: dict[Identifier, Member], screened: Screened) -> AbstractSet[Identifier]:
+    """Whom open links lead to that are not among the members yet, looked for from either end."""
+    reached = {bond.strong for bond in screened.open}
+    for ident, member in members.items():
+        if ident not in screened.closed:
+            reached.update(member.knot.weaker)
+    return reached - members.keys()
+
+
+def _retold(held: list[Held], bonds: list[Bond], members: dict[Identifier, Member]) -> list[tuple[Held, str]]:
+    """Note in every edge why it is held; those that are news, with what was known before."""
+    reasons = {(each.bond.strong, each.bond.weak): each for each in held}
+    news = []
+    for bond in bonds:
+        each, before = reasons.get((bond.strong, bond.weak)), bond.edge.held
+        reason = "" if each is None else str(each.reason)
+        if reason != before:
+            bond.edge.held = reason
+            members[bond.weak].edges_changed = True
+            if each is not None:
+                news.append((each, before))
+    return sorted(news, key=lambda item: (item[0].bond.strong, item[0].bond.weak))
+
+
+def _drop(member: Member, peer: Identifier) -> None:
+    member.node.edges = [edge for edge in member.node.edges if edge.peer != peer]
+    member.edges_changed = True
+
+
+def _components(members: Iterable[Identifier], bonds: list[Bond]) -> list[list[Identifier]]:
+    """Sorted members of what the bonds connect, smallest text first."""
+    near: dict[Identifier, list[Identifier]] = {ident: [] for ident in members}
+    for bond in bonds:
+        near[bond.strong].append(bond.weak)
+        near[bond.weak].append(bond.strong)
+    found, seen = [], set[Identifier]()
+    for ident in sorted(near):
+        if ident in seen:
+            continue
+        seen.add(ident)
+        reached = [ident]
+        for each in reached:
+            fresh = [other for other in near[each] if other not in seen]
+            seen.update(fresh)
+            reached += dict.fromkeys(fresh)
+        found.append(sorted(reached))
+    return found

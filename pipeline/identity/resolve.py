@@ -1,0 +1,41 @@
+"""Identity as a pure function: the set of links, the rules and what people decided, to groups and held links."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pipeline.event.identifier import Identifier
+from pipeline.identity.decisions import Bond, Decisions, bonds_of
+from pipeline.identity.messages import Link
+from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.screen import Held, screen
+from pipeline.identity.settle import settle
+
+
+class Resolution(msgspec.Struct):
+    """The answer for every identifier that any link or decision names."""
+
+    founder_of: dict[Identifier, Identifier]
+    """The identifier whose profile each belongs to."""
+    since_ms: dict[Identifier, int]
+    """When each founder of more than itself was first seen."""
+    accepted: list[Bond]
+    held: list[Held]
+
+    def groups(self) -> dict[Identifier, list[Identifier]]:
+        """Members of every group by founder, sorted."""
+        found: dict[Identifier, list[Identifier]] = {}
+        for ident, founder in sorted(self.founder_of.items()):
+            found.setdefault(founder, []).append(ident)
+        return found
+
+
+def resolve(links: Iterable[Link], book: Rulebook, decisions: Decisions | None = None) -> Resolution:
+    """Who is who. The order of ``links``, repetitions and how they were split over time make no difference."""
+    decisions = decisions or Decisions()
+    bonds = bonds_of(links, book, decisions)
+    screened = screen(bonds, book, decisions.suppressed, decisions.trusted)
+    settled = settle(screened.open, book)
+    founder_of = {end: end for bond in bonds for end in (bond.strong, bond.weak)} | settled.founder_of
+    accepted = [bond for bond in screened.open if founder_of[bond.strong] == founder_of[bond.weak]]
+    return Resolution(founder_of, settled.since_ms, accepted, screened.held + settled.held)

@@ -1,0 +1,92 @@
+"""Which links may link at all: not the ended, the suppressed, the household's, nor those behind a firebreak.
+
+Everything here looks at one identifier's own links only, so that one identifier is judged without its component.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from pipeline.event.identifier import Identifier
+from pipeline.event.reason import Reason
+from pipeline.identity.decisions import Bond
+from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.state import FOREVER
+
+
+class Held(msgspec.Struct, gc=False):
+    """A link that does not link, and why."""
+
+    bond: Bond
+    reason: Reason
+    rule: str
+
+
+class Screened(msgspec.Struct):
+    """Links that go on to :mod:`~pipeline.identity.settle`, links that do not, and who links to nothing."""
+
+    open: list[Bond]
+    held: list[Held]
+    closed: dict[Identifier, Reason]
+
+
+def screen(
+    bonds: Sequence[Bond], book: Rulebook, suppressed: AbstractSet[Identifier], trusted: AbstractSet[Identifier]
+) -> Screened:
+    """Judge every bond whose identifiers' own links are all among ``bonds``."""
+    found = Screened([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED))
+    near: dict[Identifier, list[Bond]] = {}
+    for bond in bonds:
+        for end in (bond.strong, bond.weak):
+            if book.kind(end).household:
+                found.closed[end] = Reason.HOUSEHOLD
+        if bond.edge.alive and book.counts(bond.strong, bond.weak):
+            near.setdefault(bond.weak, []).append(bond)
+    expired: set[tuple[Identifier, Identifier]] = set()
+    for weak in near.keys() - trusted:
+        stale = _stale(near[weak], book)
+        if stale is None:
+            found.closed.setdefault(weak, Reason.FIREBREAK)
+        else:
+            expired.update((bond.strong, weak) for bond in stale)
+    for bond in bonds:
+        held = _held(bond, book, found.closed, expired)
+        if held is None:
+            found.open.append(bond)
+        else:
+            found.held.append(held)
+    return found
+
+
+def _stale(near: list[Bond], book: Rulebook) -> list[Bond] | None:
+    """Of the strong links of one identifier those that no longer count; None if too many still do."""
+    kind = book.kind(near[0].weak)
+    if len(near) <= kind.firebreak_above:
+        return []
+    since_ms = max(bond.edge.last_seen_ms for bond in near) - kind.firebreak_window_ms
+    stale = [bond for bond in near if kind.firebreak_window_ms and bond.edge.last_seen_ms < since_ms]
+    return stale if len(near) - len(stale) <= kind.firebreak_above else None
+
+
+def _held(
+    bond: Bond, book: Rulebook, closed: dict[Identifier, Reason], expired: set[tuple[Identifier, Identifier]]
+) -> Held | None:
+    edge = bond.edge
+    if not edge.alive:
+        return Held(bond, Reason.UNLINKED if edge.ended_ms == FOREVER else Reason.LOGGED_OUT, "")
+    for end in (bond.weak, bond.strong):
+        reason = closed.get(end)
+        if reason is not None:
+            return Held(bond, reason, rule_of(end, reason, book))
+    if (bond.strong, bond.weak) in expired:
+        return Held(bond, Reason.EXPIRED, rule_of(bond.weak, Reason.EXPIRED, book))
+    return None
+
+
+def rule_of(ident: Identifier, reason: str, book: Rulebook) -> str:
+    """The rule behind a reason, as text for people."""
+    kind = book.kind(ident)
+    if reason in {Reason.FIREBREAK, Reason.EXPIRED}:
+        return f"{kind.name}: firebreak above {kind.firebreak_above}"
+    return f"{kind.name}: household" if reason == Reason.HOUSEHOLD else ""

@@ -1,0 +1,30 @@
+"""The links and decisions that a tenant's rows hold: what explaining, drawing and trying new rules starts from."""
+
+from collections.abc import Iterable
+
+from pipeline.event.identifier import Identifier
+from pipeline.identity.decisions import Decisions
+from pipeline.identity.messages import Link
+from pipeline.identity.state import NEVER, Node
+
+
+def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]]) -> tuple[list[Link], Decisions]:
+    """Every link that is kept, and what people decided, as :func:`~pipeline.identity.resolve.resolve` takes them."""
+    links: list[Link] = []
+    decisions = Decisions()
+    for ident, node in rows:
+        if node.knot is not None and node.knot.suppressed:
+            decisions.suppressed.add(ident)
+        if node.knot is not None and node.knot.trusted:
+            decisions.trusted.add(ident)
+        for edge in node.edges:
+            if edge.ended_ms != NEVER:
+                decisions.ended_ms[edge.peer, ident] = edge.ended_ms
+            if edge.count:
+                links.append(
+                    Link(
+                        tenant, edge.peer, ident, edge.first_seen_ms, edge.last_seen_ms, edge.count,
+                        edge.source, edge.event_id, edge.asserted,
+                    )
+                )  # fmt: skip
+    return links, decisions
