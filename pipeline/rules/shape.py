@@ -84,7 +84,7 @@ class Shape:
         fitting = [each for each in options if kind(node.value) in wanted(each, field)]
         if fitting:
             return self.read(node, fitting[0], path, field=field, struct=struct)
-        asked = " or ".join(dict.fromkeys(describe(each, field) for each in options))
+        asked = describe(options[0] if len(options) == 1 else inspect.UnionType(tuple(options)), field)
         return self._wrong(node, f"expected {asked}, found {found(node)}")
 
     def _struct(self, node: Node, expected: inspect.StructType, path: Path) -> Any:

@@ -1,0 +1,103 @@
+"""``stitchline rules``: what it prints, where, and with which exit code."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.rules import app
+from pipeline.rules.files import FILES
+from pipeline.rules.load import load_rules
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _no_rules_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STITCHLINE_RULES_DIR", raising=False)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    (tmp_path / "scores.yaml").write_text("scores:\n  - name: a\n    pionts: 1\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_check_without_a_directory_checks_the_shipped_rules() -> None:
+    done = RUNNER.invoke(app, ["check"])
+    assert done.exit_code == 0
+    assert done.stdout.startswith("shipped rules: no problems in 8 identifier types")
+
+
+def test_check_prints_a_line_per_problem_and_exits_1(broken: Path) -> None:
+    done = RUNNER.invoke(app, ["check", str(broken)])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [
+        f"{broken}/scores.yaml:2:5: 'points' is missing; add points: with a whole number",
+        f"{broken}/scores.yaml:3:5: unknown name 'pionts'; did you mean points?",
+    ]
+    assert done.stderr == "2 problems\n"
+
+
+def test_check_in_json_is_one_document_with_the_places(broken: Path) -> None:
+    done = RUNNER.invoke(app, ["check", str(broken), "--json"])
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found["ok"] is False
+    assert found["problems"][1] == {
+        "file": f"{broken}/scores.yaml", "line": 3, "column": 5, "message": "unknown name 'pionts'",
+        "instead": "did you mean points?",
+    }  # fmt: skip
+    assert json.loads(RUNNER.invoke(app, ["check", "--json"]).stdout)["ok"] is True
+
+
+def test_the_directory_of_the_settings_is_the_default(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STITCHLINE_RULES_DIR", str(broken))
+    assert RUNNER.invoke(app, ["check"]).exit_code == 1
+
+
+def test_show_prints_the_rules_in_force_with_their_defaults(tmp_path: Path) -> None:
+    (tmp_path / "intake.yaml").write_text("default_country: DE\n", encoding="utf-8")
+    done = RUNNER.invoke(app, ["show", str(tmp_path), "--file", "intake"])
+    assert done.exit_code == 0
+    assert "default_country: DE" in done.stdout
+    assert "retention: 400 d" in done.stdout
+    assert "triggers" not in done.stdout
+    found = json.loads(RUNNER.invoke(app, ["show", "--json"]).stdout)
+    assert list(found) == [spec.topic for spec in FILES]
+
+
+def test_show_refuses_what_it_cannot_show(broken: Path) -> None:
+    assert RUNNER.invoke(app, ["show", str(broken)]).exit_code == 1
+    done = RUNNER.invoke(app, ["show", "--file", "score"])
+    assert done.exit_code == 2
+    assert "scores" in done.stderr
+
+
+def test_schema_prints_all_schemas_or_writes_them(tmp_path: Path) -> None:
+    printed = json.loads(RUNNER.invoke(app, ["schema"]).stdout)
+    assert list(printed) == [spec.topic for spec in FILES]
+    done = RUNNER.invoke(app, ["schema", "--out", str(tmp_path / "s")])
+    assert done.exit_code == 0
+    assert json.loads((tmp_path / "s" / "scores.schema.json").read_text(encoding="utf-8")) == printed["scores"]
+
+
+def test_init_starts_a_directory_that_checks_and_that_editors_understand(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    assert RUNNER.invoke(app, ["init", str(folder)]).exit_code == 0
+    assert load_rules(folder) == load_rules()
+    for spec in FILES:
+        first = (folder / spec.name).read_text(encoding="utf-8").splitlines()[0]
+        assert (folder / first.partition("$schema=")[2]).is_file()
+    again = RUNNER.invoke(app, ["init", str(folder)])
+    assert again.exit_code == 1
+    assert "is there already" in again.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "show", "schema", "init"])
+def test_every_command_shows_an_example_and_its_exit_codes(command: str) -> None:
+    done = RUNNER.invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert "Example" in done.stdout
+    assert "Exit code" in done.stdout

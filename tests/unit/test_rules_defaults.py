@@ -1,0 +1,118 @@
+"""The shipped rules: they hold together, block what identifies nobody, and let real identifiers through."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.event.recognise import CORE_NORMALISERS, Recogniser, lower, text
+from pipeline.rules.files import FILES
+from pipeline.rules.load import load_rules
+from pipeline.rules.render import file_data, yaml_text
+
+RULES = load_rules()
+RECOGNISER = Recogniser(RULES.identifiers, CORE_NORMALISERS | {"email": lower, "phone": text})
+
+
+def recognised(ident: str) -> bool:
+    return RECOGNISER.rank(ident)[0] >= 0
+
+
+def test_types_come_strongest_first_and_each_has_a_rank_of_its_own() -> None:
+    names = [each.name for each in RULES.identifiers]
+    assert names == [
+        "user_id", "crm_contact_id", "loyalty_id", "email", "phone", "device_id", "anonymous_id", "click_id",
+    ]  # fmt: skip
+    ranks = [each.priority for each in RULES.identifiers]
+    assert ranks == sorted(set(ranks))
+
+
+def test_intake_and_stitch_read_the_same_types() -> None:
+    assert [(each.name, each.priority) for each in RULES.identifiers] == [
+        (each.name, each.priority) for each in RULES.identity.types
+    ]
+
+
+NOBODY = [
+    "null", "NULL", "None", "nil", "NaN", "n/a", "undefined", "Undefined", "anonymous", "Anonymous", "guest", "unknown",
+    "true", "false", "0", "-1", "00000", "0000-0000", "-", "--", "''", '""', '"null"', "'42'", "`x`", "(not set)",
+    "[object Object]", "test", "TEST", "qwerty", "123456", "{{user_id}}", "${id}", "%%USER%%", "%user_id%", "*|EMAIL|*",
+    "<null>", "\\N", "x" * 129, "…",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NOBODY)
+@pytest.mark.parametrize("kind", ["user_id", "crm_contact_id", "anonymous_id"])
+def test_a_value_that_says_nothing_identifies_nobody(kind: str, value: str) -> None:
+    assert not recognised(f"{kind}:{value}")
+
+
+@pytest.mark.parametrize(
+    "ident",
+    [
+        "device_id:00000000-0000-0000-0000-000000000000",
+        "device_id:ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "device_id:9774D56D682E549C",
+        "device_id:000000000000000",
+        "device_id:02:00:00:00:00:00",
+        "device_id:unknown",
+        "device_id:__IDFA__",
+        "anonymous_id:00000000-0000-0000-0000-000000000000",
+        "click_id:{gclid}",
+        "click_id:[CLICK_ID]",
+        "click_id:TeSter-123",
+        "click_id:test_gclid",
+        "loyalty_id:999999",
+        "loyalty_id:0",
+        "phone:+10000000000",
+        "phone:+19999999999",
+        "phone:+491234567890",
+        "phone:+1234567",
+    ],
+)
+def test_placeholders_of_devices_cards_and_telephones_are_blocked(ident: str) -> None:
+    assert not recognised(ident)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "noreply@shop.com", "no-reply@shop.com", "do_not_reply@shop.com", "test@test.com", "test123@gmail.com",
+        "test+7@gmail.com", "a@a.com", "none@none.com", "null@shop.com", "undefined@shop.com", "anonymous@shop.com",
+        "guest@shop.com", "x@mailinator.com", "asdf@asdf.com", "mailer-daemon@shop.com", "jo@localhost", "jo@box.local",
+    ],
+)  # fmt: skip
+def test_addresses_that_nobody_reads_are_blocked(address: str) -> None:
+    assert not recognised(f"email:{address}")
+
+
+@pytest.mark.parametrize(
+    "ident",
+    [
+        "user_id:42", "user_id:111111", "user_id:u_1001", "user_id:5f0c3a3e-1111-5000-8000-3c2b1a000001", "user_id:王",
+        "user_id:testarossa", "user_id:001", "user_id:O'Brien", "crm_contact_id:0035e00000AbCdE",
+        "loyalty_id:6006491234", "email:ada@example.com", "email:tess.tester@example.org", "email:testino@example.com",
+        "email:null.island@sea.org",
+        "email:a@smith.org", "email:o'brien@example.ie", "email:x.y@test-kitchen.com", "email:info@shop.com",
+        "phone:+4915112345678", "phone:+14155550123", "phone:+442079460000",
+        "device_id:6d92078a-8246-4ba4-ae5b-76104861e7dc", "device_id:a1b2c3d4e5f60718",
+        "anonymous_id:6d92078a-8246-4ba4-ae5b-76104861e7dc", "anonymous_id:GA1.2.1234567890.1600000000",
+        "click_id:EAIaIQobChMIk6_d3v", "click_id:CjwKCAjw_test_x",
+    ],
+)  # fmt: skip
+def test_real_identifiers_pass(ident: str) -> None:
+    assert recognised(ident)
+
+
+def test_the_score_can_reach_the_trigger_and_looking_around_alone_cannot() -> None:
+    [trigger] = RULES.triggers.triggers
+    caps = {group.name: group.max_points for group in RULES.scores.groups}
+    assert trigger.low < trigger.high
+    assert caps["browsing"] + caps["campaigns"] < trigger.high
+    assert any(rule.points < 0 for rule in RULES.scores.scores)
+
+
+@pytest.mark.parametrize("spec", FILES, ids=lambda spec: spec.topic)
+def test_rules_that_are_shown_load_as_the_same_rules(tmp_path: Path, spec: object) -> None:
+    for each in FILES:
+        (tmp_path / each.name).write_text(yaml_text(file_data(RULES, each)), encoding="utf-8")
+    assert load_rules(tmp_path) == RULES

@@ -1,0 +1,101 @@
+"""The JSON Schemas: current, valid, and of one mind with the loader about the shipped rules."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pipeline.rules.docs import field_docs
+from pipeline.rules.document import Node, read_document
+from pipeline.rules.files import FILES, RulesFile
+from pipeline.rules.load import DEFAULTS
+from pipeline.rules.schema import SHIPPED, file_schema, schema_name, schema_text, write_schemas
+
+each_file = pytest.mark.parametrize("spec", FILES, ids=lambda spec: spec.topic)
+
+
+def data_of(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: data_of(entry.node) for key, entry in node.value.items()}
+    return [data_of(each) for each in node.value] if isinstance(node.value, list) else node.value
+
+
+def parsed(text: str) -> Any:
+    node = read_document("f.yaml", text, [])
+    assert node is not None
+    return data_of(node)
+
+
+def errors(topic: str, text: str) -> list[str]:
+    [spec] = [spec for spec in FILES if spec.topic == topic]
+    validator = jsonschema.Draft202012Validator(file_schema(spec))
+    return [error.message for error in validator.iter_errors(parsed(text))]
+
+
+@each_file
+def test_the_committed_schema_is_what_the_structs_say(spec: RulesFile) -> None:
+    committed = (SHIPPED / schema_name(spec)).read_text(encoding="utf-8")
+    assert committed == schema_text(spec), "run: stitchline rules schema --out pipeline/rules/schema"
+
+
+def test_no_schema_is_left_of_a_file_that_is_gone(tmp_path: Path) -> None:
+    assert {path.name for path in write_schemas(tmp_path / "new")} == {path.name for path in SHIPPED.iterdir()}
+
+
+@each_file
+def test_the_schema_is_valid_and_takes_the_shipped_rules(spec: RulesFile) -> None:
+    schema = file_schema(spec)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    text = (DEFAULTS / spec.name).read_text(encoding="utf-8")
+    assert errors(spec.topic, text) == []
+
+
+@each_file
+def test_the_shipped_rules_tell_editors_where_their_schema_is(spec: RulesFile) -> None:
+    first = (DEFAULTS / spec.name).read_text(encoding="utf-8").splitlines()[0]
+    comment, _, relative = first.partition("$schema=")
+    assert comment == "# yaml-language-server: "
+    assert (DEFAULTS / relative).resolve() == (SHIPPED / schema_name(spec)).resolve()
+    assert json.loads((DEFAULTS / relative).read_text(encoding="utf-8"))["title"] == spec.title
+
+
+@pytest.mark.parametrize(
+    ("topic", "text"),
+    [
+        ("intake", "retention_ms: 3"),
+        ("intake", "retention: 3"),
+        ("intake", "retention: 3 months"),
+        ("intake", "max_depth: 0"),
+        ("intake", "default_country: usa"),
+        ("identifiers", "types: [{name: a}]"),
+        ("identifiers", "types: [{name: a, priority: 1, limits: [5 per 7]}]"),
+        ("identifiers", "types: [{name: a, priority: 1, normalise: emial}]"),
+        ("aggregates", "aggregates: [{name: a, kind: cuont}]"),
+        ("aggregates", "aggregates: [{name: a, windows: [weekly]}]"),
+        ("aggregates", "aggregates: [{name: a, filter: {channels: [wep]}}]"),
+        ("scores", "scores: [{name: a, points: 1.5}]"),
+        ("triggers", "triggers: [{name: a, high: 3}]"),
+    ],
+)
+def test_an_editor_marks_what_the_loader_refuses(topic: str, text: str) -> None:
+    assert errors(topic, text)
+
+
+@pytest.mark.parametrize(
+    ("topic", "text"),
+    [
+        ("intake", "retention: 2 weeks\nfuture_tolerance: 0"),
+        ("identifiers", "types: [{name: a, priority: 1, limits: [1 ever, 5 per 7 days, 2 per 1 h 30 min]}]"),
+        ("aggregates", "aggregates: [{name: a, windows: [1 h, 24h, 7 days, lifetime]}]"),
+    ],
+)
+def test_an_editor_takes_every_way_in_which_durations_are_written(topic: str, text: str) -> None:
+    assert errors(topic, text) == []
+
+
+@each_file
+def test_every_field_of_a_file_is_explained_or_explains_itself(spec: RulesFile) -> None:
+    assert file_schema(spec)["description"]
+    assert all("``" not in doc and "\n" not in doc for doc in field_docs(spec.shape).values())
