@@ -27,6 +27,7 @@ check: $(SETUP) ## lint, types, import contracts, sizes, schemas
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/sizes.py
+	$(BIN)/python -m schemas.check
 
 bench: $(SETUP) ## throughput as ratios against the pure core, in one run
 	$(BIN)/python -m tests.bench

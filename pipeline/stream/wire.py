@@ -10,12 +10,13 @@ Both hold one parsed schema and no lock: one per topic and thread. The costs beh
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import IO, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
-from fastavro import schemaless_reader, schemaless_writer
+from fastavro import schemaless_reader
 from fastavro.schema import to_parsing_canonical_form
 
 import schemas
+from pipeline.stream.avro_writer import write_for
 
 MAGIC = b"\x00"
 HEAD_BYTES = 5
@@ -37,17 +38,17 @@ class Encoder:
     """Records of one schema to bytes."""
 
     def __init__(self, name: str, schema_id: int) -> None:
-        self._schema = schemas.load(name)
+        self._write = write_for(schemas.load(name))
         self._head = head(schema_id)
 
     def __call__(self, record: dict[str, Any]) -> bytes:
-        """Header and record. Fields that are missing take their defaults.
+        """Header and record. Fields that are missing take their defaults, others than the schema's are left out.
 
         Raises:
-            ValueError, TypeError: the record does not fit the schema; nothing is half written.
+            ValueError: the record does not fit the schema; the message names the field.
         """
         chunks = [self._head]
-        schemaless_writer(cast("IO[bytes]", _Chunks(chunks.append)), self._schema, record)
+        self._write(record, chunks.append)
         return b"".join(chunks)
 
 
@@ -126,15 +127,6 @@ def schema_id(data: bytes) -> int:
         message = f"begins with byte {data[0]}, not with the magic byte 0"
         raise Undecodable(message)
     return int.from_bytes(data[1:HEAD_BYTES], "big")
-
-
-class _Chunks:
-    """The one method fastavro uses of a file; it hands over a whole record at once, so a buffer would copy it twice."""
-
-    __slots__ = ("write",)
-
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self.write = write
 
 
 def _fault(error: Exception) -> str:

@@ -6,6 +6,7 @@ import fastavro
 import pytest
 
 import schemas
+from pipeline.stream.avro_writer import write_for
 from pipeline.stream.event_columns import COLUMNS, EventDecoder
 from pipeline.stream.wire import Decoder, Encoder, Undecodable, head, schema_id
 
@@ -89,9 +90,38 @@ def test_a_record_that_does_not_fit_the_schema_is_refused_and_leaves_the_encoder
     encode = Encoder("event-web", WEB)
     with pytest.raises(ValueError, match="message_id"):
         encode({"timestamp_ms": 1})
-    with pytest.raises(TypeError):
-        encode(EVENT | {"timestamp_ms": "yesterday"})
+    wrongs = (
+        {"timestamp_ms": "soon"},
+        {"timestamp_ms": 1.5},
+        {"timestamp_ms": 2**63},
+        {"source": 7},
+        {"source": "\ud800"},
+    )
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is missing or does not fit"):
+            encode(EVENT | wrong)
     assert DECODERS["event-web"](encode(EVENT)) == EVENT
+
+
+def test_a_nested_field_that_is_missing_takes_its_default():
+    record = {"aggregates": {"orders": {"lifetime": 3}}, "first_touch": {"channel": "web"}}
+    found = DECODERS["profile-update"](Encoder("profile-update", schemas.own_id("profile-update"))(record))
+    assert found["aggregates"]["orders"] == dict.fromkeys(found["aggregates"]["orders"], 0) | {"lifetime": 3}
+    assert found["first_touch"]["channel"] == "web"
+
+
+@pytest.mark.parametrize("counts", [{"last_1h": "many"}, {"last_1h": -(2**63) - 1}, 3, None])
+def test_a_nested_value_that_does_not_fit_is_named_by_its_field(counts):
+    with pytest.raises(ValueError, match=r"^aggregates is missing or does not fit"):
+        Encoder("profile-update", 1)({"aggregates": {"orders": counts}})
+    with pytest.raises(ValueError, match="scores is missing or does not fit"):
+        Encoder("profile-update", 1)({"scores": {"fit": "high"}})
+
+
+@pytest.mark.parametrize("schema", ["bytes", ["null", "string"], {"type": "enum", "name": "E", "symbols": ["A"]}])
+def test_a_type_that_is_not_written_by_hand_is_refused_when_the_encoder_is_made(schema):
+    with pytest.raises(ValueError, match="there is no writer for the Avro type"):
+        write_for(schema)
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -169,7 +199,7 @@ def test_an_older_or_newer_writer_is_resolved_to_the_fields_known_here():
     )
     decode = EventDecoder("event-web", {7: older, 8: newer}.get)
     without_traits = {key: value for key, value in EVENT.items() if key != "traits"}
-    assert decode(written_with(older, 7, without_traits)) == EVENT
+    assert decode(written_with(older, 7, without_traits)) == EVENT | {"traits": "{ }"}
     assert decode(written_with(newer, 8, EVENT | {"trace": "t"})) == EVENT
 
 
