@@ -5,7 +5,7 @@ from functools import reduce
 from operator import add
 from typing import Any, Final
 
-from pipeline.profile.buckets import Cell, Cells
+from pipeline.profile.buckets import Cell, Cells, Series
 from pipeline.profile.fields import AMOUNT
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.kinds.kind import MILLIONTHS
@@ -41,7 +41,7 @@ class Reader:
         return {group: self._windows_of(groups[group], as_of_ms) for group in sorted(groups)}
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, Any]:
-        """The value of every window of the rule at ``as_of_ms``."""
+        """The value of every window of the rule at ``as_of_ms``, which must not be before the newest touch."""
         groups = self.by_group(ledgers, as_of_ms)
         if not self._by_currency:
             return groups[""]
@@ -57,13 +57,11 @@ class Reader:
             if tier is None:
                 cells: list[Cell] = [part.total for part in parts]
             else:
-                oldest, newest = first_bucket(tier.width_ms, length_ms, as_of_ms), as_of_ms // tier.width_ms
-                cells = [
-                    cell
-                    for part in parts
-                    for bucket, cell in getattr(part, tier.field).items()
-                    if oldest <= bucket <= newest
-                ]
+                oldest, cells = first_bucket(tier.width_ms, length_ms, as_of_ms), []
+                for part in parts:
+                    series: Series | None = getattr(part, tier.field)
+                    if series is not None and series.at[-1] >= oldest:
+                        cells += series.since(oldest)
             if not cells:
                 found[label] = kind.empty
             elif kind.add is add:

@@ -1,22 +1,18 @@
 """Applying a touch to the ledger of its leaf: the rules' bookings and what every profile keeps without rules."""
 
-from bisect import insort
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from pipeline.profile.booking import Plan
 from pipeline.profile.filter import Scalar
-from pipeline.profile.ledger import TIMELINE_ENTRIES, Entry, Ledger, newer_trait
+from pipeline.profile.ledger import Ledger, newer_trait
 from pipeline.profile.messages import Touch
-
-_DETAILS: Final = ("title", "name", "product", "subject", "url", "path", "sku")
-"""Properties that tell a person what an event was about; the first there is becomes the timeline's detail."""
-_DETAIL_CHARACTERS: Final = 120
+from pipeline.profile.timeline import book_line
 
 
-def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> bool:
-    """Book one touch, in place. True if a score rule matched it."""
+def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> tuple[int, int]:
+    """Book one touch, in place. How many points at most it gave and took, over all scores."""
     timestamp_ms, event_id = touch.timestamp_ms, touch.event_id
     ledger.touches += 1
     _book_ends(ledger, touch)
@@ -35,7 +31,7 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> bool:
         ledger.traits[name] = new if old is None else newer_trait(old, new)
     if "consent" in touch.context:
         _book_consent(ledger, touch, touch.context["consent"])
-    _book_timeline(ledger.timeline, touch)
+    book_line(ledger.timeline, touch)
     return plan.book(ledger, touch)
 
 
@@ -83,34 +79,3 @@ def _book_consent(ledger: Ledger, touch: Touch, said: Any) -> None:
 def _state(ledger: Ledger, touch: Touch, key: str, granted: Scalar) -> None:
     new = (touch.timestamp_ms, 0 if granted else 1, touch.event_id)
     ledger.consent[key] = max(ledger.consent.get(key, new), new)
-
-
-def _book_timeline(timeline: list[Entry], touch: Touch) -> None:
-    if len(timeline) >= TIMELINE_ENTRIES and (touch.timestamp_ms, touch.event_id) < timeline[0][:2]:
-        return
-    entry = (
-        touch.timestamp_ms,
-        touch.event_id,
-        touch.channel,
-        touch.type,
-        touch.name,
-        detail_of(touch.properties),
-        touch.amount_minor,
-        touch.currency,
-    )
-    if not timeline or entry > timeline[-1]:
-        timeline.append(entry)
-    else:
-        insort(timeline, entry)
-    if len(timeline) > TIMELINE_ENTRIES:
-        del timeline[0]
-
-
-def detail_of(properties: dict[str, Any]) -> str:
-    """What the event was about, in at most 120 characters, or ""."""
-    for name in _DETAILS:
-        if name in properties:
-            value = properties[name]
-            if type(value) is str and value:
-                return value[:_DETAIL_CHARACTERS]
-    return ""

@@ -2,23 +2,21 @@
 
 import math
 from collections.abc import Callable, Sequence
-from operator import add
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from pipeline.profile.buckets import Cells, put
-from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.profile.buckets import Cells, Series, put
 from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter, Test, is_number
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.kinds.kind import MILLIONTHS, Kind
-from pipeline.profile.ledger import OCCURRENCE_DAYS, OCCURRENCE_HOURS, Ledger, Occurrences
+from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
+from pipeline.profile.occurrences import Grain, Occurrences, count
 from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import window
 
-Grain: TypeAlias = Literal["hours", "days", "total"]
 Extract: TypeAlias = Callable[[Touch], Any]
 """The value a kind takes, or None where the touch has none."""
 _DISPATCH_ROWS: Final = 4096
@@ -32,13 +30,14 @@ class Counted(NamedTuple):
     name: str
     filter: Filter
     grain: Grain
-    """Width of the buckets besides the total."""
+    points: int
+    """What a match adds to its score at most, or takes from it."""
 
 
 class _Aggregate:
     """Books one aggregate rule."""
 
-    scores: Final = False
+    points: Final = 0
 
     def __init__(self, rule: AggregateRule) -> None:
         self.tests: tuple[Test, ...] = rule.filter.tests()
@@ -66,28 +65,27 @@ class _Aggregate:
         else:
             cells.total = kind.add(cells.total, cell)
         for field, width_ms, keep in self._tiers:
-            put(getattr(cells, field), timestamp_ms // width_ms, keep, cell, kind.add)
+            series = getattr(cells, field)
+            if series is None:
+                setattr(cells, field, Series([timestamp_ms // width_ms], [cell]))
+            else:
+                put(series, timestamp_ms // width_ms, keep, cell, kind.add)
 
 
 class _Occurrence:
     """Books one counted rule."""
 
-    scores: Final = True
-
     def __init__(self, rule: Counted) -> None:
         self.tests: tuple[Test, ...] = rule.filter.tests()
+        self.points = rule.points
         self._name, self._grain = rule.name, rule.grain
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
         """Count the match in total and in its bucket."""
         found = ledger.occurrences.get(self._name)
         if found is None:
-            found = ledger.occurrences[self._name] = Occurrences()
-        found.total += 1
-        if self._grain == "hours":
-            put(found.hours, touch.timestamp_ms // HOUR_MS, OCCURRENCE_HOURS, 1, add)
-        elif self._grain == "days":
-            put(found.days, touch.timestamp_ms // DAY_MS, OCCURRENCE_DAYS, 1, add)
+            found = ledger.occurrences[self._name] = Occurrences(0)
+        count(found, self._grain, touch.timestamp_ms)
 
 
 class Plan:
@@ -100,17 +98,21 @@ class Plan:
         self._rules = tuple(rules)
         self._dispatch: dict[tuple[str, str, str], tuple[_Aggregate | _Occurrence, ...]] = {}
 
-    def book(self, ledger: Ledger, touch: Touch) -> bool:
-        """Book the touch under every rule it matches. True if one of them was a score's."""
-        scored = False
+    def book(self, ledger: Ledger, touch: Touch) -> tuple[int, int]:
+        """Book the touch under every rule it matches. How many points at most it gave and took, over all scores."""
+        given = taken = 0
         for booking in self._matching(touch):
             for test in booking.tests:
                 if not test(touch):
                     break
             else:
                 booking.book(ledger, touch)
-                scored = scored or booking.scores
-        return scored
+                points = booking.points
+                if points > 0:
+                    given += points
+                elif points < 0:
+                    taken -= points
+        return given, taken
 
     def _matching(self, touch: Touch) -> tuple[_Aggregate | _Occurrence, ...]:
         key = (touch.channel, touch.type, touch.name)

@@ -2,9 +2,11 @@
 
 Cells are added into three tiers of buckets and a lifetime total. A tier keeps the buckets no older than its own newest
 one less ``keep``, whatever order they came in, so that folding and merging stay commutative and associative: whether a
-bucket survives depends on the set of buckets alone.
+bucket survives depends on the set of buckets alone. Buckets are sorted lists rather than dicts: the newest is at hand
+for booking, a window is one bisection and one slice, and equal buckets encode to equal bytes.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -16,8 +18,6 @@ Cell: TypeAlias = Any
 """What a kind of aggregate keeps for a bucket: an integer, a list, a set as a dict. Never changed in place."""
 Add: TypeAlias = Callable[[Cell, Cell], Cell]
 """Commutative and associative; returns a new cell."""
-Buckets: TypeAlias = dict[int, Cell]
-"""Bucket number (event time // width) to cell."""
 
 
 class Tier(NamedTuple):
@@ -34,52 +34,68 @@ DAYS: Final = Tier("days", DAY_MS, 90)
 TIERS: Final = (MINUTES, HOURS, DAYS)
 
 
+class Series(msgspec.Struct, array_like=True, gc=False):
+    """Buckets of one width, never none, in the order of time: ``cells[i]`` belongs to bucket number ``at[i]``."""
+
+    at: list[int]
+    """Event time // width."""
+    cells: list[Cell]
+
+    def since(self, bucket: int) -> list[Cell]:
+        """The cells from a bucket on."""
+        return self.cells[bisect_left(self.at, bucket) :]
+
+
 class Cells(msgspec.Struct, array_like=True, gc=False):
     """One aggregate over all time and, where a rule has windows for them, over recent minutes, hours and days."""
 
     total: Cell
-    minutes: Buckets = {}
-    hours: Buckets = {}
-    days: Buckets = {}
+    minutes: Series | None = None
+    hours: Series | None = None
+    days: Series | None = None
 
 
-def put(buckets: Buckets, bucket: int, keep: int, cell: Cell, add: Add) -> None:
+def put(series: Series, bucket: int, keep: int, cell: Cell, add: Add) -> None:
     """Add a cell to a bucket; one older than the newest less ``keep`` is let go, then or later."""
-    old = buckets.get(bucket)
-    if old is not None:
-        buckets[bucket] = add(old, cell)
-        return
-    if buckets:
-        newest = max(buckets)
-        if bucket < newest - keep:
-            return
-        if bucket > newest:
-            prune(buckets, bucket - keep)
-    buckets[bucket] = cell
+    at, cells = series.at, series.cells
+    newest = at[-1]
+    if bucket == newest:
+        cells[-1] = add(cells[-1], cell)
+    elif bucket > newest:
+        at.append(bucket)
+        cells.append(cell)
+        if at[0] < bucket - keep:
+            _prune(series, bucket - keep)
+    elif bucket >= newest - keep:
+        place = bisect_left(at, bucket)
+        if at[place] == bucket:
+            cells[place] = add(cells[place], cell)
+        else:
+            at.insert(place, bucket)
+            cells.insert(place, cell)
 
 
-def prune(buckets: Buckets, oldest: int) -> None:
-    """Let go of the buckets before ``oldest``."""
-    for bucket in [b for b in buckets if b < oldest]:
-        del buckets[bucket]
+def _prune(series: Series, oldest: int) -> None:
+    gone = bisect_left(series.at, oldest)
+    del series.at[:gone]
+    del series.cells[:gone]
 
 
-def merge_buckets(one: Buckets, other: Buckets, keep: int, add: Add) -> Buckets:
-    """The buckets of two disjoint histories, as if folded together."""
-    merged = dict(one)
-    for bucket, cell in other.items():
-        old = merged.get(bucket)
-        merged[bucket] = cell if old is None else add(old, cell)
-    if merged:
-        prune(merged, max(merged) - keep)
+def merge_series(one: Series | None, other: Series | None, keep: int, add: Add) -> Series | None:
+    """The buckets of two disjoint histories, as if folded together. Neither argument is changed."""
+    if one is None or other is None:
+        return one or other
+    merged = Series(list(one.at), list(one.cells))
+    for bucket, cell in zip(other.at, other.cells, strict=True):
+        put(merged, bucket, keep, cell, add)
     return merged
 
 
 def merge_cells(one: Cells, other: Cells, add: Add) -> Cells:
-    """The cells of two disjoint histories, as if folded together."""
+    """The cells of two disjoint histories, as if folded together. Neither argument is changed."""
     return Cells(
         add(one.total, other.total),
-        merge_buckets(one.minutes, other.minutes, MINUTES.keep, add),
-        merge_buckets(one.hours, other.hours, HOURS.keep, add),
-        merge_buckets(one.days, other.days, DAYS.keep, add),
+        merge_series(one.minutes, other.minutes, MINUTES.keep, add),
+        merge_series(one.hours, other.hours, HOURS.keep, add),
+        merge_series(one.days, other.days, DAYS.keep, add),
     )

@@ -1,13 +1,13 @@
 """Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
 
 from collections.abc import Sequence
-from heapq import merge as merge_sorted
 from typing import Any, Final
 
 import msgspec
 
 from pipeline.event.identifier import Identifier, type_of, value_of
-from pipeline.profile.ledger import TIMELINE_ENTRIES, Entry, Ledger, Span, Touchpoint, Trait, newer_trait
+from pipeline.profile.ledger import Ledger, Span, Touchpoint, Trait, newer_trait
+from pipeline.profile.timeline import TIMELINE_ENTRIES, Entry, Line, read_line
 
 _CONTACT: Final = {
     "email": ("email",),
@@ -64,24 +64,10 @@ def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
 
 def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> list[Entry]:
     """The newest touches, newest first."""
-    if len(ledgers) == 1:
-        return ledgers[0].timeline[: -limit - 1 : -1]
-    return list(merge_sorted(*(ledger.timeline for ledger in ledgers)))[: -limit - 1 : -1]
-
-
-def entry_view(entry: Entry) -> dict[str, Any]:
-    """A line of the timeline as a record of its own."""
-    timestamp_ms, event_id, channel, kind, name, detail, amount_minor, currency = entry
-    return {
-        "timestamp_ms": timestamp_ms,
-        "event_id": event_id,
-        "channel": channel,
-        "type": kind,
-        "event": name,
-        "detail": detail,
-        "amount_minor": amount_minor,
-        "currency": currency,
-    }
+    lines: list[Line] = []
+    for ledger in ledgers:
+        lines += ledger.timeline
+    return [read_line(line) for line in sorted(lines)[: -limit - 1 : -1]]
 
 
 def touchpoint_view(point: Touchpoint | None) -> dict[str, Any] | None:
@@ -97,17 +83,6 @@ def campaign_of(origin: str) -> str:
     """The name of the campaign that a touchpoint's origin tells of, or ""."""
     name = msgspec.json.decode(origin).get("campaign", {}).get("name", "") if origin else ""
     return name if type(name) is str else ""
-
-
-def summary_of(entry: Entry) -> str:
-    """A line of the timeline for a person: what happened, what it was about, for how much."""
-    _, _, channel, kind, name, detail, amount_minor, currency = entry
-    words = [name or kind, f"on {channel}"]
-    if detail:
-        words.append(f"· {detail}")
-    if amount_minor:
-        words.append(f"· {amount_minor} {currency} (minor units)")
-    return " ".join(words)
 
 
 def contact_of(ledgers: Sequence[Ledger]) -> dict[str, str]:

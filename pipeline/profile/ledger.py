@@ -6,28 +6,26 @@
 * counters and sums in time buckets (:mod:`pipeline.profile.buckets`);
 * first and last touch, traits: by (event time, event id), ties by text;
 * consent: the newest statement on a purpose, at one instant the most restrictive;
-* identifiers: first and last time seen; timeline: the newest ``TIMELINE_ENTRIES`` by (event time, event id);
+* identifiers: first and last time seen; timeline: the newest 20 touches by (event time, event id);
 * occurrences of score rules: counts in hours or days, and in total;
 * episodes of triggers: the highest number; of one number the earliest opening and the latest closing.
 """
 
-from operator import add
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from pipeline.event.identifier import Identifier
-from pipeline.profile.buckets import Cells, merge_buckets, merge_cells
+from pipeline.profile.buckets import Cells, merge_cells
 from pipeline.profile.kinds import KINDS
+from pipeline.profile.occurrences import Occurrences, merge_occurrences
+from pipeline.profile.timeline import Line, merge_timelines
 
 LEDGER_FORMAT: Final = 1
 """Raised when the meaning of a field changes; fields are only ever added at the end, with defaults."""
-TIMELINE_ENTRIES: Final = 20
 
 Touchpoint: TypeAlias = tuple[int, str, str, str, str, str]
 """(event time in ms, event id, channel, type, event name, JSON text of campaign and referrer or "")."""
-Entry: TypeAlias = tuple[int, str, str, str, str, str, int, str]
-"""A line of the timeline: (event time in ms, event id, channel, type, event name, detail, minor units, currency)."""
 Trait: TypeAlias = tuple[int, str, str, Any]
 """(event time in ms, event id, channel, value): the value with its provenance; the event id begins with the source."""
 Consent: TypeAlias = tuple[int, int, str]
@@ -35,17 +33,6 @@ Consent: TypeAlias = tuple[int, int, str]
 Span: TypeAlias = tuple[int, int]
 """(first, last) event time in ms."""
 Aggregates: TypeAlias = dict[str, dict[str, Cells]]
-
-OCCURRENCE_HOURS: Final = 90 * 24
-OCCURRENCE_DAYS: Final = 400
-
-
-class Occurrences(msgspec.Struct, array_like=True, gc=False):
-    """How often a score rule matched: in total, and by hour or by day as its half-life needs."""
-
-    total: int = 0
-    hours: dict[int, int] = {}
-    days: dict[int, int] = {}
 
 
 class Episode(msgspec.Struct, array_like=True, gc=False):
@@ -70,7 +57,7 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     traits: dict[str, Trait] = {}
     consent: dict[str, Consent] = {}
     """``purpose`` or ``purpose/channel`` to the newest statement."""
-    timeline: list[Entry] = []
+    timeline: list[Line] = []
     """Oldest first."""
     aggregates: Aggregates = {}
     """``kind:name`` to group (a currency, or "") to cells."""
@@ -119,14 +106,6 @@ def _join_spans(one: Span, other: Span) -> Span:
     return min(one[0], other[0]), max(one[1], other[1])
 
 
-def _merge_occurrences(one: Occurrences, other: Occurrences) -> Occurrences:
-    return Occurrences(
-        one.total + other.total,
-        merge_buckets(one.hours, other.hours, OCCURRENCE_HOURS, add),
-        merge_buckets(one.days, other.days, OCCURRENCE_DAYS, add),
-    )
-
-
 def _merge_aggregates(one: Aggregates, other: Aggregates) -> Aggregates:
     merged = dict(one)
     for key, groups in other.items():
@@ -152,8 +131,8 @@ def merge(one: Ledger, other: Ledger) -> Ledger:
         _union(one.identifiers, other.identifiers, _join_spans),
         _union(one.traits, other.traits, newer_trait),
         _union(one.consent, other.consent, max),
-        sorted({*one.timeline, *other.timeline})[-TIMELINE_ENTRIES:],
+        merge_timelines(one.timeline, other.timeline),
         _merge_aggregates(one.aggregates, other.aggregates),
-        _union(one.occurrences, other.occurrences, _merge_occurrences),
+        _union(one.occurrences, other.occurrences, merge_occurrences),
         _union(one.episodes, other.episodes, join_episodes),
     )

@@ -31,6 +31,7 @@ Forward: TypeAlias = tuple[str, Touch | Carry]
 
 ACTIVE: Final = "active"
 MERGED: Final = "merged"
+NO_POINTS: Final = (0, 0)
 
 
 class ProfileEffects(NamedTuple):
@@ -98,12 +99,13 @@ class ProfileLogic:
             return
         as_of_ms = max(now_ms, row.latest_ms(), touch.timestamp_ms)
         watcher = self._rules.watcher
-        watcher.rearm(row, as_of_ms)
+        watcher.before(row, as_of_ms)
         ledger = row.leaves.get(leaf)
         if ledger is None:
             ledger = row.leaves[leaf] = Ledger()
-        if apply_touch(self._rules.plan, ledger, touch):
-            applied.actions.extend(watcher.fire(profile_id, row, as_of_ms))
+        points = apply_touch(self._rules.plan, ledger, touch)
+        if points != NO_POINTS:
+            applied.actions.extend(watcher.after(profile_id, row, as_of_ms, points))
         applied.changed[profile_id] = None
 
     def _move(self, profile_id: str, row: ProfileRow, move: Move, applied: Applied) -> None:
@@ -115,6 +117,7 @@ class ProfileLogic:
             return
         ledger = row.leaves.pop(leaf, None)
         if ledger is not None:
+            row.unwatch()
             carried = msgspec.Raw(encode_ledger(ledger))
             applied.forwards.append((target, Carry(row.tenant, leaf, target, seq, carried)))
             applied.changed[profile_id] = None
@@ -129,18 +132,15 @@ class ProfileLogic:
         ledger, held = decode_ledger(carry.ledger), row.leaves.get(leaf)
         row.leaves[leaf] = ledger if held is None else merge(held, ledger)
         as_of_ms = max(now_ms, row.latest_ms())
-        watcher = self._rules.watcher
-        applied.actions.extend(watcher.joined(profile_id, row, as_of_ms))
-        watcher.rearm(row, as_of_ms)
-        applied.actions.extend(watcher.fire(profile_id, row, as_of_ms))
+        applied.actions.extend(self._rules.watcher.joined(profile_id, row, as_of_ms))
         applied.changed[profile_id] = None
 
     def _publish(self, profile_id: str, row: ProfileRow, now_ms: int, effects: ProfileEffects) -> None:
         as_of_ms = max(now_ms, row.latest_ms())
         if row.leaves:
             watcher = self._rules.watcher
-            watcher.rearm(row, as_of_ms)
-            effects.actions.extend(watcher.fire(profile_id, row, as_of_ms))
+            watcher.before(row, as_of_ms)
+            effects.actions.extend(watcher.after(profile_id, row, as_of_ms, NO_POINTS))
             row.status, row.version = ACTIVE, row.version + 1
             effects.updates.append(update_of(profile_id, row, self._rules, as_of_ms))
         elif row.status == ACTIVE and (target := row.successor(profile_id)):

@@ -27,7 +27,11 @@ class Score(NamedTuple):
 
 
 class Scorer(Protocol):
-    """Reads scores from ledgers: a pure function of the set of touches and ``as_of_ms``."""
+    """Reads scores from ledgers: a pure function of the touches and ``as_of_ms``, not before the newest of them."""
+
+    def values(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
+        """Every score by name, without telling why."""
+        ...
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> list[Score]:
         """Every score, in the order of their names."""
@@ -35,16 +39,19 @@ class Scorer(Protocol):
 
 
 class Watcher(Protocol):
-    """Keeps the episodes of triggers in a profile's ledgers, and says which actions follow."""
+    """Keeps the episodes of triggers in a profile's ledgers, and says which actions follow.
 
-    def rearm(self, row: ProfileRow, as_of_ms: int) -> None:
-        """Close the episodes whose score has fallen below the low mark."""
+    What it may skip until when, it notes in the row (``rearm_due_ms``, ``headroom``).
+    """
+
+    def before(self, row: ProfileRow, as_of_ms: int) -> None:
+        """Time has passed: close the episodes whose score has fallen below the low mark."""
         ...
 
-    def fire(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
-        """Open the episodes whose score has reached the high mark; one action each."""
+    def after(self, profile_id: str, row: ProfileRow, as_of_ms: int, points: tuple[int, int]) -> list[dict[str, Any]]:
+        """Points were given and taken: open the episodes whose score has reached the high mark; one action each."""
         ...
 
     def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
-        """Ledgers came together: of several open episodes of one trigger one leads, the others duplicate it."""
+        """A ledger came: of several open episodes of one trigger one leads, the others duplicate it; or one opens."""
         ...

@@ -36,7 +36,7 @@ def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) 
         "identifiers": sorted(identifiers_of(ledgers)),
         "traits": json_text({name: trait[3] for name, trait in traits.items()}) if traits else "{}",
         "aggregates": _aggregates(rules.readers, ledgers, as_of_ms),
-        "scores": {score.name: score.value for score in rules.scorer.read(ledgers, as_of_ms)},
+        "scores": rules.scorer.values(ledgers, as_of_ms),
         "grade": "",
         "segments": [],
         "first_touch": _touch(first),

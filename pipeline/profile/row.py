@@ -24,6 +24,16 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     """"" before the first publication, then ``active`` or ``merged``."""
     version: int = 0
     """Publications so far."""
+    watched_by: int = 0
+    """Fingerprint of the rules that ``rearm_due_ms`` and ``headroom`` were computed by."""
+    rearm_due_ms: int = 0
+    """No open episode can close before this moment, unless points are taken."""
+    headroom: int = 0
+    """No trigger can fire before this many points more are given; at or below 0: look."""
+
+    def unwatch(self) -> None:
+        """What was said of triggers holds no more: a ledger came or went."""
+        self.rearm_due_ms = self.headroom = 0
 
     def ledgers(self) -> list[Ledger]:
         """The ledgers in the order of their leaves, so that what is computed from them has one order."""
@@ -32,7 +42,12 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
 
     def latest_ms(self) -> int:
         """Event time of the newest touch; 0 without one."""
-        return max((ledger.last[0] for ledger in self.leaves.values() if ledger.last is not None), default=0)
+        latest = 0
+        for ledger in self.leaves.values():
+            last = ledger.last
+            if last is not None and last[0] > latest:
+                latest = last[0]
+        return latest
 
     def successor(self, profile_id: str) -> str:
         """Who took over from a profile without ledgers: its newest pointer's owner; "" if that is itself."""

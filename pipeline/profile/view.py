@@ -9,7 +9,6 @@ from typing import Any
 from pipeline.profile.aggregates import read_aggregates
 from pipeline.profile.fold import (
     consent_of,
-    entry_view,
     first_touch,
     identifiers_of,
     last_touch,
@@ -23,8 +22,12 @@ from pipeline.profile.rulebook import Rulebook
 
 
 def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> dict[str, Any]:
-    """Everything known of a profile at a moment, as JSON values; windows are ``[as_of - length, as_of]``."""
+    """Everything known of a profile at a moment, as JSON values; windows are ``[as_of - length, as_of]``.
+
+    A profile is read at its newest touch at the earliest; ``as_of_ms`` in the view says when.
+    """
     ledgers = row.ledgers()
+    as_of_ms = max(as_of_ms, row.latest_ms())
     return {
         "profile_id": profile_id,
         "tenant": row.tenant,
@@ -45,7 +48,7 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "consent": dict(sorted(consent_of(ledgers).items())),
         "aggregates": read_aggregates(rules.readers, ledgers, as_of_ms),
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
-        "timeline": [entry_view(entry) for entry in timeline_of(ledgers)],
+        "timeline": [{**entry._asdict(), "summary": entry.summary()} for entry in timeline_of(ledgers)],
     }
 
 

@@ -2,19 +2,19 @@
 
 **Exactly:** floor every event time to the start of its bucket; the window of length ``w`` is then the closed interval
 ``[as_of - w, as_of]``. So a window never counts anything older than ``w``, and may let go of an event up to one bucket
-width before its time: one minute for windows up to 1 h, one hour up to 7 d, one day up to 90 d. It may count an event
-of the current bucket that lies after ``as_of``, by less than the same width.
+width before its time: one minute for windows up to 1 h, one hour up to 7 d, one day up to 90 d.
 
 For history stamped with whole days (midnight), the flooring changes nothing: a window of ``n`` days read at any moment
 after the first millisecond of day D contains exactly the days D-n+1 to D, n of them; read at the first millisecond
 itself, day D-n as well, for it is exactly ``n`` days old.
 
-Reads are exact for an ``as_of`` at or after the newest event: buckets older than the longest window are not kept.
+A profile is read at its newest touch at the earliest: an ``as_of`` before that is taken as that, for buckets older than
+the longest window are not kept.
 """
 
 from typing import Final, NamedTuple
 
-from pipeline.profile.buckets import TIERS, Buckets, Tier
+from pipeline.profile.buckets import TIERS, Tier
 from pipeline.profile.duration import DAY_MS, MINUTE_MS, duration_ms
 
 LIFETIME: Final = "lifetime"
@@ -47,10 +47,3 @@ def window(label: str) -> Window:
 def first_bucket(width_ms: int, length_ms: int, as_of_ms: int) -> int:
     """The oldest bucket within the window: the first that starts at or after ``as_of - length``."""
     return -((length_ms - as_of_ms) // width_ms)
-
-
-def leaves_at_ms(buckets: Buckets, width_ms: int, length_ms: int, as_of_ms: int) -> int | None:
-    """The moment at which the window next loses a bucket it counts at ``as_of_ms``; None if it counts nothing."""
-    oldest = first_bucket(width_ms, length_ms, as_of_ms)
-    counted = [bucket for bucket in buckets if bucket >= oldest]
-    return min(counted) * width_ms + length_ms + 1 if counted else None

@@ -1,55 +1,79 @@
-"""Decay: occurrences in buckets, faded to a moment. Floats begin here, and only here."""
+"""Decay: occurrences in buckets, weighed by their age. Integers throughout; the only float made here is in a table.
 
-from collections.abc import Mapping, Sequence
-from math import exp2, fsum
+The age of an occurrence is a whole number of buckets: the bucket ``as_of`` lies in less its own. Within its own hour
+(or day) it weighs 1; its weight is within a factor of 2^(width/half_life) of continuous decay: 0.4 % for 7 days by the
+hour, 2.3 % for 30 days by the day. Weights are integers of 1/WEIGHT, so that adding them has no order.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import exp2
 from typing import Final
 
-from pipeline.profile.duration import DAY_MS, HOUR_MS
-from pipeline.profile.ledger import Occurrences
+from pipeline.profile.buckets import Series
+from pipeline.profile.occurrences import KEEP, WIDTH_MS, Grain, Occurrences
 
-GRID: Final = 1024
+WEIGHT: Final = 1 << 20
+GRID: Final = 1 << 10
 """Points are whole numbers of 1/GRID: sums of them are exact in floats, in every order, up to 2^43 points."""
 
 
-def on_grid(points: float) -> float:
-    """The nearest multiple of 1/GRID. Monotone, so what fades never seems to rise."""
-    return round(points * GRID) / GRID
+@lru_cache(maxsize=256)
+def weights(half_life_ms: int, grain: Grain) -> tuple[int, ...]:
+    """Weight by age in buckets, never rising; as long as an occurrence counts."""
+    width_ms = WIDTH_MS[grain]
+    return tuple(round(WEIGHT * exp2(-age * width_ms / half_life_ms)) for age in range(KEEP[grain]))
 
 
-def together(parts: Sequence[Mapping[int, int]]) -> Mapping[int, int]:
-    """Buckets of several ledgers added as integers, before any float is made of them."""
-    if len(parts) == 1:
-        return parts[0]
-    found: dict[int, int] = {}
-    for part in parts:
-        for bucket, count in part.items():
-            found[bucket] = found.get(bucket, 0) + count
-    return found
+def weigh(parts: Sequence[Occurrences], half_life_ms: int, most: int, as_of_ms: int) -> int:
+    """The weight of all occurrences at ``as_of_ms``, in 1/WEIGHT; of more than ``most`` (0: no limit) of the newest.
 
-
-def faded(parts: Sequence[Occurrences], half_life_ms: int, most: int, as_of_ms: int) -> float:
-    """How many occurrences count at ``as_of_ms``: each halves every half-life from the end of its bucket.
-
-    Of more than ``most`` (0: no limit) the newest count. A half-life of 0 means that nothing fades. Exactly rounded, so
-    that the order of buckets and ledgers cannot be seen in the result.
+    ``as_of_ms`` must not be before the newest occurrence. A half-life of 0 means that nothing fades.
     """
     if half_life_ms == 0:
-        total = sum(part.total for part in parts)
-        return float(min(total, most) if most else total)
-    hours = together([part.hours for part in parts])
-    days = together([part.days for part in parts])
-    aged = [(as_of_ms - (bucket + 1) * HOUR_MS, count) for bucket, count in hours.items()]
-    aged += [(as_of_ms - (bucket + 1) * DAY_MS, count) for bucket, count in days.items()]
+        total = sum([part.total for part in parts])
+        return (min(total, most) if most else total) * WEIGHT
     if most:
-        aged = _newest(aged, most)
-    return fsum([count * exp2(-age / half_life_ms) if age > 0 else count for age, count in aged])
+        return _weigh_newest(parts, half_life_ms, most, as_of_ms)
+    weight = 0
+    for part in parts:
+        if part.hours is not None:
+            weight += _weigh_series(part.hours, half_life_ms, "hours", as_of_ms)
+        if part.days is not None:
+            weight += _weigh_series(part.days, half_life_ms, "days", as_of_ms)
+    return weight
 
 
-def _newest(aged: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
-    kept = []
-    for age, count in sorted(aged):
-        kept.append((age, min(count, most)))
+def _weigh_series(series: Series, half_life_ms: int, grain: Grain, as_of_ms: int) -> int:
+    table, now = weights(half_life_ms, grain), as_of_ms // WIDTH_MS[grain]
+    at = series.at
+    if len(at) == 1:
+        age = now - at[0]
+        return series.cells[0] * table[age] if age < len(table) else 0
+    if now - at[0] < len(table):
+        return sum([count * table[now - bucket] for bucket, count in zip(at, series.cells, strict=True)])
+    return sum(
+        [c * table[now - bucket] for bucket, c in zip(at, series.cells, strict=True) if now - bucket < len(table)]
+    )
+
+
+def _weigh_newest(parts: Sequence[Occurrences], half_life_ms: int, most: int, as_of_ms: int) -> int:
+    weighed: list[tuple[int, int]] = []
+    grains: tuple[Grain, Grain] = ("hours", "days")
+    for grain in grains:
+        table, now = weights(half_life_ms, grain), as_of_ms // WIDTH_MS[grain]
+        for part in parts:
+            series: Series | None = getattr(part, grain)
+            if series is not None:
+                weighed += [
+                    (table[now - bucket], count)
+                    for bucket, count in zip(series.at, series.cells, strict=True)
+                    if now - bucket < len(table)
+                ]
+    weight = 0
+    for each, count in sorted(weighed, reverse=True):
+        weight += each * min(count, most)
         most -= count
         if most <= 0:
             break
-    return kept
+    return weight

@@ -4,9 +4,9 @@ from typing import Final
 
 import msgspec
 
-from pipeline.profile.booking import Grain
 from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.filter import Filter
+from pipeline.profile.occurrences import Grain
 from pipeline.profile.rules import unique
 
 ENGAGEMENT: Final = "engagement"
@@ -16,8 +16,8 @@ _LONGEST_BY_HOUR_MS: Final = 14 * DAY_MS
 class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Points each time a touch matches, fading by half every ``half_life``.
 
-    Occurrences are counted by the hour (half-life up to 14d, for 90 days) or by the day (longer, for 400 days), and
-    fade from the end of that hour or day: a score is never less than exact, and at most 2^(width/half_life) of it.
+    Occurrences are counted by the hour (half-life up to 14d; each counts for 90 days) or by the day (longer; 400 days)
+    and age in steps of that width, so a score is within a factor of 2^(width/half_life) of continuous decay.
     """
 
     name: str

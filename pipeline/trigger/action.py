@@ -4,7 +4,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from pipeline.event.identifier import Identifier
-from pipeline.profile.fold import contact_of, identifiers_of, summary_of, timeline_of
+from pipeline.profile.fold import contact_of, identifiers_of, timeline_of
 from pipeline.profile.publish import consent_text
 from pipeline.profile.row import ProfileRow
 from pipeline.score.scorer import Scores
@@ -52,12 +52,12 @@ def action_of(profile_id: str, row: ProfileRow, rule: TriggerRule, scores: Score
         "consent": consent_text(ledgers),
         "timeline": [
             {
-                "timestamp_ms": entry[0],
-                "event_id": entry[1],
-                "channel": entry[2],
-                "type": entry[3],
-                "name": entry[4],
-                "summary": summary_of(entry),
+                "timestamp_ms": entry.timestamp_ms,
+                "event_id": entry.event_id,
+                "channel": entry.channel,
+                "type": entry.type,
+                "name": entry.event,
+                "summary": entry.summary(),
             }
             for entry in timeline_of(ledgers, _RECENT)
         ],

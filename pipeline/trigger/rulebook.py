@@ -1,5 +1,9 @@
 """All rules of PROFILE, compiled together: the one call that wires profile, score and trigger."""
 
+from zlib import crc32
+
+import msgspec
+
 from pipeline.profile.rulebook import Rulebook, rulebook
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
@@ -15,4 +19,5 @@ def compile_rules(aggregates: AggregateRules, scores: ScoreRules, triggers: Trig
         ValueError: A trigger watches a score that no rule adds to.
     """
     scorer = Scores(scores)
-    return rulebook(aggregates.aggregates, scorer.counted, scorer, Triggers(triggers, scorer))
+    fingerprint = crc32(msgspec.msgpack.encode((scores, triggers)))
+    return rulebook(aggregates.aggregates, scorer.counted, scorer, Triggers(triggers, scorer, fingerprint))

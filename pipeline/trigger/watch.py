@@ -5,7 +5,7 @@ founder's (the leaf the profile id is made of) where that has a ledger, else in 
 state of a trigger is read from all its ledgers: open if any episode is open. Closing closes them all.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.profile_id import profile_id as profile_id_of
@@ -14,6 +14,9 @@ from pipeline.profile.row import ProfileRow
 from pipeline.score.scorer import Scores
 from pipeline.trigger.action import DUPLICATE, action_id, action_of
 from pipeline.trigger.rules import TriggerRule, TriggerRules
+
+FOREVER: Final = 1 << 60
+"""Longer than any profile is watched, in milliseconds or points."""
 
 
 class Held(NamedTuple):
@@ -27,46 +30,36 @@ class Held(NamedTuple):
 class Triggers:
     """The watcher the profile asks for. State is in the rows alone."""
 
-    def __init__(self, rules: TriggerRules, scores: Scores) -> None:
+    def __init__(self, rules: TriggerRules, scores: Scores, fingerprint: int) -> None:
         for rule in rules.triggers:
             if rule.score not in scores.names():
                 msg = f"trigger {rule.name!r} watches score {rule.score!r}: no score rule adds to it"
                 raise ValueError(msg)
-        self._rules, self._scores = rules.triggers, scores
+        self._rules, self._scores, self._fingerprint = rules.triggers, scores, fingerprint
 
-    def rearm(self, row: ProfileRow, as_of_ms: int) -> None:
+    def before(self, row: ProfileRow, as_of_ms: int) -> None:
         """Close the open episodes whose score is below the low mark."""
-        if not _any_episode(row):
-            return
-        for rule in self._rules:
-            held = opened(row, rule.name)
-            if held and self._scores.value(rule.score, row.ledgers(), as_of_ms) < rule.low:
-                for at, _, episode in held:
-                    episode.closed_ms = max(as_of_ms, at)
+        if row.watched_by != self._fingerprint:
+            row.watched_by = self._fingerprint
+            row.unwatch()
+        if as_of_ms >= row.rearm_due_ms:
+            row.rearm_due_ms = self._rearm(row, as_of_ms)
 
-    def fire(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+    def after(self, profile_id: str, row: ProfileRow, as_of_ms: int, points: tuple[int, int]) -> list[dict[str, Any]]:
         """Open an episode for every armed trigger whose score is at or above the high mark."""
-        actions = []
-        for rule in self._rules:
-            if self._armed(rule, row, as_of_ms) and self._reached(rule, row, as_of_ms):
-                leaf = booking_leaf(profile_id, row)
-                episodes = row.leaves[leaf].episodes
-                number = episodes[rule.name].number + 1 if rule.name in episodes else 1
-                episodes[rule.name] = Episode(number, as_of_ms)
-                action = action_of(profile_id, row, rule, self._scores, as_of_ms)
-                action["action_id"] = action_id(row.tenant, leaf, rule.name, number)
-                action["episode"] = number
-                actions.append(action)
-        return actions
+        given, taken = points
+        if taken:
+            row.rearm_due_ms = 0
+        row.headroom -= given
+        return self._fire(profile_id, row, as_of_ms) if row.headroom <= 0 else []
 
     def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
         """Of several open episodes the earliest opened leads; each of the others is said to duplicate it, once.
 
         The action has the id of the lead to close, and names the one that stays.
         """
+        row.unwatch()
         actions: list[dict[str, Any]] = []
-        if not _any_episode(row):
-            return actions
         for rule in self._rules:
             held = sorted(opened(row, rule.name), key=lambda each: each[:2])
             for _, leaf, episode in held[1:]:
@@ -78,21 +71,63 @@ class Triggers:
                     action["episode"] = episode.number
                     action["kind"], action["duplicate_of"] = DUPLICATE, leading
                     actions.append(action)
+        self.before(row, as_of_ms)
+        return actions + self._fire(profile_id, row, as_of_ms)
+
+    def _rearm(self, row: ProfileRow, as_of_ms: int) -> int:
+        """Until when no other episode can close."""
+        due_ms = FOREVER
+        for rule in self._rules:
+            held = opened(row, rule.name)
+            if not held:
+                continue
+            outlook = self._scores.outlook(rule.score, row.ledgers(), as_of_ms)
+            if outlook.value() < rule.low:
+                row.headroom = 0
+                for at, _, episode in held:
+                    episode.closed_ms = max(as_of_ms, at)
+            else:
+                due_ms = min(due_ms, as_of_ms + outlook.stays_above_ms(rule.low))
+        return due_ms
+
+    def _fire(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+        actions = []
+        headroom = FOREVER
+        for rule in self._rules:
+            standing = _standing(rule, row, as_of_ms)
+            if standing == "cooling":
+                headroom = 0
+            elif standing == "armed":
+                outlook = self._scores.outlook(rule.score, row.ledgers(), as_of_ms)
+                if outlook.value() >= rule.high:
+                    actions.append(self._open(rule, profile_id, row, as_of_ms))
+                else:
+                    headroom = min(headroom, outlook.headroom(rule.high))
+        row.headroom = headroom
         return actions
 
-    def _armed(self, rule: TriggerRule, row: ProfileRow, as_of_ms: int) -> bool:
-        for ledger in row.leaves.values():
-            episode = ledger.episodes.get(rule.name)
-            if episode is not None and (not episode.closed_ms or as_of_ms < episode.opened_ms + rule.cooldown_ms):
-                return False
-        return True
+    def _open(self, rule: TriggerRule, profile_id: str, row: ProfileRow, as_of_ms: int) -> dict[str, Any]:
+        leaf = booking_leaf(profile_id, row)
+        episodes = row.leaves[leaf].episodes
+        number = episodes[rule.name].number + 1 if rule.name in episodes else 1
+        episodes[rule.name] = Episode(number, as_of_ms)
+        row.rearm_due_ms = 0
+        action = action_of(profile_id, row, rule, self._scores, as_of_ms)
+        action["action_id"] = action_id(row.tenant, leaf, rule.name, number)
+        action["episode"] = number
+        return action
 
-    def _reached(self, rule: TriggerRule, row: ProfileRow, as_of_ms: int) -> bool:
-        ledgers = row.ledgers()
-        return (
-            self._scores.may_reach(rule.score, ledgers, rule.high)
-            and self._scores.value(rule.score, ledgers, as_of_ms) >= rule.high
-        )
+
+def _standing(rule: TriggerRule, row: ProfileRow, as_of_ms: int) -> Literal["armed", "open", "cooling"]:
+    standing: Literal["armed", "cooling"] = "armed"
+    for ledger in row.leaves.values():
+        episode = ledger.episodes.get(rule.name)
+        if episode is not None:
+            if not episode.closed_ms:
+                return "open"
+            if as_of_ms < episode.opened_ms + rule.cooldown_ms:
+                standing = "cooling"
+    return standing
 
 
 def opened(row: ProfileRow, trigger: str) -> list[Held]:
@@ -110,7 +145,3 @@ def booking_leaf(profile_id: str, row: ProfileRow) -> Identifier:
         if profile_id_of(row.tenant, leaf) == profile_id:
             return leaf
     return min(row.leaves)
-
-
-def _any_episode(row: ProfileRow) -> bool:
-    return any(ledger.episodes for ledger in row.leaves.values())

@@ -1,0 +1,50 @@
+"""Occurrences: how often a score rule matched, by hour or by day, so that points can fade when the score is read."""
+
+from operator import add
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from pipeline.profile.buckets import Series, merge_series, put
+from pipeline.profile.duration import DAY_MS, HOUR_MS
+
+Grain: TypeAlias = Literal["hours", "days", "total"]
+"""Width of the buckets a rule's matches are counted in; ``total``: counted once and for all."""
+
+WIDTH_MS: Final[dict[Grain, int]] = {"hours": HOUR_MS, "days": DAY_MS, "total": 0}
+KEEP: Final[dict[Grain, int]] = {"hours": 90 * 24, "days": 400, "total": 0}
+"""For how many buckets an occurrence counts: 90 days by the hour, 400 by the day."""
+
+
+class Occurrences(msgspec.Struct, array_like=True, gc=False):
+    """How often a score rule matched: in total, and by hour or by day as its half-life needed at the time."""
+
+    total: int
+    hours: Series | None = None
+    days: Series | None = None
+
+
+def count(found: Occurrences, grain: Grain, timestamp_ms: int) -> None:
+    """One occurrence more, in place."""
+    found.total += 1
+    if grain == "hours":
+        bucket = timestamp_ms // HOUR_MS
+        if found.hours is None:
+            found.hours = Series([bucket], [1])
+        else:
+            put(found.hours, bucket, KEEP["hours"], 1, add)
+    elif grain == "days":
+        bucket = timestamp_ms // DAY_MS
+        if found.days is None:
+            found.days = Series([bucket], [1])
+        else:
+            put(found.days, bucket, KEEP["days"], 1, add)
+
+
+def merge_occurrences(one: Occurrences, other: Occurrences) -> Occurrences:
+    """The occurrences of two disjoint histories. Neither argument is changed."""
+    return Occurrences(
+        one.total + other.total,
+        merge_series(one.hours, other.hours, KEEP["hours"], add),
+        merge_series(one.days, other.days, KEEP["days"], add),
+    )

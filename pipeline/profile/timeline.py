@@ -1,0 +1,82 @@
+"""The timeline: the newest touches of a ledger, one line of text each.
+
+A line is made once, when its touch is booked, and is only copied when the row is written, which happens far more often
+than anyone reads it. Lines sort as text by (event time, event id).
+"""
+
+from bisect import insort
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from pipeline.profile.messages import Touch
+
+Line: TypeAlias = str
+TIMELINE_ENTRIES: Final = 20
+_SEPARATOR: Final = "\x1f"
+_DETAILS: Final = ("title", "name", "product", "subject", "url", "path", "sku")
+"""Properties that tell a person what an event was about; the first there is becomes the detail."""
+_DETAIL_CHARACTERS: Final = 120
+
+
+class Entry(NamedTuple):
+    """A line, read."""
+
+    timestamp_ms: int
+    event_id: str
+    channel: str
+    type: str
+    event: str
+    amount_minor: int
+    currency: str
+    detail: str
+    """What the event was about, in at most 120 characters, or ""."""
+
+    def summary(self) -> str:
+        """The line for a person: what happened, where, what it was about, for how much."""
+        words = f"{self.event or self.type} on {self.channel}"
+        if self.detail:
+            words += f": {self.detail}"
+        return f"{words} ({self.amount_minor} {self.currency} in minor units)" if self.currency else words
+
+
+def book_line(timeline: list[Line], touch: Touch) -> None:
+    """Keep the touch's line if it is among the newest; ``timeline`` stays sorted, oldest first."""
+    line = line_of(touch)
+    if not timeline or line > timeline[-1]:
+        timeline.append(line)
+    else:
+        insort(timeline, line)
+    if len(timeline) > TIMELINE_ENTRIES:
+        del timeline[0]
+
+
+def line_of(touch: Touch) -> Line:
+    """A touch as its line. Event times before 1970 would not sort; INTAKE lets none through."""
+    name, event_id = touch.name, touch.event_id
+    if _SEPARATOR in name or _SEPARATOR in event_id:
+        name, event_id = name.replace(_SEPARATOR, " "), event_id.replace(_SEPARATOR, " ")
+    detail = detail_of(touch.properties)
+    return (
+        f"{touch.timestamp_ms:015d}\x1f{event_id}\x1f{touch.channel}\x1f{touch.type}\x1f{name}"
+        f"\x1f{touch.amount_minor}\x1f{touch.currency}\x1f{detail}"
+    )
+
+
+def read_line(line: Line) -> Entry:
+    """The line of :func:`line_of`, taken apart."""
+    timestamp_ms, event_id, channel, kind, name, amount_minor, currency, detail = line.split(_SEPARATOR, 7)
+    return Entry(int(timestamp_ms), event_id, channel, kind, name, int(amount_minor), currency, detail)
+
+
+def detail_of(properties: dict[str, Any]) -> str:
+    """What an event was about."""
+    for name in _DETAILS:
+        if name in properties:
+            value = properties[name]
+            if type(value) is str and value:
+                return value[:_DETAIL_CHARACTERS]
+    return ""
+
+
+def merge_timelines(one: list[Line], other: list[Line]) -> list[Line]:
+    """The newest lines of two disjoint histories."""
+    return sorted(one + other)[-TIMELINE_ENTRIES:]
