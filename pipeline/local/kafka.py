@@ -16,7 +16,7 @@ from pipeline.local.process import ServerError
 from pipeline.local.server import LocalServer
 
 HEAP_MB = 512
-FORMAT_S = 60.0
+FORMAT_S = 120.0
 LOCK_NAME = "kafka.lock"
 
 
@@ -76,7 +76,11 @@ def _format_storage(tool: list[str], config: Path) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     option = f"--cluster-id={cluster}"  # one word: one id in 64 begins with a dash and would be taken for an option
     command = [*tool, "format", option, "--config", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_S, check=False)  # noqa: S603
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_S, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        message = f"Apache Kafka did not format the storage that {config} names within {FORMAT_S:.0f} s"
+        raise ServerError(message) from error
     if done.returncode:
         message = f"Apache Kafka could not format the storage that {config} names:\n{done.stdout}{done.stderr}"
         raise ServerError(message)

@@ -12,7 +12,8 @@ from pipeline.local.lockfile import HERE, read_lock
 from pipeline.local.ports import LOOPBACK, free_ports, is_free
 from pipeline.local.process import DetachedProcess, ServerError, ServerProcess, WatchedProcess
 
-READY_S = 60.0
+READY_S = 120.0
+"""An idle machine needs a few seconds, a busy one many times that. A server that ends is noticed at once."""
 ATTEMPTS = 3
 
 
