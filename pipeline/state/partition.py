@@ -1,0 +1,70 @@
+"""All state of one stage and partition: its store, the views over it, and its changelog's record format."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from pipeline.state.seen import expand
+from pipeline.state.store import Change, PartitionStore
+
+
+class View(Protocol):
+    """What a unit of work asks of a view."""
+
+    def changes(self) -> Iterable[Change]:
+        """Changes since the last commit."""
+        ...
+
+    def committed(self) -> None:
+        """They are durable."""
+        ...
+
+    def forget(self) -> None:
+        """They never happened."""
+        ...
+
+
+class PartitionState:
+    """RocksDB is at or behind the changelog, never ahead: :meth:`persist` runs only after Kafka's commit."""
+
+    def __init__(self, store: PartitionStore, views: Sequence[View]) -> None:
+        self.store = store
+        self._views = views
+        self.position = store.position()
+        """Changelog offset behind the last record that this state contains or has just produced."""
+
+    def changes(self) -> list[Change]:
+        """Every row changed since the last commit, once."""
+        return [change for view in self._views for change in view.changes()]
+
+    def persist(self, changes: Iterable[Change]) -> None:
+        """Kafka has committed: write the rows and the position in one batch."""
+        self.store.apply(expanded(changes, self.store), self.position)
+        for view in self._views:
+            view.committed()
+
+    def forget(self) -> None:
+        """The unit of work was aborted."""
+        self.position = self.store.position()
+        for view in self._views:
+            view.forget()
+
+    def close(self) -> None:
+        """Release the database."""
+        self.store.close()
+
+
+def expanded(changes: Iterable[Change], store: PartitionStore) -> Iterator[Change]:
+    """Changelog records as rows in RocksDB."""
+    for change in changes:
+        yield from expand(change, store)
+
+
+def changelog_key(change: Change) -> bytes:
+    """``family/key``: the changelog record's key."""
+    return b"%s/%s" % (change.family.encode(), change.key)
+
+
+def change_of(key: bytes, value: bytes | None) -> Change:
+    """The change a changelog record stands for."""
+    family, _, row_key = key.partition(b"/")
+    return Change(family.decode(), row_key, value)

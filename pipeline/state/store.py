@@ -1,0 +1,117 @@
+"""One RocksDB per stage and partition: column families, raw keys, one block cache shared by the process."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import rocksdict
+
+from pipeline.state import layout
+
+
+class Change(NamedTuple):
+    """One row's new bytes, or None where the row is gone. The unit both of the changelog and of RocksDB's batch."""
+
+    family: str
+    key: bytes
+    value: bytes | None
+
+
+class RocksOptions(msgspec.Struct, frozen=True):
+    """The options that differ from RocksDB's own defaults, each visible here."""
+
+    block_cache_bytes: int = 256 << 20
+    bloom_bits_per_key: float = 10.0
+    write_buffer_bytes: int = 32 << 20
+    open_files: int = 512
+
+
+class RocksEngine:
+    """Opens databases that share one block cache; make one per process."""
+
+    def __init__(self, options: RocksOptions) -> None:
+        self._options = options
+        self._cache = rocksdict.Cache(options.block_cache_bytes)
+
+    def open(self, path: Path, families: Sequence[str]) -> "PartitionStore":
+        """Open or create the database; one of another format version is dropped, to be restored from its changelog.
+
+        Raises:
+            Exception: RocksDB's own error, such as a lock held by another process on the same folder.
+        """
+        store = PartitionStore(path, families, self._rocks_options())
+        if store.format_version() not in {None, layout.FORMAT_VERSION}:
+            store.close()
+            shutil.rmtree(path)
+            store = PartitionStore(path, families, self._rocks_options())
+        return store
+
+    def _rocks_options(self) -> Any:
+        options = rocksdict.Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.create_missing_column_families(True)
+        options.set_write_buffer_size(self._options.write_buffer_bytes)
+        options.set_max_open_files(self._options.open_files)
+        blocks = rocksdict.BlockBasedOptions()
+        blocks.set_bloom_filter(self._options.bloom_bits_per_key, False)
+        blocks.set_block_cache(self._cache)
+        blocks.set_cache_index_and_filter_blocks(True)
+        options.set_block_based_table_factory(blocks)
+        return options
+
+
+class PartitionStore:
+    """The durable rows of one partition. ``apply`` is the only way to write and is atomic over all families."""
+
+    def __init__(self, path: Path, families: Sequence[str], options: Any) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        names = {*families, layout.META}
+        self._db = rocksdict.Rdict(str(path), options, column_families=dict.fromkeys(names, options))
+        self._families = {name: self._db.get_column_family(name) for name in names}
+        self._handles = {name: self._db.get_column_family_handle(name) for name in names}
+
+    def get(self, family: str, key: bytes) -> bytes | None:
+        """The row's bytes as last applied, or None."""
+        found: bytes | None = self._families[family].get(key)
+        return found
+
+    def family(self, name: str) -> Any:
+        """The column family itself, for views that read it once per event."""
+        return self._families[name]
+
+    def scan(self, family: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Rows whose key starts with the prefix, in key order."""
+        for key, value in self._families[family].items(from_key=prefix or None):
+            if not key.startswith(prefix):
+                return
+            yield key, value
+
+    def position(self) -> int:
+        """Every changelog record below this offset is contained; 0 for a new database."""
+        return int(self.get(layout.META, layout.META_POSITION) or 0)
+
+    def format_version(self) -> int | None:
+        """The version the database was written with; None for a new one."""
+        found = self.get(layout.META, layout.META_FORMAT)
+        return int(found) if found else None
+
+    def apply(self, changes: Iterable[Change], position: int) -> None:
+        """Write the rows and the changelog position they bring the database to, all or nothing."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for family, key, value in changes:
+            if value is None:
+                batch.delete(key, self._handles[family])
+            else:
+                batch.put(key, value, self._handles[family])
+        meta = self._handles[layout.META]
+        batch.put(layout.META_POSITION, str(position).encode(), meta)
+        batch.put(layout.META_FORMAT, str(layout.FORMAT_VERSION).encode(), meta)
+        self._db.write(batch)
+
+    def close(self) -> None:
+        """Flush and release the folder's lock."""
+        for family in self._families.values():
+            family.close()
+        self._db.close()

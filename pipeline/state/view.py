@@ -1,0 +1,89 @@
+"""Decoded rows over a store: read through, written back once per unit of work, however often they changed in it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+from pipeline.state.store import Change
+
+Row = TypeVar("Row")
+
+
+class TableView(Generic[Row]):
+    """The core's :class:`~pipeline.event.ports.Table` over one column family.
+
+    Two generations of decoded rows stand in for a least-recently-used list: a row read again moves to the young one, and
+    when the young one is full at a commit the old one is dropped. Nothing is dropped between commits, so no change that
+    has not reached the changelog can be lost.
+    """
+
+    def __init__(
+        self,
+        family: str,
+        read: Callable[[bytes], bytes | None],
+        encode: Callable[[Row], bytes],
+        decode: Callable[[bytes], Row],
+        cached_rows: int,
+    ) -> None:
+        self.family = family
+        self._read, self._encode, self._decode = read, encode, decode
+        self._young: dict[str, Row | None] = {}
+        self._old: dict[str, Row | None] = {}
+        self._dirty: set[str] = set()
+        self._generation_rows = max(1, cached_rows // 2)
+
+    def get(self, key: str) -> Row | None:
+        """The row as last put, or None."""
+        try:
+            return self._young[key]
+        except KeyError:
+            pass
+        if key in self._old:
+            row = self._old.pop(key)
+        else:
+            found = self._read(key.encode())
+            row = None if found is None else self._decode(found)
+        self._young[key] = row
+        return row
+
+    def put(self, key: str, row: Row) -> None:
+        """Keep the row; it is durable once the unit of work commits."""
+        self._young[key] = row
+        self._dirty.add(key)
+
+    def delete(self, key: str) -> None:
+        """Forget the row; no error where there is none."""
+        self._young[key] = None
+        self._dirty.add(key)
+
+    def changes(self) -> Iterator[Change]:
+        """The rows changed since the last commit, encoded: one change a row."""
+        for key in self._dirty:
+            row = self._young[key]
+            yield Change(self.family, key.encode(), None if row is None else self._encode(row))
+
+    def committed(self) -> None:
+        """What :meth:`changes` gave is durable; the cache may now shrink."""
+        self._dirty = set()
+        if len(self._young) > self._generation_rows:
+            self._old, self._young = self._young, {}
+
+    def forget(self) -> None:
+        """The unit of work was aborted: every decoded row may be ahead of the log."""
+        self._young, self._old, self._dirty = {}, {}, set()
+
+    def cached(self) -> int:
+        """Decoded rows held now."""
+        return len(self._young) + len(self._old)
+
+
+def msgpack_view(family: str, store: Any, row_type: type[Row], cached_rows: int) -> TableView[Row]:
+    """A view whose rows are msgspec structs kept as msgpack."""
+    import msgspec  # noqa: PLC0415
+
+    return TableView(
+        family,
+        store.family(family).get,
+        msgspec.msgpack.Encoder().encode,
+        msgspec.msgpack.Decoder(row_type).decode,
+        cached_rows,
+    )

@@ -1,0 +1,65 @@
+"""Create the topics a deployment needs, co-partitioned, and say what is wrong where they exist otherwise."""
+
+from collections.abc import Iterable
+
+import confluent_kafka
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from pipeline.settings import Settings
+from pipeline.topics import ALL, Topic
+
+REQUEST_SECONDS = 30.0
+COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+
+
+class TopicsError(RuntimeError):
+    """The topics on the broker do not fit together.
+
+    Operator action: all of Stitchline's topics need the same number of partitions; create the named ones again, or set
+    STITCHLINE_PARTITIONS to what they have.
+    """
+
+
+def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str]:
+    """Create what is missing; return the names created.
+
+    Raises:
+        TopicsError: an existing topic has another number of partitions than the rest, which would put an anchor's events
+            and its assignments on different workers.
+        confluent_kafka.KafkaException: the broker refused.
+    """
+    admin = AdminClient(dict(settings.kafka()))
+    existing = admin.list_topics(timeout=REQUEST_SECONDS).topics
+    wanted = {topic.of(settings.topic_prefix): topic for topic in topics}
+    found = {name: len(existing[name].partitions) for name in wanted if name in existing}
+    counts = set(found.values()) or {settings.partitions}
+    if len(counts) > 1:
+        listing = ", ".join(f"{name} has {count}" for name, count in sorted(found.items()))
+        message = f"topics must have one number of partitions, but {listing}"
+        raise TopicsError(message)
+    (partitions,) = counts
+    missing = [
+        NewTopic(
+            name,
+            num_partitions=partitions,
+            replication_factor=settings.replication_factor,
+            config=COMPACT if topic.cleanup == "compact" else {},
+        )
+        for name, topic in wanted.items()
+        if name not in found
+    ]
+    for name, created in admin.create_topics(missing, request_timeout=REQUEST_SECONDS).items() if missing else ():
+        try:
+            created.result(REQUEST_SECONDS)
+        except confluent_kafka.KafkaException as error:
+            if error.args[0].code() != confluent_kafka.KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+            found[name] = partitions
+    return [topic.topic for topic in missing]
+
+
+def partition_count(settings: Settings) -> int:
+    """Partitions of the event topics on the broker, or of those that would be created."""
+    topic = ALL[0].of(settings.topic_prefix)
+    found = AdminClient(dict(settings.kafka())).list_topics(topic, timeout=REQUEST_SECONDS).topics[topic]
+    return len(found.partitions) or settings.partitions

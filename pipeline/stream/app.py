@@ -1,0 +1,128 @@
+"""The Faust application of one worker: an agent per stage, a commit timer, the health pages, a clean end."""
+
+import asyncio
+import logging
+import signal
+from typing import Any
+
+import faust
+import structlog
+from yarl import URL
+
+from pipeline.obs import metrics as m
+from pipeline.obs.http import HealthServer
+from pipeline.settings import Settings
+from pipeline.stream.stages.base import StageSpec
+from pipeline.stream.transport import CODEC, BatchTransport
+from pipeline.stream.worker import Worker
+
+IDLE_CHECK_SECONDS = 0.02
+
+log = structlog.get_logger()
+
+
+def build_app(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) -> faust.App:
+    """Faust with our transport; its tables, leader topic, web server and commits are switched off."""
+    datadir = settings.home / "faust" / settings.worker_id
+    datadir.mkdir(parents=True, exist_ok=True)
+    url = f"kafka://{settings.bootstrap_servers.split(',')[0]}"
+    app = faust.App(
+        settings.application_id,
+        broker=url,
+        stream_wait_empty=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        datadir=str(datadir),
+    )
+    app.conf.broker_commit_interval = 1e9
+    transport = BatchTransport([URL(url)], app)
+    transport.owner = worker
+    transport.batch_records = settings.batch_records
+    transport.consumer_config = _consumer_config(settings)
+    app.transport = transport
+    for spec in specs:
+        _add_agent(app, worker, spec)
+    return app
+
+
+def _consumer_config(settings: Settings) -> dict[str, Any]:
+    return {
+        **settings.kafka(),
+        "group.id": settings.application_id,
+        "client.id": f"{settings.application_id}-{settings.worker_id}",
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "range",  # partition i of every topic on one worker: stages stay co-partitioned
+        "session.timeout.ms": settings.session_timeout_ms,
+        "heartbeat.interval.ms": max(300, settings.session_timeout_ms // 6),
+        "max.poll.interval.ms": 300_000,
+        "fetch.wait.max.ms": 50,
+        "queued.max.messages.kbytes": 128 << 10,
+    }
+
+
+def _add_agent(app: faust.App, worker: Worker, spec: StageSpec) -> None:
+    topics = app.topic(
+        *(topic.of(worker.settings.topic_prefix) for topic in spec.inputs), key_serializer="raw", value_serializer=CODEC
+    )
+
+    async def agent(batches: Any) -> None:
+        async for batch in batches:
+            if worker.failure is None:
+                try:
+                    worker.take(spec.name, batch)
+                except Exception as error:  # noqa: BLE001 - Faust would acknowledge the event and go on without it
+                    worker.fail(error)
+
+    app.agent(topics, name=f"stitchline.{spec.name}")(agent)
+
+
+async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) -> None:
+    """Run until SIGTERM or SIGINT, or until the worker fails.
+
+    Raises:
+        BaseException: the worker's failure, after the open transaction was aborted and the group was left.
+    """
+    logging.getLogger("faust").setLevel(logging.WARNING)
+    logging.getLogger("mode").setLevel(logging.WARNING)
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(None, worker.unit.start)
+    app = build_app(settings, worker, specs)
+    worker.consumer = app.consumer
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    pages = HealthServer(
+        worker.metrics,
+        ready=worker.why_not_ready,
+        alive=worker.why_not_alive,
+        host=settings.http_host,
+        port=settings.http_port,
+    )
+    worker.metrics.set(m.WORKER, 1, settings.worker_id, settings.stages, "1")
+    if settings.http_port:
+        await pages.start()
+    log.info("worker_started", worker=settings.worker_id, stages=settings.stages, pages=pages.url)
+    await app.start()
+    try:
+        await _commit_until(worker, stop)
+    finally:
+        await app.stop()
+        await pages.stop()
+    if worker.failure is not None:
+        raise worker.failure
+    log.info("worker_stopped", worker=settings.worker_id)
+
+
+async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
+    while not stop.is_set() and worker.failure is None:
+        wait = worker.seconds_to_commit()
+        if wait <= 0:
+            try:
+                worker.commit()
+            except Exception as error:  # noqa: BLE001 - the outcome is unknown; the next process rolls forward
+                worker.fail(error)
+            continue
+        await asyncio.sleep(max(wait, IDLE_CHECK_SECONDS))

@@ -1,0 +1,70 @@
+"""Quarantine: the bytes as they came, the facts in headers; and the breaker that stops draining a topic into it."""
+
+from collections.abc import Mapping
+
+from pipeline.event.reason import Reason
+from pipeline.stream.record import Emit, Header, Record
+from pipeline.topics import DLQ
+
+HEADER_PREFIX = "stitchline-"
+DETAIL_BYTES = 500
+
+
+class LossBreakerTripped(RuntimeError):
+    """Too large a share of the input is bad.
+
+    Operator action: look at ``stitchline dlq ls``; a producer or a schema has probably changed. Mend it, or raise
+    STITCHLINE_POISON_SHARE if the input really is that bad, and start the worker again: nothing was skipped.
+    """
+
+
+class LossBreaker:
+    """Counts records in windows of ``window``; trips when more than ``share`` of a full window were bad."""
+
+    def __init__(self, share: float, window: int) -> None:
+        self._share, self._window = share, window
+        self._seen = self._bad = 0
+
+    def count(self, seen: int, bad: int) -> None:
+        """Add a batch.
+
+        Raises:
+            LossBreakerTripped: at the end of a window with too large a share of bad records.
+        """
+        self._seen += seen
+        self._bad += bad
+        if self._seen < self._window:
+            return
+        share = self._bad / self._seen
+        self._seen = self._bad = 0
+        if share > self._share:
+            message = f"{share:.0%} of the last records were bad, the limit is {self._share:.0%}; see `stitchline dlq ls`"
+            raise LossBreakerTripped(message)
+
+
+def quarantine(emit: Emit, record: Record, stage: str, reason: Reason, detail: str) -> None:
+    """Send the record's key and value, byte-identical, to the DLQ; original headers are kept beside ours."""
+    facts = {
+        "reason": reason.value,
+        "detail": detail[:DETAIL_BYTES],
+        "stage": stage,
+        "topic": record.topic(),
+        "partition": str(record.partition()),
+        "offset": str(record.offset()),
+    }
+    headers: list[Header] = [*(record.headers() or []), *facts_as_headers(facts)]
+    emit(DLQ, record.key(), record.value(), headers)
+
+
+def facts_as_headers(facts: Mapping[str, str]) -> list[Header]:
+    """Our facts under names that no producer uses."""
+    return [(HEADER_PREFIX + name, value.encode()) for name, value in facts.items()]
+
+
+def headers_as_facts(headers: list[Header] | None) -> dict[str, str]:
+    """The facts of a quarantined record, by their short names."""
+    return {
+        name.removeprefix(HEADER_PREFIX): value.decode(errors="replace")
+        for name, value in headers or []
+        if name.startswith(HEADER_PREFIX)
+    }

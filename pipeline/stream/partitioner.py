@@ -1,0 +1,26 @@
+"""Kafka's murmur2 partitioner: the same key on the same partition as Java, Go and Node clients put it."""
+
+from functools import lru_cache
+
+_SEED, _M, _R, _MASK = 0x9747B28C, 0x5BD1E995, 24, 0xFFFFFFFF
+
+
+def murmur2(data: bytes) -> int:
+    """The 32-bit hash of ``org.apache.kafka.common.utils.Utils.murmur2``, unsigned."""
+    length = len(data)
+    h = (_SEED ^ length) & _MASK
+    whole = length & ~3
+    for at in range(0, whole, 4):
+        k = int.from_bytes(data[at : at + 4], "little") * _M & _MASK
+        k = (k ^ k >> _R) * _M & _MASK
+        h = (h * _M & _MASK) ^ k
+    if length & 3:
+        h = (h ^ int.from_bytes(data[whole:], "little")) * _M & _MASK
+    h = (h ^ h >> 13) * _M & _MASK
+    return h ^ h >> 15
+
+
+@lru_cache(maxsize=1 << 16)
+def partition_of(key: str, partitions: int) -> int:
+    """Where Kafka's default partitioner puts a non-empty key."""
+    return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

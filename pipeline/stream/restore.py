@@ -1,0 +1,96 @@
+"""Roll a partition's RocksDB forward to the end of its changelog before its stage may work on it."""
+
+from collections.abc import Callable, Mapping
+
+import confluent_kafka
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from pipeline.state.partition import change_of, expanded
+from pipeline.state.store import Change, PartitionStore
+
+BATCH_RECORDS = 10_000
+POLL_SECONDS = 0.2
+METADATA_TIMEOUT_SECONDS = 30.0
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the partition went to another worker
+    """The partition was revoked while it was being restored."""
+
+
+def roll_forward(
+    config: Mapping[str, str | int],
+    topic: str,
+    partition: int,
+    store: PartitionStore,
+    *,
+    is_wanted: Callable[[], bool],
+    progress: Callable[[int], None],
+) -> int:
+    """Apply every committed changelog record from the store's position on; return how many.
+
+    The end is the high watermark, not the last stable offset: a predecessor that died inside its commit may have left a
+    transaction that is decided but not yet marked, and reading only what is stable would miss it. Reaching it can therefore
+    take as long as that transaction's timeout.
+
+    Raises:
+        Interrupted: ``is_wanted`` turned false.
+        confluent_kafka.KafkaException: the broker refused; the caller ends the process.
+    """
+    end = _high_watermark(config, topic, partition)
+    position = store.position()
+    if position >= end:
+        return 0
+    consumer = confluent_kafka.Consumer(
+        {
+            **config,
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,  # tells the position behind transaction markers too
+        }
+    )
+    try:
+        consumer.assign([confluent_kafka.TopicPartition(topic, partition, position)])
+        return _apply_until(consumer, store, end, is_wanted, progress)
+    finally:
+        consumer.close()
+
+
+def _apply_until(
+    consumer: confluent_kafka.Consumer,
+    store: PartitionStore,
+    end: int,
+    is_wanted: Callable[[], bool],
+    progress: Callable[[int], None],
+) -> int:
+    restored, reached = 0, -1
+    while reached < end:
+        if not is_wanted():
+            raise Interrupted
+        changes: list[Change] = []
+        for message in consumer.consume(BATCH_RECORDS, POLL_SECONDS):
+            error = message.error()
+            if error is None:
+                changes.append(change_of(message.key(), message.value()))
+                reached = message.offset() + 1
+            elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                reached = message.offset()
+            else:
+                raise confluent_kafka.KafkaException(error)
+        if changes:
+            store.apply(expanded(changes, store), reached)
+            restored += len(changes)
+            progress(len(changes))
+    return restored
+
+
+def _high_watermark(config: Mapping[str, str | int], topic: str, partition: int) -> int:
+    wanted = confluent_kafka.TopicPartition(topic, partition)
+    admin = AdminClient(dict(config))
+    found = admin.list_offsets(
+        {wanted: OffsetSpec.latest()},
+        isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED,
+        request_timeout=METADATA_TIMEOUT_SECONDS,
+    )
+    return int(found[wanted].result(METADATA_TIMEOUT_SECONDS).offset)

@@ -1,0 +1,55 @@
+"""What a stage is to the worker, and what a worker lends a stage."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from pipeline.obs.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.state.partition import PartitionState
+from pipeline.state.store import PartitionStore
+from pipeline.stream.dlq import LossBreaker
+from pipeline.stream.record import Clock, Emit, Record
+from pipeline.topics import Topic
+
+if TYPE_CHECKING:
+    from pipeline.rules.model import Rules
+    from pipeline.stream.codecs import Codecs
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What every stage of a process shares."""
+
+    settings: Settings
+    rules: "Rules"
+    codecs: "Codecs"
+    clock: Clock
+    emit: Emit
+    partition_of: Callable[[str], int]
+    """Where the murmur2 partitioner puts a key."""
+    breaker: LossBreaker
+    metrics: Metrics
+
+
+class Stage(Protocol):
+    """One stage on one partition: state views and the core's logic over them."""
+
+    state: PartitionState
+
+    def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
+        """Take records of one partition, in order. Runs to its end or raises; never half done."""
+        ...
+
+    def before_commit(self) -> None:
+        """Emit what is coalesced over the unit of work."""
+        ...
+
+
+class StageSpec(msgspec.Struct, frozen=True):
+    """How a stage is wired: what it reads, where its rows live, and how it is built over them."""
+
+    name: str
+    inputs: tuple[Topic, ...]
+    families: tuple[str, ...]
+    build: Callable[[Context, int, PartitionStore], Stage]

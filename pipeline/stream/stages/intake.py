@@ -1,0 +1,162 @@
+"""INTAKE: events in; touches, new links, quarantined bytes and re-keyed records out."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pipeline.event.anchor import AnchorRow, SeenLink
+from pipeline.event.avro import from_avro
+from pipeline.event.errors import InvalidEventError
+from pipeline.event.identifier import split_key
+from pipeline.event.intake import Intake, IntakeEffects
+from pipeline.event.reason import Reason
+from pipeline.event.result import DeadLetter, Drop, Ok, Redirect, Result
+from pipeline.identity.messages import Assignment, Link
+from pipeline.identity.profile_id import profile_id
+from pipeline.obs import metrics as m
+from pipeline.profile.messages import Touch
+from pipeline.state import layout
+from pipeline.state.partition import PartitionState
+from pipeline.state.seen import SeenView
+from pipeline.state.store import PartitionStore
+from pipeline.state.view import msgpack_view
+from pipeline.stream.dlq import HEADER_PREFIX, quarantine
+from pipeline.stream.normalisers import normalisers
+from pipeline.stream.record import Record
+from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.stream.wire import Decoder, Undecodable
+from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES, Topic
+
+NAME = "intake"
+REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
+NO_LIMIT_MS = 1 << 62
+
+
+class IntakeStage:
+    """Events and assignments of one partition through :class:`~pipeline.event.intake.Intake`."""
+
+    def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
+        settings, rules = context.settings, context.rules.intake
+        if settings.clock == "stream":  # a replay's events are as old as they are
+            rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS)
+        anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
+        seen = SeenView(store, rules.dedupe_window_ms)
+        self.state = PartitionState(store, [anchors, seen])
+        self._context, self._emit = context, context.emit
+        self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
+        self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode_assignment = msgspec.msgpack.Decoder(Assignment).decode
+        self._intake = Intake(
+            rules,
+            context.rules.identifiers,
+            normalisers(rules.default_country),
+            anchors,
+            seen,
+            partition_is_right=lambda key: context.partition_of(key) == partition,
+        )
+
+    def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
+        """Take one partition's records of one topic, in order."""
+        if topic == self._assignments:
+            self._assigned(batch)
+            return
+        channel, decode = self._context.codecs.events[topic]
+        now_ms = self._context.clock()
+        taken = bad = 0
+        counts: dict[tuple[str, str], int] = {}
+        for record in batch:
+            result = self._result_of(record, channel, decode, now_ms)
+            if isinstance(result, Ok):
+                taken += 1
+                self._book(result.value)
+                continue
+            bad += self._set_aside(result, record, self._topics[topic], counts)
+        self._count(taken, counts)
+        self._context.breaker.count(len(batch), bad)
+
+    def before_commit(self) -> None:
+        """Nothing is coalesced."""
+
+    def _result_of(self, record: Record, channel: str, decode: Decoder, now_ms: int) -> Result[IntakeEffects]:
+        value = record.value()
+        try:
+            event = from_avro(channel, decode(value))
+            return self._intake.on_event(
+                event,
+                key=(record.key() or b"").decode(errors="replace"),
+                now_ms=now_ms,
+                size_bytes=len(value or b""),
+                rekeyed=_was_rekeyed(record),
+            )
+        except Undecodable as error:
+            return DeadLetter(Reason.UNDECODABLE, str(error))
+        except InvalidEventError as error:
+            return DeadLetter(Reason.INVALID_FIELD, str(error))
+
+    def _book(self, effects: IntakeEffects) -> None:
+        event = effects.event
+        anchor = event.identifiers[0]
+        owner = effects.profile_id or profile_id(event.tenant, anchor)
+        touch = Touch(
+            event.tenant,
+            anchor,
+            event.event_id,
+            event.timestamp_ms,
+            event.channel,
+            event.type,
+            event.name,
+            event.identifiers,
+            event.properties,
+            event.context,
+            event.traits,
+            event.amount_minor,
+            event.currency,
+        )
+        self._emit(TOUCHES, owner, self._encode(touch))
+        for link in effects.links:
+            self._tell(link)
+
+    def _tell(self, link: SeenLink) -> None:
+        told = Link(*msgspec.structs.astuple(link))
+        self._emit(LINKS, link.tenant, self._encode(told))
+
+    def _set_aside(
+        self, result: Drop | DeadLetter | Redirect, record: Record, topic: Topic, counts: dict[tuple[str, str], int]
+    ) -> bool:
+        """Perform what is not a touch; True if the record was bad."""
+        kind = type(result).__name__
+        counts[kind, result.reason] = counts.get((kind, result.reason), 0) + 1
+        if isinstance(result, DeadLetter):
+            quarantine(self._emit, record, NAME, result.reason, result.detail)
+            return True
+        if isinstance(result, Redirect):
+            self._emit(topic, result.key, record.value(), [*(record.headers() or []), (REKEYED_HEADER, b"1")])
+        return False
+
+    def _assigned(self, batch: Sequence[Record]) -> None:
+        for record in batch:
+            key, value = record.key(), record.value()
+            if key is not None and value is not None:
+                tenant, ident = split_key(key.decode())
+                for link in self._intake.on_assignment(tenant, ident, self._decode_assignment(value)):
+                    self._tell(link)
+
+    def _count(self, taken: int, counts: dict[tuple[str, str], int]) -> None:
+        metrics = self._context.metrics
+        metrics.add(m.RESULTS, taken, NAME, "Ok", "")
+        for (kind, reason), count in counts.items():
+            metrics.add(m.RESULTS, count, NAME, kind, reason)
+
+
+def _was_rekeyed(record: Record) -> bool:
+    headers = record.headers()
+    return headers is not None and any(name == REKEYED_HEADER for name, _ in headers)
+
+
+INTAKE = StageSpec(
+    NAME,
+    (*EVENTS.values(), ASSIGNMENTS),
+    (layout.ANCHORS, layout.SEEN, layout.SEEN_BLOCKS),
+    IntakeStage,
+)

@@ -1,0 +1,81 @@
+"""STITCH: links and commands in; assignments, moves and the public log of changes out."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import msgspec
+
+from pipeline.event.identifier import key_of
+from pipeline.identity.effects import StitchEffects
+from pipeline.identity.messages import Command, Link
+from pipeline.identity.state import Counter, Node, StitchTables
+from pipeline.identity.stitch import Stitcher
+from pipeline.obs import metrics as m
+from pipeline.state import layout
+from pipeline.state.partition import PartitionState
+from pipeline.state.prefixed import PrefixedTable
+from pipeline.state.store import PartitionStore
+from pipeline.state.view import msgpack_view
+from pipeline.stream.record import Record
+from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.topics import ASSIGNMENTS, CHANGES, LINKS, TOUCHES
+
+NAME = "stitch"
+
+
+class StitchStage:
+    """The links of one partition through a :class:`~pipeline.identity.stitch.Stitcher` per tenant."""
+
+    def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
+        rows = context.settings.cached_rows
+        self._nodes = msgpack_view(layout.NODES, store, Node, rows)
+        self._aliases = msgpack_view(layout.ALIASES, store, str, rows)
+        self._counters = msgpack_view(layout.COUNTERS, store, Counter, rows)
+        self.state = PartitionState(store, [self._nodes, self._aliases, self._counters])
+        self._context, self._emit = context, context.emit
+        self._stitchers: dict[str, Stitcher] = {}
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Link | Command).decode
+
+    def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
+        """Take links and commands in log order, which is the order of every decision of a tenant."""
+        now_ms = self._context.clock()
+        messages = [self._decode(value) for record in batch if (value := record.value()) is not None]
+        for tenant, run in groupby(messages, key=lambda message: message.tenant):
+            self._perform(tenant, self._stitcher(tenant).on_links(list(run), now_ms))
+
+    def before_commit(self) -> None:
+        """Nothing is coalesced."""
+
+    def _stitcher(self, tenant: str) -> Stitcher:
+        found = self._stitchers.get(tenant)
+        if found is None:
+            tables = StitchTables(
+                PrefixedTable(self._nodes, tenant),
+                PrefixedTable(self._aliases, tenant),
+                PrefixedTable(self._counters, tenant),
+            )
+            found = self._stitchers[tenant] = Stitcher(tenant, self._context.rules.identity, tables)
+        return found
+
+    def _perform(self, tenant: str, effects: StitchEffects) -> None:
+        emit, encode = self._emit, self._encode
+        for ident, assignment in effects.assignments:
+            emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment))
+        for move in effects.moves:
+            value = encode(move)
+            emit(TOUCHES, move.source, value)
+            emit(TOUCHES, move.target, value)
+        for change in effects.changes:
+            emit(CHANGES, change.profile_id, self._context.codecs.change(msgspec.structs.asdict(change)))
+        self._count(effects)
+
+    def _count(self, effects: StitchEffects) -> None:
+        metrics, kinds = self._context.metrics, [change.change for change in effects.changes]
+        for kind in set(kinds):
+            metrics.add(m.IDENTITY_CHANGES, kinds.count(kind), kind)
+        metrics.add(m.MERGES, kinds.count("merged"))
+        metrics.add(m.MOVES, len(effects.moves))
+
+
+STITCH = StageSpec(NAME, (LINKS,), (layout.NODES, layout.ALIASES, layout.COUNTERS), StitchStage)

@@ -1,0 +1,225 @@
+"""One worker process: who owns which partitions, what is restored, when the unit of work commits."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import confluent_kafka
+import structlog
+from faust.types import TP
+
+from pipeline.obs import metrics as m
+from pipeline.settings import Settings
+from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
+from pipeline.stream.restore import Interrupted, roll_forward
+from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.stream.transport import Batch, BatchConsumer, Owner
+from pipeline.stream.unit_of_work import Aborted, UnitOfWork
+from pipeline.topics import CHANGELOGS
+
+log = structlog.get_logger()
+
+
+class Task:
+    """One stage on one restored partition."""
+
+    def __init__(self, spec: StageSpec, partition: int, context: Context, store: PartitionStore) -> None:
+        self.spec, self.partition, self.stage = spec, partition, spec.name
+        self._context, self._store = context, store
+        self.logic: Stage = spec.build(context, partition, store)
+
+    @property
+    def state(self) -> Any:
+        """The stage's state."""
+        return self.logic.state
+
+    def before_commit(self) -> None:
+        """Emit what is coalesced over the unit of work."""
+        self.logic.before_commit()
+
+    def start_over(self) -> None:
+        """The unit of work was aborted: nothing decoded may be kept."""
+        self.logic = self.spec.build(self._context, self.partition, self._store)
+
+
+class Worker(Owner):
+    """Holds the tasks of the assigned partitions and the one transaction they share.
+
+    ``consumer`` is set by the application once Faust has made it.
+    """
+
+    consumer: BatchConsumer
+
+    def __init__(
+        self, settings: Settings, specs: tuple[StageSpec, ...], context: Context, unit: UnitOfWork, metrics: m.Metrics
+    ) -> None:
+        self.settings, self.context, self.unit, self.metrics = settings, context, unit, metrics
+        self.specs = {spec.name: spec for spec in specs}
+        self.tasks: dict[tuple[str, int], Task] = {}
+        self.failure: BaseException | None = None
+        self._engine = RocksEngine(RocksOptions(block_cache_bytes=settings.block_cache_bytes))
+        self._restoring: asyncio.Task[None] | None = None
+        self._restored = False
+        self._thread = ThreadPoolExecutor(1, "restore")
+        self._committed_at = time.monotonic()
+        self._taken: dict[tuple[str, str], int] = {}
+
+    # Batches
+
+    def take(self, stage: str, batch: Batch) -> None:
+        """Give a batch to its task within the open transaction, and commit when it is time."""
+        if not self.consumer.take(batch):
+            return
+        started = time.perf_counter()
+        self.tasks[stage, batch.partition].logic.on_batch(batch.topic, batch)
+        self.unit.consumed(batch.topic, batch.partition, batch[-1].offset() + 1, len(batch))
+        self.unit.poll()
+        key = stage, batch.topic
+        self._taken[key] = self._taken.get(key, 0) + len(batch)
+        self.metrics.observe(m.BATCH_SECONDS, time.perf_counter() - started, stage)
+        self.metrics.observe(m.BATCH_RECORDS, len(batch), stage)
+        if self.unit.records >= self.settings.commit_records or self.seconds_to_commit() <= 0:
+            self.commit()
+
+    def seconds_to_commit(self) -> float:
+        """Time left of the commit interval."""
+        return self._committed_at + self.settings.commit_interval_ms / 1000 - time.monotonic()
+
+    def commit(self) -> None:
+        """Commit the unit of work; where Kafka refuses, start over from what is durable."""
+        self._committed_at = started = time.monotonic()
+        records = self.unit.records
+        try:
+            self.unit.commit(list(self.tasks.values()), self.consumer.client.consumer_group_metadata)
+        except Aborted as error:
+            log.warning("transaction_aborted", error=str(error), records=records)
+            self.metrics.add(m.ABORTS, 1, "refused")
+            self._start_over()
+            return
+        if records:
+            self._count(records, time.monotonic() - started)
+        self._committed_at = time.monotonic()
+
+    def _count(self, records: int, seconds: float) -> None:
+        self.metrics.add(m.COMMITS, 1)
+        self.metrics.observe(m.COMMIT_SECONDS, seconds)
+        self.metrics.observe(m.COMMIT_RECORDS, records)
+        prefix = len(self.settings.topic_prefix) + 1
+        for (stage, topic), taken in self._taken.items():
+            self.metrics.add(m.RECORDS_CONSUMED, taken, stage, topic[prefix:])
+        self._taken = {}
+
+    def _start_over(self) -> None:
+        self._taken = {}
+        for task in self.tasks.values():
+            task.start_over()
+        self.consumer.new_epoch()
+        if self.tasks:
+            self._rewinding = asyncio.get_running_loop().create_task(self._rewind())
+
+    async def _rewind(self) -> None:
+        try:
+            await self.consumer.rewind()
+        except confluent_kafka.KafkaException as error:
+            self.fail(error)
+
+    # Ownership
+
+    async def assigned(self, tps: set[TP]) -> None:
+        """Open and restore the partitions' state beside the event loop, then let them flow."""
+        self.metrics.add(m.REBALANCES, 1)
+        self._restored = not tps
+        if tps:
+            epoch = self.consumer.epoch
+            self._restoring = asyncio.get_running_loop().create_task(self._restore(tps, epoch))
+
+    async def revoked(self, tps: set[TP]) -> None:
+        """Commit, then let go: the next owner starts where we stopped."""
+        await self._restore_ended()
+        try:
+            self.commit() if self.failure is None else self.unit.abort()
+        except Exception as error:  # noqa: BLE001 - the group must not wait for us; the next owner rolls forward
+            self.fail(error)
+        self._let_go(tps)
+
+    async def lost(self, tps: set[TP]) -> None:
+        """The group has given our partitions to others already: nothing since the last commit happened."""
+        await self._restore_ended()
+        self.unit.abort()
+        self.metrics.add(m.ABORTS, 1, "lost")
+        self._let_go(tps)
+
+    def _let_go(self, tps: set[TP]) -> None:
+        self._restored = False
+        for task in self.tasks.values():
+            task.state.close()
+        self.tasks.clear()
+        self._taken = {}
+        log.info("partitions_released", partitions=len({tp.partition for tp in tps}))
+
+    async def _restore_ended(self) -> None:
+        if self._restoring is not None:
+            await asyncio.wait([self._restoring])
+            self._restoring = None
+
+    async def _restore(self, tps: set[TP], epoch: int) -> None:
+        partitions = sorted({tp.partition for tp in tps})
+        started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        try:
+            for spec, partition in self._wanted(tps):
+                store = await loop.run_in_executor(self._thread, self._restore_one, spec, partition, epoch)
+                self.tasks[spec.name, partition] = Task(spec, partition, self.context, store)
+        except Interrupted:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process must not run on without its state
+            self.fail(error)
+            return
+        self.consumer.resume(tps)
+        self._restored = True
+        log.info("partitions_ready", partitions=len(partitions), seconds=round(time.monotonic() - started, 3))
+
+    def _wanted(self, tps: set[TP]) -> list[tuple[StageSpec, int]]:
+        names = {(tp.topic, tp.partition) for tp in tps}
+        prefix = self.settings.topic_prefix
+        found = {(spec.name, p) for spec in self.specs.values() for t in spec.inputs for n, p in names if n == t.of(prefix)}
+        return [(self.specs[name], partition) for name, partition in sorted(found)]
+
+    def _restore_one(self, spec: StageSpec, partition: int, epoch: int) -> PartitionStore:
+        """In the restore thread."""
+        folder = self.settings.home / "state" / self.settings.application_id / f"worker-{self.settings.worker_id}"
+        store = self._engine.open(folder / f"{spec.name}-{partition}", spec.families)
+        started = time.monotonic()
+        try:
+            roll_forward(
+                self.settings.kafka(),
+                CHANGELOGS[spec.name].of(self.settings.topic_prefix),
+                partition,
+                store,
+                is_wanted=lambda: self.consumer.epoch == epoch,
+                progress=lambda rows: self.metrics.add(m.RESTORE_ROWS, rows, spec.name),
+            )
+        except BaseException:
+            store.close()
+            raise
+        self.metrics.observe(m.RESTORE_SECONDS, time.monotonic() - started, spec.name)
+        return store
+
+    # Health and end
+
+    def why_not_ready(self) -> list[str]:
+        """Reasons, empty when every assigned partition is being processed."""
+        if self._restored:
+            return []
+        return ["restoring state" if self._restoring is not None else "no partitions assigned yet"]
+
+    def why_not_alive(self) -> list[str]:
+        """Reasons, empty while the worker can go on."""
+        return [f"failed: {type(self.failure).__name__}"] if self.failure else []
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing more can be done here: abort, end the process with an error, and let the next one roll forward."""
+        if self.failure is None:
+            log.error("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            self.failure = error

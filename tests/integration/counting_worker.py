@@ -1,0 +1,62 @@
+"""A worker with one tiny stage, run as a process of its own by the engine's tests: it counts records per key.
+
+Each record goes out with the number of records of its key before it, so that one lost or doubled anywhere shows.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from pipeline.obs.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.state.partition import PartitionState
+from pipeline.state.store import PartitionStore
+from pipeline.state.view import msgpack_view
+from pipeline.stream.app import run
+from pipeline.stream.record import Record
+from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.stream.unit_of_work import UnitOfWork
+from pipeline.stream.worker import Worker
+from pipeline.topics import EVENTS, TOUCHES
+
+FAMILY = "counts"
+
+
+class Count(msgspec.Struct):
+    seen: int = 0
+
+
+class CountingStage:
+    def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
+        self._emit = context.emit
+        self._counts = msgpack_view(FAMILY, store, Count, 1000)
+        self.state = PartitionState(store, [self._counts])
+
+    def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
+        for record in batch:
+            key = (record.key() or b"").decode()
+            row = self._counts.get(key) or Count()
+            self._emit(TOUCHES, key, b"%d" % row.seen)
+            self._counts.put(key, Count(row.seen + 1))
+
+    def before_commit(self) -> None:
+        """Nothing is coalesced."""
+
+
+COUNTING = StageSpec("profile", (EVENTS["web"],), (FAMILY,), CountingStage)
+
+
+def main() -> int:
+    settings = Settings()
+    name = f"{settings.application_id}-{settings.worker_id}"
+    unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix, transaction_timeout_ms=10_000)
+    context = Context(settings, None, None, None, unit.emit, None, None, None)  # type: ignore[arg-type]
+    worker = Worker(settings, (COUNTING,), context, unit, Metrics())
+    asyncio.run(run(settings, worker, (COUNTING,)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

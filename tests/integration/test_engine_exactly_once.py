@@ -1,0 +1,137 @@
+"""The engine alone, on the real broker: what goes in comes out once, whatever dies in between."""
+
+import collections
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import confluent_kafka
+import pytest
+
+from pipeline.settings import Settings
+from pipeline.stream.admin import ensure_topics
+from pipeline.topics import CHANGELOGS, EVENTS, TOUCHES
+
+RECORDS, KEYS, PARTITIONS = 120_000, 2_000, 4
+WORKER = Path(__file__).with_name("counting_worker.py")
+
+
+@pytest.fixture
+def settings(kafka, topic_prefix, tmp_path):
+    made = Settings(
+        bootstrap_servers=kafka.bootstrap_servers,
+        topic_prefix=topic_prefix,
+        application_id=topic_prefix,
+        partitions=PARTITIONS,
+        home=tmp_path,
+        session_timeout_ms=3000,
+        commit_interval_ms=100,
+        batch_records=500,
+    )
+    ensure_topics(made, (EVENTS["web"], TOUCHES, CHANGELOGS["profile"]))
+    return made
+
+
+class Fleet:
+    """Worker processes by id; every one is ended with the fixture."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, worker_id: str) -> None:
+        chosen = {
+            f"STITCHLINE_{name.upper()}": str(getattr(self._settings, name))
+            for name in self._settings.model_fields_set
+        }
+        environment = {**os.environ, **chosen, "STITCHLINE_WORKER_ID": worker_id}
+        self.running[worker_id] = subprocess.Popen([sys.executable, str(WORKER)], env=environment)
+
+    def end(self, worker_id: str, number: signal.Signals) -> int:
+        process = self.running.pop(worker_id)
+        process.send_signal(number)
+        return process.wait(30)
+
+
+@pytest.fixture
+def fleet(settings):
+    made = Fleet(settings)
+    yield made
+    for worker_id in list(made.running):
+        made.end(worker_id, signal.SIGKILL)
+
+
+def produce(settings: Settings, share: range) -> None:
+    producer = confluent_kafka.Producer({**settings.kafka(), "partitioner": "murmur2_random", "linger.ms": 20})
+    topic = EVENTS["web"].of(settings.topic_prefix)
+    for number in share:
+        producer.produce(topic, b"x", b"k%d" % (number * number % KEYS))
+        producer.poll(0)
+    assert producer.flush(30) == 0
+
+
+def expected() -> collections.Counter[tuple[bytes, int]]:
+    per_key = collections.Counter(b"k%d" % (number * number % KEYS) for number in range(RECORDS))
+    return collections.Counter((key, before) for key, count in per_key.items() for before in range(count))
+
+
+def committed_output(settings: Settings, until: int, seconds: float, disturb) -> collections.Counter[tuple[bytes, int]]:
+    """What a read-committed consumer sees, until there is as much as expected and nothing more comes."""
+    consumer = confluent_kafka.Consumer(
+        {
+            **settings.kafka(),
+            "group.id": f"{settings.application_id}-check",
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([TOUCHES.of(settings.topic_prefix)])
+    seen: collections.Counter[tuple[bytes, int]] = collections.Counter()
+    total, quiet, end = 0, 0, time.monotonic() + seconds
+    while time.monotonic() < end and (total < until or quiet < 5):
+        messages = consumer.consume(5000, 0.3)
+        seen.update((message.key(), int(message.value())) for message in messages if message.error() is None)
+        quiet = 0 if messages else quiet + 1
+        total += len(messages)
+        disturb(total)
+    consumer.close()
+    return seen
+
+
+def test_kill_9_stop_and_rebalance_lose_and_double_nothing(settings, fleet):
+    seed = int(os.environ.get("STITCHLINE_SEED", "7"))
+    chance = random.Random(seed)
+    plan = iter(sorted(chance.sample(range(5_000, RECORDS - 20_000), 4)))
+    steps = iter(["kill", "stop", "kill", "freeze"])
+    produce(settings, range(RECORDS // 2))
+    fleet.start("a")
+    fleet.start("b")
+    state = {"next": next(plan), "made": False}
+
+    def disturb(total: int) -> None:
+        assert all(process.poll() is None for process in fleet.running.values()), "a worker ended by itself"
+        if not state["made"] and total > RECORDS // 4:
+            state["made"] = True
+            produce(settings, range(RECORDS // 2, RECORDS))
+        if total < state["next"]:
+            return
+        state["next"] = next(plan, RECORDS * 2)
+        victim, step = chance.choice("ab"), next(steps)
+        if step == "freeze":
+            fleet.running[victim].send_signal(signal.SIGSTOP)
+            time.sleep(settings.session_timeout_ms / 1000 + 1.5)  # longer than its session: the group must have moved on
+            fleet.running[victim].send_signal(signal.SIGCONT)
+            return
+        fleet.end(victim, signal.SIGKILL if step == "kill" else signal.SIGTERM)
+        fleet.start(victim)
+
+    seen = committed_output(settings, RECORDS, 90, disturb)
+    wanted = expected()
+    replay = f"STITCHLINE_SEED={seed} pytest {__file__}"
+    assert seen == wanted, f"lost {len(wanted - seen)}, doubled {len(seen - wanted)}; replay: {replay}"
+    for worker_id in "ab":
+        assert fleet.end(worker_id, signal.SIGTERM) == 0
