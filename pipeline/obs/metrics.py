@@ -55,7 +55,6 @@ LAG = Gauge(
 # Batches and results
 RECORDS_CONSUMED = Counter("stitchline_records_consumed_total", "Records taken from a topic.", ("stage", "topic"))
 RECORDS_PRODUCED = Counter("stitchline_records_produced_total", "Records written to a topic.", ("stage", "topic"))
-BATCHES = Counter("stitchline_batches_total", "Batches processed.", ("stage",))
 BATCH_RECORDS = Histogram("stitchline_batch_records", "Records in a batch.", ("stage",), RECORD_COUNTS)
 BATCH_SECONDS = Histogram("stitchline_batch_seconds", "Time to process a batch, without its commit.", ("stage",))
 RESULTS = Counter(

@@ -1,0 +1,139 @@
+"""Dashboards and alerts ask only for series that exist, by labels they have, in a way their kind allows."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.obs import metrics as m
+
+ROOT = Path(__file__).parents[2]
+DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
+ALERTS = ROOT / "deploy/prometheus/alerts.yml"
+
+SCRAPED = {"instance", "job", "le"}
+"""Labels that Prometheus adds."""
+WORDS = {"by", "without", "and", "or", "unless", "on", "ignoring", "group_left", "group_right", "bool", "offset"}
+RATES = r"(?:rate|increase|irate|changes)\(\s*([a-z_]+)"
+
+
+def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for panel in dashboard["panels"]:
+        yield panel
+        yield from panel.get("panels", [])
+
+
+def dashboard_queries(path: Path) -> Iterator[tuple[str, str]]:
+    dashboard = json.loads(path.read_text(encoding="utf-8"))
+    for panel in panels(dashboard):
+        for target in panel.get("targets", []):
+            yield f"{path.name}: {panel['title']}", target["expr"]
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            name, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["definition"]).groups()  # type: ignore[union-attr]
+            yield f"{path.name}: ${variable['name']}", f"sum by ({label}) ({name})"
+    for annotation in dashboard["annotations"]["list"]:
+        yield f"{path.name}: {annotation['name']}", annotation["expr"]
+
+
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+QUERIES = [
+    *[query for path in DASHBOARDS for query in dashboard_queries(path)],
+    *[(f"{ALERTS.name}: {rule['alert']}", rule["expr"]) for rule in alerts()],
+]
+each_query = pytest.mark.parametrize("query", [expr for _, expr in QUERIES], ids=[name for name, _ in QUERIES])
+
+
+def series_of(query: str) -> set[str]:
+    """The series a PromQL expression names: words that are no function, no keyword, no label and no duration."""
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\"[^\"]*\"", "", query)
+    bare = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", "", bare)
+    words = re.findall(r"(?<![\w.])([a-zA-Z_:][\w:]*)\b(?!\s*\()", bare)
+    return {word for word in words if word not in WORDS}
+
+
+def labels_of(query: str) -> set[str]:
+    """The labels it selects or groups by."""
+    selected = {label for block in re.findall(r"\{([^}]*)\}", query) for label in re.findall(r"(\w+)\s*[=!]", block)}
+    grouped = {
+        label.strip()
+        for block in re.findall(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)", query)
+        for label in block.split(",")
+    }
+    return selected | grouped
+
+
+def definition_of(series: str) -> m.Definition | None:
+    names = {each.name: each for each in m.DEFINITIONS}
+    return names.get(series) or names.get(re.sub(r"_(bucket|sum|count)$", "", series))
+
+
+@each_query
+def test_a_query_names_only_registered_series(query: str) -> None:
+    series = series_of(query)
+    assert series
+    assert series <= m.series_names() | {"up"}
+
+
+@each_query
+def test_a_query_uses_only_labels_that_its_series_have(query: str) -> None:
+    known = set(SCRAPED)
+    for series in series_of(query):
+        definition = definition_of(series)
+        known |= set(definition.labels) if definition else set()
+    assert labels_of(query) <= known
+
+
+@each_query
+def test_rates_are_taken_of_counters_and_of_nothing_else(query: str) -> None:
+    rated = set(re.findall(RATES, query))
+    for series in series_of(query) - {"up"}:
+        definition = definition_of(series)
+        counts = isinstance(definition, m.Counter | m.Histogram) or series.endswith("_total")
+        assert (series in rated) == counts
+
+
+def test_a_misspelt_series_or_label_would_be_found() -> None:
+    query = 'sum by (stage, le) (rate(stitchline_batch_secs_bucket{topc="x"}[5m])) > 3 and up == 1 offset 1h'
+    assert series_of(query) == {"stitchline_batch_secs_bucket", "up"}
+    assert labels_of(query) == {"stage", "le", "topc"}
+
+
+def test_every_metric_is_on_a_dashboard() -> None:
+    shown = {definition_of(series) for _, query in QUERIES for series in series_of(query)}
+    assert [each.name for each in m.DEFINITIONS if each not in shown] == []
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+def test_panels_have_their_own_ids_and_do_not_overlap(path: Path) -> None:
+    found = list(panels(json.loads(path.read_text(encoding="utf-8"))))
+    assert len({panel["id"] for panel in found}) == len(found)
+    taken: set[tuple[int, int]] = set()
+    for panel in found:
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert at["x"] + at["w"] <= 24
+        assert not cells & taken
+        taken |= cells
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert set(rule["annotations"]) == {"summary", "action"}
+    used = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
+    assert used <= labels_of(rule["expr"]) | SCRAPED
+
+
+def test_alerts_have_names_of_their_own() -> None:
+    names = [rule["alert"] for rule in alerts()]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"Stitchline[A-Z][A-Za-z]+", name) for name in names)
