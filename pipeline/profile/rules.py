@@ -22,7 +22,7 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     field: str = ""
     """The field to take; ``amount`` is the event's money, kept by currency in minor units. Not for count."""
     filter: Filter = Filter()
-    windows: tuple[str, ...] = ("1h", "24h", "7d", "30d", "90d", LIFETIME)
+    windows: tuple[str, ...] = (LIFETIME,)
     """Spans from 1m to 90d, and ``lifetime``."""
 
     def __post_init__(self) -> None:

@@ -1,0 +1,116 @@
+"""Touches, histories and rules for the profile's properties: every strategy in one place."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pipeline.profile.apply import apply_touch
+from pipeline.profile.booking import Plan
+from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.profile.filter import Condition, Filter
+from pipeline.profile.kinds import KINDS
+from pipeline.profile.ledger import Ledger
+from pipeline.profile.messages import Touch
+from pipeline.profile.rules import AggregateRule
+from pipeline.score.rules import ScoreGroup, ScoreRule, ScoreRules
+
+START_MS = 1_750_000_000_000
+WINDOWS = ("1h", "45m", "24h", "7d", "30d", "90d", "lifetime")
+FIELDS = {"nothing": "", "number": "properties.price", "scalar": "properties.label"}
+
+
+def aggregate(kind: str, **more: Any) -> AggregateRule:
+    """A rule of a kind over a field that the touches below have, in every window."""
+    given = {"name": f"a_{kind}", "kind": kind, "field": FIELDS[KINDS[kind].takes], "windows": WINDOWS}
+    return AggregateRule(**(given | more))
+
+
+MONEY = aggregate("sum", name="money", field="amount")
+EVERY_KIND = (*(aggregate(kind) for kind in KINDS), MONEY)
+SCORES = ScoreRules(
+    scores=(
+        ScoreRule(name="view", points=3, filter=Filter(events=("View",)), half_life_ms=7 * DAY_MS, group="browse"),
+        ScoreRule(
+            name="deep", points=5, filter=Filter(where=(Condition(field="properties.price", gte=50),)), group="browse"
+        ),
+        ScoreRule(name="buy", points=40, filter=Filter(events=("Buy",)), half_life_ms=30 * DAY_MS, max_points=90),
+        ScoreRule(name="open", points=7, filter=Filter(events=("Open",)), half_life_ms=HOUR_MS, max_occurrences=3),
+        ScoreRule(name="once", points=11, filter=Filter(events=("Open",)), half_life_ms=0, max_occurrences=1),
+        ScoreRule(name="leave", points=-25, filter=Filter(events=("Leave",)), half_life_ms=30 * DAY_MS),
+        ScoreRule(name="value", points=2, filter=Filter(channels=("pos",)), score="worth"),
+    ),
+    groups=(ScoreGroup(name="browse", max_points=20),),
+)
+
+
+def touch(number: int, offset_ms: int, leaf: str = "user_id:a", **more: Any) -> Touch:
+    """A touch with everything in its usual place."""
+    given: dict[str, Any] = {
+        "tenant": "default",
+        "leaf": leaf,
+        "event_id": f"shop/{number:06d}",
+        "timestamp_ms": START_MS + offset_ms,
+        "channel": "web",
+        "type": "track",
+        "name": "View",
+        "identifiers": [leaf],
+        "properties": {},
+        "context": {},
+        "traits": {},
+    }
+    return Touch(**(given | more))
+
+
+LEAVES = ("user_id:a", "anonymous_id:b", "email:c@example.org")
+SCALARS = ("", "a", "b", 0, 1, -3, True, False, 0.5, 1e300)
+CONSENTS = ({}, {"ads": True}, {"ads": False}, {"ads": {"email": False, "sms": True}})
+_DRAWN = st.tuples(
+    st.one_of(
+        st.integers(0, 120 * DAY_MS), st.integers(0, 2 * HOUR_MS), st.integers(0, 120).map(lambda d: -d * DAY_MS)
+    ),
+    st.integers(0, 2**40),
+)
+
+
+def made(number: int, offset_ms: int, bits: int, leaf: str | None) -> Touch:
+    """The touch that a number stands for: a cheap way to draw twelve fields, which still shrinks towards the plain."""
+    if offset_ms < 0:  # a midnight
+        offset_ms = -offset_ms - START_MS % DAY_MS
+
+    def pick(values: Sequence[Any]) -> Any:
+        nonlocal bits
+        bits, at = divmod(bits, len(values))
+        return values[at]
+
+    own = leaf or pick(LEAVES)
+    amount = pick((0, 0, 1, 250, 19_999))
+    price, label, title = pick((None, 0.1, 49.99, 50, 1000)), pick(SCALARS), pick(("", "Shoes"))
+    return touch(
+        number,
+        offset_ms,
+        own,
+        channel=pick(("web", "email", "pos")),
+        name=pick(("View", "Buy", "Open", "Leave")),
+        identifiers=[own, *pick(((), ("device_id:x",), ("phone:+4930123", "device_id:y")))],
+        properties={} if price is None else {"price": price, "label": label, "title": title},
+        context=pick(({}, {"consent": pick(CONSENTS), "campaign": {"name": "x"}}, {"page": {"referrer": "https://r"}})),
+        traits=pick(({}, {"plan": pick(SCALARS)}, {"plan": "pro", "city": pick(SCALARS)})),
+        amount_minor=amount,
+        currency=pick(("EUR", "JPY")) if amount else "",
+    )
+
+
+def histories(leaf: str | None = None, most: int = 30) -> st.SearchStrategy[list[Touch]]:
+    """Touches with distinct event ids, in no order of time; of one leaf, or of several."""
+    return st.lists(_DRAWN, max_size=most).map(
+        lambda drawn: [made(number, offset_ms, bits, leaf) for number, (offset_ms, bits) in enumerate(drawn)]
+    )
+
+
+def folded(plan: Plan, history: list[Touch]) -> Ledger:
+    """A ledger with the touches booked in the order given."""
+    ledger = Ledger()
+    for each in history:
+        apply_touch(plan, ledger, each)
+    return ledger

@@ -1,0 +1,68 @@
+"""A ledger is a commutative monoid, each kind of aggregate by name, byte for byte."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.profile.booking import Plan
+from pipeline.profile.kinds import KINDS
+from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
+from pipeline.profile.messages import Touch
+from pipeline.score.scorer import Scores
+from tests.property.profile_histories import EVERY_KIND, MONEY, SCORES, aggregate, folded, histories
+
+WHOLE = Plan(EVERY_KIND, Scores(SCORES).counted)
+PLANS = {kind: Plan((aggregate(kind),), ()) for kind in KINDS} | {"money": Plan((MONEY,), ()), "everything": WHOLE}
+
+
+def fresh(plan: Plan, history: list[Touch]) -> Ledger:
+    return decode_ledger(encode_ledger(folded(plan, history)))
+
+
+@pytest.mark.parametrize("kind", PLANS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_fold_over_any_split_and_order_of_a_history_gives_the_same_bytes(kind: str, data: st.DataObject) -> None:
+    plan, history = PLANS[kind], data.draw(histories("user_id:a"))
+    whole = encode_ledger(folded(plan, history))
+    shuffled = data.draw(st.permutations(history))
+    cut = data.draw(st.integers(0, len(history)))
+    assert encode_ledger(folded(plan, shuffled)) == whole
+    assert encode_ledger(merge(fresh(plan, shuffled[:cut]), fresh(plan, shuffled[cut:]))) == whole
+
+
+@pytest.mark.parametrize("kind", PLANS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_merging_is_commutative_and_associative_and_an_empty_ledger_is_neutral(kind: str, data: st.DataObject) -> None:
+    plan, history = PLANS[kind], data.draw(histories("user_id:a"))
+    parts: tuple[list[Touch], ...] = ([], [], [])
+    for each in history:
+        parts[data.draw(st.integers(0, 2))].append(each)
+
+    def part(number: int) -> Ledger:
+        return fresh(plan, parts[number])
+
+    def same(one: Ledger, other: Ledger) -> None:
+        assert encode_ledger(one) == encode_ledger(other)
+
+    same(merge(part(0), part(1)), merge(part(1), part(0)))
+    same(merge(merge(part(0), part(1)), part(2)), merge(part(0), merge(part(1), part(2))))
+    same(merge(part(0), Ledger()), part(0))
+    same(merge(Ledger(), part(0)), part(0))
+
+
+@given(histories("user_id:a"))
+def test_a_ledger_survives_its_encoding(history: list[Touch]) -> None:
+    ledger = folded(WHOLE, history)
+    assert decode_ledger(encode_ledger(ledger)) == ledger
+
+
+@given(histories("user_id:a"))
+def test_traits_of_one_event_id_have_one_winner_whatever_the_order(history: list[Touch]) -> None:
+    for each in history:
+        each.event_id, each.timestamp_ms = "shop/1", 1_750_000_000_000
+    values: list[Any] = [folded(WHOLE, order).traits for order in (history, history[::-1])]
+    assert encode_ledger(Ledger(traits=values[0])) == encode_ledger(Ledger(traits=values[1]))

@@ -1,0 +1,95 @@
+"""Windows and aggregates equal an independent fold over the touches themselves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.profile.aggregates import Reader
+from pipeline.profile.booking import Plan
+from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.profile.kinds import KINDS
+from pipeline.profile.ledger import Ledger
+from pipeline.profile.messages import Touch
+from tests.property.profile_histories import LEAVES, MONEY, START_MS, aggregate, folded, histories
+
+LENGTHS = {
+    "45m": (45 * MINUTE_MS, MINUTE_MS),
+    "1h": (HOUR_MS, MINUTE_MS),
+    "24h": (24 * HOUR_MS, HOUR_MS),
+    "7d": (7 * DAY_MS, HOUR_MS),
+    "30d": (30 * DAY_MS, DAY_MS),
+    "90d": (90 * DAY_MS, DAY_MS),
+}
+
+
+def counted(history: list[Touch], label: str, as_of_ms: int) -> list[Touch]:
+    """The documented semantics, spelt out: event times floored to the bucket, then a closed interval."""
+    if label == "lifetime":
+        return history
+    length_ms, width_ms = LENGTHS[label]
+    return [t for t in history if as_of_ms - length_ms <= t.timestamp_ms - t.timestamp_ms % width_ms <= as_of_ms]
+
+
+def by_time(history: list[Touch]) -> list[Touch]:
+    return sorted(history, key=lambda t: (t.timestamp_ms, t.event_id))
+
+
+def prices(history: list[Touch]) -> list[int]:
+    return [round(t.properties["price"] * 1_000_000) for t in history if "price" in t.properties]
+
+
+def labels(history: list[Touch]) -> list[Any]:
+    return [t.properties["label"] for t in by_time(history) if "label" in t.properties]
+
+
+NAIVE: dict[str, Callable[[list[Touch]], Any]] = {
+    "count": len,
+    "sum": lambda history: sum(prices(history)) / 1_000_000,
+    "min": lambda history: min(prices(history)) / 1_000_000 if prices(history) else None,
+    "max": lambda history: max(prices(history)) / 1_000_000 if prices(history) else None,
+    "first": lambda history: labels(history)[0] if labels(history) else None,
+    "last": lambda history: labels(history)[-1] if labels(history) else None,
+}
+
+
+def leaves_of(plan: Plan, history: list[Touch]) -> list[Ledger]:
+    return [folded(plan, [t for t in history if t.leaf == leaf]) for leaf in LEAVES]
+
+
+def moment(history: list[Touch], later_ms: int) -> int:
+    return max((t.timestamp_ms for t in history), default=START_MS) + later_ms
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(history=histories(), later_ms=st.one_of(st.integers(0, 40 * DAY_MS), st.just(DAY_MS - 1)))
+def test_every_window_of_a_kind_equals_an_independent_fold(kind: str, history: list[Touch], later_ms: int) -> None:
+    rule = aggregate(kind)
+    as_of_ms = moment(history, later_ms)
+    found = Reader(rule).read(leaves_of(Plan((rule,), ()), history), as_of_ms)
+    assert found == {label: NAIVE[kind](counted(history, label, as_of_ms)) for label in rule.windows}
+
+
+@given(history=histories(), later_ms=st.integers(0, 40 * DAY_MS))
+def test_money_is_summed_by_currency_and_never_across(history: list[Touch], later_ms: int) -> None:
+    as_of_ms = moment(history, later_ms)
+    found = Reader(MONEY).read(leaves_of(Plan((MONEY,), ()), history), as_of_ms)
+    ever = sorted({t.currency for t in history if t.currency})
+    for label in MONEY.windows:
+        inside = counted(history, label, as_of_ms)
+        assert found[label] == {c: sum(t.amount_minor for t in inside if t.currency == c) for c in ever}
+
+
+@given(days=st.lists(st.integers(0, 200), max_size=40), length=st.sampled_from((30, 90)))
+def test_a_window_of_n_days_at_the_end_of_a_day_holds_exactly_n_whole_days(days: list[int], length: int) -> None:
+    rule = aggregate("count")
+    midnight = START_MS - START_MS % DAY_MS
+    history = []
+    for number, day in enumerate(days):
+        at = Touch("default", "user_id:a", f"pos/{number}", midnight + day * DAY_MS, "pos", "track", "", [], {}, {}, {})
+        history.append(at)
+    last = max(days, default=0)
+    found = Reader(rule).read([folded(Plan((rule,), ()), history)], midnight + (last + 1) * DAY_MS - 1)
+    assert found[f"{length}d"] == len([day for day in days if last - length < day <= last])
