@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import faust
-import structlog
+from pipeline.obs.log import logger
 from yarl import URL
 
 from pipeline.obs import metrics as m
@@ -18,7 +18,7 @@ from pipeline.stream.worker import Worker
 
 IDLE_CHECK_SECONDS = 0.02
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 def build_app(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) -> faust.App:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from pipeline.stream.event_columns import EventDecoder
 from pipeline.stream.registry import SchemaIds
-from pipeline.stream.wire import Decoder, Encoder
+from pipeline.stream.wire import Encoder
 from pipeline.topics import ACTIONS, CHANGES, EVENTS, SEGMENTS, UPDATES, Topic
 
 Encode: TypeAlias = Callable[[dict[str, Any]], bytes]
@@ -17,8 +18,8 @@ class Codecs:
         def encoder(topic: Topic) -> Encode:
             return Encoder(topic.value, ids.id_of(topic.of(prefix), topic.value))
 
-        self.events: dict[str, tuple[str, Decoder]] = {
-            topic.of(prefix): (channel, Decoder(topic.value, ids.writer)) for channel, topic in EVENTS.items()
+        self.events: dict[str, tuple[str, EventDecoder]] = {
+            topic.of(prefix): (channel, EventDecoder(topic.value, ids.writer)) for channel, topic in EVENTS.items()
         }
         """Broker topic to its channel and decoder."""
         self.update = encoder(UPDATES)

@@ -38,7 +38,9 @@ class LossBreaker:
         share = self._bad / self._seen
         self._seen = self._bad = 0
         if share > self._share:
-            message = f"{share:.0%} of the last records were bad, the limit is {self._share:.0%}; see `stitchline dlq ls`"
+            message = (
+                f"{share:.0%} of the last records were bad, the limit is {self._share:.0%}; see `stitchline dlq ls`"
+            )
             raise LossBreakerTripped(message)
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import confluent_kafka
-import structlog
+from pipeline.obs.log import logger
 from faust.serializers import codecs
 from faust.transport import base
 from faust.transport.consumer import Consumer
@@ -25,7 +25,7 @@ FETCH_SECONDS = 0.05
 DRAIN_CHECK_SECONDS = 0.2
 CODEC = "stitchline-batch"
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 class _PassThrough(codecs.Codec):  # type: ignore[misc]
@@ -82,9 +82,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         self.event_loop = asyncio.get_running_loop()
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        self.client.subscribe(
-            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        self.client.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         self.subscribed.set()
 
     # librdkafka calls these in the polling thread, inside consume(); they return when the loop has dealt with it.

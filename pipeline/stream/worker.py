@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import confluent_kafka
-import structlog
+from pipeline.obs.log import logger
 from faust.types import TP
 
 from pipeline.obs import metrics as m
@@ -18,7 +18,7 @@ from pipeline.stream.transport import Batch, BatchConsumer, Owner
 from pipeline.stream.unit_of_work import Aborted, UnitOfWork
 from pipeline.topics import CHANGELOGS
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 class Task:
@@ -183,7 +183,9 @@ class Worker(Owner):
     def _wanted(self, tps: set[TP]) -> list[tuple[StageSpec, int]]:
         names = {(tp.topic, tp.partition) for tp in tps}
         prefix = self.settings.topic_prefix
-        found = {(spec.name, p) for spec in self.specs.values() for t in spec.inputs for n, p in names if n == t.of(prefix)}
+        found = {
+            (spec.name, p) for spec in self.specs.values() for t in spec.inputs for n, p in names if n == t.of(prefix)
+        }
         return [(self.specs[name], partition) for name, partition in sorted(found)]
 
     def _restore_one(self, spec: StageSpec, partition: int, epoch: int) -> PartitionStore:

@@ -20,11 +20,12 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.seen import SeenView
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
+from pipeline.stream.event_columns import EventDecoder
 from pipeline.stream.dlq import HEADER_PREFIX, quarantine
 from pipeline.stream.normalisers import normalisers
 from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
-from pipeline.stream.wire import Decoder, Undecodable
+from pipeline.stream.wire import Undecodable
 from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES, Topic
 
 NAME = "intake"
@@ -78,7 +79,7 @@ class IntakeStage:
     def before_commit(self) -> None:
         """Nothing is coalesced."""
 
-    def _result_of(self, record: Record, channel: str, decode: Decoder, now_ms: int) -> Result[IntakeEffects]:
+    def _result_of(self, record: Record, channel: str, decode: EventDecoder, now_ms: int) -> Result[IntakeEffects]:
         value = record.value()
         try:
             event = from_avro(channel, decode(value))

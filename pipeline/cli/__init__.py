@@ -1,0 +1,29 @@
+"""The command line: one file per command, put together here."""
+
+import sys
+
+import typer
+
+from pipeline.cli import ingest, kafka, rules, sink, worker
+
+app = typer.Typer(
+    name="stitchline",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM.",
+)
+app.add_typer(kafka.app, name="kafka")
+app.add_typer(rules.app, name="rules")
+app.add_typer(sink.app, name="sink")
+app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
+app.command("worker", epilog=worker.WORKER_EXAMPLES)(worker.worker)
+app.command("up", epilog=worker.UP_EXAMPLES)(worker.up)
+
+
+def main() -> None:
+    """The console script's entry."""
+    app(prog_name="stitchline")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

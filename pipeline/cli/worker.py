@@ -1,0 +1,112 @@
+"""``stitchline worker`` and ``stitchline up``: one process of the pipeline, or several under a supervisor.
+
+Exit codes: 0 stopped, 1 it could not start or could not go on (the message says what to do).
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from threading import Event, Thread
+from typing import Annotated
+
+import confluent_kafka
+import typer
+
+from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.local.kafka import LocalKafka
+from pipeline.local.process import ServerError
+from pipeline.obs.log import configure
+from pipeline.rules.problem import RulesError
+from pipeline.settings import Settings
+from pipeline.stream.admin import TopicsError
+from pipeline.stream.app import run
+from pipeline.stream.build import UnknownStageError, build_worker, stage_specs
+from pipeline.stream.dlq import LossBreakerTripped
+from pipeline.stream.registry import RegistryError
+from pipeline.stream.supervisor import Supervisor, WorkersKeepDyingError
+
+FAILED = 1
+EXPECTED = (
+    NoKafkaError, RulesError, TopicsError, UnknownStageError, RegistryError, LossBreakerTripped, ServerError,
+    WorkersKeepDyingError, confluent_kafka.KafkaException,
+)  # fmt: skip
+"""What an operator can do something about; each says what."""
+
+WORKER_EXAMPLES = """\b
+Examples:
+  stitchline worker
+  stitchline worker --stages intake,profile --http-port 9101
+  STITCHLINE_BOOTSTRAP_SERVERS=kafka:9092 STITCHLINE_WORKER_ID=$(hostname) stitchline worker
+"""
+UP_EXAMPLES = """\b
+Examples:
+  stitchline up
+  stitchline up --workers 4
+"""
+
+
+def worker(
+    stages: Annotated[str, typer.Option(help="Stages to run. Default: STITCHLINE_STAGES, or all three.")] = "",
+    worker_id: Annotated[str, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")] = "",
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of /metrics, /livez, /readyz; 0: none.")] = 0,
+    supervised: Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")] = False,
+) -> None:
+    """Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions."""
+    chosen = {"stages": stages, "worker_id": worker_id, "http_port": http_port}
+    with _explained():
+        settings = connected(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
+        configure(settings.log_level)
+        if supervised:
+            _end_with_parent()
+        specs = stage_specs(settings)
+        asyncio.run(run(settings, build_worker(settings), specs))
+
+
+def up(
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+) -> None:
+    """Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c."""
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _signal, _frame: stop.set())
+    with _explained(), kafka_for(Settings()) as settings:
+        configure(settings.log_level)
+        typer.echo(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
+        with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
+            supervisor.run(stop)
+
+
+@contextlib.contextmanager
+def kafka_for(settings: Settings) -> Iterator[Settings]:
+    """Settings with brokers: the configured, or the running local ones, or local ones that end with this process."""
+    try:
+        found = connected(settings)
+    except NoKafkaError:
+        with LocalKafka(settings.home / "kafka") as local:
+            yield settings.model_copy(update={"bootstrap_servers": local.bootstrap_servers})
+        return
+    yield found
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """An error that the operator can mend is one line; any other keeps its traceback."""
+    try:
+        yield
+    except EXPECTED as error:
+        typer.echo(f"stitchline: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+
+
+def _end_with_parent() -> None:
+    """A supervisor that was killed closes our standard input: leave the group as on SIGTERM."""
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, name="parent-watch", daemon=True).start()

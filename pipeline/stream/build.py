@@ -1,0 +1,80 @@
+"""Put a worker together from settings: codecs, rules, unit of work, stages."""
+
+import time
+from collections.abc import Mapping
+
+from pipeline.obs.log import logger
+
+from pipeline.obs.metrics import Metrics
+from pipeline.rules.load import load_rules
+from pipeline.settings import Settings
+from pipeline.stream.admin import ensure_topics, partition_count
+from pipeline.stream.codecs import Codecs
+from pipeline.stream.dlq import LossBreaker
+from pipeline.stream.partitioner import partition_of
+from pipeline.stream.registry import schema_ids
+from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.stream.stages.intake import INTAKE
+from pipeline.stream.stages.profile import PROFILE
+from pipeline.stream.stages.stitch import STITCH
+from pipeline.stream.unit_of_work import UnitOfWork
+from pipeline.stream.worker import Worker
+
+STAGES: Mapping[str, StageSpec] = {spec.name: spec for spec in (INTAKE, STITCH, PROFILE)}
+
+log = logger(__name__)
+
+
+class UnknownStageError(ValueError):
+    """Operator action: STITCHLINE_STAGES takes a comma-separated list of intake, stitch and profile."""
+
+
+def stage_specs(settings: Settings) -> tuple[StageSpec, ...]:
+    """The stages a worker runs.
+
+    Raises:
+        UnknownStageError: a name is not a stage's, or there is none.
+    """
+    names = settings.stage_names()
+    unknown = [name for name in names if name not in STAGES]
+    if unknown or not names:
+        message = f"no stage is called {', '.join(unknown) or 'nothing'}; choose from {', '.join(STAGES)}"
+        raise UnknownStageError(message)
+    return tuple(STAGES[name] for name in names)
+
+
+def build_worker(settings: Settings) -> Worker:
+    """A worker that is ready to run; creates the topics that are missing.
+
+    Raises:
+        UnknownStageError: of the settings.
+        RulesError: the rules files have problems.
+        TopicsError: the topics on the broker do not fit together.
+        RegistryError: the schema registry did not answer or refused.
+        confluent_kafka.KafkaException: the broker did not answer or refused.
+    """
+    specs = stage_specs(settings)
+    rules = load_rules(settings.rules_dir)
+    created = ensure_topics(settings)
+    if created:
+        log.info("topics_created", topics=len(created))
+    partitions = partition_count(settings)
+    name = f"{settings.application_id}-{settings.worker_id}"
+    unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix)
+    metrics = Metrics()
+    context = Context(
+        settings=settings,
+        rules=rules,
+        codecs=Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix),
+        clock=wall_clock_ms,
+        emit=unit.emit,
+        partition_of=lambda key: partition_of(key, partitions),
+        breaker=LossBreaker(settings.poison_share, settings.poison_window),
+        metrics=metrics,
+    )
+    return Worker(settings, specs, context, unit, metrics)
+
+
+def wall_clock_ms() -> int:
+    """Now, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
