@@ -58,15 +58,19 @@ class Delivery:
         return Position(found.offset, int(metadata)) if found.offset >= 0 and metadata.isdecimal() else Position()
 
     def add(self, record: Outgoing) -> None:
-        """Hand a record to the open chunk, waiting while librdkafka's queue is full."""
-        if not self._open:
-            self._producer.begin_transaction()
-            self._open = True
+        """Hand a record to the open chunk, waiting while librdkafka's queue is full.
+
+        Raises:
+            DeliveryError: the chunk is lost, for example because another delivery of this name took over.
+        """
+        self._begin()
         while True:
             try:
                 self._producer.produce(record.topic, record.value, record.key)
             except BufferError:
                 self._producer.poll(RETRY_S)
+            except KafkaException as error:
+                raise DeliveryError(_said(error.args[0])) from error
             else:
                 return
 
@@ -76,14 +80,17 @@ class Delivery:
         Raises:
             DeliveryError: neither is.
         """
-        if not self._open:
-            self._producer.begin_transaction()
-            self._open = True
+        self._begin()
         place = TopicPartition(*self._place, position.number, str(position.offset))
         group = self._consumer.consumer_group_metadata()
         self._patiently(lambda: self._producer.send_offsets_to_transaction([place], group, TIMEOUT_S))
         self._patiently(lambda: self._producer.commit_transaction(TIMEOUT_S))
         self._open = False
+
+    def _begin(self) -> None:
+        if not self._open:
+            self._patiently(self._producer.begin_transaction)
+            self._open = True
 
     def __enter__(self) -> Self:
         return self
@@ -108,8 +115,14 @@ class Delivery:
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
                 if not _may_retry(problem) or time.monotonic() > deadline:
-                    raise DeliveryError(problem.str()) from error
+                    raise DeliveryError(_said(problem)) from error
                 time.sleep(RETRY_S)
+
+
+def _said(problem: KafkaError) -> str:
+    if problem.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH):  # noqa: SLF001 - public names of the client
+        return "another ingest of this file has taken over; let it run, it goes on where this one committed last"
+    return str(problem.str())
 
 
 def _may_retry(problem: KafkaError) -> bool:

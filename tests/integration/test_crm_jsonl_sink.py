@@ -105,8 +105,8 @@ def test_a_sink_killed_again_and_again_writes_every_action_once(actions, tmp_pat
     path = tmp_path / "leads.jsonl"
     total = 0
     for _ in range(3):
-        actions.send(range(total, total + 3000))
-        total += 3000
+        actions.send(range(total, total + 2000))
+        total += 2000
         before = lines(path)
         sink = actions.sink(path)
         deadline = time.monotonic() + 20
