@@ -6,7 +6,6 @@ import msgspec
 
 from connectors.sources.record import Payload, Reject
 from pipeline.event.avro import to_avro
-from pipeline.event.errors import InvalidEventError
 from pipeline.event.identifier import key_of
 from pipeline.event.model import CHANNELS
 from pipeline.event.normalise import EventNormaliser
@@ -57,7 +56,7 @@ class EventEncoder:
         try:
             event = parse_event(payload, self._with(message_id))
             value = self._encoders[event.channel](to_avro(event))
-        except (InvalidEventError, msgspec.MsgspecError, UnicodeEncodeError) as error:
+        except (ValueError, msgspec.MsgspecError) as error:
             return Reject(Reason.INVALID_FIELD, str(error))
         except OverflowError:
             return Reject(Reason.INVALID_FIELD, "a number has more than 64 bits")

@@ -101,7 +101,7 @@ def test_the_anchor_is_found_as_intake_finds_it_and_the_event_is_sent_as_it_came
         ({"userId": None}, Reason.NO_IDENTIFIER, "identifiers"),
         ({"tenant": "A/B"}, Reason.INVALID_FIELD, "tenant"),
         ({"properties": {"x": "y" * 300_000}}, Reason.TOO_LARGE, "limit"),
-        ({"timestamp": 10**30}, Reason.INVALID_FIELD, "64 bits"),
+        ({"timestamp": 10**30}, Reason.INVALID_FIELD, "timestamp_ms"),
         ({"properties": {"big": 10**30}}, Reason.INVALID_FIELD, "64 bits"),
         ({"properties": {"total": 5, "currency": "BTC"}}, Reason.INVALID_FIELD, "ISO 4217"),
         ({"colour": "red"}, Reason.INVALID_FIELD, "colour"),
