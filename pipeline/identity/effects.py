@@ -10,6 +10,8 @@ from pipeline.event.reason import Reason
 from pipeline.identity.messages import Assignment, ChangeKind, Command, IdentityChange, Link, Move
 from pipeline.identity.profile_id import profile_id
 
+LINKED: str = Reason.LINKED.value
+
 
 class StitchEffects(msgspec.Struct):
     """Everything one batch decided. An identifier may appear more than once; the highest ``seq`` is its last word."""
@@ -36,7 +38,7 @@ class Scribe:
         cause: Link | Command,
         *,
         rule: str = "",
-        reason: str = Reason.LINKED,
+        reason: str = LINKED,
     ) -> int:
         """One public line about the profiles of two founders, which may be the same one. Returns its number."""
         self.seq = seq = self.seq + 1
@@ -55,6 +57,21 @@ class Scribe:
         )  # fmt: skip
         return seq
 
+    def welcome(self, ident: Identifier, founder: Identifier, link: Link) -> None:
+        """:meth:`follow` for an identifier that was never linked, which is what most links bring: no detours."""
+        self.seq = seq = self.seq + 1
+        tenant, effects = self._tenant, self.effects
+        source, target = profile_id(tenant, ident), profile_id(tenant, founder)
+        effects.assignments.append((ident, Assignment(target, seq)))
+        effects.moves.append(Move(tenant, ident, source, target, seq))
+        effects.changes.append(
+            IdentityChange(
+                "merged", tenant, seq, target, source, founder, [ident], "", LINKED,
+                link.event_id, link.source, "", "", link.last_seen_ms,
+            )
+        )  # fmt: skip
+        self._aliases.put(source, ident)
+
     def follow(
         self,
         moved: Sequence[tuple[Identifier, list[Identifier]]],
@@ -62,7 +79,7 @@ class Scribe:
         founder: Identifier,
         cause: Link | Command,
         *,
-        reason: str = Reason.LINKED,
+        reason: str = LINKED,
         rule: str = "",
     ) -> None:
         """Identifiers, each with what it contests, leave the profile of ``ended`` for that of ``founder``.
@@ -79,7 +96,7 @@ class Scribe:
         source, target = profile_id(tenant, ended), profile_id(tenant, founder)
         effects.assignments += [(ident, Assignment(target, seq, contested)) for ident, contested in moved]
         effects.moves += [Move(tenant, ident, source, target, seq) for ident in idents]
-        if over and self._aliases.get(source) is None:
+        if over:
             self._aliases.put(source, ended)
 
     def contest(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:

@@ -48,13 +48,11 @@ class Forest:
             member, following = following, node.next
             yield member, node
 
-    def join(self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], head: Head) -> None:
-        """Put the smaller of two components under the larger's root, which gets ``head``; puts both roots."""
-        (a, root_a), (b, root_b) = one, two
-        if head_of(root_a).size < head_of(root_b).size:
-            a, root_a, b, root_b = b, root_b, a, root_a
+    def join(self, over: tuple[Identifier, Node], under: tuple[Identifier, Node]) -> None:
+        """Put one component under the root of another, whose head the caller has brought up to date; puts both roots."""
+        (a, root_a), (b, root_b) = over, under
         root_a.next, root_b.next = root_b.next, root_a.next
-        root_b.parent, root_b.head, root_a.head = a, None, head
+        root_b.parent, root_b.head = a, None
         self._nodes.put(b, root_b)
         self._nodes.put(a, root_a)
 

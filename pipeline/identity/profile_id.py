@@ -7,6 +7,9 @@ from pipeline.event.identifier import Identifier, key_of
 
 NAMESPACE = bytes.fromhex("7c1f2b0e9d3a5c4e8f6a1b2c3d4e5f60")
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The two bits that name the variant, written into a hexadecimal digit."""
+
 
 @lru_cache(maxsize=1 << 17)
 def profile_id(tenant: str, founder: Identifier) -> str:
@@ -14,8 +17,5 @@ def profile_id(tenant: str, founder: Identifier) -> str:
 
     The founder is the identifier with the oldest first_seen in the group, ties by strength of type, then by text.
     """
-    digest = bytearray(sha1(NAMESPACE + key_of(tenant, founder).encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = sha1(NAMESPACE + key_of(tenant, founder).encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"

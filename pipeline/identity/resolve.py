@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pipeline.event.identifier import Identifier
+from pipeline.event.reason import Reason
 from pipeline.identity.decisions import Bond, Decisions, bonds_of
 from pipeline.identity.messages import Link
 from pipeline.identity.rulebook import Rulebook
@@ -21,6 +22,8 @@ class Resolution(msgspec.Struct):
     """When each founder of more than itself was first seen."""
     accepted: list[Bond]
     held: list[Held]
+    closed: dict[Identifier, Reason]
+    """Identifiers that link to nothing, and why."""
 
     def groups(self) -> dict[Identifier, list[Identifier]]:
         """Members of every group by founder, sorted."""
@@ -38,4 +41,4 @@ def resolve(links: Iterable[Link], book: Rulebook, decisions: Decisions | None =
     settled = settle(screened.open, book)
     founder_of = {end: end for bond in bonds for end in (bond.strong, bond.weak)} | settled.founder_of
     accepted = [bond for bond in screened.open if founder_of[bond.strong] == founder_of[bond.weak]]
-    return Resolution(founder_of, settled.since_ms, accepted, screened.held + settled.held)
+    return Resolution(founder_of, settled.since_ms, accepted, screened.held + settled.held, screened.closed)

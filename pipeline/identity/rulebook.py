@@ -7,25 +7,32 @@ from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import Head
 
 
+class Kinds(dict[str, IdentityType]):
+    """Declarations by type name; a type that is not declared gets one as it is first asked for."""
+
+    def __init__(self, types: list[IdentityType]) -> None:
+        super().__init__({kind.name: kind for kind in types})
+        self._undeclared = max((kind.priority for kind in types), default=0) + 1
+
+    def __missing__(self, name: str) -> IdentityType:
+        found = self[name] = IdentityType(name=name, priority=self._undeclared, policy="latest")
+        return found
+
+
 class Rulebook:
     """Strength of identifiers under ``rules``; strength is a total order, so either end of a link is the weaker."""
 
     def __init__(self, rules: IdentityRules) -> None:
         self.rules = spelled_out(rules)
-        self._kinds: dict[str, IdentityType] = {kind.name: kind for kind in self.rules.types}
-        self._undeclared = max((kind.priority for kind in rules.types), default=0) + 1
+        self.kinds = Kinds(self.rules.types)
         self.limits: dict[str, list[Limit]] = {
             kind.name: [parse_limit(text) for text in kind.limits] for kind in self.rules.types if kind.limits
         }
-        self._least = [(name, min(limit.count for limit in limits)) for name, limits in self.limits.items()]
+        self._least = {name: min(limit.count for limit in limits) for name, limits in self.limits.items()}
 
     def kind(self, ident: Identifier) -> IdentityType:
         """The declaration of the identifier's type."""
-        name = ident.partition(":")[0]
-        found = self._kinds.get(name)
-        if found is None:
-            found = self._kinds[name] = IdentityType(name=name, priority=self._undeclared, policy="latest")
-        return found
+        return self.kinds[ident.partition(":")[0]]
 
     def strength(self, ident: Identifier) -> tuple[int, str, Identifier]:
         """Sorts strongest first: by priority, then type name, then text."""
@@ -54,8 +61,15 @@ class Rulebook:
         """Whether two components surely break no limit as one. False means: look closer."""
         if a.size + b.size > self.rules.max_identifiers:
             return False
-        return all(a.tally.get(name, 0) + b.tally.get(name, 0) <= count for name, count in self._least)
+        return all(a.tally.get(name, 0) + b.tally.get(name, 0) <= count for name, count in self._least.items())
+
+    def fits_one(self, head: Head, kind: str) -> bool:
+        """Whether one more identifier of a type surely breaks no limit of the component."""
+        if head.size >= self.rules.max_identifiers:
+            return False
+        least = self._least.get(kind)
+        return least is None or head.tally.get(kind, 0) < least
 
     def roomy(self, head: Head) -> bool:
         """Whether a component is so far from every limit that no new time of a link can break one."""
-        return all(head.tally.get(name, 0) <= count for name, count in self._least)
+        return all(head.tally.get(name, 0) <= count for name, count in self._least.items())

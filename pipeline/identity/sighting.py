@@ -11,15 +11,19 @@ def first_sighting(strong: Identifier, link: Link) -> Edge:
 
 
 def widen(edge: Edge, link: Link) -> bool:
-    """Take a further sighting in. False if it told nothing new; its count then stands for a repetition."""
+    """Take further sightings in: earliest, latest, most. False if that told nothing new about when or whether.
+
+    A link that no event made INTAKE pass on names none; the event known before then stays.
+    """
     new = link.asserted and not edge.asserted
     edge.asserted = edge.asserted or link.asserted
     if link.first_seen_ms < edge.first_seen_ms:
         edge.first_seen_ms, new = link.first_seen_ms, True
     if link.last_seen_ms > edge.last_seen_ms:
-        edge.last_seen_ms, edge.source, edge.event_id, new = link.last_seen_ms, link.source, link.event_id, True
-    if new:
-        edge.count += link.count
+        edge.last_seen_ms, new = link.last_seen_ms, True
+        if link.event_id:
+            edge.source, edge.event_id = link.source, link.event_id
+    edge.count = max(edge.count, link.count)
     return new
 
 

@@ -25,10 +25,10 @@ class Edge(msgspec.Struct, array_like=True, gc=False):
     first_seen_ms: int
     last_seen_ms: int
     count: int
-    """Sightings told. 0: never seen, the edge only keeps a decision."""
+    """Events that showed it, as far as told. 0: never seen, the edge only keeps a decision."""
     source: str
     event_id: str
-    """The last sighting's."""
+    """Of the latest sighting that named an event."""
     asserted: bool = False
     ended_ms: int = NEVER
     """The pair does not link unless seen after this."""

@@ -1,0 +1,128 @@
+"""Union-find, the answer for every link that surely breaks no limit: all links are accepted, so groups are components.
+
+The oldest founder's profile survives, whichever tree is the larger. A union writes two rows, and a third where the
+link is kept in neither root.
+"""
+
+from pipeline.event.identifier import Identifier
+from pipeline.event.ports import Table
+from pipeline.identity.effects import Scribe
+from pipeline.identity.forest import Forest, head_of
+from pipeline.identity.messages import Link
+from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.sighting import edge_with, first_sighting, widen
+from pipeline.identity.state import NEVER, UNJUDGED, Edge, Head, Node, fresh
+
+
+class FastPath:
+    """Takes links one at a time and tells what they change; hands back those that need a closer look."""
+
+    def __init__(self, book: Rulebook, forest: Forest, nodes: Table[Node]) -> None:
+        self._book = book
+        self._forest = forest
+        self._nodes = nodes
+
+    def take(self, link: Link, scribe: Scribe) -> tuple[Identifier, Identifier] | None:
+        """Note the link; None if that is all. Else its ends, whose components must be resolved again."""
+        strong, weak = link.anchor, link.other
+        kinds = self._book.kinds
+        above, below = kinds[strong.partition(":")[0]], kinds[weak.partition(":")[0]]
+        if above.priority >= below.priority:
+            strong, weak = self._book.ends(strong, weak)
+            if strong == weak:
+                return None
+            above, below = self._book.kind(strong), self._book.kind(weak)
+        node, peer = self._nodes.get(weak), self._nodes.get(strong) or fresh(strong)
+        if node is None and peer.knot is None and not (above.household or below.household):
+            root, row, head = self._forest.root(strong, peer)
+            if not head.tangled and self._book.fits_one(head, below.name):
+                self._found(root, row, head, strong, link, scribe)
+                self._attach(weak, root, row, head, first_sighting(strong, link))
+                scribe.welcome(weak, head.founder, link)
+                return None
+        return self._consider(weak, node or fresh(weak), strong, peer, link, scribe)
+
+    def _attach(self, ident: Identifier, root: Identifier, row: Node, head: Head, edge: Edge) -> None:
+        """Add an identifier that has no row to a component."""
+        self._nodes.put(ident, Node(root, row.next, [edge], None))
+        row.next = ident
+        head.size += 1
+        kind = ident.partition(":")[0]
+        head.tally[kind] = head.tally.get(kind, 0) + 1
+        self._nodes.put(root, row)
+
+    def _consider(
+        self, weak: Identifier, node: Node, strong: Identifier, peer: Node, link: Link, scribe: Scribe
+    ) -> tuple[Identifier, Identifier] | None:
+        edge = edge_with(node, strong)
+        known = edge is not None
+        if edge is None:
+            edge = first_sighting(strong, link)
+            node.edges.append(edge)
+        elif not widen(edge, link):
+            return None
+        a, root_a, head_a = self._forest.root(strong, peer)
+        b, root_b, head_b = self._forest.root(weak, node)
+        if not (head_a.tangled or head_b.tangled) and self._plain(strong, peer, weak, node, edge):
+            if a == b:
+                self._nodes.put(weak, node)
+                root_b = node if b == weak else root_b
+                if self._found(b, root_b, head_b, strong, link, scribe):
+                    self._nodes.put(b, root_b)
+                return None
+            if self._book.fit(head_a, head_b):
+                if root_b is not node:
+                    self._nodes.put(weak, node)
+                self._join((a, root_a), (b, root_b), strong, link, scribe)
+                return None
+        if not known:
+            edge.held = UNJUDGED
+        self._nodes.put(weak, node)
+        return strong, weak
+
+    def _plain(self, strong: Identifier, peer: Node, weak: Identifier, node: Node, edge: Edge) -> bool:
+        """Whether nothing but the limits of their components can hold the link."""
+        if node.knot is not None or peer.knot is not None or edge.ended_ms != NEVER:
+            return False
+        kind = self._book.kind(weak)
+        if kind.household or self._book.kind(strong).household:
+            return False
+        most = kind.firebreak_above
+        return not most or sum(self._book.counts(each.peer, weak) for each in node.edges) <= most
+
+    def _join(
+        self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], strong: Identifier, link: Link, scribe: Scribe
+    ) -> None:
+        """Make two components one: the eldest of both and of the link founds it."""
+        head, other = head_of(one[1]), head_of(two[1])
+        if head.size < other.size:
+            one, two, head, other = two, one, other, head
+        self._found(*one, head, strong, link, scribe)
+        if self._book.older(other.since_ms, other.founder, head.since_ms, head.founder):
+            self._rename(*one, head.founder, other.founder, link, scribe)
+            head.since_ms, head.founder = other.since_ms, other.founder
+        else:
+            self._rename(*two, other.founder, head.founder, link, scribe)
+        head.size += other.size
+        for kind, count in other.tally.items():
+            head.tally[kind] = head.tally.get(kind, 0) + count
+        self._forest.join(one, two)
+
+    def _found(self, root: Identifier, row: Node, head: Head, strong: Identifier, link: Link, scribe: Scribe) -> bool:
+        """Let the link's stronger end found the component, if that was never seen so early. Whether it did."""
+        since_ms = link.first_seen_ms
+        if since_ms > head.since_ms or not self._book.older(since_ms, strong, head.since_ms, head.founder):
+            return False
+        self._rename(root, row, head.founder, strong, link, scribe)
+        head.since_ms, head.founder = since_ms, strong
+        return True
+
+    def _rename(
+        self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link, scribe: Scribe
+    ) -> None:
+        """All members of the component belong to the founder's profile, if they do not yet."""
+        if ended != founder:
+            members = self._forest.members(root, row)
+            scribe.follow(
+                [(each, node.knot.contested if node.knot else []) for each, node in members], ended, founder, link
+            )
