@@ -24,11 +24,16 @@ class StitchEffects(msgspec.Struct):
 class Scribe:
     """Writes down what happens to profiles, numbers it, and keeps the alias of every profile that ends."""
 
-    def __init__(self, tenant: str, aliases: Table[Identifier], seq: int) -> None:
+    def __init__(self, tenant: str, aliases: Table[Identifier]) -> None:
         self.effects = StitchEffects()
-        self.seq = seq
+        self.seq = 0
         self._tenant = tenant
         self._aliases = aliases
+
+    def begin(self, seq: int) -> None:
+        """Start a batch with nothing written down yet; ``seq`` is the last number given."""
+        self.effects = StitchEffects()
+        self.seq = seq
 
     def note(
         self,

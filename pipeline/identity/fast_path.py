@@ -17,12 +17,13 @@ from pipeline.identity.state import NEVER, UNJUDGED, Edge, Head, Node, fresh
 class FastPath:
     """Takes links one at a time and tells what they change; hands back those that need a closer look."""
 
-    def __init__(self, book: Rulebook, forest: Forest, nodes: Table[Node]) -> None:
+    def __init__(self, book: Rulebook, forest: Forest, nodes: Table[Node], scribe: Scribe) -> None:
+        self._scribe = scribe
         self._book = book
         self._forest = forest
         self._nodes = nodes
 
-    def take(self, link: Link, scribe: Scribe) -> tuple[Identifier, Identifier] | None:
+    def take(self, link: Link) -> tuple[Identifier, Identifier] | None:
         """Note the link; None if that is all. Else its ends, whose components must be resolved again."""
         strong, weak = link.anchor, link.other
         kinds = self._book.kinds
@@ -36,11 +37,11 @@ class FastPath:
         if node is None and peer.knot is None and not (above.household or below.household):
             root, row, head = self._forest.root(strong, peer)
             if not head.tangled and self._book.fits_one(head, below.name):
-                self._found(root, row, head, strong, link, scribe)
+                self._found(root, row, head, strong, link)
                 self._attach(weak, root, row, head, first_sighting(strong, link))
-                scribe.welcome(weak, head.founder, link)
+                self._scribe.welcome(weak, head.founder, link)
                 return None
-        return self._consider(weak, node or fresh(weak), strong, peer, link, scribe)
+        return self._consider(weak, node or fresh(weak), strong, peer, link)
 
     def _attach(self, ident: Identifier, root: Identifier, row: Node, head: Head, edge: Edge) -> None:
         """Add an identifier that has no row to a component."""
@@ -52,7 +53,7 @@ class FastPath:
         self._nodes.put(root, row)
 
     def _consider(
-        self, weak: Identifier, node: Node, strong: Identifier, peer: Node, link: Link, scribe: Scribe
+        self, weak: Identifier, node: Node, strong: Identifier, peer: Node, link: Link
     ) -> tuple[Identifier, Identifier] | None:
         edge = edge_with(node, strong)
         known = edge is not None
@@ -66,14 +67,13 @@ class FastPath:
         if not (head_a.tangled or head_b.tangled) and self._plain(strong, peer, weak, node, edge):
             if a == b:
                 self._nodes.put(weak, node)
-                root_b = node if b == weak else root_b
-                if self._found(b, root_b, head_b, strong, link, scribe):
+                if self._found(b, root_b, head_b, strong, link):
                     self._nodes.put(b, root_b)
                 return None
             if self._book.fit(head_a, head_b):
                 if root_b is not node:
                     self._nodes.put(weak, node)
-                self._join((a, root_a), (b, root_b), strong, link, scribe)
+                self._join((a, root_a), (b, root_b), strong, link)
                 return None
         if not known:
             edge.held = UNJUDGED
@@ -90,39 +90,35 @@ class FastPath:
         most = kind.firebreak_above
         return not most or sum(self._book.counts(each.peer, weak) for each in node.edges) <= most
 
-    def _join(
-        self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], strong: Identifier, link: Link, scribe: Scribe
-    ) -> None:
+    def _join(self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], strong: Identifier, link: Link) -> None:
         """Make two components one: the eldest of both and of the link founds it."""
         head, other = head_of(one[1]), head_of(two[1])
         if head.size < other.size:
             one, two, head, other = two, one, other, head
-        self._found(*one, head, strong, link, scribe)
+        self._found(*one, head, strong, link)
         if self._book.older(other.since_ms, other.founder, head.since_ms, head.founder):
-            self._rename(*one, head.founder, other.founder, link, scribe)
+            self._rename(*one, head.founder, other.founder, link)
             head.since_ms, head.founder = other.since_ms, other.founder
         else:
-            self._rename(*two, other.founder, head.founder, link, scribe)
+            self._rename(*two, other.founder, head.founder, link)
         head.size += other.size
         for kind, count in other.tally.items():
             head.tally[kind] = head.tally.get(kind, 0) + count
         self._forest.join(one, two)
 
-    def _found(self, root: Identifier, row: Node, head: Head, strong: Identifier, link: Link, scribe: Scribe) -> bool:
+    def _found(self, root: Identifier, row: Node, head: Head, strong: Identifier, link: Link) -> bool:
         """Let the link's stronger end found the component, if that was never seen so early. Whether it did."""
         since_ms = link.first_seen_ms
         if since_ms > head.since_ms or not self._book.older(since_ms, strong, head.since_ms, head.founder):
             return False
-        self._rename(root, row, head.founder, strong, link, scribe)
+        self._rename(root, row, head.founder, strong, link)
         head.since_ms, head.founder = since_ms, strong
         return True
 
-    def _rename(
-        self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link, scribe: Scribe
-    ) -> None:
+    def _rename(self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link) -> None:
         """All members of the component belong to the founder's profile, if they do not yet."""
         if ended != founder:
             members = self._forest.members(root, row)
-            scribe.follow(
+            self._scribe.follow(
                 [(each, node.knot.contested if node.knot else []) for each, node in members], ended, founder, link
             )

@@ -49,7 +49,7 @@ class Forest:
             yield member, node
 
     def join(self, over: tuple[Identifier, Node], under: tuple[Identifier, Node]) -> None:
-        """Put one component under the root of another, whose head the caller has brought up to date; puts both roots."""
+        """Put one component under the root of another, whose head is up to date already; puts both roots."""
         (a, root_a), (b, root_b) = over, under
         root_a.next, root_b.next = root_b.next, root_a.next
         root_b.parent, root_b.head = a, None

@@ -35,20 +35,24 @@ class Stitcher:
         self._tenant = tenant
         self._book = Rulebook(rules)
         self._tables = tables
-        self._nodes = tables.nodes
         self._forest = Forest(tables.nodes)
+        self._scribe = Scribe(tenant, tables.aliases)
+        self._fast_path = FastPath(self._book, self._forest, tables.nodes, self._scribe)
         self._rebuilder = Rebuilder(self._book, self._forest, tables.nodes)
-        self._fast_path = FastPath(self._book, self._forest, tables.nodes)
         self._dirty = Dirty(self._forest, tables.nodes)
-        self._scribe = Scribe(tenant, tables.aliases, 0)
 
-    def on_links(self, messages: Sequence[Link | Command], now_ms: int) -> StitchEffects:  # noqa: ARG002 - every stage's form
-        """Take a batch in log order; the state rows are put, the records are returned for the shell to send."""
+    def on_links(self, messages: Sequence[Link | Command], now_ms: int) -> StitchEffects:  # noqa: ARG002 - as every stage
+        """Take a batch in log order; the state rows are put, the records are returned for the shell to send.
+
+        Time is the messages' own: ``now_ms`` has no influence, so a replay decides as the first run did. Where an error
+        leaves this, the rows put so far must be thrown away with the unit of work; the stitcher itself can go on.
+        """
         counter = self._tables.counters.get("") or Counter(0)
-        self._scribe = Scribe(self._tenant, self._tables.aliases, counter.seq)
+        self._scribe.begin(counter.seq)
+        self._dirty = Dirty(self._forest, self._tables.nodes)
         for message in messages:
             if isinstance(message, Link):
-                ends = self._fast_path.take(message, self._scribe)
+                ends = self._fast_path.take(message)
                 if ends is not None:
                     self._dirty.add(ends, message)
             else:
@@ -72,7 +76,7 @@ class Stitcher:
 
     def _command(self, command: Command) -> None:
         ends = (command.a, command.b) if command.b else (command.a,)
-        apply(command, self._book, self._forest, self._nodes)
+        apply(command, self._book, self._forest, self._tables.nodes)
         founders = self._forest.founder(ends[0]), self._forest.founder(ends[-1])
         self._scribe.note(LINES[command.kind], founders, list(ends), command, reason=Reason.COMMAND)
         self._dirty.add(ends, command)
