@@ -31,7 +31,8 @@ UPDATES = Topic("profile.updates.v1", "profile id", "profile-update", "compact")
 SEGMENTS = Topic("segment.changes.v1", "profile id", "segment-change")
 ACTIONS = Topic("crm.actions.v1", "profile id", "crm-action")
 CHANGELOGS = {
-    stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact") for stage in ("intake", "stitch", "profile")
+    stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact")
+    for stage in ("intake", "stitch", "profile")
 }
 
 ALL: tuple[Topic, ...] = (

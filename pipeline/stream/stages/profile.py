@@ -67,8 +67,9 @@ class ProfileStage:
     def _forward(self, forwards: Sequence[Forward]) -> None:
         for profile_id, message in forwards:
             self._emit(TOUCHES, profile_id, self._encode(message))
-        if forwards:
-            self._context.metrics.add(m.FORWARDED, len(forwards))
+        carried = sum(isinstance(message, Carry) for _, message in forwards)
+        self._context.metrics.add(m.FORWARDED, carried, "ledger")
+        self._context.metrics.add(m.FORWARDED, len(forwards) - carried, "touch")
 
     def _act(self, actions: Sequence[dict[str, object]]) -> None:
         for action in actions:
