@@ -1,0 +1,86 @@
+"""Scores explain themselves exactly, and do not depend on how a history arrived or was cut into ledgers."""
+
+import math
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.profile.booking import Plan
+from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
+from pipeline.profile.messages import Touch
+from pipeline.score.scorer import Scores
+from tests.property.profile_histories import LEAVES, SCORES, START_MS, folded, histories
+
+SCORER = Scores(SCORES)
+PLAN = Plan((), SCORER.counted)
+LATER = st.integers(0, 150 * DAY_MS)
+
+
+def apart(history: list[Touch]) -> list[Ledger]:
+    return [folded(PLAN, [t for t in history if t.leaf == leaf]) for leaf in LEAVES]
+
+
+def newest(history: list[Touch]) -> int:
+    return max((t.timestamp_ms for t in history), default=START_MS)
+
+
+@given(histories(), LATER, st.randoms(use_true_random=False))
+def test_contributions_sum_exactly_to_the_score_in_any_order(
+    history: list[Touch], later_ms: int, chance: random.Random
+) -> None:
+    ledgers, as_of_ms = apart(history), newest(history) + later_ms
+    values = SCORER.values(ledgers, as_of_ms)
+    for score in SCORER.read(ledgers, as_of_ms):
+        points = [each.points for each in score.contributions]
+        chance.shuffle(points)
+        assert sum(points) == math.fsum(points) == score.value == values[score.name]
+
+
+@given(histories(), LATER)
+def test_a_score_is_the_same_over_many_ledgers_and_over_their_merge(history: list[Touch], later_ms: int) -> None:
+    as_of_ms = newest(history) + later_ms
+    whole = Ledger()
+    for part in apart(history):
+        whole = merge(whole, decode_ledger(encode_ledger(part)))
+    assert SCORER.read(apart(history), as_of_ms) == SCORER.read([whole], as_of_ms)
+    assert SCORER.read(apart(history)[::-1], as_of_ms) == SCORER.read([whole], as_of_ms)
+
+
+@given(histories(), LATER, LATER)
+def test_without_negative_rules_a_score_only_falls_as_time_passes(history: list[Touch], one: int, other: int) -> None:
+    ledgers = apart([t for t in history if t.name != "Leave"])
+    start_ms = newest(history)
+    sooner, later = sorted((start_ms + one, start_ms + other))
+    for name in SCORER.names():
+        assert SCORER.values(ledgers, later)[name] <= SCORER.values(ledgers, sooner)[name]
+
+
+@given(histories(), LATER, st.floats(1, 120), st.lists(st.integers(0, 2 * DAY_MS), max_size=4))
+def test_an_outlook_never_promises_too_much(history: list[Touch], later_ms: int, mark: float, waits: list[int]) -> None:
+    ledgers, as_of_ms = apart(history), newest(history) + later_ms
+    for name in SCORER.names():
+        outlook = SCORER.outlook(name, ledgers, as_of_ms)
+        assert outlook.value() == SCORER.values(ledgers, as_of_ms)[name]
+        for wait_ms in waits:
+            then = SCORER.values(ledgers, as_of_ms + wait_ms)[name]
+            if outlook.value() >= mark and wait_ms < outlook.stays_above_ms(mark):
+                assert then >= mark
+            if outlook.headroom(mark) > 0:
+                assert then < mark
+
+
+@given(histories(most=12), st.floats(1, 120), st.integers(0, 3 * HOUR_MS))
+def test_a_mark_out_of_reach_stays_so_until_enough_points_are_given(
+    history: list[Touch], mark: float, gap_ms: int
+) -> None:
+    seen = history[: len(history) // 2]
+    before = SCORER.outlook("engagement", apart(seen), newest(history))
+    headroom = before.headroom(mark)
+    ledgers, given_ = apart(seen), 0
+    for touch in history[len(history) // 2 :]:
+        ledger = ledgers[LEAVES.index(touch.leaf)]
+        given_ += PLAN.book(ledger, touch)[0]
+        if given_ < headroom:
+            assert SCORER.values(ledgers, newest(history) + gap_ms)["engagement"] < mark

@@ -1,0 +1,182 @@
+"""Ledgers that move while touches, moves and carries overtake each other and workers crash: none lost, none twice.
+
+Every sender (each INTAKE, STITCH, each PROFILE partition) keeps its own order towards a partition, as a producer on
+Kafka does; between senders any interleaving happens. A crash throws away a batch's rows and outputs together, as an
+aborted transaction does, and the batch is read again.
+"""
+
+import os
+import random
+from collections import Counter, deque
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from pipeline.identity.messages import Move
+from pipeline.identity.profile_id import profile_id
+from pipeline.profile.apply import apply_touch
+from pipeline.profile.duration import MINUTE_MS
+from pipeline.profile.ledger import Ledger, encode_ledger
+from pipeline.profile.logic import Message, ProfileLogic
+from pipeline.profile.messages import Carry, Touch
+from pipeline.profile.row import ProfileRow
+from pipeline.profile.rules import AggregateRules
+from pipeline.testing.table import MemoryTable
+from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.rules import TriggerRule, TriggerRules
+from tests.property.profile_histories import EVERY_KIND, LEAVES, SCORES, made
+
+SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "300"))
+FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
+TRIGGERS = TriggerRules(triggers=(TriggerRule(name="hot", high=60, low=20),))
+RULES = compile_rules(AggregateRules(aggregates=EVERY_KIND), SCORES, TRIGGERS)
+PARTITIONS, INTAKES = 3, 2
+WIRE = msgspec.msgpack.Decoder(Touch | Move | Carry)
+
+
+class Sent(NamedTuple):
+    """A message on its way, as bytes."""
+
+    profile_id: str
+    data: bytes
+
+
+class Partition:
+    """One PROFILE partition: rows that survive crashes as bytes, and one queue per sender."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, bytes] = {}
+        self.queues: dict[str, deque[Sent]] = {}
+
+    def logic(self) -> tuple[ProfileLogic, MemoryTable[ProfileRow]]:
+        table: MemoryTable[ProfileRow] = MemoryTable()
+        table.rows = {key: msgspec.msgpack.decode(row, type=ProfileRow) for key, row in self.rows.items()}
+        return ProfileLogic(RULES, table), table
+
+
+class World:
+    """Everything between INTAKE's decision and the ledgers, driven by one seeded source of chance."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.partitions = [Partition() for _ in range(PARTITIONS)]
+        self.owner = {leaf: profile_id("default", leaf) for leaf in LEAVES}
+        self.profiles = sorted({*self.owner.values(), "profile-x", "profile-y"})
+        self.known = [dict(self.owner) for _ in range(INTAKES)]
+        self.news: list[deque[tuple[str, str]]] = [deque() for _ in range(INTAKES)]
+        self.seq = dict.fromkeys(LEAVES, 0)
+        self.sent: dict[str, list[Touch]] = {leaf: [] for leaf in LEAVES}
+        self.actions: Counter[tuple[str, str]] = Counter()
+
+    def send(self, sender: str, to: str, message: Message) -> None:
+        partition = self.partitions[sum(to.encode()) % PARTITIONS]
+        partition.queues.setdefault(sender, deque()).append(Sent(to, msgspec.msgpack.encode(message)))
+
+    def step(self) -> None:
+        self.chance.choices((self.touch, self.move, self.hear, self.work), (5, 1, 2, 5))[0]()
+
+    def touch(self) -> None:
+        intake, leaf = self.chance.randrange(INTAKES), self.chance.choice(LEAVES)
+        number = sum(map(len, self.sent.values()))
+        touch = made(number, number * MINUTE_MS, self.chance.getrandbits(40), leaf)
+        self.sent[leaf].append(touch)
+        self.send(f"intake-{intake}", self.known[intake][leaf], touch)
+
+    def move(self) -> None:
+        leaf = self.chance.choice(LEAVES)
+        source, target = self.owner[leaf], self.chance.choice(self.profiles)
+        if source != target:
+            self.seq[leaf] += 1
+            self.owner[leaf] = target
+            for to in (source, target):
+                self.send("stitch", to, Move("default", leaf, source, target, self.seq[leaf]))
+            for news in self.news:
+                news.append((leaf, target))
+
+    def hear(self) -> None:
+        intake = self.chance.randrange(INTAKES)
+        if self.news[intake]:
+            leaf, owner = self.news[intake].popleft()
+            self.known[intake][leaf] = owner
+
+    def work(self) -> None:
+        """Read a batch; commit rows and outputs together, or crash and lose both."""
+        name = self.chance.randrange(PARTITIONS)
+        partition = self.partitions[name]
+        before = {sender: deque(queue) for sender, queue in partition.queues.items()}
+        batch = []
+        for _ in range(self.chance.randrange(1, 9)):
+            waiting = [queue for _, queue in sorted(partition.queues.items()) if queue]
+            if waiting:
+                sent = self.chance.choice(waiting).popleft()
+                batch.append((sent.profile_id, WIRE.decode(sent.data)))
+        logic, table = partition.logic()
+        effects = logic.on_batch(batch, 0)
+        if self.chance.random() < 0.2:
+            partition.queues = before
+            return
+        partition.rows = {key: msgspec.msgpack.encode(row) for key, row in table.rows.items()}
+        for to, message in effects.forwards:
+            self.send(f"profile-{name}", to, message)
+        self.actions.update((action["kind"], action["action_id"]) for action in effects.actions)
+
+    def settle(self) -> None:
+        for _ in range(10_000):
+            if not any(queue for partition in self.partitions for queue in partition.queues.values()):
+                return
+            self.work()
+        pytest.fail("messages are still being forwarded")
+
+    def held(self) -> dict[str, dict[str, Ledger]]:
+        """Leaf to profile to ledger."""
+        found: dict[str, dict[str, Ledger]] = {leaf: {} for leaf in LEAVES}
+        for partition in self.partitions:
+            for key, data in partition.rows.items():
+                for leaf, ledger in msgspec.msgpack.decode(data, type=ProfileRow).leaves.items():
+                    found[leaf][key] = ledger
+        return found
+
+
+def without_episodes(ledger: Ledger) -> bytes:
+    return encode_ledger(msgspec.structs.replace(ledger, episodes={}))
+
+
+def play(seed: int) -> World:
+    world = World(seed)
+    for _ in range(120):
+        world.step()
+    world.settle()
+    return world
+
+
+def check(world: World) -> None:
+    for leaf, ledgers in world.held().items():
+        expected = Ledger()
+        for touch in world.sent[leaf]:
+            apply_touch(RULES.plan, expected, touch)
+        assert set(ledgers) == ({world.owner[leaf]} if world.sent[leaf] else set())
+        for ledger in ledgers.values():
+            assert without_episodes(ledger) == without_episodes(expected)
+
+
+def test_every_touch_ends_in_one_ledger_at_the_owner() -> None:
+    for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
+        try:
+            check(play(seed))
+        except BaseException:
+            print(f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=1 pytest {__file__}")
+            raise
+
+
+def test_a_leaf_that_goes_there_and_back_before_its_ledger_has_arrived_comes_home() -> None:
+    world = World(1)
+    leaf, home, away = LEAVES[0], world.owner[LEAVES[0]], "profile-x"
+    world.send("intake-0", home, made(0, 0, 0, leaf))
+    for seq, (source, target) in enumerate([(home, away), (away, home), (home, away), (away, home)], start=1):
+        for to in (source, target):
+            world.send("stitch", to, Move("default", leaf, source, target, seq))
+    world.settle()
+    held = world.held()[leaf]
+    assert set(held) == {home}
+    assert held[home].touches == 1

@@ -1,0 +1,202 @@
+from typing import Any
+
+import pytest
+
+from pipeline.identity.messages import Move
+from pipeline.identity.profile_id import profile_id
+from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.profile.filter import Filter
+from pipeline.profile.logic import Message, ProfileLogic
+from pipeline.profile.messages import Touch
+from pipeline.profile.row import ProfileRow
+from pipeline.profile.rules import AggregateRules
+from pipeline.score.rules import ScoreRule, ScoreRules
+from pipeline.testing.table import MemoryTable
+from pipeline.trigger.action import action_id
+from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.rules import TriggerRule, TriggerRules
+from pipeline.trigger.watch import booking_leaf
+from tests.property.profile_histories import START_MS, touch
+
+SCORES = ScoreRules(
+    scores=(
+        ScoreRule(name="view", points=10, filter=Filter(events=("View",)), half_life_ms=DAY_MS),
+        ScoreRule(name="leave", points=-35, filter=Filter(events=("Leave",)), half_life_ms=30 * DAY_MS),
+    )
+)
+HOT = TriggerRule(name="hot", high=50, low=20)
+A, B = "user_id:a", "user_id:b"
+PA, PB = profile_id("default", A), profile_id("default", B)
+
+
+class Stage:
+    """PROFILE over a dict, which carries out its own forwards."""
+
+    def __init__(self, *triggers: TriggerRule, scores: ScoreRules = SCORES) -> None:
+        self.rules = compile_rules(AggregateRules(), scores, TriggerRules(triggers=triggers))
+        self.table: MemoryTable[ProfileRow] = MemoryTable()
+        self.logic = ProfileLogic(self.rules, self.table)
+        self.number = 0
+
+    def take(self, *messages: tuple[str, Message], now_ms: int = 0) -> list[dict[str, Any]]:
+        waiting, actions = list(messages), []
+        while waiting:
+            effects = self.logic.on_batch(waiting, now_ms)
+            waiting = list(effects.forwards)
+            actions += effects.actions
+        return actions
+
+    def touch(
+        self, offset_ms: int, leaf: str = A, name: str = "View", to: str = "", **more: Any
+    ) -> list[dict[str, Any]]:
+        self.number += 1
+        made: Touch = touch(self.number, offset_ms, leaf, name=name, **more)
+        return self.take((to or profile_id("default", leaf), made))
+
+    def views(self, count: int, offset_ms: int = 0, leaf: str = A) -> list[dict[str, Any]]:
+        return [action for n in range(count) for action in self.touch(offset_ms + n, leaf)]
+
+    def move(self, leaf: str, source: str, target: str, seq: int) -> list[dict[str, Any]]:
+        moved = Move("default", leaf, source, target, seq)
+        return self.take((source, moved), (target, moved))
+
+
+def test_reaching_the_high_mark_fires_once_and_tells_why() -> None:
+    stage = Stage(HOT)
+    assert stage.views(4) == []
+    (action,) = stage.touch(5, traits={"email": "ann@example.org", "firstName": "Ann"}, properties={"title": "Pricing"})
+    assert action["action_id"] == action_id("default", A, "hot", 1)
+    assert (action["kind"], action["episode"], action["score"], action["threshold"]) == ("lead", 1, 50.0, 50.0)
+    assert action["contributions"] == [{"rule": "view", "group": "", "points": 50.0, "occurrences": 5}]
+    assert action["contact"] == {"email": "ann@example.org", "firstName": "Ann"}
+    assert action["timeline"][0]["summary"] == "View on web: Pricing"
+    assert (action["owner"], action["owner_reason"], action["duplicate_of"]) == ("", "", "")
+
+
+def test_a_score_that_crosses_a_hundred_times_within_the_band_fires_once() -> None:
+    stage = Stage(HOT)
+    actions = stage.views(5)
+    for round_ in range(1, 101):
+        actions += stage.touch(round_ * 12 * HOUR_MS)
+        actions += stage.views(2, round_ * 12 * HOUR_MS + MINUTE_MS)
+    assert [action["kind"] for action in actions] == ["lead"]
+
+
+def test_it_fires_again_only_after_falling_below_the_low_mark() -> None:
+    stage = Stage(HOT)
+    stage.views(5)
+    assert stage.views(5, DAY_MS) == []
+    assert stage.views(4, 6 * DAY_MS) == []
+    (again,) = stage.views(1, 6 * DAY_MS + 10)
+    assert again["episode"] == 2
+    assert again["action_id"] == action_id("default", A, "hot", 2)
+
+
+def test_time_alone_re_arms_when_the_profile_is_looked_at() -> None:
+    stage = Stage(HOT)
+    stage.views(5)
+    stage.logic.evaluate([PA], START_MS + 10 * DAY_MS)
+    assert stage.table.rows[PA].leaves[A].episodes["hot"].closed_ms == START_MS + 10 * DAY_MS
+
+
+def test_points_taken_away_re_arm_at_the_next_touch() -> None:
+    stage = Stage(HOT)
+    stage.views(5)
+    stage.touch(10, name="Leave")
+    assert [a["episode"] for a in stage.views(8, 20)] == [2]
+
+
+def test_a_negative_contribution_that_fades_can_fire_with_no_touch() -> None:
+    scores = ScoreRules(
+        scores=(
+            ScoreRule(name="view", points=10, filter=Filter(events=("View",)), half_life_ms=0),
+            ScoreRule(name="leave", points=-35, filter=Filter(events=("Leave",)), half_life_ms=DAY_MS),
+        )
+    )
+    stage = Stage(HOT, scores=scores)
+    stage.touch(0, name="Leave")
+    assert stage.views(6) == []
+    assert stage.logic.evaluate([PA], START_MS + DAY_MS).actions == []
+    (action,) = stage.logic.evaluate([PA], START_MS + 5 * DAY_MS).actions
+    assert action["timestamp_ms"] == START_MS + 5 * DAY_MS
+
+
+def test_a_cooldown_outlasts_re_arming() -> None:
+    stage = Stage(TriggerRule(name="hot", high=50, low=20, cooldown_ms=20 * DAY_MS))
+    stage.views(5)
+    assert stage.views(6, 10 * DAY_MS) == []
+    assert [a["episode"] for a in stage.views(6, 20 * DAY_MS)] == [2]
+
+
+def test_each_trigger_keeps_its_own_episodes() -> None:
+    stage = Stage(HOT, TriggerRule(name="warm", high=20, low=5))
+    assert [a["trigger"] for a in stage.views(5)] == ["warm", "hot"]
+    assert [a["trigger"] for a in stage.views(5, 3 * DAY_MS)] == ["hot"]
+
+
+def test_two_profiles_that_fired_and_merge_leave_one_lead_and_one_duplicate() -> None:
+    stage = Stage(HOT)
+    stage.views(5, 0, B)
+    stage.views(5, HOUR_MS, A)
+    (duplicate,) = stage.move(B, PB, PA, 1)
+    assert duplicate["kind"] == "duplicate_of"
+    assert duplicate["profile_id"] == PA
+    assert duplicate["action_id"] == action_id("default", A, "hot", 1)
+    assert duplicate["duplicate_of"] == action_id("default", B, "hot", 1)
+    assert stage.views(3, 2 * HOUR_MS) == []
+    assert stage.move(B, PA, PB, 2) == []
+    assert stage.move(B, PB, PA, 3) == []
+
+
+def test_a_merge_alone_can_fire() -> None:
+    stage = Stage(HOT)
+    assert stage.views(3, 0, A) + stage.views(3, 0, B) == []
+    (action,) = stage.move(B, PB, PA, 1)
+    assert (action["kind"], action["score"]) == ("lead", 60.0)
+
+
+def test_a_split_hands_the_episode_over_with_its_ledger() -> None:
+    stage = Stage(HOT)
+    stage.move(B, PB, PA, 1)
+    stage.views(5, 0, A)
+    stage.touch(10, B)
+    stage.move(A, PA, PB, 2)
+    assert stage.table.rows[PB].leaves[A].episodes["hot"].number == 1
+    assert stage.views(5, 20, A) == []
+    (own,) = stage.views(4, 30, B)
+    assert (own["profile_id"], own["action_id"]) == (PA, action_id("default", B, "hot", 1))
+    (duplicate,) = stage.move(A, PB, PA, 3)
+    assert (duplicate["action_id"], duplicate["duplicate_of"]) == (own["action_id"], action_id("default", A, "hot", 1))
+
+
+def test_changed_rules_look_again_at_once() -> None:
+    stage = Stage(HOT)
+    stage.views(3)
+    lower = compile_rules(AggregateRules(), SCORES, TriggerRules(triggers=(TriggerRule(name="hot", high=30, low=20),)))
+    (action,) = ProfileLogic(lower, stage.table).evaluate([PA], 0).actions
+    assert action["score"] == 30
+
+
+def test_an_episode_is_booked_under_the_founder_or_else_under_the_first_leaf() -> None:
+    stage = Stage(HOT)
+    for leaf in (A, B):
+        stage.touch(0, leaf, to=PB)
+    row = stage.table.rows[PB]
+    assert booking_leaf(PB, row) == B
+    assert booking_leaf("somebody-else", row) == A
+
+
+def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
+    with pytest.raises(ValueError, match="no score rule adds to it"):
+        Stage(TriggerRule(name="hot", high=2, low=1, score="mood"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [({"low": 0}, "low must be above 0"), ({"low": 60}, "not above high"), ({"cooldown_ms": -1}, "below zero")],
+)
+def test_a_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        TriggerRule(**({"name": "hot", "high": 50, "low": 20} | rule))
+    with pytest.raises(ValueError, match="there twice"):
+        TriggerRules(triggers=(HOT, HOT))
