@@ -10,6 +10,8 @@ from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.state import FOREVER, NEVER
 
 CLAIMED = frozenset({Reason.LIMIT, Reason.CAP})
+SETTLED = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD, Reason.UNLINKED})
+"""No sighting changes these."""
 
 
 def contested_by(
@@ -26,6 +28,8 @@ def contested_by(
     busy = _busy(bonds, book)
     found: dict[Identifier, set[Identifier]] = {}
     for bond in bonds:
+        if reasons.get((bond.strong, bond.weak)) in SETTLED:
+            continue
         kind, edge = book.kind(bond.weak), bond.edge
         reviving = edge.ended_ms not in {NEVER, FOREVER} and not edge.alive
         if reviving or bond.weak in busy or (kind.policy == "latest" and bond.weak in claimed):

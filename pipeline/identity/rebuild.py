@@ -184,11 +184,12 @@ def _bonds(members: dict[Identifier, Member]) -> list[Bond]:
 
 
 def _reached(members: dict[Identifier, Member], screened: Screened) -> AbstractSet[Identifier]:
-    """Whom open links lead to that are not among the members yet, looked for from either end."""
+    """Whom open links lead to that are not among the members yet; and all around one that just closed or opened."""
     reached = {bond.strong for bond in screened.open}
     for ident, member in members.items():
-        if ident not in screened.closed:
+        if screened.closed.get(ident, "") != member.knot.closed:
             reached.update(member.knot.weaker)
+            reached.update(edge.peer for edge in member.node.edges)
     return reached - members.keys()
 
 
