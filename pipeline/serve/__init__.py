@@ -1,0 +1,1 @@
+"""The read side: what the topics say now, for people and for programs."""
