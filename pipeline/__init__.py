@@ -1,1 +1,23 @@
-"""Stitchline."""
+"""Stitchline: whose is each event, how warm is this customer, tell the CRM. The map, in the order of an event's path.
+
+1. ``pipeline.topics``: every topic, named once; between any two steps lies one of them, and nothing else.
+2. ``pipeline.stream.transport``: a stage is handed the records of one partition as one batch.
+3. ``pipeline.event.intake``: INTAKE: is it an event, is it new, under whom is it booked, which links does it show.
+4. ``pipeline.identity.stitch``: STITCH: links become profiles; who moved, who merged, what was held and why.
+5. ``pipeline.profile.logic``: PROFILE: touches into ledgers, ledgers to their owners, a profile as the fold of them.
+6. ``pipeline.score.scorer``: points that fade, under caps, with contributions that sum to the score.
+7. ``pipeline.trigger.watch``: crossings that fire once, and the action that tells the CRM.
+8. ``pipeline.state.partition``: the rows of one stage and partition, and the changelog they are restored from.
+9. ``pipeline.stream.unit_of_work``: offsets, records and changelog in one Kafka transaction; the rows after it.
+10. ``connectors.crm.runner``: actions to where leads are worked on, each with effect once.
+
+``event``, ``identity``, ``profile``, ``score`` and ``trigger`` are the core: pure, and each reads only those before it.
+``stream`` and ``state`` are the shell around them. Beside the path:
+
+* ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
+* ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
+* ``pipeline.serve``: profiles as people and programs read them.
+* ``pipeline.obs``: metrics, logs, health pages.
+* ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.
+* ``pipeline.testing``: the log and tables in memory; ``pipeline.demo``: the seeded shop day.
+"""
