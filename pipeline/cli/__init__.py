@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pipeline.cli import ingest, kafka, rules, sink, worker
+from pipeline.cli import ingest, kafka, profile, rules, simulate, sink, worker
 
 app = typer.Typer(
     name="stitchline",
@@ -13,9 +13,11 @@ app = typer.Typer(
     help="Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM.",
 )
 app.add_typer(kafka.app, name="kafka")
+app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sink.app, name="sink")
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
+app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("worker", epilog=worker.WORKER_EXAMPLES)(worker.worker)
 app.command("up", epilog=worker.UP_EXAMPLES)(worker.up)
 

@@ -144,10 +144,7 @@ def ingest(
     not delivered again, unless you say --restart. Events without a
     messageId get one made of file name, record number and content. Bad records are reported and left out.
     """
-    if channel is not None and channel not in CHANNELS:
-        message = f"write one of {', '.join(CHANNELS)}"
-        raise typer.BadParameter(message, param_hint="--channel")
-    defaults = Defaults(tenant=tenant, source=source, channel=_channel(channel))
+    defaults = Defaults(tenant=tenant, source=source, channel=channel_named(channel))
     try:
         reports, interrupted = _run(files, defaults, mapping, rejects, restart=restart)
     except EXPECTED as error:
@@ -171,7 +168,11 @@ def _run(
     return reports, job.interrupted
 
 
-def _channel(name: str | None) -> Channel | None:
+def channel_named(name: str | None) -> Channel | None:
+    """The channel an option names, or none where it is left out; a wrong name ends the command with a message."""
+    if name is not None and name not in CHANNELS:
+        message = f"write one of {', '.join(CHANNELS)}"
+        raise typer.BadParameter(message, param_hint="--channel")
     return next((channel for channel in CHANNELS if channel == name), None)
 
 

@@ -6,10 +6,15 @@ import confluent_kafka
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.settings import Settings
-from pipeline.topics import ALL, Topic
+from pipeline.topics import ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+MOST_BYTES = 16 << 20
+"""Of a record, whatever the broker's own limit: what is too large for INTAKE must reach it to be quarantined with the
+reason, and rows of state and published profiles may be large."""
+HEADROOM_BYTES = 1 << 20
+"""Quarantine adds headers: without room for them, the largest record of all would stop the worker for good."""
 
 
 class TopicsError(RuntimeError):
@@ -43,7 +48,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
             name,
             num_partitions=partitions,
             replication_factor=settings.replication_factor,
-            config=COMPACT if topic.cleanup == "compact" else {},
+            config=_config(topic),
         )
         for name, topic in wanted.items()
         if name not in found
@@ -56,6 +61,11 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
                 raise
             found[name] = partitions
     return [topic.topic for topic in missing]
+
+
+def _config(topic: Topic) -> dict[str, str]:
+    most = MOST_BYTES + (HEADROOM_BYTES if topic == DLQ else 0)
+    return {"max.message.bytes": str(most), **(COMPACT if topic.cleanup == "compact" else {})}
 
 
 def partition_count(settings: Settings) -> int:

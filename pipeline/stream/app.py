@@ -6,11 +6,11 @@ import signal
 from typing import Any
 
 import faust
-from pipeline.obs.log import logger
 from yarl import URL
 
 from pipeline.obs import metrics as m
 from pipeline.obs.http import HealthServer
+from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.stream.stages.base import StageSpec
 from pipeline.stream.transport import CODEC, BatchTransport
@@ -53,6 +53,7 @@ def _consumer_config(settings: Settings) -> dict[str, Any]:
         "client.id": f"{settings.application_id}-{settings.worker_id}",
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
+        "enable.partition.eof": True,  # tells the end behind transaction markers, for the lag
         "isolation.level": "read_committed",
         "partition.assignment.strategy": "range",  # partition i of every topic on one worker: stages stay co-partitioned
         "session.timeout.ms": settings.session_timeout_ms,
@@ -118,6 +119,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
 
 async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
     while not stop.is_set() and worker.failure is None:
+        worker.measure()
         wait = worker.seconds_to_commit()
         if wait <= 0:
             try:

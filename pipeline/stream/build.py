@@ -4,8 +4,7 @@ import time
 from collections.abc import Mapping
 
 from pipeline.obs.log import logger
-
-from pipeline.obs.metrics import Metrics
+from pipeline.obs.metrics import COMMIT_FAILURES, Metrics
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.stream.admin import ensure_topics, partition_count
@@ -60,8 +59,13 @@ def build_worker(settings: Settings) -> Worker:
         log.info("topics_created", topics=len(created))
     partitions = partition_count(settings)
     name = f"{settings.application_id}-{settings.worker_id}"
-    unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix)
     metrics = Metrics()
+    unit = UnitOfWork(
+        settings.kafka(),
+        name,
+        settings.topic_prefix,
+        refused=lambda kind: metrics.add(COMMIT_FAILURES, 1, kind),
+    )
     context = Context(
         settings=settings,
         rules=rules,

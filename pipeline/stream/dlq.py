@@ -24,6 +24,7 @@ class LossBreaker:
     def __init__(self, share: float, window: int) -> None:
         self._share, self._window = share, window
         self._seen = self._bad = 0
+        self._last = 0.0
 
     def count(self, seen: int, bad: int) -> None:
         """Add a batch.
@@ -35,13 +36,18 @@ class LossBreaker:
         self._bad += bad
         if self._seen < self._window:
             return
-        share = self._bad / self._seen
+        share = self._last = self._bad / self._seen
         self._seen = self._bad = 0
         if share > self._share:
             message = (
                 f"{share:.0%} of the last records were bad, the limit is {self._share:.0%}; see `stitchline dlq ls`"
             )
             raise LossBreakerTripped(message)
+
+    @property
+    def share(self) -> float:
+        """Of the last full window, or of this one where it is worse already, however its rest turns out."""
+        return max(self._last, self._bad / self._window)
 
 
 def quarantine(emit: Emit, record: Record, stage: str, reason: Reason, detail: str) -> None:

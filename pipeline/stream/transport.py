@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import confluent_kafka
-from pipeline.obs.log import logger
 from faust.serializers import codecs
 from faust.transport import base
 from faust.transport.consumer import Consumer
 from faust.transport.producer import Producer
 from faust.types import TP, ConsumerMessage
 from mode import Service
+
+from pipeline.obs.log import logger
 
 FETCH_SECONDS = 0.05
 DRAIN_CHECK_SECONDS = 0.2
@@ -74,6 +75,8 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         self.waiting = 0
         """Batches handed to an agent and not yet taken into the unit of work."""
         self.held: set[TP] = set()
+        self._delivered: dict[TP, int] = {}
+        self._ends: dict[TP, tuple[int, int]] = {}
         self.subscribed = asyncio.Event()
 
     async def on_start(self) -> None:
@@ -119,6 +122,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
     def new_epoch(self) -> None:
         """Refuse every batch fetched so far."""
         self.epoch, self.waiting = self.epoch + 1, 0
+        self._delivered, self._ends = {}, {}
 
     def resume(self, tps: Iterable[TP]) -> None:
         """Fetch these; their state is ready."""
@@ -150,7 +154,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
             pending = self._fetch_soon()
             while not self.flow_active and not self._stopped.is_set():
                 await asyncio.sleep(0.01)
-            for batch in _by_partition(records, epoch):
+            for batch in self._by_partition(records, epoch):
                 if self.epoch == epoch:
                     await self._deliver(batch)
             while self.waiting and self.epoch == epoch:
@@ -172,7 +176,39 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         message = ConsumerMessage(tp.topic, tp.partition, last, time.time(), 0, [], None, batch, None, 0, 0, tp)
         message.generation_id = self.app.consumer_generation_id  # without it the stream skips the message
         self.waiting += 1
+        self._delivered[tp] = last + 1
         await self.callback(message)
+
+    def _by_partition(self, records: Iterable[Any], epoch: int) -> Iterable[Batch]:
+        batches: dict[tuple[str, int], Batch] = {}
+        for record in records:
+            error = record.error()
+            tp = record.topic(), record.partition()
+            batch = batches.get(tp)
+            if error is not None:
+                self._no_record(record, error, batch, epoch)
+                continue
+            if batch is None:
+                batch = batches[tp] = Batch(*tp, epoch)
+            batch.append(record)
+        return batches.values()
+
+    def _no_record(self, record: Any, error: Any, batch: Batch | None, epoch: int) -> None:
+        """The end of a partition, or something to tell the operator."""
+        if error.code() != confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - has no other name
+            log.warning("kafka_error", code=error.name(), error=error.str())
+        elif self.epoch == epoch:
+            tp = TP(record.topic(), record.partition())
+            delivered = batch[-1].offset() + 1 if batch else self._delivered.get(tp, 0)
+            self._ends[tp] = delivered, record.offset()
+
+    def behind_markers(self, tp: TP, position: int) -> int:
+        """The position, moved on behind transaction markers and aborted records if only these follow.
+
+        Without it a partition that transactions wrote to would seem one record behind for ever.
+        """
+        delivered, end = self._ends.get(tp, (position + 1, position))
+        return max(position, end) if position >= delivered else position
 
     def take(self, batch: Batch) -> bool:
         """Whether the agent may still work on this batch. It then does so without an await: none is ever half done."""
@@ -241,18 +277,3 @@ class BatchTransport(base.Transport):  # type: ignore[misc]
 
 def _tps(partitions: Iterable[Any]) -> set[TP]:
     return {TP(p.topic, p.partition) for p in partitions}
-
-
-def _by_partition(records: Iterable[Any], epoch: int) -> Iterable[Batch]:
-    batches: dict[tuple[str, int], Batch] = {}
-    for record in records:
-        error = record.error()
-        if error is not None:
-            log.warning("kafka_error", code=error.name(), error=error.str())
-            continue
-        tp = record.topic(), record.partition()
-        batch = batches.get(tp)
-        if batch is None:
-            batch = batches[tp] = Batch(*tp, epoch)
-        batch.append(record)
-    return batches.values()

@@ -1,9 +1,11 @@
 """Consumed offsets, produced records and changelog in one Kafka transaction; RocksDB after it."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import confluent_kafka
+import msgspec
 
 from pipeline.state.partition import PartitionState, changelog_key
 from pipeline.state.store import Change
@@ -12,6 +14,15 @@ from pipeline.topics import CHANGELOGS, Topic
 
 QUEUE_FULL_WAIT_SECONDS = 0.1
 INIT_TIMEOUT_SECONDS = 60.0
+MOST_RECORD_BYTES = 32 << 20
+"""More than any of our topics takes, so that the topic's limit counts: nothing that came in is refused here."""
+
+_Error = confluent_kafka.KafkaError
+FENCED = frozenset({
+    _Error.ILLEGAL_GENERATION, _Error.UNKNOWN_MEMBER_ID, _Error.FENCED_INSTANCE_ID, _Error.INVALID_PRODUCER_EPOCH,
+    _Error.PRODUCER_FENCED,
+})  # fmt: skip
+"""Kafka's words for: another worker has taken over."""
 
 
 class Task(Protocol):
@@ -30,6 +41,30 @@ class Aborted(Exception):  # noqa: N818 - the outcome, as Kafka names it
     """The transaction was aborted and nothing of it happened. Rewind the consumer and drop decoded rows."""
 
 
+class Committed(msgspec.Struct, frozen=True):
+    """What one transaction held."""
+
+    records: int
+    """Consumed."""
+    produced: dict[str, int]
+    """Records by topic, without its prefix and without changelogs."""
+    written: Counter[str]
+    """State rows by table."""
+
+
+class _Outlet:
+    """A topic written to: its name on the broker, and the open transaction's records in it."""
+
+    __slots__ = ("name", "records")
+
+    def __init__(self, name: str) -> None:
+        self.name, self.records = name, 0
+
+
+def _unheard(_kind: str) -> None:
+    """Nobody counts."""
+
+
 class UnitOfWork:
     """One transaction at a time of one worker.
 
@@ -39,10 +74,16 @@ class UnitOfWork:
     """
 
     def __init__(
-        self, config: Mapping[str, str | int], transactional_id: str, prefix: str, transaction_timeout_ms: int = 15_000
+        self,
+        config: Mapping[str, str | int],
+        transactional_id: str,
+        prefix: str,
+        transaction_timeout_ms: int = 15_000,
+        refused: Callable[[str], None] = _unheard,
     ) -> None:
-        self._prefix = prefix
-        self._names: dict[Topic, str] = {}
+        """``refused`` hears of every commit that Kafka refuses: retriable, fenced, aborted or fatal."""
+        self._prefix, self._refused = prefix, refused
+        self._outlets: dict[Topic, _Outlet] = {}
         self._offsets: dict[tuple[str, int], int] = {}
         self.records = 0
         """Records consumed by the open transaction."""
@@ -59,6 +100,7 @@ class UnitOfWork:
                 "batch.size": 512 << 10,
                 "linger.ms": 5,
                 "compression.type": "lz4",
+                "message.max.bytes": MOST_RECORD_BYTES,
             }
         )
 
@@ -70,11 +112,12 @@ class UnitOfWork:
         self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
     ) -> None:
         """Add a record to the transaction; see :class:`~pipeline.stream.record.Emit`."""
-        name = self._names.get(topic) or self._name(topic)
+        outlet = self._outlets.get(topic) or self._open_outlet(topic)
+        outlet.records += 1
         if headers is None:
-            self._produce(name, value, key)
+            self._produce(outlet.name, value, key)
         else:
-            self._produce(name, value, key, headers=headers)
+            self._produce(outlet.name, value, key, headers=headers)
 
     def consumed(self, topic: str, partition: int, next_offset: int, records: int) -> None:
         """The group's position moves to ``next_offset`` with this transaction."""
@@ -82,8 +125,8 @@ class UnitOfWork:
         self._offsets[topic, partition] = next_offset
         self.records += records
 
-    def commit(self, tasks: list[Any], group: Callable[[], Any]) -> None:
-        """Make everything since the last commit durable.
+    def commit(self, tasks: list[Any], group: Callable[[], Any]) -> Committed | None:
+        """Make everything since the last commit durable; None if there is nothing.
 
         1. let tasks emit what they coalesced, 2. changelog, 3. flush, 4. offsets, 5. Kafka's commit, 6. RocksDB.
 
@@ -94,7 +137,7 @@ class UnitOfWork:
             Aborted: Kafka refused the transaction; nothing of it happened.
         """
         if not self._offsets:
-            return
+            return None
         for task in tasks:
             task.before_commit()
         changes = [(task.state, self._log(task)) for task in tasks]
@@ -109,7 +152,9 @@ class UnitOfWork:
         for state, rows in changes:
             if rows:
                 state.persist(rows)
+        done = self._committed([state for state, rows in changes if rows])
         self._closed()
+        return done
 
     def abort(self) -> None:
         """Nothing since the last commit happened."""
@@ -121,7 +166,9 @@ class UnitOfWork:
         """Abort where Kafka says an abort settles it; else raise the error, for the process to end."""
         kafka_error = error.args[0]
         if kafka_error.fatal():
+            self._refused("fatal")
             raise error
+        self._refused("fenced" if kafka_error.code() in FENCED else "aborted")
         self.abort()
 
     def poll(self) -> None:
@@ -131,7 +178,7 @@ class UnitOfWork:
     def _log(self, task: Task) -> list[Change]:
         """Produce the task's changelog; the last record's offset becomes the state's position when it is delivered."""
         changes = task.state.changes()
-        name = self._name(CHANGELOGS[task.stage])
+        name = CHANGELOGS[task.stage].of(self._prefix)
 
         def delivered(error: Any, message: Any, state: PartitionState = task.state) -> None:
             if error is None:
@@ -178,6 +225,7 @@ class UnitOfWork:
             except confluent_kafka.KafkaException as error:
                 if not error.args[0].retriable():
                     raise
+                self._refused("retriable")
 
     def _begin(self) -> None:
         if not self._open:
@@ -188,6 +236,15 @@ class UnitOfWork:
         self._open = False
         self._offsets = {}
         self.records = 0
+        for outlet in self._outlets.values():
+            outlet.records = 0
 
-    def _name(self, topic: Topic) -> str:
-        return self._names.setdefault(topic, topic.of(self._prefix))
+    def _committed(self, states: list[PartitionState]) -> Committed:
+        written: Counter[str] = Counter()
+        for state in states:
+            written.update(state.written)
+        produced = {topic.name: outlet.records for topic, outlet in self._outlets.items() if outlet.records}
+        return Committed(self.records, produced, written)
+
+    def _open_outlet(self, topic: Topic) -> _Outlet:
+        return self._outlets.setdefault(topic, _Outlet(topic.of(self._prefix)))

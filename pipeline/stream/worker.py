@@ -6,17 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import confluent_kafka
-from pipeline.obs.log import logger
 from faust.types import TP
 
 from pipeline.obs import metrics as m
+from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
 from pipeline.stream.restore import Interrupted, roll_forward
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.transport import Batch, BatchConsumer, Owner
 from pipeline.stream.unit_of_work import Aborted, UnitOfWork
+from pipeline.stream.vitals import Vitals, committed_positions
 from pipeline.topics import CHANGELOGS
+
+COMMITTED_TIMEOUT_SECONDS = 30.0
 
 log = logger(__name__)
 
@@ -63,7 +66,9 @@ class Worker(Owner):
         self._restored = False
         self._thread = ThreadPoolExecutor(1, "restore")
         self._committed_at = time.monotonic()
-        self._taken: dict[tuple[str, str], int] = {}
+        readers = {topic.of(settings.topic_prefix): spec.name for spec in specs for topic in spec.inputs}
+        self._vitals = Vitals(metrics, settings.topic_prefix, readers)
+        self._held: list[tuple[str, int]] = []
 
     # Batches
 
@@ -75,10 +80,7 @@ class Worker(Owner):
         self.tasks[stage, batch.partition].logic.on_batch(batch.topic, batch)
         self.unit.consumed(batch.topic, batch.partition, batch[-1].offset() + 1, len(batch))
         self.unit.poll()
-        key = stage, batch.topic
-        self._taken[key] = self._taken.get(key, 0) + len(batch)
-        self.metrics.observe(m.BATCH_SECONDS, time.perf_counter() - started, stage)
-        self.metrics.observe(m.BATCH_RECORDS, len(batch), stage)
+        self._vitals.took(stage, batch, time.perf_counter() - started)
         if self.unit.records >= self.settings.commit_records or self.seconds_to_commit() <= 0:
             self.commit()
 
@@ -91,27 +93,25 @@ class Worker(Owner):
         self._committed_at = started = time.monotonic()
         records = self.unit.records
         try:
-            self.unit.commit(list(self.tasks.values()), self.consumer.client.consumer_group_metadata)
+            done = self.unit.commit(list(self.tasks.values()), self.consumer.client.consumer_group_metadata)
         except Aborted as error:
             log.warning("transaction_aborted", error=str(error), records=records)
             self.metrics.add(m.ABORTS, 1, "refused")
             self._start_over()
             return
-        if records:
-            self._count(records, time.monotonic() - started)
+        if done is not None:
+            self._vitals.committed(done, time.monotonic() - started)
         self._committed_at = time.monotonic()
 
-    def _count(self, records: int, seconds: float) -> None:
-        self.metrics.add(m.COMMITS, 1)
-        self.metrics.observe(m.COMMIT_SECONDS, seconds)
-        self.metrics.observe(m.COMMIT_RECORDS, records)
-        prefix = len(self.settings.topic_prefix) + 1
-        for (stage, topic), taken in self._taken.items():
-            self.metrics.add(m.RECORDS_CONSUMED, taken, stage, topic[prefix:])
-        self._taken = {}
+    def measure(self) -> None:
+        """Set the gauges, once a second however often it is called."""
+        if self._vitals.is_due():
+            self._vitals.lag(self.consumer)
+            self._vitals.partitions(self._held, self.tasks)
+            self._vitals.state(task.state for task in self.tasks.values())
 
     def _start_over(self) -> None:
-        self._taken = {}
+        self._vitals.aborted()
         for task in self.tasks.values():
             task.start_over()
         self.consumer.new_epoch()
@@ -155,7 +155,8 @@ class Worker(Owner):
         for task in self.tasks.values():
             task.state.close()
         self.tasks.clear()
-        self._taken = {}
+        self._held = []
+        self._vitals.aborted()
         log.info("partitions_released", partitions=len({tp.partition for tp in tps}))
 
     async def _restore_ended(self) -> None:
@@ -168,7 +169,10 @@ class Worker(Owner):
         started = time.monotonic()
         loop = asyncio.get_running_loop()
         try:
-            for spec, partition in self._wanted(tps):
+            wanted = self._wanted(tps)
+            self._held = [(spec.name, partition) for spec, partition in wanted]
+            self._vitals.assigned(await loop.run_in_executor(self._thread, self._committed, tps))
+            for spec, partition in wanted:
                 store = await loop.run_in_executor(self._thread, self._restore_one, spec, partition, epoch)
                 self.tasks[spec.name, partition] = Task(spec, partition, self.context, store)
         except Interrupted:
@@ -179,6 +183,10 @@ class Worker(Owner):
         self.consumer.resume(tps)
         self._restored = True
         log.info("partitions_ready", partitions=len(partitions), seconds=round(time.monotonic() - started, 3))
+
+    def _committed(self, tps: set[TP]) -> dict[TP, int]:
+        """In the restore thread."""
+        return committed_positions(self.consumer.client, tps, COMMITTED_TIMEOUT_SECONDS)
 
     def _wanted(self, tps: set[TP]) -> list[tuple[StageSpec, int]]:
         names = {(tp.topic, tp.partition) for tp in tps}

@@ -20,8 +20,8 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.seen import SeenView
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
-from pipeline.stream.event_columns import EventDecoder
 from pipeline.stream.dlq import HEADER_PREFIX, quarantine
+from pipeline.stream.event_columns import EventDecoder
 from pipeline.stream.normalisers import normalisers
 from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
@@ -31,6 +31,8 @@ from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES, Topic
 NAME = "intake"
 REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
 NO_LIMIT_MS = 1 << 62
+OUTCOMES = {Drop: "drop", DeadLetter: "dead_letter", Redirect: "redirect"}
+"""As metrics name them."""
 
 
 class IntakeStage:
@@ -74,7 +76,9 @@ class IntakeStage:
                 continue
             bad += self._set_aside(result, record, self._topics[topic], counts)
         self._count(taken, counts)
-        self._context.breaker.count(len(batch), bad)
+        breaker = self._context.breaker
+        breaker.count(len(batch), bad)
+        self._context.metrics.set(m.POISON_SHARE, breaker.share, NAME)
 
     def before_commit(self) -> None:
         """Nothing is coalesced."""
@@ -126,7 +130,7 @@ class IntakeStage:
         self, result: Drop | DeadLetter | Redirect, record: Record, topic: Topic, counts: dict[tuple[str, str], int]
     ) -> bool:
         """Perform what is not a touch; True if the record was bad."""
-        kind = type(result).__name__
+        kind = OUTCOMES[type(result)]
         counts[kind, result.reason] = counts.get((kind, result.reason), 0) + 1
         if isinstance(result, DeadLetter):
             quarantine(self._emit, record, NAME, result.reason, result.detail)
@@ -145,9 +149,11 @@ class IntakeStage:
 
     def _count(self, taken: int, counts: dict[tuple[str, str], int]) -> None:
         metrics = self._context.metrics
-        metrics.add(m.RESULTS, taken, NAME, "Ok", "")
+        metrics.add(m.RESULTS, taken, NAME, "ok", "")
         for (kind, reason), count in counts.items():
             metrics.add(m.RESULTS, count, NAME, kind, reason)
+            if kind == OUTCOMES[DeadLetter]:
+                metrics.add(m.DLQ_RECORDS, count, NAME, reason)
 
 
 def _was_rekeyed(record: Record) -> bool:

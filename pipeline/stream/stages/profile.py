@@ -56,6 +56,7 @@ class ProfileStage:
             emit(UPDATES, update["profile_id"], codecs.update(update))
         for change in effects.segment_changes:
             emit(SEGMENTS, change["profile_id"], codecs.segment(change))
+            self._context.metrics.add(m.SEGMENT_CHANGES, 1, change["segment"], change["change"])
         self._forward(effects.forwards)
         self._act(effects.actions)
         self._count(effects)

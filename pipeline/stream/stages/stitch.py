@@ -5,7 +5,8 @@ from itertools import groupby
 
 import msgspec
 
-from pipeline.event.identifier import key_of
+from pipeline.event.identifier import key_of, type_of
+from pipeline.event.reason import Reason
 from pipeline.identity.effects import StitchEffects
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.state import Counter, Node, StitchTables
@@ -76,6 +77,9 @@ class StitchStage:
             metrics.add(m.IDENTITY_CHANGES, kinds.count(kind), kind)
         metrics.add(m.MERGES, kinds.count("merged"))
         metrics.add(m.MOVES, len(effects.moves))
+        for change in effects.changes:
+            if change.change == "quarantined" and change.reason == Reason.FIREBREAK:
+                metrics.add(m.FIREBREAKS, 1, type_of(change.identifiers[0]))
 
 
 STITCH = StageSpec(NAME, (LINKS,), (layout.NODES, layout.ALIASES, layout.COUNTERS), StitchStage)

@@ -1,0 +1,143 @@
+"""A profile for people: who it is, how warm, what is known and what happened."""
+
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.event.instant import format_instant
+from pipeline.event.money import exponent
+
+_NO_VALUE: Final = "-"
+
+
+def print_profile(console: Console, view: dict[str, Any], asked: str) -> None:
+    """Print a :func:`~pipeline.profile.view.profile_view`; ``asked`` is what the person typed."""
+    _head(console, view, asked)
+    _identifiers(console, view["identifiers"])
+    _traits(console, view["traits"])
+    _aggregates(console, view["aggregates"])
+    _scores(console, view["scores"])
+    _timeline(console, view["timeline"])
+
+
+def _head(console: Console, view: dict[str, Any], asked: str) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("profile", view["profile_id"])
+    if asked.lower() != view["profile_id"]:
+        table.add_row("asked for", escape(asked))
+    table.add_row("tenant", view["tenant"])
+    table.add_row("as of", _time(view["as_of_ms"]))
+    table.add_row("events", f"{view['touches']} under {_number_of(view['leaves'], 'anchor')}")
+    table.add_row("first touch", _touch(view["first_touch"]))
+    table.add_row("last touch", _touch(view["last_touch"]))
+    table.add_row("consent", _consent(view["consent"]))
+    console.print(table)
+
+
+def _identifiers(console: Console, identifiers: dict[str, dict[str, int]]) -> None:
+    table = _table("Identifiers", "identifier", "first seen", "last seen")
+    for name, span in identifiers.items():
+        table.add_row(escape(name), _time(span["first_seen_ms"]), _time(span["last_seen_ms"]))
+    _show(console, table)
+
+
+def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
+    table = _table("Traits", "trait", "value", "said", "on")
+    for name, trait in traits.items():
+        table.add_row(escape(name), escape(_value(trait["value"])), _time(trait["timestamp_ms"]), trait["channel"])
+    _show(console, table)
+
+
+def _aggregates(console: Console, aggregates: dict[str, dict[str, Any]]) -> None:
+    labels = list(dict.fromkeys(label for windows in aggregates.values() for label in windows))
+    table = _table("Aggregates", "aggregate", *labels)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, windows in aggregates.items():
+        table.add_row(name, *(escape(_aggregate(windows[at])) if at in windows else "" for at in labels))
+    _show(console, table)
+
+
+def _scores(console: Console, scores: list[dict[str, Any]]) -> None:
+    for score in scores:
+        table = _table(f"Score {score['name']}: {score['value']:g}", "points", "rule", "group", "matched")
+        table.columns[0].justify = table.columns[3].justify = "right"
+        for line in score["contributions"]:
+            table.add_row(f"{line['points']:+g}", line["rule"], line["group"], str(line["occurrences"] or ""))
+        table.add_section()
+        table.add_row(f"{score['value']:+g}", "sum", "", "")
+        console.print()
+        console.print(table)
+
+
+def _timeline(console: Console, entries: list[dict[str, Any]]) -> None:
+    table = _table("Timeline", "time", "channel", "event", "about", "amount")
+    table.columns[4].justify = "right"
+    for entry in entries:
+        amount = money(entry["amount_minor"], entry["currency"]) if entry["currency"] else ""
+        happened = entry["event"] or entry["type"]
+        table.add_row(_time(entry["timestamp_ms"]), entry["channel"], escape(happened), escape(entry["detail"]), amount)
+    _show(console, table)
+
+
+def money(minor: int, currency: str) -> str:
+    """An amount as people write it.
+
+    >>> money(-1999, "EUR"), money(500, "JPY")
+    ('-19.99 EUR', '500 JPY')
+    """
+    decimals = exponent(currency) or 0
+    whole, rest = divmod(abs(minor), 10**decimals)
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{whole}.{rest:0{decimals}d} {currency}" if decimals else f"{sign}{whole} {currency}"
+
+
+def _aggregate(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(money(round(minor), currency) for currency, minor in value.items()) or _NO_VALUE
+    return _NO_VALUE if value is None else _value(value)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _touch(point: dict[str, Any] | None) -> str:
+    if point is None:
+        return _NO_VALUE
+    words = f"{_time(point['timestamp_ms'])}  {point['event'] or point['type']} on {point['channel']}"
+    campaign = point.get("campaign")
+    if isinstance(campaign, dict) and campaign.get("name"):
+        words += f", campaign {campaign['name']}"
+    return escape(words + (f", from {point['referrer']}" if "referrer" in point else ""))
+
+
+def _consent(consent: dict[str, bool]) -> str:
+    said = (f"{purpose} {'granted' if granted else 'denied'}" for purpose, granted in consent.items())
+    return escape(", ".join(said)) or "nothing said"
+
+
+def _time(ms: int) -> str:
+    return (format_instant(ms) or str(ms)).replace("T", " ")
+
+
+def _number_of(found: list[str], what: str) -> str:
+    return f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, style="", header_style="dim", overflow="fold")
+    return table
+
+
+def _show(console: Console, table: Table) -> None:
+    if table.row_count:
+        console.print()
+        console.print(table)

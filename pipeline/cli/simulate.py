@@ -1,0 +1,189 @@
+"""``stitchline simulate FILE…``: the whole pipeline over files, in one process, with no server.
+
+Exit codes: 0 done, 1 a file or the rules cannot be used, 3 some records rejected or quarantined.
+"""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import msgspec
+import typer
+
+from connectors.sources.choose import UnknownFormatError, source_for
+from connectors.sources.delimited import MissingColumnsError
+from connectors.sources.ingest import Ingest, Totals
+from connectors.sources.mapping import MappingError, load_mapping
+from connectors.sources.outgoing import EventEncoder, Outgoing
+from connectors.sources.record import Position, Record, Reject, Source
+from connectors.sources.rejects import Rejects
+from pipeline.cli.file_progress import FileProgress
+from pipeline.cli.ingest import channel_named
+from pipeline.event.parse import Defaults
+from pipeline.rules.load import load_rules
+from pipeline.rules.model import Rules
+from pipeline.rules.problem import RulesError
+from pipeline.serve.as_of import NotAMomentError, as_of_ms
+from pipeline.serve.profiles import export_profiles
+from pipeline.settings import Settings
+from pipeline.stream.build import wall_clock_ms
+from pipeline.stream.dlq import headers_as_facts
+from pipeline.stream.registry import FileIds
+from pipeline.stream.simulate import Simulation
+from pipeline.stream.wire import Decoder
+from pipeline.testing.log import MemoryRecord
+from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
+from pipeline.trigger.rulebook import compile_rules
+
+FAILED, SOME_REJECTED = 1, 3
+EXPECTED = (MappingError, MissingColumnsError, OSError, NotAMomentError, RulesError, UnknownFormatError)
+OUTPUTS: dict[Topic, str] = {CHANGES: "identity-changes", SEGMENTS: "segment-changes", ACTIONS: "crm-actions"}
+EXAMPLES = """\b
+Exit codes: 0 done; 1 a file or the rules cannot be used; 3 some records rejected or quarantined.
+\b
+Examples:
+  stitchline simulate events.ndjson
+  stitchline simulate till.csv --mapping till.yaml --rules my-rules --out result
+  stitchline simulate events.ndjson --clock wall --json
+"""
+
+
+class _Line:
+    """An output topic to an NDJSON file, decoded."""
+
+    def __init__(self, folder: Path, topic: Topic, name: str) -> None:
+        self._file: IO[bytes] = (folder / f"{name}.ndjson").open("wb")
+        self._topic = topic
+        self._decode: Callable[[MemoryRecord], Any] = _quarantined
+        if topic is not DLQ:
+            decode = Decoder(topic.value)
+            self._decode = lambda record: decode(record.value())
+        self.count = 0
+
+    def write(self, simulation: Simulation) -> None:
+        for record in simulation.take(self._topic):
+            self._file.write(msgspec.json.encode(self._decode(record)) + b"\n")
+            self.count += 1
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Run:
+    """Stands where Kafka stands in an ingest: a chunk goes through the stages when it is committed."""
+
+    def __init__(self, simulation: Simulation, folder: Path) -> None:
+        self._simulation = simulation
+        self.lines = {name: _Line(folder, topic, name) for topic, name in {**OUTPUTS, DLQ: "dlq"}.items()}
+
+    def add(self, record: Outgoing) -> None:
+        self._simulation.feed(record.topic, record.key, record.value)
+
+    def commit(self, position: Position) -> None:  # noqa: ARG002 - nothing to resume
+        self._simulation.settle()
+        self._simulation.take(UPDATES)  # the profiles are written at the end, as they are then
+        for line in self.lines.values():
+            line.write(self._simulation)
+
+    def close(self) -> None:
+        for line in self.lines.values():
+            line.close()
+
+
+class _Watch:
+    """Progress of one file."""
+
+    def __init__(self, path: Path, source: Source, rejects: Rejects, progress: FileProgress) -> None:
+        self._path, self._source, self._rejects, self._progress = path, source, rejects, progress
+        progress.begin(path.name, source.size_bytes)
+
+    def rejected(self, record: Record, why: Reject) -> None:
+        self._rejects.report(self._path, record, why)
+
+    def about_to_commit(self) -> None:
+        self._rejects.flush()
+
+    def committed(self, position: Position, totals: Totals) -> None:  # noqa: ARG002 - nothing to resume
+        self._progress.show(self._source.read_bytes, totals.delivered, totals.rejects)
+
+
+def simulate(
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    *,
+    rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results; files in it are overwritten.")] = Path("simulated"),
+    mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Channel of events that name none.")] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "default",
+    clock: Annotated[str, typer.Option(help="stream: now is the newest event; wall: now is now.")] = "stream",
+    as_of: Annotated[str, typer.Option(help="Instant profiles are read at: latest, now, or ISO 8601.")] = "latest",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
+) -> None:
+    """Run events through intake, stitch and profile exactly as the workers would, and write what would come out.
+
+    Writes profiles, identity-changes, segment-changes, crm-actions, dlq and rejects as NDJSON files.
+    """
+    if clock not in {"stream", "wall"}:
+        message = "write stream or wall"
+        raise typer.BadParameter(message, param_hint="--clock")
+    try:
+        counts = _run(files, rules, out, mapping, channel_named(channel), tenant, clock, as_of)
+    except EXPECTED as error:
+        typer.echo(f"simulate: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    typer.echo(msgspec.json.encode({"out": str(out), **counts}) if as_json else _summary(out, counts))
+    if counts["dlq"] or counts["rejects"]:
+        raise typer.Exit(SOME_REJECTED)
+
+
+def _run(  # noqa: PLR0917 - the command's options
+    files: list[Path], rules_dir: Path | None, out: Path, mapping: Path | None, channel: Any, tenant: str, clock: str,
+    as_of: str,
+) -> dict[str, int]:  # fmt: skip
+    settings = Settings().model_copy(update={"clock": clock})
+    rules = load_rules(rules_dir or settings.rules_dir)
+    moment_ms = as_of_ms(as_of, wall_clock_ms())
+    known = load_mapping(mapping) if mapping else None
+    out.mkdir(parents=True, exist_ok=True)
+    defaults = Defaults(tenant=tenant, source="", channel=channel)
+    encode = EventEncoder(rules.intake, rules.identifiers, FileIds(), settings.topic_prefix, defaults)
+    simulation = Simulation(settings, rules, wall_clock_ms)
+    totals: Counter[str] = Counter()
+    (out / "rejects.ndjson").unlink(missing_ok=True)
+    with FileProgress() as progress, closing(Rejects(progress.say, out / "rejects.ndjson")) as rejects:
+        with closing(_Run(simulation, out)) as run:
+            for path in files:
+                source = source_for(path, known)
+                job = Ingest(encode, run, path.name, _Watch(path, source, rejects, progress))
+                job.run(source, Position(), lambda: False)
+                totals["events"] += job.totals.delivered
+            totals.update({name: line.count for name, line in run.lines.items()})
+        totals["rejects"] = rejects.count
+    totals["profiles"] = _write_profiles(simulation, rules, out / "profiles.ndjson", moment_ms)
+    return {"rejects": 0, **totals}
+
+
+def _write_profiles(simulation: Simulation, rules: Rules, path: Path, moment_ms: int) -> int:
+    written = 0
+    compiled = compile_rules(rules.aggregates, rules.scores, rules.triggers)
+    with path.open("wb") as file:
+        for profile in export_profiles(simulation.profiles(), compiled, moment_ms):
+            file.write(msgspec.json.encode(profile) + b"\n")
+            written += 1
+    return written
+
+
+def _quarantined(record: MemoryRecord) -> dict[str, Any]:
+    return {
+        **headers_as_facts(record.headers()),
+        "key": (record.key() or b"").decode(errors="replace"),
+        "value_base64": b64encode(record.value() or b"").decode(),
+    }
+
+
+def _summary(out: Path, counts: dict[str, int]) -> str:
+    listed = ", ".join(f"{counts[name]} {name}" for name in ("profiles", *OUTPUTS.values(), "dlq", "rejects"))
+    return f"{counts['events']} events: {listed} in {out}/"

@@ -1,0 +1,118 @@
+"""What a worker tells Prometheus: sums at each commit, levels once a second, nothing per record."""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import confluent_kafka
+from faust.types import TP
+
+from pipeline.obs import metrics as m
+from pipeline.state.partition import PartitionState
+from pipeline.state.view import TableView
+from pipeline.stream.transport import Batch, BatchConsumer
+from pipeline.stream.unit_of_work import Committed
+
+INTERVAL_SECONDS = 1.0
+
+
+class Vitals:
+    """Keeps what belongs to the open transaction apart until it is committed: thrown-away work is not counted."""
+
+    def __init__(self, metrics: m.Metrics, prefix: str, stages: Mapping[str, str]) -> None:
+        """``stages`` gives the stage that reads a topic, by the topic's name on the broker."""
+        self._metrics, self._cut, self._stages = metrics, len(prefix) + 1, stages
+        self._taken: Counter[tuple[str, str]] = Counter()
+        self._next: dict[TP, int] = {}
+        self._oldest_ms: dict[str, int] = {}
+        self._positions: dict[TP, int] = {}
+        self._shown: set[TP] = set()
+        self._due = 0.0
+
+    def took(self, stage: str, batch: Batch, seconds: float) -> None:
+        """A stage has worked on a batch."""
+        self._taken[stage, batch.topic] += len(batch)
+        self._next[TP(batch.topic, batch.partition)] = batch[-1].offset() + 1
+        at_ms = batch[0].timestamp()[1]
+        if at_ms > 0:
+            self._oldest_ms[stage] = min(at_ms, self._oldest_ms.get(stage, at_ms))
+        self._metrics.observe(m.BATCH_SECONDS, seconds, stage)
+        self._metrics.observe(m.BATCH_RECORDS, len(batch), stage)
+
+    def committed(self, done: Committed, seconds: float) -> None:
+        """The open transaction is durable."""
+        metrics = self._metrics
+        metrics.add(m.COMMITS, 1)
+        metrics.observe(m.COMMIT_SECONDS, seconds)
+        metrics.observe(m.COMMIT_RECORDS, done.records)
+        for (stage, topic), taken in self._taken.items():
+            metrics.add(m.RECORDS_CONSUMED, taken, stage, topic[self._cut :])
+        for topic, produced in done.produced.items():
+            metrics.add(m.RECORDS_PRODUCED, produced, topic)
+        for table, rows in done.written.items():
+            metrics.add(m.STATE_WRITES, rows, table)
+        now_ms = time.time_ns() // 1_000_000
+        for stage, oldest_ms in self._oldest_ms.items():
+            metrics.observe(m.DELAY_SECONDS, max(0, now_ms - oldest_ms) / 1000, stage)
+        self._positions.update(self._next)
+        self.aborted()
+
+    def aborted(self) -> None:
+        """Nothing since the last commit happened."""
+        self._taken.clear()
+        self._next.clear()
+        self._oldest_ms.clear()
+
+    def assigned(self, positions: Mapping[TP, int]) -> None:
+        """What the group has committed of the partitions that are ours now."""
+        self._positions = dict(positions)
+
+    def is_due(self) -> bool:
+        """Whether a second has passed since it last was."""
+        now = time.monotonic()
+        if now < self._due:
+            return False
+        self._due = now + INTERVAL_SECONDS
+        return True
+
+    def lag(self, consumer: BatchConsumer) -> None:
+        """Set each held partition's lag; asks no broker."""
+        shown: set[TP] = set()
+        for tp in consumer.held & self._positions.keys():
+            wanted = confluent_kafka.TopicPartition(tp.topic, tp.partition)
+            _, high = consumer.client.get_watermark_offsets(wanted, cached=True)
+            if high >= 0:
+                behind = max(0, high - consumer.behind_markers(tp, self._positions[tp]))
+                self._metrics.set(m.LAG, behind, *self._labels(tp))
+                shown.add(tp)
+        for tp in self._shown - shown:
+            self._metrics.forget(m.LAG, *self._labels(tp))
+        self._shown = shown
+
+    def partitions(self, held: Iterable[tuple[str, int]], restored: Collection[tuple[str, int]]) -> None:
+        """Stages' partitions: held, and of these restored."""
+        held = list(held)
+        for stage in dict.fromkeys(self._stages.values()):
+            mine = [key for key in held if key[0] == stage]
+            self._metrics.set(m.PARTITIONS, len(mine), stage)
+            self._metrics.set(m.RESTORING, sum(key not in restored for key in mine), stage)
+
+    def state(self, states: Iterable[PartitionState]) -> None:
+        """Rows in memory, and how often memory did not have them."""
+        cached: Counter[str] = Counter()
+        for view in (view for state in states for view in state.views if isinstance(view, TableView)):
+            cached[view.family] += view.cached()
+            self._metrics.add(m.CACHE_MISSES, view.take_misses(), view.family)
+        for table, rows in cached.items():
+            self._metrics.set(m.CACHED_ROWS, rows, table)
+
+    def _labels(self, tp: TP) -> tuple[str, str, str]:
+        return self._stages[tp.topic], tp.topic[self._cut :], str(tp.partition)
+
+
+def committed_positions(client: Any, tps: Collection[TP], timeout_s: float) -> dict[TP, int]:
+    """Where the group stands, 0 where it has not begun. Asks the broker, so not on the event loop."""
+    asked = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps]
+    found = client.committed(asked, timeout=timeout_s)
+    return {TP(at.topic, at.partition): max(0, at.offset) for at in found}

@@ -1,0 +1,57 @@
+"""A log in memory: topics of one partition, whose records look like the broker's."""
+
+from collections import defaultdict
+
+from pipeline.stream.record import Header
+from pipeline.topics import Topic
+
+
+class MemoryRecord:
+    """One record, with the methods of ``confluent_kafka.Message`` that stages use."""
+
+    __slots__ = ("_headers", "_key", "_offset", "_topic", "_value")
+
+    def __init__(
+        self, topic: str, offset: int, key: bytes | None, value: bytes | None, headers: list[Header] | None
+    ) -> None:
+        self._topic, self._offset, self._key, self._value, self._headers = topic, offset, key, value, headers
+
+    def topic(self) -> str:
+        return self._topic
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self._offset
+
+    def key(self) -> bytes | None:
+        return self._key
+
+    def value(self) -> bytes | None:
+        return self._value
+
+    def headers(self) -> list[Header] | None:
+        return self._headers
+
+
+class MemoryLog:
+    """Appends records and hands out, per topic, those not taken yet."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._waiting: defaultdict[Topic, list[MemoryRecord]] = defaultdict(list)
+        self._next: defaultdict[Topic, int] = defaultdict(int)
+
+    def emit(
+        self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
+    ) -> None:
+        """Append; the :class:`~pipeline.stream.record.Emit` of stages."""
+        key_bytes = key.encode() if isinstance(key, str) else key
+        record = MemoryRecord(topic.of(self._prefix), self._next[topic], key_bytes, value, headers)
+        self._next[topic] += 1
+        self._waiting[topic].append(record)
+
+    def take(self, topic: Topic) -> list[MemoryRecord]:
+        """The topic's records since the last call, in order."""
+        return self._waiting.pop(topic, [])
