@@ -37,7 +37,14 @@ CODES: dict[type[BaseException], int] = {
     NotAnIdentifierError: MISUSED,
     UnknownFormatError: MISUSED,
 }
-EXPECTED = (NoKafkaError, RulesError, MissingTopicError, OSError, confluent_kafka.KafkaException, *CODES)
+EXPECTED: tuple[type[BaseException], ...] = (
+    NoKafkaError,
+    RulesError,
+    MissingTopicError,
+    OSError,
+    confluent_kafka.KafkaException,
+    *CODES,
+)
 """What an operator can do something about; each says what."""
 
 SHOW_EXAMPLES = """\b

@@ -1,0 +1,76 @@
+"""Profiles into files: NDJSON or Parquet, whole or not at all."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+
+_SORTED: Final = msgspec.json.Encoder(order="deterministic")
+FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
+"""Suffix to format."""
+
+
+class UnknownFormatError(ValueError):
+    """Operator action: name a file that ends in .ndjson, .jsonl or .parquet, or say ``--format``."""
+
+
+def format_of(path: Path) -> str:
+    """``ndjson`` or ``parquet``, by the suffix.
+
+    Raises:
+        UnknownFormatError: the suffix is neither's.
+    """
+    found = FORMATS.get(path.suffix.lower())
+    if found is None:
+        message = f"{path.name}: end the name in {', '.join(FORMATS)}, or say --format"
+        raise UnknownFormatError(message)
+    return found
+
+
+def write_profiles(path: Path, views: Iterable[dict[str, Any]], file_format: str, step: Callable[[], None]) -> int:
+    """Write the views in their order; ``step`` after each. How many. Equal views make equal files, byte for byte.
+
+    Raises:
+        OSError: the file could not be written; what stood there before still does.
+    """
+    from pipeline.serve.parquet import write_parquet  # noqa: PLC0415 - Arrow takes a second that nobody else should pay
+
+    write = write_parquet if file_format == "parquet" else write_ndjson
+    with replacing(path) as file:
+        return write(file, _stepping(views, step))
+
+
+def write_ndjson(file: IO[bytes], views: Iterable[dict[str, Any]]) -> int:
+    """A line each: the view's fields in their order, the keys within them sorted. How many lines."""
+    count = 0
+    for count, view in enumerate(views, start=1):  # noqa: B007 - the last one is the count
+        file.write(json_line(view))
+    return count
+
+
+def json_line(view: dict[str, Any]) -> bytes:
+    """A view as JSON, with its line feed."""
+    return msgspec.json.encode({name: msgspec.Raw(_SORTED.encode(value)) for name, value in view.items()}) + b"\n"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of ``path`` when the block ends well, and leaves no trace when it does not."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _stepping(views: Iterable[dict[str, Any]], step: Callable[[], None]) -> Iterator[dict[str, Any]]:
+    for view in views:
+        yield view
+        step()
