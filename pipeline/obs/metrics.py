@@ -54,7 +54,7 @@ LAG = Gauge(
 
 # Batches and results
 RECORDS_CONSUMED = Counter("stitchline_records_consumed_total", "Records taken from a topic.", ("stage", "topic"))
-RECORDS_PRODUCED = Counter("stitchline_records_produced_total", "Records written to a topic.", ("stage", "topic"))
+RECORDS_PRODUCED = Counter("stitchline_records_produced_total", "Records committed, without changelogs.", ("topic",))
 BATCH_RECORDS = Histogram("stitchline_batch_records", "Records in a batch.", ("stage",), RECORD_COUNTS)
 BATCH_SECONDS = Histogram("stitchline_batch_seconds", "Time to process a batch, without its commit.", ("stage",))
 RESULTS = Counter(
@@ -64,11 +64,11 @@ RESULTS = Counter(
 )
 DLQ_RECORDS = Counter("stitchline_dlq_records_total", "Records quarantined byte-identical.", ("stage", "reason"))
 POISON_SHARE = Gauge(
-    "stitchline_poison_share", "Share of bad records in the loss breaker's window, 0 to 1.", ("stage",)
+    "stitchline_poison_share", "Share of bad records, 0 to 1, as the loss breaker counts them.", ("stage",)
 )
 DELAY_SECONDS = Histogram(
     "stitchline_delay_seconds",
-    "Wall time between a record's append to the topic and the commit of what it caused.",
+    "Time from the timestamp of a transaction's oldest record to its commit, once per stage and transaction.",
     ("stage",),
     SLOW_SECONDS,
 )
@@ -78,19 +78,19 @@ COMMITS = Counter("stitchline_commits_total", "Kafka transactions committed.")
 COMMIT_SECONDS = Histogram("stitchline_commit_seconds", "Time to flush and commit a transaction and write its state.")
 COMMIT_RECORDS = Histogram("stitchline_commit_records", "Consumed records in a transaction.", (), RECORD_COUNTS)
 COMMIT_FAILURES = Counter(
-    "stitchline_commit_failures_total", "Commits refused: retriable, fenced or fatal.", ("kind",)
-)  # fmt: skip
+    "stitchline_commit_failures_total",
+    "Commits refused: retriable (asked again), fenced (the partitions are another's), aborted, fatal (the end).",
+    ("kind",),
+)
 ABORTS = Counter("stitchline_aborts_total", "Transactions thrown away; their records are read again.", ("cause",))
 RESTORE_ROWS = Counter("stitchline_restore_rows_total", "Changelog records applied while restoring state.", ("stage",))
 RESTORE_SECONDS = Histogram("stitchline_restore_seconds", "Time to restore a partition.", ("stage",), SLOW_SECONDS)
 RESTORING = Gauge("stitchline_restoring_partitions", "Partitions waiting for their state.", ("stage",))
-CACHE_HITS = Counter("stitchline_cache_hits_total", "Rows found decoded in memory.", ("table",))
-CACHE_MISSES = Counter("stitchline_cache_misses_total", "Rows read from RocksDB, present there or not.", ("table",))
+CACHE_MISSES = Counter("stitchline_cache_misses_total", "Rows not in memory, so read from RocksDB.", ("table",))
 CACHED_ROWS = Gauge("stitchline_cached_rows", "Decoded rows in memory.", ("table",))
 STATE_WRITES = Counter("stitchline_state_writes_total", "Rows written to RocksDB after a commit.", ("table",))
 
 # Identity
-LINKS = Counter("stitchline_links_total", "Links by what became of them: new, known or held.", ("outcome",))
 IDENTITY_CHANGES = Counter(
     "stitchline_identity_changes_total", "Entries of the public log: merged, split, refused, evicted…", ("kind",)
 )  # fmt: skip
@@ -104,7 +104,6 @@ MOVES = Counter("stitchline_moves_total", "Ledgers told to change their profile.
 PROFILES_UPDATED = Counter("stitchline_profiles_updated_total", "Profiles published, once per profile and batch.")
 FORWARDED = Counter("stitchline_forwarded_total", "Late touches and ledgers sent on along leaf pointers.", ("what",))
 SEGMENT_CHANGES = Counter("stitchline_segment_changes_total", "Profiles that entered or left.", ("segment", "change"))
-TIMERS = Counter("stitchline_timers_fired_total", "Due times that came: windows, decay, cooldowns.", ("kind",))
 ACTIONS = Counter("stitchline_actions_total", "CRM actions produced.", ("trigger",))
 
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(

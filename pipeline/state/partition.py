@@ -10,6 +10,9 @@ from pipeline.state.store import Change, PartitionStore
 class View(Protocol):
     """What a unit of work asks of a view."""
 
+    family: str
+    """The table's name."""
+
     def changes(self) -> Iterable[Change]:
         """Changes since the last commit."""
         ...
@@ -28,24 +31,31 @@ class PartitionState:
 
     def __init__(self, store: PartitionStore, views: Sequence[View]) -> None:
         self.store = store
-        self._views = views
+        self.views = views
+        self.written: dict[str, int] = {}
+        """Changes by table, as :meth:`changes` last gave them."""
         self.position = store.position()
         """Changelog offset behind the last record that this state contains or has just produced."""
 
     def changes(self) -> list[Change]:
         """Every row changed since the last commit, once."""
-        return [change for view in self._views for change in view.changes()]
+        found: list[Change] = []
+        for view in self.views:
+            before = len(found)
+            found.extend(view.changes())
+            self.written[view.family] = len(found) - before
+        return found
 
     def persist(self, changes: Iterable[Change]) -> None:
         """Kafka has committed: write the rows and the position in one batch."""
         self.store.apply(expanded(changes, self.store), self.position)
-        for view in self._views:
+        for view in self.views:
             view.committed()
 
     def forget(self) -> None:
         """The unit of work was aborted."""
         self.position = self.store.position()
-        for view in self._views:
+        for view in self.views:
             view.forget()
 
     def close(self) -> None:

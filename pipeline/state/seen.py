@@ -1,8 +1,8 @@
 """Message ids seen: exact within the window, in any order of arrival, at one changelog record per commit.
 
 The one idea: a digest is filed under the generation of its *event time* (``timestamp // window``). A duplicate that
-carries the same or nearly the same time lies in the same or a neighbouring generation, wherever it stands in the log, so
-the answer does not depend on arrival order or on a clock.
+carries the same or nearly the same time lies in the same or a neighbouring generation, wherever it stands in the log,
+so the answer does not depend on arrival order or on a clock.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,11 @@ class _Reader(Protocol):
 class SeenView:
     """The core's :class:`~pipeline.event.ports.SeenIds` over RocksDB.
 
-    Guarantees that two equal digests whose event times differ by at most the window are told apart from new ones, as long
-    as neither is older than two windows before the newest event of the partition (older generations are deleted).
+    Guarantees that of two equal digests whose event times differ by at most the window the second is not new, as long as
+    neither is older than two windows before the newest event of the partition (older generations are deleted).
     """
+
+    family = layout.SEEN_BLOCKS
 
     def __init__(self, store: PartitionStore, window_ms: int) -> None:
         self._store = store

@@ -11,9 +11,9 @@ Row = TypeVar("Row")
 class TableView(Generic[Row]):
     """The core's :class:`~pipeline.event.ports.Table` over one column family.
 
-    Two generations of decoded rows stand in for a least-recently-used list: a row read again moves to the young one, and
-    when the young one is full at a commit the old one is dropped. Nothing is dropped between commits, so no change that
-    has not reached the changelog can be lost.
+    Two generations of decoded rows stand in for a least-recently-used list: a row read again moves to the young one,
+    and when the young one is full at a commit the old one is dropped. Nothing is dropped between commits, so no change
+    that has not reached the changelog can be lost.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class TableView(Generic[Row]):
         self._old: dict[str, Row | None] = {}
         self._dirty: set[str] = set()
         self._generation_rows = max(1, cached_rows // 2)
+        self._misses = 0
 
     def get(self, key: str) -> Row | None:
         """The row as last put, or None."""
@@ -40,6 +41,7 @@ class TableView(Generic[Row]):
         if key in self._old:
             row = self._old.pop(key)
         else:
+            self._misses += 1
             found = self._read(key.encode())
             row = None if found is None else self._decode(found)
         self._young[key] = row
@@ -74,6 +76,11 @@ class TableView(Generic[Row]):
     def cached(self) -> int:
         """Decoded rows held now."""
         return len(self._young) + len(self._old)
+
+    def take_misses(self) -> int:
+        """Rows read from the store since the last call."""
+        misses, self._misses = self._misses, 0
+        return misses
 
 
 def msgpack_view(family: str, store: Any, row_type: type[Row], cached_rows: int) -> TableView[Row]:

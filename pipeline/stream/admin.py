@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pipeline.settings import Settings
 from pipeline.topics import ALL, DLQ, Topic
@@ -29,8 +29,8 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
     """Create what is missing; return the names created.
 
     Raises:
-        TopicsError: an existing topic has another number of partitions than the rest, which would put an anchor's events
-            and its assignments on different workers.
+        TopicsError: an existing topic has another number of partitions than the rest, which would put an anchor's
+            events and its assignments on different workers.
         confluent_kafka.KafkaException: the broker refused.
     """
     admin = AdminClient(dict(settings.kafka()))

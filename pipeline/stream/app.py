@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from typing import Any
+from typing import Any, cast
 
 import faust
 from yarl import URL
@@ -13,7 +13,7 @@ from pipeline.obs.http import HealthServer
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.stream.stages.base import StageSpec
-from pipeline.stream.transport import CODEC, BatchTransport
+from pipeline.stream.transport import CODEC, BatchConsumer, BatchTransport
 from pipeline.stream.worker import Worker
 
 IDLE_CHECK_SECONDS = 0.02
@@ -55,7 +55,7 @@ def _consumer_config(settings: Settings) -> dict[str, Any]:
         "enable.auto.commit": False,
         "enable.partition.eof": True,  # tells the end behind transaction markers, for the lag
         "isolation.level": "read_committed",
-        "partition.assignment.strategy": "range",  # partition i of every topic on one worker: stages stay co-partitioned
+        "partition.assignment.strategy": "range",  # partition i of every topic on one worker
         "session.timeout.ms": settings.session_timeout_ms,
         "heartbeat.interval.ms": max(300, settings.session_timeout_ms // 6),
         "max.poll.interval.ms": 300_000,
@@ -91,7 +91,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, worker.unit.start)
     app = build_app(settings, worker, specs)
-    worker.consumer = app.consumer
+    worker.consumer = cast("BatchConsumer", app.consumer)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

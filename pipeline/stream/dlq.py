@@ -10,7 +10,7 @@ HEADER_PREFIX = "stitchline-"
 DETAIL_BYTES = 500
 
 
-class LossBreakerTripped(RuntimeError):
+class LossBreakerTripped(RuntimeError):  # noqa: N818 - a breaker trips
     """Too large a share of the input is bad.
 
     Operator action: look at ``stitchline dlq ls``; a producer or a schema has probably changed. Mend it, or raise

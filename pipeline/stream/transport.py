@@ -1,8 +1,8 @@
 """Faust fed one partition's record batch at a time, over confluent-kafka.
 
-Faust stays the application frame: app, agents, supervision, timers. Its per-event path, its fetcher, its acknowledgements
-and its commits are replaced: a message's value is a :class:`Batch`, an agent takes a whole batch without an ``await``, and
-offsets travel in the unit of work's transaction only.
+Faust stays the application frame: app, agents, supervision, timers. Its per-event path, its fetcher, its
+acknowledgements and its commits are replaced: a message's value is a :class:`Batch`, an agent takes a whole batch
+without an ``await``, and offsets travel in the unit of work's transaction only.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ CODEC = "stitchline-batch"
 log = logger(__name__)
 
 
-class _PassThrough(codecs.Codec):  # type: ignore[misc]
+class _PassThrough(codecs.Codec):
     """A batch is already what the agent wants; a failing codec would acknowledge it without a word."""
 
     def _loads(self, s: Any) -> Any:
@@ -63,10 +63,11 @@ class Owner:
         """Another worker may own them already: abort and let go of everything."""
 
 
-class BatchConsumer(Consumer):  # type: ignore[misc]
+class BatchConsumer(Consumer):
     """Polls librdkafka in a thread of its own, where the rebalance callbacks run too."""
 
     consumer_stopped_errors = (RuntimeError,)
+    transport: "BatchTransport"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,11 +81,13 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         self.subscribed = asyncio.Event()
 
     async def on_start(self) -> None:
+        """Open the client; nothing is fetched before :meth:`subscribe`."""
         self.client = confluent_kafka.Consumer(self.transport.consumer_config)
         self.poller = ThreadPoolExecutor(1, "kafka-poll")
         self.event_loop = asyncio.get_running_loop()
 
     async def subscribe(self, topics: Iterable[str]) -> None:
+        """Join the group."""
         self.client.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         self.subscribed.set()
 
@@ -146,7 +149,10 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
 
     @Service.task
     async def _poll(self) -> None:
-        """Fetch the next batches while the agents work on these. Not in Faust's Fetcher: it starts after an assignment."""
+        """Fetch the next batches while the agents work on these.
+
+        Not in Faust's Fetcher: it starts only after an assignment.
+        """
         await self.subscribed.wait()
         pending = self._fetch_soon()
         while not self._stopped.is_set():
@@ -164,7 +170,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         return self.event_loop.run_in_executor(self.poller, self._fetch)
 
     def _fetch(self) -> tuple[int, list[Any]]:
-        """In the polling thread, where the rebalance callbacks run, so the epoch read after consume() is the records'."""
+        """In the polling thread, where the rebalance callbacks run: the epoch after consume() is the records' own."""
         try:
             records = self.client.consume(self.transport.batch_records, FETCH_SECONDS)
         except RuntimeError:  # closed while a fetch was queued
@@ -173,7 +179,8 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
 
     async def _deliver(self, batch: Batch) -> None:
         tp, last = TP(batch.topic, batch.partition), batch[-1].offset()
-        message = ConsumerMessage(tp.topic, tp.partition, last, time.time(), 0, [], None, batch, None, 0, 0, tp)
+        value: Any = batch
+        message = ConsumerMessage(tp.topic, tp.partition, last, time.time(), 0, [], None, value, None, 0, 0, tp)
         message.generation_id = self.app.consumer_generation_id  # without it the stream skips the message
         self.waiting += 1
         self._delivered[tp] = last + 1
@@ -250,19 +257,30 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
     def _nothing(self, *_: Any) -> None:
         return None
 
-    _to_message = _new_topicpartition = key_partition = topic_partitions = _nothing
+    _to_message: Any = _nothing
+    _new_topicpartition: Any = _nothing
+    key_partition: Any = _nothing
+    topic_partitions: Any = _nothing
 
     def highwater(self, tp: TP) -> int:  # noqa: ARG002 - Faust's signature
+        """Asked by Faust's tables, of which there are none."""
         return 0
 
     async def _empty(self, *_: Any, **__: Any) -> dict[Any, Any]:
         return {}
 
-    create_topic = _seek = position = seek_wait = seek_to_committed = _getmany = _empty
-    earliest_offsets = highwaters = verify_all_partitions_active = _empty
+    create_topic: Any = _empty
+    _seek: Any = _empty
+    position: Any = _empty
+    seek_wait: Any = _empty
+    seek_to_committed: Any = _empty
+    _getmany: Any = _empty
+    earliest_offsets: Any = _empty
+    highwaters: Any = _empty
+    verify_all_partitions_active: Any = _empty
 
 
-class BatchTransport(base.Transport):  # type: ignore[misc]
+class BatchTransport(base.Transport):
     """The driver Faust is given: consumer settings, batch size, and who owns what is consumed."""
 
     Consumer = BatchConsumer

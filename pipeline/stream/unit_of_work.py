@@ -69,8 +69,8 @@ class UnitOfWork:
     """One transaction at a time of one worker.
 
     A crash at any point leaves RocksDB at or behind the log. :meth:`commit` either returns, with everything durable, or
-    raises :class:`Aborted`, with nothing done; any other exception means the outcome is unknown or the worker is fenced,
-    and the process must end: the next one rolls forward from the changelog.
+    raises :class:`Aborted`, with nothing done; any other exception means the outcome is unknown or the worker is
+    fenced, and the process must end: the next one rolls forward from the changelog.
     """
 
     def __init__(
@@ -186,7 +186,9 @@ class UnitOfWork:
 
         last = len(changes) - 1
         for at, change in enumerate(changes):
-            self._produce(name, change.value, changelog_key(change), task.partition, delivered if at == last else None)
+            report = delivered if at == last else None
+            key = changelog_key(change)
+            self._produce(name, change.value, key, partition=task.partition, on_delivery=report)
         return changes
 
     def _produce(
@@ -194,17 +196,16 @@ class UnitOfWork:
         name: str,
         value: bytes | None,
         key: bytes | str | None,
+        *,
         partition: int = -1,
         on_delivery: Callable[[Any, Any], None] | None = None,
         headers: list[Header] | None = None,
     ) -> None:
         self._begin()
+        options: dict[str, Any] = {"headers": headers} if headers else {}
         while True:
             try:
-                if headers is None:
-                    self._producer.produce(name, value, key, partition, on_delivery)
-                else:
-                    self._producer.produce(name, value, key, partition, on_delivery, headers=headers)
+                self._producer.produce(name, value, key, partition, on_delivery, **options)
                 return
             except BufferError:
                 self._producer.poll(QUEUE_FULL_WAIT_SECONDS)
