@@ -1,0 +1,40 @@
+"""End a command that runs until it is told to: its first SIGINT, SIGTERM or SIGHUP unwinds it, others are ignored."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(BaseException):
+    """The signal that asked for the end. Not an Exception: no handler of errors may take it for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def ends_on_signals() -> Iterator[None]:
+    """Raise :class:`Ended` in the main thread at the first signal.
+
+    What is being cleaned up after it is not disturbed by a second: only ``kill -9`` ends that sooner. A signal that the
+    process was started to ignore (``nohup``) stays ignored.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise Ended(number)
+
+    before = {number: handler for number in SIGNALS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,116 @@
+"""``stitchline leads tail``: CRM actions as they come.
+
+Exit codes: 0 ended (by ctrl-c, SIGTERM, ``-n`` or ``--drain``), 1 Kafka or the schema registry refused.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Annotated, Any, Final, NoReturn
+
+import confluent_kafka
+import msgspec
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.ending import Ended, ends_on_signals
+from pipeline.serve.compacted import MissingTopicError
+from pipeline.serve.follow import Follower
+from pipeline.serve.lead import is_duplicate, reach, reasons, story, who
+from pipeline.settings import Settings
+from pipeline.stream.registry import RegistryError, schema_ids
+from pipeline.stream.wire import Decoder, Undecodable
+from pipeline.topics import ACTIONS
+
+FAILED: Final = 1
+POLL_SECONDS: Final = 0.2
+PATIENCE_SECONDS: Final = 5.0
+EXPECTED = (MissingTopicError, NoKafkaError, RegistryError, confluent_kafka.KafkaException)
+EXAMPLES = """\b
+Exit codes: 0 ended; 1 Kafka or the schema registry refused.
+\b
+Examples:
+  stitchline leads tail
+  stitchline leads tail --from-start --drain
+  stitchline leads tail --json -n 1 | jq .contact
+"""
+
+app = typer.Typer(no_args_is_help=True, help="Look at leads on their way to the CRM.")
+
+
+@app.callback()
+def _leads() -> None:
+    """Look at leads on their way to the CRM."""
+
+
+@app.command(epilog=EXAMPLES)
+def tail(
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest that Kafka holds.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="End when everything there is now is shown.")] = False,
+    count: Annotated[int, typer.Option("-n", "--count", min=0, help="End after so many; 0: never.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each action as one line of JSON.")] = False,
+) -> None:
+    """Print each lead as it comes: who, how warm and why, and the way they came."""
+    show = _print_json if as_json else _printer(Console(highlight=False))
+    try:
+        with ends_on_signals():
+            for shown, action in enumerate(_actions(connected(Settings()), from_start=from_start, drain=drain), 1):
+                show(action)
+                if shown == count:
+                    break
+    except Ended:
+        return
+    except EXPECTED as error:
+        _refuse(error)
+
+
+def _actions(settings: Settings, *, from_start: bool, drain: bool) -> Iterator[dict[str, Any]]:
+    """What there is already in order of time, then what comes."""
+    topic = ACTIONS.of(settings.topic_prefix)
+    decode = Decoder(ACTIONS.value, schema_ids(settings.schema_registry_url).writer)
+    with Follower(settings.kafka(), [topic], from_start=from_start) as follower:
+        if from_start or drain:
+            there = [_decoded(decode, message) for message in follower.until_now(PATIENCE_SECONDS)]
+            yield from sorted(there, key=lambda action: (action["timestamp_ms"], action["action_id"]))
+        while not drain:
+            for message in follower.poll(POLL_SECONDS):
+                yield _decoded(decode, message)
+
+
+def _decoded(decode: Decoder, message: confluent_kafka.Message) -> dict[str, Any]:
+    try:
+        return decode(message.value())
+    except Undecodable as error:
+        typer.echo(f"leads: {message.topic()} {message.partition()}:{message.offset()}: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+
+
+def _printer(console: Console) -> Callable[[dict[str, Any]], None]:
+    if sys.stdout.isatty():
+        Console(stderr=True).print("waiting for leads; ctrl-c ends", style="dim")
+    return lambda action: console.print(lead_text(action), soft_wrap=True)
+
+
+def lead_text(action: dict[str, Any]) -> Text:
+    """A lead in three lines: who and how warm, why, the way they came."""
+    at = datetime.fromtimestamp(action["timestamp_ms"] / 1000).astimezone()
+    text = Text(f"{at:%Y-%m-%d %H:%M:%S}  ", style="dim")
+    text.append(who(action), style="bold not dim")
+    if reach(action) not in {"", who(action)}:
+        text.append(f" · {reach(action)}", style="not dim")
+    if is_duplicate(action):
+        said = f"\n  duplicate_of: close {action['action_id']}, keep {action['duplicate_of']}"
+        return text.append(said, style="yellow not dim")
+    text.append(f" · score {action['score']:.0f} (lead from {action['threshold']:.0f})", style="green not dim")
+    return text.append(f"\n  why: {reasons(action, 4)}\n  way: {story(action)}", style="not dim")
+
+
+def _print_json(action: dict[str, Any]) -> None:
+    typer.echo(msgspec.json.encode(action))
+
+
+def _refuse(error: Exception) -> NoReturn:
+    typer.echo(f"leads: {error}", err=True)
+    raise typer.Exit(FAILED) from error
