@@ -7,7 +7,7 @@ import msgspec
 from pipeline.event.model import CHANNELS
 
 
-class Topic(msgspec.Struct, frozen=True):
+class Topic(msgspec.Struct, frozen=True, eq=False):
     """A topic before the deployment's prefix: dots between parts, the version only for breaking changes."""
 
     name: str

@@ -1,10 +1,8 @@
 """The command line: one file per command, put together here."""
 
-import sys
-
 import typer
 
-from pipeline.cli import ingest, kafka, profile, rules, simulate, sink, worker
+from pipeline.cli import ingest, kafka, leads, profile, rules, simulate, sink, top, worker
 
 app = typer.Typer(
     name="stitchline",
@@ -13,11 +11,13 @@ app = typer.Typer(
     help="Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM.",
 )
 app.add_typer(kafka.app, name="kafka")
+app.add_typer(leads.app, name="leads")
 app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sink.app, name="sink")
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
+app.command("top", epilog=top.EXAMPLES)(top.top)
 app.command("worker", epilog=worker.WORKER_EXAMPLES)(worker.worker)
 app.command("up", epilog=worker.UP_EXAMPLES)(worker.up)
 
@@ -25,7 +25,3 @@ app.command("up", epilog=worker.UP_EXAMPLES)(worker.up)
 def main() -> None:
     """The console script's entry."""
     app(prog_name="stitchline")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

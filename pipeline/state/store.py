@@ -23,7 +23,7 @@ class RocksOptions(msgspec.Struct, frozen=True):
     """The options that differ from RocksDB's own defaults, each visible here."""
 
     block_cache_bytes: int = 256 << 20
-    bloom_bits_per_key: float = 10.0
+    bloom_bits_per_key: int = 10
     write_buffer_bytes: int = 32 << 20
     open_files: int = 512
 
@@ -83,7 +83,8 @@ class PartitionStore:
 
     def scan(self, family: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Rows whose key starts with the prefix, in key order."""
-        for key, value in self._families[family].items(from_key=prefix or None):
+        rows: Any = self._families[family].items(from_key=prefix or None)
+        for key, value in rows:
             if not key.startswith(prefix):
                 return
             yield key, value

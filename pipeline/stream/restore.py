@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from pipeline.state.partition import change_of, expanded
 from pipeline.state.store import Change, PartitionStore
@@ -29,8 +29,8 @@ def roll_forward(
     """Apply every committed changelog record from the store's position on; return how many.
 
     The end is the high watermark, not the last stable offset: a predecessor that died inside its commit may have left a
-    transaction that is decided but not yet marked, and reading only what is stable would miss it. Reaching it can therefore
-    take as long as that transaction's timeout.
+    transaction that is decided but not yet marked, and reading only what is stable would miss it. Reaching it can
+    therefore take as long as that transaction's timeout.
 
     Raises:
         Interrupted: ``is_wanted`` turned false.
@@ -72,10 +72,10 @@ def _apply_until(
         for message in consumer.consume(BATCH_RECORDS, POLL_SECONDS):
             error = message.error()
             if error is None:
-                changes.append(change_of(message.key(), message.value()))
-                reached = message.offset() + 1
-            elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                reached = message.offset()
+                changes.append(change_of(message.key() or b"", message.value()))
+                reached = (message.offset() or 0) + 1
+            elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                reached = message.offset() or 0
             else:
                 raise confluent_kafka.KafkaException(error)
         if changes:
@@ -89,7 +89,7 @@ def _high_watermark(config: Mapping[str, str | int], topic: str, partition: int)
     wanted = confluent_kafka.TopicPartition(topic, partition)
     admin = AdminClient(dict(config))
     found = admin.list_offsets(
-        {wanted: OffsetSpec.latest()},
+        {wanted: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
         isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED,
         request_timeout=METADATA_TIMEOUT_SECONDS,
     )

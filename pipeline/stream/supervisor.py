@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from threading import Event
+from typing import Self
 
 from pipeline.obs.log import logger
 
@@ -24,17 +26,19 @@ class WorkersKeepDyingError(RuntimeError):
 class Supervisor:
     """``workers`` processes of ``stitchline worker``, each with an id of its own, which keeps its state folder.
 
-    A context manager: leaving it ends every process it started and waits for them.
+    A context manager: leaving it ends every process it started and waits for them. ``output`` is a file that takes
+    what they print; without it they print where we do.
     """
 
-    def __init__(self, workers: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, workers: int, environment: Mapping[str, str], output: Path | None = None) -> None:
+        self._output = output
         self._environment = dict(environment)
         self.processes: dict[str, subprocess.Popen[bytes]] = {
             str(number): self._start(str(number)) for number in range(workers)
         }
         self._deaths: list[float] = []
 
-    def __enter__(self) -> "Supervisor":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,7 +66,8 @@ class Supervisor:
             now = time.monotonic()
             self._deaths = [then for then in self._deaths if then > now - DEATHS_WINDOW_S] + [now]
             if len(self._deaths) > MOST_DEATHS:
-                message = f"workers ended {len(self._deaths)} times within {DEATHS_WINDOW_S:.0f} s, the last with exit code {code}"
+                times = f"{len(self._deaths)} times within {DEATHS_WINDOW_S:.0f} s"
+                message = f"workers ended {times}, the last with exit code {code}"
                 raise WorkersKeepDyingError(message)
             log.warning("worker_started_again", worker=worker_id, exit_code=code)
             self.processes[worker_id] = self._start(worker_id)
@@ -83,4 +88,7 @@ class Supervisor:
     def _start(self, worker_id: str) -> "subprocess.Popen[bytes]":
         environment = {**os.environ, **self._environment, "STITCHLINE_WORKER_ID": worker_id}
         command = [sys.executable, "-m", "pipeline.cli", "worker", "--supervised"]
-        return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # noqa: S603
+        if self._output is None:
+            return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # noqa: S603
+        with self._output.open("ab") as output:
+            return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output)  # noqa: S603

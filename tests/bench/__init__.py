@@ -1,0 +1,1 @@
+"""Throughput, measured as ratios within one run: ``make bench``."""

@@ -1,0 +1,25 @@
+"""What a running process has used, from the kernel's own accounts."""
+
+import os
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class ProcessUse:
+    """CPU time and peak memory of a process by id, while it runs."""
+
+    def __init__(self, pid: int) -> None:
+        self._folder = Path("/proc") / str(pid)
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its threads."""
+        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+    def peak_mb(self) -> float:
+        """Largest resident size so far."""
+        for line in (self._folder / "status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+        return 0.0
