@@ -1,19 +1,28 @@
 """Reading aggregates: windows over the ledgers of one profile, at one moment."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import Any, Final
 
-from pipeline.profile.buckets import Cell, Cells, Series
+from pipeline.profile.buckets import TIERS, Cell, Cells, Series
 from pipeline.profile.fields import AMOUNT
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.kinds.kind import MILLIONTHS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRule
-from pipeline.profile.windows import first_bucket, window
+from pipeline.profile.windows import LIFETIME, oldest_buckets, window
 
-_NOTHING: Final[dict[str, Cells]] = {}
+PUBLISHED: Final = {
+    "1h": "last_1h", "24h": "last_24h", "7d": "last_7d", "30d": "last_30d", "90d": "last_90d", "lifetime": "lifetime",
+}  # fmt: skip
+"""Windows of the published record and their names there: those of the widths a rule keeps are told, and its lifetime."""
+_STANDARD: Final = tuple(window(label) for label in PUBLISHED)
+_PUBLISHED: Final = tuple(
+    (tier, tuple((PUBLISHED[label], label) for label, _, of in _STANDARD if of is tier)) for tier in TIERS
+)
+_ZEROS: Final = dict.fromkeys(PUBLISHED.values(), 0)
 
 
 class Reader:
@@ -21,56 +30,114 @@ class Reader:
 
     def __init__(self, rule: AggregateRule) -> None:
         self.name = rule.name
+        self.windows = tuple(window(label) for label in rule.windows)
         self.key = f"{rule.kind}:{rule.name}"
         self._kind = KINDS[rule.kind]
-        self._by_currency = rule.field == AMOUNT
-        self._divisor = 1 if self._by_currency else MILLIONTHS
-        self._windows = tuple(window(label) for label in rule.windows)
+        self.by_currency = rule.field == AMOUNT
+        self._divisor = MILLIONTHS if self._kind.takes == "number" and not self.by_currency else 1
+        kept = {window.tier for window in self.windows}
+        self._published = tuple((tier.field, names) for tier, names in _PUBLISHED if tier in kept)
 
     @property
     def countable(self) -> bool:
         """Whether the values are numbers of events or sums, which have a place in the published record."""
         return self._kind.add is add
 
-    def by_group(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, dict[str, Any]]:
-        """The windows by currency; of anything but money under "" alone."""
-        groups: dict[str, list[Cells]] = {} if self._by_currency else {"": []}
-        for ledger in ledgers:
-            for group, cells in ledger.aggregates.get(self.key, _NOTHING).items():
-                groups.setdefault(group, []).append(cells)
-        return {group: self._windows_of(groups[group], as_of_ms) for group in sorted(groups)}
-
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, Any]:
         """The value of every window of the rule at ``as_of_ms``, which must not be before the newest touch."""
-        groups = self.by_group(ledgers, as_of_ms)
-        if not self._by_currency:
-            return groups[""]
+        oldest = oldest_buckets(self.windows, as_of_ms)
+        groups = {group: self._values(parts, oldest) for group, parts in sorted(self._parts(ledgers).items())}
+        if not self.by_currency:
+            return groups.get("") or self._values([], oldest)
         return {
             label: {currency: values[label] for currency, values in groups.items() if values[label] is not None}
-            for label, _, _ in self._windows
+            for label, _, _ in self.windows
         }
 
-    def _windows_of(self, parts: list[Cells], as_of_ms: int) -> dict[str, Any]:
-        kind, divisor = self._kind, self._divisor
+    def totals(self, parts: Sequence[Cells], oldest: Mapping[str, int]) -> dict[str, int]:
+        """A countable rule's windows by their names in the published record; a sum of fractions is rounded.
+
+        Windows of a width that the rule does not keep are 0.
+        """
+        found = dict(_ZEROS)
+        for field, windows in self._published:
+            for part in parts:
+                series: Series | None = getattr(part, field)
+                if series is not None:
+                    at, cells = series.at, series.cells
+                    for name, label in windows:
+                        first = oldest[label]
+                        if at[0] >= first:
+                            found[name] += sum(cells)
+                        elif at[-1] >= first:
+                            found[name] += sum(cells[bisect_left(at, first) :])
+        for part in parts:
+            found[LIFETIME] += part.total
+        divisor = self._divisor
+        return found if divisor == 1 else {name: round(total / divisor) for name, total in found.items()}
+
+    def _parts(self, ledgers: Sequence[Ledger]) -> dict[str, list[Cells]]:
+        """The rule's cells by group, of every ledger that has any."""
+        parts: dict[str, list[Cells]] = {}
+        for ledger in ledgers:
+            for group, cells in ledger.aggregates.get(self.key, {}).items():
+                parts.setdefault(group, []).append(cells)
+        return parts
+
+    def _values(self, parts: list[Cells], oldest: Mapping[str, int]) -> dict[str, Any]:
+        kind = self._kind
         found: dict[str, Any] = {}
-        for label, length_ms, tier in self._windows:
-            if tier is None:
-                cells: list[Cell] = [part.total for part in parts]
-            else:
-                oldest, cells = first_bucket(tier.width_ms, length_ms, as_of_ms), []
-                for part in parts:
+        for label, _, tier in self.windows:
+            cells: list[Cell] = []
+            for part in parts:
+                if tier is None:
+                    cells.append(part.total)
+                else:
                     series: Series | None = getattr(part, tier.field)
-                    if series is not None and series.at[-1] >= oldest:
-                        cells += series.since(oldest)
-            if not cells:
-                found[label] = kind.empty
-            elif kind.add is add:
-                found[label] = kind.read(sum(cells), divisor)
-            else:
-                found[label] = kind.read(reduce(kind.add, cells), divisor)
+                    cells += series.since(oldest[label]) if series is not None else []
+            found[label] = kind.read(reduce(kind.add, cells), self._divisor) if cells else kind.empty
         return found
 
 
 def read_aggregates(readers: Sequence[Reader], ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, dict[str, Any]]:
     """Every aggregate by name and window."""
     return {reader.name: reader.read(ledgers, as_of_ms) for reader in readers}
+
+
+class Totals:
+    """Counts and sums for the published record: what a profile has any of, money under ``name.CUR``.
+
+    A profile has cells of few of the rules, so this goes through its cells, not through the rules.
+    """
+
+    def __init__(self, readers: Sequence[Reader]) -> None:
+        countable = [reader for reader in readers if reader.countable]
+        self._readers = {reader.key: reader for reader in countable}
+        self._as_of_ms, self._oldest = 0, oldest_buckets(_STANDARD, 0)
+
+    def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, dict[str, int]]:
+        """By name and window; an aggregate that is not there is 0 in every window."""
+        readers, oldest = self._readers, self._oldest_at(as_of_ms)
+        found: dict[str, dict[str, int]] = {}
+        parts: dict[str, list[dict[str, Cells]]] = {}
+        for ledger in ledgers:
+            for key, groups in ledger.aggregates.items():
+                if key in parts:
+                    parts[key].append(groups)
+                elif key in readers:
+                    parts[key] = [groups]
+        for key, part in parts.items():
+            reader = readers[key]
+            if reader.by_currency:
+                for currency in dict.fromkeys(currency for groups in part for currency in groups):
+                    cells = [groups[currency] for groups in part if currency in groups]
+                    found[f"{reader.name}.{currency}"] = reader.totals(cells, oldest)
+            else:
+                found[reader.name] = reader.totals([groups[""] for groups in part], oldest)
+        return found
+
+    def _oldest_at(self, as_of_ms: int) -> dict[str, int]:
+        """The windows' oldest buckets; remembered, for all profiles of a commit are read at one moment."""
+        if as_of_ms != self._as_of_ms:
+            self._as_of_ms, self._oldest = as_of_ms, oldest_buckets(_STANDARD, as_of_ms)
+        return self._oldest

@@ -28,7 +28,7 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> tuple[int, int]:
     for name, value in touch.traits.items():
         old = ledger.traits.get(name)
         new = (timestamp_ms, event_id, touch.channel, value)
-        ledger.traits[name] = new if old is None else newer_trait(old, new)
+        ledger.traits[name] = new if old is None or timestamp_ms > old[0] else newer_trait(old, new)
     if "consent" in touch.context:
         _book_consent(ledger, touch, touch.context["consent"])
     book_line(ledger.timeline, touch)
@@ -36,11 +36,10 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> tuple[int, int]:
 
 
 def _book_ends(ledger: Ledger, touch: Touch) -> None:
-    first, last = ledger.first, ledger.last
-    at = (touch.timestamp_ms, touch.event_id)
-    if first is not None and last is not None and first[:2] <= at <= last[:2]:
+    first, last, timestamp_ms = ledger.first, ledger.last, touch.timestamp_ms
+    if first is not None and last is not None and first[0] < timestamp_ms < last[0]:
         return
-    point = (*at, touch.channel, touch.type, touch.name, origin_of(touch.context))
+    point = (timestamp_ms, touch.event_id, touch.channel, touch.type, touch.name, origin_of(touch.context))
     if first is None or point < first:
         ledger.first = point
     if last is None or point > last:
@@ -49,6 +48,8 @@ def _book_ends(ledger: Ledger, touch: Touch) -> None:
 
 def origin_of(context: dict[str, Any]) -> str:
     """Where the touch came from, as JSON text: its campaign and referrer; "" if it says neither."""
+    if "campaign" not in context and "page" not in context:
+        return ""
     origin: dict[str, Any] = {}
     campaign = context.get("campaign")
     if campaign and type(campaign) is dict:

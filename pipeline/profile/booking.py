@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from pipeline.profile.buckets import Cells, Series, put
+from pipeline.profile.buckets import Cell, Cells, spread
 from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter, Test, is_number
 from pipeline.profile.kinds import KINDS
@@ -40,36 +40,31 @@ class _Aggregate:
     points: Final = 0
 
     def __init__(self, rule: AggregateRule) -> None:
+        kind = KINDS[rule.kind]
         self.tests: tuple[Test, ...] = rule.filter.tests()
-        self._kind: Kind = KINDS[rule.kind]
+        self._add = kind.add
         self._key = f"{rule.kind}:{rule.name}"
         self._by_currency = rule.field == AMOUNT
-        self._extract = extractor(self._kind, rule.field)
+        self._cell = lifter(kind, rule.field)
         tiers = {w.tier for w in map(window, rule.windows) if w.tier is not None}
         self._tiers = tuple(sorted(tiers, key=lambda tier: tier.width_ms))
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
         """Add the touch's cell to the total and to the buckets the rule's windows need."""
-        value = self._extract(touch)
-        if value is None:
+        cell = self._cell(touch)
+        if cell is None:
             return
-        kind, timestamp_ms = self._kind, touch.timestamp_ms
-        cell = kind.lift(value, timestamp_ms, touch.event_id)
-        groups = ledger.aggregates.get(self._key)
+        key, add, group = self._key, self._add, touch.currency if self._by_currency else ""
+        groups = ledger.aggregates.get(key)
         if groups is None:
-            groups = ledger.aggregates[self._key] = {}
-        group = touch.currency if self._by_currency else ""
+            groups = ledger.aggregates[key] = {}
         cells = groups.get(group)
         if cells is None:
             cells = groups[group] = Cells(cell)
         else:
-            cells.total = kind.add(cells.total, cell)
-        for field, width_ms, keep in self._tiers:
-            series = getattr(cells, field)
-            if series is None:
-                setattr(cells, field, Series([timestamp_ms // width_ms], [cell]))
-            else:
-                put(series, timestamp_ms // width_ms, keep, cell, kind.add)
+            cells.total = add(cells.total, cell)
+        if self._tiers:
+            spread(cells, cell, add, touch.timestamp_ms, self._tiers)
 
 
 class _Occurrence:
@@ -124,10 +119,22 @@ class Plan:
         return found
 
 
-def extractor(kind: Kind, field: str) -> Extract:
-    """How a kind takes its value from a touch: numbers as integers, scalars as JSON text, None where there is none."""
+def lifter(kind: Kind, field: str) -> Callable[[Touch], Cell | None]:
+    """How a kind makes its cell of a touch; None where the touch has no value for it."""
+    lift = kind.lift
     if kind.takes == "nothing":
-        return lambda _touch: 0
+        return lambda touch: lift(None, touch.timestamp_ms, touch.event_id)
+    extract = extractor(kind, field)
+
+    def cell_of(touch: Touch) -> Cell | None:
+        value = extract(touch)
+        return None if value is None else lift(value, touch.timestamp_ms, touch.event_id)
+
+    return cell_of
+
+
+def extractor(kind: Kind, field: str) -> Extract:
+    """How a kind takes its value: numbers as integers, scalars as JSON text, None where there is none."""
     read = getter(field)
     if field == AMOUNT and kind.takes == "number":
         return read

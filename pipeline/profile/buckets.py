@@ -7,7 +7,7 @@ for booking, a window is one bisection and one slice, and equal buckets encode t
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -53,6 +53,19 @@ class Cells(msgspec.Struct, array_like=True, gc=False):
     minutes: Series | None = None
     hours: Series | None = None
     days: Series | None = None
+
+
+def spread(cells: Cells, cell: Cell, add: Add, timestamp_ms: int, tiers: Sequence[Tier]) -> None:
+    """Add a cell to its bucket in each of the tiers; the total is the caller's."""
+    for field, width_ms, keep in tiers:
+        bucket = timestamp_ms // width_ms
+        series: Series | None = getattr(cells, field)
+        if series is None:
+            setattr(cells, field, Series([bucket], [cell]))
+        elif series.at[-1] == bucket:
+            series.cells[-1] = add(series.cells[-1], cell)
+        else:
+            put(series, bucket, keep, cell, add)
 
 
 def put(series: Series, bucket: int, keep: int, cell: Cell, add: Add) -> None:

@@ -22,12 +22,20 @@ _CONTACT: Final = {
 
 def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
     """The first touch of all ledgers."""
-    return min((ledger.first for ledger in ledgers if ledger.first is not None), default=None)
+    found = ledgers[0].first if ledgers else None
+    for ledger in ledgers:
+        if ledger.first is not None and (found is None or ledger.first < found):
+            found = ledger.first
+    return found
 
 
 def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
     """The last touch of all ledgers."""
-    return max((ledger.last for ledger in ledgers if ledger.last is not None), default=None)
+    found = ledgers[0].last if ledgers else None
+    for ledger in ledgers:
+        if ledger.last is not None and (found is None or ledger.last > found):
+            found = ledger.last
+    return found
 
 
 def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
@@ -51,6 +59,11 @@ def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
             old = found.get(identifier, span)
             found[identifier] = (min(old[0], span[0]), max(old[1], span[1]))
     return found
+
+
+def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
+    """Every identifier seen, sorted."""
+    return sorted(set().union(*[ledger.identifiers for ledger in ledgers]))
 
 
 def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:

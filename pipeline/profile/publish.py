@@ -5,16 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.profile.aggregates import Reader
-from pipeline.profile.fold import campaign_of, consent_of, first_touch, identifiers_of, last_touch, traits_of
+from pipeline.profile.fold import campaign_of, consent_of, first_touch, identifier_names, last_touch, traits_of
 from pipeline.profile.ledger import Ledger, Touchpoint
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
 
-WINDOW_FIELDS: Final = {
-    "1h": "last_1h", "24h": "last_24h", "7d": "last_7d", "30d": "last_30d", "90d": "last_90d", "lifetime": "lifetime",
-}  # fmt: skip
-"""Window label to the record's field. Other windows are in the readable profile alone."""
 _JSON: Final = msgspec.json.Encoder(order="deterministic")
 _NO_TOUCH: Final = {"timestamp_ms": 0, "channel": "", "name": "", "campaign": "", "event_id": ""}
 
@@ -33,9 +28,9 @@ def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) 
         "as_of_ms": as_of_ms,
         "first_seen_ms": first[0] if first else 0,
         "last_seen_ms": last[0] if last else 0,
-        "identifiers": sorted(identifiers_of(ledgers)),
+        "identifiers": identifier_names(ledgers),
         "traits": json_text({name: trait[3] for name, trait in traits.items()}) if traits else "{}",
-        "aggregates": _aggregates(rules.readers, ledgers, as_of_ms),
+        "aggregates": rules.totals.read(ledgers, as_of_ms),
         "scores": rules.scorer.values(ledgers, as_of_ms),
         "grade": "",
         "segments": [],
@@ -77,17 +72,6 @@ def consent_text(ledgers: Sequence[Ledger]) -> str:
     """Consent by purpose as a JSON object."""
     consent = consent_of(ledgers)
     return json_text(consent) if consent else "{}"
-
-
-def _aggregates(readers: Sequence[Reader], ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, dict[str, int]]:
-    """Counts and sums, whole numbers all; money under ``name.CUR``, an entry a currency."""
-    found: dict[str, dict[str, int]] = {}
-    for reader in readers:
-        if reader.countable:
-            for currency, values in reader.by_group(ledgers, as_of_ms).items():
-                name = f"{reader.name}.{currency}" if currency else reader.name
-                found[name] = {WINDOW_FIELDS[at]: round(n) for at, n in values.items() if at in WINDOW_FIELDS}
-    return found
 
 
 def _touch(point: Touchpoint | None) -> dict[str, Any]:

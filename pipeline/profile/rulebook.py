@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline.profile.aggregates import Reader
+from pipeline.profile.aggregates import Reader, Totals
 from pipeline.profile.booking import Counted, Plan
 from pipeline.profile.ports import Scorer, Watcher
 from pipeline.profile.rules import AggregateRule
@@ -14,6 +14,7 @@ class Rulebook(NamedTuple):
 
     plan: Plan
     readers: tuple[Reader, ...]
+    totals: Totals
     scorer: Scorer
     watcher: Watcher
 
@@ -22,4 +23,5 @@ def rulebook(
     aggregates: Sequence[AggregateRule], counted: Sequence[Counted], scorer: Scorer, watcher: Watcher
 ) -> Rulebook:
     """Compile the profile's own rules, beside what the packages above provide."""
-    return Rulebook(Plan(aggregates, counted), tuple(Reader(rule) for rule in aggregates), scorer, watcher)
+    readers = tuple(Reader(rule) for rule in aggregates)
+    return Rulebook(Plan(aggregates, counted), readers, Totals(readers), scorer, watcher)

@@ -12,6 +12,7 @@ A profile is read at its newest touch at the earliest: an ``as_of`` before that 
 the longest window are not kept.
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from pipeline.profile.buckets import TIERS, Tier
@@ -47,3 +48,10 @@ def window(label: str) -> Window:
 def first_bucket(width_ms: int, length_ms: int, as_of_ms: int) -> int:
     """The oldest bucket within the window: the first that starts at or after ``as_of - length``."""
     return -((length_ms - as_of_ms) // width_ms)
+
+
+def oldest_buckets(windows: Iterable[Window], as_of_ms: int) -> dict[str, int]:
+    """By label, the oldest bucket each window contains; what it says of the lifetime is of no use."""
+    return {
+        label: first_bucket(tier.width_ms, length_ms, as_of_ms) if tier else 0 for label, length_ms, tier in windows
+    }

@@ -20,60 +20,67 @@ GRID: Final = 1 << 10
 
 @lru_cache(maxsize=256)
 def weights(half_life_ms: int, grain: Grain) -> tuple[int, ...]:
-    """Weight by age in buckets, never rising; as long as an occurrence counts."""
+    """Weight by age in buckets, never rising; as long as an occurrence counts. None without a half-life."""
     width_ms = WIDTH_MS[grain]
-    return tuple(round(WEIGHT * exp2(-age * width_ms / half_life_ms)) for age in range(KEEP[grain]))
-
-
-def weigh(parts: Sequence[Occurrences], half_life_ms: int, most: int, as_of_ms: int) -> int:
-    """The weight of all occurrences at ``as_of_ms``, in 1/WEIGHT; of more than ``most`` (0: no limit) of the newest.
-
-    ``as_of_ms`` must not be before the newest occurrence. A half-life of 0 means that nothing fades.
-    """
-    if half_life_ms == 0:
-        total = sum([part.total for part in parts])
-        return (min(total, most) if most else total) * WEIGHT
-    if most:
-        return _weigh_newest(parts, half_life_ms, most, as_of_ms)
-    weight = 0
-    for part in parts:
-        if part.hours is not None:
-            weight += _weigh_series(part.hours, half_life_ms, "hours", as_of_ms)
-        if part.days is not None:
-            weight += _weigh_series(part.days, half_life_ms, "days", as_of_ms)
-    return weight
-
-
-def _weigh_series(series: Series, half_life_ms: int, grain: Grain, as_of_ms: int) -> int:
-    table, now = weights(half_life_ms, grain), as_of_ms // WIDTH_MS[grain]
-    at = series.at
-    if len(at) == 1:
-        age = now - at[0]
-        return series.cells[0] * table[age] if age < len(table) else 0
-    if now - at[0] < len(table):
-        return sum([count * table[now - bucket] for bucket, count in zip(at, series.cells, strict=True)])
-    return sum(
-        [c * table[now - bucket] for bucket, c in zip(at, series.cells, strict=True) if now - bucket < len(table)]
+    return tuple(
+        round(WEIGHT * exp2(-age * width_ms / half_life_ms)) for age in range(KEEP[grain] if half_life_ms else 0)
     )
 
 
-def _weigh_newest(parts: Sequence[Occurrences], half_life_ms: int, most: int, as_of_ms: int) -> int:
-    weighed: list[tuple[int, int]] = []
-    grains: tuple[Grain, Grain] = ("hours", "days")
-    for grain in grains:
-        table, now = weights(half_life_ms, grain), as_of_ms // WIDTH_MS[grain]
+class Weigher:
+    """Weighs the occurrences of one rule. The moment is given as the hour and the day it lies in."""
+
+    def __init__(self, half_life_ms: int, most: int) -> None:
+        self._fades, self._most = half_life_ms > 0, most
+        self._hourly, self._daily = weights(half_life_ms, "hours"), weights(half_life_ms, "days")
+
+    def weigh(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
+        """In 1/WEIGHT; of more than ``most`` (0: no limit) of the newest. Not for a moment before the newest."""
+        most = self._most
+        if most or not self._fades:
+            total = sum([part.total for part in parts])
+            if not self._fades:
+                return (min(total, most) if most else total) * WEIGHT
+            if total > most:
+                return self._weigh_newest(parts, hour, day)
+        weight = 0
         for part in parts:
-            series: Series | None = getattr(part, grain)
-            if series is not None:
-                weighed += [
-                    (table[now - bucket], count)
-                    for bucket, count in zip(series.at, series.cells, strict=True)
-                    if now - bucket < len(table)
-                ]
+            if part.hours is not None:
+                weight += _weigh(part.hours, self._hourly, hour)
+            if part.days is not None:
+                weight += _weigh(part.days, self._daily, day)
+        return weight
+
+    def _weigh_newest(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
+        weighed: list[tuple[int, int]] = []
+        for part in parts:
+            if part.hours is not None:
+                weighed += _weighed(part.hours, self._hourly, hour, self._most)
+            if part.days is not None:
+                weighed += _weighed(part.days, self._daily, day, self._most)
+        weight, left = 0, self._most
+        for each, count in sorted(weighed, reverse=True):
+            weight += each * min(count, left)
+            left -= count
+            if left <= 0:
+                break
+        return weight
+
+
+def _weigh(series: Series, table: Sequence[int], now: int) -> int:
+    at, cells = series.at, series.cells
     weight = 0
-    for each, count in sorted(weighed, reverse=True):
-        weight += each * min(count, most)
-        most -= count
-        if most <= 0:
-            break
+    if now - at[0] < len(table):
+        for place, bucket in enumerate(at):
+            weight += table[now - bucket] * cells[place]
+    else:
+        for each, count in _weighed(series, table, now, len(at)):
+            weight += each * count
     return weight
+
+
+def _weighed(series: Series, table: Sequence[int], now: int, most: int) -> list[tuple[int, int]]:
+    """(weight, count) of the newest buckets that still count, ``most`` of them at most."""
+    known = len(table)
+    newest = zip(series.at[-most:], series.cells[-most:], strict=True)
+    return [(table[now - at], count) for at, count in newest if now - at < known]

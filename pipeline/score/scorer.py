@@ -1,12 +1,14 @@
 """Scores with their contributions: each score is, by definition, the sum of what its rules and caps contribute."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from pipeline.profile.booking import Counted
+from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.ledger import Ledger
+from pipeline.profile.occurrences import Occurrences
 from pipeline.profile.ports import Contribution, Score
-from pipeline.score.decay import GRID, WEIGHT, weigh
+from pipeline.score.decay import GRID, WEIGHT, Weigher
 from pipeline.score.outlook import Outlook, rate_of
 from pipeline.score.rules import ScoreRule, ScoreRules
 
@@ -14,68 +16,119 @@ CAP: Final = "cap"
 """The rule name of the line that takes away what a group's rules exceed its cap by."""
 _FINER: Final = WEIGHT // GRID
 
+Term: TypeAlias = tuple[str, str, int, int]
+"""(rule, group, points in 1/GRID, occurrences)."""
+
+
+class _Rule:
+    """A score rule, compiled."""
+
+    def __init__(self, rule: ScoreRule, place: int) -> None:
+        self.name, self.group, self.score, self.place = rule.name, rule.group, rule.score, place
+        self._points, self._most = rule.points, rule.max_points * GRID
+        self._weigher = Weigher(rule.half_life_ms, rule.max_occurrences)
+
+    def points(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
+        """What the rule contributes, in 1/GRID, before its group's cap."""
+        points = self._points * self._weigher.weigh(parts, hour, day) // _FINER
+        return _clamp(points, self._most) if self._most else points
+
 
 class Scores:
     """Reads every score of the rules: the same touches and moment give the same floats, in any order of arrival.
 
-    ``as_of_ms`` must not be before the newest touch.
+    ``as_of_ms`` must not be before the newest touch. A profile has occurrences of few of the rules, so reading goes
+    through its occurrences, not through the rules.
     """
 
     def __init__(self, rules: ScoreRules) -> None:
-        self._by_score: dict[str, tuple[ScoreRule, ...]] = {
-            name: tuple(rule for rule in rules.scores if rule.score == name)
-            for name in sorted({rule.score for rule in rules.scores})
-        }
+        self._rules = {rule.name: _Rule(rule, place) for place, rule in enumerate(rules.scores)}
+        self._names = tuple(sorted({rule.score for rule in rules.scores}))
+        self._zeros = dict.fromkeys(self._names, 0)
         self._caps = {group.name: group.max_points * GRID for group in rules.groups}
-        self._rates = {name: rate_of(rules) for name, rules in self._by_score.items()}
+        self._rates = {name: rate_of([rule for rule in rules.scores if rule.score == name]) for name in self._names}
         self.counted = tuple(Counted(rule.name, rule.filter, rule.grain, rule.points) for rule in rules.scores)
         """What the ledgers must count for these scores."""
 
     def names(self) -> tuple[str, ...]:
         """The scores there are, in order."""
-        return tuple(self._by_score)
+        return self._names
 
     def outlook(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Outlook:
         """The score with bounds on where it can go, for who would rather not compute it at every touch."""
-        terms = self._terms(name, ledgers, as_of_ms)
-        for_ = sum([at for _, _, at, _ in terms if at > 0])
-        against = -sum([at for _, _, at, _ in terms if at < 0])
-        return Outlook(for_, against, self._rates[name])
+        gained = lost = 0
+        for _, _, points, _ in self._terms(ledgers, as_of_ms)[name]:
+            if points > 0:
+                gained += points
+            else:
+                lost -= points
+        return Outlook(gained, lost, self._rates[name])
 
     def values(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
         """Every score by name, without telling why."""
-        return {name: sum([at[2] for at in self._terms(name, ledgers, as_of_ms)]) / GRID for name in self._by_score}
+        hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
+        totals = dict(self._zeros)
+        groups: dict[tuple[str, str], int] = {}
+        for rule, parts in self._matched(ledgers):
+            points = rule.points(parts, hour, day)
+            if rule.group:
+                at = rule.score, rule.group
+                groups[at] = groups.get(at, 0) + points
+            else:
+                totals[rule.score] += points
+        for (score, group), points in groups.items():
+            totals[score] += _clamp(points, self._caps[group])
+        return {name: total / GRID for name, total in totals.items()}
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> list[Score]:
-        """Every score in the order of their names; its contributions in the order of the rules, then the caps."""
-        return [self.read_one(name, ledgers, as_of_ms) for name in self._by_score]
+        """Every score in the order of their names; its contributions in the order of the rules, then the caps.
+
+        The contributions sum to the score exactly, however they are added.
+        """
+        return [_score(name, terms) for name, terms in self._terms(ledgers, as_of_ms).items()]
 
     def read_one(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Score:
-        """One score. The sum of its contributions equals its value exactly, however they are added."""
-        terms = self._terms(name, ledgers, as_of_ms)
-        contributions = tuple(Contribution(rule, group, at / GRID, count) for rule, group, at, count in terms)
-        return Score(name, sum([at for _, _, at, _ in terms]) / GRID, contributions)
+        """One score, as :meth:`read` gives it."""
+        return _score(name, self._terms(ledgers, as_of_ms)[name])
 
-    def _terms(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> list[tuple[str, str, int, int]]:
-        """(rule, group, points in 1/GRID, occurrences) of each rule that ever matched, and of each cap that acts."""
-        terms = []
-        groups: dict[str, int] = {}
-        for rule in self._by_score[name]:
-            key = rule.name
-            parts = [ledger.occurrences[key] for ledger in ledgers if key in ledger.occurrences]
-            if not parts:
-                continue
-            points = rule.points * weigh(parts, rule.half_life_ms, rule.max_occurrences, as_of_ms) // _FINER
-            if rule.max_points:
-                points = _clamp(points, rule.max_points * GRID)
-            terms.append((key, rule.group, points, sum([part.total for part in parts])))
+    def _terms(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, list[Term]]:
+        """What contributes to each score: the rules that ever matched and the caps that act."""
+        hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
+        terms: dict[str, list[Term]] = {name: [] for name in self._names}
+        groups: dict[tuple[str, str], int] = {}
+        for rule, parts in sorted(self._matched(ledgers), key=_place):
+            points = rule.points(parts, hour, day)
+            total = parts[0].total if len(parts) == 1 else sum([part.total for part in parts])
+            terms[rule.score].append((rule.name, rule.group, points, total))
             if rule.group:
-                groups[rule.group] = groups.get(rule.group, 0) + points
-        for group, points in groups.items():
+                at = rule.score, rule.group
+                groups[at] = groups.get(at, 0) + points
+        for (score, group), points in groups.items():
             excess = points - _clamp(points, self._caps[group])
             if excess:
-                terms.append((CAP, group, -excess, 0))
+                terms[score].append((CAP, group, -excess, 0))
         return terms
+
+    def _matched(self, ledgers: Sequence[Ledger]) -> list[tuple[_Rule, list[Occurrences]]]:
+        """The rules the ledgers have occurrences of, and those."""
+        found: dict[str, list[Occurrences]] = {}
+        for ledger in ledgers:
+            for name, occurrences in ledger.occurrences.items():
+                if name in found:
+                    found[name].append(occurrences)
+                else:
+                    found[name] = [occurrences]
+        rules = self._rules
+        return [(rules[name], parts) for name, parts in found.items() if name in rules]
+
+
+def _place(matched: tuple[_Rule, list[Occurrences]]) -> int:
+    return matched[0].place
+
+
+def _score(name: str, terms: Sequence[Term]) -> Score:
+    contributions = tuple(Contribution(rule, group, points / GRID, total) for rule, group, points, total in terms)
+    return Score(name, sum([points for _, _, points, _ in terms]) / GRID, contributions)
 
 
 def _clamp(points: int, most: int) -> int:

@@ -4,7 +4,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from pipeline.event.identifier import Identifier
-from pipeline.profile.fold import contact_of, identifiers_of, timeline_of
+from pipeline.profile.fold import contact_of, identifier_names, timeline_of
 from pipeline.profile.publish import consent_text
 from pipeline.profile.row import ProfileRow
 from pipeline.score.scorer import Scores
@@ -47,7 +47,7 @@ def action_of(profile_id: str, row: ProfileRow, rule: TriggerRule, scores: Score
             {"rule": name, "group": group, "points": points, "occurrences": occurrences}
             for name, group, points, occurrences in largest_first
         ],
-        "identifiers": sorted(identifiers_of(ledgers)),
+        "identifiers": identifier_names(ledgers),
         "contact": contact_of(ledgers),
         "consent": consent_text(ledgers),
         "timeline": [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.profile.aggregates import Reader
+from pipeline.profile.aggregates import PUBLISHED, Reader, Totals
 from pipeline.profile.booking import Plan
 from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.kinds import KINDS
@@ -93,3 +93,21 @@ def test_a_window_of_n_days_at_the_end_of_a_day_holds_exactly_n_whole_days(days:
     last = max(days, default=0)
     found = Reader(rule).read([folded(Plan((rule,), ()), history)], midnight + (last + 1) * DAY_MS - 1)
     assert found[f"{length}d"] == len([day for day in days if last - length < day <= last])
+
+
+@given(history=histories(), later_ms=st.integers(0, 100 * DAY_MS))
+def test_the_published_totals_equal_what_is_read_one_by_one(history: list[Touch], later_ms: int) -> None:
+    recent = aggregate("count", name="recent", windows=("45m", "1h", "30d"))
+    rules = (aggregate("count"), aggregate("sum"), MONEY, recent, aggregate("max"))
+    readers = tuple(Reader(rule) for rule in rules)
+    ledgers, as_of_ms = leaves_of(Plan(rules, ()), history), moment(history, later_ms)
+    totals = Totals(readers)
+    assert totals.read(ledgers, as_of_ms) == totals.read(ledgers, as_of_ms)
+    for reader in readers[:4]:
+        for label, value in reader.read(ledgers, as_of_ms).items():
+            if label in PUBLISHED:
+                by_currency = value.items() if reader is readers[2] else [("", value)]
+                for currency, number in by_currency:
+                    name = f"{reader.name}.{currency}" if currency else reader.name
+                    published = totals.read(ledgers, as_of_ms).get(name, dict.fromkeys(PUBLISHED.values(), 0))
+                    assert published[PUBLISHED[label]] == round(number)
