@@ -5,31 +5,39 @@ from collections.abc import Sequence
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
 from pipeline.identity.rulebook import Rulebook
-from pipeline.identity.screen import Held
+from pipeline.identity.screen import Held, Screened
 from pipeline.identity.state import FOREVER, Edge
 
+SPARE = 16
 
-def lightest(held: Sequence[Held], excess: int) -> list[Held]:
-    """Of a tangle's held links, heaviest first, the ``excess`` lightest that no other outcome depends on.
 
-    A link held by a limit has no part in who is one customer. One that isolates its identifier has.
+def idle_links(screened: Screened, held: Sequence[Held]) -> list[Held]:
+    """The held links, in their order, that link nobody and that hardly anything depends on.
+
+    Only a limit holds them: one that isolates its identifier has a part in who is one customer. And they do not keep
+    an identifier near its firebreak, whose expired links would come back without them.
     """
-    idle = [each for each in held if each.reason in {Reason.LIMIT, Reason.CAP} and _idle(each.bond.edge)]
-    return idle[max(0, len(idle) - excess) :]
+    near = {each.bond.weak for each in screened.held if each.reason == Reason.EXPIRED}
+    return [
+        each
+        for each in held
+        if each.reason in {Reason.LIMIT, Reason.CAP} and each.bond.weak not in near and _idle(each.bond.edge)
+    ]
 
 
-def trimmed(ident: Identifier, edges: list[Edge], reason: str, book: Rulebook) -> list[Edge]:
-    """The edges worth keeping in the row of a closed identifier; the same list if that is all of them.
+def trimmed(ident: Identifier, edges: tuple[Edge, ...], closed: str, book: Rulebook) -> tuple[Edge, ...]:
+    """The edges worth keeping in an identifier's row; the same tuple if that is all of them.
 
-    Behind a firebreak of K the K + 1 newest strong links decide when it may open, so those are enough; of the others,
-    and of everything where the reason is another one, the newest ``max_links`` are kept.
+    With a firebreak of K the K + 1 newest strong links decide when it may open, and only they can link; some more are
+    kept for the day when people unlink a few. Of the other links of a closed identifier the newest ``max_links`` stay.
     """
-    most = book.rules.max_links
-    enough = book.kind(ident).firebreak_above + 1 if reason == Reason.FIREBREAK else most
+    above, most = book.kind(ident).firebreak_above, book.rules.max_links
+    if len(edges) <= min(most, 2 * above + SPARE):
+        return edges
     strong = [edge for edge in edges if _idle(edge) and book.counts(edge.peer, ident)]
-    others = [edge for edge in edges if _idle(edge) and not book.counts(edge.peer, ident)]
-    dropped = {edge.peer for edge in _newest_first(strong)[enough:] + _newest_first(others)[most:]}
-    return [edge for edge in edges if edge.peer not in dropped] if dropped else edges
+    others = [edge for edge in edges if closed and _idle(edge) and not book.counts(edge.peer, ident)]
+    dropped = {edge.peer for edge in _newest_first(strong)[2 * above + SPARE :] + _newest_first(others)[most:]}
+    return tuple(edge for edge in edges if edge.peer not in dropped) if dropped else edges
 
 
 def _idle(edge: Edge) -> bool:

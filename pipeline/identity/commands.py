@@ -33,14 +33,14 @@ def _decide_pair(command: Command, node: Node, strong: Identifier) -> None:
         if edge is None:
             edge = first_sighting(strong, asserted_by(command))
             edge.held = UNJUDGED
-            node.edges.append(edge)
+            node.edges += (edge,)
         else:
             widen(edge, asserted_by(command))
         edge.ended_ms = NEVER
         return
     if edge is None:
         edge = Edge(strong, FOREVER, NEVER, 0, "", "", held=UNJUDGED)
-        node.edges.append(edge)
+        node.edges += (edge,)
     edge.ended_ms = FOREVER if command.kind == "unlink" else max(edge.ended_ms, command.timestamp_ms)
 
 

@@ -10,12 +10,15 @@ from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.state import FOREVER, NEVER
 
 CLAIMED = frozenset({Reason.LIMIT, Reason.CAP})
-SETTLED = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD, Reason.UNLINKED})
-"""No sighting changes these."""
+SETTLED = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
+"""No sighting opens an identifier that is closed for these."""
 
 
 def contested_by(
-    bonds: Iterable[Bond], reasons: Mapping[tuple[Identifier, Identifier], str], book: Rulebook
+    bonds: Iterable[Bond],
+    reasons: Mapping[tuple[Identifier, Identifier], str],
+    closed: Mapping[Identifier, Reason],
+    book: Rulebook,
 ) -> dict[Identifier, set[Identifier]]:
     """For each possible anchor the other ends it contests.
 
@@ -28,10 +31,10 @@ def contested_by(
     busy = _busy(bonds, book)
     found: dict[Identifier, set[Identifier]] = {}
     for bond in bonds:
-        if reasons.get((bond.strong, bond.weak)) in SETTLED:
+        if bond.edge.ended_ms == FOREVER or closed.get(bond.strong) in SETTLED or closed.get(bond.weak) in SETTLED:
             continue
         kind, edge = book.kind(bond.weak), bond.edge
-        reviving = edge.ended_ms not in {NEVER, FOREVER} and not edge.alive
+        reviving = edge.ended_ms != NEVER and not edge.alive
         if reviving or bond.weak in busy or (kind.policy == "latest" and bond.weak in claimed):
             found.setdefault(bond.strong, set()).add(bond.weak)
             if book.kind(bond.strong).priority == kind.priority:
@@ -42,6 +45,10 @@ def contested_by(
 def _busy(bonds: list[Bond], book: Rulebook) -> AbstractSet[Identifier]:
     near: dict[Identifier, int] = {}
     for bond in bonds:
-        if bond.edge.alive and book.counts(bond.strong, bond.weak) and book.kind(bond.weak).firebreak_window_ms:
+        if (
+            bond.edge.ended_ms != FOREVER
+            and book.counts(bond.strong, bond.weak)
+            and book.kind(bond.weak).firebreak_window_ms
+        ):
             near[bond.weak] = near.get(bond.weak, 0) + 1
     return {weak for weak, count in near.items() if count > book.kind(weak).firebreak_above}

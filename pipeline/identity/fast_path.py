@@ -45,7 +45,7 @@ class FastPath:
 
     def _attach(self, ident: Identifier, root: Identifier, row: Node, head: Head, edge: Edge) -> None:
         """Add an identifier that has no row to a component."""
-        self._nodes.put(ident, Node(root, row.next, [edge], None))
+        self._nodes.put(ident, Node(root, row.next, (edge,), None))
         row.next = ident
         head.size += 1
         kind = ident.partition(":")[0]
@@ -59,7 +59,7 @@ class FastPath:
         known = edge is not None
         if edge is None:
             edge = first_sighting(strong, link)
-            node.edges.append(edge)
+            node.edges += (edge,)
         elif not widen(edge, link):
             return None
         a, root_a, head_a = self._forest.root(strong, peer)

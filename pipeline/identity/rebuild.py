@@ -3,7 +3,7 @@
 1. Gather whole components, and those that links reach which are open only now.
 2. Screen their links: who is behind a firebreak, suppressed, expired.
 3. Settle the open ones within the limits: groups and held links.
-4. Forget what is beyond the bounds, lightest first.
+4. Forget what is beyond the bounds, lightest first, and start again from what is left.
 5. Write every component as a flat tree and a circle; put only rows that changed.
 """
 
@@ -14,13 +14,15 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
-from pipeline.identity.bounds import lightest, trimmed
+from pipeline.event.reason import Reason
+from pipeline.identity.bounds import idle_links, trimmed
 from pipeline.identity.contest import contested_by
 from pipeline.identity.decisions import Bond
 from pipeline.identity.forest import Forest
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.screen import Held, Screened, screen
 from pipeline.identity.settle import Settled, settle
+from pipeline.identity.sighting import edge_with
 from pipeline.identity.state import FOREVER, Head, Knot, Node
 
 NO_KNOT = Knot()
@@ -69,22 +71,37 @@ class Rebuilder:
     def rebuild(self, seed: Identifier, pairs: Mapping[Identifier, AbstractSet[Identifier]]) -> Outcome:
         """Reconsider the component of ``seed`` with all that its links and the batch's ``pairs`` lead to."""
         members: dict[Identifier, Member] = {}
-        outside: AbstractSet[Identifier] = {seed}
-        while outside:
-            self._gather(outside, pairs, members)
+        forgotten: list[Held] = []
+        self._gather([seed], pairs, members)
+        while True:
+            bonds, screened = self._survey(members, pairs)
+            settled = settle(screened.open, self._book)
+            excess = self._excess(members, screened, settled)
+            if not excess:
+                break
+            for held in excess:
+                _drop(members[held.bond.weak], held.bond.strong)
+            forgotten += excess
+        told = _retold(screened.held + settled.held, bonds, members)
+        self._judge(members, bonds, screened, settled)
+        self._bound(members)
+        for component in _components(members, screened.open):
+            self._write(component, members, settled)
+        return Outcome(members, told, forgotten)
+
+    def _survey(
+        self, members: dict[Identifier, Member], pairs: Mapping[Identifier, AbstractSet[Identifier]]
+    ) -> tuple[list[Bond], Screened]:
+        """The members' links, screened, once all that they lead to are members too."""
+        while True:
             bonds = _bonds(members)
             suppressed = {ident for ident, member in members.items() if member.knot.suppressed}
             trusted = {ident for ident, member in members.items() if member.knot.trusted}
             screened = screen(bonds, self._book, suppressed, trusted)
             outside = _reached(members, screened)
-        settled = settle(screened.open, self._book)
-        told = _retold(screened.held + settled.held, bonds, members)
-        self._judge(members, bonds, screened, settled)
-        forgotten = self._forget(members, screened, settled)
-        self._bound(members)
-        for component in _components(members, screened.open):
-            self._write(component, members, settled)
-        return Outcome(members, told, forgotten)
+            if not outside:
+                return bonds, screened
+            self._gather(outside, pairs, members)
 
     def _gather(
         self,
@@ -109,54 +126,59 @@ class Rebuilder:
     ) -> None:
         """Give every member its founder and a knot with all but the founder."""
         reasons = {(each.bond.strong, each.bond.weak): each.reason for each in screened.held + settled.held}
-        contested = contested_by(bonds, reasons, self._book)
+        contested = contested_by(bonds, reasons, screened.closed, self._book)
         weaker: dict[Identifier, set[Identifier]] = {}
         for bond in bonds:
-            if bond.strong in screened.closed:
+            if bond.strong in screened.closed and bond.edge.alive:
                 weaker.setdefault(bond.strong, set()).add(bond.weak)
         for ident, member in members.items():
             member.founder = settled.founder_of.get(ident, ident)
-            closed = screened.closed.get(ident, "")
-            known = member.knot.weaker if closed else []
+            before = member.knot
+            elsewhere = {end for end in before.contested if end not in members}
             member.knot = Knot(
-                contested=sorted(
-                    {end for end in member.knot.contested if end not in members} | contested.get(ident, set())
-                ),
-                suppressed=member.knot.suppressed,
-                trusted=member.knot.trusted,
-                closed=str(closed),
-                weaker=known + sorted(weaker.get(ident, set()) - set(known)),
+                contested=sorted(elsewhere | contested.get(ident, set())),
+                suppressed=before.suppressed,
+                trusted=before.trusted,
+                closed=str(screened.closed.get(ident, "")),
             )
+            if member.knot.closed:
+                member.knot.weaker = self._index(ident, before.weaker, weaker.get(ident, set()), members)
 
-    def _forget(self, members: dict[Identifier, Member], screened: Screened, settled: Settled) -> list[Held]:
-        """Drop the lightest held links of every component that has too many; they have no part in its groups."""
+    def _index(
+        self, ident: Identifier, known: list[Identifier], found: set[Identifier], members: dict[Identifier, Member]
+    ) -> list[Identifier]:
+        """Whom a closed identifier must look for when it opens; a link beyond the bound waits to be seen again."""
+        new = sorted(found - set(known))
+        room = max(0, self._book.rules.max_links - len(known))
+        for weak in new[room:]:
+            edge = edge_with(members[weak].node, ident)
+            if edge is not None:
+                edge.ended_ms, edge.held = max(edge.ended_ms, edge.last_seen_ms), Reason.LOGGED_OUT.value
+                members[weak].edges_changed = True
+        return known + new[:room]
+
+    def _excess(self, members: dict[Identifier, Member], screened: Screened, settled: Settled) -> list[Held]:
+        """The lightest held links of every component that has more links than are kept."""
         most = self._book.rules.max_links
         if len(screened.open) <= most:
             return []
-        forgotten: list[Held] = []
+        excess: list[Held] = []
+        idle = idle_links(screened, settled.held)
         for component in _components(members, screened.open):
             within = set(component)
             links = sum(bond.weak in within for bond in screened.open)
-            held = [each for each in settled.held if each.bond.weak in within]
-            forgotten += lightest(held, links - most) if links > most else []
-        gone = {(each.bond.strong, each.bond.weak) for each in forgotten}
-        screened.open = [bond for bond in screened.open if (bond.strong, bond.weak) not in gone]
-        for strong, weak in gone:
-            _drop(members[weak], strong)
-        return forgotten
+            excess += [each for each in idle if each.bond.weak in within][::-1][: max(0, links - most)]
+        return excess
 
     def _bound(self, members: dict[Identifier, Member]) -> None:
-        """Keep the rows of closed identifiers small."""
+        """Keep the rows of closed identifiers, and of those that once were behind a firebreak, small."""
         for ident, member in members.items():
             knot, node = member.knot, member.node
-            if not knot.closed:
+            if knot.trusted:
                 continue
             edges = trimmed(ident, node.edges, knot.closed, self._book)
             member.edges_changed |= edges is not node.edges
             node.edges = edges
-            for weak in knot.weaker[self._book.rules.max_links :]:
-                _drop(members[weak], ident)
-            del knot.weaker[self._book.rules.max_links :]
 
     def _write(self, component: list[Identifier], members: dict[Identifier, Member], settled: Settled) -> None:
         founders = {members[ident].founder for ident in component}
@@ -209,7 +231,7 @@ def _retold(held: list[Held], bonds: list[Bond], members: dict[Identifier, Membe
 
 
 def _drop(member: Member, peer: Identifier) -> None:
-    member.node.edges = [edge for edge in member.node.edges if edge.peer != peer]
+    member.node.edges = tuple(edge for edge in member.node.edges if edge.peer != peer)
     member.edges_changed = True
 
 

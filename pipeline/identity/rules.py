@@ -25,7 +25,9 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     policy: Policy = "by-preset"
     """Who owns an identifier of this type that two customers claim: the newest link, the oldest, or nobody."""
     firebreak_above: Annotated[int, Meta(ge=0)] = 0
-    """Stop linking once more than this many strong identifiers of stronger types share it. 0: never."""
+    """Stop linking once more than this many strong identifiers of stronger types share it. 0: never.
+
+    A log-out does not take one off the count; unlinking does."""
     firebreak_window_ms: Annotated[int, Meta(ge=0)] = 0
     """Links this much older than the identifier's newest no longer count towards the firebreak. 0: all count."""
     household: bool = False

@@ -41,7 +41,7 @@ def screen(
         for end in (bond.strong, bond.weak):
             if book.kind(end).household:
                 found.closed[end] = Reason.HOUSEHOLD
-        if bond.edge.alive and book.counts(bond.strong, bond.weak):
+        if bond.edge.ended_ms != FOREVER and book.counts(bond.strong, bond.weak):
             near.setdefault(bond.weak, []).append(bond)
     expired: set[tuple[Identifier, Identifier]] = set()
     for weak in near.keys() - trusted:

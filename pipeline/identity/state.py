@@ -78,7 +78,8 @@ class Node(msgspec.Struct, array_like=True, gc=False):
     """The next node on the way to the root; empty at the root."""
     next: Identifier
     """The next member of the component's circle; itself when alone. Two circles join by swapping two of these."""
-    edges: list[Edge]
+    edges: tuple[Edge, ...]
+    """A tuple, since the garbage collector follows every list of a million cached rows."""
     head: Head | None
     """At the root only."""
     knot: Knot | None = None
@@ -101,4 +102,4 @@ class StitchTables(msgspec.Struct, frozen=True):
 
 def fresh(ident: Identifier) -> Node:
     """The row of an identifier without links: a component and a customer of its own."""
-    return Node("", ident, [], Head(1, FOREVER, ident, {ident.partition(":")[0]: 1}))
+    return Node("", ident, (), Head(1, FOREVER, ident, {ident.partition(":")[0]: 1}))
