@@ -74,6 +74,7 @@ def read_compacted(
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,  # the end is behind a marker, which only an empty answer tells
         }
     )
     try:
@@ -136,7 +137,8 @@ def _offsets(
     config: Mapping[str, str | int], topic: str, partitions: Collection[int], spec: OffsetSpec
 ) -> dict[int, int]:
     asked = {TopicPartition(topic, partition): spec for partition in partitions}
-    found = AdminClient(dict(config)).list_offsets(
+    admin = AdminClient(dict(config))  # must outlive its answers
+    found = admin.list_offsets(
         asked, isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
     )
     return {place.partition: int(answer.result(REQUEST_SECONDS).offset) for place, answer in found.items()}

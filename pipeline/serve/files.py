@@ -36,11 +36,12 @@ def write_profiles(path: Path, views: Iterable[dict[str, Any]], file_format: str
     Raises:
         OSError: the file could not be written; what stood there before still does.
     """
-    from pipeline.serve.parquet import write_parquet  # noqa: PLC0415 - Arrow takes a second that nobody else should pay
-
-    write = write_parquet if file_format == "parquet" else write_ndjson
     with replacing(path) as file:
-        return write(file, _stepping(views, step))
+        if file_format == "ndjson":
+            return write_ndjson(file, _stepping(views, step))
+        from pipeline.serve.parquet import write_parquet  # noqa: PLC0415 - only who wants Arrow waits for its import
+
+        return write_parquet(file, _stepping(views, step))
 
 
 def write_ndjson(file: IO[bytes], views: Iterable[dict[str, Any]]) -> int:

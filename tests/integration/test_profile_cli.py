@@ -1,0 +1,162 @@
+"""``stitchline profile`` on a real broker, over what a real worker made of a handful of events."""
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from pyarrow import parquet
+
+from pipeline.event.instant import format_instant
+from pipeline.identity.profile_id import profile_id
+from pipeline.local.broker import Broker
+from pipeline.rules.load import load_rules
+from pipeline.serve.compacted import read_compacted
+from pipeline.serve.files import json_line
+from pipeline.serve.profiles import LATEST, export_profiles, profile_rows
+from pipeline.topics import CHANGELOGS
+from pipeline.trigger.rulebook import compile_rules
+from tests.integration.deployment import PARTITIONS, Deployment
+
+pytestmark = pytest.mark.kafka
+
+START_MS = time.time_ns() // 1_000_000 - 86_400_000
+"""Yesterday: INTAKE takes no event from the future and none that is very old."""
+ADA, ADA_BROWSER = profile_id("default", "email:ada@shop.example"), profile_id("default", "anonymous_id:a-1")
+
+
+def event(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "track", "event": "product_viewed", "messageId": f"m{number}", "channel": "web",
+        "timestamp": START_MS + number * 60_000, **more,
+    }  # fmt: skip
+
+
+ADAS = [
+    event(1, anonymousId="a-1", properties={"product": "Kettle"}),
+    event(2, anonymousId="a-1", properties={"product": "Toaster"}),
+    event(3, identifiers={"email": "Ada@Shop.example"}, anonymousId="a-1", type="identify",
+          traits={"firstName": "Ada"}),
+    event(4, identifiers={"email": "ada@shop.example", "loyalty_id": "L-7"}, channel="pos", event="order_completed",
+          properties={"total": "19.99", "currency": "EUR", "order_id": "o1"}),
+]  # fmt: skip
+OTHERS = [event(10 + number, identifiers={"email": f"p{number}@shop.example"}) for number in range(6)]
+
+
+def current(deployment: Deployment) -> list[dict[str, Any]]:
+    shipped, settings = load_rules(), deployment.settings
+    topic = CHANGELOGS["profile"].of(settings.topic_prefix)
+    rows = profile_rows(read_compacted(settings.kafka(), topic, range(PARTITIONS)).rows)
+    return list(export_profiles(rows, compile_rules(shipped.aggregates, shipped.scores, shipped.triggers), LATEST))
+
+
+@pytest.fixture(scope="module")
+def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Seven customers, processed; the worker has left."""
+    with Deployment(kafka.bootstrap_servers, f"t{os.getpid()}-profile-cli", tmp_path_factory.mktemp("home")) as made:
+        made.ingest([*ADAS, *OTHERS])
+        worker = made.start_worker()
+
+        def settled() -> bool | None:
+            found = current(made)
+            return (len(found) == 7 and sum(view["touches"] for view in found) == 10) or None
+
+        made.until(settled, "seven profiles with ten events")
+        made.end_worker(worker)
+        yield made
+
+
+@pytest.mark.parametrize(
+    "who", ["email:ada@shop.example", "email: ADA@Shop.Example ", "anonymous_id:a-1", "loyalty_id:L-7", ADA_BROWSER]
+)
+def test_every_identifier_and_every_old_id_shows_the_one_customer(deployment, who):
+    found = deployment.json("profile", "show", who)
+
+    assert set(found["identifiers"]) == {"anonymous_id:a-1", "email:ada@shop.example", "loyalty_id:L-7"}
+    assert found["touches"] == 4
+    assert found["traits"]["firstName"]["value"] == "Ada"
+    for score in found["scores"]:
+        assert sum(line["points"] for line in score["contributions"]) == score["value"]
+    assert [entry["event_id"].rpartition("/")[2] for entry in found["timeline"]] == ["m4", "m3", "m2", "m1"]
+
+
+def test_a_customer_shown_to_a_person_has_everything_in_it(deployment):
+    shown = deployment.run("profile", "show", "loyalty_id:L-7", "--as-of", "latest").stdout
+
+    for words in (
+        ADA, "4 under 3 anchors", "anonymous_id:a-1", "Identifiers", "Traits", "firstName", "Aggregates", "Score ",
+        "Timeline", "order_completed", "Kettle", "19.99 EUR", "nothing said",
+    ):  # fmt: skip
+        assert words in shown
+
+
+def test_a_moment_can_be_named(deployment):
+    later_ms = START_MS + 30 * 86_400_000
+
+    assert deployment.json("profile", "show", ADA, "--as-of", "latest")["as_of_ms"] == START_MS + 4 * 60_000
+    asked = deployment.json("profile", "show", ADA, "--as-of", format_instant(later_ms))
+    assert asked["as_of_ms"] == later_ms
+    now = deployment.json("profile", "show", ADA)
+    assert START_MS + 86_400_000 <= now["as_of_ms"] <= time.time_ns() // 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["email:unseen@shop.example"], 4, "email:unseen@shop.example is unknown"),
+        (["anonymous_id:a-1", "--tenant", "other"], 4, "tenant other"),
+        (["00000000-0000-5000-8000-000000000000"], 4, "is unknown"),
+        (["email:no address"], 2, "'email:no address' is not a valid email"),
+        (["user_id:guest"], 2, "identifies nobody"),
+        (["ada"], 2, "neither a profile id nor type:value"),
+        (["email:ada@shop.example", "--as-of", "yesterday"], 2, "write now, latest"),
+    ],
+)  # fmt: skip
+def test_who_cannot_be_shown_is_told_apart(deployment, arguments, code, said):
+    done = deployment.run("profile", "show", *arguments, code=code)
+
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_two_exports_are_equal_byte_for_byte_and_hold_every_current_profile(deployment, tmp_path):
+    one, other = tmp_path / "one.ndjson", tmp_path / "other.jsonl"
+
+    told = deployment.json("profile", "export", one, "--as-of", "latest")
+    deployment.run("profile", "export", other, "--as-of", "latest")
+
+    assert told == {"profiles": 7, "file": str(one), "format": "ndjson", "complete": True}
+    assert one.read_bytes() == other.read_bytes() == b"".join(map(json_line, current(deployment)))
+    ids = [msgspec.json.decode(line)["profile_id"] for line in one.read_bytes().splitlines()]
+    assert ids == sorted(ids)
+    assert ADA in ids
+    assert ADA_BROWSER not in ids
+
+
+def test_parquet_holds_what_ndjson_does(deployment, tmp_path):
+    file = tmp_path / "profiles.parquet"
+
+    deployment.run("profile", "export", file, "--as-of", "latest")
+
+    rows = {row["profile_id"]: row for row in parquet.read_table(file).to_pylist()}
+    for view in current(deployment):
+        row = rows.pop(view["profile_id"])
+        assert {each["identifier"] for each in row["identifiers"]} == set(view["identifiers"])
+        assert row["timeline"] == view["timeline"]
+        assert row["scores"] == view["scores"]
+        assert row["touches"] == view["touches"]
+    assert rows == {}
+
+
+def test_what_cannot_be_written_leaves_what_was_there(deployment, tmp_path):
+    file = tmp_path / "profiles.ndjson"
+    file.write_bytes(b"yesterday's")
+
+    said = deployment.run("profile", "export", file, "--format", "csv", code=2).stderr
+    assert "write ndjson or parquet" in said
+    assert ".parquet" in deployment.run("profile", "export", tmp_path / "profiles", code=2).stderr
+    assert "No such file" in deployment.run("profile", "export", tmp_path / "nowhere" / "p.ndjson", code=1).stderr
+    assert file.read_bytes() == b"yesterday's"
+    assert [path.name for path in tmp_path.iterdir()] == ["profiles.ndjson"]
