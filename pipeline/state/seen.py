@@ -1,8 +1,8 @@
 """Message ids seen: exact within the window, in any order of arrival, at one changelog record per commit.
 
-The one idea: a digest is filed under the generation of its *event time* (``timestamp // window``). A duplicate that
-carries the same or nearly the same time lies in the same or a neighbouring generation, wherever it stands in the log,
-so the answer does not depend on arrival order or on a clock.
+The one idea: a digest is filed under the generation of its *event time*, two windows long. A duplicate whose time is
+within the window of the first lies in the same generation or in the nearer neighbour, wherever it stands in the log, so
+the answer does not depend on arrival order or on a clock, and costs two look-ups at most.
 """
 
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ class _Reader(Protocol):
 class SeenView:
     """The core's :class:`~pipeline.event.ports.SeenIds` over RocksDB.
 
-    Guarantees that of two equal digests whose event times differ by at most the window the second is not new, as long as
-    neither is older than two windows before the newest event of the partition (older generations are deleted).
+    Guarantees that of two equal digests whose event times differ by at most the window the second is not new, as long
+    as neither is older than two windows before the newest event of the partition (older generations are deleted).
     """
 
     family = layout.SEEN_BLOCKS
@@ -38,17 +38,27 @@ class SeenView:
         self._added: dict[int, list[bytes]] = {}
         self._pending: set[bytes] = set()
         self._newest = 0
+        self._generations = _generations_in(store)
+        """Those that hold anything: a neighbour without digests is not asked."""
 
     def add(self, digest: bytes, timestamp_ms: int) -> bool:
         """Remember an 8-byte digest at its event time. True if it was not there: the event is new."""
-        generation = timestamp_ms // self._window_ms
-        get, pending = self._family.get, self._pending
-        for near in (generation, generation - 1, generation + 1):
-            key = _key(near, digest)
-            if key in pending or get(key) is not None:
+        generation, into_ms = divmod(timestamp_ms, 2 * self._window_ms)
+        key = generation.to_bytes(GENERATION_BYTES) + digest
+        if key in self._pending or self._family.get(key) is not None:
+            return False
+        neighbour = generation - 1 if into_ms < self._window_ms else generation + 1
+        if neighbour in self._generations:
+            near = neighbour.to_bytes(GENERATION_BYTES) + digest
+            if near in self._pending or self._family.get(near) is not None:
                 return False
-        pending.add(_key(generation, digest))
-        self._added.setdefault(generation, []).append(digest)
+        self._pending.add(key)
+        added = self._added.get(generation)
+        if added is None:
+            self._added[generation] = [digest]
+            self._generations.add(generation)
+        else:
+            added.append(digest)
         self._newest = max(self._newest, generation)
         return True
 
@@ -61,7 +71,7 @@ class SeenView:
             yield from self._expired()
 
     def _expired(self) -> Iterator[Change]:
-        oldest_kept = (self._newest - 2).to_bytes(GENERATION_BYTES)
+        oldest_kept = max(0, self._newest - 1).to_bytes(GENERATION_BYTES)
         for key, _ in islice(self._store.scan(layout.SEEN_BLOCKS), BLOCKS_EXPIRED_PER_COMMIT):
             if key[:GENERATION_BYTES] >= oldest_kept:
                 return
@@ -92,5 +102,12 @@ def expand(change: Change, store: PartitionStore) -> Iterator[Change]:
     yield change
 
 
-def _key(generation: int, digest: bytes) -> bytes:
-    return generation.to_bytes(GENERATION_BYTES) + digest
+def _generations_in(store: PartitionStore) -> set[int]:
+    """The generations whose blocks the store holds, found by one seek each."""
+    found: set[int] = set()
+    start = b""
+    while (first := next(store.scan_from(layout.SEEN_BLOCKS, start), None)) is not None:
+        generation = int.from_bytes(first[0][:GENERATION_BYTES])
+        found.add(generation)
+        start = (generation + 1).to_bytes(GENERATION_BYTES)
+    return found

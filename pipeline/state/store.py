@@ -81,13 +81,14 @@ class PartitionStore:
         """The column family itself, for views that read it once per event."""
         return self._families[name]
 
-    def scan(self, family: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Rows whose key starts with the prefix, in key order."""
-        rows: Any = self._families[family].items(from_key=prefix or None)
-        for key, value in rows:
-            if not key.startswith(prefix):
-                return
-            yield key, value
+    def scan(self, family: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every row of a family, in key order."""
+        return self.scan_from(family, b"")
+
+    def scan_from(self, family: str, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of a family from a key on, in key order."""
+        rows: Any = self._families[family].items(from_key=start or None)
+        yield from rows
 
     def position(self) -> int:
         """Every changelog record below this offset is contained; 0 for a new database."""

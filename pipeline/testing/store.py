@@ -19,9 +19,12 @@ class MemoryStore:
     def family(self, name: str) -> dict[bytes, bytes]:
         return self.families[name]
 
-    def scan(self, family: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, family: str) -> Iterator[tuple[bytes, bytes]]:
+        return self.scan_from(family, b"")
+
+    def scan_from(self, family: str, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         rows = self.families[family]
-        return iter([(key, rows[key]) for key in sorted(rows) if key.startswith(prefix)])
+        return iter([(key, rows[key]) for key in sorted(rows) if key >= start])
 
     def position(self) -> int:
         return self._position
