@@ -75,12 +75,14 @@ def _held(
     edge = bond.edge
     if not edge.alive:
         return Held(bond, Reason.UNLINKED if edge.ended_ms == FOREVER else Reason.LOGGED_OUT, "")
-    for end in (bond.weak, bond.strong):
-        reason = closed.get(end)
-        if reason is not None:
-            return Held(bond, reason, rule_of(end, reason, book))
-    if (bond.strong, bond.weak) in expired:
-        return Held(bond, Reason.EXPIRED, rule_of(bond.weak, Reason.EXPIRED, book))
+    own = closed.get(bond.weak)
+    if own is None and (bond.strong, bond.weak) in expired:
+        own = Reason.EXPIRED
+    if own is not None:
+        return Held(bond, own, rule_of(bond.weak, own, book))
+    other = closed.get(bond.strong)
+    if other is not None:
+        return Held(bond, other, rule_of(bond.strong, other, book))
     return None
 
 
