@@ -111,9 +111,11 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
         await pages.start()
     log.info("worker_started", worker=settings.worker_id, stages=settings.stages, pages=pages.url)
     await app.start()
+    watch = loop.create_task(worker.watch())
     try:
         await _commit_until(worker, stop)
     finally:
+        watch.cancel()
         await app.stop()
         await pages.stop()
     if worker.failure is not None:
@@ -132,7 +134,6 @@ def _tune_collector() -> None:
 
 async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
     while not stop.is_set() and worker.failure is None:
-        worker.measure()
         wait = worker.seconds_to_commit()
         if wait <= 0:
             try:

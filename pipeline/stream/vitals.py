@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus: sums at each commit, levels once a second, nothing per record."""
+"""What a worker tells Prometheus: sums at each commit, levels every two seconds, nothing per record."""
 
 import time
 from collections import Counter
@@ -14,7 +14,7 @@ from pipeline.state.view import TableView
 from pipeline.stream.transport import Batch, BatchConsumer
 from pipeline.stream.unit_of_work import Committed
 
-INTERVAL_SECONDS = 1.0
+INTERVAL_SECONDS = 2.0
 
 
 class Vitals:
@@ -28,7 +28,6 @@ class Vitals:
         self._oldest_ms: dict[str, int] = {}
         self._positions: dict[TP, int] = {}
         self._shown: set[TP] = set()
-        self._due = 0.0
 
     def took(self, stage: str, batch: Batch, seconds: float) -> None:
         """A stage has worked on a batch."""
@@ -68,24 +67,12 @@ class Vitals:
         """What the group has committed of the partitions that are ours now."""
         self._positions = dict(positions)
 
-    def is_due(self) -> bool:
-        """Whether a second has passed since it last was."""
-        now = time.monotonic()
-        if now < self._due:
-            return False
-        self._due = now + INTERVAL_SECONDS
-        return True
-
-    def lag(self, consumer: BatchConsumer) -> None:
-        """Set each held partition's lag; asks no broker."""
-        shown: set[TP] = set()
-        for tp in consumer.held & self._positions.keys():
-            wanted = confluent_kafka.TopicPartition(tp.topic, tp.partition)
-            _, high = consumer.client.get_watermark_offsets(wanted, cached=True)
-            if high >= 0:
-                behind = max(0, high - consumer.behind_markers(tp, self._positions[tp]))
-                self._metrics.set(m.LAG, behind, *self._labels(tp))
-                shown.add(tp)
+    def lag(self, consumer: BatchConsumer, ends: Mapping[TP, int]) -> None:
+        """Set the lag of each held partition whose end is known; forget that of others."""
+        shown = consumer.held & self._positions.keys() & ends.keys()
+        for tp in shown:
+            behind = ends[tp] - consumer.behind_markers(tp, self._positions[tp])
+            self._metrics.set(m.LAG, max(0, behind), *self._labels(tp))
         for tp in self._shown - shown:
             self._metrics.forget(m.LAG, *self._labels(tp))
         self._shown = shown

@@ -12,11 +12,12 @@ from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
+from pipeline.stream.ends import Ends
 from pipeline.stream.restore import Interrupted, roll_forward
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.transport import Batch, BatchConsumer, Owner
 from pipeline.stream.unit_of_work import Aborted, UnitOfWork
-from pipeline.stream.vitals import Vitals, committed_positions
+from pipeline.stream.vitals import INTERVAL_SECONDS, Vitals, committed_positions
 from pipeline.topics import CHANGELOGS
 
 COMMITTED_TIMEOUT_SECONDS = 30.0
@@ -103,12 +104,14 @@ class Worker(Owner):
             self._vitals.committed(done, time.monotonic() - started)
         self._committed_at = time.monotonic()
 
-    def measure(self) -> None:
-        """Set the gauges, once a second however often it is called."""
-        if self._vitals.is_due():
-            self._vitals.lag(self.consumer)
+    async def watch(self) -> None:
+        """Keep the gauges current until cancelled."""
+        ends = Ends(self.settings.kafka())
+        while True:
             self._vitals.partitions(self._held, self.tasks)
             self._vitals.state(task.state for task in self.tasks.values())
+            self._vitals.lag(self.consumer, await ends.of(self.consumer.held))
+            await asyncio.sleep(INTERVAL_SECONDS)
 
     def _start_over(self) -> None:
         self._vitals.aborted()
