@@ -1,4 +1,4 @@
-"""The events every benchmark runs on: seeded, Zipf-active customers on four channels, most links known after a while."""
+"""The events every benchmark runs on: seeded, Zipf-active customers on four channels, most links soon known."""
 
 import itertools
 import random
