@@ -17,7 +17,7 @@ from pipeline.profile.windows import LIFETIME, oldest_buckets, window
 PUBLISHED: Final = {
     "1h": "last_1h", "24h": "last_24h", "7d": "last_7d", "30d": "last_30d", "90d": "last_90d", "lifetime": "lifetime",
 }  # fmt: skip
-"""Windows of the published record and their names there: those of the widths a rule keeps are told, and its lifetime."""
+"""Windows of the published record and their names: of the widths a rule keeps, and its lifetime, the record tells."""
 _STANDARD: Final = tuple(window(label) for label in PUBLISHED)
 _PUBLISHED: Final = tuple(
     (tier, tuple((PUBLISHED[label], label) for label, _, of in _STANDARD if of is tier)) for tier in TIERS

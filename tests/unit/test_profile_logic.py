@@ -9,7 +9,7 @@ from pipeline.profile.ledger import Ledger
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Carry, Touch
 from pipeline.profile.row import ProfileRow
-from pipeline.profile.rules import AggregateRules
+from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.profile.view import profile_view
 from pipeline.score.rules import ScoreRules
 from pipeline.testing.table import MemoryTable
@@ -164,3 +164,15 @@ def test_a_profile_without_a_touch_publishes_that_there_was_none() -> None:
     (update,) = logic.evaluate([PA], START_MS).updates
     assert update["first_touch"] == update["last_touch"]
     assert (update["first_seen_ms"], update["first_touch"]["event_id"]) == (0, "")
+
+
+def test_a_window_added_to_a_rule_later_counts_from_then_on() -> None:
+    table: MemoryTable[ProfileRow] = MemoryTable()
+    for number, windows in enumerate([("lifetime",), ("lifetime", "24h", "30d")]):
+        aggregates = AggregateRules(aggregates=(AggregateRule(name="n", windows=windows),))
+        logic = ProfileLogic(compile_rules(aggregates, ScoreRules(), TriggerRules()), table)
+        (before,) = logic.evaluate([PA], 0).updates or [None]
+        (update,) = logic.on_batch([(PA, touch(number, number, A))], 0).updates
+        found = update["aggregates"]["n"]
+        assert (found["lifetime"], found["last_24h"], found["last_30d"]) == (number + 1, number, number)
+        assert before is None or before["aggregates"]["n"]["last_24h"] == 0

@@ -1,0 +1,16 @@
+"""Cells that are maps by integer: [key, value] pairs in the order of their keys, so that equal maps encode equally."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+Pairs: TypeAlias = list[list[Any]]
+_KEY = itemgetter(0)
+
+
+def join_pairs(one: Pairs, other: Pairs, join: Callable[[Any, Any], Any]) -> Pairs:
+    """The pairs of both; where a key is in both, ``join`` makes the value. Neither argument is changed."""
+    joined: dict[int, Any] = {pair[0]: pair[1] for pair in one}
+    for key, value in other:
+        joined[key] = join(joined[key], value) if key in joined else value
+    return sorted(map(list, joined.items()), key=_KEY)

@@ -1,0 +1,51 @@
+"""Quantiles of a numeric field: DDSketch (Masson, Rim, Lee; 2019), which merges without regard to order.
+
+The cell is [bin, count] pairs. Bin ``i`` holds values within 1 % of its middle, so every quantile is within 1 % of the
+value at that rank; zero has a bin of its own, negative values have negative bins.
+"""
+
+from math import ceil, log
+from operator import add
+from typing import Final
+
+from pipeline.profile.kinds.kind import Kind
+from pipeline.profile.kinds.pairs import Pairs, join_pairs
+
+ACCURACY: Final = 0.01
+_GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
+_LOG_GAMMA: Final = log(_GAMMA)
+READ: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+
+
+def _lift(value: int, _timestamp_ms: int, _event_id: str) -> Pairs:
+    if value == 0:
+        return [[0, 1]]
+    at = ceil(log(abs(value)) / _LOG_GAMMA) + 1
+    return [[at if value > 0 else -at, 1]]
+
+
+def _add(one: Pairs, other: Pairs) -> Pairs:
+    return join_pairs(one, other, add)
+
+
+def _read(cell: Pairs, divisor: int) -> dict[str, float]:
+    return {name: _quantile(cell, share) / divisor for name, share in READ.items()}
+
+
+def _quantile(cell: Pairs, share: float) -> float:
+    rank = share * (sum(count for _, count in cell) - 1)
+    seen, bins = 0, iter(cell)
+    while seen <= rank:
+        at, count = next(bins)
+        seen += count
+    return _middle(at)
+
+
+def _middle(at: int) -> float:
+    if at == 0:
+        return 0.0
+    middle = 2 * _GAMMA ** (abs(at) - 1) / (_GAMMA + 1)
+    return middle if at > 0 else -middle
+
+
+QUANTILES = Kind("quantiles", "number", _lift, _add, _read, None)

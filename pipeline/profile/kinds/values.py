@@ -1,0 +1,47 @@
+"""The values a field has had: all of them, or the most frequent.
+
+The cell is [hash, [JSON text, count]] pairs of at most ``MOST_VALUES`` values. Beyond that, those with the smallest
+hashes stay: whether a value stays depends on the set of values alone, a value that stays has been counted from its
+first occurrence on, and merging is exact. So counts are exact, the list is complete up to 64 values, and of more it is a
+fair sample.
+"""
+
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.profile.kinds.kind import Kind
+from pipeline.profile.kinds.pairs import Pairs, join_pairs
+
+MOST_VALUES: Final = 64
+
+
+def hash_of(text: str) -> int:
+    """63 bits, the same on every worker and in every version."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
+
+
+def _lift(value: str, _timestamp_ms: int, _event_id: str) -> Pairs:
+    return [[hash_of(value), [value, 1]]]
+
+
+def _join(one: list[Any], other: list[Any]) -> list[Any]:
+    return [one[0], one[1] + other[1]]
+
+
+def _add(one: Pairs, other: Pairs) -> Pairs:
+    return join_pairs(one, other, _join)[:MOST_VALUES]
+
+
+def _read_unique(cell: Pairs, _divisor: int) -> list[Any]:
+    return [msgspec.json.decode(text) for text in sorted(text for _, (text, _) in cell)]
+
+
+def _read_most_frequent(cell: Pairs, _divisor: int) -> Any:
+    _, text = min((-count, text) for _, (text, count) in cell)
+    return msgspec.json.decode(text)
+
+
+UNIQUE = Kind("unique", "scalar", _lift, _add, _read_unique, [])
+MOST_FREQUENT = Kind("most_frequent", "scalar", _lift, _add, _read_most_frequent, None)

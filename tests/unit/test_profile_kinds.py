@@ -1,0 +1,43 @@
+import random
+from functools import reduce
+from typing import Any
+
+import pytest
+
+from pipeline.profile.kinds import KINDS
+from pipeline.profile.kinds.values import MOST_VALUES
+
+
+def cell(kind: str, values: list[Any]) -> Any:
+    made = [KINDS[kind].lift(value, 0, str(number)) for number, value in enumerate(values)]
+    return reduce(KINDS[kind].add, made)
+
+
+@pytest.mark.parametrize("many", [1, 20, 500, 3_000, 20_000])
+def test_distinct_is_within_ten_percent(many: int) -> None:
+    found = KINDS["distinct"].read(cell("distinct", [f'"v{n}"' for n in range(many)]), 1)
+    assert found == pytest.approx(many, rel=0.1)
+
+
+def test_quantiles_are_within_one_percent_of_the_value_at_their_rank() -> None:
+    values = [*range(-500, 10_000, 7), 0, 0, 4_000_000]
+    found = KINDS["quantiles"].read(cell("quantiles", values), 1)
+    ranked = sorted(values)
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+        assert found[name] == pytest.approx(ranked[int(share * (len(ranked) - 1))], rel=0.0101)
+    assert KINDS["quantiles"].read(cell("quantiles", [-200]), 1)["p50"] == pytest.approx(-200, rel=0.0101)
+    assert KINDS["quantiles"].read(cell("quantiles", [0]), 1) == {"p50": 0.0, "p90": 0.0, "p99": 0.0}
+
+
+def test_of_more_values_than_are_kept_those_kept_are_counted_exactly() -> None:
+    values = [f'"v{n % 200}"' for n in range(2_000)]
+    kept = cell("unique", values)
+    assert len(kept) == MOST_VALUES
+    assert {count for _, (_, count) in kept} == {10}
+    random.Random(3).shuffle(values)
+    assert cell("unique", values) == kept
+
+
+def test_the_most_frequent_value_wins_and_ties_go_by_text() -> None:
+    assert KINDS["most_frequent"].read(cell("most_frequent", ['"b"', '"a"', '"b"', "1"]), 1) == "b"
+    assert KINDS["most_frequent"].read(cell("most_frequent", ['"b"', '"a"']), 1) == "a"
