@@ -158,7 +158,9 @@ class BatchConsumer(Consumer):
         while not self._stopped.is_set():
             epoch, records = await asyncio.shield(pending)
             pending = self._fetch_soon()
-            while not self.flow_active and not self._stopped.is_set():
+            # Only with records in hand: between losing partitions and getting others there are none, Faust's flow stays
+            # off until the assignment, and the assignment comes to nobody who does not poll.
+            while records and self.epoch == epoch and not self.flow_active and not self._stopped.is_set():
                 await asyncio.sleep(0.01)
             for batch in self._by_partition(records, epoch):
                 if self.epoch == epoch:
