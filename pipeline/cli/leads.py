@@ -16,9 +16,9 @@ from rich.text import Text
 
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.ending import Ended, ends_on_signals
-from pipeline.serve.compacted import MissingTopicError
 from pipeline.serve.follow import Follower
 from pipeline.serve.lead import is_duplicate, reach, reasons, story, who
+from pipeline.serve.reading import MissingTopicError
 from pipeline.settings import Settings
 from pipeline.stream.registry import RegistryError, schema_ids
 from pipeline.stream.wire import Decoder, Undecodable

@@ -23,10 +23,11 @@ from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
 from pipeline.serve.as_of import NotAMomentError, as_of_ms
-from pipeline.serve.compacted import MissingTopicError, Snapshot, partitions_of, read_compacted
+from pipeline.serve.compacted import Snapshot, read_compacted
 from pipeline.serve.files import FORMATS, UnknownFormatError, format_of, write_profiles
 from pipeline.serve.lookup import NotAnIdentifierError, ProfileLookup
 from pipeline.serve.profiles import export_profiles, profile_rows
+from pipeline.serve.reading import MissingTopicError, partitions_of
 from pipeline.settings import Settings
 from pipeline.topics import CHANGELOGS
 from pipeline.trigger.rulebook import compile_rules

@@ -18,9 +18,9 @@ from rich.text import Text
 
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.ending import Ended, ends_on_signals
-from pipeline.serve.compacted import MissingTopicError
 from pipeline.serve.flow import FlowMeter, StageFlow
 from pipeline.serve.live import Counts, HotLead, Live
+from pipeline.serve.reading import MissingTopicError
 from pipeline.settings import Settings
 from pipeline.stream.registry import RegistryError
 

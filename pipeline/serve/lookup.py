@@ -11,8 +11,9 @@ from pipeline.identity.messages import Assignment
 from pipeline.identity.profile_id import profile_id
 from pipeline.profile.row import ProfileRow
 from pipeline.rules.model import Rules
-from pipeline.serve.compacted import Progress, partitions_of, read_compacted
+from pipeline.serve.compacted import read_compacted
 from pipeline.serve.profiles import current_profile, decode_row, row_key
+from pipeline.serve.reading import Progress, partitions_of
 from pipeline.settings import Settings
 from pipeline.stream.normalisers import normalisers
 from pipeline.stream.partitioner import partition_of

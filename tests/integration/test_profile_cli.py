@@ -18,7 +18,7 @@ from pipeline.serve.files import json_line
 from pipeline.serve.profiles import LATEST, export_profiles, profile_rows
 from pipeline.topics import CHANGELOGS
 from pipeline.trigger.rulebook import compile_rules
-from tests.integration.deployment import PARTITIONS, Deployment
+from tests.integration.small_deployment import PARTITIONS, Deployment
 
 pytestmark = pytest.mark.kafka
 
