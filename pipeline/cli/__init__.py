@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.cli import ingest, kafka, leads, profile, rules, simulate, sink, top, worker
+from pipeline.cli import demo, ingest, kafka, leads, profile, rules, simulate, sink, top, worker
 
 app = typer.Typer(
     name="stitchline",
@@ -15,6 +15,7 @@ app.add_typer(leads.app, name="leads")
 app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sink.app, name="sink")
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("top", epilog=top.EXAMPLES)(top.top)

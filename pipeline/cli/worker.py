@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from threading import Event, Thread
 from typing import Annotated
@@ -105,7 +104,7 @@ def _end_with_parent() -> None:
     """A supervisor that was killed closes our standard input: leave the group as on SIGTERM."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(0, 1):  # not sys.stdin: a thread that holds its lock at the interpreter's end makes Python abort
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -29,6 +29,8 @@ class ShopDay(msgspec.Struct, frozen=True):
 
     events: list[JsonEvent]
     people: list[Person]
+    end_ms: int
+    """Time of the last event."""
 
 
 def shop_day(end_ms: int, *, seed: int = 7, people: int = 2000, events: int = 50_000) -> ShopDay:
@@ -49,7 +51,7 @@ def shop_day(end_ms: int, *, seed: int = 7, people: int = 2000, events: int = 50
         told.extend(_day_of(random, person, quota, end_ms - DAY_MS, end_ms))
     told.sort(key=lambda pair: (pair[0], pair[1]["messageId"]))
     late_ms = end_ms - told[-1][0]
-    return ShopDay([at(event, moment + late_ms) for moment, event in told], everyone)
+    return ShopDay([at(event, moment + late_ms) for moment, event in told], everyone, end_ms)
 
 
 def _quotas(random: Random, everyone: list[Person], events: int) -> list[int]:

@@ -9,9 +9,10 @@ import msgspec
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from pipeline.serve.compacted import REQUEST_SECONDS, partitions_of
+from pipeline.serve.client import patiently, quiet
 from pipeline.serve.follow import Place
 from pipeline.serve.markers import Markers, Span
+from pipeline.serve.reading import REQUEST_SECONDS, partitions_of
 from pipeline.settings import Settings
 from pipeline.stream.build import STAGES
 
@@ -42,7 +43,7 @@ class FlowMeter:
     def __init__(self, settings: Settings) -> None:
         prefix = settings.topic_prefix
         self._group, self._strip = settings.application_id, len(prefix) + 1
-        self._admin = AdminClient(dict(settings.kafka()))
+        self._admin = AdminClient(quiet(settings.kafka()))
         self._markers = Markers(settings.kafka())
         self._places: dict[str, list[Place]] = {
             name: [
@@ -66,8 +67,9 @@ class FlowMeter:
         before ends, and the ends include what open transactions have written.
         """
         places = [place for stage in self._places.values() for place in stage]
-        committed = self._committed(places)
-        ends = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        committed = patiently(lambda: self._committed(places))
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        ends = patiently(lambda: self._offsets(places, latest))
         spans = {place: (committed[place], end) for place, end in ends.items()}
         lags = self._lags(spans)
         rates = self._rates(now_s, committed)

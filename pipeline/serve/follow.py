@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Collection, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, Message, TopicPartition
 
-from pipeline.serve.compacted import REQUEST_SECONDS, partitions_of
+from pipeline.serve.client import patiently, quiet
+from pipeline.serve.reading import REQUEST_SECONDS, partitions_of
 
 BATCH_RECORDS: Final = 5_000
 
@@ -30,7 +32,7 @@ class Follower:
         """Offset up to which each partition is read, transaction markers included; absent before the first answer."""
         self._consumer = confluent_kafka.Consumer(
             {
-                **kafka,
+                **quiet(kafka),
                 "group.id": "unused",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
@@ -71,8 +73,8 @@ class Follower:
     def ends(self) -> dict[Place, int]:
         """Where the partitions end now, for :meth:`has_reached`."""
         return {
-            (topic, number): self._consumer.get_watermark_offsets(TopicPartition(topic, number), REQUEST_SECONDS)[1]
-            for topic, number in self._places
+            place: patiently(partial(self._consumer.get_watermark_offsets, TopicPartition(*place), REQUEST_SECONDS))[1]
+            for place in self._places
         }
 
     def has_reached(self, ends: Mapping[Place, int]) -> bool:

@@ -1,7 +1,7 @@
 """What is going on right now, from Kafka alone: the fold of the public topics behind ``top`` and the demo's screen."""
 
-from collections.abc import Iterable
-from typing import Any, Final, Self
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Self, TypeAlias
 
 import confluent_kafka
 import msgspec
@@ -14,6 +14,9 @@ from pipeline.stream.wire import Decoder, Undecodable
 from pipeline.topics import ACTIONS, CHANGES, DLQ, UPDATES
 
 UNTIL_NOW_SECONDS: Final = 5.0
+
+OnUpdate: TypeAlias = Callable[[dict[str, Any]], None]
+"""Told of every profile update, for those who want more of it than the board keeps."""
 
 
 class HotLead(msgspec.Struct, frozen=True):
@@ -46,10 +49,11 @@ class Board:
     Records that this version cannot read are counted in ``unreadable`` and otherwise left alone: a screen is no gate.
     """
 
-    def __init__(self, ids: SchemaIds, prefix: str) -> None:
+    def __init__(self, ids: SchemaIds, prefix: str, *, on_update: OnUpdate = lambda _update: None) -> None:
         self.actions: dict[str, dict[str, Any]] = {}
         """Actions that opened a lead, by action id, in the order read."""
         self.unreadable = 0
+        self._on_update = on_update
         self._updates, self._changes = UPDATES.of(prefix), CHANGES.of(prefix)
         self._acts, self._dlq = ACTIONS.of(prefix), DLQ.of(prefix)
         self.topics = (self._updates, self._changes, self._acts, self._dlq)
@@ -111,6 +115,7 @@ class Board:
         """Take one record; whether it is a CRM action."""
         if topic == self._updates:
             self._profile(record)
+            self._on_update(record)
         elif topic == self._changes:
             self._merges += record["change"] == "merged"
         elif is_duplicate(record):
@@ -142,7 +147,11 @@ class Live:
     def __init__(self, settings: Settings, board: Board | None = None) -> None:
         self.board = board or Board(schema_ids(settings.schema_registry_url), settings.topic_prefix)
         self._follower = Follower(settings.kafka(), self.board.topics, from_start=True)
-        self._start = self._follower.ends()
+        try:
+            self._start = self._follower.ends()
+        except BaseException:
+            self._follower.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

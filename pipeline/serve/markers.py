@@ -7,6 +7,7 @@ from typing import Final
 import confluent_kafka
 from confluent_kafka import KafkaError, TopicPartition
 
+from pipeline.serve.client import quiet
 from pipeline.serve.follow import Place
 
 LOOK_SECONDS: Final = 1.0
@@ -24,7 +25,7 @@ class Markers:
     def __init__(self, kafka: Mapping[str, str | int]) -> None:
         self._consumer = confluent_kafka.Consumer(
             {
-                **kafka,
+                **quiet(kafka),
                 "group.id": "unused",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",

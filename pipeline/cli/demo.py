@@ -1,0 +1,133 @@
+"""``stitchline demo``: a seeded shop day on a real Kafka, from anonymous clicks to leads.
+
+Exit codes: 0 the day was processed and agrees with the truth, 1 it could not be, or it does not agree; 128 + n ended by
+signal n.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import confluent_kafka
+import typer
+from rich.console import Console
+
+from pipeline.cli.ending import Ended, ends_on_signals
+from pipeline.demo.crew import CrewError, equip
+from pipeline.demo.folder import FolderError, demo_folder
+from pipeline.demo.lines import Lines
+from pipeline.demo.look import Stage
+from pipeline.demo.performance import perform
+from pipeline.demo.play import PlayError
+from pipeline.demo.screen import Screen
+from pipeline.demo.shop import ShopDay, shop_day
+from pipeline.demo.show import NotFinishedError
+from pipeline.demo.summary import say_next, say_verdict
+from pipeline.local import detached
+from pipeline.local.fetch import fetch
+from pipeline.local.kafka import LOCK_NAME, LocalKafka
+from pipeline.local.lockfile import HERE, LockMismatchError, read_lock
+from pipeline.local.process import ServerError
+from pipeline.rules.problem import RulesError
+from pipeline.settings import Settings
+from pipeline.stream.admin import TopicsError
+from pipeline.stream.supervisor import WorkersKeepDyingError
+
+FAILED: Final = 1
+PATIENCE_SECONDS: Final = 90.0
+WORKERS_LOG: Final = "workers.log"
+EXPECTED = (
+    CrewError, FolderError, LockMismatchError, NotFinishedError, PlayError, RulesError, ServerError, TopicsError,
+    WorkersKeepDyingError, confluent_kafka.KafkaException,
+)  # fmt: skip
+"""What an operator can do something about; each says what."""
+EXAMPLES = """\b
+Exit codes: 0 done, and the result agrees with the truth; 1 not; 130 ended by ctrl-c.
+\b
+Examples:
+  stitchline demo
+  stitchline demo --people 200 --events 4000 --seconds 8
+"""
+
+
+def demo(
+    people: Annotated[int, typer.Option(min=1, max=100_000, help="People of the town.")] = 2_000,
+    events: Annotated[int, typer.Option(min=6, max=2_000_000, help="What they do; at least six for each.")] = 50_000,
+    seed: Annotated[int, typer.Option(help="Another number, another day.")] = 7,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Length of the day; 0: as fast as it goes.")] = 30.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the local Kafka running at the end.")] = False,
+) -> None:
+    """Play a shop's day in five channels: watch customers being recognised and leads being made."""
+    console, base = Console(highlight=False), Settings()
+    end_ms = time.time_ns() // 1_000_000
+    try:
+        day = shop_day(end_ms, seed=seed, people=people, events=events)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--events") from error
+    try:
+        with ends_on_signals(), demo_folder(base.home) as folder:
+            good = _play(console, base, folder, day, seconds=seconds, keep=keep)
+    except Ended as end:
+        typer.echo("demo: ended early; nothing is left running", err=True)
+        raise typer.Exit(end.exit_code) from None
+    except EXPECTED as error:
+        typer.echo(f"demo: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    if not good:
+        typer.echo("demo: the result does not agree with the truth; please report it with the seed", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _play(console: Console, base: Settings, folder: Path, day: ShopDay, *, seconds: float, keep: bool) -> bool:
+    """From starting Kafka to what to try next; whether the result agrees with the truth."""
+    with _kafka(base, folder, console) as servers:
+        prefix = f"{base.topic_prefix}-demo-{day.end_ms}" if base.bootstrap_servers else "cdp"
+        settings, environment = equip(
+            base, bootstrap_servers=servers, home=folder, topic_prefix=prefix,
+            application_id=prefix if base.bootstrap_servers else "stitchline",
+        )  # fmt: skip
+        with _stage(console) as stage:
+            result = perform(
+                settings, environment, folder / WORKERS_LOG, day,
+                seconds=seconds, patience_seconds=PATIENCE_SECONDS, stage=stage,
+            )  # fmt: skip
+    say_verdict(console, result.verdict, result.outcome, result.counts, len(day.people))
+    variables = {"STITCHLINE_HOME": str(folder)}
+    if base.bootstrap_servers:
+        variables = {"STITCHLINE_TOPIC_PREFIX": prefix, "STITCHLINE_APPLICATION_ID": prefix}
+    elif keep:
+        detached.start(folder, "kafka")
+    say_next(console, variables, result.identifier, runs=keep and not base.bootstrap_servers)
+    return result.verdict.is_true
+
+
+@contextmanager
+def _kafka(base: Settings, folder: Path, console: Console) -> Iterator[str]:
+    """Brokers: the configured ones, or Apache Kafka on this machine with its data in the demo's folder."""
+    if base.bootstrap_servers:
+        yield base.bootstrap_servers
+        return
+    local = LocalKafka(folder / "kafka")
+    fetch(f"{local.name} {local.version}", read_lock(HERE / LOCK_NAME))  # its progress bar and ours would collide
+    if console.is_terminal:
+        with console.status(f"starting {local.description}"):
+            local.start()
+    else:
+        console.print(f"starting {local.description} …", markup=False)
+        local.start()
+    try:
+        yield local.bootstrap_servers
+    finally:
+        local.stop()
+
+
+@contextmanager
+def _stage(console: Console) -> Iterator[Stage]:
+    """A picture on a terminal, lines elsewhere."""
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    with Screen(console) as screen:
+        yield screen

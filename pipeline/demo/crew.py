@@ -1,0 +1,70 @@
+"""The demo's workers: how many, with which settings, and when they are ready."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from pipeline.serve.client import quiet
+from pipeline.settings import Settings
+
+MOST_WORKERS: Final = 2
+READY_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.2
+PARTITIONS: Final = 4
+REQUEST_SECONDS: Final = 30.0
+
+
+class CrewError(RuntimeError):
+    """The workers did not get ready in time. Operator action: see their log, which the message names."""
+
+
+def workers_here() -> int:
+    """Two, or one where there is only one core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, cores)
+
+
+def equip(base: Settings, **chosen: Any) -> tuple[Settings, dict[str, str]]:
+    """The settings of a demo, and the environment that gives a worker the same.
+
+    How to reach Kafka and which rules are in force is as in ``base``; what would spoil the show is fixed.
+    """
+    fixed = {
+        "schema_registry_url": "", "clock": "wall", "stages": "intake,stitch,profile", "http_port": 0,
+        "partitions": PARTITIONS, "log_level": "info", "commit_interval_ms": 150,
+    }  # fmt: skip
+    wanted = fixed | chosen
+    return base.model_copy(update=wanted), {f"STITCHLINE_{name.upper()}": str(value) for name, value in wanted.items()}
+
+
+def wait_for_workers(settings: Settings, workers: int, check: Callable[[], None]) -> None:
+    """Return once the group has so many members and has settled; ``check`` is called while waiting.
+
+    Raises:
+        CrewError: not in time.
+    """
+    admin = AdminClient(quiet(settings.kafka()))
+    group, deadline = settings.application_id, time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        check()
+        if _members(admin, group) == workers:
+            return
+        time.sleep(POLL_SECONDS)
+    message = f"the workers were not ready within {READY_SECONDS:.0f} s"
+    raise CrewError(message)
+
+
+def _members(admin: AdminClient, group: str) -> int:
+    """Members of a group that has settled; 0 while it has not."""
+    try:
+        asked = admin.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
+        found = asked[group].result(REQUEST_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return 0
+        raise
+    return len(found.members) if found.state == ConsumerGroupState.STABLE else 0

@@ -1,0 +1,77 @@
+"""Play the day: its events onto their topics in order of time, a day in so many seconds."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import confluent_kafka
+
+from connectors.sources.outgoing import EventEncoder
+from connectors.sources.record import Reject
+from pipeline.demo.shop import DAY_MS, ShopDay
+from pipeline.demo.visits import JsonEvent
+from pipeline.event.instant import parse_instant
+from pipeline.serve.client import quiet
+
+FLUSH_SECONDS = 30.0
+
+
+class PlayError(RuntimeError):
+    """An event could not be sent. Operator action: see the message; the demo can be started again at any time."""
+
+
+class Play:
+    """Sends what is due. The producer is idempotent, so every event is on its topic exactly once.
+
+    ``seconds`` is the length of the day on the wall clock; 0 sends everything as fast as it goes.
+    """
+
+    def __init__(self, kafka: Mapping[str, str | int], encode: EventEncoder, day: ShopDay, seconds: float) -> None:
+        self.sent = 0
+        self.by_channel: Counter[str] = Counter()
+        self.events, self.seconds = len(day.events), seconds
+        self._encode, self._events = encode, day.events
+        begin_ms = day.end_ms - DAY_MS
+        self._due_s = [((parse_instant(each["timestamp"]) or 0) - begin_ms) / DAY_MS * seconds for each in day.events]
+        self._failed: list[str] = []
+        self._producer = confluent_kafka.Producer(
+            {
+                **quiet(kafka),
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+                "compression.type": "lz4",
+                "linger.ms": 20,
+            }
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every event is sent."""
+        return self.sent == len(self._events)
+
+    def send_due(self, passed_s: float, most: int) -> None:
+        """Send what is due so many seconds into the day, at most so many events at once.
+
+        Raises:
+            PlayError: an event was refused by the rules or by the broker.
+        """
+        until = min(len(self._events), self.sent + most)
+        while self.sent < until and self._due_s[self.sent] <= passed_s:
+            self._send(self._events[self.sent])
+            self.sent += 1
+        self._producer.poll(0)
+        if self.is_over and self._producer.flush(FLUSH_SECONDS):
+            self._failed.append(f"the broker did not take the last events within {FLUSH_SECONDS:.0f} s")
+        if self._failed:
+            raise PlayError(self._failed[0])
+
+    def _send(self, event: JsonEvent) -> None:
+        record = self._encode(event)
+        if isinstance(record, Reject):
+            message = f"the rules in force refuse an event of the shop day: {record.reason}, {record.detail}"
+            raise PlayError(message)
+        self._producer.produce(record.topic, record.value, record.key, on_delivery=self._delivered)
+        self.by_channel[event["channel"]] += 1
+
+    def _delivered(self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message) -> None:
+        if error is not None:
+            self._failed.append(f"the broker refused an event: {error.str()}")

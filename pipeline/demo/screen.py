@@ -1,0 +1,142 @@
+"""The demo on a terminal: one calm picture that is redrawn in place."""
+
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.demo.look import SLOTS, Look
+from pipeline.event.model import CHANNELS
+from pipeline.serve.lead import is_duplicate, reach, reasons, story, who
+
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+BAR: Final = 24
+ABOVE_LEADS: Final = 19
+"""Lines that everything but the leads takes."""
+LINES_A_LEAD: Final = 2
+
+
+class Screen:
+    """A context manager: the last picture stays on the terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        most = max(2, min(8, (console.height - ABOVE_LEADS) // LINES_A_LEAD))
+        self._leads: deque[RenderableType] = deque(maxlen=most)
+        self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def step(self, text: str) -> None:
+        """What is being prepared, with a sign of life."""
+        self._live.auto_refresh = True
+        self._live.update(Padding(Spinner("dots", Text(text)), (1, 2)), refresh=True)
+
+    def lead(self, action: dict[str, Any], look: Look) -> None:
+        """Put it on top of the leads."""
+        self._leads.appendleft(lead_lines(action, look.clock, self._console.width - 4))
+
+    def show(self, look: Look) -> None:
+        """Draw it."""
+        self._live.update(drawn(look, list(self._leads)), refresh=True)
+
+
+def drawn(look: Look, leads: Sequence[RenderableType]) -> RenderableType:
+    """The whole picture."""
+    title = Text.assemble(("Stitchline", "bold"), ("  a shop day on Apache Kafka", "dim"))
+    time_of_day = Text.assemble((look.clock, "bold"), (f"   {look.sent:,} of {look.events:,} events", "dim"))
+    head = Table.grid(expand=True)
+    head.add_column()
+    head.add_column(justify="right")
+    head.add_row(title, time_of_day)
+    bar = ProgressBar(total=1.0, completed=look.day_share, complete_style="cyan", finished_style="cyan")
+    found = Text(f"Leads  {look.counts.leads}", style="bold")
+    return Padding(
+        Group(head, bar, Text(), _stitching(look), Text(), _details(look), Text(), found, *leads), (1, 2, 0, 2)
+    )
+
+
+def _stitching(look: Look) -> Table:
+    """Two curves of one scale: what was seen, and how few customers it is."""
+    scale = max([1, *look.identifier_curve])
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=12)
+    table.add_column(justify="right", min_width=7)
+    table.add_column(min_width=SLOTS)
+    seen = Text(curve(look.identifier_curve, scale), style="blue")
+    table.add_row("identifiers", Text(f"{look.identifiers:,}"), seen)
+    table.add_row(
+        Text("customers", style="bold"),
+        Text(f"{look.counts.customers:,}", style="bold green"),
+        Text(curve(look.customer_curve, scale), style="green"),
+    )
+    merges = f"stitched together by {look.counts.merges:,} merges" if look.counts.merges else "nothing stitched yet"
+    table.add_row("", "", Text(merges, style="dim"))
+    return table
+
+
+def _details(look: Look) -> Table:
+    """Channels on the left, stages on the right."""
+    both = Table.grid(padding=(0, 4))
+    both.add_row(_channels(look), _stages(look))
+    return both
+
+
+def _channels(look: Look) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(min_width=6)
+    table.add_column(justify="right", min_width=7)
+    table.add_column(min_width=BAR)
+    most = max([1, *look.by_channel.values()])
+    for channel in CHANNELS:
+        count = look.by_channel.get(channel, 0)
+        table.add_row(channel, f"{count:,}", Text("▪" * -(-count * BAR // most), style="cyan"))
+    return table
+
+
+def _stages(look: Look) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=7)
+    table.add_column(justify="right", min_width=9)
+    table.add_column(justify="right", min_width=8)
+    table.add_row(*(Text(title, style="dim") for title in ("stage", "records/s", "waiting")))
+    for flow in look.stages:
+        table.add_row(flow.stage, f"{flow.per_second:,.0f}", f"{flow.lag:,}")
+    in_dlq = look.counts.quarantined
+    table.add_row("DLQ", "", Text(f"{in_dlq:,}", style="red" if in_dlq else ""))
+    return table
+
+
+def lead_lines(action: dict[str, Any], clock: str, width: int) -> RenderableType:
+    """A lead in two lines that never wrap."""
+    first = Text.assemble((f"{clock}  ", "dim"), (who(action), "bold"))
+    if is_duplicate(action):
+        first.append("  duplicate_of another lead, closed", style="yellow")
+    else:
+        first.append(f"  {action['score']:.0f}", style="bold green")
+        first.append(f"  {reasons(action)}", style="green")
+        first.append(f"  {reach(action)}", style="dim")
+    second = Text(f"       {story(action)}", style="dim")
+    for line in (first, second):
+        line.truncate(width, overflow="ellipsis")
+    return Group(first, second)
+
+
+def curve(values: Sequence[int], scale: int) -> str:
+    """A row of blocks, the tallest of which stands for ``scale``."""
+    return "".join(BLOCKS[min(len(BLOCKS) - 1, value * len(BLOCKS) // (scale + 1))] for value in values)

@@ -1,0 +1,65 @@
+"""The demo's last words: what was found, checked against the truth, and what to try next."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from pipeline.demo.show import Outcome
+from pipeline.demo.truth import Verdict
+from pipeline.serve.live import Counts
+
+
+def say_verdict(console: Console, verdict: Verdict, outcome: Outcome, counts: Counts, people: int) -> None:
+    """What the day came to, line by line, each with a mark that says whether it is as it should be."""
+    first = "no lead" if outcome.first_lead_s is None else f"the first lead after {outcome.first_lead_s:.0f} s"
+    console.print()
+    _say(console, "", f"The day is over: {verdict.events_sent:,} events of {people:,} people "
+                      f"in {outcome.seconds:.0f} s, {first}.")  # fmt: skip
+    counted = f"events counted exactly once: {verdict.events_counted:,} of {verdict.events_sent:,}"
+    _say(console, _mark(verdict.events_counted == verdict.events_sent), counted)
+    fewer = f"{verdict.identifiers:,} identifiers turned out to be {verdict.customers:,} customers"
+    _say(console, "·", f"{fewer}; at its peak it looked like {outcome.peak_customers:,}")
+    whole = f"people who logged in and are one customer: {verdict.people_whole:,} of {verdict.people_logged_in:,}"
+    _say(console, _mark(verdict.people_whole == verdict.people_logged_in), whole)
+    _say(console, _mark(not verdict.mixed), f"customers mixed up of two people: {verdict.mixed:,}")
+    found = f"people who asked for a quote and became a lead: {verdict.planners_found:,} of {verdict.planners:,}"
+    _say(console, _mark(verdict.planners_found == verdict.planners), found)
+    _say(console, "·", f"{counts.leads:,} leads in all, {counts.quarantined:,} events in the DLQ")
+
+
+def say_next(console: Console, variables: Mapping[str, str], identifier: str, *, runs: bool) -> None:
+    """Three commands that work now, word for word."""
+    program = program_name()
+    export = "export " + " ".join(f"{name}={value}" for name, value in variables.items())
+    console.print()
+    _say(console, "", "Apache Kafka goes on running. Try next:" if runs else "Nothing is left running. Try next:")
+    console.print()
+    for command in (
+        f"{export}; {program} kafka start" if "STITCHLINE_HOME" in variables else export,
+        f"{program} profile show {identifier}",
+        f"{program} leads tail --from-start",
+    ):
+        console.print(Text(f"    {command}", style="bold cyan"), soft_wrap=True)
+    console.print()
+
+
+def program_name() -> str:
+    """What to type for ``stitchline``: the word itself if it is on the path, else where it is."""
+    here = Path(sys.executable).parent / "stitchline"
+    found = shutil.which("stitchline")
+    if found is not None and Path(found).resolve() == here.resolve():
+        return "stitchline"
+    return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
+
+
+def _mark(good: bool) -> str:
+    return "✓" if good else "✗"
+
+
+def _say(console: Console, mark: str, text: str) -> None:
+    style = {"✓": "green", "✗": "bold red"}.get(mark, "")
+    console.print(Text.assemble("  ", (f"{mark} " if mark else "", style), text), soft_wrap=True)
