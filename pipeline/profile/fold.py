@@ -1,6 +1,6 @@
 """Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -73,6 +73,15 @@ def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
         for key, (_, denied, _) in ledger.consent.items():
             found[key] = found.get(key, True) and not denied
     return found
+
+
+def permits(consent: Mapping[str, bool], purpose: str, *, asked: bool) -> bool:
+    """Whether consent allows a ``purpose`` or ``purpose/channel``. A denied purpose denies all its channels.
+
+    What nobody has said anything about is allowed, unless it must have been ``asked`` for.
+    """
+    said = [consent[key] for key in (purpose, purpose.partition("/")[0]) if key in consent]
+    return all(said) and (bool(said) or not asked)
 
 
 def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> list[Entry]:

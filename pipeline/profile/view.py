@@ -22,7 +22,7 @@ from pipeline.profile.rulebook import Rulebook
 
 
 def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> dict[str, Any]:
-    """Everything known of a profile at a moment, as JSON values; windows are ``[as_of - length, as_of]``.
+    """Everything known of a profile at a moment, as JSON values; windows are ``(as_of - length, as_of]``.
 
     A profile is read at its newest touch at the earliest; ``as_of_ms`` in the view says when.
     """

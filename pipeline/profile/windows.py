@@ -1,12 +1,11 @@
 """Sliding windows: which buckets a span of time ending at ``as_of`` contains.
 
-**Exactly:** floor every event time to the start of its bucket; the window of length ``w`` is then the closed interval
-``[as_of - w, as_of]``. So a window never counts anything older than ``w``, and may let go of an event up to one bucket
-width before its time: one minute for windows up to 1 h, one hour up to 7 d, one day up to 90 d.
+**Exactly:** floor every event time to the start of its bucket; a window of length ``w`` then holds what is younger than
+``w``, the interval ``(as_of - w, as_of]``. So a window never counts anything as old as ``w``, and may let go of an
+event up to one bucket width before its time: one minute for windows up to 1 h, one hour up to 7 d, one day up to 90 d.
 
-For history stamped with whole days (midnight), the flooring changes nothing: a window of ``n`` days read at any moment
-after the first millisecond of day D contains exactly the days D-n+1 to D, n of them; read at the first millisecond
-itself, day D-n as well, for it is exactly ``n`` days old.
+For history stamped with whole days (midnight) the flooring changes nothing: a window of ``n`` days read at any moment
+of day D, from its first millisecond to its last, holds exactly the days D-n+1 to D, n of them.
 
 A profile is read at its newest touch at the earliest: an ``as_of`` before that is taken as that, for buckets older than
 the longest window are not kept.
@@ -46,8 +45,8 @@ def window(label: str) -> Window:
 
 
 def first_bucket(width_ms: int, length_ms: int, as_of_ms: int) -> int:
-    """The oldest bucket within the window: the first that starts at or after ``as_of - length``."""
-    return -((length_ms - as_of_ms) // width_ms)
+    """The oldest bucket within the window: the first that starts after ``as_of - length``."""
+    return (as_of_ms - length_ms) // width_ms + 1
 
 
 def oldest_buckets(windows: Iterable[Window], as_of_ms: int) -> dict[str, int]:

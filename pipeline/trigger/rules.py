@@ -19,9 +19,17 @@ class TriggerRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cooldown_ms: int = 0
     """At least this long between two firings, whatever the score does; 0 for none."""
 
+    consent: str = ""
+    """Purpose, or ``purpose/channel``, that must not have been denied when the trigger would fire; "" for none."""
+    consent_asked: bool = False
+    """Whether the purpose must also have been granted: silence is not enough."""
+
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high:
             msg = f"trigger {self.name!r}: low must be above 0 and not above high"
+            raise ValueError(msg)
+        if self.consent_asked and not self.consent:
+            msg = f"trigger {self.name!r} asks for consent to nothing: write consent, or leave consent_asked out"
             raise ValueError(msg)
         if self.cooldown_ms < 0:
             msg = f"cooldown of trigger {self.name!r} is below zero: write a duration such as 7 d, or leave it out"

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.profile_id import profile_id as profile_id_of
+from pipeline.profile.fold import consent_of, permits
 from pipeline.profile.ledger import Episode
 from pipeline.profile.row import ProfileRow
 from pipeline.score.scorer import Scores
@@ -100,6 +101,9 @@ class Triggers:
             elif standing == "armed":
                 outlook = self._scores.outlook(rule.score, row.ledgers(), as_of_ms)
                 if outlook.value() >= rule.high:
+                    if not _permitted(rule, row):
+                        headroom = 0
+                        continue
                     actions.append(self._open(rule, profile_id, row, as_of_ms))
                 else:
                     headroom = min(headroom, outlook.headroom(rule.high))
@@ -128,6 +132,11 @@ def _standing(rule: TriggerRule, row: ProfileRow, as_of_ms: int) -> Literal["arm
             if as_of_ms < episode.opened_ms + rule.cooldown_ms:
                 standing = "cooling"
     return standing
+
+
+def _permitted(rule: TriggerRule, row: ProfileRow) -> bool:
+    """Without consent a trigger waits, armed: it fires once consent is there and the score still high."""
+    return not rule.consent or permits(consent_of(row.ledgers()), rule.consent, asked=rule.consent_asked)
 
 
 def opened(row: ProfileRow, trigger: str) -> list[Held]:

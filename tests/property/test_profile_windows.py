@@ -28,11 +28,11 @@ LENGTHS = {
 
 
 def counted(history: list[Touch], label: str, as_of_ms: int) -> list[Touch]:
-    """The documented semantics, spelt out: event times floored to the bucket, then a closed interval."""
+    """The documented semantics, spelt out: event times floored to the bucket, then what is younger than the window."""
     if label == "lifetime":
         return history
     length_ms, width_ms = LENGTHS[label]
-    return [t for t in history if as_of_ms - length_ms <= t.timestamp_ms - t.timestamp_ms % width_ms <= as_of_ms]
+    return [t for t in history if as_of_ms - length_ms < t.timestamp_ms - t.timestamp_ms % width_ms <= as_of_ms]
 
 
 def by_time(history: list[Touch]) -> list[Touch]:
@@ -111,8 +111,14 @@ def test_money_is_summed_by_currency_and_never_across(history: list[Touch], late
         assert found[label] == {c: sum(t.amount_minor for t in inside if t.currency == c) for c in ever}
 
 
-@given(days=st.lists(st.integers(0, 200), max_size=40), length=st.sampled_from((30, 90)))
-def test_a_window_of_n_days_at_the_end_of_a_day_holds_exactly_n_whole_days(days: list[int], length: int) -> None:
+@given(
+    days=st.lists(st.integers(0, 200), max_size=40),
+    length=st.sampled_from((30, 90)),
+    into_the_day_ms=st.one_of(st.just(0), st.just(DAY_MS - 1), st.integers(0, DAY_MS - 1)),
+)
+def test_a_window_of_n_days_read_at_any_moment_of_a_day_holds_exactly_n_whole_days(
+    days: list[int], length: int, into_the_day_ms: int
+) -> None:
     rule = aggregate("count")
     midnight = START_MS - START_MS % DAY_MS
     history = []
@@ -120,7 +126,7 @@ def test_a_window_of_n_days_at_the_end_of_a_day_holds_exactly_n_whole_days(days:
         at = Touch("default", "user_id:a", f"pos/{number}", midnight + day * DAY_MS, "pos", "track", "", [], {}, {}, {})
         history.append(at)
     last = max(days, default=0)
-    found = Reader(rule).read([folded(Plan((rule,), ()), history)], midnight + (last + 1) * DAY_MS - 1)
+    found = Reader(rule).read([folded(Plan((rule,), ()), history)], midnight + last * DAY_MS + into_the_day_ms)
     assert found[f"{length}d"] == len([day for day in days if last - length < day <= last])
 
 

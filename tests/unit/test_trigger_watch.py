@@ -169,6 +169,34 @@ def test_a_split_hands_the_episode_over_with_its_ledger() -> None:
     assert (duplicate["action_id"], duplicate["duplicate_of"]) == (own["action_id"], action_id("default", A, "hot", 1))
 
 
+def said(**purposes: bool) -> dict[str, Any]:
+    return {"context": {"consent": purposes}}
+
+
+def test_without_consent_a_trigger_waits_and_fires_when_it_is_given() -> None:
+    stage = Stage(TriggerRule(name="hot", high=50, low=20, consent="sales/phone"))
+    stage.touch(0, name="Other", **said(sales=False))
+    assert stage.views(5, 10) == []
+    (action,) = stage.touch(20, name="Other", **said(sales=True))
+    assert action["consent"] == '{"sales":true}'
+
+
+def test_consent_that_must_be_asked_for_is_not_given_by_silence() -> None:
+    rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_asked=True)
+    stage = Stage(rule)
+    assert stage.views(6) == []
+    assert [a["kind"] for a in stage.touch(9, **said(sales=True))] == ["lead"]
+    assert stage.views(5, 0, B) == []
+
+
+def test_a_denial_that_a_merge_brings_holds_for_both() -> None:
+    stage = Stage(TriggerRule(name="hot", high=50, low=20, consent="sales"))
+    stage.touch(0, B, name="Other", **said(sales=False))
+    stage.move(B, PB, PA, 1)
+    assert stage.views(6) == []
+    assert [a["kind"] for a in stage.move(B, PA, PB, 2)] == ["lead"]
+
+
 def test_changed_rules_look_again_at_once() -> None:
     stage = Stage(HOT)
     stage.views(3)
@@ -193,7 +221,12 @@ def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "says"),
-    [({"low": 0}, "low must be above 0"), ({"low": 60}, "not above high"), ({"cooldown_ms": -1}, "below zero")],
+    [
+        ({"consent_asked": True}, "consent to nothing"),
+        ({"low": 0}, "low must be above 0"),
+        ({"low": 60}, "not above high"),
+        ({"cooldown_ms": -1}, "below zero"),
+    ],
 )
 def test_a_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):

@@ -2,8 +2,8 @@
 
 The cell is [hash, [JSON text, count]] pairs of at most ``MOST_VALUES`` values. Beyond that, those with the smallest
 hashes stay: whether a value stays depends on the set of values alone, a value that stays has been counted from its
-first occurrence on, and merging is exact. So counts are exact, the list is complete up to 64 values, and of more it is a
-fair sample.
+first occurrence on, and merging is exact. So counts are exact, the list is complete up to 64 values, and of more it is
+a fair sample of them.
 """
 
 from hashlib import blake2b
