@@ -53,7 +53,7 @@ def decide(commands: Iterable[Command], book: Rulebook) -> Decisions:
                 found.trusted.discard(command.a)
             case "release" if command.a in found.suppressed:
                 found.suppressed.remove(command.a)
-            case "release":
+            case _:
                 found.trusted.add(command.a)
     return found
 

@@ -56,7 +56,7 @@ class Scribe:
         target, ended = profile_id(tenant, founder), "" if other == founder else profile_id(tenant, other)
         self.effects.changes.append(
             IdentityChange(
-                change, tenant, seq, target, ended, founder, identifiers, rule, reason,
+                change, tenant, seq, target, ended, founder, identifiers, rule, str(reason),
                 event_id, source, actor, why, at_ms,
             )
         )  # fmt: skip

@@ -18,12 +18,18 @@ class Household(msgspec.Struct, frozen=True):
 
 
 def households(tenant: str, resolution: Resolution) -> list[Household]:
-    """Every household that has a profile, by the identifier it shares. Ended and suppressed links do not count."""
+    """Every household that has a profile, by the identifier it shares.
+
+    Ended links and links of suppressed identifiers do not count; a link between two household identifiers says nothing.
+    """
+
+    def shares(ident: Identifier) -> bool:
+        return resolution.closed.get(ident) == Reason.HOUSEHOLD
+
     found: dict[Identifier, set[str]] = {}
     for held in resolution.held:
-        if held.reason == Reason.HOUSEHOLD:
-            person, shared = held.bond.strong, held.bond.weak
-            if resolution.closed.get(shared) != Reason.HOUSEHOLD:
-                person, shared = shared, person
-            found.setdefault(shared, set()).add(profile_id(tenant, resolution.founder_of[person]))
+        ends = (held.bond.strong, held.bond.weak)
+        shared, people = [end for end in ends if shares(end)], [end for end in ends if not shares(end)]
+        if held.reason == Reason.HOUSEHOLD and people:
+            found.setdefault(shared[0], set()).add(profile_id(tenant, resolution.founder_of[people[0]]))
     return [Household(profile_id(tenant, shared), shared, sorted(found[shared])) for shared in sorted(found)]

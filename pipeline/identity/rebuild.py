@@ -22,7 +22,6 @@ from pipeline.identity.forest import Forest
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.screen import Held, Screened, screen
 from pipeline.identity.settle import Settled, settle
-from pipeline.identity.sighting import edge_with
 from pipeline.identity.state import FOREVER, Head, Knot, Node
 
 NO_KNOT = Knot()
@@ -151,10 +150,10 @@ class Rebuilder:
         new = sorted(found - set(known))
         room = max(0, self._book.rules.max_links - len(known))
         for weak in new[room:]:
-            edge = edge_with(members[weak].node, ident)
-            if edge is not None:
-                edge.ended_ms, edge.held = max(edge.ended_ms, edge.last_seen_ms), Reason.LOGGED_OUT.value
-                members[weak].edges_changed = True
+            for edge in members[weak].node.edges:
+                if edge.peer == ident:
+                    edge.ended_ms, edge.held = max(edge.ended_ms, edge.last_seen_ms), Reason.LOGGED_OUT.value
+            members[weak].edges_changed = True
         return known + new[:room]
 
     def _excess(self, members: dict[Identifier, Member], screened: Screened, settled: Settled) -> list[Held]:
