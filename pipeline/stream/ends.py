@@ -1,4 +1,4 @@
-"""Where partitions end, asked of the brokers: what the lag is measured against."""
+"""Where partitions end and where a group stands, asked of the brokers: what the lag is measured by."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 10.0
 
 
 class Ends:
-    """A client of its own. The consumer knows the ends too, but asking it during a rebalance blocks for ever."""
+    """A client of its own. The consumer knows both too, but asking it during a rebalance blocks for ever."""
 
     def __init__(self, config: Mapping[str, str | int]) -> None:
         self._admin = AdminClient(dict(config))
@@ -27,3 +27,14 @@ class Ends:
             for at, answer in zip(told, answers, strict=True)
             if not isinstance(answer, BaseException)
         }
+
+    async def committed(self, group: str, tps: Collection[TP]) -> dict[TP, int]:
+        """The group's offset in each, 0 where it has not begun; empty if no broker tells in time."""
+        places = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps]
+        asked = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
+        told = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_SECONDS)[group]
+        try:
+            found = (await asyncio.wrap_future(told)).topic_partitions
+        except confluent_kafka.KafkaException:
+            return {}
+        return {TP(at.topic, at.partition): max(0, at.offset) for at in found}

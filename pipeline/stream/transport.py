@@ -78,6 +78,9 @@ class BatchConsumer(Consumer):
         self.held: set[TP] = set()
         self._delivered: dict[TP, int] = {}
         self._ends: dict[TP, tuple[int, int]] = {}
+        self._rebalances = 0
+        self.group: Any = None
+        """Who we are to the group, as of the last assignment: its generation fences us once the group has moved on."""
         self.subscribed = asyncio.Event()
 
     async def on_start(self) -> None:
@@ -91,10 +94,13 @@ class BatchConsumer(Consumer):
         self.client.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         self.subscribed.set()
 
-    # librdkafka calls these in the polling thread, inside consume(); they return when the loop has dealt with it.
+    # librdkafka calls these in the polling thread, inside consume(); they return when the loop has dealt with it. The
+    # client serves one thread at a time: who calls it from another waits until consume() has returned, and for ever if
+    # consume() waits for him here. So once it is polled, it is called in the polling thread alone.
     def _on_assign(self, client: Any, partitions: Any) -> None:
         client.assign(partitions)
         client.pause(partitions)
+        self.group = client.consumer_group_metadata()
         self._on_loop(self._assigned(_tps(partitions)))
 
     def _on_revoke(self, client: Any, partitions: Any) -> None:
@@ -110,6 +116,7 @@ class BatchConsumer(Consumer):
 
     async def _taken_away(self, tps: set[TP], tell: Callable[[set[TP]], Awaitable[None]]) -> None:
         self.new_epoch()
+        self._rebalances += 1
         self.app.on_rebalance_start()
         await self.on_partitions_revoked(tps)
         await tell(tps)
@@ -128,8 +135,12 @@ class BatchConsumer(Consumer):
         self._delivered, self._ends = {}, {}
 
     def resume(self, tps: Iterable[TP]) -> None:
-        """Fetch these; their state is ready."""
-        self.client.resume([confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps])
+        """Fetch these, for their state is ready; unless they are taken away before the polling thread comes to it."""
+        self.poller.submit(self._resume, tps, self._rebalances)
+
+    def _resume(self, tps: Iterable[TP], rebalances: int) -> None:
+        if self._rebalances == rebalances:
+            self.client.resume([confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps])
 
     async def rewind(self) -> None:
         """Fetch again from the committed offsets; nothing since then happened.

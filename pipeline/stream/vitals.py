@@ -3,9 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
-import confluent_kafka
 from faust.types import TP
 
 from pipeline.obs import metrics as m
@@ -96,10 +94,3 @@ class Vitals:
 
     def _labels(self, tp: TP) -> tuple[str, str, str]:
         return self._stages[tp.topic], tp.topic[self._cut :], str(tp.partition)
-
-
-def committed_positions(client: Any, tps: Collection[TP], timeout_s: float) -> dict[TP, int]:
-    """Where the group stands, 0 where it has not begun. Asks the broker, so not on the event loop."""
-    asked = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps]
-    found = client.committed(asked, timeout=timeout_s)
-    return {TP(at.topic, at.partition): max(0, at.offset) for at in found}

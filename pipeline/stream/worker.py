@@ -17,10 +17,8 @@ from pipeline.stream.restore import Interrupted, roll_forward
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.transport import Batch, BatchConsumer, Owner
 from pipeline.stream.unit_of_work import Aborted, UnitOfWork
-from pipeline.stream.vitals import INTERVAL_SECONDS, Vitals, committed_positions
+from pipeline.stream.vitals import INTERVAL_SECONDS, Vitals
 from pipeline.topics import CHANGELOGS
-
-COMMITTED_TIMEOUT_SECONDS = 30.0
 
 log = logger(__name__)
 
@@ -70,6 +68,7 @@ class Worker(Owner):
         readers = {topic.of(settings.topic_prefix): spec.name for spec in specs for topic in spec.inputs}
         self._vitals = Vitals(metrics, settings.topic_prefix, readers)
         self._held: list[tuple[str, int]] = []
+        self._ends = Ends(settings.kafka())
 
     # Batches
 
@@ -94,7 +93,7 @@ class Worker(Owner):
         self._committed_at = started = time.monotonic()
         records = self.unit.records
         try:
-            done = self.unit.commit(list(self.tasks.values()), self.consumer.client.consumer_group_metadata)
+            done = self.unit.commit(list(self.tasks.values()), lambda: self.consumer.group)
         except Aborted as error:
             log.warning("transaction_aborted", error=str(error), records=records)
             self.metrics.add(m.ABORTS, 1, "refused")
@@ -106,11 +105,10 @@ class Worker(Owner):
 
     async def watch(self) -> None:
         """Keep the gauges current until cancelled."""
-        ends = Ends(self.settings.kafka())
         while True:
             self._vitals.partitions(self._held, self.tasks)
             self._vitals.state(task.state for task in self.tasks.values())
-            self._vitals.lag(self.consumer, await ends.of(self.consumer.held))
+            self._vitals.lag(self.consumer, await self._ends.of(self.consumer.held))
             await asyncio.sleep(INTERVAL_SECONDS)
 
     def _start_over(self) -> None:
@@ -174,7 +172,7 @@ class Worker(Owner):
         try:
             wanted = self._wanted(tps)
             self._held = [(spec.name, partition) for spec, partition in wanted]
-            self._vitals.assigned(await loop.run_in_executor(self._thread, self._committed, tps))
+            self._vitals.assigned(await self._ends.committed(self.settings.application_id, tps))
             for spec, partition in wanted:
                 store = await loop.run_in_executor(self._thread, self._restore_one, spec, partition, epoch)
                 self.tasks[spec.name, partition] = Task(spec, partition, self.context, store)
@@ -186,10 +184,6 @@ class Worker(Owner):
         self.consumer.resume(tps)
         self._restored = True
         log.info("partitions_ready", partitions=len(partitions), seconds=round(time.monotonic() - started, 3))
-
-    def _committed(self, tps: set[TP]) -> dict[TP, int]:
-        """In the restore thread."""
-        return committed_positions(self.consumer.client, tps, COMMITTED_TIMEOUT_SECONDS)
 
     def _wanted(self, tps: set[TP]) -> list[tuple[StageSpec, int]]:
         names = {(tp.topic, tp.partition) for tp in tps}
