@@ -1,0 +1,110 @@
+"""Worker processes of a test: started, looked at over HTTP, ended; none outlives the test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.local.ports import LOOPBACK, free_ports
+from pipeline.settings import Settings
+
+PATIENCE_S = 60.0
+LOOK_AGAIN_S = 0.05
+WORKER = ("-m", "pipeline.cli", "worker")
+
+
+class Fleet:
+    """A context manager. ``program`` is what Python runs; each worker's output goes to a file of its own."""
+
+    def __init__(self, settings: Settings, program: Sequence[str] = WORKER) -> None:
+        self.settings = settings
+        self._program = program
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._ports: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.running.values():
+            process.kill()
+            process.wait(PATIENCE_S)
+
+    def start(self, worker_id: str, **changed: object) -> None:
+        """Start a worker, or start it again: the id keeps its state. ``changed`` are settings of its own."""
+        chosen = {name: getattr(self.settings, name) for name in self.settings.model_fields_set}
+        (self._ports[worker_id],) = free_ports(1)
+        chosen |= {"worker_id": worker_id, "http_port": self._ports[worker_id], **changed}
+        environment = {**os.environ, **{f"STITCHLINE_{name.upper()}": str(value) for name, value in chosen.items()}}
+        with self._log(worker_id).open("ab") as log:
+            self.running[worker_id] = subprocess.Popen(
+                [sys.executable, *self._program], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def end(self, worker_id: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end: the exit code."""
+        self.running[worker_id].send_signal(number)
+        return self.ended(worker_id)
+
+    def ended(self, worker_id: str, within_s: float = PATIENCE_S) -> int:
+        """Wait for a worker to end by itself: the exit code."""
+        code = self.running[worker_id].wait(within_s)
+        del self.running[worker_id]
+        return code
+
+    def said(self, worker_id: str) -> str:
+        """Everything the worker has written, in all its lives."""
+        return self._log(worker_id).read_text(encoding="utf-8", errors="replace")
+
+    def until(self, what: str, condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
+        """Ask again until the answer is true, and return it; meanwhile no worker may end."""
+        deadline = time.monotonic() + within_s
+        while not (found := condition()):
+            for worker_id, process in self.running.items():
+                assert process.poll() is None, f"worker {worker_id} ended by itself:\n{self.said(worker_id)[-3000:]}"
+            assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}\n{self._last_words()}"
+            time.sleep(LOOK_AGAIN_S)
+        return found
+
+    def until_ready(self, *worker_ids: str) -> None:
+        """Wait until each holds restored partitions."""
+        for worker_id in worker_ids:
+            self.until(f"{worker_id} is ready", lambda worker_id=worker_id: self.page(worker_id, "readyz")[0] == 200)
+
+    def page(self, worker_id: str, path: str) -> tuple[int, str]:
+        """A page of the worker: status and body; status 0 while nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._ports[worker_id]}/{path}", timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, refusal.read().decode()
+        except (urllib.error.URLError, ConnectionError):
+            return 0, ""
+
+    def reasons(self, worker_id: str, path: str = "readyz") -> list[str]:
+        """Why not, in the worker's words; empty also while nobody listens."""
+        body = self.page(worker_id, path)[1]
+        return list(msgspec.json.decode(body)["reasons"]) if body else []
+
+    def metric(self, worker_id: str, name: str, **labels: str) -> float:
+        """The sum of a metric's series with these labels; 0 where there is none."""
+        _, body = self.page(worker_id, "metrics")
+        samples = [sample for family in text_string_to_metric_families(body) for sample in family.samples]
+        return sum(
+            sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def _log(self, worker_id: str) -> Path:
+        return self.settings.home / f"{worker_id}.log"
+
+    def _last_words(self) -> str:
+        return "\n".join(f"{worker_id}: {self.said(worker_id)[-1500:]}" for worker_id in self.running)
