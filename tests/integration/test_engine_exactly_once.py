@@ -4,8 +4,6 @@ import collections
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from pipeline.settings import Settings
 from pipeline.stream.admin import ensure_topics
 from pipeline.topics import CHANGELOGS, EVENTS, TOUCHES
+from tests.support.fleet import Fleet
 
 RECORDS, KEYS, PARTITIONS = 120_000, 2_000, 4
 WORKER = Path(__file__).with_name("counting_worker.py")
@@ -36,33 +35,10 @@ def settings(kafka, topic_prefix, tmp_path):
     return made
 
 
-class Fleet:
-    """Worker processes by id; every one is ended with the fixture."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, worker_id: str) -> None:
-        chosen = {
-            f"STITCHLINE_{name.upper()}": str(getattr(self._settings, name))
-            for name in self._settings.model_fields_set
-        }
-        environment = {**os.environ, **chosen, "STITCHLINE_WORKER_ID": worker_id}
-        self.running[worker_id] = subprocess.Popen([sys.executable, str(WORKER)], env=environment)
-
-    def end(self, worker_id: str, number: signal.Signals) -> int:
-        process = self.running.pop(worker_id)
-        process.send_signal(number)
-        return process.wait(30)
-
-
 @pytest.fixture
 def fleet(settings):
-    made = Fleet(settings)
-    yield made
-    for worker_id in list(made.running):
-        made.end(worker_id, signal.SIGKILL)
+    with Fleet(settings, [str(WORKER)]) as running:
+        yield running
 
 
 def produce(settings: Settings, share: range) -> None:
@@ -123,7 +99,7 @@ def test_kill_9_stop_and_rebalance_lose_and_double_nothing(settings, fleet):
         victim, step = chance.choice("ab"), next(steps)
         if step == "freeze":
             fleet.running[victim].send_signal(signal.SIGSTOP)
-            time.sleep(settings.session_timeout_ms / 1000 + 1.5)  # longer than its session: the group must have moved on
+            time.sleep(settings.session_timeout_ms / 1000 + 1.5)  # longer than its session: the group has moved on
             fleet.running[victim].send_signal(signal.SIGCONT)
             return
         fleet.end(victim, signal.SIGKILL if step == "kill" else signal.SIGTERM)
