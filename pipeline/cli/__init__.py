@@ -2,7 +2,21 @@
 
 import typer
 
-from pipeline.cli import demo, ingest, kafka, leads, profile, rules, simulate, sink, top, worker
+from pipeline.cli import (
+    config,
+    demo,
+    dlq,
+    ingest,
+    kafka,
+    leads,
+    profile,
+    rules,
+    simulate,
+    sink,
+    top,
+    topics,
+    worker,
+)
 
 app = typer.Typer(
     name="stitchline",
@@ -10,11 +24,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM.",
 )
+app.add_typer(config.app, name="config")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(leads.app, name="leads")
 app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sink.app, name="sink")
+app.add_typer(topics.app, name="topics")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)

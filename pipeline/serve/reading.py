@@ -8,6 +8,8 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, not re-exported
 
+from pipeline.serve.client import patiently, quiet
+
 BATCH_RECORDS: Final = 10_000
 POLL_SECONDS: Final = 0.2
 REQUEST_SECONDS: Final = 30.0
@@ -36,7 +38,7 @@ def partitions_of(config: Mapping[str, str | int], topic: str) -> int:
         MissingTopicError: there is no such topic.
         KafkaException: the broker did not answer.
     """
-    found = AdminClient(dict(config)).list_topics(timeout=REQUEST_SECONDS).topics.get(topic)
+    found = AdminClient(quiet(config)).list_topics(timeout=REQUEST_SECONDS).topics.get(topic)
     if found is None:
         message = f"no topic {topic}: start a worker, or run: stitchline topics create"
         raise MissingTopicError(message)
@@ -83,7 +85,7 @@ class Reading:
             return
         consumer = confluent_kafka.Consumer(
             {
-                **self._config,
+                **quiet(self._config),
                 "group.id": "unused",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
@@ -128,9 +130,13 @@ class Reading:
 def _offsets(
     config: Mapping[str, str | int], topic: str, partitions: Collection[int], spec: OffsetSpec
 ) -> dict[int, int]:
+    admin = AdminClient(quiet(config))  # must outlive its answers
     asked = {TopicPartition(topic, partition): spec for partition in partitions}
-    admin = AdminClient(dict(config))  # must outlive its answers
-    found = admin.list_offsets(
-        asked, isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
-    )
-    return {place.partition: int(answer.result(REQUEST_SECONDS).offset) for place, answer in found.items()}
+
+    def ask() -> dict[int, int]:
+        found = admin.list_offsets(
+            asked, isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
+        )
+        return {place.partition: int(answer.result(REQUEST_SECONDS).offset) for place, answer in found.items()}
+
+    return patiently(ask)

@@ -55,6 +55,7 @@ class Deployment:
 
     def end_worker(self, process: subprocess.Popen[bytes]) -> None:
         """As an operator would; it must leave cleanly."""
+        self._workers.remove(process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
@@ -63,6 +64,10 @@ class Deployment:
         done = CliRunner().invoke(app, list(map(str, arguments)), env=self.environment)
         assert done.exit_code == code, done.output
         return done
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """A command of ``stitchline`` in a process of its own; the test ends it."""
+        return subprocess.Popen([sys.executable, "-m", "pipeline.cli", *map(str, arguments)], env=self.environment)
 
     def json(self, *arguments: str | Path, code: int = 0) -> Any:
         """What a command prints with ``--json``."""

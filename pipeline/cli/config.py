@@ -1,0 +1,85 @@
+"""``stitchline config show``: every setting, its value, where that comes from, and what it is for.
+
+Exit codes: 0 shown, 1 a setting has a value it cannot have.
+"""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.obs.redact import REDACTED, Redactor
+from pipeline.settings import Settings
+
+FAILED: Final = 1
+EXAMPLES = """\b
+Exit codes: 0 shown; 1 a setting has a value it cannot have.
+\b
+Examples:
+  stitchline config show
+  STITCHLINE_PARTITIONS=16 stitchline config show --json
+"""
+
+app = typer.Typer(
+    no_args_is_help=True, help="The settings of this process. Rules are shown by `stitchline rules show`."
+)
+
+
+class Setting(msgspec.Struct):
+    """A setting as ``show`` tells it."""
+
+    name: str
+    variable: str
+    value: Any
+    """Secrets are masked, and so is a password inside a URL."""
+    origin: str
+    """``environment`` or ``default``."""
+    description: str
+
+
+@app.callback()
+def _config() -> None:
+    """The settings of this process."""
+
+
+@app.command(epilog=EXAMPLES)
+def show(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show every setting: its value (secrets masked), whether the environment sets it, and what it is for."""
+    try:
+        found = told(Settings())
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            typer.echo(f"stitchline: {_variable(str(problem['loc'][0]))}: {problem['msg']}", err=True)
+        raise typer.Exit(FAILED) from error
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("variable", "value", "origin", "what it is for"):
+        table.add_column(column, header_style="bold", overflow="fold")
+    for setting in found:
+        table.add_row(setting.variable, str(setting.value), setting.origin, setting.description)
+    Console(highlight=False, markup=False).print(table)
+
+
+def told(settings: Settings) -> list[Setting]:
+    """Every setting, in the order they are declared."""
+    text, found = Redactor().text, []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = REDACTED if value.get_secret_value() else ""
+        elif not isinstance(value, bool | int | float):
+            value = "" if value is None else text(str(value))
+        origin = "environment" if name in settings.model_fields_set else "default"
+        found.append(Setting(name, _variable(name), value, origin, field.description or ""))
+    return found
+
+
+def _variable(name: str) -> str:
+    return f"{Settings.model_config['env_prefix']}{name}".upper()

@@ -1,0 +1,189 @@
+"""``stitchline dlq ls | show | replay``: what was quarantined, why, and back again.
+
+Exit codes: 0 done, 1 Kafka or the registry refused (the message says what to do), 2 wrong use, 4 no such record.
+"""
+
+import contextlib
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import confluent_kafka
+import msgspec
+import typer
+from confluent_kafka import Message
+
+from pipeline.cli.bar import Bars
+from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.dlq_screen import print_listing, print_record
+from pipeline.event.reason import Reason
+from pipeline.serve.quarantine import Entry, entry_of, headers_of, listing
+from pipeline.serve.reading import MissingTopicError, Reading, partitions_of
+from pipeline.serve.replay import Replay
+from pipeline.settings import Settings
+from pipeline.stream.registry import RegistryError, schema_ids
+from pipeline.stream.wire import Decoder, Undecodable
+from pipeline.topics import DLQ, EVENTS
+
+FAILED, MISUSED, UNKNOWN = 1, 2, 4
+EXPECTED = (NoKafkaError, MissingTopicError, RegistryError, OSError, confluent_kafka.KafkaException)
+"""What an operator can do something about; each says what."""
+
+LS_EXAMPLES = """\b
+Exit codes: 0 listed; 1 Kafka refused; 2 not a reason.
+\b
+Examples:
+  stitchline dlq ls
+  stitchline dlq ls --reason undecodable --newest 100 --json
+"""
+SHOW_EXAMPLES = """\b
+Exit codes: 0 shown; 1 Kafka or the registry refused; 2 not a place; 4 no such record (any more).
+\b
+Examples:
+  stitchline dlq show 3:1042
+  stitchline dlq show 3:1042 --json
+"""
+REPLAY_EXAMPLES = """\b
+Exit codes: 0 done (run it again after a failure: it goes on where it stopped); 1 Kafka refused; 2 not a reason.
+\b
+Examples:
+  stitchline dlq replay --dry-run
+  stitchline dlq replay --reason undecodable
+"""
+
+OnlyReason = Annotated[str, typer.Option("--reason", help="Records of this reason only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+app = typer.Typer(
+    no_args_is_help=True, help="Events that could not be taken: quarantined byte by byte, with the reason."
+)
+
+
+@app.command(epilog=LS_EXAMPLES)
+def ls(
+    reason: OnlyReason = "",
+    newest: Annotated[int, typer.Option(min=0, help="How many of the newest to list.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Count what is quarantined by reason, stage and topic, and list the newest. Shows no bytes of it."""
+    _check(reason)
+    with _explained(), Bars() as bars:
+        settings = connected(Settings())
+        topic = DLQ.of(settings.topic_prefix)
+        reading = Reading(
+            settings.kafka(), topic, range(partitions_of(settings.kafka(), topic)), progress=bars.reading("reading")
+        )
+        entries = (entry_of(message) for batch in reading.batches() for message in batch)
+        found = listing((entry for entry in entries if reason in ("", entry.reason)), newest)
+    if as_json:
+        _print_json(found)
+    else:
+        print_listing(found)
+
+
+@app.command(epilog=SHOW_EXAMPLES)
+def show(
+    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As `dlq ls` prints it.")],
+    as_json: Json = False,
+) -> None:
+    """Show one record: its facts, headers and bytes, decoded where they can be.
+
+    The bytes are what a producer sent and may hold personal data: they are shown because you ask, and never logged.
+    """
+    with _explained():
+        settings = connected(Settings())
+        message = _record(settings, place)
+        if message is None:
+            typer.echo(f"nothing at {place}: see `stitchline dlq ls`; what is too old is deleted", err=True)
+            raise typer.Exit(UNKNOWN)
+        entry = entry_of(message)
+        decoded, fault = _decoded(settings, entry, message)
+    if as_json:
+        _print_json(_as_json(entry, message, decoded, fault))
+    else:
+        print_record(entry, message, decoded, fault)
+
+
+@app.command(epilog=REPLAY_EXAMPLES)
+def replay(
+    reason: OnlyReason = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, send nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send quarantined records back to the topics they came from, each once however often this is run.
+
+    Key, value and headers are the original ones, with a stitchline-replayed header more. What is still bad is
+    quarantined again, as a new record; only records that are in the DLQ when the command starts are sent.
+    """
+    _check(reason)
+    with _explained(), Bars() as bars, Replay(connected(Settings()), dry_run=dry_run) as run:
+        report = run.run(reason, bars.reading("replaying"))
+    if as_json:
+        _print_json({"dry_run": dry_run, **msgspec.to_builtins(report)})
+        return
+    done = "would be replayed" if dry_run else "replayed"
+    for name, count in sorted(report.replayed.items()):
+        typer.echo(f"{count} {name} {done}")
+    typer.echo(f"{report.replayed.total()} records {done}")
+    if report.not_replayable:
+        typer.echo(f"{report.not_replayable} left: they name no event topic of this deployment", err=True)
+
+
+def _check(reason: str) -> None:
+    if reason and reason not in set(Reason):
+        message = f"no record is quarantined for {reason!r}; `stitchline dlq ls` shows the reasons there are"
+        raise typer.BadParameter(message, param_hint="--reason")
+
+
+def _record(settings: Settings, place: str) -> Message | None:
+    """The record at a place, or None."""
+    found = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,18})", place)
+    if found is None:
+        message = f"{place!r} is no place: write PARTITION:OFFSET, as `stitchline dlq ls` prints it"
+        raise typer.BadParameter(message, param_hint="PARTITION:OFFSET")
+    partition, offset = int(found[1]), int(found[2])
+    topic = DLQ.of(settings.topic_prefix)
+    if partition >= partitions_of(settings.kafka(), topic):
+        return None
+    reading = Reading(settings.kafka(), topic, [partition], begin={partition: offset})
+    first = next(reading.batches(), None)
+    return first[0] if first and first[0].offset() == offset else None
+
+
+def _decoded(settings: Settings, entry: Entry, message: Message) -> tuple[dict[str, Any] | None, str]:
+    """The record as its topic's schema reads it; or None and what is wrong with it."""
+    schemas = {topic.of(settings.topic_prefix): topic.value for topic in EVENTS.values()}
+    if entry.topic not in schemas:
+        return None, "its topic is not one of this deployment's event topics"
+    ids = schema_ids(settings.schema_registry_url)
+    try:
+        return Decoder(schemas[entry.topic], ids.writer)(message.value()), ""
+    except Undecodable as error:
+        return None, str(error)
+
+
+def _as_json(entry: Entry, message: Message, decoded: dict[str, Any] | None, fault: str) -> dict[str, Any]:
+    value, key = message.value(), message.key()
+    return {
+        **msgspec.to_builtins(entry),
+        "headers": [[name, (header or b"").decode(errors="replace")] for name, header in headers_of(message)],
+        "key_base64": b64encode(key).decode() if isinstance(key, bytes) else None,
+        "value_base64": None if value is None else b64encode(value).decode(),
+        "decoded": decoded,
+        "not_decoded": fault,
+    }
+
+
+def _print_json(found: Any) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """An error that the operator can mend is one line; any other keeps its traceback."""
+    try:
+        yield
+    except EXPECTED as error:
+        typer.echo(f"stitchline: {error}", err=True)
+        raise typer.Exit(FAILED) from error

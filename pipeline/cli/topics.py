@@ -1,0 +1,113 @@
+"""``stitchline topics create | ls``: the topics a deployment needs, and those that are there.
+
+Exit codes: 0 done, 1 Kafka refused or the topics do not fit together (the message says what to do), 3 (ls) some are
+missing.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated
+
+import confluent_kafka
+import msgspec
+import typer
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.serve.client import quiet
+from pipeline.settings import Settings
+from pipeline.stream.admin import REQUEST_SECONDS, TopicsError, ensure_topics
+from pipeline.topics import ALL
+
+FAILED, SOME_MISSING = 1, 3
+EXPECTED = (NoKafkaError, TopicsError, confluent_kafka.KafkaException)
+"""What an operator can do something about; each says what."""
+
+CREATE_EXAMPLES = """\b
+Exit codes: 0 all are there; 1 Kafka refused, or topics of another number of partitions are there.
+\b
+Examples:
+  stitchline topics create
+  STITCHLINE_PARTITIONS=64 STITCHLINE_REPLICATION_FACTOR=3 stitchline topics create
+"""
+LS_EXAMPLES = """\b
+Exit codes: 0 all are there; 1 Kafka refused; 3 some are missing.
+\b
+Examples:
+  stitchline topics ls
+  stitchline topics ls --json
+"""
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+app = typer.Typer(no_args_is_help=True, help="The Kafka topics of this deployment.")
+
+
+class TopicLine(msgspec.Struct):
+    """A topic as ``ls`` tells it."""
+
+    name: str
+    partitions: int
+    """0: it is not there."""
+    cleanup: str
+    key: str
+    value: str
+    """An Avro schema of ``schemas/``, msgpack, or bytes."""
+
+
+@app.command(epilog=CREATE_EXAMPLES)
+def create(as_json: Json = False) -> None:
+    """Create the topics that are missing, all with one number of partitions; workers do the same when they start."""
+    with _explained():
+        created = sorted(ensure_topics(connected(Settings())))
+    if as_json:
+        typer.echo(msgspec.json.encode({"created": created}))
+        return
+    for name in created:
+        typer.echo(f"created {name}")
+    typer.echo(f"{len(created)} created, {len(ALL) - len(created)} were there")
+
+
+@app.command(epilog=LS_EXAMPLES)
+def ls(as_json: Json = False) -> None:
+    """List the topics of this deployment: partitions, clean-up, and what keys and values are."""
+    with _explained():
+        lines = _lines(connected(Settings()))
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(lines), indent=2))
+    else:
+        _print(lines)
+    if any(not line.partitions for line in lines):
+        typer.echo("some are missing: start a worker, or run: stitchline topics create", err=True)
+        raise typer.Exit(SOME_MISSING)
+
+
+def _lines(settings: Settings) -> list[TopicLine]:
+    there = AdminClient(quiet(settings.kafka())).list_topics(timeout=REQUEST_SECONDS).topics
+    found = []
+    for topic in ALL:
+        name = topic.of(settings.topic_prefix)
+        partitions = len(there[name].partitions) if name in there else 0
+        found.append(TopicLine(name, partitions, topic.cleanup, topic.key, topic.value))
+    return found
+
+
+def _print(lines: list[TopicLine]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("topic", "partitions", "clean-up", "key", "value"):
+        table.add_column(column, header_style="bold", justify="right" if column == "partitions" else "left")
+    for line in lines:
+        table.add_row(line.name, str(line.partitions or "missing"), line.cleanup, line.key, line.value)
+    Console(highlight=False, markup=False).print(table)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """An error that the operator can mend is one line; any other keeps its traceback."""
+    try:
+        yield
+    except EXPECTED as error:
+        typer.echo(f"stitchline: {error}", err=True)
+        raise typer.Exit(FAILED) from error
