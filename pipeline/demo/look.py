@@ -24,6 +24,8 @@ class Look(msgspec.Struct, frozen=True):
     stages: list[StageFlow]
     identifier_curve: list[int]
     """Identifiers seen by the end of each half hour so far."""
+    most_identifiers: int
+    """What the first curve can rise to."""
     customer_curve: list[int]
     """Customers at the end of each half hour so far."""
 

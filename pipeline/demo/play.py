@@ -29,6 +29,7 @@ class Play:
         self.sent = 0
         self.by_channel: Counter[str] = Counter()
         self.events, self.seconds = len(day.events), seconds
+        self.identifiers = sum(len(person.identifiers) for person in day.people)
         self._encode, self._events = encode, day.events
         begin_ms = day.end_ms - DAY_MS
         self._due_s = [((parse_instant(each["timestamp"]) or 0) - begin_ms) / DAY_MS * seconds for each in day.events]

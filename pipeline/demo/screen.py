@@ -17,9 +17,10 @@ from pipeline.demo.look import SLOTS, Look
 from pipeline.event.model import CHANNELS
 from pipeline.serve.lead import is_duplicate, reach, reasons, story, who
 
-BLOCKS: Final = "▁▂▃▄▅▆▇█"
+BLOCKS: Final = " ▁▂▃▄▅▆▇█"
+STEPS: Final = len(BLOCKS) - 1
 BAR: Final = 24
-ABOVE_LEADS: Final = 19
+ABOVE_LEADS: Final = 21
 """Lines that everything but the leads takes."""
 LINES_A_LEAD: Final = 2
 
@@ -73,17 +74,15 @@ def drawn(look: Look, leads: Sequence[RenderableType]) -> RenderableType:
 
 def _stitching(look: Look) -> Table:
     """Two curves of one scale: what was seen, and how few customers it is."""
-    scale = max([1, *look.identifier_curve])
+    scale = max([look.most_identifiers, *look.identifier_curve, 1])
     table = Table.grid(padding=(0, 2))
-    table.add_column(min_width=12)
-    table.add_column(justify="right", min_width=7)
+    table.add_column(vertical="bottom", min_width=12)
+    table.add_column(vertical="bottom", justify="right", min_width=7)
     table.add_column(min_width=SLOTS)
-    seen = Text(curve(look.identifier_curve, scale), style="blue")
-    table.add_row("identifiers", Text(f"{look.identifiers:,}"), seen)
+    table.add_row("identifiers", f"{look.identifiers:,}", Text(curve(look.identifier_curve, scale), style="blue"))
+    customers, style = f"{look.counts.customers:,}", "bold green"
     table.add_row(
-        Text("customers", style="bold"),
-        Text(f"{look.counts.customers:,}", style="bold green"),
-        Text(curve(look.customer_curve, scale), style="green"),
+        Text("customers", style="bold"), Text(customers, style), Text(curve(look.customer_curve, scale), "green")
     )
     merges = f"stitched together by {look.counts.merges:,} merges" if look.counts.merges else "nothing stitched yet"
     table.add_row("", "", Text(merges, style="dim"))
@@ -130,13 +129,14 @@ def lead_lines(action: dict[str, Any], clock: str, width: int) -> RenderableType
     else:
         first.append(f"  {action['score']:.0f}", style="bold green")
         first.append(f"  {reasons(action)}", style="green")
-        first.append(f"  {reach(action)}", style="dim")
-    second = Text(f"       {story(action)}", style="dim")
+    second = Text(f"       {story(action)}  {reach(action)}", style="dim")
     for line in (first, second):
         line.truncate(width, overflow="ellipsis")
     return Group(first, second)
 
 
 def curve(values: Sequence[int], scale: int) -> str:
-    """A row of blocks, the tallest of which stands for ``scale``."""
-    return "".join(BLOCKS[min(len(BLOCKS) - 1, value * len(BLOCKS) // (scale + 1))] for value in values)
+    """Two rows of blocks: sixteen steps of height, the highest for ``scale``; what is not nothing is seen."""
+    levels = [min(2 * STEPS, -(-value * 2 * STEPS // scale)) for value in values]
+    upper = "".join(BLOCKS[max(0, level - STEPS)] for level in levels)
+    return upper + "\n" + "".join(BLOCKS[min(STEPS, level)] for level in levels)

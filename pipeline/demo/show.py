@@ -18,6 +18,9 @@ SAMPLE_SECONDS: Final = 0.5
 MOST_AT_ONCE: Final = 1_000
 """Events sent between two looks at what came back, so that the screen stays alive when the day is played at once."""
 ENOUGH_QUIET_SAMPLES: Final = 2
+MOST_WAITING: Final = 3_000
+"""Records before any one stage above which the shop's clock stands still: on a slow machine the day takes longer, but
+what is on the screen stays the truth about the hour on its clock."""
 
 
 class NotFinishedError(RuntimeError):
@@ -50,6 +53,7 @@ class Show:
         self._curves = Curves()
         self._stages: list[StageFlow] = []
         self._quiet = 0
+        self._clock_s = self._turned_s = 0.0
         self._first_lead_s: float | None = None
         self._peak = 0
         self._began = time.monotonic()
@@ -68,7 +72,7 @@ class Show:
         while self._quiet < ENOUGH_QUIET_SAMPLES:
             passed_s = self._passed_s()
             if not self._play.is_over:
-                self._play.send_due(passed_s, MOST_AT_ONCE)
+                self._play.send_due(self._clock(passed_s), MOST_AT_ONCE)
             elif over_s is None:
                 over_s = passed_s
             elif passed_s > over_s + patience_seconds:
@@ -80,6 +84,13 @@ class Show:
         self._leads(self._live.until_now())
         self._stage.show(self._picture())
         return Outcome(self._passed_s(), self._first_lead_s, self._peak)
+
+    def _clock(self, passed_s: float) -> float:
+        """Seconds of the day so far; they pass only while the pipeline keeps up."""
+        if max((flow.lag for flow in self._stages), default=0) < MOST_WAITING:
+            self._clock_s += passed_s - self._turned_s
+        self._turned_s = passed_s
+        return self._clock_s
 
     def _passed_s(self) -> float:
         return time.monotonic() - self._began
@@ -106,7 +117,7 @@ class Show:
         counts = self._live.board.counts()
         self._peak = max(self._peak, counts.customers)
         play = self._play
-        share = min(1.0, self._passed_s() / play.seconds) if play.seconds else play.sent / play.events
+        share = min(1.0, self._clock_s / play.seconds) if play.seconds else play.sent / play.events
         self._curves.note(share, len(self._known.identifiers), counts.customers)
         return Look(
             day_share=share,
@@ -117,5 +128,6 @@ class Show:
             counts=counts,
             stages=self._stages,
             identifier_curve=self._curves.identifiers,
+            most_identifiers=play.identifiers,
             customer_curve=self._curves.customers,
         )

@@ -15,6 +15,7 @@ SEEN_IN: Final = {
 """Which channel an identifier of each type comes from."""
 IN_CHANNEL: Final = {"ads": "ad", "pos": "store card", "crm": "CRM"}
 """Channels that people call something else."""
+_LAST_THINGS: Final = 2
 
 
 def who(action: Action) -> str:
@@ -36,21 +37,29 @@ def is_duplicate(action: Action) -> bool:
 
 
 def reasons(action: Action, most: int = 3) -> str:
-    """What the score is made of, largest first; beyond ``most`` in one number."""
-    parts = [(each["rule"], each["points"]) for each in action["contributions"]]
-    shown = [f"{rule.replace('_', ' ')} {points:+.0f}" for rule, points in parts[:most]]
+    """What the score is made of, largest first; beyond ``most`` in one number.
+
+    Rules of a group are one number, for its cap is what counts.
+    """
+    points_of: dict[str, float] = {}
+    for each in action["contributions"]:
+        name = each["group"] or each["rule"]
+        points_of[name] = points_of.get(name, 0.0) + each["points"]
+    parts = sorted(points_of.items(), key=lambda part: (-part[1], part[0]))
+    shown = [f"{name.replace('_', ' ')} {points:+.0f}" for name, points in parts[:most]]
     rest = sum(points for _, points in parts[most:])
     return " · ".join([*shown, f"other {rest:+.0f}"] if abs(rest) >= 0.5 else shown)
 
 
 def story(action: Action) -> str:
-    """The way they came: channels met before, then the latest touches in order, then the last thing they did."""
+    """The way they came: channels met before, then the latest touches by channel, then the last things they did."""
     touches = list(reversed(action["timeline"]))
     latest = [IN_CHANNEL.get(touch["channel"], touch["channel"]) for touch in touches]
     before = [channel for channel in _met(action) if channel not in latest]
     steps = [channel if count == 1 else f"{count} {channel}" for channel, count in _runs(latest)]
-    last = next((touch["name"] for touch in reversed(touches) if touch["name"]), "").replace("_", " ")
-    return " → ".join([*([", ".join(before)] if before else []), *steps, *([last] if last else [])])
+    names = list(dict.fromkeys(touch["name"].replace("_", " ") for touch in reversed(touches) if touch["name"]))
+    did = f": {', '.join(reversed(names[:_LAST_THINGS]))}" if names else ""
+    return " → ".join([*([", ".join(before)] if before else []), *steps]) + did
 
 
 def _met(action: Action) -> list[str]:
