@@ -5,11 +5,16 @@ from collections.abc import Iterable
 from pipeline.event.identifier import Identifier
 from pipeline.identity.decisions import Decisions
 from pipeline.identity.messages import Link
+from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.state import NEVER, Node
 
 
-def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]]) -> tuple[list[Link], Decisions]:
-    """Every link that is kept, and what people decided, as :func:`~pipeline.identity.resolve.resolve` takes them."""
+def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]], book: Rulebook) -> tuple[list[Link], Decisions]:
+    """Every link that is kept, and what people decided, as :func:`~pipeline.identity.resolve.resolve` takes them.
+
+    ``book`` need not hold the rules the rows were written under: under others another end may be the weaker one, and a
+    decision about a pair holds all the same.
+    """
     links: list[Link] = []
     decisions = Decisions()
     for ident, node in rows:
@@ -19,7 +24,8 @@ def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]]) -> tuple[list[L
             decisions.trusted.add(ident)
         for edge in node.edges:
             if edge.ended_ms != NEVER:
-                decisions.ended_ms[edge.peer, ident] = edge.ended_ms
+                pair = book.ends(edge.peer, ident)
+                decisions.ended_ms[pair] = max(decisions.ended_ms.get(pair, NEVER), edge.ended_ms)
             if edge.count:
                 links.append(
                     Link(

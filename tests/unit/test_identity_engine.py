@@ -121,6 +121,33 @@ def test_a_limit_by_period_counts_identifiers_first_seen_within_it():
     assert held.rule == "dev: 2 per 1 d"
 
 
+def test_a_late_sighting_that_dates_an_identifier_back_can_break_a_limit_by_period():
+    bench = Bench(
+        types=[IdentityType(name="user", priority=1), IdentityType(name="dev", priority=2, limits=["2 per 1 d"])]
+    )
+    bench.take(*(seen("user:1", f"dev:{number}", number * DAY_MS) for number in range(4)))
+    bench.take(seen("user:1", "dev:3", DAY_MS, 3 * DAY_MS), seen("user:1", "dev:2", DAY_MS, 2 * DAY_MS))
+    assert len(bench.groups()) == 2
+
+
+def test_an_identifier_that_nobody_may_own_is_not_given_away_by_forgetting():
+    kinds = [
+        IdentityType(name="user", priority=1, limits=["1 ever"]),
+        IdentityType(name="dev", priority=2, policy="isolate"),
+    ]
+    bench = Bench(types=kinds, max_links=3).take(*(seen(f"user:{number}", "dev:1", number) for number in range(6)))
+    assert all(len(group) == 1 for group in bench.groups())
+    assert "forgotten" not in {change.reason for change in bench.changes}
+
+
+def test_a_component_that_waits_to_be_resolved_takes_no_one_in_meanwhile():
+    bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:1", "anon:1", 2))
+    before = len(bench.moves)
+    bench.take(decided("unlink", "user:1", "dev:1"), seen("dev:1", "anon:2", 9), seen("dev:1", "anon:1", 9))
+    moved = [(move.leaf, move.target) for move in bench.moves[before:]]
+    assert len(moved) == len({leaf for leaf, _ in moved})
+
+
 def test_unlinking_gives_everything_the_state_of_a_run_where_the_merge_never_happened():
     ann = [seen("user:ann", "mail:ann", 10), seen("user:ann", "dev:a", 20)]
     bob = [seen("mail:bob", "dev:b", 5), seen("mail:bob", "anon:b", 6)]
