@@ -17,6 +17,7 @@ import typer
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.local.kafka import LocalKafka
 from pipeline.local.process import ServerError
+from pipeline.obs.http import AddressError
 from pipeline.obs.log import configure
 from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
@@ -28,9 +29,10 @@ from pipeline.stream.registry import RegistryError
 from pipeline.stream.supervisor import Supervisor, WorkersKeepDyingError
 
 FAILED = 1
+STANDARD_INPUT = 0
 EXPECTED = (
-    NoKafkaError, RulesError, TopicsError, UnknownStageError, RegistryError, LossBreakerTripped, ServerError,
-    WorkersKeepDyingError, confluent_kafka.KafkaException,
+    AddressError, NoKafkaError, RulesError, TopicsError, UnknownStageError, RegistryError, LossBreakerTripped,
+    ServerError, WorkersKeepDyingError, confluent_kafka.KafkaException,
 )  # fmt: skip
 """What an operator can do something about; each says what."""
 

@@ -109,7 +109,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     worker.metrics.set(m.WORKER, 1, settings.worker_id, settings.stages, "1")
     if settings.http_port:
         await pages.start()
-    log.info("worker_started", worker=settings.worker_id, stages=settings.stages, pages=pages.url)
+    log.info("worker_started", worker=settings.worker_id, stages=settings.stages, http_port=pages.port)
     await app.start()
     watch = loop.create_task(worker.watch())
     try:

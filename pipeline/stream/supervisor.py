@@ -26,6 +26,8 @@ class WorkersKeepDyingError(RuntimeError):
 class Supervisor:
     """``workers`` processes of ``stitchline worker``, each with an id of its own, which keeps its state folder.
 
+    Where health pages are asked for, each worker has its own port, counted up from STITCHLINE_HTTP_PORT.
+
     A context manager: leaving it ends every process it started and waits for them. ``output`` is a file that takes
     what they print; without it they print where we do.
     """
@@ -87,6 +89,9 @@ class Supervisor:
 
     def _start(self, worker_id: str) -> "subprocess.Popen[bytes]":
         environment = {**os.environ, **self._environment, "STITCHLINE_WORKER_ID": worker_id}
+        first_port = int(environment.get("STITCHLINE_HTTP_PORT", "0"))
+        if first_port:
+            environment["STITCHLINE_HTTP_PORT"] = str(first_port + int(worker_id))
         command = [sys.executable, "-m", "pipeline.cli", "worker", "--supervised"]
         if self._output is None:
             return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # noqa: S603

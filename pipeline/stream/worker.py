@@ -20,6 +20,9 @@ from pipeline.stream.unit_of_work import Aborted, UnitOfWork
 from pipeline.stream.vitals import INTERVAL_SECONDS, Vitals
 from pipeline.topics import CHANGELOGS
 
+RESTORE_THREADS = 6
+"""Partitions restored at once: most of the time goes by waiting for the broker."""
+
 log = logger(__name__)
 
 
@@ -63,7 +66,7 @@ class Worker(Owner):
         self._engine = RocksEngine(RocksOptions(block_cache_bytes=settings.block_cache_bytes))
         self._restoring: asyncio.Task[None] | None = None
         self._restored = False
-        self._thread = ThreadPoolExecutor(1, "restore")
+        self._threads = ThreadPoolExecutor(RESTORE_THREADS, "restore")
         self._committed_at = time.monotonic()
         readers = {topic.of(settings.topic_prefix): spec.name for spec in specs for topic in spec.inputs}
         self._vitals = Vitals(metrics, settings.topic_prefix, readers)
@@ -168,14 +171,15 @@ class Worker(Owner):
     async def _restore(self, tps: set[TP], epoch: int) -> None:
         partitions = sorted({tp.partition for tp in tps})
         started = time.monotonic()
-        loop = asyncio.get_running_loop()
+        asyncio.get_running_loop()
         try:
             wanted = self._wanted(tps)
             self._held = [(spec.name, partition) for spec, partition in wanted]
             self._vitals.assigned(await self._ends.committed(self.settings.application_id, tps))
-            for spec, partition in wanted:
-                store = await loop.run_in_executor(self._thread, self._restore_one, spec, partition, epoch)
-                self.tasks[spec.name, partition] = Task(spec, partition, self.context, store)
+            restores = [asyncio.create_task(self._open(spec, partition, epoch)) for spec, partition in wanted]
+            await asyncio.wait(restores)  # to the end of each, so that no store is opened after all are let go
+            for restore in restores:
+                restore.result()
         except Interrupted:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the process must not run on without its state
@@ -184,6 +188,11 @@ class Worker(Owner):
         self.consumer.resume(tps)
         self._restored = True
         log.info("partitions_ready", partitions=len(partitions), seconds=round(time.monotonic() - started, 3))
+
+    async def _open(self, spec: StageSpec, partition: int, epoch: int) -> None:
+        loop = asyncio.get_running_loop()
+        store = await loop.run_in_executor(self._threads, self._restore_one, spec, partition, epoch)
+        self.tasks[spec.name, partition] = Task(spec, partition, self.context, store)
 
     def _wanted(self, tps: set[TP]) -> list[tuple[StageSpec, int]]:
         names = {(tp.topic, tp.partition) for tp in tps}
@@ -194,7 +203,7 @@ class Worker(Owner):
         return [(self.specs[name], partition) for name, partition in sorted(found)]
 
     def _restore_one(self, spec: StageSpec, partition: int, epoch: int) -> PartitionStore:
-        """In the restore thread."""
+        """In a restore thread."""
         folder = self.settings.home / "state" / self.settings.application_id / f"worker-{self.settings.worker_id}"
         store = self._engine.open(folder / f"{spec.name}-{partition}", spec.families)
         started = time.monotonic()

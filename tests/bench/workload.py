@@ -5,6 +5,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.stream.build import wall_clock_ms
+
 NAMES = (
     ("web", "product_viewed"),
     ("web", "product_viewed"),
@@ -16,12 +18,13 @@ NAMES = (
 )
 
 
-def events(number: int, users: int, end_ms: int, seed: int = 11) -> Iterator[dict[str, Any]]:
+def events(number: int, users: int, seed: int = 11) -> Iterator[dict[str, Any]]:
     """Segment-spec events in time order; every user has an id, an e-mail address and a browser."""
     chance = random.Random(seed)
     ranks = list(range(users))
     chance.shuffle(ranks)
     weights = list(itertools.accumulate(1 / (rank + 1) for rank in range(users)))
+    end_ms = wall_clock_ms()
     step = 3_600_000 * 20 // number + 1
     for at, user in enumerate(chance.choices(ranks, cum_weights=weights, k=number)):
         channel, name = NAMES[chance.randrange(len(NAMES))]
