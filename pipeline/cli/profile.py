@@ -25,7 +25,8 @@ from pipeline.rules.problem import RulesError
 from pipeline.serve.as_of import NotAMomentError, as_of_ms
 from pipeline.serve.compacted import Snapshot, read_compacted
 from pipeline.serve.files import FORMATS, UnknownFormatError, format_of, write_profiles
-from pipeline.serve.lookup import NotAnIdentifierError, ProfileLookup
+from pipeline.serve.lookup import ProfileLookup
+from pipeline.serve.naming import NotAnIdentifierError
 from pipeline.serve.profiles import export_profiles, profile_rows
 from pipeline.serve.reading import MissingTopicError, partitions_of
 from pipeline.settings import Settings

@@ -1,29 +1,21 @@
 """From what a person types, an identifier or a profile id, to the profile it belongs to now."""
 
-import re
 from typing import Final
 
 import msgspec
 
-from pipeline.event.identifier import key_of, type_of
-from pipeline.event.recognise import REJECTED, Recogniser
+from pipeline.event.identifier import key_of
 from pipeline.identity.messages import Assignment
 from pipeline.identity.profile_id import profile_id
 from pipeline.profile.row import ProfileRow
 from pipeline.rules.model import Rules
 from pipeline.serve.compacted import read_compacted
+from pipeline.serve.naming import Naming, is_profile_id
 from pipeline.serve.profiles import current_profile, decode_row, row_key
 from pipeline.serve.reading import Progress, partitions_of
 from pipeline.settings import Settings
-from pipeline.stream.normalisers import normalisers
 from pipeline.stream.partitioner import partition_of
 from pipeline.topics import ASSIGNMENTS, CHANGELOGS, Topic
-
-_PROFILE_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class NotAnIdentifierError(ValueError):
-    """Nobody can be called that. ``str(error)`` says why and what to write."""
 
 
 class ProfileLookup:
@@ -31,8 +23,7 @@ class ProfileLookup:
 
     def __init__(self, settings: Settings, rules: Rules, progress: Progress) -> None:
         self._settings, self._progress = settings, progress
-        self._types = tuple(kind.name for kind in rules.identifiers)
-        self._recogniser = Recogniser(rules.identifiers, normalisers(rules.intake.default_country))
+        self._naming = Naming(rules)
 
     def find(self, text: str, tenant: str) -> tuple[str, ProfileRow] | None:
         """The current profile, with its id, of ``type:value`` or of a profile id, old or new. None: unknown.
@@ -50,11 +41,9 @@ class ProfileLookup:
         Raises:
             NotAnIdentifierError: it can be neither.
         """
-        if _PROFILE_ID.fullmatch(text.lower()):
+        if is_profile_id(text.lower()):
             return text.lower()
-        priority, ident = self._recogniser.rank(text)
-        if priority == REJECTED:
-            raise NotAnIdentifierError(self._why_not(text, ident))
+        ident = self._naming.identifier(text)
         value = self._read(ASSIGNMENTS, key_of(tenant, ident), key_of(tenant, ident).encode())
         return profile_id(tenant, ident) if value is None else _ASSIGNMENT(value).profile_id
 
@@ -69,14 +58,6 @@ class ProfileLookup:
         partition = partition_of(placed_by, partitions_of(kafka, name))
         found = read_compacted(kafka, name, [partition], wanted=key.__eq__, progress=self._progress)
         return found.rows.get(key)
-
-    def _why_not(self, text: str, why: str) -> str:
-        if why == "undeclared":
-            types = ", ".join(self._types)
-            return f"{text!r} is neither a profile id nor type:value with a type of the rules ({types})"
-        if why == "blocked":
-            return f"{text!r} is a value that identifies nobody, by the rules for {type_of(text)}"
-        return f"{text!r} is not a valid {type_of(text)}"
 
 
 _ASSIGNMENT: Final = msgspec.msgpack.Decoder(Assignment).decode
