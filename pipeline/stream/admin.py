@@ -1,14 +1,19 @@
 """Create the topics a deployment needs, co-partitioned, and say what is wrong where they exist otherwise."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata  # type: ignore[attr-defined]
 
 from pipeline.settings import Settings
 from pipeline.topics import ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
+FIRST_ANSWER_SECONDS = 15.0
+SILENCE = frozenset({
+    confluent_kafka.KafkaError._TRANSPORT, confluent_kafka.KafkaError._TIMED_OUT,
+    confluent_kafka.KafkaError._ALL_BROKERS_DOWN, confluent_kafka.KafkaError._RESOLVE,
+})  # fmt: skip
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
 MOST_BYTES = 16 << 20
 """Of a record, whatever the broker's own limit: what is too large for INTAKE must reach it to be quarantined with the
@@ -25,6 +30,14 @@ class TopicsError(RuntimeError):
     """
 
 
+class NoBrokerError(RuntimeError):
+    """No broker answers at the configured address.
+
+    Operator action: check STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL: a broker that expects another
+    protocol does not answer either.
+    """
+
+
 def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str]:
     """Create what is missing; return the names created.
 
@@ -34,7 +47,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
         confluent_kafka.KafkaException: the broker refused.
     """
     admin = AdminClient(dict(settings.kafka()))
-    existing = admin.list_topics(timeout=REQUEST_SECONDS).topics
+    existing = _topics(admin, settings)
     wanted = {topic.of(settings.topic_prefix): topic for topic in topics}
     found = {name: len(existing[name].partitions) for name in wanted if name in existing}
     counts = set(found.values()) or {settings.partitions}
@@ -61,6 +74,19 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
                 raise
             found[name] = partitions
     return [topic.topic for topic in missing]
+
+
+def _topics(admin: AdminClient, settings: Settings) -> Mapping[str, TopicMetadata]:
+    try:
+        return admin.list_topics(timeout=FIRST_ANSWER_SECONDS).topics
+    except confluent_kafka.KafkaException as error:
+        if error.args[0].code() not in SILENCE:
+            raise
+        message = (
+            f"no Kafka broker answers at {settings.bootstrap_servers} ({error.args[0].str()}); check "
+            f"STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL, which is {settings.security_protocol}"
+        )
+        raise NoBrokerError(message) from error
 
 
 def _config(topic: Topic) -> dict[str, str]:
