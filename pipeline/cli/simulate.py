@@ -27,6 +27,7 @@ from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
 from pipeline.serve.as_of import NotAMomentError, as_of_ms
+from pipeline.serve.files import write_ndjson
 from pipeline.serve.profiles import export_profiles
 from pipeline.settings import Settings
 from pipeline.stream.build import wall_clock_ms
@@ -167,13 +168,10 @@ def _run(  # noqa: PLR0917 - the command's options
 
 
 def _write_profiles(simulation: Simulation, rules: Rules, path: Path, moment_ms: int) -> int:
-    written = 0
+    """In the bytes of ``profile export``, so that the two files can be compared."""
     compiled = compile_rules(rules.aggregates, rules.scores, rules.triggers)
     with path.open("wb") as file:
-        for profile in export_profiles(simulation.profiles(), compiled, moment_ms):
-            file.write(msgspec.json.encode(profile) + b"\n")
-            written += 1
-    return written
+        return write_ndjson(file, export_profiles(simulation.profiles(), compiled, moment_ms))
 
 
 def _quarantined(record: MemoryRecord) -> dict[str, Any]:
