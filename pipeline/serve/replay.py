@@ -45,11 +45,9 @@ class Position(msgspec.Struct):
 
     def moved(self, reason: str, offset: int) -> "Position":
         """Everything of ``reason`` ("": of all reasons) before ``offset`` is done."""
-        if reason:
-            ahead = {**self.ahead, reason: max(offset, self.ahead.get(reason, 0))}
-            return Position(self.offset, ahead)
-        done = max(self.offset, offset)
-        return Position(done, {name: at for name, at in self.ahead.items() if at > done})
+        done = self.offset if reason else max(self.offset, offset)
+        ahead = {**self.ahead, reason: max(offset, self.ahead.get(reason, 0))} if reason else self.ahead
+        return Position(done, {name: at for name, at in ahead.items() if at > done})
 
 
 class Report(msgspec.Struct):

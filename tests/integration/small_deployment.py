@@ -65,10 +65,6 @@ class Deployment:
         assert done.exit_code == code, done.output
         return done
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        """A command of ``stitchline`` in a process of its own; the test ends it."""
-        return subprocess.Popen([sys.executable, "-m", "pipeline.cli", *map(str, arguments)], env=self.environment)
-
     def json(self, *arguments: str | Path, code: int = 0) -> Any:
         """What a command prints with ``--json``."""
         return msgspec.json.decode(self.run(*arguments, "--json", code=code).stdout)
