@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import msgspec
 
@@ -17,12 +17,13 @@ from pipeline.demo.truth import Known, Verdict, judge
 from pipeline.event.parse import Defaults
 from pipeline.rules.load import load_rules
 from pipeline.serve.flow import FlowMeter
-from pipeline.serve.lead import strongest
-from pipeline.serve.live import Board, Counts, Live
+from pipeline.serve.live import Board, Counts, HotLead, Live
 from pipeline.settings import Settings
 from pipeline.stream.admin import ensure_topics
 from pipeline.stream.registry import FileIds
 from pipeline.stream.supervisor import Supervisor
+
+HOTTEST: Final = 10
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -67,11 +68,11 @@ def perform(
         outcome = show.run(patience_seconds)
     leads = {board.owner(action["profile_id"]) for action in board.actions.values()}
     verdict = judge(day.people, day.events, known, leads)
-    return Result(verdict, outcome, board.counts(), _worth_a_look(board.actions.values(), known))
+    return Result(verdict, outcome, board.counts(), _worth_a_look(board.hottest(HOTTEST), known))
 
 
-def _worth_a_look(actions: Any, known: Known) -> str:
+def _worth_a_look(leads: list[HotLead], known: Known) -> str:
     """The lead with the most identifiers, else the customer with the most; of equals the first by text."""
-    told = [(-len(action["identifiers"]), strongest(action)) for action in actions]
+    told = [(-lead.identifiers, lead.identifier) for lead in leads]
     others = [(-len(found), found[0]) for found, _ in known.customers.values() if found]
     return min(told or others, default=(0, ""))[1]

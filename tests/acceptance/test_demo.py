@@ -1,0 +1,143 @@
+"""The demo as a person runs it: one command, no Java on the path, nothing left behind but what it promises."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "pipeline.cli", "demo", "--people", "200", "--events", "4000", "--seconds", "4"]
+FIRST_LEAD_SECONDS = 60.0
+
+
+def processes_of(home: Path) -> dict[int, str]:
+    """Command lines of the processes that work in a home folder, or were started with it in their environment."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            told = (entry / "cmdline").read_bytes()
+            if str(home).encode() in told + (entry / "environ").read_bytes():
+                found[int(entry.name)] = told.replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """No Java, nor anything else, on the path; no setting of whoever runs the tests."""
+    empty = tmp_path / "path"
+    empty.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STITCHLINE_")}
+    return {**kept, "PATH": str(empty), "STITCHLINE_HOME": str(tmp_path / "home")}
+
+
+@pytest.fixture
+def running(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A demo that has begun to play."""
+    process = subprocess.Popen(
+        COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    before = []
+    for line in process.stdout:
+        before.append(line)
+        if "of 4,000 events" in line:
+            break
+    else:
+        pytest.fail("".join(before))
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_the_demo_makes_leads_agrees_with_the_truth_and_suggests_commands_that_work(environment, tmp_path):
+    code, said, first_lead_s = whole_demo(environment)
+
+    assert code == 0, said
+    assert first_lead_s < FIRST_LEAD_SECONDS
+    assert "\x1b" not in said
+    leads = said.count("  LEAD  ")
+    assert leads >= 8
+    assert "events counted exactly once: 4,000 of 4,000" in said
+    assert "✗" not in said
+    assert not processes_of(tmp_path)
+    suggested = re.findall(r"^    (.+)$", said, re.MULTILINE)
+    assert len(suggested) == 3
+    try_suggested(suggested, environment, leads)
+    assert not processes_of(tmp_path)
+
+
+def whole_demo(environment: dict[str, str]) -> tuple[int, str, float]:
+    """Exit code, what it said, and after how many seconds it said the first lead."""
+    began, first_lead_s, said = time.monotonic(), float("inf"), []
+    with subprocess.Popen(
+        COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if "  LEAD  " in line:
+                first_lead_s = min(first_lead_s, time.monotonic() - began)
+    return process.returncode, "".join(said), first_lead_s
+
+
+def try_suggested(suggested: list[str], environment: dict[str, str], leads: int) -> None:
+    """In one shell, as a person would; the last command follows the topic and is ended by ctrl-c."""
+    start, look, follow = suggested
+    stop = follow.split(" leads ")[0] + " kafka stop"
+    shell = ["/bin/sh", "-c", f"{start} && {look} && exec {follow}"]
+    tail = subprocess.Popen(shell, env=environment, stdout=subprocess.PIPE, text=True)
+    assert tail.stdout is not None
+    seen, told = 0, []
+    try:
+        for line in tail.stdout:
+            told.append(line)
+            seen += line.startswith("  way: ")
+            if seen == leads:
+                break
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(30) == 0, "".join(told)
+    finally:
+        tail.kill()
+        tail.stdout.close()
+        home = start.partition("=")[2].partition(";")[0]
+        subprocess.run(["/bin/sh", "-c", stop], env={**environment, "STITCHLINE_HOME": home}, check=True)
+    assert seen == leads
+    assert any("Identifiers" in line for line in told)
+
+
+def test_ctrl_c_ends_everything_and_a_second_demo_is_told_to_wait(running, environment, tmp_path):
+    second = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 1
+    assert "a demo is running in" in second.stderr
+
+    os.killpg(running.pid, signal.SIGINT)  # a terminal's ctrl-c goes to the workers as well
+
+    assert running.wait(40) == 128 + signal.SIGINT
+    assert "nothing is left running" in running.stdout.read()
+    assert not processes_of(tmp_path)
+
+
+def test_a_demo_killed_with_9_takes_kafka_and_its_workers_with_it(running, tmp_path):
+    assert len(processes_of(tmp_path)) >= 3
+
+    running.kill()
+    running.wait()
+
+    wait_until(lambda: not processes_of(tmp_path), 30, f"still there: {processes_of(tmp_path)}")
