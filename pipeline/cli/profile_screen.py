@@ -1,5 +1,6 @@
 """A profile for people: who it is, how warm, what is known and what happened."""
 
+import math
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from pipeline.event.instant import format_instant
 from pipeline.event.money import exponent
+from pipeline.profile.windows import LIFETIME, window
 
 _NO_VALUE: Final = "-"
 
@@ -31,7 +33,7 @@ def _head(console: Console, view: dict[str, Any], asked: str) -> None:
     if asked.lower() != view["profile_id"]:
         table.add_row("asked for", escape(asked))
     table.add_row("tenant", view["tenant"])
-    table.add_row("as of", _time(view["as_of_ms"]))
+    table.add_row("as of", f"{_time(view['as_of_ms'])} UTC, as all times here")
     table.add_row("events", f"{view['touches']} under {_number_of(view['leaves'], 'anchor')}")
     table.add_row("first touch", _touch(view["first_touch"]))
     table.add_row("last touch", _touch(view["last_touch"]))
@@ -54,11 +56,13 @@ def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
 
 
 def _aggregates(console: Console, aggregates: dict[str, dict[str, Any]]) -> None:
-    labels = list(dict.fromkeys(label for windows in aggregates.values() for label in windows))
+    """Windows from the shortest to the lifetime; what never happened is left out."""
+    told = {name: windows for name, windows in aggregates.items() if any(windows.values())}
+    labels = sorted({label for windows in told.values() for label in windows}, key=_length)
     table = _table("Aggregates", "aggregate", *labels)
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, windows in aggregates.items():
+    for name, windows in told.items():
         table.add_row(name, *(escape(_aggregate(windows[at])) if at in windows else "" for at in labels))
     _show(console, table)
 
@@ -122,8 +126,13 @@ def _consent(consent: dict[str, bool]) -> str:
     return escape(", ".join(said)) or "nothing said"
 
 
+def _length(label: str) -> float:
+    return math.inf if label == LIFETIME else window(label).length_ms
+
+
 def _time(ms: int) -> str:
-    return (format_instant(ms) or str(ms)).replace("T", " ")
+    """To the second: people compare times, --json has them in full."""
+    return (format_instant(ms) or str(ms)).replace("T", " ").partition(".")[0]
 
 
 def _number_of(found: list[str], what: str) -> str:
