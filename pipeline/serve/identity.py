@@ -49,7 +49,7 @@ class StoredIdentity:
     ) -> None:
         self.tenant = tenant
         self.complete = complete
-        """Whether all that was committed is in it; else a transaction was open for longer than the reader's patience."""
+        """Whether all that was committed is in it; else a transaction was open for longer than readers wait."""
         self._rows, self._aliases = rows, aliases
         self._nodes = _Decoded(rows)
         self._forest = Forest(self._nodes)
