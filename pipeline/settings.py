@@ -25,20 +25,14 @@ class Settings(BaseSettings):
     sasl_username: str = Field("", description="SASL user name.")
     sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
     ssl_ca_location: str = Field("", description="File with the certificate authorities to trust.")
-    schema_registry_url: str = Field(
-        "", description="Confluent-compatible registry. Empty: the schema files' own ids."
-    )
-    topic_prefix: str = Field(
-        "cdp", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="First part of every topic's name."
-    )
+    schema_registry_url: str = Field("", description="Confluent-compatible registry. Empty: the schema files' own ids.")
+    topic_prefix: str = Field("cdp", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="First part of every topic's name.")
     application_id: str = Field("stitchline", description="Consumer group and stem of the transactional ids.")
     partitions: int = Field(8, ge=1, le=4096, description="Partitions of topics created by `topics create`.")
     replication_factor: int = Field(1, ge=1, description="Replicas of topics created by `topics create`.")
     rules_dir: Path | None = Field(None, description="Directory of rules files. Unset: the shipped defaults.")
     home: Path = Field(Path(".stitchline"), description="Folder for state, local servers and progress files.")
-    worker_id: str = Field(
-        "0", pattern=r"^[A-Za-z0-9_-]+$", description="Unique among the running workers of one app."
-    )
+    worker_id: str = Field("0", pattern=r"^[A-Za-z0-9_-]+$", description="Unique among the running workers of one app.")
     stages: str = Field("intake,stitch,profile", description="Stages this worker runs.")
     clock: Literal["wall", "stream"] = Field(
         "wall", description='"now": wall clock, or the newest event time (replays).'
@@ -46,22 +40,14 @@ class Settings(BaseSettings):
     commit_interval_ms: int = Field(150, ge=10, le=10_000, description="Time between two transactions.")
     batch_records: int = Field(4000, ge=1, description="Most records handed to an agent at once.")
     commit_records: int = Field(20_000, ge=1, description="Consumed records that end a transaction early.")
-    session_timeout_ms: int = Field(
-        6000, ge=1000, description="Silence after which the group drops a worker."
-    )
+    session_timeout_ms: int = Field(6000, ge=1000, description="Silence after which the group drops a worker.")
     cached_rows: int = Field(200_000, ge=100, description="Decoded rows kept per table and partition.")
-    block_cache_bytes: int = Field(
-        256 << 20, ge=1 << 20, description="RocksDB block cache, shared by all partitions."
-    )
-    poison_share: float = Field(
-        0.5, gt=0, le=1, description="Share of bad records in a window that stops the worker."
-    )
+    block_cache_bytes: int = Field(256 << 20, ge=1 << 20, description="RocksDB block cache, shared by all partitions.")
+    poison_share: float = Field(0.5, gt=0, le=1, description="Share of bad records in a window that stops the worker.")
     poison_window: int = Field(20_000, ge=100, description="Records in that window.")
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     http_port: int = Field(0, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0: none.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     def kafka(self) -> dict[str, str | int]:
         """What every librdkafka client of this process is configured with."""

@@ -69,9 +69,9 @@ class SinkRunner:
             if (error := message.error()) is None:
                 self._ended.discard(message.partition() or 0)
                 actions.append(self._action(message))
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
+            elif error.code() == KafkaError._PARTITION_EOF:
                 self._ended.add(message.partition() or 0)
-            elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 problem = f"{self._topic} does not hold the sink's position ({error.str()}); was it created again?"
                 raise SinkError(problem)
             elif error.fatal() or not error.retriable():

@@ -120,7 +120,7 @@ class Delivery:
 
 
 def _said(problem: KafkaError) -> str:
-    if problem.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH):  # noqa: SLF001 - public names of the client
+    if problem.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH):
         return "another ingest of this file has taken over; let it run, it goes on where this one committed last"
     return str(problem.str())
 

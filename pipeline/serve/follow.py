@@ -64,7 +64,7 @@ class Follower:
             if error is None:
                 self.reached[place] = (message.offset() or 0) + 1
                 found.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
+            elif error.code() == KafkaError._PARTITION_EOF:
                 self.reached[place] = message.offset() or 0
             elif error.fatal() or not error.retriable():
                 raise KafkaException(error)

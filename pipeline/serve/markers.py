@@ -62,7 +62,7 @@ class Markers:
                 place, error = (message.topic() or "", message.partition() or 0), message.error()
                 if error is None:
                     found.setdefault(place, True)
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
+                elif error.code() == KafkaError._PARTITION_EOF:
                     found.setdefault(place, (message.offset() or 0) < spans[place][1])
         self._consumer.unassign()
         return found

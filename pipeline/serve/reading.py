@@ -116,7 +116,7 @@ class Reading:
         if error is None:
             self.reached[partition] = offset + 1
             return True
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
+        if error.code() == KafkaError._PARTITION_EOF:
             self.reached[partition] = max(offset, self.reached[partition])
         elif error.fatal() or not error.retriable():
             raise KafkaException(error)

@@ -74,7 +74,7 @@ def _apply_until(
             if error is None:
                 changes.append(change_of(message.key() or b"", message.value()))
                 reached = (message.offset() or 0) + 1
-            elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:
                 reached = message.offset() or 0
             else:
                 raise confluent_kafka.KafkaException(error)

@@ -215,7 +215,7 @@ class BatchConsumer(Consumer):
 
     def _no_record(self, record: Any, error: Any, batch: Batch | None, epoch: int) -> None:
         """The end of a partition, or something to tell the operator."""
-        if error.code() != confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - has no other name
+        if error.code() != confluent_kafka.KafkaError._PARTITION_EOF:
             log.warning("kafka_error", code=error.name(), error=error.str())
         elif self.epoch == epoch:
             tp = TP(record.topic(), record.partition())
