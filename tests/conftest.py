@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -62,6 +62,19 @@ def container_engine() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start with no servers."""
     config.stash[SERVERS] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In one of several test processes: hand what ran to the one that writes the report."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["servers"] = session.config.stash[SERVERS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """In the one that writes the report: take over what the others ran on."""
+    node.config.stash[SERVERS].update(getattr(node, "workeroutput", {}).get("servers", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
