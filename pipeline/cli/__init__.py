@@ -6,6 +6,7 @@ from pipeline.cli import (
     config,
     demo,
     dlq,
+    identity,
     ingest,
     kafka,
     leads,
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(config.app, name="config")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(identity.app, name="identity")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(leads.app, name="leads")
 app.add_typer(profile.app, name="profile")

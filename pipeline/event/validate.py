@@ -52,16 +52,15 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
     return None
 
 
+def is_tenant(text: str) -> bool:
+    """Whether a tenant can be called so."""
+    return len(text) <= MAX_TENANT_CHARS and _TENANT.fullmatch(text) is not None
+
+
 @lru_cache(maxsize=1 << 12)
 def _good_origin(tenant: str, source: str) -> bool:
     """Tenants end at the first slash of a key, sources at the first slash of an event id."""
-    return (
-        len(tenant) <= MAX_TENANT_CHARS
-        and _TENANT.fullmatch(tenant) is not None
-        and 0 < len(source) <= MAX_SOURCE_CHARS
-        and "/" not in source
-        and source.isprintable()
-    )
+    return is_tenant(tenant) and 0 < len(source) <= MAX_SOURCE_CHARS and "/" not in source and source.isprintable()
 
 
 def _storable(value: Any, depth: int) -> bool:

@@ -1,8 +1,7 @@
 """One customer's identifiers and links as a graph: for networkx, for GraphML, and for :mod:`~pipeline.serve.drawing`.
 
 Nodes are identifiers, with ``type``, ``profile_id``, ``member`` (of the customer asked for), ``founder``, ``closed``.
-Edges are links, with ``held`` (the reason, empty if it links), ``rule``, ``first_seen``, ``last_seen``, ``count``,
-``source``, ``event_id`` and ``asserted``. Equal resolutions make equal graphs, in equal order.
+Edges are links, with their :func:`~pipeline.serve.links.link_facts`. Equal resolutions make equal graphs.
 """
 
 from typing import IO, TypeAlias
@@ -10,12 +9,12 @@ from typing import IO, TypeAlias
 import networkx as nx
 
 from pipeline.event.identifier import Identifier, type_of
-from pipeline.event.instant import format_instant
 from pipeline.identity.decisions import Bond
 from pipeline.identity.explain import around
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
 from pipeline.identity.screen import Held
+from pipeline.serve.links import link_facts
 
 Graph: TypeAlias = "nx.Graph[Identifier]"
 
@@ -53,16 +52,4 @@ def _ends(bond: Bond) -> tuple[Identifier, Identifier]:
 
 
 def _add(graph: Graph, bond: Bond, held: Held | None) -> None:
-    edge = bond.edge
-    graph.add_edge(
-        bond.strong,
-        bond.weak,
-        held="" if held is None else str(held.reason),
-        rule="" if held is None else held.rule,
-        first_seen=format_instant(edge.first_seen_ms) or "",
-        last_seen=format_instant(edge.last_seen_ms) or "",
-        count=edge.count,
-        source=edge.source,
-        event_id=edge.event_id,
-        asserted=edge.asserted,
-    )
+    graph.add_edge(bond.strong, bond.weak, **link_facts(bond, held))

@@ -1,0 +1,147 @@
+"""``stitchline identity``: who is who, why, what a person decides about it, and what other rules would change.
+
+Exit codes: 0 done or answered; 1 Kafka, the rules or a file refused (the message says what to do); 2 wrong use;
+3 decided, but no answer yet, or some records of a file rejected; 4 unknown.
+"""
+
+import getpass
+import os
+import time
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+
+from pipeline.cli.connect import connected
+from pipeline.cli.identity_ask import ASK_EXAMPLES, GRAPH_EXAMPLES, SIMULATE_EXAMPLES, graph, simulate, why
+from pipeline.cli.identity_errors import MISUSED, explained
+from pipeline.cli.identity_files import RESOLVE_EXAMPLES, resolve
+from pipeline.cli.identity_screen import print_changes
+from pipeline.event.identifier import Identifier
+from pipeline.event.validate import is_tenant
+from pipeline.rules.load import load_rules
+from pipeline.serve.decide import Decider, Kind, new_command
+from pipeline.serve.naming import Naming
+from pipeline.settings import Settings
+
+NO_ANSWER = 3
+ANSWER_SECONDS = 10.0
+PAIR_EXAMPLES = """\b
+Exit codes: 0 decided; 1 Kafka or the rules refused; 2 not an identifier; 3 decided, no answer yet.
+\b
+Examples:
+  stitchline identity link email:ada@example.org loyalty_id:L-1077 --why "ticket 311: her card"
+  stitchline identity unlink user_id:4711 device_id:d-9 --why "ticket 312: the flatmate's tablet"
+"""
+ONE_EXAMPLES = """\b
+Exit codes: 0 decided; 1 Kafka or the rules refused; 2 not an identifier; 3 decided, no answer yet.
+\b
+Examples:
+  stitchline identity suppress email:office@example.org --why "everybody reads it"
+  stitchline identity release device_id:d-9 --why "one person's, checked by phone"
+"""
+
+A = Annotated[str, typer.Argument(metavar="A", help="An identifier, type:value.")]
+B = Annotated[str, typer.Argument(metavar="B", help="Another.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, for those who read identity.changes in a year.")]
+Actor = Annotated[str, typer.Option("--actor", help="Who decides. Default: the user of this shell.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="Whose customers.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for what STITCH makes of it, and print it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+app = typer.Typer(
+    no_args_is_help=True, help="Who is who, why, and what people decide about it. Prints personal data: its purpose."
+)
+
+
+@app.command(epilog=PAIR_EXAMPLES)
+def link(
+    a: A, b: B, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
+) -> None:
+    """Say that two identifiers are one customer's. No limit of a type holds this link, only the cap on size."""
+    _decide("link", (a, b), why, actor, tenant, wait, as_json)
+
+
+@app.command(epilog=PAIR_EXAMPLES)
+def unlink(
+    a: A, b: B, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
+) -> None:
+    """Delete the link between two identifiers for good, whatever events still say, until they are linked again."""
+    _decide("unlink", (a, b), why, actor, tenant, wait, as_json)
+
+
+@app.command(epilog=ONE_EXAMPLES)
+def suppress(
+    a: A, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
+) -> None:
+    """Let an identifier link to nothing, now and in future, until it is released."""
+    _decide("suppress", (a,), why, actor, tenant, wait, as_json)
+
+
+@app.command(epilog=ONE_EXAMPLES)
+def release(
+    a: A, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
+) -> None:
+    """Lift a suppression; or lift the firebreak of an identifier that is known to be sound, for good."""
+    _decide("release", (a,), why, actor, tenant, wait, as_json)
+
+
+app.command("why", epilog=ASK_EXAMPLES)(why)
+app.command("graph", epilog=GRAPH_EXAMPLES)(graph)
+app.command("simulate", epilog=SIMULATE_EXAMPLES)(simulate)
+app.command("resolve", epilog=RESOLVE_EXAMPLES)(resolve)
+
+
+def _decide(  # noqa: PLR0917 - the command's options
+    kind: Kind, texts: tuple[str, ...], why: str, actor: str, tenant: str, wait: bool, as_json: bool
+) -> None:
+    with explained():
+        settings = connected(Settings())
+        a, b = _named(kind, texts, Naming(load_rules(settings.rules_dir)))
+        now_ms = time.time_ns() // 1_000_000
+        command = new_command(_tenant(tenant), kind, a, b, actor or _user(), _said(why), now_ms)
+        decider = Decider(settings)
+        decider.send(command)
+        changes = decider.consequences(command, ANSWER_SECONDS) if wait else []
+    if as_json:
+        typer.echo(msgspec.json.encode({"decision": command.event_id, "answered": bool(changes), "changes": changes}))
+    elif changes:
+        print_changes(Console(highlight=False), changes)
+    else:
+        typer.echo(f"decided: {kind} {' '.join(filter(None, (a, b)))} ({command.event_id})")
+    if wait and not changes:
+        typer.echo(f"no answer within {ANSWER_SECONDS:.0f} s: it takes effect when a stitch worker runs", err=True)
+        raise typer.Exit(NO_ANSWER)
+
+
+def _named(kind: Kind, texts: tuple[str, ...], naming: Naming) -> tuple[Identifier, Identifier]:
+    """The identifiers of a decision. Only a link needs them unblocked: the others undo what once was taken."""
+    a, b = (*(naming.identifier(text, or_blocked=kind != "link") for text in texts), "")[:2]
+    if a == b:
+        _misused(f"{texts[0]} and {texts[1]} are one identifier; name two")
+    return a, b
+
+
+def _tenant(text: str) -> str:
+    if not is_tenant(text):
+        _misused(f"--tenant {text!r}: tenants are lower-case letters, digits, - and _")
+    return text
+
+
+def _said(why: str) -> str:
+    if not why.strip():
+        _misused("say --why: a decision without a reason cannot be judged later")
+    return why.strip()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"uid {os.getuid()}"
+
+
+def _misused(message: str) -> NoReturn:
+    typer.echo(f"stitchline: {message}", err=True)
+    raise typer.Exit(MISUSED)

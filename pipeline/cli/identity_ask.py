@@ -1,0 +1,164 @@
+"""``stitchline identity why | graph | simulate``: questions to the stored links, answered under the rules in force."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from pipeline.cli.bar import Bars
+from pipeline.cli.connect import connected
+from pipeline.cli.identity_errors import MISUSED, UNKNOWN, explained
+from pipeline.cli.identity_screen import print_difference, print_why
+from pipeline.event.identifier import Identifier
+from pipeline.identity.compare import Difference
+from pipeline.identity.explain import Why
+from pipeline.identity.profile_id import profile_id
+from pipeline.identity.resolve import Resolution
+from pipeline.identity.rulebook import Rulebook
+from pipeline.rules.load import load_rules
+from pipeline.rules.model import Rules
+from pipeline.serve.files import replacing
+from pipeline.serve.identity import StoredIdentity, read_identity
+from pipeline.serve.links import link_facts
+from pipeline.serve.naming import Naming, is_profile_id
+from pipeline.settings import Settings
+
+ASK_EXAMPLES = """\b
+Exit codes: 0 answered, whatever the answer; 1 Kafka or the rules refused; 2 not an identifier.
+\b
+Examples:
+  stitchline identity why email:ada@example.org anonymous_id:a-17
+  stitchline identity why user_id:4711 user_id:815 --json
+"""
+GRAPH_EXAMPLES = """\b
+Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not an identifier or not a format; 4 unknown.
+\b
+Examples:
+  stitchline identity graph email:ada@example.org --out ada.svg
+  stitchline identity graph 1a5c0f0e-5a0b-5e0e-9b58-3f4b6b9f2c11 --out ada.graphml
+"""
+SIMULATE_EXAMPLES = """\b
+Exit codes: 0 told, whatever would change; 1 Kafka or the rules refused.
+\b
+Examples:
+  stitchline identity simulate --rules my-rules
+  stitchline identity simulate --rules my-rules --json | jq .profiles_affected
+"""
+SUFFIXES = (".svg", ".graphml")
+
+Tenant = Annotated[str, typer.Option("--tenant", help="Whose customers.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def why(
+    a: Annotated[str, typer.Argument(metavar="A", help="An identifier, type:value.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    *,
+    tenant: Tenant = "default",
+    as_json: Json = False,
+) -> None:
+    """Say why two identifiers are one customer: the links that lead from one to the other; or the limit in between."""
+    with explained():
+        rules, stored = _read(tenant)
+        naming, book = Naming(rules), Rulebook(rules.identity)
+        one, two = naming.identifier(a, or_blocked=True), naming.identifier(b, or_blocked=True)
+        answer, area = stored.why(one, two, book)
+    told = _why_facts(tenant, (one, two), answer, area.resolution) | {"complete": area.whole and stored.complete}
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+    else:
+        print_why(Console(highlight=False), told, [each for each in (one, two) if not stored.knows(each)])
+
+
+def graph(
+    who: Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A picture (.svg) or a graph (.graphml).")],
+    tenant: Tenant = "default",
+    as_json: Json = False,
+) -> None:
+    """Draw a customer: identifiers, the links between them, and, dashed, those that are held and whom they lead to."""
+    if out.suffix.lower() not in SUFFIXES:
+        typer.echo(f"stitchline: {out.name}: end the name in {' or '.join(SUFFIXES)}", err=True)
+        raise typer.Exit(MISUSED)
+    from pipeline.serve.drawing import draw  # noqa: PLC0415 - only who draws waits for networkx
+    from pipeline.serve.graph import customer_graph, write_graphml  # noqa: PLC0415
+
+    with explained():
+        rules, stored = _read(tenant, aliases=is_profile_id(who.lower()))
+        ident, book = _one_of(who, stored, Naming(rules)), Rulebook(rules.identity)
+        if ident is None or not stored.knows(ident):
+            typer.echo(f"{who} is unknown: nothing was ever linked to it (tenant {tenant})", err=True)
+            raise typer.Exit(UNKNOWN)
+        drawn = customer_graph(tenant, ident, stored.around([ident], book).resolution)
+        with replacing(out) as file:
+            if out.suffix.lower() == ".svg":
+                file.write(draw(drawn, book).encode())
+            else:
+                write_graphml(file, drawn)
+    counts = {"identifiers": drawn.number_of_nodes(), "links": drawn.number_of_edges()}
+    if as_json:
+        typer.echo(msgspec.json.encode({"file": str(out), "profile_id": drawn.graph["profile_id"], **counts}))
+    else:
+        typer.echo(f"{counts['identifiers']} identifiers and {counts['links']} links drawn in {out}")
+
+
+def simulate(
+    *,
+    rules: Annotated[Path, typer.Option("--rules", metavar="DIR", help="Directory of rules files to try.")],
+    tenant: Tenant = "default",
+    as_json: Json = False,
+) -> None:
+    """Replay every stored link under other rules and tell whom they would merge and split. Changes nothing."""
+    with explained():
+        tried = load_rules(rules)
+        in_force, stored = _read(tenant)
+        difference = stored.replay(Rulebook(in_force.identity), Rulebook(tried.identity))
+        naming = Naming(tried)
+        blocked = sorted(ident for ident in stored.identifiers() if naming.is_blocked(ident))
+    told = {"identifiers": len(stored), **_difference_facts(tenant, difference), "blocked": blocked}
+    told["complete"] = stored.complete
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+    else:
+        print_difference(Console(highlight=False), told)
+
+
+def _read(tenant: str, *, aliases: bool = False) -> tuple[Rules, StoredIdentity]:
+    settings = connected(Settings())
+    rules = load_rules(settings.rules_dir)
+    with Bars() as bars:
+        return rules, read_identity(settings, tenant, bars.reading("reading"), aliases=aliases)
+
+
+def _one_of(who: str, stored: StoredIdentity, naming: Naming) -> Identifier | None:
+    if is_profile_id(who.lower()):
+        return stored.founder_of_profile(who.lower())
+    return naming.identifier(who, or_blocked=True)
+
+
+def _why_facts(tenant: str, ends: tuple[str, str], answer: Why, resolution: Resolution) -> dict[str, Any]:
+    steps = [{"start": step.start, "end": step.end, **link_facts(step.bond, step.held)} for step in answer.path]
+    return {
+        "identifiers": list(ends),
+        "together": answer.together,
+        "profile_ids": [profile_id(tenant, resolution.founder_of.get(end, end)) for end in ends],
+        "path": steps,
+        "obstacles": [step for step in steps if step["held"]],
+    }
+
+
+def _difference_facts(tenant: str, difference: Difference) -> dict[str, Any]:
+    def ids(founders: list[Identifier]) -> list[dict[str, str]]:
+        return [{"profile_id": profile_id(tenant, founder), "founder": founder} for founder in founders]
+
+    merged = [{**ids([into])[0], "from": ids(found)} for into, found in difference.merged.items()]
+    split = [{**ids([before])[0], "into": ids(found)} for before, found in difference.split.items()]
+    return {
+        "profiles_affected": len(difference.affected),
+        "merges": merged,
+        "splits": split,
+        "affected": ids(difference.affected),
+    }

@@ -1,0 +1,166 @@
+"""``stitchline identity resolve FILE…``: who is who in files of events, by the pure function alone; no server."""
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from connectors.sources.choose import made_message_id, source_for
+from connectors.sources.mapping import load_mapping
+from connectors.sources.record import Position, Record, Reject
+from connectors.sources.rejects import Rejects
+from pipeline.cli.identity_errors import SOME_REJECTED, explained
+from pipeline.cli.identity_screen import print_resolved
+from pipeline.cli.ingest import channel_named
+from pipeline.event.identifier import Identifier
+from pipeline.event.model import Event
+from pipeline.event.normalise import EventNormaliser
+from pipeline.event.parse import Defaults, parse_event
+from pipeline.event.reason import Reason
+from pipeline.event.validate import validate
+from pipeline.identity.decisions import decide
+from pipeline.identity.evidence import links_of, logouts_of
+from pipeline.identity.household import households
+from pipeline.identity.messages import Command, Link
+from pipeline.identity.profile_id import profile_id
+from pipeline.identity.resolve import Resolution
+from pipeline.identity.resolve import resolve as resolved
+from pipeline.identity.rulebook import Rulebook
+from pipeline.rules.load import load_rules
+from pipeline.rules.model import Rules
+from pipeline.serve.links import link_facts
+from pipeline.settings import Settings
+from pipeline.stream.normalisers import normalisers
+
+RESOLVE_EXAMPLES = """\b
+Exit codes: 0 resolved; 1 a file or the rules cannot be used; 3 some records are no events.
+\b
+Examples:
+  stitchline identity resolve events.ndjson
+  stitchline identity resolve events.ndjson --rules my-rules --json | jq '.groups[].identifiers'
+"""
+
+
+class Seen(msgspec.Struct):
+    """What the events of one tenant say."""
+
+    links: list[Link] = []
+    logouts: list[Command] = []
+    events: list[tuple[str, Identifier]] = []
+    """Each event's id and anchor, in the order of the file."""
+    counts: Counter[tuple[Identifier, Identifier]] = msgspec.field(default_factory=Counter)
+    told: set[str] = set()
+
+
+def resolve(
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    *,
+    rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Channel of events that name none.")] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Resolve the links of files of events: customers with their profile ids, held links, and whose each event is.
+
+    The order of the events makes no difference, nor does repetition.
+    """
+    with explained():
+        in_force = load_rules(rules or Settings().rules_dir)
+        reader = _Reader(in_force, Defaults(tenant=tenant, channel=channel_named(channel)))
+        known = load_mapping(mapping) if mapping else None
+        with closing(Rejects(lambda line: typer.echo(line, err=True), None)) as rejects:
+            for path in files:
+                for record in source_for(path, known).records(Position()):
+                    why = reader.take(record, path.name.removesuffix(".gz"))
+                    if why is not None:
+                        rejects.report(path, record, why)
+    told = resolution_facts(reader.seen, reader.book) | {"rejects": rejects.count}
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+    else:
+        print_resolved(Console(highlight=False), told)
+    if rejects.count:
+        raise typer.Exit(SOME_REJECTED)
+
+
+class _Reader:
+    """Events to links, by the parser, the checks and the normalisers that INTAKE uses."""
+
+    def __init__(self, rules: Rules, defaults: Defaults) -> None:
+        self.book = Rulebook(rules.identity)
+        self.seen: dict[str, Seen] = {}
+        self._rules, self._defaults = rules.intake, defaults
+        known = normalisers(rules.intake.default_country)
+        self._normalise = EventNormaliser(rules.intake, rules.identifiers, known).normalise
+
+    def take(self, record: Record, file_name: str) -> Reject | None:
+        """Note what an event says, once per message id; or why the record is none."""
+        if isinstance(record.payload, Reject):
+            return record.payload
+        made = "" if record.payload.get("messageId") else made_message_id(file_name, record.number, record.raw)
+        try:
+            event = parse_event(record.payload, msgspec.structs.replace(self._defaults, message_id=made))
+        except ValueError as error:
+            return Reject(Reason.INVALID_FIELD, str(error))
+        refused = validate(event, self._rules, event.timestamp_ms, len(record.raw)) or self._normalise(event)
+        if refused is not None:
+            return Reject(refused.reason, refused.detail)
+        seen = self.seen.setdefault(event.tenant, Seen())
+        if event.event_id not in seen.told:
+            seen.told.add(event.event_id)
+            _note(seen, event, self.book)
+        return None
+
+
+def _note(seen: Seen, event: Event, book: Rulebook) -> None:
+    seen.events.append((event.event_id, event.identifiers[0]))
+    for link in links_of(event):
+        ends = book.ends(link.anchor, link.other)
+        seen.counts[ends] += 1
+        seen.links.append(msgspec.structs.replace(link, count=seen.counts[ends]))
+    seen.logouts += logouts_of(event, book)
+
+
+def resolution_facts(seen: dict[str, Seen], book: Rulebook) -> dict[str, Any]:
+    """Groups, held links, closed identifiers, households and events of every tenant, by tenant."""
+    told: dict[str, list[dict[str, Any]]] = {"groups": [], "held": [], "closed": [], "households": [], "events": []}
+    for tenant, each in sorted(seen.items()):
+        found = resolved(each.links, book, decide(each.logouts, book))
+        owner_of = {anchor: profile_id(tenant, found.founder_of.get(anchor, anchor)) for _, anchor in each.events}
+        told["groups"] += _groups(tenant, found, [anchor for _, anchor in each.events])
+        for held in found.held:
+            ends = {"tenant": tenant, "start": held.bond.strong, "end": held.bond.weak}
+            told["held"].append(ends | link_facts(held.bond, held))
+        told["closed"] += [
+            {"tenant": tenant, "identifier": ident, "reason": str(why)} for ident, why in sorted(found.closed.items())
+        ]
+        told["households"] += [
+            {"tenant": tenant, **msgspec.structs.asdict(household)} for household in households(tenant, found)
+        ]
+        told["events"] += [
+            {"event_id": event_id, "tenant": tenant, "anchor": anchor, "profile_id": owner_of[anchor]}
+            for event_id, anchor in each.events
+        ]
+    return told
+
+
+def _groups(tenant: str, found: Resolution, anchors: Iterable[Identifier]) -> list[dict[str, Any]]:
+    """Customers, those with the most events first; identifiers that were never linked are customers of their own."""
+    events = Counter(found.founder_of.get(anchor, anchor) for anchor in anchors)
+    members = {ident: [ident] for ident in events} | found.groups()
+    return [
+        {
+            "profile_id": profile_id(tenant, founder),
+            "tenant": tenant,
+            "founder": founder,
+            "identifiers": members[founder],
+            "events": events[founder],
+        }
+        for founder in sorted(members, key=lambda founder: (-events[founder], founder))
+    ]

@@ -1,0 +1,122 @@
+"""Identity for people: paths of links, what decisions led to, what rules would change, what a file resolves to."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.event.identifier import Identifier
+from pipeline.serve.links import MEANING
+
+SHOWN: Final = 40
+"""Lines of a kind; ``--json`` has them all."""
+COLOURS: Final = {"merged": "green", "linked": "green", "released": "green", "split": "yellow", "unlinked": "yellow"}
+
+
+def print_why(console: Console, told: dict[str, Any], unlinked: Iterable[Identifier]) -> None:
+    """Print what :func:`~pipeline.cli.identity_ask.why` found; ``unlinked`` are those nothing was ever linked to."""
+    one, two = (f"[bold]{escape(each)}[/]" for each in told["identifiers"])
+    mine, other = told["profile_ids"]
+    if told["together"]:
+        console.print(f"{one} and {two} are [green]one customer[/], profile {mine}", soft_wrap=True)
+    else:
+        console.print(f"{one} and {two} are [yellow]two customers[/], profiles {mine} and {other}", soft_wrap=True)
+    for step in told["path"]:
+        _step(console, step)
+    for step in told["obstacles"]:
+        rule = f" ({escape(step['rule'])})" if step["rule"] else ""
+        console.print(f"held for {step['held']}{rule}: {MEANING[step['held']]}", soft_wrap=True, style="yellow")
+    for ident in unlinked:
+        console.print(f"{escape(ident)} was never linked to anything", style="dim", soft_wrap=True)
+    if not told["path"] and not told["together"]:
+        console.print("no stored link leads from one to the other", style="dim")
+    if not told["complete"]:
+        console.print("not every stored link could be followed: there may be another way", style="yellow")
+
+
+def print_changes(console: Console, changes: list[dict[str, Any]]) -> None:
+    """Print lines of ``identity.changes``."""
+    for change in changes[:SHOWN]:
+        colour = COLOURS.get(change["change"], "red")
+        parties = change["profile_id"] + (f" · {change['other_profile_id']}" if change["other_profile_id"] else "")
+        rule = f" by {escape(change['rule'])}" if change["rule"] else ""
+        idents = ", ".join(change["identifiers"])
+        line = f"[{colour}]{change['change']:<11}[/] {escape(idents)}  [dim]{parties}  {change['reason']}{rule}[/]"
+        console.print(line, soft_wrap=True)
+    _more(console, len(changes))
+
+
+def print_difference(console: Console, told: dict[str, Any]) -> None:
+    """Print what other rules would change."""
+    console.print(
+        f"of {told['identifiers']} linked identifiers: [bold]{told['profiles_affected']}[/] profiles affected, "
+        f"{len(told['merges'])} merges, {len(told['splits'])} splits",
+        soft_wrap=True,
+    )
+    for each in told["merges"][:SHOWN]:
+        founders = ", ".join(source["founder"] for source in each["from"])
+        console.print(f"[green]merge[/]  {escape(founders)}  [dim]into {each['profile_id']}[/]", soft_wrap=True)
+    for each in told["splits"][:SHOWN]:
+        founders = ", ".join(target["founder"] for target in each["into"])
+        console.print(f"[yellow]split[/]  {escape(founders)}  [dim]out of {each['profile_id']}[/]", soft_wrap=True)
+    _more(console, max(len(told["merges"]), len(told["splits"])))
+    if told["blocked"]:
+        known = f"{len(told['blocked'])} known identifiers would be blocked from the next event on"
+        console.print(f"{known}; suppress them to part what they link", style="yellow", soft_wrap=True)
+    if not told["complete"]:
+        console.print("a transaction is still open (a worker was killed?); its links are not replayed", style="yellow")
+
+
+def print_resolved(console: Console, told: dict[str, Any]) -> None:
+    """Print what a file of events resolves to."""
+    groups, held, events = told["groups"], told["held"], told["events"]
+    console.print(f"{len(events)} events of {len(groups)} customers, {len(held)} held links", style="bold")
+    table = _table("Customers", "profile", "events", "identifiers")
+    table.columns[1].justify = "right"
+    for group in groups[:SHOWN]:
+        table.add_row(group["profile_id"], str(group["events"]), escape(", ".join(group["identifiers"])))
+    console.print(table)
+    _more(console, len(groups))
+    if held:
+        table = _table("Held links", "link", "reason", "rule", "last seen")
+        for link in held[:SHOWN]:
+            ends = escape(f"{link['start']} - {link['end']}")
+            table.add_row(ends, link["held"], escape(link["rule"]), _time(link["last_seen"]))
+        console.print(table)
+        _more(console, len(held))
+    table = _table("Events", "event", "anchor", "profile")
+    for event in events[:SHOWN]:
+        table.add_row(escape(event["event_id"]), escape(event["anchor"]), event["profile_id"])
+    console.print(table)
+    _more(console, len(events))
+
+
+def _step(console: Console, step: dict[str, Any]) -> None:
+    """One link of a path: how often seen, since when, and where last."""
+    times = "once" if step["count"] == 1 else f"{step['count']} times"
+    span = _time(step["first_seen"])
+    if step["last_seen"] != step["first_seen"]:
+        span += f" to {_time(step['last_seen'])}"
+    where = f", last on {escape(step['event_id'])}" if step["event_id"] else ""
+    said = f", asserted by {escape(step['source'])}" if step["asserted"] else ""
+    arrow = "[red]- -[/]" if step["held"] else "[green]---[/]"
+    console.print(f"  {escape(step['start'])} {arrow} {escape(step['end'])}", soft_wrap=True)
+    console.print(f"      seen {times}, {span}{where}{said}", style="dim", soft_wrap=True)
+
+
+def _more(console: Console, count: int) -> None:
+    if count > SHOWN:
+        console.print(f"… {count - SHOWN} more; see all with --json", style="dim")
+
+
+def _time(text: str) -> str:
+    return text.replace("T", " ")
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, style="", header_style="dim", overflow="fold")
+    return table

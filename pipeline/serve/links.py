@@ -1,0 +1,36 @@
+"""A link as facts for people and programs: who, since when, how often, from where, and why it does not link."""
+
+from typing import Any, Final
+
+from pipeline.event.instant import format_instant
+from pipeline.event.reason import Reason
+from pipeline.identity.decisions import Bond
+from pipeline.identity.screen import Held
+
+MEANING: Final[dict[str, str]] = {
+    Reason.LIMIT: "together the two would hold more identifiers of a type than its limit allows",
+    Reason.CAP: "together the two would have more identifiers than one customer may",
+    Reason.ISOLATED: "two customers claim it, and its type's policy gives it to neither",
+    Reason.FIREBREAK: "too many people share it",
+    Reason.EXPIRED: "too old to count since the firebreak was lifted",
+    Reason.SUPPRESSED: "a person keeps it from linking to anything",
+    Reason.UNLINKED: "a person deleted this link",
+    Reason.LOGGED_OUT: "the customer logged out there and has not been seen there since",
+    Reason.HOUSEHOLD: "it groups people into a household and never makes them one",
+}
+"""What each reason means, to people; the same for every link."""
+
+
+def link_facts(bond: Bond, held: Held | None) -> dict[str, Any]:
+    """The link's provenance. ``held`` and ``rule`` are empty if it links; times are ISO 8601."""
+    edge = bond.edge
+    return {
+        "held": "" if held is None else str(held.reason),
+        "rule": "" if held is None else held.rule,
+        "first_seen": format_instant(edge.first_seen_ms) or "",
+        "last_seen": format_instant(edge.last_seen_ms) or "",
+        "count": edge.count,
+        "source": edge.source,
+        "event_id": edge.event_id,
+        "asserted": edge.asserted,
+    }
