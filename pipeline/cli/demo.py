@@ -61,6 +61,7 @@ def demo(
 ) -> None:
     """Play a shop's day in five channels: watch customers being recognised and leads being made."""
     console, base = Console(highlight=False), Settings()
+    log = None
     end_ms = time.time_ns() // 1_000_000
     try:
         day = shop_day(end_ms, seed=seed, people=people, events=events)
@@ -68,12 +69,15 @@ def demo(
         raise typer.BadParameter(str(error), param_hint="--events") from error
     try:
         with ends_on_signals(), demo_folder(base.home) as folder:
+            log = folder / WORKERS_LOG
             good = _play(console, base, folder, day, seconds=seconds, keep=keep)
     except Ended as end:
         typer.echo("demo: ended early; nothing is left running", err=True)
         raise typer.Exit(end.exit_code) from None
     except EXPECTED as error:
         typer.echo(f"demo: {error}", err=True)
+        if log is not None and log.exists():
+            typer.echo(f"demo: what the workers said is in {log}", err=True)
         raise typer.Exit(FAILED) from error
     if not good:
         typer.echo("demo: the result does not agree with the truth; please report it with the seed", err=True)
@@ -94,12 +98,14 @@ def _play(console: Console, base: Settings, folder: Path, day: ShopDay, *, secon
                 seconds=seconds, patience_seconds=PATIENCE_SECONDS, stage=stage,
             )  # fmt: skip
     say_verdict(console, result.verdict, result.outcome, result.counts, len(day.people))
-    variables = {"STITCHLINE_HOME": str(folder)}
+    variables, remains = {"STITCHLINE_HOME": str(folder)}, "Nothing is left running."
     if base.bootstrap_servers:
         variables = {"STITCHLINE_TOPIC_PREFIX": prefix, "STITCHLINE_APPLICATION_ID": prefix}
+        remains = f"No worker is left running; the topics {prefix}.… stay on your Kafka."
     elif keep:
         detached.start(folder, "kafka")
-    say_next(console, variables, result.identifier, runs=keep and not base.bootstrap_servers)
+        remains = "Apache Kafka goes on running."
+    say_next(console, remains, variables, result.identifier)
     return result.verdict.is_true
 
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from threading import Event, Thread
 from typing import Annotated
@@ -29,6 +30,7 @@ from pipeline.stream.registry import RegistryError
 from pipeline.stream.supervisor import Supervisor, WorkersKeepDyingError
 
 FAILED = 1
+END_GRACE_S = 10.0
 STANDARD_INPUT = 0
 EXPECTED = (
     AddressError, NoKafkaError, RulesError, TopicsError, UnknownStageError, RegistryError, LossBreakerTripped,
@@ -103,11 +105,16 @@ def _explained() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """A supervisor that was killed closes our standard input: leave the group as on SIGTERM."""
+    """A supervisor that was killed closes our standard input: leave the group as on SIGTERM, in a bounded time.
+
+    A local Kafka ends with the same parent; who cannot reach it any more must not wait for it.
+    """
 
     def watch() -> None:
         while os.read(0, 1):  # not sys.stdin: a thread that holds its lock at the interpreter's end makes Python abort
             pass
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(END_GRACE_S)
+        os._exit(FAILED)  # nothing is lost: what is not committed is done again
 
     Thread(target=watch, name="parent-watch", daemon=True).start()

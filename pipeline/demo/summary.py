@@ -31,12 +31,12 @@ def say_verdict(console: Console, verdict: Verdict, outcome: Outcome, counts: Co
     _say(console, "·", f"{counts.leads:,} leads in all, {counts.quarantined:,} events in the DLQ")
 
 
-def say_next(console: Console, variables: Mapping[str, str], identifier: str, *, runs: bool) -> None:
-    """Three commands that work now, word for word."""
+def say_next(console: Console, remains: str, variables: Mapping[str, str], identifier: str) -> None:
+    """What remains, and three commands that work now, word for word."""
     program = program_name()
     export = "export " + " ".join(f"{name}={value}" for name, value in variables.items())
     console.print()
-    _say(console, "", "Apache Kafka goes on running. Try next:" if runs else "Nothing is left running. Try next:")
+    _say(console, "", f"{remains} Try next:")
     console.print()
     for command in (
         f"{export}; {program} kafka start" if "STITCHLINE_HOME" in variables else export,

@@ -30,10 +30,10 @@ def processes_of(home: Path) -> dict[int, str]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_until_none(look: Callable[[], dict[int, str]], seconds: float) -> None:
     end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
+    while left := look():
+        assert time.monotonic() < end, f"still there: {left}"
         time.sleep(0.05)
 
 
@@ -140,4 +140,4 @@ def test_a_demo_killed_with_9_takes_kafka_and_its_workers_with_it(running, tmp_p
     running.kill()
     running.wait()
 
-    wait_until(lambda: not processes_of(tmp_path), 30, f"still there: {processes_of(tmp_path)}")
+    wait_until_none(lambda: processes_of(tmp_path), 30)
