@@ -22,7 +22,7 @@ from pipeline.obs.http import AddressError
 from pipeline.obs.log import configure
 from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
-from pipeline.stream.admin import TopicsError
+from pipeline.stream.admin import NoBrokerError, TopicsError
 from pipeline.stream.app import run
 from pipeline.stream.build import UnknownStageError, build_worker, stage_specs
 from pipeline.stream.dlq import LossBreakerTripped
@@ -33,8 +33,8 @@ FAILED = 1
 END_GRACE_S = 10.0
 STANDARD_INPUT = 0
 EXPECTED = (
-    AddressError, NoKafkaError, RulesError, TopicsError, UnknownStageError, RegistryError, LossBreakerTripped,
-    ServerError, WorkersKeepDyingError, confluent_kafka.KafkaException,
+    AddressError, NoBrokerError, NoKafkaError, RulesError, TopicsError, UnknownStageError, RegistryError,
+    LossBreakerTripped, ServerError, WorkersKeepDyingError, confluent_kafka.KafkaException,
 )  # fmt: skip
 """What an operator can do something about; each says what."""
 

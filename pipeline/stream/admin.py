@@ -9,11 +9,9 @@ from pipeline.settings import Settings
 from pipeline.topics import ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
-FIRST_ANSWER_SECONDS = 15.0
-SILENCE = frozenset({
-    confluent_kafka.KafkaError._TRANSPORT, confluent_kafka.KafkaError._TIMED_OUT,
-    confluent_kafka.KafkaError._ALL_BROKERS_DOWN, confluent_kafka.KafkaError._RESOLVE,
-})  # fmt: skip
+FIRST_ANSWER_SECONDS = 10.0
+SILENCE = frozenset({"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN", "_RESOLVE"})
+"""librdkafka's words for: nobody answers."""
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
 MOST_BYTES = 16 << 20
 """Of a record, whatever the broker's own limit: what is too large for INTAKE must reach it to be quarantined with the
@@ -80,7 +78,7 @@ def _topics(admin: AdminClient, settings: Settings) -> Mapping[str, TopicMetadat
     try:
         return admin.list_topics(timeout=FIRST_ANSWER_SECONDS).topics
     except confluent_kafka.KafkaException as error:
-        if error.args[0].code() not in SILENCE:
+        if error.args[0].name() not in SILENCE:
             raise
         message = (
             f"no Kafka broker answers at {settings.bootstrap_servers} ({error.args[0].str()}); check "

@@ -10,10 +10,17 @@ import msgspec
 from pipeline.state.partition import PartitionState, changelog_key
 from pipeline.state.store import Change
 from pipeline.stream.record import Header
+from pipeline.stream.watchdog import Watchdog
 from pipeline.topics import CHANGELOGS, Topic
 
 QUEUE_FULL_WAIT_SECONDS = 0.1
 INIT_TIMEOUT_SECONDS = 60.0
+PATIENCE_SECONDS = 20.0
+"""Longer than a transaction's timeout: by then the brokers have aborted it, if they are there."""
+IN_VAIN = (
+    f"Kafka did not settle a transaction within {PATIENCE_SECONDS:.0f} s; look at the brokers and start the worker "
+    "again: it goes on behind the last transaction that was committed, nothing is lost or doubled"
+)
 MOST_RECORD_BYTES = 32 << 20
 """More than any of our topics takes, so that the topic's limit counts: nothing that came in is refused here."""
 
@@ -83,6 +90,7 @@ class UnitOfWork:
     ) -> None:
         """``refused`` hears of every commit that Kafka refuses: retriable, fenced, aborted or fatal."""
         self._prefix, self._refused = prefix, refused
+        self._watchdog = Watchdog(PATIENCE_SECONDS, IN_VAIN)
         self._outlets: dict[Topic, _Outlet] = {}
         self._offsets: dict[tuple[str, int], int] = {}
         self.records = 0
@@ -142,9 +150,10 @@ class UnitOfWork:
             task.before_commit()
         changes = [(task.state, self._log(task)) for task in tasks]
         try:
-            self._producer.flush()
-            self._send_offsets(group)
-            self._commit_transaction()
+            with self._watchdog:  # librdkafka has been seen waiting for ever for a coordinator that had come back
+                self._producer.flush()
+                self._send_offsets(group)
+                self._commit_transaction()
         except confluent_kafka.KafkaException as error:
             self.abort_after(error)
             message = f"transaction aborted: {error.args[0].str()}"
@@ -159,7 +168,8 @@ class UnitOfWork:
     def abort(self) -> None:
         """Nothing since the last commit happened."""
         if self._open:
-            self._producer.abort_transaction(INIT_TIMEOUT_SECONDS)
+            with self._watchdog:
+                self._producer.abort_transaction(INIT_TIMEOUT_SECONDS)
         self._closed()
 
     def abort_after(self, error: confluent_kafka.KafkaException) -> None:

@@ -88,8 +88,13 @@ class Worker(Owner):
             self.commit()
 
     def seconds_to_commit(self) -> float:
-        """Time left of the commit interval."""
-        return self._committed_at + self.settings.commit_interval_ms / 1000 - time.monotonic()
+        """Time left of the commit interval, which is longer while there is more to fetch than was fetched.
+
+        Who is behind gains nothing by committing early; in a longer transaction more changes of a row become one.
+        """
+        settings = self.settings
+        interval_ms = settings.catch_up_interval_ms if self.consumer.behind else settings.commit_interval_ms
+        return self._committed_at + interval_ms / 1000 - time.monotonic()
 
     def commit(self) -> None:
         """Commit the unit of work; where Kafka refuses, start over from what is durable."""
@@ -142,7 +147,7 @@ class Worker(Owner):
         """Commit, then let go: the next owner starts where we stopped."""
         await self._restore_ended()
         try:
-            self.commit() if self.failure is None else self.unit.abort()
+            self.commit() if self.failure is None else self._abort()
         except Exception as error:  # noqa: BLE001 - the group must not wait for us; the next owner rolls forward
             self.fail(error)
         self._let_go(tps)
@@ -150,9 +155,16 @@ class Worker(Owner):
     async def lost(self, tps: set[TP]) -> None:
         """The group has given our partitions to others already: nothing since the last commit happened."""
         await self._restore_ended()
-        self.unit.abort()
+        self._abort()
         self.metrics.add(m.ABORTS, 1, "lost")
         self._let_go(tps)
+
+    def _abort(self) -> None:
+        """Nothing since the last commit happened."""
+        try:
+            self.unit.abort()
+        except Exception as error:  # noqa: BLE001 - the group must not wait for us
+            self.fail(error)
 
     def _let_go(self, tps: set[TP]) -> None:
         self._restored = False

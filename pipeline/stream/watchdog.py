@@ -1,0 +1,42 @@
+"""The end of a process that waits for Kafka inside librdkafka, where neither a timeout nor a signal reaches it."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+CHECK_SECONDS = 0.5
+
+
+def end_process(message: str) -> None:
+    """Say it where a failed command says it, and end with exit code 1 at once: nothing else would come to its turn."""
+    sys.stderr.write(f"stitchline: {message}\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+class Watchdog:
+    """A context manager around calls that must not take longer than ``seconds``; else ``bite`` gets the message.
+
+    Re-usable, not re-entrant; costs two assignments. One thread looks from the first use on.
+    """
+
+    def __init__(self, seconds: float, message: str, bite: Callable[[str], None] = end_process) -> None:
+        self._seconds, self._message, self._bite = seconds, message, bite
+        self._deadline = 0.0
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> None:
+        self._deadline = time.monotonic() + self._seconds
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._deadline = 0.0
+
+    def _look(self) -> None:
+        while not 0 < self._deadline < time.monotonic():
+            time.sleep(min(CHECK_SECONDS, self._seconds))
+        self._bite(self._message)
