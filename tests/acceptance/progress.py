@@ -27,7 +27,14 @@ class Progress:
         shared = {**settings.kafka(), "enable.auto.commit": False}
         self._group = confluent_kafka.Consumer({**shared, "group.id": settings.application_id})
         self._reader = confluent_kafka.Consumer(
-            {**shared, "group.id": "unused", "isolation.level": "read_committed", "enable.partition.eof": True}
+            {
+                **shared,
+                "group.id": "unused",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "max.partition.fetch.bytes": 1,  # one record is an answer
+                "fetch.wait.max.ms": 10,
+            }
         )
 
     def __enter__(self) -> Self:

@@ -99,10 +99,9 @@ def simulated(day, settings) -> Outcome:
 def piped(day, settings) -> Outcome:
     exported = settings.home / "profiles.ndjson"
     with Progress(settings) as progress, Fleet(settings) as fleet:
+        run(settings, "ingest", day)  # before the workers: they find every channel full, and read on as they like
         fleet.start("a")
         fleet.start("b")
-        fleet.until_ready("a", "b")
-        run(settings, "ingest", day)
         fleet.until("everything is consumed", progress.drained, within_s=PATIENCE_S)
         run(settings, "profile", "export", exported, "--as-of", AS_OF)
         assert [fleet.end(worker_id) for worker_id in "ab"] == [0, 0]
