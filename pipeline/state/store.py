@@ -113,7 +113,8 @@ class PartitionStore:
         self._db.write(batch)
 
     def close(self) -> None:
-        """Flush and release the folder's lock."""
+        """Flush and release the folder's lock, whoever still holds this object: RocksDB keeps it for every handle."""
+        self._handles.clear()
         for family in self._families.values():
             family.close()
         self._db.close()

@@ -75,6 +75,8 @@ class BatchConsumer(Consumer):
         """Counts changes of ownership and rewinds: what was fetched before one is thrown away after it."""
         self.waiting = 0
         """Batches handed to an agent and not yet taken into the unit of work."""
+        self.behind = False
+        """The last fetch was as large as it could be: there is more."""
         self.held: set[TP] = set()
         self._delivered: dict[TP, int] = {}
         self._ends: dict[TP, tuple[int, int]] = {}
@@ -169,6 +171,7 @@ class BatchConsumer(Consumer):
         while not self._stopped.is_set():
             epoch, records = await asyncio.shield(pending)
             pending = self._fetch_soon()
+            self.behind = len(records) == self.transport.batch_records
             # Only with records in hand: between losing partitions and getting others there are none, Faust's flow stays
             # off until the assignment, and the assignment comes to nobody who does not poll.
             while records and self.epoch == epoch and not self.flow_active and not self._stopped.is_set():

@@ -188,10 +188,11 @@ class Worker(Owner):
             wanted = self._wanted(tps)
             self._held = [(spec.name, partition) for spec, partition in wanted]
             self._vitals.assigned(await self._ends.committed(self.settings.application_id, tps))
-            restores = [asyncio.create_task(self._open(spec, partition, epoch)) for spec, partition in wanted]
-            await asyncio.wait(restores)  # to the end of each, so that no store is opened after all are let go
-            for restore in restores:
-                restore.result()
+            restores = [self._open(spec, partition, epoch) for spec, partition in wanted]
+            # To the end of each, so that no store is opened after all are let go.
+            outcomes = await asyncio.gather(*restores, return_exceptions=True)
+            for failure in filter(None, outcomes):
+                raise failure
         except Interrupted:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the process must not run on without its state

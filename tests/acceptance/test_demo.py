@@ -49,8 +49,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def running(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A demo that has begun to play."""
+    long = [*COMMAND[:-1], "600"]  # seconds: it is still playing whatever the test does meanwhile
     process = subprocess.Popen(
-        COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        long, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     assert process.stdout is not None
     before = []
