@@ -36,6 +36,7 @@ class Simulation:
     def __init__(self, settings: Settings, rules: Rules, clock: Clock) -> None:
         self.log = MemoryLog(settings.topic_prefix)
         self.stores = {spec.name: MemoryStore() for spec in PASSES}
+        self.metrics = Metrics()
         context = Context(
             settings=settings,
             rules=rules,
@@ -44,7 +45,7 @@ class Simulation:
             emit=self.log.emit,
             partition_of=lambda _key: 0,
             breaker=NO_BREAKER,
-            metrics=Metrics(),
+            metrics=self.metrics,
         )
         self._prefix = settings.topic_prefix
         self._inputs = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}

@@ -12,6 +12,7 @@ from pipeline.identity.messages import Command, Link
 from pipeline.identity.state import Counter, Node, StitchTables
 from pipeline.identity.stitch import Stitcher
 from pipeline.obs import metrics as m
+from pipeline.obs.log import logger
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.prefixed import PrefixedTable
@@ -22,6 +23,8 @@ from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import ASSIGNMENTS, CHANGES, LINKS, TOUCHES
 
 NAME = "stitch"
+
+log = logger(__name__)
 
 
 class StitchStage:
@@ -69,9 +72,10 @@ class StitchStage:
             emit(TOUCHES, move.target, value)
         for change in effects.changes:
             emit(CHANGES, change.profile_id, self._context.codecs.change(msgspec.structs.asdict(change)))
-        self._count(effects)
+        self._count(tenant, effects)
 
-    def _count(self, effects: StitchEffects) -> None:
+    def _count(self, tenant: str, effects: StitchEffects) -> None:
+        """Metrics; and a line in the log when an identifier stops linking, by the profile it is found under."""
         metrics, kinds = self._context.metrics, [change.change for change in effects.changes]
         for kind in set(kinds):
             metrics.add(m.IDENTITY_CHANGES, kinds.count(kind), kind)
@@ -79,7 +83,12 @@ class StitchStage:
         metrics.add(m.MOVES, len(effects.moves))
         for change in effects.changes:
             if change.change == "quarantined" and change.reason == Reason.FIREBREAK:
-                metrics.add(m.FIREBREAKS, 1, type_of(change.identifiers[0]))
+                kind = type_of(change.identifiers[0])
+                metrics.add(m.FIREBREAKS, 1, kind)
+                log.warning(
+                    "identifier_quarantined", tenant=tenant, type=kind, rule=change.rule,
+                    profile_id=change.profile_id, seq=change.seq,
+                )  # fmt: skip
 
 
 STITCH = StageSpec(NAME, (LINKS,), (layout.NODES, layout.ALIASES, layout.COUNTERS), StitchStage)
