@@ -60,7 +60,13 @@ def on_kafka(
 def produce(settings: Settings, records: list[Outgoing]) -> None:
     """Put the workload on the topics before the clock starts."""
     producer = confluent_kafka.Producer(
-        {**settings.kafka(), "partitioner": "murmur2_random", "linger.ms": 50, "compression.type": "lz4"}
+        {
+            **settings.kafka(),
+            "partitioner": "murmur2_random",
+            "linger.ms": 50,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 2_000_000,
+        }
     )
     for record in records:
         producer.produce(settings.topic_prefix + record.topic.removeprefix(PREFIX), record.value, record.key)
