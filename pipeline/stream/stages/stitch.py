@@ -83,12 +83,10 @@ class StitchStage:
         metrics.add(m.MOVES, len(effects.moves))
         for change in effects.changes:
             if change.change == "quarantined" and change.reason == Reason.FIREBREAK:
-                kind = type_of(change.identifiers[0])
-                metrics.add(m.FIREBREAKS, 1, kind)
-                log.warning(
-                    "identifier_quarantined", tenant=tenant, type=kind, rule=change.rule,
-                    profile_id=change.profile_id, seq=change.seq,
-                )  # fmt: skip
+                type_name = type_of(change.identifiers[0])
+                metrics.add(m.FIREBREAKS, 1, type_name)
+                told = {"rule": change.rule, "profile_id": change.profile_id, "seq": change.seq}
+                log.warning("identifier_quarantined", tenant=tenant, type=type_name, **told)
 
 
 STITCH = StageSpec(NAME, (LINKS,), (layout.NODES, layout.ALIASES, layout.COUNTERS), StitchStage)
