@@ -14,6 +14,10 @@ from pipeline.state.store import Change, PartitionStore
 
 DIGEST_BYTES = 8
 GENERATION_BYTES = 4
+FIRST_GENERATION, LAST_GENERATION = 1, (1 << 8 * GENERATION_BYTES) - 2
+"""Times before the first and behind the last are filed with them: a replay may begin before 1970."""
+LEAST_WINDOW_MS = 1000
+"""A shorter window is taken for this one, so that the generations of today fit their bytes."""
 BLOCKS_EXPIRED_PER_COMMIT = 4
 """More than a commit adds, so that the past shrinks, and few enough that no commit stalls on a whole generation."""
 
@@ -26,7 +30,8 @@ class SeenView:
     """The core's :class:`~pipeline.event.ports.SeenIds` over RocksDB.
 
     Guarantees that of two equal digests whose event times differ by at most the window the second is not new, as long
-    as neither is older than two windows before the newest event of the partition (older generations are deleted).
+    as neither is older than two windows before the newest event of the partition (older generations are deleted). A
+    window of 0 remembers nothing.
     """
 
     family = layout.SEEN_BLOCKS
@@ -34,7 +39,7 @@ class SeenView:
     def __init__(self, store: PartitionStore, window_ms: int) -> None:
         self._store = store
         self._family: _Reader = store.family(layout.SEEN)
-        self._window_ms = window_ms
+        self._window_ms = max(window_ms, LEAST_WINDOW_MS) if window_ms else 0
         self._added: dict[int, list[bytes]] = {}
         self._pending: set[bytes] = set()
         self._newest = 0
@@ -43,7 +48,11 @@ class SeenView:
 
     def add(self, digest: bytes, timestamp_ms: int) -> bool:
         """Remember an 8-byte digest at its event time. True if it was not there: the event is new."""
+        if not self._window_ms:
+            return True
         generation, into_ms = divmod(timestamp_ms, 2 * self._window_ms)
+        if not FIRST_GENERATION <= generation <= LAST_GENERATION:
+            generation = FIRST_GENERATION if generation < FIRST_GENERATION else LAST_GENERATION
         key = generation.to_bytes(GENERATION_BYTES) + digest
         if key in self._pending or self._family.get(key) is not None:
             return False

@@ -1,0 +1,75 @@
+"""A partition's state: rows reach the database only when Kafka has committed, and changelog records say which."""
+
+import pytest
+
+from pipeline.event.ports import Table
+from pipeline.state.partition import PartitionState, change_of, changelog_key
+from pipeline.state.prefixed import PrefixedTable
+from pipeline.state.store import Change
+from pipeline.state.view import msgpack_view
+from pipeline.testing.store import MemoryStore
+from pipeline.testing.table import MemoryTable
+
+CACHED = 100
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+@pytest.fixture
+def views(store):
+    return [msgpack_view(name, store, int, CACHED) for name in ("ages", "visits")]
+
+
+@pytest.fixture
+def state(store, views):
+    return PartitionState(store, views)
+
+
+@pytest.mark.parametrize("value", [b"x", b"", None])
+@pytest.mark.parametrize("key", [b"ada", b"", b"default/email:a@b.org", b"/", b"\x00/\xff"])
+def test_a_changelog_record_stands_for_its_change(key, value):
+    change = Change("ages", key, value)
+    assert change_of(changelog_key(change), value) == change
+
+
+def test_nothing_is_in_the_database_before_it_is_persisted(state, store, views):
+    views[0].put("ada", 36)
+    views[1].put("ada", 1)
+    changes = state.changes()
+    assert changes == [Change("ages", b"ada", b"\x24"), Change("visits", b"ada", b"\x01")]
+    assert state.written == {"ages": 1, "visits": 1}
+    assert store.get("ages", b"ada") is None
+    state.position = 12
+    state.persist(changes)
+    assert store.get("ages", b"ada") == b"\x24"
+    assert store.position() == 12
+    assert state.changes() == []
+    assert state.written == {"ages": 0, "visits": 0}
+
+
+def test_what_was_aborted_is_forgotten_with_its_position(state, store, views):
+    views[0].put("ada", 36)
+    state.position = 3
+    state.persist(state.changes())
+    views[0].put("ada", 37)
+    state.position = 9
+    state.forget()
+    assert views[0].get("ada") == 36
+    assert state.position == 3
+    assert state.changes() == []
+
+
+def test_a_tenants_table_is_its_own_part_of_the_table_behind_it():
+    behind: MemoryTable[int] = MemoryTable()
+    ada: Table[int] = PrefixedTable(behind, "ada")
+    bob: Table[int] = PrefixedTable(behind, "bob")
+    ada.put("email:x", 1)
+    bob.put("email:x", 2)
+    assert (ada.get("email:x"), bob.get("email:x"), ada.get("x")) == (1, 2, None)
+    assert behind.rows == {"ada/email:x": 1, "bob/email:x": 2}
+    ada.delete("email:x")
+    ada.delete("email:x")
+    assert behind.rows == {"bob/email:x": 2}

@@ -1,0 +1,40 @@
+"""The watchdog bites when a call takes too long, once, and never when it does not."""
+
+import subprocess
+import sys
+import threading
+import time
+
+from pipeline.stream.watchdog import Watchdog
+
+
+def test_a_call_that_takes_too_long_is_ended_from_outside():
+    bitten = threading.Event()
+    said: list[str] = []
+    watchdog = Watchdog(0.1, "too long", lambda message: (said.append(message), bitten.set())[0])
+    with watchdog:
+        assert bitten.wait(10)
+    assert said == ["too long"]
+
+
+def test_many_short_calls_may_take_longer_together():
+    bitten = threading.Event()
+    watchdog = Watchdog(0.5, "too long", lambda _message: bitten.set())
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        with watchdog:
+            pass
+    assert not bitten.is_set()
+
+
+def test_the_process_ends_with_exit_code_1_and_one_line_though_it_waits_in_c():
+    program = (
+        "import _thread\n"
+        "from pipeline.stream.watchdog import Watchdog\n"
+        "lock = _thread.allocate_lock()\n"
+        "lock.acquire()\n"
+        "with Watchdog(0.1, 'Kafka is silent'):\n"
+        "    lock.acquire()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (1, "stitchline: Kafka is silent\n")
