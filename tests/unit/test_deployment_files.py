@@ -67,6 +67,18 @@ def test_prometheus_scrapes_the_port_the_worker_serves_and_grafana_asks_promethe
     assert [source["url"] for source in grafana["datasources"]] == ["http://prometheus:9090"]
 
 
+def test_prometheus_loads_the_alerts_and_grafana_finds_the_dashboards() -> None:
+    prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    assert prometheus["rule_files"] == ["alerts.yml"]
+    assert "./deploy/prometheus:/etc/prometheus:ro" in SERVICES["prometheus"]["volumes"]
+    (provider,) = yaml.safe_load((ROOT / "deploy/grafana/provisioning/dashboards/stitchline.yml").read_text())[
+        "providers"
+    ]
+    mounted = {volume.split(":")[1]: volume.split(":")[0] for volume in SERVICES["grafana"]["volumes"]}
+    assert mounted[provider["options"]["path"]] == "./deploy/grafana/dashboards"
+    assert mounted["/etc/grafana/provisioning/dashboards"] == "./deploy/grafana/provisioning/dashboards"
+
+
 def test_the_image_runs_as_somebody_without_rights() -> None:
     lines = (ROOT / "deploy/docker/Dockerfile").read_text().splitlines()
     users = [line for line in lines if line.startswith("USER ")]
