@@ -1,4 +1,4 @@
-"""INTAKE: events in; touches, new links, quarantined bytes and re-keyed records out."""
+"""INTAKE: events in; touches, new links and log-outs, quarantined bytes and re-keyed records out."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,10 @@ from pipeline.event.identifier import split_key
 from pipeline.event.intake import Intake, IntakeEffects
 from pipeline.event.reason import Reason
 from pipeline.event.result import DeadLetter, Drop, Ok, Redirect, Result
+from pipeline.identity.evidence import logouts_of
 from pipeline.identity.messages import Assignment, Link
 from pipeline.identity.profile_id import profile_id
+from pipeline.identity.rulebook import Rulebook
 from pipeline.obs import metrics as m
 from pipeline.profile.messages import Touch
 from pipeline.state import layout
@@ -49,6 +51,8 @@ class IntakeStage:
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
         self._encode = msgspec.msgpack.Encoder().encode
+        self._book = Rulebook(context.rules.identity)
+        self._logouts = frozenset(self._book.rules.logout_events)
         self._decode_assignment = msgspec.msgpack.Decoder(Assignment).decode
         self._intake = Intake(
             rules,
@@ -72,7 +76,7 @@ class IntakeStage:
             result = self._result_of(record, channel, decode, now_ms)
             if isinstance(result, Ok):
                 taken += 1
-                self._book(result.value)
+                self._perform(result.value)
                 continue
             bad += self._set_aside(result, record, self._topics[topic], counts)
         self._count(taken, counts)
@@ -99,7 +103,7 @@ class IntakeStage:
         except InvalidEventError as error:
             return DeadLetter(Reason.INVALID_FIELD, str(error))
 
-    def _book(self, effects: IntakeEffects) -> None:
+    def _perform(self, effects: IntakeEffects) -> None:
         event = effects.event
         anchor = event.identifiers[0]
         owner = effects.profile_id or profile_id(event.tenant, anchor)
@@ -121,6 +125,9 @@ class IntakeStage:
         self._emit(TOUCHES, owner, self._encode(touch))
         for link in effects.links:
             self._tell(link)
+        if event.name in self._logouts:
+            for command in logouts_of(event, self._book):
+                self._emit(LINKS, event.tenant, self._encode(command))
 
     def _tell(self, link: SeenLink) -> None:
         told = Link(*msgspec.structs.astuple(link))

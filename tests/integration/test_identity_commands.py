@@ -1,0 +1,190 @@
+"""``stitchline identity`` on a real broker: decisions that STITCH answers, and questions to what it keeps."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import networkx as nx
+import pytest
+
+from pipeline.identity.profile_id import profile_id
+from pipeline.local.broker import Broker
+from tests.integration.small_deployment import Deployment
+
+pytestmark = pytest.mark.kafka
+
+START_MS = time.time_ns() // 1_000_000 - 86_400_000
+ADA, BEN = "user_id:ada", "user_id:ben"
+
+
+def pid(founder: str) -> str:
+    return profile_id("default", founder)
+
+
+def event(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "track", "event": "look", "messageId": f"m{number}", "channel": "web",
+        "timestamp": START_MS + number * 60_000, **more,
+    }  # fmt: skip
+
+
+EVENTS = [
+    event(1, anonymousId="ada-1", userId="ada"),
+    event(2, userId="ada", identifiers={"email": "ada@shop.example"}),
+    event(3, userId="ben", anonymousId="ben-1"),
+    event(4, userId="ada", identifiers={"device_id": "tablet"}),
+    event(5, userId="ben", identifiers={"device_id": "tablet"}),
+    event(6, userId="eve", anonymousId="eve-1"),
+]
+LINKED = 8
+"""Identifiers that were linked."""
+DOUBLE = """
+types:
+  - {name: user_id, priority: 1, limits: [2 ever]}
+  - {name: email, priority: 2, normalise: email, blocked_patterns: ['ada@.*']}
+  - {name: device_id, priority: 3}
+  - {name: anonymous_id, priority: 4}
+max_identifiers: 100
+"""
+
+
+@pytest.fixture(scope="module")
+def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Three customers, two of whom use one tablet; a worker runs."""
+    with Deployment(kafka.bootstrap_servers, f"t{os.getpid()}-identity", tmp_path_factory.mktemp("home")) as made:
+        (made.home / "double").mkdir()
+        (made.home / "double" / "identifiers.yaml").write_text(DOUBLE)
+        made.start_worker()
+        made.ingest(EVENTS)
+
+        def stitched() -> bool | None:
+            told = made.json("identity", "simulate", "--rules", made.home / "double")
+            return (told["identifiers"], len(told["merges"])) == (LINKED, 1) or None
+
+        made.until(stitched, "links stitched")
+        yield made
+
+
+def test_why_prints_the_way_with_where_each_link_was_seen(deployment):
+    told = deployment.json("identity", "why", "email: ADA@shop.example", "anonymous_id:ada-1")
+
+    assert (told["together"], told["profile_ids"]) == (True, [pid(ADA)] * 2)
+    assert [(step["start"], step["end"], step["event_id"]) for step in told["path"]] == [
+        ("email:ada@shop.example", ADA, "web/m2"), (ADA, "anonymous_id:ada-1", "web/m1"),
+    ]  # fmt: skip
+    assert told["complete"]
+    shown = deployment.run("identity", "why", ADA, "anonymous_id:ada-1").stdout
+    assert "are one customer" in shown
+    assert "last on web/m1" in shown
+
+
+def test_why_names_the_limit_that_keeps_two_apart(deployment):
+    told = deployment.json("identity", "why", ADA, BEN)
+
+    assert (told["together"], told["profile_ids"]) == (False, [pid(ADA), pid(BEN)])
+    assert [(step["held"], step["rule"]) for step in told["obstacles"]] == [("limit", "user_id: 1 ever")]
+    shown = deployment.run("identity", "why", ADA, BEN).stdout
+    assert "are two customers" in shown
+    assert "held for limit (user_id: 1 ever)" in shown
+    alone = deployment.run("identity", "why", ADA, "user_id:new").stdout
+    assert "user_id:new was never linked" in alone
+    assert "no stored link leads" in alone
+
+
+def test_graph_draws_a_customer_by_identifier_and_by_profile_id(deployment, tmp_path):
+    picture, graphml = tmp_path / "ada.svg", tmp_path / "ben.graphml"
+    told = deployment.json("identity", "graph", "email:ada@shop.example", "--out", picture)
+    deployment.run("identity", "graph", pid(BEN), "--out", graphml)
+
+    assert told["profile_id"] == pid(ADA)
+    assert ET.fromstring(picture.read_text()).tag.endswith("svg")
+    found = nx.read_graphml(graphml)
+    assert {ident for ident, each in found.nodes(data=True) if each["member"]} == {
+        BEN, "anonymous_id:ben-1", "device_id:tablet",
+    }  # fmt: skip
+    deployment.run("identity", "graph", pid("anonymous_id:ben-1"), "--out", graphml)
+    assert nx.read_graphml(graphml).graph["profile_id"] == pid(BEN)
+
+
+def test_simulate_tells_whom_other_rules_would_merge_and_changes_nothing(deployment):
+    told = deployment.json("identity", "simulate", "--rules", deployment.home / "double")
+
+    assert (told["profiles_affected"], told["splits"]) == (2, [])
+    (merge,) = told["merges"]
+    assert (merge["profile_id"], [each["founder"] for each in merge["from"]]) == (pid(ADA), [ADA, BEN])
+    assert told["blocked"] == ["email:ada@shop.example"]
+    shown = deployment.run("identity", "simulate", "--rules", deployment.home / "double").stdout
+    assert "2 profiles affected, 1 merges, 0 splits" in shown
+    assert "1 known identifiers would be blocked" in shown
+    assert not deployment.json("identity", "why", ADA, BEN)["together"]
+
+
+def test_a_decision_is_answered_with_what_it_changed_and_can_be_taken_back(deployment):
+    said = ("--why", "ticket 7: one person", "--actor", "ann")
+    linked = deployment.json("identity", "link", "email:ada@shop.example", "anonymous_id:eve-1", *said)
+
+    assert linked["answered"]
+    assert linked["changes"][0]["change"] == "linked"
+    assert {(change["actor"], change["why"]) for change in linked["changes"]} == {("ann", "ticket 7: one person")}
+    told = deployment.json("identity", "why", ADA, "anonymous_id:eve-1")
+    assert told["together"]
+    assert (told["path"][-1]["asserted"], told["path"][-1]["source"]) == (True, "ann")
+    shown = deployment.run("identity", "unlink", "email:ada@shop.example", "anonymous_id:eve-1", *said).stdout
+    assert shown.split()[0] == "unlinked"
+    assert "split" in shown
+    assert not deployment.json("identity", "why", ADA, "anonymous_id:eve-1")["together"]
+
+
+def test_suppress_and_release_work_on_a_value_that_the_rules_block(deployment):
+    said = ("--why", "a shop's terminal")
+    deployment.run("identity", "suppress", "device_id:tablet", *said)
+    held = deployment.json("identity", "why", BEN, "device_id:tablet")["obstacles"]
+    released = deployment.json("identity", "release", "device_id:tablet", *said)
+
+    assert [step["held"] for step in held] == ["suppressed"]
+    assert "released" in {change["change"] for change in released["changes"]}
+    assert deployment.json("identity", "why", BEN, "device_id:tablet")["together"]
+    assert deployment.json("identity", "suppress", "anonymous_id:guest", *said)["answered"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["link", ADA, "user_id:guest", "--why", "x"], 2, "identifies nobody"),
+        (["link", ADA, "user_id: ada", "--why", "x"], 2, "are one identifier"),
+        (["unlink", ADA, "ben", "--why", "x"], 2, "type:value"),
+        (["suppress", ADA, "--why", " "], 2, "say --why"),
+        (["suppress", ADA, "--why", "x", "--tenant", "A/b"], 2, "tenants are"),
+        (["why", ADA, "email:nobody"], 2, "not a valid email"),
+        (["graph", ADA, "--out", "ada.png"], 2, "end the name in .svg or .graphml"),
+        (["graph", "user_id:new", "--out", "ada.svg"], 4, "user_id:new is unknown"),
+        (["graph", pid("user_id:new"), "--out", "ada.svg"], 4, "is unknown"),
+        (["simulate", "--rules", "nowhere"], 1, "no such directory"),
+        (["graph", ADA, "--tenant", "other", "--out", "ada.svg"], 4, "tenant other"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_or_decided_is_told(deployment, arguments, code, said):
+    done = deployment.run("identity", *arguments, code=code)
+
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert not Path("ada.svg").exists()
+
+
+def test_a_decision_waits_in_the_log_until_a_worker_runs(kafka, topic_prefix, tmp_path):
+    with Deployment(kafka.bootstrap_servers, topic_prefix, tmp_path) as made:
+        assert "no topic" in made.run("identity", "link", ADA, BEN, "--why", "x", code=1).stderr
+        made.run("topics", "create")
+        sent = made.run("identity", "link", ADA, BEN, "--why", "x", "--no-wait").stdout
+        assert sent.startswith(f"decided: link {ADA} {BEN} (decision/")
+        assert not made.json("identity", "why", ADA, BEN)["together"]
+        worker = made.start_worker()
+
+        def joined() -> bool | None:
+            return made.json("identity", "why", ADA, BEN)["together"] or None
+
+        made.until(joined, "the decision taken")
+        made.end_worker(worker)
