@@ -31,6 +31,7 @@ from pipeline.serve.files import write_ndjson
 from pipeline.serve.profiles import export_profiles
 from pipeline.settings import Settings
 from pipeline.stream.build import wall_clock_ms
+from pipeline.stream.collector import collect_seldom
 from pipeline.stream.dlq import headers_as_facts
 from pipeline.stream.registry import FileIds
 from pipeline.stream.simulate import Simulation
@@ -130,6 +131,7 @@ def simulate(
     if clock not in {"stream", "wall"}:
         message = "write stream or wall"
         raise typer.BadParameter(message, param_hint="--clock")
+    collect_seldom()
     try:
         counts = _run(files, rules, out, mapping, channel_named(channel), tenant, clock, as_of)
     except EXPECTED as error:

@@ -1,7 +1,6 @@
 """The Faust application of one worker: an agent per stage, a commit timer, the health pages, a clean end."""
 
 import asyncio
-import gc
 import logging
 import signal
 from typing import Any, cast
@@ -13,13 +12,12 @@ from pipeline.obs import metrics as m
 from pipeline.obs.http import HealthServer
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
+from pipeline.stream.collector import collect_seldom
 from pipeline.stream.stages.base import StageSpec
 from pipeline.stream.transport import CODEC, BatchConsumer, BatchTransport
 from pipeline.stream.worker import Worker
 
 IDLE_CHECK_SECONDS = 0.02
-COLLECT_AFTER = (200_000, 50, 1_000)
-"""Allocations, and collections of younger generations, between collections."""
 
 log = logger(__name__)
 
@@ -91,7 +89,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     """
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
-    _tune_collector()
+    collect_seldom()
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, worker.unit.start)
     app = build_app(settings, worker, specs)
@@ -121,15 +119,6 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     if worker.failure is not None:
         raise worker.failure
     log.info("worker_stopped", worker=settings.worker_id)
-
-
-def _tune_collector() -> None:
-    """Collect cycles seldom: the cached rows are many, live long and hold none, so walking them all finds nothing.
-
-    With Python's own thresholds a third of a worker's time goes there.
-    """
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:

@@ -188,11 +188,7 @@ class Worker(Owner):
             wanted = self._wanted(tps)
             self._held = [(spec.name, partition) for spec, partition in wanted]
             self._vitals.assigned(await self._ends.committed(self.settings.application_id, tps))
-            restores = [self._open(spec, partition, epoch) for spec, partition in wanted]
-            # To the end of each, so that no store is opened after all are let go.
-            outcomes = await asyncio.gather(*restores, return_exceptions=True)
-            for failure in filter(None, outcomes):
-                raise failure
+            await self._open_all(wanted, epoch)
         except Interrupted:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the process must not run on without its state
@@ -201,6 +197,13 @@ class Worker(Owner):
         self.consumer.resume(tps)
         self._restored = True
         log.info("partitions_ready", partitions=len(partitions), seconds=round(time.monotonic() - started, 3))
+
+    async def _open_all(self, wanted: list[tuple[StageSpec, int]], epoch: int) -> None:
+        """Wait for the end of each, also after a failure, so that no store is opened after all are let go."""
+        restores = [self._open(spec, partition, epoch) for spec, partition in wanted]
+        for failure in await asyncio.gather(*restores, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def _open(self, spec: StageSpec, partition: int, epoch: int) -> None:
         loop = asyncio.get_running_loop()

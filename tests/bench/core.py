@@ -11,6 +11,7 @@ from pipeline.event.parse import Defaults
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.stream.build import wall_clock_ms
+from pipeline.stream.collector import collect_seldom
 from pipeline.stream.registry import FileIds
 from pipeline.stream.simulate import Simulation
 from pipeline.topics import ALL, EVENTS, TOUCHES
@@ -32,6 +33,7 @@ def encoded(documents: Iterable[dict[str, Any]], rules: Path | None) -> list[Out
 def in_a_loop(records: list[Outgoing], warm_up: int, rules: Path | None) -> float:
     """Events per second after the warm-up, on one core."""
     simulation = Simulation(Settings(topic_prefix=PREFIX), load_rules(rules), wall_clock_ms)
+    collect_seldom()
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     try:

@@ -10,6 +10,7 @@ import confluent_kafka
 import msgspec
 
 from connectors.sources.outgoing import Outgoing
+from pipeline.serve.client import patiently
 from pipeline.settings import Settings
 from pipeline.stream.admin import ensure_topics
 from pipeline.topics import EVENTS, TOUCHES
@@ -108,12 +109,15 @@ class Positions:
 
     def events_taken(self) -> int:
         """Events whose effects are committed; they were produced without transactions, so offsets count them."""
-        return sum(max(0, place.offset) for place in self._group.committed(self._events, timeout=30))
+        return sum(max(0, place.offset) for place in self._committed(self._events))
 
     def touches_done(self) -> bool:
         """Whether PROFILE stands at the end of the touches, but for the last transaction's marker."""
-        for place in self._group.committed(self._touches, timeout=30):
+        for place in self._committed(self._touches):
             _, end = self._group.get_watermark_offsets(place, timeout=10)
             if max(0, place.offset) < end - 1:
                 return False
         return True
+
+    def _committed(self, places: list[confluent_kafka.TopicPartition]) -> list[confluent_kafka.TopicPartition]:
+        return patiently(lambda: self._group.committed(places, timeout=30))
