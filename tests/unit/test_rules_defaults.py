@@ -35,7 +35,7 @@ def test_intake_and_stitch_read_the_same_types() -> None:
 NOBODY = [
     "null", "NULL", "None", "nil", "NaN", "n/a", "undefined", "Undefined", "anonymous", "Anonymous", "guest", "unknown",
     "true", "false", "0", "-1", "00000", "0000-0000", "-", "--", "''", '""', '"null"', "'42'", "`x`", "(not set)",
-    "[object Object]", "test", "TEST", "qwerty", "123456", "{{user_id}}", "${id}", "%%USER%%", "%user_id%", "*|EMAIL|*",
+    "[object Object]", "test", "TEST", "qwerty", "{{user_id}}", "${id}", "%%USER%%", "%user_id%", "*|EMAIL|*",
     "<null>", "\\N", "x" * 129, "…",
 ]  # fmt: skip
 
@@ -44,6 +44,12 @@ NOBODY = [
 @pytest.mark.parametrize("kind", ["user_id", "crm_contact_id", "anonymous_id"])
 def test_a_value_that_says_nothing_identifies_nobody(kind: str, value: str) -> None:
     assert not recognised(f"{kind}:{value}")
+
+
+@pytest.mark.parametrize("kind", ["user_id", "crm_contact_id", "loyalty_id"])
+@pytest.mark.parametrize("value", ["123", "12345", "123456", "1234567"])
+def test_a_shop_that_counts_its_customers_reaches_these_numbers(kind: str, value: str) -> None:
+    assert recognised(f"{kind}:{value}")
 
 
 @pytest.mark.parametrize(
