@@ -19,7 +19,7 @@ demo: $(SETUP) ## a seeded shop day on a real Kafka, from anonymous clicks to le
 	$(BIN)/stitchline demo
 
 test: $(SETUP) ## every test, on a real broker (under 10 minutes)
-	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 2 --dist loadfile
 
 check: $(SETUP) ## lint, types, import contracts, sizes, schemas
 	$(BIN)/ruff check .

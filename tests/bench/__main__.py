@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.local.broker import broker
+from tests.bench.bare import bare_loop
 from tests.bench.core import encoded, in_a_loop
 from tests.bench.whole import Figures, on_kafka
 from tests.bench.workload import events
@@ -55,14 +56,17 @@ def compare(name: str, number: int, users: int, bootstrap: str) -> dict[str, Fig
     core = in_a_loop(records, warm_up, rules)
     with tempfile.TemporaryDirectory() as home:
         whole = on_kafka(bootstrap, Path(home), records, warm_up, rules, f"bench-{name}")
+    bare = bare_loop(bootstrap, f"bench-{name}", len(records))
     say(f"rules: {name}")
     say(f"  the three stages in a loop, in memory  {core:9,.0f} events/s")
     say(
         f"  the whole job, one worker process      {whole.events_per_second:9,.0f} events/s, "
         f"{whole.cpu_seconds_per_100k:.2f} CPU s per 100,000 events, peak {whole.peak_mb:,.0f} MB"
     )
-    say(f"  ratio                                  {whole.events_per_second / core:9.2f}")
-    return {"loop_events_per_second": core, "whole": whole}
+    say(f"  a bare librdkafka loop, nothing kept   {bare:9,.0f} events/s")
+    say(f"  ratio to the stages in a loop          {whole.events_per_second / core:9.2f}")
+    say(f"  ratio to the bare loop                 {whole.events_per_second / bare:9.2f}")
+    return {"loop_events_per_second": core, "bare_events_per_second": bare, "whole": whole}
 
 
 def say(line: str) -> None:
