@@ -3,10 +3,8 @@
 Exit codes: 0 done, 1 Kafka or the registry refused (the message says what to do), 2 wrong use, 4 no such record.
 """
 
-import contextlib
 import re
 from base64 import b64encode
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import confluent_kafka
@@ -17,6 +15,7 @@ from confluent_kafka import Message
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.dlq_screen import print_listing, print_record
+from pipeline.cli.explained import explained
 from pipeline.event.reason import Reason
 from pipeline.serve.quarantine import Entry, entry_of, headers_of, listing
 from pipeline.serve.reading import MissingTopicError, Reading, partitions_of
@@ -26,7 +25,7 @@ from pipeline.stream.registry import RegistryError, schema_ids
 from pipeline.stream.wire import Decoder, Undecodable
 from pipeline.topics import DLQ, EVENTS
 
-FAILED, MISUSED, UNKNOWN = 1, 2, 4
+MISUSED, UNKNOWN = 2, 4
 EXPECTED = (NoKafkaError, MissingTopicError, RegistryError, OSError, confluent_kafka.KafkaException)
 """What an operator can do something about; each says what."""
 
@@ -68,7 +67,7 @@ def ls(
 ) -> None:
     """Count what is quarantined by reason, stage and topic, and list the newest. Shows no bytes of it."""
     _check(reason)
-    with _explained(), Bars() as bars:
+    with explained(EXPECTED), Bars() as bars:
         settings = connected(Settings())
         topic = DLQ.of(settings.topic_prefix)
         reading = Reading(
@@ -91,7 +90,7 @@ def show(
 
     The bytes are what a producer sent and may hold personal data: they are shown because you ask, and never logged.
     """
-    with _explained():
+    with explained(EXPECTED):
         settings = connected(Settings())
         message = _record(settings, place)
         if message is None:
@@ -117,7 +116,7 @@ def replay(
     quarantined again, as a new record; only records that are in the DLQ when the command starts are sent.
     """
     _check(reason)
-    with _explained(), Bars() as bars, Replay(connected(Settings()), dry_run=dry_run) as run:
+    with explained(EXPECTED), Bars() as bars, Replay(connected(Settings()), dry_run=dry_run) as run:
         report = run.run(reason, bars.reading("replaying"))
     if as_json:
         _print_json({"dry_run": dry_run, **msgspec.to_builtins(report)})
@@ -177,13 +176,3 @@ def _as_json(entry: Entry, message: Message, decoded: dict[str, Any] | None, fau
 
 def _print_json(found: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """An error that the operator can mend is one line; any other keeps its traceback."""
-    try:
-        yield
-    except EXPECTED as error:
-        typer.echo(f"stitchline: {error}", err=True)
-        raise typer.Exit(FAILED) from error

@@ -4,8 +4,6 @@ Exit codes: 0 done, 1 Kafka refused or the topics do not fit together (the messa
 missing.
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Annotated
 
 import confluent_kafka
@@ -16,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.explained import explained
 from pipeline.serve.client import quiet
 from pipeline.settings import Settings
 from pipeline.stream.admin import REQUEST_SECONDS, TopicsError, ensure_topics
 from pipeline.topics import ALL
 
-FAILED, SOME_MISSING = 1, 3
+SOME_MISSING = 3
 EXPECTED = (NoKafkaError, TopicsError, confluent_kafka.KafkaException)
 """What an operator can do something about; each says what."""
 
@@ -60,7 +59,7 @@ class TopicLine(msgspec.Struct):
 @app.command(epilog=CREATE_EXAMPLES)
 def create(as_json: Json = False) -> None:
     """Create the topics that are missing, all with one number of partitions; workers do the same when they start."""
-    with _explained():
+    with explained(EXPECTED):
         created = sorted(ensure_topics(connected(Settings())))
     if as_json:
         typer.echo(msgspec.json.encode({"created": created}))
@@ -73,7 +72,7 @@ def create(as_json: Json = False) -> None:
 @app.command(epilog=LS_EXAMPLES)
 def ls(as_json: Json = False) -> None:
     """List the topics of this deployment: partitions, clean-up, and what keys and values are."""
-    with _explained():
+    with explained(EXPECTED):
         lines = _lines(connected(Settings()))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(lines), indent=2))
@@ -101,13 +100,3 @@ def _print(lines: list[TopicLine]) -> None:
     for line in lines:
         table.add_row(line.name, str(line.partitions or "missing"), line.cleanup, line.key, line.value)
     Console(highlight=False, markup=False).print(table)
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """An error that the operator can mend is one line; any other keeps its traceback."""
-    try:
-        yield
-    except EXPECTED as error:
-        typer.echo(f"stitchline: {error}", err=True)
-        raise typer.Exit(FAILED) from error

@@ -16,6 +16,7 @@ import confluent_kafka
 import typer
 
 from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.explained import FAILED, explained
 from pipeline.local.kafka import LocalKafka
 from pipeline.local.process import ServerError
 from pipeline.obs.http import AddressError
@@ -29,7 +30,6 @@ from pipeline.stream.dlq import LossBreakerTripped
 from pipeline.stream.registry import RegistryError
 from pipeline.stream.supervisor import Supervisor, WorkersKeepDyingError
 
-FAILED = 1
 END_GRACE_S = 10.0
 STANDARD_INPUT = 0
 EXPECTED = (
@@ -59,7 +59,7 @@ def worker(
 ) -> None:
     """Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions."""
     chosen = {"stages": stages, "worker_id": worker_id, "http_port": http_port}
-    with _explained():
+    with explained(EXPECTED):
         settings = connected(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
         configure(settings.log_level)
         if supervised:
@@ -75,7 +75,7 @@ def up(
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
-    with _explained(), kafka_for(Settings()) as settings:
+    with explained(EXPECTED), kafka_for(Settings()) as settings:
         configure(settings.log_level)
         typer.echo(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
@@ -92,16 +92,6 @@ def kafka_for(settings: Settings) -> Iterator[Settings]:
             yield settings.model_copy(update={"bootstrap_servers": local.bootstrap_servers})
         return
     yield found
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """An error that the operator can mend is one line; any other keeps its traceback."""
-    try:
-        yield
-    except EXPECTED as error:
-        typer.echo(f"stitchline: {error}", err=True)
-        raise typer.Exit(FAILED) from error
 
 
 def _end_with_parent() -> None:
