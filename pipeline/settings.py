@@ -39,6 +39,13 @@ class Settings(BaseSettings):
     )
     commit_interval_ms: int = Field(150, ge=10, le=10_000, description="Time between two transactions.")
     catch_up_interval_ms: int = Field(1000, ge=10, le=10_000, description="The same while the worker is behind.")
+    timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Time between two looks at what has fallen due.")
+    refresh_interval_ms: int = Field(
+        86_400_000, ge=0, description="Profiles in whose windows anything is are published again this often; 0: never."
+    )
+    stream_lateness_ms: int = Field(
+        86_400_000, ge=0, description='With the clock "stream": how far behind the newest event timers are.'
+    )
     batch_records: int = Field(4000, ge=1, description="Most records handed to an agent at once.")
     commit_records: int = Field(20_000, ge=1, description="Consumed records that end a transaction early.")
     session_timeout_ms: int = Field(6000, ge=1000, description="Silence after which the group drops a worker.")

@@ -23,6 +23,7 @@ from connectors.sources.rejects import Rejects
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
 from pipeline.event.parse import Defaults
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
@@ -38,7 +39,6 @@ from pipeline.stream.simulate import Simulation
 from pipeline.stream.wire import Decoder
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
-from pipeline.trigger.rulebook import compile_rules
 
 FAILED, SOME_REJECTED = 1, 3
 EXPECTED = (MappingError, MissingColumnsError, OSError, NotAMomentError, RulesError, UnknownFormatError)
@@ -86,6 +86,14 @@ class _Run:
 
     def commit(self, position: Position) -> None:  # noqa: ARG002 - nothing to resume
         self._simulation.settle()
+        self._write()
+
+    def let_time_pass(self, moment_ms: int) -> None:
+        """Everything that falls due up to the moment profiles are read at, or else up to the newest event."""
+        self._simulation.advance(moment_ms or self._simulation.newest_ms())
+        self._write()
+
+    def _write(self) -> None:
         self._simulation.take(UPDATES)  # the profiles are written at the end, as they are then
         for line in self.lines.values():
             line.write(self._simulation)
@@ -163,6 +171,7 @@ def _run(  # noqa: PLR0917 - the command's options
                 job = Ingest(encode, run, path.name, _Watch(path, source, rejects, progress))
                 job.run(source, Position(), lambda: False)
                 totals["events"] += job.totals.delivered
+            run.let_time_pass(moment_ms)
             totals.update({name: line.count for name, line in run.lines.items()})
         totals["rejects"] = rejects.count
     totals["profiles"] = _write_profiles(simulation, rules, out / "profiles.ndjson", moment_ms)
@@ -171,9 +180,8 @@ def _run(  # noqa: PLR0917 - the command's options
 
 def _write_profiles(simulation: Simulation, rules: Rules, path: Path, moment_ms: int) -> int:
     """In the bytes of ``profile export``, so that the two files can be compared."""
-    compiled = compile_rules(rules.aggregates, rules.scores, rules.triggers)
     with path.open("wb") as file:
-        return write_ndjson(file, export_profiles(simulation.profiles(), compiled, moment_ms))
+        return write_ndjson(file, export_profiles(simulation.profiles(), compiled(rules), moment_ms))
 
 
 def _quarantined(record: MemoryRecord) -> dict[str, Any]:

@@ -105,6 +105,10 @@ PROFILES_UPDATED = Counter("stitchline_profiles_updated_total", "Profiles publis
 FORWARDED = Counter("stitchline_forwarded_total", "Late touches and ledgers sent on along leaf pointers.", ("what",))
 SEGMENT_CHANGES = Counter("stitchline_segment_changes_total", "Profiles that entered or left.", ("segment", "change"))
 ACTIONS = Counter("stitchline_actions_total", "CRM actions produced.", ("trigger",))
+TIMERS = Counter("stitchline_timers_total", "Profiles woken because something of theirs fell due.")
+TIMER_DELAY_SECONDS = Histogram(
+    "stitchline_timer_delay_seconds", "Time from the due time of a tick's first timer to the tick.", (), SLOW_SECONDS
+)
 
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     found for found in list(globals().values()) if isinstance(found, Definition)

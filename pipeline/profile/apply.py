@@ -8,11 +8,13 @@ from pipeline.profile.booking import Plan
 from pipeline.profile.filter import Scalar
 from pipeline.profile.ledger import Ledger, newer_trait
 from pipeline.profile.messages import Touch
+from pipeline.profile.ports import Booked
 from pipeline.profile.timeline import book_line
 
 
-def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> tuple[int, int]:
-    """Book one touch, in place. How many points at most it gave and took, over all scores."""
+def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
+    """Book one touch, in place, and say what that may change."""
+    marks = plan.marks.touch
     timestamp_ms, event_id = touch.timestamp_ms, touch.event_id
     ledger.touches += 1
     _book_ends(ledger, touch)
@@ -21,18 +23,23 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> tuple[int, int]:
         span = spans.get(identifier)
         if span is None:
             spans[identifier] = (timestamp_ms, timestamp_ms)
+            marks |= plan.marks.identifiers
         elif timestamp_ms > span[1]:
             spans[identifier] = (span[0], timestamp_ms)
         elif timestamp_ms < span[0]:
             spans[identifier] = (timestamp_ms, span[1])
+    if touch.traits:
+        marks |= plan.marks.traits
     for name, value in touch.traits.items():
         old = ledger.traits.get(name)
         new = (timestamp_ms, event_id, touch.channel, value)
         ledger.traits[name] = new if old is None or timestamp_ms > old[0] else newer_trait(old, new)
     if "consent" in touch.context:
+        marks |= plan.marks.consent
         _book_consent(ledger, touch, touch.context["consent"])
     book_line(ledger.timeline, touch)
-    return plan.book(ledger, touch)
+    booked = plan.book(ledger, touch)
+    return Booked(booked.given, booked.taken, booked.marks | marks) if marks else booked
 
 
 def _book_ends(ledger: Ledger, touch: Touch) -> None:

@@ -1,7 +1,7 @@
 """Booking: the rules compiled into a dispatch by event, so that a touch costs O(rules it matches)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -14,6 +14,7 @@ from pipeline.profile.kinds.kind import MILLIONTHS, Kind
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.occurrences import Grain, Occurrences, count
+from pipeline.profile.ports import Booked
 from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import window
 
@@ -32,6 +33,28 @@ class Counted(NamedTuple):
     grain: Grain
     points: int
     """What a match adds to its score at most, or takes from it."""
+    score: str = ""
+    """The score it adds to."""
+
+
+def score_key(score: str) -> str:
+    """What decisions that read a score are marked by."""
+    return f"score:{score}"
+
+
+class Marks(NamedTuple):
+    """Which decisions read what a touch may change: bit sets, as the decider numbers its decisions."""
+
+    of: Mapping[str, int]
+    """By booking key (``kind:name``) of an aggregate, or :func:`score_key`."""
+    touch: int = 0
+    """Those that read when or from where the newest touch was: every touch may change them."""
+    traits: int = 0
+    consent: int = 0
+    identifiers: int = 0
+
+
+NO_MARKS: Final = Marks({})
 
 
 class _Aggregate:
@@ -39,11 +62,12 @@ class _Aggregate:
 
     points: Final = 0
 
-    def __init__(self, rule: AggregateRule) -> None:
+    def __init__(self, rule: AggregateRule, marks: Marks) -> None:
         kind = KINDS[rule.kind]
         self.tests: tuple[Test, ...] = rule.filter.tests()
         self._add = kind.add
         self._key = f"{rule.kind}:{rule.name}"
+        self.marks = marks.of.get(self._key, 0)
         self._by_currency = rule.field == AMOUNT
         self._cell = lifter(kind, rule.field)
         tiers = {w.tier for w in map(window, rule.windows) if w.tier is not None}
@@ -70,9 +94,9 @@ class _Aggregate:
 class _Occurrence:
     """Books one counted rule."""
 
-    def __init__(self, rule: Counted) -> None:
+    def __init__(self, rule: Counted, marks: Marks) -> None:
         self.tests: tuple[Test, ...] = rule.filter.tests()
-        self.points = rule.points
+        self.points, self.marks = rule.points, marks.of.get(score_key(rule.score), 0)
         self._name, self._grain = rule.name, rule.grain
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
@@ -86,28 +110,32 @@ class _Occurrence:
 class Plan:
     """The compiled rules. The only thing it remembers between touches is which rules an event name may match."""
 
-    def __init__(self, aggregates: Sequence[AggregateRule], counted: Sequence[Counted]) -> None:
+    def __init__(
+        self, aggregates: Sequence[AggregateRule], counted: Sequence[Counted], marks: Marks = NO_MARKS
+    ) -> None:
+        self.marks = marks
         rules: list[tuple[Filter, _Aggregate | _Occurrence]] = []
-        rules += [(rule.filter, _Aggregate(rule)) for rule in aggregates]
-        rules += [(rule.filter, _Occurrence(rule)) for rule in counted]
+        rules += [(rule.filter, _Aggregate(rule, marks)) for rule in aggregates]
+        rules += [(rule.filter, _Occurrence(rule, marks)) for rule in counted]
         self._rules = tuple(rules)
         self._dispatch: dict[tuple[str, str, str], tuple[_Aggregate | _Occurrence, ...]] = {}
 
-    def book(self, ledger: Ledger, touch: Touch) -> tuple[int, int]:
-        """Book the touch under every rule it matches. How many points at most it gave and took, over all scores."""
-        given = taken = 0
+    def book(self, ledger: Ledger, touch: Touch) -> Booked:
+        """Book the touch under every rule it matches, and say what that may change."""
+        given = taken = marks = 0
         for booking in self._matching(touch):
             for test in booking.tests:
                 if not test(touch):
                     break
             else:
                 booking.book(ledger, touch)
+                marks |= booking.marks
                 points = booking.points
                 if points > 0:
                     given += points
                 elif points < 0:
                     taken -= points
-        return given, taken
+        return Booked(given, taken, marks)
 
     def _matching(self, touch: Touch) -> tuple[_Aggregate | _Occurrence, ...]:
         key = (touch.channel, touch.type, touch.name)

@@ -1,15 +1,16 @@
 """PROFILE: touches into ledgers, ledgers to their owners, profiles out.
 
-Per message: 1. find out who owns the leaf; 2. forward what is not ours; 3. re-arm triggers; 4. book the touch or take
-the ledger; 5. fire triggers. Per profile touched, once per commit: 6. publish it.
+Per message: 1. find out who owns the leaf; 2. forward what is not ours; 3. live through what fell due; 4. book the
+touch or take the ledger; 5. decide what follows. Per profile changed, once per commit: 6. publish it; 7. set its timer.
 
 **Ownership.** A row's pointer to a leaf names its owner from a seq on, and a higher seq always wins. A message that
 says it was sent to us as the owner at a seq (a forwarded touch, a carried ledger) is as good as the move itself, which
 may still be under way. What arrives for another's leaf goes to its owner with the pointer's seq, which is then
 higher than the message's own: along every chain the seq rises, so every chain ends, at the owner with the highest.
 
-**Time.** Triggers are looked at per touch, at the latest of ``now_ms`` and the profile's own newest event time. With
-``now_ms`` 0 (a replay) the outcome depends on the order of touches alone, not on how they were cut into batches.
+**Time.** Decisions fall per touch, at the latest of ``now_ms``, the profile's own newest event time and its latest
+decision; what falls due in between is decided for its due time first. With ``now_ms`` 0 (a replay) the outcome depends
+on the order of touches alone, not on how they were cut into batches.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,17 +22,20 @@ from pipeline.event.ports import Table
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
-from pipeline.profile.row import ProfileRow
+from pipeline.profile.refresh import refresh_due_ms
+from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.profile.rulebook import Rulebook
 
 Message: TypeAlias = Touch | Move | Carry
 Forward: TypeAlias = tuple[str, Touch | Carry]
 """(profile id, message): goes out on the touches topic, keyed by the profile id."""
+Timer: TypeAlias = tuple[int, str]
+"""(due time in ms, profile id)."""
 
 ACTIVE: Final = "active"
 MERGED: Final = "merged"
-NO_POINTS: Final = (0, 0)
 
 
 class ProfileEffects(NamedTuple):
@@ -47,7 +51,7 @@ class Applied(NamedTuple):
     """A batch booked and not yet published."""
 
     forwards: list[Forward]
-    actions: list[dict[str, Any]]
+    decided: Decided
     changed: dict[str, None]
     """Profile ids to evaluate before the commit, in the order they first changed."""
 
@@ -55,18 +59,27 @@ class Applied(NamedTuple):
 class ProfileLogic:
     """The pure half of the PROFILE stage, over the rows of one partition."""
 
-    def __init__(self, rules: Rulebook, profiles: Table[ProfileRow]) -> None:
-        self._rules, self._profiles = rules, profiles
+    def __init__(
+        self, rules: Rulebook, profiles: Table[ProfileRow], timers: Timers | None = None, refresh_ms: int = 0
+    ) -> None:
+        """``timers`` None: nothing wakes profiles. ``refresh_ms``: see :mod:`pipeline.profile.refresh`; 0: never."""
+        self._rules, self._profiles, self._timers, self._refresh_ms = rules, profiles, timers, refresh_ms
 
     def on_batch(self, messages: Sequence[tuple[str, Message]], now_ms: int) -> ProfileEffects:
         """Book a batch and publish every profile it changed, once."""
         applied = self.apply(messages, now_ms)
         published = self.evaluate(applied.changed, now_ms)
-        return published._replace(forwards=applied.forwards, actions=applied.actions + published.actions)
+        decided = applied.decided
+        return ProfileEffects(
+            applied.forwards,
+            published.updates,
+            decided.segment_changes + published.segment_changes,
+            decided.actions + published.actions,
+        )
 
     def apply(self, messages: Iterable[tuple[str, Message]], now_ms: int) -> Applied:
         """Book a batch. Publishing is left to :meth:`evaluate`, at the latest before the commit."""
-        applied = Applied([], [], {})
+        applied = _nothing_yet()
         rows: dict[str, ProfileRow] = {}
         for profile_id, message in messages:
             row = rows.get(profile_id)
@@ -75,15 +88,28 @@ class ProfileLogic:
             if isinstance(message, Touch):
                 self._touch(profile_id, row, message, now_ms, applied)
             elif isinstance(message, Move):
-                self._move(profile_id, row, message, applied)
+                self._move(profile_id, row, message, now_ms, applied)
             else:
                 self._carry(profile_id, row, message, now_ms, applied)
         for profile_id, row in rows.items():
             self._profiles.put(profile_id, row)
         return applied
 
+    def on_time(self, timers: Iterable[Timer], now_ms: int) -> Applied:
+        """Live through what is due of the profiles whose timers are; an entry that was superseded wakes nobody."""
+        applied = _nothing_yet()
+        for due_ms, profile_id in timers:
+            row = self._profiles.get(profile_id)
+            if row is not None and row.timer_ms == due_ms:
+                row.timer_ms, as_of_ms = 0, row.moment(now_ms)
+                self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
+                row.decided_ms = as_of_ms
+                self._profiles.put(profile_id, row)
+                applied.changed[profile_id] = None
+        return applied
+
     def evaluate(self, profile_ids: Iterable[str], now_ms: int) -> ProfileEffects:
-        """Publish profiles as they are at the latest of ``now_ms`` and their own newest event time."""
+        """Publish profiles as they are at the latest of ``now_ms``, their newest event time and their last decision."""
         effects = ProfileEffects([], [], [], [])
         for profile_id in profile_ids:
             row = self._profiles.get(profile_id)
@@ -97,29 +123,31 @@ class ProfileLogic:
         if owner != profile_id:
             applied.forwards.append((owner, msgspec.structs.replace(touch, seq=row.pointers[leaf][0])))
             return
-        as_of_ms = max(now_ms, row.latest_ms(), touch.timestamp_ms)
-        watcher = self._rules.watcher
-        watcher.before(row, as_of_ms)
+        as_of_ms = max(row.moment(now_ms), touch.timestamp_ms)
+        decider = self._rules.decider
+        decider.pass_time(profile_id, row, as_of_ms, applied.decided)
         ledger = row.leaves.get(leaf)
         if ledger is None:
             ledger = row.leaves[leaf] = Ledger()
-        points = apply_touch(self._rules.plan, ledger, touch)
-        if points != NO_POINTS:
-            applied.actions.extend(watcher.after(profile_id, row, as_of_ms, points))
+        booked = apply_touch(self._rules.plan, ledger, touch)
+        decider.touched(profile_id, row, as_of_ms, booked, applied.decided)
         applied.changed[profile_id] = None
 
-    def _move(self, profile_id: str, row: ProfileRow, move: Move, applied: Applied) -> None:
+    def _move(self, profile_id: str, row: ProfileRow, move: Move, now_ms: int, applied: Applied) -> None:
         leaf, seq, target = move.leaf, move.seq, move.target
         if seq <= row.pointers.get(leaf, (0, ""))[0]:
             return
         row.pointers[leaf] = (seq, target)
         if target == profile_id:
             return
-        ledger = row.leaves.pop(leaf, None)
+        ledger = row.leaves.get(leaf)
         if ledger is not None:
-            row.unwatch()
+            as_of_ms = row.moment(now_ms)
+            self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
+            del row.leaves[leaf]
             carried = msgspec.Raw(encode_ledger(ledger))
             applied.forwards.append((target, Carry(row.tenant, leaf, target, seq, carried)))
+            self._rules.decider.parted(profile_id, row, as_of_ms, applied.decided)
             applied.changed[profile_id] = None
 
     def _carry(self, profile_id: str, row: ProfileRow, carry: Carry, now_ms: int, applied: Applied) -> None:
@@ -129,26 +157,44 @@ class ProfileLogic:
             further = msgspec.structs.replace(carry, target=owner, seq=row.pointers[leaf][0])
             applied.forwards.append((owner, further))
             return
-        ledger, held = decode_ledger(carry.ledger), row.leaves.get(leaf)
+        decider, ledger = self._rules.decider, decode_ledger(carry.ledger)
+        as_of_ms = max(row.moment(now_ms), ledger.last[0] if ledger.last else 0)
+        decider.pass_time(profile_id, row, as_of_ms, applied.decided)
+        held = row.leaves.get(leaf)
         row.leaves[leaf] = ledger if held is None else merge(held, ledger)
-        as_of_ms = max(now_ms, row.latest_ms())
-        applied.actions.extend(self._rules.watcher.joined(profile_id, row, as_of_ms))
+        decider.joined(profile_id, row, as_of_ms, applied.decided)
         applied.changed[profile_id] = None
 
     def _publish(self, profile_id: str, row: ProfileRow, now_ms: int, effects: ProfileEffects) -> None:
-        as_of_ms = max(now_ms, row.latest_ms())
+        as_of_ms = row.moment(now_ms)
         if row.leaves:
-            watcher = self._rules.watcher
-            watcher.before(row, as_of_ms)
-            effects.actions.extend(watcher.after(profile_id, row, as_of_ms, NO_POINTS))
+            decided = Decided(effects.actions, effects.segment_changes)
+            self._rules.decider.pass_time(profile_id, row, as_of_ms, decided)
             row.status, row.version = ACTIVE, row.version + 1
             effects.updates.append(update_of(profile_id, row, self._rules, as_of_ms))
+            self._set_timer(profile_id, row, as_of_ms)
         elif row.status == ACTIVE and (target := row.successor(profile_id)):
             row.status, row.version = MERGED, row.version + 1
             effects.updates.append(merged_record(profile_id, row, target, as_of_ms))
         else:
             return
         self._profiles.put(profile_id, row)
+
+    def _set_timer(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> None:
+        """Have the profile woken when it next has something to decide or is to be published again.
+
+        An entry that would come too early stays: when it comes, it finds what is due then. So most touches set none.
+        """
+        if self._timers is None:
+            return
+        due_ms = min(row.due_ms, refresh_due_ms(as_of_ms, row.latest_ms(), self._refresh_ms))
+        if due_ms < FOREVER and (row.timer_ms == 0 or due_ms < row.timer_ms):
+            row.timer_ms = due_ms
+            self._timers.schedule(due_ms, profile_id)
+
+
+def _nothing_yet() -> Applied:
+    return Applied([], Decided([], []), {})
 
 
 def _owner(profile_id: str, row: ProfileRow, leaf: str, seq: int) -> str:

@@ -1,7 +1,7 @@
-"""What the profile asks of the packages above it: scores to publish and triggers to fire, without knowing how."""
+"""What the profile asks of the packages above it and of the shell: scores, decisions, timers, without knowing how."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.row import ProfileRow
@@ -37,21 +37,58 @@ class Scorer(Protocol):
         """Every score, in the order of their names."""
         ...
 
+    def grade(self, values: Mapping[str, float]) -> str:
+        """Letter and digit of the scores' values, as ``A1``; "" if the rules declare no grades."""
+        ...
 
-class Watcher(Protocol):
-    """Keeps the episodes of triggers in a profile's ledgers, and says which actions follow.
 
-    What it may skip until when, it notes in the row (``rearm_due_ms``, ``headroom``).
+class Booked(NamedTuple):
+    """What booking a touch touched, for who decides what follows."""
+
+    given: int
+    """Points at most, over all scores."""
+    taken: int
+    marks: int
+    """Bit set of the decisions that may come out differently now, as the :class:`Decider` numbers them."""
+
+
+NOTHING_BOOKED: Final = Booked(0, 0, 0)
+
+
+class Decided(NamedTuple):
+    """What follows from decisions, in the order in which they fell. Records, ready for their topics."""
+
+    actions: list[dict[str, Any]]
+    segment_changes: list[dict[str, Any]]
+
+
+class Decider(Protocol):
+    """Keeps segments and triggers of a profile, and says what follows. State is in the row and its ledgers alone.
+
+    Time passes in steps: what is due is decided for its due time, in order, before anything later happens. So the
+    outcome does not depend on when somebody looked. What need not be looked at until when, the row notes.
     """
 
-    def before(self, row: ProfileRow, as_of_ms: int) -> None:
-        """Time has passed: close the episodes whose score has fallen below the low mark."""
+    def pass_time(self, profile_id: str, row: ProfileRow, until_ms: int, decided: Decided) -> None:
+        """Live through everything that falls due up to a moment."""
         ...
 
-    def after(self, profile_id: str, row: ProfileRow, as_of_ms: int, points: tuple[int, int]) -> list[dict[str, Any]]:
-        """Points were given and taken: open the episodes whose score has reached the high mark; one action each."""
+    def touched(self, profile_id: str, row: ProfileRow, as_of_ms: int, booked: Booked, decided: Decided) -> None:
+        """A touch was booked: decide what it may have changed."""
         ...
 
-    def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
-        """A ledger came: of several open episodes of one trigger one leads, the others duplicate it; or one opens."""
+    def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
+        """A ledger came: of several open episodes of one trigger one leads, the others duplicate it."""
+        ...
+
+    def parted(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
+        """A ledger went; perhaps it was the last."""
+        ...
+
+
+class Timers(Protocol):
+    """Wakes profiles. An entry is kept until it is due; the shell hands what is due to ``ProfileLogic.on_time``."""
+
+    def schedule(self, due_ms: int, profile_id: str) -> None:
+        """Wake the profile at that time."""
         ...

@@ -18,7 +18,7 @@ def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) 
     """The record of an active profile as it is at ``as_of_ms``."""
     ledgers = row.ledgers()
     first, last = first_touch(ledgers), last_touch(ledgers)
-    traits = traits_of(ledgers)
+    traits, scores = traits_of(ledgers), rules.scorer.values(ledgers, as_of_ms)
     return {
         "tenant": row.tenant,
         "profile_id": profile_id,
@@ -31,9 +31,9 @@ def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) 
         "identifiers": identifier_names(ledgers),
         "traits": json_text({name: trait[3] for name, trait in traits.items()}) if traits else "{}",
         "aggregates": rules.totals.read(ledgers, as_of_ms),
-        "scores": rules.scorer.values(ledgers, as_of_ms),
-        "grade": "",
-        "segments": [],
+        "scores": scores,
+        "grade": rules.scorer.grade(scores),
+        "segments": segments_of(row),
         "first_touch": _touch(first),
         "last_touch": _touch(last),
         "consent": consent_text(ledgers),
@@ -61,6 +61,11 @@ def merged_record(profile_id: str, row: ProfileRow, target: str, as_of_ms: int) 
         "last_touch": _NO_TOUCH,
         "consent": "{}",
     }
+
+
+def segments_of(row: ProfileRow) -> list[str]:
+    """The segments the profile is in, sorted, as last decided."""
+    return sorted(name for name, held in row.segments.items() if held.inside) if row.segments else []
 
 
 def json_text(value: dict[str, Any]) -> str:

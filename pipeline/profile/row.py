@@ -9,8 +9,21 @@ from pipeline.profile.ledger import Ledger
 
 ROW_FORMAT: Final = 1
 
+FOREVER: Final = 1 << 60
+"""Later than any moment, in milliseconds; also more than any points: what is due then is not due."""
+
 Pointer: TypeAlias = tuple[int, str]
 """(seq, profile id): the leaf's owner from that seq on. A higher seq always wins."""
+
+
+class Membership(msgspec.Struct, array_like=True, gc=False):
+    """How a profile stands towards one segment. Kept only to tell changes: the ledgers and the moment decide."""
+
+    inside: bool = False
+    due_ms: int = FOREVER
+    """Before this moment it cannot change unless a touch or a ledger comes."""
+    changes: int = 0
+    """How often it was entered and left: what the id of a change is made of."""
 
 
 class ProfileRow(msgspec.Struct, array_like=True, gc=False):
@@ -25,15 +38,26 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     version: int = 0
     """Publications so far."""
     watched_by: int = 0
-    """Fingerprint of the rules that ``rearm_due_ms`` and ``headroom`` were computed by."""
-    rearm_due_ms: int = 0
-    """No open episode can close before this moment, unless points are taken."""
+    """Fingerprint of the rules by which it was last decided what is due when."""
+    triggers_due_ms: int = 0
+    """No trigger can fire or re-arm before this moment, unless points, traits or a ledger come or go."""
     headroom: int = 0
-    """No trigger can fire before this many points more are given; at or below 0: look."""
+    """No score can reach a mark that matters before this many points more are given; at or below 0: look."""
+    segments: dict[str, Membership] = {}
+    due_ms: int = 0
+    """Before this moment time alone decides nothing here: the least of all dues. 0: look at everything."""
+    decided_ms: int = 0
+    """The latest moment that anything was decided for. Decisions never go back behind it."""
+    timer_ms: int = 0
+    """Due time of the profile's entry among the timers; 0: it has none."""
 
     def unwatch(self) -> None:
-        """What was said of triggers holds no more: a ledger came or went."""
-        self.rearm_due_ms = self.headroom = 0
+        """What was said of times and headroom holds no more: rules changed, or a ledger came or went."""
+        self.triggers_due_ms = self.headroom = self.due_ms = 0
+
+    def moment(self, now_ms: int) -> int:
+        """The moment to decide for: now, but neither before the newest touch nor before what was decided already."""
+        return max(now_ms, self.decided_ms, self.latest_ms())
 
     def ledgers(self) -> list[Ledger]:
         """The ledgers in the order of their leaves, so that what is computed from them has one order."""

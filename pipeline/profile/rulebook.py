@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pipeline.profile.aggregates import Reader, Totals
 from pipeline.profile.booking import Counted, Plan
-from pipeline.profile.ports import Scorer, Watcher
+from pipeline.profile.ports import Decider, Scorer
 from pipeline.profile.rules import AggregateRule
 
 
@@ -16,12 +16,12 @@ class Rulebook(NamedTuple):
     readers: tuple[Reader, ...]
     totals: Totals
     scorer: Scorer
-    watcher: Watcher
+    decider: Decider
 
 
 def rulebook(
-    aggregates: Sequence[AggregateRule], counted: Sequence[Counted], scorer: Scorer, watcher: Watcher
+    aggregates: Sequence[AggregateRule], counted: Sequence[Counted], scorer: Scorer, decider: Decider
 ) -> Rulebook:
     """Compile the profile's own rules, beside what the packages above provide."""
     readers = tuple(Reader(rule) for rule in aggregates)
-    return Rulebook(Plan(aggregates, counted), readers, Totals(readers), scorer, watcher)
+    return Rulebook(Plan(aggregates, counted), readers, Totals(readers), scorer, decider)

@@ -15,7 +15,9 @@ def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
     """What each field says of itself, in one line of Markdown; fields without a docstring are left out."""
     found: dict[str, str] = {}
     for part in reversed(PARTS.get(struct, (struct,))):
-        found |= _docs(part)
+        for each in reversed(part.__mro__):
+            if issubclass(each, msgspec.Struct) and each is not msgspec.Struct:
+                found |= _docs(each)
     return found
 
 

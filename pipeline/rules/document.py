@@ -22,8 +22,8 @@ MAX_VALUES: Final = 50_000
 """Aliases of aliases can make billions of values out of ten lines."""
 _TAG: Final = "tag:yaml.org,2002:"
 _TAGS: Final = frozenset({"str", "int", "float", "bool", "null", "timestamp", "merge", "value"})
-_INT: Final = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-_FLOAT: Final = re.compile(r"[-+]?[0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?")
+_INT: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,30})")
+_FLOAT: Final = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -111,10 +111,11 @@ class _Reader:
             return None
         if tag == "bool" and raw.lower() in {"true", "false"}:
             return raw.lower() == "true"
-        if tag == "int" and _INT.fullmatch(raw):
-            return int(raw)
-        if tag == "float" and _FLOAT.fullmatch(raw):
-            return float(raw.replace("_", ""))
+        digits = raw.replace("_", "")
+        if tag == "int" and _INT.fullmatch(digits):
+            return int(digits)
+        if tag == "float" and _FLOAT.fullmatch(digits):
+            return float(digits)
         return raw
 
 

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from pipeline.profile.duration import DAY_MS
 from pipeline.profile.occurrences import WIDTH_MS
+from pipeline.profile.row import FOREVER
 from pipeline.score.decay import GRID
 from pipeline.score.rules import ScoreRule
 
@@ -23,6 +24,8 @@ class Rate(NamedTuple):
     """The shortest of the rules that give points."""
     step_ms: int
     """The widest bucket in which occurrences age."""
+    beat_ms: int
+    """The narrowest bucket of all rules that fade: at its boundaries alone the score changes. 0: it never does."""
 
 
 def rate_of(rules: Sequence[ScoreRule]) -> Rate:
@@ -32,6 +35,7 @@ def rate_of(rules: Sequence[ScoreRule]) -> Rate:
         len(rules) + 1,
         min([rule.half_life_ms for rule in fading], default=_NEVER_MS),
         max([WIDTH_MS[rule.grain] for rule in fading], default=0),
+        min([WIDTH_MS[rule.grain] for rule in rules if rule.half_life_ms], default=0),
     )
 
 
@@ -65,3 +69,20 @@ class Outlook(NamedTuple):
         if above <= 1:
             return 0
         return max(0, min(DAY_MS, int(self.rate.half_life_ms * math.log2(above)) - self.rate.step_ms))
+
+    def may_fall_ms(self, mark: float, as_of_ms: int) -> int:
+        """The first moment after ``as_of_ms`` at which time alone may have brought the score below ``mark``."""
+        return self._beat(as_of_ms + self.stays_above_ms(mark), as_of_ms) if self.gained else FOREVER
+
+    def may_reach_ms(self, mark: float, as_of_ms: int) -> int:
+        """The first moment at which time alone may have brought the score up to ``mark``, as what was taken fades."""
+        if not self.lost or (self.gained + self.rate.rules) / GRID < mark:
+            return FOREVER
+        return self._beat(as_of_ms, as_of_ms)
+
+    def _beat(self, not_before_ms: int, as_of_ms: int) -> int:
+        """The first boundary after ``as_of_ms``, and not before the other moment, at which the score can change."""
+        beat_ms = self.rate.beat_ms
+        if not beat_ms:
+            return FOREVER
+        return max(-(-not_before_ms // beat_ms), as_of_ms // beat_ms + 1) * beat_ms

@@ -5,11 +5,14 @@ from typing import Final
 import msgspec
 
 from pipeline.profile.duration import DAY_MS, HOUR_MS
-from pipeline.profile.filter import Filter
+from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.occurrences import Grain
 from pipeline.profile.rules import unique
 
 ENGAGEMENT: Final = "engagement"
+FIT: Final = "fit"
+LETTERS: Final = "ABCD"
+DIGITS: Final = "1234"
 _LONGEST_BY_HOUR_MS: Final = 14 * DAY_MS
 
 
@@ -65,17 +68,71 @@ class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(msg)
 
 
+class FitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Points for who somebody is, as their traits say. They do not fade."""
+
+    name: str
+    points: int
+    """Negative for what speaks against a customer."""
+    where: tuple[Condition, ...] = ()
+    """Conditions on ``traits.…``, which must all hold."""
+    score: str = FIT
+    group: str = ""
+    """Rules of one group share its cap."""
+
+    def __post_init__(self) -> None:
+        if self.points == 0:
+            msg = f"fit rule {self.name!r} gives 0 points: leave it out, or give points"
+            raise ValueError(msg)
+        if not self.where:
+            msg = f"where of fit rule {self.name!r} is missing: add a condition, as in field: traits.country"
+            raise ValueError(msg)
+        for condition in self.where:
+            if not condition.field.startswith("traits."):
+                msg = f"where of fit rule {self.name!r} names {condition.field!r}: write traits. and the trait's name"
+                raise ValueError(msg)
+
+
+class Grades(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One mark for both: a letter for who somebody is, a digit for what they do, from A1 (best) to D4."""
+
+    letters: tuple[float, float, float] = (75, 50, 25)
+    """From so many points of the fit score on: A, B, C; below the last, D."""
+    digits: tuple[float, float, float] = (70, 40, 15)
+    """From so many points of the engagement score on: 1, 2, 3; below the last, 4."""
+    fit: str = FIT
+    engagement: str = ENGAGEMENT
+
+    def __post_init__(self) -> None:
+        for name, steps in (("letters", self.letters), ("digits", self.digits)):
+            if not steps[0] > steps[1] > steps[2]:
+                msg = f"{name} of grades do not fall: write the best first, as in [75, 50, 25]"
+                raise ValueError(msg)
+
+
 class ScoreRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file ``scores.yaml``."""
 
     scores: tuple[ScoreRule, ...] = ()
     groups: tuple[ScoreGroup, ...] = ()
+    fit: tuple[FitRule, ...] = ()
+    grades: Grades | None = None
 
     def __post_init__(self) -> None:
-        unique("score rule", [rule.name for rule in self.scores])
+        every: tuple[ScoreRule | FitRule, ...] = (*self.scores, *self.fit)
+        unique("score rule", [rule.name for rule in every])
         unique("score group", [group.name for group in self.groups])
         known = {group.name for group in self.groups}
-        for rule in self.scores:
+        for rule in every:
             if rule.group and rule.group not in known:
                 msg = f"score rule {rule.name!r} names group {rule.group!r}: declare it under groups, with max_points"
+                raise ValueError(msg)
+        mixed = {rule.score for rule in self.scores} & {rule.score for rule in self.fit}
+        if mixed:
+            msg = f"score {min(mixed)!r} has rules for behaviour and for fit: keep them apart, grades join them"
+            raise ValueError(msg)
+        names = {rule.score for rule in every}
+        for name in (self.grades.fit, self.grades.engagement) if self.grades else ():
+            if name not in names:
+                msg = f"grades name the score {name!r}: no rule gives it points"
                 raise ValueError(msg)

@@ -1,6 +1,6 @@
 """Scores with their contributions: each score is, by definition, the sum of what its rules and caps contribute."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pipeline.profile.booking import Counted
@@ -9,6 +9,7 @@ from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import Occurrences
 from pipeline.profile.ports import Contribution, Score
 from pipeline.score.decay import GRID, WEIGHT, Weigher
+from pipeline.score.fit import Fit, grade
 from pipeline.score.outlook import Outlook, rate_of
 from pipeline.score.rules import ScoreRule, ScoreRules
 
@@ -38,16 +39,21 @@ class Scores:
     """Reads every score of the rules: the same touches and moment give the same floats, in any order of arrival.
 
     ``as_of_ms`` must not be before the newest touch. A profile has occurrences of few of the rules, so reading goes
-    through its occurrences, not through the rules.
+    through its occurrences, not through the rules. Scores of fit rules are read from traits, beside those of behaviour.
     """
 
     def __init__(self, rules: ScoreRules) -> None:
         self._rules = {rule.name: _Rule(rule, place) for place, rule in enumerate(rules.scores)}
-        self._names = tuple(sorted({rule.score for rule in rules.scores}))
+        self._fit, self._grades = Fit(rules.fit), rules.grades
+        self.fit_names = frozenset(rule.score for rule in rules.fit)
+        """Scores that change with traits, not with points given and taken."""
+        self._names = tuple(sorted({rule.score for rule in rules.scores} | self.fit_names))
         self._zeros = dict.fromkeys(self._names, 0)
         self._caps = {group.name: group.max_points * GRID for group in rules.groups}
         self._rates = {name: rate_of([rule for rule in rules.scores if rule.score == name]) for name in self._names}
-        self.counted = tuple(Counted(rule.name, rule.filter, rule.grain, rule.points) for rule in rules.scores)
+        self.counted = tuple(
+            Counted(rule.name, rule.filter, rule.grain, rule.points, rule.score) for rule in rules.scores
+        )
         """What the ledgers must count for these scores."""
 
     def names(self) -> tuple[str, ...]:
@@ -76,6 +82,12 @@ class Scores:
                 groups[at] = groups.get(at, 0) + points
             else:
                 totals[rule.score] += points
+        for fit, points in self._fit.matching(ledgers) if self.fit_names else ():
+            if fit.group:
+                at = fit.score, fit.group
+                groups[at] = groups.get(at, 0) + points
+            else:
+                totals[fit.score] += points
         for (score, group), points in groups.items():
             totals[score] += _clamp(points, self._caps[group])
         return {name: total / GRID for name, total in totals.items()}
@@ -91,6 +103,11 @@ class Scores:
         """One score, as :meth:`read` gives it."""
         return _score(name, self._terms(ledgers, as_of_ms)[name])
 
+    def grade(self, values: Mapping[str, float]) -> str:
+        """Letter and digit of scores as :meth:`values` gives them; "" if the rules declare no grades."""
+        grades = self._grades
+        return grade(grades, values[grades.fit], values[grades.engagement]) if grades else ""
+
     def _terms(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, list[Term]]:
         """What contributes to each score: the rules that ever matched and the caps that act."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
@@ -100,9 +117,12 @@ class Scores:
             points = rule.points(parts, hour, day)
             total = parts[0].total if len(parts) == 1 else sum([part.total for part in parts])
             terms[rule.score].append((rule.name, rule.group, points, total))
-            if rule.group:
-                at = rule.score, rule.group
-                groups[at] = groups.get(at, 0) + points
+        for fit, points in self._fit.matching(ledgers):
+            terms[fit.score].append((fit.name, fit.group, points, 1))
+        for name, found in terms.items():
+            for _, group, points, _ in found:
+                if group:
+                    groups[name, group] = groups.get((name, group), 0) + points
         for (score, group), points in groups.items():
             excess = points - _clamp(points, self._caps[group])
             if excess:

@@ -21,6 +21,8 @@ SEEN_BLOCKS = "seen_blocks"
 
 PROFILES = "profiles"
 """PROFILE: profile id to its row of ledgers and pointers."""
+TIMERS = "timers"
+"""PROFILE: due time in ms (8 bytes, big-endian) + profile id to nothing: whom to wake when."""
 
 NODES = "nodes"
 """STITCH: ``tenant/identifier`` to its place in the union-find forest and the links kept with it."""

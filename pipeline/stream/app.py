@@ -126,6 +126,7 @@ async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
         wait = worker.seconds_to_commit()
         if wait <= 0:
             try:
+                worker.tick()
                 worker.commit()
             except Exception as error:  # noqa: BLE001 - the outcome is unknown; the next process rolls forward
                 worker.fail(error)

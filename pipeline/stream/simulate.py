@@ -20,7 +20,7 @@ from pipeline.stream.record import Clock
 from pipeline.stream.registry import FileIds
 from pipeline.stream.stages.base import Context, Stage
 from pipeline.stream.stages.intake import INTAKE
-from pipeline.stream.stages.profile import PROFILE
+from pipeline.stream.stages.profile import PROFILE, ProfileStage
 from pipeline.stream.stages.stitch import STITCH
 from pipeline.testing.log import MemoryLog, MemoryRecord
 from pipeline.testing.store import MemoryStore
@@ -60,9 +60,22 @@ class Simulation:
     def settle(self) -> None:
         """Run the stages until nothing is under way, committing after each round."""
         while self._round():
-            for stage in self._stages.values():
-                stage.before_commit()
-                stage.state.persist(stage.state.changes())
+            self._commit()
+
+    def newest_ms(self) -> int:
+        """Event time of the newest event that became a touch; 0 before the first."""
+        return cast("ProfileStage", self._stages[PROFILE.name]).newest_ms
+
+    def advance(self, now_ms: int) -> None:
+        """Let time pass up to a moment: everything due by then happens, as of when it was due."""
+        while sum(stage.tick(now_ms) for stage in self._stages.values()):
+            self._commit()
+            self.settle()
+
+    def _commit(self) -> None:
+        for stage in self._stages.values():
+            stage.before_commit()
+            stage.state.persist(stage.state.changes())
 
     def _round(self) -> bool:
         """Give every stage what waits for it; whether there was anything."""

@@ -93,6 +93,7 @@ class UnitOfWork:
         self._watchdog = Watchdog(PATIENCE_SECONDS, IN_VAIN)
         self._outlets: dict[Topic, _Outlet] = {}
         self._offsets: dict[tuple[str, int], int] = {}
+        self._positions: dict[tuple[str, int], int] = {}
         self.records = 0
         """Records consumed by the open transaction."""
         self._open = False
@@ -133,6 +134,22 @@ class UnitOfWork:
         self._offsets[topic, partition] = next_offset
         self.records += records
 
+    def stand_at(self, positions: Mapping[Any, int]) -> None:
+        """Partitions were assigned: where the group has committed each, by (topic, partition)."""
+        self._positions = dict(positions)
+
+    def stands(self, topic: str, partition: int) -> bool:
+        """Whether the group's position in a partition is known, so that :meth:`held` can be called."""
+        return (topic, partition) in self._positions
+
+    def held(self, topic: str, partition: int) -> None:
+        """The transaction holds records that nothing consumed led to: by time alone.
+
+        The position that the group has goes in once more, so that such a transaction is fenced like every other.
+        """
+        self._begin()
+        self._offsets.setdefault((topic, partition), self._positions[topic, partition])
+
     def commit(self, tasks: list[Any], group: Callable[[], Any]) -> Committed | None:
         """Make everything since the last commit durable; None if there is nothing.
 
@@ -161,6 +178,7 @@ class UnitOfWork:
         for state, rows in changes:
             if rows:
                 state.persist(rows)
+        self._positions.update(self._offsets)
         done = self._committed([state for state, rows in changes if rows])
         self._closed()
         return done

@@ -43,6 +43,10 @@ class Task:
         """Emit what is coalesced over the unit of work."""
         self.logic.before_commit()
 
+    def input(self, prefix: str) -> tuple[str, int]:
+        """One of the partitions that the task reads."""
+        return self.spec.inputs[0].of(prefix), self.partition
+
     def start_over(self) -> None:
         """The unit of work was aborted: nothing decoded may be kept."""
         self.logic = self.spec.build(self._context, self.partition, self._store)
@@ -67,7 +71,7 @@ class Worker(Owner):
         self._restoring: asyncio.Task[None] | None = None
         self._restored = False
         self._threads = ThreadPoolExecutor(RESTORE_THREADS, "restore")
-        self._committed_at = time.monotonic()
+        self._committed_at = self._ticked_at = time.monotonic()
         readers = {topic.of(settings.topic_prefix): spec.name for spec in specs for topic in spec.inputs}
         self._vitals = Vitals(metrics, settings.topic_prefix, readers)
         self._held: list[tuple[str, int]] = []
@@ -86,6 +90,19 @@ class Worker(Owner):
         self._vitals.took(stage, batch, time.perf_counter() - started)
         if self.unit.records >= self.settings.commit_records or self.seconds_to_commit() <= 0:
             self.commit()
+
+    def tick(self) -> None:
+        """Let tasks live through what has fallen due, within the open transaction, if it is time to look."""
+        now, interval = time.monotonic(), self.settings.timer_interval_ms / 1000
+        if now < self._ticked_at + interval:
+            return
+        self._ticked_at = now
+        for task in self.tasks.values():
+            if task.spec.has_timers:
+                place = task.input(self.settings.topic_prefix)
+                if self.unit.stands(*place) and task.logic.tick():
+                    self.unit.held(*place)
+                    self._ticked_at = now - interval  # perhaps there is more: look again after this commit
 
     def seconds_to_commit(self) -> float:
         """Time left of the commit interval, which is longer while there is more to fetch than was fetched.
@@ -187,7 +204,9 @@ class Worker(Owner):
         try:
             wanted = self._wanted(tps)
             self._held = [(spec.name, partition) for spec, partition in wanted]
-            self._vitals.assigned(await self._ends.committed(self.settings.application_id, tps))
+            positions = await self._ends.committed(self.settings.application_id, tps)
+            self.unit.stand_at(positions)
+            self._vitals.assigned(positions)
             await self._open_all(wanted, epoch)
         except Interrupted:
             return

@@ -1,19 +1,28 @@
 """CRM actions: what a rep is told, as the record of the CRM-sink topic."""
 
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.event.identifier import Identifier
 from pipeline.profile.fold import contact_of, identifier_names, timeline_of
+from pipeline.profile.ports import Score
 from pipeline.profile.publish import consent_text
 from pipeline.profile.row import ProfileRow
 from pipeline.score.scorer import Scores
-from pipeline.trigger.rules import TriggerRule
+from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRule
 
 LEAD: Final = "lead"
 DUPLICATE: Final = "duplicate_of"
+REACHED: Final = "reached"
+FELL_BELOW: Final = "fell_below"
 _RECENT: Final = 10
 """Lines of the timeline in an action."""
+
+
+class Story(NamedTuple):
+    """Where an action takes what it tells beyond the ledgers' own facts."""
+
+    scores: Scores
 
 
 def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
@@ -24,13 +33,15 @@ def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
     return sha256("\n".join((tenant, leaf, trigger, str(episode))).encode()).hexdigest()[:32]
 
 
-def action_of(profile_id: str, row: ProfileRow, rule: TriggerRule, scores: Scores, as_of_ms: int) -> dict[str, Any]:
-    """What every action of a trigger tells: contact, score with contributions, timeline, consent, who should call.
+def action_of(profile_id: str, row: ProfileRow, rule: Trigger, story: Story, as_of_ms: int) -> dict[str, Any]:
+    """What every action of a trigger tells: contact, score with contributions, timeline, consent, what happened.
 
-    Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in.
+    Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in, who
+    should call is for routing.
     """
     ledgers = row.ledgers()
-    score = scores.read_one(rule.score, ledgers, as_of_ms)
+    scores = {score.name: score for score in story.scores.read(ledgers, as_of_ms)}
+    score = scores.get(rule.score, Score(rule.score, 0.0, ()))
     largest_first = sorted(score.contributions, key=lambda each: (-each.points, each.rule, each.group))
     return {
         "action_id": "",
@@ -41,8 +52,9 @@ def action_of(profile_id: str, row: ProfileRow, rule: TriggerRule, scores: Score
         "kind": LEAD,
         "duplicate_of": "",
         "timestamp_ms": as_of_ms,
+        **_happened(rule),
         "score": score.value,
-        "threshold": float(rule.high),
+        "grade": story.scores.grade({name: each.value for name, each in scores.items()}),
         "contributions": [
             {"rule": name, "group": group, "points": points, "occurrences": occurrences}
             for name, group, points, occurrences in largest_first
@@ -64,3 +76,12 @@ def action_of(profile_id: str, row: ProfileRow, rule: TriggerRule, scores: Score
         "owner": "",
         "owner_reason": "",
     }
+
+
+def _happened(rule: Trigger) -> dict[str, Any]:
+    """What fired, in three fields."""
+    if isinstance(rule, SegmentTrigger):
+        return {"event": rule.change, "segment": rule.segment, "threshold": 0.0}
+    if isinstance(rule, TriggerRule) and rule.falling:
+        return {"event": FELL_BELOW, "segment": "", "threshold": float(rule.low)}
+    return {"event": REACHED, "segment": "", "threshold": float(rule.high) if isinstance(rule, TriggerRule) else 0.0}

@@ -1,156 +1,108 @@
 """Triggers over one profile: re-arm, fire, and join what was fired apart.
 
-An episode is booked in one ledger of the profile, so that a merge or split hands it over with everything else: in the
-founder's (the leaf the profile id is made of) where that has a ledger, else in the first leaf by text. The profile's
-state of a trigger is read from all its ledgers: open if any episode is open. Closing closes them all.
+Looking at a trigger is a step of a small machine: unarmed -> armed -> open (fired) -> armed; cooldown, quiet hours and
+consent make an armed one wait. Each look says when, and after how many points, the next one is due.
 """
 
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any
 
-from pipeline.event.identifier import Identifier
-from pipeline.identity.profile_id import profile_id as profile_id_of
 from pipeline.profile.fold import consent_of, permits
-from pipeline.profile.ledger import Episode
-from pipeline.profile.row import ProfileRow
+from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.score.scorer import Scores
-from pipeline.trigger.action import DUPLICATE, action_id, action_of
-from pipeline.trigger.rules import TriggerRule, TriggerRules
+from pipeline.trigger.action import DUPLICATE, Story, action_id, action_of
+from pipeline.trigger.episodes import arm, close, open_next, opened, standing_of
+from pipeline.trigger.quiet import Local, Quiet
+from pipeline.trigger.rules import Trigger, TriggerRules
+from pipeline.trigger.signals import ScoreSignal, SegmentSignal, Signal, Turn
 
-FOREVER: Final = 1 << 60
-"""Longer than any profile is watched, in milliseconds or points."""
+_LOOK_ALWAYS = Turn(come=False, headroom=0)
 
 
-class Held(NamedTuple):
-    """An episode and the leaf whose ledger keeps it; the earliest opened sorts first."""
+class _Watched:
+    """A trigger, compiled."""
 
-    opened_ms: int
-    leaf: Identifier
-    episode: Episode
+    def __init__(self, rule: Trigger, signal: Signal, local: Local) -> None:
+        self.rule, self.signal = rule, signal
+        self.quiet = Quiet(rule.quiet, local) if rule.quiet else None
 
 
 class Triggers:
-    """The watcher the profile asks for. State is in the rows alone."""
+    """Every trigger of the rules. State is in the rows alone.
 
-    def __init__(self, rules: TriggerRules, scores: Scores, fingerprint: int) -> None:
+    Raises:
+        ValueError: on construction, a trigger watches a score that no rule adds to.
+    """
+
+    def __init__(self, rules: TriggerRules, scores: Scores, story: Story, local: Local) -> None:
         for rule in rules.triggers:
             if rule.score not in scores.names():
                 msg = f"trigger {rule.name!r} watches score {rule.score!r}: no score rule adds to it"
                 raise ValueError(msg)
-        self._rules, self._scores, self._fingerprint = rules.triggers, scores, fingerprint
+        signals: list[tuple[Trigger, Signal]] = [(rule, ScoreSignal(rule, scores)) for rule in rules.triggers]
+        signals += [(rule, SegmentSignal(rule)) for rule in rules.segment_triggers]
+        self._watched = tuple(_Watched(rule, signal, local) for rule, signal in signals)
+        self._story = story
 
-    def before(self, row: ProfileRow, as_of_ms: int) -> None:
-        """Close the open episodes whose score is below the low mark."""
-        if row.watched_by != self._fingerprint:
-            row.watched_by = self._fingerprint
-            row.unwatch()
-        if as_of_ms >= row.rearm_due_ms:
-            row.rearm_due_ms = self._rearm(row, as_of_ms)
+    def look(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+        """Re-arm and fire what is to be; note in the row when, and after how many points, to look again."""
+        actions: list[dict[str, Any]] = []
+        due_ms = headroom = FOREVER
+        for watched in self._watched:
+            turn = self._step(watched, profile_id, row, as_of_ms, actions)
+            due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
+        row.triggers_due_ms, row.headroom = max(due_ms, as_of_ms + 1), headroom
+        return actions
 
-    def after(self, profile_id: str, row: ProfileRow, as_of_ms: int, points: tuple[int, int]) -> list[dict[str, Any]]:
-        """Open an episode for every armed trigger whose score is at or above the high mark."""
-        given, taken = points
-        if taken:
-            row.rearm_due_ms = 0
-        row.headroom -= given
-        return self._fire(profile_id, row, as_of_ms) if row.headroom <= 0 else []
-
-    def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+    def duplicates(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
         """Of several open episodes the earliest opened leads; each of the others is said to duplicate it, once.
 
         The action has the id of the lead to close, and names the one that stays.
         """
-        row.unwatch()
         actions: list[dict[str, Any]] = []
-        for rule in self._rules:
+        for watched in self._watched:
+            rule = watched.rule
             held = sorted(opened(row, rule.name), key=lambda each: each[:2])
             for _, leaf, episode in held[1:]:
                 leading = action_id(row.tenant, held[0].leaf, rule.name, held[0].episode.number)
                 if episode.duplicate_of != leading:
                     episode.duplicate_of = leading
-                    action = action_of(profile_id, row, rule, self._scores, as_of_ms)
+                    action = action_of(profile_id, row, rule, self._story, as_of_ms)
                     action["action_id"] = action_id(row.tenant, leaf, rule.name, episode.number)
                     action["episode"] = episode.number
                     action["kind"], action["duplicate_of"] = DUPLICATE, leading
                     actions.append(action)
-        self.before(row, as_of_ms)
-        return actions + self._fire(profile_id, row, as_of_ms)
-
-    def _rearm(self, row: ProfileRow, as_of_ms: int) -> int:
-        """Until when no other episode can close."""
-        due_ms = FOREVER
-        for rule in self._rules:
-            held = opened(row, rule.name)
-            if not held:
-                continue
-            outlook = self._scores.outlook(rule.score, row.ledgers(), as_of_ms)
-            if outlook.value() < rule.low:
-                row.headroom = 0
-                for at, _, episode in held:
-                    episode.closed_ms = max(as_of_ms, at)
-            else:
-                due_ms = min(due_ms, as_of_ms + outlook.stays_above_ms(rule.low))
-        return due_ms
-
-    def _fire(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
-        actions = []
-        headroom = FOREVER
-        for rule in self._rules:
-            standing = _standing(rule, row, as_of_ms)
-            if standing == "cooling":
-                headroom = 0
-            elif standing == "armed":
-                outlook = self._scores.outlook(rule.score, row.ledgers(), as_of_ms)
-                if outlook.value() >= rule.high:
-                    if not _permitted(rule, row):
-                        headroom = 0
-                        continue
-                    actions.append(self._open(rule, profile_id, row, as_of_ms))
-                else:
-                    headroom = min(headroom, outlook.headroom(rule.high))
-        row.headroom = headroom
         return actions
 
-    def _open(self, rule: TriggerRule, profile_id: str, row: ProfileRow, as_of_ms: int) -> dict[str, Any]:
-        leaf = booking_leaf(profile_id, row)
-        episodes = row.leaves[leaf].episodes
-        number = episodes[rule.name].number + 1 if rule.name in episodes else 1
-        episodes[rule.name] = Episode(number, as_of_ms)
-        row.rearm_due_ms = 0
-        action = action_of(profile_id, row, rule, self._scores, as_of_ms)
-        action["action_id"] = action_id(row.tenant, leaf, rule.name, number)
-        action["episode"] = number
+    def _step(
+        self, watched: _Watched, profile_id: str, row: ProfileRow, as_of_ms: int, actions: list[dict[str, Any]]
+    ) -> Turn:
+        """Take one trigger as far as it goes now; when to look again."""
+        rule, signal = watched.rule, watched.signal
+        standing, until_ms = standing_of(rule, row, as_of_ms)
+        if standing in {"open", "unarmed"}:
+            turn = signal.re_arms(row, as_of_ms)
+            if not turn.come:
+                return turn
+            if standing == "open":
+                close(row, rule.name, as_of_ms)
+            else:
+                arm(profile_id, row, rule.name, as_of_ms)
+            standing, until_ms = standing_of(rule, row, as_of_ms)
+        if standing != "armed":
+            return Turn(come=False, due_ms=until_ms)
+        turn = signal.fires(row, as_of_ms)
+        if not turn.come:
+            return turn
+        if rule.consent and not permits(consent_of(row.ledgers()), rule.consent, asked=rule.consent_asked):
+            return _LOOK_ALWAYS  # armed: it fires once consent is there, if the signal still holds
+        quiet_ms = watched.quiet.ends_ms(as_of_ms) if watched.quiet else 0
+        if quiet_ms:
+            return Turn(come=False, due_ms=quiet_ms)
+        actions.append(self._fire(rule, profile_id, row, as_of_ms))
+        return self._step(watched, profile_id, row, as_of_ms, actions)
+
+    def _fire(self, rule: Trigger, profile_id: str, row: ProfileRow, as_of_ms: int) -> dict[str, Any]:
+        leaf, number = open_next(profile_id, row, rule.name, as_of_ms)
+        action = action_of(profile_id, row, rule, self._story, as_of_ms)
+        action["action_id"], action["episode"] = action_id(row.tenant, leaf, rule.name, number), number
         return action
-
-
-def _standing(rule: TriggerRule, row: ProfileRow, as_of_ms: int) -> Literal["armed", "open", "cooling"]:
-    standing: Literal["armed", "cooling"] = "armed"
-    for ledger in row.leaves.values():
-        episode = ledger.episodes.get(rule.name)
-        if episode is not None:
-            if not episode.closed_ms:
-                return "open"
-            if as_of_ms < episode.opened_ms + rule.cooldown_ms:
-                standing = "cooling"
-    return standing
-
-
-def _permitted(rule: TriggerRule, row: ProfileRow) -> bool:
-    """Without consent a trigger waits, armed: it fires once consent is there and the score still high."""
-    return not rule.consent or permits(consent_of(row.ledgers()), rule.consent, asked=rule.consent_asked)
-
-
-def opened(row: ProfileRow, trigger: str) -> list[Held]:
-    """The open episodes of a trigger in a profile."""
-    return [
-        Held(episode.opened_ms, leaf, episode)
-        for leaf, ledger in row.leaves.items()
-        if (episode := ledger.episodes.get(trigger)) is not None and not episode.closed_ms
-    ]
-
-
-def booking_leaf(profile_id: str, row: ProfileRow) -> Identifier:
-    """The leaf whose ledger takes a new episode: the founder's if it has one, else the first by text."""
-    for leaf in row.leaves:
-        if profile_id_of(row.tenant, leaf) == profile_id:
-            return leaf
-    return min(row.leaves)

@@ -27,7 +27,8 @@ def read(text: str) -> tuple[object, list[Problem]]:
 @pytest.mark.parametrize(
     ("written", "value"),
     [
-        ("3", 3), ("-3", -3), ("3.5", 3.5), ("1_000", 1000), ("true", True), ("False", False), ("null", None),
+        ("3", 3), ("-3", -3), ("3.5", 3.5), ("1_000", 1000), ("1_", 1), ("9" * 5000, "9" * 5000),
+        ("true", True), ("False", False), ("null", None),
         ("~", None), ("", None), ("text", "text"), ('"3"', "3"), ("'true'", "true"),
         ("no", "no"), ("yes", "yes"), ("off", "off"), ("22:00", "22:00"), ("010", "010"), ("0x1f", "0x1f"),
         ("2026-01-02", "2026-01-02"), (".inf", ".inf"), (".nan", ".nan"), ("+49", 49),

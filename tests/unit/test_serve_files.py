@@ -12,15 +12,15 @@ from pyarrow import parquet
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Touch
 from pipeline.profile.row import ProfileRow
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.serve.files import UnknownFormatError, format_of, json_line, replacing, write_profiles
 from pipeline.serve.parquet import SCHEMA, row_of, write_parquet
 from pipeline.serve.profiles import LATEST, export_profiles
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
 
 SHIPPED = load_rules()
-RULES = compile_rules(SHIPPED.aggregates, SHIPPED.scores, SHIPPED.triggers)
+RULES = compiled(SHIPPED)
 START_MS = 1_772_000_000_000
 
 

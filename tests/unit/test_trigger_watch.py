@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.testing.table import MemoryTable
 from pipeline.trigger.action import action_id
+from pipeline.trigger.episodes import booking_leaf
 from pipeline.trigger.rulebook import compile_rules
 from pipeline.trigger.rules import TriggerRule, TriggerRules
-from pipeline.trigger.watch import booking_leaf
 from tests.property.profile_histories import START_MS, touch
 
 SCORES = ScoreRules(
@@ -92,11 +93,21 @@ def test_it_fires_again_only_after_falling_below_the_low_mark() -> None:
     assert again["action_id"] == action_id("default", A, "hot", 2)
 
 
-def test_time_alone_re_arms_when_the_profile_is_looked_at() -> None:
+def first_hour(stage: Stage, holds: Callable[[float], bool], leaf: str = A) -> int:
+    """The first full hour at which the score of a profile with one ledger is such, found by trying every one."""
+    ledger = stage.table.rows[profile_id("default", leaf)].leaves[leaf]
+    hour = START_MS // HOUR_MS + 1
+    while not holds(stage.rules.scorer.values([ledger], hour * HOUR_MS)["engagement"]):
+        hour += 1
+    return hour * HOUR_MS
+
+
+def test_time_alone_re_arms_at_the_hour_the_score_falls_below_low_whenever_somebody_looks() -> None:
     stage = Stage(HOT)
     stage.views(5)
     stage.logic.evaluate([PA], START_MS + 10 * DAY_MS)
-    assert stage.table.rows[PA].leaves[A].episodes["hot"].closed_ms == START_MS + 10 * DAY_MS
+    episode = stage.table.rows[PA].leaves[A].episodes["hot"]
+    assert episode.closed_ms == first_hour(stage, lambda score: score < 20)
 
 
 def test_points_taken_away_re_arm_at_the_next_touch() -> None:
@@ -118,7 +129,7 @@ def test_a_negative_contribution_that_fades_can_fire_with_no_touch() -> None:
     assert stage.views(6) == []
     assert stage.logic.evaluate([PA], START_MS + DAY_MS).actions == []
     (action,) = stage.logic.evaluate([PA], START_MS + 5 * DAY_MS).actions
-    assert action["timestamp_ms"] == START_MS + 5 * DAY_MS
+    assert action["timestamp_ms"] == first_hour(stage, lambda score: score >= 50)
 
 
 def test_a_cooldown_outlasts_re_arming() -> None:

@@ -41,6 +41,10 @@ class Stage(Protocol):
         """Take records of one partition, in order. Runs to its end or raises; never half done."""
         ...
 
+    def tick(self, now_ms: int | None = None) -> int:
+        """Live through what is due by ``now_ms``, or by the stage's own clock; a bounded number at a time: how many."""
+        ...
+
     def before_commit(self) -> None:
         """Emit what is coalesced over the unit of work."""
         ...
@@ -53,3 +57,5 @@ class StageSpec(msgspec.Struct, frozen=True):
     inputs: tuple[Topic, ...]
     families: tuple[str, ...]
     build: Callable[[Context, int, PartitionStore], Stage]
+    has_timers: bool = False
+    """Whether time alone gives it work."""

@@ -84,6 +84,10 @@ class IntakeStage:
         breaker.count(len(batch), bad)
         self._context.metrics.set(m.POISON_SHARE, breaker.share, NAME)
 
+    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - as every stage
+        """Nothing here falls due."""
+        return 0
+
     def before_commit(self) -> None:
         """Nothing is coalesced."""
 

@@ -5,19 +5,22 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.obs import metrics as m
-from pipeline.profile.logic import Forward, ProfileEffects, ProfileLogic
+from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic
 from pipeline.profile.messages import Carry, Move, Touch
 from pipeline.profile.row import ProfileRow
+from pipeline.rules.compiled import compiled
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
+from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
 from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import ACTIONS, SEGMENTS, TOUCHES, UPDATES
-from pipeline.trigger.rulebook import compile_rules
 
 NAME = "profile"
+MOST_TIMERS = 2_000
+"""At one tick: more wait for the next, so that no commit is held up by a night's worth of them."""
 
 
 class ProfileStage:
@@ -25,10 +28,13 @@ class ProfileStage:
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.settings.cached_rows)
-        self.state = PartitionState(store, [profiles])
+        self._timers = TimerView(store)
+        self.state = PartitionState(store, [profiles, self._timers])
         self._context, self._emit = context, context.emit
-        rules = context.rules
-        self._logic = ProfileLogic(compile_rules(rules.aggregates, rules.scores, rules.triggers), profiles)
+        settings = context.settings
+        self._logic = ProfileLogic(compiled(context.rules), profiles, self._timers, settings.refresh_interval_ms)
+        self.newest_ms = 0
+        """Event time of the newest touch: what the stream's own clock shows."""
         self._changed: dict[str, None] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
@@ -40,10 +46,22 @@ class ProfileStage:
             for record in batch
             if (key := record.key()) is not None and (value := record.value()) is not None
         ]
-        applied = self._logic.apply(messages, self._now_ms())
-        self._changed.update(applied.changed)
-        self._forward(applied.forwards)
-        self._act(applied.actions)
+        touched = (message.timestamp_ms for _, message in messages if type(message) is Touch)
+        self.newest_ms = max(self.newest_ms, *touched, 0)
+        self._perform(self._logic.apply(messages, self._now_ms()))
+
+    def tick(self, now_ms: int | None = None) -> int:
+        """Wake the profiles whose timers are due; in a replay by the newest event less the lateness allowed for."""
+        settings = self._context.settings
+        if now_ms is None:
+            replay = settings.clock == "stream"
+            now_ms = self.newest_ms - settings.stream_lateness_ms if replay else self._context.clock()
+        timers = self._timers.take(now_ms, MOST_TIMERS)
+        if timers:
+            self._perform(self._logic.on_time(timers, now_ms))
+            self._context.metrics.add(m.TIMERS, len(timers))
+            self._context.metrics.observe(m.TIMER_DELAY_SECONDS, max(0, now_ms - timers[0][0]) / 1000)
+        return len(timers)
 
     def before_commit(self) -> None:
         """Publish every profile that changed since the last commit."""
@@ -51,13 +69,10 @@ class ProfileStage:
             return
         effects = self._logic.evaluate(self._changed, self._now_ms())
         self._changed = {}
-        codecs, emit = self._context.codecs, self._emit
+        encode, emit = self._context.codecs.update, self._emit
         for update in effects.updates:
-            emit(UPDATES, update["profile_id"], codecs.update(update))
-        for change in effects.segment_changes:
-            emit(SEGMENTS, change["profile_id"], codecs.segment(change))
-            self._context.metrics.add(m.SEGMENT_CHANGES, 1, change["segment"], change["change"])
-        self._forward(effects.forwards)
+            emit(UPDATES, update["profile_id"], encode(update))
+        self._tell(effects.segment_changes)
         self._act(effects.actions)
         self._count(effects)
 
@@ -65,7 +80,20 @@ class ProfileStage:
         """0 in a replay: the core then takes each profile's own newest event for now."""
         return 0 if self._context.settings.clock == "stream" else self._context.clock()
 
+    def _perform(self, applied: Applied) -> None:
+        self._changed.update(applied.changed)
+        self._forward(applied.forwards)
+        self._tell(applied.decided.segment_changes)
+        self._act(applied.decided.actions)
+
+    def _tell(self, segment_changes: Sequence[dict[str, object]]) -> None:
+        for change in segment_changes:
+            self._emit(SEGMENTS, str(change["profile_id"]), self._context.codecs.segment(change))
+            self._context.metrics.add(m.SEGMENT_CHANGES, 1, str(change["segment"]), str(change["change"]))
+
     def _forward(self, forwards: Sequence[Forward]) -> None:
+        if not forwards:
+            return
         for profile_id, message in forwards:
             self._emit(TOUCHES, profile_id, self._encode(message))
         carried = sum(isinstance(message, Carry) for _, message in forwards)
@@ -81,4 +109,4 @@ class ProfileStage:
         self._context.metrics.add(m.PROFILES_UPDATED, len(effects.updates))
 
 
-PROFILE = StageSpec(NAME, (TOUCHES,), (layout.PROFILES,), ProfileStage)
+PROFILE = StageSpec(NAME, (TOUCHES,), (layout.PROFILES, layout.TIMERS), ProfileStage, has_timers=True)

@@ -48,6 +48,10 @@ class StitchStage:
         for tenant, run in groupby(messages, key=lambda message: message.tenant):
             self._perform(tenant, self._stitcher(tenant).on_links(list(run), now_ms))
 
+    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - as every stage
+        """Nothing here falls due."""
+        return 0
+
     def before_commit(self) -> None:
         """Nothing is coalesced."""
 

@@ -1,0 +1,100 @@
+"""Segments over time: what a profile entered and left, told once each."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final, Protocol
+
+from pipeline.profile.fold import consent_of, contact_of, permits
+from pipeline.profile.ledger import Ledger
+from pipeline.profile.publish import json_text
+from pipeline.profile.row import FOREVER, Membership, ProfileRow
+
+ENTERED: Final = "entered"
+EXITED: Final = "exited"
+MARKETING: Final = "marketing"
+"""The purpose of activating a segment. A contact field goes out only if its use for that is not denied."""
+_CHANNELS: Final = {"email": "email", "phone": "sms"}
+"""Contact field to the channel that consent speaks of; the other fields go with the purpose as a whole."""
+
+
+class SegmentBook(Protocol):
+    """Compiled segments, as far as deciding needs them. Bit ``i`` of a mask is the segment ``names[i]``."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """In an order in which a segment comes after those it reads."""
+        ...
+
+    def evaluate(self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int) -> Mapping[str, tuple[bool, int]]:
+        """By name: whether the profile is in it, and before which moment that cannot change by itself."""
+        ...
+
+
+class Memberships:
+    """Keeps ``row.segments`` in step with what holds."""
+
+    def __init__(self, segments: SegmentBook) -> None:
+        self._segments = segments
+        self._bits = {name: 1 << place for place, name in enumerate(segments.names)}
+
+    def due(self, row: ProfileRow, as_of_ms: int) -> int:
+        """The mask of the segments that are due."""
+        mask = 0
+        for name, held in row.segments.items():
+            if held.due_ms <= as_of_ms:
+                mask |= self._bits[name]
+        return mask
+
+    def update(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int) -> list[dict[str, Any]]:
+        """Evaluate the segments of a mask; the records of those that were entered or left."""
+        changes = []
+        ledgers, segments = row.ledgers(), row.segments
+        for name in segments.keys() - self._bits.keys() if mask < 0 else ():
+            if segments[name].inside:  # the rules declare it no more
+                changes.append(_flip(profile_id, row, name, as_of_ms))
+            del segments[name]
+        for name, (inside, due_ms) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
+            held = segments.get(name)
+            if held is None:
+                if not inside and due_ms >= FOREVER:
+                    continue
+                held = segments[name] = Membership()
+            held.due_ms = max(due_ms, as_of_ms + 1)
+            if held.inside is not inside:
+                changes.append(_flip(profile_id, row, name, as_of_ms))
+        return changes
+
+    def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+        """The profile has nothing left: it is in no segment any more."""
+        changes = []
+        for name, held in row.segments.items():
+            held.due_ms = FOREVER
+            if held.inside:
+                changes.append(_flip(profile_id, row, name, as_of_ms))
+        return changes
+
+
+def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> dict[str, Any]:
+    """Turn a membership around: the record that says so, under an id that the same change always has."""
+    held = row.segments[name]
+    held.inside, held.changes = not held.inside, held.changes + 1
+    made_of = "\n".join((row.tenant, profile_id, name, str(held.changes)))
+    return {
+        "event_id": sha256(made_of.encode()).hexdigest()[:32],
+        "tenant": row.tenant,
+        "profile_id": profile_id,
+        "segment": name,
+        "change": ENTERED if held.inside else EXITED,
+        "timestamp_ms": as_of_ms,
+        "contact": json_text(reachable(row.ledgers())),
+    }
+
+
+def reachable(ledgers: Sequence[Ledger]) -> dict[str, str]:
+    """The contact fields that consent lets marketing use."""
+    consent = consent_of(ledgers)
+    return {
+        field: value
+        for field, value in contact_of(ledgers).items()
+        if permits(consent, f"{MARKETING}/{_CHANNELS[field]}" if field in _CHANNELS else MARKETING, asked=False)
+    }

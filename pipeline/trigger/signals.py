@@ -1,0 +1,80 @@
+"""What triggers watch: whether it holds now, and how long nobody need look again.
+
+A signal answers for the two turns of its trigger, the one that fires and the one that re-arms.
+"""
+
+from typing import NamedTuple, Protocol
+
+from pipeline.profile.row import FOREVER, ProfileRow
+from pipeline.score.outlook import Outlook
+from pipeline.score.scorer import Scores
+from pipeline.trigger.rules import SegmentTrigger, TriggerRule
+
+
+class Turn(NamedTuple):
+    """Whether a turn has come; if not, before when, and before how many points more, it cannot."""
+
+    come: bool
+    due_ms: int = FOREVER
+    headroom: int = FOREVER
+
+
+class Signal(Protocol):
+    """One trigger's view of a profile."""
+
+    def fires(self, row: ProfileRow, as_of_ms: int) -> Turn:
+        """What it waits for when armed."""
+        ...
+
+    def re_arms(self, row: ProfileRow, as_of_ms: int) -> Turn:
+        """What it waits for when it has fired, or must be armed first."""
+        ...
+
+
+class ScoreSignal:
+    """A score between its marks."""
+
+    def __init__(self, rule: TriggerRule, scores: Scores) -> None:
+        self._rule, self._scores = rule, scores
+
+    def fires(self, row: ProfileRow, as_of_ms: int) -> Turn:
+        """Reaching the high mark, or falling below the low one."""
+        return self._falls(row, as_of_ms) if self._rule.falling else self._reaches(row, as_of_ms)
+
+    def re_arms(self, row: ProfileRow, as_of_ms: int) -> Turn:
+        """The opposite."""
+        return self._reaches(row, as_of_ms) if self._rule.falling else self._falls(row, as_of_ms)
+
+    def _outlook(self, row: ProfileRow, as_of_ms: int) -> Outlook:
+        return self._scores.outlook(self._rule.score, row.ledgers(), as_of_ms)
+
+    def _reaches(self, row: ProfileRow, as_of_ms: int) -> Turn:
+        outlook, high = self._outlook(row, as_of_ms), self._rule.high
+        if outlook.value() >= high:
+            return Turn(come=True)
+        return Turn(come=False, due_ms=outlook.may_reach_ms(high, as_of_ms), headroom=outlook.headroom(high))
+
+    def _falls(self, row: ProfileRow, as_of_ms: int) -> Turn:
+        outlook, low = self._outlook(row, as_of_ms), self._rule.low
+        if outlook.value() < low:
+            return Turn(come=True)
+        return Turn(come=False, due_ms=outlook.may_fall_ms(low, as_of_ms))
+
+
+class SegmentSignal:
+    """Membership of a segment, as the row tells it; when that changes it is known, so nothing is due here."""
+
+    def __init__(self, rule: SegmentTrigger) -> None:
+        self._segment, self._fires_inside = rule.segment, rule.change == "entered"
+
+    def fires(self, row: ProfileRow, as_of_ms: int) -> Turn:  # noqa: ARG002 - the row knows
+        """Entering, or leaving."""
+        return Turn(self._inside(row) is self._fires_inside)
+
+    def re_arms(self, row: ProfileRow, as_of_ms: int) -> Turn:  # noqa: ARG002 - the row knows
+        """The opposite."""
+        return Turn(self._inside(row) is not self._fires_inside)
+
+    def _inside(self, row: ProfileRow) -> bool:
+        held = row.segments.get(self._segment)
+        return held is not None and held.inside
