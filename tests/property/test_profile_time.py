@@ -1,0 +1,118 @@
+"""Time passes in steps: what is decided does not depend on when somebody looked."""
+
+import os
+import random
+from typing import Any
+
+from pipeline.identity.profile_id import profile_id
+from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.profile.filter import Filter
+from pipeline.profile.logic import ProfileLogic
+from pipeline.profile.row import ProfileRow
+from pipeline.profile.rules import AggregateRules
+from pipeline.score.rules import ScoreRule, ScoreRules
+from pipeline.state.timers import TimerView
+from pipeline.testing.store import MemoryStore
+from pipeline.testing.table import MemoryTable
+from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.rules import QuietHours, TriggerRule, TriggerRules
+from tests.property.profile_histories import START_MS, touch
+
+SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "150"))
+FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
+SCORES = ScoreRules(
+    scores=(
+        ScoreRule(name="view", points=10, filter=Filter(events=("View",)), half_life_ms=2 * DAY_MS),
+        ScoreRule(name="leave", points=-35, filter=Filter(events=("Leave",)), half_life_ms=DAY_MS),
+    )
+)
+TRIGGERS = TriggerRules(
+    triggers=(
+        TriggerRule(name="hot", high=50, low=20),
+        TriggerRule(name="rare", high=30, low=10, cooldown_ms=9 * DAY_MS),
+        TriggerRule(name="cold", high=40, low=15, falling=True),
+        TriggerRule(name="first", high=40, low=15, once=True),
+        TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="20:00", end="07:30")),
+    )
+)
+RULES = compile_rules(AggregateRules(), SCORES, TRIGGERS)
+ANCHOR = "user_id:a"
+PROFILE = profile_id("default", ANCHOR)
+END_MS = START_MS + 60 * DAY_MS
+
+
+def history(chance: random.Random) -> list[tuple[int, str]]:
+    """(offset in ms, event name) in order of time: bursts with silence between them."""
+    at, found = 0, []
+    for _ in range(chance.randrange(1, 9)):
+        at += chance.choice((HOUR_MS, 20 * HOUR_MS, 3 * DAY_MS, 8 * DAY_MS))
+        for _ in range(chance.randrange(1, 8)):
+            at += chance.randrange(1, 40 * MINUTE_MS)
+            found.append((at, chance.choice(("View", "View", "View", "Leave"))))
+    return found
+
+
+def told(action: dict[str, Any]) -> tuple[Any, ...]:
+    return action["timestamp_ms"], action["trigger"], action["episode"], action["score"], action["event"]
+
+
+def lived(events: list[tuple[int, str]], looks: list[int]) -> list[tuple[Any, ...]]:
+    """What is told if somebody looks at these moments too, by timers that are due then."""
+    table: MemoryTable[ProfileRow] = MemoryTable()
+    timers = TimerView(MemoryStore())  # type: ignore[arg-type]
+    logic = ProfileLogic(RULES, table, timers)
+    actions: list[dict[str, Any]] = []
+    merged = sorted([(START_MS + at, 1, name) for at, name in events] + [(at, 0, "") for at in (*looks, END_MS)])
+    for number, (at, is_touch, name) in enumerate(merged):
+        if is_touch:
+            made = touch(number, at - START_MS, ANCHOR, name=name)
+            actions += logic.on_batch([(PROFILE, made)], 0).actions
+            continue
+        while due := timers.take(at, 10):
+            applied = logic.on_time(due, at)
+            actions += applied.decided.actions + logic.evaluate(applied.changed, 0).actions
+    return [told(action) for action in actions]
+
+
+def test_the_same_is_told_at_the_same_moments_however_often_somebody_looks() -> None:
+    fired = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
+        chance = random.Random(seed)
+        events = history(chance)
+        seldom = lived(events, [])
+        often = lived(events, [START_MS + chance.randrange(60 * DAY_MS) for _ in range(80)])
+        hourly = lived(events, list(range(START_MS, END_MS, HOUR_MS)))
+        assert seldom == often == hourly, f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=1 pytest {__file__}"
+        fired += len(seldom)
+    assert fired >= SEEDS or SEEDS < 20
+
+
+def every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The oracle: the trigger ``hot`` as its docstring tells it, tried at every touch and every full hour."""
+    ledger_logic = ProfileLogic(compile_rules(AggregateRules(), SCORES, TriggerRules()), table := MemoryTable())
+    steps = sorted([(START_MS + at, 1, name) for at, name in events] + [(h, 0, "") for h in hours()])
+    is_open, found = False, []
+    for number, (at, is_touch, name) in enumerate(steps):
+        if is_touch:
+            ledger_logic.on_batch([(PROFILE, touch(number, at - START_MS, ANCHOR, name=name))], 0)
+        row = table.rows.get(PROFILE)
+        if row is None:
+            continue
+        score = RULES.scorer.values(row.ledgers(), at)["engagement"]
+        if is_open and score < 20:
+            is_open = False
+        elif not is_open and score >= 50:
+            is_open = True
+            found.append((at, "hot"))
+    return found
+
+
+def hours() -> range:
+    return range(START_MS - START_MS % HOUR_MS, END_MS + HOUR_MS, HOUR_MS)
+
+
+def test_a_trigger_fires_when_its_definition_tried_at_every_hour_says() -> None:
+    for seed in range(FIRST_SEED, FIRST_SEED + SEEDS // 5):
+        events = history(random.Random(seed))
+        found = [(each[0], each[1]) for each in lived(events, []) if each[1] == "hot"]
+        assert found == every_hour(events), f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=5 pytest {__file__}"

@@ -1,0 +1,78 @@
+"""Triggers on falling scores and on segments, once in a life, in quiet hours."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
+from tests.property.profile_histories import START_MS
+from tests.unit.test_trigger_watch import HOT, Stage, first_hour
+
+COLD = TriggerRule(name="cold", high=40, low=15, falling=True)
+MIDNIGHT_MS = START_MS - START_MS % DAY_MS
+
+
+def told(actions: list[dict[str, Any]]) -> list[tuple[str, str, int, int]]:
+    return [(each["trigger"], each["event"], each["episode"], each["timestamp_ms"]) for each in actions]
+
+
+def test_a_falling_score_fires_below_low_with_no_event_but_only_after_it_was_up() -> None:
+    stage = Stage(COLD)
+    stage.views(3)
+    assert stage.logic.evaluate(stage.table.rows, START_MS + 30 * DAY_MS).actions == []
+    stage.views(4, 40 * DAY_MS)
+    (action,) = stage.logic.evaluate(stage.table.rows, START_MS + 60 * DAY_MS).actions
+    assert told([action])[0][:3] == ("cold", "fell_below", 1)
+    assert (action["threshold"], action["segment"]) == (15.0, "")
+    assert action["score"] < 15
+    assert START_MS + 41 * DAY_MS < action["timestamp_ms"] < START_MS + 43 * DAY_MS
+    assert stage.logic.evaluate(stage.table.rows, START_MS + 90 * DAY_MS).actions == []
+
+
+def test_once_means_once_in_a_life() -> None:
+    stage = Stage(TriggerRule(name="welcome", high=50, low=20, once=True))
+    assert [a["episode"] for a in stage.views(5)] == [1]
+    assert stage.views(9, 20 * DAY_MS) == []
+
+
+def test_what_fires_at_night_is_told_in_the_morning_if_it_still_holds() -> None:
+    stage = Stage(TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="21:00", end="08:00")))
+    night_ms = MIDNIGHT_MS + DAY_MS + 23 * HOUR_MS - START_MS
+    assert stage.views(8, night_ms) == []
+    (action,) = stage.logic.evaluate(stage.table.rows, START_MS + 3 * DAY_MS).actions
+    assert action["timestamp_ms"] == MIDNIGHT_MS + 2 * DAY_MS + 8 * HOUR_MS
+
+
+def test_what_cooled_down_by_the_morning_is_not_told() -> None:
+    stage = Stage(TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="21:00", end="08:00")))
+    night_ms = MIDNIGHT_MS + DAY_MS + 23 * HOUR_MS - START_MS
+    assert stage.views(5, night_ms) == []
+    assert stage.logic.evaluate(stage.table.rows, START_MS + 3 * DAY_MS).actions == []
+
+
+def test_a_trigger_that_waited_for_its_cooldown_fires_when_that_ends() -> None:
+    stage = Stage(TriggerRule(name="hot", high=50, low=20, cooldown_ms=5 * DAY_MS))
+    stage.views(5)
+    opened_ms = START_MS + 4
+    assert first_hour(stage, lambda score: score < 20) < opened_ms + 4 * DAY_MS
+    assert stage.views(15, 4 * DAY_MS) == []
+    (action,) = stage.logic.evaluate(stage.table.rows, START_MS + 6 * DAY_MS).actions
+    assert (action["episode"], action["timestamp_ms"]) == (2, opened_ms + 5 * DAY_MS)
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"segment": "vip", "consent_asked": True}, "consent to nothing"),
+        ({"segment": "vip", "cooldown_ms": -1}, "below zero"),
+    ],
+)
+def test_a_segment_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        SegmentTrigger(**({"name": "x"} | rule))
+
+
+def test_triggers_of_both_kinds_have_names_of_their_own() -> None:
+    with pytest.raises(ValueError, match="there twice"):
+        TriggerRules(triggers=(HOT,), segment_triggers=(SegmentTrigger(name="hot", segment="vip"),))
