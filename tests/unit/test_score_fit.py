@@ -1,6 +1,7 @@
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.profile.apply import apply_touch
@@ -57,7 +58,8 @@ def test_nobody_known_has_no_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fit", "engagement", "expected"), [(75, 30, "A1"), (74.9, 29.9, "B2"), (25, 10, "C3"), (24, 0, "D4"), (-5, 99, "D1")]
+    ("fit", "engagement", "expected"),
+    [(75, 30, "A1"), (74.9, 29.9, "B2"), (25, 10, "C3"), (24, 0, "D4"), (-5, 99, "D1")],
 )
 def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagement: float, expected: str) -> None:
     assert RULES.grades is not None
@@ -77,7 +79,7 @@ def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagemen
         (lambda: ScoreRules(scores=(VIEW,), fit=(FitRule(name="view", points=1, where=LARGE.where),)), "there twice"),
         (lambda: ScoreRules(fit=(LARGE,)), "declare it under groups"),
         (
-            lambda: ScoreRules(scores=(VIEW,), fit=(FitRule(name="x", points=1, where=LARGE.where, score="engagement"),)),
+            lambda: ScoreRules(scores=(VIEW,), fit=(msgspec.structs.replace(LARGE, score="engagement", group=""),)),
             "keep them apart",
         ),
         (lambda: ScoreRules(scores=(VIEW,), grades=Grades()), "no rule gives it points"),
