@@ -11,9 +11,11 @@
 9. ``pipeline.stream.unit_of_work``: offsets, records and changelog in one Kafka transaction; the rows after it.
 10. ``connectors.crm.runner``: actions to where leads are worked on, each with effect once.
 
-``event``, ``identity``, ``profile``, ``score`` and ``trigger`` are the core: pure, and each reads only those before it.
+``event``, ``identity``, ``condition``, ``profile``, ``score``, ``segment`` and ``trigger`` are the core: pure, and each
+reads only those before it.
 ``stream`` and ``state`` are the shell around them. Beside the path:
 
+* ``pipeline.condition``: the language that rules ask in; ``pipeline.segment``: who is in which segment, and until when.
 * ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
 * ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
 * ``pipeline.serve``: profiles as people and programs read them.

@@ -6,6 +6,7 @@ from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
+from pipeline.segment.rules import SegmentRules
 from pipeline.trigger.rules import TriggerRules
 
 
@@ -19,4 +20,5 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What STITCH knows of it."""
     aggregates: AggregateRules
     scores: ScoreRules
+    segments: SegmentRules
     triggers: TriggerRules

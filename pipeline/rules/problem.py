@@ -1,9 +1,12 @@
 """What is wrong in a rules file, where, and what to write instead."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
+
+from pipeline.condition.advice import did_you_mean
+
+__all__ = ["Problem", "RulesError", "did_you_mean"]
 
 
 class Problem(msgspec.Struct, frozen=True, order=True):
@@ -30,14 +33,3 @@ class RulesError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(map(str, self.problems)))
-
-
-def did_you_mean(written: str, known: Iterable[str]) -> str:
-    """Advice for an unknown name: the nearest known one, or the choice there is."""
-    names = sorted(set(known))
-    if not names:
-        return "there is none to name yet"
-    near = difflib.get_close_matches(written.lower(), {name.lower() for name in names}, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {next(name for name in names if name.lower() == near[0])}?"
-    return f"write {', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else f"write {names[0]}"

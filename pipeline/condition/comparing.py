@@ -1,0 +1,52 @@
+"""Comparisons without their operands: what holds for which values. None is a value that is unknown."""
+
+from collections.abc import Callable, Sequence
+from operator import ge, gt, le, lt
+from typing import Any, Final
+
+from pipeline.condition.operand import Check
+from pipeline.condition.syntax import Operator
+
+_ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+
+TRUE: Final = Check(lambda value: value is True, ())
+KNOWN: Final = Check(lambda value: value is not None, ())
+UNKNOWN: Final = Check(lambda value: value is None, ())
+
+
+def comparing(operator: Operator, wanted: Any) -> Check:
+    """A value compared with one that is wanted."""
+    if operator == "=":
+        return Check(lambda value: _same(value, wanted), (wanted,))
+    if operator == "!=":
+        return Check(lambda value: not _same(value, wanted), (wanted,))
+    if operator == "contains":
+        return Check(lambda value: _contains(value, wanted), (wanted,))
+    return Check(_ordered(_ORDERS[operator], wanted), (wanted,))
+
+
+def among(wanted: Sequence[Any], *, negated: bool) -> Check:
+    """A value that is one of several, or none of them."""
+    numbers = all(type(each) in (int, float) for each in wanted)
+    marks = tuple(sorted(wanted) if numbers else wanted)
+    if negated:
+        return Check(lambda value: not any(_same(value, each) for each in wanted), marks)
+    return Check(lambda value: any(_same(value, each) for each in wanted), marks)
+
+
+def _ordered(order: Callable[[Any, Any], bool], wanted: Any) -> Callable[[Any], bool]:
+    """Numbers have an order among numbers and texts among texts; between the two there is none."""
+    if type(wanted) is str:
+        return lambda value: type(value) is str and order(value, wanted)
+    return lambda value: type(value) in (int, float) and order(value, wanted)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equality in which true is not 1."""
+    return bool(one == other) and (type(one) is bool) == (type(other) is bool)
+
+
+def _contains(value: Any, part: Any) -> bool:
+    if type(value) is str:
+        return type(part) is str and part in value
+    return type(value) is list and any(_same(each, part) for each in value)

@@ -1,0 +1,62 @@
+"""Durations as people write them: ``7 d``, ``24 h``, ``1 h 30 min``.
+
+>>> parse_duration("24 h"), parse_duration("1 h 30 min"), format_duration(604_800_000)
+(86400000, 5400000, '7 d')
+"""
+
+import re
+from typing import Final
+
+UNITS_MS: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+"""Months and years are not units: they have no fixed length. 30 d and 365 d say what is meant."""
+DURATION_EXAMPLES: Final = ("30 min", "24 h", "7 d")
+
+_SPOKEN: Final = {
+    "millisecond": "ms", "second": "s", "sec": "s", "m": "min", "minute": "min", "hour": "h", "hr": "h", "day": "d",
+    "week": "w",
+}  # fmt: skip
+_PART: Final = r"(\d+)\s*([A-Za-z]+)"
+_DURATION: Final = re.compile(rf"\s*{_PART}(\s*{_PART})*\s*")
+
+
+def parse_duration(text: str) -> int:
+    """Milliseconds, at least 1. Raises ValueError that says what to write instead."""
+    if not _DURATION.fullmatch(text):
+        message = f"{text!r} is not a duration; write a number and a unit, as in {one_of(DURATION_EXAMPLES)}"
+        raise ValueError(message)
+    found = sum(number * UNITS_MS[unit] for number, unit in duration_parts(text))
+    if found < 1:
+        message = f"{text!r} is no time at all; write a duration above zero, as in {one_of(DURATION_EXAMPLES)}"
+        raise ValueError(message)
+    return found
+
+
+def duration_parts(text: str) -> list[tuple[int, str]]:
+    """The numbers of a duration and their units in one spelling. Raises ValueError for what is not a unit."""
+    return [(int(number), unit_of(unit)) for number, unit in re.findall(_PART, text)]
+
+
+def format_duration(duration_ms: int) -> str:
+    """The shortest text that :func:`parse_duration` reads as ``duration_ms`` >= 1: whole days, not weeks."""
+    for unit in ("d", "h", "min", "s"):
+        if duration_ms % UNITS_MS[unit] == 0:
+            return f"{duration_ms // UNITS_MS[unit]} {unit}"
+    return f"{duration_ms} ms"
+
+
+def unit_of(written: str) -> str:
+    """A unit in its one spelling. Raises ValueError that says what to write instead."""
+    name = written.lower()
+    for unit in (name, _SPOKEN.get(name, ""), _SPOKEN.get(name.removesuffix("s"), "")):
+        if unit in UNITS_MS:
+            return unit
+    if name.rstrip("s") in {"month", "year", "mo", "y"}:
+        message = f"{written!r} has no fixed length; write days, as in 30 d or 365 d"
+        raise ValueError(message)
+    message = f"{written!r} is not a unit of time; write {one_of(tuple(UNITS_MS))}"
+    raise ValueError(message)
+
+
+def one_of(examples: tuple[str, ...]) -> str:
+    """Two or more examples as a choice: ``30 min, 24 h or 7 d``."""
+    return f"{', '.join(examples[:-1])} or {examples[-1]}"

@@ -1,0 +1,153 @@
+"""A condition's text into tokens, each with its place. What is no token is refused with what to write instead."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from pipeline.condition.duration import UNITS_MS, unit_of
+from pipeline.condition.errors import ConditionError
+from pipeline.condition.syntax import KEYWORDS
+
+MOST_CHARACTERS: Final = 10_000
+"""Far more than anybody reads; what is longer was not written by hand."""
+_MOST_DIGITS: Final = 15
+"""So that a number is the same whether it is read as a float or as an integer."""
+
+TokenKind: TypeAlias = Literal["name", "keyword", "number", "text", "duration", "sign", "end"]
+
+
+class Token(NamedTuple):
+    """A word, value or sign of the text."""
+
+    kind: TokenKind
+    value: Any
+    """A name's path, a keyword in small letters, a number, an unquoted text, milliseconds, a sign."""
+    written: str
+    at: int
+
+
+FIRST_PART: Final = r"[^\W\d][\w/-]*"
+NEXT_PART: Final = r"\w[\w/-]*"
+_QUOTED: Final = r"`(?:[^`\n\r]|``)+`"
+_NAME: Final = re.compile(rf"(?:{FIRST_PART}|{_QUOTED})(?:\.(?:{NEXT_PART}|{_QUOTED}))*")
+_PARTS: Final = re.compile(rf"{_QUOTED}|{NEXT_PART}")
+_SPACE: Final = re.compile(r"\s*")
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_SPAN: Final = re.compile(r"\s*([0-9]+)\s*([A-Za-z]+)(?!\w)")
+_TEXT: Final = re.compile(r""""(?:[^"\\\n\r]|\\.)*"|'(?:[^'\\\n\r]|\\.)*'""")
+_ESCAPE: Final = re.compile(r"\\(.)")
+_SIGN: Final = re.compile(r"!=|<=|>=|[=<>()\[\],]")
+ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
+
+_FOREIGN: Final = {
+    "==": "write = for equality", "<>": "write != for what differs", "=>": "write >=", "=<": "write <=",
+    "&&": "write and", "||": "write or", "&": "write and", "|": "write or", "!": "write not, or != for what differs",
+    "≥": "write >=", "≤": "write <=", "≠": "write !=", "{": "write a list in [ ]", "%": "write the number without it",
+}  # fmt: skip
+_CURLY: Final = "“”„‘’‚«»"  # noqa: RUF001 - what word processors make of quotes
+
+
+def tokens_of(text: str) -> Iterator[Token]:
+    """The tokens in order; the last one is the end.
+
+    Raises:
+        ConditionError: something in the text is no token.
+    """
+    if len(text) > MOST_CHARACTERS:
+        message = f"a condition of more than {MOST_CHARACTERS} characters"
+        raise ConditionError(message, MOST_CHARACTERS, "make segments of its parts and name them")
+    at = _after_space(text, 0)
+    while at < len(text):
+        token, end = _token(text, at)
+        yield token
+        at = _after_space(text, end)
+    yield Token("end", "", "", len(text))
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _token(text: str, at: int) -> tuple[Token, int]:
+    foreign = next((sign for sign in _FOREIGN if text.startswith(sign, at)), "")
+    if foreign and not text.startswith("!=", at):
+        message = f"{foreign} is no sign of this language"
+        raise ConditionError(message, at, _FOREIGN[foreign])
+    if found := _NUMBER.match(text, at):
+        return _number(text, found)
+    if found := _NAME.match(text, at):
+        return _name(found), found.end()
+    if found := _TEXT.match(text, at):
+        return Token("text", _unquoted(found), found[0], at), found.end()
+    if found := _SIGN.match(text, at):
+        return Token("sign", found[0], found[0], at), found.end()
+    raise _no_token(text, at)
+
+
+def _name(found: re.Match[str]) -> Token:
+    written = found[0]
+    parts = tuple(part[1:-1].replace("``", "`") if part.startswith("`") else part for part in _PARTS.findall(written))
+    if written.lower() in KEYWORDS:
+        return Token("keyword", written.lower(), written, found.start())
+    return Token("name", parts, written, found.start())
+
+
+def _number(text: str, found: re.Match[str]) -> tuple[Token, int]:
+    span = _span(text, found.start())
+    if span is not None:
+        return span
+    written, at = found[0], found.start()
+    whole, _, fraction = written.lstrip("-").partition(".")
+    if len(whole.lstrip("0")) > _MOST_DIGITS or len(fraction) > 2 * _MOST_DIGITS:
+        message = f"a number of more than {_MOST_DIGITS} digits"
+        raise ConditionError(message, at, "round it")
+    number = float(written) if fraction.strip("0") else int(written.partition(".")[0])
+    return Token("number", number, written, at), found.end()
+
+
+def _span(text: str, start: int) -> tuple[Token, int] | None:
+    """A duration, if the number is followed by a unit of time."""
+    total_ms, end = 0, start
+    while (found := _SPAN.match(text, end)) and _is_unit(found[2]):
+        if len(found[1]) > _MOST_DIGITS:
+            message = f"a duration of more than {_MOST_DIGITS} digits"
+            raise ConditionError(message, found.start(1), "shorten it")
+        total_ms += int(found[1]) * UNITS_MS[unit_of(found[2])]
+        end = found.end()
+    if end == start:
+        return None
+    if total_ms == 0:
+        message = f"{text[start:end]} is no time at all"
+        raise ConditionError(message, start, "write a duration above zero, as in 30 min or 7 d")
+    return Token("duration", total_ms, text[start:end], start), end
+
+
+def _is_unit(word: str) -> bool:
+    try:
+        return bool(unit_of(word))
+    except ValueError:
+        return False
+
+
+def _unquoted(found: re.Match[str]) -> str:
+    def meant(escape: re.Match[str]) -> str:
+        if escape[1] in ESCAPES:
+            return ESCAPES[escape[1]]
+        message = f"{escape[0]} stands for nothing in a text"
+        raise ConditionError(message, found.start() + 1 + escape.start(), "write \\\\ for a backslash")
+
+    return _ESCAPE.sub(meant, found[0][1:-1])
+
+
+def _no_token(text: str, at: int) -> ConditionError:
+    sign = text[at]
+    if sign in "\"'":
+        return ConditionError("a quote that is not closed", at, f"write {sign} at the end of the text")
+    if sign == "`":
+        return ConditionError("a backtick that is not closed", at, "write ` at the end of the name")
+    if sign in _CURLY:
+        return ConditionError(f"{sign} is no quote here", at, 'write straight quotes, as in "gold"')
+    if sign == ".":
+        return ConditionError("a dot that joins nothing", at, "write a name before it and after it, as in traits.plan")
+    return ConditionError(f"{sign!r} is no sign of this language", at, "leave it out, or put a text in quotes")

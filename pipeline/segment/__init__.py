@@ -1,0 +1,1 @@
+"""Who is in which segment: conditions over a profile's ledgers, and until when the answer cannot change by itself."""
