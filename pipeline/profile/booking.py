@@ -37,6 +37,11 @@ class Counted(NamedTuple):
     """The score it adds to."""
 
 
+def booking_key(rule: AggregateRule) -> str:
+    """Under which a ledger keeps what the rule books."""
+    return f"{rule.kind}:{rule.name}"
+
+
 def score_key(score: str) -> str:
     """What decisions that read a score are marked by."""
     return f"score:{score}"
@@ -66,7 +71,7 @@ class _Aggregate:
         kind = KINDS[rule.kind]
         self.tests: tuple[Test, ...] = rule.filter.tests()
         self._add = kind.add
-        self._key = f"{rule.kind}:{rule.name}"
+        self._key = booking_key(rule)
         self.marks = marks.of.get(self._key, 0)
         self._by_currency = rule.field == AMOUNT
         self._cell = lifter(kind, rule.field)

@@ -42,6 +42,21 @@ class Scorer(Protocol):
         ...
 
 
+class Segmenter(Protocol):
+    """Reads segments from ledgers. Bit ``i`` of a mask is the segment ``names[i]``."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """In an order in which a segment comes after those it reads."""
+        ...
+
+    def evaluate(
+        self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None
+    ) -> Mapping[str, tuple[bool, int]]:
+        """By name: whether somebody is in it, and the moment before which that cannot change by itself."""
+        ...
+
+
 class Booked(NamedTuple):
     """What booking a touch touched, for who decides what follows."""
 

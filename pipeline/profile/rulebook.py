@@ -1,12 +1,10 @@
 """The rules a profile is kept by, compiled once and shared by every profile."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.profile.aggregates import Reader, Totals
-from pipeline.profile.booking import Counted, Plan
-from pipeline.profile.ports import Decider, Scorer
-from pipeline.profile.rules import AggregateRule
+from pipeline.profile.booking import Plan
+from pipeline.profile.ports import Decider, Scorer, Segmenter
 
 
 class Rulebook(NamedTuple):
@@ -16,12 +14,5 @@ class Rulebook(NamedTuple):
     readers: tuple[Reader, ...]
     totals: Totals
     scorer: Scorer
+    segments: Segmenter
     decider: Decider
-
-
-def rulebook(
-    aggregates: Sequence[AggregateRule], counted: Sequence[Counted], scorer: Scorer, decider: Decider
-) -> Rulebook:
-    """Compile the profile's own rules, beside what the packages above provide."""
-    readers = tuple(Reader(rule) for rule in aggregates)
-    return Rulebook(Plan(aggregates, counted), readers, Totals(readers), scorer, decider)

@@ -47,7 +47,9 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         },
         "consent": dict(sorted(consent_of(ledgers).items())),
         "aggregates": read_aggregates(rules.readers, ledgers, as_of_ms),
+        "segments": sorted(name for name, (inside, _) in rules.segments.evaluate(ledgers, as_of_ms).items() if inside),
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
+        "grade": rules.scorer.grade(rules.scorer.values(ledgers, as_of_ms)),
         "timeline": [{**entry._asdict(), "summary": entry.summary()} for entry in timeline_of(ledgers)],
     }
 

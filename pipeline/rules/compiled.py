@@ -7,4 +7,4 @@ from pipeline.trigger.rulebook import compile_rules
 
 def compiled(rules: Rules) -> Rulebook:
     """What is booked, how it is read, and what follows."""
-    return compile_rules(rules.aggregates, rules.scores, rules.triggers)
+    return compile_rules(rules.aggregates, rules.scores, rules.triggers, rules.segments)

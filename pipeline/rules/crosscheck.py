@@ -12,7 +12,7 @@ from pipeline.profile.rules import AggregateRules
 from pipeline.rules.duration import format_duration
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
-from pipeline.score.rules import ENGAGEMENT, ScoreRules
+from pipeline.score.rules import ENGAGEMENT, FIT, ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import SegmentError, segment_errors
 
@@ -61,7 +61,7 @@ def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
 
 def _scores(found: Found) -> Iterator[Objection]:
     rules = found["scores.yaml"]
-    used = {each.get("group", "") for each in rules.get("scores", [])}
+    used = {each.get("group", "") for each in [*rules.get("scores", []), *rules.get("fit", [])]}
     for index, group in enumerate(rules.get("groups", [])):
         if group["name"] not in used:
             message = f"no score rule is in the group {group['name']!r}"
@@ -86,10 +86,21 @@ def _segments(found: Found) -> Iterator[Objection]:
 
 
 def _triggers(found: Found) -> Iterator[Objection]:
-    if "scores.yaml" not in found:
-        return
-    scores = {each.get("score", ENGAGEMENT) for each in found["scores.yaml"].get("scores", [])}
-    for index, trigger in enumerate(found["triggers.yaml"].get("triggers", [])):
+    triggers = found["triggers.yaml"]
+    if "scores.yaml" in found:
+        yield from _watched_scores(triggers, found["scores.yaml"])
+    if "segments.yaml" in found:
+        segments = {each["name"] for each in found["segments.yaml"].get("segments", [])}
+        for index, trigger in enumerate(triggers.get("segment_triggers", [])):
+            if trigger["segment"] not in segments:
+                message = f"trigger {trigger['name']!r} waits for segment {trigger['segment']!r}, which there is not"
+                yield ("segment_triggers", index, "segment"), message, did_you_mean(trigger["segment"], segments)
+
+
+def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator[Objection]:
+    scores = {each.get("score", ENGAGEMENT) for each in rules.get("scores", [])}
+    scores |= {each.get("score", FIT) for each in rules.get("fit", [])}
+    for index, trigger in enumerate(triggers.get("triggers", [])):
         score = trigger.get("score", ENGAGEMENT)
         if score not in scores:
             message = f"trigger {trigger['name']!r} waits for score {score!r}, to which no rule gives points"

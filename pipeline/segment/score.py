@@ -58,7 +58,7 @@ class ScoreOperand:
     kind: Kind = "number"
 
     def __init__(self, name: str, rules: Sequence[ScoreRule], scores: Scores) -> None:
-        self.keys = frozenset({name})
+        self.keys = frozenset({name, "traits"} if name in scores.fit_names else {name})
         self._name, self._scores = name, scores
         self._rules = {rule.name: rule for rule in rules if rule.score == name}
 

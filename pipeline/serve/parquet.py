@@ -42,7 +42,9 @@ SCHEMA: Final = pa.schema(
         "traits": pa.list_(_record(name=_TEXT, value=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, channel=_TEXT)),
         "consent": pa.list_(_record(purpose=_TEXT, granted=pa.bool_())),
         "aggregates": pa.list_(_record(name=_TEXT, window=_TEXT, currency=_TEXT, number=_DOUBLE, text=_TEXT)),
+        "segments": pa.list_(_TEXT),
         "scores": pa.list_(_record(name=_TEXT, value=_DOUBLE, contributions=pa.list_(_CONTRIBUTION))),
+        "grade": _TEXT,
         "timeline": pa.list_(_ENTRY),
     }
 )

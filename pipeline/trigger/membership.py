@@ -1,11 +1,12 @@
 """Segments over time: what a profile entered and left, told once each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pipeline.profile.fold import consent_of, contact_of, permits
 from pipeline.profile.ledger import Ledger
+from pipeline.profile.ports import Segmenter
 from pipeline.profile.publish import json_text
 from pipeline.profile.row import FOREVER, Membership, ProfileRow
 
@@ -17,23 +18,10 @@ _CHANNELS: Final = {"email": "email", "phone": "sms"}
 """Contact field to the channel that consent speaks of; the other fields go with the purpose as a whole."""
 
 
-class SegmentBook(Protocol):
-    """Compiled segments, as far as deciding needs them. Bit ``i`` of a mask is the segment ``names[i]``."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """In an order in which a segment comes after those it reads."""
-        ...
-
-    def evaluate(self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int) -> Mapping[str, tuple[bool, int]]:
-        """By name: whether the profile is in it, and before which moment that cannot change by itself."""
-        ...
-
-
 class Memberships:
     """Keeps ``row.segments`` in step with what holds."""
 
-    def __init__(self, segments: SegmentBook) -> None:
+    def __init__(self, segments: Segmenter) -> None:
         self._segments = segments
         self._bits = {name: 1 << place for place, name in enumerate(segments.names)}
 

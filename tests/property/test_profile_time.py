@@ -9,16 +9,17 @@ from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.row import ProfileRow
-from pipeline.profile.rules import AggregateRules
+from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.score.rules import ScoreRule, ScoreRules
+from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.state.timers import TimerView
 from pipeline.testing.store import MemoryStore
 from pipeline.testing.table import MemoryTable
 from pipeline.trigger.rulebook import compile_rules
-from pipeline.trigger.rules import QuietHours, TriggerRule, TriggerRules
+from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS, touch
 
-SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "150"))
+SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "60"))
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
 SCORES = ScoreRules(
     scores=(
@@ -33,9 +34,22 @@ TRIGGERS = TriggerRules(
         TriggerRule(name="cold", high=40, low=15, falling=True),
         TriggerRule(name="first", high=40, low=15, once=True),
         TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="20:00", end="07:30")),
+    ),
+    segment_triggers=(
+        SegmentTrigger(name="welcome", segment="busy", cooldown_ms=3 * DAY_MS),
+        SegmentTrigger(name="missed", segment="warm", change="exited"),
+    ),
+)
+AGGREGATES = AggregateRules(aggregates=(AggregateRule(name="views", windows=("24h", "7d")),))
+SEGMENTS = SegmentRules(
+    segments=(
+        SegmentRule(name="busy", when="views over 7 d >= 6"),
+        SegmentRule(name="warm", when="score.engagement >= 25"),
+        SegmentRule(name="gone", when="last_touch > 4 d and not segment.busy"),
+        SegmentRule(name="wavering", when="views over 24 h >= 2 and score.engagement < 30"),
     )
 )
-RULES = compile_rules(AggregateRules(), SCORES, TRIGGERS)
+RULES = compile_rules(AGGREGATES, SCORES, TRIGGERS, SEGMENTS)
 ANCHOR = "user_id:a"
 PROFILE = profile_id("default", ANCHOR)
 END_MS = START_MS + 60 * DAY_MS
@@ -53,25 +67,34 @@ def history(chance: random.Random) -> list[tuple[int, str]]:
 
 
 def told(action: dict[str, Any]) -> tuple[Any, ...]:
-    return action["timestamp_ms"], action["trigger"], action["episode"], action["score"], action["event"]
+    return action["timestamp_ms"], action["trigger"], action["event"], action["episode"], action["score"]
+
+
+def changed(change: dict[str, Any]) -> tuple[Any, ...]:
+    return change["timestamp_ms"], change["segment"], change["change"], change["event_id"]
 
 
 def lived(events: list[tuple[int, str]], looks: list[int]) -> list[tuple[Any, ...]]:
-    """What is told if somebody looks at these moments too, by timers that are due then."""
+    """What is told, actions and then segment changes, if somebody looks at these moments too, as timers are due."""
     table: MemoryTable[ProfileRow] = MemoryTable()
     timers = TimerView(MemoryStore())  # type: ignore[arg-type]
     logic = ProfileLogic(RULES, table, timers)
     actions: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
     merged = sorted([(START_MS + at, 1, name) for at, name in events] + [(at, 0, "") for at in (*looks, END_MS)])
     for number, (at, is_touch, name) in enumerate(merged):
         if is_touch:
             made = touch(number, at - START_MS, ANCHOR, name=name)
-            actions += logic.on_batch([(PROFILE, made)], 0).actions
+            effects = logic.on_batch([(PROFILE, made)], 0)
+            actions += effects.actions
+            changes += effects.segment_changes
             continue
         while due := timers.take(at, 10):
             applied = logic.on_time(due, at)
-            actions += applied.decided.actions + logic.evaluate(applied.changed, 0).actions
-    return [told(action) for action in actions]
+            published = logic.evaluate(applied.changed, 0)
+            actions += applied.decided.actions + published.actions
+            changes += applied.decided.segment_changes + published.segment_changes
+    return [told(action) for action in actions] + [changed(change) for change in changes]
 
 
 def test_the_same_is_told_at_the_same_moments_however_often_somebody_looks() -> None:
@@ -109,6 +132,34 @@ def every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
 def hours() -> range:
     return range(START_MS - START_MS % HOUR_MS, END_MS + HOUR_MS, HOUR_MS)
+
+
+def standings_every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str, str]]:
+    """The oracle: every segment's condition asked at every touch and every full hour.
+
+    What changes at a bucket's or a beat's boundary, changes at a full hour; ``gone`` does not, so it is left out.
+    """
+    logic = ProfileLogic(compile_rules(AGGREGATES, SCORES, TriggerRules()), table := MemoryTable())
+    inside: set[str] = set()
+    found = []
+    steps = sorted([(START_MS + at, 1, name) for at, name in events] + [(hour, 0, "") for hour in hours()])
+    for number, (at, is_touch, name) in enumerate(steps):
+        if is_touch:
+            logic.on_batch([(PROFILE, touch(number, at - START_MS, ANCHOR, name=name))], 0)
+        row = table.rows.get(PROFILE)
+        if row is not None and at <= END_MS:
+            now = {name for name, (holds, _) in RULES.segments.evaluate(row.ledgers(), at).items() if holds}
+            found += [(at, segment, "entered" if segment in now else "exited") for segment in now ^ inside]
+            inside = now
+    return sorted(found)
+
+
+def test_segments_are_entered_and_left_when_asking_at_every_hour_says() -> None:
+    for seed in range(FIRST_SEED, FIRST_SEED + SEEDS // 5):
+        events = history(random.Random(seed))
+        found = [each[:3] for each in lived(events, []) if each[1] in RULES.segments.names and each[1] != "gone"]
+        expected = [each for each in standings_every_hour(events) if each[1] != "gone"]
+        assert sorted(found) == expected, f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=5 pytest {__file__}"
 
 
 def test_a_trigger_fires_when_its_definition_tried_at_every_hour_says() -> None:
