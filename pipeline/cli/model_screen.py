@@ -12,9 +12,9 @@ from pipeline.score.prediction import Holdout, PredictionModel
 
 _SAID: Final = {
     "model": "the model",
-    "own_rate": "everybody at their own rate",
-    "last_period": "as in the days before",
-    "everyone_equal": "everybody alike",
+    "own_rate": "each at their own rate",
+    "last_period": "as the days before",
+    "everyone_equal": "all customers alike",
 }
 
 
@@ -39,7 +39,9 @@ def print_model(console: Console, model: PredictionModel) -> None:
     console.print(_fifths(model))
     if model.holdout is not None:
         console.print()
-        console.print(_holdout(model.holdout, model.currency))
+        console.print(_holdout(model.holdout))
+        came, told = model.holdout.spent_minor, model.holdout.spent_predicted_minor
+        console.print(f"{money(came, model.currency)} came, {money(told, model.currency)} predicted by the model")
 
 
 def _fifths(model: PredictionModel) -> Table:
@@ -50,12 +52,9 @@ def _fifths(model: PredictionModel) -> Table:
     return table
 
 
-def _holdout(holdout: Holdout, currency: str) -> Table:
-    title = (
-        f"Hold-out: the last {holdout.days} days of {holdout.customers} customers, {holdout.purchases} purchases; "
-        f"{money(holdout.spent_minor, currency)} spent, {money(holdout.spent_predicted_minor, currency)} predicted"
-    )
-    table = _table(title, "predicted by", "mean abs. error", "root mean square", "correlation", "in all")
+def _holdout(holdout: Holdout) -> Table:
+    title = f"Hold-out: the last {holdout.days} days of {holdout.customers} customers, {holdout.purchases} purchases"
+    table = _table(title, "predicted by", "mean error", "rms error", "correlation", "in all")
     for name, each in holdout.predictors.items():
         table.add_row(
             _SAID.get(name, name), f"{each.mean_absolute_error:.3f}", f"{each.root_mean_square_error:.3f}",

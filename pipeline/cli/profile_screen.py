@@ -111,7 +111,8 @@ def _of_currency(value: Any, currency: str) -> str:
     if isinstance(value, int | float):
         return money(round(value), currency)
     if "history" in value:
-        return f"{value['orders']} on {value['days']} days, {money(value['total_minor'], currency)}"
+        days = f"{value['days']} day{'' if value['days'] == 1 else 's'}"
+        return f"{value['orders']} on {days}, {money(value['total_minor'], currency)}"
     return f"{_value(value)} {currency}"
 
 

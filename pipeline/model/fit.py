@@ -18,10 +18,13 @@ from pipeline.model.holdout import MODEL, correlation, evaluate
 from pipeline.profile.kinds.pairs import Pairs
 from pipeline.profile.kinds.purchases import Purchases, purchases_of
 from pipeline.profile.rfm import RfmEdges, Summary, edges_of, summary_of
+from pipeline.score.gamma_gamma import GammaGamma
 from pipeline.score.prediction import Calibration, Holdout, PredictionModel, sealed
 
 DEPENDENT: Final = 0.3
 """Above this correlation of frequency and value, what gamma-gamma assumes is far from true."""
+UNEVEN: Final = 1.05
+"""Below this q the mean of all customers, p v / (q - 1), is made of a few enormous ones."""
 
 
 class Ask(NamedTuple):
@@ -67,7 +70,7 @@ def fit_model(export: Export, ask: Ask, fitted_at_ms: int, tick: Tick) -> Predic
                 orders=edges_of([each.orders for each in summaries]),
                 total_minor=edges_of([each.total_minor for each in summaries]),
             ),
-            calibration=_calibration(known, summaries, export.as_of_day, holdout),
+            calibration=_calibration(known, summaries, export.as_of_day, spend, holdout),
             holdout=holdout,
         )
     )
@@ -78,7 +81,11 @@ def _known(histories: Sequence[Pairs]) -> list[Purchases]:
 
 
 def _calibration(
-    known: Sequence[Purchases], summaries: Sequence[Summary], as_of_day: int, holdout: Holdout | None
+    known: Sequence[Purchases],
+    summaries: Sequence[Summary],
+    as_of_day: int,
+    spend: GammaGamma,
+    holdout: Holdout | None,
 ) -> Calibration:
     repeat = [each for each in summaries if each.frequency]
     dependence = correlation(
@@ -91,12 +98,16 @@ def _calibration(
         first_day=min(each.first_day for each in known),
         as_of_day=as_of_day,
         value_correlation=dependence,
-        notes=tuple(_notes(dependence, holdout)),
+        notes=tuple(_notes(dependence, spend, holdout)),
     )
 
 
-def _notes(dependence: float, holdout: Holdout | None) -> list[str]:
+def _notes(dependence: float, spend: GammaGamma, holdout: Holdout | None) -> list[str]:
     notes = []
+    if spend.q < UNEVEN:
+        notes.append(
+            f"spend is so uneven (q {spend.q:.3f}) that it hardly has a mean: do not rely on expected_value_minor"
+        )
     if abs(dependence) > DEPENDENT:
         notes.append(
             f"how much customers spend depends on how often they buy (correlation {dependence:.2f}): "
