@@ -51,6 +51,7 @@ def fit(
     horizon: Annotated[str, typer.Option(help="How far ahead predictions look.")] = "30d",
     aggregate: Annotated[str, typer.Option(help="The aggregate of kind purchases to learn from.")] = "purchases",
     currency: Annotated[str, typer.Option(help="Default: the one most customers have bought in.")] = "",
+    tenant: Annotated[str, typer.Option(help="Whose customers, where the export has several tenants'.")] = "",
     as_json: Json = False,
 ) -> None:
     """Fit churn risk, next purchase and expected value on exported profiles, and evaluate them on a hold-out.
@@ -64,7 +65,7 @@ def fit(
     horizon_days = _days(horizon, "--horizon")
     with explained(EXPECTED), Bars() as bars:
         scipy_parts()  # before an hour of reading, not after
-        found = read_export(export, aggregate, bars.reading("reading"))
+        found = read_export(export, aggregate, tenant, bars.reading("reading"))
         ask = Ask(aggregate, currency or currency_of(found), horizon_days, holdout_days)
         model = fit_model(found, ask, time.time_ns() // 1_000_000, bars.counting("fitting", None))
         save_model(out, model)

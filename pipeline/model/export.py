@@ -38,6 +38,7 @@ class Export(msgspec.Struct):
 
 
 class _View(msgspec.Struct):
+    tenant: str
     as_of_ms: int
     aggregates: dict[str, msgspec.Raw]
 
@@ -48,24 +49,32 @@ _HISTORY: Final = msgspec.json.Decoder(History)
 _ROWS: Final = 2_000
 
 
-def read_export(path: Path, aggregate: str, step: Step) -> Export:
-    """The histories that the aggregate of that name holds.
+def read_export(path: Path, aggregate: str, tenant: str, step: Step) -> Export:
+    """The histories that the aggregate of that name holds, of one tenant's customers.
 
     Raises:
-        ExportError: The file is no export, or its aggregate of that name is not of kind purchases, or is not there.
+        ExportError: The file is no export, its aggregate of that name is not of kind purchases or not there, or no
+            ``tenant`` is named ("") and the file holds several.
         UnknownFormatError: Its name ends in no suffix of an export.
         OSError: It cannot be read.
     """
     read = _ndjson if format_of(path) == "ndjson" else _parquet
-    export, there = Export(), False
-    for as_of_ms, found in read(path, aggregate, step):
+    export, there, only = Export(), False, tenant
+    for whose, as_of_ms, found in read(path, aggregate, step):
+        only = only or whose
+        if whose != only:
+            if tenant:
+                continue
+            msg = f"{path}: customers of {only} and of {whose}, who have nothing in common: choose one with --tenant"
+            raise ExportError(msg)
         export.profiles += 1
         export.as_of_day = max(export.as_of_day, as_of_ms // DAY_MS)
         there |= found is not None
         for currency, each in (found or {}).items():
             export.histories.setdefault(currency, []).append(each.pairs())
     if not there:
-        msg = f"{path}: no profile has the aggregate {aggregate!r}: {_ADVICE.format(aggregate)}"
+        of = f" of tenant {tenant}" if tenant else ""
+        msg = f"{path}: no profile{of} has the aggregate {aggregate!r}: {_ADVICE.format(aggregate)}"
         raise ExportError(msg)
     return export
 
@@ -74,8 +83,8 @@ _ADVICE: Final = (
     "add `- {{name: {}, kind: purchases, field: amount, filter: {{events: [order_completed]}}}}` to aggregates.yaml, "
     "process the events and export again, or name another with --aggregate"
 )
-_Found: TypeAlias = Iterator[tuple[int, dict[str, History] | None]]
-"""(when the profile was read, its histories by currency; None where it lacks the aggregate)."""
+_Found: TypeAlias = Iterator[tuple[str, int, dict[str, History] | None]]
+"""(tenant, when the profile was read, its histories by currency; None where it lacks the aggregate)."""
 
 
 def _ndjson(path: Path, aggregate: str, step: Step) -> _Found:
@@ -89,7 +98,7 @@ def _ndjson(path: Path, aggregate: str, step: Step) -> _Found:
                 found = None if told is None else _LIFETIME.decode(told).get(LIFETIME, {})
             except msgspec.MsgspecError as error:
                 raise _refused(path, f"line {number}", aggregate, error) from error
-            yield view.as_of_ms, found
+            yield view.tenant, view.as_of_ms, found
             if number % _ROWS == 0:
                 step(done, size)
     step(size, size)
@@ -101,10 +110,11 @@ def _parquet(path: Path, aggregate: str, step: Step) -> _Found:
     done = 0
     try:
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(_ROWS, columns=["as_of_ms", "aggregates"]):
+            for batch in file.iter_batches(_ROWS, columns=["tenant", "as_of_ms", "aggregates"]):
                 for row in batch.to_pylist():
                     done += 1
-                    yield row["as_of_ms"], _of_row(path, f"row {done}", row["aggregates"], aggregate)
+                    found = _of_row(path, f"row {done}", row["aggregates"], aggregate)
+                    yield row["tenant"], row["as_of_ms"], found
                 step(done, file.metadata.num_rows)
     except (ArrowException, KeyError) as error:
         msg = f"{path}: not an export of profiles: {error}"

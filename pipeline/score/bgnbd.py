@@ -45,8 +45,8 @@ def chance_alive(model: BgNbd, x: int, recency: float, age: float) -> float:
     if x == 0:
         return 1.0
     silence = log1p((age - recency) / (model.alpha + recency))
-    odds = log(model.a / (model.b + x - 1)) + (model.r + x) * silence
-    return exp(-odds) / (1 + exp(-odds)) if odds > 0 else 1 / (1 + exp(odds))
+    gone = log(model.a / (model.b + x - 1)) + (model.r + x) * silence  # log odds; the sign decides what cannot overflow
+    return exp(-gone) / (1 + exp(-gone)) if gone > 0 else 1 / (1 + exp(gone))
 
 
 def chance_of_purchase(model: BgNbd, x: int, recency: float, age: float, ahead: float) -> float:

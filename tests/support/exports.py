@@ -29,12 +29,12 @@ Order = tuple[int, int, str]
 """(day since the epoch, amount in minor units, currency)."""
 
 
-def row_of(customer: str, orders: Iterable[Order], plan: Plan = PLAN) -> ProfileRow:
+def row_of(customer: str, orders: Iterable[Order], plan: Plan = PLAN, tenant: str = "default") -> ProfileRow:
     """The row of a customer with the orders booked, each at noon."""
     ledger = Ledger()
     for number, (day, amount_minor, currency) in enumerate(orders):
         plan.book(ledger, _order(number, customer, day * DAY_MS + DAY_MS // 2, amount_minor, currency))
-    return ProfileRow("default", leaves={customer: ledger})
+    return ProfileRow(tenant, leaves={customer: ledger})
 
 
 def _order(number: int, customer: str, timestamp_ms: int, amount_minor: int, currency: str) -> Touch:
@@ -43,8 +43,14 @@ def _order(number: int, customer: str, timestamp_ms: int, amount_minor: int, cur
 
 
 def write_export(path: Path, customers: dict[str, list[Order]], as_of_day: int) -> Path:
-    """An export of the customers' profiles at a day, NDJSON or Parquet by the path's suffix."""
-    rows = [(customer, row_of(customer, orders)) for customer, orders in sorted(customers.items())]
+    """An export of the customers' profiles at a day, NDJSON or Parquet by the path's suffix.
+
+    A customer is an identifier, after ``tenant/`` if not of the default one.
+    """
+    rows = []
+    for customer, orders in sorted(customers.items()):
+        tenant, _, anchor = customer.rpartition("/")
+        rows.append((customer, row_of(anchor, orders, tenant=tenant or "default")))
     views = export_profiles(rows, RULES, as_of_day * DAY_MS + DAY_MS // 2)
     write_profiles(path, views, format_of(path), lambda: None)
     return path

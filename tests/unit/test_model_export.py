@@ -29,7 +29,7 @@ def silent(_done: int, _all: int) -> None:
 def test_both_formats_hold_every_day_of_every_customer_by_currency(tmp_path: Path, suffix: str) -> None:
     path = write_export(tmp_path / f"profiles{suffix}", CUSTOMERS, 200)
     steps: list[tuple[int, int]] = []
-    found = read_export(path, "purchases", lambda done, total: steps.append((done, total)))
+    found = read_export(path, "purchases", "", lambda done, total: steps.append((done, total)))
     assert found.histories == {"EUR": EUR, "USD": USD}
     assert (found.profiles, found.as_of_day) == (4, 200)
     assert steps[-1][0] == steps[-1][1] > 0
@@ -49,9 +49,21 @@ def test_another_aggregate_is_refused_with_the_rule_to_write(
 ) -> None:
     path = write_export(tmp_path / f"profiles{suffix}", CUSTOMERS, 200)
     with pytest.raises(ExportError) as refused:
-        read_export(path, aggregate, silent)
+        read_export(path, aggregate, "", silent)
     assert says in str(refused.value)
     assert "--aggregate" in str(refused.value)
+
+
+@pytest.mark.parametrize("suffix", [".ndjson", ".parquet"])
+def test_customers_of_several_tenants_are_never_mixed(tmp_path: Path, suffix: str) -> None:
+    customers = {**CUSTOMERS, "north/user_id:1": [(100, 5, "EUR")]}
+    path = write_export(tmp_path / f"profiles{suffix}", customers, 200)
+    with pytest.raises(ExportError, match=r"customers of north and of default, .* choose one with --tenant"):
+        read_export(path, "purchases", "", silent)
+    assert read_export(path, "purchases", "default", silent).histories == {"EUR": EUR, "USD": USD}
+    assert read_export(path, "purchases", "north", silent).histories == {"EUR": [[[100, [5, 1]]]]}
+    with pytest.raises(ExportError, match="no profile of tenant south has the aggregate"):
+        read_export(path, "purchases", "south", silent)
 
 
 @pytest.mark.parametrize("suffix", [".ndjson", ".parquet"])
@@ -59,14 +71,14 @@ def test_a_file_that_is_no_export_is_refused(tmp_path: Path, suffix: str) -> Non
     path = tmp_path / f"profiles{suffix}"
     path.write_bytes(b'{"no": "export"}\n')
     with pytest.raises(ExportError, match=f"profiles{suffix}: .*"):
-        read_export(path, "purchases", silent)
+        read_export(path, "purchases", "", silent)
 
 
 def test_a_parquet_file_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.parquet"
-    parquet.write_table(pa.table({"as_of_ms": [1], "name": ["x"]}), path)
+    parquet.write_table(pa.table({"tenant": ["x"], "as_of_ms": [1]}), path)
     with pytest.raises(ExportError, match="not an export of profiles"):
-        read_export(path, "purchases", silent)
+        read_export(path, "purchases", "", silent)
 
 
 def test_the_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -74,9 +86,9 @@ def test_the_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b"{\n")
     with pytest.raises(ExportError, match=r"profiles\.ndjson: line 5: "):
-        read_export(path, "purchases", silent)
+        read_export(path, "purchases", "", silent)
 
 
 def test_a_name_without_a_known_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownFormatError, match="end the name in"):
-        read_export(tmp_path / "profiles.csv", "purchases", silent)
+        read_export(tmp_path / "profiles.csv", "purchases", "", silent)
