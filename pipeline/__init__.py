@@ -19,6 +19,7 @@ reads only those before it.
 * ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
 * ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
 * ``pipeline.serve``: profiles as people and programs read them.
+* ``pipeline.model``: what customers will do, learnt offline from exported profiles.
 * ``pipeline.obs``: metrics, logs, health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.
 * ``pipeline.testing``: the log and tables in memory; ``pipeline.demo``: the seeded shop day.

@@ -10,6 +10,7 @@ from pipeline.cli import (
     ingest,
     kafka,
     leads,
+    model,
     profile,
     rules,
     simulate,
@@ -30,6 +31,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(identity.app, name="identity")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(leads.app, name="leads")
+app.add_typer(model.app, name="model")
 app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sink.app, name="sink")

@@ -103,8 +103,17 @@ def money(minor: int, currency: str) -> str:
 
 def _aggregate(value: Any) -> str:
     if isinstance(value, dict):
-        return "\n".join(money(round(minor), currency) for currency, minor in value.items()) or _NO_VALUE
+        return "\n".join(_of_currency(each, currency) for currency, each in value.items()) or _NO_VALUE
     return _NO_VALUE if value is None else _value(value)
+
+
+def _of_currency(value: Any, currency: str) -> str:
+    if isinstance(value, int | float):
+        return money(round(value), currency)
+    if "history" in value:
+        days = f"{value['days']} day{'' if value['days'] == 1 else 's'}"
+        return f"{value['orders']} on {days}, {money(value['total_minor'], currency)}"
+    return f"{_value(value)} {currency}"
 
 
 def _value(value: Any) -> str:

@@ -169,7 +169,7 @@ def lifter(kind: Kind, field: str) -> Callable[[Touch], Cell | None]:
 def extractor(kind: Kind, field: str) -> Extract:
     """How a kind takes its value: numbers as integers, scalars as JSON text, None where there is none."""
     read = getter(field)
-    if field == AMOUNT and kind.takes == "number":
+    if field == AMOUNT and kind.takes in {"number", "money"}:
         return read
     return _number(read) if kind.takes == "number" else _scalar(read)
 

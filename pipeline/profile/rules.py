@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pipeline.profile.fields import getter
+from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.windows import LIFETIME, window
@@ -19,7 +19,8 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What the profile calls it: ``orders``, ``spent``."""
     kind: str = "count"
     """count, sum, average, min, max, first, last, most_frequent, unique (a list of up to 64 values), distinct (how
-    many, within about 3 %) or quantiles (p50, p90 and p99, within 1 %)."""
+    many, within about 3 %), quantiles (p50, p90 and p99, within 1 %) or purchases (money by day, over the lifetime:
+    recency, frequency and monetary value, from which predictions are made)."""
     field: str = ""
     """The field to take; ``amount`` is the event's money, kept by currency in minor units. Not for count."""
     filter: Filter = Filter()
@@ -35,11 +36,17 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(msg)
         if self.field:
             getter(self.field)
+        if KINDS[self.kind].takes == "money" and self.field != AMOUNT:
+            msg = f"aggregate {self.name!r} of kind {self.kind} is about money: write field: {AMOUNT}"
+            raise ValueError(msg)
         if not self.windows:
             msg = f"aggregate {self.name!r} has no windows: write at least [{LIFETIME}]"
             raise ValueError(msg)
         for label in self.windows:
             window(label)
+        if KINDS[self.kind].lifetime_only and self.windows != (LIFETIME,):
+            msg = f"aggregate {self.name!r} of kind {self.kind} knows every day by itself: write windows: [{LIFETIME}]"
+            raise ValueError(msg)
 
 
 class AggregateRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

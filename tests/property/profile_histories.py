@@ -17,12 +17,13 @@ from pipeline.score.rules import ScoreGroup, ScoreRule, ScoreRules
 
 START_MS = 1_750_000_000_000
 WINDOWS = ("1h", "45m", "24h", "7d", "30d", "90d", "lifetime")
-FIELDS = {"nothing": "", "number": "properties.price", "scalar": "properties.label"}
+FIELDS = {"nothing": "", "number": "properties.price", "scalar": "properties.label", "money": "amount"}
 
 
 def aggregate(kind: str, **more: Any) -> AggregateRule:
-    """A rule of a kind over a field that the touches below have, in every window."""
-    given = {"name": f"a_{kind}", "kind": kind, "field": FIELDS[KINDS[kind].takes], "windows": WINDOWS}
+    """A rule of a kind over a field that the touches below have, in every window it can have."""
+    windows = ("lifetime",) if KINDS[kind].lifetime_only else WINDOWS
+    given = {"name": f"a_{kind}", "kind": kind, "field": FIELDS[KINDS[kind].takes], "windows": windows}
     return AggregateRule(**(given | more))
 
 
@@ -84,7 +85,7 @@ def made(number: int, offset_ms: int, bits: int, leaf: str | None) -> Touch:
         return values[at]
 
     own = leaf or pick(LEAVES)
-    amount = pick((0, 0, 1, 250, 19_999))
+    amount = pick((0, 0, 1, 250, 19_999, -250))
     price, label, title = pick((None, 0.1, 49.99, 50, 1000)), pick(SCALARS), pick(("", "Shoes"))
     return touch(
         number,

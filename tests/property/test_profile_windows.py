@@ -67,6 +67,28 @@ def quantile(history: list[Touch]) -> Any:
     return found
 
 
+def bought(history: list[Touch]) -> dict[str, Any]:
+    """By currency: the days with an order, and money by day, each looked up in the touches anew."""
+    found = {}
+    for currency in {t.currency for t in history if t.currency}:
+        money = [(t.timestamp_ms // DAY_MS, t.amount_minor) for t in history if t.currency == currency]
+        days = sorted({day for day, amount in money if amount >= 0})
+        if days:
+            found[currency] = {
+                "first_day": days[0],
+                "last_day": days[-1],
+                "days": len(days),
+                "orders": sum(amount >= 0 for _, amount in money),
+                "total_minor": sum(amount for _, amount in money),
+                "repeat_minor": sum(amount for day, amount in money if day in days[1:]),
+                "history": [
+                    [day, sum(a for d, a in money if d == day), sum(a >= 0 for d, a in money if d == day)]
+                    for day in sorted({day for day, _ in money})
+                ],
+            }
+    return found
+
+
 NAIVE: dict[str, Callable[[list[Touch]], Any]] = {
     "count": len,
     "sum": lambda history: sum(prices(history)) / 1_000_000,
@@ -79,6 +101,7 @@ NAIVE: dict[str, Callable[[list[Touch]], Any]] = {
     "distinct": lambda history: pytest.approx(len(set(map(text_of, labels(history)))), abs=1),
     "most_frequent": frequent,
     "quantiles": quantile,
+    "purchases": bought,
 }
 
 

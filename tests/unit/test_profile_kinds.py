@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.profile.kinds import KINDS
+from pipeline.profile.kinds.purchases import Purchases, purchases_of
 from pipeline.profile.kinds.values import MOST_VALUES
 
 
@@ -41,3 +42,29 @@ def test_of_more_values_than_are_kept_those_kept_are_counted_exactly() -> None:
 def test_the_most_frequent_value_wins_and_ties_go_by_text() -> None:
     assert KINDS["most_frequent"].read(cell("most_frequent", ['"b"', '"a"', '"b"', "1"]), 1) == "b"
     assert KINDS["most_frequent"].read(cell("most_frequent", ['"b"', '"a"']), 1) == "a"
+
+
+DAY_MS = 86_400_000
+
+
+def purchase(day: int, *amounts: int) -> Any:
+    return reduce(KINDS["purchases"].add, [KINDS["purchases"].lift(amount, day * DAY_MS, "") for amount in amounts])
+
+
+def test_purchases_are_kept_by_day_whatever_the_order_and_no_cell_is_changed() -> None:
+    days = [purchase(9, 100), purchase(7, 50, 60), purchase(9, 5), purchase(12, 0), purchase(7, 40)]
+    before = [[*map(list, day)] for day in days]
+    expected = [[7, [150, 3]], [9, [105, 2]], [12, [0, 1]]]
+    for seed in range(20):
+        shuffled = random.Random(seed).sample(days, len(days))
+        assert reduce(KINDS["purchases"].add, shuffled) == expected
+    assert days == before
+    assert purchases_of(expected) == Purchases(7, 12, 3, 6, 255, 105)
+
+
+def test_a_refund_takes_from_its_day_and_is_neither_an_order_nor_a_purchase_day() -> None:
+    cell = reduce(KINDS["purchases"].add, [purchase(5, -10), purchase(7, 100, -30), purchase(8, -20), purchase(9, 50)])
+    assert purchases_of(cell) == Purchases(first_day=7, last_day=9, days=2, orders=2, total_minor=90, repeat_minor=50)
+    assert purchases_of(purchase(7, -30)) is None
+    assert KINDS["purchases"].read(purchase(7, -30), 1) is None
+    assert KINDS["purchases"].read(cell, 1)["history"] == [[5, -10, 0], [7, 70, 1], [8, -20, 0], [9, 50, 1]]

@@ -8,6 +8,7 @@ from pipeline.profile.kinds.distinct import DISTINCT
 from pipeline.profile.kinds.ends import FIRST, LAST
 from pipeline.profile.kinds.extremes import MAX, MIN
 from pipeline.profile.kinds.kind import Kind
+from pipeline.profile.kinds.purchases import PURCHASES
 from pipeline.profile.kinds.quantiles import QUANTILES
 from pipeline.profile.kinds.total import SUM
 from pipeline.profile.kinds.values import MOST_FREQUENT, UNIQUE
@@ -15,5 +16,6 @@ from pipeline.profile.kinds.values import MOST_FREQUENT, UNIQUE
 __all__ = ["KINDS", "Kind"]
 
 KINDS: Final[dict[str, Kind]] = {
-    kind.name: kind for kind in (COUNT, SUM, AVERAGE, MIN, MAX, FIRST, LAST, MOST_FREQUENT, UNIQUE, DISTINCT, QUANTILES)
+    kind.name: kind
+    for kind in (COUNT, SUM, AVERAGE, MIN, MAX, FIRST, LAST, MOST_FREQUENT, UNIQUE, DISTINCT, QUANTILES, PURCHASES)
 }

@@ -8,8 +8,9 @@ from pipeline.profile.buckets import Add, Cell
 MILLIONTHS: Final = 1_000_000
 """Numbers from event fields are kept as integers of this fraction, so that adding them has no order."""
 
-Takes: TypeAlias = Literal["nothing", "number", "scalar"]
-"""What a kind needs of an event: no field; a number, given in millionths or minor units; any scalar, as JSON text."""
+Takes: TypeAlias = Literal["nothing", "number", "scalar", "money"]
+"""What a kind needs of an event: no field; a number, given in millionths or minor units; any scalar, as JSON text; the
+event's money, which is the field ``amount`` and nothing else, in minor units by currency."""
 
 
 class Kind(NamedTuple):
@@ -25,6 +26,8 @@ class Kind(NamedTuple):
     """A cell to a JSON value; the second argument is the divisor of numbers (1 for money in minor units)."""
     empty: Any
     """What is read where there is no event."""
+    lifetime_only: bool = False
+    """Whether the cell orders itself by time, so that windows of it would keep everything again in every bucket."""
 
 
 def unscaled(number: int, divisor: int) -> int | float:

@@ -1,0 +1,101 @@
+"""``stitchline model fit | show``: predictions' models, from exported profiles to a file that workers load.
+
+Exit codes: 0 done, 1 the export, the history or the disk refused (the message says what to do), 2 wrong use.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+
+from pipeline.cli.bar import Bars
+from pipeline.cli.explained import explained
+from pipeline.cli.model_screen import print_model
+from pipeline.model.errors import ExportError, FitError, MissingScipyError
+from pipeline.model.export import read_export
+from pipeline.model.file import load_model, save_model
+from pipeline.profile.duration import DAY_MS, duration_ms
+from pipeline.score.prediction import MOST_DAYS, ModelError
+from pipeline.serve.files import UnknownFormatError
+
+EXPECTED: Final = (ExportError, FitError, MissingScipyError, ModelError, OSError, UnknownFormatError)
+FIT_EXAMPLES = """\b
+Exit codes: 0 written; 1 the export, the history or the disk refused, or SciPy is missing; 2 wrong use.
+\b
+Examples:
+  stitchline profile export profiles.parquet
+  stitchline model fit profiles.parquet --out model.json
+  stitchline model fit profiles.ndjson --out model.json --holdout 90d --horizon 30d --currency EUR
+"""
+SHOW_EXAMPLES = """\b
+Exit codes: 0 shown; 1 not a model that this version can use.
+\b
+Examples:
+  stitchline model show model.json
+  stitchline model show model.json --json | jq .holdout.predictors
+"""
+Json = Annotated[bool, typer.Option("--json", help="Print the model as one JSON document.")]
+
+app = typer.Typer(no_args_is_help=True, help="Fit and look at models of what customers will do.")
+
+
+@app.command(epilog=FIT_EXAMPLES)
+def fit(
+    export: Annotated[Path, typer.Argument(metavar="EXPORT", help="NDJSON or Parquet of `profile export`.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The model file; written when it is whole.")],
+    holdout: Annotated[str, typer.Option(help="Judge the model by the last days of the history; 0: do not.")] = "90d",
+    horizon: Annotated[str, typer.Option(help="How far ahead predictions look.")] = "30d",
+    aggregate: Annotated[str, typer.Option(help="The aggregate of kind purchases to learn from.")] = "purchases",
+    currency: Annotated[str, typer.Option(help="Default: the one most customers have bought in.")] = "",
+    tenant: Annotated[str, typer.Option(help="Whose customers, where the export has several tenants'.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Fit churn risk, next purchase and expected value on exported profiles, and evaluate them on a hold-out.
+
+    Export all profiles at one moment (`--as-of now`): what nobody bought since is as telling as what they bought.
+    """
+    from pipeline.model.fit import Ask, currency_of, fit_model  # noqa: PLC0415 - only who fits waits for NumPy
+    from pipeline.model.likelihood import scipy_parts  # noqa: PLC0415
+
+    holdout_days = 0 if holdout == "0" else _days(holdout, "--holdout")
+    horizon_days = _days(horizon, "--horizon")
+    with explained(EXPECTED), Bars() as bars:
+        scipy_parts()  # before an hour of reading, not after
+        found = read_export(export, aggregate, tenant, bars.reading("reading"))
+        ask = Ask(aggregate, currency or currency_of(found), horizon_days, holdout_days)
+        model = fit_model(found, ask, time.time_ns() // 1_000_000, bars.counting("fitting", None))
+        save_model(out, model)
+    if as_json:
+        typer.echo(msgspec.json.encode(model))
+    else:
+        print_model(Console(highlight=False), model)
+        typer.echo(f"\nmodel {model.version} written to {out}")
+
+
+@app.command(epilog=SHOW_EXAMPLES)
+def show(
+    file: Annotated[Path, typer.Argument(metavar="MODEL", help="A file of `model fit`.")],
+    as_json: Json = False,
+) -> None:
+    """Show a model: what it was fitted on, how well it predicted the hold-out, its parameters."""
+    with explained(EXPECTED):
+        model = load_model(file)
+    if as_json:
+        typer.echo(msgspec.json.encode(model))
+    else:
+        print_model(Console(highlight=False), model)
+
+
+def _days(text: str, option: str) -> int:
+    try:
+        days, rest = divmod(duration_ms(text), DAY_MS)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+    if rest or not 0 < days <= MOST_DAYS:
+        message = f"{text}: write whole days, 1d to {MOST_DAYS}d"
+        raise typer.BadParameter(message, param_hint=option)
+    return days

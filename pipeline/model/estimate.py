@@ -1,0 +1,91 @@
+"""Maximum likelihood: the parameters under which the histories are most probable."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from pipeline.model.errors import FitError
+from pipeline.model.likelihood import Floats, bgnbd_likelihood, gamma_gamma_likelihood, scipy_parts
+from pipeline.profile.rfm import Summary
+from pipeline.score.bgnbd import BgNbd
+from pipeline.score.gamma_gamma import GammaGamma
+
+MIN_REPEAT_BUYERS: Final = 100
+"""Below it the four parameters of BG/NBD are little more than noise."""
+_BOUND: Final = 9.0
+"""Parameters are sought between e^-9 and e^9 of their scale."""
+_STARTS: Final = (0.0, -1.5, 1.5)
+Likelihood: TypeAlias = Callable[[Floats, Floats, Floats], tuple[float, Floats]]
+Tick: TypeAlias = Callable[[], None]
+"""Called at every look at the likelihood."""
+
+
+def fit_bgnbd(summaries: Sequence[Summary], tick: Tick) -> BgNbd:
+    """BG/NBD with times in the unit of the summaries, days.
+
+    Raises:
+        FitError: Too few customers have bought again, or the likelihood has no maximum to be found.
+    """
+    _demand_repeat_buyers(sum(each.frequency > 0 for each in summaries))
+    rows = np.array([(each.frequency, each.recency_days, each.age_days) for each in summaries], dtype=np.float64)
+    scale = float(rows[:, 2].mean())
+    rows[:, 1:] /= scale
+    r, alpha, a, b = _maximise(bgnbd_likelihood, rows, 4, tick)
+    return BgNbd(r=r, alpha=alpha * scale, a=a, b=b)
+
+
+def fit_gamma_gamma(summaries: Sequence[Summary], tick: Tick) -> GammaGamma:
+    """Gamma-gamma with money in the unit of the summaries, minor units; of those who spent something in repeats.
+
+    Raises:
+        FitError: Too few have, or the likelihood has no maximum to be found.
+    """
+    spenders = [each for each in summaries if each.repeat_minor > 0 and each.frequency > 0]
+    _demand_repeat_buyers(len(spenders), "with money above 0")
+    rows = np.array([(each.frequency, each.monetary_minor) for each in spenders], dtype=np.float64)
+    scale = float(rows[:, 1].mean())
+    rows[:, 1] /= scale
+    p, more, v = _maximise(gamma_gamma_likelihood, rows, 3, tick)
+    return GammaGamma(p=p, q=1 + more, v=v * scale)
+
+
+def _demand_repeat_buyers(found: int, what: str = "") -> None:
+    if found < MIN_REPEAT_BUYERS:
+        described = f"repeat buyers {what}".strip()
+        msg = (
+            f"{found} {described}: at least {MIN_REPEAT_BUYERS} are needed. "
+            "Export a longer history, choose another --currency, or shorten --holdout"
+        )
+        raise FitError(msg)
+
+
+def _maximise(likelihood: Likelihood, rows: Floats, size: int, tick: Tick) -> list[float]:
+    """The best of several starts, so that a flat corner does not pass for the top."""
+    _, optimize = scipy_parts()
+    distinct, counts = np.unique(rows, axis=0, return_counts=True)
+    weights = counts.astype(np.float64)
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        tick()
+        value, slope = likelihood(theta, distinct, weights)
+        return -value / len(rows), -slope / len(rows)
+
+    tries = [
+        optimize.minimize(
+            loss, np.full(size, start), jac=True, method="L-BFGS-B", bounds=[(-_BOUND, _BOUND)] * size,
+            options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 2_000},
+        )
+        for start in _STARTS
+    ]  # fmt: skip
+    best = min(tries, key=lambda each: each.fun if np.isfinite(each.fun) else np.inf)
+    if not np.isfinite(best.fun) or float(np.abs(_inward(best.x, best.jac)).max()) > 1e-3:
+        msg = f"the likelihood has no maximum that could be found ({best.message}): is the history that of customers?"
+        raise FitError(msg)
+    return [float(value) for value in np.exp(best.x)]
+
+
+def _inward(theta: Floats, slope: Floats) -> Floats:
+    """The slope without what points out of the bounds, where a maximum is at an end of them."""
+    stuck = ((theta <= -_BOUND) & (slope > 0)) | ((theta >= _BOUND) & (slope < 0))
+    return np.where(stuck, 0.0, slope)

@@ -1,0 +1,138 @@
+"""Purchase histories out of a profile export: NDJSON or Parquet, as ``stitchline profile export`` writes them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from pipeline.model.errors import ExportError
+from pipeline.profile.duration import DAY_MS
+from pipeline.profile.kinds.pairs import Pairs
+from pipeline.profile.windows import LIFETIME
+from pipeline.serve.files import format_of
+
+Step: TypeAlias = Callable[[int, int], None]
+"""Told (done, all) as the file is read."""
+
+
+class History(msgspec.Struct):
+    """One customer's purchases in one currency; more is in the file than is needed here."""
+
+    history: list[tuple[int, int, int]]
+    """[day, amount in minor units, orders]."""
+
+    def pairs(self) -> Pairs:
+        """The cell the history was read from."""
+        return [[day, [amount, orders]] for day, amount, orders in self.history]
+
+
+class Export(msgspec.Struct):
+    """What an export says of purchases."""
+
+    as_of_day: int = 0
+    """The newest moment at which a profile was read, in days since the epoch."""
+    profiles: int = 0
+    histories: dict[str, list[Pairs]] = {}
+    """By currency, one cell for each customer with an order in it, in the order of the file."""
+
+
+class _View(msgspec.Struct):
+    tenant: str
+    as_of_ms: int
+    aggregates: dict[str, msgspec.Raw]
+
+
+_VIEW: Final = msgspec.json.Decoder(_View)
+_LIFETIME: Final = msgspec.json.Decoder(dict[str, dict[str, History]])
+_HISTORY: Final = msgspec.json.Decoder(History)
+_ROWS: Final = 2_000
+
+
+def read_export(path: Path, aggregate: str, tenant: str, step: Step) -> Export:
+    """The histories that the aggregate of that name holds, of one tenant's customers.
+
+    Raises:
+        ExportError: The file is no export, its aggregate of that name is not of kind purchases or not there, or no
+            ``tenant`` is named ("") and the file holds several.
+        UnknownFormatError: Its name ends in no suffix of an export.
+        OSError: It cannot be read.
+    """
+    read = _ndjson if format_of(path) == "ndjson" else _parquet
+    export, there, only = Export(), False, tenant
+    for whose, as_of_ms, found in read(path, aggregate, step):
+        only = only or whose
+        if whose != only:
+            if tenant:
+                continue
+            msg = f"{path}: customers of {only} and of {whose}, who have nothing in common: choose one with --tenant"
+            raise ExportError(msg)
+        export.profiles += 1
+        export.as_of_day = max(export.as_of_day, as_of_ms // DAY_MS)
+        there |= found is not None
+        for currency, each in (found or {}).items():
+            export.histories.setdefault(currency, []).append(each.pairs())
+    if not there:
+        of = f" of tenant {tenant}" if tenant else ""
+        msg = f"{path}: no profile{of} has the aggregate {aggregate!r}: {_ADVICE.format(aggregate)}"
+        raise ExportError(msg)
+    return export
+
+
+_ADVICE: Final = (
+    "add `- {{name: {}, kind: purchases, field: amount, filter: {{events: [order_completed]}}}}` to aggregates.yaml, "
+    "process the events and export again, or name another with --aggregate"
+)
+_Found: TypeAlias = Iterator[tuple[str, int, dict[str, History] | None]]
+"""(tenant, when the profile was read, its histories by currency; None where it lacks the aggregate)."""
+
+
+def _ndjson(path: Path, aggregate: str, step: Step) -> _Found:
+    size, done = path.stat().st_size, 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            done += len(line)
+            try:
+                view = _VIEW.decode(line)
+                told = view.aggregates.get(aggregate)
+                found = None if told is None else _LIFETIME.decode(told).get(LIFETIME, {})
+            except msgspec.MsgspecError as error:
+                raise _refused(path, f"line {number}", aggregate, error) from error
+            yield view.tenant, view.as_of_ms, found
+            if number % _ROWS == 0:
+                step(done, size)
+    step(size, size)
+
+
+def _parquet(path: Path, aggregate: str, step: Step) -> _Found:
+    from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
+
+    done = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS, columns=["tenant", "as_of_ms", "aggregates"]):
+                for row in batch.to_pylist():
+                    done += 1
+                    found = _of_row(path, f"row {done}", row["aggregates"], aggregate)
+                    yield row["tenant"], row["as_of_ms"], found
+                step(done, file.metadata.num_rows)
+    except (ArrowException, KeyError) as error:
+        msg = f"{path}: not an export of profiles: {error}"
+        raise ExportError(msg) from error
+
+
+def _of_row(path: Path, where: str, told: list[dict[str, Any]], aggregate: str) -> dict[str, History] | None:
+    """A customer without purchases has no record of the aggregate, for there is no currency to tell of."""
+    try:
+        return {
+            each["currency"]: _HISTORY.decode(each["text"] or "null")
+            for each in told
+            if each["name"] == aggregate and each["window"] == LIFETIME
+        } or None
+    except msgspec.MsgspecError as error:
+        raise _refused(path, where, aggregate, error) from error
+
+
+def _refused(path: Path, where: str, aggregate: str, error: Exception) -> ExportError:
+    msg = f"{path}: {where}: {aggregate!r} is not an aggregate of kind purchases ({error}): {_ADVICE.format(aggregate)}"
+    return ExportError(msg)

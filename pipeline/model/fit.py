@@ -1,0 +1,121 @@
+"""Fitting: histories of one currency to a model file's content.
+
+1. evaluate on a hold-out, if one is asked for: a model fitted without the last days, judged by them
+2. fit BG/NBD and gamma-gamma on the whole history
+3. the edges of the fifths for recency, frequency and monetary value
+4. seal: the version is a hash of all of it
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from pipeline.model.errors import FitError
+from pipeline.model.estimate import Tick, fit_bgnbd, fit_gamma_gamma
+from pipeline.model.export import Export
+from pipeline.model.holdout import MODEL, correlation, evaluate
+from pipeline.profile.kinds.pairs import Pairs
+from pipeline.profile.kinds.purchases import Purchases, purchases_of
+from pipeline.profile.rfm import RfmEdges, Summary, edges_of, summary_of
+from pipeline.score.gamma_gamma import GammaGamma
+from pipeline.score.prediction import Calibration, Holdout, PredictionModel, sealed
+
+DEPENDENT: Final = 0.3
+"""Above this correlation of frequency and value, what gamma-gamma assumes is far from true."""
+UNEVEN: Final = 1.05
+"""Below this q the mean of all customers, p v / (q - 1), is made of a few enormous ones."""
+
+
+class Ask(NamedTuple):
+    """What is to be fitted."""
+
+    aggregate: str
+    currency: str
+    horizon_days: int
+    holdout_days: int
+    """0: no hold-out."""
+
+
+def currency_of(export: Export) -> str:
+    """The currency in which most customers have bought; of equals the first by name."""
+    return min(export.histories, key=lambda currency: (-len(export.histories[currency]), currency), default="")
+
+
+def fit_model(export: Export, ask: Ask, fitted_at_ms: int, tick: Tick) -> PredictionModel:
+    """The model of the export's histories. Equal exports make models of one version.
+
+    Raises:
+        FitError: The history does not allow it; the message says what is missing.
+        MissingScipyError: SciPy is not installed.
+    """
+    histories = export.histories.get(ask.currency, [])
+    if not histories:
+        msg = f"nobody has bought in {ask.currency or 'any currency'}; there is {', '.join(export.histories) or 'none'}"
+        raise FitError(msg)
+    holdout = evaluate(histories, export.as_of_day, ask.holdout_days, tick) if ask.holdout_days else None
+    known = _known(histories)
+    summaries = [summary_of(each, export.as_of_day) for each in known]
+    purchases, spend = fit_bgnbd(summaries, tick), fit_gamma_gamma(summaries, tick)
+    return sealed(
+        PredictionModel(
+            aggregate=ask.aggregate,
+            currency=ask.currency,
+            fitted_at_ms=fitted_at_ms,
+            horizon_days=ask.horizon_days,
+            purchases=purchases,
+            spend=spend,
+            rfm=RfmEdges(
+                days_since=edges_of([each.days_since for each in summaries]),
+                orders=edges_of([each.orders for each in summaries]),
+                total_minor=edges_of([each.total_minor for each in summaries]),
+            ),
+            calibration=_calibration(known, summaries, export.as_of_day, spend, holdout),
+            holdout=holdout,
+        )
+    )
+
+
+def _known(histories: Sequence[Pairs]) -> list[Purchases]:
+    return [found for found in map(purchases_of, histories) if found is not None]
+
+
+def _calibration(
+    known: Sequence[Purchases],
+    summaries: Sequence[Summary],
+    as_of_day: int,
+    spend: GammaGamma,
+    holdout: Holdout | None,
+) -> Calibration:
+    repeat = [each for each in summaries if each.frequency]
+    dependence = correlation(
+        np.array([each.frequency for each in repeat], dtype=np.float64),
+        np.array([each.monetary_minor for each in repeat], dtype=np.float64),
+    )
+    return Calibration(
+        customers=len(known),
+        repeat_buyers=len(repeat),
+        first_day=min(each.first_day for each in known),
+        as_of_day=as_of_day,
+        value_correlation=dependence,
+        notes=tuple(_notes(dependence, spend, holdout)),
+    )
+
+
+def _notes(dependence: float, spend: GammaGamma, holdout: Holdout | None) -> list[str]:
+    notes = []
+    if spend.q < UNEVEN:
+        notes.append(
+            f"spend is so uneven (q {spend.q:.3f}) that it hardly has a mean: do not rely on expected_value_minor"
+        )
+    if abs(dependence) > DEPENDENT:
+        notes.append(
+            f"how much customers spend depends on how often they buy (correlation {dependence:.2f}): "
+            "expected_value_minor is biased, for the model takes them to be independent"
+        )
+    if holdout is not None:
+        found = holdout.predictors
+        least = min(found, key=lambda name: found[name].root_mean_square_error)
+        if least != MODEL:
+            notes.append(f"on the hold-out {least} was closer than the model (root mean square error)")
+    return notes
