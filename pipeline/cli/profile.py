@@ -17,10 +17,9 @@ from rich.console import Console
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.profile_screen import print_profile
-from pipeline.profile.rulebook import Rulebook
 from pipeline.profile.view import profile_view
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
-from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
 from pipeline.serve.as_of import NotAMomentError, as_of_ms
 from pipeline.serve.compacted import Snapshot, read_compacted
@@ -31,7 +30,6 @@ from pipeline.serve.profiles import export_profiles, profile_rows
 from pipeline.serve.reading import MissingTopicError, partitions_of
 from pipeline.settings import Settings
 from pipeline.topics import CHANGELOGS
-from pipeline.trigger.rulebook import compile_rules
 
 FAILED, MISUSED, UNKNOWN = 1, 2, 4
 CODES: dict[type[BaseException], int] = {
@@ -89,11 +87,13 @@ def show(
         if found is None:
             typer.echo(f"{who} is unknown: no event of this customer has been processed (tenant {tenant})", err=True)
             raise typer.Exit(UNKNOWN)
-        view = profile_view(*found, _compiled(rules), at_ms)
+        book = compiled(rules)
+        view = profile_view(*found, book, at_ms)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(view), indent=2))
     else:
-        print_profile(Console(highlight=False), view, who)
+        spans = {reader.name for reader in book.readers if reader.is_span}
+        print_profile(Console(highlight=False), view, who, spans)
 
 
 @app.command(epilog=EXPORT_EXAMPLES)
@@ -115,7 +115,7 @@ def export(
             message = f"--format {file_format}: write ndjson or parquet"
             raise UnknownFormatError(message)
         chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, _now_ms()), connected(Settings())
-        rules = _compiled(load_rules(settings.rules_dir))
+        rules = compiled(load_rules(settings.rules_dir))
         with Bars() as bars:
             snapshot = _changelog(settings, bars)
             views = export_profiles(profile_rows(snapshot.rows), rules, at_ms)
@@ -136,10 +136,6 @@ def _changelog(settings: Settings, bars: Bars) -> Snapshot:
     kafka, topic = settings.kafka(), CHANGELOGS["profile"].of(settings.topic_prefix)
     partitions = range(partitions_of(kafka, topic))
     return read_compacted(kafka, topic, partitions, progress=bars.reading("reading"))
-
-
-def _compiled(rules: Rules) -> Rulebook:
-    return compile_rules(rules.aggregates, rules.scores, rules.triggers)
 
 
 def _now_ms() -> int:

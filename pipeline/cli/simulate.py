@@ -23,6 +23,7 @@ from connectors.sources.rejects import Rejects
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
 from pipeline.event.parse import Defaults
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
@@ -38,7 +39,6 @@ from pipeline.stream.simulate import Simulation
 from pipeline.stream.wire import Decoder
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
-from pipeline.trigger.rulebook import compile_rules
 
 FAILED, SOME_REJECTED = 1, 3
 EXPECTED = (MappingError, MissingColumnsError, OSError, NotAMomentError, RulesError, UnknownFormatError)
@@ -171,9 +171,9 @@ def _run(  # noqa: PLR0917 - the command's options
 
 def _write_profiles(simulation: Simulation, rules: Rules, path: Path, moment_ms: int) -> int:
     """In the bytes of ``profile export``, so that the two files can be compared."""
-    compiled = compile_rules(rules.aggregates, rules.scores, rules.triggers)
+    book = compiled(rules)
     with path.open("wb") as file:
-        return write_ndjson(file, export_profiles(simulation.profiles(), compiled, moment_ms))
+        return write_ndjson(file, export_profiles(simulation.profiles(), book, moment_ms))
 
 
 def _quarantined(record: MemoryRecord) -> dict[str, Any]:

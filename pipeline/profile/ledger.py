@@ -17,7 +17,7 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.profile.buckets import Cells, merge_cells
-from pipeline.profile.kinds import KINDS
+from pipeline.profile.kinds import kind_of
 from pipeline.profile.occurrences import Occurrences, merge_occurrences
 from pipeline.profile.timeline import Line, merge_timelines
 
@@ -60,7 +60,7 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     timeline: list[Line] = []
     """Oldest first."""
     aggregates: Aggregates = {}
-    """``kind:name`` to group (a currency, or "") to cells."""
+    """``kind:name`` (``sessions@gap:name``) to group (a currency, or "") to cells."""
     occurrences: dict[str, Occurrences] = {}
     episodes: dict[str, Episode] = {}
 
@@ -109,7 +109,7 @@ def _join_spans(one: Span, other: Span) -> Span:
 def _merge_aggregates(one: Aggregates, other: Aggregates) -> Aggregates:
     merged = dict(one)
     for key, groups in other.items():
-        add_cells = KINDS[key.partition(":")[0]].add
+        add_cells = kind_of(key.partition(":")[0]).add
         merged[key] = _union(merged.get(key, {}), groups, lambda a, b, add=add_cells: merge_cells(a, b, add))
     return merged
 

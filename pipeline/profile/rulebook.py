@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pipeline.event.zone import UTC, Zone
 from pipeline.profile.aggregates import Reader, Totals
 from pipeline.profile.booking import Counted, Plan
 from pipeline.profile.ports import Scorer, Watcher
-from pipeline.profile.rules import AggregateRule
+from pipeline.profile.ratios import RatioReader, ratio_readers
+from pipeline.profile.rules import AggregateRules
 
 
 class Rulebook(NamedTuple):
@@ -17,11 +19,14 @@ class Rulebook(NamedTuple):
     totals: Totals
     scorer: Scorer
     watcher: Watcher
+    ratios: tuple[RatioReader, ...] = ()
 
 
 def rulebook(
-    aggregates: Sequence[AggregateRule], counted: Sequence[Counted], scorer: Scorer, watcher: Watcher
+    aggregates: AggregateRules, counted: Sequence[Counted], scorer: Scorer, watcher: Watcher, zone: Zone = UTC
 ) -> Rulebook:
-    """Compile the profile's own rules, beside what the packages above provide."""
-    readers = tuple(Reader(rule) for rule in aggregates)
-    return Rulebook(Plan(aggregates, counted), readers, Totals(readers), scorer, watcher)
+    """Compile the profile's own rules, beside what the packages above provide; ``zone`` is the rules' time zone."""
+    rules = aggregates.aggregates
+    readers = tuple(Reader(rule) for rule in rules)
+    plan = Plan(rules, counted, zone=zone)
+    return Rulebook(plan, readers, Totals(readers), scorer, watcher, ratio_readers(aggregates))

@@ -28,6 +28,7 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
     """
     ledgers = row.ledgers()
     as_of_ms = max(as_of_ms, row.latest_ms())
+    aggregates = read_aggregates(rules.readers, ledgers, as_of_ms)
     return {
         "profile_id": profile_id,
         "tenant": row.tenant,
@@ -46,7 +47,8 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
             for name, (timestamp_ms, event_id, channel, value) in sorted(traits_of(ledgers).items())
         },
         "consent": dict(sorted(consent_of(ledgers).items())),
-        "aggregates": read_aggregates(rules.readers, ledgers, as_of_ms),
+        "aggregates": aggregates,
+        "ratios": {ratio.name: ratio.read(aggregates) for ratio in rules.ratios},
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
         "timeline": [{**entry._asdict(), "summary": entry.summary()} for entry in timeline_of(ledgers)],
     }

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.rules.duration import format_duration
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
+from pipeline.rules.zones import UnknownZoneError, zone_of
 from pipeline.score.rules import ENGAGEMENT
 
 Found = Mapping[str, dict[str, Any]]
@@ -52,6 +53,14 @@ def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
     return bool(other.get("strong")) and other["priority"] < guarded["priority"]
 
 
+def _aggregates(found: Found) -> Iterator[tuple[Path, str, str]]:
+    try:
+        zone_of(found["aggregates.yaml"].get("time_zone", "UTC"))
+    except UnknownZoneError as error:
+        message, _, instead = str(error).partition("; ")
+        yield ("time_zone",), message, instead
+
+
 def _scores(found: Found) -> Iterator[tuple[Path, str, str]]:
     rules = found["scores.yaml"]
     used = {each.get("group", "") for each in rules.get("scores", [])}
@@ -75,6 +84,7 @@ def _triggers(found: Found) -> Iterator[tuple[Path, str, str]]:
 _CHECKS = {
     "intake.yaml": _intake,
     "identifiers.yaml": _identifiers,
+    "aggregates.yaml": _aggregates,
     "scores.yaml": _scores,
     "triggers.yaml": _triggers,
 }

@@ -12,12 +12,12 @@ from pyarrow import parquet
 from pipeline.event.instant import format_instant
 from pipeline.identity.profile_id import profile_id
 from pipeline.local.broker import Broker
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.serve.compacted import read_compacted
 from pipeline.serve.files import json_line
 from pipeline.serve.profiles import LATEST, export_profiles, profile_rows
 from pipeline.topics import CHANGELOGS
-from pipeline.trigger.rulebook import compile_rules
 from tests.integration.small_deployment import PARTITIONS, Deployment
 
 pytestmark = pytest.mark.kafka
@@ -49,7 +49,7 @@ def current(deployment: Deployment) -> list[dict[str, Any]]:
     shipped, settings = load_rules(), deployment.settings
     topic = CHANGELOGS["profile"].of(settings.topic_prefix)
     rows = profile_rows(read_compacted(settings.kafka(), topic, range(PARTITIONS)).rows)
-    return list(export_profiles(rows, compile_rules(shipped.aggregates, shipped.scores, shipped.triggers), LATEST))
+    return list(export_profiles(rows, compiled(shipped), LATEST))
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,9 @@ FIELDS = {"nothing": "", "number": "properties.price", "scalar": "properties.lab
 
 
 def aggregate(kind: str, **more: Any) -> AggregateRule:
-    """A rule of a kind over a field that the touches below have, in every window."""
-    given = {"name": f"a_{kind}", "kind": kind, "field": FIELDS[KINDS[kind].takes], "windows": WINDOWS}
+    """A rule of a kind over a field that the touches below have, in every window that the kind can have."""
+    windows = WINDOWS if KINDS[kind].for_ever else WINDOWS[:-1]
+    given = {"name": f"a_{kind}", "kind": kind, "field": FIELDS[KINDS[kind].takes], "windows": windows}
     return AggregateRule(**(given | more))
 
 

@@ -9,6 +9,7 @@ import msgspec
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from pipeline.event.parse import Defaults
 from pipeline.identity.messages import Command
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.serve.files import write_ndjson
@@ -21,7 +22,6 @@ from pipeline.stream.registry import FileIds
 from pipeline.stream.simulate import Simulation
 from pipeline.stream.wire import Decoder
 from pipeline.topics import CHANGES, DLQ, LINKS
-from pipeline.trigger.rulebook import compile_rules
 
 TENANT = "default"
 LATER_MS = 4_102_444_800_000
@@ -58,9 +58,8 @@ class Story:
 
     def exported(self) -> bytes:
         """What ``profile export --as-of latest`` would write."""
-        rules, file = self.rules, io.BytesIO()
-        compiled = compile_rules(rules.aggregates, rules.scores, rules.triggers)
-        write_ndjson(file, export_profiles(self.simulation.profiles(), compiled, LATEST))
+        file = io.BytesIO()
+        write_ndjson(file, export_profiles(self.simulation.profiles(), compiled(self.rules), LATEST))
         return file.getvalue()
 
     def lines(self) -> dict[str, bytes]:

@@ -12,15 +12,15 @@ from pyarrow import parquet
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Touch
 from pipeline.profile.row import ProfileRow
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.serve.files import UnknownFormatError, format_of, json_line, replacing, write_profiles
 from pipeline.serve.parquet import SCHEMA, row_of, write_parquet
 from pipeline.serve.profiles import LATEST, export_profiles
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
 
 SHIPPED = load_rules()
-RULES = compile_rules(SHIPPED.aggregates, SHIPPED.scores, SHIPPED.triggers)
+RULES = compiled(SHIPPED)
 START_MS = 1_772_000_000_000
 
 
@@ -80,7 +80,19 @@ def test_a_parquet_row_says_what_the_profile_does(views):
 def test_an_aggregate_is_a_number_or_a_text(views, value, number, text):
     row = row_of(views[0] | {"aggregates": {"x": {"7d": value}}})
 
-    assert row["aggregates"] == [{"name": "x", "window": "7d", "currency": "", "number": number, "text": text}]
+    assert row["aggregates"] == [
+        {"name": "x", "window": "7d", "currency": "", "part": "", "number": number, "text": text}
+    ]
+
+
+def test_an_aggregate_of_several_values_is_a_row_for_each(views):
+    row = row_of(views[0] | {"aggregates": {"x": {"7d": {"p50": 1, "open": True}}, "y": {"7d": {"EUR": 5, "JPY": 7}}}})
+
+    found = [(each["name"], each["currency"], each["part"], each["number"], each["text"]) for each in row["aggregates"]]
+    assert found == [
+        ("x", "", "p50", 1, None), ("x", "", "open", None, "true"),
+        ("y", "EUR", "", 5, None), ("y", "JPY", "", 7, None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["p.ndjson", "p.jsonl", "p.parquet", "p.PARQUET"])

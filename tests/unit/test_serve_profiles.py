@@ -6,15 +6,15 @@ import pytest
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Move, Touch
 from pipeline.profile.row import ProfileRow
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.serve.profiles import LATEST, current_profile, export_profiles, profile_rows, row_key
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
 
 DAY_MS = 86_400_000
 START_MS = 1_772_000_000_000
 SHIPPED = load_rules()
-RULES = compile_rules(SHIPPED.aggregates, SHIPPED.scores, SHIPPED.triggers)
+RULES = compiled(SHIPPED)
 
 
 def touch(leaf: str, number: int) -> Touch:

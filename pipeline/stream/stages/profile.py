@@ -8,6 +8,7 @@ from pipeline.obs import metrics as m
 from pipeline.profile.logic import Forward, ProfileEffects, ProfileLogic
 from pipeline.profile.messages import Carry, Move, Touch
 from pipeline.profile.row import ProfileRow
+from pipeline.rules.compiled import compiled
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
@@ -15,7 +16,6 @@ from pipeline.state.view import msgpack_view
 from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import ACTIONS, SEGMENTS, TOUCHES, UPDATES
-from pipeline.trigger.rulebook import compile_rules
 
 NAME = "profile"
 
@@ -28,7 +28,7 @@ class ProfileStage:
         self.state = PartitionState(store, [profiles])
         self._context, self._emit = context, context.emit
         rules = context.rules
-        self._logic = ProfileLogic(compile_rules(rules.aggregates, rules.scores, rules.triggers), profiles)
+        self._logic = ProfileLogic(compiled(rules), profiles)
         self._changed: dict[str, None] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
