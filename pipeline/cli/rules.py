@@ -115,6 +115,7 @@ def _summary(rules: Rules) -> str:
     counts = {
         "identifier type": len(rules.identifiers),
         "aggregate": len(rules.aggregates.aggregates),
+        "conversion": len(rules.journeys.attribution.conversions) if rules.journeys.attribution else 0,
         "score rule": len(rules.scores.scores),
         "trigger": len(rules.triggers.triggers),
     }

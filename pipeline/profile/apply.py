@@ -5,15 +5,15 @@ from typing import Any
 import msgspec
 
 from pipeline.profile.booking import Plan
-from pipeline.profile.filter import Scalar
-from pipeline.profile.ledger import Ledger, newer_trait
+from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
-from pipeline.profile.timeline import book_line
+from pipeline.profile.statements import book_consent, book_trait
+from pipeline.profile.timeline import CRM, book_line, is_activity
 
 
 def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> tuple[int, int]:
     """Book one touch, in place. How many points at most it gave and took, over all scores."""
-    timestamp_ms, event_id = touch.timestamp_ms, touch.event_id
+    timestamp_ms = touch.timestamp_ms
     ledger.touches += 1
     _book_ends(ledger, touch)
     spans = ledger.identifiers
@@ -26,12 +26,11 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> tuple[int, int]:
         elif timestamp_ms < span[0]:
             spans[identifier] = (timestamp_ms, span[1])
     for name, value in touch.traits.items():
-        old = ledger.traits.get(name)
-        new = (timestamp_ms, event_id, touch.channel, value)
-        ledger.traits[name] = new if old is None or timestamp_ms > old[0] else newer_trait(old, new)
+        book_trait(ledger, touch, name, value)
     if "consent" in touch.context:
-        _book_consent(ledger, touch, touch.context["consent"])
-    book_line(ledger.timeline, touch)
+        book_consent(ledger, touch, touch.context["consent"])
+    lines = ledger.activities if touch.channel == CRM and is_activity(touch) else ledger.timeline
+    book_line(lines, touch)
     return plan.book(ledger, touch)
 
 
@@ -59,24 +58,3 @@ def origin_of(context: dict[str, Any]) -> str:
     if referrer and type(referrer) is str:
         origin["referrer"] = referrer
     return msgspec.json.encode(origin, order="deterministic").decode() if origin else ""
-
-
-def _book_consent(ledger: Ledger, touch: Touch, said: Any) -> None:
-    """Statements are ``{purpose: bool}`` or ``{purpose: {channel: bool}}``, or those under ``categoryPreferences``."""
-    if type(said) is not dict:
-        return
-    preferences = said.get("categoryPreferences", said)
-    if type(preferences) is not dict:
-        return
-    for purpose, statement in preferences.items():
-        if type(statement) is bool:
-            _state(ledger, touch, purpose, statement)
-        elif type(statement) is dict:
-            for channel, granted in statement.items():
-                if type(granted) is bool:
-                    _state(ledger, touch, f"{purpose}/{channel}", granted)
-
-
-def _state(ledger: Ledger, touch: Touch, key: str, granted: Scalar) -> None:
-    new = (touch.timestamp_ms, 0 if granted else 1, touch.event_id)
-    ledger.consent[key] = max(ledger.consent.get(key, new), new)

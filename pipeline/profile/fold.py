@@ -85,10 +85,11 @@ def permits(consent: Mapping[str, bool], purpose: str, *, asked: bool) -> bool:
 
 
 def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> list[Entry]:
-    """The newest touches, newest first."""
+    """The newest touches and CRM activities, newest first."""
     lines: list[Line] = []
     for ledger in ledgers:
         lines += ledger.timeline
+        lines += ledger.activities
     return [read_line(line) for line in sorted(lines)[: -limit - 1 : -1]]
 
 

@@ -16,6 +16,8 @@ from pipeline.profile.fold import (
     touchpoint_view,
     traits_of,
 )
+from pipeline.profile.journey.attribution import attribution_of, attribution_view
+from pipeline.profile.journey.cart import cart_of, cart_view
 from pipeline.profile.ports import Score
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
@@ -49,6 +51,8 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "consent": dict(sorted(consent_of(ledgers).items())),
         "aggregates": aggregates,
         "ratios": {ratio.name: ratio.read(aggregates) for ratio in rules.ratios},
+        "cart": cart_view(cart_of(ledgers, rules.journeys.carts, as_of_ms)),
+        "attribution": attribution_view(attribution_of(ledgers, rules.journeys.attribution)),
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
         "timeline": [{**entry._asdict(), "summary": entry.summary()} for entry in timeline_of(ledgers)],
     }

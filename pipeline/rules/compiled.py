@@ -13,4 +13,4 @@ def compiled(rules: Rules) -> Rulebook:
         UnknownZoneError: There is no such time zone here; ``load_rules`` has refused it before.
     """
     zone = zone_of(rules.aggregates.time_zone)
-    return compile_rules(rules.aggregates, rules.scores, rules.triggers, zone)
+    return compile_rules(rules.aggregates, rules.scores, rules.triggers, rules.journeys, zone)

@@ -13,6 +13,7 @@ import msgspec
 
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules, IdentityType
+from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.rules.crosscheck import cross_check
 from pipeline.rules.document import read_document
@@ -101,6 +102,7 @@ def _rules(found: dict[str, dict[str, Any]]) -> Rules:
         identifiers=tuple(msgspec.convert(_part(each, IdentifierType), IdentifierType) for each in types),
         identity=msgspec.convert(identity, IdentityRules),
         aggregates=msgspec.convert(found["aggregates.yaml"], AggregateRules),
+        journeys=msgspec.convert(found["journeys.yaml"], JourneyRules),
         scores=msgspec.convert(found["scores.yaml"], ScoreRules),
         triggers=msgspec.convert(found["triggers.yaml"], TriggerRules),
     )

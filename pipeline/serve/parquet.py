@@ -13,6 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
 from pipeline.profile.aggregates import is_by_currency
+from pipeline.profile.journey.credit import MODELS
 
 ROWS_PER_GROUP: Final = 5_000
 
@@ -32,6 +33,19 @@ _ENTRY: Final = _record(
 )  # fmt: skip
 _VALUE: Final = _record(name=_TEXT, window=_TEXT, currency=_TEXT, part=_TEXT, number=_DOUBLE, text=_TEXT)
 """``part`` names what a value is one of several of, such as ``p50`` of quantiles or ``bounced`` of sessions."""
+_AMOUNT: Final = _record(currency=_TEXT, amount_minor=_LONG)
+_ITEM: Final = _record(id=_TEXT, name=_TEXT, quantity=_LONG, price_minor=_LONG, currency=_TEXT)
+_CART: Final = _record(
+    status=_TEXT, items=pa.list_(_ITEM), amounts_minor=pa.list_(_AMOUNT), since_ms=_LONG, updated_ms=_LONG, due_ms=_LONG
+)
+_MODELS: Final = _record(**dict.fromkeys(MODELS, _LONG))
+_MARKETING: Final = _record(
+    timestamp_ms=_LONG, event_id=_TEXT, channel=_TEXT, event=_TEXT, campaign=_TEXT, source=_TEXT, medium=_TEXT,
+    click_id=_TEXT, referrer=_TEXT, credit=_MODELS, value_minor=_MODELS,
+)  # fmt: skip
+_CONVERSION: Final = _record(
+    name=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, value_minor=_LONG, currency=_TEXT, journey=pa.list_(_MARKETING)
+)
 SCHEMA: Final = pa.schema(
     {
         "profile_id": _TEXT,
@@ -47,6 +61,8 @@ SCHEMA: Final = pa.schema(
         "consent": pa.list_(_record(purpose=_TEXT, granted=pa.bool_())),
         "aggregates": pa.list_(_VALUE),
         "ratios": pa.list_(_VALUE),
+        "cart": _CART,
+        "attribution": pa.list_(_CONVERSION),
         "scores": pa.list_(_record(name=_TEXT, value=_DOUBLE, contributions=pa.list_(_CONTRIBUTION))),
         "timeline": pa.list_(_ENTRY),
     }
@@ -76,6 +92,7 @@ def row_of(view: dict[str, Any]) -> dict[str, Any]:
         "consent": [{"purpose": purpose, "granted": granted} for purpose, granted in view["consent"].items()],
         "aggregates": list(_values(view["aggregates"])),
         "ratios": list(_values(view["ratios"])),
+        "cart": {**view["cart"], "amounts_minor": _amounts(view["cart"]["amounts_minor"])},
     }
 
 
@@ -92,6 +109,10 @@ def _values(named: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
             for currency, of_currency in value.items() if is_by_currency(value) else (("", value),):
                 for part, each in of_currency.items() if isinstance(of_currency, dict) else (("", of_currency),):
                     yield {"name": name, "window": window, "currency": currency, "part": part, **_number_or_text(each)}
+
+
+def _amounts(by_currency: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"currency": currency, "amount_minor": minor} for currency, minor in by_currency.items()]
 
 
 def _number_or_text(value: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from zlib import crc32
 import msgspec
 
 from pipeline.event.zone import UTC, Zone
+from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.rulebook import Rulebook, rulebook
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
@@ -13,7 +14,13 @@ from pipeline.trigger.rules import TriggerRules
 from pipeline.trigger.watch import Triggers
 
 
-def compile_rules(aggregates: AggregateRules, scores: ScoreRules, triggers: TriggerRules, zone: Zone = UTC) -> Rulebook:
+def compile_rules(
+    aggregates: AggregateRules,
+    scores: ScoreRules,
+    triggers: TriggerRules,
+    journeys: JourneyRules = NO_JOURNEYS,
+    zone: Zone = UTC,
+) -> Rulebook:
     """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
 
     ``zone`` is that of the aggregates' ``time_zone``; :func:`pipeline.rules.compiled.compiled` finds it by its name.
@@ -23,4 +30,6 @@ def compile_rules(aggregates: AggregateRules, scores: ScoreRules, triggers: Trig
     """
     scorer = Scores(scores)
     fingerprint = crc32(msgspec.msgpack.encode((scores, triggers)))
-    return rulebook(aggregates, scorer.counted, scorer, Triggers(triggers, scorer, fingerprint), zone)
+    return rulebook(
+        aggregates, scorer.counted, scorer, Triggers(triggers, scorer, fingerprint), journeys=journeys, zone=zone
+    )

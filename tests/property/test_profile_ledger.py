@@ -7,14 +7,39 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.profile.booking import Plan
+from pipeline.profile.journey.booking import journey_bookings
+from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Touch
 from pipeline.score.scorer import Scores
-from tests.property.profile_histories import EVERY_KIND, MONEY, SCORES, aggregate, folded, histories
+from tests.property.profile_histories import (
+    ATTRIBUTION,
+    CARTS,
+    EVERY_KIND,
+    JOURNEYS,
+    MONEY,
+    PREFERENCES,
+    SCORES,
+    SURVEYS,
+    aggregate,
+    folded,
+    histories,
+)
 
-WHOLE = Plan(EVERY_KIND, Scores(SCORES).counted)
-PLANS = {kind: Plan((aggregate(kind),), ()) for kind in KINDS} | {"money": Plan((MONEY,), ()), "everything": WHOLE}
+WHOLE = Plan(EVERY_KIND, Scores(SCORES).counted, journey_bookings(JOURNEYS))
+PARTS = {
+    "timeline": JourneyRules(),
+    "cart": JourneyRules(carts=CARTS),
+    "attribution": JourneyRules(attribution=ATTRIBUTION),
+    "surveys": JourneyRules(surveys=SURVEYS),
+    "preferences": JourneyRules(preferences=PREFERENCES),
+}
+PLANS = (
+    {kind: Plan((aggregate(kind),), ()) for kind in KINDS}
+    | {name: Plan((), (), journey_bookings(rules)) for name, rules in PARTS.items()}
+    | {"money": Plan((MONEY,), ()), "everything": WHOLE}
+)
 
 
 def fresh(plan: Plan, history: list[Touch]) -> Ledger:
