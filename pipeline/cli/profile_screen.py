@@ -13,6 +13,7 @@ from pipeline.event.instant import format_instant
 from pipeline.event.money import exponent
 from pipeline.profile.aggregates import is_by_currency
 from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.profile.journey.credit import MODELS, WHOLE
 from pipeline.profile.windows import LIFETIME, window
 
 _NO_VALUE: Final = "-"
@@ -28,8 +29,10 @@ def print_profile(console: Console, view: dict[str, Any], asked: str, spans: Col
     _traits(console, view["traits"])
     _aggregates(console, view["aggregates"], spans)
     _ratios(console, view["ratios"])
+    _cart(console, view["cart"])
+    _attribution(console, view["attribution"])
     _scores(console, view["scores"])
-    _timeline(console, view["timeline"])
+    print_timeline(console, view["timeline"])
 
 
 def _head(console: Console, view: dict[str, Any], asked: str) -> None:
@@ -87,6 +90,40 @@ def _windows(console: Console, title: str, what: str, told: dict[str, dict[str, 
     _show(console, table)
 
 
+def _cart(console: Console, cart: dict[str, Any]) -> None:
+    words = f"Cart, {cart['status']}, last changed {_time(cart['updated_ms'])}"
+    if cart["due_ms"] is not None:
+        words += f", abandoned from {_time(cart['due_ms'])}"
+    table = _table(words, "pieces", "product", "name", "each", "together")
+    for column in (0, 3, 4):
+        table.columns[column].justify = "right"
+    for item in cart["items"]:
+        prices = (item["price_minor"], item["quantity"] * item["price_minor"])
+        each, together = (money(minor, item["currency"]) if item["currency"] else _NO_VALUE for minor in prices)
+        table.add_row(str(item["quantity"]), escape(item["id"]), escape(item["name"]), each, together)
+    _show(console, table)
+
+
+def _attribution(console: Console, conversions: list[dict[str, Any]]) -> None:
+    """The newest conversion in full; of the others, how many there are."""
+    if not conversions:
+        return
+    newest = conversions[-1]
+    worth = f", {money(newest['value_minor'], newest['currency'])}" if newest["currency"] else ""
+    earlier = f"; {len(conversions) - 1} before" if len(conversions) > 1 else ""
+    title = f"Journey to {escape(newest['name'])} at {_time(newest['timestamp_ms'])}{worth}{earlier}"
+    table = _table(title, "time", "channel", "event", "campaign", "source", *MODELS)
+    for column in table.columns[5:]:
+        column.justify = "right"
+    for touch in newest["journey"]:
+        shares = (f"{touch['credit'][model] / WHOLE:.1%}" for model in MODELS)
+        words = (touch["channel"], *(escape(touch[name]) for name in ("event", "campaign", "source")))
+        table.add_row(_time(touch["timestamp_ms"]), *words, *shares)
+    if not newest["journey"]:
+        table.add_row("no marketing touch led here")
+    _show(console, table)
+
+
 def _scores(console: Console, scores: list[dict[str, Any]]) -> None:
     for score in scores:
         table = _table(f"Score {score['name']}: {score['value']:g}", "points", "rule", "group", "matched")
@@ -99,7 +136,8 @@ def _scores(console: Console, scores: list[dict[str, Any]]) -> None:
         console.print(table)
 
 
-def _timeline(console: Console, entries: list[dict[str, Any]]) -> None:
+def print_timeline(console: Console, entries: list[dict[str, Any]]) -> None:
+    """Print entries of a timeline, as :func:`~pipeline.profile.view.entry_view` gives them."""
     table = _table("Timeline", "time", "channel", "event", "about", "amount")
     table.columns[4].justify = "right"
     for entry in entries:

@@ -21,6 +21,7 @@ from pipeline.profile.journey.cart import cart_of, cart_view
 from pipeline.profile.ports import Score
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
+from pipeline.profile.timeline import Entry
 
 
 def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> dict[str, Any]:
@@ -54,8 +55,13 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "cart": cart_view(cart_of(ledgers, rules.journeys.carts, as_of_ms)),
         "attribution": attribution_view(attribution_of(ledgers, rules.journeys.attribution)),
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
-        "timeline": [{**entry._asdict(), "summary": entry.summary()} for entry in timeline_of(ledgers)],
+        "timeline": [entry_view(entry) for entry in timeline_of(ledgers)],
     }
+
+
+def entry_view(entry: Entry) -> dict[str, Any]:
+    """An entry of the timeline with its line for a person."""
+    return {**entry._asdict(), "summary": entry.summary()}
 
 
 def score_view(score: Score) -> dict[str, Any]:
