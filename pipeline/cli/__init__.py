@@ -3,6 +3,7 @@
 import typer
 
 from pipeline.cli import (
+    attribution,
     config,
     demo,
     dlq,
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM.",
 )
+app.add_typer(attribution.app, name="attribution")
 app.add_typer(config.app, name="config")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(identity.app, name="identity")

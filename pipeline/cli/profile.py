@@ -1,4 +1,4 @@
-"""``stitchline profile show | export``: what is known of a customer, and of all of them.
+"""``stitchline profile show | timeline | export``: what is known of a customer, and of all of them.
 
 Exit codes: 0 done, 1 Kafka, a rules file or the output refused (the message says what to do), 2 wrong use, 4 unknown.
 """
@@ -16,10 +16,14 @@ from rich.console import Console
 
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import NoKafkaError, connected
-from pipeline.cli.profile_screen import print_profile
-from pipeline.profile.view import profile_view
+from pipeline.cli.profile_screen import print_profile, print_timeline
+from pipeline.profile.fold import timeline_page
+from pipeline.profile.row import ProfileRow
+from pipeline.profile.timeline import TIMELINE_ENTRIES
+from pipeline.profile.view import entry_view, profile_view
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
+from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
 from pipeline.serve.as_of import NotAMomentError, as_of_ms
 from pipeline.serve.compacted import Snapshot, read_compacted
@@ -32,7 +36,14 @@ from pipeline.settings import Settings
 from pipeline.topics import CHANGELOGS
 
 FAILED, MISUSED, UNKNOWN = 1, 2, 4
+
+
+class NotACursorError(ValueError):
+    """``--before`` was given something else than what a page ended with; the message says what that looks like."""
+
+
 CODES: dict[type[BaseException], int] = {
+    NotACursorError: MISUSED,
     NotAMomentError: MISUSED,
     NotAnIdentifierError: MISUSED,
     UnknownFormatError: MISUSED,
@@ -54,6 +65,14 @@ Examples:
   stitchline profile show email:ada@example.org
   stitchline profile show loyalty_id:L-1077 --as-of 2026-03-01T12:00:00Z
   stitchline profile show 1a5c0f0e-5a0b-5e0e-9b58-3f4b6b9f2c11 --json
+"""
+TIMELINE_EXAMPLES = """\b
+Exit codes: 0 shown; 1 Kafka or the rules refused; 2 not an identifier or not a cursor; 4 unknown.
+\b
+Examples:
+  stitchline profile timeline email:ada@example.org
+  stitchline profile timeline email:ada@example.org --limit 5 --before 1772366400000:web/m1
+  stitchline profile timeline loyalty_id:L-1077 --json
 """
 EXPORT_EXAMPLES = """\b
 Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not a format or not a moment.
@@ -82,16 +101,44 @@ def show(
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with _explained():
         at_ms, settings, rules = as_of_ms(as_of, _now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
-        with Bars() as bars:
-            found = ProfileLookup(settings, rules, bars.reading("reading")).find(who, tenant)
-        if found is None:
-            typer.echo(f"{who} is unknown: no event of this customer has been processed (tenant {tenant})", err=True)
-            raise typer.Exit(UNKNOWN)
-        view = profile_view(*found, compiled(rules), at_ms)
+        book = compiled(rules)
+        view = profile_view(*_found(settings, rules, who, tenant), book, at_ms)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(view), indent=2))
     else:
-        print_profile(Console(highlight=False), view, who)
+        spans = {reader.name for reader in book.readers if reader.is_span}
+        print_profile(Console(highlight=False), view, who, spans)
+
+
+@app.command(epilog=TIMELINE_EXAMPLES)
+def timeline(
+    who: Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Entries of a page.")] = TIMELINE_ENTRIES,
+    before: Annotated[
+        str, typer.Option("--before", metavar="CURSOR", help="Go on where a page ended, with the cursor it ended with.")
+    ] = "",
+    tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
+    as_json: Json = False,
+) -> None:
+    """Show what happened, newest first: marketing touches and, side by side with them, the CRM's activities.
+
+    The newest 20 touches and the newest 20 activities of every anchor are kept.
+    """
+    with _explained():
+        settings, rules = connected(Settings()), load_rules(Settings().rules_dir)
+        profile_id, row = _found(settings, rules, who, tenant)
+        try:
+            page = timeline_page(row.ledgers(), limit, before)
+        except ValueError as error:
+            raise NotACursorError(str(error)) from error
+    entries = [entry_view(entry) for entry in page.entries]
+    if as_json:
+        shown = {"profile_id": profile_id, "timeline": entries, "before": page.before or None}
+        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))
+        return
+    print_timeline(Console(highlight=False), entries)
+    if page.before:
+        typer.echo(f"\nolder: --before {page.before}")
 
 
 @app.command(epilog=EXPORT_EXAMPLES)
@@ -128,6 +175,16 @@ def export(
 
 
 _UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the file"
+
+
+def _found(settings: Settings, rules: Rules, who: str, tenant: str) -> tuple[str, ProfileRow]:
+    """The current profile of an identifier or id; says so and exits where there is none."""
+    with Bars() as bars:
+        found = ProfileLookup(settings, rules, bars.reading("reading")).find(who, tenant)
+    if found is None:
+        typer.echo(f"{who} is unknown: no event of this customer has been processed (tenant {tenant})", err=True)
+        raise typer.Exit(UNKNOWN)
+    return found
 
 
 def _changelog(settings: Settings, bars: Bars) -> Snapshot:

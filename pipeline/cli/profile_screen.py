@@ -1,6 +1,7 @@
 """A profile for people: who it is, how warm, what is known and what happened."""
 
 import math
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -10,19 +11,28 @@ from rich.table import Table
 
 from pipeline.event.instant import format_instant
 from pipeline.event.money import exponent
+from pipeline.profile.aggregates import is_by_currency
+from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.profile.journey.credit import MODELS, WHOLE
 from pipeline.profile.windows import LIFETIME, window
 
 _NO_VALUE: Final = "-"
 
 
-def print_profile(console: Console, view: dict[str, Any], asked: str) -> None:
-    """Print a :func:`~pipeline.profile.view.profile_view`; ``asked`` is what the person typed."""
+def print_profile(console: Console, view: dict[str, Any], asked: str, spans: Collection[str] = ()) -> None:
+    """Print a :func:`~pipeline.profile.view.profile_view`; ``asked`` is what the person typed.
+
+    ``spans`` are the aggregates whose values are milliseconds.
+    """
     _head(console, view, asked)
     _identifiers(console, view["identifiers"])
     _traits(console, view["traits"])
-    _aggregates(console, view["aggregates"])
+    _aggregates(console, view["aggregates"], spans)
+    _ratios(console, view["ratios"])
+    _cart(console, view["cart"])
+    _attribution(console, view["attribution"])
     _scores(console, view["scores"])
-    _timeline(console, view["timeline"])
+    print_timeline(console, view["timeline"])
 
 
 def _head(console: Console, view: dict[str, Any], asked: str) -> None:
@@ -55,15 +65,62 @@ def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
     _show(console, table)
 
 
-def _aggregates(console: Console, aggregates: dict[str, dict[str, Any]]) -> None:
+def _aggregates(console: Console, aggregates: dict[str, dict[str, Any]], spans: Collection[str]) -> None:
     """Windows from the shortest to the lifetime; what never happened is left out."""
-    told = {name: windows for name, windows in aggregates.items() if any(windows.values())}
+    told = {
+        name: {label: span(value) if name in spans and value is not None else value for label, value in windows.items()}
+        for name, windows in aggregates.items()
+        if any(windows.values())
+    }
+    _windows(console, "Aggregates", "aggregate", told)
+
+
+def _ratios(console: Console, ratios: dict[str, dict[str, Any]]) -> None:
+    told = {name: windows for name, windows in ratios.items() if any(windows.values())}
+    _windows(console, "Ratios", "ratio", told)
+
+
+def _windows(console: Console, title: str, what: str, told: dict[str, dict[str, Any]]) -> None:
     labels = sorted({label for windows in told.values() for label in windows}, key=_length)
-    table = _table("Aggregates", "aggregate", *labels)
+    table = _table(title, what, *labels)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, windows in told.items():
         table.add_row(name, *(escape(_aggregate(windows[at])) if at in windows else "" for at in labels))
+    _show(console, table)
+
+
+def _cart(console: Console, cart: dict[str, Any]) -> None:
+    words = f"Cart, {cart['status']}, last changed {_time(cart['updated_ms'])}"
+    if cart["due_ms"] is not None:
+        words += f", abandoned from {_time(cart['due_ms'])}"
+    table = _table(words, "pieces", "product", "name", "each", "together")
+    for column in (0, 3, 4):
+        table.columns[column].justify = "right"
+    for item in cart["items"]:
+        prices = (item["price_minor"], item["quantity"] * item["price_minor"])
+        each, together = (money(minor, item["currency"]) if item["currency"] else _NO_VALUE for minor in prices)
+        table.add_row(str(item["quantity"]), escape(item["id"]), escape(item["name"]), each, together)
+    _show(console, table)
+
+
+def _attribution(console: Console, conversions: list[dict[str, Any]]) -> None:
+    """The newest conversion in full; of the others, how many there are."""
+    if not conversions:
+        return
+    newest = conversions[-1]
+    worth = f", {money(newest['value_minor'], newest['currency'])}" if newest["currency"] else ""
+    earlier = f"; {len(conversions) - 1} before" if len(conversions) > 1 else ""
+    title = f"Journey to {escape(newest['name'])} at {_time(newest['timestamp_ms'])}{worth}{earlier}"
+    table = _table(title, "time", "channel", "event", "campaign", "source", *MODELS)
+    for column in table.columns[5:]:
+        column.justify = "right"
+    for touch in newest["journey"]:
+        shares = (f"{touch['credit'][model] / WHOLE:.1%}" for model in MODELS)
+        words = (touch["channel"], *(escape(touch[name]) for name in ("event", "campaign", "source")))
+        table.add_row(_time(touch["timestamp_ms"]), *words, *shares)
+    if not newest["journey"]:
+        table.add_row("no marketing touch led here")
     _show(console, table)
 
 
@@ -79,7 +136,8 @@ def _scores(console: Console, scores: list[dict[str, Any]]) -> None:
         console.print(table)
 
 
-def _timeline(console: Console, entries: list[dict[str, Any]]) -> None:
+def print_timeline(console: Console, entries: list[dict[str, Any]]) -> None:
+    """Print entries of a timeline, as :func:`~pipeline.profile.view.entry_view` gives them."""
     table = _table("Timeline", "time", "channel", "event", "about", "amount")
     table.columns[4].justify = "right"
     for entry in entries:
@@ -101,10 +159,42 @@ def money(minor: int, currency: str) -> str:
     return f"{sign}{whole}.{rest:0{decimals}d} {currency}" if decimals else f"{sign}{whole} {currency}"
 
 
+def span(duration_ms: int) -> str:
+    """A span of time in its two largest units.
+
+    >>> span(90_061_000), span(59_000), span(600_000)
+    ('1 d 1 h', '0 min', '10 min')
+    """
+    days, rest = divmod(duration_ms, DAY_MS)
+    hours, minutes = rest // HOUR_MS, rest % HOUR_MS // MINUTE_MS
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def _aggregate(value: Any) -> str:
+    if value is None:
+        return _NO_VALUE
+    if is_by_currency(value):
+        amounts = (_NO_VALUE if minor is None else money(round(minor), code) for code, minor in value.items())
+        return "\n".join(amounts) or _NO_VALUE
     if isinstance(value, dict):
-        return "\n".join(_of_currency(each, currency) for currency, each in value.items()) or _NO_VALUE
-    return _NO_VALUE if value is None else _value(value)
+        return _parts(value)
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "\n".join(f"{_value(each['value'])} {each['share']:.0%}" for each in value)
+    return f"{value:.4g}" if isinstance(value, float) and not value.is_integer() else _value(value)
+
+
+def _parts(value: dict[str, Any]) -> str:
+    """A session or quantiles, a line for each part that says something."""
+    if "sessions" not in value:
+        return "\n".join(f"{name} {each:.4g}" for name, each in value.items())
+    if not value["sessions"]:
+        return _NO_VALUE
+    lines = [f"{value['sessions']} of {value['events']} events", f"{span(value['duration_ms'])} in all"]
+    lines.append(f"longest {span(value['longest_ms'])}")
+    lines += [f"{value['bounced']} of one event"] if value["bounced"] else []
+    return "\n".join([*lines, "one is open"] if value["open"] else lines)
 
 
 def _of_currency(value: Any, currency: str) -> str:

@@ -26,7 +26,7 @@ EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command lin
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Check, show and start rules files: identifiers, aggregates, scores, segments, triggers, intake.",
+    help="Check, show and start rules files: identifiers, aggregates, journeys, scores, segments, triggers, intake.",
     epilog=EXIT_CODES,
 )
 
@@ -115,6 +115,7 @@ def _summary(rules: Rules) -> str:
     counts = {
         "identifier type": len(rules.identifiers),
         "aggregate": len(rules.aggregates.aggregates),
+        "conversion": len(rules.journeys.attribution.conversions) if rules.journeys.attribution else 0,
         "score rule": len(rules.scores.scores),
         "segment": len(rules.segments.segments),
         "trigger": len(rules.triggers.triggers),

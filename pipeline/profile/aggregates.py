@@ -3,13 +3,14 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from operator import add
 from typing import Any, Final
 
+from pipeline.event.money import exponent
 from pipeline.profile.buckets import TIERS, Cell, Cells, Series
 from pipeline.profile.fields import AMOUNT
-from pipeline.profile.kinds import KINDS
+from pipeline.profile.kinds import kind_of
 from pipeline.profile.kinds.kind import MILLIONTHS
+from pipeline.profile.kinds.since import TIME_SINCE
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import LIFETIME, oldest_buckets, window
@@ -31,24 +32,30 @@ class Reader:
     def __init__(self, rule: AggregateRule) -> None:
         self.name = rule.name
         self.windows = tuple(window(label) for label in rule.windows)
-        self.key = f"{rule.kind}:{rule.name}"
-        self._kind = KINDS[rule.kind]
+        self.key = rule.key
+        self._kind = kind_of(rule.key.partition(":")[0])
         self.by_currency = rule.field == AMOUNT
         self._divisor = MILLIONTHS if self._kind.takes == "number" and not self.by_currency else 1
         kept = {window.tier for window in self.windows}
         self._published = tuple((tier.field, names) for tier, names in _PUBLISHED if tier in kept)
 
     @property
+    def is_span(self) -> bool:
+        """Whether the values are spans of time in milliseconds."""
+        return self._kind is TIME_SINCE
+
+    @property
     def countable(self) -> bool:
         """Whether the values are numbers of events or sums, which have a place in the published record."""
-        return self._kind.add is add
+        return self._kind.countable
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, Any]:
         """The value of every window of the rule at ``as_of_ms``, which must not be before the newest touch."""
         oldest = oldest_buckets(self.windows, as_of_ms)
-        groups = {group: self._values(parts, oldest) for group, parts in sorted(self._parts(ledgers).items())}
+        argument = as_of_ms if self._kind.by_moment else self._divisor
+        groups = {group: self._values(parts, oldest, argument) for group, parts in sorted(self._parts(ledgers).items())}
         if not self.by_currency:
-            return groups.get("") or self._values([], oldest)
+            return groups.get("") or self._values([], oldest, argument)
         return {
             label: {currency: values[label] for currency, values in groups.items() if values[label] is not None}
             for label, _, _ in self.windows
@@ -84,7 +91,7 @@ class Reader:
                 parts.setdefault(group, []).append(cells)
         return parts
 
-    def _values(self, parts: list[Cells], oldest: Mapping[str, int]) -> dict[str, Any]:
+    def _values(self, parts: list[Cells], oldest: Mapping[str, int], argument: int) -> dict[str, Any]:
         kind = self._kind
         found: dict[str, Any] = {}
         for label, _, tier in self.windows:
@@ -95,13 +102,18 @@ class Reader:
                 else:
                     series: Series | None = getattr(part, tier.field)
                     cells += series.since(oldest[label]) if series is not None else []
-            found[label] = kind.read(reduce(kind.add, cells), self._divisor) if cells else kind.empty
+            found[label] = kind.read(reduce(kind.add, cells), argument) if cells else kind.empty
         return found
 
 
 def read_aggregates(readers: Sequence[Reader], ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, dict[str, Any]]:
     """Every aggregate by name and window."""
     return {reader.name: reader.read(ledgers, as_of_ms) for reader in readers}
+
+
+def is_by_currency(value: Any) -> bool:
+    """Whether a value that was read is money by currency, and not a record of parts such as p50 and p90."""
+    return isinstance(value, dict) and all(exponent(name) is not None for name in value)
 
 
 class Totals:

@@ -5,17 +5,17 @@ from typing import Any
 import msgspec
 
 from pipeline.profile.booking import Plan
-from pipeline.profile.filter import Scalar
-from pipeline.profile.ledger import Ledger, newer_trait
+from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.ports import Booked
-from pipeline.profile.timeline import book_line
+from pipeline.profile.statements import book_consent, book_trait
+from pipeline.profile.timeline import CRM, book_line, is_activity
 
 
 def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
     """Book one touch, in place, and say what that may change."""
     marks = plan.marks.touch
-    timestamp_ms, event_id = touch.timestamp_ms, touch.event_id
+    timestamp_ms = touch.timestamp_ms
     ledger.touches += 1
     _book_ends(ledger, touch)
     spans = ledger.identifiers
@@ -31,13 +31,12 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
     if touch.traits:
         marks |= plan.marks.traits
     for name, value in touch.traits.items():
-        old = ledger.traits.get(name)
-        new = (timestamp_ms, event_id, touch.channel, value)
-        ledger.traits[name] = new if old is None or timestamp_ms > old[0] else newer_trait(old, new)
+        book_trait(ledger, touch, name, value)
     if "consent" in touch.context:
         marks |= plan.marks.consent
-        _book_consent(ledger, touch, touch.context["consent"])
-    book_line(ledger.timeline, touch)
+        book_consent(ledger, touch, touch.context["consent"])
+    lines = ledger.activities if touch.channel == CRM and is_activity(touch) else ledger.timeline
+    book_line(lines, touch)
     booked = plan.book(ledger, touch)
     return Booked(booked.given, booked.taken, booked.marks | marks) if marks else booked
 
@@ -66,24 +65,3 @@ def origin_of(context: dict[str, Any]) -> str:
     if referrer and type(referrer) is str:
         origin["referrer"] = referrer
     return msgspec.json.encode(origin, order="deterministic").decode() if origin else ""
-
-
-def _book_consent(ledger: Ledger, touch: Touch, said: Any) -> None:
-    """Statements are ``{purpose: bool}`` or ``{purpose: {channel: bool}}``, or those under ``categoryPreferences``."""
-    if type(said) is not dict:
-        return
-    preferences = said.get("categoryPreferences", said)
-    if type(preferences) is not dict:
-        return
-    for purpose, statement in preferences.items():
-        if type(statement) is bool:
-            _state(ledger, touch, purpose, statement)
-        elif type(statement) is dict:
-            for channel, granted in statement.items():
-                if type(granted) is bool:
-                    _state(ledger, touch, f"{purpose}/{channel}", granted)
-
-
-def _state(ledger: Ledger, touch: Touch, key: str, granted: Scalar) -> None:
-    new = (touch.timestamp_ms, 0 if granted else 1, touch.event_id)
-    ledger.consent[key] = max(ledger.consent.get(key, new), new)

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from operator import add
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
+from pipeline.event.zone import UTC, Zone
 from pipeline.profile.buckets import Cell, Cells, spread
 from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter, Test, is_number
-from pipeline.profile.kinds import KINDS
+from pipeline.profile.kinds import KINDS, kind_of
+from pipeline.profile.kinds.count import COUNT
 from pipeline.profile.kinds.kind import MILLIONTHS, Kind
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
@@ -37,11 +40,6 @@ class Counted(NamedTuple):
     """The score it adds to."""
 
 
-def booking_key(rule: AggregateRule) -> str:
-    """Under which a ledger keeps what the rule books."""
-    return f"{rule.kind}:{rule.name}"
-
-
 def score_key(score: str) -> str:
     """What decisions that read a score are marked by."""
     return f"score:{score}"
@@ -51,15 +49,44 @@ class Marks(NamedTuple):
     """Which decisions read what a touch may change: bit sets, as the decider numbers its decisions."""
 
     of: Mapping[str, int]
-    """By booking key (``kind:name``) of an aggregate, or :func:`score_key`."""
+    """By ``key`` of an aggregate rule, or :func:`score_key`."""
     touch: int = 0
     """Those that read when or from where the newest touch was: every touch may change them."""
     traits: int = 0
     consent: int = 0
     identifiers: int = 0
+    cart: int = 0
 
 
 NO_MARKS: Final = Marks({})
+
+
+class Booking(Protocol):
+    """Books the touches that one rule matches: those its filter admits and that pass its tests."""
+
+    @property
+    def filter(self) -> Filter:
+        """Which touches can match, by channel, type and name."""
+        ...
+
+    @property
+    def tests(self) -> tuple[Test, ...]:
+        """What a touch that the filter admits must pass."""
+        ...
+
+    @property
+    def points(self) -> int:
+        """What a match adds to its score at most, or takes from it."""
+        ...
+
+    @property
+    def marks(self) -> int:
+        """The decisions that a match may change."""
+        ...
+
+    def book(self, ledger: Ledger, touch: Touch) -> None:
+        """Book a touch that matches, in place."""
+        ...
 
 
 class _Aggregate:
@@ -67,14 +94,15 @@ class _Aggregate:
 
     points: Final = 0
 
-    def __init__(self, rule: AggregateRule, marks: Marks) -> None:
-        kind = KINDS[rule.kind]
-        self.tests: tuple[Test, ...] = rule.filter.tests()
+    def __init__(self, rule: AggregateRule, marks: Marks, zone: Zone) -> None:
+        kind = kind_of(rule.key.partition(":")[0])
+        self.filter = rule.filter
+        self.tests: tuple[Test, ...] = rule.filter.tests(zone)
         self._add = kind.add
-        self._key = booking_key(rule)
-        self.marks = marks.of.get(self._key, 0)
+        self._key = rule.key
+        self.marks = marks.of.get(rule.key, 0)
         self._by_currency = rule.field == AMOUNT
-        self._cell = lifter(kind, rule.field)
+        self._cell = lifter(kind, rule.field, zone)
         tiers = {w.tier for w in map(window, rule.windows) if w.tier is not None}
         self._tiers = tuple(sorted(tiers, key=lambda tier: tier.width_ms))
 
@@ -83,7 +111,7 @@ class _Aggregate:
         cell = self._cell(touch)
         if cell is None:
             return
-        key, add, group = self._key, self._add, touch.currency if self._by_currency else ""
+        key, join, group = self._key, self._add, touch.currency if self._by_currency else ""
         groups = ledger.aggregates.get(key)
         if groups is None:
             groups = ledger.aggregates[key] = {}
@@ -91,16 +119,44 @@ class _Aggregate:
         if cells is None:
             cells = groups[group] = Cells(cell)
         else:
-            cells.total = add(cells.total, cell)
+            cells.total = join(cells.total, cell)
         if self._tiers:
-            spread(cells, cell, add, touch.timestamp_ms, self._tiers)
+            spread(cells, cell, join, touch.timestamp_ms, self._tiers)
+
+
+class _Count(_Aggregate):
+    """Books one aggregate of kind count, the most frequent by far: every cell is 1 and every sum of them a sum."""
+
+    def book(self, ledger: Ledger, touch: Touch) -> None:
+        """As every aggregate, without asking the kind."""
+        groups = ledger.aggregates.get(self._key)
+        if groups is None:
+            cells = Cells(1)
+            ledger.aggregates[self._key] = {"": cells}
+        else:
+            cells = groups[""]
+            cells.total += 1
+        if self._tiers:
+            spread(cells, 1, add, touch.timestamp_ms, self._tiers)
+
+
+class _Recent(_Aggregate):
+    """Books one aggregate of a kind that is kept in buckets and not for ever."""
+
+    def book(self, ledger: Ledger, touch: Touch) -> None:
+        """Add the touch's cell to the buckets the rule's windows need."""
+        groups = ledger.aggregates.get(self._key)
+        if groups is None:
+            groups = ledger.aggregates[self._key] = {"": Cells(None)}
+        spread(groups[""], self._cell(touch), self._add, touch.timestamp_ms, self._tiers)
 
 
 class _Occurrence:
     """Books one counted rule."""
 
-    def __init__(self, rule: Counted, marks: Marks) -> None:
-        self.tests: tuple[Test, ...] = rule.filter.tests()
+    def __init__(self, rule: Counted, marks: Marks, zone: Zone) -> None:
+        self.filter = rule.filter
+        self.tests: tuple[Test, ...] = rule.filter.tests(zone)
         self.points, self.marks = rule.points, marks.of.get(score_key(rule.score), 0)
         self._name, self._grain = rule.name, rule.grain
 
@@ -116,14 +172,17 @@ class Plan:
     """The compiled rules. The only thing it remembers between touches is which rules an event name may match."""
 
     def __init__(
-        self, aggregates: Sequence[AggregateRule], counted: Sequence[Counted], marks: Marks = NO_MARKS
+        self,
+        aggregates: Sequence[AggregateRule],
+        counted: Sequence[Counted],
+        further: Sequence[Booking] = (),
+        zone: Zone = UTC,
+        marks: Marks = NO_MARKS,
     ) -> None:
         self.marks = marks
-        rules: list[tuple[Filter, _Aggregate | _Occurrence]] = []
-        rules += [(rule.filter, _Aggregate(rule, marks)) for rule in aggregates]
-        rules += [(rule.filter, _Occurrence(rule, marks)) for rule in counted]
-        self._rules = tuple(rules)
-        self._dispatch: dict[tuple[str, str, str], tuple[_Aggregate | _Occurrence, ...]] = {}
+        kept = (_aggregate(rule, marks, zone) for rule in aggregates)
+        self._rules: tuple[Booking, ...] = (*kept, *(_Occurrence(rule, marks, zone) for rule in counted), *further)
+        self._dispatch: dict[tuple[str, str, str], tuple[Booking, ...]] = {}
 
     def book(self, ledger: Ledger, touch: Touch) -> Booked:
         """Book the touch under every rule it matches, and say what that may change."""
@@ -142,22 +201,29 @@ class Plan:
                     taken -= points
         return Booked(given, taken, marks)
 
-    def _matching(self, touch: Touch) -> tuple[_Aggregate | _Occurrence, ...]:
+    def _matching(self, touch: Touch) -> tuple[Booking, ...]:
         key = (touch.channel, touch.type, touch.name)
         found = self._dispatch.get(key)
         if found is None:
             if len(self._dispatch) >= _DISPATCH_ROWS:
                 self._dispatch.clear()
-            found = self._dispatch[key] = tuple(booking for filter_, booking in self._rules if filter_.admits(*key))
+            found = self._dispatch[key] = tuple(booking for booking in self._rules if booking.filter.admits(*key))
         return found
 
 
-def lifter(kind: Kind, field: str) -> Callable[[Touch], Cell | None]:
+def _aggregate(rule: AggregateRule, marks: Marks, zone: Zone) -> _Aggregate:
+    kind = KINDS[rule.kind]
+    if kind is COUNT:
+        return _Count(rule, marks, zone)
+    return _Aggregate(rule, marks, zone) if kind.for_ever else _Recent(rule, marks, zone)
+
+
+def lifter(kind: Kind, field: str, zone: Zone = UTC) -> Callable[[Touch], Cell | None]:
     """How a kind makes its cell of a touch; None where the touch has no value for it."""
     lift = kind.lift
     if kind.takes == "nothing":
         return lambda touch: lift(None, touch.timestamp_ms, touch.event_id)
-    extract = extractor(kind, field)
+    extract = extractor(kind, field, zone)
 
     def cell_of(touch: Touch) -> Cell | None:
         value = extract(touch)
@@ -166,9 +232,9 @@ def lifter(kind: Kind, field: str) -> Callable[[Touch], Cell | None]:
     return cell_of
 
 
-def extractor(kind: Kind, field: str) -> Extract:
+def extractor(kind: Kind, field: str, zone: Zone = UTC) -> Extract:
     """How a kind takes its value: numbers as integers, scalars as JSON text, None where there is none."""
-    read = getter(field)
+    read = getter(field, zone)
     if field == AMOUNT and kind.takes in {"number", "money"}:
         return read
     return _number(read) if kind.takes == "number" else _scalar(read)

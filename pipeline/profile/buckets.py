@@ -50,6 +50,7 @@ class Cells(msgspec.Struct, array_like=True, gc=False):
     """One aggregate over all time and, where a rule has windows for them, over recent minutes, hours and days."""
 
     total: Cell
+    """None for kinds that are not kept for ever."""
     minutes: Series | None = None
     hours: Series | None = None
     days: Series | None = None
@@ -107,7 +108,7 @@ def merge_series(one: Series | None, other: Series | None, keep: int, add: Add) 
 def merge_cells(one: Cells, other: Cells, add: Add) -> Cells:
     """The cells of two disjoint histories, as if folded together. Neither argument is changed."""
     return Cells(
-        add(one.total, other.total),
+        None if one.total is None else add(one.total, other.total),
         merge_series(one.minutes, other.minutes, MINUTES.keep, add),
         merge_series(one.hours, other.hours, HOURS.keep, add),
         merge_series(one.days, other.days, DAYS.keep, add),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from pipeline.event.zone import UTC, Zone, hour_of, weekday_of
 from pipeline.profile.messages import Touch
 
 Getter: TypeAlias = Callable[[Touch], Any]
@@ -18,21 +19,27 @@ PLAIN: Final[dict[str, Getter]] = {
     "timestamp_ms": lambda touch: touch.timestamp_ms,
     "type": lambda touch: touch.type,
 }
+ZONED: Final[dict[str, Callable[[int], int]]] = {"hour": hour_of, "weekday": weekday_of}
+"""What the clocks of the rules' time zone showed: the hour 0 to 23, the weekday 1 (Monday) to 7."""
 AMOUNT: Final = "amount"
 """The event's money, in minor units of its currency. Aggregates of it are kept and read by currency."""
 
 
-def getter(path: str) -> Getter:
-    """The function that reads a path.
+def getter(path: str, zone: Zone = UTC) -> Getter:
+    """The function that reads a path; ``hour`` and ``weekday`` are those of the zone.
 
     Raises:
         ValueError: The path starts nowhere an event has fields; the message lists what it may start with.
     """
     if path in PLAIN:
         return PLAIN[path]
+    if path in ZONED:
+        shown, local = ZONED[path], zone.local
+        return lambda touch: shown(local(touch.timestamp_ms))
     root, *keys = path.split(".")
     if root not in OBJECTS or not all(keys) or not keys:
-        msg = f"field {path!r} must be one of {', '.join(PLAIN)} or start with {', '.join(f'{o}.' for o in OBJECTS)}"
+        plain = ", ".join((*PLAIN, *ZONED))
+        msg = f"field {path!r} must be one of {plain} or start with {', '.join(f'{o}.' for o in OBJECTS)}"
         raise ValueError(msg)
     return _member(root, keys[0]) if len(keys) == 1 else _nested(root, tuple(keys))
 

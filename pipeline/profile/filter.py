@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pipeline.event.model import Channel, EventType
+from pipeline.event.zone import UTC, Zone
 from pipeline.profile.fields import getter
 from pipeline.profile.messages import Touch
 
@@ -21,8 +22,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     field: str
-    """``properties.…``, ``context.…``, ``traits.…``, ``channel``, ``type``, ``event``, ``currency`` or ``amount``
-    (minor units)."""
+    """``properties.…``, ``context.…``, ``traits.…``, ``channel``, ``type``, ``event``, ``currency``, ``amount``
+    (minor units), ``hour`` (0 to 23) or ``weekday`` (1, Monday, to 7)."""
     eq: Scalar | None = None
     ne: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
@@ -58,13 +59,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             and (not self.channels or channel in self.channels)
         )
 
-    def tests(self) -> tuple[Test, ...]:
-        """The conditions on fields, compiled."""
-        return tuple(_test(condition) for condition in self.where)
+    def tests(self, zone: Zone = UTC) -> tuple[Test, ...]:
+        """The conditions on fields, compiled; hours and weekdays are those of the zone."""
+        return tuple(_test(condition, zone) for condition in self.where)
 
 
-def _test(condition: Condition) -> Test:
-    read, checks = getter(condition.field), _checks(condition)
+def _test(condition: Condition, zone: Zone) -> Test:
+    read, checks = getter(condition.field, zone), _checks(condition)
 
     def holds(touch: Touch) -> bool:
         value = read(touch)

@@ -1,7 +1,7 @@
 """Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -85,11 +85,39 @@ def permits(consent: Mapping[str, bool], purpose: str, *, asked: bool) -> bool:
 
 
 def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> list[Entry]:
-    """The newest touches, newest first."""
+    """The newest touches and CRM activities, newest first."""
     lines: list[Line] = []
     for ledger in ledgers:
         lines += ledger.timeline
+        lines += ledger.activities
     return [read_line(line) for line in sorted(lines)[: -limit - 1 : -1]]
+
+
+class Page(NamedTuple):
+    """A part of the timeline, newest first."""
+
+    entries: list[Entry]
+    before: str
+    """The cursor of the next page; "" if this is the last."""
+
+
+def timeline_page(ledgers: Sequence[Ledger], limit: int, before: str = "") -> Page:
+    """The newest touches and CRM activities older than a cursor, all if there is none.
+
+    A cursor is ``event time in ms:event id`` of the last entry seen, so pages stay as they are while events come in.
+
+    Raises:
+        ValueError: ``before`` is no cursor; the message says what one looks like.
+    """
+    older = timeline_of(ledgers, sum(len(ledger.timeline) + len(ledger.activities) for ledger in ledgers))
+    if before:
+        time_text, _, event_id = before.partition(":")
+        if not (time_text.isascii() and time_text.isdigit() and event_id):
+            msg = f"{before!r} is no cursor: write the one a page ended with, such as 1772366400000:web/m1"
+            raise ValueError(msg)
+        older = [entry for entry in older if entry[:2] < (int(time_text), event_id)]
+    shown = older[:limit]
+    return Page(shown, f"{shown[-1].timestamp_ms}:{shown[-1].event_id}" if len(older) > limit else "")
 
 
 def touchpoint_view(point: Touchpoint | None) -> dict[str, Any] | None:

@@ -6,9 +6,11 @@
 * counters and sums in time buckets (:mod:`pipeline.profile.buckets`);
 * first and last touch, traits: by (event time, event id), ties by text;
 * consent: the newest statement on a purpose, at one instant the most restrictive;
-* identifiers: first and last time seen; timeline: the newest 20 touches by (event time, event id);
+* identifiers: first and last time seen; timeline and CRM activities: the newest 20 of each by (event time, event id);
 * occurrences of score rules: counts in hours or days, and in total;
-* episodes of triggers: the highest number; of one number the earliest opening and the latest closing.
+* episodes of triggers: the highest number; of one number the earliest opening and the latest closing;
+* cart: the newest purchase and the newest 50 item events after it; journey: the oldest 10 and the newest 40 marketing
+  touches, the newest 20 conversions, costs by campaign (:mod:`pipeline.profile.journey.kept`).
 """
 
 from typing import Any, Final, TypeAlias
@@ -17,7 +19,8 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.profile.buckets import Cells, merge_cells
-from pipeline.profile.kinds import KINDS
+from pipeline.profile.journey.kept import CartLog, Journey, merge_carts, merge_journeys
+from pipeline.profile.kinds import kind_of
 from pipeline.profile.occurrences import Occurrences, merge_occurrences
 from pipeline.profile.timeline import Line, merge_timelines
 
@@ -60,9 +63,13 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     timeline: list[Line] = []
     """Oldest first."""
     aggregates: Aggregates = {}
-    """``kind:name`` to group (a currency, or "") to cells."""
+    """``kind:name`` (``sessions@gap:name``) to group (a currency, or "") to cells."""
     occurrences: dict[str, Occurrences] = {}
     episodes: dict[str, Episode] = {}
+    activities: list[Line] = []
+    """What happened in the CRM, apart from the timeline so that a burst of page views pushes no call out."""
+    cart: CartLog | None = None
+    journey: Journey | None = None
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -109,7 +116,7 @@ def _join_spans(one: Span, other: Span) -> Span:
 def _merge_aggregates(one: Aggregates, other: Aggregates) -> Aggregates:
     merged = dict(one)
     for key, groups in other.items():
-        add_cells = KINDS[key.partition(":")[0]].add
+        add_cells = kind_of(key.partition(":")[0]).add
         merged[key] = _union(merged.get(key, {}), groups, lambda a, b, add=add_cells: merge_cells(a, b, add))
     return merged
 
@@ -135,4 +142,7 @@ def merge(one: Ledger, other: Ledger) -> Ledger:
         _merge_aggregates(one.aggregates, other.aggregates),
         _union(one.occurrences, other.occurrences, merge_occurrences),
         _union(one.episodes, other.episodes, join_episodes),
+        merge_timelines(one.activities, other.activities),
+        merge_carts(one.cart, other.cart),
+        merge_journeys(one.journey, other.journey),
     )

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 from pipeline.profile.aggregates import Reader, Totals
 from pipeline.profile.booking import Plan
+from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ports import Decider, Scorer, Segmenter
+from pipeline.profile.ratios import RatioReader
 
 
 class Rulebook(NamedTuple):
@@ -16,3 +18,5 @@ class Rulebook(NamedTuple):
     scorer: Scorer
     segments: Segmenter
     decider: Decider
+    ratios: tuple[RatioReader, ...] = ()
+    journeys: JourneyRules = NO_JOURNEYS

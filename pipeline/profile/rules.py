@@ -1,31 +1,39 @@
 """Rules of the profile: which aggregates are kept. The structs are what ``aggregates.yaml`` is read into."""
 
+from typing import Annotated
+
 import msgspec
 
+from pipeline.profile.duration import MINUTE_MS
 from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter
 from pipeline.profile.kinds import KINDS
+from pipeline.profile.kinds.sessions import GAP_MS, NAME, SHORTEST_GAP_MS
 from pipeline.profile.windows import LIFETIME, window
 
 
 class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One number or value per profile and window, kept exact under merges and splits.
 
-    What was booked stays booked: a changed filter, field or window holds for events from then on; a changed ``kind``
-    starts anew.
+    What was booked stays booked: a changed filter, field, window or time zone holds for events from then on; a changed
+    ``kind`` or ``gap`` starts anew.
     """
 
     name: str
     """What the profile calls it: ``orders``, ``spent``."""
     kind: str = "count"
-    """count, sum, average, min, max, first, last, most_frequent, unique (a list of up to 64 values), distinct (how
-    many, within about 3 %), quantiles (p50, p90 and p99, within 1 %) or purchases (money by day, over the lifetime:
-    recency, frequency and monetary value, from which predictions are made)."""
+    """count, sum, average, min, max, first, last, most_frequent, top (the five most frequent with counts and shares),
+    unique (a list of up to 64 values), distinct (how many, within about 3 %), quantiles (p50, p90 and p99, within 1 %),
+    time_since (milliseconds since the newest), sessions, or purchases (money by day, over the lifetime: recency,
+    frequency and monetary value, from which predictions are made)."""
     field: str = ""
-    """The field to take; ``amount`` is the event's money, kept by currency in minor units. Not for count."""
+    """The field to take; ``amount`` is the event's money, kept by currency in minor units; ``hour`` (0 to 23) and
+    ``weekday`` (1, Monday, to 7) are those of the ``time_zone``. Not for count, time_since and sessions."""
     filter: Filter = Filter()
     windows: tuple[str, ...] = (LIFETIME,)
-    """Spans from 1m to 90d, and ``lifetime``."""
+    """Spans from 1m to 90d, and ``lifetime``; sessions are not kept for a lifetime."""
+    gap_ms: Annotated[int, msgspec.Meta(ge=1)] = GAP_MS
+    """For sessions: one ends when nothing matches for longer than this, at least 5 min. A changed gap starts anew."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -47,15 +55,60 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if KINDS[self.kind].lifetime_only and self.windows != (LIFETIME,):
             msg = f"aggregate {self.name!r} of kind {self.kind} knows every day by itself: write windows: [{LIFETIME}]"
             raise ValueError(msg)
+        if not KINDS[self.kind].for_ever and LIFETIME in self.windows:
+            msg = f"aggregate {self.name!r} of kind {self.kind} has no lifetime: write windows of up to 90 d"
+            raise ValueError(msg)
+        self._check_gap()
+
+    def _check_gap(self) -> None:
+        if self.kind != NAME and self.gap_ms != GAP_MS:
+            msg = f"gap is for sessions, and aggregate {self.name!r} is of kind {self.kind}: leave it out"
+            raise ValueError(msg)
+        if self.gap_ms < SHORTEST_GAP_MS:
+            msg = f"gap of aggregate {self.name!r} is too short: write {SHORTEST_GAP_MS // MINUTE_MS} min or more"
+            raise ValueError(msg)
+
+    @property
+    def key(self) -> str:
+        """Under which ledgers keep its cells: what changes their meaning is part of it."""
+        return f"{self.kind}@{self.gap_ms}:{self.name}" if self.kind == NAME else f"{self.kind}:{self.name}"
+
+
+class Ratio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A quotient of two aggregates over every window that both have, computed when read: a click rate."""
+
+    name: str
+    of: str
+    """The aggregate that is divided: a count or a sum."""
+    to: str
+    """The aggregate it is divided by: a count or a sum. Where that is 0 there is no ratio."""
 
 
 class AggregateRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file ``aggregates.yaml``."""
 
     aggregates: tuple[AggregateRule, ...] = ()
+    ratios: tuple[Ratio, ...] = ()
+    time_zone: str = "UTC"
+    """Whose clocks the fields ``hour`` and ``weekday`` are read from, as named by IANA: ``Europe/Berlin``."""
 
     def __post_init__(self) -> None:
         unique("aggregate", [rule.name for rule in self.aggregates])
+        unique("ratio", [ratio.name for ratio in self.ratios])
+        known = {rule.name: rule for rule in self.aggregates}
+        for ratio in self.ratios:
+            self._check(ratio, known)
+
+    def _check(self, ratio: Ratio, known: dict[str, AggregateRule]) -> None:
+        for name in (ratio.of, ratio.to):
+            rule = known.get(name)
+            if rule is None or not KINDS[rule.kind].countable:
+                what = "is not there" if rule is None else f"is of kind {rule.kind}"
+                msg = f"ratio {ratio.name!r} names aggregate {name!r}, which {what}: name a count or a sum"
+                raise ValueError(msg)
+        if not set(known[ratio.of].windows) & set(known[ratio.to].windows):
+            msg = f"ratio {ratio.name!r}: {ratio.of!r} and {ratio.to!r} share no window: give both one"
+            raise ValueError(msg)
 
 
 def unique(what: str, names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The timeline: the newest touches of a ledger, one line of text each.
+"""The timeline: the newest touches of a ledger and the newest activities of the CRM, one line of text each.
 
 A line is made once, when its touch is booked, and is only copied when the row is written, which happens far more often
 than anyone reads it. Lines sort as text by (event time, event id).
@@ -11,9 +11,12 @@ from pipeline.profile.messages import Touch
 
 Line: TypeAlias = str
 TIMELINE_ENTRIES: Final = 20
+CRM: Final = "crm"
 _SEPARATOR: Final = "\x1f"
 _DETAILS: Final = ("title", "name", "product", "subject", "url", "path", "sku")
 """Properties that tell a person what an event was about; the first there is becomes the detail."""
+_OUTCOMES: Final = ("stage", "previous_stage", "outcome", "status", "disposition", "lost_reason")
+"""Properties that tell how a CRM activity ended or where a deal stands."""
 _DETAIL_CHARACTERS: Final = 120
 
 
@@ -38,6 +41,11 @@ class Entry(NamedTuple):
         return f"{words} ({self.amount_minor} {self.currency} in minor units)" if self.currency else words
 
 
+def is_activity(touch: Touch) -> bool:
+    """Whether a touch is one of the CRM's: a call, a meeting, a changed stage, a closed deal; not a contact's data."""
+    return touch.channel == CRM and touch.type == "track"
+
+
 def book_line(timeline: list[Line], touch: Touch) -> None:
     """Keep the touch's line if it is among the newest; ``timeline`` stays sorted, oldest first."""
     line = line_of(touch)
@@ -54,7 +62,8 @@ def line_of(touch: Touch) -> Line:
     name, event_id = touch.name, touch.event_id
     if _SEPARATOR in name or _SEPARATOR in event_id:
         name, event_id = name.replace(_SEPARATOR, " "), event_id.replace(_SEPARATOR, " ")
-    detail = detail_of(touch.properties)
+    properties = touch.properties
+    detail = activity_of(properties) if touch.channel == CRM and is_activity(touch) else detail_of(properties)
     return (
         f"{touch.timestamp_ms:015d}\x1f{event_id}\x1f{touch.channel}\x1f{touch.type}\x1f{name}"
         f"\x1f{touch.amount_minor}\x1f{touch.currency}\x1f{detail}"
@@ -75,6 +84,16 @@ def detail_of(properties: dict[str, Any]) -> str:
             if type(value) is str and value:
                 return value[:_DETAIL_CHARACTERS]
     return ""
+
+
+def activity_of(properties: dict[str, Any]) -> str:
+    """What a CRM activity was about, and what it says of stage and outcome."""
+    parts = [detail_of(properties)]
+    for name in _OUTCOMES:
+        value = properties.get(name)
+        if type(value) is str and value:
+            parts.append(f"{name.replace('_', ' ')} {value}")
+    return ", ".join(filter(None, parts))[:_DETAIL_CHARACTERS]
 
 
 def merge_timelines(one: list[Line], other: list[Line]) -> list[Line]:

@@ -16,9 +16,12 @@ from pipeline.profile.fold import (
     touchpoint_view,
     traits_of,
 )
+from pipeline.profile.journey.attribution import attribution_of, attribution_view
+from pipeline.profile.journey.cart import cart_of, cart_view
 from pipeline.profile.ports import Score
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
+from pipeline.profile.timeline import Entry
 
 
 def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> dict[str, Any]:
@@ -28,6 +31,7 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
     """
     ledgers = row.ledgers()
     as_of_ms = max(as_of_ms, row.latest_ms())
+    aggregates = read_aggregates(rules.readers, ledgers, as_of_ms)
     return {
         "profile_id": profile_id,
         "tenant": row.tenant,
@@ -46,12 +50,20 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
             for name, (timestamp_ms, event_id, channel, value) in sorted(traits_of(ledgers).items())
         },
         "consent": dict(sorted(consent_of(ledgers).items())),
-        "aggregates": read_aggregates(rules.readers, ledgers, as_of_ms),
+        "aggregates": aggregates,
+        "ratios": {ratio.name: ratio.read(aggregates) for ratio in rules.ratios},
+        "cart": cart_view(cart_of(ledgers, rules.journeys.carts, as_of_ms)),
+        "attribution": attribution_view(attribution_of(ledgers, rules.journeys.attribution)),
         "segments": sorted(name for name, (inside, _) in rules.segments.evaluate(ledgers, as_of_ms).items() if inside),
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
         "grade": rules.scorer.grade(rules.scorer.values(ledgers, as_of_ms)),
-        "timeline": [{**entry._asdict(), "summary": entry.summary()} for entry in timeline_of(ledgers)],
+        "timeline": [entry_view(entry) for entry in timeline_of(ledgers)],
     }
+
+
+def entry_view(entry: Entry) -> dict[str, Any]:
+    """An entry of the timeline with its line for a person."""
+    return {**entry._asdict(), "summary": entry.summary()}
 
 
 def score_view(score: Score) -> dict[str, Any]:

@@ -2,9 +2,17 @@
 
 from pipeline.profile.rulebook import Rulebook
 from pipeline.rules.model import Rules
+from pipeline.rules.zones import zone_of
 from pipeline.trigger.rulebook import compile_rules
 
 
 def compiled(rules: Rules) -> Rulebook:
-    """What is booked, how it is read, and what follows."""
-    return compile_rules(rules.aggregates, rules.scores, rules.triggers, rules.segments)
+    """What is booked, how it is read, and what follows.
+
+    Raises:
+        UnknownZoneError: There is no such time zone here; ``load_rules`` has refused it before.
+    """
+    zone = zone_of(rules.aggregates.time_zone)
+    return compile_rules(
+        rules.aggregates, rules.scores, rules.triggers, rules.segments, journeys=rules.journeys, zone=zone
+    )

@@ -12,6 +12,7 @@ from pipeline.profile.rules import AggregateRules
 from pipeline.rules.duration import format_duration
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
+from pipeline.rules.zones import UnknownZoneError, zone_of
 from pipeline.score.rules import ENGAGEMENT, FIT, ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import SegmentError, segment_errors
@@ -57,6 +58,14 @@ def _identifiers(found: Found) -> Iterator[Objection]:
 
 def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
     return bool(other.get("strong")) and other["priority"] < guarded["priority"]
+
+
+def _aggregates(found: Found) -> Iterator[Objection]:
+    try:
+        zone_of(found["aggregates.yaml"].get("time_zone", "UTC"))
+    except UnknownZoneError as error:
+        message, _, instead = str(error).partition("; ")
+        yield ("time_zone",), message, instead
 
 
 def _scores(found: Found) -> Iterator[Objection]:
@@ -110,6 +119,7 @@ def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator
 _CHECKS = {
     "intake.yaml": _intake,
     "identifiers.yaml": _identifiers,
+    "aggregates.yaml": _aggregates,
     "scores.yaml": _scores,
     "segments.yaml": _segments,
     "triggers.yaml": _triggers,

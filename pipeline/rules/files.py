@@ -6,6 +6,7 @@ import msgspec
 
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules, IdentityType
+from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
@@ -77,6 +78,7 @@ FILES: Final = (
         "Which identifiers there are, and how far they tie customers together",
     ),
     RulesFile("aggregates.yaml", AggregateRules, "What is counted and summed for every profile"),
+    RulesFile("journeys.yaml", JourneyRules, "Carts, attribution, and what customers state"),
     RulesFile("scores.yaml", ScoreRules, "Points for what customers do, and how they fade"),
     RulesFile("segments.yaml", SegmentRules, "Who belongs together, by what they did and what is known of them"),
     RulesFile("triggers.yaml", TriggerRules, "When a customer is worth telling the CRM about"),

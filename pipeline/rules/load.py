@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules, IdentityType
+from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.rules.crosscheck import cross_check, segment_mistakes
 from pipeline.rules.document import read_document
@@ -116,6 +117,7 @@ def _rules(found: dict[str, dict[str, Any]]) -> Rules:
         identifiers=tuple(msgspec.convert(_part(each, IdentifierType), IdentifierType) for each in types),
         identity=msgspec.convert(identity, IdentityRules),
         aggregates=msgspec.convert(found["aggregates.yaml"], AggregateRules),
+        journeys=msgspec.convert(found["journeys.yaml"], JourneyRules),
         scores=msgspec.convert(found["scores.yaml"], ScoreRules),
         segments=msgspec.convert(found["segments.yaml"], SegmentRules),
         triggers=msgspec.convert(found["triggers.yaml"], TriggerRules),

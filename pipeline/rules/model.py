@@ -4,6 +4,7 @@ import msgspec
 
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules
+from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
@@ -19,6 +20,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     identity: IdentityRules
     """What STITCH knows of it."""
     aggregates: AggregateRules
+    journeys: JourneyRules
     scores: ScoreRules
     segments: SegmentRules
     triggers: TriggerRules

@@ -12,6 +12,9 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from pipeline.profile.aggregates import is_by_currency
+from pipeline.profile.journey.credit import MODELS
+
 ROWS_PER_GROUP: Final = 5_000
 
 
@@ -28,6 +31,21 @@ _ENTRY: Final = _record(
     timestamp_ms=_LONG, event_id=_TEXT, channel=_TEXT, type=_TEXT, event=_TEXT, amount_minor=_LONG, currency=_TEXT,
     detail=_TEXT, summary=_TEXT,
 )  # fmt: skip
+_VALUE: Final = _record(name=_TEXT, window=_TEXT, currency=_TEXT, part=_TEXT, number=_DOUBLE, text=_TEXT)
+"""``part`` names what a value is one of several of, such as ``p50`` of quantiles or ``bounced`` of sessions."""
+_AMOUNT: Final = _record(currency=_TEXT, amount_minor=_LONG)
+_ITEM: Final = _record(id=_TEXT, name=_TEXT, quantity=_LONG, price_minor=_LONG, currency=_TEXT)
+_CART: Final = _record(
+    status=_TEXT, items=pa.list_(_ITEM), amounts_minor=pa.list_(_AMOUNT), since_ms=_LONG, updated_ms=_LONG, due_ms=_LONG
+)
+_MODELS: Final = _record(**dict.fromkeys(MODELS, _LONG))
+_MARKETING: Final = _record(
+    timestamp_ms=_LONG, event_id=_TEXT, channel=_TEXT, event=_TEXT, campaign=_TEXT, source=_TEXT, medium=_TEXT,
+    click_id=_TEXT, referrer=_TEXT, credit=_MODELS, value_minor=_MODELS,
+)  # fmt: skip
+_CONVERSION: Final = _record(
+    name=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, value_minor=_LONG, currency=_TEXT, journey=pa.list_(_MARKETING)
+)
 SCHEMA: Final = pa.schema(
     {
         "profile_id": _TEXT,
@@ -41,7 +59,10 @@ SCHEMA: Final = pa.schema(
         "identifiers": pa.list_(_record(identifier=_TEXT, first_seen_ms=_LONG, last_seen_ms=_LONG)),
         "traits": pa.list_(_record(name=_TEXT, value=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, channel=_TEXT)),
         "consent": pa.list_(_record(purpose=_TEXT, granted=pa.bool_())),
-        "aggregates": pa.list_(_record(name=_TEXT, window=_TEXT, currency=_TEXT, number=_DOUBLE, text=_TEXT)),
+        "aggregates": pa.list_(_VALUE),
+        "ratios": pa.list_(_VALUE),
+        "cart": _CART,
+        "attribution": pa.list_(_CONVERSION),
         "segments": pa.list_(_TEXT),
         "scores": pa.list_(_record(name=_TEXT, value=_DOUBLE, contributions=pa.list_(_CONTRIBUTION))),
         "grade": _TEXT,
@@ -71,7 +92,9 @@ def row_of(view: dict[str, Any]) -> dict[str, Any]:
             {**trait, "name": name, "value": _json_text(trait["value"])} for name, trait in view["traits"].items()
         ],
         "consent": [{"purpose": purpose, "granted": granted} for purpose, granted in view["consent"].items()],
-        "aggregates": list(_aggregates(view["aggregates"])),
+        "aggregates": list(_values(view["aggregates"])),
+        "ratios": list(_values(view["ratios"])),
+        "cart": {**view["cart"], "amounts_minor": _amounts(view["cart"]["amounts_minor"])},
     }
 
 
@@ -81,19 +104,22 @@ def _touch(point: dict[str, Any] | None) -> dict[str, Any] | None:
     return {**point, "campaign": _json_text(point["campaign"])}
 
 
-def _aggregates(aggregates: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for name, windows in aggregates.items():
+def _values(named: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A row for each name, window, currency and part."""
+    for name, windows in named.items():
         for window, value in windows.items():
-            by_currency = value if isinstance(value, dict) else {"": value}
-            for currency, each in by_currency.items():
-                is_number = isinstance(each, int | float) and not isinstance(each, bool)
-                yield {
-                    "name": name,
-                    "window": window,
-                    "currency": currency,
-                    "number": each if is_number else None,
-                    "text": None if is_number or each is None else _text(each),
-                }
+            for currency, of_currency in value.items() if is_by_currency(value) else (("", value),):
+                for part, each in of_currency.items() if isinstance(of_currency, dict) else (("", of_currency),):
+                    yield {"name": name, "window": window, "currency": currency, "part": part, **_number_or_text(each)}
+
+
+def _amounts(by_currency: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"currency": currency, "amount_minor": minor} for currency, minor in by_currency.items()]
+
+
+def _number_or_text(value: Any) -> dict[str, Any]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"number": value if is_number else None, "text": None if is_number or value is None else _text(value)}
 
 
 def _text(value: Any) -> str:

@@ -5,8 +5,12 @@ from zlib import crc32
 
 import msgspec
 
+from pipeline.event.zone import UTC, Zone
 from pipeline.profile.aggregates import Reader, Totals
-from pipeline.profile.booking import Marks, Plan, booking_key, score_key
+from pipeline.profile.booking import Marks, Plan, score_key
+from pipeline.profile.journey.booking import journey_bookings
+from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
+from pipeline.profile.ratios import ratio_readers
 from pipeline.profile.rulebook import Rulebook
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
@@ -16,16 +20,10 @@ from pipeline.segment.segments import Segments
 from pipeline.trigger.action import Story
 from pipeline.trigger.decide import Decisions
 from pipeline.trigger.membership import Memberships
-from pipeline.trigger.quiet import Local
 from pipeline.trigger.rules import TriggerRules
 from pipeline.trigger.watch import Triggers
 
 _NO_SEGMENTS: Final = SegmentRules()
-
-
-def utc(ms: int) -> int:
-    """The clock on the wall where there is no time zone."""
-    return ms
 
 
 def compile_rules(
@@ -34,9 +32,12 @@ def compile_rules(
     triggers: TriggerRules,
     segments: SegmentRules = _NO_SEGMENTS,
     *,
-    local: Local = utc,
+    journeys: JourneyRules = NO_JOURNEYS,
+    zone: Zone = UTC,
 ) -> Rulebook:
     """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
+
+    ``zone`` is that of the aggregates' ``time_zone``; :func:`pipeline.rules.compiled.compiled` finds it by its name.
 
     Raises:
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's
@@ -48,14 +49,15 @@ def compile_rules(
             msg = f"trigger {rule.name!r} watches segment {rule.segment!r}: declare it in segments.yaml"
             raise ValueError(msg)
     trait_mark = 1 << len(members.names)
-    fingerprint = crc32(msgspec.msgpack.encode((aggregates, scores, triggers, segments)))
+    fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments)))
     decisions = Decisions(
-        Memberships(members), Triggers(triggers, scorer, Story(scorer), local), fingerprint, trait_mark
+        Memberships(members), Triggers(triggers, scorer, Story(scorer), zone.local), fingerprint, trait_mark
     )
     marks = _marks(members, aggregates, scorer, trait_mark if _watch_fit(triggers, scorer) else 0)
     readers = tuple(Reader(rule) for rule in aggregates.aggregates)
-    plan = Plan(aggregates.aggregates, scorer.counted, marks)
-    return Rulebook(plan, readers, Totals(readers), scorer, members, decisions)
+    plan = Plan(aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, marks), zone, marks)
+    ratios = ratio_readers(aggregates)
+    return Rulebook(plan, readers, Totals(readers), scorer, members, decisions, ratios, journeys)
 
 
 def _watch_fit(triggers: TriggerRules, scorer: Scores) -> bool:
@@ -64,8 +66,7 @@ def _watch_fit(triggers: TriggerRules, scorer: Scores) -> bool:
 
 def _marks(segments: Segments, aggregates: AggregateRules, scorer: Scores, trait_mark: int) -> Marks:
     """Which bit follows which part of a touch."""
-    keys = [booking_key(rule) for rule in aggregates.aggregates]
-    of = {key: segments.affected_by([key]) for key in keys}
+    of = {rule.key: segments.affected_by([rule.key]) for rule in aggregates.aggregates}
     of |= {score_key(name): segments.affected_by([name]) for name in scorer.names()}
     return Marks(
         of,
@@ -73,4 +74,5 @@ def _marks(segments: Segments, aggregates: AggregateRules, scorer: Scores, trait
         traits=segments.affected_by(["traits", *scorer.fit_names]) | trait_mark,
         consent=segments.affected_by(["consent"]),
         identifiers=segments.affected_by(["identifiers"]),
+        cart=segments.affected_by(["cart"]),
     )

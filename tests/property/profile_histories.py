@@ -9,6 +9,15 @@ from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
 from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.filter import Condition, Filter
+from pipeline.profile.journey.rules import (
+    AttributionRules,
+    CartRules,
+    Conversion,
+    ItemFields,
+    JourneyRules,
+    PreferenceRule,
+    SurveyRule,
+)
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
@@ -21,14 +30,32 @@ FIELDS = {"nothing": "", "number": "properties.price", "scalar": "properties.lab
 
 
 def aggregate(kind: str, **more: Any) -> AggregateRule:
-    """A rule of a kind over a field that the touches below have, in every window it can have."""
-    windows = ("lifetime",) if KINDS[kind].lifetime_only else WINDOWS
+    """A rule of a kind over a field that the touches below have, in every window that the kind can have."""
+    windows = ("lifetime",) if KINDS[kind].lifetime_only else WINDOWS if KINDS[kind].for_ever else WINDOWS[:-1]
     given = {"name": f"a_{kind}", "kind": kind, "field": FIELDS[KINDS[kind].takes], "windows": windows}
     return AggregateRule(**(given | more))
 
 
 MONEY = aggregate("sum", name="money", field="amount")
 EVERY_KIND = (*(aggregate(kind) for kind in KINDS), MONEY)
+CARTS = CartRules(
+    added=Filter(events=("View", "Open")),
+    removed=Filter(events=("Leave",)),
+    bought=Filter(events=("Buy",)),
+    item=ItemFields(id=("properties.label",), name=("properties.title",)),
+)
+ATTRIBUTION = AttributionRules(
+    own_hosts=("shop.example",),
+    conversions=(
+        Conversion(name="bought", filter=Filter(events=("Buy",))),
+        Conversion(name="opened", filter=Filter(events=("Open",)), value_minor=7, currency="EUR"),
+    ),
+    costs=Filter(channels=("ads", "email")),
+    cost_field="properties.price",
+)
+SURVEYS = (SurveyRule(filter=Filter(events=("View",)), question="properties.title", answer="properties.label"),)
+PREFERENCES = (PreferenceRule(filter=Filter(events=("Leave",)), field="properties.choices"),)
+JOURNEYS = JourneyRules(carts=CARTS, attribution=ATTRIBUTION, surveys=SURVEYS, preferences=PREFERENCES)
 SCORES = ScoreRules(
     scores=(
         ScoreRule(name="view", points=3, filter=Filter(events=("View",)), half_life_ms=7 * DAY_MS, group="browse"),
@@ -86,15 +113,16 @@ def made(number: int, offset_ms: int, bits: int, leaf: str | None) -> Touch:
 
     own = leaf or pick(LEAVES)
     amount = pick((0, 0, 1, 250, 19_999, -250))
+    choices = pick(CONSENTS)
     price, label, title = pick((None, 0.1, 49.99, 50, 1000)), pick(SCALARS), pick(("", "Shoes"))
     return touch(
         number,
         offset_ms,
         own,
-        channel=pick(("web", "email", "pos")),
+        channel=pick(("web", "email", "pos", "crm", "ads")),
         name=pick(("View", "Buy", "Open", "Leave")),
         identifiers=[own, *pick(((), ("device_id:x",), ("phone:+4930123", "device_id:y")))],
-        properties={} if price is None else {"price": price, "label": label, "title": title},
+        properties={} if price is None else {"price": price, "label": label, "title": title, "choices": choices},
         context=pick(({}, {"consent": pick(CONSENTS), "campaign": {"name": "x"}}, {"page": {"referrer": "https://r"}})),
         traits=pick(({}, {"plan": pick(SCALARS)}, {"plan": "pro", "city": pick(SCALARS)})),
         amount_minor=amount,

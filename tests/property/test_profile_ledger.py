@@ -7,29 +7,63 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.profile.booking import Plan
+from pipeline.profile.journey.booking import journey_bookings
+from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Touch
 from pipeline.score.scorer import Scores
-from tests.property.profile_histories import EVERY_KIND, MONEY, SCORES, aggregate, folded, histories
+from tests.property.profile_histories import (
+    ATTRIBUTION,
+    CARTS,
+    EVERY_KIND,
+    JOURNEYS,
+    MONEY,
+    PREFERENCES,
+    SCORES,
+    SURVEYS,
+    aggregate,
+    folded,
+    histories,
+)
 
-WHOLE = Plan(EVERY_KIND, Scores(SCORES).counted)
-PLANS = {kind: Plan((aggregate(kind),), ()) for kind in KINDS} | {"money": Plan((MONEY,), ()), "everything": WHOLE}
+WHOLE = Plan(EVERY_KIND, Scores(SCORES).counted, journey_bookings(JOURNEYS))
+PARTS = {
+    "timeline": JourneyRules(),
+    "cart": JourneyRules(carts=CARTS),
+    "attribution": JourneyRules(attribution=ATTRIBUTION),
+    "surveys": JourneyRules(surveys=SURVEYS),
+    "preferences": JourneyRules(preferences=PREFERENCES),
+}
+PLANS = (
+    {kind: Plan((aggregate(kind),), ()) for kind in KINDS}
+    | {name: Plan((), (), journey_bookings(rules)) for name, rules in PARTS.items()}
+    | {"money": Plan((MONEY,), ()), "everything": WHOLE}
+)
 
 
 def fresh(plan: Plan, history: list[Touch]) -> Ledger:
     return decode_ledger(encode_ledger(folded(plan, history)))
 
 
+def accepted(delivered: list[Touch]) -> list[Touch]:
+    """What INTAKE lets through of events that are delivered again: each event id once."""
+    return list({each.event_id: each for each in reversed(delivered)}.values())
+
+
 @pytest.mark.parametrize("kind", PLANS)
 @settings(max_examples=60)
 @given(data=st.data())
-def test_a_fold_over_any_split_and_order_of_a_history_gives_the_same_bytes(kind: str, data: st.DataObject) -> None:
+def test_a_fold_over_any_split_order_and_repetition_of_a_history_gives_the_same_bytes(
+    kind: str, data: st.DataObject
+) -> None:
     plan, history = PLANS[kind], data.draw(histories("user_id:a"))
     whole = encode_ledger(folded(plan, history))
     shuffled = data.draw(st.permutations(history))
+    again = data.draw(st.lists(st.sampled_from(history))) if history else []
     cut = data.draw(st.integers(0, len(history)))
     assert encode_ledger(folded(plan, shuffled)) == whole
+    assert encode_ledger(folded(plan, accepted([*shuffled, *again]))) == whole
     assert encode_ledger(merge(fresh(plan, shuffled[:cut]), fresh(plan, shuffled[cut:]))) == whole
 
 

@@ -15,7 +15,7 @@ from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
-from tests.property.profile_histories import LEAVES, MONEY, START_MS, aggregate, folded, histories
+from tests.property.profile_histories import LEAVES, MONEY, START_MS, aggregate, folded, histories, touch
 
 LENGTHS = {
     "45m": (45 * MINUTE_MS, MINUTE_MS),
@@ -89,6 +89,34 @@ def bought(history: list[Touch]) -> dict[str, Any]:
     return found
 
 
+def top(history: list[Touch]) -> list[dict[str, Any]]:
+    counts = Counter(map(text_of, labels(history)))
+    ranked = sorted(counts, key=lambda text: (-counts[text], text))[:5]
+    whole = counts.total()
+    return [{"value": msgspec.json.decode(t), "count": counts[t], "share": counts[t] / whole} for t in ranked]
+
+
+def visits(history: list[Touch], as_of_ms: int, gap_ms: int) -> dict[str, Any]:
+    """One event after the other: a visit goes on while the next is not later than the gap."""
+    runs: list[list[int]] = []
+    for at in sorted(t.timestamp_ms for t in history):
+        if runs and at - runs[-1][-1] <= gap_ms:
+            runs[-1].append(at)
+        else:
+            runs.append([at])
+    lengths = [run[-1] - run[0] for run in runs]
+    return {
+        "sessions": len(runs),
+        "events": len(history),
+        "duration_ms": sum(lengths),
+        "longest_ms": max(lengths, default=0),
+        "bounced": len([run for run in runs if len(run) == 1]),
+        "last_start_ms": runs[-1][0] if runs else None,
+        "last_end_ms": runs[-1][-1] if runs else None,
+        "open": bool(runs) and as_of_ms <= runs[-1][-1] + gap_ms,
+    }
+
+
 NAIVE: dict[str, Callable[[list[Touch]], Any]] = {
     "count": len,
     "sum": lambda history: sum(prices(history)) / 1_000_000,
@@ -102,7 +130,17 @@ NAIVE: dict[str, Callable[[list[Touch]], Any]] = {
     "most_frequent": frequent,
     "quantiles": quantile,
     "purchases": bought,
+    "top": top,
 }
+NAIVE_AT: dict[str, Callable[[list[Touch], int], Any]] = {
+    "time_since": lambda history, as_of_ms: as_of_ms - by_time(history)[-1].timestamp_ms if history else None,
+    "sessions": lambda history, as_of_ms: visits(history, as_of_ms, 30 * MINUTE_MS),
+}
+"""Of the kinds whose value depends on when it is read."""
+
+
+def naive(kind: str, history: list[Touch], as_of_ms: int) -> Any:
+    return NAIVE_AT[kind](history, as_of_ms) if kind in NAIVE_AT else NAIVE[kind](history)
 
 
 def leaves_of(plan: Plan, history: list[Touch]) -> list[Ledger]:
@@ -121,7 +159,25 @@ def test_every_window_of_a_kind_equals_an_independent_fold(kind: str, history: l
     found = Reader(rule).read(leaves_of(Plan((rule,), ()), history), as_of_ms)
     if kind == "unique":
         found = {label: sorted(map(text_of, values)) for label, values in found.items()}
-    assert found == {label: NAIVE[kind](counted(history, label, as_of_ms)) for label in rule.windows}
+    assert found == {label: naive(kind, counted(history, label, as_of_ms), as_of_ms) for label in rule.windows}
+
+
+@given(
+    steps=st.lists(st.integers(0, 20 * MINUTE_MS), min_size=1, max_size=60),
+    leaves=st.lists(st.sampled_from(LEAVES), min_size=60, max_size=60),
+    gap_ms=st.sampled_from((5 * MINUTE_MS, 10 * MINUTE_MS, 15 * MINUTE_MS)),
+)
+def test_sessions_that_cross_midnight_or_ledgers_are_one_when_read(
+    steps: list[int], leaves: list[str], gap_ms: int
+) -> None:
+    rule = aggregate("sessions", gap_ms=gap_ms, windows=("30d",))
+    at, history = -START_MS % DAY_MS - 3 * HOUR_MS, []
+    for number, (step, leaf) in enumerate(zip(steps, leaves, strict=False)):
+        at += step
+        history.append(touch(number, at, leaf))
+    as_of_ms = moment(history, 0)
+    found = Reader(rule).read(leaves_of(Plan((rule,), ()), history), as_of_ms)
+    assert found == {"30d": visits(history, as_of_ms, gap_ms)}
 
 
 @given(history=histories(), later_ms=st.integers(0, 40 * DAY_MS))

@@ -25,12 +25,12 @@ from pipeline.profile.rules import AggregateRules
 from pipeline.testing.table import MemoryTable
 from pipeline.trigger.rulebook import compile_rules
 from pipeline.trigger.rules import TriggerRule, TriggerRules
-from tests.property.profile_histories import EVERY_KIND, LEAVES, SCORES, made
+from tests.property.profile_histories import EVERY_KIND, JOURNEYS, LEAVES, SCORES, made
 
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "300"))
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
 TRIGGERS = TriggerRules(triggers=(TriggerRule(name="hot", high=60, low=20),))
-RULES = compile_rules(AggregateRules(aggregates=EVERY_KIND), SCORES, TRIGGERS)
+RULES = compile_rules(AggregateRules(aggregates=EVERY_KIND), SCORES, TRIGGERS, JOURNEYS)
 PARTITIONS, INTAKES = 3, 2
 WIRE = msgspec.msgpack.Decoder(Touch | Move | Carry)
 

@@ -1,9 +1,19 @@
 from typing import Any
 
+import pytest
+
 from pipeline.profile.apply import apply_touch, origin_of
 from pipeline.profile.booking import Plan
 from pipeline.profile.buckets import Series, put
-from pipeline.profile.fold import campaign_of, consent_of, contact_of, identifiers_of, timeline_of, traits_of
+from pipeline.profile.fold import (
+    campaign_of,
+    consent_of,
+    contact_of,
+    identifiers_of,
+    timeline_of,
+    timeline_page,
+    traits_of,
+)
 from pipeline.profile.ledger import Episode, Ledger, join_episodes
 from pipeline.profile.timeline import TIMELINE_ENTRIES, Entry, line_of, read_line
 from tests.property.profile_histories import START_MS, touch
@@ -63,6 +73,50 @@ def test_the_timeline_keeps_the_newest_touches_newest_first() -> None:
     assert [e.timestamp_ms - START_MS for e in timeline_of([kept])] == list(range(49, 49 - TIMELINE_ENTRIES, -1))
     both = timeline_of([kept, ledger(touch(99, 60))], 2)
     assert [e.timestamp_ms - START_MS for e in both] == [60, 49]
+
+
+def test_a_burst_of_page_views_pushes_no_call_out_and_both_are_read_side_by_side() -> None:
+    call = touch(
+        1, 0, channel="crm", name="call_logged", properties={"subject": "Fitted kitchen", "outcome": "reached"}
+    )
+    synced = touch(2, 1, channel="crm", type="identify", name="")
+    kept = ledger(call, synced, *(touch(10 + n, 10 + n) for n in range(40)))
+    assert len(kept.timeline) == TIMELINE_ENTRIES
+    entries = timeline_of([kept], 99)
+    assert len(entries) == TIMELINE_ENTRIES + 1
+    assert entries[-1].summary() == "call_logged on crm: Fitted kitchen, outcome reached"
+    assert timeline_of([kept])[-1].timestamp_ms == START_MS + 30
+
+
+def test_what_the_crm_says_of_a_deal_is_in_its_line() -> None:
+    won = touch(
+        1, 0, channel="crm", name="deal_closed", amount_minor=129_000_00, currency="EUR",
+        properties={"name": "Kitchen", "stage": "won", "previous_stage": "offer", "status": 7, "outcome": ""},
+    )  # fmt: skip
+    line = read_line(line_of(won))
+    assert (
+        line.summary() == "deal_closed on crm: Kitchen, stage won, previous stage offer (12900000 EUR in minor units)"
+    )
+    assert read_line(line_of(touch(2, 0, channel="crm", type="identify", properties={"stage": "won"}))).detail == ""
+    assert read_line(line_of(touch(3, 0, channel="crm", properties={"stage": "won"}))).detail == "stage won"
+
+
+def test_pages_of_the_timeline_go_on_where_the_last_ended_while_events_come_in() -> None:
+    calls = [touch(n, n // 2, "user_id:a", channel=("web", "crm")[n % 2]) for n in range(9)]
+    first = timeline_page([ledger(*calls)], 4)
+    assert [entry.event_id for entry in first.entries] == [f"shop/{n:06d}" for n in (8, 7, 6, 5)]
+    more = [ledger(*calls), ledger(touch(99, 99, "email:c"))]
+    second = timeline_page(more, 4, first.before)
+    assert [entry.event_id for entry in second.entries] == [f"shop/{n:06d}" for n in (4, 3, 2, 1)]
+    last = timeline_page(more, 4, second.before)
+    assert ([entry.event_id for entry in last.entries], last.before) == (["shop/000000"], "")
+    assert timeline_page([], 4) == ([], "")
+
+
+@pytest.mark.parametrize("cursor", ["yesterday", "12", "12:", "-1:web/m", "²:web/m"])
+def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+    with pytest.raises(ValueError, match="is no cursor: write the one a page ended with"):
+        timeline_page([], 4, cursor)
 
 
 def test_a_line_of_the_timeline_reads_back_and_speaks() -> None:

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.profile.kinds import KINDS
+from pipeline.profile.duration import MINUTE_MS
+from pipeline.profile.kinds import KINDS, kind_of
 from pipeline.profile.kinds.purchases import Purchases, purchases_of
+from pipeline.profile.kinds.sessions import join_runs, sessions
 from pipeline.profile.kinds.values import MOST_VALUES
 
 
@@ -68,3 +70,33 @@ def test_a_refund_takes_from_its_day_and_is_neither_an_order_nor_a_purchase_day(
     assert purchases_of(purchase(7, -30)) is None
     assert KINDS["purchases"].read(purchase(7, -30), 1) is None
     assert KINDS["purchases"].read(cell, 1)["history"] == [[5, -10, 0], [7, 70, 1], [8, -20, 0], [9, 50, 1]]
+
+
+def test_the_five_most_frequent_values_come_with_counts_and_shares_of_all() -> None:
+    found = KINDS["top"].read(cell("top", ['"a"', '"b"', '"b"', *(str(n) for n in range(5))]), 1)
+    assert found[:2] == [{"value": "b", "count": 2, "share": 0.25}, {"value": "a", "count": 1, "share": 0.125}]
+    assert [each["value"] for each in found[2:]] == [0, 1, 2]
+
+
+def test_the_time_since_depends_on_when_it_is_read() -> None:
+    kind = KINDS["time_since"]
+    newest = kind.add(kind.lift(None, 50, "b"), kind.lift(None, 20, "a"))
+    assert [kind.read(newest, at) for at in (50, 80)] == [0, 30]
+
+
+def test_a_gap_of_exactly_its_length_does_not_end_a_session_and_one_longer_does() -> None:
+    kind = sessions(5)
+    assert kind.add([[0, 10, 2]], [[15, 15, 1]]) == join_runs([[0, 10, 2]], [[15, 15, 1]], 5) == [[0, 15, 3]]
+    assert kind.add([[0, 10, 2]], [[16, 16, 1]]) == join_runs([[0, 10, 2]], [[16, 16, 1]], 5)
+    assert kind.add([[0, 10, 2]], [[16, 16, 1]]) == [[0, 10, 2], [16, 16, 1]]
+    kind = kind_of(f"sessions@{10 * MINUTE_MS}")
+    assert kind is sessions(10 * MINUTE_MS)
+    assert [kind.read([[0, 0, 1]], at)["open"] for at in (10 * MINUTE_MS, 10 * MINUTE_MS + 1)] == [True, False]
+
+
+def test_an_event_between_two_sessions_can_make_them_one() -> None:
+    kind, apart = sessions(5), [[0, 3, 2], [12, 14, 3]]
+    assert kind.add(apart, [[7, 8, 2]]) == [[0, 14, 7]]
+    assert kind.add(apart, [[4, 4, 1]]) == [[0, 4, 3], [12, 14, 3]]
+    assert kind.add(apart, [[13, 13, 1]]) == [[0, 3, 2], [12, 14, 4]]
+    assert apart == [[0, 3, 2], [12, 14, 3]]

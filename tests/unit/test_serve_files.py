@@ -82,7 +82,19 @@ def test_a_parquet_row_says_what_the_profile_does(views):
 def test_an_aggregate_is_a_number_or_a_text(views, value, number, text):
     row = row_of(views[0] | {"aggregates": {"x": {"7d": value}}})
 
-    assert row["aggregates"] == [{"name": "x", "window": "7d", "currency": "", "number": number, "text": text}]
+    assert row["aggregates"] == [
+        {"name": "x", "window": "7d", "currency": "", "part": "", "number": number, "text": text}
+    ]
+
+
+def test_an_aggregate_of_several_values_is_a_row_for_each(views):
+    row = row_of(views[0] | {"aggregates": {"x": {"7d": {"p50": 1, "open": True}}, "y": {"7d": {"EUR": 5, "JPY": 7}}}})
+
+    found = [(each["name"], each["currency"], each["part"], each["number"], each["text"]) for each in row["aggregates"]]
+    assert found == [
+        ("x", "", "p50", 1, None), ("x", "", "open", None, "true"),
+        ("y", "EUR", "", 5, None), ("y", "JPY", "", 7, None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["p.ndjson", "p.jsonl", "p.parquet", "p.PARQUET"])

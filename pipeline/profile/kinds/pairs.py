@@ -1,5 +1,6 @@
 """Cells that are maps by integer: [key, value] pairs in the order of their keys, so that equal maps encode equally."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -10,6 +11,15 @@ _KEY = itemgetter(0)
 
 def join_pairs(one: Pairs, other: Pairs, join: Callable[[Any, Any], Any]) -> Pairs:
     """The pairs of both; where a key is in both, ``join`` makes the value. Neither argument is changed."""
+    if len(other) == 1:  # one event more
+        key, value = other[0]
+        at = bisect_left(one, key, key=_KEY)
+        pairs = one.copy()
+        if at < len(one) and one[at][0] == key:
+            pairs[at] = [key, join(one[at][1], value)]
+        else:
+            pairs.insert(at, other[0])
+        return pairs
     joined: dict[int, Any] = {pair[0]: pair[1] for pair in one}
     for key, value in other:
         joined[key] = join(joined[key], value) if key in joined else value

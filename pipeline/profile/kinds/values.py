@@ -1,4 +1,4 @@
-"""The values a field has had: all of them, or the most frequent.
+"""The values a field has had: all of them, the most frequent, or the few most frequent.
 
 The cell is [hash, [JSON text, count]] pairs of at most ``MOST_VALUES`` values. Beyond that, those with the smallest
 hashes stay: whether a value stays depends on the set of values alone, a value that stays has been counted from its
@@ -6,6 +6,7 @@ first occurrence on, and merging is exact. So counts are exact, the list is comp
 a fair sample of them.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ from pipeline.profile.kinds.kind import Kind
 from pipeline.profile.kinds.pairs import Pairs, join_pairs
 
 MOST_VALUES: Final = 64
+TOP_VALUES: Final = 5
 
 
+@lru_cache(maxsize=1 << 13)
 def hash_of(text: str) -> int:
     """63 bits, the same on every worker and in every version."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
@@ -43,5 +46,16 @@ def _read_most_frequent(cell: Pairs, _divisor: int) -> Any:
     return msgspec.json.decode(text)
 
 
+def _read_top(cell: Pairs, _divisor: int) -> list[dict[str, Any]]:
+    """Shares are of all events whose values are kept."""
+    whole = sum(count for _, (_, count) in cell)
+    ranked = sorted((-count, text) for _, (text, count) in cell)
+    return [
+        {"value": msgspec.json.decode(text), "count": -negative, "share": -negative / whole}
+        for negative, text in ranked[:TOP_VALUES]
+    ]
+
+
 UNIQUE = Kind("unique", "scalar", _lift, _add, _read_unique, [])
 MOST_FREQUENT = Kind("most_frequent", "scalar", _lift, _add, _read_most_frequent, None)
+TOP = Kind("top", "scalar", _lift, _add, _read_top, [])

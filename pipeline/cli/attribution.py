@@ -1,0 +1,112 @@
+"""``stitchline attribution report``: which marketing has led to what, and what an acquisition costs.
+
+Exit codes: 0 shown, 1 Kafka or a rules file refused (the message says what to do), 2 wrong use.
+"""
+
+from typing import Annotated, Any, Final
+
+import confluent_kafka
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.cli.bar import Bars
+from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.explained import explained
+from pipeline.cli.profile_screen import money
+from pipeline.profile.journey.credit import MODELS
+from pipeline.profile.journey.rules import AttributionRules
+from pipeline.rules.load import load_rules
+from pipeline.rules.problem import RulesError
+from pipeline.serve.attribution import By, Report, attribution_report, report_view
+from pipeline.serve.compacted import read_compacted
+from pipeline.serve.profiles import profile_rows
+from pipeline.serve.reading import MissingTopicError, partitions_of
+from pipeline.settings import Settings
+from pipeline.topics import CHANGELOGS
+
+
+class NoAttributionError(Exception):
+    """Operator action: declare attribution, with conversions, in journeys.yaml."""
+
+
+EXPECTED: Final = (NoAttributionError, NoKafkaError, RulesError, MissingTopicError, confluent_kafka.KafkaException)
+EXAMPLES = """\b
+Exit codes: 0 shown; 1 Kafka or the rules refused; 2 not a model, or not one of the groupings or conversions.
+\b
+Examples:
+  stitchline attribution report
+  stitchline attribution report --model time_decay --by source
+  stitchline attribution report --conversion order --json
+"""
+_UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the report"
+
+app = typer.Typer(no_args_is_help=True, help="What marketing has led to.")
+
+
+@app.callback()
+def _attribution() -> None:
+    """What marketing has led to."""
+
+
+@app.command(epilog=EXAMPLES)
+def report(
+    model: Annotated[
+        str, typer.Option("--model", metavar="|".join(MODELS), help="How the credit for a conversion is shared.")
+    ] = "linear",
+    by: Annotated[By, typer.Option("--by", help="What the lines are.")] = "campaign",
+    conversion: Annotated[str, typer.Option("--conversion", metavar="NAME", help="Only these; default: all.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Print conversions credited, revenue, cost and cost per acquisition, over all stored profiles.
+
+    Costs are those of ad events that could be tied to a customer. Money is never added across currencies.
+    """
+    if model not in MODELS:
+        message = f"there is no {model}; write one of {', '.join(MODELS)}"
+        raise typer.BadParameter(message, param_hint="--model")
+    with explained(EXPECTED):
+        settings = connected(Settings())
+        rules = _rules(settings)
+        names = [each.name for each in rules.conversions]
+        if conversion and conversion not in names:
+            message = f"no conversion is named {conversion}; write one of {', '.join(names)}"
+            raise typer.BadParameter(message, param_hint="--conversion")
+        kafka, topic = settings.kafka(), CHANGELOGS["profile"].of(settings.topic_prefix)
+        with Bars() as bars:
+            partitions = range(partitions_of(kafka, topic))
+            snapshot = read_compacted(kafka, topic, partitions, progress=bars.reading("reading"))
+            made = attribution_report(profile_rows(snapshot.rows), rules, model, by, conversion)
+    if snapshot.undecided:
+        typer.echo(_UNDECIDED, err=True)
+    if as_json:
+        shown = report_view(made) | {"complete": not snapshot.undecided}
+        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))
+    else:
+        print_report(Console(highlight=False), made)
+
+
+def _rules(settings: Settings) -> AttributionRules:
+    rules = load_rules(settings.rules_dir).journeys.attribution
+    if rules is None or not rules.conversions:
+        message = "no conversions are declared: add attribution with conversions to journeys.yaml"
+        raise NoAttributionError(message)
+    return rules
+
+
+def print_report(console: Console, made: Report) -> None:
+    """Print a report for people."""
+    title = f"{made.conversions} conversions of {made.profiles} profiles, {made.model.replace('_', ' ')} by {made.by}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in (made.by, "conversions", "revenue", "cost", "per acquisition"):
+        table.add_column(name, header_style="dim", justify="left" if name == made.by else "right", overflow="fold")
+    for line in made.lines():
+        amounts = (line.revenue_minor, line.cost_minor, line.cost_per_acquisition_minor)
+        table.add_row(escape(line.name), f"{line.conversions:.2f}", *map(_money, amounts))
+    console.print(table)
+
+
+def _money(by_currency: dict[str, Any]) -> str:
+    return "\n".join(money(minor, currency) for currency, minor in by_currency.items()) or "-"

@@ -1,0 +1,50 @@
+"""A time zone as plain integers: what the clocks on its walls say at an instant, without a calendar library.
+
+>>> berlin_2026 = Zone((1774746000000, 1792890000000), (3600000, 7200000, 3600000))
+>>> hour_of(berlin_2026.local(1772366400000)), weekday_of(berlin_2026.local(1772366400000))
+(13, 7)
+"""
+
+from bisect import bisect_right
+from typing import Final
+
+import msgspec
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+_EPOCH_WEEKDAY: Final = 3
+"""1970-01-01 was a Thursday: three days after a Monday."""
+
+
+class Zone(msgspec.Struct, frozen=True):
+    """Offsets from UTC and when they change.
+
+    The core has no calendar: :mod:`pipeline.rules.zones` makes a zone out of its IANA name.
+    """
+
+    transitions_ms: tuple[int, ...] = ()
+    """Instants from which the next offset holds, ascending."""
+    offsets_ms: tuple[int, ...] = (0,)
+    """What is added to UTC: before the first transition, then from each on; one more than there are transitions."""
+
+    def __post_init__(self) -> None:
+        if len(self.offsets_ms) != len(self.transitions_ms) + 1:
+            msg = "a zone has one offset more than it has transitions"
+            raise ValueError(msg)
+
+    def local(self, timestamp_ms: int) -> int:
+        """The instant as the zone's clocks show it, in milliseconds since their 1970-01-01T00:00."""
+        return timestamp_ms + self.offsets_ms[bisect_right(self.transitions_ms, timestamp_ms)]
+
+
+UTC: Final = Zone()
+
+
+def hour_of(local_ms: int) -> int:
+    """0 to 23, of a :meth:`Zone.local` time."""
+    return local_ms // HOUR_MS % 24
+
+
+def weekday_of(local_ms: int) -> int:
+    """1 (Monday) to 7 (Sunday), as ISO 8601 counts, of a :meth:`Zone.local` time."""
+    return (local_ms // DAY_MS + _EPOCH_WEEKDAY) % 7 + 1

@@ -1,0 +1,138 @@
+"""Attribution: which marketing touches led to a customer's conversions, and how much each has earned.
+
+A fold of the profile's ledgers like everything else, so a journey begins with the first anonymous touch, also of a
+browser whose owner a merge revealed after the purchase, and comes apart again when the profile is split.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from pipeline.event.money import exponent
+from pipeline.profile.journey.booking import MICROS
+from pipeline.profile.journey.credit import MODELS, WHOLE, distribute
+from pipeline.profile.journey.kept import Journey
+from pipeline.profile.journey.lines import Line, fields_of
+from pipeline.profile.journey.rules import AttributionRules
+from pipeline.profile.ledger import Ledger
+
+
+class MarketingTouch(NamedTuple):
+    """A touch that marketing may get credit for."""
+
+    timestamp_ms: int
+    event_id: str
+    channel: str
+    event: str
+    campaign: str
+    source: str
+    """Of the campaign, else the site that referred."""
+    medium: str
+    click_id: str
+    referrer: str
+    """The host of another site, or ""."""
+
+
+class Credited(NamedTuple):
+    """A touch on the way to a conversion, with what it has earned under each model."""
+
+    touch: MarketingTouch
+    credit: dict[str, int]
+    """Millionths of the conversion, by model."""
+    value_minor: dict[str, int]
+    """Minor units of the conversion's value, by model."""
+
+
+class Converted(NamedTuple):
+    """A conversion and the journey to it. Under each model the credit sums to a million, the value to the value."""
+
+    name: str
+    timestamp_ms: int
+    event_id: str
+    value_minor: int
+    currency: str
+    journey: tuple[Credited, ...]
+    """Oldest first; empty if no marketing touch led here."""
+
+
+def attribution_of(ledgers: Sequence[Ledger], rules: AttributionRules | None) -> tuple[Converted, ...]:
+    """Every conversion that is kept, oldest first, with the touches up to it that are younger than the look-back.
+
+    A touch may earn credit for each of several conversions. What is kept is bounded (see
+    :class:`~pipeline.profile.journey.kept.Journey`): in a very long journey the middle is missing, never the beginning.
+    """
+    if rules is None:
+        return ()
+    journeys = [ledger.journey for ledger in ledgers if ledger.journey is not None]
+    touches = [_touch(line) for line in sorted(line for each in journeys for line in each.touches)]
+    conversions = sorted(line for each in journeys for line in each.conversions)
+    return tuple(_converted(line, touches, rules) for line in conversions)
+
+
+def _converted(line: Line, touches: Sequence[MarketingTouch], rules: AttributionRules) -> Converted:
+    timestamp_ms, event_id, name, value_minor, currency = fields_of(line)
+    at, value = (int(timestamp_ms), event_id), int(value_minor)
+    oldest_ms = at[0] - rules.look_back_ms
+    led_here = [touch for touch in touches if touch.timestamp_ms > oldest_ms and touch[:2] <= at]
+    return Converted(name, *at, value, currency, _credited(led_here, value, rules))
+
+
+def _credited(touches: Sequence[MarketingTouch], value_minor: int, rules: AttributionRules) -> tuple[Credited, ...]:
+    if not touches:
+        return ()
+    times_ms = [touch.timestamp_ms for touch in touches]
+    credit: dict[str, list[int]] = {}
+    value: dict[str, list[int]] = {}
+    for model, weigh in MODELS.items():
+        weights = weigh(times_ms, rules)
+        credit[model], value[model] = distribute(WHOLE, weights), distribute(value_minor, weights)
+    return tuple(Credited(touch, _at(credit, place), _at(value, place)) for place, touch in enumerate(touches))
+
+
+def _at(parts: Mapping[str, Sequence[int]], place: int) -> dict[str, int]:
+    return {model: found[place] for model, found in parts.items()}
+
+
+def _touch(line: Line) -> MarketingTouch:
+    timestamp_ms, *rest = fields_of(line)
+    return MarketingTouch(int(timestamp_ms), *rest)
+
+
+_KEY: Final = msgspec.json.Decoder(tuple[str, str, str, str])
+
+
+class Cost(NamedTuple):
+    """What the ads of a campaign have cost for one customer."""
+
+    campaign: str
+    channel: str
+    source: str
+    currency: str
+    micros: int
+    """Millionths of the currency's unit."""
+
+
+def costs_of(ledgers: Sequence[Ledger]) -> list[Cost]:
+    """What was spent on the customer, by campaign, channel, source and currency, in that order."""
+    journeys: list[Journey] = [ledger.journey for ledger in ledgers if ledger.journey is not None]
+    sums: dict[str, int] = {}
+    for journey in journeys:
+        for _, (key, micros) in journey.costs:
+            sums[key] = sums.get(key, 0) + micros
+    return sorted(Cost(*_KEY.decode(key), micros) for key, micros in sums.items())
+
+
+def minor_of(micros: int, currency: str) -> int:
+    """Minor units of an amount in millionths, half a unit rounded up."""
+    unit: int = 10 ** (MICROS - (exponent(currency) or 0))
+    return (micros + unit // 2) // unit
+
+
+def attribution_view(converted: Sequence[Converted]) -> list[dict[str, Any]]:
+    """The conversions as JSON values."""
+    return [
+        each._asdict()
+        | {"journey": [c.touch._asdict() | {"credit": c.credit, "value_minor": c.value_minor} for c in each.journey]}
+        for each in converted
+    ]

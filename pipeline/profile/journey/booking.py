@@ -1,0 +1,242 @@
+"""Booking carts, journeys, surveys and preferences: what the rules of ``journeys.yaml`` add to a plan.
+
+Each is dispatched by channel, type and event name like every other rule, so that only touches which match pay for it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.event.model import CHANNELS
+from pipeline.event.money import MAX_MINOR, exponent, to_minor
+from pipeline.event.zone import UTC, Zone
+from pipeline.profile.booking import NO_MARKS, Booking, Marks
+from pipeline.profile.fields import Getter, getter
+from pipeline.profile.filter import Filter, Test
+from pipeline.profile.journey.kept import CONVERSIONS, NEWEST_TOUCHES, OLDEST_TOUCHES, CartLog, Journey
+from pipeline.profile.journey.lines import end_of, keep_ends, keep_newest, line_of, text_of
+from pipeline.profile.journey.rules import AttributionRules, CartRules, Conversion, ItemFields, JourneyRules
+from pipeline.profile.journey.signs import ADS, campaign_of, campaign_part, click_of, referrer_of, signs_of
+from pipeline.profile.kinds.values import UNIQUE, hash_of
+from pipeline.profile.ledger import Ledger
+from pipeline.profile.messages import Touch
+from pipeline.profile.statements import book_consent, book_trait
+
+MICROS: Final = 6
+"""Costs are kept in millionths of the currency's unit, as ad platforms bill them: a click may cost less than a cent."""
+_MOST_PIECES: Final = 10**6
+_MOST_QUESTION: Final = 64
+ADDED: Final = "+"
+REMOVED: Final = "-"
+
+
+class _Booking:
+    """A rule of journeys: which touches it is about, and what is done with each."""
+
+    points: Final = 0
+
+    def __init__(
+        self,
+        filter_: Filter,
+        zone: Zone,
+        book: Callable[[Ledger, Touch], None],
+        *,
+        signs: tuple[Test, ...] = (),
+        marks: int = 0,
+    ) -> None:
+        self.filter, self.marks = filter_, marks
+        self.tests: tuple[Test, ...] = (*signs, *filter_.tests(zone))
+        self.book = book
+
+
+def journey_bookings(rules: JourneyRules, zone: Zone = UTC, marks: Marks = NO_MARKS) -> tuple[Booking, ...]:
+    """What to book of every touch, beside aggregates and counts."""
+    found: list[Booking] = []
+    if rules.carts is not None:
+        found += _carts(rules.carts, zone, marks.cart)
+    if rules.attribution is not None:
+        found += _attribution(rules.attribution, zone)
+    for survey in rules.surveys:
+        found.append(_Booking(survey.filter, zone, _survey(survey.question, survey.answer), marks=marks.traits))
+    for choice in rules.preferences:
+        found.append(_Booking(choice.filter, zone, _preferences(choice.field), marks=marks.consent))
+    return tuple(found)
+
+
+def _carts(rules: CartRules, zone: Zone, marks: int) -> Iterator[Booking]:
+    yield _Booking(rules.added, zone, _item(rules.item, ADDED), marks=marks)
+    if rules.removed is not None:
+        yield _Booking(rules.removed, zone, _item(rules.item, REMOVED), marks=marks)
+    yield _Booking(rules.bought, zone, _buy, marks=marks)
+
+
+def _cart_of(ledger: Ledger) -> CartLog:
+    if ledger.cart is None:
+        ledger.cart = CartLog()
+    return ledger.cart
+
+
+def _buy(ledger: Ledger, touch: Touch) -> None:
+    _cart_of(ledger).buy(end_of(touch))
+
+
+def _item(fields: ItemFields, sign: str) -> Callable[[Ledger, Touch], None]:
+    ids, names = [getter(path) for path in fields.id], [getter(path) for path in fields.name]
+    quantity_of, price_of = getter(fields.quantity), _price(fields.price)
+
+    def book(ledger: Ledger, touch: Touch) -> None:
+        name = _first(names, touch)
+        product = _first(ids, touch) or name
+        if product:
+            quantity, (price_minor, currency) = _pieces(quantity_of(touch)), price_of(touch)
+            _cart_of(ledger).put(line_of(touch, sign, str(quantity), str(price_minor), currency, product, name))
+
+    return book
+
+
+def _first(getters: list[Getter], touch: Touch) -> str:
+    """The first text or whole number there is, as a text."""
+    for read in getters:
+        value = read(touch)
+        found = str(value) if type(value) is int else text_of(value)
+        if found:
+            return found
+    return ""
+
+
+def _pieces(value: Any) -> int:
+    """A whole number of pieces; 0 if the event names none."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 < value <= _MOST_PIECES else 0
+
+
+def _price(path: str) -> Callable[[Touch], tuple[int, str]]:
+    read_minor, read = getter(f"{path}_minor"), getter(path)
+
+    def price_of(touch: Touch) -> tuple[int, str]:
+        currency = _currency(touch)
+        decimals = exponent(currency)
+        if decimals is None:
+            return 0, ""
+        minor = read_minor(touch)
+        if type(minor) is not int:
+            minor = to_minor(read(touch), decimals)
+        return (minor, currency) if minor is not None and 0 <= minor <= MAX_MINOR else (0, currency)
+
+    return price_of
+
+
+def _currency(touch: Touch, default: str = "") -> str:
+    """The currency that INTAKE has found, else the one that the properties name, else the default."""
+    return touch.currency or text_of(touch.properties.get("currency")).strip().upper() or default
+
+
+def _journey_of(ledger: Ledger) -> Journey:
+    if ledger.journey is None:
+        ledger.journey = Journey()
+    return ledger.journey
+
+
+def _attribution(rules: AttributionRules, zone: Zone) -> Iterator[Booking]:
+    """Touches of the channel ads need no sign, so they are told apart before any is looked for."""
+    channels = rules.filter.channels or CHANNELS
+    ads = ADS in channels and ADS in rules.touches
+    others = tuple(channel for channel in channels if not (ads and channel == ADS))
+    book = _touch(rules)
+    if ads:
+        yield _Booking(msgspec.structs.replace(rules.filter, channels=(ADS,)), zone, book)
+    signs = signs_of(rules)
+    if others and signs:
+        yield _Booking(msgspec.structs.replace(rules.filter, channels=others), zone, book, signs=(_any(signs),))
+    for conversion in rules.conversions:
+        yield _Booking(conversion.filter, zone, _conversion(conversion))
+    yield _Booking(rules.costs, zone, _cost(rules))
+
+
+def _any(signs: tuple[Test, ...]) -> Test:
+    def signed(touch: Touch) -> bool:
+        for sign in signs:  # noqa: SIM110 - any() of a generator costs twice as much, and every touch comes here
+            if sign(touch):
+                return True
+        return False
+
+    return signed
+
+
+def _touch(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:
+    referrer_host = referrer_of(rules.own_hosts)
+
+    def book(ledger: Ledger, touch: Touch) -> None:
+        referrer = referrer_host(touch)
+        line = line_of(
+            touch, touch.channel, touch.name or touch.type, campaign_of(touch),
+            campaign_part(touch, "source") or referrer, campaign_part(touch, "medium"), click_of(touch), referrer,
+        )  # fmt: skip
+        keep_ends(_journey_of(ledger).touches, line, OLDEST_TOUCHES, NEWEST_TOUCHES)
+
+    return book
+
+
+def _conversion(rule: Conversion) -> Callable[[Ledger, Touch], None]:
+    def book(ledger: Ledger, touch: Touch) -> None:
+        named = bool(touch.currency)
+        value_minor, currency = (touch.amount_minor, touch.currency) if named else (rule.value_minor, rule.currency)
+        line = line_of(touch, rule.name, str(value_minor), currency)
+        keep_newest(_journey_of(ledger).conversions, line, CONVERSIONS)
+
+    return book
+
+
+def _cost(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:
+    read_minor, read = getter(f"{rules.cost_field}_minor"), getter(rules.cost_field)
+    referrer_host = referrer_of(rules.own_hosts)
+
+    def book(ledger: Ledger, touch: Touch) -> None:
+        currency = _currency(touch, rules.cost_currency)
+        micros = _micros(read_minor(touch), read(touch), currency)
+        if micros:
+            source = campaign_part(touch, "source") or referrer_host(touch)
+            key = msgspec.json.encode((campaign_of(touch), touch.channel, source, currency)).decode()
+            journey = _journey_of(ledger)
+            journey.costs = UNIQUE.add(journey.costs, [[hash_of(key), [key, micros]]])
+
+    return book
+
+
+def _micros(minor: Any, units: Any, currency: str) -> int:
+    """A cost in millionths of the currency's unit; 0 if there is none, or it is beyond measure."""
+    decimals = exponent(currency)
+    if decimals is None:
+        return 0
+    if type(minor) is int:
+        found: int | None = minor * 10 ** (MICROS - decimals)
+    else:
+        found = units * 10**MICROS if type(units) is int else to_minor(units, MICROS)
+    return found if found is not None and 0 < found <= MAX_MINOR else 0
+
+
+def _survey(question: str, answer: str) -> Callable[[Ledger, Touch], None]:
+    read_question, read_answer = getter(question), getter(answer)
+
+    def book(ledger: Ledger, touch: Touch) -> None:
+        asked, answered = text_of(read_question(touch)).strip()[:_MOST_QUESTION], read_answer(touch)
+        if asked and _is_answer(answered):
+            book_trait(ledger, touch, f"survey.{asked}", answered)
+
+    return book
+
+
+def _is_answer(value: Any) -> bool:
+    scalars = (str, int, float, bool)
+    return type(value) in scalars or (type(value) is list and all(type(each) in scalars for each in value))
+
+
+def _preferences(field: str) -> Callable[[Ledger, Touch], None]:
+    read: Getter = getter(field) if field else lambda touch: touch.properties
+
+    def book(ledger: Ledger, touch: Touch) -> None:
+        book_consent(ledger, touch, read(touch))
+
+    return book

@@ -1,0 +1,107 @@
+"""The cart as it is now: what was put in and not taken out since the last purchase, over all ledgers of a profile."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from pipeline.profile.journey.booking import ADDED
+from pipeline.profile.journey.lines import fields_of, time_of
+from pipeline.profile.journey.rules import CartRules
+from pipeline.profile.ledger import Ledger
+
+Status: TypeAlias = Literal["none", "open", "abandoned"]
+FOREVER: Final = 1 << 60
+"""No due time: a cart that is empty, or abandoned, stays so until something happens."""
+
+
+class Item(NamedTuple):
+    """A product in the cart."""
+
+    id: str
+    name: str
+    quantity: int
+    price_minor: int
+    """Of one piece, as the newest event that added it says; 0 if none does."""
+    currency: str
+
+
+class Cart(NamedTuple):
+    """What is known of a customer's cart at a moment."""
+
+    status: Status
+    items: tuple[Item, ...]
+    """In the order in which they were first put in."""
+    amounts_minor: dict[str, int]
+    """What the items come to, by currency, in minor units."""
+    since_ms: int
+    """When something was put into the empty cart; 0 without items."""
+    updated_ms: int
+    """When something was last put in or taken out; 0 without items."""
+    due_ms: int
+    """When the cart will be abandoned if nothing happens; :data:`FOREVER` if nothing is to be waited for."""
+
+
+EMPTY: Final = Cart("none", (), {}, 0, 0, FOREVER)
+
+
+def cart_of(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int) -> Cart:
+    """The cart at ``as_of_ms``, which must not be before the newest touch.
+
+    It is a purchase by anyone of the ledgers' owners that empties it: what a browser collected before its owner bought
+    under their account was bought or given up. Taking out more than there is leaves none.
+    """
+    logs = [ledger.cart for ledger in ledgers if ledger.cart is not None]
+    bought = max((log.bought for log in logs), default="")
+    lines = sorted(line for log in logs for line in log.lines if line > bought)
+    if rules is None or not lines:
+        return EMPTY
+    items: dict[str, Item] = {}
+    since_ms = 0
+    for line in lines:
+        if not items:
+            since_ms = time_of(line)
+        _replay(items, line)
+    if not items:
+        return EMPTY
+    updated_ms = time_of(lines[-1])
+    due_ms = updated_ms + rules.abandoned_after_ms
+    abandoned = as_of_ms >= due_ms
+    return Cart(
+        "abandoned" if abandoned else "open",
+        tuple(items.values()),
+        _amounts(items.values()),
+        since_ms,
+        updated_ms,
+        FOREVER if abandoned else due_ms,
+    )
+
+
+def cart_view(cart: Cart) -> dict[str, Any]:
+    """The cart as JSON values; no due time is null."""
+    return cart._asdict() | {
+        "items": [item._asdict() for item in cart.items],
+        "due_ms": None if cart.due_ms == FOREVER else cart.due_ms,
+    }
+
+
+def _replay(items: dict[str, Item], line: str) -> None:
+    _, _, sign, quantity, price_minor, currency, product, name = fields_of(line)
+    pieces, held = int(quantity), items.get(product)
+    if sign == ADDED:
+        before = 0 if held is None else held.quantity
+        if held is not None and not currency:  # the event that added more named no price
+            price_minor, currency = str(held.price_minor), held.currency
+        items[product] = Item(product, name, before + (pieces or 1), int(price_minor), currency)
+    elif held is not None:
+        left = held.quantity - pieces if pieces else 0
+        if left > 0:
+            items[product] = held._replace(quantity=left)
+        else:
+            del items[product]
+
+
+def _amounts(items: Any) -> dict[str, int]:
+    amounts: dict[str, int] = {}
+    for item in items:
+        if item.currency:
+            amounts[item.currency] = amounts.get(item.currency, 0) + item.quantity * item.price_minor
+    return dict(sorted(amounts.items()))

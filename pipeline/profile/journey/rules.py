@@ -1,0 +1,150 @@
+"""Rules of journeys: carts, attribution, surveys, preferences. The structs are what ``journeys.yaml`` is read into."""
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from pipeline.event.money import exponent
+from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.profile.fields import getter
+from pipeline.profile.filter import Filter
+from pipeline.profile.rules import unique
+
+Sign: TypeAlias = Literal["campaign", "click_id", "referrer", "ads"]
+SIGNS: tuple[Sign, ...] = ("campaign", "click_id", "referrer", "ads")
+Percent: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Span: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+ANY = Filter()
+
+
+class ItemFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an item event says which product it is about. Of several fields the first that has a value counts."""
+
+    id: tuple[str, ...] = ("properties.product_id", "properties.sku")
+    """What tells products apart; without it the name does."""
+    name: tuple[str, ...] = ("properties.name", "properties.product", "properties.title")
+    quantity: str = "properties.quantity"
+    """A whole number above 0. Without one, one is added, and all of the product are removed."""
+    price: str = "properties.price"
+    """Of one piece, in the event's currency; ``<field>_minor``, an integer in minor units, goes before it."""
+
+    def __post_init__(self) -> None:
+        for field in (*self.id, *self.name, self.quantity, self.price):
+            getter(field)
+
+
+class CartRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What puts items into the cart and takes them out, and when a cart counts as abandoned."""
+
+    added: Filter
+    removed: Filter | None = None
+    bought: Filter
+    """A purchase empties the cart."""
+    item: ItemFields = ItemFields()
+    abandoned_after_ms: Span = 4 * HOUR_MS
+    """Nothing added, removed or bought for this long, at least a minute, and the cart is abandoned."""
+
+    def __post_init__(self) -> None:
+        for name, filter_ in (("added", self.added), ("removed", self.removed), ("bought", self.bought)):
+            if filter_ == ANY:
+                msg = f"{name} would match every event: give it events, such as [product_added]"
+                raise ValueError(msg)
+        if self.abandoned_after_ms < MINUTE_MS:
+            msg = "abandoned_after is below a minute: write 1 min or more"
+            raise ValueError(msg)
+
+
+class Conversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What marketing works towards, and what one is worth."""
+
+    name: str
+    filter: Filter
+    value_minor: int = 0
+    """Worth in minor units of ``currency`` where the event names no amount of its own."""
+    currency: str = ""
+
+    def __post_init__(self) -> None:
+        if self.filter == ANY:
+            msg = f"conversion {self.name!r} would match every event: give its filter events"
+            raise ValueError(msg)
+        if self.value_minor and exponent(self.currency) is None:
+            msg = f"currency {self.currency!r} of conversion {self.name!r} is unknown: write a code such as EUR"
+            raise ValueError(msg)
+
+
+class AttributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which touches are marketing's, what they lead to, and how the credit is shared."""
+
+    touches: tuple[Sign, ...] = SIGNS
+    """A touch counts that has one of these: a campaign (in its context or properties), an ad's click id, a referrer
+    that is another site, or the channel ads."""
+    filter: Filter = ANY
+    """Which of those count: what is only sent, such as a delivered e-mail, is no touch."""
+    own_hosts: tuple[str, ...] = ()
+    """Sites, with all below them, that are no referrers: your own, and those that take payments."""
+    conversions: tuple[Conversion, ...] = ()
+    look_back_ms: Span = 90 * DAY_MS
+    """A touch older than this at the conversion gets no credit."""
+    half_life_ms: Span = 7 * DAY_MS
+    """Time decay: a touch this much older than another gets half its credit."""
+    first_percent: Percent = 40
+    """By position: what the first touch gets; those between share what is left of 100."""
+    last_percent: Percent = 40
+    costs: Filter = Filter(channels=("ads",))
+    """Which events tell what an ad has cost."""
+    cost_field: str = "properties.cost"
+    """The cost in units of the currency; ``<field>_minor``, an integer in minor units, goes before it."""
+    cost_currency: str = "USD"
+    """Of costs whose event has no ``properties.currency``."""
+
+    def __post_init__(self) -> None:
+        unique("conversion", [each.name for each in self.conversions])
+        getter(self.cost_field)
+        if self.first_percent + self.last_percent > 100:
+            msg = "first_percent and last_percent are more than 100 together: leave some, or nothing, for those between"
+            raise ValueError(msg)
+        if exponent(self.cost_currency) is None:
+            msg = f"cost_currency {self.cost_currency!r} is unknown: write a code such as EUR"
+            raise ValueError(msg)
+
+
+class SurveyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An event that holds an answer: it becomes the trait ``survey.QUESTION``."""
+
+    filter: Filter
+    question: str = "properties.question"
+    """The field that names the question, as a text."""
+    answer: str = "properties.answer"
+    """The field that holds the answer: a text, a number, true or false, or a list of those."""
+
+    def __post_init__(self) -> None:
+        getter(self.question)
+        getter(self.answer)
+
+
+class PreferenceRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An event of the preference centre: ``{purpose: true}`` or ``{purpose: {channel: false}}`` are consent."""
+
+    filter: Filter
+    field: str = ""
+    """The field that holds the statements; without it they are the properties themselves."""
+
+    def __post_init__(self) -> None:
+        if self.filter == ANY:
+            msg = "preferences would be read from every event: give the filter events"
+            raise ValueError(msg)
+        if self.field:
+            getter(self.field)
+
+
+class JourneyRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file ``journeys.yaml``."""
+
+    carts: CartRules | None = None
+    attribution: AttributionRules | None = None
+    surveys: tuple[SurveyRule, ...] = ()
+    preferences: tuple[PreferenceRule, ...] = ()
+
+
+NO_JOURNEYS = JourneyRules()
+"""Neither carts nor attribution are kept."""

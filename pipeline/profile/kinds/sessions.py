@@ -1,0 +1,80 @@
+"""Sessions: runs of events with no more than a gap between one and the next.
+
+The cell is [start, end, events] of each run, in the order of time. Runs are what the set of event times falls into when
+it is cut at every gap that is too long, so adding has no order. They are kept by bucket like every other cell, and
+never over all time: whether a run is kept depends on the set of buckets alone. Runs that touch across buckets, or
+across the ledgers of one profile, are one session when read. A window counts the part of a session that lies in it.
+"""
+
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+from pipeline.profile.duration import MINUTE_MS
+from pipeline.profile.kinds.kind import Kind
+
+Run: TypeAlias = list[int]
+NAME: Final = "sessions"
+GAP_MS: Final = 30 * MINUTE_MS
+"""What web analytics has counted by since Catledge and Pitkow (1995) measured 25.5 minutes."""
+SHORTEST_GAP_MS: Final = 5 * MINUTE_MS
+"""So that a day holds at most 288 runs."""
+
+
+@lru_cache
+def sessions(gap_ms: int) -> Kind:
+    """The kind of sessions that end after a gap longer than ``gap_ms``."""
+
+    def add(one: list[Run], other: list[Run]) -> list[Run]:
+        if len(other) == 1:
+            start, end, events = one[-1]
+            first, last, more = other[0]
+            if first >= start:  # the usual case, an event later than the newest run began
+                runs = one.copy()
+                if first - end > gap_ms:
+                    runs.append(other[0])
+                else:
+                    runs[-1] = [start, max(end, last), events + more]
+                return runs
+        return join_runs(one, other, gap_ms)
+
+    def read(runs: list[Run], as_of_ms: int) -> dict[str, Any]:
+        return _read(runs, as_of_ms, gap_ms)
+
+    return Kind(NAME, "nothing", _lift, add, read, _NONE, by_moment=True, for_ever=False)
+
+
+def join_runs(one: list[Run], other: list[Run], gap_ms: int) -> list[Run]:
+    """The runs of both, those within the gap of each other joined. Neither argument is changed."""
+    joined: list[Run] = []
+    for start, end, events in sorted(one + other):
+        if joined and start - joined[-1][1] <= gap_ms:
+            before = joined[-1]
+            joined[-1] = [before[0], max(before[1], end), before[2] + events]
+        else:
+            joined.append([start, end, events])
+    return joined
+
+
+def _lift(_value: Any, timestamp_ms: int, _event_id: str) -> list[Run]:
+    return [[timestamp_ms, timestamp_ms, 1]]
+
+
+def _read(runs: list[Run], as_of_ms: int, gap_ms: int) -> dict[str, Any]:
+    lengths = [end - start for start, end, _ in runs]
+    start, end, _ = runs[-1]
+    return {
+        "sessions": len(runs),
+        "events": sum(events for _, _, events in runs),
+        "duration_ms": sum(lengths),
+        "longest_ms": max(lengths),
+        "bounced": sum(events == 1 for _, _, events in runs),
+        "last_start_ms": start,
+        "last_end_ms": end,
+        "open": as_of_ms - end <= gap_ms,
+    }
+
+
+_NONE: Final = {
+    "sessions": 0, "events": 0, "duration_ms": 0, "longest_ms": 0, "bounced": 0, "last_start_ms": None,
+    "last_end_ms": None, "open": False,
+}  # fmt: skip

@@ -1,0 +1,40 @@
+"""Ratios: quotients of two aggregates over the windows they share, such as an open rate."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.profile.rules import AggregateRules, Ratio
+
+
+class RatioReader:
+    """Reads one ratio out of aggregates that have been read: ``{window: value}``, or by currency if either is money.
+
+    None where there is nothing to divide by.
+    """
+
+    def __init__(self, rule: Ratio, rules: AggregateRules) -> None:
+        windows = {each.name: each.windows for each in rules.aggregates}
+        self.name = rule.name
+        self.windows = tuple(label for label in windows[rule.of] if label in windows[rule.to])
+        self._of, self._to = rule.of, rule.to
+
+    def read(self, aggregates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """The value of every window; ``aggregates`` is what the readers of the same rules gave."""
+        of, to = aggregates[self._of], aggregates[self._to]
+        return {label: _quotient(of[label], to[label]) for label in self.windows}
+
+
+def _quotient(of: Any, to: Any) -> Any:
+    if not isinstance(of, Mapping) and not isinstance(to, Mapping):
+        return of / to if to else None
+    currencies = sorted({currency for side in (of, to) if isinstance(side, Mapping) for currency in side})
+    return {currency: _quotient(_of_currency(of, currency), _of_currency(to, currency)) for currency in currencies}
+
+
+def _of_currency(side: Any, currency: str) -> Any:
+    return side.get(currency, 0) if isinstance(side, Mapping) else side
+
+
+def ratio_readers(rules: AggregateRules) -> tuple[RatioReader, ...]:
+    """A reader for every ratio of the rules."""
+    return tuple(RatioReader(ratio, rules) for ratio in rules.ratios)

@@ -1,0 +1,107 @@
+"""The attribution report: what marketing has led to and what it has cost, over all stored profiles."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from pipeline.profile.journey.attribution import Converted, Cost, MarketingTouch, attribution_of, costs_of, minor_of
+from pipeline.profile.journey.credit import WHOLE
+from pipeline.profile.journey.rules import AttributionRules
+from pipeline.profile.row import ProfileRow
+
+By: TypeAlias = Literal["campaign", "channel", "source"]
+NO_MARKETING: Final = "(no marketing)"
+"""Conversions to which no marketing touch led."""
+UNNAMED: Final = "(unnamed)"
+"""Touches and costs that do not say their campaign or source."""
+
+
+class Line(NamedTuple):
+    """One campaign, channel or source."""
+
+    name: str
+    conversions: float
+    """Credited: parts of conversions count as parts."""
+    revenue_minor: dict[str, int]
+    """By currency, in minor units; so are the costs."""
+    cost_minor: dict[str, int]
+    cost_per_acquisition_minor: dict[str, int]
+    """Cost by the conversions credited, rounded; without conversions there is none."""
+
+
+class Report(msgspec.Struct):
+    """What every conversion is credited to under one model, and what was spent; summed exactly, rounded when read."""
+
+    model: str
+    by: By
+    profiles: int = 0
+    conversions: int = 0
+    credit: Counter[str] = msgspec.field(default_factory=Counter)
+    """Millionths of conversions by name."""
+    revenue: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    """Minor units by (name, currency)."""
+    cost: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    """Millionths of the currency's unit by (name, currency)."""
+
+    def add(self, converted: Iterable[Converted], costs: Iterable[Cost], only: str) -> None:
+        """The conversions (of one name, or ``""`` for all) and the costs of one profile."""
+        self.profiles += 1
+        name_of = _NAMES[self.by]
+        for each in converted:
+            if only in {"", each.name}:
+                self._convert(each, name_of)
+        for cost in costs:
+            self.cost[name_of(cost), cost.currency] += cost.micros
+
+    def _convert(self, converted: Converted, name_of: Callable[[MarketingTouch | Cost], str]) -> None:
+        self.conversions += 1
+        parts = [(name_of(c.touch), c.credit[self.model], c.value_minor[self.model]) for c in converted.journey]
+        for name, credit, value_minor in parts or [(NO_MARKETING, WHOLE, converted.value_minor)]:
+            self.credit[name] += credit
+            if converted.currency:
+                self.revenue[name, converted.currency] += value_minor
+
+    def lines(self) -> list[Line]:
+        """The most credited first; of equal ones in the order of their names."""
+        names = {*self.credit, *(name for name, _ in self.cost)}
+        return [self._line(name) for name in sorted(names, key=lambda name: (-self.credit[name], name))]
+
+    def _line(self, name: str) -> Line:
+        credit = self.credit[name]
+        spent = {currency: micros for (at, currency), micros in sorted(self.cost.items()) if at == name}
+        each = {currency: minor_of(micros * WHOLE // credit, currency) for currency, micros in spent.items() if credit}
+        earned = {currency: minor for (at, currency), minor in sorted(self.revenue.items()) if at == name}
+        costs = {currency: minor_of(micros, currency) for currency, micros in spent.items()}
+        return Line(name, credit / WHOLE, earned, costs, each)
+
+
+_NAMES: Final[dict[By, Callable[[MarketingTouch | Cost], str]]] = {
+    "campaign": lambda each: each.campaign or UNNAMED,
+    "channel": lambda each: each.channel,
+    "source": lambda each: each.source or UNNAMED,
+}
+
+
+def attribution_report(
+    rows: Iterable[tuple[str, ProfileRow]], rules: AttributionRules, model: str, by: By, only: str = ""
+) -> Report:
+    """Every current profile's conversions, or those of one name. Profiles merged into others hold no ledgers."""
+    report = Report(model, by)
+    for _, row in rows:
+        if row.leaves:
+            ledgers = row.ledgers()
+            report.add(attribution_of(ledgers, rules), costs_of(ledgers), only)
+    return report
+
+
+def report_view(report: Report) -> dict[str, Any]:
+    """The report as JSON values."""
+    return {
+        "model": report.model,
+        "by": report.by,
+        "profiles": report.profiles,
+        "conversions": report.conversions,
+        "lines": [line._asdict() for line in report.lines()],
+    }
