@@ -176,8 +176,7 @@ def _aggregate(value: Any) -> str:
     if value is None:
         return _NO_VALUE
     if is_by_currency(value):
-        amounts = (_NO_VALUE if minor is None else money(round(minor), code) for code, minor in value.items())
-        return "\n".join(amounts) or _NO_VALUE
+        return "\n".join(_of_currency(each, currency) for currency, each in value.items()) or _NO_VALUE
     if isinstance(value, dict):
         return _parts(value)
     if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -198,6 +197,8 @@ def _parts(value: dict[str, Any]) -> str:
 
 
 def _of_currency(value: Any, currency: str) -> str:
+    if value is None:
+        return _NO_VALUE
     if isinstance(value, int | float):
         return money(round(value), currency)
     if "history" in value:

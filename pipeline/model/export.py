@@ -45,7 +45,7 @@ class _View(msgspec.Struct):
 
 _VIEW: Final = msgspec.json.Decoder(_View)
 _LIFETIME: Final = msgspec.json.Decoder(dict[str, dict[str, History]])
-_HISTORY: Final = msgspec.json.Decoder(History)
+_DAYS: Final = msgspec.json.Decoder(list[tuple[int, int, int]])
 _ROWS: Final = 2_000
 
 
@@ -125,9 +125,9 @@ def _of_row(path: Path, where: str, told: list[dict[str, Any]], aggregate: str) 
     """A customer without purchases has no record of the aggregate, for there is no currency to tell of."""
     try:
         return {
-            each["currency"]: _HISTORY.decode(each["text"] or "null")
+            each["currency"]: History(_DAYS.decode(each["text"] or "null"))
             for each in told
-            if each["name"] == aggregate and each["window"] == LIFETIME
+            if each["name"] == aggregate and each["window"] == LIFETIME and each["part"] in {"", "history"}
         } or None
     except msgspec.MsgspecError as error:
         raise _refused(path, where, aggregate, error) from error

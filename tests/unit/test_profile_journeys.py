@@ -300,7 +300,7 @@ def test_the_preference_centre_states_consent_and_the_denial_stays_the_stronger_
 
 def test_a_journey_begins_with_the_anonymous_touch_that_a_merge_revealed_and_ends_with_the_split() -> None:
     journeys = JourneyRules(attribution=RULES, carts=CARTS)
-    book = compile_rules(AggregateRules(), ScoreRules(), TriggerRules(), journeys)
+    book = compile_rules(AggregateRules(), ScoreRules(), TriggerRules(), journeys=journeys)
     table: MemoryTable[ProfileRow] = MemoryTable()
     logic = ProfileLogic(book, table)
     anonymous, known = "anonymous_id:b", "user_id:a"

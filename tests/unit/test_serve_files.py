@@ -68,9 +68,10 @@ def test_a_parquet_row_says_what_the_profile_does(views):
     assert first["consent"] == [{"purpose": "marketing", "granted": True}]
     money = [each for each in first["aggregates"] if each["currency"] == "EUR" and each["window"] == "lifetime"]
     assert {each["number"] for each in money if each["name"] != "purchases"} == {1999.0}
-    (purchases,) = (msgspec.json.decode(each["text"]) for each in money if each["name"] == "purchases")
+    purchases = {each["part"]: each for each in money if each["name"] == "purchases"}
     day = START_MS // 86_400_000
-    assert purchases["history"] == [[day, 1999, 1]]
+    assert msgspec.json.decode(purchases["history"]["text"]) == [[day, 1999, 1]]
+    assert purchases["total_minor"]["number"] == 1999
     assert {each["text"] for each in money if each["name"] != "purchases"} == {None}
 
 
