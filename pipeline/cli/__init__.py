@@ -12,6 +12,7 @@ from pipeline.cli import (
     leads,
     profile,
     rules,
+    segment,
     simulate,
     sink,
     top,
@@ -32,6 +33,7 @@ app.add_typer(kafka.app, name="kafka")
 app.add_typer(leads.app, name="leads")
 app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
+app.add_typer(segment.app, name="segment")
 app.add_typer(sink.app, name="sink")
 app.add_typer(topics.app, name="topics")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)

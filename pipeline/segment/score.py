@@ -13,16 +13,15 @@ half-life of its rules, ages advance in whole buckets, and an occurrence is forg
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 from pipeline.condition.due import FOREVER
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
 from pipeline.profile.buckets import Series
 from pipeline.profile.duration import DAY_MS, HOUR_MS
-from pipeline.profile.ledger import Ledger
-from pipeline.profile.occurrences import KEEP
+from pipeline.profile.occurrences import KEEP, Occurrences
 from pipeline.score.decay import GRID
 from pipeline.score.outlook import Outlook
 from pipeline.score.rules import ScoreRule
@@ -33,23 +32,48 @@ _ROUNDING: Final = 1.000001
 """For the floats of this module."""
 
 
-class _Side(NamedTuple):
+class _Side:
     """The rules that give points, or those that take them, as far as a profile has matched them."""
 
-    points: int
-    """Of all matches together, as a positive number."""
-    half_life_ms: int
-    """The shortest; FOREVER if nothing fades."""
+    __slots__ = ("half_life_ms", "points")
+
+    def __init__(self) -> None:
+        self.points = 0
+        """Of all matches together, as a positive number."""
+        self.half_life_ms = FOREVER
+        """The shortest; FOREVER if nothing fades."""
 
 
-class _Aging(NamedTuple):
-    """In which steps the occurrences of a score age."""
+class _Aging:
+    """How the occurrences of a score age."""
 
-    narrowest_ms: int
-    """0: nothing ages."""
-    widest_ms: int
-    forgotten_ms: int
-    """When the next one is so old that it counts no more."""
+    __slots__ = ("forgotten_ms", "given", "narrowest_ms", "taken", "widest_ms")
+
+    def __init__(self) -> None:
+        self.given, self.taken = _Side(), _Side()
+        self.narrowest_ms = self.widest_ms = 0
+        """The steps in which they do; 0: nothing does."""
+        self.forgotten_ms = FOREVER
+        """When the next one is so old that it counts no more."""
+
+    def add(self, points: int, half_life_ms: int, found: Occurrences, as_of_ms: int) -> None:
+        """The occurrences of one rule in one ledger."""
+        side = self.given if points > 0 else self.taken
+        side.points += abs(points) * found.total
+        if half_life_ms:
+            side.half_life_ms = min(side.half_life_ms, half_life_ms)
+            if found.hours is not None:
+                self._age(found.hours, HOUR_MS, KEEP["hours"], as_of_ms)
+            if found.days is not None:
+                self._age(found.days, DAY_MS, KEEP["days"], as_of_ms)
+
+    def _age(self, series: Series, width_ms: int, keep: int, as_of_ms: int) -> None:
+        at, oldest = series.at, as_of_ms // width_ms - keep + 1
+        counting = at[0] if at[0] >= oldest else at[place] if (place := bisect_left(at, oldest)) < len(at) else None
+        if counting is not None:
+            self.narrowest_ms = min(self.narrowest_ms or width_ms, width_ms)
+            self.widest_ms = max(self.widest_ms, width_ms)
+            self.forgotten_ms = min(self.forgotten_ms, (counting + keep) * width_ms)
 
 
 class ScoreOperand:
@@ -60,7 +84,7 @@ class ScoreOperand:
     def __init__(self, name: str, rules: Sequence[ScoreRule], scores: Scores) -> None:
         self.keys = frozenset({name})
         self._name, self._scores = name, scores
-        self._rules = {rule.name: rule for rule in rules if rule.score == name}
+        self._rules = {rule.name: (rule.points, rule.half_life_ms) for rule in rules if rule.score == name}
 
     def read(self, facts: Facts) -> float:
         """The points; 0 where nothing was matched."""
@@ -76,7 +100,7 @@ class ScoreOperand:
         if not aging.narrowest_ms:
             return FOREVER
         outlook, as_of_ms = self._outlook(facts), facts.as_of_ms
-        stays_ms = min([self._stays_ms(outlook, mark, facts.ledgers, aging) for mark in check.marks], default=FOREVER)
+        stays_ms = min([self._stays_ms(outlook, mark, aging) for mark in check.marks], default=FOREVER)
         if stays_ms >= FOREVER:
             return FOREVER
         width_ms = aging.narrowest_ms
@@ -88,50 +112,27 @@ class ScoreOperand:
         found: Outlook = facts.once(self, lambda facts: self._scores.outlook(self._name, facts.ledgers, facts.as_of_ms))
         return found
 
-    def _stays_ms(self, outlook: Outlook, mark: float, ledgers: Sequence[Ledger], aging: "_Aging") -> int:
+    def _stays_ms(self, outlook: Outlook, mark: float, aging: _Aging) -> int:
         """For how long the score stays on its side of the mark; 0 on it. FOREVER: whatever fades or is forgotten."""
         value, contributions = outlook.value(), outlook.rate.rules
         at = mark * GRID
         if value > mark:
-            side = self._side(ledgers, 1)
+            side = aging.given
             floor = outlook.lost + math.floor(at) + 1 + side.points / GRID + contributions
             return _fading_ms(outlook.gained, floor, side.half_life_ms, aging.widest_ms)
         if value < mark:
-            side = self._side(ledgers, -1)
+            side = aging.taken
             floor = outlook.gained - at + side.points / GRID + contributions
             return _fading_ms(outlook.lost, floor, side.half_life_ms, aging.widest_ms)
         return 0
 
-    def _side(self, ledgers: Sequence[Ledger], sign: int) -> _Side:
-        points, half_life_ms = 0, FOREVER
-        for ledger in ledgers:
+    def _aging(self, facts: Facts) -> _Aging:
+        aging, rules = _Aging(), self._rules
+        for ledger in facts.ledgers:
             for name, found in ledger.occurrences.items():
-                rule = self._rules.get(name)
-                if rule is not None and rule.points * sign > 0:
-                    points += abs(rule.points) * found.total
-                    if rule.half_life_ms:
-                        half_life_ms = min(half_life_ms, rule.half_life_ms)
-        return _Side(points, half_life_ms)
-
-    def _aging(self, facts: Facts) -> "_Aging":
-        widths_ms, forgotten_ms = [], FOREVER
-        for found, width_ms, keep in self._series(facts.ledgers):
-            oldest = bisect_left(found.at, facts.as_of_ms // width_ms - keep + 1)
-            if oldest < len(found.at):
-                widths_ms.append(width_ms)
-                forgotten_ms = min(forgotten_ms, (found.at[oldest] + keep) * width_ms)
-        return _Aging(min(widths_ms, default=0), max(widths_ms, default=0), forgotten_ms)
-
-    def _series(self, ledgers: Sequence[Ledger]) -> Iterator[tuple[Series, int, int]]:
-        """(series, width, age in buckets at which its occurrences are forgotten), of the rules that fade."""
-        for ledger in ledgers:
-            for name, found in ledger.occurrences.items():
-                rule = self._rules.get(name)
-                if rule is not None and rule.half_life_ms:
-                    if found.hours is not None:
-                        yield found.hours, HOUR_MS, KEEP["hours"]
-                    if found.days is not None:
-                        yield found.days, DAY_MS, KEEP["days"]
+                if name in rules:
+                    aging.add(*rules[name], found, facts.as_of_ms)
+        return aging
 
 
 def _fading_ms(amount: int, floor: float, half_life_ms: int, width_ms: int) -> int:
