@@ -117,7 +117,7 @@ class _Windowed:
 
     def cell(self, facts: Facts) -> Cell | None:
         """What the window holds, None if nothing."""
-        found = self._cells(facts)
+        found = self.cells(facts)
         return reduce(self._kind.add, found) if found else None
 
     def leaving(self, facts: Facts) -> Iterator[tuple[int, Cell | None]]:
@@ -138,7 +138,7 @@ class _Windowed:
         width_ms, length_ms = tier.width_ms, self._length_ms
         oldest = first_bucket(width_ms, length_ms, facts.as_of_ms)
         found: list[tuple[int, Cell]] = []
-        for part in self.parts(facts):
+        for part in self._parts(facts):
             series: Series | None = getattr(part, tier.field)
             if series is not None:
                 start = bisect_left(series.at, oldest)
@@ -146,21 +146,21 @@ class _Windowed:
                 found += [(bucket * width_ms + length_ms, cell) for bucket, cell in buckets]
         return sorted(found, key=_MOMENT)
 
-    def _cells(self, facts: Facts) -> list[Cell]:
-        tier = self.tier
+    def cells(self, facts: Facts) -> list[Cell]:
+        """The cells in the window, in no order."""
+        parts, tier = self._parts(facts), self.tier
         if tier is None:
-            return [part.total for part in self.parts(facts)]
+            return [part.total for part in parts]
         found: list[Cell] = []
-        for part in self.parts(facts):
-            found += self.inside(part, tier, facts.as_of_ms)
+        if parts:
+            oldest = first_bucket(tier.width_ms, self._length_ms, facts.as_of_ms)
+            for part in parts:
+                series: Series | None = getattr(part, tier.field)
+                if series is not None:
+                    found += series.since(oldest)
         return found
 
-    def inside(self, part: Cells, tier: Tier, as_of_ms: int) -> list[Cell]:
-        """The cells of one ledger that are in the window."""
-        series: Series | None = getattr(part, tier.field)
-        return [] if series is None else series.since(first_bucket(tier.width_ms, self._length_ms, as_of_ms))
-
-    def parts(self, facts: Facts) -> list[Cells]:
+    def _parts(self, facts: Facts) -> list[Cells]:
         key, group = self._key, self._group
         found: list[Cells] = []
         for ledger in facts.ledgers:
@@ -214,15 +214,24 @@ class _Number:
 class _Total(_Number):
     """Counts and sums, which are most of what is asked: the window is one sum, and what leaves is subtracted."""
 
+    def read(self, facts: Facts) -> Any:
+        """0 where there is none."""
+        return self._value(sum(facts.once(self, self._windowed.cells)))
+
     def until(self, facts: Facts, check: Check) -> int:
         """Exact."""
-        held = self._windowed.held(facts)
-        if not held:
+        cells = facts.once(self, self._windowed.cells)
+        if self._windowed.tier is None or not cells:
             return FOREVER
-        total = sum([cell for _, cell in held])
-        if min([cell for _, cell in held]) >= 0 and all(mark * self._divisor > total for mark in check.marks):
-            return FOREVER  # it only falls, away from every mark
-        return due_in_steps(check.holds, self._value(total), self._falling(held, total))
+        total = sum(cells)
+        if min(cells) >= 0:
+            for mark in check.marks:
+                if mark * self._divisor <= total:
+                    break
+            else:
+                return FOREVER  # it only falls, away from every mark
+        steps = self._falling(self._windowed.held(facts), total)
+        return due_in_steps(check.holds, self._value(total), steps)
 
     def _falling(self, held: list[tuple[int, int]], total: int) -> Iterator[tuple[int, Any]]:
         last = len(held) - 1
@@ -230,15 +239,6 @@ class _Total(_Number):
             total -= cell
             if place == last or held[place + 1][0] != at_ms:
                 yield at_ms, self._value(total)
-
-    def _read(self, facts: Facts) -> Any:
-        tier, total = self._windowed.tier, 0
-        for part in self._windowed.parts(facts):
-            if tier is None:
-                total += part.total
-            else:
-                total += sum(self._windowed.inside(part, tier, facts.as_of_ms))
-        return self._value(total)
 
 
 class _SinceWindow:

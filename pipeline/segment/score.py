@@ -14,66 +14,43 @@ half-life of its rules, ages advance in whole buckets, and an occurrence is forg
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.condition.due import FOREVER
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
-from pipeline.profile.buckets import Series
 from pipeline.profile.duration import DAY_MS, HOUR_MS
-from pipeline.profile.occurrences import KEEP, Occurrences
+from pipeline.profile.occurrences import KEEP
 from pipeline.score.decay import GRID
 from pipeline.score.outlook import Outlook
 from pipeline.score.rules import ScoreRule
 from pipeline.score.scorer import Scores
 from pipeline.segment.facts import Facts
 
+GIVEN, TAKEN = 0, 1
 _ROUNDING: Final = 1.000001
 """For the floats of this module."""
 
 
-class _Side:
+class _Side(NamedTuple):
     """The rules that give points, or those that take them, as far as a profile has matched them."""
 
-    __slots__ = ("half_life_ms", "points")
-
-    def __init__(self) -> None:
-        self.points = 0
-        """Of all matches together, as a positive number."""
-        self.half_life_ms = FOREVER
-        """The shortest; FOREVER if nothing fades."""
+    points: int
+    """Of all matches together, as a positive number."""
+    half_life_ms: int
+    """The shortest; FOREVER if nothing fades."""
 
 
-class _Aging:
+class _Aging(NamedTuple):
     """How the occurrences of a score age."""
 
-    __slots__ = ("forgotten_ms", "given", "narrowest_ms", "taken", "widest_ms")
-
-    def __init__(self) -> None:
-        self.given, self.taken = _Side(), _Side()
-        self.narrowest_ms = self.widest_ms = 0
-        """The steps in which they do; 0: nothing does."""
-        self.forgotten_ms = FOREVER
-        """When the next one is so old that it counts no more."""
-
-    def add(self, points: int, half_life_ms: int, found: Occurrences, as_of_ms: int) -> None:
-        """The occurrences of one rule in one ledger."""
-        side = self.given if points > 0 else self.taken
-        side.points += abs(points) * found.total
-        if half_life_ms:
-            side.half_life_ms = min(side.half_life_ms, half_life_ms)
-            if found.hours is not None:
-                self._age(found.hours, HOUR_MS, KEEP["hours"], as_of_ms)
-            if found.days is not None:
-                self._age(found.days, DAY_MS, KEEP["days"], as_of_ms)
-
-    def _age(self, series: Series, width_ms: int, keep: int, as_of_ms: int) -> None:
-        at, oldest = series.at, as_of_ms // width_ms - keep + 1
-        counting = at[0] if at[0] >= oldest else at[place] if (place := bisect_left(at, oldest)) < len(at) else None
-        if counting is not None:
-            self.narrowest_ms = min(self.narrowest_ms or width_ms, width_ms)
-            self.widest_ms = max(self.widest_ms, width_ms)
-            self.forgotten_ms = min(self.forgotten_ms, (counting + keep) * width_ms)
+    given: _Side
+    taken: _Side
+    narrowest_ms: int
+    widest_ms: int
+    """The steps in which they do; 0: nothing does."""
+    forgotten_ms: int
+    """When the next one is so old that it counts no more."""
 
 
 class ScoreOperand:
@@ -84,7 +61,11 @@ class ScoreOperand:
     def __init__(self, name: str, rules: Sequence[ScoreRule], scores: Scores) -> None:
         self.keys = frozenset({name})
         self._name, self._scores = name, scores
-        self._rules = {rule.name: (rule.points, rule.half_life_ms) for rule in rules if rule.score == name}
+        self._rules = {
+            rule.name: (GIVEN if rule.points > 0 else TAKEN, abs(rule.points), rule.half_life_ms)
+            for rule in rules
+            if rule.score == name
+        }
 
     def read(self, facts: Facts) -> float:
         """The points; 0 where nothing was matched."""
@@ -96,10 +77,15 @@ class ScoreOperand:
 
     def until(self, facts: Facts, check: Check) -> int:
         """A bucket boundary, never late."""
+        outlook, as_of_ms = self._outlook(facts), facts.as_of_ms
+        value = outlook.value()
+        if not (outlook.gained and min(check.marks, default=value) <= value) and not (
+            outlook.lost and max(check.marks, default=value) >= value
+        ):
+            return FOREVER  # it moves only away from every mark
         aging: _Aging = facts.once((self, "aging"), self._aging)
         if not aging.narrowest_ms:
             return FOREVER
-        outlook, as_of_ms = self._outlook(facts), facts.as_of_ms
         stays_ms = min([self._stays_ms(outlook, mark, aging) for mark in check.marks], default=FOREVER)
         if stays_ms >= FOREVER:
             return FOREVER
@@ -127,12 +113,40 @@ class ScoreOperand:
         return 0
 
     def _aging(self, facts: Facts) -> _Aging:
-        aging, rules = _Aging(), self._rules
+        rules, hours, days = self._rules, [], []
+        points, half_lives_ms = [0, 0], [FOREVER, FOREVER]
         for ledger in facts.ledgers:
             for name, found in ledger.occurrences.items():
-                if name in rules:
-                    aging.add(*rules[name], found, facts.as_of_ms)
-        return aging
+                rule = rules.get(name)
+                if rule is None:
+                    continue
+                side, worth, half_life_ms = rule
+                points[side] += worth * found.total
+                if half_life_ms:
+                    half_lives_ms[side] = min(half_lives_ms[side], half_life_ms)
+                    if found.hours is not None:
+                        hours.append(found.hours.at)
+                    if found.days is not None:
+                        days.append(found.days.at)
+        ages_ms = [
+            (width_ms, (oldest + keep) * width_ms)
+            for width_ms, keep, buckets in ((HOUR_MS, KEEP["hours"], hours), (DAY_MS, KEEP["days"], days))
+            if (oldest := _oldest(buckets, facts.as_of_ms // width_ms - keep + 1)) is not None
+        ]
+        given, taken = _Side(points[GIVEN], half_lives_ms[GIVEN]), _Side(points[TAKEN], half_lives_ms[TAKEN])
+        if not ages_ms:
+            return _Aging(given, taken, 0, 0, FOREVER)
+        return _Aging(given, taken, ages_ms[0][0], ages_ms[-1][0], min([forgotten_ms for _, forgotten_ms in ages_ms]))
+
+
+def _oldest(series: list[list[int]], first: int) -> int | None:
+    """The oldest bucket of any series that is not older than ``first``."""
+    oldest = None
+    for at in series:
+        bucket = at[0] if at[0] >= first else at[place] if (place := bisect_left(at, first)) < len(at) else None
+        if bucket is not None and (oldest is None or bucket < oldest):
+            oldest = bucket
+    return oldest
 
 
 def _fading_ms(amount: int, floor: float, half_life_ms: int, width_ms: int) -> int:

@@ -238,6 +238,11 @@ def test_a_score_is_due_when_an_occurrence_is_so_old_that_it_counts_no_more():
     now = START_MS + 89 * DAY_MS
     assert made.evaluate([found], now) == {"a": (True, START_MS + 90 * DAY_MS)}
     assert made.evaluate([found], START_MS + 90 * DAY_MS) == {"a": (False, FOREVER)}
+    leaves = [Ledger(), Ledger(), Ledger()]
+    for leaf, day in zip(leaves, (1, 0, 2), strict=True):
+        apply_touch(plan, leaf, touch(START_MS + day * DAY_MS))
+    several = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 70"),)), AGGREGATES, slow)
+    assert several.evaluate(leaves, now) == {"a": (True, START_MS + 90 * DAY_MS)}
     apply_touch(plan, found, touch(START_MS + 60 * DAY_MS))
     _, due_ms = made.evaluate([found], START_MS + 91 * DAY_MS)["a"]
     assert due_ms <= START_MS + 150 * DAY_MS
