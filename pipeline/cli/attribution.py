@@ -41,7 +41,7 @@ Examples:
   stitchline attribution report --model time_decay --by source
   stitchline attribution report --conversion order --json
 """
-_UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the report"
+UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the report"
 
 app = typer.Typer(no_args_is_help=True, help="What marketing has led to.")
 
@@ -80,7 +80,7 @@ def report(
             snapshot = read_compacted(kafka, topic, partitions, progress=bars.reading("reading"))
             made = attribution_report(profile_rows(snapshot.rows), rules, model, by, conversion)
     if snapshot.undecided:
-        typer.echo(_UNDECIDED, err=True)
+        typer.echo(UNDECIDED, err=True)
     if as_json:
         shown = report_view(made) | {"complete": not snapshot.undecided}
         typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))

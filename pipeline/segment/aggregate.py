@@ -3,9 +3,11 @@
 A bucket leaves a window at ``bucket * width + length`` exactly, so the value of a window moves in known steps.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import reduce
+from operator import add, itemgetter
 from typing import Any, Final
 
 from pipeline.condition.due import FOREVER, due_growing, due_in_steps
@@ -32,6 +34,7 @@ _MOMENTS: Final[dict[tuple[str, str], Callable[[Cell], int]]] = {
     ("time_since", ""): int,
 }
 """By kind and field: aggregates that hold a moment, and where in their cell. Conditions ask how long ago it was."""
+_MOMENT: Final = itemgetter(0)
 
 
 def aggregate(rule: AggregateRule, parts: tuple[str, ...], over: str | None) -> ProfileOperand:
@@ -47,7 +50,8 @@ def aggregate(rule: AggregateRule, parts: tuple[str, ...], over: str | None) -> 
     moment = _MOMENTS.get((rule.kind, rule.field))
     if moment is not None and not parts:
         return _SinceWindow(rule, group, span, moment)
-    return _Number(rule, group, span, _checked(rule, parts))
+    made = _Total if KINDS[rule.kind].add is add else _Number
+    return made(rule, group, span, _checked(rule, parts))
 
 
 def _currency(rule: AggregateRule, parts: tuple[str, ...]) -> str:
@@ -109,45 +113,52 @@ class _Windowed:
         reader, self._kind = Reader(rule), KINDS[rule.kind]
         self.keys = frozenset({reader.key})
         self._key, self._group, self._length_ms = reader.key, group, span.length_ms
-        self._tier: Tier | None = span.tier
+        self.tier: Tier | None = span.tier
 
     def cell(self, facts: Facts) -> Cell | None:
         """What the window holds, None if nothing."""
-        found = self._cells(facts)
+        found = self.cells(facts)
         return reduce(self._kind.add, found) if found else None
 
     def leaving(self, facts: Facts) -> Iterator[tuple[int, Cell | None]]:
         """(moment, what the window holds from then on), each time that something leaves it."""
-        tier = self._tier
-        if tier is None:
-            return
         rest: list[tuple[int, Cell | None]] = []
         left: Cell | None = None
-        for bucket, cell in sorted(self._buckets(facts, tier), key=_newest_first):
-            at_ms = bucket * tier.width_ms + self._length_ms
+        for at_ms, cell in reversed(self.held(facts)):
             if not rest or rest[-1][0] != at_ms:
                 rest.append((at_ms, left))
             left = cell if left is None else self._kind.add(left, cell)
         yield from reversed(rest)
 
-    def _cells(self, facts: Facts) -> list[Cell]:
-        tier = self._tier
+    def held(self, facts: Facts) -> list[tuple[int, Cell]]:
+        """(moment of leaving, cell) of each bucket in the window, the first to leave first; a lifetime holds none."""
+        tier = self.tier
         if tier is None:
-            return [part.total for part in self._parts(facts)]
-        oldest = first_bucket(tier.width_ms, self._length_ms, facts.as_of_ms)
-        found: list[Cell] = []
+            return []
+        width_ms, length_ms = tier.width_ms, self._length_ms
+        oldest = first_bucket(width_ms, length_ms, facts.as_of_ms)
+        found: list[tuple[int, Cell]] = []
         for part in self._parts(facts):
             series: Series | None = getattr(part, tier.field)
             if series is not None:
-                found += series.since(oldest)
-        return found
+                start = bisect_left(series.at, oldest)
+                buckets = zip(series.at[start:], series.cells[start:], strict=True)
+                found += [(bucket * width_ms + length_ms, cell) for bucket, cell in buckets]
+        return sorted(found, key=_MOMENT)
 
-    def _buckets(self, facts: Facts, tier: Tier) -> Iterator[tuple[int, Cell]]:
-        oldest = first_bucket(tier.width_ms, self._length_ms, facts.as_of_ms)
-        for part in self._parts(facts):
-            series: Series | None = getattr(part, tier.field)
-            if series is not None:
-                yield from (each for each in zip(series.at, series.cells, strict=True) if each[0] >= oldest)
+    def cells(self, facts: Facts) -> list[Cell]:
+        """The cells in the window, in no order."""
+        parts, tier = self._parts(facts), self.tier
+        if tier is None:
+            return [part.total for part in parts]
+        found: list[Cell] = []
+        if parts:
+            oldest = first_bucket(tier.width_ms, self._length_ms, facts.as_of_ms)
+            for part in parts:
+                series: Series | None = getattr(part, tier.field)
+                if series is not None:
+                    found += series.since(oldest)
+        return found
 
     def _parts(self, facts: Facts) -> list[Cells]:
         key, group = self._key, self._group
@@ -157,10 +168,6 @@ class _Windowed:
             if groups is not None and group in groups:
                 found.append(groups[group])
         return found
-
-
-def _newest_first(bucket: tuple[int, Cell]) -> int:
-    return -bucket[0]
 
 
 class _Number:
@@ -202,6 +209,36 @@ class _Number:
         for part in self._parts:
             value = value.get(part) if type(value) is dict else None
         return value
+
+
+class _Total(_Number):
+    """Counts and sums, which are most of what is asked: the window is one sum, and what leaves is subtracted."""
+
+    def read(self, facts: Facts) -> Any:
+        """0 where there is none."""
+        return self._value(sum(facts.once(self, self._windowed.cells)))
+
+    def until(self, facts: Facts, check: Check) -> int:
+        """Exact."""
+        cells = facts.once(self, self._windowed.cells)
+        if self._windowed.tier is None or not cells:
+            return FOREVER
+        total = sum(cells)
+        if min(cells) >= 0:
+            for mark in check.marks:
+                if mark * self._divisor <= total:
+                    break
+            else:
+                return FOREVER  # it only falls, away from every mark
+        steps = self._falling(self._windowed.held(facts), total)
+        return due_in_steps(check.holds, self._value(total), steps)
+
+    def _falling(self, held: list[tuple[int, int]], total: int) -> Iterator[tuple[int, Any]]:
+        last = len(held) - 1
+        for place, (at_ms, cell) in enumerate(held):
+            total -= cell
+            if place == last or held[place + 1][0] != at_ms:
+                yield at_ms, self._value(total)
 
 
 class _SinceWindow:

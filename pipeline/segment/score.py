@@ -13,15 +13,13 @@ half-life of its rules, ages advance in whole buckets, and an occurrence is forg
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from pipeline.condition.due import FOREVER
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
-from pipeline.profile.buckets import Series
 from pipeline.profile.duration import DAY_MS, HOUR_MS
-from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import KEEP
 from pipeline.score.decay import GRID
 from pipeline.score.outlook import Outlook
@@ -29,6 +27,7 @@ from pipeline.score.rules import ScoreRule
 from pipeline.score.scorer import Scores
 from pipeline.segment.facts import Facts
 
+GIVEN, TAKEN = 0, 1
 _ROUNDING: Final = 1.000001
 """For the floats of this module."""
 
@@ -43,11 +42,13 @@ class _Side(NamedTuple):
 
 
 class _Aging(NamedTuple):
-    """In which steps the occurrences of a score age."""
+    """How the occurrences of a score age."""
 
+    given: _Side
+    taken: _Side
     narrowest_ms: int
-    """0: nothing ages."""
     widest_ms: int
+    """The steps in which they do; 0: nothing does."""
     forgotten_ms: int
     """When the next one is so old that it counts no more."""
 
@@ -60,7 +61,11 @@ class ScoreOperand:
     def __init__(self, name: str, rules: Sequence[ScoreRule], scores: Scores) -> None:
         self.keys = frozenset({name, "traits"} if name in scores.fit_names else {name})
         self._name, self._scores = name, scores
-        self._rules = {rule.name: rule for rule in rules if rule.score == name}
+        self._rules = {
+            rule.name: (GIVEN if rule.points > 0 else TAKEN, abs(rule.points), rule.half_life_ms)
+            for rule in rules
+            if rule.score == name
+        }
 
     def read(self, facts: Facts) -> float:
         """The points; 0 where nothing was matched."""
@@ -72,11 +77,16 @@ class ScoreOperand:
 
     def until(self, facts: Facts, check: Check) -> int:
         """A bucket boundary, never late."""
+        outlook, as_of_ms = self._outlook(facts), facts.as_of_ms
+        value = outlook.value()
+        if not (outlook.gained and min(check.marks, default=value) <= value) and not (
+            outlook.lost and max(check.marks, default=value) >= value
+        ):
+            return FOREVER  # it moves only away from every mark
         aging: _Aging = facts.once((self, "aging"), self._aging)
         if not aging.narrowest_ms:
             return FOREVER
-        outlook, as_of_ms = self._outlook(facts), facts.as_of_ms
-        stays_ms = min([self._stays_ms(outlook, mark, facts.ledgers, aging) for mark in check.marks], default=FOREVER)
+        stays_ms = min([self._stays_ms(outlook, mark, aging) for mark in check.marks], default=FOREVER)
         if stays_ms >= FOREVER:
             return FOREVER
         width_ms = aging.narrowest_ms
@@ -88,50 +98,55 @@ class ScoreOperand:
         found: Outlook = facts.once(self, lambda facts: self._scores.outlook(self._name, facts.ledgers, facts.as_of_ms))
         return found
 
-    def _stays_ms(self, outlook: Outlook, mark: float, ledgers: Sequence[Ledger], aging: "_Aging") -> int:
+    def _stays_ms(self, outlook: Outlook, mark: float, aging: _Aging) -> int:
         """For how long the score stays on its side of the mark; 0 on it. FOREVER: whatever fades or is forgotten."""
         value, contributions = outlook.value(), outlook.rate.rules
         at = mark * GRID
         if value > mark:
-            side = self._side(ledgers, 1)
+            side = aging.given
             floor = outlook.lost + math.floor(at) + 1 + side.points / GRID + contributions
             return _fading_ms(outlook.gained, floor, side.half_life_ms, aging.widest_ms)
         if value < mark:
-            side = self._side(ledgers, -1)
+            side = aging.taken
             floor = outlook.gained - at + side.points / GRID + contributions
             return _fading_ms(outlook.lost, floor, side.half_life_ms, aging.widest_ms)
         return 0
 
-    def _side(self, ledgers: Sequence[Ledger], sign: int) -> _Side:
-        points, half_life_ms = 0, FOREVER
-        for ledger in ledgers:
+    def _aging(self, facts: Facts) -> _Aging:
+        rules, hours, days = self._rules, [], []
+        points, half_lives_ms = [0, 0], [FOREVER, FOREVER]
+        for ledger in facts.ledgers:
             for name, found in ledger.occurrences.items():
-                rule = self._rules.get(name)
-                if rule is not None and rule.points * sign > 0:
-                    points += abs(rule.points) * found.total
-                    if rule.half_life_ms:
-                        half_life_ms = min(half_life_ms, rule.half_life_ms)
-        return _Side(points, half_life_ms)
-
-    def _aging(self, facts: Facts) -> "_Aging":
-        widths_ms, forgotten_ms = [], FOREVER
-        for found, width_ms, keep in self._series(facts.ledgers):
-            oldest = bisect_left(found.at, facts.as_of_ms // width_ms - keep + 1)
-            if oldest < len(found.at):
-                widths_ms.append(width_ms)
-                forgotten_ms = min(forgotten_ms, (found.at[oldest] + keep) * width_ms)
-        return _Aging(min(widths_ms, default=0), max(widths_ms, default=0), forgotten_ms)
-
-    def _series(self, ledgers: Sequence[Ledger]) -> Iterator[tuple[Series, int, int]]:
-        """(series, width, age in buckets at which its occurrences are forgotten), of the rules that fade."""
-        for ledger in ledgers:
-            for name, found in ledger.occurrences.items():
-                rule = self._rules.get(name)
-                if rule is not None and rule.half_life_ms:
+                rule = rules.get(name)
+                if rule is None:
+                    continue
+                side, worth, half_life_ms = rule
+                points[side] += worth * found.total
+                if half_life_ms:
+                    half_lives_ms[side] = min(half_lives_ms[side], half_life_ms)
                     if found.hours is not None:
-                        yield found.hours, HOUR_MS, KEEP["hours"]
+                        hours.append(found.hours.at)
                     if found.days is not None:
-                        yield found.days, DAY_MS, KEEP["days"]
+                        days.append(found.days.at)
+        ages_ms = [
+            (width_ms, (oldest + keep) * width_ms)
+            for width_ms, keep, buckets in ((HOUR_MS, KEEP["hours"], hours), (DAY_MS, KEEP["days"], days))
+            if (oldest := _oldest(buckets, facts.as_of_ms // width_ms - keep + 1)) is not None
+        ]
+        given, taken = _Side(points[GIVEN], half_lives_ms[GIVEN]), _Side(points[TAKEN], half_lives_ms[TAKEN])
+        if not ages_ms:
+            return _Aging(given, taken, 0, 0, FOREVER)
+        return _Aging(given, taken, ages_ms[0][0], ages_ms[-1][0], min([forgotten_ms for _, forgotten_ms in ages_ms]))
+
+
+def _oldest(series: list[list[int]], first: int) -> int | None:
+    """The oldest bucket of any series that is not older than ``first``."""
+    oldest = None
+    for at in series:
+        bucket = at[0] if at[0] >= first else at[place] if (place := bisect_left(at, first)) < len(at) else None
+        if bucket is not None and (oldest is None or bucket < oldest):
+            oldest = bucket
+    return oldest
 
 
 def _fading_ms(amount: int, floor: float, half_life_ms: int, width_ms: int) -> int:
