@@ -92,6 +92,38 @@ def test_a_customer_shown_to_a_person_has_everything_in_it(deployment):
         assert words in shown
 
 
+def test_the_timeline_is_paged_newest_first_and_the_last_page_says_so(deployment):
+    first = deployment.json("profile", "timeline", ADA, "--limit", "3")
+    last = deployment.json("profile", "timeline", "loyalty_id:L-7", "--limit", "3", "--before", first["before"])
+
+    assert first["profile_id"] == last["profile_id"] == ADA
+    ids = [entry["event_id"].rpartition("/")[2] for page in (first, last) for entry in page["timeline"]]
+    assert ids == ["m4", "m3", "m2", "m1"]
+    assert last["before"] is None
+    shown = deployment.run("profile", "timeline", ADA, "--limit", "1").stdout
+    assert "order_completed" in shown
+    assert f"older: --before {START_MS + 4 * 60_000}:pos/m4" in shown
+    assert "older:" not in deployment.run("profile", "timeline", ADA).stdout
+    assert "is no cursor" in deployment.run("profile", "timeline", ADA, "--before", "m4", code=2).stderr
+    assert "is unknown" in deployment.run("profile", "timeline", "email:unseen@shop.example", code=4).stderr
+
+
+def test_what_marketing_has_led_to_is_reported_over_all_stored_profiles(deployment):
+    told = deployment.json("attribution", "report", "--model", "position", "--by", "source")
+
+    assert (told["profiles"], told["conversions"], told["complete"]) == (7, 1, True)
+    assert told["lines"] == [
+        {"name": "(no marketing)", "conversions": 1.0, "revenue_minor": {"EUR": 1999}, "cost_minor": {},
+         "cost_per_acquisition_minor": {}},
+    ]  # fmt: skip
+    shown = deployment.run("attribution", "report").stdout
+    assert "1 conversions of 7 profiles, linear by campaign" in shown
+    assert "19.99 EUR" in shown
+    assert deployment.json("attribution", "report", "--conversion", "quote")["lines"] == []
+    assert "there is no lineal" in deployment.run("attribution", "report", "--model", "lineal", code=2).stderr
+    assert "no conversion is named" in deployment.run("attribution", "report", "--conversion", "x", code=2).stderr
+
+
 def test_a_moment_can_be_named(deployment):
     later_ms = START_MS + 30 * 86_400_000
 

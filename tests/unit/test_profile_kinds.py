@@ -78,6 +78,10 @@ def test_the_five_most_frequent_values_come_with_counts_and_shares_of_all() -> N
     assert [each["value"] for each in found[2:]] == [0, 1, 2]
 
 
+def test_a_count_is_one_for_every_event() -> None:
+    assert KINDS["count"].read(cell("count", [None, None, None]), 1) == 3
+
+
 def test_the_time_since_depends_on_when_it_is_read() -> None:
     kind = KINDS["time_since"]
     newest = kind.add(kind.lift(None, 50, "b"), kind.lift(None, 20, "a"))

@@ -102,6 +102,7 @@ RULES = [
         "currency '' of conversion 'a' is unknown",
         "a code such as EUR",
     ),
+    ("journeys.yaml", "surveys: [{filter: {}}]", "looked for in every event", "give the filter events"),
     ("journeys.yaml", "preferences: [{filter: {}}]", "read from every event", "give the filter events"),
     ("journeys.yaml", "surveys: [{filter: {}, answer: answer}]", "'answer' must be one of", "properties."),
     ("scores.yaml", "scores: [{name: a, points: 0}]", "0 points", ""),

@@ -112,7 +112,7 @@ def test_a_report_is_printed_with_money_in_its_currency(rows: Any) -> None:
 def test_a_profile_is_shown_with_cart_journey_sessions_and_timeline(rows: Any) -> None:
     console = Console(file=io.StringIO(), width=220)
     [view] = [view for view in export_profiles(rows, RULES, LATEST) if view["profile_id"] == ADA]
-    print_profile(console, view, ADA, {"since_last_order"})
+    print_profile(console, view, ADA, {reader.name for reader in RULES.readers if reader.is_span})
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     for words in (
         "Cart, open", "abandoned from", "K-1", "59.00 EUR", "118.00 EUR", "Journey to order", "100.01 EUR", "spring",

@@ -172,7 +172,8 @@ def _touch(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:
         referrer = referrer_host(touch)
         line = line_of(
             touch, touch.channel, touch.name or touch.type, campaign_of(touch),
-            campaign_part(touch, "source") or referrer, campaign_part(touch, "medium"), click_of(touch), referrer,
+            campaign_part(touch, "source") or referrer, campaign_part(touch, "medium"), text_of(click_of(touch)),
+            referrer,
         )  # fmt: skip
         keep_ends(_journey_of(ledger).touches, line, OLDEST_TOUCHES, NEWEST_TOUCHES)
 

@@ -120,6 +120,9 @@ class SurveyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         getter(self.question)
         getter(self.answer)
+        if self.filter == ANY:
+            msg = "answers would be looked for in every event: give the filter events"
+            raise ValueError(msg)
 
 
 class PreferenceRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -60,7 +60,7 @@ def referrer_of(own_hosts: tuple[str, ...]) -> Callable[[Touch], str]:
         host = host_of(referrer)
         if not host or host == host_of(url):
             return ""
-        return "" if any(host == own or host.endswith(f".{own}") for own in own_hosts) else host
+        return "" if any(host == own or host.endswith(f".{own}") for own in own_hosts) else text_of(host)
 
     def read(touch: Touch) -> str:
         page: Any = touch.context.get("page")
