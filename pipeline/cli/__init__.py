@@ -11,6 +11,7 @@ from pipeline.cli import (
     kafka,
     leads,
     profile,
+    routing,
     rules,
     simulate,
     sink,
@@ -31,6 +32,7 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(leads.app, name="leads")
 app.add_typer(profile.app, name="profile")
+app.add_typer(routing.app, name="routing")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sink.app, name="sink")
 app.add_typer(topics.app, name="topics")

@@ -106,6 +106,13 @@ FORWARDED = Counter("stitchline_forwarded_total", "Late touches and ledgers sent
 SEGMENT_CHANGES = Counter("stitchline_segment_changes_total", "Profiles that entered or left.", ("segment", "change"))
 ACTIONS = Counter("stitchline_actions_total", "CRM actions produced.", ("trigger",))
 
+# Routing
+LEADS_ROUTED = Counter(
+    "stitchline_leads_routed_total",
+    "CRM actions by what decided the owner: existing_owner, account_owner, route (with its name), catch_all, nobody…",
+    ("reason", "route"),
+)
+
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     found for found in list(globals().values()) if isinstance(found, Definition)
 )

@@ -6,6 +6,10 @@ Works on the files that have no problem of their own, so that a misspelt rule is
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
+from pipeline.route.check import objections
+from pipeline.route.rules import RoutingRules
 from pipeline.rules.duration import format_duration
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
@@ -72,9 +76,14 @@ def _triggers(found: Found) -> Iterator[tuple[Path, str, str]]:
             yield ("triggers", index, "score"), message, did_you_mean(score, scores)
 
 
+def _routing(found: Found) -> Iterator[tuple[Path, str, str]]:
+    yield from objections(msgspec.convert(found["routing.yaml"], RoutingRules))
+
+
 _CHECKS = {
     "intake.yaml": _intake,
     "identifiers.yaml": _identifiers,
     "scores.yaml": _scores,
     "triggers.yaml": _triggers,
+    "routing.yaml": _routing,
 }

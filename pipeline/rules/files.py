@@ -7,6 +7,7 @@ import msgspec
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.rules import AggregateRules
+from pipeline.route.rules import RoutingRules
 from pipeline.score.rules import ScoreRules
 from pipeline.trigger.rules import TriggerRules
 
@@ -78,5 +79,6 @@ FILES: Final = (
     RulesFile("aggregates.yaml", AggregateRules, "What is counted and summed for every profile"),
     RulesFile("scores.yaml", ScoreRules, "Points for what customers do, and how they fade"),
     RulesFile("triggers.yaml", TriggerRules, "When a customer is worth telling the CRM about"),
+    RulesFile("routing.yaml", RoutingRules, "Which representative a lead goes to"),
 )
 """In the order of the walk, which is the order in which problems are shown."""

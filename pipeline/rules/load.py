@@ -14,6 +14,7 @@ import msgspec
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.rules import AggregateRules
+from pipeline.route.rules import RoutingRules
 from pipeline.rules.crosscheck import cross_check
 from pipeline.rules.document import read_document
 from pipeline.rules.files import FILES, RulesFile
@@ -103,6 +104,7 @@ def _rules(found: dict[str, dict[str, Any]]) -> Rules:
         aggregates=msgspec.convert(found["aggregates.yaml"], AggregateRules),
         scores=msgspec.convert(found["scores.yaml"], ScoreRules),
         triggers=msgspec.convert(found["triggers.yaml"], TriggerRules),
+        routing=msgspec.convert(found["routing.yaml"], RoutingRules),
     )
 
 

@@ -5,6 +5,7 @@ import msgspec
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules
 from pipeline.profile.rules import AggregateRules
+from pipeline.route.rules import RoutingRules
 from pipeline.score.rules import ScoreRules
 from pipeline.trigger.rules import TriggerRules
 
@@ -20,3 +21,4 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     aggregates: AggregateRules
     scores: ScoreRules
     triggers: TriggerRules
+    routing: RoutingRules

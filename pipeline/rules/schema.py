@@ -21,7 +21,7 @@ from pipeline.rules.duration import (
 )
 from pipeline.rules.files import FILES, RulesFile
 from pipeline.rules.known import CHOICES, LIFETIME, PATTERNS, SPANS
-from pipeline.rules.words import LIMITS_FIELD, LISTS, choices, is_duration, written_name
+from pipeline.rules.words import CAPACITY_FIELD, LIMIT_FIELDS, LISTS, choices, is_duration, written_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SHIPPED: Final = Path(__file__).parent / "schema"
@@ -117,8 +117,9 @@ def _scalar(found: inspect.Type, struct: str, field: str) -> dict[str, Any]:
 def _text(found: inspect.StrType, struct: str, field: str) -> dict[str, Any]:
     if (struct, field) in CHOICES:
         return {"enum": list(CHOICES[struct, field])}
-    if field == LIMITS_FIELD:
-        return {"pattern": LIMIT_PATTERN, "examples": list(LIMIT_EXAMPLES)}
+    if field in LIMIT_FIELDS:
+        empty = "^$|" if field == CAPACITY_FIELD else ""
+        return {"pattern": empty + LIMIT_PATTERN, "examples": list(LIMIT_EXAMPLES)}
     if field in SPANS:
         return {"pattern": f"^({LIFETIME})?$|{DURATION_PATTERN}", "examples": list(DURATION_EXAMPLES)}
     if field in PATTERNS:

@@ -8,6 +8,7 @@ from pipeline.profile.fold import contact_of, identifier_names, timeline_of
 from pipeline.profile.publish import consent_text
 from pipeline.profile.row import ProfileRow
 from pipeline.score.scorer import Scores
+from pipeline.trigger.messages import FACTS, facts_of
 from pipeline.trigger.rules import TriggerRule
 
 LEAD: Final = "lead"
@@ -25,9 +26,10 @@ def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
 
 
 def action_of(profile_id: str, row: ProfileRow, rule: TriggerRule, scores: Scores, as_of_ms: int) -> dict[str, Any]:
-    """What every action of a trigger tells: contact, score with contributions, timeline, consent, who should call.
+    """What every action of a trigger tells: contact, score with contributions, timeline, consent.
 
-    Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in.
+    Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in, who
+    should call (``owner``, ``owner_reason``) for ROUTE, which is given some facts about the customer to decide by.
     """
     ledgers = row.ledgers()
     score = scores.read_one(rule.score, ledgers, as_of_ms)
@@ -63,4 +65,5 @@ def action_of(profile_id: str, row: ProfileRow, rule: TriggerRule, scores: Score
         ],
         "owner": "",
         "owner_reason": "",
+        FACTS: facts_of(ledgers),
     }

@@ -15,7 +15,7 @@ from tests.support.records import committed, send
 pytestmark = pytest.mark.kafka
 
 PARTITIONS, CUSTOMERS, EVENTS_EACH = 4, 200, 3
-STAGES = ("intake", "profile", "stitch")
+STAGES = ("intake", "profile", "route", "stitch")
 CLEAN_EXIT_S = 10.0
 SESSION_MS = 30_000
 """Long, so that whoever waits for a member that left without a word waits too long for these tests."""
