@@ -66,7 +66,7 @@ def try_out(  # noqa: PLR0917 - the command's options
     """
     with explained((RulesError,)):
         in_force = load_rules(rules or Settings().rules_dir)
-    stated, moment_ms = _traits(traits), _moment_ms(at)
+    stated, moment_ms = _object(traits, "--traits", Any), _moment_ms(at)
     action: dict[str, Any] = {
         "kind": LEAD,
         "trigger": trigger or next((rule.name for rule in in_force.triggers.triggers), ""),
@@ -111,15 +111,6 @@ def _show(last: Routed, shares: Counter[str]) -> None:
         for name, leads in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])):
             table.add_row(name or "nobody", f"{leads:,}")
         console.print(table)
-
-
-def _traits(text: str) -> dict[str, Any]:
-    found = _object(text, "--traits", Any)
-    wrong = [name for name, value in found.items() if not isinstance(value, str | int | float)]
-    if wrong:
-        message = f"{wrong[0]!r} is not a single value; routing sees texts, numbers, true and false"
-        raise typer.BadParameter(message, param_hint="--traits")
-    return found
 
 
 def _object(text: str, option: str, values: Any) -> dict[str, Any]:

@@ -39,8 +39,16 @@ def compile_when(text: str) -> Holds:
     return holds
 
 
-def _trait(name: str) -> Operand[Lead]:
-    return Timeless("any", lambda lead: lead.traits.get(name))
+def _trait(*path: str) -> Operand[Lead]:
+    """A trait, or a part of one that has parts."""
+
+    def read(lead: Lead) -> Any:
+        found: Any = lead.traits
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+    return Timeless("any", read)
 
 
 def _contact(name: str) -> Operand[Lead]:
@@ -56,20 +64,20 @@ def _identifier(kind: str) -> Operand[Lead]:
     return Timeless("text", read)
 
 
-_ROOTS: Final = {"traits": _trait, "contact": _contact, "identifier": _identifier}
-_EXAMPLES: Final = {"traits": "traits.country", "contact": "contact.email", "identifier": "identifier.email"}
+_NAMED: Final = {"contact": _contact, "identifier": _identifier}
+_EXAMPLES: Final = ("traits.country", "contact.email", "identifier.email")
 
 
 def _resolve(path: tuple[str, ...], window: str | None) -> Operand[Lead]:
     written, (root, *rest) = ".".join(path), path
-    if root in _ROOTS and not rest:
-        message = f"{written} of what"
-        raise MeaningError(message, f"write a name behind it, as in {_EXAMPLES[root]}")
-    if root not in _ROOTS and (rest or root not in _PLAIN):
-        names = [*_PLAIN, *_EXAMPLES.values()]
-        message = f"nothing of a lead is called {written!r}"
-        raise MeaningError(message, did_you_mean(written, names))
     if window is not None:
-        message = f"{written} is as it is when the trigger fires, not over a time"
+        message = f"{written} is taken as it is when the trigger fires, not over a time"
         raise MeaningError(message, f"leave out over {window}")
-    return _PLAIN[root] if root in _PLAIN else _ROOTS[root](".".join(rest))
+    if root == "traits" and rest:
+        return _trait(*rest)
+    if root in _NAMED and len(rest) == 1:
+        return _NAMED[root](rest[0])
+    if written in _PLAIN:
+        return _PLAIN[written]
+    message = f"nothing of a lead is called {written!r}"
+    raise MeaningError(message, did_you_mean(written, [*_PLAIN, *_EXAMPLES]))

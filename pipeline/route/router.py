@@ -100,8 +100,7 @@ class Router:
             return self._own(case, named, f"{named} has this customer in the CRM", "existing_owner")
         held, gone = self._memory.recall(case.lead.action)
         if held.rep:
-            if not self._roster.absent_until(held.rep, case.at_ms):
-                self._memory.note(case.lead.action, held.rep, held.since_ms)
+            self._memory.note(case.lead.action, held.rep, held.since_ms)
             why = f"{held.rep} has had this customer since {day(held.since_ms)}"
             return self._own(case, held.rep, why, "existing_owner")
         if gone:

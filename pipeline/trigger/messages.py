@@ -1,7 +1,7 @@
 """What travels from PROFILE to ROUTE on the leads topic, keyed by tenant: one message an action, in log order."""
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
@@ -11,8 +11,6 @@ from pipeline.profile.ledger import Ledger
 FACTS: Final = "facts"
 """The key under which an action carries what only routing reads, until :func:`lead_of` takes it out."""
 
-Scalar: TypeAlias = str | int | float | bool
-
 
 class Lead(msgspec.Struct, array_like=True, gc=False, tag="lead", tag_field="record"):
     """A CRM action without an owner, and what routing may look at beyond the action itself."""
@@ -20,8 +18,8 @@ class Lead(msgspec.Struct, array_like=True, gc=False, tag="lead", tag_field="rec
     tenant: str
     action: dict[str, Any]
     """The fields of ``schemas/crm-action.avsc``; ``owner`` and ``owner_reason`` are for ROUTE to fill in."""
-    traits: dict[str, Scalar] = {}
-    """The profile's traits that are single values."""
+    traits: dict[str, Any] = {}
+    """The profile's traits, without their provenance."""
     channel: str = ""
     """Of the last touch."""
     campaign: str = ""
@@ -31,9 +29,8 @@ class Lead(msgspec.Struct, array_like=True, gc=False, tag="lead", tag_field="rec
 def facts_of(ledgers: Sequence[Ledger]) -> dict[str, Any]:
     """The fields of a :class:`Lead` that its action does not tell."""
     last = last_touch(ledgers)
-    traits = {name: trait[3] for name, trait in traits_of(ledgers).items() if isinstance(trait[3], Scalar)}
     return {
-        "traits": traits,
+        "traits": {name: trait[3] for name, trait in traits_of(ledgers).items()},
         "channel": last[2] if last else "",
         "campaign": campaign_of(last[5]) if last else "",
     }
