@@ -241,6 +241,7 @@ def test_of_two_customers_who_merge_the_earlier_owner_has_both_and_each_goes_bac
     assert desk.give(lead(1, "user_id:a", traits=GERMAN)) == "ann"
     assert desk.give(lead(2, "user_id:b", traits=GERMAN, at_ms=later)) == "bob"
     assert desk.give(lead(3, "user_id:b", "user_id:a", "email:new@example.org", at_ms=later + 1)) == "ann"
+    assert desk.give(lead(7, "user_id:a", "user_id:b", at_ms=later + 1)) == "ann"
     assert desk.give(lead(4, "user_id:b", at_ms=later + 2)) == "bob"
     assert desk.give(lead(5, "user_id:a", at_ms=later + 2)) == "ann"
     assert desk.give(lead(6, "email:new@example.org", at_ms=later + 2)) == "ann"

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.route.check import objections
 from pipeline.route.rules import Absence, Rep, Route, RoutingRules, Team
+from pipeline.rules.files import FILES
 from pipeline.rules.load import check_rules, load_rules
 from pipeline.rules.render import file_data, yaml_text
 
@@ -39,8 +40,6 @@ def test_good_rules_are_read_as_they_are_meant_and_shown_as_they_are_written(tmp
     ann = rules.routing.reps[0]
     assert (ann.weight, ann.capacity) == (3, "20 per 1 d")
     assert ann.absent == (Absence(first="2026-12-24", last="2026-12-27"),)
-    from pipeline.rules.files import FILES  # noqa: PLC0415 - only here
-
     (spec,) = [spec for spec in FILES if spec.topic == "routing"]
     shown = yaml_text(file_data(rules, spec))
     assert "from: '2026-12-24'" in shown
