@@ -13,6 +13,7 @@ from pipeline.cli import (
     profile,
     routing,
     rules,
+    segment,
     simulate,
     sink,
     top,
@@ -34,6 +35,7 @@ app.add_typer(leads.app, name="leads")
 app.add_typer(profile.app, name="profile")
 app.add_typer(routing.app, name="routing")
 app.add_typer(rules.app, name="rules")
+app.add_typer(segment.app, name="segment")
 app.add_typer(sink.app, name="sink")
 app.add_typer(topics.app, name="topics")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)

@@ -23,14 +23,12 @@ from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
 from pipeline.serve.as_of import NotAMomentError, as_of_ms
-from pipeline.serve.compacted import Snapshot, read_compacted
 from pipeline.serve.files import FORMATS, UnknownFormatError, format_of, write_profiles
 from pipeline.serve.lookup import ProfileLookup
 from pipeline.serve.naming import NotAnIdentifierError
-from pipeline.serve.profiles import export_profiles, profile_rows
-from pipeline.serve.reading import MissingTopicError, partitions_of
+from pipeline.serve.profiles import export_profiles, profile_rows, profile_snapshot
+from pipeline.serve.reading import MissingTopicError
 from pipeline.settings import Settings
-from pipeline.topics import CHANGELOGS
 from pipeline.trigger.rulebook import compile_rules
 
 FAILED, MISUSED, UNKNOWN = 1, 2, 4
@@ -117,11 +115,11 @@ def export(
         chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, _now_ms()), connected(Settings())
         rules = _compiled(load_rules(settings.rules_dir))
         with Bars() as bars:
-            snapshot = _changelog(settings, bars)
+            snapshot = profile_snapshot(settings, bars.reading("reading"))
             views = export_profiles(profile_rows(snapshot.rows), rules, at_ms)
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:
-        typer.echo(_UNDECIDED, err=True)
+        typer.echo(UNDECIDED, err=True)
     if as_json:
         report = {"profiles": count, "file": str(file), "format": chosen, "complete": not snapshot.undecided}
         typer.echo(msgspec.json.encode(report))
@@ -129,13 +127,7 @@ def export(
         typer.echo(f"{count} profiles written to {file}")
 
 
-_UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the file"
-
-
-def _changelog(settings: Settings, bars: Bars) -> Snapshot:
-    kafka, topic = settings.kafka(), CHANGELOGS["profile"].of(settings.topic_prefix)
-    partitions = range(partitions_of(kafka, topic))
-    return read_compacted(kafka, topic, partitions, progress=bars.reading("reading"))
+UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the file"
 
 
 def _compiled(rules: Rules) -> Rulebook:

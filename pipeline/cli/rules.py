@@ -26,7 +26,7 @@ EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command lin
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Check, show and start rules files: identifiers, aggregates, scores, triggers, intake.",
+    help="Check, show and start rules files: identifiers, aggregates, scores, segments, triggers, intake.",
     epilog=EXIT_CODES,
 )
 
@@ -116,7 +116,9 @@ def _summary(rules: Rules) -> str:
         "identifier type": len(rules.identifiers),
         "aggregate": len(rules.aggregates.aggregates),
         "score rule": len(rules.scores.scores),
+        "segment": len(rules.segments.segments),
         "trigger": len(rules.triggers.triggers),
+        "representative": len(rules.routing.reps),
     }
     return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
 

@@ -18,6 +18,8 @@ class Objection(NamedTuple):
     """Field names and positions from the file's root."""
     message: str
     instead: str
+    position: int | None = None
+    """The character of the text at the path that is meant, from 0; None: all of it."""
 
 
 def objections(rules: RoutingRules) -> Iterator[Objection]:
@@ -51,7 +53,7 @@ def _condition(path: Path, route: Route) -> Iterator[Objection]:
     try:
         compile_when(route.when)
     except ConditionError as error:
-        yield Objection(path, error.message, error.instead)
+        yield Objection(path, error.message, error.instead, error.position)
 
 
 def _known(path: Path, about: str, written: str, known: Sequence[str]) -> Iterator[Objection]:

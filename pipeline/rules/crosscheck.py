@@ -4,29 +4,34 @@ Works on the files that have no problem of their own, so that a misspelt rule is
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
+from pipeline.profile.rules import AggregateRules
 from pipeline.route.check import objections
 from pipeline.route.rules import RoutingRules
 from pipeline.rules.duration import format_duration
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
-from pipeline.score.rules import ENGAGEMENT
+from pipeline.score.rules import ENGAGEMENT, ScoreRules
+from pipeline.segment.rules import SegmentRules
+from pipeline.segment.segments import SegmentError, segment_errors
 
 Found = Mapping[str, dict[str, Any]]
+Objection: TypeAlias = tuple[Path, str, str] | tuple[Path, str, str, int | None]
+"""Where, what is wrong, what to write instead; and which character of the text there is meant, if one is."""
 
 
 def cross_check(shapes: Mapping[str, Shape], found: Found) -> None:
     """Add the problems to the shapes' list."""
     for name, check in _CHECKS.items():
         if name in shapes:
-            for path, message, instead in check(found):
-                shapes[name].add(path, message, instead)
+            for objection in check(found):
+                shapes[name].add(*objection)
 
 
-def _intake(found: Found) -> Iterator[tuple[Path, str, str]]:
+def _intake(found: Found) -> Iterator[Objection]:
     rules = found["intake.yaml"]
     tolerance, retention = rules.get("future_tolerance_ms"), rules.get("retention_ms")
     if tolerance is not None and retention is not None and tolerance >= retention:
@@ -37,7 +42,7 @@ def _intake(found: Found) -> Iterator[tuple[Path, str, str]]:
         yield ("dedupe_window_ms",), message, f"write {format_duration(retention)} or less"
 
 
-def _identifiers(found: Found) -> Iterator[tuple[Path, str, str]]:
+def _identifiers(found: Found) -> Iterator[Objection]:
     types = found["identifiers.yaml"].get("types", [])
     if not types:
         yield ("types",), "no identifier types are declared: no event could be anyone's", "declare at least one"
@@ -56,7 +61,7 @@ def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
     return bool(other.get("strong")) and other["priority"] < guarded["priority"]
 
 
-def _scores(found: Found) -> Iterator[tuple[Path, str, str]]:
+def _scores(found: Found) -> Iterator[Objection]:
     rules = found["scores.yaml"]
     used = {each.get("group", "") for each in rules.get("scores", [])}
     for index, group in enumerate(rules.get("groups", [])):
@@ -65,7 +70,24 @@ def _scores(found: Found) -> Iterator[tuple[Path, str, str]]:
             yield ("groups", index, "name"), message, f"add group: {group['name']} to its rules, or leave it out"
 
 
-def _triggers(found: Found) -> Iterator[tuple[Path, str, str]]:
+def segment_mistakes(found: Found) -> list[SegmentError]:
+    """Segments that mean nothing under the other rules; none while those have problems of their own."""
+    if not {"identifiers.yaml", "aggregates.yaml", "scores.yaml"} <= found.keys():
+        return []
+    return segment_errors(
+        msgspec.convert(found["segments.yaml"], SegmentRules),
+        msgspec.convert(found["aggregates.yaml"], AggregateRules),
+        msgspec.convert(found["scores.yaml"], ScoreRules),
+        identifier_types=[each["name"] for each in found["identifiers.yaml"].get("types", [])],
+    )
+
+
+def _segments(found: Found) -> Iterator[Objection]:
+    for each in segment_mistakes(found):
+        yield ("segments", each.place, "when"), each.error.message, each.error.instead, each.error.position
+
+
+def _triggers(found: Found) -> Iterator[Objection]:
     if "scores.yaml" not in found:
         return
     scores = {each.get("score", ENGAGEMENT) for each in found["scores.yaml"].get("scores", [])}
@@ -76,7 +98,7 @@ def _triggers(found: Found) -> Iterator[tuple[Path, str, str]]:
             yield ("triggers", index, "score"), message, did_you_mean(score, scores)
 
 
-def _routing(found: Found) -> Iterator[tuple[Path, str, str]]:
+def _routing(found: Found) -> Iterator[Objection]:
     yield from objections(msgspec.convert(found["routing.yaml"], RoutingRules))
 
 
@@ -84,6 +106,7 @@ _CHECKS = {
     "intake.yaml": _intake,
     "identifiers.yaml": _identifiers,
     "scores.yaml": _scores,
+    "segments.yaml": _segments,
     "triggers.yaml": _triggers,
     "routing.yaml": _routing,
 }

@@ -34,6 +34,8 @@ class Node(msgspec.Struct, frozen=True):
     raw: str
     """A scalar as it was typed; empty for lists and mappings."""
     value: Scalar | list["Node"] | dict[str, "Entry"]
+    source: str = ""
+    """A scalar as it stands in the file, with quotes, escapes and line breaks."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ def read_document(file: str, text: str, problems: list[Problem]) -> Node | None:
     """The document's root, or None with the reason in ``problems``. An empty file is an empty mapping."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        return _Reader(file, problems).node(root) if root else Node(1, 1, "", {})
+        return _Reader(file, text, problems).node(root) if root else Node(1, 1, "", {})
     except _Refused as error:
         problems.append(_problem(file, error.mark, error.message, error.instead))
     except yaml.MarkedYAMLError as error:
@@ -69,8 +71,8 @@ def read_document(file: str, text: str, problems: list[Problem]) -> Node | None:
 
 
 class _Reader:
-    def __init__(self, file: str, problems: list[Problem]) -> None:
-        self._file = file
+    def __init__(self, file: str, text: str, problems: list[Problem]) -> None:
+        self._file, self._text = file, text
         self._problems = problems
         self._left = MAX_VALUES
 
@@ -85,7 +87,8 @@ class _Reader:
             return Node(line, column, "", [self.node(each) for each in found.value])
         if not isinstance(found, yaml.ScalarNode):
             raise _Refused(found.start_mark, "this is not a value", "write a text, a number or a list")
-        return Node(line, column, str(found.value), self._scalar(found))
+        source = self._text[found.start_mark.index : found.end_mark.index]
+        return Node(line, column, str(found.value), self._scalar(found), source)
 
     def _entries(self, found: yaml.MappingNode) -> Iterator[tuple[str, Entry]]:
         seen: dict[str, int] = {}

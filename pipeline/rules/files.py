@@ -9,6 +9,7 @@ from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.rules import RoutingRules
 from pipeline.score.rules import ScoreRules
+from pipeline.segment.rules import SegmentRules
 from pipeline.trigger.rules import TriggerRules
 
 
@@ -78,6 +79,7 @@ FILES: Final = (
     ),
     RulesFile("aggregates.yaml", AggregateRules, "What is counted and summed for every profile"),
     RulesFile("scores.yaml", ScoreRules, "Points for what customers do, and how they fade"),
+    RulesFile("segments.yaml", SegmentRules, "Who belongs together, by what they did and what is known of them"),
     RulesFile("triggers.yaml", TriggerRules, "When a customer is worth telling the CRM about"),
     RulesFile("routing.yaml", RoutingRules, "Which representative a lead goes to"),
 )

@@ -16,4 +16,17 @@ SPANS: Final = frozenset({"windows", "half_life", "cooldown"})
 PATTERNS: Final = frozenset({"blocked_patterns"})
 """Fields of regular expressions."""
 
+CONDITIONS: Final = frozenset({"when"})
+"""Fields of conditions, in the language of :mod:`pipeline.condition`."""
+CONDITION_EXAMPLES: Final = (
+    "spent.EUR over 30 d >= 500 and orders over 90 d >= 3",
+    'traits.plan = "gold" and (score.engagement >= 50 or not segment.dormant)',
+    'traits.country in ["DE", "AT"] and traits.phone is known',
+)
+ROUTE_EXAMPLES: Final = (
+    'traits.country in ["DE", "AT"] and score >= 80',
+    'channel = "ads" and campaign = "autumn" and contact.phone is known',
+)
+"""A route asks of a lead."""
+
 LIFETIME: Final = "lifetime"

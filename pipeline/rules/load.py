@@ -4,6 +4,9 @@
 2. read each as a document (lines, duplicate keys)
 3. hold each against its struct (unknown names, types, ranges, the structs' own conditions)
 4. hold each file's rules against each other and against those of the other files
+
+A directory without ``segments.yaml`` has those of the shipped segments that mean something under its other rules: shops
+with aggregates of their own must not have to write segments.
 """
 
 from pathlib import Path
@@ -15,13 +18,14 @@ from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.rules import RoutingRules
-from pipeline.rules.crosscheck import cross_check
+from pipeline.rules.crosscheck import cross_check, segment_mistakes
 from pipeline.rules.document import read_document
 from pipeline.rules.files import FILES, RulesFile
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import Problem, RulesError, did_you_mean
 from pipeline.rules.shape import Shape, type_of_file
 from pipeline.score.rules import ScoreRules
+from pipeline.segment.rules import SegmentRules
 from pipeline.trigger.rules import TriggerRules
 
 DEFAULTS: Final = Path(__file__).parent / "default"
@@ -51,6 +55,9 @@ def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Probl
         shape, data = _read(folder, spec, problems)
         if len(problems) == before:
             shapes[spec.name], found[spec.name] = shape, data
+    if not (folder / "segments.yaml").exists():
+        del shapes["segments.yaml"]
+        found["segments.yaml"] = _meaningful(found)
     cross_check(shapes, found)
     order = {spec.name: place for place, spec in enumerate(FILES)}
     problems.sort(key=lambda each: (order.get(Path(each.file).name, -1), each))
@@ -93,6 +100,14 @@ def _stray_files(folder: Path) -> list[Problem]:
     ]
 
 
+def _meaningful(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The shipped segments but those that name what the directory's rules do not have, and those that name them."""
+    segments = found["segments.yaml"]["segments"]
+    while places := {each.place for each in segment_mistakes({**found, "segments.yaml": {"segments": segments}})}:
+        segments = [each for place, each in enumerate(segments) if place not in places]
+    return {"segments": segments}
+
+
 def _rules(found: dict[str, dict[str, Any]]) -> Rules:
     identifiers = found["identifiers.yaml"]
     types = identifiers.get("types", [])
@@ -103,6 +118,7 @@ def _rules(found: dict[str, dict[str, Any]]) -> Rules:
         identity=msgspec.convert(identity, IdentityRules),
         aggregates=msgspec.convert(found["aggregates.yaml"], AggregateRules),
         scores=msgspec.convert(found["scores.yaml"], ScoreRules),
+        segments=msgspec.convert(found["segments.yaml"], SegmentRules),
         triggers=msgspec.convert(found["triggers.yaml"], TriggerRules),
         routing=msgspec.convert(found["routing.yaml"], RoutingRules),
     )

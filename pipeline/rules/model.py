@@ -7,6 +7,7 @@ from pipeline.identity.rules import IdentityRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.rules import RoutingRules
 from pipeline.score.rules import ScoreRules
+from pipeline.segment.rules import SegmentRules
 from pipeline.trigger.rules import TriggerRules
 
 
@@ -20,5 +21,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What STITCH knows of it."""
     aggregates: AggregateRules
     scores: ScoreRules
+    segments: SegmentRules
     triggers: TriggerRules
     routing: RoutingRules

@@ -20,7 +20,7 @@ from pipeline.rules.duration import (
     format_duration,
 )
 from pipeline.rules.files import FILES, RulesFile
-from pipeline.rules.known import CHOICES, LIFETIME, PATTERNS, SPANS
+from pipeline.rules.known import CHOICES, CONDITION_EXAMPLES, CONDITIONS, LIFETIME, PATTERNS, ROUTE_EXAMPLES, SPANS
 from pipeline.rules.words import CAPACITY_FIELD, LIMIT_FIELDS, LISTS, choices, is_duration, written_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -124,6 +124,8 @@ def _text(found: inspect.StrType, struct: str, field: str) -> dict[str, Any]:
         return {"pattern": f"^({LIFETIME})?$|{DURATION_PATTERN}", "examples": list(DURATION_EXAMPLES)}
     if field in PATTERNS:
         return {"format": "regex"}
+    if field in CONDITIONS:
+        return {"minLength": 1, "examples": list(ROUTE_EXAMPLES if struct == "Route" else CONDITION_EXAMPLES)}
     limits = {"pattern": found.pattern, "minLength": found.min_length, "maxLength": found.max_length}
     return {key: limit for key, limit in limits.items() if limit is not None}
 

@@ -15,6 +15,7 @@ from msgspec import inspect
 
 from pipeline.rules.document import Node
 from pipeline.rules.duration import parse_duration
+from pipeline.rules.inside import place_inside
 from pipeline.rules.problem import Problem, did_you_mean
 from pipeline.rules.texts import WrongTextError, read_text
 from pipeline.rules.words import (
@@ -44,6 +45,7 @@ class Shape:
         self.file = file
         self.problems = problems
         self.places: dict[Path, Place] = {}
+        self._texts: dict[Path, Node] = {}
 
     def read(self, node: Node, expected: inspect.Type, path: Path = (), *, field: str = "", struct: str = "") -> Any:
         """Plain data for ``msgspec.convert``; incomplete where a problem was added."""
@@ -60,6 +62,7 @@ class Shape:
             return self._list(node, expected.item_type, path, field, struct)
         if isinstance(expected, inspect.IntType) and is_duration(expected, field):
             return self._duration(node, expected)
+        self._texts[path] = node
         return self._scalar(node, expected, field, struct)
 
     def place(self, path: Path) -> Place:
@@ -68,13 +71,15 @@ class Shape:
             path = path[:-1]
         return self.places.get(path, (0, 0))
 
-    def add(self, path: Path, message: str, instead: str = "") -> None:
-        """A problem at a path of the result."""
-        line, column = self.place(path)
+    def add(self, path: Path, message: str, instead: str = "", position: int | None = None) -> None:
+        """A problem at a path of the result; with ``position``, at that character of the text that stands there."""
+        node = self._texts.get(path)
+        line, column = self.place(path) if node is None or position is None else place_inside(node, position)
         self.problems.append(Problem(self.file, line, column, message, instead))
 
-    def _wrong(self, node: Node, message: str, instead: str = "") -> Any:
-        self.problems.append(Problem(self.file, node.line, node.column, message, instead))
+    def _wrong(self, node: Node, message: str, instead: str = "", position: int | None = None) -> Any:
+        line, column = (node.line, node.column) if position is None else place_inside(node, position)
+        self.problems.append(Problem(self.file, line, column, message, instead))
         return _INVALID
 
     def _union(self, node: Node, expected: inspect.UnionType, path: Path, field: str, struct: str) -> Any:
@@ -196,7 +201,7 @@ class Shape:
         try:
             return read_text(str(node.value), expected, struct, field)
         except WrongTextError as error:
-            return self._wrong(node, error.message, error.instead)
+            return self._wrong(node, error.message, error.instead, error.position)
 
     def _number(self, node: Node, number: float, expected: inspect.IntType | inspect.FloatType) -> Any:
         for bound, broken, words in (

@@ -1,4 +1,4 @@
-"""Texts with a form of their own: limits, windows, patterns, names out of a set."""
+"""Texts with a form of their own: limits, windows, patterns, conditions, names out of a set."""
 
 import re
 from collections.abc import Callable
@@ -6,8 +6,10 @@ from typing import Final
 
 from msgspec import inspect
 
+from pipeline.condition.errors import ConditionError
+from pipeline.condition.grammar import parse
 from pipeline.rules.duration import compact_span, format_limit, parse_limit
-from pipeline.rules.known import CHOICES, LIFETIME, PATTERNS, SPANS
+from pipeline.rules.known import CHOICES, CONDITIONS, LIFETIME, PATTERNS, SPANS
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.words import CAPACITY_FIELD, LIMITS_FIELD
 
@@ -15,9 +17,11 @@ from pipeline.rules.words import CAPACITY_FIELD, LIMITS_FIELD
 class WrongTextError(ValueError):
     """What is wrong, and what to write instead."""
 
-    def __init__(self, message: str, instead: str = "") -> None:
+    def __init__(self, message: str, instead: str = "", position: int | None = None) -> None:
         super().__init__(message)
         self.message, self.instead = message, instead
+        self.position = position
+        """The character of the text that is meant, from 0; None: the whole text."""
 
 
 def read_text(text: str, expected: inspect.StrType, struct: str, field: str) -> str:
@@ -33,6 +37,8 @@ def read_text(text: str, expected: inspect.StrType, struct: str, field: str) -> 
     if form is not None:
         try:
             text = form(text)
+        except ConditionError as error:
+            raise WrongTextError(error.message, error.instead, error.position) from error
         except ValueError as error:
             message, _, instead = str(error).partition("; ")
             raise WrongTextError(message, instead) from error
@@ -73,9 +79,15 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _condition(text: str) -> str:
+    parse(text)
+    return text
+
+
 _FORMS: Final[dict[str, Callable[[str], str]]] = {
     LIMITS_FIELD: _limit,
     CAPACITY_FIELD: _capacity,
     **dict.fromkeys(SPANS, _span),
     **dict.fromkeys(PATTERNS, _pattern),
+    **dict.fromkeys(CONDITIONS, _condition),
 }

@@ -1,7 +1,7 @@
 """Profiles into files: NDJSON or Parquet, whole or not at all."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
@@ -14,18 +14,18 @@ FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"
 
 
 class UnknownFormatError(ValueError):
-    """Operator action: name a file that ends in .ndjson, .jsonl or .parquet, or say ``--format``."""
+    """Operator action: name a file with one of the endings that the message lists, or say ``--format``."""
 
 
-def format_of(path: Path) -> str:
-    """``ndjson`` or ``parquet``, by the suffix.
+def format_of(path: Path, formats: Mapping[str, str] = FORMATS) -> str:
+    """``ndjson`` or ``parquet``, or what other ``formats`` there are, by the suffix.
 
     Raises:
-        UnknownFormatError: the suffix is neither's.
+        UnknownFormatError: the suffix is that of none.
     """
-    found = FORMATS.get(path.suffix.lower())
+    found = formats.get(path.suffix.lower())
     if found is None:
-        message = f"{path.name}: end the name in {', '.join(FORMATS)}, or say --format"
+        message = f"{path.name}: end the name in {', '.join(formats)}, or say --format"
         raise UnknownFormatError(message)
     return found
 

@@ -12,6 +12,8 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from pipeline.serve.members import COLUMNS
+
 ROWS_PER_GROUP: Final = 5_000
 
 
@@ -49,11 +51,22 @@ SCHEMA: Final = pa.schema(
 
 
 def write_parquet(file: IO[bytes], views: Iterable[dict[str, Any]]) -> int:
-    """Write the views in groups of rows, so that memory does not grow with their number. How many."""
-    count, rows = 0, (row_of(view) for view in views)
-    with parquet.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+    """Write the views. How many."""
+    return _write(file, (row_of(view) for view in views), SCHEMA)
+
+
+def write_members_parquet(file: IO[bytes], found: Iterable[dict[str, Any]]) -> int:
+    """Write members of a segment, as :mod:`pipeline.serve.members` has them. How many."""
+    columns = {column: pa.list_(_TEXT) if column == "identifiers" else _TEXT for column in COLUMNS}
+    return _write(file, iter(found), pa.schema(columns))
+
+
+def _write(file: IO[bytes], rows: Iterator[dict[str, Any]], schema: Any) -> int:
+    """In groups of rows, so that memory does not grow with their number."""
+    count = 0
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(islice(rows, ROWS_PER_GROUP)):
-            writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+            writer.write_table(pa.Table.from_pylist(group, schema))
             count += len(group)
     return count
 

@@ -11,14 +11,29 @@ import msgspec
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
 from pipeline.profile.view import profile_view
+from pipeline.serve.compacted import Snapshot, read_compacted
+from pipeline.serve.reading import Progress, partitions_of
+from pipeline.settings import Settings
 from pipeline.state import layout
 from pipeline.state.partition import change_of, changelog_key
 from pipeline.state.store import Change
+from pipeline.topics import CHANGELOGS
 
 LATEST: Final = 0
 """An ``as_of_ms``: every profile at its own newest event, for a profile is read at that at the earliest."""
 
 _DECODE: Final = msgspec.msgpack.Decoder(ProfileRow).decode
+
+
+def profile_snapshot(settings: Settings, progress: Progress) -> Snapshot:
+    """The newest committed record of every row of PROFILE.
+
+    Raises:
+        MissingTopicError: no worker has run here yet.
+        confluent_kafka.KafkaException: the broker did not answer or refused.
+    """
+    kafka, topic = settings.kafka(), CHANGELOGS["profile"].of(settings.topic_prefix)
+    return read_compacted(kafka, topic, range(partitions_of(kafka, topic)), progress=progress)
 
 
 def export_profiles(rows: Iterable[tuple[str, ProfileRow]], rules: Rulebook, as_of_ms: int) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,207 @@
+"""``stitchline segment preview | export``: who is in a segment, before it is published and after.
+
+Exit codes: 0 done, 1 Kafka, a rules file or the output refused (the message says what to do), 2 wrong use: no such
+segment, a condition that means nothing, not a format or not a moment.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.cli.bar import Bars
+from pipeline.cli.connect import connected
+from pipeline.cli.explained import explained
+from pipeline.cli.profile import CODES, EXPECTED, MISUSED, UNDECIDED, AsOf, Json
+from pipeline.condition.advice import did_you_mean
+from pipeline.condition.errors import ConditionError
+from pipeline.rules.load import load_rules
+from pipeline.rules.model import Rules
+from pipeline.segment.rules import SegmentRule, SegmentRules
+from pipeline.segment.segments import SegmentError, Segments
+from pipeline.serve.as_of import as_of_ms
+from pipeline.serve.files import UnknownFormatError, format_of
+from pipeline.serve.members import COLUMNS, MEMBER_FORMATS, Census, census, current_rows, members, write_members
+from pipeline.serve.profiles import profile_rows, profile_snapshot
+from pipeline.settings import Settings
+
+ASKED: Final = "--when"
+"""What a condition of the command line is called among the segments."""
+
+PREVIEW_EXAMPLES = """\b
+Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, a condition that means nothing, not a moment.
+\b
+Examples:
+  stitchline segment preview
+  stitchline segment preview big_spenders --sample 20
+  stitchline segment preview --when 'orders over 90 d >= 3 and not segment.dormant'
+  stitchline segment preview --rules my-rules --as-of latest --json
+"""
+EXPORT_EXAMPLES = f"""\b
+Columns: {", ".join(COLUMNS)}.
+identifiers is a list of type:value, in CSV as JSON text; what is not known is null, in CSV empty.
+\b
+Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 no such segment, not a format or not a moment.
+\b
+Examples:
+  stitchline segment export big_spenders spenders.csv
+  stitchline segment export dormant dormant.parquet --as-of 2026-03-01
+  stitchline segment export engaged engaged.ndjson --rules my-rules
+"""
+
+
+class NoSegmentError(ValueError):
+    """There is no segment of that name. Operator action: name one of the message."""
+
+
+_CODES = {**CODES, NoSegmentError: MISUSED, ConditionError: MISUSED}
+_EXPECTED = (*EXPECTED, NoSegmentError, ConditionError)
+
+RulesDir = Annotated[
+    Path | None, typer.Option("--rules", metavar="DIR", help="Directory of rules files. Default: the ones in force.")
+]
+
+app = typer.Typer(no_args_is_help=True, help="Who is in a segment. Prints personal data: that is its purpose.")
+
+
+@app.command(epilog=PREVIEW_EXAMPLES)
+def preview(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A segment of the rules; none: all of them.")] = "",
+    *,
+    when: Annotated[str, typer.Option("--when", metavar="CONDITION", help="Try this condition instead.")] = "",
+    rules_dir: RulesDir = None,
+    as_of: AsOf = "now",
+    sample: Annotated[int, typer.Option(min=0, help="Show so many members of each.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Count the customers that are in segments, or would be, and show some: before a rule is published.
+
+    Reads the stored profiles; nothing is changed. The sample is the same each time, and as good as drawn.
+    """
+    if name and when:
+        message = "name a segment or write a condition, not both"
+        raise typer.BadParameter(message, param_hint="--when")
+    with explained(_EXPECTED, _CODES):
+        moment_ms, settings = as_of_ms(as_of, _now_ms()), Settings()
+        rules = load_rules(rules_dir or settings.rules_dir)
+        asked, segments = _asked(rules, name, when)
+        with Bars() as bars:
+            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            rows = current_rows(profile_rows(snapshot.rows), bars.counting("evaluating", len(snapshot.rows)))
+            found = census(rows, segments, [rule.name for rule in asked], moment_ms, sample)
+    if snapshot.undecided:
+        typer.echo(UNDECIDED, err=True)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(_report(asked, found, not snapshot.undecided)), indent=2))
+    else:
+        _print(Console(highlight=False), asked, found)
+
+
+@app.command(epilog=EXPORT_EXAMPLES)
+def export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A segment of the rules.")],
+    file: Annotated[Path, typer.Argument(help="Written beside its place and put there when it is whole.")],
+    *,
+    file_format: Annotated[
+        str, typer.Option("--format", metavar="csv|ndjson|parquet", help="Default: what the file's suffix says.")
+    ] = "",
+    rules_dir: RulesDir = None,
+    as_of: AsOf = "now",
+    as_json: Json = False,
+) -> None:
+    """Write the members of a segment with how to reach them, in the order of their profile ids.
+
+    Whether they may be written to is for the segment to ask: consent.marketing/email = true.
+    """
+    with explained(_EXPECTED, _CODES):
+        if file_format not in ("", *MEMBER_FORMATS.values()):
+            message = f"--format {file_format}: write csv, ndjson or parquet"
+            raise UnknownFormatError(message)
+        chosen = file_format or format_of(file, MEMBER_FORMATS)
+        moment_ms, settings = as_of_ms(as_of, _now_ms()), Settings()
+        rules = load_rules(rules_dir or settings.rules_dir)
+        _, segments = _asked(rules, name, "")
+        with Bars() as bars:
+            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            rows = current_rows(profile_rows(snapshot.rows), bars.counting("writing", len(snapshot.rows)))
+            count = write_members(file, members(rows, segments, name, moment_ms), chosen)
+    if snapshot.undecided:
+        typer.echo(UNDECIDED, err=True)
+    if as_json:
+        report = {"segment": name, "members": count, "file": str(file), "format": chosen}
+        typer.echo(msgspec.json.encode({**report, "complete": not snapshot.undecided}))
+    else:
+        typer.echo(f"{count} members of {name} written to {file}")
+
+
+def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
+    """The rules that are asked about, and all segments compiled.
+
+    Raises:
+        NoSegmentError: there is none of that name.
+        ConditionError: the condition of the command line is none; the message points at the place.
+    """
+    declared = rules.segments.segments
+    known = [rule.name for rule in declared]
+    if name and name not in known:
+        message = f"there is no segment {name}; {did_you_mean(name, known)}"
+        raise NoSegmentError(message)
+    try:
+        asked = [SegmentRule(name=ASKED, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
+        everything = SegmentRules(segments=(*declared, *asked) if when else declared)
+        types = [kind.name for kind in rules.identifiers]
+        return asked, Segments(everything, rules.aggregates, rules.scores, identifier_types=types)
+    except (ConditionError, SegmentError) as error:
+        wrong = error.error if isinstance(error, SegmentError) else error
+        message = f"the condition cannot be used\n{wrong.pointed_out(when)}"
+        raise ConditionError(message, wrong.position) from error
+
+
+def _report(asked: list[SegmentRule], found: Census, complete: bool) -> dict[str, Any]:
+    segments = [
+        {
+            "name": rule.name,
+            "when": rule.when,
+            "description": rule.description,
+            "members": found.counts[rule.name],
+            "share": found.counts[rule.name] / found.profiles if found.profiles else None,
+            "sample": found.samples[rule.name],
+        }
+        for rule in asked
+    ]
+    return {"profiles": found.profiles, "complete": complete, "segments": segments}
+
+
+def _print(console: Console, asked: list[SegmentRule], found: Census) -> None:
+    table = _table(f"Of {found.profiles} customers", "segment", "members", "share", "when")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for rule in asked:
+        count = found.counts[rule.name]
+        share = f"{100 * count / found.profiles:.1f} %" if found.profiles else "-"
+        table.add_row(escape(rule.name), str(count), share, escape(" ".join(rule.when.split())))
+    console.print(table)
+    if len(asked) != 1 or not found.samples[asked[0].name]:
+        return
+    members_table = _table("Some of them", "profile", "reached at", "identifiers")
+    for member in found.samples[asked[0].name]:
+        reach = member["name"] or " ".join(filter(None, (member["firstName"], member["lastName"])))
+        reached = ", ".join(filter(None, (reach, member["email"], member["phone"])))
+        members_table.add_row(member["profile_id"], escape(reached or "-"), escape(" ".join(member["identifiers"])))
+    console.print()
+    console.print(members_table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, header_style="dim", overflow="fold")
+    return table
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,104 @@
+"""Names for who somebody is and what they said: traits, consent, identifiers, the first and the last touch."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pipeline.condition.advice import did_you_mean
+from pipeline.condition.errors import MeaningError
+from pipeline.event.identifier import type_of, value_of
+from pipeline.profile.fold import campaign_of, consent_of, first_touch, last_touch, permits
+from pipeline.profile.ledger import Touchpoint, Trait, newer_trait
+from pipeline.segment.facts import Facts
+from pipeline.segment.operand import Plain, ProfileOperand, Since
+
+TRAITS: Final = "traits"
+CONSENT: Final = "consent"
+IDENTIFIERS: Final = "identifiers"
+TOUCH: Final = "touch"
+
+
+def trait(path: tuple[str, ...]) -> ProfileOperand:
+    """``traits.plan``, ``traits.address.city``: what somebody is known to be; null is unknown."""
+    name, *inner = _rest(path, "trait", "traits.plan")
+
+    def read(facts: Facts) -> Any:
+        newest: Trait | None = None
+        for ledger in facts.ledgers:
+            found = ledger.traits.get(name)
+            if found is not None:
+                newest = found if newest is None else newer_trait(newest, found)
+        value = None if newest is None else newest[3]
+        for part in inner:
+            value = value.get(part) if type(value) is dict else None
+        return value
+
+    return Plain("any", TRAITS, read)
+
+
+def consent(path: tuple[str, ...]) -> ProfileOperand:
+    """``consent.ads``, ``consent.ads/email``: true if granted, false if denied, unknown if nothing was said.
+
+    A denied purpose denies all its channels, and between ledgers denial wins: see :mod:`pipeline.profile.fold`.
+    """
+    purpose = ".".join(_rest(path, "purpose", "consent.marketing/email"))
+    whole = purpose.partition("/")[0]
+
+    def read(facts: Facts) -> bool | None:
+        said: Mapping[str, bool] = facts.once(CONSENT, _consent)
+        if purpose not in said and whole not in said:
+            return None
+        return permits(said, purpose, asked=True)
+
+    return Plain("truth", CONSENT, read)
+
+
+def _consent(facts: Facts) -> dict[str, bool]:
+    return consent_of(facts.ledgers)
+
+
+def identifier(path: tuple[str, ...], types: frozenset[str]) -> ProfileOperand:
+    """``identifier.email``: the value of the one seen last, ties by text. ``types``: those there are; empty: any."""
+    kind, *more = _rest(path, "type", "identifier.email")
+    if more or (types and kind not in types):
+        message = f"there is no identifier type {'.'.join([kind, *more])}"
+        raise MeaningError(message, did_you_mean(kind, types))
+
+    def read(facts: Facts) -> str | None:
+        seen = [
+            (span[1], value_of(each))
+            for ledger in facts.ledgers
+            for each, span in ledger.identifiers.items()
+            if type_of(each) == kind
+        ]
+        return max(seen)[1] if seen else None
+
+    return Plain("text", IDENTIFIERS, read)
+
+
+_ENDS: Final[dict[str, Callable[[Any], Touchpoint | None]]] = {"first_touch": first_touch, "last_touch": last_touch}
+
+
+def touch(path: tuple[str, ...]) -> ProfileOperand:
+    """``first_touch``, ``last_touch``: how long ago; ``.channel`` and ``.campaign`` of it are texts, "" for none."""
+    end, asked = path[0], ".".join(path[1:])
+    fold = _ENDS[end]
+
+    def point(facts: Facts) -> Touchpoint | None:
+        found: Touchpoint | None = facts.once(end, lambda facts: fold(facts.ledgers))
+        return found
+
+    if not asked:
+        return Since(TOUCH, lambda facts: found[0] if (found := point(facts)) else None)
+    parts: dict[str, Callable[[Touchpoint], str]] = {"channel": lambda p: p[2], "campaign": lambda p: campaign_of(p[5])}
+    if asked not in parts:
+        message = f"{end} has no {asked}"
+        raise MeaningError(message, did_you_mean(asked, parts))
+    part = parts[asked]
+    return Plain("text", TOUCH, lambda facts: part(found) if (found := point(facts)) else None)
+
+
+def _rest(path: tuple[str, ...], what: str, example: str) -> tuple[str, ...]:
+    if len(path) == 1:
+        message = f"{path[0]} needs the name of a {what}"
+        raise MeaningError(message, f"write it after a dot, as in {example}")
+    return path[1:]

@@ -1,0 +1,31 @@
+"""Rules of segments: named questions. The structs are what ``segments.yaml`` is read into."""
+
+import msgspec
+
+from pipeline.condition.grammar import parse
+from pipeline.profile.rules import unique
+
+
+class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everybody for whom ``when`` holds, as long as it does: people come and go as events happen and time passes."""
+
+    name: str
+    """What other segments (``segment.NAME``), triggers and downstream services call it."""
+    when: str
+    """A condition over aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``), ``score.NAME``,
+    ``traits.NAME``, ``consent.PURPOSE/CHANNEL``, ``identifier.TYPE``, ``first_touch`` and ``last_touch`` (how long ago;
+    also ``.channel`` and ``.campaign``) and ``segment.NAME``."""
+    description: str = ""
+    """For people."""
+
+    def __post_init__(self) -> None:
+        parse(self.when)
+
+
+class SegmentRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file ``segments.yaml``."""
+
+    segments: tuple[SegmentRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        unique("segment", [rule.name for rule in self.segments])

@@ -1,0 +1,134 @@
+"""What names there are in conditions over profiles: the first part of a name is a root in a registry, or an aggregate.
+
+A new root is one line in :data:`ROOTS`: a function from the vocabulary, the whole path and the window to an operand.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final, TypeAlias
+
+from pipeline.condition.advice import did_you_mean
+from pipeline.condition.due import FOREVER
+from pipeline.condition.errors import MeaningError
+from pipeline.condition.operand import Check, Kind, converted
+from pipeline.condition.syntax import Value
+from pipeline.profile.rules import AggregateRules
+from pipeline.score.rules import ScoreRules
+from pipeline.score.scorer import Scores
+from pipeline.segment import person
+from pipeline.segment.aggregate import aggregate
+from pipeline.segment.facts import Facts, Standing
+from pipeline.segment.operand import ProfileOperand
+from pipeline.segment.score import ScoreOperand
+
+Path: TypeAlias = tuple[str, ...]
+
+
+class Vocabulary:
+    """Resolves names by the rules in force; the same name gives the same operand, so that it is read once."""
+
+    def __init__(
+        self,
+        aggregates: AggregateRules,
+        scores: ScoreRules,
+        *,
+        segments: Collection[str] = (),
+        identifier_types: Collection[str] = (),
+    ) -> None:
+        """``identifier_types``: those there are; empty: every type is taken for one."""
+        self.aggregates = {rule.name: rule for rule in aggregates.aggregates}
+        self.scores, self.scorer = scores, Scores(scores)
+        self.segments, self.identifier_types = frozenset(segments), frozenset(identifier_types)
+        self.standing: Callable[[Facts, str], Standing] = _nobody
+        """How somebody stands in a segment; set by who evaluates them."""
+        self._known: dict[tuple[Path, str | None], ProfileOperand] = {}
+
+    def resolve(self, path: Path, over: str | None) -> ProfileOperand:
+        """The operand of a name.
+
+        Raises:
+            MeaningError: there is no such name, or it does not go with the window.
+        """
+        found = self._known.get((path, over))
+        if found is None:
+            found = self._known[path, over] = self._resolved(path, over)
+        return found
+
+    def _resolved(self, path: Path, over: str | None) -> ProfileOperand:
+        root = ROOTS.get(path[0])
+        if root is not None:
+            return root(self, path, over)
+        rule = self.aggregates.get(path[0])
+        if rule is None:
+            message = f"there is no {path[0]}"
+            raise MeaningError(message, did_you_mean(path[0], {*self.aggregates, *ROOTS}))
+        return aggregate(rule, path[1:], over)
+
+
+class SegmentOperand:
+    """Whether somebody is in another segment."""
+
+    kind: Kind = "truth"
+    keys: frozenset[str] = frozenset()
+    """Those of the other segment, which is evaluated with this one."""
+
+    def __init__(self, vocabulary: Vocabulary, name: str) -> None:
+        self._vocabulary, self._name = vocabulary, name
+
+    def read(self, facts: Facts) -> bool:
+        """Evaluates the other segment, if that has not been done."""
+        return self._vocabulary.standing(facts, self._name)[0]
+
+    def convert(self, value: Value) -> bool:
+        """True or false."""
+        return bool(converted("truth", value))
+
+    def until(self, facts: Facts, _check: Check) -> int:
+        """As the other segment."""
+        return self._vocabulary.standing(facts, self._name)[1]
+
+
+def _nobody(_facts: Facts, _name: str) -> Standing:
+    return False, FOREVER
+
+
+def _score(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
+    name, known = ".".join(path[1:]), vocabulary.scorer.names()
+    if name not in known:
+        message = f"there is no score {name}" if name else "score needs the name of a score"
+        raise MeaningError(message, did_you_mean(name, known))
+    return ScoreOperand(name, vocabulary.scores.scores, vocabulary.scorer)
+
+
+def _segment(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
+    name = ".".join(path[1:])
+    if name not in vocabulary.segments:
+        message = f"there is no segment {name}" if name else "segment needs the name of a segment"
+        raise MeaningError(message, did_you_mean(name, vocabulary.segments))
+    return SegmentOperand(vocabulary, name)
+
+
+Factory: TypeAlias = Callable[[Vocabulary, Path, str | None], ProfileOperand]
+
+
+def windowless(make: Callable[[Vocabulary, Path], ProfileOperand]) -> Factory:
+    """A root whose names are not read over windows."""
+
+    def factory(vocabulary: Vocabulary, path: Path, over: str | None) -> ProfileOperand:
+        if over is not None:
+            name = ".".join(path)
+            message = f"{name} is not kept over windows"
+            raise MeaningError(message, f"write {name} without over {over}")
+        return make(vocabulary, path)
+
+    return factory
+
+
+ROOTS: Final[dict[str, Factory]] = {
+    "consent": windowless(lambda _vocabulary, path: person.consent(path)),
+    "first_touch": windowless(lambda _vocabulary, path: person.touch(path)),
+    "identifier": windowless(lambda vocabulary, path: person.identifier(path, vocabulary.identifier_types)),
+    "last_touch": windowless(lambda _vocabulary, path: person.touch(path)),
+    "score": windowless(_score),
+    "segment": windowless(_segment),
+    "traits": windowless(lambda _vocabulary, path: person.trait(path)),
+}
