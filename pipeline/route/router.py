@@ -7,8 +7,8 @@
 4. Routes in their order: the first whose condition holds and that has somebody available.
 5. The catch-all team; where that has nobody either, the lead has no owner and says why.
 
-A customer's own representative takes them whatever their capacity; that and absence keep everybody else out of the
-round. Every lead somebody gets counts towards their capacity.
+A customer's own representative takes them whatever their capacity; for everything else absence and a capacity that is
+reached leave somebody out. Every lead somebody gets counts towards their capacity.
 """
 
 from collections.abc import Collection, Sequence
