@@ -7,16 +7,17 @@
 5. ``pipeline.profile.logic``: PROFILE: touches into ledgers, ledgers to their owners, a profile as the fold of them.
 6. ``pipeline.score.scorer``: points that fade, under caps, with contributions that sum to the score.
 7. ``pipeline.trigger.watch``: crossings that fire once, and the action that tells the CRM.
-8. ``pipeline.state.partition``: the rows of one stage and partition, and the changelog they are restored from.
+8. ``pipeline.route.router``: ROUTE: which representative gets it, and why, decided once for all leads of a tenant.
 9. ``pipeline.stream.unit_of_work``: offsets, records and changelog in one Kafka transaction; the rows after it.
 10. ``connectors.crm.runner``: actions to where leads are worked on, each with effect once.
 
-``event``, ``identity``, ``condition``, ``profile``, ``score``, ``segment`` and ``trigger`` are the core: pure, and each
-reads only those before it.
+``event``, ``identity``, ``condition``, ``profile``, ``score``, ``segment``, ``trigger`` and ``route`` are the core:
+pure, and each reads only those before it.
 ``stream`` and ``state`` are the shell around them. Beside the path:
 
 * ``pipeline.condition``: the language that rules ask in; ``pipeline.segment``: who is in which segment, and until when.
 * ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
+* ``pipeline.state``: the rows of one stage and partition, and the changelog they are restored from.
 * ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
 * ``pipeline.serve``: profiles as people and programs read them.
 * ``pipeline.model``: what customers will do, learnt offline from exported profiles.

@@ -29,12 +29,14 @@ CHANGES = Topic("identity.changes.v1", "profile id", "identity-change")
 TOUCHES = Topic("profile.touches.v1", "profile id", "msgpack")
 UPDATES = Topic("profile.updates.v1", "profile id", "profile-update", "compact")
 SEGMENTS = Topic("segment.changes.v1", "profile id", "segment-change")
+LEADS = Topic("crm.leads.v1", "tenant", "msgpack")
 ACTIONS = Topic("crm.actions.v1", "profile id", "crm-action")
 CHANGELOGS = {
     stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact")
-    for stage in ("intake", "stitch", "profile")
+    for stage in ("intake", "stitch", "profile", "route")
 }
 
 ALL: tuple[Topic, ...] = (
-    *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, ACTIONS, *CHANGELOGS.values(),
+    *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, LEADS, ACTIONS,
+    *CHANGELOGS.values(),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from pipeline.cli import (
     leads,
     model,
     profile,
+    routing,
     rules,
     segment,
     simulate,
@@ -36,6 +37,7 @@ app.add_typer(kafka.app, name="kafka")
 app.add_typer(leads.app, name="leads")
 app.add_typer(model.app, name="model")
 app.add_typer(profile.app, name="profile")
+app.add_typer(routing.app, name="routing")
 app.add_typer(rules.app, name="rules")
 app.add_typer(segment.app, name="segment")
 app.add_typer(sink.app, name="sink")

@@ -119,6 +119,7 @@ def _summary(rules: Rules) -> str:
         "score rule": len(rules.scores.scores),
         "segment": len(rules.segments.segments),
         "trigger": len(rules.triggers.triggers),
+        "representative": len(rules.routing.reps),
     }
     return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
 

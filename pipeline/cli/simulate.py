@@ -132,7 +132,7 @@ def simulate(
     as_of: Annotated[str, typer.Option(help="Instant profiles are read at: latest, now, or ISO 8601.")] = "latest",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
-    """Run events through intake, stitch and profile exactly as the workers would, and write what would come out.
+    """Run events through all stages exactly as the workers would, and write what would come out.
 
     Writes profiles, identity-changes, segment-changes, crm-actions, dlq and rejects as NDJSON files.
     """

@@ -52,7 +52,7 @@ Examples:
 
 
 def worker(
-    stages: Annotated[str, typer.Option(help="Stages to run. Default: STITCHLINE_STAGES, or all three.")] = "",
+    stages: Annotated[str, typer.Option(help="Stages to run. Default: STITCHLINE_STAGES, or all.")] = "",
     worker_id: Annotated[str, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")] = "",
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of /metrics, /livez, /readyz; 0: none.")] = 0,
     supervised: Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")] = False,

@@ -34,7 +34,7 @@ def equip(base: Settings, **chosen: Any) -> tuple[Settings, dict[str, str]]:
     How to reach Kafka and which rules are in force is as in ``base``; what would spoil the show is fixed.
     """
     fixed = {
-        "schema_registry_url": "", "clock": "wall", "stages": "intake,stitch,profile", "http_port": 0,
+        "schema_registry_url": "", "clock": "wall", "stages": "intake,stitch,profile,route", "http_port": 0,
         "partitions": PARTITIONS, "log_level": "info", "commit_interval_ms": 150,
     }  # fmt: skip
     wanted = fixed | chosen

@@ -110,6 +110,13 @@ TIMER_DELAY_SECONDS = Histogram(
     "stitchline_timer_delay_seconds", "Time from the due time of a tick's first timer to the tick.", (), SLOW_SECONDS
 )
 
+# Routing
+LEADS_ROUTED = Counter(
+    "stitchline_leads_routed_total",
+    "CRM actions by what decided the owner: existing_owner, account_owner, route (with its name), catch_all, nobody…",
+    ("reason", "route"),
+)
+
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     found for found in list(globals().values()) if isinstance(found, Definition)
 )

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pipeline.profile.rules import AggregateRules
+from pipeline.route.check import objections
+from pipeline.route.rules import RoutingRules
 from pipeline.rules.duration import format_duration
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
@@ -18,7 +20,7 @@ from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import SegmentError, segment_errors
 
 Found = Mapping[str, dict[str, Any]]
-Objection: TypeAlias = tuple[Path, str, str] | tuple[Path, str, str, int]
+Objection: TypeAlias = tuple[Path, str, str] | tuple[Path, str, str, int | None]
 """Where, what is wrong, what to write instead; and which character of the text there is meant, if one is."""
 
 
@@ -116,6 +118,10 @@ def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator
             yield ("triggers", index, "score"), message, did_you_mean(score, scores)
 
 
+def _routing(found: Found) -> Iterator[Objection]:
+    yield from objections(msgspec.convert(found["routing.yaml"], RoutingRules))
+
+
 _CHECKS = {
     "intake.yaml": _intake,
     "identifiers.yaml": _identifiers,
@@ -123,4 +129,5 @@ _CHECKS = {
     "scores.yaml": _scores,
     "segments.yaml": _segments,
     "triggers.yaml": _triggers,
+    "routing.yaml": _routing,
 }

@@ -8,6 +8,7 @@ from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
+from pipeline.route.rules import RoutingRules
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.trigger.rules import TriggerRules
@@ -82,5 +83,6 @@ FILES: Final = (
     RulesFile("scores.yaml", ScoreRules, "Points for what customers do, and how they fade"),
     RulesFile("segments.yaml", SegmentRules, "Who belongs together, by what they did and what is known of them"),
     RulesFile("triggers.yaml", TriggerRules, "When a customer is worth telling the CRM about"),
+    RulesFile("routing.yaml", RoutingRules, "Which representative a lead goes to"),
 )
 """In the order of the walk, which is the order in which problems are shown."""

@@ -23,5 +23,10 @@ CONDITION_EXAMPLES: Final = (
     'traits.plan = "gold" and (score.engagement >= 50 or not segment.dormant)',
     'traits.country in ["DE", "AT"] and traits.phone is known',
 )
+ROUTE_EXAMPLES: Final = (
+    'traits.country in ["DE", "AT"] and score >= 80',
+    'channel = "ads" and campaign = "autumn" and contact.phone is known',
+)
+"""A route asks of a lead."""
 
 LIFETIME: Final = "lifetime"

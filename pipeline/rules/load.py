@@ -18,6 +18,7 @@ from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
+from pipeline.route.rules import RoutingRules
 from pipeline.rules.crosscheck import cross_check, segment_mistakes
 from pipeline.rules.document import read_document
 from pipeline.rules.files import FILES, RulesFile
@@ -121,6 +122,7 @@ def _rules(found: dict[str, dict[str, Any]]) -> Rules:
         scores=msgspec.convert(found["scores.yaml"], ScoreRules),
         segments=msgspec.convert(found["segments.yaml"], SegmentRules),
         triggers=msgspec.convert(found["triggers.yaml"], TriggerRules),
+        routing=msgspec.convert(found["routing.yaml"], RoutingRules),
     )
 
 

@@ -6,6 +6,7 @@ from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.rules import IdentityRules
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
+from pipeline.route.rules import RoutingRules
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.trigger.rules import TriggerRules
@@ -24,3 +25,4 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     scores: ScoreRules
     segments: SegmentRules
     triggers: TriggerRules
+    routing: RoutingRules

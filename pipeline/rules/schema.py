@@ -20,8 +20,8 @@ from pipeline.rules.duration import (
     format_duration,
 )
 from pipeline.rules.files import FILES, RulesFile
-from pipeline.rules.known import CHOICES, CONDITION_EXAMPLES, CONDITIONS, LIFETIME, PATTERNS, SPANS
-from pipeline.rules.words import LIMITS_FIELD, LISTS, choices, is_duration, written_name
+from pipeline.rules.known import CHOICES, CONDITION_EXAMPLES, CONDITIONS, LIFETIME, PATTERNS, ROUTE_EXAMPLES, SPANS
+from pipeline.rules.words import CAPACITY_FIELD, LIMIT_FIELDS, LISTS, choices, is_duration, written_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SHIPPED: Final = Path(__file__).parent / "schema"
@@ -117,14 +117,15 @@ def _scalar(found: inspect.Type, struct: str, field: str) -> dict[str, Any]:
 def _text(found: inspect.StrType, struct: str, field: str) -> dict[str, Any]:
     if (struct, field) in CHOICES:
         return {"enum": list(CHOICES[struct, field])}
-    if field == LIMITS_FIELD:
-        return {"pattern": LIMIT_PATTERN, "examples": list(LIMIT_EXAMPLES)}
+    if field in LIMIT_FIELDS:
+        empty = "^$|" if field == CAPACITY_FIELD else ""
+        return {"pattern": empty + LIMIT_PATTERN, "examples": list(LIMIT_EXAMPLES)}
     if field in SPANS:
         return {"pattern": f"^({LIFETIME})?$|{DURATION_PATTERN}", "examples": list(DURATION_EXAMPLES)}
     if field in PATTERNS:
         return {"format": "regex"}
     if field in CONDITIONS:
-        return {"minLength": 1, "examples": list(CONDITION_EXAMPLES)}
+        return {"minLength": 1, "examples": list(ROUTE_EXAMPLES if struct == "Route" else CONDITION_EXAMPLES)}
     limits = {"pattern": found.pattern, "minLength": found.min_length, "maxLength": found.max_length}
     return {key: limit for key, limit in limits.items() if limit is not None}
 

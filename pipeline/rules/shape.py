@@ -95,7 +95,7 @@ class Shape:
     def _struct(self, node: Node, expected: inspect.StructType, path: Path) -> Any:
         if not isinstance(node.value, dict):
             return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value")
-        fields = {written_name(each.name): each for each in expected.fields}
+        fields = {written_name(each.encode_name): each for each in expected.fields}
         before = len(self.problems)
         data: dict[str, Any] = {}
         for key, entry in node.value.items():
@@ -130,7 +130,7 @@ class Shape:
         """The written field that an objection names first, else the struct itself."""
         at = {}
         for field in expected.fields:
-            word = re.search(rf"\b{written_name(field.name)}\b", text)
+            word = re.search(rf"\b{written_name(field.encode_name)}\b", text)
             if word and (*path, field.name) in self.places:
                 at[word.start()] = field.name
         return (*path, at[min(at)]) if at else path

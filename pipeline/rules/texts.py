@@ -11,7 +11,7 @@ from pipeline.condition.grammar import parse
 from pipeline.rules.duration import compact_span, format_limit, parse_limit
 from pipeline.rules.known import CHOICES, CONDITIONS, LIFETIME, PATTERNS, SPANS
 from pipeline.rules.problem import did_you_mean
-from pipeline.rules.words import LIMITS_FIELD
+from pipeline.rules.words import CAPACITY_FIELD, LIMITS_FIELD
 
 
 class WrongTextError(ValueError):
@@ -62,6 +62,10 @@ def _limit(text: str) -> str:
     return format_limit(*parse_limit(text))
 
 
+def _capacity(text: str) -> str:
+    return _limit(text) if text else text
+
+
 def _span(text: str) -> str:
     return text if text in {"", LIFETIME} else compact_span(text)
 
@@ -82,6 +86,7 @@ def _condition(text: str) -> str:
 
 _FORMS: Final[dict[str, Callable[[str], str]]] = {
     LIMITS_FIELD: _limit,
+    CAPACITY_FIELD: _capacity,
     **dict.fromkeys(SPANS, _span),
     **dict.fromkeys(PATTERNS, _pattern),
     **dict.fromkeys(CONDITIONS, _condition),

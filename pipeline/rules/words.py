@@ -11,6 +11,10 @@ from pipeline.rules.duration import DURATION_EXAMPLES, LIMIT_EXAMPLES
 DURATION_SUFFIX: Final = "_ms"
 """Fields that end so are written without it, as durations: ``half_life: 7 d``."""
 LIMITS_FIELD: Final = "limits"
+CAPACITY_FIELD: Final = "capacity"
+"""May also be empty, which means none."""
+LIMIT_FIELDS: Final = frozenset({LIMITS_FIELD, CAPACITY_FIELD})
+"""Fields of texts such as ``5 per 7 d``."""
 LISTS: Final = (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)
 
 _KIND_WORDS: Final = {
@@ -83,7 +87,7 @@ def describe(expected: inspect.Type, field: str = "") -> str:
         return "one of " + ", ".join(map(str, choices(expected)))
     if isinstance(expected, LISTS):
         return "a list"
-    if field == LIMITS_FIELD:
+    if field in LIMIT_FIELDS:
         return f"a limit ({', '.join(LIMIT_EXAMPLES)})"
     kinds = wanted(expected, field)
     return " or ".join(
@@ -94,7 +98,7 @@ def describe(expected: inspect.Type, field: str = "") -> str:
 def quoting(node: Node, expected: inspect.Type, field: str) -> str:
     """Advice where quotes are missing or too many: YAML tells texts and other values apart by them alone."""
     kinds = wanted(expected, field)
-    if field == LIMITS_FIELD and kind(node.value) == "whole":
+    if field in LIMIT_FIELDS and kind(node.value) == "whole":
         return f"write {node.raw} ever or {node.raw} per 7 d"
     if node.raw and "text" in kinds and kind(node.value) not in {"list", "names"}:
         return f'write "{node.raw}" in quotes'

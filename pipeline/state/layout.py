@@ -30,3 +30,13 @@ ALIASES = "aliases"
 """STITCH: ``tenant/profile id`` of every profile ever merged away to its founding identifier."""
 COUNTERS = "counters"
 """STITCH: ``tenant/`` to the tenant's last sequence number."""
+
+OWNERS = "owners"
+"""ROUTE: ``tenant/identifier`` (strong ones; ``tenant/profile id`` of a profile without) to whom the customer was
+given."""
+LEAD_OWNERS = "lead_owners"
+"""ROUTE: ``tenant/action id`` to the representative who got that lead."""
+TEAMS = "teams"
+"""ROUTE: ``tenant/team`` to what has been shared out in it, by who was there."""
+LOADS = "loads"
+"""ROUTE: ``tenant/representative`` to when they got their newest leads, for those with a capacity."""

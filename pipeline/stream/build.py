@@ -15,17 +15,18 @@ from pipeline.stream.registry import schema_ids
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE
+from pipeline.stream.stages.route import ROUTE
 from pipeline.stream.stages.stitch import STITCH
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Worker
 
-STAGES: Mapping[str, StageSpec] = {spec.name: spec for spec in (INTAKE, STITCH, PROFILE)}
+STAGES: Mapping[str, StageSpec] = {spec.name: spec for spec in (INTAKE, STITCH, PROFILE, ROUTE)}
 
 log = logger(__name__)
 
 
 class UnknownStageError(ValueError):
-    """Operator action: STITCHLINE_STAGES takes a comma-separated list of intake, stitch and profile."""
+    """Operator action: STITCHLINE_STAGES takes a comma-separated list of intake, stitch, profile and route."""
 
 
 def stage_specs(settings: Settings) -> tuple[StageSpec, ...]:

@@ -1,4 +1,4 @@
-"""The three stages over a log in memory, in one process: the same code, codecs and rules as on Kafka.
+"""The stages over a log in memory, in one process: the same code, codecs and rules as on Kafka.
 
 It is how a marketer tries rules on real data before deploying them, and the oracle of the end-to-end tests.
 """
@@ -21,12 +21,13 @@ from pipeline.stream.registry import FileIds
 from pipeline.stream.stages.base import Context, Stage
 from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE, ProfileStage
+from pipeline.stream.stages.route import ROUTE
 from pipeline.stream.stages.stitch import STITCH
 from pipeline.testing.log import MemoryLog, MemoryRecord
 from pipeline.testing.store import MemoryStore
 from pipeline.topics import EVENTS, Topic
 
-PASSES = (STITCH, INTAKE, PROFILE)
+PASSES = (STITCH, INTAKE, PROFILE, ROUTE)
 NO_BREAKER = LossBreaker(share=1.0, window=1 << 62)
 
 

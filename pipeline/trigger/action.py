@@ -9,6 +9,7 @@ from pipeline.profile.ports import Score
 from pipeline.profile.publish import consent_text
 from pipeline.profile.row import ProfileRow
 from pipeline.score.scorer import Scores
+from pipeline.trigger.messages import FACTS, facts_of
 from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRule
 
 LEAD: Final = "lead"
@@ -37,7 +38,7 @@ def action_of(profile_id: str, row: ProfileRow, rule: Trigger, story: Story, as_
     """What every action of a trigger tells: contact, score with contributions, timeline, consent, what happened.
 
     Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in, who
-    should call is for routing.
+    should call (``owner``, ``owner_reason``) for ROUTE, which is given some facts about the customer to decide by.
     """
     ledgers = row.ledgers()
     scores = {score.name: score for score in story.scores.read(ledgers, as_of_ms)}
@@ -75,6 +76,7 @@ def action_of(profile_id: str, row: ProfileRow, rule: Trigger, story: Story, as_
         ],
         "owner": "",
         "owner_reason": "",
+        FACTS: facts_of(ledgers),
     }
 
 

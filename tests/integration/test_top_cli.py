@@ -112,7 +112,7 @@ def test_one_picture_of_top_holds_all_there_is(settings, writer):
     assert picture["complete"]
     assert picture["counts"] == {"customers": 1, "merges": 1, "leads": 1, "duplicates": 0, "quarantined": 2}
     assert [(lead["name"], lead["score"]) for lead in picture["hottest"]] == [("Ada Berg1", 93.0)]
-    assert [stage["stage"] for stage in picture["stages"]] == ["intake", "stitch", "profile"]
+    assert [stage["stage"] for stage in picture["stages"]] == ["intake", "stitch", "profile", "route"]
     assert "Ada Berg1" in said(settings, "top", "--once", "--interval", "0.2")
 
 
@@ -128,7 +128,8 @@ def test_top_goes_on_until_it_is_ended(settings):
 
 def test_lag_counts_records_that_wait_and_not_the_markers_of_transactions(settings, writer):
     writer.commit(b"1", b"2", b"3", topic=TOUCHES)
-    assert lags(settings) == {"intake": 0, "stitch": 0, "profile": 4}, "three records and a marker: not worth a look"
+    waiting = {"intake": 0, "stitch": 0, "profile": 4, "route": 0}
+    assert lags(settings) == waiting, "three records and a marker: not worth a look"
 
     writer.took(TOUCHES, 3)
     assert lags(settings)["profile"] == 0

@@ -15,7 +15,8 @@ from tests.support.records import committed, send
 pytestmark = pytest.mark.kafka
 
 PARTITIONS, CUSTOMERS, EVENTS_EACH = 4, 200, 3
-STAGES = ("intake", "profile", "stitch")
+STAGES = ("intake", "profile", "route", "stitch")
+HELD = len(STAGES) * PARTITIONS
 CLEAN_EXIT_S = 10.0
 SESSION_MS = 30_000
 """Long, so that whoever waits for a member that left without a word waits too long for these tests."""
@@ -68,7 +69,7 @@ def test_a_worker_says_when_it_is_ready_and_what_it_does(settings, fleet):
     assert fleet.metric("a", "stitchline_records_produced_total", topic="profile.touches.v1") == CUSTOMERS * EVENTS_EACH
     assert fleet.metric("a", "stitchline_state_writes_total", table="profiles") >= CUSTOMERS
     assert fleet.metric("a", "stitchline_delay_seconds_count", stage="profile") > 0
-    fleet.until("partitions are shown", lambda: fleet.metric("a", "stitchline_assigned_partitions") == 3 * PARTITIONS)
+    fleet.until("partitions are shown", lambda: fleet.metric("a", "stitchline_assigned_partitions") == HELD)
     fleet.until("rows are shown", lambda: fleet.metric("a", "stitchline_cached_rows", table="profiles") == CUSTOMERS)
     assert fleet.metric("a", "stitchline_restoring_partitions") == 0
     assert fleet.metric("a", "stitchline_ready") == 1
@@ -85,7 +86,7 @@ def test_sigterm_ends_a_worker_at_once_and_leaves_the_group_to_the_other(setting
     fleet.until_ready("b")
     fleet.until_ready("a")
     held = "stitchline_assigned_partitions"
-    half = 3 * PARTITIONS // 2
+    half = HELD // 2
     fleet.until("partitions are shared", lambda: [fleet.metric(worker, held) for worker in "ab"] == [half, half])
     expected = give(settings, "c")
     began = time.monotonic()

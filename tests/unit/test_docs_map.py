@@ -11,7 +11,7 @@ import pipeline
 MAP = pipeline.__doc__ or ""
 STEPS = re.findall(r"^(\d+)\. ``([\w.]+)``: \S", MAP, re.MULTILINE)
 BESIDE = re.findall(r"``(pipeline\.[\w.]+)``: \S", MAP.partition("Beside the path")[2])
-CORE = ["event", "identity", "profile", "score", "trigger"]
+CORE = ["event", "identity", "profile", "score", "trigger", "route"]
 
 
 def test_the_path_of_an_event_has_ten_numbered_steps() -> None:

@@ -20,7 +20,7 @@ def test_names_say_what_they_measure_and_are_unique() -> None:
 def test_no_label_can_carry_a_customer() -> None:
     allowed = {
         "worker", "stages", "version", "stage", "topic", "partition", "result", "reason", "kind", "cause", "table",
-        "outcome", "type", "what", "segment", "change", "trigger",
+        "outcome", "type", "what", "segment", "change", "trigger", "route",
     }  # fmt: skip
     assert {label for each in m.DEFINITIONS for label in each.labels} <= allowed
 

@@ -1,1 +1,1 @@
-"""The three stages: decode a batch, call the core, emit its effects. One file each."""
+"""The stages: decode a batch, call the core, emit its effects. One file each."""

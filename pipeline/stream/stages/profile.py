@@ -1,6 +1,7 @@
-"""PROFILE: touches, moves and carried ledgers in; profile updates, segment changes and CRM actions out."""
+"""PROFILE: touches, moves and carried ledgers in; profile updates, segment changes and leads for ROUTE out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,8 @@ from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
 from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
-from pipeline.topics import ACTIONS, SEGMENTS, TOUCHES, UPDATES
+from pipeline.topics import LEADS, SEGMENTS, TOUCHES, UPDATES
+from pipeline.trigger.messages import lead_of
 
 NAME = "profile"
 MOST_TIMERS = 2_000
@@ -100,9 +102,9 @@ class ProfileStage:
         self._context.metrics.add(m.FORWARDED, carried, "ledger")
         self._context.metrics.add(m.FORWARDED, len(forwards) - carried, "touch")
 
-    def _act(self, actions: Sequence[dict[str, object]]) -> None:
+    def _act(self, actions: Sequence[dict[str, Any]]) -> None:
         for action in actions:
-            self._emit(ACTIONS, str(action["profile_id"]), self._context.codecs.action(action))
+            self._emit(LEADS, str(action["tenant"]), self._encode(lead_of(action)))
             self._context.metrics.add(m.ACTIONS, 1, str(action["trigger"]))
 
     def _count(self, effects: ProfileEffects) -> None:

@@ -1,0 +1,132 @@
+"""``stitchline routing try``: to whom a lead would go, and why, before the rules are deployed.
+
+Exit codes: 0 told, also when nobody gets it; 1 the rules refused; 2 the command line is wrong.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.explained import explained
+from pipeline.route.router import Routed, Router
+from pipeline.route.state import RouteTables
+from pipeline.rules.load import load_rules
+from pipeline.rules.model import Rules
+from pipeline.rules.problem import RulesError
+from pipeline.serve.as_of import NotAMomentError, as_of_ms
+from pipeline.serve.profiles import LATEST
+from pipeline.settings import Settings
+from pipeline.stream.build import wall_clock_ms
+from pipeline.testing.table import MemoryTable
+from pipeline.trigger.action import LEAD
+from pipeline.trigger.messages import Lead
+
+MOST_LEADS: Final = 100_000
+EXAMPLES = """\b
+Exit codes: 0 told, also when nobody gets it; 1 the rules refused; 2 wrong command line.
+\b
+Examples:
+  stitchline routing try --traits '{"country": "DE"}'
+  stitchline routing try --traits '{"country": "DE"}' --at 2026-12-25 --rules my-rules
+  stitchline routing try --score 90 --count 100 --json | jq .shares
+"""
+
+app = typer.Typer(no_args_is_help=True, help="Try out which representative leads go to.")
+
+
+@app.callback()
+def _routing() -> None:
+    """Try out which representative leads go to."""
+
+
+@app.command("try", epilog=EXAMPLES)
+def try_out(  # noqa: PLR0917 - the command's options
+    traits: Annotated[str, typer.Option(metavar="JSON", help="Traits of the customer.")] = "{}",
+    contact: Annotated[str, typer.Option(metavar="JSON", help="Contact fields of the customer.")] = "{}",
+    identifier: Annotated[
+        list[str] | None, typer.Option(metavar="TYPE:VALUE", help="An identifier; may be given more than once.")
+    ] = None,
+    score: Annotated[float, typer.Option(help="The score.")] = 100.0,
+    trigger: Annotated[str, typer.Option(help="The trigger that fires. Default: the first of triggers.yaml.")] = "",
+    channel: Annotated[str, typer.Option(help="Channel of the last touch.")] = "",
+    campaign: Annotated[str, typer.Option(help="Campaign of the last touch.")] = "",
+    at: Annotated[str, typer.Option(help="When it fires: now, or ISO 8601.")] = "now",
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=MOST_LEADS, help="So many such leads.")] = 1,
+    rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Route made-up leads as if they were the first ever, and explain the decision. Nothing is read or changed.
+
+    With --count each lead is another customer's, unless an --identifier makes them one customer's.
+    """
+    with explained((RulesError,)):
+        in_force = load_rules(rules or Settings().rules_dir)
+    stated, moment_ms = _object(traits, "--traits", Any), _moment_ms(at)
+    action: dict[str, Any] = {
+        "kind": LEAD,
+        "trigger": trigger or next((rule.name for rule in in_force.triggers.triggers), ""),
+        "episode": 1,
+        "timestamp_ms": moment_ms,
+        "score": score,
+        "contact": _object(contact, "--contact", str),
+        "identifiers": sorted(identifier or []),
+    }
+    numbered = [{**action, "action_id": f"{n}", "profile_id": f"{n}"} for n in range(count)]
+    leads = [Lead("default", each, stated, channel, campaign) for each in numbered]
+    routed = _router(in_force).on_leads(leads, moment_ms)
+    shares = Counter(each.action["owner"] for each in routed)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode({**_told(routed[-1]), "shares": shares}), indent=2))
+    else:
+        _show(routed[-1], shares)
+
+
+def _router(rules: Rules) -> Router:
+    strong = [kind.name for kind in rules.identity.types if kind.strong]
+    return Router(rules.routing, strong, RouteTables(MemoryTable(), MemoryTable(), MemoryTable(), MemoryTable()))
+
+
+def _told(routed: Routed) -> dict[str, str]:
+    action = routed.action
+    return {
+        "owner": action["owner"], "owner_reason": action["owner_reason"], "decided_by": routed.step,
+        "route": routed.route,
+    }  # fmt: skip
+
+
+def _show(last: Routed, shares: Counter[str]) -> None:
+    console = Console(highlight=False, markup=False)
+    told = _told(last)
+    console.print(f"owner: {told['owner'] or 'nobody'}")
+    console.print(f"why:   {told['owner_reason']}", soft_wrap=True)
+    if shares.total() > 1:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("of all")
+        table.add_column("leads", justify="right")
+        for name, leads in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])):
+            table.add_row(name or "nobody", f"{leads:,}")
+        console.print(table)
+
+
+def _object(text: str, option: str, values: Any) -> dict[str, Any]:
+    try:
+        return dict(msgspec.json.decode(text, type=dict[str, values]))
+    except msgspec.DecodeError as error:
+        message = f'{error}; write a JSON object, as in {{"country": "DE"}}'
+        raise typer.BadParameter(message, param_hint=option) from error
+
+
+def _moment_ms(text: str) -> int:
+    try:
+        found = as_of_ms(text, wall_clock_ms())
+    except NotAMomentError as error:
+        raise typer.BadParameter(str(error), param_hint="--at") from error
+    if found == LATEST:
+        message = "nothing is stored here to be the latest; write now, or a date like 2026-03-01"
+        raise typer.BadParameter(message, param_hint="--at")
+    return found

@@ -1,0 +1,64 @@
+"""Who is there: absences and capacities of representatives, and which teams they are in."""
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.event.ports import Table
+from pipeline.identity.limits import Limit, parse_limit
+from pipeline.route.rules import RoutingRules
+from pipeline.route.state import Load
+
+
+class Roster:
+    """Answers for a moment; capacities are counted in ``loads`` by the moments of the leads themselves."""
+
+    def __init__(self, rules: RoutingRules, loads: Table[Load]) -> None:
+        self.weights = {rep.name: rep.weight for rep in rules.reps}
+        self.teams: dict[str, Sequence[str]] = {team.name: team.reps for team in rules.teams}
+        self._loads = loads
+        self._capacities: dict[str, Limit] = {rep.name: parse_limit(rep.capacity) for rep in rules.reps if rep.capacity}
+        self._absences = {
+            rep.name: sorted((*absence.span_ms(), absence.last) for absence in rep.absent) for rep in rules.reps
+        }
+
+    def __contains__(self, name: object) -> bool:
+        """Whether somebody of that name is a representative."""
+        return name in self.weights
+
+    def teams_of(self, rep: str) -> list[str]:
+        """The teams somebody is in, in the order of the file."""
+        return [name for name, members in self.teams.items() if rep in members]
+
+    def absent_until(self, rep: str, at_ms: int) -> str:
+        """The last day of an absence, as written, of several that follow one another the last one's; "" if there."""
+        until = ""
+        for begins_ms, ends_ms, last in self._absences[rep]:
+            if begins_ms <= at_ms < ends_ms:
+                at_ms, until = ends_ms, last
+        return until
+
+    def hindrance(self, rep: str, at_ms: int) -> str:
+        """Why somebody cannot take one lead more at a moment, as a clause; "" if they can."""
+        until = self.absent_until(rep, at_ms)
+        if until:
+            return f"{rep} is absent until {until}"
+        limit = self._capacities.get(rep)
+        if limit is not None and limit.broken_by(sorted([*self._times(rep), at_ms])):
+            return f"{rep} has reached the capacity of {limit.text}"
+        return ""
+
+    def available(self, members: Sequence[str], at_ms: int) -> tuple[Mapping[str, int], list[str]]:
+        """The weights of those who can take a lead, and the hindrances of the others."""
+        found = {name: self.hindrance(name, at_ms) for name in members}
+        weights = {name: self.weights[name] for name, hindrance in found.items() if not hindrance}
+        return weights, [hindrance for hindrance in found.values() if hindrance]
+
+    def count(self, rep: str, at_ms: int) -> None:
+        """Somebody got a lead."""
+        limit = self._capacities.get(rep)
+        if limit is not None:
+            newest = sorted([*self._times(rep), at_ms])[-limit.count :]
+            self._loads.put(rep, Load(times_ms=newest))
+
+    def _times(self, rep: str) -> list[int]:
+        row = self._loads.get(rep)
+        return row.times_ms if row else []

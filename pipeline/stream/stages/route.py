@@ -1,0 +1,73 @@
+"""ROUTE: leads of PROFILE in; CRM actions with an owner and the reason out."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+import msgspec
+
+from pipeline.obs import metrics as m
+from pipeline.route.router import Routed, Router
+from pipeline.route.state import GivenLead, Load, Owner, RouteTables, TeamRow
+from pipeline.state import layout
+from pipeline.state.partition import PartitionState
+from pipeline.state.prefixed import PrefixedTable
+from pipeline.state.store import PartitionStore
+from pipeline.state.view import msgpack_view
+from pipeline.stream.record import Record
+from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.topics import ACTIONS, LEADS
+from pipeline.trigger.messages import Lead
+
+NAME = "route"
+
+
+class RouteStage:
+    """The leads of one partition through a :class:`~pipeline.route.router.Router` per tenant."""
+
+    def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
+        rows = context.settings.cached_rows
+        self._owners = msgpack_view(layout.OWNERS, store, Owner, rows)
+        self._leads = msgpack_view(layout.LEAD_OWNERS, store, GivenLead, rows)
+        self._teams = msgpack_view(layout.TEAMS, store, TeamRow, rows)
+        self._loads = msgpack_view(layout.LOADS, store, Load, rows)
+        self.state = PartitionState(store, [self._owners, self._leads, self._teams, self._loads])
+        self._context, self._emit = context, context.emit
+        self._strong = [kind.name for kind in context.rules.identity.types if kind.strong]
+        self._routers: dict[str, Router] = {}
+        self._decode = msgspec.msgpack.Decoder(Lead).decode
+
+    def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
+        """Take leads in log order, which is the order of every decision of a tenant."""
+        now_ms = self._context.clock()
+        leads = [self._decode(value) for record in batch if (value := record.value()) is not None]
+        for tenant, run in groupby(leads, key=lambda lead: lead.tenant):
+            self._perform(self._router(tenant).on_leads(list(run), now_ms))
+
+    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - as every stage
+        """Nothing here falls due."""
+        return 0
+
+    def before_commit(self) -> None:
+        """Nothing is coalesced."""
+
+    def _router(self, tenant: str) -> Router:
+        found = self._routers.get(tenant)
+        if found is None:
+            tables = RouteTables(
+                PrefixedTable(self._owners, tenant),
+                PrefixedTable(self._leads, tenant),
+                PrefixedTable(self._teams, tenant),
+                PrefixedTable(self._loads, tenant),
+            )
+            found = self._routers[tenant] = Router(self._context.rules.routing, self._strong, tables)
+        return found
+
+    def _perform(self, routed: Sequence[Routed]) -> None:
+        for action, _, _ in routed:
+            self._emit(ACTIONS, str(action["profile_id"]), self._context.codecs.action(action))
+        for (step, route), count in Counter((each.step, each.route) for each in routed).items():
+            self._context.metrics.add(m.LEADS_ROUTED, count, step, route)
+
+
+ROUTE = StageSpec(NAME, (LEADS,), (layout.OWNERS, layout.LEAD_OWNERS, layout.TEAMS, layout.LOADS), RouteStage)

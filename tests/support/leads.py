@@ -1,0 +1,69 @@
+"""Leads as PROFILE sends them, and a router over tables in memory."""
+
+from typing import Any
+
+from pipeline.event.instant import parse_instant
+from pipeline.route.router import Routed, Router
+from pipeline.route.rules import RoutingRules
+from pipeline.route.state import RouteTables
+from pipeline.testing.table import MemoryTable
+from pipeline.trigger.messages import Lead
+
+STRONG = ("user_id", "email")
+DAY = "2026-11-22"
+
+
+def moment(text: str = DAY) -> int:
+    """The milliseconds of an ISO date or date and time."""
+    found = parse_instant(text)
+    assert found is not None
+    return found
+
+
+def lead(
+    number: int,
+    *identifiers: str,
+    at_ms: int = 0,
+    traits: dict[str, Any] | None = None,
+    tenant: str = "default",
+    channel: str = "",
+    campaign: str = "",
+    **changed: Any,
+) -> Lead:
+    """A lead of a customer of its own, unless identifiers or the profile id say otherwise."""
+    action = {
+        "action_id": f"lead-{number}", "tenant": tenant, "profile_id": f"profile-{number}", "trigger": "hot_lead",
+        "episode": 1, "kind": "lead", "duplicate_of": "", "timestamp_ms": at_ms or moment(), "score": 72.5,
+        "threshold": 70.0, "contributions": [], "identifiers": list(identifiers or [f"user_id:{number}"]),
+        "contact": {}, "consent": "{}", "timeline": [], "owner": "", "owner_reason": "", **changed,
+    }  # fmt: skip
+    return Lead(tenant, action, traits or {}, channel, campaign)
+
+
+def no_rows() -> RouteTables:
+    """A tenant that has never had a lead."""
+    return RouteTables(MemoryTable(), MemoryTable(), MemoryTable(), MemoryTable())
+
+
+class Desk:
+    """A router that is asked one lead after the other."""
+
+    def __init__(self, rules: RoutingRules, tables: RouteTables | None = None) -> None:
+        self.tables = tables or no_rows()
+        self.router = Router(rules, STRONG, self.tables)
+        self.last: Routed
+
+    def give(self, asked: Lead) -> str:
+        """Who gets it."""
+        (self.last,) = self.router.on_leads([asked], 0)
+        return str(self.last.action["owner"])
+
+    @property
+    def reason(self) -> str:
+        """Why, of the last one."""
+        return str(self.last.action["owner_reason"])
+
+    @property
+    def decided_by(self) -> tuple[str, str]:
+        """The step, and the route if there was one."""
+        return self.last.step, self.last.route
