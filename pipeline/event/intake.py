@@ -83,9 +83,7 @@ class Intake:
         self._seen = seen
         self._partition_is_right = partition_is_right
 
-    def on_event(
-        self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False
-    ) -> Result:
+    def on_event(self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False) -> Result:
         """Take one event that was read under ``key``; ``rekeyed`` if its headers say it was redirected before.
 
         1. validate: size, domains, clock; else DeadLetter.
