@@ -58,8 +58,11 @@ class Cells(msgspec.Struct, array_like=True, gc=False):
 
 @lru_cache(maxsize=1 << 13)
 def shared(bucket: int) -> int:
-    """The same number as one object for all rows: numbers of its own would cost a row 32 bytes a bucket, and reading
-    them a wait for memory each, which is what reading and encoding large rows mostly is."""
+    """The same number, as one object for all rows.
+
+    Numbers of its own would cost a row 32 bytes a bucket, and reading them a wait for memory each: that is what reading
+    and encoding a large row mostly is.
+    """
     return bucket
 
 

@@ -73,7 +73,7 @@ class IntakeStage:
         counts: dict[tuple[str, str], int] = {}
         for record in batch:
             result = self._result_of(record, channel, decoder, now_ms)
-            if type(result) is IntakeEffects:
+            if isinstance(result, IntakeEffects):
                 taken += 1
                 self._perform(result)
                 continue
