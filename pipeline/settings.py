@@ -38,7 +38,7 @@ class Settings(BaseSettings):
         "wall", description='"now": wall clock, or the newest event time (replays).'
     )
     commit_interval_ms: int = Field(150, ge=10, le=10_000, description="Time between two transactions.")
-    catch_up_interval_ms: int = Field(1000, ge=10, le=10_000, description="The same while the worker is behind.")
+    catch_up_interval_ms: int = Field(2000, ge=10, le=10_000, description="The same while the worker is behind.")
     timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Time between two looks at what has fallen due.")
     refresh_interval_ms: int = Field(
         86_400_000, ge=0, description="Profiles in whose windows anything is are published again this often; 0: never."
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         86_400_000, ge=0, description='With the clock "stream": how far behind the newest event timers are.'
     )
     batch_records: int = Field(4000, ge=1, description="Most records handed to an agent at once.")
-    commit_records: int = Field(20_000, ge=1, description="Consumed records that end a transaction early.")
+    commit_records: int = Field(50_000, ge=1, description="Consumed records that end a transaction early.")
     session_timeout_ms: int = Field(6000, ge=1000, description="Silence after which the group drops a worker.")
     cached_rows: int = Field(200_000, ge=100, description="Decoded rows kept per table and partition.")
     block_cache_bytes: int = Field(256 << 20, ge=1 << 20, description="RocksDB block cache, shared by all partitions.")

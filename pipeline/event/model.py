@@ -12,11 +12,12 @@ CHANNELS: tuple[Channel, ...] = ("web", "email", "app", "pos", "ads", "crm")
 TYPES: tuple[EventType, ...] = ("track", "identify", "alias", "page", "screen", "group")
 
 
-class Event(msgspec.Struct, kw_only=True, gc=False):
+class Event(msgspec.Struct, gc=False):
     """One thing that happened to one customer.
 
     ``name`` is the Segment spec's ``event`` ("" for events other than track). ``identifiers`` come as sent; after
-    normalisation they are unique and strongest first, so ``identifiers[0]`` is the anchor.
+    normalisation they are unique and strongest first, so ``identifiers[0]`` is the anchor. The hot reader passes the
+    fields by position, for half a microsecond less than by keyword; everybody else writes their names.
     """
 
     tenant: str

@@ -1,6 +1,7 @@
 """One event brought into canonical form: identifiers, page URL with campaign and clicks, money."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from pipeline.event.identifier import Identifier, identifier
@@ -14,6 +15,7 @@ from pipeline.event.rules import IdentifierType, IntakeRules
 
 CLICK_ID: Final = "click_id"
 MINOR: Final = "_minor"
+_SHAPES_REMEMBERED: Final = 1 << 10
 NOT_IDENTIFIERS: Final = "not_identifiers"
 """Context entry that keeps what was sent as an identifier and is none: the text as sent, and why."""
 
@@ -27,7 +29,7 @@ class EventNormaliser:
         self._resolve = Recogniser(types, normalisers).resolve
         self._read_url = PageUrls(rules.click_id_parameters).read
         self._amounts = tuple(text for name in rules.amount_fields for text in (name + MINOR, name))
-        self._amount_names = frozenset(self._amounts)
+        self._amounts_in: Callable[[tuple[str, ...]], tuple[str, ...]] = lru_cache(_SHAPES_REMEMBERED)(self._amounts_of)
         self._currency_field = rules.currency_field
         self._default_currency = rules.default_currency
 
@@ -52,9 +54,20 @@ class EventNormaliser:
         if not accepted:
             return DeadLetter(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
         # 3. money
-        if event.properties and not self._amount_names.isdisjoint(event.properties):
-            return self._read_money(event)
+        properties = event.properties
+        if properties:
+            amounts = self._amounts_in(tuple(properties))
+            if amounts:
+                return self._read_money(event, amounts)
         return None
+
+    def _amounts_of(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The amount fields among the names of an event's properties, the first to count first.
+
+        Remembered by the names, for the properties of one kind of event nearly always have the same.
+        """
+        there = frozenset(names)
+        return tuple(amount for amount in self._amounts if amount in there)
 
     def _read_page(self, event: Event, page: Any) -> None:
         url = page.get("url") if isinstance(page, dict) else None
@@ -70,7 +83,7 @@ class EventNormaliser:
         if read.click_ids:
             event.identifiers = [*event.identifiers, *(identifier(CLICK_ID, c) for c in read.click_ids)]
 
-    def _read_money(self, event: Event) -> DeadLetter | None:
+    def _read_money(self, event: Event, amounts: tuple[str, ...]) -> DeadLetter | None:
         """Set amount and currency from the first property that holds a number."""
         properties = event.properties
         currency = properties.get(self._currency_field) or self._default_currency
@@ -78,7 +91,7 @@ class EventNormaliser:
         if decimals is None:
             currency = currency.strip().upper() if isinstance(currency, str) else ""
             decimals = exponent(currency)
-        amount = self._amount(properties, 2 if decimals is None else decimals)
+        amount = _first_number(properties, amounts, 2 if decimals is None else decimals)
         if amount is None:
             return None
         if decimals is None:
@@ -90,14 +103,14 @@ class EventNormaliser:
         event.amount_minor, event.currency = amount, currency
         return None
 
-    def _amount(self, properties: dict[str, Any], decimals: int) -> int | None:
-        for name in self._amounts:
-            if name in properties:
-                value = properties[name]
-                found = to_minor(value, decimals) if not name.endswith(MINOR) else _integer(value)
-                if found is not None:
-                    return found
-        return None
+
+def _first_number(properties: dict[str, Any], amounts: tuple[str, ...], decimals: int) -> int | None:
+    for name in amounts:
+        value = properties[name]
+        found = to_minor(value, decimals) if not name.endswith(MINOR) else _integer(value)
+        if found is not None:
+            return found
+    return None
 
 
 def _integer(value: object) -> int | None:

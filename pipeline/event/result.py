@@ -1,18 +1,8 @@
-"""How handling one event can end: the closed set that stages match on."""
-
-from typing import Generic, TypeAlias, TypeVar
+"""How an event that is not taken ends; together with what INTAKE does for one that is, the closed set of results."""
 
 from msgspec import Struct
 
 from pipeline.event.reason import Reason
-
-Effects = TypeVar("Effects")
-
-
-class Ok(Struct, Generic[Effects], frozen=True, gc=False):
-    """Taken; ``value`` says what is to be done about it."""
-
-    value: Effects
 
 
 class Drop(Struct, frozen=True, gc=False):
@@ -33,6 +23,3 @@ class Redirect(Struct, frozen=True, gc=False):
 
     reason: Reason
     key: str
-
-
-Result: TypeAlias = Ok[Effects] | Drop | DeadLetter | Redirect

@@ -8,6 +8,7 @@ for booking, a window is one bisection and one slice, and equal buckets encode t
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -56,13 +57,23 @@ class Cells(msgspec.Struct, array_like=True, gc=False):
     days: Series | None = None
 
 
+@lru_cache(maxsize=1 << 13)
+def shared(bucket: int) -> int:
+    """The same number, as one object for all rows.
+
+    Numbers of its own would cost a row 32 bytes a bucket, and reading them a wait for memory each: that is what reading
+    and encoding a large row mostly is.
+    """
+    return bucket
+
+
 def spread(cells: Cells, cell: Cell, add: Add, timestamp_ms: int, tiers: Sequence[Tier]) -> None:
     """Add a cell to its bucket in each of the tiers; the total is the caller's."""
     for field, width_ms, keep in tiers:
         bucket = timestamp_ms // width_ms
         series: Series | None = getattr(cells, field)
         if series is None:
-            setattr(cells, field, Series([bucket], [cell]))
+            setattr(cells, field, Series([shared(bucket)], [cell]))
         elif series.at[-1] == bucket:
             series.cells[-1] = add(series.cells[-1], cell)
         else:
@@ -76,7 +87,7 @@ def put(series: Series, bucket: int, keep: int, cell: Cell, add: Add) -> None:
     if bucket == newest:
         cells[-1] = add(cells[-1], cell)
     elif bucket > newest:
-        at.append(bucket)
+        at.append(shared(bucket))
         cells.append(cell)
         if at[0] < bucket - keep:
             _prune(series, bucket - keep)
@@ -85,7 +96,7 @@ def put(series: Series, bucket: int, keep: int, cell: Cell, add: Add) -> None:
         if at[place] == bucket:
             cells[place] = add(cells[place], cell)
         else:
-            at.insert(place, bucket)
+            at.insert(place, shared(bucket))
             cells.insert(place, cell)
 
 

@@ -63,6 +63,8 @@ def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
 
 def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
     """Every identifier seen, sorted."""
+    if len(ledgers) == 1:
+        return sorted(ledgers[0].identifiers)
     return sorted(set().union(*[ledger.identifiers for ledger in ledgers]))
 
 

@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from pipeline.profile.buckets import Series, merge_series, put
+from pipeline.profile.buckets import Series, merge_series, put, shared
 from pipeline.profile.duration import DAY_MS, HOUR_MS
 
 Grain: TypeAlias = Literal["hours", "days", "total"]
@@ -30,13 +30,13 @@ def count(found: Occurrences, grain: Grain, timestamp_ms: int) -> None:
     if grain == "hours":
         bucket = timestamp_ms // HOUR_MS
         if found.hours is None:
-            found.hours = Series([bucket], [1])
+            found.hours = Series([shared(bucket)], [1])
         else:
             put(found.hours, bucket, KEEP["hours"], 1, add)
     elif grain == "days":
         bucket = timestamp_ms // DAY_MS
         if found.days is None:
-            found.days = Series([bucket], [1])
+            found.days = Series([shared(bucket)], [1])
         else:
             put(found.days, bucket, KEEP["days"], 1, add)
 

@@ -1,10 +1,11 @@
 """All state of one stage and partition: its store, the views over it, and its changelog's record format."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Protocol
 
 from pipeline.state.seen import expand
-from pipeline.state.store import Change, PartitionStore
+from pipeline.state.store import Change, PartitionStore, Row
 
 
 class View(Protocol):
@@ -63,10 +64,9 @@ class PartitionState:
         self.store.close()
 
 
-def expanded(changes: Iterable[Change], store: PartitionStore) -> Iterator[Change]:
+def expanded(changes: Iterable[Change], store: PartitionStore) -> Iterator[Row]:
     """Changelog records as rows in RocksDB."""
-    for change in changes:
-        yield from expand(change, store)
+    return chain.from_iterable(expand(change, store) for change in changes)
 
 
 def changelog_key(change: Change) -> bytes:

@@ -5,12 +5,12 @@ within the window of the first lies in the same generation or in the nearer neig
 the answer does not depend on arrival order or on a clock, and costs two look-ups at most.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Protocol
 
 from pipeline.state import layout
-from pipeline.state.store import Change, PartitionStore
+from pipeline.state.store import Change, PartitionStore, Row
 
 DIGEST_BYTES = 8
 GENERATION_BYTES = 4
@@ -95,20 +95,21 @@ class SeenView:
         self._added, self._pending = {}, set()
 
 
-def expand(change: Change, store: PartitionStore) -> Iterator[Change]:
+def expand(change: Change, store: PartitionStore) -> Iterable[Row]:
     """The rows in RocksDB that one changelog record stands for: a block of digests becomes a row each.
 
     The block itself is kept, so that its digests can be deleted with it.
     """
     if change.family != layout.SEEN_BLOCKS:
-        yield change
-        return
+        return (change,)
     generation = change.key[:GENERATION_BYTES]
     digests = change.value if change.value is not None else store.get(layout.SEEN_BLOCKS, change.key) or b""
-    for at in range(0, len(digests), DIGEST_BYTES):
-        row = generation + digests[at : at + DIGEST_BYTES]
-        yield Change(layout.SEEN, row, None if change.value is None else b"")
-    yield change
+    family, value = layout.SEEN, None if change.value is None else b""
+    rows: list[Row] = [
+        (family, generation + digests[at : at + DIGEST_BYTES], value) for at in range(0, len(digests), DIGEST_BYTES)
+    ]
+    rows.append(change)
+    return rows
 
 
 def _generations_in(store: PartitionStore) -> set[int]:

@@ -1,45 +1,56 @@
-"""Avro records to bytes by functions composed once from the schema: about 0.6 of the time fastavro takes on outputs.
+"""Avro records to bytes by code that is made once from the schema: a third of the time fastavro takes on outputs.
 
-fastavro looks at the schema again for every value it writes. Here each field's function is chosen once, the bytes of
-numbers are remembered, and the keys of maps, which are names from the rules files, are encoded once.
+fastavro looks at the schema again for every value it writes, and functions composed from the schema still cost a call
+for every field. So the schema is turned into the expression an engineer would write by hand, one join over the bytes
+of all fields, and compiled. The source for a record of a name and two visits reads::
+
+    def write(record):
+        return join((
+            longs[len(text := record['name'].encode())], text,
+            visits(record['visits']),
+        ))
+
+The bytes of numbers are remembered, and so are the keys of maps, which are names from the rules files.
 """
 
 from collections.abc import Callable
 from operator import itemgetter
 from struct import Struct
 from struct import error as StructError  # noqa: N812  struct spells it small
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-Append: TypeAlias = Callable[[bytes], None]
-Write: TypeAlias = Callable[[Any, Append], None]
-"""Appends the encoding of a value. A record raises ValueError with the field that does not fit."""
+Write: TypeAlias = Callable[[Any], bytes]
+"""A value's encoding. A record raises ValueError with the field that does not fit."""
 
 _END = b"\x00"
 _MOST_KEYS = 4096
 _MOST_LONGS = 65_536
-_double = Struct("<d").pack
+_FAULTS: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError, StructError)
+"""What the compiled expression raises where a value does not fit."""
 
 
-def write_for(schema: Any, named: dict[str, Write] | None = None) -> Write:
-    """The function that writes values of a parsed schema of records, arrays, maps, strings, longs and doubles.
+def write_for(schema: Any) -> Write:
+    """The function that writes records of a parsed schema of records, arrays, maps, strings, longs and doubles.
+
+    Fields that are missing take their defaults.
 
     Raises:
         ValueError: another type, or a record within itself.
     """
-    known = {} if named is None else named
-    kind = schema["type"] if isinstance(schema, dict) else schema
-    if kind == "record":
-        write = known[schema["name"]] = _record(schema["fields"], known)
-        return write
-    if kind == "array":
-        return _array(write_for(schema["items"], known))
-    if kind == "map":
-        return _map(write_for(schema["values"], known))
-    plain: dict[str, Write] = {"string": _string, "long": _long, "double": _float, **known}
-    if not isinstance(kind, str) or kind not in plain:
-        message = f"there is no writer for the Avro type {kind!r} here"
-        raise ValueError(message)
-    return plain[kind]
+    named: dict[str, Any] = {}
+    whole = _Source(named).compiled(schema)
+    parts: dict[str, Write] = {}
+
+    def write(record: dict[str, Any]) -> bytes:
+        try:
+            return whole(record)
+        except _FAULTS:  # a field is left out or wrong, which is rare: field by field, to take its default or name it
+            if not parts:
+                for field in schema["fields"]:
+                    parts[field["name"]] = _Source(named).compiled({"type": "record", "name": "", "fields": [field]})
+            return b"".join([_field_alone(field, record, parts[field["name"]], named) for field in schema["fields"]])
+
+    return write
 
 
 def long_bytes(number: int) -> bytes:
@@ -87,73 +98,102 @@ class _Keys(dict[str, bytes]):
 
 
 _LONGS = _Longs()
-_long_of = _LONGS.__getitem__
 
 
-def _long(value: int, append: Append) -> None:
-    append(_LONGS[value])
+class _Source:
+    """The source of one record's writer, and what it refers to."""
+
+    def __init__(self, named: dict[str, Any]) -> None:
+        """``named`` collects the records seen so far, by name."""
+        self._named = named
+        self._known: dict[str, Any] = {
+            "longs": _LONGS, "long_of": _LONGS.__getitem__, "double": Struct("<d").pack, "join": b"".join, "end": _END,
+        }  # fmt: skip
+        self._functions: list[str] = []
+
+    def compiled(self, schema: Any) -> Write:
+        """The function that writes a value of the schema. ValueError as :func:`write_for`."""
+        chunks = ", ".join(self._chunks(schema, "record"))
+        source = "\n".join([*self._functions, f"def write(record):\n    return join(({chunks},))"])
+        exec(source, self._known)  # noqa: S102  of field names that Avro holds to letters, digits and underscores
+        write: Write = self._known["write"]
+        return write
+
+    def _chunks(self, schema: Any, value: str) -> list[str]:
+        """Expressions that give the bytes of a value, one after the other; ``value`` is evaluated once, first."""
+        kind = schema["type"] if isinstance(schema, dict) else schema
+        if kind == "string":
+            return [f"longs[len(text := {value}.encode())]", "text"]
+        if kind == "long":
+            return [f"longs[{value}]"]
+        if kind == "double":
+            return [f"double({value})"]
+        if kind == "array":
+            return [f"{self._block(schema['items'], 'item in value')}({value})"]
+        if kind == "map":
+            key = f"{self._refer(_Keys())}[key]"
+            return [f"{self._block(schema['values'], 'key, item in value.items()', key)}({value})"]
+        if kind == "record":
+            found = self._record(schema["fields"], value)
+            self._named[schema["name"]] = schema
+            return found
+        if not isinstance(kind, str) or kind not in self._named:
+            message = f"there is no writer for the Avro type {kind!r} here"
+            raise ValueError(message)
+        return self._record(self._named[kind]["fields"], value)
+
+    def _record(self, fields: list[dict[str, Any]], value: str) -> list[str]:
+        names = [field["name"] for field in fields]
+        if len(fields) > 1 and all(field["type"] == "long" for field in fields):
+            return [f"*map(long_of, {self._refer(itemgetter(*names))}({value}))"]
+        local = self._refer(None)
+        chunks: list[str] = []
+        for at, field in enumerate(fields):
+            record = f"({local} := {value})" if at == 0 else local
+            chunks += self._chunks(field["type"], f"{record}[{field['name']!r}]")
+        return chunks
+
+    def _block(self, schema: Any, each: str, *first: str) -> str:
+        """The name of a function that writes an array's items or a map's entries, as one block."""
+        chunks = ", ".join([*first, *self._chunks(schema, "item")])
+        name = self._refer(None)
+        self._functions.append(
+            f"def {name}(value):\n"
+            f"    if not value:\n        return end\n"
+            f"    chunks = [longs[len(value)]]\n"
+            f"    for {each}:\n        chunks += ({chunks},)\n"
+            f"    chunks.append(end)\n    return join(chunks)"
+        )
+        return name
+
+    def _refer(self, thing: object) -> str:
+        """A new name of the source, and what it stands for there."""
+        name = f"name{len(self._known)}"
+        self._known[name] = thing
+        return name
 
 
-def _float(value: float, append: Append) -> None:
-    append(_double(value))
+def _field_alone(field: dict[str, Any], record: dict[str, Any], write: Write, named: dict[str, Any]) -> bytes:
+    """One field's bytes, or a ValueError that names it."""
+    name = field["name"]
+    try:
+        return write({name: _completed(field["type"], record.get(name, field.get("default")), named)})
+    except _FAULTS as error:
+        message = f"{name} is missing or does not fit: {error}"
+        raise ValueError(message) from error
 
 
-def _string(value: str, append: Append) -> None:
-    encoded = value.encode()
-    append(_LONGS[len(encoded)] + encoded)
-
-
-def _record(fields: list[dict[str, Any]], named: dict[str, Write]) -> Write:
-    if len(fields) > 1 and all(field["type"] == "long" for field in fields):
-        return _counts({field["name"]: field.get("default") for field in fields})
-    plan = [(field["name"], field.get("default"), write_for(field["type"], named)) for field in fields]
-
-    def write(value: dict[str, Any], append: Append) -> None:
-        get, name = value.get, ""
-        try:
-            for name, default, write_field in plan:
-                write_field(get(name, default), append)
-        except (AttributeError, TypeError, ValueError, OverflowError, StructError) as error:
-            message = f"{name} is missing or does not fit: {error}"
-            raise ValueError(message) from error
-
-    return write
-
-
-def _counts(defaults: dict[str, Any]) -> Write:
-    """A record of longs alone."""
-    columns = itemgetter(*defaults)
-
-    def write(value: dict[str, int], append: Append) -> None:
-        try:
-            numbers = columns(value)
-        except KeyError:
-            numbers = columns(defaults | value)
-        append(b"".join(map(_long_of, numbers)))
-
-    return write
-
-
-def _array(write_item: Write) -> Write:
-    def write(value: list[Any], append: Append) -> None:
-        if value:
-            append(_LONGS[len(value)])
-            for item in value:
-                write_item(item, append)
-        append(_END)
-
-    return write
-
-
-def _map(write_value: Write) -> Write:
-    keys = _Keys()
-
-    def write(value: dict[str, Any], append: Append) -> None:
-        if value:
-            append(_LONGS[len(value)])
-            for key, item in value.items():
-                append(keys[key])
-                write_value(item, append)
-        append(_END)
-
-    return write
+def _completed(schema: Any, value: Any, named: dict[str, Any]) -> Any:
+    """The value with the defaults of all records in it filled in."""
+    schema = named.get(schema, schema) if isinstance(schema, str) else schema
+    kind = schema["type"] if isinstance(schema, dict) else schema
+    if kind == "record":
+        return {
+            field["name"]: _completed(field["type"], value.get(field["name"], field.get("default")), named)
+            for field in schema["fields"]
+        }
+    if kind == "array" and value:
+        return [_completed(schema["items"], item, named) for item in value]
+    if kind == "map" and value:
+        return {key: _completed(schema["values"], item, named) for key, item in value.items()}
+    return value

@@ -6,14 +6,26 @@ a time before 1970-07 or after 2039, another version's columns, anything broken)
 right: a property test holds the two against each other on good and on damaged bytes.
 """
 
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
+from msgspec import MsgspecError
+from msgspec.json import Decoder as JsonDecoder
+
+from pipeline.event.avro import from_avro
+from pipeline.event.identifier import Identifier
+from pipeline.event.model import Event
 from pipeline.stream.wire import HEAD_BYTES, Decoder, Writer
 from schemas import text_of_own_id
 
 COLUMNS = (
     "tenant", "source", "message_id", "type", "event", "timestamp_ms", "identifiers", "properties", "context", "traits",
 )  # fmt: skip
+
+Columns: TypeAlias = tuple[str, str, str, str, str, int, list[Identifier], bytes, bytes, bytes]
+"""The ten columns; the JSON objects as they came."""
+
+_EMPTY = b"{}"
+_bag = JsonDecoder(dict[str, Any]).decode
 
 _BEYOND = 1 << 48
 """No record is this long: a length that means "not here" leads past the end, and so to fastavro."""
@@ -41,15 +53,52 @@ class EventDecoder(Decoder):
     def __call__(self, data: bytes | None) -> dict[str, Any]:
         """As :class:`Decoder`."""
         try:
-            plan = self._plans.get(data[:HEAD_BYTES])  # type: ignore[index]  # None is a TypeError, caught below
-            if plan is not None and plan[1] is None:
-                return _columns(data)  # type: ignore[arg-type]
-        except (IndexError, TypeError, ValueError):
+            if self._reads_by_hand(data):
+                record: dict[str, Any] = dict(zip(COLUMNS, _columns(data), strict=True))
+                for bag in COLUMNS[-3:]:
+                    record[bag] = record[bag].decode()
+                return record
+        except (IndexError, ValueError):
             pass
         return super().__call__(data)
 
+    def event(self, channel: str, data: bytes | None) -> Event:
+        """The event, at once: no record is made on the way, and a JSON object is read from where it stands.
 
-def _columns(data: bytes) -> dict[str, Any]:  # noqa: PLR0915  unrolled on purpose
+        Raises:
+            Undecodable: as :class:`Decoder`.
+            pipeline.event.errors.InvalidEventError: as :func:`~pipeline.event.avro.from_avro`.
+            pipeline.stream.registry.RegistryError: as :class:`Decoder`.
+        """
+        try:
+            if self._reads_by_hand(data):
+                (
+                    tenant, source, message_id, kind, name, timestamp_ms, identifiers, properties, context, traits,
+                ) = _columns(data)  # fmt: skip
+                return Event(
+                    tenant,
+                    source,
+                    message_id,
+                    channel,
+                    kind,
+                    name,
+                    timestamp_ms,
+                    identifiers,
+                    {} if properties == _EMPTY else _bag(properties),
+                    {} if context == _EMPTY else _bag(context),
+                    {} if traits == _EMPTY else _bag(traits),
+                )
+        except (IndexError, ValueError, MsgspecError, RecursionError):
+            pass  # read once more, by those who can say what is wrong
+        return from_avro(channel, super().__call__(data))
+
+    def _reads_by_hand(self, data: bytes | None) -> TypeGuard[bytes]:
+        """Whether the columns are this version's, by the record's header."""
+        plan = self._plans.get(data[:HEAD_BYTES]) if data is not None else None
+        return plan is not None and plan[1] is None
+
+
+def _columns(data: bytes) -> Columns:  # noqa: PLR0915  unrolled on purpose
     """The record after its header. IndexError or ValueError if it is not of the usual look; never a wrong record."""
     # Each column begins at p and ends before q, where the next one's length is. Unrolled: a loop costs a fifth more.
     q = 6 + _SHORT[data[5]]
@@ -84,19 +133,16 @@ def _columns(data: bytes) -> dict[str, Any]:  # noqa: PLR0915  unrolled on purpo
     length = data[q]
     p = q + 1 if length < 0x80 else q + 2
     q = p + (_SHORT[length] if length < 0x80 else _LOW[length] + _HIGH[data[q + 1]])
-    properties = data[p:q].decode()
+    properties = data[p:q]
     length = data[q]
     p = q + 1 if length < 0x80 else q + 2
     q = p + (_SHORT[length] if length < 0x80 else _LOW[length] + _HIGH[data[q + 1]])
-    context = data[p:q].decode()
+    context = data[p:q]
     length = data[q]
     p = q + 1 if length < 0x80 else q + 2
     q = p + (_SHORT[length] if length < 0x80 else _LOW[length] + _HIGH[data[q + 1]])
-    traits = data[p:q].decode()
+    traits = data[p:q]
     if q != len(data):
         raise ValueError
-    return {
-        "tenant": tenant, "source": source, "message_id": message_id, "type": kind, "event": event,
-        "timestamp_ms": time >> 1 ^ -(time & 1), "identifiers": identifiers,
-        "properties": properties, "context": context, "traits": traits,
-    }  # fmt: skip
+    time = time >> 1 ^ -(time & 1)
+    return tenant, source, message_id, kind, event, time, identifiers, properties, context, traits

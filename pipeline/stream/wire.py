@@ -47,9 +47,7 @@ class Encoder:
         Raises:
             ValueError: the record does not fit the schema; the message names the field.
         """
-        chunks = [self._head]
-        self._write(record, chunks.append)
-        return b"".join(chunks)
+        return self._head + self._write(record)
 
 
 class Decoder:

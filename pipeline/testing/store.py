@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from pipeline.state.store import Change
+from pipeline.state.store import Row
 
 
 class MemoryStore:
@@ -29,7 +29,7 @@ class MemoryStore:
     def position(self) -> int:
         return self._position
 
-    def apply(self, changes: Iterable[Change], position: int) -> None:
+    def apply(self, changes: Iterable[Row], position: int) -> None:
         for family, key, value in changes:
             if value is None:
                 self.families[family].pop(key, None)

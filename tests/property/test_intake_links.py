@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.event.identifier import key_of
-from pipeline.event.intake import Intake
+from pipeline.event.intake import Intake, IntakeEffects
 from pipeline.event.model import Event
-from pipeline.event.result import Drop, Ok
+from pipeline.event.result import Drop
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.messages import Assignment
 from pipeline.testing.table import MemorySeenIds, MemoryTable
@@ -46,7 +46,7 @@ def event(number, sighting):
 
 def take(logic, number, sighting):
     result = logic.on_event(event(number, sighting), key=key_of("t", sighting[0]), now_ms=100)
-    assert isinstance(result, (Ok, Drop))
+    assert isinstance(result, (IntakeEffects, Drop))
     return result
 
 
@@ -117,7 +117,7 @@ def test_stitch_hears_all_that_matters_whenever_it_answers(history, cap, data):
     seq = 0
     contested = defaultdict(list)
     for number, sighting in enumerate(history):
-        heard.fold(take(logic, number, sighting).value.links)
+        heard.fold(take(logic, number, sighting).links)
         if data.draw(st.booleans()):
             seq += 1
             anchor = data.draw(st.sampled_from(ANCHORS))

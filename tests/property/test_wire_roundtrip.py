@@ -1,12 +1,15 @@
 """Every record of every schema comes back; the hand-read events are what fastavro reads, damaged or not."""
 
 import io
+import json
 
 import fastavro
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
+from pipeline.event.avro import from_avro
+from pipeline.event.errors import InvalidEventError
 from pipeline.stream.event_columns import EventDecoder
 from pipeline.stream.wire import Decoder, Encoder, Undecodable
 
@@ -39,6 +42,10 @@ def values(node, named):
     return {"string": STRINGS, "long": LONGS, "double": st.floats(allow_nan=False)}[node]
 
 
+BAGS = st.dictionaries(
+    st.text(max_size=4), st.none() | st.integers() | st.text(max_size=9) | st.lists(st.booleans()), max_size=4
+).map(lambda bag: json.dumps(bag, ensure_ascii=False))
+"""JSON objects, some with numbers beyond 64 bits and some whose text no UTF-8 can hold once it is damaged."""
 VALUES = {name: values(schemas.load(name), {}) for name in schemas.names()}
 
 
@@ -51,6 +58,13 @@ def outcome(decode, data):
         return decode(data)
     except Undecodable:
         return "undecodable"
+
+
+def event_or_fault(read, data):
+    try:
+        return read(data)
+    except (Undecodable, InvalidEventError) as fault:
+        return f"{type(fault).__name__}: {fault}"
 
 
 # As for all but the first record of a worker's life, the writer's schema is known before any example is read.
@@ -101,6 +115,23 @@ def test_damaged_events_are_to_the_hand_what_they_are_to_fastavro(case, data):
     end = data.draw(st.integers(start, min(len(good), start + 3)), label="end")
     damaged = good[:start] + data.draw(st.binary(max_size=4), label="instead") + good[end:]
     assert outcome(BY_HAND[name], damaged) == outcome(DECODERS[name], damaged)
+
+
+@UNHURRIED
+@given(
+    records(EVENTS),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("properties", "context", "traits"), BAGS)),
+    st.data(),
+)
+def test_an_event_read_at_once_is_the_event_of_the_record_fastavro_reads_damaged_or_not(case, bags, data):
+    name, record = case
+    good = ENCODERS[name](record | bags)
+    start = data.draw(st.integers(5, len(good)), label="start")
+    end = data.draw(st.integers(start, min(len(good), start + 2)), label="end")
+    damaged = good[:start] + data.draw(st.binary(max_size=3), label="instead") + good[end:]
+    for each in (good, damaged):
+        by_fastavro = event_or_fault(lambda value: from_avro("web", DECODERS[name](value)), each)
+        assert event_or_fault(lambda value: BY_HAND[name].event("web", value), each) == by_fastavro
 
 
 @UNHURRIED

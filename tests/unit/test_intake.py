@@ -2,10 +2,10 @@ import msgspec
 import pytest
 
 from pipeline.event.anchor import ROW_VERSION, AnchorRow
-from pipeline.event.intake import Intake, digest_of
+from pipeline.event.intake import Intake, IntakeEffects, digest_of
 from pipeline.event.model import Event
 from pipeline.event.reason import Reason
-from pipeline.event.result import DeadLetter, Drop, Ok, Redirect
+from pipeline.event.result import DeadLetter, Drop, Redirect
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.identity.messages import Assignment
 from pipeline.stream.normalisers import normalisers
@@ -57,23 +57,23 @@ def partition():
 def test_an_accepted_event_comes_out_normalised_with_its_new_links(partition):
     taken = event()
     result = partition.take(taken)
-    assert isinstance(result, Ok)
-    assert result.value.event is taken
+    assert isinstance(result, IntakeEffects)
+    assert result.event is taken
     assert taken.identifiers == ["user_id:u1", "anonymous_id:a1"]
-    assert result.value.profile_id is None
-    assert [(link.anchor, link.other) for link in result.value.links] == [("user_id:u1", "anonymous_id:a1")]
+    assert result.profile_id is None
+    assert [(link.anchor, link.other) for link in result.links] == [("user_id:u1", "anonymous_id:a1")]
 
 
 def test_a_known_link_is_not_passed_again(partition):
     partition.take(event())
-    assert partition.take(event(message_id="m2")).value.links == []
+    assert partition.take(event(message_id="m2")).links == []
 
 
 def test_the_same_message_id_of_the_same_source_and_tenant_is_dropped(partition):
     partition.take(event())
     assert partition.take(event(name="Sent again")) == Drop(Reason.DUPLICATE)
-    assert isinstance(partition.take(event(source="other")), Ok)
-    assert isinstance(partition.take(event(tenant="u"), key="u/user_id:u1"), Ok)
+    assert isinstance(partition.take(event(source="other")), IntakeEffects)
+    assert isinstance(partition.take(event(tenant="u"), key="u/user_id:u1"), IntakeEffects)
 
 
 def test_an_invalid_event_is_quarantined_each_time(partition):
@@ -113,13 +113,13 @@ def test_the_partition_of_an_anchor_is_asked_for_only_at_first_sight(partition):
 
 def test_an_event_goes_to_the_profile_its_anchor_was_assigned_to(partition):
     partition.intake.on_assignment("t", "user_id:u1", Assignment("profile-1", 7))
-    assert partition.take(event()).value.profile_id == "profile-1"
+    assert partition.take(event()).profile_id == "profile-1"
 
 
 def test_the_assignment_with_the_highest_seq_wins(partition):
     for profile_id, seq in (("first", 0), ("third", 2), ("second", 1), ("third again", 2)):
         partition.intake.on_assignment("t", "user_id:u1", Assignment(profile_id, seq))
-    assert partition.take(event()).value.profile_id == "third"
+    assert partition.take(event()).profile_id == "third"
 
 
 def test_links_seen_before_they_became_contested_are_told_at_once(partition):
@@ -131,7 +131,7 @@ def test_links_seen_before_they_became_contested_are_told_at_once(partition):
         "anonymous_id:a1", NOW_MS, NOW_MS + 1, 2,
     )  # fmt: skip
     later = partition.take(event(message_id="m3", timestamp_ms=NOW_MS + 2))
-    assert [link.last_seen_ms for link in later.value.links] == [NOW_MS + 2]
+    assert [link.last_seen_ms for link in later.links] == [NOW_MS + 2]
 
 
 def test_the_row_does_not_share_the_assignments_list(partition):
@@ -147,7 +147,7 @@ def test_an_anchor_remembers_at_most_as_many_links_as_the_rules_say():
         at_ms = NOW_MS - 1000 + number
         others = ["user_id:u1", f"device_id:d{number}"]
         result = partition.take(event(message_id=f"m{number}", timestamp_ms=at_ms, identifiers=others))
-        assert len(result.value.links) == 1
+        assert len(result.links) == 1
         assert len(partition.anchors.rows[KEY].links) <= 10
 
 
@@ -167,4 +167,4 @@ def test_digests_tell_apart_what_only_joins_alike():
 
 def test_a_log_with_one_partition_needs_no_partition_check():
     intake = Intake(IntakeRules(), DEFAULT_TYPES, normalisers("US"), MemoryTable(), MemorySeenIds())
-    assert isinstance(intake.on_event(event(), key=KEY, now_ms=NOW_MS), Ok)
+    assert isinstance(intake.on_event(event(), key=KEY, now_ms=NOW_MS), IntakeEffects)

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.event.anchor import AnchorRow, SeenLink
-from pipeline.event.avro import from_avro
 from pipeline.event.errors import InvalidEventError
 from pipeline.event.identifier import split_key
-from pipeline.event.intake import Intake, IntakeEffects
+from pipeline.event.intake import Intake, IntakeEffects, Result
 from pipeline.event.reason import Reason
-from pipeline.event.result import DeadLetter, Drop, Ok, Redirect, Result
+from pipeline.event.result import DeadLetter, Drop, Redirect
 from pipeline.identity.evidence import logouts_of
 from pipeline.identity.messages import Assignment, Link
 from pipeline.identity.profile_id import profile_id
@@ -68,15 +67,15 @@ class IntakeStage:
         if topic == self._assignments:
             self._assigned(batch)
             return
-        channel, decode = self._context.codecs.events[topic]
+        channel, decoder = self._context.codecs.events[topic]
         now_ms = self._context.clock()
         taken = bad = 0
         counts: dict[tuple[str, str], int] = {}
         for record in batch:
-            result = self._result_of(record, channel, decode, now_ms)
-            if isinstance(result, Ok):
+            result = self._result_of(record, channel, decoder, now_ms)
+            if isinstance(result, IntakeEffects):
                 taken += 1
-                self._perform(result.value)
+                self._perform(result)
                 continue
             bad += self._set_aside(result, record, self._topics[topic], counts)
         self._count(taken, counts)
@@ -91,16 +90,15 @@ class IntakeStage:
     def before_commit(self) -> None:
         """Nothing is coalesced."""
 
-    def _result_of(self, record: Record, channel: str, decode: EventDecoder, now_ms: int) -> Result[IntakeEffects]:
+    def _result_of(self, record: Record, channel: str, decoder: EventDecoder, now_ms: int) -> Result:
         value = record.value()
         try:
-            event = from_avro(channel, decode(value))
             return self._intake.on_event(
-                event,
+                decoder.event(channel, value),
                 key=(record.key() or b"").decode(errors="replace"),
                 now_ms=now_ms,
                 size_bytes=len(value or b""),
-                rekeyed=_was_rekeyed(record),
+                rekeyed=record.headers() is not None and _was_rekeyed(record),
             )
         except Undecodable as error:
             return DeadLetter(Reason.UNDECODABLE, str(error))
