@@ -7,7 +7,7 @@ import msgspec
 from pipeline.event.identifier import Identifier
 
 ChangeKind: TypeAlias = Literal[
-    "merged", "split", "refused", "evicted", "quarantined", "released", "linked", "unlinked"
+    "merged", "split", "refused", "evicted", "quarantined", "released", "linked", "unlinked", "joined", "left"
 ]
 
 
@@ -75,13 +75,13 @@ class IdentityChange(msgspec.Struct, gc=False, omit_defaults=False):
     seq: int
     """Rises with every decision of the tenant; lines of one decision share it."""
     profile_id: str
-    """The profile that stands after the change: the survivor, the one split off, the one that keeps its members."""
+    """The profile that stands after the change: the survivor, the one that identifiers left, the household's member."""
     other_profile_id: str
-    """The other party: merged away (an alias from now on), split from, or refused. Empty where there is none."""
+    """The other party: merged away (an alias from now on), split off, refused, the household. Empty: there is none."""
     founder: Identifier
     """The founding identifier of ``profile_id``."""
     identifiers: list[Identifier]
-    """Those whose profile changed, or the two ends of the link that was refused."""
+    """Those whose profile changed, the two ends of the link that was refused, or the member and what it shares."""
     rule: str
     """The rule that decided, as text; empty where plain evidence did."""
     reason: str

@@ -31,7 +31,9 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     firebreak_window_ms: Annotated[int, Meta(ge=0)] = 0
     """Links this much older than the identifier's newest no longer count towards the firebreak. 0: all count."""
     household: bool = False
-    """It groups people (an account, an address): profiles that share it form a household; it never merges them."""
+    """It groups people (an account, an address): profiles that share it form a household; it never merges them.
+
+    Give it less strength than what names people: an event is booked under its strongest identifier."""
 
     def __post_init__(self) -> None:
         """Refuse limits that cannot be read."""

@@ -20,7 +20,6 @@ from pathlib import Path
 import confluent_kafka
 import msgspec
 
-from pipeline.identity.messages import Link
 from pipeline.local.broker import broker
 from pipeline.serve.client import patiently
 from pipeline.settings import Settings
@@ -98,9 +97,7 @@ def on_kafka(bootstrap: str, home: Path, values: list[bytes], tenant: str) -> tu
         "STITCHLINE_LOG_LEVEL": "warning",
     }
     core = str(min(os.sched_getaffinity(0)))
-    worker = subprocess.Popen(
-        ["taskset", "-c", core, sys.executable, "-m", "pipeline.cli", "worker"], env=environment
-    )
+    worker = subprocess.Popen(["taskset", "-c", core, sys.executable, "-m", "pipeline.cli", "worker"], env=environment)
     try:
         return timed(settings, len(values), place, ProcessUse(worker.pid))
     finally:

@@ -26,7 +26,6 @@ by_hand = ChangeEncoder(general)
 decode = Decoder("identity-change")
 
 
-
 @given(CHANGES)
 def test_every_line_is_byte_for_byte_that_of_the_schema(change):
     assert by_hand(change) == general(asdict(change))

@@ -21,6 +21,7 @@ def test_types_come_strongest_first_and_each_has_a_rank_of_its_own() -> None:
     names = [each.name for each in RULES.identifiers]
     assert names == [
         "user_id", "crm_contact_id", "loyalty_id", "email", "phone", "device_id", "anonymous_id", "click_id",
+        "account_id",
     ]  # fmt: skip
     ranks = [each.priority for each in RULES.identifiers]
     assert ranks == sorted(set(ranks))
