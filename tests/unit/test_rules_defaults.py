@@ -38,7 +38,8 @@ NOBODY = [
     "true", "false", "0", "-1", "00000", "0000-0000", "-", "--", "''", '""', '"null"', "'42'", "`x`", "(not set)",
     "[object Object]", "test", "TEST", "qwerty", "{{user_id}}", "${id}", "%%USER%%", "%user_id%", "*|EMAIL|*",
     "<null>", "\\N", "x" * 129, "…", "(empty)", "#N/A", "#REF!", "Infinity", "[REDACTED]", "Deleted",
-    "not_authenticated", "Not logged in", "distinct_id", "distinctId", "email", "id", "“42”", "«null»", '\\"42\\"', "%22null%22",
+    "not_authenticated", "Not logged in", "distinct_id", "distinctId", "email", "id", "“42”", "«null»", '\\"42\\"',
+    "%22null%22",
     "00000000-0000-4000-8000-000000000000", "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx", "[]", "{}",
 ]  # fmt: skip
 
