@@ -21,6 +21,8 @@ def apply(command: Command, book: Rulebook, forest: Forest, nodes: Table[Node]) 
         strong, weak = book.ends(command.a, command.b)
         node = forest.plant(weak)
         _decide_pair(command, node, strong)
+        if command.kind == "logout":
+            _log_out(command, node, book)
     else:
         weak, node = command.a, forest.plant(command.a)
         node.knot = _decide_one(command, node.knot or Knot())
@@ -42,6 +44,15 @@ def _decide_pair(command: Command, node: Node, strong: Identifier) -> None:
         edge = Edge(strong, FOREVER, NEVER, 0, "", "", held=UNJUDGED)
         node.edges += (edge,)
     edge.ended_ms = FOREVER if command.kind == "unlink" else max(edge.ended_ms, command.timestamp_ms)
+
+
+def _log_out(command: Command, node: Node, book: Rulebook) -> None:
+    """Nobody who was seen there before owns it any more: it would else go back to who was logged in before."""
+    node.knot = node.knot or Knot()
+    node.knot.left_ms = max(node.knot.left_ms, command.timestamp_ms)
+    for edge in node.edges:
+        if book.kind(edge.peer).strong:
+            edge.ended_ms = max(edge.ended_ms, command.timestamp_ms)
 
 
 def _decide_one(command: Command, knot: Knot) -> Knot:

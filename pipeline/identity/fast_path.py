@@ -59,6 +59,8 @@ class FastPath:
         known = edge is not None
         if edge is None:
             edge = first_sighting(strong, link)
+            if node.knot is not None and self._book.kind(strong).strong:
+                edge.ended_ms = node.knot.left_ms
             node.edges += (edge,)
         elif not widen(edge, link):
             return None

@@ -140,6 +140,7 @@ class Rebuilder:
                 contested=sorted(elsewhere | contested.get(ident, set())),
                 suppressed=before.suppressed,
                 trusted=before.trusted,
+                left_ms=before.left_ms,
                 closed=str(screened.closed.get(ident, "")),
             )
             if member.knot.closed:

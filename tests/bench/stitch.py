@@ -90,12 +90,8 @@ def compare(bootstrap: str, customers: int) -> Figures:
         worker = on_kafka(bootstrap, Path(home), values, links[0].tenant)
     on_a_core, part = 1e6 / worker.cpu_us, worker.cpu_us / 1e6 * alone
     say(f"  one worker process on Kafka, exactly once  {on_a_core:9,.0f}")
-    say(
-        f"  {worker.cpu_us:.1f} CPU us a link, {worker.librdkafka_us:.1f} of them in librdkafka's threads: {part:.1f} engines"
-    )
-    say(
-        f"  beside a load of {os.getloadavg()[0]:.1f}: {worker.links_per_second:,.0f} links/s, peak {worker.peak_mb:,.0f} MB"
-    )
+    say(f"  that is {worker.cpu_us:.1f} CPU us a link, {worker.librdkafka_us:.1f} in librdkafka; {part:.1f} engines")
+    say(f"  at a load of {os.getloadavg()[0]:.1f} {worker.links_per_second:,.0f} links/s; peak {worker.peak_mb:.0f} MB")
     return Figures(bare, alone, whole, worker)
 
 
