@@ -31,6 +31,7 @@ check: $(SETUP) ## lint, types, import contracts, sizes, schemas
 
 bench: $(SETUP) ## throughput as ratios against the pure core, in one run
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.stitch --customers 50000
 
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

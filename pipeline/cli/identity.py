@@ -14,7 +14,16 @@ import typer
 from rich.console import Console
 
 from pipeline.cli.connect import connected
-from pipeline.cli.identity_ask import ASK_EXAMPLES, GRAPH_EXAMPLES, SIMULATE_EXAMPLES, graph, simulate, why
+from pipeline.cli.identity_ask import (
+    ASK_EXAMPLES,
+    GRAPH_EXAMPLES,
+    HOUSEHOLD_EXAMPLES,
+    SIMULATE_EXAMPLES,
+    graph,
+    household,
+    simulate,
+    why,
+)
 from pipeline.cli.identity_errors import MISUSED, explained
 from pipeline.cli.identity_files import RESOLVE_EXAMPLES, resolve
 from pipeline.cli.identity_screen import print_changes
@@ -89,6 +98,7 @@ def release(
 
 app.command("why", epilog=ASK_EXAMPLES)(why)
 app.command("graph", epilog=GRAPH_EXAMPLES)(graph)
+app.command("household", epilog=HOUSEHOLD_EXAMPLES)(household)
 app.command("simulate", epilog=SIMULATE_EXAMPLES)(simulate)
 app.command("resolve", epilog=RESOLVE_EXAMPLES)(resolve)
 

@@ -1,4 +1,4 @@
-"""``stitchline identity why | graph | simulate``: questions to the stored links, answered under the rules in force."""
+"""``stitchline identity why | graph | household | simulate``: questions to the stored links, by the rules in force."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from rich.console import Console
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.identity_errors import MISUSED, UNKNOWN, explained
-from pipeline.cli.identity_screen import print_difference, print_why
+from pipeline.cli.identity_screen import print_difference, print_households, print_why
 from pipeline.event.identifier import Identifier
 from pipeline.identity.compare import Difference
 from pipeline.identity.explain import Why
@@ -20,6 +20,7 @@ from pipeline.identity.rulebook import Rulebook
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.serve.files import replacing
+from pipeline.serve.households import household_facts
 from pipeline.serve.identity import StoredIdentity, read_identity
 from pipeline.serve.links import link_facts
 from pipeline.serve.naming import Naming, is_profile_id
@@ -38,6 +39,13 @@ Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not an identifi
 Examples:
   stitchline identity graph email:ada@example.org --out ada.svg
   stitchline identity graph 1a5c0f0e-5a0b-5e0e-9b58-3f4b6b9f2c11 --out ada.graphml
+"""
+HOUSEHOLD_EXAMPLES = """\b
+Exit codes: 0 answered, also if they share nothing; 1 Kafka or the rules refused; 2 not an identifier; 4 unknown.
+\b
+Examples:
+  stitchline identity household account_id:A-77
+  stitchline identity household email:ada@example.org --json | jq '.households[].profile_ids'
 """
 SIMULATE_EXAMPLES = """\b
 Exit codes: 0 told, whatever would change; 1 Kafka or the rules refused.
@@ -88,10 +96,7 @@ def graph(
 
     with explained():
         rules, stored = _read(tenant, aliases=is_profile_id(who.lower()))
-        ident, book = _one_of(who, stored, Naming(rules)), Rulebook(rules.identity)
-        if ident is None or not stored.knows(ident):
-            typer.echo(f"{who} is unknown: nothing was ever linked to it (tenant {tenant})", err=True)
-            raise typer.Exit(UNKNOWN)
+        ident, book = _linked(who, stored, Naming(rules)), Rulebook(rules.identity)
         drawn = customer_graph(tenant, ident, stored.around([ident], book).resolution)
         with replacing(out) as file:
             if out.suffix.lower() == ".svg":
@@ -103,6 +108,31 @@ def graph(
         typer.echo(msgspec.json.encode({"file": str(out), "profile_id": drawn.graph["profile_id"], **counts}))
     else:
         typer.echo(f"{counts['identifiers']} identifiers and {counts['links']} links drawn in {out}")
+
+
+def household(
+    who: Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="What is shared, or one who shares it.")],
+    *,
+    tenant: Tenant = "default",
+    as_json: Json = False,
+) -> None:
+    """Say who shares an account or address, or which ones a customer shares and with whom. They stay customers apart.
+
+    As STITCH last decided; ``identity.changes`` tells the same as it happens (joined, left, merged, split).
+    """
+    with explained():
+        rules, stored = _read(tenant, aliases=is_profile_id(who.lower()))
+        ident = _linked(who, stored, Naming(rules))
+        told = {
+            "identifier": ident,
+            "profile_id": profile_id(tenant, stored.founder(ident)),
+            "households": [household_facts(stored, shared) for shared in stored.households.shared_by(ident)],
+            "complete": stored.complete,
+        }
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+    else:
+        print_households(Console(highlight=False), told)
 
 
 def simulate(
@@ -133,10 +163,14 @@ def _read(tenant: str, *, aliases: bool = False) -> tuple[Rules, StoredIdentity]
         return rules, read_identity(settings, tenant, bars.reading("reading"), aliases=aliases)
 
 
-def _one_of(who: str, stored: StoredIdentity, naming: Naming) -> Identifier | None:
-    if is_profile_id(who.lower()):
-        return stored.founder_of_profile(who.lower())
-    return naming.identifier(who, or_blocked=True)
+def _linked(who: str, stored: StoredIdentity, naming: Naming) -> Identifier:
+    """The identifier, or one of the profile, that is meant; the command ends where nothing was ever linked to it."""
+    by_id = is_profile_id(who.lower())
+    ident = stored.founder_of_profile(who.lower()) if by_id else naming.identifier(who, or_blocked=True)
+    if ident is None or not stored.knows(ident):
+        typer.echo(f"{who} is unknown: nothing was ever linked to it (tenant {stored.tenant})", err=True)
+        raise typer.Exit(UNKNOWN)
+    return ident
 
 
 def _why_facts(tenant: str, ends: tuple[str, str], answer: Why, resolution: Resolution) -> dict[str, Any]:

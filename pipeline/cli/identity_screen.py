@@ -12,7 +12,10 @@ from pipeline.serve.links import MEANING
 
 SHOWN: Final = 40
 """Lines of a kind; ``--json`` has them all."""
-COLOURS: Final = {"merged": "green", "linked": "green", "released": "green", "split": "yellow", "unlinked": "yellow"}
+COLOURS: Final = {
+    **dict.fromkeys(("merged", "linked", "released", "joined"), "green"),
+    **dict.fromkeys(("split", "unlinked", "left"), "yellow"),
+}
 
 
 def print_why(console: Console, told: dict[str, Any], unlinked: Iterable[Identifier]) -> None:
@@ -46,6 +49,26 @@ def print_changes(console: Console, changes: list[dict[str, Any]]) -> None:
         line = f"[{colour}]{change['change']:<11}[/] {escape(idents)}  [dim]{parties}  {change['reason']}{rule}[/]"
         console.print(line, soft_wrap=True)
     _more(console, len(changes))
+
+
+def print_households(console: Console, told: dict[str, Any]) -> None:
+    """Print what somebody shares, and who shares it."""
+    if not told["households"]:
+        console.print(
+            f"{escape(told['identifier'])} (profile {told['profile_id']}) shares no household", soft_wrap=True
+        )
+    for each in told["households"]:
+        count, people = len(each["members"]), "customer" if len(each["members"]) == 1 else "customers"
+        console.print(
+            f"[bold]{escape(each['shared'])}[/]: {count} {people}  [dim]household {each['household_id']}[/]",
+            soft_wrap=True,
+        )
+        for member in each["members"][:SHOWN]:
+            idents = escape(", ".join(member["identifiers"]))
+            console.print(f"  {member['profile_id']}  {escape(member['founder'])}  [dim]by {idents}[/]", soft_wrap=True)
+        _more(console, count)
+    if not told["complete"]:
+        console.print("a transaction is still open (a worker was killed?); its links are not in it", style="yellow")
 
 
 def print_difference(console: Console, told: dict[str, Any]) -> None:

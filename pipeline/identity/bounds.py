@@ -29,13 +29,18 @@ def trimmed(ident: Identifier, edges: tuple[Edge, ...], closed: str, book: Ruleb
     """The edges worth keeping in an identifier's row; the same tuple if that is all of them.
 
     With a firebreak of K the K + 1 newest strong links decide when it may open, and only they can link; some more are
-    kept for the day when people unlink a few. Of the other links of a closed identifier the newest ``max_links`` stay.
+    kept for the day when people unlink a few. Of the other links of a closed identifier the newest ``max_links`` stay,
+    and so do as many of those that make others members of a household.
     """
     above, most = book.kind(ident).firebreak_above, book.rules.max_links
     if len(edges) <= min(most, 2 * above + SPARE):
         return edges
     strong = [edge for edge in edges if _idle(edge) and book.counts(edge.peer, ident)]
-    others = [edge for edge in edges if closed and _idle(edge) and not book.counts(edge.peer, ident)]
+    others = [
+        edge
+        for edge in edges
+        if (closed or book.kind(edge.peer).household) and _idle(edge) and not book.counts(edge.peer, ident)
+    ]
     dropped = {edge.peer for edge in _newest_first(strong)[2 * above + SPARE :] + _newest_first(others)[most:]}
     return tuple(edge for edge in edges if edge.peer not in dropped) if dropped else edges
 

@@ -15,16 +15,23 @@ LINES: dict[str, ChangeKind] = {
 """How ``identity.changes`` calls each command."""
 
 
-def apply(command: Command, book: Rulebook, forest: Forest, nodes: Table[Node]) -> None:
-    """Write one command down. A command about identifiers nobody has seen yet holds from their first link on."""
+def apply(command: Command, book: Rulebook, forest: Forest, nodes: Table[Node]) -> list[tuple[Identifier, ...]]:
+    """Write one command down. A command about identifiers nobody has seen yet holds from their first link on.
+
+    Returns what to look at again: the identifier or the pair, and every other pair whose link it ended.
+    """
+    touched: list[tuple[Identifier, ...]] = [(command.a, command.b) if command.b else (command.a,)]
     if command.b:
         strong, weak = book.ends(command.a, command.b)
         node = forest.plant(weak)
         _decide_pair(command, node, strong)
+        if command.kind == "logout":
+            touched += [(peer, weak) for peer in _log_out(command, node, book)]
     else:
         weak, node = command.a, forest.plant(command.a)
         node.knot = _decide_one(command, node.knot or Knot())
     nodes.put(weak, node)
+    return touched
 
 
 def _decide_pair(command: Command, node: Node, strong: Identifier) -> None:
@@ -42,6 +49,19 @@ def _decide_pair(command: Command, node: Node, strong: Identifier) -> None:
         edge = Edge(strong, FOREVER, NEVER, 0, "", "", held=UNJUDGED)
         node.edges += (edge,)
     edge.ended_ms = FOREVER if command.kind == "unlink" else max(edge.ended_ms, command.timestamp_ms)
+
+
+def _log_out(command: Command, node: Node, book: Rulebook) -> list[Identifier]:
+    """End every person's link that is not newer, or it would go back to who was logged in before; whose it ended."""
+    node.knot = node.knot or Knot()
+    node.knot.left_ms = max(node.knot.left_ms, command.timestamp_ms)
+    ended = []
+    for edge in node.edges:
+        if edge.ended_ms < command.timestamp_ms and book.kind(edge.peer).strong:
+            was_alive, edge.ended_ms = edge.alive, command.timestamp_ms
+            if was_alive and not edge.alive:
+                ended.append(edge.peer)
+    return ended
 
 
 def _decide_one(command: Command, knot: Knot) -> Knot:

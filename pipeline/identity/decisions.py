@@ -24,6 +24,10 @@ class Decisions(msgspec.Struct):
 
     ended_ms: dict[tuple[Identifier, Identifier], int] = {}
     """Pairs that link only if seen after this time."""
+    left_ms: dict[Identifier, list[int]] = {}
+    """When somebody logged out of an identifier, in the order of the log."""
+    linked_after: dict[tuple[Identifier, Identifier], int] = {}
+    """Pairs that a person linked, with how many of those log-outs that overruled."""
     suppressed: set[Identifier] = set()
     trusted: set[Identifier] = set()
     asserted: list[Link] = []
@@ -43,11 +47,13 @@ def decide(commands: Iterable[Command], book: Rulebook) -> Decisions:
         match command.kind:
             case "link":
                 found.ended_ms.pop(pair, None)
+                found.linked_after[pair] = len(found.left_ms.get(pair[1], ()))
                 found.asserted.append(asserted_by(command))
             case "unlink":
                 found.ended_ms[pair] = FOREVER
             case "logout":
                 found.ended_ms[pair] = max(found.ended_ms.get(pair, NEVER), command.timestamp_ms)
+                found.left_ms.setdefault(pair[1], []).append(command.timestamp_ms)
             case "suppress":
                 found.suppressed.add(command.a)
                 found.trusted.discard(command.a)
@@ -68,7 +74,14 @@ def bonds_of(links: Iterable[Link], book: Rulebook, decisions: Decisions) -> lis
         bond = bonds.get(pair)
         if bond is None:
             bonds[pair] = bond = Bond(strong, weak, first_sighting(strong, link))
-            bond.edge.ended_ms = decisions.ended_ms.get(pair, NEVER)
+            bond.edge.ended_ms = max(decisions.ended_ms.get(pair, NEVER), _left_ms(pair, book, decisions))
         else:
             widen(bond.edge, link)
     return list(bonds.values())
+
+
+def _left_ms(pair: tuple[Identifier, Identifier], book: Rulebook, decisions: Decisions) -> int:
+    """When a person was last logged out of the pair's weaker end; NEVER if the stronger names no person."""
+    strong, weak = pair
+    left = decisions.left_ms.get(weak, [])[decisions.linked_after.get(pair, 0) :]
+    return max(left, default=NEVER) if book.kind(strong).strong else NEVER

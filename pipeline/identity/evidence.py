@@ -22,5 +22,5 @@ def logouts_of(event: Event, book: Rulebook) -> list[Command]:
     return [
         Command(event.tenant, "logout", anchor, other, event.source, event.name, event.timestamp_ms, event.event_id)
         for other in others
-        if not book.kind(other).strong
+        if not (book.kind(other).strong or book.kind(other).household)
     ]

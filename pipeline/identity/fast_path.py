@@ -28,13 +28,13 @@ class FastPath:
         strong, weak = link.anchor, link.other
         kinds = self._book.kinds
         above, below = kinds[strong.partition(":")[0]], kinds[weak.partition(":")[0]]
-        if above.priority >= below.priority:
+        if above.priority >= below.priority or below.household:
             strong, weak = self._book.ends(strong, weak)
             if strong == weak:
                 return None
             above, below = self._book.kind(strong), self._book.kind(weak)
         node, peer = self._nodes.get(weak), self._nodes.get(strong) or fresh(strong)
-        if node is None and peer.knot is None and not (above.household or below.household):
+        if node is None and peer.knot is None and not above.household:
             root, row, head = self._forest.root(strong, peer)
             if not head.tangled and self._book.fits_one(head, below.name):
                 self._found(root, row, head, strong, link)
@@ -59,6 +59,8 @@ class FastPath:
         known = edge is not None
         if edge is None:
             edge = first_sighting(strong, link)
+            if node.knot is not None and self._book.kind(strong).strong:
+                edge.ended_ms = node.knot.left_ms
             node.edges += (edge,)
         elif not widen(edge, link):
             return None
@@ -84,10 +86,9 @@ class FastPath:
         """Whether nothing but the limits of their components can hold the link."""
         if node.knot is not None or peer.knot is not None or edge.ended_ms != NEVER:
             return False
-        kind = self._book.kind(weak)
-        if kind.household or self._book.kind(strong).household:
+        if self._book.kind(strong).household:
             return False
-        most = kind.firebreak_above
+        most = self._book.kind(weak).firebreak_above
         return not most or sum(self._book.counts(each.peer, weak) for each in node.edges) <= most
 
     def _join(self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], strong: Identifier, link: Link) -> None:

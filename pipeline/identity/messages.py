@@ -7,7 +7,7 @@ import msgspec
 from pipeline.event.identifier import Identifier
 
 ChangeKind: TypeAlias = Literal[
-    "merged", "split", "refused", "evicted", "quarantined", "released", "linked", "unlinked"
+    "merged", "split", "refused", "evicted", "quarantined", "released", "linked", "unlinked", "joined", "left"
 ]
 
 
@@ -51,9 +51,9 @@ class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_fiel
     """A person's decision about identifiers, on the same log as the links, with who and why.
 
     ``link a b`` asserts a link that no type limit can hold; ``unlink a b`` deletes the pair's link for good, whatever
-    events still say, until ``link a b``; ``logout a b`` deletes it until the pair is next seen after ``timestamp_ms``;
-    ``suppress a`` lets ``a`` link to nothing; ``release a`` lifts that, or the firebreak of an identifier that is known
-    to be sound.
+    events still say, until ``link a b``; ``logout a b`` deletes it until the pair is next seen after ``timestamp_ms``,
+    and so every other person's link with the weaker of the two; ``suppress a`` lets ``a`` link to nothing; ``release
+    a`` lifts that, or the firebreak of an identifier that is known to be sound.
     """
 
     tenant: str
@@ -75,13 +75,13 @@ class IdentityChange(msgspec.Struct, gc=False, omit_defaults=False):
     seq: int
     """Rises with every decision of the tenant; lines of one decision share it."""
     profile_id: str
-    """The profile that stands after the change: the survivor, the one split off, the one that keeps its members."""
+    """The profile that stands after the change: the survivor, the one that identifiers left, the household's member."""
     other_profile_id: str
-    """The other party: merged away (an alias from now on), split from, or refused. Empty where there is none."""
+    """The other party: merged away (an alias from now on), split off, refused, the household. Empty: there is none."""
     founder: Identifier
     """The founding identifier of ``profile_id``."""
     identifiers: list[Identifier]
-    """Those whose profile changed, or the two ends of the link that was refused."""
+    """Those whose profile changed, the two ends of the link that was refused, or the member and what it shares."""
     rule: str
     """The rule that decided, as text; empty where plain evidence did."""
     reason: str

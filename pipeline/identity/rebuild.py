@@ -20,9 +20,9 @@ from pipeline.identity.contest import contested_by
 from pipeline.identity.decisions import Bond
 from pipeline.identity.forest import Forest
 from pipeline.identity.rulebook import Rulebook
-from pipeline.identity.screen import Held, Screened, screen
+from pipeline.identity.screen import Held, Screened, rule_of, screen
 from pipeline.identity.settle import Settled, settle
-from pipeline.identity.state import FOREVER, Head, Knot, Node
+from pipeline.identity.state import FOREVER, Edge, Head, Knot, Node
 
 NO_KNOT = Knot()
 
@@ -57,6 +57,7 @@ class Outcome(msgspec.Struct):
     held: list[tuple[Held, str]]
     """Links held for a reason that was not told before, each with the reason told before."""
     forgotten: list[Held]
+    """Links beyond the bounds: held by limits, and memberships of households."""
 
 
 class Rebuilder:
@@ -82,8 +83,8 @@ class Rebuilder:
                 _drop(members[held.bond.weak], held.bond.strong)
             forgotten += excess
         told = _retold(screened.held + settled.held, bonds, members)
-        self._judge(members, bonds, screened, settled)
-        self._bound(members)
+        forgotten += self._judge(members, bonds, screened, settled)
+        forgotten += self._bound(members)
         for component in _components(members, screened.open):
             self._write(component, members, settled)
         return Outcome(members, told, forgotten)
@@ -122,14 +123,15 @@ class Rebuilder:
 
     def _judge(
         self, members: dict[Identifier, Member], bonds: list[Bond], screened: Screened, settled: Settled
-    ) -> None:
-        """Give every member its founder and a knot with all but the founder."""
+    ) -> list[Held]:
+        """Give every member its founder and a knot with all but the founder; who found no room in a household."""
         reasons = {(each.bond.strong, each.bond.weak): each.reason for each in screened.held + settled.held}
         contested = contested_by(bonds, reasons, screened.closed, self._book)
         weaker: dict[Identifier, set[Identifier]] = {}
         for bond in bonds:
             if bond.strong in screened.closed and bond.edge.alive:
                 weaker.setdefault(bond.strong, set()).add(bond.weak)
+        turned_away: list[Held] = []
         for ident, member in members.items():
             member.founder = settled.founder_of.get(ident, ident)
             before = member.knot
@@ -138,23 +140,31 @@ class Rebuilder:
                 contested=sorted(elsewhere | contested.get(ident, set())),
                 suppressed=before.suppressed,
                 trusted=before.trusted,
+                left_ms=before.left_ms,
                 closed=str(screened.closed.get(ident, "")),
             )
             if member.knot.closed:
-                member.knot.weaker = self._index(ident, before.weaker, weaker.get(ident, set()), members)
+                found = weaker.get(ident, set())
+                kept = [weak for weak in before.weaker if weak in found or weak not in members]
+                new = sorted(found - set(kept))
+                room = max(0, self._book.rules.max_links - len(kept))
+                member.knot.weaker = kept + new[:room]
+                turned_away += self._turn_away(ident, new[room:], members)
+        return turned_away
 
-    def _index(
-        self, ident: Identifier, known: list[Identifier], found: set[Identifier], members: dict[Identifier, Member]
-    ) -> list[Identifier]:
-        """Whom a closed identifier must look for when it opens; a link beyond the bound waits to be seen again."""
-        new = sorted(found - set(known))
-        room = max(0, self._book.rules.max_links - len(known))
-        for weak in new[room:]:
+    def _turn_away(self, ident: Identifier, weaker: list[Identifier], members: dict[Identifier, Member]) -> list[Held]:
+        """Links of a closed identifier beyond the bound of those it must look for when it opens wait to be seen again.
+
+        Returns those that made somebody a member of a household.
+        """
+        found: list[Held] = []
+        for weak in weaker:
+            members[weak].edges_changed = True
             for edge in members[weak].node.edges:
                 if edge.peer == ident:
+                    found += self._membership(weak, edge)
                     edge.ended_ms, edge.held = max(edge.ended_ms, edge.last_seen_ms), Reason.LOGGED_OUT.value
-            members[weak].edges_changed = True
-        return known + new[:room]
+        return found
 
     def _excess(self, members: dict[Identifier, Member], screened: Screened, settled: Settled) -> list[Held]:
         """The lightest held links of every component that has more links than are kept."""
@@ -169,15 +179,27 @@ class Rebuilder:
             excess += [each for each in idle if each.bond.weak in within][::-1][: max(0, links - most)]
         return excess
 
-    def _bound(self, members: dict[Identifier, Member]) -> None:
-        """Keep the rows of closed identifiers, and of those that once were behind a firebreak, small."""
+    def _bound(self, members: dict[Identifier, Member]) -> list[Held]:
+        """Keep rows small; the links forgotten that made somebody a member of a household."""
+        found: list[Held] = []
         for ident, member in members.items():
             knot, node = member.knot, member.node
             if knot.trusted:
                 continue
             edges = trimmed(ident, node.edges, knot.closed, self._book)
-            member.edges_changed |= edges is not node.edges
-            node.edges = edges
+            if edges is not node.edges:
+                kept = {edge.peer for edge in edges}
+                for edge in node.edges:
+                    if edge.peer not in kept:
+                        found += self._membership(ident, edge)
+                member.edges_changed, node.edges = True, edges
+        return found
+
+    def _membership(self, weak: Identifier, edge: Edge) -> list[Held]:
+        """The link, if it makes its weaker end a member of a household."""
+        if edge.held != Reason.HOUSEHOLD:
+            return []
+        return [Held(Bond(edge.peer, weak, edge), Reason.HOUSEHOLD, rule_of(edge.peer, Reason.HOUSEHOLD, self._book))]
 
     def _write(self, component: list[Identifier], members: dict[Identifier, Member], settled: Settled) -> None:
         founders = {members[ident].founder for ident in component}
@@ -205,8 +227,12 @@ def _bonds(members: dict[Identifier, Member]) -> list[Bond]:
 
 
 def _reached(members: dict[Identifier, Member], screened: Screened) -> AbstractSet[Identifier]:
-    """Whom open links lead to that are not among the members yet; and all around one that just closed or opened."""
+    """Whom open links lead to that are not among the members yet; and all around one that just closed or opened.
+
+    And households, whose rows alone know whether they are suppressed.
+    """
     reached = {bond.strong for bond in screened.open}
+    reached.update(held.bond.strong for held in screened.held if held.reason == Reason.HOUSEHOLD)
     for ident, member in members.items():
         if screened.closed.get(ident, "") != member.knot.closed:
             reached.update(member.knot.weaker)

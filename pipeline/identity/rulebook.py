@@ -40,8 +40,14 @@ class Rulebook:
         return kind.priority, kind.name, ident
 
     def ends(self, a: Identifier, b: Identifier) -> tuple[Identifier, Identifier]:
-        """The stronger, then the weaker of two identifiers."""
-        return (a, b) if self.strength(a) <= self.strength(b) else (b, a)
+        """The stronger, then the weaker of two identifiers. What groups people stands before whom it groups.
+
+        So a person's row holds all that can end a membership, and a household's row does not grow by links.
+        """
+        one, two = self.strength(a), self.strength(b)
+        if self.kind(a).household != self.kind(b).household:
+            return (a, b) if self.kind(a).household else (b, a)
+        return (a, b) if one <= two else (b, a)
 
     def older(self, since_a: int, a: Identifier, since_b: int, b: Identifier) -> bool:
         """Whether ``a``, first seen at ``since_a`` ms, founds a profile rather than ``b``: age, then strength."""
@@ -55,7 +61,7 @@ class Rulebook:
         if not kind.firebreak_above:
             return False
         other = self.kind(strong)
-        return other.strong and other.priority < kind.priority
+        return other.strong and not other.household and other.priority < kind.priority
 
     def fit(self, a: Head, b: Head) -> bool:
         """Whether two components surely break no limit as one. False means: look closer."""

@@ -31,7 +31,9 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     firebreak_window_ms: Annotated[int, Meta(ge=0)] = 0
     """Links this much older than the identifier's newest no longer count towards the firebreak. 0: all count."""
     household: bool = False
-    """It groups people (an account, an address): profiles that share it form a household; it never merges them."""
+    """It groups people (an account, an address): profiles that share it form a household; it never merges them.
+
+    Give it less strength than what names people: an event is booked under its strongest identifier."""
 
     def __post_init__(self) -> None:
         """Refuse limits that cannot be read."""
@@ -50,4 +52,5 @@ class IdentityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_links: Annotated[int, Meta(ge=2)] = 4000
     """Links kept per tangle of customers who share identifiers; the weakest held ones are forgotten beyond it."""
     logout_events: list[str] = []
-    """Names of track events after which the anchor no longer owns the event's identifiers that are not strong."""
+    """Names of track events after which nobody owns the event's identifiers that are not strong: neither the anchor nor
+    any person who was logged in there before, until they are seen there again."""

@@ -40,7 +40,7 @@ def screen(
     for bond in bonds:
         for end in (bond.strong, bond.weak):
             if book.kind(end).household:
-                found.closed[end] = Reason.HOUSEHOLD
+                found.closed.setdefault(end, Reason.HOUSEHOLD)
         if bond.edge.ended_ms != FOREVER and book.counts(bond.strong, bond.weak):
             near.setdefault(bond.weak, []).append(bond)
     expired: set[tuple[Identifier, Identifier]] = set()

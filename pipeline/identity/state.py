@@ -69,6 +69,8 @@ class Knot(msgspec.Struct, array_like=True, gc=False):
     """Why it links to nothing; it is then a component of its own."""
     weaker: list[Identifier] = []
     """While closed: whose rows keep links with it, to be looked at when it opens."""
+    left_ms: int = NEVER
+    """When somebody last logged out there: persons who were seen no later no longer own it."""
 
 
 class Node(msgspec.Struct, array_like=True, gc=False):

@@ -75,8 +75,8 @@ class Stitcher:
         return profile if founder is None else self.profile_of(founder)
 
     def _command(self, command: Command) -> None:
-        ends = (command.a, command.b) if command.b else (command.a,)
-        apply(command, self._book, self._forest, self._tables.nodes)
+        ends, *others = apply(command, self._book, self._forest, self._tables.nodes)
         founders = self._forest.founder(ends[0]), self._forest.founder(ends[-1])
         self._scribe.note(LINES[command.kind], founders, list(ends), command, reason=Reason.COMMAND)
-        self._dirty.add(ends, command)
+        for touched in (ends, *others):
+            self._dirty.add(touched, command)

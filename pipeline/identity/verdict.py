@@ -33,11 +33,16 @@ class Verdict:
             if member.founder == member.before and member.knot.contested != member.contested_before:
                 self._scribe.contest(ident, member.founder, member.knot.contested)
         for held, before in self._outcome.held:
-            if held.reason != Reason.HOUSEHOLD and (before or held.reason not in DECIDED):
+            if Reason.HOUSEHOLD in {held.reason, before}:
+                self._membership("left" if before == Reason.HOUSEHOLD else "joined", held, held.reason)
+            elif before or held.reason not in DECIDED:
                 evicted = not before and held.reason != Reason.FIREBREAK
                 self._refusal("evicted" if evicted else "refused", held, held.reason)
         for held in self._outcome.forgotten:
-            self._refusal("evicted", held, Reason.FORGOTTEN)
+            if held.reason == Reason.HOUSEHOLD:
+                self._membership("left", held, Reason.FORGOTTEN)
+            else:
+                self._refusal("evicted", held, Reason.FORGOTTEN)
 
     def _firebreak(self, ident: Identifier, member: Member) -> None:
         before, after = member.closed_before, member.knot.closed
@@ -66,6 +71,17 @@ class Verdict:
             if not before and (held.bond.weak in moved or held.bond.strong in moved):
                 return held.reason, held.rule
         return Reason.LINKED, ""
+
+    def _membership(self, change: ChangeKind, held: Held, reason: str) -> None:
+        """Somebody shares an identifier that groups people, or no longer does. Two of those say nothing of each other.
+
+        The member is an identifier: whose profile it is, merges and splits say, here as everywhere.
+        """
+        shared, member = held.bond.strong, held.bond.weak
+        if not self._book.kind(member).household:
+            founders = self._forest.founder(member), self._forest.founder(shared)
+            rule = rule_of(shared, Reason.HOUSEHOLD, self._book)
+            self._scribe.note(change, founders, [member, shared], self._cause, rule=rule, reason=reason)
 
     def _refusal(self, change: ChangeKind, held: Held, reason: str) -> None:
         ends = [held.bond.strong, held.bond.weak]

@@ -1,7 +1,8 @@
 """One customer's identifiers and links as a graph: for networkx, for GraphML, and for :mod:`~pipeline.serve.drawing`.
 
-Nodes are identifiers, with ``type``, ``profile_id``, ``member`` (of the customer asked for), ``founder``, ``closed``.
-Edges are links, with their :func:`~pipeline.serve.links.link_facts`. Equal resolutions make equal graphs.
+Nodes are identifiers, with ``type``, ``profile_id``, ``member`` (of the customer asked for), ``founder`` and ``closed``
+(``household`` for what people share). Edges are links, with their :func:`~pipeline.serve.links.link_facts`. Equal
+resolutions make equal graphs.
 """
 
 from typing import IO, TypeAlias

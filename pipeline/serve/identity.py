@@ -11,6 +11,7 @@ from pipeline.event.identifier import ANCHOR_SEPARATOR, Identifier
 from pipeline.identity.compare import Difference, compare
 from pipeline.identity.explain import Why, why
 from pipeline.identity.forest import Forest
+from pipeline.identity.household import StoredHouseholds
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution, resolve
 from pipeline.identity.rulebook import Rulebook
@@ -53,6 +54,8 @@ class StoredIdentity:
         self._rows, self._aliases = rows, aliases
         self._nodes = _Decoded(rows)
         self._forest = Forest(self._nodes)
+        self.households = StoredHouseholds(tenant, self._forest, self._nodes)
+        """Who shares what, as STITCH last decided."""
 
     @classmethod
     def of_changes(cls, tenant: str, changes: Iterable[Change], *, complete: bool = True) -> Self:

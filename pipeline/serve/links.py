@@ -15,7 +15,7 @@ MEANING: Final[dict[str, str]] = {
     Reason.EXPIRED: "too old to count since the firebreak was lifted",
     Reason.SUPPRESSED: "a person keeps it from linking to anything",
     Reason.UNLINKED: "a person deleted this link",
-    Reason.LOGGED_OUT: "the customer logged out there and has not been seen there since",
+    Reason.LOGGED_OUT: "somebody logged out there, and this customer has not been seen there since",
     Reason.HOUSEHOLD: "it groups people into a household and never makes them one",
 }
 """What each reason means, to people; the same for every link."""

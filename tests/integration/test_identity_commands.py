@@ -38,8 +38,10 @@ EVENTS = [
     event(4, userId="ada", identifiers={"device_id": "tablet"}),
     event(5, userId="ben", identifiers={"device_id": "tablet"}),
     event(6, userId="eve", anonymousId="eve-1"),
+    event(7, userId="eve", identifiers={"account_id": "A-7"}),
+    event(8, anonymousId="ben-1", identifiers={"account_id": "A-7"}),
 ]
-LINKED = 8
+LINKED = 9
 """Identifiers that were linked."""
 DOUBLE = """
 types:
@@ -47,6 +49,7 @@ types:
   - {name: email, priority: 2, normalise: email, blocked_patterns: ['ada@.*']}
   - {name: device_id, priority: 3}
   - {name: anonymous_id, priority: 4}
+  - {name: account_id, priority: 5, household: true}
 max_identifiers: 100
 """
 
@@ -109,6 +112,26 @@ def test_graph_draws_a_customer_by_identifier_and_by_profile_id(deployment, tmp_
     assert nx.read_graphml(graphml).graph["profile_id"] == pid(BEN)
 
 
+def test_a_household_names_who_shares_an_account_and_merges_nobody(deployment, tmp_path):
+    told = deployment.json("identity", "household", "account_id:A-7")
+    (mine,) = deployment.json("identity", "household", pid(BEN))["households"]
+    shown = deployment.run("identity", "household", "user_id:eve").stdout
+
+    assert told["complete"]
+    assert told["households"] == [mine]
+    assert (mine["household_id"], mine["shared"]) == (pid("account_id:A-7"), "account_id:A-7")
+    assert mine["profile_ids"] == sorted([pid(BEN), pid("user_id:eve")])
+    assert {each["founder"]: each["identifiers"] for each in mine["members"]} == {
+        BEN: ["anonymous_id:ben-1"], "user_id:eve": ["user_id:eve"],
+    }  # fmt: skip
+    assert "account_id:A-7: 2 customers" in shown
+    assert not deployment.json("identity", "why", BEN, "user_id:eve")["together"]
+    assert "shares no household" in deployment.run("identity", "household", ADA).stdout
+    picture = tmp_path / "household.svg"
+    deployment.run("identity", "graph", "account_id:A-7", "--out", picture)
+    assert f"Household {pid('account_id:A-7')}" in picture.read_text()
+
+
 def test_simulate_tells_whom_other_rules_would_merge_and_changes_nothing(deployment):
     told = deployment.json("identity", "simulate", "--rules", deployment.home / "double")
 
@@ -162,6 +185,8 @@ def test_suppress_and_release_work_on_a_value_that_the_rules_block(deployment):
         (["graph", ADA, "--out", "ada.png"], 2, "end the name in .svg or .graphml"),
         (["graph", "user_id:new", "--out", "ada.svg"], 4, "user_id:new is unknown"),
         (["graph", pid("user_id:new"), "--out", "ada.svg"], 4, "is unknown"),
+        (["household", "account_id:new"], 4, "account_id:new is unknown"),
+        (["household", "account_id:"], 2, "not a valid account_id"),
         (["simulate", "--rules", "nowhere"], 1, "no such directory"),
         (["graph", ADA, "--tenant", "other", "--out", "ada.svg"], 4, "tenant other"),
     ],

@@ -1,232 +1,27 @@
-"""The engine against the pure function, over random histories in random orders.
+"""The engine against the pure function, over random histories in random orders: ten thousand, in two files.
 
-``STITCHLINE_SEEDS=10000 pytest tests/property/test_identity_engine.py`` widens the search; a failure prints the line
+``STITCHLINE_SEEDS=100000 pytest tests/property/test_identity_engine*.py`` widens the search; a failure prints the line
 that replays it.
 """
 
-import gc
-import os
 import random
-from collections.abc import Iterator
-from typing import Any
 
-import msgspec
 import networkx as nx
 import pytest
 
-from pipeline.identity import bounds
-from pipeline.identity.contest import contested_by
-from pipeline.identity.decisions import decide
-from pipeline.identity.messages import Command, Link
+from pipeline.identity.messages import Link
 from pipeline.identity.profile_id import profile_id
-from pipeline.identity.resolve import Resolution, resolve
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType
-from pipeline.identity.state import Node, StitchTables
-from pipeline.identity.stitch import Stitcher
-from pipeline.identity.stored import stored
-from pipeline.testing.table import MemoryTable
-from tests.support.naive_identity import naive_groups
-
-DAY_MS = 86_400_000
-KINDS = ("user", "mail", "card", "dev", "anon", "home")
-COMMANDS = ("link", "unlink", "unlink", "logout", "suppress", "release")
-
-
-def seeds() -> Iterator[int]:
-    one = os.environ.get("STITCHLINE_SEED")
-    yield from (int(one),) if one else range(int(os.environ.get("STITCHLINE_SEEDS", "300")))
-
-
-def replay(seed: int, test: str) -> str:
-    return f"STITCHLINE_SEED={seed} pytest tests/property/test_identity_engine.py -k {test}"
-
-
-def rules_of(rng: random.Random, *, bounded: bool) -> IdentityRules:
-    policies = ["latest"] * 3 + ["first", "isolate"]
-    limits = [[], [], ["1 ever"], ["2 ever"], ["2 per 3 d"], ["1 per 1 d", "4 ever"]]
-    types = [
-        IdentityType(
-            name=name,
-            priority=rng.choice((rank, rank, 2)),
-            strong=rank < 2,
-            limits=rng.choice(limits),
-            policy=rng.choice(policies),
-            firebreak_above=rng.choice((0, 0, 2, 3)) if rank else 0,
-            firebreak_window_ms=rng.choice((0, 3 * DAY_MS)),
-            household=name == "home",
-        )
-        for rank, name in enumerate(KINDS)
-    ]
-    return IdentityRules(
-        preset=rng.choice(("none", "first-keeps", "never-merge-identified", "logout-resets")),
-        types=types,
-        max_identifiers=rng.choice((4, 10, 1000)),
-        max_links=rng.choice((3, 8)) if bounded else 100_000,
-    )
-
-
-def history(rng: random.Random) -> list[Link | Command]:
-    """Links in random order, some twice, with commands among them whose own order stands."""
-    people = rng.choice((2, 3, 6, 6, 30))
-    idents = [f"{kind}:{number}" for kind in KINDS for number in range(people)]
-    span_ms = rng.choice((DAY_MS, 20 * DAY_MS))
-    shared = rng.choice(("", "", "dev:0", "card:0"))
-    messages: list[Link | Command] = []
-    for number in range(rng.choice((6, 6, 12, 12, 30, 100))):
-        a, b = rng.sample(idents, 2)
-        if shared and rng.random() < 0.6:
-            a, b = rng.choice([ident for ident in idents if ident != shared]), shared
-        first = rng.randrange(span_ms)
-        last = first if rng.random() < 0.7 else rng.randrange(first, span_ms)
-        link = Link("t", a, b, first, last, 1, "web", f"e{number}", asserted=rng.random() < 0.04)
-        messages += [link] * rng.choice((1, 1, 1, 2))
-    rng.shuffle(messages)
-    known = [message for message in messages if isinstance(message, Link)]
-    for number in range(rng.choice((0, 0, 2, 12))):
-        kind, link = rng.choice(COMMANDS), rng.choice(known[:6])
-        b = "" if kind in {"suppress", "release"} else link.other
-        command = Command("t", kind, link.anchor, b, "ann", "because", rng.randrange(span_ms), f"c{number}")
-        messages.insert(rng.randrange(len(messages) + 1), command)
-    return messages
-
-
-class EncodedTable:
-    """Rows as the store keeps them: every get decodes another copy, so a change without a put is lost."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, bytes] = {}
-
-    def get(self, key: str) -> Node | None:
-        return msgspec.msgpack.decode(self._rows[key], type=Node) if key in self._rows else None
-
-    def put(self, key: str, row: Node) -> None:
-        self._rows[key] = msgspec.msgpack.encode(row)
-
-    def delete(self, key: str) -> None:
-        del self._rows[key]
-
-    @property
-    def rows(self) -> dict[str, Node]:
-        return {key: msgspec.msgpack.decode(row, type=Node) for key, row in self._rows.items()}
-
-
-class Run:
-    """An engine fed in random batches, and everything it said."""
-
-    def __init__(self, rng: random.Random, rules: IdentityRules, messages: list[Link | Command]) -> None:
-        self.nodes: Any = rng.choice((MemoryTable, EncodedTable))()
-        self.tables = StitchTables(self.nodes, MemoryTable(), MemoryTable())
-        self.engine = Stitcher("t", rules, self.tables)
-        self.owner: dict[str, str] = {}
-        self.assigned: dict[str, tuple[int, str, list[str]]] = {}
-        self.changes = []
-        rest = list(messages)
-        while rest:
-            size = rng.choice((1, 3, 50))
-            self._take(rest[:size])
-            rest = rest[size:]
-
-    def _take(self, batch: list[Link | Command]) -> None:
-        effects = self.engine.on_links(batch, 0)
-        for move in sorted(effects.moves, key=lambda move: move.seq):
-            assert self.owner.get(move.leaf, profile_id("t", move.leaf)) == move.source != move.target
-            self.owner[move.leaf] = move.target
-        for ident, row in effects.assignments:
-            assert row.seq > self.assigned.get(ident, (0, "", []))[0]
-            self.assigned[ident] = (row.seq, row.profile_id, row.contested)
-        self.changes += effects.changes
-
-    def held(self) -> set[tuple[str, str, str]]:
-        return {
-            (edge.peer, ident, edge.held)
-            for ident, node in self.nodes.rows.items()
-            for edge in node.edges
-            if edge.held and edge.count
-        }
-
-
-def agree(run: Run, expected: Resolution, idents: set[str]) -> None:
-    """The engine's state and everything it told equal the pure function's answer."""
-    for ident in sorted(idents):
-        own, wanted = profile_id("t", ident), profile_id("t", expected.founder_of.get(ident, ident))
-        assert run.engine.profile_of(ident) == wanted, ident
-        assert run.assigned.get(ident, (0, own, []))[1] == run.owner.get(ident, own) == wanted, ident
-        if run.tables.aliases.get(own) is not None:
-            assert run.engine.current(own) == wanted, ident
-        if ident == expected.founder_of.get(ident, ident):
-            assert run.engine.current(own) == own, ident
-
-
-def agree_on_held(run: Run, expected: Resolution) -> None:
-    """What is held, and why."""
-    assert run.held() == {(held.bond.strong, held.bond.weak, str(held.reason)) for held in expected.held}
-
-
-def agree_on_contested(run: Run, expected: Resolution, book: Rulebook) -> None:
-    """INTAKE was told of every link whose next sighting can change an owner. It may have been told of more."""
-    reasons = {(held.bond.strong, held.bond.weak): held.reason for held in expected.held}
-    bonds = expected.accepted + [held.bond for held in expected.held]
-    for ident, contested in contested_by(bonds, reasons, expected.closed, book).items():
-        assert contested <= set(run.assigned.get(ident, (0, "", []))[2]), ident
-
-
-def in_shape(run: Run) -> None:
-    """Trees lead to roots, circles close, heads count what is there, and public lines are numbered as they come."""
-    forest = run.engine._forest
-    seen: set[str] = set()
-    for ident, node in sorted(run.nodes.rows.items()):
-        root, row, head = forest.root(ident, node)
-        if ident == root:
-            members = [name for name, _ in forest.members(root, row)]
-            assert head.size == len(members) == len(set(members)) == sum(head.tally.values())
-            assert not seen & set(members)
-            seen.update(members)
-    assert seen == set(run.nodes.rows)
-    numbers = [change.seq for change in run.changes]
-    assert numbers == sorted(set(numbers))
-    for change in run.changes:
-        if change.change == "merged":
-            ended = run.tables.aliases.get(change.other_profile_id)
-            assert profile_id("t", ended) == change.other_profile_id
-
-
-def check(seed: int) -> None:
-    rng = random.Random(seed)
-    bounded = rng.random() < 0.2
-    rules, messages = rules_of(rng, bounded=bounded), history(rng)
-    book, run = Rulebook(rules), Run(rng, rules, messages)
-    links = [message for message in messages if isinstance(message, Link)]
-    commands = [message for message in messages if isinstance(message, Command)]
-    idents = {end for link in links for end in (link.anchor, link.other)}
-    kept, decisions = stored("t", run.nodes.rows.items(), book)
-    expected = resolve(kept, book, decisions)
-    agree(run, expected, idents)
-    agree_on_held(run, expected)
-    in_shape(run)
-    if bounded:
-        return
-    agree_on_contested(run, expected, book)
-    expected = resolve(rng.sample(links, len(links)), book, decide(commands, book))
-    assert naive_groups(expected, book.rules) == {frozenset(members) for members in expected.groups().values()}
-    if not any(kind.firebreak_above for kind in rules.types):
-        agree(run, expected, idents)
-        agree_on_held(run, expected)
-    elif not commands:
-        agree(run, expected, idents)
+from tests.support.identity_histories import KINDS, Run, check_all, replay, seeds
 
 
 def test_engine_equals_the_pure_function_over_every_history(monkeypatch: pytest.MonkeyPatch):
-    for seed in seeds():
-        monkeypatch.setattr(bounds, "SPARE", (1, 16)[seed % 2])
-        try:
-            check(seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the seed must be told
-            pytest.fail(f"{error!r}\n{replay(seed, 'every_history')}")
+    check_all(monkeypatch, part=0, parts=2)
 
 
 def test_without_limits_groups_are_connected_components():
-    for seed in seeds():
+    for seed in seeds(0, 1, most=300):
         rng = random.Random(seed)
         idents = [f"{kind}:{number}" for kind in KINDS for number in range(rng.choice((3, 30)))]
         links = [Link("t", *rng.sample(idents, 2), n, n, 1, "web", str(n)) for n in range(rng.choice((5, 60)))]
@@ -239,30 +34,3 @@ def test_without_limits_groups_are_connected_components():
             ends = [(link.first_seen_ms, *strength(link.anchor)) for link in links if link.anchor in component]
             ends += [(link.first_seen_ms, *strength(link.other)) for link in links if link.anchor in component]
             assert owners == {profile_id("t", min(ends)[-1])}, replay(seed, "connected_components")
-
-
-@pytest.fixture
-def no_garbage_collection() -> Iterator[None]:
-    """Millions of live objects and no cycles: walking them again and again would be most of the run."""
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def test_a_million_links_make_the_connected_components(no_garbage_collection: None):
-    rng = random.Random(1)
-    pairs = [(f"user:{rng.randrange(800_000)}", f"dev:{rng.randrange(1_200_000)}") for _ in range(1_000_000)]
-    rules = IdentityRules(
-        types=[IdentityType(name="user", priority=1), IdentityType(name="dev", priority=2)], max_identifiers=10**9
-    )
-    nodes: MemoryTable[Node] = MemoryTable()
-    engine = Stitcher("t", rules, StitchTables(nodes, MemoryTable(), MemoryTable()))
-    for start in range(0, len(pairs), 10_000):
-        batch = [Link("t", a, b, start, start, 1, "web", "e") for a, b in pairs[start : start + 10_000]]
-        engine.on_links(batch, 0)
-    owner = engine._forest.founder
-    founders = set()
-    for component in nx.connected_components(nx.Graph(pairs)):
-        (founder,) = {owner(ident) for ident in component}
-        assert founder not in founders
-        founders.add(founder)

@@ -199,10 +199,45 @@ def test_links_with_a_suppressed_identifier_beyond_the_bound_wait_to_be_seen_aga
     assert frozenset({"dev:1", "anon:0", "anon:1", "anon:2"}) in bench.groups()
 
 
-def test_a_household_merges_nobody_and_is_not_announced_as_a_refusal():
+def test_a_household_merges_nobody_and_its_members_are_told():
     bench = Bench().take(seen("user:1", "home:1", 1), seen("user:2", "home:1", 2))
     assert all(len(group) == 1 for group in bench.groups())
-    assert bench.changes == []
+    told = [(line.change, line.identifiers, line.profile_id, line.other_profile_id) for line in bench.changes]
+    home = profile_id("t", "home:1")
+    assert told == [
+        ("joined", [user, "home:1"], profile_id("t", user), home) for user in ("user:1", "user:2")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ending", "beginning"),
+    [
+        (decided("unlink", "user:1", "home:1"), decided("link", "user:1", "home:1")),
+        (decided("suppress", "user:1"), decided("release", "user:1")),
+        (decided("suppress", "home:1"), decided("release", "home:1")),
+    ],
+)
+def test_who_is_parted_from_what_a_household_shares_leaves_it_and_joins_again(ending: Command, beginning: Command):
+    bench = Bench().take(seen("user:1", "home:1", 1))
+    bench.take(ending, seen("user:1", "home:1", 2))
+    assert bench.kinds()["left"] == 1
+    bench.take(beginning)
+    assert bench.kinds()["joined"] == 2
+
+
+def test_a_household_holds_no_more_members_than_links_are_kept_and_says_whom_it_turns_away():
+    bench = Bench(max_links=3).take(*(seen(f"user:{number}", "home:1", number) for number in range(5)))
+    away = [line.identifiers[0] for line in bench.changes if line.change == "left"]
+    assert away == ["user:3", "user:4"]
+    assert {line.reason for line in bench.changes if line.change == "left"} == {"forgotten"}
+
+
+def test_a_member_of_more_households_than_links_are_kept_leaves_those_seen_least_lately():
+    bench = Bench(max_links=3)
+    bench.take(*(seen("user:1", f"home:{number}", number) for number in range(20)))
+    away = {line.identifiers[1] for line in bench.changes if line.change == "left"}
+    assert away == {f"home:{number}" for number in range(17)}
+    assert len(bench.nodes.rows["user:1"].edges) == 3
 
 
 def test_a_split_off_identifier_gets_its_own_id_back_and_the_old_alias_follows_it():

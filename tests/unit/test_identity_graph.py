@@ -11,6 +11,7 @@ from pipeline.identity.messages import Command, Link
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution, resolve
 from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.rules.load import load_rules
 from pipeline.serve.drawing import draw
 from pipeline.serve.graph import Graph, customer_graph, write_graphml
@@ -103,3 +104,27 @@ def test_a_long_value_keeps_both_its_ends():
 
     assert ">3f1c9a70-5a0…-3f4b6b9f2c11<" in picture
     assert long in picture
+
+
+HOME = "account_id:A-7"
+SHARING = Rulebook(
+    IdentityRules(
+        types=[IdentityType(name="user_id", priority=1), IdentityType(name="account_id", priority=9, household=True)]
+    )
+)
+
+
+@pytest.mark.parametrize(("asked", "heading"), [("user_id:1", "Customer"), (HOME, "Household")])
+def test_what_a_household_shares_is_a_square_on_dotted_lines_and_no_held_link(asked: str, heading: str):
+    sharing = resolve([seen("user_id:1", HOME, 1), seen("user_id:2", HOME, 2)], SHARING)
+    found = customer_graph("default", asked, sharing)
+    root = ET.fromstring(draw(found, SHARING))
+    dashes = {line.get("stroke-dasharray") for line in root.iter(f"{SVG}line")}
+    texts = {text.text for text in root.iter(f"{SVG}text")}
+    squares = [rect for rect in root.iter(f"{SVG}rect") if rect.get("width") == "20.0"]
+
+    assert (dashes, len(squares)) == ({"1 5"}, 1)
+    assert found.nodes[HOME]["closed"] == "household"
+    assert {f"{heading} {found.graph['profile_id']}", "shared", "household"} <= texts
+    assert "held" not in texts
+    assert found.number_of_edges() == (1 if asked != HOME else 2)

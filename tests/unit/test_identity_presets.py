@@ -6,6 +6,7 @@ from pipeline.event.model import Event
 from pipeline.identity.evidence import links_of, logouts_of
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.presets import spelled_out
+from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import resolve
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType, Preset
@@ -97,7 +98,22 @@ def test_after_a_log_out_the_next_customer_takes_the_device_though_the_first_kep
     stitcher = engine("first-keeps")
     stitcher.on_links(SHARED, 0)
     stitcher.on_links([Command("t", "logout", "user_id:ann", "device_id:d", "web", "", 25)], 0)
+    assert owner(stitcher, "device_id:d", "user_id:ann", "user_id:bob") == [False, False]
+    stitcher.on_links([seen("user_id:bob", "device_id:d", 30)], 0)
     assert owner(stitcher, "user_id:bob", "device_id:d") == [True]
+
+
+@pytest.mark.parametrize("preset", ["logout-resets", "last-authenticated-owns-device", "never-merge-identified"])
+def test_a_log_out_returns_to_a_fresh_anonymous_profile_not_to_who_was_logged_in_before(preset: Preset):
+    stitcher = engine(preset)
+    out = Command("t", "logout", "user_id:bob", "device_id:d", "web", "", 25)
+    late = seen("user_id:cid", "device_id:d", 15)
+    stitcher.on_links([*SHARED, out, late], 0)
+    assert stitcher.profile_of("device_id:d") == profile_id("t", "device_id:d")
+    people = ("user_id:ann", "user_id:bob", "user_id:cid")
+    assert owner(stitcher, "device_id:d", "anonymous_id:a", *people) == [True, False, False, False]
+    stitcher.on_links([seen("user_id:ann", "device_id:d", 26)], 0)
+    assert owner(stitcher, "user_id:ann", "device_id:d") == [True]
 
 
 def told_as(identifiers: list[str], at_ms: int, name: str = "", kind: str = "track") -> Event:

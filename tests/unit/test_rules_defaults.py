@@ -21,6 +21,7 @@ def test_types_come_strongest_first_and_each_has_a_rank_of_its_own() -> None:
     names = [each.name for each in RULES.identifiers]
     assert names == [
         "user_id", "crm_contact_id", "loyalty_id", "email", "phone", "device_id", "anonymous_id", "click_id",
+        "account_id",
     ]  # fmt: skip
     ranks = [each.priority for each in RULES.identifiers]
     assert ranks == sorted(set(ranks))
@@ -36,7 +37,10 @@ NOBODY = [
     "null", "NULL", "None", "nil", "NaN", "n/a", "undefined", "Undefined", "anonymous", "Anonymous", "guest", "unknown",
     "true", "false", "0", "-1", "00000", "0000-0000", "-", "--", "''", '""', '"null"', "'42'", "`x`", "(not set)",
     "[object Object]", "test", "TEST", "qwerty", "{{user_id}}", "${id}", "%%USER%%", "%user_id%", "*|EMAIL|*",
-    "<null>", "\\N", "x" * 129, "…",
+    "<null>", "\\N", "x" * 129, "…", "(empty)", "#N/A", "#REF!", "Infinity", "[REDACTED]", "Deleted",
+    "not_authenticated", "Not logged in", "distinct_id", "distinctId", "email", "id", "“42”", "«null»", '\\"42\\"',
+    "%22null%22",
+    "00000000-0000-4000-8000-000000000000", "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx", "[]", "{}",
 ]  # fmt: skip
 
 
@@ -61,6 +65,13 @@ def test_a_shop_that_counts_its_customers_reaches_these_numbers(kind: str, value
         "device_id:000000000000000",
         "device_id:02:00:00:00:00:00",
         "device_id:unknown",
+        "device_id:004999010640000",
+        "device_id:ff:ff:ff:ff:ff:ff",
+        "device_id:0123456789ABCDEF",
+        "device_id:12345678-1234-1234-1234-123456789ABC",
+        "device_id:xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx",
+        "account_id:null",
+        "account_id:0",
         "device_id:__IDFA__",
         "anonymous_id:00000000-0000-0000-0000-000000000000",
         "click_id:{gclid}",
@@ -95,7 +106,9 @@ def test_addresses_that_nobody_reads_are_blocked(address: str) -> None:
     "ident",
     [
         "user_id:42", "user_id:111111", "user_id:u_1001", "user_id:5f0c3a3e-1111-5000-8000-3c2b1a000001", "user_id:王",
-        "user_id:testarossa", "user_id:001", "user_id:O'Brien", "crm_contact_id:0035e00000AbCdE",
+        "user_id:testarossa", "user_id:deletedscenes", "user_id:emaily", "user_id:nameless", "account_id:A-7",
+        "user_id:00000000-0000-4000-8000-00000000002a", "device_id:12345678-1234-4234-8234-12345678901f",
+        "user_id:001", "user_id:O'Brien", "crm_contact_id:0035e00000AbCdE",
         "loyalty_id:6006491234", "email:ada@example.com", "email:tess.tester@example.org", "email:testino@example.com",
         "email:null.island@sea.org",
         "email:a@smith.org", "email:o'brien@example.ie", "email:x.y@test-kitchen.com", "email:info@shop.com",

@@ -18,6 +18,7 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.prefixed import PrefixedTable
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
+from pipeline.stream.change_columns import ChangeEncoder
 from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import ASSIGNMENTS, CHANGES, LINKS, TOUCHES
@@ -39,6 +40,7 @@ class StitchStage:
         self._context, self._emit = context, context.emit
         self._stitchers: dict[str, Stitcher] = {}
         self._encode = msgspec.msgpack.Encoder().encode
+        self._encode_change = ChangeEncoder(context.codecs.change)
         self._decode = msgspec.msgpack.Decoder(Link | Command).decode
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
@@ -67,7 +69,7 @@ class StitchStage:
         return found
 
     def _perform(self, tenant: str, effects: StitchEffects) -> None:
-        emit, encode = self._emit, self._encode
+        emit, encode, encode_change = self._emit, self._encode, self._encode_change
         for ident, assignment in effects.assignments:
             emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment))
         for move in effects.moves:
@@ -75,7 +77,7 @@ class StitchStage:
             emit(TOUCHES, move.source, value)
             emit(TOUCHES, move.target, value)
         for change in effects.changes:
-            emit(CHANGES, change.profile_id, self._context.codecs.change(msgspec.structs.asdict(change)))
+            emit(CHANGES, change.profile_id, encode_change(change))
         self._count(tenant, effects)
 
     def _count(self, tenant: str, effects: StitchEffects) -> None:

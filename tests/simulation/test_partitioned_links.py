@@ -1,0 +1,215 @@
+"""The protocol of ADR 3 for the links of one tenant on many partitions, as a model: when it is right, and what breaks.
+
+A node is an identifier; nodes are totally ordered by (class, hash). Each lives on one partition, which alone writes its
+parent, a smaller node. A link goes to the partition of its larger end. Partitions share nothing but messages, which
+come in any order between two pairs of them, and more than once. What a node was told of a customer goes to its parent.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+from zlib import crc32
+
+import networkx as nx
+import pytest
+
+PARTITIONS = 4
+CLASSES = ("user", "mail", "dev", "anon")
+
+
+class Node(NamedTuple):
+    """Compared as a tuple: class, strongest first, then hash; the name makes it total."""
+
+    rank: int
+    hash: int
+    name: str
+
+
+class Link(NamedTuple):
+    """The two are one customer; ``touches`` are the larger end's."""
+
+    larger: Node
+    smaller: Node
+    touches: frozenset[str] = frozenset()
+
+
+class Shipment(NamedTuple):
+    """Touches of a node's children, for the node or whoever it is under by now."""
+
+    to: Node
+    touches: frozenset[str]
+
+
+Message: TypeAlias = Link | Shipment
+
+
+def node(name: str) -> Node:
+    return Node(CLASSES.index(name.partition(":")[0]), crc32(name.encode()), name)
+
+
+def link(a: Node, b: Node, *touches: str) -> Link:
+    return Link(max(a, b), min(a, b), frozenset(touches))
+
+
+def home(each: Node) -> int:
+    """The partition that writes the node."""
+    return each.hash % PARTITIONS
+
+
+class Partition:
+    """What one writer knows: of its nodes alone."""
+
+    def __init__(self, *, ship_again: bool = True) -> None:
+        self.parents: dict[Node, Node] = {}
+        self.held: dict[Node, frozenset[str]] = {}
+        self._ship_again = ship_again
+
+    def take(self, message: Message) -> Iterator[Message]:
+        """The node's parent only ever falls; what follows goes to the partitions of the nodes it names."""
+        if isinstance(message, Shipment):
+            self._hold(message.to, message.touches)
+            yield from self._ship(message.to)
+            return
+        larger, smaller, touches = message
+        self._hold(larger, touches)
+        parent = self.parents.get(larger)
+        if parent is None:
+            self.parents[larger] = smaller
+        elif parent != smaller:
+            self.parents[larger] = min(parent, smaller)
+            yield link(parent, smaller)
+        elif not self._ship_again:
+            return
+        yield from self._ship(larger)
+
+    def _hold(self, each: Node, touches: frozenset[str]) -> None:
+        if touches:
+            self.held[each] = self.held.get(each, frozenset()) | touches
+
+    def _ship(self, each: Node) -> Iterator[Message]:
+        parent = self.parents.get(each)
+        if parent is not None and each in self.held:
+            yield Shipment(parent, self.held.pop(each))
+
+
+class World:
+    """Partitions and the messages between them."""
+
+    def __init__(self, seed: int, *, repeats: float = 0.2, loses: float = 0.0, ship_again: bool = True) -> None:
+        self.partitions = [Partition(ship_again=ship_again) for _ in range(PARTITIONS)]
+        self._chance = random.Random(seed)
+        self._repeats, self._loses = repeats, loses
+        self._waiting: list[Message] = []
+
+    def tell(self, links: list[Link]) -> "World":
+        """Deliver these and all that follows from them, in an order of the seed's."""
+        self._waiting += links
+        while self._waiting:
+            message = self._waiting.pop(self._chance.randrange(len(self._waiting)))
+            if self._chance.random() < self._loses:
+                continue
+            if self._chance.random() < self._repeats:
+                self._waiting.append(message)
+            to = message.larger if isinstance(message, Link) else message.to
+            self._waiting += self.partitions[home(to)].take(message)
+        return self
+
+    def root(self, each: Node) -> Node:
+        """Where the node's chain of parents ends; each parent is smaller, so it ends."""
+        while (parent := self.partitions[home(each)].parents.get(each)) is not None:
+            assert parent < each
+            each = parent
+        return each
+
+    def held(self) -> dict[Node, frozenset[str]]:
+        return {each: touches for one in self.partitions for each, touches in one.held.items()}
+
+
+def links_of(chance: random.Random) -> list[Link]:
+    """Links of few or many customers, some told twice, each with touches of its larger end."""
+    nodes = [node(f"{kind}:{at}") for kind in CLASSES for at in range(chance.choice((2, 5, 20)))]
+    return [link(*chance.sample(nodes, 2), f"t{at}") for at in range(chance.choice((3, 12, 40)))]
+
+
+def is_right(world: World, links: list[Link]) -> bool:
+    """Every component that networkx finds is a tree under its least member, which has all its touches."""
+    found: dict[Node, frozenset[str]] = {}
+    for component in nx.connected_components(nx.Graph((each.larger, each.smaller) for each in links)):
+        if {world.root(each) for each in component} != {min(component)}:
+            return False
+        found[min(component)] = frozenset().union(*(each.touches for each in links if each.larger in component))
+    return world.held() == found
+
+
+def seeds() -> Iterator[int]:
+    one = os.environ.get("STITCHLINE_SEED")
+    yield from (int(one),) if one else range(int(os.environ.get("STITCHLINE_SEEDS", "2000")))
+
+
+def test_in_every_order_and_with_repetitions_the_components_of_networkx_come_out():
+    for seed in seeds():
+        links = links_of(random.Random(seed))
+        assert is_right(World(seed).tell(links), links), (
+            f"STITCHLINE_SEED={seed} pytest tests/simulation/test_partitioned_links.py"
+        )
+
+
+def test_told_in_parts_that_come_to_rest_in_between_the_end_is_the_same():
+    for seed in range(300):
+        links, world = links_of(random.Random(seed)), World(seed)
+        for each in links:
+            world.tell([each])
+        assert is_right(world, links), seed
+
+
+@pytest.mark.parametrize("broken", [{"loses": 0.05}, {"ship_again": False}], ids=["a message is lost", "not again"])
+def test_it_breaks_without_every_message_and_without_shipping_again(broken):
+    wrong = [
+        seed for seed in range(300) if not is_right(World(seed, **broken).tell(it := links_of(random.Random(seed))), it)
+    ]
+    assert len(wrong) > 30
+
+
+def test_a_touch_stays_behind_where_a_known_link_is_not_shipped_again():
+    user, phone = node("user:1"), node("dev:1")
+    twice = [link(user, phone, "before"), link(user, phone, "after")]
+    for again, held in ((True, {user: {"before", "after"}}), (False, {user: {"before"}, phone: {"after"}})):
+        world = World(0, repeats=0, ship_again=again)
+        for each in twice:
+            world.tell([each])
+        assert world.held() == held
+
+
+def test_two_writers_of_one_identifier_forget_what_each_alone_was_told():
+    user, mail, phone = node("user:1"), node("mail:1"), node("dev:1")
+    world, one, two = World(0), Partition(), Partition()
+    said = [*one.take(link(user, phone)), *two.take(link(mail, phone))]
+    assert said == []
+    assert world.tell(said).root(mail) == mail != user
+
+
+def test_an_order_that_changes_in_between_leads_in_circles():
+    user, mail = node("user:1"), node("mail:1")
+    before, after = Partition(), Partition()
+    list(before.take(Link(larger=mail, smaller=user)))
+    list(after.take(Link(larger=user, smaller=mail)))
+    assert before.parents[mail] == user
+    assert after.parents[user] == mail
+
+
+def test_no_partition_sees_a_limit_that_all_of_them_break():
+    """Two addresses a customer: each address has a writer of its own, which sees one, and the customer's sees none."""
+    ann, addresses = node("user:ann"), [node(f"mail:{at}") for at in range(3)]
+    world = World(0).tell([link(ann, each) for each in addresses])
+    assert [world.partitions[home(each)].parents[each] for each in addresses] == [ann] * 3
+    assert all(ann not in one.parents for one in world.partitions)
+    assert {world.root(each) for each in addresses} == {ann}
+
+
+def test_a_deleted_link_leaves_what_followed_from_it_elsewhere():
+    ann, mail, phone = node("user:ann"), node("mail:1"), node("dev:1")
+    world = World(0).tell([link(mail, phone), link(ann, phone)])
+    assert world.root(mail) == ann, "phone's writer told mail's of ann"
+    del world.partitions[home(phone)].parents[phone]
+    assert world.root(mail) == ann, "and only mail's could take it back, which was never told why"
