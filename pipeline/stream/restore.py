@@ -1,6 +1,7 @@
 """Roll a partition's RocksDB forward to the end of its changelog before its stage may work on it."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import confluent_kafka
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -17,6 +18,22 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the partition went t
     """The partition was revoked while it was being restored."""
 
 
+def high_watermark(config: Mapping[str, str | int], topic: str, partition: int) -> int:
+    """Where the partition ends now, open transactions included.
+
+    Raises:
+        confluent_kafka.KafkaException: the broker did not answer or refused.
+    """
+    wanted = confluent_kafka.TopicPartition(topic, partition)
+    admin = AdminClient(dict(config))
+    found = admin.list_offsets(
+        {wanted: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
+        isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED,
+        request_timeout=METADATA_TIMEOUT_SECONDS,
+    )
+    return int(found[wanted].result(METADATA_TIMEOUT_SECONDS).offset)
+
+
 def roll_forward(
     config: Mapping[str, str | int],
     topic: str,
@@ -25,22 +42,25 @@ def roll_forward(
     *,
     is_wanted: Callable[[], bool],
     progress: Callable[[int], None],
+    consumer: Callable[[dict[str, Any]], Any] = confluent_kafka.Consumer,
+    end_of: Callable[[Mapping[str, str | int], str, int], int] = high_watermark,
 ) -> int:
     """Apply every committed changelog record from the store's position on; return how many.
 
     The end is the high watermark, not the last stable offset: a predecessor that died inside its commit may have left a
     transaction that is decided but not yet marked, and reading only what is stable would miss it. Reaching it can
-    therefore take as long as that transaction's timeout.
+    therefore take as long as that transaction's timeout. ``consumer`` and ``end_of`` are how the log is reached;
+    :mod:`pipeline.testing.consumer` is their twin.
 
     Raises:
         Interrupted: ``is_wanted`` turned false.
         confluent_kafka.KafkaException: the broker refused; the caller ends the process.
     """
-    end = _high_watermark(config, topic, partition)
+    end = end_of(config, topic, partition)
     position = store.position()
     if position >= end:
         return 0
-    consumer = confluent_kafka.Consumer(
+    reader = consumer(
         {
             **config,
             "group.id": "unused",
@@ -51,10 +71,10 @@ def roll_forward(
         }
     )
     try:
-        consumer.assign([confluent_kafka.TopicPartition(topic, partition, position)])
-        return _apply_until(consumer, store, end, is_wanted, progress)
+        reader.assign([confluent_kafka.TopicPartition(topic, partition, position)])
+        return _apply_until(reader, store, end, is_wanted, progress)
     finally:
-        consumer.close()
+        reader.close()
 
 
 def _apply_until(
@@ -83,14 +103,3 @@ def _apply_until(
             restored += len(changes)
             progress(len(changes))
     return restored
-
-
-def _high_watermark(config: Mapping[str, str | int], topic: str, partition: int) -> int:
-    wanted = confluent_kafka.TopicPartition(topic, partition)
-    admin = AdminClient(dict(config))
-    found = admin.list_offsets(
-        {wanted: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
-        isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED,
-        request_timeout=METADATA_TIMEOUT_SECONDS,
-    )
-    return int(found[wanted].result(METADATA_TIMEOUT_SECONDS).offset)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import confluent_kafka
@@ -9,6 +10,7 @@ import msgspec
 
 from pipeline.state.partition import PartitionState, changelog_key
 from pipeline.state.store import Change
+from pipeline.stream.producer import Producer
 from pipeline.stream.record import Header
 from pipeline.stream.watchdog import Watchdog
 from pipeline.topics import CHANGELOGS, Topic
@@ -87,17 +89,23 @@ class UnitOfWork:
         prefix: str,
         transaction_timeout_ms: int = 15_000,
         refused: Callable[[str], None] = _unheard,
+        *,
+        producer: Callable[[dict[str, Any]], Producer] = confluent_kafka.Producer,
+        watchdog: AbstractContextManager[None] | None = None,
     ) -> None:
-        """``refused`` hears of every commit that Kafka refuses: retriable, fenced, aborted or fatal."""
+        """``refused`` hears of every commit that Kafka refuses: retriable, fenced, aborted or fatal.
+
+        ``producer`` makes the client. ``watchdog`` guards what may wait in vain; the usual one ends the process.
+        """
         self._prefix, self._refused = prefix, refused
-        self._watchdog = Watchdog(PATIENCE_SECONDS, IN_VAIN)
+        self._watchdog = watchdog or Watchdog(PATIENCE_SECONDS, IN_VAIN)
         self._outlets: dict[Topic, _Outlet] = {}
         self._offsets: dict[tuple[str, int], int] = {}
         self._positions: dict[tuple[str, int], int] = {}
         self.records = 0
         """Records consumed by the open transaction."""
         self._open = False
-        self._producer = confluent_kafka.Producer(
+        self._producer = producer(
             {
                 **config,
                 "transactional.id": transactional_id,

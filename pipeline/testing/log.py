@@ -9,18 +9,29 @@ from pipeline.topics import Topic
 class MemoryRecord:
     """One record, with the methods of ``confluent_kafka.Message`` that stages use."""
 
-    __slots__ = ("_headers", "_key", "_offset", "_topic", "_value")
+    __slots__ = ("_headers", "_key", "_offset", "_partition", "_topic", "_value")
 
     def __init__(
-        self, topic: str, offset: int, key: bytes | None, value: bytes | None, headers: list[Header] | None
+        self,
+        topic: str,
+        offset: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[Header] | None,
+        *,
+        partition: int = 0,
     ) -> None:
-        self._topic, self._offset, self._key, self._value, self._headers = topic, offset, key, value, headers
+        self._topic, self._partition, self._offset = topic, partition, offset
+        self._key, self._value, self._headers = key, value, headers
+
+    def error(self) -> None:
+        """It is a record, not news about the partition."""
 
     def topic(self) -> str:
         return self._topic
 
     def partition(self) -> int:
-        return 0
+        return self._partition
 
     def offset(self) -> int:
         return self._offset

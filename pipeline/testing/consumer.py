@@ -1,0 +1,62 @@
+"""A read-committed consumer of one partition of Kafka in memory: what a restore reads a changelog with."""
+
+from collections.abc import Callable
+
+import confluent_kafka
+
+from pipeline.testing.kafka import MemoryKafka
+from pipeline.testing.log import MemoryRecord
+from pipeline.testing.transactions import MemoryPartition
+
+
+class EndOfPartition:
+    """The message that tells a position and holds no record."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def error(self) -> confluent_kafka.KafkaError:
+        return confluent_kafka.KafkaError(confluent_kafka.KafkaError._PARTITION_EOF)
+
+    def offset(self) -> int:
+        return self._offset
+
+
+def _undisturbed(_partition: MemoryPartition, _waits: bool) -> None:
+    """Nothing happens in between."""
+
+
+class MemoryConsumer:
+    """``between`` is called before each fetch, with whether there is nothing to fetch for an unsettled transaction.
+
+    ``most_records`` bounds a fetch, so that what follows one fetch can be told from what follows all.
+    """
+
+    def __init__(
+        self,
+        kafka: MemoryKafka,
+        between: Callable[[MemoryPartition, bool], None] = _undisturbed,
+        most_records: int = 1 << 30,
+    ) -> None:
+        self._kafka, self._between, self._most_records = kafka, between, most_records
+        self._at = 0
+        self._told = -1
+
+    def assign(self, positions: list[confluent_kafka.TopicPartition]) -> None:
+        (position,) = positions
+        self._partition = self._kafka.topic(position.topic)[position.partition]
+        self._at = position.offset
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[MemoryRecord | EndOfPartition]:  # noqa: ARG002
+        partition = self._partition
+        # A position may lie behind the last stable offset: a transaction that began earlier may still be unsettled.
+        self._between(partition, partition.stable_end < partition.end and self._at >= partition.stable_end)
+        records, self._at = partition.committed(self._at, min(num_messages, self._most_records))
+        found: list[MemoryRecord | EndOfPartition] = [*records]
+        if self._at == partition.stable_end != self._told:
+            self._told = self._at
+            found.append(EndOfPartition(self._at))
+        return found
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,219 @@
+"""What a world must have come to, computed from its history alone: each event once, at whom the pure function names."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from pipeline.event.anchor import AnchorRow
+from pipeline.event.identifier import key_of
+from pipeline.identity.decisions import decide
+from pipeline.identity.messages import Assignment, Command
+from pipeline.identity.profile_id import profile_id
+from pipeline.identity.resolve import resolve
+from pipeline.identity.rulebook import Rulebook
+from pipeline.profile.apply import apply_touch
+from pipeline.profile.ledger import Ledger, encode_ledger
+from pipeline.profile.logic import ProfileLogic
+from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.row import ProfileRow
+from pipeline.state import layout
+from pipeline.stream.partitioner import partition_of
+from pipeline.stream.wire import Decoder
+from pipeline.testing.log import MemoryRecord
+from pipeline.testing.table import MemoryTable
+from pipeline.topics import ACTIONS, ASSIGNMENTS, CHANGELOGS, CHANGES, DLQ, TOUCHES, UPDATES, Topic
+from pipeline.trigger.rulebook import compile_rules
+from tests.simulation.histories import AGGREGATES, SCORES, TENANT, TRIGGERS
+from tests.simulation.process import GROUP, PREFIX, STAGES, DiskStore
+from tests.simulation.world import World
+
+COMPILED = compile_rules(AGGREGATES, SCORES, TRIGGERS)
+CHANGE, ACTION = Decoder(CHANGES.value), Decoder(ACTIONS.value)
+MESSAGE = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
+ASSIGNMENT = msgspec.msgpack.Decoder(Assignment).decode
+PROFILE_ROW, ANCHOR_ROW = msgspec.msgpack.Decoder(ProfileRow).decode, msgspec.msgpack.Decoder(AnchorRow).decode
+
+Rows = dict[tuple[str, bytes], bytes]
+"""Family and key to the row's bytes."""
+
+
+def check(world: World) -> None:
+    """Fail on whatever was lost, doubled, or left behind."""
+    owner = owners(world)
+    profiles = rows_of(world, "profile", layout.PROFILES, PROFILE_ROW)
+    check_everything_was_read(world)
+    check_stores(world)
+    check_ledgers(world, owner, profiles)
+    check_touches(world)
+    check_assignments(world, owner)
+    check_changes(world)
+    check_updates(world, profiles)
+    check_actions(world)
+    check_quarantine(world)
+
+
+def owners(world: World) -> dict[str, str]:
+    """Whose profile each identifier belongs to, by the pure function over everything that was sent."""
+    commands = [each for each in world.history.sent if isinstance(each, Command)]
+    book = Rulebook(world.rules.identity)
+    resolution = resolve(world.history.links, book, decide(commands, book))
+    anchors = {touch.leaf: touch.leaf for touch in world.history.touches}
+    return {ident: profile_id(TENANT, founder) for ident, founder in (anchors | resolution.founder_of).items()}
+
+
+def straight(touches: list[Touch]) -> dict[str, bytes]:
+    """Each leaf's ledger, folded in the order of the events."""
+    found: dict[str, Ledger] = {}
+    for touch in touches:
+        apply_touch(COMPILED.plan, found.setdefault(touch.leaf, Ledger()), touch)
+    return {leaf: without_episodes(ledger) for leaf, ledger in found.items()}
+
+
+def without_episodes(ledger: Ledger) -> bytes:
+    """When a trigger fired depends on the order of arrival."""
+    return encode_ledger(msgspec.structs.replace(ledger, episodes={}))
+
+
+def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, ProfileRow]) -> None:
+    """Every event is in one ledger, that of its anchor, and that ledger is at its owner, with the right bytes."""
+    held: dict[str, list[tuple[str, bytes]]] = {}
+    for profile, row in profiles.items():
+        for leaf, ledger in row.leaves.items():
+            held.setdefault(leaf, []).append((profile, without_episodes(ledger)))
+    expected = straight(world.history.touches)
+    places = {leaf: [profile for profile, _ in found] for leaf, found in held.items()}
+    assert places == {leaf: [owner[leaf]] for leaf in expected}
+    for leaf, ledger in expected.items():
+        assert held[leaf] == [(owner[leaf], ledger)], f"the ledger of {leaf}"
+
+
+def check_touches(world: World) -> None:
+    """INTAKE sent one touch for each event; STITCH told both profiles of each move."""
+    touches: Counter[str] = Counter()
+    moves: Counter[tuple[str, int]] = Counter()
+    for record in world.kafka.committed(TOUCHES.of(PREFIX)):
+        message = MESSAGE(record.value())
+        if isinstance(message, Touch) and not message.seq:
+            touches[message.event_id] += 1
+        elif isinstance(message, Move):
+            moves[message.leaf, message.seq] += 1
+    assert touches == Counter(touch.event_id for touch in world.history.touches)
+    assert set(moves.values()) <= {2}
+
+
+def check_assignments(world: World, owner: dict[str, str]) -> None:
+    """STITCH's last word on each identifier is its owner, and INTAKE has heard it."""
+    last: dict[bytes, Assignment] = {}
+    for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX)):
+        told = ASSIGNMENT(record.value())
+        if record.key() not in last or told.seq > last[record.key()].seq:
+            last[record.key()] = told
+    anchors = rows_of(world, "intake", layout.ANCHORS, ANCHOR_ROW)
+    for ident, profile in owner.items():
+        key = key_of(TENANT, ident)
+        told = last.get(key.encode())
+        assert (told.profile_id if told else profile_id(TENANT, ident)) == profile, f"the assignment of {ident}"
+        heard = anchors[key].profile_id if key in anchors else None
+        assert heard == (told.profile_id if told else None), f"what INTAKE knows of {ident}"
+
+
+def check_changes(world: World) -> None:
+    """The public log's numbers rise by one with each decision; only a mere change of contests has no line in it."""
+    lines = [[CHANGE(record.value())["seq"] for record in found] for found in by_partition(world, CHANGES)]
+    assert all(found == sorted(found) for found in lines)
+    numbers = [number for found in lines for number in found]
+    assigned = {ASSIGNMENT(record.value()).seq for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX))}
+    assert len(numbers) == len(set(numbers))
+    assert {*numbers, *assigned} == set(range(1, 1 + max({*numbers, *assigned}, default=0)))
+
+
+def check_updates(world: World, profiles: dict[str, ProfileRow]) -> None:
+    """As many updates of a profile as it says it has published."""
+    published = Counter(record.key().decode() for record in world.kafka.committed(UPDATES.of(PREFIX)))
+    assert published == Counter({profile: row.version for profile, row in profiles.items() if row.version})
+
+
+def check_actions(world: World) -> None:
+    """No action twice; unless a straight run over the same touches makes it twice, as ADR 4 says it may."""
+    found = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
+    actions = Counter((action["kind"], action["action_id"]) for action in found)
+    if any(count > 1 for count in actions.values()):
+        assert actions == straight_actions(world)
+
+
+def straight_actions(world: World) -> Counter[tuple[str, str]]:
+    """What PROFILE says over each partition's touches, read once from beginning to end."""
+    actions: Counter[tuple[str, str]] = Counter()
+    for records in by_partition(world, TOUCHES):
+        table: MemoryTable[ProfileRow] = MemoryTable()
+        messages = [(record.key().decode(), MESSAGE(record.value())) for record in records]
+        said = ProfileLogic(COMPILED, table).on_batch(messages, 0).actions
+        actions.update((action["kind"], action["action_id"]) for action in said)
+    return actions
+
+
+def check_quarantine(world: World) -> None:
+    """What is no event is in the DLQ, as often as it was sent."""
+    assert sorted(record.value() for record in world.kafka.committed(DLQ.of(PREFIX))) == sorted(world.history.poison)
+
+
+def check_everything_was_read(world: World) -> None:
+    """The group's offsets are behind the last record of every input."""
+    group = world.kafka.groups[GROUP]
+    for spec in STAGES.values():
+        for topic in {topic.of(PREFIX) for topic in spec.inputs}:
+            for partition in world.kafka.topic(topic) if world.kafka.has_topic(topic) else ():
+                position = group.position((topic, partition.number))
+                assert position is not None
+                assert partition.committed(position, 1)[0] == []
+
+
+def check_stores(world: World) -> None:
+    """Whatever became of a folder: it holds what the changelog says below its position, and nothing else."""
+    for disk in world.disks.values():
+        for (stage, partition), store in disk.stores.items():
+            check_store(world, stage, partition, store)
+
+
+def check_store(world: World, stage: str, partition: int, store: DiskStore) -> None:
+    expected = changelog(world, stage, partition, store.position())
+    digests = {
+        (layout.SEEN, key[:4] + block[at : at + 8]): b""
+        for (family, key), block in expected.items()
+        if family == layout.SEEN_BLOCKS
+        for at in range(0, len(block), 8)
+    }
+    held = {(family, key): row for family, rows in store.families.items() for key, row in rows.items()}
+    assert held == expected | digests, f"the store of {stage} {partition}"
+
+
+def changelog(world: World, stage: str, partition: int, end: int) -> Rows:
+    """The rows of a partition by its changelog alone, up to an offset."""
+    found: Rows = {}
+    for record in world.kafka.topic(CHANGELOGS[stage].of(PREFIX))[partition].committed(0, end)[0]:
+        if record.offset() >= end:
+            break
+        family, _, key = record.key().partition(b"/")
+        if record.value() is None:
+            found.pop((family.decode(), key), None)
+        else:
+            found[family.decode(), key] = record.value()
+    return found
+
+
+def rows_of(world: World, stage: str, wanted: str, decode: Callable[[bytes], Any]) -> dict[str, Any]:
+    """A table's rows by key over all partitions, each in the partition its key belongs to."""
+    found = {}
+    for partition in range(world.kafka.partitions):
+        for (family, key), row in changelog(world, stage, partition, 1 << 62).items():
+            if family == wanted:
+                assert partition_of(key.decode(), world.kafka.partitions) == partition
+                found[key.decode()] = decode(row)
+    return found
+
+
+def by_partition(world: World, topic: Topic) -> Iterator[list[MemoryRecord]]:
+    for partition in world.kafka.topic(topic.of(PREFIX)):
+        yield list(partition.all_committed())

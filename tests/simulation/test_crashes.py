@@ -1,0 +1,16 @@
+"""The three stages on workers that die at every step: nothing lost, nothing counted twice.
+
+Before and after each record, flush, offsets, commit and state write, at revocation, and within a restore. What must
+come out is computed from the events alone (``oracle.py``).
+"""
+
+import pytest
+
+from tests.simulation.weathers import CRASHES, blocks, shared, survive
+
+__all__ = ["shared"]
+
+
+@pytest.mark.parametrize("seeds", blocks(), ids=str)
+def test_every_event_counts_once_though_workers_die_at_every_step(seeds):
+    survive(seeds, CRASHES, __file__)

@@ -1,0 +1,177 @@
+"""The simulation finds what it is there to find: each defect, put in on purpose, fails a world within a few seeds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.profile import logic
+from pipeline.profile.messages import Carry, Touch
+from pipeline.state.partition import expanded
+from pipeline.state.seen import SeenView
+from pipeline.stream.stages.profile import ProfileStage
+from pipeline.stream.unit_of_work import UnitOfWork
+from pipeline.stream.worker import Task
+from pipeline.testing.group import MemoryGroup
+from pipeline.testing.kafka import MemoryKafka
+from pipeline.testing.producer import MemoryProducer
+from pipeline.topics import TOUCHES
+from tests.simulation.oracle import check
+from tests.simulation.process import GROUP, DiskStore, Process
+from tests.simulation.weathers import CRASHES, HANDOVERS, shared
+from tests.simulation.world import Weather, World
+
+__all__ = ["shared"]
+
+ENOUGH_SEEDS = 2000
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def rows_written_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    log = UnitOfWork._log
+
+    def log_and_write(unit: UnitOfWork, task: Any) -> Any:
+        changes = log(unit, task)
+        if changes:
+            task.state.store.apply(expanded(changes, task.state.store), task.state.position)
+        return changes
+
+    patch.setattr(UnitOfWork, "_log", log_and_write)
+
+
+def offsets_beside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    def send(unit: UnitOfWork, _group: Any) -> None:
+        unit._producer._kafka.groups[GROUP]._offsets.update(unit._offsets)
+
+    patch.setattr(UnitOfWork, "_send_offsets", send)
+
+
+def offsets_before_the_flush(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryProducer, "flush", lambda *_: 0)
+
+
+def one_changelog_record_skipped(patch: pytest.MonkeyPatch) -> None:
+    position = DiskStore.position
+    patch.setattr(DiskStore, "position", lambda store: position(store) and position(store) + 1)
+
+
+def position_of_the_last_record_not_behind_it(patch: pytest.MonkeyPatch) -> None:
+    apply = DiskStore.apply
+    patch.setattr(DiskStore, "apply", lambda store, changes, position: apply(store, changes, position - 1))
+
+
+def ledgers_carried_in_the_next_transaction(patch: pytest.MonkeyPatch) -> None:
+    def forward(stage: ProfileStage, forwards: Any) -> None:
+        late: list[Any] = stage.__dict__.setdefault("late", [])
+        for profile_id, message in late + [each for each in forwards if isinstance(each[1], Touch)]:
+            stage._emit(TOUCHES, profile_id, stage._encode(message))
+        late[:] = [each for each in forwards if isinstance(each[1], Carry)]
+
+    patch.setattr(ProfileStage, "_forward", forward)
+
+
+def generations_not_fenced(patch: pytest.MonkeyPatch) -> None:
+    take = MemoryGroup.take
+
+    def take_from_anybody(group: MemoryGroup, offsets: Any, membership: Any, transaction: Any) -> None:
+        anybody = next(iter(group.members), None)
+        if anybody is not None:
+            membership = membership._replace(member=anybody, generation=group.generation)
+        take(group, offsets, membership, transaction)
+
+    patch.setattr(MemoryGroup, "take", take_from_anybody)
+
+
+def transactional_ids_not_fenced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryKafka, "initialise", lambda kafka, name: kafka._epochs.setdefault(name, 0))
+    patch.setattr(MemoryKafka, "is_current", lambda *_: True)
+
+
+def decoded_rows_kept_after_an_abort(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Task, "start_over", lambda _task: None)
+
+
+def not_rewound_after_an_abort(patch: pytest.MonkeyPatch) -> None:
+    commit = Process.commit
+
+    def commit_and_go_on(process: Process) -> bool:
+        before = dict(process._positions)
+        done = commit(process)
+        process._positions.update(before)
+        return done
+
+    patch.setattr(Process, "commit", commit_and_go_on)
+
+
+def restored_to_the_last_stable_offset(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Process, "_end_of", lambda self, _, topic, at: self._world.kafka.topic(topic)[at].stable_end)
+
+
+def owners_believed_whatever_their_seq(patch: pytest.MonkeyPatch) -> None:
+    owner = logic._owner
+
+    def believe(profile_id: str, row: Any, leaf: str, seq: int) -> str:
+        if seq:
+            row.pointers.pop(leaf, None)
+        return owner(profile_id, row, leaf, seq)
+
+    patch.setattr(logic, "_owner", believe)
+
+
+def touches_forwarded_without_a_seq(patch: pytest.MonkeyPatch) -> None:
+    forward = ProfileStage._forward
+
+    def forward_blindly(stage: ProfileStage, forwards: Any) -> None:
+        forward(stage, [(to, msgspec.structs.replace(each, seq=0)) for to, each in forwards])
+
+    patch.setattr(ProfileStage, "_forward", forward_blindly)
+
+
+def message_ids_not_in_the_changelog(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SeenView, "changes", lambda _view: iter(()))
+
+
+def message_ids_kept_after_an_abort(patch: pytest.MonkeyPatch) -> None:
+    start_over = Task.start_over
+
+    def start_over_with_them(task: Task) -> None:
+        kept = [dict(view.__dict__) for view in task.state.views if isinstance(view, SeenView)]
+        start_over(task)
+        for view in task.state.views:
+            if isinstance(view, SeenView):
+                view.__dict__.update(kept.pop(0))
+
+    patch.setattr(Task, "start_over", start_over_with_them)
+
+
+DEFECTS: list[tuple[Patch, Weather]] = [
+    (rows_written_before_the_commit, CRASHES),
+    (offsets_beside_the_transaction, CRASHES),
+    (offsets_before_the_flush, HANDOVERS),
+    (one_changelog_record_skipped, CRASHES),
+    (position_of_the_last_record_not_behind_it, CRASHES),
+    (ledgers_carried_in_the_next_transaction, CRASHES),
+    (generations_not_fenced, HANDOVERS),
+    (transactional_ids_not_fenced, HANDOVERS),
+    (decoded_rows_kept_after_an_abort, CRASHES),
+    (not_rewound_after_an_abort, CRASHES),
+    (restored_to_the_last_stable_offset, CRASHES),
+    (owners_believed_whatever_their_seq, HANDOVERS),
+    (touches_forwarded_without_a_seq, HANDOVERS),
+    (message_ids_not_in_the_changelog, CRASHES),
+    (message_ids_kept_after_an_abort, CRASHES),
+]
+
+
+@pytest.mark.parametrize(("defect", "weather"), DEFECTS, ids=lambda each: getattr(each, "__name__", ""))
+def test_a_defect_is_found(defect, weather, monkeypatch):
+    defect(monkeypatch)
+    for seed in range(ENOUGH_SEEDS):
+        world = World(seed, weather)
+        try:
+            check(world.play())
+        except AssertionError:
+            print(f"found by seed {seed}")
+            return
+    pytest.fail(f"{ENOUGH_SEEDS} worlds did not notice: {defect.__name__}")

@@ -1,0 +1,15 @@
+"""The three stages while partitions move: workers stand still, are presumed dead, replaced, and wake up again.
+
+See ``test_crashes.py``; here the group is what disturbs.
+"""
+
+import pytest
+
+from tests.simulation.weathers import HANDOVERS, blocks, shared, survive
+
+__all__ = ["shared"]
+
+
+@pytest.mark.parametrize("seeds", blocks(), ids=str)
+def test_every_event_counts_once_though_partitions_move_and_late_owners_wake_up(seeds):
+    survive(seeds, HANDOVERS, __file__)

@@ -1,0 +1,69 @@
+"""Two kinds of storm, and the blocks of seeds that the tests play in them."""
+
+import functools
+import gc
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from pipeline.event import intake
+from pipeline.event.normalise import EventNormaliser
+from pipeline.event.rules import IntakeRules
+from pipeline.stream.normalisers import normalisers
+from pipeline.stream.stages import profile
+from tests.simulation.histories import IDENTIFIERS
+from tests.simulation.oracle import COMPILED, check
+from tests.simulation.world import Weather, World
+
+SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "5000"))
+"""Worlds of each kind."""
+FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
+BLOCK = 500
+
+CRASHES = Weather(
+    work=60, start=8, die=3, rebalance=1, complete=6, settle=6, expire=1,
+    crash=7, stand_still=2, refuse=3, replaced=1, calm_steps=150,
+)  # fmt: skip
+"""Processes die at every step, their folders fall behind, and successors start."""
+HANDOVERS = Weather(
+    work=60, start=8, die=1, rebalance=1, complete=8, settle=3, expire=1,
+    crash=2, stand_still=8, refuse=3, replaced=2, calm_steps=150,
+)  # fmt: skip
+"""Partitions move between living processes, some of which stand still meanwhile and go on too late."""
+
+
+def blocks() -> list[range]:
+    """The seeds of a run, in blocks that each fit a test's time limit."""
+    end = FIRST_SEED + SEEDS
+    return [range(start, min(start + BLOCK, end)) for start in range(FIRST_SEED, end, BLOCK)]
+
+
+def survive(seeds: range, weather: Weather, file: str) -> None:
+    """Play and check each world; where one fails, print the line that plays it again."""
+    for seed in seeds:
+        try:
+            check(World(seed, weather).play())
+        except BaseException:
+            print(f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=1 pytest {file}")
+            raise
+
+
+@pytest.fixture(autouse=True, scope="module")
+def shared() -> Iterator[None]:
+    """What thousands of worlds would make again and again: compiled rules, normalisers, warnings, garbage collections.
+
+    The rules hold no state of a world, and the worlds' warnings are all the same: an identifier was quarantined.
+    """
+    normaliser = functools.cache(lambda country: EventNormaliser(IntakeRules(), IDENTIFIERS, normalisers(country)))
+    before = gc.get_threshold()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(profile, "compile_rules", lambda *_: COMPILED)
+        patch.setattr(intake, "EventNormaliser", lambda rules, *_: normaliser(rules.default_country))
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+        gc.set_threshold(50_000, 20, 100)
+        yield
+    gc.set_threshold(*before)
+    structlog.reset_defaults()

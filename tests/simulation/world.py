@@ -1,0 +1,295 @@
+"""A deployment in memory: a log, worker processes, their disks, and chance, which decides who acts and who dies.
+
+Every run follows from the seed. While one process stands at a step (between flush and offsets, within a restore), the
+others may act: so a worker can be presumed dead, replaced, and wake up.
+"""
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import confluent_kafka
+import msgspec
+
+from pipeline.obs.metrics import Metrics
+from pipeline.stream.codecs import Codecs
+from pipeline.stream.partitioner import partition_of
+from pipeline.stream.registry import FileIds
+from pipeline.stream.simulate import NO_BREAKER
+from pipeline.stream.stages.base import Context
+from pipeline.stream.unit_of_work import UnitOfWork
+from pipeline.testing.kafka import MemoryKafka
+from pipeline.testing.refusals import refusal
+from pipeline.testing.transactions import MemoryPartition, Transaction
+from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES
+from tests.simulation.histories import IDENTITIES, Message, history, rules_of
+from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Disk, Process
+
+LATER_MS = 4_102_444_800_000
+"""The year 2100: no event is from the future."""
+RULES = tuple(rules_of(identity) for identity in IDENTITIES)
+METRICS, CODECS = Metrics(), Codecs(FileIds(), PREFIX)
+ENCODE = msgspec.msgpack.Encoder().encode
+EVENTS_TOPIC, LINKS_TOPIC = EVENTS["web"].of(PREFIX), LINKS.of(PREFIX)
+MOST_ROUNDS = 1000
+
+ASK_AGAIN = confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS
+ABORT = confluent_kafka.KafkaError.INVALID_TXN_STATE
+RARE = 10
+DANGER = {"produce": 1, "produced": 1, "offsets_sent": 40, "committed": 20}
+"""Steps burn the fuse by what they are worth: a transaction has many records and one commit."""
+REPEATED = frozenset({"offsets", "offsets_sent", "commit", "committed"})
+"""Steps whose call Kafka may ask to repeat, whether or not it took effect."""
+REFUSED = frozenset({"offsets", "commit"})
+"""Steps whose call Kafka may refuse for good."""
+
+
+class Weather(NamedTuple):
+    """How often what happens, as weights of the world's actions and of what becomes of a process at a step."""
+
+    work: int
+    start: int
+    die: int
+    rebalance: int
+    complete: int
+    settle: int
+    expire: int
+    crash: int
+    stand_still: int
+    refuse: int
+    replaced: int
+    calm_steps: int
+    """How much fuse there is between two of those, at most."""
+
+
+class World:
+    """See the module. :meth:`play` runs a whole history; what it left is in ``kafka`` and ``disks``."""
+
+    def __init__(self, seed: int, weather: Weather) -> None:
+        self.chance = random.Random(seed)
+        self.weather = weather
+        chance = self.chance
+        self.rules = chance.choice(RULES)
+        self.history = history(chance)
+        self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
+        self.names = [f"w{number}" for number in range(chance.choice((2, 2, 3)))]
+        self.disks = {name: Disk() for name in self.names}
+        self.processes: dict[str, Process] = {}
+        """The newest process of each name."""
+        self._busy: list[Process] = []
+        """Those in the middle of a step, the one that acts now last."""
+        self._waiting_events = list(reversed(self.history.sent))
+        self._inputs = (EVENTS_TOPIC, LINKS_TOPIC, ASSIGNMENTS.of(PREFIX), TOUCHES.of(PREFIX), TOUCHES.of(PREFIX))
+        self.lagging: MemoryPartition | None = None
+        """Its records wait, so that others overtake them."""
+        self._members = 0
+        self._stormy = True
+        self._fuse = chance.randint(1, weather.calm_steps)
+        self._actions = (self._work, self._start, self._die, self._rebalance, self._complete, self._mark, self._expire)
+
+    # What a process asks
+
+    def context(self, unit: UnitOfWork) -> Context:
+        """What the stages of a process share; compiled rules, codecs and metrics are shared by all worlds."""
+        partitions = self.kafka.partitions
+        return Context(
+            settings=SETTINGS, rules=self.rules, codecs=CODECS, clock=lambda: LATER_MS, emit=unit.emit,
+            partition_of=lambda key: partition_of(key, partitions), breaker=NO_BREAKER, metrics=METRICS,
+        )  # fmt: skip
+
+    def at(self, process: Process, step: str) -> None:
+        """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
+        if not self._stormy:
+            return
+        self._fuse -= DANGER.get(step, RARE)
+        if self._fuse > 0:
+            return
+        weather, chance = self.weather, self.chance
+        self._fuse = chance.randint(1, weather.calm_steps)
+        (what,) = chance.choices(
+            ("crash", "stand still", "refuse", "replaced"),
+            (weather.crash, weather.stand_still, weather.refuse, weather.replaced),
+        )
+        if what == "crash":
+            raise Crashed
+        if what == "refuse":
+            self._refuse(step)
+        else:
+            if what == "replaced" and self.processes.get(process.name) is process:
+                self._replace(process)
+            if chance.random() < 0.6:  # so long that the group presumes it dead
+                self.kafka.groups[GROUP].rebalance()
+            self._meanwhile()
+
+    def waiting(self, process: Process, partition: MemoryPartition) -> None:
+        """Somebody settles the transaction, others act, or the restore is given up until later."""
+        blocking = min(partition.unstable, key=partition.unstable.__getitem__)
+        if blocking.decided:
+            if self._stormy and self.chance.random() < 0.5:
+                self._meanwhile()
+            if partition in blocking.unmarked:
+                blocking.mark(partition)
+        elif self._stormy and self.chance.random() < 0.7:
+            self._meanwhile()
+            process.gives_up = True
+        else:
+            self.kafka.expire(blocking)
+
+    def _refuse(self, step: str) -> None:
+        if step in REFUSED and self.chance.random() < 0.5:
+            raise refusal(ABORT, requires_abort=True)
+        if step in REPEATED:
+            raise refusal(ASK_AGAIN, retriable=True)
+
+    def _meanwhile(self) -> None:
+        if len(self._busy) < len(self.names):
+            for _ in range(self.chance.choice((3, 10, 30))):
+                self.act()
+
+    # What happens
+
+    def play(self) -> "World":
+        """The storm, while events come in; then calm, until everything is settled."""
+        for name in self.names:
+            self._begin(name)
+        while self._waiting_events or self.chance.random() < 0.97:
+            self.act()
+        self._stormy, self.lagging = False, None
+        self._deliver(len(self._waiting_events))
+        self._settle()
+        return self
+
+    def act(self) -> None:
+        """One thing that happens somewhere."""
+        weather, chance = self.weather, self.chance
+        event = chance.random()
+        if event < 0.08:
+            self._deliver(chance.randint(1, 3))
+        elif event < 0.12:
+            topic = self.kafka.topic(chance.choice(self._inputs))
+            self.lagging = chance.choice(topic)
+        (action,) = chance.choices(self._actions, weather[: len(self._actions)])
+        action()
+
+    def _deliver(self, count: int) -> None:
+        """Producers send."""
+        for _ in range(min(count, len(self._waiting_events))):
+            message = self._waiting_events.pop()
+            if isinstance(message, Message):
+                self.kafka.send(EVENTS_TOPIC, message.key, message.value)
+            else:
+                self.kafka.send(LINKS_TOPIC, message.tenant, ENCODE(message))
+
+    def _work(self) -> None:
+        idle = [process for process in self.processes.values() if process not in self._busy]
+        if idle:
+            process = self.chance.choice(idle)
+            with self._acting(process):
+                process.step()
+
+    @contextlib.contextmanager
+    def _acting(self, process: Process) -> Iterator[None]:
+        """It acts now, and may die of it."""
+        self._busy.append(process)
+        try:
+            yield
+        except (Crashed, confluent_kafka.KafkaException):  # the second: fenced for good, so the process ends
+            self._buried(process)
+        finally:
+            self._busy.pop()
+
+    def _start(self) -> None:
+        missing = [name for name in self.names if name not in self.processes]
+        if missing:
+            self._begin(self.chance.choice(missing))
+
+    def _begin(self, name: str) -> None:
+        self._members += 1
+        process = Process(self, name, f"m{self._members}", self.disks[name])
+        self.processes[name] = process
+        with self._acting(process):
+            process.start()
+
+    def _die(self) -> None:
+        idle = [process for process in self.processes.values() if process not in self._busy]
+        if idle:
+            self._buried(self.chance.choice(idle))
+
+    def _buried(self, process: Process) -> None:
+        """Its folder stays behind, unless another has taken over its name already."""
+        if self.processes.get(process.name) is process:
+            del self.processes[process.name]
+            if self.chance.random() < 0.3:
+                process.disk.lose_power()
+            process.disk.remember()
+
+    def _replace(self, process: Process) -> None:
+        """Somebody thinks it dead and starts its successor, on a copy of its folder."""
+        self.disks[process.name] = process.disk.copy()
+        self._begin(process.name)
+
+    def _rebalance(self) -> None:
+        self.kafka.groups[GROUP].rebalance()
+
+    def _complete(self) -> None:
+        """The group goes on with those who have joined; who has not is out, be it dead or only slow."""
+        group = self.kafka.groups[GROUP]
+        if group.rebalancing and group.joining:
+            group.complete(self.chance.sample(list(group.joining), len(group.joining)), self.kafka.partitions)
+
+    def _mark(self) -> None:
+        """A marker arrives somewhere."""
+        decided = [found for found in self._unsettled() if found.decided and found.unmarked]
+        if decided:
+            transaction = self.chance.choice(decided)
+            transaction.mark(self.chance.choice(list(transaction.unmarked)))
+
+    def _expire(self) -> None:
+        """A transaction has been open for too long, for its process is dead or stands still."""
+        if opened := [found for found in self._unsettled() if not found.decided]:
+            self.kafka.expire(self.chance.choice(opened))
+
+    def _unsettled(self) -> list[Transaction]:
+        return list(self.kafka.unsettled.values())
+
+    def _settle(self) -> None:
+        """Nobody dies any more; go on until nobody has anything to do."""
+        for _ in range(MOST_ROUNDS):
+            while len(self.processes) < len(self.names):
+                self._start()
+            self._gather()
+            if not self._round():
+                return
+        message = "the world does not come to rest"
+        raise AssertionError(message)
+
+    def _gather(self) -> None:
+        """The group notices who is dead, and goes on with the others once all of them have joined."""
+        group = self.kafka.groups[GROUP]
+        if not group.members.keys() <= {process.member for process in self.processes.values()}:
+            group.rebalance()
+        for process in list(self.processes.values()):
+            with self._acting(process):
+                process.hear()
+        alive = [process.member for process in self.processes.values()]
+        if group.rebalancing and group.joining.keys() >= set(alive):
+            group.complete(alive, self.kafka.partitions)
+
+    def _round(self) -> bool:
+        """Every process does all it can; whether there was anything."""
+        busy = False
+        for process in list(self.processes.values()):
+            with self._acting(process):
+                busy |= process.hear() | process.restore()
+                while process.take():
+                    busy = True
+                busy |= process.commit()
+        for transaction in self._unsettled():
+            if not transaction.decided and transaction.unmarked:
+                self.kafka.expire(transaction)
+            if transaction.unmarked:
+                transaction.mark_everywhere()
+                busy = True
+        group = self.kafka.groups[GROUP]
+        return busy or group.rebalancing
