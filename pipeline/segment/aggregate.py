@@ -27,6 +27,7 @@ from pipeline.segment.facts import Facts
 from pipeline.segment.operand import ProfileOperand
 
 _NUMBERS: Final = frozenset({"count", "sum", "average", "min", "max", "distinct", "quantiles"})
+_VALUES: Final = frozenset({"first", "last", "most_frequent", "unique"})
 _PARTS: Final = {"quantiles": ("p50", "p90", "p99")}
 _MOMENTS: Final[dict[tuple[str, str], Callable[[Cell], int]]] = {
     ("first", "timestamp_ms"): lambda cell: int(cell[2]),
@@ -67,6 +68,9 @@ def _currency(rule: AggregateRule, parts: tuple[str, ...]) -> str:
 
 def _checked(rule: AggregateRule, parts: tuple[str, ...]) -> tuple[str, ...]:
     """The parts of a value that is a record; most are none and have no parts."""
+    if rule.kind not in _NUMBERS | _VALUES:  # a value that moves between buckets would be due before it is looked at
+        message = f"{rule.name} is of kind {rule.kind}, which no condition can read"
+        raise MeaningError(message, "name an aggregate of another kind")
     known = _PARTS.get(rule.kind)
     if known is None and parts and rule.kind in _NUMBERS:
         message = f"{rule.name} is a number and has no {'.'.join(parts)}"

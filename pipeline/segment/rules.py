@@ -12,9 +12,10 @@ class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: str
     """What other segments (``segment.NAME``), triggers and downstream services call it."""
     when: str
-    """A condition over aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``), ``score.NAME``,
-    ``traits.NAME``, ``consent.PURPOSE/CHANNEL``, ``identifier.TYPE``, ``first_touch`` and ``last_touch`` (how long ago;
-    also ``.channel`` and ``.campaign``) and ``segment.NAME``."""
+    """A condition over aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``; the first or last
+    ``timestamp_ms`` is how long ago, as in ``last_order_at > 90 d``), ``score.NAME``, ``traits.NAME``,
+    ``consent.PURPOSE/CHANNEL``, ``identifier.TYPE``, ``first_touch`` and ``last_touch`` (how long ago; also
+    ``.channel`` and ``.campaign``) and ``segment.NAME``."""
     description: str = ""
     """For people."""
 

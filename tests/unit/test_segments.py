@@ -14,8 +14,8 @@ from pipeline.profile.messages import Touch
 from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.score.scorer import Scores
+from pipeline.segment import aggregate
 from pipeline.segment import segments as module
-from pipeline.segment.aggregate import _MOMENTS
 from pipeline.segment.facts import Facts
 from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments, segment_errors
@@ -157,7 +157,7 @@ def test_how_long_ago_something_was_is_compared_with_durations():
 
 
 def test_an_aggregate_of_kind_time_since_holds_its_moment_as_its_cell():
-    assert _MOMENTS["time_since", ""](START_MS) == START_MS
+    assert aggregate._MOMENTS["time_since", ""](START_MS) == START_MS
 
 
 def test_first_and_last_touch_tell_channel_and_campaign():
@@ -329,6 +329,12 @@ def test_what_means_nothing_under_the_rules_is_refused_at_its_place(when, positi
         segments(asked=when)
     error = caught.value.error
     assert (error.position, message in error.message, instead in error.instead) == (position, True, True), error
+
+
+def test_a_kind_that_conditions_do_not_know_to_move_in_steps_is_refused(monkeypatch):
+    monkeypatch.setattr(aggregate, "_VALUES", frozenset({"last"}))
+    with pytest.raises(SegmentError, match="sizes is of kind unique, which no condition can read; name an aggregate"):
+        segments(asked="sizes is known")
 
 
 def test_every_type_of_identifier_is_taken_where_none_is_declared():
