@@ -128,9 +128,10 @@ class Rebuilder:
         reasons = {(each.bond.strong, each.bond.weak): each.reason for each in screened.held + settled.held}
         contested = contested_by(bonds, reasons, screened.closed, self._book)
         weaker: dict[Identifier, set[Identifier]] = {}
+        gone: dict[Identifier, set[Identifier]] = {}
         for bond in bonds:
-            if bond.strong in screened.closed and bond.edge.alive:
-                weaker.setdefault(bond.strong, set()).add(bond.weak)
+            if bond.strong in screened.closed and (bond.edge.alive or bond.edge.ended_ms == FOREVER):
+                (weaker if bond.edge.alive else gone).setdefault(bond.strong, set()).add(bond.weak)
         turned_away: list[Held] = []
         for ident, member in members.items():
             member.founder = settled.founder_of.get(ident, ident)
@@ -144,9 +145,8 @@ class Rebuilder:
                 closed=str(screened.closed.get(ident, "")),
             )
             if member.knot.closed:
-                found = weaker.get(ident, set())
-                kept = [weak for weak in before.weaker if weak in found or weak not in members]
-                new = sorted(found - set(kept))
+                kept = [weak for weak in before.weaker if weak not in gone.get(ident, ())]
+                new = sorted(weaker.get(ident, set()) - set(kept))
                 room = max(0, self._book.rules.max_links - len(kept))
                 member.knot.weaker = kept + new[:room]
                 turned_away += self._turn_away(ident, new[room:], members)

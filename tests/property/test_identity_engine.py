@@ -13,11 +13,12 @@ from pipeline.identity.messages import Link
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType
-from tests.support.identity_histories import KINDS, Run, check_all, replay, seeds
+from tests.support.identity_histories import KINDS, PARTS, Run, check_part, replay, seeds
 
 
-def test_engine_equals_the_pure_function_over_every_history(monkeypatch: pytest.MonkeyPatch):
-    check_all(monkeypatch, part=0, parts=2)
+@pytest.mark.parametrize("part", range(0, PARTS, 2))
+def test_engine_equals_the_pure_function_over_every_history(monkeypatch: pytest.MonkeyPatch, part: int):
+    check_part(monkeypatch, part)
 
 
 def test_without_limits_groups_are_connected_components():

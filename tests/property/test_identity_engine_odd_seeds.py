@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.support.identity_histories import check_all
+from tests.support.identity_histories import PARTS, check_part
 
 
-def test_engine_equals_the_pure_function_over_every_other_history(monkeypatch: pytest.MonkeyPatch):
-    check_all(monkeypatch, part=1, parts=2)
+@pytest.mark.parametrize("part", range(1, PARTS, 2))
+def test_engine_equals_the_pure_function_over_every_other_history(monkeypatch: pytest.MonkeyPatch, part: int):
+    check_part(monkeypatch, part)

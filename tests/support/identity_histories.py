@@ -25,21 +25,23 @@ from tests.support.change_follower import ChangeFollower
 from tests.support.naive_identity import naive_groups
 
 SEEDS = 10_000
+PARTS = 10
+"""Tests that share the seeds, so that none of them runs for long."""
 DAY_MS = 86_400_000
 KINDS = ("user", "mail", "card", "dev", "anon", "home")
 COMMANDS = ("link", "unlink", "unlink", "logout", "suppress", "release")
 
 
 def seeds(part: int, parts: int, most: int = SEEDS) -> Iterator[int]:
-    """Every ``parts``-th seed, so that several test files share the work; or the one that is to be replayed."""
+    """Every ``parts``-th seed; or, in its part alone, the one that is to be replayed."""
     one = os.environ.get("STITCHLINE_SEED")
-    last = int(os.environ.get("STITCHLINE_SEEDS", str(most)))
-    yield from (int(one),) if one else range(part, last, parts)
+    every = range(part, int(os.environ.get("STITCHLINE_SEEDS", str(most))), parts)
+    yield from (int(one),) * (int(one) % parts == part) if one else every
 
 
 def replay(seed: int, test: str) -> str:
     """The line that runs a seed again."""
-    return f"STITCHLINE_SEED={seed} pytest tests/property/test_identity_engine.py -k {test}"
+    return f"STITCHLINE_SEED={seed} pytest tests/property/test_identity_engine*.py -k {test}"
 
 
 def rules_of(rng: random.Random, *, bounded: bool) -> IdentityRules:
@@ -244,11 +246,11 @@ def check(seed: int) -> None:
         agree(run, expected, idents)
 
 
-def check_all(monkeypatch: pytest.MonkeyPatch, part: int, parts: int) -> None:
+def check_part(monkeypatch: pytest.MonkeyPatch, part: int) -> None:
     """Check a part of the seeds; the first that fails is told with the line that replays it."""
-    for seed in seeds(part, parts):
-        monkeypatch.setattr(bounds, "SPARE", (1, 16)[seed // parts % 2])
+    for seed in seeds(part, PARTS):
+        monkeypatch.setattr(bounds, "SPARE", (1, 16)[seed // PARTS % 2])
         try:
             check(seed)
         except Exception as error:  # noqa: BLE001 - whatever it is, the seed must be told
-            pytest.fail(f"{error!r}\n{replay(seed, 'every_history')}")
+            pytest.fail(f"{error!r}\n{replay(seed, 'history')}")
