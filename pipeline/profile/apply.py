@@ -25,8 +25,9 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> tuple[int, int]:
             spans[identifier] = (span[0], timestamp_ms)
         elif timestamp_ms < span[0]:
             spans[identifier] = (timestamp_ms, span[1])
-    for name, value in touch.traits.items():
-        book_trait(ledger, touch, name, value)
+    if touch.traits:
+        for name, value in touch.traits.items():
+            book_trait(ledger, touch, name, value)
     if "consent" in touch.context:
         book_consent(ledger, touch, touch.context["consent"])
     lines = ledger.activities if touch.channel == CRM and is_activity(touch) else ledger.timeline
@@ -39,6 +40,9 @@ def _book_ends(ledger: Ledger, touch: Touch) -> None:
     if first is not None and last is not None and first[0] < timestamp_ms < last[0]:
         return
     point = (timestamp_ms, touch.event_id, touch.channel, touch.type, touch.name, origin_of(touch.context))
+    if last is not None and timestamp_ms > last[0]:  # the usual case
+        ledger.last = point
+        return
     if first is None or point < first:
         ledger.first = point
     if last is None or point > last:
