@@ -26,7 +26,7 @@ EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command lin
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Check, show and start rules files: identifiers, aggregates, journeys, scores, segments, triggers, routing, intake.",
+    help="Check, show and start rules files: identifiers, aggregates, journeys, scores, segments, triggers, routing…",
     epilog=EXIT_CODES,
 )
 

@@ -30,8 +30,8 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
             spans[identifier] = (timestamp_ms, span[1])
     if touch.traits:
         marks |= plan.marks.traits
-    for name, value in touch.traits.items():
-        book_trait(ledger, touch, name, value)
+        for name, value in touch.traits.items():
+            book_trait(ledger, touch, name, value)
     if "consent" in touch.context:
         marks |= plan.marks.consent
         book_consent(ledger, touch, touch.context["consent"])
@@ -46,6 +46,9 @@ def _book_ends(ledger: Ledger, touch: Touch) -> None:
     if first is not None and last is not None and first[0] < timestamp_ms < last[0]:
         return
     point = (timestamp_ms, touch.event_id, touch.channel, touch.type, touch.name, origin_of(touch.context))
+    if last is not None and timestamp_ms > last[0]:  # the usual case
+        ledger.last = point
+        return
     if first is None or point < first:
         ledger.first = point
     if last is None or point > last:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.buckets import Cell, Cells, spread
+from pipeline.profile.buckets import Cell, Cells, Series, put, spread
 from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter, Test, is_number
 from pipeline.profile.kinds import KINDS, kind_of
@@ -136,8 +136,16 @@ class _Count(_Aggregate):
         else:
             cells = groups[""]
             cells.total += 1
-        if self._tiers:
-            spread(cells, 1, add, touch.timestamp_ms, self._tiers)
+        timestamp_ms = touch.timestamp_ms
+        for field, width_ms, keep in self._tiers:
+            bucket = timestamp_ms // width_ms
+            series: Series | None = getattr(cells, field)
+            if series is None:
+                setattr(cells, field, Series([bucket], [1]))
+            elif series.at[-1] == bucket:
+                series.cells[-1] += 1
+            else:
+                put(series, bucket, keep, 1, add)
 
 
 class _Recent(_Aggregate):
@@ -168,6 +176,10 @@ class _Occurrence:
         count(found, self._grain, touch.timestamp_ms)
 
 
+_Step: TypeAlias = tuple[tuple[Test, ...], Callable[[Ledger, Touch], None], int, int]
+"""A booking's tests, what books and its points and marks: taken apart once, and not for every touch."""
+
+
 class Plan:
     """The compiled rules. The only thing it remembers between touches is which rules an event name may match."""
 
@@ -182,33 +194,34 @@ class Plan:
         self.marks = marks
         kept = (_aggregate(rule, marks, zone) for rule in aggregates)
         self._rules: tuple[Booking, ...] = (*kept, *(_Occurrence(rule, marks, zone) for rule in counted), *further)
-        self._dispatch: dict[tuple[str, str, str], tuple[Booking, ...]] = {}
+        self._dispatch: dict[tuple[str, str, str], tuple[_Step, ...]] = {}
 
     def book(self, ledger: Ledger, touch: Touch) -> Booked:
         """Book the touch under every rule it matches, and say what that may change."""
         given = taken = marks = 0
-        for booking in self._matching(touch):
-            for test in booking.tests:
+        steps = self._dispatch.get((touch.channel, touch.type, touch.name))
+        if steps is None:
+            steps = self._matching(touch.channel, touch.type, touch.name)
+        for tests, book, points, mark in steps:
+            for test in tests:
                 if not test(touch):
                     break
             else:
-                booking.book(ledger, touch)
-                marks |= booking.marks
-                points = booking.points
+                book(ledger, touch)
+                marks |= mark
                 if points > 0:
                     given += points
                 elif points < 0:
                     taken -= points
         return Booked(given, taken, marks)
 
-    def _matching(self, touch: Touch) -> tuple[Booking, ...]:
-        key = (touch.channel, touch.type, touch.name)
-        found = self._dispatch.get(key)
-        if found is None:
-            if len(self._dispatch) >= _DISPATCH_ROWS:
-                self._dispatch.clear()
-            found = self._dispatch[key] = tuple(booking for booking in self._rules if booking.filter.admits(*key))
-        return found
+    def _matching(self, channel: str, kind: str, name: str) -> tuple[_Step, ...]:
+        if len(self._dispatch) >= _DISPATCH_ROWS:
+            self._dispatch.clear()
+        admitted = (rule for rule in self._rules if rule.filter.admits(channel, kind, name))
+        steps = tuple((rule.tests, rule.book, rule.points, rule.marks) for rule in admitted)
+        self._dispatch[channel, kind, name] = steps
+        return steps
 
 
 def _aggregate(rule: AggregateRule, marks: Marks, zone: Zone) -> _Aggregate:

@@ -31,12 +31,16 @@ def count(found: Occurrences, grain: Grain, timestamp_ms: int) -> None:
         bucket = timestamp_ms // HOUR_MS
         if found.hours is None:
             found.hours = Series([shared(bucket)], [1])
+        elif found.hours.at[-1] == bucket:
+            found.hours.cells[-1] += 1
         else:
             put(found.hours, bucket, KEEP["hours"], 1, add)
     elif grain == "days":
         bucket = timestamp_ms // DAY_MS
         if found.days is None:
             found.days = Series([shared(bucket)], [1])
+        elif found.days.at[-1] == bucket:
+            found.days.cells[-1] += 1
         else:
             put(found.days, bucket, KEEP["days"], 1, add)
 

@@ -17,7 +17,7 @@ from pipeline.profile.filter import Filter, Test
 from pipeline.profile.journey.kept import CONVERSIONS, NEWEST_TOUCHES, OLDEST_TOUCHES, CartLog, Journey
 from pipeline.profile.journey.lines import end_of, keep_ends, keep_newest, line_of, text_of
 from pipeline.profile.journey.rules import AttributionRules, CartRules, Conversion, ItemFields, JourneyRules
-from pipeline.profile.journey.signs import ADS, campaign_of, campaign_part, click_of, referrer_of, signs_of
+from pipeline.profile.journey.signs import ADS, campaign_of, campaign_part, click_of, referrer_of, sign_of
 from pipeline.profile.kinds.values import UNIQUE, hash_of
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
@@ -147,22 +147,12 @@ def _attribution(rules: AttributionRules, zone: Zone) -> Iterator[Booking]:
     book = _touch(rules)
     if ads:
         yield _Booking(msgspec.structs.replace(rules.filter, channels=(ADS,)), zone, book)
-    signs = signs_of(rules)
-    if others and signs:
-        yield _Booking(msgspec.structs.replace(rules.filter, channels=others), zone, book, signs=(_any(signs),))
+    signed = sign_of(rules)
+    if others and signed:
+        yield _Booking(msgspec.structs.replace(rules.filter, channels=others), zone, book, signs=(signed,))
     for conversion in rules.conversions:
         yield _Booking(conversion.filter, zone, _conversion(conversion))
     yield _Booking(rules.costs, zone, _cost(rules))
-
-
-def _any(signs: tuple[Test, ...]) -> Test:
-    def signed(touch: Touch) -> bool:
-        for sign in signs:  # noqa: SIM110 - any() of a generator costs twice as much, and every touch comes here
-            if sign(touch):
-                return True
-        return False
-
-    return signed
 
 
 def _touch(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:

@@ -20,7 +20,10 @@ _MOST_CHARACTERS: Final = 120
 
 def line_of(touch: Touch, *fields: str) -> Line:
     """A line of a touch. Event times before 1970 would not sort; INTAKE lets none through."""
-    return _SEPARATOR.join((f"{touch.timestamp_ms:015d}", _plain(touch.event_id), *map(_plain, fields)))
+    line = _SEPARATOR.join((f"{touch.timestamp_ms:015d}", touch.event_id, *fields))
+    if line.count(_SEPARATOR) == len(fields) + 1:
+        return line
+    return _SEPARATOR.join((f"{touch.timestamp_ms:015d}", *map(_plain, (touch.event_id, *fields))))
 
 
 def end_of(touch: Touch) -> Place:
@@ -67,4 +70,4 @@ def join_ends(one: list[Line], other: list[Line], oldest: int, newest: int) -> l
 
 
 def _plain(text: str) -> str:
-    return text.replace(_SEPARATOR, " ") if _SEPARATOR in text else text
+    return text.replace(_SEPARATOR, " ")

@@ -12,23 +12,33 @@ from pipeline.profile.messages import Touch
 
 ADS: Final = "ads"
 _CLICK: Final = "click_id:"
-_CLICK_LENGTH: Final = len(_CLICK)
 _REMEMBERED: Final = 1 << 13
 
 
-def signs_of(rules: AttributionRules) -> tuple[Test, ...]:
-    """The tests of which a touch, of another channel than ads, must pass one. The cheapest first."""
-    referrer = referrer_of(rules.own_hosts)
-    known: dict[str, Test] = {
-        "campaign": _has_campaign,
-        "click_id": lambda touch: bool(click_of(touch)),
-        "referrer": lambda touch: bool(referrer(touch)),
-    }
-    return tuple(known[sign] for sign in known if sign in rules.touches)
+def sign_of(rules: AttributionRules) -> Test | None:
+    """The test that a touch of another channel than ads must pass; None if the rules name no sign it could have.
 
+    Every touch comes here, so it looks at keys before it calls anything, and at one letter of an identifier first.
+    """
+    campaign, click, referrer = ("campaign" in rules.touches, "click_id" in rules.touches, "referrer" in rules.touches)
+    referrer_host = referrer_of(rules.own_hosts)
 
-def _has_campaign(touch: Touch) -> bool:
-    return ("campaign" in touch.context or "campaign" in touch.properties) and bool(campaign_of(touch))
+    def signed(touch: Touch) -> bool:
+        context = touch.context
+        if campaign and ("campaign" in touch.properties or "campaign" in context) and campaign_of(touch):
+            return True
+        if referrer:
+            page = context.get("page")
+            may_refer = (type(page) is dict and "referrer" in page) or touch.type == "page"
+            if may_refer and referrer_host(touch):
+                return True
+        if click:
+            for identifier in touch.identifiers:
+                if identifier[0] == "c" and identifier.startswith(_CLICK):
+                    return True
+        return False
+
+    return signed if campaign or click or referrer else None
 
 
 def campaign_of(touch: Touch) -> str:
@@ -47,7 +57,7 @@ def campaign_part(touch: Touch, part: str) -> str:
 def click_of(touch: Touch) -> str:
     """The first click id of an ad, or ""."""
     for identifier in touch.identifiers:
-        if identifier[:_CLICK_LENGTH] == _CLICK:
+        if identifier.startswith(_CLICK):
             return value_of(identifier)
     return ""
 
