@@ -19,5 +19,5 @@
 * ``pipeline.serve``: profiles as people and programs read them.
 * ``pipeline.obs``: metrics, logs, health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.
-* ``pipeline.testing``: the log and tables in memory; ``pipeline.demo``: the seeded shop day.
+* ``pipeline.testing``: Kafka, stores and tables in memory; ``pipeline.demo``: the seeded shop day.
 """
