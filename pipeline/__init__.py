@@ -23,5 +23,5 @@ pure, and each reads only those before it.
 * ``pipeline.model``: what customers will do, learnt offline from exported profiles.
 * ``pipeline.obs``: metrics, logs, health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.
-* ``pipeline.testing``: the log and tables in memory; ``pipeline.demo``: the seeded shop day.
+* ``pipeline.testing``: Kafka, stores and tables in memory; ``pipeline.demo``: the seeded shop day.
 """

@@ -97,9 +97,10 @@ class MemoryProducer:
         self._must_have_begun()
         self.send()
         self.poll()
-        self._at("commit")
-        self._check()
-        self._decide(commit=True)
+        if self._transaction is None or not self._transaction.committed:  # else the call is repeated, and was done
+            self._at("commit")
+            self._check()
+            self._decide(commit=True)
         self._at("committed")
         self._begun, self._transaction = False, None
 

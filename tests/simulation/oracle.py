@@ -139,18 +139,26 @@ def check_actions(world: World) -> None:
     """No action twice; unless a straight run over the same touches makes it twice, as ADR 4 says it may."""
     found = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
     actions = Counter((action["kind"], action["action_id"]) for action in found)
-    if any(count > 1 for count in actions.values()):
-        assert actions == straight_actions(world)
+    twice = {action: count for action, count in actions.items() if count > 1}
+    if twice:
+        made = straight_actions(world, one_by_one=False) | straight_actions(world, one_by_one=True)
+        assert all(count <= made[action] for action, count in twice.items())
 
 
-def straight_actions(world: World) -> Counter[tuple[str, str]]:
-    """What PROFILE says over each partition's touches, read once from beginning to end."""
+def straight_actions(world: World, *, one_by_one: bool) -> Counter[tuple[str, str]]:
+    """What PROFILE says over each partition's touches, read once from beginning to end.
+
+    Where commits fall makes a difference: a profile whose episode has left with its ledger may fire when it is
+    published, unless the ledger came back before. So there are two runs, one commit for each record, and one for all.
+    """
     actions: Counter[tuple[str, str]] = Counter()
     for records in by_partition(world, TOUCHES):
         table: MemoryTable[ProfileRow] = MemoryTable()
+        logic = ProfileLogic(COMPILED, table)
         messages = [(record.key().decode(), MESSAGE(record.value())) for record in records]
-        said = ProfileLogic(COMPILED, table).on_batch(messages, 0).actions
-        actions.update((action["kind"], action["action_id"]) for action in said)
+        for batch in [[message] for message in messages] if one_by_one else [messages]:
+            said = logic.on_batch(batch, 0).actions
+            actions.update((action["kind"], action["action_id"]) for action in said)
     return actions
 
 

@@ -84,7 +84,7 @@ class World:
         self.lagging: MemoryPartition | None = None
         """Its records wait, so that others overtake them."""
         self._members = 0
-        self._stormy = True
+        self._stormy, self._refusal_due = True, False
         self._fuse = chance.randint(1, weather.calm_steps)
         self._actions = (self._work, self._start, self._die, self._rebalance, self._complete, self._mark, self._expire)
 
@@ -102,6 +102,8 @@ class World:
         """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
         if not self._stormy:
             return
+        if self._refusal_due and step in REFUSED:
+            self._refuse(step)
         self._fuse -= DANGER.get(step, RARE)
         if self._fuse > 0:
             return
@@ -137,7 +139,9 @@ class World:
             self.kafka.expire(blocking)
 
     def _refuse(self, step: str) -> None:
-        if step in REFUSED and self.chance.random() < 0.5:
+        """Now, or at the next step that can be refused."""
+        self._refusal_due = step not in REPEATED
+        if step in REFUSED and self.chance.random() < 0.7:
             raise refusal(ABORT, requires_abort=True)
         if step in REPEATED:
             raise refusal(ASK_AGAIN, retriable=True)
