@@ -7,7 +7,8 @@ says until when the answer stands if nothing but time passes, of its parts' own 
 * an ``and`` that holds may fail when the *first* of its parts may turn;
 * ``or`` the other way round; ``not`` as its part.
 
-From one moment to a later one before the due time neither the answer nor the due time goes back.
+From one moment to a later one before the due time the answer is the same, and the due time does not go back unless an
+operand's own does.
 """
 
 from collections.abc import Callable, Sequence

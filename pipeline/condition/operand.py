@@ -50,8 +50,8 @@ class Operand(Protocol[F_contra]):
     def until(self, facts: F_contra, check: Check) -> int:
         """The moment, in ms, before which ``check`` of the value cannot turn out otherwise if nothing but time passes.
 
-        After the moment of the facts; never late; not before what was said for an earlier moment of the same facts;
-        FOREVER where time alone changes nothing.
+        After the moment of the facts; never late, though it may be early; FOREVER where time alone changes nothing.
+        :mod:`pipeline.condition.due` has it for values that move in steps and for those that grow with time.
         """
         ...
 

@@ -68,7 +68,7 @@ def _currency(rule: AggregateRule, parts: tuple[str, ...]) -> str:
 
 def _checked(rule: AggregateRule, parts: tuple[str, ...]) -> tuple[str, ...]:
     """The parts of a value that is a record; most are none and have no parts."""
-    if rule.kind not in _NUMBERS | _VALUES:  # a value that moves between buckets would be due before it is looked at
+    if rule.kind not in _NUMBERS | _VALUES:  # its value might move while no bucket leaves, and due times would be late
         message = f"{rule.name} is of kind {rule.kind}, which no condition can read"
         raise MeaningError(message, "name an aggregate of another kind")
     known = _PARTS.get(rule.kind)
