@@ -5,6 +5,7 @@ from collections import Counter as Tally
 import pytest
 
 from pipeline.identity.forest import Forest, head_of
+from pipeline.identity.household import StoredHouseholds
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rules import IdentityRules, IdentityType
@@ -207,6 +208,13 @@ def test_a_household_merges_nobody_and_its_members_are_told():
     assert told == [
         ("joined", [user, "home:1"], profile_id("t", user), home) for user in ("user:1", "user:2")
     ]  # fmt: skip
+
+
+def test_what_nobody_has_linked_shares_nothing_and_is_shared_by_nobody():
+    bench = Bench().take(seen("user:1", "home:1", 1))
+    rows = StoredHouseholds("t", Forest(bench.nodes), bench.nodes)
+    assert (rows.of("home:1").profile_ids, rows.shared_by("user:1")) == ([profile_id("t", "user:1")], ["home:1"])
+    assert (rows.of("home:9"), rows.of("user:1"), rows.shared_by("user:9")) == (None, None, [])
 
 
 @pytest.mark.parametrize(
