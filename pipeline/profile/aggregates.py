@@ -61,7 +61,7 @@ class Reader:
         """A countable rule's windows by their names in the published record; a sum of fractions is rounded.
 
         Windows of a width that the rule does not keep are 0. Written out, for this runs for every aggregate of every
-        update: a loop over tiers and windows takes twice as long.
+        update, and cells that two windows hold are added once.
         """
         hour = day = week = month = quarter = lifetime = 0
         for part in parts:

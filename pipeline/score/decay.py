@@ -8,7 +8,6 @@ hour, 2.3 % for 30 days by the day. Weights are integers of 1/WEIGHT, so that ad
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp2
-from operator import mul
 from typing import Final
 
 from pipeline.profile.buckets import Series
@@ -70,13 +69,14 @@ class Weigher:
 
 def _weigh(series: Series, table: Sequence[int], now: int) -> int:
     at, cells = series.at, series.cells
-    if len(at) == 1:
-        age = now - at[0]
-        weight: int = table[age] * cells[0] if age < len(table) else 0
-        return weight
-    if now - at[0] < len(table):  # no bucket is too old to count: a product of lists, without a step of Python for each
-        return sum(map(mul, map(table.__getitem__, map(now.__sub__, at)), cells))
-    return sum([each * count for each, count in _weighed(series, table, now, len(at))])
+    weight = 0
+    if now - at[0] < len(table):
+        for place, bucket in enumerate(at):
+            weight += table[now - bucket] * cells[place]
+    else:
+        for each, count in _weighed(series, table, now, len(at)):
+            weight += each * count
+    return weight
 
 
 def _weighed(series: Series, table: Sequence[int], now: int, most: int) -> list[tuple[int, int]]:

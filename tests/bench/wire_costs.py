@@ -16,6 +16,7 @@ import fastavro
 import msgspec
 
 import schemas
+from pipeline.event.avro import from_avro
 from pipeline.stream.event_columns import EventDecoder
 from pipeline.stream.wire import Decoder, Encoder
 
@@ -116,6 +117,8 @@ def _candidates() -> dict[str, Callable[[], object]]:
         ),
         "event: Decoder (fastavro, checks)": lambda: plain(data),
         "event: EventDecoder (by hand)": lambda: by_hand(data),
+        "event: EventDecoder (by hand) to an Event": lambda: from_avro("web", by_hand(data)),
+        "event: EventDecoder.event, at once": lambda: by_hand.event("web", data),
         "event: its two JSON bags, msgspec": lambda: (bag(event["properties"]), bag(event["context"])),
         "event: fastavro's writer": lambda: _by_fastavro(schema, event),
         "event: Encoder": lambda: encode(event),
