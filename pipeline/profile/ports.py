@@ -57,6 +57,18 @@ class Segmenter(Protocol):
         ...
 
 
+class Forecast(Protocol):
+    """Predicts from ledgers what a customer will do, by a model that was fitted elsewhere."""
+
+    def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float | int | str]:
+        """By name; empty where there is no model or nothing to predict from."""
+        ...
+
+    def numbers(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
+        """The same as numbers alone."""
+        ...
+
+
 class Booked(NamedTuple):
     """What booking a touch touched, for who decides what follows."""
 

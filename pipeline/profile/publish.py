@@ -37,6 +37,7 @@ def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) 
         "first_touch": _touch(first),
         "last_touch": _touch(last),
         "consent": consent_text(ledgers),
+        "predictions": rules.forecast.numbers(ledgers, as_of_ms),
     }
 
 

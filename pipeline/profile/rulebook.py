@@ -5,7 +5,7 @@ from typing import NamedTuple
 from pipeline.profile.aggregates import Reader, Totals
 from pipeline.profile.booking import Plan
 from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
-from pipeline.profile.ports import Decider, Scorer, Segmenter
+from pipeline.profile.ports import Decider, Forecast, Scorer, Segmenter
 from pipeline.profile.ratios import RatioReader
 
 
@@ -18,5 +18,6 @@ class Rulebook(NamedTuple):
     scorer: Scorer
     segments: Segmenter
     decider: Decider
+    forecast: Forecast
     ratios: tuple[RatioReader, ...] = ()
     journeys: JourneyRules = NO_JOURNEYS

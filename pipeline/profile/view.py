@@ -57,6 +57,7 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "segments": sorted(name for name, (inside, _) in rules.segments.evaluate(ledgers, as_of_ms).items() if inside),
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
         "grade": rules.scorer.grade(rules.scorer.values(ledgers, as_of_ms)),
+        "predictions": rules.forecast.read(ledgers, as_of_ms),
         "timeline": [entry_view(entry) for entry in timeline_of(ledgers)],
     }
 

@@ -14,5 +14,11 @@ def compiled(rules: Rules) -> Rulebook:
     """
     zone = zone_of(rules.aggregates.time_zone)
     return compile_rules(
-        rules.aggregates, rules.scores, rules.triggers, rules.segments, journeys=rules.journeys, zone=zone
+        rules.aggregates,
+        rules.scores,
+        rules.triggers,
+        rules.segments,
+        journeys=rules.journeys,
+        zone=zone,
+        model=rules.model,
     )

@@ -22,9 +22,11 @@ from pipeline.route.rules import RoutingRules
 from pipeline.rules.crosscheck import cross_check, segment_mistakes
 from pipeline.rules.document import read_document
 from pipeline.rules.files import FILES, RulesFile
+from pipeline.rules.fitted import fitted_model
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import Problem, RulesError, did_you_mean
 from pipeline.rules.shape import Shape, type_of_file
+from pipeline.score.prediction import PredictionModel
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.trigger.rules import TriggerRules
@@ -60,9 +62,10 @@ def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Probl
         del shapes["segments.yaml"]
         found["segments.yaml"] = _meaningful(found)
     cross_check(shapes, found)
+    model = fitted_model(folder, found.get("aggregates.yaml"), problems)
     order = {spec.name: place for place, spec in enumerate(FILES)}
     problems.sort(key=lambda each: (order.get(Path(each.file).name, -1), each))
-    return (None if problems else _rules(found)), problems
+    return (None if problems else _rules(found, model)), problems
 
 
 def origin(directory: Path | None, spec: RulesFile) -> Path:
@@ -109,7 +112,7 @@ def _meaningful(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {"segments": segments}
 
 
-def _rules(found: dict[str, dict[str, Any]]) -> Rules:
+def _rules(found: dict[str, dict[str, Any]], model: PredictionModel | None) -> Rules:
     identifiers = found["identifiers.yaml"]
     types = identifiers.get("types", [])
     identity = {**identifiers, "types": [_part(each, IdentityType) for each in types]}
@@ -123,6 +126,7 @@ def _rules(found: dict[str, dict[str, Any]]) -> Rules:
         segments=msgspec.convert(found["segments.yaml"], SegmentRules),
         triggers=msgspec.convert(found["triggers.yaml"], TriggerRules),
         routing=msgspec.convert(found["routing.yaml"], RoutingRules),
+        model=model,
     )
 
 

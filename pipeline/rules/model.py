@@ -7,6 +7,7 @@ from pipeline.identity.rules import IdentityRules
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.rules import RoutingRules
+from pipeline.score.prediction import PredictionModel
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.trigger.rules import TriggerRules
@@ -26,3 +27,5 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     segments: SegmentRules
     triggers: TriggerRules
     routing: RoutingRules
+    model: PredictionModel | None = None
+    """``model.json``, if the directory has one: what ``stitchline model fit`` wrote."""

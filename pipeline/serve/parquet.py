@@ -67,6 +67,7 @@ SCHEMA: Final = pa.schema(
         "segments": pa.list_(_TEXT),
         "scores": pa.list_(_record(name=_TEXT, value=_DOUBLE, contributions=pa.list_(_CONTRIBUTION))),
         "grade": _TEXT,
+        "predictions": _TEXT,
         "timeline": pa.list_(_ENTRY),
     }
 )
@@ -106,6 +107,7 @@ def row_of(view: dict[str, Any]) -> dict[str, Any]:
         "consent": [{"purpose": purpose, "granted": granted} for purpose, granted in view["consent"].items()],
         "aggregates": list(_values(view["aggregates"])),
         "ratios": list(_values(view["ratios"])),
+        "predictions": _json_text(view["predictions"]),
         "cart": {**view["cart"], "amounts_minor": _amounts(view["cart"]["amounts_minor"])},
     }
 

@@ -8,6 +8,7 @@ from pipeline.profile.fold import contact_of, identifier_names, timeline_of
 from pipeline.profile.ports import Score
 from pipeline.profile.publish import consent_text
 from pipeline.profile.row import ProfileRow
+from pipeline.score.forecast import Forecaster
 from pipeline.score.scorer import Scores
 from pipeline.trigger.messages import FACTS, facts_of
 from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRule
@@ -24,6 +25,7 @@ class Story(NamedTuple):
     """Where an action takes what it tells beyond the ledgers' own facts."""
 
     scores: Scores
+    forecast: Forecaster
 
 
 def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
@@ -56,6 +58,7 @@ def action_of(profile_id: str, row: ProfileRow, rule: Trigger, story: Story, as_
         **_happened(rule),
         "score": score.value,
         "grade": story.scores.grade({name: each.value for name, each in scores.items()}),
+        "predictions": story.forecast.numbers(ledgers, as_of_ms),
         "contributions": [
             {"rule": name, "group": group, "points": points, "occurrences": occurrences}
             for name, group, points, occurrences in largest_first

@@ -13,6 +13,8 @@ from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ratios import ratio_readers
 from pipeline.profile.rulebook import Rulebook
 from pipeline.profile.rules import AggregateRules
+from pipeline.score.forecast import Forecaster
+from pipeline.score.prediction import PredictionModel
 from pipeline.score.rules import ScoreRules
 from pipeline.score.scorer import Scores
 from pipeline.segment.rules import SegmentRules
@@ -34,6 +36,7 @@ def compile_rules(
     *,
     journeys: JourneyRules = NO_JOURNEYS,
     zone: Zone = UTC,
+    model: PredictionModel | None = None,
 ) -> Rulebook:
     """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
 
@@ -49,15 +52,15 @@ def compile_rules(
             msg = f"trigger {rule.name!r} watches segment {rule.segment!r}: declare it in segments.yaml"
             raise ValueError(msg)
     trait_mark = 1 << len(members.names)
-    fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments)))
-    decisions = Decisions(
-        Memberships(members), Triggers(triggers, scorer, Story(scorer), zone.local), fingerprint, trait_mark
-    )
+    forecaster = Forecaster(model)
+    fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
+    watcher = Triggers(triggers, scorer, Story(scorer, forecaster), zone.local)
+    decisions = Decisions(Memberships(members), watcher, fingerprint, trait_mark)
     marks = _marks(members, aggregates, scorer, trait_mark if _watch_fit(triggers, scorer) else 0)
     readers = tuple(Reader(rule) for rule in aggregates.aggregates)
     plan = Plan(aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, marks), zone, marks)
     ratios = ratio_readers(aggregates)
-    return Rulebook(plan, readers, Totals(readers), scorer, members, decisions, ratios, journeys)
+    return Rulebook(plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys)
 
 
 def _watch_fit(triggers: TriggerRules, scorer: Scores) -> bool:

@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from pipeline.model.file import load_model
+from pipeline.profile.kinds.purchases import purchases_of
+from pipeline.score.prediction import predict
 from pipeline.settings import Settings
 from tests.acceptance import cdnow
 from tests.acceptance.command import run
@@ -44,3 +47,18 @@ def test_the_shipped_rules_and_three_commands_lead_to_the_published_estimate(log
     assert model.holdout is not None
     best = min(model.holdout.predictors, key=lambda name: model.holdout.predictors[name].root_mean_square_error)
     assert best == "model"
+
+    run(settings, "rules", "init", tmp_path / "rules")
+    (tmp_path / "m.json").rename(tmp_path / "rules" / "model.json")
+    run(settings, "simulate", log, "--rules", tmp_path / "rules", "--as-of", DAY, "--out", tmp_path / "with")
+    views = [msgspec.json.decode(line) for line in (tmp_path / "with" / "profiles.ndjson").read_bytes().splitlines()]
+    assert len(views) == 2_357
+    for view in views:
+        cell = [[day, [amount, orders]] for day, amount, orders in purchases_of_view(view)["history"]]
+        known = purchases_of(cell)
+        assert known is not None
+        assert view["predictions"] == predict(model, known, view["as_of_ms"])
+
+
+def purchases_of_view(view: dict[str, Any]) -> dict[str, Any]:
+    return view["aggregates"]["purchases"]["lifetime"]["USD"]

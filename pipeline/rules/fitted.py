@@ -1,0 +1,28 @@
+"""The prediction model of a rules directory: ``model.json`` beside the rules it goes with, deployed with them."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.model.file import load_model
+from pipeline.profile.kinds.purchases import PURCHASES
+from pipeline.rules.problem import Problem
+from pipeline.score.prediction import ModelError, PredictionModel
+
+MODEL_FILE: Final = "model.json"
+
+
+def fitted_model(folder: Path, aggregates: dict[str, Any] | None, problems: list[Problem]) -> PredictionModel | None:
+    """The model, if there is one; what is wrong with it, or that the rules do not feed it, is added to the problems."""
+    path = folder / MODEL_FILE
+    if not path.exists():
+        return None
+    try:
+        model = load_model(path)
+    except ModelError as error:
+        problems.append(Problem(str(path), 0, 0, str(error).removeprefix(f"{path}: ")))
+        return None
+    kinds = {each["name"]: each.get("kind", "count") for each in (aggregates or {}).get("aggregates", [])}
+    if aggregates is not None and kinds.get(model.aggregate) != PURCHASES.name:
+        message = f"the model reads the aggregate {model.aggregate!r}, which is not one of kind {PURCHASES.name} here"
+        problems.append(Problem(str(path), 0, 0, message, "add it to aggregates.yaml, or fit a model for these rules"))
+    return model

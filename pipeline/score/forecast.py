@@ -1,0 +1,38 @@
+"""Predictions of a profile: what the model in force says of its purchases, remembered for the day."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from pipeline.profile.duration import DAY_MS
+from pipeline.profile.kinds.purchases import Purchases
+from pipeline.profile.ledger import Ledger
+from pipeline.profile.rfm import purchases_in
+from pipeline.score.prediction import Prediction, PredictionModel, predict
+
+_REMEMBERED: Final = 1 << 16
+"""A prediction costs some 15 µs and holds for a day; profiles are published many times in one."""
+
+
+class Forecaster:
+    """The :class:`~pipeline.profile.ports.Forecast` of a model; without one nobody is predicted anything."""
+
+    def __init__(self, model: PredictionModel | None) -> None:
+        self.model = model
+        self._predict = lru_cache(_REMEMBERED)(self._predicted)
+
+    def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> Prediction:
+        """What :func:`~pipeline.score.prediction.predict` says; empty for who has no order in the currency."""
+        model = self.model
+        if model is None:
+            return {}
+        purchases = purchases_in(ledgers, model.aggregate, model.currency)
+        return self._predict(purchases, as_of_ms // DAY_MS) if purchases is not None else {}
+
+    def numbers(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
+        """The same as numbers alone, for the published records: the digits of RFM read as one number."""
+        return {name: float(value) for name, value in self.read(ledgers, as_of_ms).items()} if self.model else {}
+
+    def _predicted(self, purchases: Purchases, day: int) -> Prediction:
+        model = self.model
+        return predict(model, purchases, day * DAY_MS) if model is not None else {}

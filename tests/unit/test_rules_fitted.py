@@ -1,0 +1,49 @@
+"""A model beside the rules: read with them, and refused with them."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.model.file import save_model
+from pipeline.rules.compiled import compiled
+from pipeline.rules.load import check_rules, load_rules
+from tests.unit.test_model_file import MODEL
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_model(tmp_path / "model.json", MODEL)
+    return tmp_path
+
+
+def test_a_model_in_the_directory_is_in_force_with_its_rules(folder: Path) -> None:
+    rules = load_rules(folder)
+    assert rules.model == MODEL
+    assert compiled(rules).forecast.read([], 0) == {}
+    assert load_rules().model is None
+
+
+def test_a_model_that_was_changed_by_hand_is_refused_with_its_file(folder: Path) -> None:
+    path = folder / "model.json"
+    path.write_bytes(path.read_bytes().replace(b'"horizon_days": ', b'"horizon_days": 1'))
+    rules, (problem,) = check_rules(folder)
+    assert rules is None
+    assert problem.file == str(path)
+    assert "changed after it was fitted" in problem.message
+
+
+def test_a_model_that_the_rules_do_not_feed_is_refused(folder: Path) -> None:
+    (folder / "aggregates.yaml").write_text("aggregates: [{name: events}]\n", encoding="utf-8")
+    rules, problems = check_rules(folder)
+    assert rules is None
+    assert [str(each) for each in problems if each.file.endswith("model.json")] == [
+        f"{folder / 'model.json'}: the model reads the aggregate {MODEL.aggregate!r}, which is not one of kind purchases "
+        "here; add it to aggregates.yaml, or fit a model for these rules"
+    ]
+
+
+def test_a_file_that_is_no_model_says_so(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_bytes(msgspec.json.encode({"format": 1}))
+    _, (problem,) = check_rules(tmp_path)
+    assert "not a model of" in problem.message
