@@ -1,6 +1,6 @@
 """Scores with their contributions: each score is, by definition, the sum of what its rules and caps contribute."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pipeline.profile.booking import Counted
@@ -8,9 +8,10 @@ from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import Occurrences
 from pipeline.profile.ports import Contribution, Score
+from pipeline.score.crossing import Crossing
 from pipeline.score.decay import GRID, WEIGHT, Weigher
 from pipeline.score.fit import Fit, grade
-from pipeline.score.outlook import Outlook, rate_of
+from pipeline.score.outlook import Outlook
 from pipeline.score.rules import ScoreRule, ScoreRules
 
 CAP: Final = "cap"
@@ -50,7 +51,14 @@ class Scores:
         self._names = tuple(sorted({rule.score for rule in rules.scores} | self.fit_names))
         self._zeros = dict.fromkeys(self._names, 0)
         self._caps = {group.name: group.max_points * GRID for group in rules.groups}
-        self._rates = {name: rate_of([rule for rule in rules.scores if rule.score == name]) for name in self._names}
+        self._by_score = {
+            name: {each: rule for each, rule in self._rules.items() if rule.score == name} for name in self._names
+        }
+        self._crossings = {
+            name: Crossing([rule for rule in rules.scores if rule.score == name]) for name in self._names
+        }
+        every = [rule.score for rule in rules.scores] + [rule.score for rule in rules.fit]
+        self._contributions = {name: every.count(name) + len(rules.groups) for name in self._names}
         self.counted = tuple(
             Counted(rule.name, rule.filter, rule.grain, rule.points, rule.score) for rule in rules.scores
         )
@@ -60,22 +68,45 @@ class Scores:
         """The scores there are, in order."""
         return self._names
 
+    def crossing(self, name: str) -> Crossing:
+        """Bounds on when a score can cross a mark with nothing but time passing."""
+        return self._crossings[name]
+
     def outlook(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Outlook:
-        """The score with bounds on where it can go, for who would rather not compute it at every touch."""
+        """The score as what was gained and lost, for who would rather not compute it at every touch."""
         gained = lost = 0
-        for _, _, points, _ in self._terms(ledgers, as_of_ms)[name]:
+        groups: dict[str, int] = {}
+        for group, points in self._points_of(name, ledgers, as_of_ms):
             if points > 0:
                 gained += points
             else:
                 lost -= points
-        return Outlook(gained, lost, self._rates[name])
+            if group:
+                groups[group] = groups.get(group, 0) + points
+        for group, points in groups.items():
+            excess = points - _clamp(points, self._caps[group])
+            if excess > 0:
+                lost += excess
+            else:
+                gained -= excess
+        return Outlook(gained, lost, self._contributions[name])
+
+    def _points_of(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Iterator[tuple[str, int]]:
+        """Group and points of every rule of one score that contributes."""
+        hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
+        for rule, parts in _matched(self._by_score[name], ledgers):
+            yield rule.group, rule.points(parts, hour, day)
+        if name in self.fit_names:
+            for fit, points in self._fit.matching(ledgers):
+                if fit.score == name:
+                    yield fit.group, points
 
     def values(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
         """Every score by name, without telling why."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
         totals = dict(self._zeros)
         groups: dict[tuple[str, str], int] = {}
-        for rule, parts in self._matched(ledgers):
+        for rule, parts in _matched(self._rules, ledgers):
             points = rule.points(parts, hour, day)
             if rule.group:
                 at = rule.score, rule.group
@@ -113,7 +144,7 @@ class Scores:
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
         terms: dict[str, list[Term]] = {name: [] for name in self._names}
         groups: dict[tuple[str, str], int] = {}
-        for rule, parts in sorted(self._matched(ledgers), key=_place):
+        for rule, parts in sorted(_matched(self._rules, ledgers), key=_place):
             points = rule.points(parts, hour, day)
             total = parts[0].total if len(parts) == 1 else sum([part.total for part in parts])
             terms[rule.score].append((rule.name, rule.group, points, total))
@@ -129,17 +160,17 @@ class Scores:
                 terms[score].append((CAP, group, -excess, 0))
         return terms
 
-    def _matched(self, ledgers: Sequence[Ledger]) -> list[tuple[_Rule, list[Occurrences]]]:
-        """The rules the ledgers have occurrences of, and those."""
-        found: dict[str, list[Occurrences]] = {}
-        for ledger in ledgers:
-            for name, occurrences in ledger.occurrences.items():
-                if name in found:
-                    found[name].append(occurrences)
-                else:
-                    found[name] = [occurrences]
-        rules = self._rules
-        return [(rules[name], parts) for name, parts in found.items() if name in rules]
+
+def _matched(rules: Mapping[str, _Rule], ledgers: Sequence[Ledger]) -> list[tuple[_Rule, list[Occurrences]]]:
+    """Those of the rules that the ledgers have occurrences of, and these."""
+    found: dict[str, list[Occurrences]] = {}
+    for ledger in ledgers:
+        for name, occurrences in ledger.occurrences.items():
+            if name in found:
+                found[name].append(occurrences)
+            elif name in rules:
+                found[name] = [occurrences]
+    return [(rules[name], parts) for name, parts in found.items()]
 
 
 def _place(matched: tuple[_Rule, list[Occurrences]]) -> int:

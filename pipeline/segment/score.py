@@ -1,56 +1,11 @@
-"""Names for scores, and until when one stays on its side of a mark.
+"""Names for scores in conditions."""
 
-A score is what was gained less what was lost (:class:`pipeline.score.outlook.Outlook`), and both fade: it can fall as
-points fade and *rise* as what spoke against somebody fades. Neither side fades faster than by half in the shortest
-half-life of its rules, ages advance in whole buckets, and an occurrence is forgotten at a known age. So:
-
-* ``score >= gained * d - lost`` and ``score <= gained - lost * d``, with ``d = 2^(-(time + width) / half_life)``;
-* caps keep both true, for capping never moves two sums further apart;
-* weights are rounded to 2^-20, so a side may be off by half a weight per point and occurrence, at both ends, and by
-  one grid step per contribution;
-* between two bucket boundaries nothing moves at all.
-"""
-
-import math
-from bisect import bisect_left
-from collections.abc import Sequence
-from typing import Final, NamedTuple
-
-from pipeline.condition.due import FOREVER
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
-from pipeline.profile.duration import DAY_MS, HOUR_MS
-from pipeline.profile.occurrences import KEEP
-from pipeline.score.decay import GRID
+from pipeline.score.crossing import Aging
 from pipeline.score.outlook import Outlook
-from pipeline.score.rules import ScoreRule
 from pipeline.score.scorer import Scores
 from pipeline.segment.facts import Facts
-
-GIVEN, TAKEN = 0, 1
-_ROUNDING: Final = 1.000001
-"""For the floats of this module."""
-
-
-class _Side(NamedTuple):
-    """The rules that give points, or those that take them, as far as a profile has matched them."""
-
-    points: int
-    """Of all matches together, as a positive number."""
-    half_life_ms: int
-    """The shortest; FOREVER if nothing fades."""
-
-
-class _Aging(NamedTuple):
-    """How the occurrences of a score age."""
-
-    given: _Side
-    taken: _Side
-    narrowest_ms: int
-    widest_ms: int
-    """The steps in which they do; 0: nothing does."""
-    forgotten_ms: int
-    """When the next one is so old that it counts no more."""
 
 
 class ScoreOperand:
@@ -58,14 +13,9 @@ class ScoreOperand:
 
     kind: Kind = "number"
 
-    def __init__(self, name: str, rules: Sequence[ScoreRule], scores: Scores) -> None:
+    def __init__(self, name: str, scores: Scores) -> None:
         self.keys = frozenset({name, "traits"} if name in scores.fit_names else {name})
-        self._name, self._scores = name, scores
-        self._rules = {
-            rule.name: (GIVEN if rule.points > 0 else TAKEN, abs(rule.points), rule.half_life_ms)
-            for rule in rules
-            if rule.score == name
-        }
+        self._name, self._scores, self._crossing = name, scores, scores.crossing(name)
 
     def read(self, facts: Facts) -> float:
         """The points; 0 where nothing was matched."""
@@ -77,81 +27,13 @@ class ScoreOperand:
 
     def until(self, facts: Facts, check: Check) -> int:
         """A bucket boundary, never late."""
-        outlook, as_of_ms = self._outlook(facts), facts.as_of_ms
-        value = outlook.value()
-        if not (outlook.gained and min(check.marks, default=value) <= value) and not (
-            outlook.lost and max(check.marks, default=value) >= value
-        ):
-            return FOREVER  # it moves only away from every mark
-        aging: _Aging = facts.once((self, "aging"), self._aging)
-        if not aging.narrowest_ms:
-            return FOREVER
-        stays_ms = min([self._stays_ms(outlook, mark, aging) for mark in check.marks], default=FOREVER)
-        if stays_ms >= FOREVER:
-            return FOREVER
-        width_ms = aging.narrowest_ms
-        next_ms = (as_of_ms // width_ms + 1) * width_ms
-        due_ms = -(-(as_of_ms + stays_ms) // width_ms) * width_ms
-        return min(max(next_ms, due_ms), aging.forgotten_ms)
+        return self._crossing.due_ms(
+            self._outlook(facts), check.marks, facts.as_of_ms, lambda: facts.once((self, "aging"), self._aging)
+        )
 
     def _outlook(self, facts: Facts) -> Outlook:
         found: Outlook = facts.once(self, lambda facts: self._scores.outlook(self._name, facts.ledgers, facts.as_of_ms))
         return found
 
-    def _stays_ms(self, outlook: Outlook, mark: float, aging: _Aging) -> int:
-        """For how long the score stays on its side of the mark; 0 on it. FOREVER: whatever fades or is forgotten."""
-        value, contributions = outlook.value(), outlook.rate.rules
-        at = mark * GRID
-        if value > mark:
-            side = aging.given
-            floor = outlook.lost + math.floor(at) + 1 + side.points / GRID + contributions
-            return _fading_ms(outlook.gained, floor, side.half_life_ms, aging.widest_ms)
-        if value < mark:
-            side = aging.taken
-            floor = outlook.gained - at + side.points / GRID + contributions
-            return _fading_ms(outlook.lost, floor, side.half_life_ms, aging.widest_ms)
-        return 0
-
-    def _aging(self, facts: Facts) -> _Aging:
-        rules, hours, days = self._rules, [], []
-        points, half_lives_ms = [0, 0], [FOREVER, FOREVER]
-        for ledger in facts.ledgers:
-            for name, found in ledger.occurrences.items():
-                rule = rules.get(name)
-                if rule is None:
-                    continue
-                side, worth, half_life_ms = rule
-                points[side] += worth * found.total
-                if half_life_ms:
-                    half_lives_ms[side] = min(half_lives_ms[side], half_life_ms)
-                    if found.hours is not None:
-                        hours.append(found.hours.at)
-                    if found.days is not None:
-                        days.append(found.days.at)
-        ages_ms = [
-            (width_ms, (oldest + keep) * width_ms)
-            for width_ms, keep, buckets in ((HOUR_MS, KEEP["hours"], hours), (DAY_MS, KEEP["days"], days))
-            if (oldest := _oldest(buckets, facts.as_of_ms // width_ms - keep + 1)) is not None
-        ]
-        given, taken = _Side(points[GIVEN], half_lives_ms[GIVEN]), _Side(points[TAKEN], half_lives_ms[TAKEN])
-        if not ages_ms:
-            return _Aging(given, taken, 0, 0, FOREVER)
-        return _Aging(given, taken, ages_ms[0][0], ages_ms[-1][0], min([forgotten_ms for _, forgotten_ms in ages_ms]))
-
-
-def _oldest(series: list[list[int]], first: int) -> int | None:
-    """The oldest bucket of any series that is not older than ``first``."""
-    oldest = None
-    for at in series:
-        bucket = at[0] if at[0] >= first else at[place] if (place := bisect_left(at, first)) < len(at) else None
-        if bucket is not None and (oldest is None or bucket < oldest):
-            oldest = bucket
-    return oldest
-
-
-def _fading_ms(amount: int, floor: float, half_life_ms: int, width_ms: int) -> int:
-    """For how long what fades by half in ``half_life_ms`` stays above a floor, at least."""
-    if floor <= 0 or not amount or half_life_ms >= FOREVER:
-        return FOREVER
-    above = amount / (floor * _ROUNDING)
-    return max(0, int(half_life_ms * math.log2(above)) - width_ms) if above > 1 else 0
+    def _aging(self, facts: Facts) -> Aging:
+        return self._crossing.aging(facts.ledgers, facts.as_of_ms)

@@ -96,7 +96,7 @@ def _score(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
     if name not in known:
         message = f"there is no score {name}" if name else "score needs the name of a score"
         raise MeaningError(message, did_you_mean(name, known))
-    return ScoreOperand(name, vocabulary.scores.scores, vocabulary.scorer)
+    return ScoreOperand(name, vocabulary.scorer)
 
 
 def _segment(vocabulary: Vocabulary, path: Path) -> ProfileOperand:

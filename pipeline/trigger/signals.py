@@ -35,7 +35,7 @@ class ScoreSignal:
     """A score between its marks."""
 
     def __init__(self, rule: TriggerRule, scores: Scores) -> None:
-        self._rule, self._scores = rule, scores
+        self._rule, self._scores, self._crossing = rule, scores, scores.crossing(rule.score)
 
     def fires(self, row: ProfileRow, as_of_ms: int) -> Turn:
         """Reaching the high mark, or falling below the low one."""
@@ -52,13 +52,17 @@ class ScoreSignal:
         outlook, high = self._outlook(row, as_of_ms), self._rule.high
         if outlook.value() >= high:
             return Turn(come=True)
-        return Turn(come=False, due_ms=outlook.may_reach_ms(high, as_of_ms), headroom=outlook.headroom(high))
+        return Turn(come=False, due_ms=self._due_ms(outlook, high, row, as_of_ms), headroom=outlook.headroom(high))
 
     def _falls(self, row: ProfileRow, as_of_ms: int) -> Turn:
         outlook, low = self._outlook(row, as_of_ms), self._rule.low
         if outlook.value() < low:
             return Turn(come=True)
-        return Turn(come=False, due_ms=outlook.may_fall_ms(low, as_of_ms))
+        return Turn(come=False, due_ms=self._due_ms(outlook, low, row, as_of_ms))
+
+    def _due_ms(self, outlook: Outlook, mark: float, row: ProfileRow, as_of_ms: int) -> int:
+        aging = self._crossing.aging
+        return self._crossing.due_ms(outlook, (mark,), as_of_ms, lambda: aging(row.ledgers(), as_of_ms))
 
 
 class SegmentSignal:

@@ -6,6 +6,7 @@ from pipeline.profile.filter import Filter
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.ports import Contribution
+from pipeline.profile.row import FOREVER
 from pipeline.score.decay import weights
 from pipeline.score.rules import ScoreGroup, ScoreRule, ScoreRules
 from pipeline.score.scorer import CAP, Scores
@@ -128,4 +129,16 @@ def test_a_group_needs_a_cap_and_a_name_of_its_own() -> None:
 def test_a_score_of_rules_that_never_fade_never_falls_below_a_mark() -> None:
     scorer = Scores(one(half_life_ms=0))
     ledger = folded(Plan((), scorer.counted), opens(0, 1, 2))
-    assert scorer.outlook("engagement", [ledger], HOUR0).stays_above_ms(10) == DAY_MS
+    crossing, outlook = scorer.crossing("engagement"), scorer.outlook("engagement", [ledger], HOUR0)
+    assert crossing.due_ms(outlook, (10,), HOUR0, lambda: crossing.aging([ledger], HOUR0)) == FOREVER
+
+
+def test_occurrences_that_are_forgotten_at_their_age_are_due_then() -> None:
+    scorer = Scores(one(half_life_ms=365 * DAY_MS))
+    ledger = folded(Plan((), scorer.counted), opens(0))
+    crossing, at_ms = scorer.crossing("engagement"), HOUR0 + 399 * DAY_MS
+    outlook = scorer.outlook("engagement", [ledger], at_ms)
+    due_ms = crossing.due_ms(outlook, (1,), at_ms, lambda: crossing.aging([ledger], at_ms))
+    assert outlook.value() > 1
+    assert scorer.values([ledger], due_ms - 1)["engagement"] > 1
+    assert scorer.values([ledger], due_ms)["engagement"] == 0
