@@ -130,8 +130,8 @@ class Rebuilder:
         weaker: dict[Identifier, set[Identifier]] = {}
         gone: dict[Identifier, set[Identifier]] = {}
         for bond in bonds:
-            if bond.strong in screened.closed and (bond.edge.alive or bond.edge.ended_ms == FOREVER):
-                (weaker if bond.edge.alive else gone).setdefault(bond.strong, set()).add(bond.weak)
+            if bond.strong in screened.closed:  # a link that somebody logged out of may be revived when this opens
+                (gone if bond.edge.ended_ms == FOREVER else weaker).setdefault(bond.strong, set()).add(bond.weak)
         turned_away: list[Held] = []
         for ident, member in members.items():
             member.founder = settled.founder_of.get(ident, ident)
