@@ -36,20 +36,15 @@ class Counted(NamedTuple):
     grain: Grain
     points: int
     """What a match adds to its score at most, or takes from it."""
-    score: str = ""
-    """The score it adds to."""
-
-
-def score_key(score: str) -> str:
-    """What decisions that read a score are marked by."""
-    return f"score:{score}"
+    key: str = ""
+    """By which decisions follow it."""
 
 
 class Marks(NamedTuple):
     """Which decisions read what a touch may change: bit sets, as the decider numbers its decisions."""
 
     of: Mapping[str, int]
-    """By ``key`` of an aggregate rule, or :func:`score_key`."""
+    """By ``key`` of an aggregate or :class:`Counted` rule."""
     touch: int = 0
     """Those that read when or from where the newest touch was: every touch may change them."""
     traits: int = 0
@@ -165,7 +160,7 @@ class _Occurrence:
     def __init__(self, rule: Counted, marks: Marks, zone: Zone) -> None:
         self.filter = rule.filter
         self.tests: tuple[Test, ...] = rule.filter.tests(zone)
-        self.points, self.marks = rule.points, marks.of.get(score_key(rule.score), 0)
+        self.points, self.marks = rule.points, marks.of.get(rule.key, 0)
         self._name, self._grain = rule.name, rule.grain
 
     def book(self, ledger: Ledger, touch: Touch) -> None:

@@ -38,6 +38,7 @@ def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) 
         "last_touch": _touch(last),
         "consent": consent_text(ledgers),
         "predictions": rules.forecast.numbers(ledgers, as_of_ms),
+        "cart": "{}",
     }
 
 
@@ -61,6 +62,8 @@ def merged_record(profile_id: str, row: ProfileRow, target: str, as_of_ms: int) 
         "first_touch": _NO_TOUCH,
         "last_touch": _NO_TOUCH,
         "consent": "{}",
+        "predictions": {},
+        "cart": "{}",
     }
 
 

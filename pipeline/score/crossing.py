@@ -60,7 +60,7 @@ class Crossing:
         }
 
     def due_ms(self, outlook: Outlook, marks: Sequence[float], as_of_ms: int, aging: Callable[[], Aging]) -> int:
-        """A bucket boundary after ``as_of_ms`` before which the score crosses none of the marks; FOREVER if it never will.
+        """A bucket boundary after ``as_of_ms``, before which the score crosses none of the marks; FOREVER if none.
 
         ``aging`` is asked only if the score moves towards a mark: :meth:`aging` of the same ledgers and moment.
         """

@@ -11,6 +11,7 @@ from pipeline.profile.ports import Contribution, Score
 from pipeline.score.crossing import Crossing
 from pipeline.score.decay import GRID, WEIGHT, Weigher
 from pipeline.score.fit import Fit, grade
+from pipeline.score.keys import given_key, taken_key
 from pipeline.score.outlook import Outlook
 from pipeline.score.rules import ScoreRule, ScoreRules
 
@@ -60,7 +61,7 @@ class Scores:
         every = [rule.score for rule in rules.scores] + [rule.score for rule in rules.fit]
         self._contributions = {name: every.count(name) + len(rules.groups) for name in self._names}
         self.counted = tuple(
-            Counted(rule.name, rule.filter, rule.grain, rule.points, rule.score) for rule in rules.scores
+            Counted(rule.name, rule.filter, rule.grain, rule.points, _key(rule)) for rule in rules.scores
         )
         """What the ledgers must count for these scores."""
 
@@ -171,6 +172,10 @@ def _matched(rules: Mapping[str, _Rule], ledgers: Sequence[Ledger]) -> list[tupl
             elif name in rules:
                 found[name] = [occurrences]
     return [(rules[name], parts) for name, parts in found.items()]
+
+
+def _key(rule: ScoreRule) -> str:
+    return given_key(rule.score) if rule.points > 0 else taken_key(rule.score)
 
 
 def _place(matched: tuple[_Rule, list[Occurrences]]) -> int:

@@ -23,6 +23,7 @@ from pipeline.profile.kinds import KINDS
 from pipeline.profile.kinds.kind import MILLIONTHS
 from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import LIFETIME, Window, first_bucket, window
+from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
 from pipeline.segment.operand import ProfileOperand
 
@@ -181,6 +182,7 @@ class _Number:
         self.kind: Kind = "number" if rule.kind in _NUMBERS else "any"
         self._windowed = _Windowed(rule, group, span)
         self.keys = self._windowed.keys
+        self.grows: dict[str, Growth] = dict.fromkeys(self.keys, "up") if rule.kind == "count" else {}
         self._of, self._parts, self._decimals = KINDS[rule.kind], parts, exponent(group) if group else None
         self._divisor = MILLIONTHS if self._of.takes == "number" and not group else 1
         self._currency = group

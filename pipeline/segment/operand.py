@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pipeline.condition.due import FOREVER, due_growing
 from pipeline.condition.operand import Check, Kind, Operand, converted, converted_span
 from pipeline.condition.syntax import Value
+from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
 
 
@@ -42,8 +43,9 @@ class Since:
 
     kind: Kind = "number"
 
-    def __init__(self, key: str, moment: Callable[[Facts], int | None]) -> None:
+    def __init__(self, key: str, moment: Callable[[Facts], int | None], growth: Growth = "any") -> None:
         self.keys, self._moment = frozenset({key}), moment
+        self.grows: dict[str, Growth] = {key: growth}
 
     def read(self, facts: Facts) -> int | None:
         """None if it has never been."""

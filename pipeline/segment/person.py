@@ -8,6 +8,7 @@ from pipeline.condition.errors import MeaningError
 from pipeline.event.identifier import type_of, value_of
 from pipeline.profile.fold import campaign_of, consent_of, first_touch, last_touch, permits
 from pipeline.profile.ledger import Touchpoint, Trait, newer_trait
+from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
 from pipeline.segment.operand import Plain, ProfileOperand, Since
 
@@ -88,7 +89,8 @@ def touch(path: tuple[str, ...]) -> ProfileOperand:
         return found
 
     if not asked:
-        return Since(TOUCH, lambda facts: found[0] if (found := point(facts)) else None)
+        growth: Growth = "down" if end == "last_touch" else "any"
+        return Since(TOUCH, lambda facts: found[0] if (found := point(facts)) else None, growth)
     parts: dict[str, Callable[[Touchpoint], str]] = {"channel": lambda p: p[2], "campaign": lambda p: campaign_of(p[5])}
     if asked not in parts:
         message = f"{end} has no {asked}"

@@ -3,8 +3,10 @@
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
 from pipeline.score.crossing import Aging
+from pipeline.score.keys import given_key, taken_key
 from pipeline.score.outlook import Outlook
 from pipeline.score.scorer import Scores
+from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
 
 
@@ -14,7 +16,9 @@ class ScoreOperand:
     kind: Kind = "number"
 
     def __init__(self, name: str, scores: Scores) -> None:
-        self.keys = frozenset({name, "traits"} if name in scores.fit_names else {name})
+        given, taken = given_key(name), taken_key(name)
+        self.grows: dict[str, Growth] = {given: "up", taken: "down"}
+        self.keys = frozenset({given, taken, "traits"} if name in scores.fit_names else {given, taken})
         self._name, self._scores, self._crossing = name, scores, scores.crossing(name)
 
     def read(self, facts: Facts) -> float:

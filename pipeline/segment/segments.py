@@ -4,13 +4,16 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from pipeline.condition.compiler import Condition, compile_condition
+from pipeline.condition.duration import format_duration
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import parse
-from pipeline.condition.syntax import Expression
+from pipeline.condition.syntax import Expression, Name
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
+from pipeline.segment.drift import Drift, drift_of
 from pipeline.segment.facts import Facts, Standing
+from pipeline.segment.operand import ProfileOperand
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.vocabulary import Vocabulary
 
@@ -53,21 +56,21 @@ class Segments:
         self.all = (1 << len(self.names)) - 1
         """The mask of every segment."""
         self._conditions = compiled.conditions
-        self._following = _masks(compiled)
+        self._drift = _masks(compiled)
         self._chosen: dict[int, tuple[str, ...]] = {}
         compiled.vocabulary.standing = self._standing
 
-    def affected_by(self, keys: Iterable[str]) -> int:
-        """The segments that may read otherwise once these parts of a profile have changed, as a mask.
+    def affected_by(self, keys: Iterable[str]) -> tuple[int, int]:
+        """Masks of the segments that may be entered, and that may be left, once these parts of a profile have changed.
 
-        Keys are booking keys of aggregates (``kind:name``), names of scores, ``traits``, ``consent``, ``identifiers``
-        and ``touch``, which stands for any touch at all. Others affect nothing.
+        Keys are ``key`` of aggregate rules, those of :mod:`pipeline.score.keys`, ``traits``, ``consent``,
+        ``identifiers``, ``cart``, and ``touch``, which stands for any touch at all. Others affect nothing.
         """
-        mask = 0
-        following = self._following
+        enter = leave = 0
         for key in keys:
-            mask |= following.get(key, 0)
-        return mask
+            found = self._drift.get(key, (0, 0))
+            enter, leave = enter | found[0], leave | found[1]
+        return enter, leave
 
     def mask_of(self, names: Iterable[str]) -> int:
         """The mask of segments by name; names that are none are left out."""
@@ -123,28 +126,33 @@ class _Compiled:
         self.vocabulary = Vocabulary(aggregates, scores, segments=names, identifier_types=identifier_types)
         self.errors: list[SegmentError] = []
         self.conditions: dict[str, Condition] = {}
+        self.expressions: dict[str, Expression] = {}
         for place, rule in enumerate(rules.segments):
             try:
-                self.conditions[rule.name] = compile_condition(parse(rule.when), self.vocabulary.resolve)
+                expression = self.expressions[rule.name] = parse(rule.when)
+                self.conditions[rule.name] = compile_condition(expression, self.vocabulary.resolve)
             except ConditionError as error:
                 self.errors.append(SegmentError(place, rule.name, error))
         self.order: tuple[str, ...] = ()
         if not self.errors:
-            self._sort({rule.name: (place, parse(rule.when)) for place, rule in enumerate(rules.segments)})
+            self._sort({rule.name: place for place, rule in enumerate(rules.segments)})
+
+    def operand_of(self, name: Name) -> ProfileOperand:
+        """What a name of a condition stands for."""
+        return self.vocabulary.resolve(name.path, format_duration(name.window_ms) if name.window_ms else None)
 
     def read_by(self, name: str) -> list[str]:
         """The segments that a segment reads."""
         return sorted(".".join(path[1:]) for path, _ in self.conditions[name].reads if path[0] == "segment")
 
-    def _sort(self, rules: dict[str, tuple[int, Expression]]) -> None:
+    def _sort(self, places: dict[str, int]) -> None:
         done: dict[str, None] = {}
-        for name in rules:
+        for name in places:
             circle = self._visit(name, (), done)
             if circle:
-                place, _ = rules[circle[0]]
                 message = f"segments name each other in a circle: {' -> '.join(circle)}"
                 error = ConditionError(message, 0, "leave one of them out of the other's condition")
-                self.errors.append(SegmentError(place, circle[0], error))
+                self.errors.append(SegmentError(places[circle[0]], circle[0], error))
                 return
         self.order = tuple(done)
 
@@ -161,15 +169,13 @@ class _Compiled:
         return ()
 
 
-def _masks(compiled: _Compiled) -> dict[str, int]:
-    """By key, the segments that follow it, themselves or through others they read."""
-    keys: dict[str, frozenset[str]] = {}
-    for name in compiled.order:
-        resolve = compiled.vocabulary.resolve
-        own = [resolve(path, over).keys for path, over in compiled.conditions[name].reads]
-        keys[name] = frozenset().union(*own, *(keys[other] for other in compiled.read_by(name)))
-    masks: dict[str, int] = {}
-    for bit, name in enumerate(compiled.order):
-        for key in keys[name]:
-            masks[key] = masks.get(key, 0) | 1 << bit
+def _masks(compiled: _Compiled) -> dict[str, tuple[int, int]]:
+    """By key, the segments that a booking under it may let somebody enter, and leave."""
+    drifts: dict[str, Drift] = {}
+    masks: dict[str, tuple[int, int]] = {}
+    for place, name in enumerate(compiled.order):
+        found = drifts[name] = drift_of(compiled.expressions[name], compiled.operand_of, drifts)
+        for key in found.enter | found.leave:
+            enter, leave = masks.get(key, (0, 0))
+            masks[key] = enter | (key in found.enter) << place, leave | (key in found.leave) << place
     return masks

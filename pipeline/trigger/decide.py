@@ -14,15 +14,15 @@ from pipeline.trigger.watch import Triggers
 
 ALL: Final = -1
 """Every bit: all segments."""
+TRAITS_CHANGED: Final = 1
+"""The mark of a touch with traits, where a trigger watches a score of fit."""
 
 
 class Decisions:
     """The :class:`~pipeline.profile.ports.Decider`. ``fingerprint`` changes with the rules it decides by."""
 
-    def __init__(self, memberships: Memberships, triggers: Triggers, fingerprint: int, trait_mark: int = 0) -> None:
-        """``trait_mark``: the bit of a touch's marks that says: traits changed, and a trigger watches a fit score."""
+    def __init__(self, memberships: Memberships, triggers: Triggers, fingerprint: int) -> None:
         self._memberships, self._triggers, self._fingerprint = memberships, triggers, fingerprint
-        self._trait_mark = trait_mark
 
     def pass_time(self, profile_id: str, row: ProfileRow, until_ms: int, decided: Decided) -> None:
         """Live through everything that falls due up to a moment; after a change of rules, look at everything."""
@@ -41,12 +41,14 @@ class Decisions:
         """A touch was booked: decide what it may have changed."""
         given, taken, marks = booked
         row.headroom -= given
-        if taken or marks & self._trait_mark:
+        if taken or marks & TRAITS_CHANGED:
             row.headroom = 0
         if row.due_ms == 0:
             self._look(profile_id, row, as_of_ms, ALL, decided)
-        elif marks or row.headroom <= 0:
-            self._look(profile_id, row, as_of_ms, marks, decided)
+            return
+        mask = self._memberships.turning(row, marks) if marks > TRAITS_CHANGED else 0
+        if mask or row.headroom <= 0:
+            self._look(profile_id, row, as_of_ms, mask, decided)
         else:
             row.decided_ms = as_of_ms
 
@@ -65,8 +67,8 @@ class Decisions:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
             row.decided_ms = as_of_ms
 
-    def _look(self, profile_id: str, row: ProfileRow, as_of_ms: int, marks: int, decided: Decided) -> None:
-        changes = self._memberships.update(profile_id, row, as_of_ms, marks) if marks else ()
+    def _look(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int, decided: Decided) -> None:
+        changes = self._memberships.update(profile_id, row, as_of_ms, mask) if mask else ()
         if changes:
             decided.segment_changes.extend(changes)
         if changes or row.headroom <= 0 or row.triggers_due_ms <= as_of_ms:

@@ -24,6 +24,21 @@ class Memberships:
     def __init__(self, segments: Segmenter) -> None:
         self._segments = segments
         self._bits = {name: 1 << place for place, name in enumerate(segments.names)}
+        self._width = len(segments.names)
+        self._all = (1 << self._width) - 1
+
+    def marks(self, enter: int, leave: int) -> int:
+        """Two masks as one number, beside the decider's own bit: who may be let in, and who out, by a booking."""
+        return enter << 1 | leave << (1 + self._width)
+
+    def turning(self, row: ProfileRow, marks: int) -> int:
+        """The segments among these marks in which the profile can stand otherwise now, given where it stands."""
+        inside = 0
+        for name, held in row.segments.items():
+            if held.inside:
+                inside |= self._bits[name]
+        enter, leave = marks >> 1 & self._all, marks >> (1 + self._width)
+        return enter & ~inside | leave & inside
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
         """The mask of the segments that are due."""

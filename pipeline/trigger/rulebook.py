@@ -1,5 +1,6 @@
 """All rules of PROFILE, compiled together: the one call that wires profile, score, segment and trigger."""
 
+from collections.abc import Callable
 from typing import Final
 from zlib import crc32
 
@@ -7,7 +8,7 @@ import msgspec
 
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.aggregates import Reader, Totals
-from pipeline.profile.booking import Marks, Plan, score_key
+from pipeline.profile.booking import Marks, Plan
 from pipeline.profile.journey.booking import journey_bookings
 from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ratios import ratio_readers
@@ -20,7 +21,7 @@ from pipeline.score.scorer import Scores
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import Segments
 from pipeline.trigger.action import Story
-from pipeline.trigger.decide import Decisions
+from pipeline.trigger.decide import TRAITS_CHANGED, Decisions
 from pipeline.trigger.membership import Memberships
 from pipeline.trigger.rules import TriggerRules
 from pipeline.trigger.watch import Triggers
@@ -51,12 +52,13 @@ def compile_rules(
         if rule.segment not in members.names:
             msg = f"trigger {rule.name!r} watches segment {rule.segment!r}: declare it in segments.yaml"
             raise ValueError(msg)
-    trait_mark = 1 << len(members.names)
     forecaster = Forecaster(model)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
     watcher = Triggers(triggers, scorer, Story(scorer, forecaster), zone.local)
-    decisions = Decisions(Memberships(members), watcher, fingerprint, trait_mark)
-    marks = _marks(members, aggregates, scorer, trait_mark if _watch_fit(triggers, scorer) else 0)
+    memberships = Memberships(members)
+    decisions = Decisions(memberships, watcher, fingerprint)
+    fit = TRAITS_CHANGED if _watch_fit(triggers, scorer) else 0
+    marks = _marks(lambda *keys: memberships.marks(*members.affected_by(keys)), aggregates, scorer, fit)
     readers = tuple(Reader(rule) for rule in aggregates.aggregates)
     plan = Plan(aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, marks), zone, marks)
     ratios = ratio_readers(aggregates)
@@ -67,15 +69,14 @@ def _watch_fit(triggers: TriggerRules, scorer: Scores) -> bool:
     return any(rule.score in scorer.fit_names for rule in triggers.triggers)
 
 
-def _marks(segments: Segments, aggregates: AggregateRules, scorer: Scores, trait_mark: int) -> Marks:
-    """Which bit follows which part of a touch."""
-    of = {rule.key: segments.affected_by([rule.key]) for rule in aggregates.aggregates}
-    of |= {score_key(name): segments.affected_by([name]) for name in scorer.names()}
+def _marks(of: Callable[..., int], aggregates: AggregateRules, scorer: Scores, fit: int) -> Marks:
+    """Which marks follow which part of a touch; ``of`` gives those of some keys."""
+    keys = {rule.key for rule in aggregates.aggregates} | {counted.key for counted in scorer.counted}
     return Marks(
-        of,
-        touch=segments.affected_by(["touch"]),
-        traits=segments.affected_by(["traits", *scorer.fit_names]) | trait_mark,
-        consent=segments.affected_by(["consent"]),
-        identifiers=segments.affected_by(["identifiers"]),
-        cart=segments.affected_by(["cart"]),
+        {key: of(key) for key in keys},
+        touch=of("touch"),
+        traits=of("traits") | fit,
+        consent=of("consent"),
+        identifiers=of("identifiers"),
+        cart=of("cart"),
     )

@@ -35,7 +35,7 @@ class Life:
         self.rng, self.pace = random.Random(seed), pace
         aggregates, scores = rules_of(self.rng, pace)
         rules = conditions_of(self.rng, pace, NAMES)
-        self.scores = {rule.name: rule.score for rule in scores.scores}
+        self.scores = {counted.name: counted.key for counted in Scores(scores).counted}
         self.plan = Plan(aggregates.aggregates, Scores(scores).counted)
         self.segments, self.naive = Segments(rules, aggregates, scores), Naive(rules, aggregates, scores)
         self.leaves: dict[str, Ledger] = {}
@@ -80,7 +80,11 @@ class Life:
         after = parts_of(leaf)
         changed = {key for key in after if after[key] != before.get(key)}
         keys = {"touch", *(self.scores.get(key, key) for key in changed)}
-        mask = self.segments.affected_by(keys) if self.known else None
+        mask = None
+        if self.known:
+            inside = self.segments.mask_of(name for name, (held, _) in self.known.items() if held)
+            enter, leave = self.segments.affected_by(keys)
+            mask = enter & ~inside | leave & inside
         self.known |= self.segments.evaluate(self.ledgers(), touch.timestamp_ms, mask)
 
     def check(self, at_ms: int, *, thoroughly: bool) -> None:

@@ -12,6 +12,7 @@ from pipeline.profile.filter import Filter
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.rules import AggregateRule, AggregateRules
+from pipeline.score.keys import given_key, taken_key
 from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.score.scorer import Scores
 from pipeline.segment import aggregate
@@ -268,18 +269,39 @@ def test_only_what_a_change_affects_is_evaluated():
         reachable="consent.ads and identifier.email is known", best="segment.buyers and segment.warm",
     )  # fmt: skip
 
-    def affected(*keys: str) -> set[str]:
-        return set(made.evaluate([], START_MS, made.affected_by(keys)))
+    def affected(*keys: str) -> tuple[set[str], set[str]]:
+        enter, leave = made.affected_by(keys)
+        return set(made.evaluate([], START_MS, enter)), set(made.evaluate([], START_MS, leave))
 
-    assert affected("count:orders") == {"buyers", "best"}
-    assert affected("engagement", "sum:spent") == {"warm", "best"}
-    assert affected("touch") == {"silent"}
-    assert affected("traits", "consent") == {"named", "reachable"}
-    assert affected("identifiers") == {"reachable"}
-    assert affected("count:visits", "taste") == set()
+    assert affected("count:orders") == ({"buyers", "best"}, set())
+    assert affected(given_key("engagement"), "sum:spent") == ({"warm", "best"}, set())
+    assert affected(taken_key("engagement")) == (set(), {"warm", "best"})
+    assert affected("touch") == (set(), {"silent"})
+    assert affected("traits", "consent") == ({"named", "reachable"}, {"named", "reachable"})
+    assert affected("identifiers") == ({"reachable"}, {"reachable"})
+    assert affected("count:visits", "taste") == (set(), set())
     assert made.evaluate([], START_MS, 0) == {}
     assert set(made.evaluate([], START_MS)) == set(made.names)
-    assert made.affected_by(["count:orders"]) == made.mask_of(["buyers", "best", "unheard_of"])
+    assert made.affected_by(["count:orders"])[0] == made.mask_of(["buyers", "best", "unheard_of"])
+
+
+def test_which_way_a_booking_can_turn_a_condition_follows_its_signs():
+    made = segments(
+        few="orders < 3", quiet="not score.engagement >= 40", seen="last_touch <= 9 d", exactly="orders = 2",
+        known="orders is known", base="orders >= 1", upon="not segment.base", equal="segment.base = true",
+        either="orders >= 5 or orders < 2",
+    )  # fmt: skip
+
+    def affected(key: str) -> tuple[list[str], list[str]]:
+        enter, leave = made.affected_by([key])
+        return sorted(made.evaluate([], START_MS, enter)), sorted(made.evaluate([], START_MS, leave))
+
+    assert affected("count:orders") == (
+        ["base", "either", "equal", "exactly", "known"], ["either", "equal", "exactly", "few", "upon"],
+    )  # fmt: skip
+    assert affected(given_key("engagement")) == ([], ["quiet"])
+    assert affected(taken_key("engagement")) == (["quiet"], [])
+    assert affected("touch") == (["seen"], [])
 
 
 def test_the_lists_of_masks_are_bounded(monkeypatch):

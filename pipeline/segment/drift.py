@@ -1,0 +1,63 @@
+"""Which way a condition can turn when something is booked, so that most touches need not ask it again.
+
+A count only grows, given points only raise a score, a touch only brings the last one nearer. Who is not in a segment
+need not be looked at after a booking that can only keep them out, nor who is in it after one that can only keep them
+in. The due time found earlier stays right: bookings of one direction can put a change by time off, never forward.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from pipeline.condition.syntax import And, Compare, Expression, Known, Name, Not, Or, Truth
+
+Growth: TypeAlias = Literal["up", "down", "any"]
+"""How a value can move when something is booked under a key."""
+_RISING: Final = frozenset({">", ">="})
+_FALLING: Final = frozenset({"<", "<="})
+
+
+class Drift(NamedTuple):
+    """Keys of a profile, as operands name them, by what a booking under them may do to a condition."""
+
+    enter: frozenset[str]
+    """It may begin to hold."""
+    leave: frozenset[str]
+    """It may cease to."""
+
+    def turned(self) -> "Drift":
+        """Of the opposite condition."""
+        return Drift(self.leave, self.enter)
+
+
+NOWHERE: Final = Drift(frozenset(), frozenset())
+
+
+def drift_of(expression: Expression, operand_of: Callable[[Name], Any], others: Mapping[str, Drift]) -> Drift:
+    """The drift of a condition that compiles. ``others``: by name, that of the segments it may read."""
+    if isinstance(expression, And | Or):
+        parts = [drift_of(part, operand_of, others) for part in expression.parts]
+        return Drift(
+            frozenset().union(*[part.enter for part in parts]), frozenset().union(*[part.leave for part in parts])
+        )
+    if isinstance(expression, Not):
+        return drift_of(expression.part, operand_of, others).turned()
+    if expression.name.path[0] == "segment":
+        other = others[".".join(expression.name.path[1:])]
+        both = other.enter | other.leave
+        return other if isinstance(expression, Truth) else Drift(both, both)
+    operand = operand_of(expression.name)
+    grows: Mapping[str, Growth] = getattr(operand, "grows", {})  # who does not say may move either way
+    enter = frozenset(key for key in operand.keys if _may(expression, grows.get(key, "any"), enter=True))
+    leave = frozenset(key for key in operand.keys if _may(expression, grows.get(key, "any"), enter=False))
+    return Drift(enter, leave)
+
+
+def _may(leaf: Any, growth: Growth, *, enter: bool) -> bool:
+    """Whether a move of the value can make the comparison begin (or cease) to hold."""
+    if growth == "any":
+        return True
+    if isinstance(leaf, Known):
+        return enter is not leaf.negated
+    if not isinstance(leaf, Compare) or leaf.operator not in _RISING | _FALLING:
+        return True
+    return enter is ((leaf.operator in _RISING) == (growth == "up"))
