@@ -1,7 +1,7 @@
 """Conditions compiled into functions of facts, once; what no name can mean is found here, with its place.
 
-A condition is asked in two ways. ``holds`` is the quick one: it stops at the first part that decides. ``outlook`` also
-says until when the answer stands if nothing but time passes, of its parts' own due times:
+A condition is asked two things. ``holds`` stops at the first part that decides. ``due`` says until when that answer
+stands if nothing but time passes, of its parts' own due times:
 
 * an ``and`` that fails holds at the earliest when the *last* of its failing parts may turn;
 * an ``and`` that holds may fail when the *first* of its parts may turn;
@@ -25,7 +25,8 @@ from pipeline.condition.text import format_name
 Read: TypeAlias = tuple[tuple[str, ...], str | None]
 """A path and its window."""
 Holds: TypeAlias = Callable[[Any], bool]
-Outlook: TypeAlias = Callable[[Any], tuple[bool, int]]
+Due: TypeAlias = Callable[[Any], int]
+"""The moment before which the answer, as it is now, cannot change by time alone."""
 
 
 class Condition(NamedTuple):
@@ -33,10 +34,14 @@ class Condition(NamedTuple):
 
     holds: Holds
     """Whether it holds."""
-    outlook: Outlook
-    """Whether it holds, and the moment in ms before which that cannot change by time alone; FOREVER if it cannot."""
+    due: Due
+    """The moment in ms before which that cannot change by time alone; FOREVER if it cannot."""
     reads: frozenset[Read]
     """What it depends on."""
+
+    def outlook(self, facts: Any) -> tuple[bool, int]:
+        """Whether it holds, and until when that stands."""
+        return self.holds(facts), self.due(facts)
 
 
 def compile_condition(expression: Expression, resolve: Resolve[Any]) -> Condition:
@@ -47,8 +52,8 @@ def compile_condition(expression: Expression, resolve: Resolve[Any]) -> Conditio
             it cannot be compared with.
     """
     compiler = _Compiler(resolve)
-    holds, outlook = compiler.compiled(expression)
-    return Condition(holds, outlook, frozenset(compiler.reads))
+    holds, due = compiler.compiled(expression)
+    return Condition(holds, due, frozenset(compiler.reads))
 
 
 _KIND_WORDS: Final[dict[Kind, str]] = {"number": "a number", "text": "a text", "truth": "true or false", "any": "any"}
@@ -59,15 +64,16 @@ class _Compiler:
         self._resolve = resolve
         self.reads: set[Read] = set()
 
-    def compiled(self, expression: Expression) -> tuple[Holds, Outlook]:
+    def compiled(self, expression: Expression) -> tuple[Holds, Due]:
         if isinstance(expression, And | Or):
             parts = [self.compiled(part) for part in expression.parts]
-            holds, outlooks = [part[0] for part in parts], [part[1] for part in parts]
+            holds = [part[0] for part in parts]
             if isinstance(expression, And):
-                return _all_hold(holds), _joined(outlooks, decisive=False)
-            return _any_holds(holds), _joined(outlooks, decisive=True)
+                return _all_hold(holds), _joined(parts, decisive=False)
+            return _any_holds(holds), _joined(parts, decisive=True)
         if isinstance(expression, Not):
-            return _negated(*self.compiled(expression.part))
+            holds_not, due = self.compiled(expression.part)
+            return lambda facts: not holds_not(facts), due
         operand = self._operand(expression.name)
         return _leaf(operand, self._check(expression, operand))
 
@@ -118,17 +124,9 @@ def _wrong(name: Name, what: str, instead: str) -> ConditionError:
     return ConditionError(f"{format_name(name)} {what}", name.at, instead)
 
 
-def _leaf(operand: Operand[Any], check: Check) -> tuple[Holds, Outlook]:
+def _leaf(operand: Operand[Any], check: Check) -> tuple[Holds, Due]:
     read, until, holds = operand.read, operand.until, check.holds
-    return lambda facts: holds(read(facts)), lambda facts: (holds(read(facts)), until(facts, check))
-
-
-def _negated(holds: Holds, outlook: Outlook) -> tuple[Holds, Outlook]:
-    def negated(facts: Any) -> tuple[bool, int]:
-        held, due_ms = outlook(facts)
-        return not held, due_ms
-
-    return lambda facts: not holds(facts), negated
+    return lambda facts: holds(read(facts)), lambda facts: until(facts, check)
 
 
 def _all_hold(parts: Sequence[Holds]) -> Holds:
@@ -151,19 +149,20 @@ def _any_holds(parts: Sequence[Holds]) -> Holds:
     return holds
 
 
-def _joined(parts: Sequence[Outlook], *, decisive: bool) -> Outlook:
-    """The outlook of ``or`` (one part that holds decides) or of ``and`` (one that fails decides)."""
+def _joined(parts: Sequence[tuple[Holds, Due]], *, decisive: bool) -> Due:
+    """Of ``or`` (one part that holds decides) or of ``and`` (one that fails decides).
 
-    def outlook(facts: Any) -> tuple[bool, int]:
-        first_ms, last_ms = FOREVER, 0
-        for part in parts:
-            held, due_ms = part(facts)
-            if held is decisive:
+    Where some decide, only these are asked until when: the last of them to turn is waited for, whatever the others do.
+    """
+
+    def due(facts: Any) -> int:
+        last_ms = 0
+        for holds, part_due in parts:
+            if holds(facts) is decisive:
+                due_ms = part_due(facts)
                 if due_ms >= FOREVER:
-                    return decisive, FOREVER
+                    return FOREVER
                 last_ms = max(last_ms, due_ms)
-            elif due_ms < first_ms:
-                first_ms = due_ms
-        return (decisive, last_ms) if last_ms else (not decisive, first_ms)
+        return last_ms or min([part_due(facts) for _, part_due in parts])
 
-    return outlook
+    return due
