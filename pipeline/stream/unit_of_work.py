@@ -105,7 +105,7 @@ class UnitOfWork:
         self.records = 0
         """Records consumed by the open transaction."""
         self._open = False
-        self._producer = producer(
+        self._producer = made = producer(
             {
                 **config,
                 "transactional.id": transactional_id,
@@ -115,11 +115,12 @@ class UnitOfWork:
                 "queue.buffering.max.kbytes": 256 << 10,
                 "batch.num.messages": 20_000,
                 "batch.size": 512 << 10,
-                "linger.ms": 5,
+                "linger.ms": 50,  # a commit's flush does not wait for it; until then larger batches cost less
                 "compression.type": "lz4",
                 "message.max.bytes": MOST_RECORD_BYTES,
             }
         )
+        self._produce_one = made.produce
 
     def start(self) -> None:
         """Fence older holders of the transactional id and abort what they left open."""
@@ -131,10 +132,13 @@ class UnitOfWork:
         """Add a record to the transaction; see :class:`~pipeline.stream.record.Emit`."""
         outlet = self._outlets.get(topic) or self._open_outlet(topic)
         outlet.records += 1
-        if headers is None:
-            self._produce(outlet.name, value, key)
-        else:
-            self._produce(outlet.name, value, key, headers=headers)
+        if headers is None and self._open:  # several times an event: no detours
+            try:
+                self._produce_one(outlet.name, value, key, -1, None)
+                return
+            except BufferError:
+                self._producer.poll(QUEUE_FULL_WAIT_SECONDS)
+        self._produce(outlet.name, value, key, headers=headers)
 
     def consumed(self, topic: str, partition: int, next_offset: int, records: int) -> None:
         """The group's position moves to ``next_offset`` with this transaction."""
@@ -220,11 +224,10 @@ class UnitOfWork:
             if error is None:
                 state.position = message.offset() + 1
 
-        last = len(changes) - 1
-        for at, change in enumerate(changes):
-            report = delivered if at == last else None
-            key = changelog_key(change)
-            self._produce(name, change.value, key, partition=task.partition, on_delivery=report)
+        for change in changes[:-1]:
+            self._produce(name, change.value, changelog_key(change), task.partition)
+        for change in changes[-1:]:
+            self._produce(name, change.value, changelog_key(change), task.partition, on_delivery=delivered)
         return changes
 
     def _produce(
@@ -232,8 +235,8 @@ class UnitOfWork:
         name: str,
         value: bytes | None,
         key: bytes | str | None,
-        *,
         partition: int = -1,
+        *,
         on_delivery: Callable[[Any, Any], None] | None = None,
         headers: list[Header] | None = None,
     ) -> None:
@@ -241,7 +244,7 @@ class UnitOfWork:
         options: dict[str, Any] = {"headers": headers} if headers else {}
         while True:
             try:
-                self._producer.produce(name, value, key, partition, on_delivery, **options)
+                self._produce_one(name, value, key, partition, on_delivery, **options)
                 return
             except BufferError:
                 self._producer.poll(QUEUE_FULL_WAIT_SECONDS)
