@@ -42,6 +42,25 @@ class Scorer(Protocol):
         ...
 
 
+class Standing(Protocol):
+    """How somebody stands in a segment."""
+
+    @property
+    def inside(self) -> bool:
+        """Whether they are in it."""
+        ...
+
+    @property
+    def due_ms(self) -> int:
+        """The moment before which time alone cannot change that."""
+        ...
+
+    @property
+    def waits(self) -> int:
+        """The bit that a booking must bring to change it before then."""
+        ...
+
+
 class Segmenter(Protocol):
     """Reads segments from ledgers. Bit ``i`` of a mask is the segment ``names[i]``."""
 
@@ -50,10 +69,8 @@ class Segmenter(Protocol):
         """In an order in which a segment comes after those it reads."""
         ...
 
-    def evaluate(
-        self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None
-    ) -> Mapping[str, tuple[bool, int]]:
-        """By name: whether somebody is in it, and the moment before which that cannot change by itself."""
+    def evaluate(self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None) -> Mapping[str, Standing]:
+        """By name, of the segments of a mask; None: of all."""
         ...
 
 

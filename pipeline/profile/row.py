@@ -44,6 +44,8 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     headroom: int = 0
     """No score can reach a mark that matters before this many points more are given; at or below 0: look."""
     segments: dict[str, Membership] = {}
+    waits: bytes = b""
+    """Bits of what the standings in segments wait for, little-endian: a touch without any of them changes none."""
     due_ms: int = 0
     """Before this moment time alone decides nothing here: the least of all dues. 0: look at everything."""
     decided_ms: int = 0

@@ -54,7 +54,7 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "ratios": {ratio.name: ratio.read(aggregates) for ratio in rules.ratios},
         "cart": cart_view(cart_of(ledgers, rules.journeys.carts, as_of_ms)),
         "attribution": attribution_view(attribution_of(ledgers, rules.journeys.attribution)),
-        "segments": sorted(name for name, (inside, _) in rules.segments.evaluate(ledgers, as_of_ms).items() if inside),
+        "segments": sorted(name for name, held in rules.segments.evaluate(ledgers, as_of_ms).items() if held.inside),
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
         "grade": rules.scorer.grade(rules.scorer.values(ledgers, as_of_ms)),
         "predictions": rules.forecast.read(ledgers, as_of_ms),

@@ -5,7 +5,7 @@ need not be looked at after a booking that can only keep them out, nor who is in
 in. The due time found earlier stays right: bookings of one direction can put a change by time off, never forward.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from pipeline.condition.syntax import And, Compare, Expression, Known, Name, Not, Or, Truth
@@ -29,16 +29,15 @@ class Drift(NamedTuple):
         return Drift(self.leave, self.enter)
 
 
-NOWHERE: Final = Drift(frozenset(), frozenset())
+def joined(parts: Sequence[Drift]) -> Drift:
+    """Of a condition made of parts, by ``and`` or by ``or``."""
+    return Drift(frozenset().union(*[part.enter for part in parts]), frozenset().union(*[part.leave for part in parts]))
 
 
 def drift_of(expression: Expression, operand_of: Callable[[Name], Any], others: Mapping[str, Drift]) -> Drift:
     """The drift of a condition that compiles. ``others``: by name, that of the segments it may read."""
     if isinstance(expression, And | Or):
-        parts = [drift_of(part, operand_of, others) for part in expression.parts]
-        return Drift(
-            frozenset().union(*[part.enter for part in parts]), frozenset().union(*[part.leave for part in parts])
-        )
+        return joined([drift_of(part, operand_of, others) for part in expression.parts])
     if isinstance(expression, Not):
         return drift_of(expression.part, operand_of, others).turned()
     if expression.name.path[0] == "segment":

@@ -1,12 +1,20 @@
 """The facts that conditions are asked of: one profile's ledgers at one moment, each part read once, if at all."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from pipeline.profile.ledger import Ledger
 
-Standing: TypeAlias = tuple[bool, int]
-"""Whether somebody is in a segment, and the moment in ms before which time alone cannot change that."""
+
+class Standing(NamedTuple):
+    """How somebody stands in a segment."""
+
+    inside: bool
+    due_ms: int
+    """The moment before which time alone cannot change that."""
+    waits: int
+    """The bit of :mod:`pipeline.segment.waiting`: no booking without it can change that before then."""
+
 
 _NOT_READ: Final = object()
 

@@ -3,34 +3,18 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from pipeline.condition.compiler import Condition, compile_condition
-from pipeline.condition.duration import format_duration
-from pipeline.condition.errors import ConditionError
-from pipeline.condition.grammar import parse
-from pipeline.condition.syntax import Expression, Name
+from pipeline.condition.due import FOREVER
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
-from pipeline.segment.drift import Drift, drift_of
+from pipeline.segment.compiled import Compiled, SegmentError
 from pipeline.segment.facts import Facts, Standing
-from pipeline.segment.operand import ProfileOperand
 from pipeline.segment.rules import SegmentRules
-from pipeline.segment.vocabulary import Vocabulary
+from pipeline.segment.waiting import Waiting, waiting_of
 
+__all__ = ["SegmentError", "Segments", "segment_errors"]
 _MASKS: Final = 1024
 """Sets of segments remembered as lists; profiles have few of all there could be."""
-
-
-class SegmentError(ValueError):
-    """A segment whose condition means nothing under the rules, or cannot be evaluated before itself.
-
-    Operator action: correct ``when`` of the segment; ``stitchline rules check`` shows the place.
-    """
-
-    def __init__(self, place: int, name: str, error: ConditionError) -> None:
-        super().__init__(f"segment {name!r}: {error}")
-        self.place, self.error = place, error
-        """Which of the rules it is, from 0, and what is wrong where in its condition."""
 
 
 class Segments:
@@ -48,29 +32,18 @@ class Segments:
         *,
         identifier_types: Collection[str] = (),
     ) -> None:
-        compiled = _Compiled(rules, aggregates, scores, identifier_types)
+        compiled = Compiled(rules, aggregates, scores, identifier_types)
         for error in compiled.errors:
             raise error
         self.names = compiled.order
         """Every segment, each after those it reads; bit ``i`` of a mask stands for the ``i``-th."""
         self.all = (1 << len(self.names)) - 1
         """The mask of every segment."""
-        self._conditions = compiled.conditions
-        self._drift = _masks(compiled)
+        self.waiting: Waiting = waiting_of(compiled)
+        """What each standing waits for, so that most bookings need not ask."""
+        self._parts = compiled.parts
         self._chosen: dict[int, tuple[str, ...]] = {}
         compiled.vocabulary.standing = self._standing
-
-    def affected_by(self, keys: Iterable[str]) -> tuple[int, int]:
-        """Masks of the segments that may be entered, and that may be left, once these parts of a profile have changed.
-
-        Keys are ``key`` of aggregate rules, those of :mod:`pipeline.score.keys`, ``traits``, ``consent``,
-        ``identifiers``, ``cart``, and ``touch``, which stands for any touch at all. Others affect nothing.
-        """
-        enter = leave = 0
-        for key in keys:
-            found = self._drift.get(key, (0, 0))
-            enter, leave = enter | found[0], leave | found[1]
-        return enter, leave
 
     def mask_of(self, names: Iterable[str]) -> int:
         """The mask of segments by name; names that are none are left out."""
@@ -78,10 +51,10 @@ class Segments:
         return sum(1 << bit for bit, name in enumerate(self.names) if name in wanted)
 
     def evaluate(self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None) -> dict[str, Standing]:
-        """Membership and due time of the segments of the mask (None: of all), in the order of ``names``.
+        """How somebody stands in the segments of the mask (None: all), in the order of ``names``.
 
-        ``as_of_ms`` must not be before the newest touch. Before its due time a segment reads the same, unless something
-        changes that affects it; segments that are read by those of the mask are looked at too, but not told.
+        ``as_of_ms`` must not be before the newest touch. Before its due time a standing stays, unless something is
+        booked that it waits for; segments that are read by those of the mask are looked at too, but not told.
         """
         if not mask:
             if mask == 0:
@@ -92,13 +65,30 @@ class Segments:
 
     def holds(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
         """Whether somebody is in one segment: quicker than :meth:`evaluate`, for who does not ask until when."""
-        return self._conditions[name].holds(Facts(ledgers, as_of_ms))
+        facts = Facts(ledgers, as_of_ms)
+        return all(part.holds(facts) for part in self._parts[name])
 
     def _standing(self, facts: Facts, name: str) -> Standing:
         found = facts.standings.get(name)
         if found is None:
-            found = facts.standings[name] = self._conditions[name].outlook(facts)
+            found = facts.standings[name] = self._looked(facts, name)
         return found
+
+    def _looked(self, facts: Facts, name: str) -> Standing:
+        """Of several parts that keep somebody out, the last to turn by itself is the one to wait for."""
+        due_ms, place = -1, 0
+        parts = self._parts[name]
+        for at, part in enumerate(parts):
+            if not part.holds(facts):
+                found_ms = part.due(facts)
+                if found_ms > due_ms:
+                    due_ms, place = found_ms, at
+                if found_ms >= FOREVER:
+                    break
+        if due_ms >= 0:
+            return Standing(inside=False, due_ms=due_ms, waits=self.waiting.outside(name, place))
+        due_ms = min([part.due(facts) for part in parts])
+        return Standing(inside=True, due_ms=due_ms, waits=self.waiting.inside(name))
 
     def _names(self, mask: int) -> tuple[str, ...]:
         found = self._chosen.get(mask)
@@ -113,69 +103,4 @@ def segment_errors(
     rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, *, identifier_types: Collection[str] = ()
 ) -> list[SegmentError]:
     """Everything for which :class:`Segments` would refuse the rules, one error a segment."""
-    return _Compiled(rules, aggregates, scores, identifier_types).errors
-
-
-class _Compiled:
-    """Conditions by name, in an order in which each comes after those it reads; or what is wrong with them."""
-
-    def __init__(
-        self, rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, identifier_types: Collection[str]
-    ) -> None:
-        names = [rule.name for rule in rules.segments]
-        self.vocabulary = Vocabulary(aggregates, scores, segments=names, identifier_types=identifier_types)
-        self.errors: list[SegmentError] = []
-        self.conditions: dict[str, Condition] = {}
-        self.expressions: dict[str, Expression] = {}
-        for place, rule in enumerate(rules.segments):
-            try:
-                expression = self.expressions[rule.name] = parse(rule.when)
-                self.conditions[rule.name] = compile_condition(expression, self.vocabulary.resolve)
-            except ConditionError as error:
-                self.errors.append(SegmentError(place, rule.name, error))
-        self.order: tuple[str, ...] = ()
-        if not self.errors:
-            self._sort({rule.name: place for place, rule in enumerate(rules.segments)})
-
-    def operand_of(self, name: Name) -> ProfileOperand:
-        """What a name of a condition stands for."""
-        return self.vocabulary.resolve(name.path, format_duration(name.window_ms) if name.window_ms else None)
-
-    def read_by(self, name: str) -> list[str]:
-        """The segments that a segment reads."""
-        return sorted(".".join(path[1:]) for path, _ in self.conditions[name].reads if path[0] == "segment")
-
-    def _sort(self, places: dict[str, int]) -> None:
-        done: dict[str, None] = {}
-        for name in places:
-            circle = self._visit(name, (), done)
-            if circle:
-                message = f"segments name each other in a circle: {' -> '.join(circle)}"
-                error = ConditionError(message, 0, "leave one of them out of the other's condition")
-                self.errors.append(SegmentError(places[circle[0]], circle[0], error))
-                return
-        self.order = tuple(done)
-
-    def _visit(self, name: str, above: tuple[str, ...], done: dict[str, None]) -> tuple[str, ...]:
-        """Put a segment after those it reads; the circle, if it is one of those."""
-        if name in above:
-            return (*above[above.index(name) :], name)
-        if name not in done:
-            for other in self.read_by(name):
-                circle = self._visit(other, (*above, name), done)
-                if circle:
-                    return circle
-            done[name] = None
-        return ()
-
-
-def _masks(compiled: _Compiled) -> dict[str, tuple[int, int]]:
-    """By key, the segments that a booking under it may let somebody enter, and leave."""
-    drifts: dict[str, Drift] = {}
-    masks: dict[str, tuple[int, int]] = {}
-    for place, name in enumerate(compiled.order):
-        found = drifts[name] = drift_of(compiled.expressions[name], compiled.operand_of, drifts)
-        for key in found.enter | found.leave:
-            enter, leave = masks.get(key, (0, 0))
-            masks[key] = enter | (key in found.enter) << place, leave | (key in found.leave) << place
-    return masks
+    return Compiled(rules, aggregates, scores, identifier_types).errors

@@ -88,7 +88,7 @@ class SegmentOperand:
 
 
 def _nobody(_facts: Facts, _name: str) -> Standing:
-    return False, FOREVER
+    return Standing(inside=False, due_ms=FOREVER, waits=0)
 
 
 def _score(vocabulary: Vocabulary, path: Path) -> ProfileOperand:

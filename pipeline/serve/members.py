@@ -68,7 +68,7 @@ def census(
     for profile_id, row in rows:
         found.profiles += 1
         standings = segments.evaluate(row.ledgers(), max(as_of_ms, row.latest_ms()), mask)
-        for name, (held, _) in standings.items():
+        for name, (held, _, _) in standings.items():
             if held:
                 found.counts[name] += 1
                 if len(found.samples[name]) < sample:

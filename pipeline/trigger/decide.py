@@ -15,7 +15,7 @@ from pipeline.trigger.watch import Triggers
 ALL: Final = -1
 """Every bit: all segments."""
 TRAITS_CHANGED: Final = 1
-"""The mark of a touch with traits, where a trigger watches a score of fit."""
+"""The first bit of a touch's marks: it has traits, and a trigger watches a score of fit. The others are segments'."""
 
 
 class Decisions:
@@ -46,7 +46,7 @@ class Decisions:
         if row.due_ms == 0:
             self._look(profile_id, row, as_of_ms, ALL, decided)
             return
-        mask = self._memberships.turning(row, marks) if marks > TRAITS_CHANGED else 0
+        mask = self._memberships.turning(row, marks >> 1) if marks > TRAITS_CHANGED else 0
         if mask or row.headroom <= 0:
             self._look(profile_id, row, as_of_ms, mask, decided)
         else:

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from pipeline.profile.fold import consent_of, contact_of, permits
 from pipeline.profile.ledger import Ledger
-from pipeline.profile.ports import Segmenter
 from pipeline.profile.publish import json_text
 from pipeline.profile.row import FOREVER, Membership, ProfileRow
+from pipeline.segment.segments import Segments
 
 ENTERED: Final = "entered"
 EXITED: Final = "exited"
@@ -19,26 +19,18 @@ _CHANNELS: Final = {"email": "email", "phone": "sms"}
 
 
 class Memberships:
-    """Keeps ``row.segments`` in step with what holds."""
+    """Keeps ``row.segments`` in step with what holds, and ``row.waits`` with what that waits for."""
 
-    def __init__(self, segments: Segmenter) -> None:
-        self._segments = segments
+    def __init__(self, segments: Segments) -> None:
+        self._segments, self._waiting = segments, segments.waiting
         self._bits = {name: 1 << place for place, name in enumerate(segments.names)}
-        self._width = len(segments.names)
-        self._all = (1 << self._width) - 1
-
-    def marks(self, enter: int, leave: int) -> int:
-        """Two masks as one number, beside the decider's own bit: who may be let in, and who out, by a booking."""
-        return enter << 1 | leave << (1 + self._width)
+        self._own = {name: self._waiting.of(name) for name in segments.names}
+        self._bytes = sum(self._own.values()).bit_length() // 8 + 1
 
     def turning(self, row: ProfileRow, marks: int) -> int:
-        """The segments among these marks in which the profile can stand otherwise now, given where it stands."""
-        inside = 0
-        for name, held in row.segments.items():
-            if held.inside:
-                inside |= self._bits[name]
-        enter, leave = marks >> 1 & self._all, marks >> (1 + self._width)
-        return enter & ~inside | leave & inside
+        """The mask of the segments that a touch with these marks can turn, given where the profile stands."""
+        hit = marks & int.from_bytes(row.waits, "little")
+        return self._waiting.mask(hit) if hit else 0
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
         """The mask of the segments that are due."""
@@ -56,7 +48,9 @@ class Memberships:
             if segments[name].inside:  # the rules declare it no more
                 changes.append(_flip(profile_id, row, name, as_of_ms))
             del segments[name]
-        for name, (inside, due_ms) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
+        waits = int.from_bytes(row.waits, "little") if mask > 0 else 0
+        for name, (inside, due_ms, waits_for) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
+            waits = waits & ~self._own[name] | waits_for
             held = segments.get(name)
             if held is None:
                 if not inside and due_ms >= FOREVER:
@@ -65,6 +59,7 @@ class Memberships:
             held.due_ms = max(due_ms, as_of_ms + 1)
             if held.inside is not inside:
                 changes.append(_flip(profile_id, row, name, as_of_ms))
+        row.waits = waits.to_bytes(self._bytes, "little")
         return changes
 
     def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:

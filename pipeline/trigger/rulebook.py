@@ -55,10 +55,9 @@ def compile_rules(
     forecaster = Forecaster(model)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
     watcher = Triggers(triggers, scorer, Story(scorer, forecaster), zone.local)
-    memberships = Memberships(members)
-    decisions = Decisions(memberships, watcher, fingerprint)
+    decisions = Decisions(Memberships(members), watcher, fingerprint)
     fit = TRAITS_CHANGED if _watch_fit(triggers, scorer) else 0
-    marks = _marks(lambda *keys: memberships.marks(*members.affected_by(keys)), aggregates, scorer, fit)
+    marks = _marks(lambda *keys: members.waiting.marks(keys) << 1, aggregates, scorer, fit)
     readers = tuple(Reader(rule) for rule in aggregates.aggregates)
     plan = Plan(aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, marks), zone, marks)
     ratios = ratio_readers(aggregates)

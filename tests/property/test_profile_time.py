@@ -148,7 +148,7 @@ def standings_every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str, 
             logic.on_batch([(PROFILE, touch(number, at - START_MS, ANCHOR, name=name))], 0)
         row = table.rows.get(PROFILE)
         if row is not None and at <= END_MS:
-            now = {name for name, (holds, _) in RULES.segments.evaluate(row.ledgers(), at).items() if holds}
+            now = {name for name, (holds, _, _) in RULES.segments.evaluate(row.ledgers(), at).items() if holds}
             found += [(at, segment, "entered" if segment in now else "exited") for segment in now ^ inside]
             inside = now
     return sorted(found)

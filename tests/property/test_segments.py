@@ -60,13 +60,13 @@ class Life:
 
     def wait(self, until_ms: int) -> None:
         """Live through every due time up to a moment, each as of itself."""
-        while self.known and (due_ms := min(due for _, due in self.known.values())) <= until_ms:
+        while self.known and (due_ms := min(due for _, due, _ in self.known.values())) <= until_ms:
             if due_ms - 1 > self.now_ms:
                 self.check(due_ms - 1, thoroughly=False)
-            due = [name for name, (_, at_ms) in self.known.items() if at_ms == due_ms]
+            due = [name for name, (_, at_ms, _) in self.known.items() if at_ms == due_ms]
             found = self.segments.evaluate(self.ledgers(), due_ms, self.segments.mask_of(due))
             assert list(found) == [name for name in self.segments.names if name in due]
-            assert all(at_ms > due_ms for _, at_ms in found.values())
+            assert all(at_ms > due_ms for _, at_ms, _ in found.values())
             self.known |= found
             self.now_ms = due_ms
             self.check(due_ms, thoroughly=self.rng.random() < 0.1)
@@ -82,19 +82,18 @@ class Life:
         keys = {"touch", *(self.scores.get(key, key) for key in changed)}
         mask = None
         if self.known:
-            inside = self.segments.mask_of(name for name, (held, _) in self.known.items() if held)
-            enter, leave = self.segments.affected_by(keys)
-            mask = enter & ~inside | leave & inside
+            waits = sum({standing.waits for standing in self.known.values()})
+            mask = self.segments.waiting.mask(self.segments.waiting.marks(keys) & waits)
         self.known |= self.segments.evaluate(self.ledgers(), touch.timestamp_ms, mask)
 
     def check(self, at_ms: int, *, thoroughly: bool) -> None:
         """What is known is what is so."""
-        known = {name: held for name, (held, _) in self.known.items()}
+        known = {name: held for name, (held, _, _) in self.known.items()}
         ledgers = self.ledgers()
         assert known == {name: self.segments.holds(name, ledgers, at_ms) for name in NAMES}
         if thoroughly:
             assert known == self.naive.standings(ledgers, at_ms)
-            assert known == {name: held for name, (held, _) in self.segments.evaluate(ledgers, at_ms).items()}
+            assert known == {name: held for name, (held, _, _) in self.segments.evaluate(ledgers, at_ms).items()}
 
 
 def parts_of(ledger: Ledger) -> dict[str, bytes]:
@@ -120,4 +119,4 @@ def test_looking_at_due_times_equals_looking_all_the_time(pace: Pace):
 def test_nobody_is_due_before_there_is_anything_to_change():
     for seed in seeds():
         found = Life(seed, SLOW).segments.evaluate([], 0)
-        assert all(due_ms == FOREVER for _, due_ms in found.values()), f"STITCHLINE_SEED={seed}"
+        assert all(due_ms == FOREVER for _, due_ms, _ in found.values()), f"STITCHLINE_SEED={seed}"

@@ -1,5 +1,6 @@
 """Segments over ledgers: what names mean, what is refused, who is in, and when to look again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -78,8 +79,21 @@ def segments(**when: str) -> Segments:
     )  # fmt: skip
 
 
+def told(made: Segments, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, tuple[bool, int]]:
+    """Standings without what they wait for."""
+    return {name: (held.inside, held.due_ms) for name, held in made.evaluate(ledgers, as_of_ms).items()}
+
+
+def turned(made: Segments, *keys: str) -> tuple[list[str], list[str]]:
+    """Segments that bookings under these keys may let somebody enter, and leave."""
+    waiting = made.waiting
+    marks = waiting.marks(keys)
+    enter = [name for name in made.names if marks & waiting.of(name) & ~waiting.inside(name)]
+    return sorted(enter), sorted(name for name in made.names if marks & waiting.inside(name))
+
+
 def standing(when: str, ledgers: list[Ledger], as_of_ms: int) -> tuple[bool, int]:
-    return segments(asked=when).evaluate(ledgers, as_of_ms)["asked"]
+    return segments(asked=when).evaluate(ledgers, as_of_ms)["asked"][:2]
 
 
 def holds(when: str, *ledgers: Ledger, as_of_ms: int = START_MS + HOUR_MS) -> bool:
@@ -237,15 +251,15 @@ def test_a_score_is_due_when_an_occurrence_is_so_old_that_it_counts_no_more():
     apply_touch(plan, found, touch(START_MS))
     made = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 20"),)), AGGREGATES, slow)
     now = START_MS + 89 * DAY_MS
-    assert made.evaluate([found], now) == {"a": (True, START_MS + 90 * DAY_MS)}
-    assert made.evaluate([found], START_MS + 90 * DAY_MS) == {"a": (False, FOREVER)}
+    assert told(made, [found], now) == {"a": (True, START_MS + 90 * DAY_MS)}
+    assert told(made, [found], START_MS + 90 * DAY_MS) == {"a": (False, FOREVER)}
     leaves = [Ledger(), Ledger(), Ledger()]
     for leaf, day in zip(leaves, (1, 0, 2), strict=True):
         apply_touch(plan, leaf, touch(START_MS + day * DAY_MS))
     several = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 70"),)), AGGREGATES, slow)
-    assert several.evaluate(leaves, now) == {"a": (True, START_MS + 90 * DAY_MS)}
+    assert told(several, leaves, now) == {"a": (True, START_MS + 90 * DAY_MS)}
     apply_touch(plan, found, touch(START_MS + 60 * DAY_MS))
-    _, due_ms = made.evaluate([found], START_MS + 91 * DAY_MS)["a"]
+    _, due_ms, _ = made.evaluate([found], START_MS + 91 * DAY_MS)["a"]
     assert due_ms <= START_MS + 150 * DAY_MS
 
 
@@ -254,11 +268,11 @@ def test_segments_are_evaluated_after_those_they_read():
     assert made.names == ("base", "middle", "top")
     found = [ledger(bought(START_MS, 1))]
     assert list(made.evaluate(found, START_MS)) == ["base", "middle", "top"]
-    assert {name: held for name, (held, _) in made.evaluate(found, START_MS).items()} == {
+    assert {name: held for name, (held, _, _) in made.evaluate(found, START_MS).items()} == {
         "base": True, "middle": False, "top": False,
     }  # fmt: skip
     assert made.holds("base", found, START_MS)
-    assert segments(a="segment.b = false", b="last_touch > 1 d").evaluate(found, START_MS)["a"] == (
+    assert told(segments(a="segment.b = false", b="last_touch > 1 d"), found, START_MS)["a"] == (
         True, START_MS + DAY_MS + 1,
     )  # fmt: skip
 
@@ -270,8 +284,8 @@ def test_only_what_a_change_affects_is_evaluated():
     )  # fmt: skip
 
     def affected(*keys: str) -> tuple[set[str], set[str]]:
-        enter, leave = made.affected_by(keys)
-        return set(made.evaluate([], START_MS, enter)), set(made.evaluate([], START_MS, leave))
+        enter, leave = turned(made, *keys)
+        return set(enter), set(leave)
 
     assert affected("count:orders") == ({"buyers", "best"}, set())
     assert affected(given_key("engagement"), "sum:spent") == ({"warm", "best"}, set())
@@ -282,7 +296,7 @@ def test_only_what_a_change_affects_is_evaluated():
     assert affected("count:visits", "taste") == (set(), set())
     assert made.evaluate([], START_MS, 0) == {}
     assert set(made.evaluate([], START_MS)) == set(made.names)
-    assert made.affected_by(["count:orders"])[0] == made.mask_of(["buyers", "best", "unheard_of"])
+    assert made.mask_of(["buyers", "unheard_of"]) == made.mask_of(["buyers"])
 
 
 def test_which_way_a_booking_can_turn_a_condition_follows_its_signs():
@@ -293,8 +307,7 @@ def test_which_way_a_booking_can_turn_a_condition_follows_its_signs():
     )  # fmt: skip
 
     def affected(key: str) -> tuple[list[str], list[str]]:
-        enter, leave = made.affected_by([key])
-        return sorted(made.evaluate([], START_MS, enter)), sorted(made.evaluate([], START_MS, leave))
+        return turned(made, key)
 
     assert affected("count:orders") == (
         ["base", "either", "equal", "exactly", "known"], ["either", "equal", "exactly", "few", "upon"],
@@ -389,3 +402,12 @@ def test_rules_that_cannot_be_are_refused_where_they_are_made():
         SegmentRule(name="a", when="orders == 1")
     with pytest.raises(ValueError, match="'a' is there twice"):
         SegmentRules(segments=(SegmentRule(name="a", when="x"), SegmentRule(name="a", when="y")))
+
+
+def test_who_is_kept_out_by_one_part_is_asked_again_only_when_that_may_turn():
+    made = segments(both="orders >= 1 and score.engagement >= 1 and last_touch <= 9 d")
+    (held,) = made.evaluate([ledger()], START_MS).values()
+    waiting = made.waiting
+    assert held.waits == waiting.outside("both", 0)
+    assert waiting.mask(waiting.marks(["count:orders"]) & held.waits) == 1
+    assert waiting.mask(waiting.marks([given_key("engagement"), "touch", "traits"]) & held.waits) == 0
