@@ -50,7 +50,7 @@ class Simulation:
         )
         self._prefix = settings.topic_prefix
         self._inputs = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
-        self._stages: dict[str, Stage] = {
+        self.stages: dict[str, Stage] = {
             spec.name: spec.build(context, 0, cast("PartitionStore", self.stores[spec.name])) for spec in PASSES
         }
 
@@ -65,16 +65,16 @@ class Simulation:
 
     def newest_ms(self) -> int:
         """Event time of the newest event that became a touch; 0 before the first."""
-        return cast("ProfileStage", self._stages[PROFILE.name]).newest_ms
+        return cast("ProfileStage", self.stages[PROFILE.name]).newest_ms
 
     def advance(self, now_ms: int) -> None:
         """Let time pass up to a moment: everything due by then happens, as of when it was due."""
-        while sum(stage.tick(now_ms) for stage in self._stages.values()):
+        while sum(stage.tick(now_ms) for stage in self.stages.values()):
             self._commit()
             self.settle()
 
     def _commit(self) -> None:
-        for stage in self._stages.values():
+        for stage in self.stages.values():
             stage.before_commit()
             stage.state.persist(stage.state.changes())
 
@@ -86,7 +86,7 @@ class Simulation:
                 records = self.log.take(topic)
                 if records:
                     busy = True
-                    self._stages[spec.name].on_batch(topic.of(self._prefix), records)
+                    self.stages[spec.name].on_batch(topic.of(self._prefix), records)
         return busy
 
     def take(self, topic: Topic) -> list[MemoryRecord]:
