@@ -64,6 +64,8 @@ def dry_run(
 
     A score on its way down or a segment that is left must first have been reached: whom we meet below does not fire.
 
+    Nobody is looked at before their newest event and the latest moment that workers decided something for.
+
     Workers look at a customer when an event comes or something falls due: actions of new rules come over time.
     """
     with explained(EXPECTED, CODES):
