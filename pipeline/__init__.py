@@ -6,7 +6,7 @@
 4. ``pipeline.identity.stitch``: STITCH: links become profiles; who moved, who merged, what was held and why.
 5. ``pipeline.profile.logic``: PROFILE: touches into ledgers, ledgers to their owners, a profile as the fold of them.
 6. ``pipeline.score.scorer``: points that fade, under caps, with contributions that sum to the score.
-7. ``pipeline.trigger.watch``: crossings that fire once, and the action that tells the CRM.
+7. ``pipeline.trigger.decide``: what falls due, as of when it was due; segments left, triggers that fire once.
 8. ``pipeline.route.router``: ROUTE: which representative gets it, and why, decided once for all leads of a tenant.
 9. ``pipeline.stream.unit_of_work``: offsets, records and changelog in one Kafka transaction; the rows after it.
 10. ``connectors.crm.runner``: actions to where leads are worked on, each with effect once.
@@ -17,9 +17,9 @@ pure, and each reads only those before it.
 
 * ``pipeline.condition``: the language that rules ask in; ``pipeline.segment``: who is in which segment, and until when.
 * ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
-* ``pipeline.state``: the rows of one stage and partition, and the changelog they are restored from.
+* ``pipeline.state``: the rows and timers of one stage and partition, and the changelog they are restored from.
 * ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
-* ``pipeline.serve``: profiles as people and programs read them.
+* ``pipeline.serve``: profiles as people and programs read them, and rules tried on what is stored.
 * ``pipeline.model``: what customers will do, learnt offline from exported profiles.
 * ``pipeline.obs``: metrics, logs, health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.

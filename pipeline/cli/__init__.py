@@ -15,11 +15,13 @@ from pipeline.cli import (
     profile,
     routing,
     rules,
+    score,
     segment,
     simulate,
     sink,
     top,
     topics,
+    trigger,
     worker,
 )
 
@@ -39,9 +41,11 @@ app.add_typer(model.app, name="model")
 app.add_typer(profile.app, name="profile")
 app.add_typer(routing.app, name="routing")
 app.add_typer(rules.app, name="rules")
+app.add_typer(score.app, name="score")
 app.add_typer(segment.app, name="segment")
 app.add_typer(sink.app, name="sink")
 app.add_typer(topics.app, name="topics")
+app.add_typer(trigger.app, name="trigger")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)

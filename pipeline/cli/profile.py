@@ -80,6 +80,7 @@ Examples:
   stitchline profile export profiles.parquet --as-of latest
 """
 
+Who = Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")]
 AsOf = Annotated[
     str,
     typer.Option("--as-of", metavar="WHEN", help="now, latest (the newest event of a profile), or an ISO 8601 time."),
@@ -91,16 +92,16 @@ app = typer.Typer(no_args_is_help=True, help="What is known of customers. Prints
 
 @app.command(epilog=SHOW_EXAMPLES)
 def show(
-    who: Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")],
+    who: Who,
     tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with _explained():
-        at_ms, settings, rules = as_of_ms(as_of, _now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
+        at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
         book = compiled(rules)
-        view = profile_view(*_found(settings, rules, who, tenant), book, at_ms)
+        view = profile_view(*customer(settings, rules, who, tenant), book, at_ms)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(view), indent=2))
     else:
@@ -110,7 +111,7 @@ def show(
 
 @app.command(epilog=TIMELINE_EXAMPLES)
 def timeline(
-    who: Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")],
+    who: Who,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Entries of a page.")] = TIMELINE_ENTRIES,
     before: Annotated[
         str, typer.Option("--before", metavar="CURSOR", help="Go on where a page ended, with the cursor it ended with.")
@@ -124,7 +125,7 @@ def timeline(
     """
     with _explained():
         settings, rules = connected(Settings()), load_rules(Settings().rules_dir)
-        profile_id, row = _found(settings, rules, who, tenant)
+        profile_id, row = customer(settings, rules, who, tenant)
         try:
             page = timeline_page(row.ledgers(), limit, before)
         except ValueError as error:
@@ -157,7 +158,7 @@ def export(
         if file_format not in ("", *FORMATS.values()):
             message = f"--format {file_format}: write ndjson or parquet"
             raise UnknownFormatError(message)
-        chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, _now_ms()), connected(Settings())
+        chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, now_ms()), connected(Settings())
         rules = compiled(load_rules(settings.rules_dir))
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
@@ -175,7 +176,7 @@ def export(
 UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the file"
 
 
-def _found(settings: Settings, rules: Rules, who: str, tenant: str) -> tuple[str, ProfileRow]:
+def customer(settings: Settings, rules: Rules, who: str, tenant: str) -> tuple[str, ProfileRow]:
     """The current profile of an identifier or id; says so and exits where there is none."""
     with Bars() as bars:
         found = ProfileLookup(settings, rules, bars.reading("reading")).find(who, tenant)
@@ -185,7 +186,8 @@ def _found(settings: Settings, rules: Rules, who: str, tenant: str) -> tuple[str
     return found
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The moment a command runs at."""
     return time.time_ns() // 1_000_000
 
 

@@ -31,7 +31,7 @@ def print_profile(console: Console, view: dict[str, Any], asked: str, spans: Col
     _ratios(console, view["ratios"])
     _cart(console, view["cart"])
     _attribution(console, view["attribution"])
-    _scores(console, view["scores"])
+    print_scores(console, view)
     print_timeline(console, view["timeline"])
 
 
@@ -48,18 +48,19 @@ def _head(console: Console, view: dict[str, Any], asked: str) -> None:
     table.add_row("first touch", _touch(view["first_touch"]))
     table.add_row("last touch", _touch(view["last_touch"]))
     table.add_row("consent", _consent(view["consent"]))
+    table.add_row("segments", escape(", ".join(view["segments"])) or _NO_VALUE)
     console.print(table)
 
 
 def _identifiers(console: Console, identifiers: dict[str, dict[str, int]]) -> None:
-    table = _table("Identifiers", "identifier", "first seen", "last seen")
+    table = titled_table("Identifiers", "identifier", "first seen", "last seen")
     for name, span in identifiers.items():
         table.add_row(escape(name), _time(span["first_seen_ms"]), _time(span["last_seen_ms"]))
     _show(console, table)
 
 
 def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
-    table = _table("Traits", "trait", "value", "said", "on")
+    table = titled_table("Traits", "trait", "value", "said", "on")
     for name, trait in traits.items():
         table.add_row(escape(name), escape(_value(trait["value"])), _time(trait["timestamp_ms"]), trait["channel"])
     _show(console, table)
@@ -82,7 +83,7 @@ def _ratios(console: Console, ratios: dict[str, dict[str, Any]]) -> None:
 
 def _windows(console: Console, title: str, what: str, told: dict[str, dict[str, Any]]) -> None:
     labels = sorted({label for windows in told.values() for label in windows}, key=_length)
-    table = _table(title, what, *labels)
+    table = titled_table(title, what, *labels)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, windows in told.items():
@@ -94,7 +95,7 @@ def _cart(console: Console, cart: dict[str, Any]) -> None:
     words = f"Cart, {cart['status']}, last changed {_time(cart['updated_ms'])}"
     if cart["due_ms"] is not None:
         words += f", abandoned from {_time(cart['due_ms'])}"
-    table = _table(words, "pieces", "product", "name", "each", "together")
+    table = titled_table(words, "pieces", "product", "name", "each", "together")
     for column in (0, 3, 4):
         table.columns[column].justify = "right"
     for item in cart["items"]:
@@ -112,7 +113,7 @@ def _attribution(console: Console, conversions: list[dict[str, Any]]) -> None:
     worth = f", {money(newest['value_minor'], newest['currency'])}" if newest["currency"] else ""
     earlier = f"; {len(conversions) - 1} before" if len(conversions) > 1 else ""
     title = f"Journey to {escape(newest['name'])} at {_time(newest['timestamp_ms'])}{worth}{earlier}"
-    table = _table(title, "time", "channel", "event", "campaign", "source", *MODELS)
+    table = titled_table(title, "time", "channel", "event", "campaign", "source", *MODELS)
     for column in table.columns[5:]:
         column.justify = "right"
     for touch in newest["journey"]:
@@ -124,9 +125,10 @@ def _attribution(console: Console, conversions: list[dict[str, Any]]) -> None:
     _show(console, table)
 
 
-def _scores(console: Console, scores: list[dict[str, Any]]) -> None:
-    for score in scores:
-        table = _table(f"Score {score['name']}: {score['value']:g}", "points", "rule", "group", "matched")
+def print_scores(console: Console, view: dict[str, Any]) -> None:
+    """Print the scores of a :func:`~pipeline.profile.view.profile_view` with what they sum up, and the grade."""
+    for score in view["scores"]:
+        table = titled_table(f"Score {score['name']}: {score['value']:g}", "points", "rule", "group", "matched")
         table.columns[0].justify = table.columns[3].justify = "right"
         for line in score["contributions"]:
             table.add_row(f"{line['points']:+g}", line["rule"], line["group"], str(line["occurrences"] or ""))
@@ -134,11 +136,13 @@ def _scores(console: Console, scores: list[dict[str, Any]]) -> None:
         table.add_row(f"{score['value']:+g}", "sum", "", "")
         console.print()
         console.print(table)
+    if view["grade"]:
+        console.print(f"\n[bold]Grade {view['grade']}[/bold]")
 
 
 def print_timeline(console: Console, entries: list[dict[str, Any]]) -> None:
     """Print entries of a timeline, as :func:`~pipeline.profile.view.entry_view` gives them."""
-    table = _table("Timeline", "time", "channel", "event", "about", "amount")
+    table = titled_table("Timeline", "time", "channel", "event", "about", "amount")
     table.columns[4].justify = "right"
     for entry in entries:
         amount = money(entry["amount_minor"], entry["currency"]) if entry["currency"] else ""
@@ -239,7 +243,8 @@ def _number_of(found: list[str], what: str) -> str:
     return f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
 
 
-def _table(title: str, *columns: str) -> Table:
+def titled_table(title: str, *columns: str) -> Table:
+    """A table without lines, as all of the screens here."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, style="", header_style="dim", overflow="fold")

@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 Kafka, a rules file or the output refused (the message say
 segment, a condition that means nothing, not a format or not a moment.
 """
 
-import time
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,12 +11,12 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import explained
-from pipeline.cli.profile import CODES, EXPECTED, MISUSED, UNDECIDED, AsOf, Json
+from pipeline.cli.profile import CODES, EXPECTED, MISUSED, UNDECIDED, AsOf, Json, now_ms
+from pipeline.cli.profile_screen import titled_table
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
 from pipeline.rules.load import load_rules
@@ -87,7 +86,7 @@ def preview(
         message = "name a segment or write a condition, not both"
         raise typer.BadParameter(message, param_hint="--when")
     with explained(_EXPECTED, _CODES):
-        moment_ms, settings = as_of_ms(as_of, _now_ms()), Settings()
+        moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         asked, segments = _asked(rules, name, when)
         with Bars() as bars:
@@ -123,7 +122,7 @@ def export(
             message = f"--format {file_format}: write csv, ndjson or parquet"
             raise UnknownFormatError(message)
         chosen = file_format or format_of(file, MEMBER_FORMATS)
-        moment_ms, settings = as_of_ms(as_of, _now_ms()), Settings()
+        moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         _, segments = _asked(rules, name, "")
         with Bars() as bars:
@@ -178,30 +177,24 @@ def _report(asked: list[SegmentRule], found: Census, complete: bool) -> dict[str
 
 
 def _print(console: Console, asked: list[SegmentRule], found: Census) -> None:
-    table = _table(f"Of {found.profiles} customers", "segment", "members", "share", "when")
-    table.columns[1].justify = table.columns[2].justify = "right"
+    counts = titled_table(f"Of {found.profiles} customers", "segment", "members", "share", "when")
+    counts.columns[1].justify = counts.columns[2].justify = "right"
     for rule in asked:
         count = found.counts[rule.name]
         share = f"{100 * count / found.profiles:.1f} %" if found.profiles else "-"
-        table.add_row(escape(rule.name), str(count), share, escape(" ".join(rule.when.split())))
-    console.print(table)
+        counts.add_row(escape(rule.name), str(count), share, escape(" ".join(rule.when.split())))
+    console.print(counts)
     if len(asked) != 1 or not found.samples[asked[0].name]:
         return
-    members_table = _table("Some of them", "profile", "reached at", "identifiers")
+    members_table = titled_table("Some of them", "profile", "reached at", "identifiers")
     for member in found.samples[asked[0].name]:
-        reach = member["name"] or " ".join(filter(None, (member["firstName"], member["lastName"])))
-        reached = ", ".join(filter(None, (reach, member["email"], member["phone"])))
-        members_table.add_row(member["profile_id"], escape(reached or "-"), escape(" ".join(member["identifiers"])))
+        identifiers = escape(" ".join(member["identifiers"]))
+        members_table.add_row(member["profile_id"], escape(reached_at(member)), identifiers)
     console.print()
     console.print(members_table)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, header_style="dim", overflow="fold")
-    return table
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def reached_at(member: dict[str, Any]) -> str:
+    """Name, address and number of a member, as far as they are known."""
+    name = member["name"] or " ".join(filter(None, (member["firstName"], member["lastName"])))
+    return ", ".join(filter(None, (name, member["email"], member["phone"]))) or "-"

@@ -92,6 +92,10 @@ class _Maker:
             return {"$ref": f"#/$defs/{name}"}
         if isinstance(found, LISTS):
             return {"type": "array", "items": self.type(found.item_type, struct, field)}
+        if isinstance(found, inspect.TupleType):
+            count = len(found.item_types)
+            items = self.type(found.item_types[0], struct, field)
+            return {"type": "array", "items": items, "minItems": count, "maxItems": count}
         if isinstance(found, inspect.DictType):
             return {"type": "object", "additionalProperties": self.type(found.value_type, struct, field)}
         if isinstance(found, inspect.UnionType):

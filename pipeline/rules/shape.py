@@ -60,6 +60,8 @@ class Shape:
             return self._dict(node, expected, path)
         if isinstance(expected, LISTS):
             return self._list(node, expected.item_type, path, field, struct)
+        if isinstance(expected, inspect.TupleType):
+            return self._so_many(node, expected.item_types, path, field, struct)
         if isinstance(expected, inspect.IntType) and is_duration(expected, field):
             return self._duration(node, expected)
         self._texts[path] = node
@@ -153,6 +155,12 @@ class Shape:
         ]
         self._same_names(values, path)
         return [each for each in values if each is not _INVALID]
+
+    def _so_many(self, node: Node, items: tuple[inspect.Type, ...], path: Path, field: str, struct: str) -> Any:
+        """A list whose length is given, of values of one type: no rules file has another."""
+        if isinstance(node.value, list) and len(node.value) != len(items):
+            return self._wrong(node, f"expected {len(items)} values, found {len(node.value)}")
+        return self._list(node, items[0], path, field, struct)
 
     def _same_names(self, values: list[Any], path: Path) -> None:
         first: dict[str, int] = {}

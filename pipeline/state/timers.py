@@ -40,7 +40,7 @@ class TimerView:
     def take(self, until_ms: int, most: int) -> list[tuple[int, str]]:
         """The entries due up to a moment, ``most`` of them at most, the earliest first; each is handed out once."""
         keys: list[bytes] = []
-        end = (until_ms + 1).to_bytes(DUE_BYTES)
+        end = max(0, until_ms + 1).to_bytes(DUE_BYTES)  # a replay that has read nothing yet is before all time
         if self._stored_due_ms <= until_ms:
             keys = self._stored(end, most)
         while self._added and self._added[0] < end and len(keys) < most:

@@ -4,13 +4,13 @@ Segments come first, because triggers may watch them. Each look is as of one mom
 which time alone can decide anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pipeline.profile.ports import Booked, Decided
 from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.trigger.membership import Memberships
-from pipeline.trigger.watch import Triggers
+from pipeline.trigger.watch import Bearing, Triggers
 
 ALL: Final = -1
 """Every bit: all segments."""
@@ -66,6 +66,13 @@ class Decisions:
         else:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
             row.decided_ms = as_of_ms
+
+    def try_out(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, Bearing]:
+        """Look at everything once, as these rules would, on a row that nobody keeps; where each trigger stands then."""
+        row.unwatch()
+        moment_ms = row.moment(as_of_ms)
+        self._look(profile_id, row, moment_ms, ALL, decided)
+        return self._triggers.bearings(row, moment_ms)
 
     def _look(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int, decided: Decided) -> None:
         changes = self._memberships.update(profile_id, row, as_of_ms, mask) if mask else ()

@@ -4,7 +4,7 @@ Looking at a trigger is a step of a small machine: unarmed -> armed -> open (fir
 consent make an armed one wait. Each look says when, and after how many points, the next one is due.
 """
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pipeline.profile.fold import consent_of, permits
 from pipeline.profile.row import FOREVER, ProfileRow
@@ -16,6 +16,10 @@ from pipeline.trigger.rules import Trigger, TriggerRules
 from pipeline.trigger.signals import ScoreSignal, SegmentSignal, Signal, Turn
 
 _LOOK_ALWAYS = Turn(come=False, headroom=0)
+
+Bearing: TypeAlias = Literal["open", "spent", "cooldown", "consent", "quiet_hours", "idle"]
+"""Where a trigger stands after a look: fired and not armed again; fired for the only time; its signal holds but the
+cooldown, consent or quiet hours make it wait; or there is nothing to tell."""
 
 
 class _Watched:
@@ -52,6 +56,10 @@ class Triggers:
             due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
         row.triggers_due_ms, row.headroom = max(due_ms, as_of_ms + 1), headroom
         return actions
+
+    def bearings(self, row: ProfileRow, as_of_ms: int) -> dict[str, Bearing]:
+        """Where every trigger stands, by name, after a :meth:`look` at that moment. Changes nothing."""
+        return {watched.rule.name: _bearing(watched, row, as_of_ms) for watched in self._watched}
 
     def duplicates(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
         """Of several open episodes the earliest opened leads; each of the others is said to duplicate it, once.
@@ -93,7 +101,7 @@ class Triggers:
         turn = signal.fires(row, as_of_ms)
         if not turn.come:
             return turn
-        if rule.consent and not permits(consent_of(row.ledgers()), rule.consent, asked=rule.consent_asked):
+        if not _permitted(rule, row):
             return _LOOK_ALWAYS  # armed: it fires once consent is there, if the signal still holds
         quiet_ms = watched.quiet.ends_ms(as_of_ms) if watched.quiet else 0
         if quiet_ms:
@@ -106,3 +114,21 @@ class Triggers:
         action = action_of(profile_id, row, rule, self._story, as_of_ms)
         action["action_id"], action["episode"] = action_id(row.tenant, leaf, rule.name, number), number
         return action
+
+
+def _permitted(rule: Trigger, row: ProfileRow) -> bool:
+    return not rule.consent or permits(consent_of(row.ledgers()), rule.consent, asked=rule.consent_asked)
+
+
+def _bearing(watched: _Watched, row: ProfileRow, as_of_ms: int) -> Bearing:
+    """An armed trigger whose signal holds would have fired in the look before, if neither of two things held it up."""
+    standing, _ = standing_of(watched.rule, row, as_of_ms)
+    if standing == "open":
+        return "open"
+    if standing == "spent":
+        return "spent"
+    if standing == "unarmed" or not watched.signal.fires(row, as_of_ms).come:
+        return "idle"
+    if standing == "cooling":
+        return "cooldown"
+    return "quiet_hours" if _permitted(watched.rule, row) else "consent"

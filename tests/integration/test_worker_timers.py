@@ -48,6 +48,10 @@ def grown(settings: Settings, before: dict[str, list[int]], by: int) -> bool:
     return len(now) == PEOPLE and all(len(now[key]) >= len(before.get(key, ())) + by for key in now)
 
 
+def published(settings: Settings, times: int) -> bool:
+    return sum(map(len, versions(settings).values())) >= times
+
+
 def test_profiles_are_published_again_as_time_passes_through_a_crash_each_version_once(settings):
     now_ms = int(time.time() * 1000)
     send(settings, EVENTS["web"], [as_sent(web_event(f"m{n}", [f"user_id:u{n}"], now_ms)) for n in range(PEOPLE)])
@@ -64,3 +68,15 @@ def test_profiles_are_published_again_as_time_passes_through_a_crash_each_versio
             assert fleet.end(worker) == 0
     for seen in versions(settings).values():
         assert seen == list(range(1, len(seen) + 1))
+
+
+def test_a_replay_waits_for_its_first_event_also_where_none_comes(settings):
+    """Before its first event a partition's clock stands before 1970; two of three partitions get none."""
+    with Fleet(settings) as fleet:
+        fleet.start("0", clock="stream")
+        fleet.until_ready("0")
+        for number in range(3):
+            now_ms = int(time.time() * 1000)
+            send(settings, EVENTS["web"], [as_sent(web_event(f"m{number}", ["user_id:u1"], now_ms))])
+            fleet.until(f"event {number} is published", lambda number=number: published(settings, number + 1))
+        assert fleet.end("0") == 0

@@ -46,3 +46,11 @@ def test_entries_are_handed_out_once_in_time_whatever_is_committed_or_thrown_awa
                 view = TimerView(store)
             entries = set(durable)
     assert set(view.take(60, 1000)) == entries
+
+
+def test_before_all_time_nothing_is_due() -> None:
+    """A replay that has read nothing yet is at 0 less the lateness it allows for."""
+    view = TimerView(MemoryStore())
+    view.schedule(1, "a")
+    assert view.take(-86_400_000, 10) == []
+    assert view.take(1, 10) == [(1, "a")]

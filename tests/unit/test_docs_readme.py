@@ -59,6 +59,27 @@ def test_a_command_of_the_documents_exists_with_its_options(document: str, line:
     assert takes_words or not words or words[0].startswith("-"), f"{document}: {path} takes no {words[:1]}"
 
 
+def leaves(command: Any, path: str = "stitchline") -> Iterator[str]:
+    """Every command that can be typed, but for the groups."""
+    if not hasattr(command, "commands"):
+        yield path
+        return
+    for name, inner in command.commands.items():
+        yield from leaves(inner, f"{path} {name}")
+
+
+def test_every_command_is_in_one_of_the_documents() -> None:
+    named = {f"stitchline {line}" for _, line in COMMANDS}
+    every = list(leaves(typer.main.get_command(app)))
+    assert [path for path in every if not any(f"{line} ".startswith(f"{path} ") for line in named)] == []
+
+
+def test_a_segment_the_readme_shows_is_shipped() -> None:
+    shipped = (ROOT / "pipeline/rules/default/segments.yaml").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert all(block in shipped for block in blocks[1:])
+
+
 def settings_table() -> str:
     """The table as it should stand in the README."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]

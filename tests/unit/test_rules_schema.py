@@ -76,6 +76,7 @@ def test_the_shipped_rules_tell_editors_where_their_schema_is(spec: RulesFile) -
         ("aggregates", "aggregates: [{name: a, windows: [weekly]}]"),
         ("aggregates", "aggregates: [{name: a, filter: {channels: [wep]}}]"),
         ("scores", "scores: [{name: a, points: 1.5}]"),
+        ("scores", "grades: {letters: [3, 2]}"),
         ("triggers", "triggers: [{name: a, high: 3}]"),
     ],
 )

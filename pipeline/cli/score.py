@@ -1,0 +1,70 @@
+"""``stitchline score explain``: what a score is made of.
+
+Exit codes: 0 explained, 1 Kafka or a rules file refused (the message says what to do), 2 wrong use, 4 unknown.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from pipeline.cli.connect import connected
+from pipeline.cli.explained import explained
+from pipeline.cli.profile import CODES, EXPECTED, AsOf, Json, Who, customer, now_ms
+from pipeline.cli.profile_screen import print_scores
+from pipeline.event.instant import format_instant
+from pipeline.profile.view import profile_view
+from pipeline.rules.compiled import compiled
+from pipeline.rules.load import load_rules
+from pipeline.serve.as_of import as_of_ms
+from pipeline.settings import Settings
+
+SHOWN = ("profile_id", "tenant", "as_of_ms", "grade", "scores")
+EXAMPLES = """\b
+Exit codes: 0 explained; 1 Kafka or the rules refused; 2 not an identifier or not a moment; 4 unknown.
+\b
+Examples:
+  stitchline score explain email:ada@example.org
+  stitchline score explain email:ada@example.org --as-of 2026-03-01T12:00:00Z
+  stitchline score explain loyalty_id:L-1077 --as-of latest --json
+"""
+
+app = typer.Typer(no_args_is_help=True, help="What scores are made of.")
+
+
+@app.callback()
+def _score() -> None:
+    """What scores are made of."""
+
+
+@app.command(epilog=EXAMPLES)
+def explain(
+    who: Who,
+    tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
+    as_of: AsOf = "now",
+    as_json: Json = False,
+) -> None:
+    """Show each score of a customer with what every rule contributes, and the grade.
+
+    Contributions sum exactly to the score, at any moment, before and after merges.
+
+    Points are those left after fading; a line named cap takes away what a group's rules exceed its cap by.
+    """
+    with explained(EXPECTED, CODES):
+        at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())
+        rules = load_rules(settings.rules_dir)
+        seen = profile_view(*customer(settings, rules, who, tenant), compiled(rules), at_ms)
+    told = {name: seen[name] for name in SHOWN}
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+    else:
+        _print(Console(highlight=False), told)
+
+
+def _print(console: Console, told: dict[str, Any]) -> None:
+    moment = format_instant(told["as_of_ms"]) or told["as_of_ms"]
+    console.print(f"[bold]profile[/bold]  {told['profile_id']}\n[bold]as of[/bold]    {moment}")
+    print_scores(console, told)
+    if not told["scores"]:
+        console.print("no rule gives points: see scores.yaml")

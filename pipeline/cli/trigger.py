@@ -1,0 +1,125 @@
+"""``stitchline trigger dry-run``: whom triggers would tell the CRM about, before their rules are deployed.
+
+Exit codes: 0 counted, 1 Kafka or a rules file refused (the message says what to do), 2 wrong use: not a moment.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.cli.bar import Bars
+from pipeline.cli.connect import connected
+from pipeline.cli.explained import explained
+from pipeline.cli.profile import CODES, EXPECTED, UNDECIDED, AsOf, Json, now_ms
+from pipeline.cli.profile_screen import titled_table
+from pipeline.cli.segment import RulesDir, reached_at
+from pipeline.rules.compiled import compiled
+from pipeline.rules.load import load_rules
+from pipeline.serve.as_of import as_of_ms
+from pipeline.serve.dry_run import DryRun
+from pipeline.serve.dry_run import dry_run as tried
+from pipeline.serve.members import current_rows
+from pipeline.serve.profiles import profile_rows, profile_snapshot
+from pipeline.settings import Settings
+from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRule
+
+EXAMPLES = """\b
+Exit codes: 0 counted; 1 Kafka or the rules refused; 2 not a moment.
+\b
+Examples:
+  stitchline trigger dry-run
+  stitchline trigger dry-run --rules my-rules --sample 20
+  stitchline trigger dry-run --rules my-rules --as-of 2026-03-01T09:00:00Z --json
+"""
+
+app = typer.Typer(
+    no_args_is_help=True, help="Whom triggers would tell the CRM about. Prints personal data: that is its purpose."
+)
+
+
+@app.callback()
+def _trigger() -> None:
+    """Whom triggers would tell the CRM about."""
+
+
+@app.command("dry-run", epilog=EXAMPLES)
+def dry_run(
+    *,
+    rules_dir: RulesDir = None,
+    as_of: AsOf = "now",
+    sample: Annotated[int, typer.Option(min=0, help="Show so many customers of each trigger.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Count for whom each trigger would fire now, under these rules, over the stored profiles. Writes nothing.
+
+    Would fire: the trigger is armed for the customer, and what it watches holds at that moment.
+
+    Cooldown, consent, quiet hours: what it watches holds, and this makes it wait; the first of them counts.
+
+    Open: fired already and not armed again, so it does not fire now. Spent: fires once in a life, and has.
+
+    A score on its way down or a segment that is left must first have been reached: whom we meet below does not fire.
+
+    Nobody is looked at before their newest event and the latest moment that workers decided something for.
+
+    Workers look at a customer when an event comes or something falls due: actions of new rules come over time.
+    """
+    with explained(EXPECTED, CODES):
+        moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
+        rules = load_rules(rules_dir or settings.rules_dir)
+        triggers = rules.triggers.every()
+        with Bars() as bars:
+            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            rows = current_rows(profile_rows(snapshot.rows), bars.counting("trying", len(snapshot.rows)))
+            found = tried(rows, compiled(rules), [rule.name for rule in triggers], moment_ms, sample)
+    if snapshot.undecided:
+        typer.echo(UNDECIDED, err=True)
+    if as_json:
+        report = _report(triggers, found, not snapshot.undecided)
+        typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    else:
+        _print(Console(highlight=False), triggers, found)
+
+
+def _report(triggers: Sequence[Trigger], found: DryRun, complete: bool) -> dict[str, Any]:
+    tallies = found.tallies
+    told = [
+        {"name": rule.name, "fires_when": _fires_when(rule), **msgspec.structs.asdict(tallies[rule.name])}
+        for rule in triggers
+    ]
+    return {"profiles": found.profiles, "complete": complete, "triggers": told}
+
+
+def _print(console: Console, triggers: Sequence[Trigger], found: DryRun) -> None:
+    counts = titled_table(
+        f"Of {found.profiles} customers", "trigger", "would fire", "cooldown", "consent", "quiet hours", "open",
+        "spent", "fires when",
+    )  # fmt: skip
+    for column in counts.columns[1:-1]:
+        column.justify = "right"
+    some = titled_table("Some for whom they would fire", "trigger", "profile", "score", "grade", "reached at")
+    some.columns[2].justify = "right"
+    for rule in triggers:
+        tally = found.tallies[rule.name]
+        numbers = (tally.fires, *tally.waits.values(), tally.open, tally.spent)
+        counts.add_row(escape(rule.name), *map(str, numbers), escape(_fires_when(rule)))
+        for each in tally.sample:
+            reached = escape(reached_at(each))
+            some.add_row(escape(rule.name), each["profile_id"], f"{each['score']:g}", each["grade"], reached)
+    console.print(counts)
+    if some.row_count:
+        console.print()
+        console.print(some)
+
+
+def _fires_when(rule: Trigger) -> str:
+    """What a trigger watches, in words."""
+    if isinstance(rule, SegmentTrigger):
+        return f"segment {rule.segment} is {'entered' if rule.change == 'entered' else 'left'}"
+    if isinstance(rule, TriggerRule) and rule.falling:
+        return f"{rule.score} falls below {rule.low:g}"
+    return f"{rule.score} reaches {rule.high:g}" if isinstance(rule, TriggerRule) else ""
