@@ -92,6 +92,10 @@ class _Maker:
             return {"$ref": f"#/$defs/{name}"}
         if isinstance(found, LISTS):
             return {"type": "array", "items": self.type(found.item_type, struct, field)}
+        if isinstance(found, inspect.TupleType):
+            length = len(found.item_types)
+            items = self.type(found.item_types[0], struct, field)  # those there are hold one type each
+            return {"type": "array", "items": items, "minItems": length, "maxItems": length}
         if isinstance(found, inspect.DictType):
             return {"type": "object", "additionalProperties": self.type(found.value_type, struct, field)}
         if isinstance(found, inspect.UnionType):

@@ -56,7 +56,7 @@ def wanted(expected: inspect.Type, field: str = "") -> frozenset[str]:
         return wanted(expected.type, field)
     if isinstance(expected, inspect.UnionType):
         return frozenset().union(*(wanted(each, field) for each in expected.types))
-    if isinstance(expected, LISTS):
+    if isinstance(expected, (*LISTS, inspect.TupleType)):
         return frozenset({"list"})
     if isinstance(expected, inspect.StructType | inspect.DictType):
         return frozenset({"names"})
@@ -85,7 +85,7 @@ def describe(expected: inspect.Type, field: str = "") -> str:
         return f"a duration ({', '.join(DURATION_EXAMPLES)})"
     if isinstance(expected, inspect.LiteralType | inspect.EnumType):
         return "one of " + ", ".join(map(str, choices(expected)))
-    if isinstance(expected, LISTS):
+    if isinstance(expected, (*LISTS, inspect.TupleType)):
         return "a list"
     if field in LIMIT_FIELDS:
         return f"a limit ({', '.join(LIMIT_EXAMPLES)})"
