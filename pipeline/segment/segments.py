@@ -7,6 +7,7 @@ from pipeline.condition.compiler import Condition, compile_condition
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import parse
 from pipeline.condition.syntax import Expression
+from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
@@ -44,8 +45,9 @@ class Segments:
         scores: ScoreRules,
         *,
         identifier_types: Collection[str] = (),
+        journeys: JourneyRules = NO_JOURNEYS,
     ) -> None:
-        compiled = _Compiled(rules, aggregates, scores, identifier_types)
+        compiled = _Compiled(rules, aggregates, scores, identifier_types, journeys)
         for error in compiled.errors:
             raise error
         self.names = compiled.order
@@ -60,8 +62,8 @@ class Segments:
     def affected_by(self, keys: Iterable[str]) -> int:
         """The segments that may read otherwise once these parts of a profile have changed, as a mask.
 
-        Keys are booking keys of aggregates (``kind:name``), names of scores, ``traits``, ``consent``, ``identifiers``
-        and ``touch``, which stands for any touch at all. Others affect nothing.
+        Keys are booking keys of aggregates (``kind:name``), names of scores, ``traits``, ``consent``, ``identifiers``,
+        ``cart`` and ``touch``, which stands for any touch at all. Others affect nothing.
         """
         mask = 0
         following = self._following
@@ -107,20 +109,32 @@ class Segments:
 
 
 def segment_errors(
-    rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, *, identifier_types: Collection[str] = ()
+    rules: SegmentRules,
+    aggregates: AggregateRules,
+    scores: ScoreRules,
+    *,
+    identifier_types: Collection[str] = (),
+    journeys: JourneyRules = NO_JOURNEYS,
 ) -> list[SegmentError]:
     """Everything for which :class:`Segments` would refuse the rules, one error a segment."""
-    return _Compiled(rules, aggregates, scores, identifier_types).errors
+    return _Compiled(rules, aggregates, scores, identifier_types, journeys).errors
 
 
 class _Compiled:
     """Conditions by name, in an order in which each comes after those it reads; or what is wrong with them."""
 
     def __init__(
-        self, rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, identifier_types: Collection[str]
+        self,
+        rules: SegmentRules,
+        aggregates: AggregateRules,
+        scores: ScoreRules,
+        identifier_types: Collection[str],
+        journeys: JourneyRules,
     ) -> None:
         names = [rule.name for rule in rules.segments]
-        self.vocabulary = Vocabulary(aggregates, scores, segments=names, identifier_types=identifier_types)
+        self.vocabulary = Vocabulary(
+            aggregates, scores, segments=names, identifier_types=identifier_types, journeys=journeys
+        )
         self.errors: list[SegmentError] = []
         self.conditions: dict[str, Condition] = {}
         for place, rule in enumerate(rules.segments):

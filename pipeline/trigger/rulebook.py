@@ -43,7 +43,7 @@ def compile_rules(
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's
             condition means nothing under the other rules.
     """
-    scorer, members = Scores(scores), Segments(segments, aggregates, scores)
+    scorer, members = Scores(scores), Segments(segments, aggregates, scores, journeys=journeys)
     for rule in triggers.segment_triggers:
         if rule.segment not in members.names:
             msg = f"trigger {rule.name!r} watches segment {rule.segment!r}: declare it in segments.yaml"
@@ -51,7 +51,10 @@ def compile_rules(
     trait_mark = 1 << len(members.names)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments)))
     decisions = Decisions(
-        Memberships(members), Triggers(triggers, scorer, Story(scorer), zone.local), fingerprint, trait_mark
+        Memberships(members),
+        Triggers(triggers, scorer, Story(scorer, journeys.carts), zone.local),
+        fingerprint,
+        trait_mark,
     )
     marks = _marks(members, aggregates, scorer, trait_mark if _watch_fit(triggers, scorer) else 0)
     readers = tuple(Reader(rule) for rule in aggregates.aggregates)
