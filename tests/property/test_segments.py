@@ -75,7 +75,7 @@ class Life:
         """Live through every due time up to a moment, each as of itself."""
         while self.known and (due_ms := min(due for _, due in self.known.values())) <= until_ms:
             if due_ms - 1 > self.now_ms:
-                self.check(due_ms - 1, thoroughly=False)
+                self.check(due_ms - 1, thoroughly=self.rng.random() < 0.1)
             due = [name for name, (_, at_ms) in self.known.items() if at_ms == due_ms]
             found = self.segments.evaluate(self.ledgers(), due_ms, self.segments.mask_of(due))
             assert list(found) == [name for name in self.segments.names if name in due]
