@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.explained import explained
+from pipeline.condition.advice import did_you_mean
 from pipeline.route.router import Routed, Router
 from pipeline.route.state import RouteTables
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
+from pipeline.segment.grade import GRADES
 from pipeline.serve.as_of import NotAMomentError, as_of_ms
 from pipeline.serve.profiles import LATEST
 from pipeline.settings import Settings
@@ -53,6 +55,10 @@ def try_out(  # noqa: PLR0917 - the command's options
     ] = None,
     score: Annotated[float, typer.Option(help="The score.")] = 100.0,
     trigger: Annotated[str, typer.Option(help="The trigger that fires. Default: the first of triggers.yaml.")] = "",
+    grade: Annotated[str, typer.Option(metavar="A1", help="The grade.")] = "",
+    segment: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A segment they are in; may be given more than once.")
+    ] = None,
     channel: Annotated[str, typer.Option(help="Channel of the last touch.")] = "",
     campaign: Annotated[str, typer.Option(help="Campaign of the last touch.")] = "",
     at: Annotated[str, typer.Option(help="When it fires: now, or ISO 8601.")] = "now",
@@ -67,17 +73,22 @@ def try_out(  # noqa: PLR0917 - the command's options
     with explained((RulesError,)):
         in_force = load_rules(rules or Settings().rules_dir)
     stated, moment_ms = _object(traits, "--traits", Any), _moment_ms(at)
+    inside = _segments(segment or [], in_force)
+    if grade and grade not in GRADES:
+        message = "write a letter from A to D and a digit from 1 to 4, as in A1"
+        raise typer.BadParameter(message, param_hint="--grade")
     action: dict[str, Any] = {
         "kind": LEAD,
         "trigger": trigger or next((rule.name for rule in in_force.triggers.triggers), ""),
         "episode": 1,
         "timestamp_ms": moment_ms,
         "score": score,
+        "grade": grade,
         "contact": _object(contact, "--contact", str),
         "identifiers": sorted(identifier or []),
     }
     numbered = [{**action, "action_id": f"{n}", "profile_id": f"{n}"} for n in range(count)]
-    leads = [Lead("default", each, stated, channel, campaign) for each in numbered]
+    leads = [Lead("default", each, stated, channel, campaign, inside) for each in numbered]
     routed = _router(in_force).on_leads(leads, moment_ms)
     shares = Counter(each.action["owner"] for each in routed)
     if as_json:
@@ -119,6 +130,15 @@ def _object(text: str, option: str, values: Any) -> dict[str, Any]:
     except msgspec.DecodeError as error:
         message = f'{error}; write a JSON object, as in {{"country": "DE"}}'
         raise typer.BadParameter(message, param_hint=option) from error
+
+
+def _segments(names: list[str], rules: Rules) -> list[str]:
+    known = [rule.name for rule in rules.segments.segments]
+    for name in names:
+        if name not in known:
+            message = f"there is no segment {name}; {did_you_mean(name, known)}"
+            raise typer.BadParameter(message, param_hint="--segment")
+    return sorted(set(names))
 
 
 def _moment_ms(text: str) -> int:

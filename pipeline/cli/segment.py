@@ -154,7 +154,9 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
         asked = [SegmentRule(name=ASKED, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
         everything = SegmentRules(segments=(*declared, *asked) if when else declared)
         types = [kind.name for kind in rules.identifiers]
-        return asked, Segments(everything, rules.aggregates, rules.scores, identifier_types=types)
+        return asked, Segments(
+            everything, rules.aggregates, rules.scores, identifier_types=types, journeys=rules.journeys
+        )
     except (ConditionError, SegmentError) as error:
         wrong = error.error if isinstance(error, SegmentError) else error
         message = f"the condition cannot be used\n{wrong.pointed_out(when)}"

@@ -6,6 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.profile.fold import campaign_of, consent_of, first_touch, identifier_names, last_touch, traits_of
+from pipeline.profile.journey.cart import cart_of, cart_view
+from pipeline.profile.journey.rules import CartRules
 from pipeline.profile.ledger import Ledger, Touchpoint
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
@@ -38,7 +40,7 @@ def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) 
         "last_touch": _touch(last),
         "consent": consent_text(ledgers),
         "predictions": rules.forecast.numbers(ledgers, as_of_ms),
-        "cart": "{}",
+        "cart": cart_text(ledgers, rules.journeys.carts, as_of_ms),
     }
 
 
@@ -81,6 +83,22 @@ def consent_text(ledgers: Sequence[Ledger]) -> str:
     """Consent by purpose as a JSON object."""
     consent = consent_of(ledgers)
     return json_text(consent) if consent else "{}"
+
+
+def cart_text(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int) -> str:
+    """The cart with its content as a JSON object, empty if nothing is in it. When it is due is told to nobody.
+
+    Most profiles never put anything into one, and pay no more than a look at each of their ledgers.
+    """
+    for ledger in ledgers:
+        if ledger.cart is not None:
+            cart = cart_of(ledgers, rules, as_of_ms)
+            if cart.items:
+                view = cart_view(cart)
+                del view["due_ms"]
+                return json_text(view)
+            break
+    return "{}"
 
 
 def _touch(point: Touchpoint | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What no single rule of routing can tell: names that must be those of other rules, and what conditions may ask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from pipeline.condition.advice import did_you_mean
@@ -22,13 +22,13 @@ class Objection(NamedTuple):
     """The character of the text at the path that is meant, from 0; None: all of it."""
 
 
-def objections(rules: RoutingRules) -> Iterator[Objection]:
-    """Everything that keeps the rules from being used, in the order of the file."""
+def objections(rules: RoutingRules, segments: Collection[str] | None = None) -> Iterator[Objection]:
+    """Everything that keeps the rules from being used, in the order of the file. Without ``segments`` any is known."""
     reps, teams = [rep.name for rep in rules.reps], [team.name for team in rules.teams]
     for at, team in enumerate(rules.teams):
         yield from _team(("teams", at, "reps"), team.name, team.reps, reps)
     for at, route in enumerate(rules.routes):
-        yield from _condition(("routes", at, "when"), route)
+        yield from _condition(("routes", at, "when"), route, segments)
         if route.team:
             yield from _known(("routes", at, "team"), f"route {route.name!r} leads to team", route.team, teams)
         else:
@@ -49,9 +49,9 @@ def _team(path: Path, name: str, members: Sequence[str], reps: Sequence[str]) ->
             yield Objection((*path, place), f"team {name!r} names {member!r} twice", "give them a weight of 2 instead")
 
 
-def _condition(path: Path, route: Route) -> Iterator[Objection]:
+def _condition(path: Path, route: Route, segments: Collection[str] | None) -> Iterator[Objection]:
     try:
-        compile_when(route.when)
+        compile_when(route.when, segments)
     except ConditionError as error:
         yield Objection(path, error.message, error.instead, error.position)
 

@@ -6,18 +6,55 @@
 (True, False)
 """
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
 
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.compiler import compile_condition
+from pipeline.condition.due import FOREVER
 from pipeline.condition.errors import MeaningError
 from pipeline.condition.grammar import parse
-from pipeline.condition.operand import Operand, Timeless
+from pipeline.condition.operand import Check, Kind, Operand, Timeless
+from pipeline.condition.syntax import Value
 from pipeline.event.identifier import type_of, value_of
+from pipeline.segment.cart import status_of
+from pipeline.segment.grade import grade_of
+from pipeline.segment.money import currency_of, in_minor_units
+from pipeline.segment.operand import no_parts
 from pipeline.trigger.messages import Lead
 
 Holds: TypeAlias = Callable[[Lead], bool]
+
+
+def compile_when(text: str, segments: Collection[str] | None = None) -> Holds:
+    """The condition of a route as a function of leads. ``segments``: those there are; None: any name is taken for one.
+
+    Raises:
+        ConditionError: it cannot be read, or asks what nobody knows of a lead.
+    """
+    holds: Holds = compile_condition(parse(text), partial(_resolve, segments)).holds
+    return holds
+
+
+class _Read(NamedTuple):
+    """What is read of a lead, and what literals must be that it is compared with."""
+
+    kind: Kind
+    read: Callable[[Lead], Any]
+    convert: Callable[[Value], Any]
+
+    def until(self, _lead: Lead, _check: Check) -> int:
+        """Never: a lead stays as it is."""
+        return FOREVER
+
+
+def _cart(lead: Lead) -> dict[str, Any]:
+    """The cart as the action tells it; empty if there is none."""
+    return dict(msgspec.json.decode(lead.action.get("cart") or "{}"))
+
 
 _PLAIN: Final[dict[str, Operand[Lead]]] = {
     "score": Timeless("number", lambda lead: lead.action["score"]),
@@ -25,18 +62,11 @@ _PLAIN: Final[dict[str, Operand[Lead]]] = {
     "trigger": Timeless("text", lambda lead: lead.action["trigger"]),
     "channel": Timeless("text", lambda lead: lead.channel or None),
     "campaign": Timeless("text", lambda lead: lead.campaign or None),
+    "cart.items": Timeless("number", lambda lead: len(_cart(lead).get("items", ()))),
+    "cart.status": _Read("text", lambda lead: _cart(lead).get("status", "none"), status_of),
+    "grade": _Read("text", lambda lead: lead.action.get("grade") or None, grade_of),
 }
-"""Names of one part. The channel and campaign are those of the last touch."""
-
-
-def compile_when(text: str) -> Holds:
-    """The condition of a route as a function of leads.
-
-    Raises:
-        ConditionError: it cannot be read, or asks what nobody knows of a lead.
-    """
-    holds: Holds = compile_condition(parse(text), _resolve).holds
-    return holds
+"""Names that stand alone. The channel and campaign are those of the last touch."""
 
 
 def _trait(*path: str) -> Operand[Lead]:
@@ -64,17 +94,39 @@ def _identifier(kind: str) -> Operand[Lead]:
     return Timeless("text", read)
 
 
-_NAMED: Final = {"contact": _contact, "identifier": _identifier}
-_EXAMPLES: Final = ("traits.country", "contact.email", "identifier.email")
+def _prediction(name: str) -> Operand[Lead]:
+    return Timeless("number", lambda lead: lead.action.get("predictions", {}).get(name))
 
 
-def _resolve(path: tuple[str, ...], window: str | None) -> Operand[Lead]:
+def _amount(*path: str) -> Operand[Lead]:
+    currency = currency_of("cart.amount", path)
+    no_parts(f"cart.amount.{currency}", path[1:], "a number")
+    return _Read("number", lambda lead: _cart(lead).get("amounts_minor", {}).get(currency, 0), in_minor_units(currency))
+
+
+def _segment(name: str, known: Collection[str] | None) -> Operand[Lead]:
+    """Whether the profile was in it."""
+    if known is not None and name not in known:
+        message = f"there is no segment {name}" if name else "segment needs the name of a segment"
+        raise MeaningError(message, did_you_mean(name, known))
+    return Timeless("truth", lambda lead: name in lead.segments)
+
+
+_NAMED: Final = {"contact": _contact, "identifier": _identifier, "predictions": _prediction}
+_EXAMPLES: Final = ("traits.country", "contact.email", "identifier.email", "cart.amount.EUR", "segment.engaged")
+
+
+def _resolve(segments: Collection[str] | None, path: tuple[str, ...], window: str | None) -> Operand[Lead]:
     written, (root, *rest) = ".".join(path), path
     if window is not None:
         message = f"{written} is taken as it is when the trigger fires, not over a time"
         raise MeaningError(message, f"leave out over {window}")
     if root == "traits" and rest:
         return _trait(*rest)
+    if root == "segment":
+        return _segment(".".join(rest), segments)
+    if path[:2] == ("cart", "amount"):
+        return _amount(*path[2:])
     if root in _NAMED and len(rest) == 1:
         return _NAMED[root](rest[0])
     if written in _PLAIN:

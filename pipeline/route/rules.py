@@ -62,7 +62,8 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: str
     when: str
-    """The condition, over traits.NAME, contact.NAME, identifier.TYPE, score, episode, trigger, channel and campaign."""
+    """The condition, over traits.NAME, contact.NAME, identifier.TYPE, segment.NAME, score, grade, predictions.NAME,
+    cart.status, cart.items, cart.amount.EUR, episode, trigger, channel and campaign."""
     team: str = ""
     rep: str = ""
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.check import objections
 from pipeline.route.rules import RoutingRules
@@ -81,13 +82,14 @@ def _scores(found: Found) -> Iterator[Objection]:
 
 def segment_mistakes(found: Found) -> list[SegmentError]:
     """Segments that mean nothing under the other rules; none while those have problems of their own."""
-    if not {"identifiers.yaml", "aggregates.yaml", "scores.yaml"} <= found.keys():
+    if not {"identifiers.yaml", "aggregates.yaml", "journeys.yaml", "scores.yaml"} <= found.keys():
         return []
     return segment_errors(
         msgspec.convert(found["segments.yaml"], SegmentRules),
         msgspec.convert(found["aggregates.yaml"], AggregateRules),
         msgspec.convert(found["scores.yaml"], ScoreRules),
         identifier_types=[each["name"] for each in found["identifiers.yaml"].get("types", [])],
+        journeys=msgspec.convert(found["journeys.yaml"], JourneyRules),
     )
 
 
@@ -100,8 +102,8 @@ def _triggers(found: Found) -> Iterator[Objection]:
     triggers = found["triggers.yaml"]
     if "scores.yaml" in found:
         yield from _watched_scores(triggers, found["scores.yaml"])
-    if "segments.yaml" in found:
-        segments = {each["name"] for each in found["segments.yaml"].get("segments", [])}
+    segments = _segment_names(found)
+    if segments is not None:
         for index, trigger in enumerate(triggers.get("segment_triggers", [])):
             if trigger["segment"] not in segments:
                 message = f"trigger {trigger['name']!r} waits for segment {trigger['segment']!r}, which there is not"
@@ -118,8 +120,18 @@ def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator
             yield ("triggers", index, "score"), message, did_you_mean(score, scores)
 
 
+def _segment_names(found: Found) -> frozenset[str] | None:
+    """Those there are; None if that cannot be told, because their file has problems of its own."""
+    if "segments.yaml" not in found:
+        return None
+    return frozenset(each["name"] for each in found["segments.yaml"].get("segments", []))
+
+
 def _routing(found: Found) -> Iterator[Objection]:
-    yield from objections(msgspec.convert(found["routing.yaml"], RoutingRules))
+    segments = (
+        [each["name"] for each in found["segments.yaml"].get("segments", [])] if "segments.yaml" in found else None
+    )
+    yield from objections(msgspec.convert(found["routing.yaml"], RoutingRules), segments)
 
 
 _CHECKS = {

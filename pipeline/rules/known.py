@@ -22,10 +22,12 @@ CONDITION_EXAMPLES: Final = (
     "spent.EUR over 30 d >= 500 and orders over 90 d >= 3",
     'traits.plan = "gold" and (score.engagement >= 50 or not segment.dormant)',
     'traits.country in ["DE", "AT"] and traits.phone is known',
+    'cart.status = "abandoned" and cart.amount.EUR >= 100',
 )
 ROUTE_EXAMPLES: Final = (
     'traits.country in ["DE", "AT"] and score >= 80',
     'channel = "ads" and campaign = "autumn" and contact.phone is known',
+    'segment.big_spenders and grade contains "A"',
 )
 """A route asks of a lead."""
 

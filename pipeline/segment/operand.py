@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pipeline.condition.due import FOREVER, due_growing
+from pipeline.condition.errors import MeaningError
 from pipeline.condition.operand import Check, Kind, Operand, converted, converted_span
 from pipeline.condition.syntax import Value
 from pipeline.segment.drift import Growth
@@ -17,8 +18,8 @@ class ProfileOperand(Operand[Facts], Protocol):
     def keys(self) -> frozenset[str]:
         """What must change in a profile for the value to change but by time.
 
-        The booking key of an aggregate (``kind:name``), the name of a score, ``traits``, ``consent``, ``identifiers``
-        or ``touch``, which every touch changes.
+        The booking key of an aggregate (``kind:name``), the name of a score, ``traits``, ``consent``, ``identifiers``,
+        ``cart`` or ``touch``, which every touch changes.
         """
         ...
 
@@ -60,3 +61,14 @@ class Since:
         """Exact."""
         value = self.read(facts)
         return FOREVER if value is None else due_growing(check.holds, check.marks, value, facts.as_of_ms)
+
+
+def no_parts(name: str, parts: tuple[str, ...], what: str) -> None:
+    """Refuse parts of a value that has none.
+
+    Raises:
+        MeaningError: there are parts.
+    """
+    if parts:
+        message = f"{name} is {what} and has no {'.'.join(parts)}"
+        raise MeaningError(message, f"write {name}")

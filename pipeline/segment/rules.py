@@ -13,9 +13,13 @@ class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What other segments (``segment.NAME``), triggers and downstream services call it."""
     when: str
     """A condition over aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``; the first or last
-    ``timestamp_ms`` is how long ago, as in ``last_order_at > 90 d``), ``score.NAME``, ``traits.NAME``,
-    ``consent.PURPOSE/CHANNEL``, ``identifier.TYPE``, ``first_touch`` and ``last_touch`` (how long ago; also
-    ``.channel`` and ``.campaign``) and ``segment.NAME``."""
+    ``timestamp_ms`` and kind time_since are how long ago, as in ``last_order_at > 90 d``; of sessions ``.sessions``,
+    ``.events``, ``.bounced``, ``.duration``, ``.longest``, ``.open``, ``.last_start`` and ``.last_end``; of purchases
+    ``.EUR.orders``, ``.days``, ``.total``, ``.repeat``, ``.first_day`` and ``.last_day``; ``top_categories over 90 d
+    contains "shoes"``), ratios (``email_open_rate over 30 d >= 0.2``), ``score.NAME``, ``grade`` (``"A1"``),
+    ``cart.status`` (none, open, abandoned), ``cart.items``, ``cart.amount.EUR``, ``cart.since`` and ``cart.updated``
+    (how long ago), ``traits.NAME``, ``consent.PURPOSE/CHANNEL``, ``identifier.TYPE``, ``first_touch`` and
+    ``last_touch`` (how long ago; also ``.channel`` and ``.campaign``) and ``segment.NAME``."""
     description: str = ""
     """For people."""
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from pipeline.condition.due import FOREVER
+from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
@@ -31,8 +32,9 @@ class Segments:
         scores: ScoreRules,
         *,
         identifier_types: Collection[str] = (),
+        journeys: JourneyRules = NO_JOURNEYS,
     ) -> None:
-        compiled = Compiled(rules, aggregates, scores, identifier_types)
+        compiled = Compiled(rules, aggregates, scores, identifier_types, journeys)
         for error in compiled.errors:
             raise error
         self.names = compiled.order
@@ -100,7 +102,12 @@ class Segments:
 
 
 def segment_errors(
-    rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, *, identifier_types: Collection[str] = ()
+    rules: SegmentRules,
+    aggregates: AggregateRules,
+    scores: ScoreRules,
+    *,
+    identifier_types: Collection[str] = (),
+    journeys: JourneyRules = NO_JOURNEYS,
 ) -> list[SegmentError]:
     """Everything for which :class:`Segments` would refuse the rules, one error a segment."""
-    return Compiled(rules, aggregates, scores, identifier_types).errors
+    return Compiled(rules, aggregates, scores, identifier_types, journeys).errors

@@ -1,4 +1,4 @@
-"""What names there are in conditions over profiles: the first part of a name is a root in a registry, or an aggregate.
+"""What names there are in conditions over profiles: the first part is a root in a registry, an aggregate or a ratio.
 
 A new root is one line in :data:`ROOTS`: a function from the vocabulary, the whole path and the window to an operand.
 """
@@ -11,13 +11,17 @@ from pipeline.condition.due import FOREVER
 from pipeline.condition.errors import MeaningError
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
+from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
 from pipeline.score.scorer import Scores
 from pipeline.segment import person
 from pipeline.segment.aggregate import aggregate
+from pipeline.segment.cart import cart
 from pipeline.segment.facts import Facts, Standing
-from pipeline.segment.operand import ProfileOperand
+from pipeline.segment.grade import GradeOperand
+from pipeline.segment.operand import ProfileOperand, no_parts
+from pipeline.segment.ratio import ratio
 from pipeline.segment.score import ScoreOperand
 
 Path: TypeAlias = tuple[str, ...]
@@ -33,9 +37,12 @@ class Vocabulary:
         *,
         segments: Collection[str] = (),
         identifier_types: Collection[str] = (),
+        journeys: JourneyRules = NO_JOURNEYS,
     ) -> None:
         """``identifier_types``: those there are; empty: every type is taken for one."""
         self.aggregates = {rule.name: rule for rule in aggregates.aggregates}
+        self.ratios = {rule.name: rule for rule in aggregates.ratios}
+        self.journeys = journeys
         self.scores, self.scorer = scores, Scores(scores)
         self.segments, self.identifier_types = frozenset(segments), frozenset(identifier_types)
         self.standing: Callable[[Facts, str], Standing] = _nobody
@@ -58,10 +65,13 @@ class Vocabulary:
         if root is not None:
             return root(self, path, over)
         rule = self.aggregates.get(path[0])
-        if rule is None:
-            message = f"there is no {path[0]}"
-            raise MeaningError(message, did_you_mean(path[0], {*self.aggregates, *ROOTS}))
-        return aggregate(rule, path[1:], over)
+        if rule is not None:
+            return aggregate(rule, path[1:], over)
+        quotient = self.ratios.get(path[0])
+        if quotient is not None:
+            return ratio(quotient, self.aggregates, path[1:], over)
+        message = f"there is no {path[0]}"
+        raise MeaningError(message, did_you_mean(path[0], {*self.aggregates, *self.ratios, *ROOTS}))
 
 
 class SegmentOperand:
@@ -99,6 +109,16 @@ def _score(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
     return ScoreOperand(name, vocabulary.scorer)
 
 
+def _grade(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
+    grades = vocabulary.scores.grades
+    no_parts("grade", path[1:], "a text")
+    if grades is None:
+        message = "the rules declare no grades"
+        raise MeaningError(message, "add grades to scores.yaml")
+    fit, engagement = (vocabulary.resolve(("score", name), None) for name in (grades.fit, grades.engagement))
+    return GradeOperand(grades, fit, engagement)
+
+
 def _segment(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
     name = ".".join(path[1:])
     if name not in vocabulary.segments:
@@ -124,8 +144,10 @@ def windowless(make: Callable[[Vocabulary, Path], ProfileOperand]) -> Factory:
 
 
 ROOTS: Final[dict[str, Factory]] = {
+    "cart": windowless(lambda vocabulary, path: cart(path, vocabulary.journeys.carts)),
     "consent": windowless(lambda _vocabulary, path: person.consent(path)),
     "first_touch": windowless(lambda _vocabulary, path: person.touch(path)),
+    "grade": windowless(_grade),
     "identifier": windowless(lambda vocabulary, path: person.identifier(path, vocabulary.identifier_types)),
     "last_touch": windowless(lambda _vocabulary, path: person.touch(path)),
     "score": windowless(_score),

@@ -5,8 +5,9 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.event.identifier import Identifier
 from pipeline.profile.fold import contact_of, identifier_names, timeline_of
+from pipeline.profile.journey.rules import CartRules
 from pipeline.profile.ports import Score
-from pipeline.profile.publish import consent_text
+from pipeline.profile.publish import cart_text, consent_text, segments_of
 from pipeline.profile.row import ProfileRow
 from pipeline.score.forecast import Forecaster
 from pipeline.score.scorer import Scores
@@ -26,6 +27,7 @@ class Story(NamedTuple):
 
     scores: Scores
     forecast: Forecaster
+    carts: CartRules | None = None
 
 
 def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
@@ -37,7 +39,7 @@ def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
 
 
 def action_of(profile_id: str, row: ProfileRow, rule: Trigger, story: Story, as_of_ms: int) -> dict[str, Any]:
-    """What every action of a trigger tells: contact, score with contributions, timeline, consent, what happened.
+    """What every action of a trigger tells: contact, score with contributions, timeline, consent, cart, what happened.
 
     Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in, who
     should call (``owner``, ``owner_reason``) for ROUTE, which is given some facts about the customer to decide by.
@@ -79,7 +81,8 @@ def action_of(profile_id: str, row: ProfileRow, rule: Trigger, story: Story, as_
         ],
         "owner": "",
         "owner_reason": "",
-        FACTS: facts_of(ledgers),
+        "cart": cart_text(ledgers, story.carts, as_of_ms),
+        FACTS: facts_of(ledgers, segments_of(row)),
     }
 
 

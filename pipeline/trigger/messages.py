@@ -24,15 +24,18 @@ class Lead(msgspec.Struct, array_like=True, gc=False, tag="lead", tag_field="rec
     """Of the last touch."""
     campaign: str = ""
     """Of the last touch; empty if it came from none."""
+    segments: list[str] = []
+    """Those the profile was in when the action was decided, sorted."""
 
 
-def facts_of(ledgers: Sequence[Ledger]) -> dict[str, Any]:
-    """The fields of a :class:`Lead` that its action does not tell."""
+def facts_of(ledgers: Sequence[Ledger], segments: list[str]) -> dict[str, Any]:
+    """The fields of a :class:`Lead` that its action does not tell; ``segments`` are those the profile is in."""
     last = last_touch(ledgers)
     return {
         "traits": {name: trait[3] for name, trait in traits_of(ledgers).items()},
         "channel": last[2] if last else "",
         "campaign": campaign_of(last[5]) if last else "",
+        "segments": segments,
     }
 
 

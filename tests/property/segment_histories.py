@@ -7,21 +7,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.condition.duration import format_duration, parse_duration
-from pipeline.condition.grammar import parse
-from pipeline.condition.syntax import Among, And, Compare, Expression, Known, Not, Or, Truth
-from pipeline.event.money import to_minor
-from pipeline.profile.aggregates import Reader
 from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.filter import Condition, Filter
-from pipeline.profile.fold import campaign_of, consent_of, first_touch, identifiers_of, last_touch, traits_of
-from pipeline.profile.ledger import Ledger
+from pipeline.profile.journey.rules import JourneyRules
+from pipeline.profile.kinds import KINDS
 from pipeline.profile.messages import Touch
-from pipeline.profile.rules import AggregateRule, AggregateRules
-from pipeline.score.rules import ScoreGroup, ScoreRule, ScoreRules
-from pipeline.score.scorer import Scores
+from pipeline.profile.rules import AggregateRule, AggregateRules, Ratio
+from pipeline.score.rules import FitRule, Grades, ScoreGroup, ScoreRule, ScoreRules
 from pipeline.segment.rules import SegmentRule, SegmentRules
-from tests.property.condition_worlds import means as means_in
-from tests.property.profile_histories import EVERY_KIND, LEAVES, MONEY, START_MS, aggregate, made
+from tests.property.profile_histories import CARTS, EVERY_KIND, LEAVES, START_MS, aggregate, made
 
 
 class Pace(NamedTuple):
@@ -37,13 +31,21 @@ FAST = Pace(2 * DAY_MS, MINUTE_MS, ("5m", "45m", "1h", "6h", "24h", "2d"), (HOUR
 SLOW = Pace(120 * DAY_MS, 7 * HOUR_MS, ("7d", "12d", "30d", "90d"), (2 * DAY_MS, 14 * DAY_MS, 30 * DAY_MS))
 LAST = aggregate("last", name="last_buy", field="timestamp_ms", filter=Filter(events=("Buy",)))
 LARGEST = aggregate("max", name="largest", field="amount")
+BUYS = aggregate("count", name="buys", filter=Filter(events=("Buy",)))
+DEBTS = aggregate("sum", name="debts", field="amount", filter=Filter(channels=("email",)))
+RATIOS = (
+    Ratio(name="buy_rate", of="buys", to="a_count"),
+    Ratio(name="mean_price", of="a_sum", to="a_count"),
+    Ratio(name="mean_order", of="money", to="buys"),
+    Ratio(name="buys_by_money", of="buys", to="money"),
+    Ratio(name="debt_rate", of="debts", to="money"),
+)
 
 
 def rules_of(rng: random.Random, pace: Pace) -> tuple[AggregateRules, ScoreRules]:
     """Aggregates of every kind over the windows of the pace, and scores that rise, fall, and are capped."""
-    windows = (*pace.windows, "lifetime")
-    kept = (*EVERY_KIND, LAST, LARGEST)
-    aggregates = tuple(msgspec.structs.replace(rule, windows=windows) for rule in kept)
+    kept = (*EVERY_KIND, LAST, LARGEST, BUYS, DEBTS)
+    aggregates = tuple(_kept_over(rule, pace) for rule in kept)
 
     def points(name: str, worth: int, **more: Any) -> ScoreRule:
         half_life_ms = rng.choice((*pace.half_lives_ms, 0)) if name == "once" else rng.choice(pace.half_lives_ms)
@@ -60,7 +62,26 @@ def rules_of(rng: random.Random, pace: Pace) -> tuple[AggregateRules, ScoreRules
         points("value", 2, filter=Filter(channels=("pos",)), score="worth"),
     )
     groups = (ScoreGroup(name="browse", max_points=20),)
-    return AggregateRules(aggregates=aggregates), ScoreRules(scores=scores, groups=groups)
+    fit = (
+        FitRule(name="pro", points=60, where=(Condition(field="traits.plan", eq="pro"),)),
+        FitRule(name="city", points=-20, where=(Condition(field="traits.city", eq="a"),)),
+    )
+    grades = Grades(letters=(50, 10, -10), digits=(25, 5, 1), fit=rng.choice(("fit", "worth")))
+    found = ScoreRules(scores=scores, groups=groups, fit=fit, grades=grades)
+    return AggregateRules(aggregates=aggregates, ratios=RATIOS), found
+
+
+def journeys_of(rng: random.Random, pace: Pace) -> JourneyRules:
+    """Carts that are abandoned within the span of a history."""
+    after_ms = rng.choice((pace.step_ms * rng.randrange(1, 300), _length_ms(rng.choice(pace.windows))))
+    return JourneyRules(carts=msgspec.structs.replace(CARTS, abandoned_after_ms=after_ms))
+
+
+def _kept_over(rule: AggregateRule, pace: Pace) -> AggregateRule:
+    """The rule in every window of the pace that its kind can have."""
+    kind = KINDS[rule.kind]
+    windows = ("lifetime",) if kind.lifetime_only else (*pace.windows, *(("lifetime",) if kind.for_ever else ()))
+    return msgspec.structs.replace(rule, windows=windows)
 
 
 def touches_of(rng: random.Random, pace: Pace) -> list[Touch]:
@@ -98,6 +119,17 @@ def _question(rng: random.Random, pace: Pace, earlier: Sequence[str]) -> str:
         f"a_{rng.choice(('first', 'max', 'unique'))}{over} is {rng.choice(('known', 'unknown'))}",
         f"money.{rng.choice(('EUR', 'JPY'))}{over} {sign} {rng.choice((0, 1, 250, 400))}",
         f"largest.EUR{over} {sign} {rng.choice((0.01, 2.5, 199.99))}",
+        f"a_top{over} contains {rng.choice(('1', chr(34) + 'b' + chr(34)))}",
+        f"a_time_since{over} {sign} {ago}",
+        *_of_records(rng, sign, over or f" over {format_duration(_length_ms(rng.choice(pace.windows)))}", ago),
+        *_of_ratios(rng, sign, over),
+        f"cart.status {rng.choice(('=', '!='))} {chr(34)}{rng.choice(('none', 'open', 'abandoned'))}{chr(34)}",
+        f'cart.status in ["open", "{rng.choice(("none", "abandoned"))}"]',
+        f"cart.items {sign} {rng.randrange(4)}",
+        f"cart.amount.{rng.choice(('EUR', 'JPY'))} {sign} {rng.choice((0, 50, 150))}",
+        f"cart.{rng.choice(('since', 'updated'))} {sign} {ago}",
+        *[f'grade {sign} "{rng.choice("ABCD")}{rng.choice("1234")}"'] * 3,
+        f'grade contains "{rng.choice("ABCD1234")}"',
         f"last_buy{over} {sign} {ago}",
         f"last_buy{over} is known",
         f"{rng.choice(('first_touch', 'last_touch'))} {sign} {ago}",
@@ -114,78 +146,35 @@ def _question(rng: random.Random, pace: Pace, earlier: Sequence[str]) -> str:
     return found.format('["pro", "a"]' if " in " in found else '"pro"')
 
 
+def _of_records(rng: random.Random, sign: str, over: str, ago: str) -> list[str]:
+    currency = rng.choice(("EUR", "JPY"))
+    return [
+        f"a_sessions.{rng.choice(('sessions', 'events', 'bounced'))}{over} {sign} {rng.randrange(5)}",
+        f"a_sessions.{rng.choice(('duration', 'longest'))}{over} {sign} {rng.choice(('1 s', '3 min', ago))}",
+        f"a_sessions.{rng.choice(('last_start', 'last_end'))}{over} {sign} {ago}",
+        f"a_sessions.{rng.choice(('last_start', 'last_end'))}{over} is known",
+        f"a_sessions.open{over}",
+        f"a_sessions.open{over} {rng.choice(('=', '!='))} false",
+        f"a_purchases.{currency}.{rng.choice(('orders', 'days'))} {sign} {rng.randrange(4)}",
+        f"a_purchases.{currency}.{rng.choice(('total', 'repeat'))} {sign} {rng.choice((0, 250, 400))}",
+        f"a_purchases.{currency}.{rng.choice(('first_day', 'last_day'))} {sign} {ago}",
+    ]
+
+
+def _of_ratios(rng: random.Random, sign: str, over: str) -> list[str]:
+    currency = rng.choice(("EUR", "JPY"))
+    return [
+        f"buy_rate{over} {sign} {rng.choice((0, 0.2, 0.25, 0.5, 1))}",
+        f"mean_price{over} {sign} {rng.choice((0.1, 25, 49.99, 50))}",
+        f"mean_order.{currency}{over} {sign} {rng.choice((0.5, 1, 100, 250))}",
+        f"buys_by_money.{currency}{over} {sign} {rng.choice((0.004, 0.01, 1))}",
+        f"debt_rate.{currency}{over} {sign} {rng.choice((-0.5, 0, 0.5, 1))}",
+        f"{rng.choice(('buy_rate', 'mean_order.EUR'))}{over} is {rng.choice(('known', 'unknown'))}",
+    ]
+
+
 def _length_ms(label: str) -> int:
     return parse_duration(label)
-
-
-class Naive:
-    """Reads every name as the profile's own views do, one at a time, and evaluates trees without the compiler."""
-
-    def __init__(self, rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules) -> None:
-        self._segments = {rule.name: parse(rule.when) for rule in rules.segments}
-        self._aggregates = {rule.name: rule for rule in aggregates.aggregates}
-        self._scores = Scores(scores)
-
-    def standings(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, bool]:
-        return {name: self._means(tree, ledgers, as_of_ms) for name, tree in self._segments.items()}
-
-    def _means(self, asked: Expression, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
-        if isinstance(asked, Not):
-            return not self._means(asked.part, ledgers, as_of_ms)
-        if isinstance(asked, And | Or):
-            found = [self._means(part, ledgers, as_of_ms) for part in asked.parts]
-            return all(found) if isinstance(asked, And) else any(found)
-        return means_in(self._in_minor_units(asked), _At(self._value(asked, ledgers, as_of_ms)))  # type: ignore[arg-type]
-
-    def _value(self, asked: Truth | Compare | Among | Known, ledgers: Sequence[Ledger], as_of_ms: int) -> Any:
-        root, *rest = asked.name.path
-        if root == "segment":
-            return self._means(self._segments[rest[0]], ledgers, as_of_ms)
-        if root == "score":
-            return self._scores.values(ledgers, as_of_ms)[rest[0]]
-        if root == "traits":
-            traits = traits_of(ledgers)
-            return traits[rest[0]][3] if rest[0] in traits else None
-        if root == "consent":
-            consent, (purpose, _, _) = consent_of(ledgers), rest[0].partition("/")
-            said = [consent[key] for key in {rest[0], purpose} if key in consent]
-            return all(said) if said else None
-        if root == "identifier":
-            return max((i for i in identifiers_of(ledgers) if i.startswith(f"{rest[0]}:")), default=None)
-        if root in {"first_touch", "last_touch"}:
-            point = {"first_touch": first_touch, "last_touch": last_touch}[root](ledgers)
-            if point is None:
-                return None
-            return {"": as_of_ms - point[0], "channel": point[2], "campaign": campaign_of(point[5])}["".join(rest)]
-        return self._aggregate(self._aggregates[root], rest, asked.name.window_ms, ledgers, as_of_ms)
-
-    def _aggregate(
-        self, rule: AggregateRule, rest: list[str], window_ms: int, ledgers: Sequence[Ledger], as_of_ms: int
-    ) -> Any:
-        label = f"{window_ms // 1000}s" if window_ms else "lifetime"
-        value = Reader(msgspec.structs.replace(rule, windows=(label,))).read(ledgers, as_of_ms)[label]
-        if (rest and rule in (MONEY, LARGEST)) or rule.field == "amount":
-            return value.get(rest[0], 0 if rule.kind == "sum" else None)
-        if rest:
-            return None if value is None else value[rest[0]]
-        return as_of_ms - value if rule.name == "last_buy" and value is not None else value
-
-    def _in_minor_units(self, asked: Any) -> Any:
-        rule = self._aggregates.get(asked.name.path[0])
-        if rule is None or rule.field != "amount" or not isinstance(asked, Compare):
-            return asked
-        decimals = {"EUR": 2, "JPY": 0}[asked.name.path[1]]
-        value = type(asked.value)("number", to_minor(asked.value.value, decimals) or 0)
-        return Compare(asked.name, asked.operator, value)
-
-
-class _At(NamedTuple):
-    """One value, whatever it is called."""
-
-    found: Any
-
-    def value(self, _name: str) -> Any:
-        return self.found
 
 
 def moments(rng: random.Random, pace: Pace, start_ms: int) -> Iterator[int]:
@@ -197,4 +186,4 @@ def moments(rng: random.Random, pace: Pace, start_ms: int) -> Iterator[int]:
     yield at_ms + rng.randrange(pace.step_ms)
 
 
-__all__ = ["FAST", "LEAVES", "SLOW", "Naive", "conditions_of", "moments", "rules_of", "touches_of"]
+__all__ = ["FAST", "LEAVES", "SLOW", "conditions_of", "journeys_of", "moments", "rules_of", "touches_of"]

@@ -13,12 +13,23 @@ import pytest
 from pipeline.condition.due import FOREVER
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
+from pipeline.profile.journey.booking import journey_bookings
 from pipeline.profile.ledger import Ledger, encode_ledger
 from pipeline.profile.messages import Touch
 from pipeline.score.scorer import Scores
 from pipeline.segment.facts import Standing
 from pipeline.segment.segments import Segments
-from tests.property.segment_histories import FAST, SLOW, Naive, Pace, conditions_of, moments, rules_of, touches_of
+from tests.property.naive_segments import Naive
+from tests.property.segment_histories import (
+    FAST,
+    SLOW,
+    Pace,
+    conditions_of,
+    journeys_of,
+    moments,
+    rules_of,
+    touches_of,
+)
 
 NAMES = tuple("abcdefgh")
 
@@ -34,10 +45,12 @@ class Life:
     def __init__(self, seed: int, pace: Pace) -> None:
         self.rng, self.pace = random.Random(seed), pace
         aggregates, scores = rules_of(self.rng, pace)
+        journeys = journeys_of(self.rng, pace)
         rules = conditions_of(self.rng, pace, NAMES)
         self.scores = {counted.name: counted.key for counted in Scores(scores).counted}
-        self.plan = Plan(aggregates.aggregates, Scores(scores).counted)
-        self.segments, self.naive = Segments(rules, aggregates, scores), Naive(rules, aggregates, scores)
+        self.plan = Plan(aggregates.aggregates, Scores(scores).counted, journey_bookings(journeys))
+        self.segments = Segments(rules, aggregates, scores, journeys=journeys)
+        self.naive = Naive(rules, aggregates, scores, journeys)
         self.leaves: dict[str, Ledger] = {}
         self.known: dict[str, Standing] = {}
         self.now_ms = 0
@@ -62,7 +75,7 @@ class Life:
         """Live through every due time up to a moment, each as of itself."""
         while self.known and (due_ms := min(due for _, due, _ in self.known.values())) <= until_ms:
             if due_ms - 1 > self.now_ms:
-                self.check(due_ms - 1, thoroughly=False)
+                self.check(due_ms - 1, thoroughly=self.rng.random() < 0.1)
             due = [name for name, (_, at_ms, _) in self.known.items() if at_ms == due_ms]
             found = self.segments.evaluate(self.ledgers(), due_ms, self.segments.mask_of(due))
             assert list(found) == [name for name in self.segments.names if name in due]
@@ -99,7 +112,7 @@ class Life:
 def parts_of(ledger: Ledger) -> dict[str, bytes]:
     """The parts of a ledger that segments follow, by key, as bytes."""
     found = {"traits": Ledger(traits=ledger.traits), "consent": Ledger(consent=ledger.consent)}
-    found |= {"identifiers": Ledger(identifiers=ledger.identifiers)}
+    found |= {"identifiers": Ledger(identifiers=ledger.identifiers), "cart": Ledger(cart=ledger.cart)}
     found |= {key: Ledger(aggregates={key: cells}) for key, cells in ledger.aggregates.items()}
     found |= {name: Ledger(occurrences={name: counts}) for name, counts in ledger.occurrences.items()}
     return {key: encode_ledger(part) for key, part in found.items()}

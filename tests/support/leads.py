@@ -1,5 +1,6 @@
 """Leads as PROFILE sends them, and a router over tables in memory."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.event.instant import parse_instant
@@ -28,6 +29,7 @@ def lead(
     tenant: str = "default",
     channel: str = "",
     campaign: str = "",
+    segments: Sequence[str] = (),
     **changed: Any,
 ) -> Lead:
     """A lead of a customer of its own, unless identifiers or the profile id say otherwise."""
@@ -37,7 +39,7 @@ def lead(
         "threshold": 70.0, "contributions": [], "identifiers": list(identifiers or [f"user_id:{number}"]),
         "contact": {}, "consent": "{}", "timeline": [], "owner": "", "owner_reason": "", **changed,
     }  # fmt: skip
-    return Lead(tenant, action, traits or {}, channel, campaign)
+    return Lead(tenant, action, traits or {}, channel, campaign, list(segments))
 
 
 def no_rows() -> RouteTables:

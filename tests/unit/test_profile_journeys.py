@@ -27,6 +27,7 @@ from pipeline.profile.journey.signs import host_of
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Touch
+from pipeline.profile.publish import cart_text
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
@@ -86,6 +87,19 @@ def test_a_cart_is_not_read_without_rules_for_it() -> None:
     kept = ledger(JourneyRules(carts=CARTS), item(1, "add", sku="K"))
     assert cart_of([kept], None, START_MS + HOUR_MS) == EMPTY
     assert ledger(JourneyRules(carts=CartRules(added=CARTS.added, bought=CARTS.bought)), item(1, "remove")).cart is None
+
+
+def test_a_cart_is_published_with_its_content_and_without_its_due_time() -> None:
+    rules = JourneyRules(carts=CARTS)
+    full, bare = ledger(rules, item(1, "add", sku="K", name="Kettle", price=2, currency="EUR")), Ledger()
+    emptied = ledger(rules, item(1, "add", sku="K"), item(2, "buy"))
+    assert cart_text([bare, full], CARTS, START_MS + HOUR_MS) == (
+        '{"amounts_minor":{"EUR":200},"items":[{"currency":"EUR","id":"K","name":"Kettle","price_minor":200,'
+        f'"quantity":1}}],"since_ms":{START_MS + 1000},"status":"open","updated_ms":{START_MS + 1000}}}'
+    )
+    for ledgers in ([], [bare], [bare, emptied]):
+        assert cart_text(ledgers, CARTS, START_MS + HOUR_MS) == "{}"
+    assert cart_text([full], None, START_MS + HOUR_MS) == "{}"
 
 
 @pytest.mark.parametrize(

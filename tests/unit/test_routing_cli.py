@@ -19,6 +19,7 @@ teams:
   - {name: inside, reps: [cyn]}
 routes:
   - {name: autumn, when: 'campaign = "autumn" and channel = "ads" and trigger = "hot_lead"', rep: cyn}
+  - {name: baskets, when: 'segment.abandoned_cart and grade contains "A"', rep: ann}
   - {name: dach, when: 'traits.country = "DE" and score >= 80', team: north}
   - {name: reachable, when: identifier.phone is known or contact.company = "Acme", team: north}
 catch_all: inside
@@ -73,6 +74,9 @@ def test_many_leads_show_how_they_are_shared(rules: Path) -> None:
         (("--traits", GERMAN, "--score", "79"), ""),
         (("--campaign", "autumn", "--channel", "ads"), "autumn"),
         (("--campaign", "autumn", "--channel", "ads", "--trigger", "other"), ""),
+        (("--segment", "abandoned_cart", "--segment", "dormant", "--grade", "A3"), "baskets"),
+        (("--segment", "dormant", "--grade", "A3"), ""),
+        (("--segment", "abandoned_cart", "--grade", "B1"), ""),
         (("--identifier", "phone:+4930123"), "reachable"),
         (("--contact", '{"company": "Acme"}'), "reachable"),
     ],
@@ -93,6 +97,8 @@ def test_the_shipped_rules_give_leads_to_nobody(monkeypatch: pytest.MonkeyPatch)
         (("--contact", '{"phone": 7}'), "write a JSON object"),
         (("--at", "soon"), "'soon' is no moment"),
         (("--at", "latest"), "nothing is stored here to be the latest"),
+        (("--segment", "dorment"), "there is no segment dorment; did you mean dormant?"),
+        (("--grade", "E1"), "write a letter from A to D and a digit from 1 to 4"),
         (("--count", "0"), "--count"),
     ],
 )

@@ -84,6 +84,32 @@ def test_the_characters_of_a_text_are_found_without_a_source_of_their_own() -> N
     assert place_inside(root.value["a"].node, 0) == (1, 4)
 
 
+ROUTING = """reps: [{name: ann}]
+teams: [{name: all, reps: [ann]}]
+routes:
+  - name: known
+    when: segment.engaged and segment.dorment
+    rep: ann
+catch_all: all
+"""
+
+
+def test_a_route_that_asks_for_a_segment_there_is_not_is_shown_at_its_place(tmp_path: Path) -> None:
+    (tmp_path / "routing.yaml").write_text(ROUTING)
+    [problem] = check_rules(tmp_path)[1]
+    assert (problem.message, problem.instead) == ("there is no segment dorment", "did you mean dormant?")
+    assert ROUTING.splitlines()[problem.line - 1][problem.column - 1 :] == "segment.dorment"
+    (tmp_path / "segments.yaml").write_text("segments: [{name: a, when: }]")
+    assert [Path(each.file).name for each in check_rules(tmp_path)[1]] == ["segments.yaml"]
+
+
+def test_a_shop_without_carts_has_no_segment_of_them(tmp_path: Path) -> None:
+    (tmp_path / "journeys.yaml").write_text("surveys: []")
+    rules, problems = check_rules(tmp_path)
+    assert rules is not None, problems
+    assert "abandoned_cart" not in {rule.name for rule in rules.segments.segments}
+
+
 def test_a_shop_with_rules_of_its_own_keeps_the_shipped_segments_that_mean_something(tmp_path: Path) -> None:
     text = "aggregates:\n  - {name: orders, windows: [24 h, 7 d, 90 d]}\n  - {name: checkouts, windows: [24 h]}\n"
     (tmp_path / "aggregates.yaml").write_text(text)
@@ -91,7 +117,9 @@ def test_a_shop_with_rules_of_its_own_keeps_the_shipped_segments_that_mean_somet
     assert not problems
     assert rules is not None
     kept = {rule.name for rule in rules.segments.segments}
-    assert {"regulars", "undecided", "dormant", "engaged", "email_only", "no_marketing"} == kept
+    assert kept == {
+        "regulars", "undecided", "abandoned_cart", "dormant", "engaged", "email_only", "no_marketing",
+    }  # fmt: skip
 
 
 def test_a_segment_that_names_one_that_was_left_out_is_left_out_too(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.event.recognise import CORE_NORMALISERS, Recogniser, lower, text
 from pipeline.rules.files import FILES
-from pipeline.rules.load import load_rules
+from pipeline.rules.load import DEFAULTS, load_rules
 from pipeline.rules.render import file_data, yaml_text
 
 RULES = load_rules()
@@ -135,3 +135,17 @@ def test_rules_that_are_shown_load_as_the_same_rules(tmp_path: Path, spec: objec
     for each in FILES:
         (tmp_path / each.name).write_text(yaml_text(file_data(RULES, each)), encoding="utf-8")
     assert load_rules(tmp_path) == RULES
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("scores.yaml", "# fit:"), ("triggers.yaml", "# segment_triggers:"), ("routing.yaml", "# reps:")],
+)
+def test_the_examples_in_comments_can_be_switched_on(tmp_path: Path, name: str, begins: str) -> None:
+    lines = (DEFAULTS / name).read_text(encoding="utf-8").splitlines()
+    first = lines.index(begins)
+    last = next((place for place in range(first, len(lines)) if not lines[place].startswith("#")), len(lines))
+    for place in range(first, last):
+        lines[place] = lines[place].removeprefix("# ")
+    (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert load_rules(tmp_path) != RULES

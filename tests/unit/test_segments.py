@@ -16,7 +16,6 @@ from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.score.keys import given_key, taken_key
 from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.score.scorer import Scores
-from pipeline.segment import aggregate
 from pipeline.segment import segments as module
 from pipeline.segment.facts import Facts
 from pipeline.segment.rules import SegmentRule, SegmentRules
@@ -169,10 +168,6 @@ def test_how_long_ago_something_was_is_compared_with_durations():
     assert standing("last_touch > 31 d", found, now) == (False, START_MS + 32 * DAY_MS + 1)
     assert standing("first_touch in [2 d, 3 d]", found, now) == (False, START_MS + 2 * DAY_MS)
     assert standing("last_touch > 31 d", [], now) == (False, FOREVER)
-
-
-def test_an_aggregate_of_kind_time_since_holds_its_moment_as_its_cell():
-    assert aggregate._MOMENTS["time_since", ""](START_MS) == START_MS
 
 
 def test_first_and_last_touch_tell_channel_and_campaign():
@@ -336,6 +331,7 @@ WRONG = [
     ("spent >= 1", 0, "spent is money", "write spent.EUR"),
     ("spent.eur >= 1", 0, "eur is not a currency", "write EUR"),
     ("spent.points >= 1", 0, "points is not a currency", "such as EUR"),
+    ("last_buy.x > 1 d", 0, "last_buy is a span of time and has no x", "write last_buy"),
     ("spent.EUR.x >= 1", 0, "spent is a number and has no x", "write spent"),
     ("spent.EUR >= 1.234", 13, "1.234 EUR is no amount", "round it"),
     ("spent.EUR >= '5'", 13, "a number and cannot be compared with a text", "without quotes"),
@@ -364,12 +360,6 @@ def test_what_means_nothing_under_the_rules_is_refused_at_its_place(when, positi
         segments(asked=when)
     error = caught.value.error
     assert (error.position, message in error.message, instead in error.instead) == (position, True, True), error
-
-
-def test_a_kind_that_conditions_do_not_know_to_move_in_steps_is_refused(monkeypatch):
-    monkeypatch.setattr(aggregate, "_VALUES", frozenset({"last"}))
-    with pytest.raises(SegmentError, match="sizes is of kind unique, which no condition can read; name an aggregate"):
-        segments(asked="sizes is known")
 
 
 def test_every_type_of_identifier_is_taken_where_none_is_declared():

@@ -1,0 +1,106 @@
+"""Operands over the window of an aggregate: values that move in steps, totals, and how long ago something was."""
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Any
+
+from pipeline.condition.due import FOREVER, due_growing, due_in_steps
+from pipeline.condition.operand import Check, Kind, converted_span
+from pipeline.condition.syntax import Value
+from pipeline.profile.buckets import Cell
+from pipeline.segment.drift import Growth
+from pipeline.segment.facts import Facts
+from pipeline.segment.windowed import MOMENT, Windowed
+
+
+class Stepped:
+    """A value that is a function of what the window holds, and of nothing else."""
+
+    def __init__(
+        self, kind: Kind, windowed: Windowed, value: Callable[[Cell | None], Any], convert: Callable[[Value], Any]
+    ) -> None:
+        """``value``: of what a window holds, None if that is nothing."""
+        self.kind, self.keys, self.convert = kind, windowed.keys, convert
+        self._windowed, self._value = windowed, value
+
+    def read(self, facts: Facts) -> Any:
+        """As ``value`` says."""
+        return facts.once(self, self._read)
+
+    def until(self, facts: Facts, check: Check) -> int:
+        """Exact."""
+        steps = ((at_ms, self._value(cell)) for at_ms, cell in self._windowed.leaving(facts))
+        return due_in_steps(check.holds, self.read(facts), steps)
+
+    def _read(self, facts: Facts) -> Any:
+        return self._value(self._windowed.cell(facts))
+
+
+class Total:
+    """Counts and sums, which are most of what is asked: the window is one sum, and what leaves is subtracted."""
+
+    kind: Kind = "number"
+
+    def __init__(
+        self, windowed: Windowed, divisor: int, convert: Callable[[Value], Any], growth: Growth = "any"
+    ) -> None:
+        """``growth``: how what is booked can move it."""
+        self.keys, self.convert = windowed.keys, convert
+        self.grows: dict[str, Growth] = dict.fromkeys(windowed.keys, growth)
+        self._windowed, self._divisor = windowed, divisor
+
+    def read(self, facts: Facts) -> Any:
+        """0 where there is none."""
+        return self._value(sum(facts.once(self, self._windowed.cells)))
+
+    def until(self, facts: Facts, check: Check) -> int:
+        """Exact."""
+        cells = facts.once(self, self._windowed.cells)
+        if self._windowed.tier is None or not cells:
+            return FOREVER
+        total = sum(cells)
+        if min(cells) >= 0:
+            for mark in check.marks:
+                if mark * self._divisor <= total:
+                    break
+            else:
+                return FOREVER  # it only falls, away from every mark
+        steps = self._falling(self._windowed.held(facts), total)
+        return due_in_steps(check.holds, self._value(total), steps)
+
+    def _falling(self, held: list[tuple[int, int]], total: int) -> Iterator[tuple[int, Any]]:
+        for at_ms, leaving in groupby(held, MOMENT):
+            total -= sum([cell for _, cell in leaving])
+            yield at_ms, self._value(total)
+
+    def _value(self, total: int) -> Any:
+        return self._windowed.of.read(total, self._divisor)
+
+
+class Ago:
+    """How long ago the moment was that the window holds. Compared with durations."""
+
+    kind: Kind = "number"
+
+    def __init__(self, windowed: Windowed, moment: Callable[[Cell], int | None]) -> None:
+        """``moment``: in ms, of what a window holds; None: of nothing that counts."""
+        self.keys = windowed.keys
+        self._windowed, self._moment = windowed, moment
+
+    def read(self, facts: Facts) -> int | None:
+        """None if it has not been, or not within the window."""
+        cell = facts.once(self, self._windowed.cell)
+        at_ms = None if cell is None else self._moment(cell)
+        return None if at_ms is None else facts.as_of_ms - at_ms
+
+    def convert(self, value: Value) -> int:
+        """Milliseconds of a duration."""
+        return converted_span(value)
+
+    def until(self, facts: Facts, check: Check) -> int:
+        """Exact for a lifetime; at the latest when the next bucket leaves the window."""
+        value = self.read(facts)
+        if value is None:
+            return FOREVER
+        next_ms = next((at_ms for at_ms, _ in self._windowed.leaving(facts)), FOREVER)
+        return min(next_ms, due_growing(check.holds, check.marks, value, facts.as_of_ms))

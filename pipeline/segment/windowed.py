@@ -1,0 +1,122 @@
+"""The cells of one aggregate in one window, and when each leaves it.
+
+A bucket leaves a window at ``bucket * width + length`` exactly, so the value of a window moves in known steps.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import reduce
+from operator import itemgetter
+from typing import Final
+
+from pipeline.condition.duration import format_duration, parse_duration
+from pipeline.condition.errors import MeaningError
+from pipeline.profile.buckets import Cell, Cells, Series, Tier
+from pipeline.profile.kinds import KINDS, kind_of
+from pipeline.profile.rules import AggregateRule
+from pipeline.profile.windows import LIFETIME, Window, first_bucket, window
+from pipeline.segment.facts import Facts
+
+MOMENT: Final = itemgetter(0)
+
+
+class Windowed:
+    """Reads the cells of one rule, group and window."""
+
+    def __init__(self, rule: AggregateRule, group: str, span: Window) -> None:
+        self.of = kind_of(rule.key.partition(":")[0])
+        self.keys = frozenset({rule.key})
+        self._key, self._group, self._length_ms = rule.key, group, span.length_ms
+        self.tier: Tier | None = span.tier
+
+    def cell(self, facts: Facts) -> Cell | None:
+        """What the window holds, None if nothing."""
+        found = self.cells(facts)
+        return reduce(self.of.add, found) if found else None
+
+    def leaving(self, facts: Facts) -> Iterator[tuple[int, Cell | None]]:
+        """(moment, what the window holds from then on), each time that something leaves it."""
+        rest: list[tuple[int, Cell | None]] = []
+        left: Cell | None = None
+        for at_ms, cell in reversed(self.held(facts)):
+            if not rest or rest[-1][0] != at_ms:
+                rest.append((at_ms, left))
+            left = cell if left is None else self.of.add(left, cell)
+        yield from reversed(rest)
+
+    def held(self, facts: Facts) -> list[tuple[int, Cell]]:
+        """(moment of leaving, cell) of each bucket in the window, the first to leave first; a lifetime holds none."""
+        tier = self.tier
+        if tier is None:
+            return []
+        width_ms, length_ms = tier.width_ms, self._length_ms
+        oldest = first_bucket(width_ms, length_ms, facts.as_of_ms)
+        found: list[tuple[int, Cell]] = []
+        for part in self._parts(facts):
+            series: Series | None = getattr(part, tier.field)
+            if series is not None:
+                start = bisect_left(series.at, oldest)
+                buckets = zip(series.at[start:], series.cells[start:], strict=True)
+                found += [(bucket * width_ms + length_ms, cell) for bucket, cell in buckets]
+        return sorted(found, key=MOMENT)
+
+    def cells(self, facts: Facts) -> list[Cell]:
+        """The cells in the window, in no order."""
+        parts, tier = self._parts(facts), self.tier
+        if tier is None:
+            return [part.total for part in parts]
+        found: list[Cell] = []
+        if parts:
+            oldest = first_bucket(tier.width_ms, self._length_ms, facts.as_of_ms)
+            for part in parts:
+                series: Series | None = getattr(part, tier.field)
+                if series is not None:
+                    found += series.since(oldest)
+        return found
+
+    def _parts(self, facts: Facts) -> list[Cells]:
+        key, group = self._key, self._group
+        found: list[Cells] = []
+        for ledger in facts.ledgers:
+            groups = ledger.aggregates.get(key)
+            if groups is not None and group in groups:
+                found.append(groups[group])
+        return found
+
+
+def window_of(rule: AggregateRule, over: str | None) -> Window:
+    """The window, if the rule keeps buckets that answer it exactly; None: the lifetime.
+
+    Raises:
+        MeaningError: it does not.
+    """
+    of = KINDS[rule.kind]
+    kept = [each for each in map(window, rule.windows) if each.tier is not None]
+    spans = ", ".join(format_duration(each.length_ms) for each in kept)
+    if over is None:
+        if LIFETIME not in rule.windows:
+            message = f"{rule.name} is not kept for a lifetime"
+            instead = f"write {rule.name} over one of {spans}"
+            raise MeaningError(message, f"{instead}, or add lifetime to its windows" if of.for_ever else instead)
+        return window(LIFETIME)
+    if of.lifetime_only:
+        message = f"{rule.name} is of kind {rule.kind}, which is kept for a lifetime only"
+        raise MeaningError(message, f"leave out over {over}")
+    found = _span(over)
+    if found.tier is not None and found.tier not in {each.tier for each in kept}:
+        message = f"{rule.name} is not kept in buckets that {over} could be read from"
+        has = f"it is kept over {spans}" if spans else "it is kept for a lifetime only"
+        raise MeaningError(message, f"add {over} to its windows in aggregates.yaml; {has}")
+    return found
+
+
+def _span(over: str) -> Window:
+    length_ms = parse_duration(over)
+    if length_ms % 1000:
+        message = f"{over} is finer than windows are"
+        raise MeaningError(message, "write whole minutes")
+    try:
+        return window(f"{length_ms // 1000}s")
+    except ValueError as error:
+        message = f"no window is {over} long"
+        raise MeaningError(message, "write a duration from 1 min to 90 d, or leave over out for a lifetime") from error
