@@ -60,7 +60,7 @@ def shared() -> Iterator[None]:
     normaliser = functools.cache(lambda country: EventNormaliser(IntakeRules(), IDENTIFIERS, normalisers(country)))
     before = gc.get_threshold()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(profile, "compile_rules", lambda *_: COMPILED)
+        patch.setattr(profile, "compiled", lambda _rules: COMPILED)
         patch.setattr(intake, "EventNormaliser", lambda rules, *_: normaliser(rules.default_country))
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         gc.set_threshold(50_000, 20, 100)

@@ -13,6 +13,7 @@ import confluent_kafka
 import msgspec
 
 from pipeline.obs.metrics import Metrics
+from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.stream.codecs import Codecs
 from pipeline.stream.partitioner import partition_of
 from pipeline.stream.registry import FileIds
@@ -22,12 +23,14 @@ from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.refusals import refusal
 from pipeline.testing.transactions import MemoryPartition, Transaction
-from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES
+from pipeline.topics import ASSIGNMENTS, EVENTS, LEADS, LINKS, TOUCHES
 from tests.simulation.histories import IDENTITIES, Message, history, rules_of
-from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Disk, Process
+from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Deed, Disk, Process
 
-LATER_MS = 4_102_444_800_000
-"""The year 2100: no event is from the future."""
+STEPS_MS = (MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 5 * HOUR_MS)
+"""Time passes by one of these at once."""
+LONG_MS = 30 * DAY_MS
+"""In so much time everything that can fall due does."""
 RULES = tuple(rules_of(identity) for identity in IDENTITIES)
 METRICS, CODECS = Metrics(), Codecs(FileIds(), PREFIX)
 ENCODE = msgspec.msgpack.Encoder().encode
@@ -72,6 +75,10 @@ class World:
         chance = self.chance
         self.rules = chance.choice(RULES)
         self.history = history(chance)
+        self.settings = chance.choice(SETTINGS)
+        self.now_ms = self.history.end_ms
+        self.deeds: list[Deed] = []
+        """What PROFILE stages did in transactions that were committed."""
         self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
         self.names = [f"w{number}" for number in range(chance.choice((2, 2, 3)))]
         self.disks = {name: Disk() for name in self.names}
@@ -80,7 +87,7 @@ class World:
         self._busy: list[Process] = []
         """Those in the middle of a step, the one that acts now last."""
         self._waiting_events = list(reversed(self.history.sent))
-        self._inputs = (EVENTS_TOPIC, LINKS_TOPIC, ASSIGNMENTS.of(PREFIX), TOUCHES.of(PREFIX), TOUCHES.of(PREFIX))
+        self._inputs = (EVENTS_TOPIC, LINKS_TOPIC, *(each.of(PREFIX) for each in (ASSIGNMENTS, TOUCHES, TOUCHES, LEADS)))
         self.lagging: MemoryPartition | None = None
         """Its records wait, so that others overtake them."""
         self._members = 0
@@ -94,12 +101,15 @@ class World:
         """What the stages of a process share; compiled rules, codecs and metrics are shared by all worlds."""
         partitions = self.kafka.partitions
         return Context(
-            settings=SETTINGS, rules=self.rules, codecs=CODECS, clock=lambda: LATER_MS, emit=unit.emit,
+            settings=self.settings, rules=self.rules, codecs=CODECS, clock=lambda: self.now_ms, emit=unit.emit,
             partition_of=lambda key: partition_of(key, partitions), breaker=NO_BREAKER, metrics=METRICS,
         )  # fmt: skip
 
     def at(self, process: Process, step: str) -> None:
         """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
+        if step == "committed":
+            self.deeds += process.deeds
+            process.deeds.clear()
         if not self._stormy:
             return
         if self._refusal_due and step in REFUSED:
@@ -162,6 +172,8 @@ class World:
         self._stormy, self.lagging = False, None
         self._deliver(len(self._waiting_events))
         self._settle()
+        self.now_ms += LONG_MS
+        self._settle(self.now_ms)
         return self
 
     def act(self) -> None:
@@ -173,6 +185,8 @@ class World:
         elif event < 0.12:
             topic = self.kafka.topic(chance.choice(self._inputs))
             self.lagging = chance.choice(topic)
+        elif event < 0.2:
+            self.now_ms += chance.choice(STEPS_MS)
         (action,) = chance.choices(self._actions, weather[: len(self._actions)])
         action()
 
@@ -257,13 +271,13 @@ class World:
     def _unsettled(self) -> list[Transaction]:
         return list(self.kafka.unsettled.values())
 
-    def _settle(self) -> None:
-        """Nobody dies any more; go on until nobody has anything to do."""
+    def _settle(self, until_ms: int | None = None) -> None:
+        """Nobody dies any more; go on until nobody has anything to do, of what falls due until then."""
         for _ in range(MOST_ROUNDS):
             while len(self.processes) < len(self.names):
                 self._start()
             self._gather()
-            if not self._round():
+            if not self._round(until_ms):
                 return
         message = "the world does not come to rest"
         raise AssertionError(message)
@@ -280,7 +294,7 @@ class World:
         if group.rebalancing and group.joining.keys() >= set(alive):
             group.complete(alive, self.kafka.partitions)
 
-    def _round(self) -> bool:
+    def _round(self, until_ms: int | None) -> bool:
         """Every process does all it can; whether there was anything."""
         busy = False
         for process in list(self.processes.values()):
@@ -288,6 +302,7 @@ class World:
                 busy |= process.hear() | process.restore()
                 while process.take():
                     busy = True
+                busy |= process.tick(until_ms)
                 busy |= process.commit()
         for transaction in self._unsettled():
             if not transaction.decided and transaction.unmarked:

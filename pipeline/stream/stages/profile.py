@@ -57,7 +57,7 @@ class ProfileStage:
         settings = self._context.settings
         if now_ms is None:
             replay = settings.clock == "stream"
-            now_ms = self.newest_ms - settings.stream_lateness_ms if replay else self._context.clock()
+            now_ms = max(0, self.newest_ms - settings.stream_lateness_ms) if replay else self._context.clock()
         timers = self._timers.take(now_ms, MOST_TIMERS)
         if timers:
             self._perform(self._logic.on_time(timers, now_ms))
