@@ -75,7 +75,7 @@ AGGREGATES = AggregateRules(
 SCORES = ScoreRules(
     scores=(
         ScoreRule(name="view", points=4, filter=Filter(events=("View",)), half_life_ms=4 * HOUR_MS),
-        ScoreRule(name="buy", points=10, filter=Filter(events=("Buy",)), half_life_ms=0),
+        ScoreRule(name="buy", points=10, filter=Filter(events=("Buy",)), half_life_ms=4 * HOUR_MS),
     )
 )
 SEGMENTS = SegmentRules(segments=(SegmentRule(name="busy", when="events over 1 h >= 2"),))

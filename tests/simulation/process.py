@@ -57,6 +57,8 @@ class Surroundings(Protocol):
     chance: random.Random
     kafka: MemoryKafka
     lagging: MemoryPartition | None
+    most_records: int
+    """In a batch."""
 
     def context(self, unit: UnitOfWork) -> Context:
         """What the stages of a process share."""
@@ -236,7 +238,7 @@ class Process:
             position = self._position(place)
             if position is None or position == partition.end or partition is self._world.lagging:
                 continue
-            batch, behind = partition.committed(position, chance.randint(1, 8))
+            batch, behind = partition.committed(position, chance.randint(1, self._world.most_records))
             self._positions[place] = behind
             if batch:
                 if isinstance(task.logic, ProfileStage):

@@ -33,7 +33,7 @@ class Said(NamedTuple):
 
 
 def straight_run(rules: Rulebook, deeds: Iterable[Deed], end_ms: int) -> Said:
-    """What is said by ``end_ms``; a timer that was lost is not missed here, for the commit lives through what is due."""
+    """What is said by ``end_ms``: the commit lives through all that is due, so a timer that was lost shows."""
     said = Said(Counter(), Counter(), Counter())
     of_partition: dict[int, list[Deed]] = {}
     for deed in deeds:

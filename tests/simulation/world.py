@@ -7,6 +7,7 @@ others may act: so a worker can be presumed dead, replaced, and wake up.
 import contextlib
 import random
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import NamedTuple
 
 import confluent_kafka
@@ -29,12 +30,13 @@ from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Deed, Dis
 
 STEPS_MS = (MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 5 * HOUR_MS)
 """Time passes by one of these at once."""
-LONG_MS = 30 * DAY_MS
+LONG_MS = 3 * DAY_MS
 """In so much time everything that can fall due does."""
 RULES = tuple(rules_of(identity) for identity in IDENTITIES)
 METRICS, CODECS = Metrics(), Codecs(FileIds(), PREFIX)
 ENCODE = msgspec.msgpack.Encoder().encode
 EVENTS_TOPIC, LINKS_TOPIC = EVENTS["web"].of(PREFIX), LINKS.of(PREFIX)
+INPUTS = (EVENTS_TOPIC, LINKS_TOPIC, *(topic.of(PREFIX) for topic in (ASSIGNMENTS, TOUCHES, TOUCHES, LEADS)))
 MOST_ROUNDS = 1000
 
 ASK_AGAIN = confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS
@@ -87,12 +89,13 @@ class World:
         self._busy: list[Process] = []
         """Those in the middle of a step, the one that acts now last."""
         self._waiting_events = list(reversed(self.history.sent))
-        self._inputs = (EVENTS_TOPIC, LINKS_TOPIC, *(each.of(PREFIX) for each in (ASSIGNMENTS, TOUCHES, TOUCHES, LEADS)))
+        self.most_records = 8
         self.lagging: MemoryPartition | None = None
         """Its records wait, so that others overtake them."""
         self._members = 0
         self._stormy, self._refusal_due = True, False
         self._fuse = chance.randint(1, weather.calm_steps)
+        self._weights = list(accumulate(weather[:7]))
         self._actions = (self._work, self._start, self._die, self._rebalance, self._complete, self._mark, self._expire)
 
     # What a process asks
@@ -169,7 +172,7 @@ class World:
             self._begin(name)
         while self._waiting_events or self.chance.random() < 0.97:
             self.act()
-        self._stormy, self.lagging = False, None
+        self._stormy, self.lagging, self.most_records = False, None, 100
         self._deliver(len(self._waiting_events))
         self._settle()
         self.now_ms += LONG_MS
@@ -178,17 +181,16 @@ class World:
 
     def act(self) -> None:
         """One thing that happens somewhere."""
-        weather, chance = self.weather, self.chance
+        chance = self.chance
         event = chance.random()
         if event < 0.08:
             self._deliver(chance.randint(1, 3))
         elif event < 0.12:
-            topic = self.kafka.topic(chance.choice(self._inputs))
+            topic = self.kafka.topic(chance.choice(INPUTS))
             self.lagging = chance.choice(topic)
         elif event < 0.2:
             self.now_ms += chance.choice(STEPS_MS)
-        (action,) = chance.choices(self._actions, weather[: len(self._actions)])
-        action()
+        chance.choices(self._actions, cum_weights=self._weights)[0]()
 
     def _deliver(self, count: int) -> None:
         """Producers send."""
@@ -304,11 +306,16 @@ class World:
                     busy = True
                 busy |= process.tick(until_ms)
                 busy |= process.commit()
+            busy |= self._mark_decided()
         for transaction in self._unsettled():
             if not transaction.decided and transaction.unmarked:
                 self.kafka.expire(transaction)
-            if transaction.unmarked:
-                transaction.mark_everywhere()
-                busy = True
-        group = self.kafka.groups[GROUP]
-        return busy or group.rebalancing
+        busy |= self._mark_decided()
+        return busy or self.kafka.groups[GROUP].rebalancing
+
+    def _mark_decided(self) -> bool:
+        """All markers arrive; whether any was missing."""
+        found = [transaction for transaction in self._unsettled() if transaction.decided and transaction.unmarked]
+        for transaction in found:
+            transaction.mark_everywhere()
+        return bool(found)
