@@ -34,6 +34,8 @@ class Message(NamedTuple):
 
     key: str
     value: bytes
+    at_ms: int = 0
+    """When it happened; the world's time is not before that."""
 
 
 class History(NamedTuple):
@@ -45,8 +47,6 @@ class History(NamedTuple):
     links: list[Link]
     poison: list[bytes]
     """What was sent and is no event."""
-    end_ms: int
-    """Behind every event."""
 
 
 def _kind(name: str, rank: int, **more: Any) -> IdentityType:
@@ -126,7 +126,6 @@ def history(chance: random.Random) -> History:
         [_touch(event) for event in events],
         [link for event in events for link in links_of(event)],
         poison,
-        START_MS + MOST_EVENTS * step_ms,
     )
 
 
@@ -159,7 +158,7 @@ def _message(chance: random.Random, event: Event) -> Message:
         event.message_id, event.identifiers, event.timestamp_ms, type=event.type, event=event.name,
         properties=msgspec.json.encode(event.properties).decode(), traits=msgspec.json.encode(event.traits).decode(),
     )  # fmt: skip
-    return Message(key_of(TENANT, ident), write(record))
+    return Message(key_of(TENANT, ident), write(record), event.timestamp_ms)
 
 
 def _touch(event: Event) -> Touch:

@@ -328,12 +328,15 @@ class Process:
     def _stand(self) -> bool:
         """Ask where the group is, until it knows: a transaction with offsets may be undecided or unmarked."""
         while self._unasked:
-            found = self._group.position(self._unasked[-1])
+            found = self._settled(self._unasked[-1])
             if found is None:
                 return False
             self._standing[self._unasked.pop()] = found
         self.unit.stand_at(self._standing)
         return True
+
+    def _settled(self, place: tuple[str, int]) -> int | None:
+        return self._group.position(place)
 
     def _reader(self, _config: object) -> MemoryConsumer:
         return MemoryConsumer(self._world.kafka, self._restoring, most_records=self._chance.choice((2, 5, 1000)))

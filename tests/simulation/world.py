@@ -25,10 +25,10 @@ from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.refusals import refusal
 from pipeline.testing.transactions import MemoryPartition, Transaction
 from pipeline.topics import ASSIGNMENTS, EVENTS, LEADS, LINKS, TOUCHES
-from tests.simulation.histories import IDENTITIES, Message, history, rules_of
+from tests.simulation.histories import IDENTITIES, START_MS, Message, history, rules_of
 from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Deed, Disk, Process
 
-STEPS_MS = (MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 5 * HOUR_MS)
+STEPS_MS = (MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS)
 """Time passes by one of these at once."""
 LONG_MS = 3 * DAY_MS
 """In so much time everything that can fall due does."""
@@ -78,7 +78,7 @@ class World:
         self.rules = chance.choice(RULES)
         self.history = history(chance)
         self.settings = chance.choice(SETTINGS)
-        self.now_ms = self.history.end_ms
+        self.now_ms = START_MS
         self.deeds: list[Deed] = []
         """What PROFILE stages did in transactions that were committed."""
         self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
@@ -188,7 +188,7 @@ class World:
         elif event < 0.12:
             topic = self.kafka.topic(chance.choice(INPUTS))
             self.lagging = chance.choice(topic)
-        elif event < 0.2:
+        elif event < 0.17:
             self.now_ms += chance.choice(STEPS_MS)
         chance.choices(self._actions, cum_weights=self._weights)[0]()
 
@@ -197,6 +197,7 @@ class World:
         for _ in range(min(count, len(self._waiting_events))):
             message = self._waiting_events.pop()
             if isinstance(message, Message):
+                self.now_ms = max(self.now_ms, message.at_ms)
                 self.kafka.send(EVENTS_TOPIC, message.key, message.value)
             else:
                 self.kafka.send(LINKS_TOPIC, message.tenant, ENCODE(message))
