@@ -37,7 +37,7 @@ METRICS, CODECS = Metrics(), Codecs(FileIds(), PREFIX)
 ENCODE = msgspec.msgpack.Encoder().encode
 EVENTS_TOPIC, LINKS_TOPIC = EVENTS["web"].of(PREFIX), LINKS.of(PREFIX)
 INPUTS = (EVENTS_TOPIC, LINKS_TOPIC, *(topic.of(PREFIX) for topic in (ASSIGNMENTS, TOUCHES, TOUCHES, LEADS)))
-MOST_ROUNDS = 1000
+MOST_ROUNDS, RESTLESS_ROUNDS = 1000, 5
 
 ASK_AGAIN = confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS
 ABORT = confluent_kafka.KafkaError.INVALID_TXN_STATE
@@ -276,11 +276,11 @@ class World:
 
     def _settle(self, until_ms: int | None = None) -> None:
         """Nobody dies any more; go on until nobody has anything to do, of what falls due until then."""
-        for _ in range(MOST_ROUNDS):
+        for number in range(MOST_ROUNDS):
             while len(self.processes) < len(self.names):
                 self._start()
             self._gather()
-            if not self._round(until_ms):
+            if not self._round(until_ms, time_passes=until_ms is None and number < RESTLESS_ROUNDS):
                 return
         message = "the world does not come to rest"
         raise AssertionError(message)
@@ -297,7 +297,7 @@ class World:
         if group.rebalancing and group.joining.keys() >= set(alive):
             group.complete(alive, self.kafka.partitions)
 
-    def _round(self, until_ms: int | None) -> bool:
+    def _round(self, until_ms: int | None, *, time_passes: bool) -> bool:
         """Every process does all it can; whether there was anything."""
         busy = False
         for process in list(self.processes.values()):
@@ -306,6 +306,8 @@ class World:
                 while process.take():
                     busy = True
                 busy |= process.tick(until_ms)
+                if time_passes:  # so that something may fall due between deciding and publishing
+                    self.now_ms += self.chance.choice((MINUTE_MS, 5 * HOUR_MS))
                 busy |= process.commit()
             busy |= self._mark_decided()
         for transaction in self._unsettled():
