@@ -13,6 +13,7 @@ of all fields, and compiled. The source for a record of a name and two visits re
 The bytes of numbers are remembered, and so are the keys of maps, which are names from the rules files.
 """
 
+import contextlib
 from collections.abc import Callable
 from operator import itemgetter
 from struct import Struct
@@ -40,11 +41,15 @@ def write_for(schema: Any) -> Write:
     named: dict[str, Any] = {}
     whole = _Source(named).compiled(schema)
     parts: dict[str, Write] = {}
+    defaults = {field["name"]: field["default"] for field in schema["fields"] if "default" in field}
 
     def write(record: dict[str, Any]) -> bytes:
         try:
             return whole(record)
-        except _FAULTS:  # a field is left out or wrong, which is rare: field by field, to take its default or name it
+        except _FAULTS:  # a field is left out, as whoever knows nothing of it does
+            with contextlib.suppress(*_FAULTS):
+                return whole({**defaults, **record})
+            # wrong, or left out deeper, which is rare: field by field, to take its default or name it
             if not parts:
                 for field in schema["fields"]:
                     parts[field["name"]] = _Source(named).compiled({"type": "record", "name": "", "fields": [field]})

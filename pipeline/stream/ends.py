@@ -29,12 +29,16 @@ class Ends:
         }
 
     async def committed(self, group: str, tps: Collection[TP]) -> dict[TP, int]:
-        """The group's offset in each, 0 where it has not begun; empty if no broker tells in time."""
+        """The group's offset in each, 0 where it has not begun.
+
+        Left out are those that no broker tells in time, and those that a transaction may still move: what came before
+        it is not where the group is, and who commits that again sends the group back.
+        """
         places = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps]
         asked = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
-        told = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_SECONDS)[group]
+        told = self._admin.list_consumer_group_offsets(asked, require_stable=True, request_timeout=TIMEOUT_SECONDS)
         try:
-            found = (await asyncio.wrap_future(told)).topic_partitions
+            found = (await asyncio.wrap_future(told[group])).topic_partitions
         except confluent_kafka.KafkaException:
             return {}
-        return {TP(at.topic, at.partition): max(0, at.offset) for at in found}
+        return {TP(at.topic, at.partition): max(0, at.offset) for at in found if at.error is None}

@@ -16,10 +16,12 @@ from pipeline.stream.ends import Ends
 from pipeline.stream.restore import Interrupted, roll_forward
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.transport import Batch, BatchConsumer, Owner
-from pipeline.stream.unit_of_work import Aborted, UnitOfWork
+from pipeline.stream.unit_of_work import PATIENCE_SECONDS, Aborted, UnitOfWork
 from pipeline.stream.vitals import INTERVAL_SECONDS, Vitals
 from pipeline.topics import CHANGELOGS
 
+STAND_SECONDS = 0.05
+"""Between two questions where the group is."""
 RESTORE_THREADS = 6
 """Partitions restored at once: most of the time goes by waiting for the broker."""
 
@@ -204,7 +206,7 @@ class Worker(Owner):
         try:
             wanted = self._wanted(tps)
             self._held = [(spec.name, partition) for spec, partition in wanted]
-            positions = await self._ends.committed(self.settings.application_id, tps)
+            positions = await self._stand(tps, epoch)
             self.unit.stand_at(positions)
             self._vitals.assigned(positions)
             await self._open_all(wanted, epoch)
@@ -216,6 +218,22 @@ class Worker(Owner):
         self.consumer.resume(tps)
         self._restored = True
         log.info("partitions_ready", partitions=len(partitions), seconds=round(time.monotonic() - started, 3))
+
+    async def _stand(self, tps: set[TP], epoch: int) -> dict[TP, int]:
+        """Where the group is, once the former owner's last transaction is settled.
+
+        Should that take longer than a transaction may, we go on without: a partition's timers then wait until
+        something is consumed.
+        """
+        found: dict[TP, int] = {}
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            found |= await self._ends.committed(self.settings.application_id, tps - found.keys())
+            if found.keys() >= tps or time.monotonic() > until:
+                return found
+            if self.consumer.epoch != epoch:
+                raise Interrupted
+            await asyncio.sleep(STAND_SECONDS)
 
     async def _open_all(self, wanted: list[tuple[StageSpec, int]], epoch: int) -> None:
         """Wait for the end of each, also after a failure, so that no store is opened after all are let go."""

@@ -7,19 +7,24 @@ import msgspec
 
 from pipeline.event.identifier import key_of
 from pipeline.event.model import Event
-from pipeline.event.rules import DAY_MS, IdentifierType, IntakeRules
+from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.evidence import links_of
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.rules import IdentityRules, IdentityType
+from pipeline.profile.duration import HOUR_MS, MINUTE_MS
 from pipeline.profile.filter import Filter
+from pipeline.profile.journey.rules import NO_JOURNEYS
 from pipeline.profile.messages import Touch
 from pipeline.profile.rules import AggregateRule, AggregateRules
+from pipeline.route.rules import Rep, RoutingRules, Team
 from pipeline.rules.model import Rules
 from pipeline.score.rules import ScoreRule, ScoreRules
-from pipeline.trigger.rules import TriggerRule, TriggerRules
+from pipeline.segment.rules import SegmentRule, SegmentRules
+from pipeline.trigger.rules import SegmentTrigger, TriggerRule, TriggerRules
 from tests.support.events import web_event, write
 
-TENANT, START_MS, MINUTE_MS = "default", 1_772_366_400_000, 60_000
+TENANT, START_MS = "default", 1_772_366_400_000
+MOST_EVENTS = 30
 KINDS = ("user_id", "email", "device_id", "anonymous_id")
 """Strongest first."""
 
@@ -29,6 +34,8 @@ class Message(NamedTuple):
 
     key: str
     value: bytes
+    at_ms: int = 0
+    """When it happened; the world's time is not before that."""
 
 
 class History(NamedTuple):
@@ -67,11 +74,21 @@ AGGREGATES = AggregateRules(
 )
 SCORES = ScoreRules(
     scores=(
-        ScoreRule(name="view", points=4, filter=Filter(events=("View",)), half_life_ms=DAY_MS),
-        ScoreRule(name="buy", points=10, filter=Filter(events=("Buy",)), half_life_ms=0),
+        ScoreRule(name="view", points=4, filter=Filter(events=("View",)), half_life_ms=4 * HOUR_MS),
+        ScoreRule(name="buy", points=10, filter=Filter(events=("Buy",)), half_life_ms=4 * HOUR_MS),
     )
 )
-TRIGGERS = TriggerRules(triggers=(TriggerRule(name="hot", high=14, low=6),))
+SEGMENTS = SegmentRules(segments=(SegmentRule(name="busy", when="events over 1 h >= 2"),))
+TRIGGERS = TriggerRules(
+    triggers=(TriggerRule(name="hot", high=14, low=6),),
+    segment_triggers=(SegmentTrigger(name="quiet", segment="busy", change="exited"),),
+)
+"""Both re-arm, and one of them fires, by time alone."""
+ROUTING = RoutingRules(
+    reps=(Rep(name="ann", capacity="2 per 1 h"), Rep(name="bob")),
+    teams=(Team(name="all", reps=("ann", "bob")),),
+    catch_all="all",
+)
 
 
 IDENTIFIERS = tuple(IdentifierType(name=name, priority=10 * rank) for rank, name in enumerate(KINDS))
@@ -81,7 +98,8 @@ def rules_of(identity: IdentityRules) -> Rules:
     """Few rules, so that a world is cheap; what they count is other tests' business."""
     return Rules(
         intake=IntakeRules(), identifiers=IDENTIFIERS, identity=identity,
-        aggregates=AGGREGATES, scores=SCORES, triggers=TRIGGERS,
+        aggregates=AGGREGATES, journeys=NO_JOURNEYS, scores=SCORES, segments=SEGMENTS, triggers=TRIGGERS,
+        routing=ROUTING,
     )  # fmt: skip
 
 
@@ -89,7 +107,9 @@ def history(chance: random.Random) -> History:
     """10 to 30 events of 6 to 12 identifiers, late ones and repeated ones among them, and a few decisions."""
     counts = [chance.randint(*bounds) for bounds in ((1, 3), (1, 2), (2, 3), (2, 4))]
     people = [[f"{kind}:{number}" for number in range(count)] for kind, count in zip(KINDS, counts, strict=True)]
-    events = [_event(chance, number, people) for number in range(chance.choice((10, 12, 14, 16, 20, 30)))]
+    step_ms = chance.choice((MINUTE_MS, 20 * MINUTE_MS, HOUR_MS))
+    count = chance.choice((10, 12, 14, 16, 20, MOST_EVENTS))
+    events = [_event(chance, number, step_ms, people) for number in range(count)]
     messages = [_message(chance, event) for event in events]
     repeated = [message for message in messages if chance.random() < 0.2]
     poison = [b"not an event %d" % number for number in range(chance.randrange(3))]
@@ -98,7 +118,7 @@ def history(chance: random.Random) -> History:
         *((at + 6 * chance.random(), message) for at, message in enumerate(messages)),
         *((len(messages) * chance.random(), message) for message in repeated),
         *((len(messages) * chance.random(), Message(f"{TENANT}/email:0", value)) for value in poison),
-        *((len(messages) * chance.random(), decision) for decision in _decisions(chance, everyone)),
+        *((len(messages) * chance.random(), decision) for decision in _decisions(chance, step_ms, everyone)),
     ]
     sent.sort(key=lambda each: each[0])
     return History(
@@ -109,7 +129,7 @@ def history(chance: random.Random) -> History:
     )
 
 
-def _event(chance: random.Random, number: int, people: list[list[str]]) -> Event:
+def _event(chance: random.Random, number: int, step_ms: int, people: list[list[str]]) -> Event:
     """No two at one time: of two sightings at once, STITCH may be told of either first."""
     chosen = [chance.choice(kind) for kind in people if chance.random() < 0.45]
     bought = chance.random() < 0.25
@@ -121,7 +141,7 @@ def _event(chance: random.Random, number: int, people: list[list[str]]) -> Event
         channel="web",
         type="alias" if chance.random() < 0.03 else "track",
         name="Buy" if bought else chance.choice(("View", "View", "Open")),
-        timestamp_ms=START_MS + number * MINUTE_MS + chance.randrange(MINUTE_MS),
+        timestamp_ms=START_MS + number * step_ms + chance.randrange(step_ms),
         identifiers=chosen or [chance.choice(chance.choice(people))],
         properties=properties | {"label": f"l{number}"},
         context={},
@@ -138,7 +158,7 @@ def _message(chance: random.Random, event: Event) -> Message:
         event.message_id, event.identifiers, event.timestamp_ms, type=event.type, event=event.name,
         properties=msgspec.json.encode(event.properties).decode(), traits=msgspec.json.encode(event.traits).decode(),
     )  # fmt: skip
-    return Message(key_of(TENANT, ident), write(record))
+    return Message(key_of(TENANT, ident), write(record), event.timestamp_ms)
 
 
 def _touch(event: Event) -> Touch:
@@ -148,13 +168,13 @@ def _touch(event: Event) -> Touch:
     )  # fmt: skip
 
 
-def _decisions(chance: random.Random, everyone: list[str]) -> list[Command]:
+def _decisions(chance: random.Random, step_ms: int, everyone: list[str]) -> list[Command]:
     """About few identifiers, so that ledgers go there and back."""
     pair = chance.sample(everyone, 2)
     found = []
     for _ in range(chance.choice((0, 1, 2, 6))):
         kind = chance.choice(("link", "link", "unlink", "unlink", "suppress", "release"))
         a, b = pair if chance.random() < 0.7 else chance.sample(everyone, 2)
-        at_ms = START_MS + chance.randrange(30 * MINUTE_MS)
+        at_ms = START_MS + chance.randrange(MOST_EVENTS * step_ms)
         found.append(Command(TENANT, kind, a, b if kind in {"link", "unlink"} else "", "ada", "because", at_ms))
     return found

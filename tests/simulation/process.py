@@ -8,27 +8,43 @@ import contextlib
 import functools
 import random
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
+from pipeline.profile.duration import HOUR_MS, MINUTE_MS
+from pipeline.profile.logic import Timer
 from pipeline.settings import Settings
 from pipeline.state.store import Change
 from pipeline.stream.build import STAGES
 from pipeline.stream.restore import Interrupted, roll_forward
 from pipeline.stream.stages.base import Context
+from pipeline.stream.stages.profile import ProfileStage
 from pipeline.stream.unit_of_work import Aborted, UnitOfWork
 from pipeline.stream.worker import Task
 from pipeline.testing.consumer import MemoryConsumer
 from pipeline.testing.group import Membership
 from pipeline.testing.kafka import MemoryKafka
+from pipeline.testing.log import MemoryRecord
 from pipeline.testing.producer import MemoryProducer
 from pipeline.testing.store import MemoryStore
 from pipeline.testing.transactions import MemoryPartition
 from pipeline.topics import CHANGELOGS, EVENTS
 
-SETTINGS = Settings(clock="stream")
-GROUP, PREFIX = SETTINGS.application_id, SETTINGS.topic_prefix
+SETTINGS = tuple(
+    Settings(clock=clock, refresh_interval_ms=6 * HOUR_MS, stream_lateness_ms=MINUTE_MS) for clock in ("wall", "stream")
+)
+GROUP, PREFIX = SETTINGS[0].application_id, SETTINGS[0].topic_prefix
 SILENT = frozenset(topic.of(PREFIX) for channel, topic in EVENTS.items() if channel != "web")
 """Inputs that nobody writes to."""
+
+
+class Deed(NamedTuple):
+    """What a PROFILE stage was given to do at once, and what it was told the time is."""
+
+    partition: int
+    now_ms: int
+    records: list[MemoryRecord]
+    timers: list[Timer]
+    """Those that woke a profile."""
 
 
 class Crashed(BaseException):
@@ -41,6 +57,8 @@ class Surroundings(Protocol):
     chance: random.Random
     kafka: MemoryKafka
     lagging: MemoryPartition | None
+    most_records: int
+    """In a batch."""
 
     def context(self, unit: UnitOfWork) -> Context:
         """What the stages of a process share."""
@@ -53,6 +71,23 @@ class Surroundings(Protocol):
     def waiting(self, process: "Process", partition: MemoryPartition) -> None:
         """The process cannot restore further before a transaction is settled."""
         ...
+
+
+class NotedTimers:
+    """A stage's timers for the time of one tick, with what woke somebody."""
+
+    def __init__(self, stage: Any) -> None:
+        self._timers, self._profiles = stage._timers, stage._logic._profiles
+        self.until_ms, self.woke = 0, list[Timer]()
+
+    def take(self, until_ms: int, most: int) -> list[Timer]:
+        found = cast("list[Timer]", self._timers.take(until_ms, most))
+        self.until_ms, self.woke = until_ms, [each for each in found if self._wakes(*each)]
+        return found
+
+    def _wakes(self, due_ms: int, profile_id: str) -> bool:
+        row = self._profiles.get(profile_id)
+        return row is not None and row.timer_ms == due_ms
 
 
 class DiskStore(MemoryStore):
@@ -119,6 +154,10 @@ class Process:
         self._unrestored: list[tuple[str, int]] = []
         self._inputs: list[tuple[Task, MemoryPartition]] = []
         self._positions: dict[tuple[str, int], int] = {}
+        self._unasked: list[tuple[str, int]] = []
+        """Inputs of stages with timers, where it is not known yet how far the group is."""
+        self.deeds: list[Deed] = []
+        """PROFILE's, in the open transaction."""
         self.gives_up = False
         """Stop restoring for now, as if the partitions had been taken away and given back."""
         self.unit = UnitOfWork(
@@ -143,7 +182,10 @@ class Process:
             return True
         if self._unrestored:
             return self.restore()
-        return self.commit() if self._chance.random() < 0.35 else self.take()
+        event = self._chance.random()
+        if event < 0.35:
+            return self.commit()
+        return self.tick() if event < 0.5 else self.take()
 
     def hear(self) -> bool:
         """Hear of the group, as a poll does: partitions taken away, given, or lost without a word."""
@@ -163,7 +205,7 @@ class Process:
     def restore(self) -> bool:
         """Roll each partition's store forward; the partitions flow when all are done."""
         self.gives_up = False
-        if not self._unrestored:
+        if not self._unrestored or not self._stand():
             return False
         while self._unrestored:
             stage, partition = self._unrestored[-1]
@@ -196,9 +238,11 @@ class Process:
             position = self._position(place)
             if position is None or position == partition.end or partition is self._world.lagging:
                 continue
-            batch, behind = partition.committed(position, chance.randint(1, 8))
+            batch, behind = partition.committed(position, chance.randint(1, self._world.most_records))
             self._positions[place] = behind
             if batch:
+                if isinstance(task.logic, ProfileStage):
+                    self.deeds.append(Deed(task.partition, task.logic._now_ms(), batch, []))
                 task.logic.on_batch(partition.topic, batch)
                 self.unit.consumed(*place, batch[-1].offset() + 1, len(batch))
                 if chance.random() < 0.2:
@@ -206,6 +250,22 @@ class Process:
                 self.unit.poll()
                 return True
         return False
+
+    def tick(self, now_ms: int | None = None) -> bool:
+        """Let tasks live through what has fallen due, as the worker does, or up to a moment, as ``simulate`` does."""
+        busy = False
+        for task in self.tasks.values() if not self._unrestored else ():
+            if task.spec.has_timers:
+                stage: Any = task.logic
+                timers = stage._timers
+                noted = stage._timers = NotedTimers(stage)
+                woken = stage.tick(now_ms)
+                stage._timers = timers
+                if woken:
+                    self.deeds.append(Deed(task.partition, noted.until_ms, [], noted.woke))
+                    self.unit.held(*task.input(PREFIX))
+                    busy = True
+        return busy
 
     def commit(self) -> bool:
         """Commit the unit of work; where Kafka refuses, start over from what is durable."""
@@ -215,6 +275,7 @@ class Process:
             for task in self.tasks.values():
                 task.start_over()
             self._positions.clear()
+            self.deeds.clear()
             return True
 
     # Ownership
@@ -224,6 +285,9 @@ class Process:
         owned = self._group.members[self.member]
         self._unrestored = [(stage, partition) for partition in owned for stage in STAGES]
         self._chance.shuffle(self._unrestored)
+        self._standing: dict[tuple[str, int], int] = {}
+        timed = [spec for spec in STAGES.values() if spec.has_timers]
+        self._unasked = [(topic.of(PREFIX), at) for spec in timed for topic in spec.inputs for at in owned]
         if self._chance.random() < 0.5:  # else the positions are asked for when the first batch is
             for place in [(t.of(PREFIX), p) for s, p in self._unrestored for t in STAGES[s].inputs]:
                 self._position(place)
@@ -238,6 +302,7 @@ class Process:
 
     def _lost(self) -> None:
         self.unit.abort()
+        self.deeds.clear()
         self._let_go()
         self._rejoined += 1
         self.member = f"{self.member.partition('+')[0]}+{self._rejoined}"
@@ -259,6 +324,19 @@ class Process:
         return found
 
     # Restoring
+
+    def _stand(self) -> bool:
+        """Ask where the group is, until it knows: a transaction with offsets may be undecided or unmarked."""
+        while self._unasked:
+            found = self._settled(self._unasked[-1])
+            if found is None:
+                return False
+            self._standing[self._unasked.pop()] = found
+        self.unit.stand_at(self._standing)
+        return True
+
+    def _settled(self, place: tuple[str, int]) -> int | None:
+        return self._group.position(place)
 
     def _reader(self, _config: object) -> MemoryConsumer:
         return MemoryConsumer(self._world.kafka, self._restoring, most_records=self._chance.choice((2, 5, 1000)))

@@ -10,6 +10,7 @@ from pipeline.profile import logic
 from pipeline.profile.messages import Carry, Touch
 from pipeline.state.partition import expanded
 from pipeline.state.seen import SeenView
+from pipeline.state.timers import TimerView
 from pipeline.stream.stages.profile import ProfileStage
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Task
@@ -17,6 +18,7 @@ from pipeline.testing.group import MemoryGroup
 from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.producer import MemoryProducer
 from pipeline.topics import TOUCHES
+from pipeline.trigger.decide import ALL, Decisions
 from tests.simulation.oracle import check
 from tests.simulation.process import GROUP, DiskStore, Process
 from tests.simulation.weathers import CRASHES, HANDOVERS, shared
@@ -146,6 +148,57 @@ def message_ids_kept_after_an_abort(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Task, "start_over", start_over_with_them)
 
 
+def group_positions_asked_before_they_are_stable(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Process, "_settled", lambda self, place: self._group._offsets.get(place, 0))
+
+
+def ticks_outside_the_fence(patch: pytest.MonkeyPatch) -> None:
+    def hold(unit: UnitOfWork, topic: str, partition: int) -> None:
+        unit._begin()
+        unit._offsets.setdefault((topic, partition), unit._positions[topic, partition])
+
+    def send(unit: UnitOfWork, group: Any) -> None:
+        unit._offsets = {at: offset for at, offset in unit._offsets.items() if offset != unit._positions.get(at)}
+        if unit._offsets:
+            send_offsets(unit, group)
+
+    send_offsets = UnitOfWork._send_offsets
+    patch.setattr(UnitOfWork, "held", hold)
+    patch.setattr(UnitOfWork, "_send_offsets", send)
+
+
+def timers_taken_kept_after_an_abort(patch: pytest.MonkeyPatch) -> None:
+    start_over = Task.start_over
+
+    def start_over_without_them(task: Task) -> None:
+        taken = [dict(view._changed) for view in task.state.views if isinstance(view, TimerView)]
+        start_over(task)
+        for view in task.state.views:
+            if isinstance(view, TimerView):
+                view._changed.update((key, None) for key, value in taken.pop(0).items() if value is None)
+
+    patch.setattr(Task, "start_over", start_over_without_them)
+
+
+def timers_not_in_the_changelog(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TimerView, "changes", lambda _view: iter(()))
+
+
+def triggers_not_looked_at_when_a_ledger_goes(patch: pytest.MonkeyPatch) -> None:
+    def part(_decisions: Decisions, _profile: str, row: Any, _as_of_ms: int, _decided: Any) -> None:
+        row.unwatch()
+
+    patch.setattr(Decisions, "parted", part)
+
+
+def what_is_due_decided_as_of_now(patch: pytest.MonkeyPatch) -> None:
+    def look_now(decisions: Decisions, profile_id: str, row: Any, until_ms: int, decided: Any) -> None:
+        if row.leaves and row.due_ms <= until_ms:
+            decisions._look(profile_id, row, row.moment(until_ms), ALL, decided)
+
+    patch.setattr(Decisions, "pass_time", look_now)
+
+
 DEFECTS: list[tuple[Patch, Weather]] = [
     (rows_written_before_the_commit, CRASHES),
     (offsets_beside_the_transaction, CRASHES),
@@ -162,6 +215,12 @@ DEFECTS: list[tuple[Patch, Weather]] = [
     (touches_forwarded_without_a_seq, HANDOVERS),
     (message_ids_not_in_the_changelog, CRASHES),
     (message_ids_kept_after_an_abort, CRASHES),
+    (group_positions_asked_before_they_are_stable, HANDOVERS),
+    (ticks_outside_the_fence, HANDOVERS),
+    (timers_taken_kept_after_an_abort, CRASHES),
+    (timers_not_in_the_changelog, CRASHES),
+    (triggers_not_looked_at_when_a_ledger_goes, CRASHES),
+    (what_is_due_decided_as_of_now, CRASHES),
 ]
 
 

@@ -30,7 +30,7 @@ from tests.property.profile_histories import EVERY_KIND, JOURNEYS, LEAVES, SCORE
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "300"))
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
 TRIGGERS = TriggerRules(triggers=(TriggerRule(name="hot", high=60, low=20),))
-RULES = compile_rules(AggregateRules(aggregates=EVERY_KIND), SCORES, TRIGGERS, JOURNEYS)
+RULES = compile_rules(AggregateRules(aggregates=EVERY_KIND), SCORES, TRIGGERS, journeys=JOURNEYS)
 PARTITIONS, INTAKES = 3, 2
 WIRE = msgspec.msgpack.Decoder(Touch | Move | Carry)
 

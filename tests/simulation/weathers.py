@@ -12,11 +12,14 @@ import structlog
 from pipeline.event import intake
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.rules import IntakeRules
+from pipeline.identity import stitch
+from pipeline.identity.rulebook import Rulebook
 from pipeline.stream.normalisers import normalisers
+from pipeline.stream.stages import intake as intake_stage
 from pipeline.stream.stages import profile
 from tests.simulation.histories import IDENTIFIERS
 from tests.simulation.oracle import COMPILED, check
-from tests.simulation.world import Weather, World
+from tests.simulation.world import RULES, Weather, World
 
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "5000"))
 """Worlds of each kind."""
@@ -58,10 +61,13 @@ def shared() -> Iterator[None]:
     The rules hold no state of a world, and the worlds' warnings are all the same: an identifier was quarantined.
     """
     normaliser = functools.cache(lambda country: EventNormaliser(IntakeRules(), IDENTIFIERS, normalisers(country)))
+    books = {id(rules.identity): Rulebook(rules.identity) for rules in RULES}
     before = gc.get_threshold()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(profile, "compile_rules", lambda *_: COMPILED)
+        patch.setattr(profile, "compiled", lambda _rules: COMPILED)
         patch.setattr(intake, "EventNormaliser", lambda rules, *_: normaliser(rules.default_country))
+        for module in (stitch, intake_stage):
+            patch.setattr(module, "Rulebook", lambda rules: books[id(rules)])
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         gc.set_threshold(50_000, 20, 100)
         yield

@@ -7,12 +7,14 @@ others may act: so a worker can be presumed dead, replaced, and wake up.
 import contextlib
 import random
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import NamedTuple
 
 import confluent_kafka
 import msgspec
 
 from pipeline.obs.metrics import Metrics
+from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.stream.codecs import Codecs
 from pipeline.stream.partitioner import partition_of
 from pipeline.stream.registry import FileIds
@@ -22,17 +24,20 @@ from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.refusals import refusal
 from pipeline.testing.transactions import MemoryPartition, Transaction
-from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES
-from tests.simulation.histories import IDENTITIES, Message, history, rules_of
-from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Disk, Process
+from pipeline.topics import ASSIGNMENTS, EVENTS, LEADS, LINKS, TOUCHES
+from tests.simulation.histories import IDENTITIES, START_MS, Message, history, rules_of
+from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Deed, Disk, Process
 
-LATER_MS = 4_102_444_800_000
-"""The year 2100: no event is from the future."""
+STEPS_MS = (MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS)
+"""Time passes by one of these at once."""
+LONG_MS = 3 * DAY_MS
+"""In so much time everything that can fall due does."""
 RULES = tuple(rules_of(identity) for identity in IDENTITIES)
 METRICS, CODECS = Metrics(), Codecs(FileIds(), PREFIX)
 ENCODE = msgspec.msgpack.Encoder().encode
 EVENTS_TOPIC, LINKS_TOPIC = EVENTS["web"].of(PREFIX), LINKS.of(PREFIX)
-MOST_ROUNDS = 1000
+INPUTS = (EVENTS_TOPIC, LINKS_TOPIC, *(topic.of(PREFIX) for topic in (ASSIGNMENTS, TOUCHES, TOUCHES, LEADS)))
+MOST_ROUNDS, RESTLESS_ROUNDS = 1000, 5
 
 ASK_AGAIN = confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS
 ABORT = confluent_kafka.KafkaError.INVALID_TXN_STATE
@@ -72,6 +77,10 @@ class World:
         chance = self.chance
         self.rules = chance.choice(RULES)
         self.history = history(chance)
+        self.settings = chance.choice(SETTINGS)
+        self.now_ms = START_MS
+        self.deeds: list[Deed] = []
+        """What PROFILE stages did in transactions that were committed."""
         self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
         self.names = [f"w{number}" for number in range(chance.choice((2, 2, 3)))]
         self.disks = {name: Disk() for name in self.names}
@@ -80,12 +89,13 @@ class World:
         self._busy: list[Process] = []
         """Those in the middle of a step, the one that acts now last."""
         self._waiting_events = list(reversed(self.history.sent))
-        self._inputs = (EVENTS_TOPIC, LINKS_TOPIC, ASSIGNMENTS.of(PREFIX), TOUCHES.of(PREFIX), TOUCHES.of(PREFIX))
+        self.most_records = 8
         self.lagging: MemoryPartition | None = None
         """Its records wait, so that others overtake them."""
         self._members = 0
         self._stormy, self._refusal_due = True, False
         self._fuse = chance.randint(1, weather.calm_steps)
+        self._weights = list(accumulate(weather[:7]))
         self._actions = (self._work, self._start, self._die, self._rebalance, self._complete, self._mark, self._expire)
 
     # What a process asks
@@ -94,12 +104,15 @@ class World:
         """What the stages of a process share; compiled rules, codecs and metrics are shared by all worlds."""
         partitions = self.kafka.partitions
         return Context(
-            settings=SETTINGS, rules=self.rules, codecs=CODECS, clock=lambda: LATER_MS, emit=unit.emit,
+            settings=self.settings, rules=self.rules, codecs=CODECS, clock=lambda: self.now_ms, emit=unit.emit,
             partition_of=lambda key: partition_of(key, partitions), breaker=NO_BREAKER, metrics=METRICS,
         )  # fmt: skip
 
     def at(self, process: Process, step: str) -> None:
         """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
+        if step == "committed":
+            self.deeds += process.deeds
+            process.deeds.clear()
         if not self._stormy:
             return
         if self._refusal_due and step in REFUSED:
@@ -159,28 +172,32 @@ class World:
             self._begin(name)
         while self._waiting_events or self.chance.random() < 0.97:
             self.act()
-        self._stormy, self.lagging = False, None
+        self._stormy, self.lagging, self.most_records = False, None, 100
         self._deliver(len(self._waiting_events))
         self._settle()
+        self.now_ms += LONG_MS
+        self._settle(self.now_ms)
         return self
 
     def act(self) -> None:
         """One thing that happens somewhere."""
-        weather, chance = self.weather, self.chance
+        chance = self.chance
         event = chance.random()
         if event < 0.08:
             self._deliver(chance.randint(1, 3))
         elif event < 0.12:
-            topic = self.kafka.topic(chance.choice(self._inputs))
+            topic = self.kafka.topic(chance.choice(INPUTS))
             self.lagging = chance.choice(topic)
-        (action,) = chance.choices(self._actions, weather[: len(self._actions)])
-        action()
+        elif event < 0.17:
+            self.now_ms += chance.choice(STEPS_MS)
+        chance.choices(self._actions, cum_weights=self._weights)[0]()
 
     def _deliver(self, count: int) -> None:
         """Producers send."""
         for _ in range(min(count, len(self._waiting_events))):
             message = self._waiting_events.pop()
             if isinstance(message, Message):
+                self.now_ms = max(self.now_ms, message.at_ms)
                 self.kafka.send(EVENTS_TOPIC, message.key, message.value)
             else:
                 self.kafka.send(LINKS_TOPIC, message.tenant, ENCODE(message))
@@ -257,13 +274,13 @@ class World:
     def _unsettled(self) -> list[Transaction]:
         return list(self.kafka.unsettled.values())
 
-    def _settle(self) -> None:
-        """Nobody dies any more; go on until nobody has anything to do."""
-        for _ in range(MOST_ROUNDS):
+    def _settle(self, until_ms: int | None = None) -> None:
+        """Nobody dies any more; go on until nobody has anything to do, of what falls due until then."""
+        for number in range(MOST_ROUNDS):
             while len(self.processes) < len(self.names):
                 self._start()
             self._gather()
-            if not self._round():
+            if not self._round(until_ms, time_passes=until_ms is None and number < RESTLESS_ROUNDS):
                 return
         message = "the world does not come to rest"
         raise AssertionError(message)
@@ -280,7 +297,7 @@ class World:
         if group.rebalancing and group.joining.keys() >= set(alive):
             group.complete(alive, self.kafka.partitions)
 
-    def _round(self) -> bool:
+    def _round(self, until_ms: int | None, *, time_passes: bool) -> bool:
         """Every process does all it can; whether there was anything."""
         busy = False
         for process in list(self.processes.values()):
@@ -288,12 +305,20 @@ class World:
                 busy |= process.hear() | process.restore()
                 while process.take():
                     busy = True
+                busy |= process.tick(until_ms)
+                if time_passes:  # so that something may fall due between deciding and publishing
+                    self.now_ms += self.chance.choice((MINUTE_MS, 5 * HOUR_MS))
                 busy |= process.commit()
+            busy |= self._mark_decided()
         for transaction in self._unsettled():
             if not transaction.decided and transaction.unmarked:
                 self.kafka.expire(transaction)
-            if transaction.unmarked:
-                transaction.mark_everywhere()
-                busy = True
-        group = self.kafka.groups[GROUP]
-        return busy or group.rebalancing
+        busy |= self._mark_decided()
+        return busy or self.kafka.groups[GROUP].rebalancing
+
+    def _mark_decided(self) -> bool:
+        """All markers arrive; whether any was missing."""
+        found = [transaction for transaction in self._unsettled() if transaction.decided and transaction.unmarked]
+        for transaction in found:
+            transaction.mark_everywhere()
+        return bool(found)

@@ -24,6 +24,8 @@ NAME = "profile"
 MOST_TIMERS = 2_000
 """At one tick: more wait for the next, so that no commit is held up by a night's worth of them."""
 
+_decode = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
+
 
 class ProfileStage:
     """Touches of one partition through :class:`~pipeline.profile.logic.ProfileLogic`; updates once per commit."""
@@ -39,12 +41,11 @@ class ProfileStage:
         """Event time of the newest touch: what the stream's own clock shows."""
         self._changed: dict[str, None] = {}
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
         """Book the batch; profiles it changed are published before the commit, once each."""
         messages = [
-            (key.decode(), self._decode(value))
+            (key.decode(), _decode(value))
             for record in batch
             if (key := record.key()) is not None and (value := record.value()) is not None
         ]

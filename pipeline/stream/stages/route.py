@@ -21,6 +21,8 @@ from pipeline.trigger.messages import Lead
 
 NAME = "route"
 
+_decode = msgspec.msgpack.Decoder(Lead).decode
+
 
 class RouteStage:
     """The leads of one partition through a :class:`~pipeline.route.router.Router` per tenant."""
@@ -35,12 +37,11 @@ class RouteStage:
         self._context, self._emit = context, context.emit
         self._strong = [kind.name for kind in context.rules.identity.types if kind.strong]
         self._routers: dict[str, Router] = {}
-        self._decode = msgspec.msgpack.Decoder(Lead).decode
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
         """Take leads in log order, which is the order of every decision of a tenant."""
         now_ms = self._context.clock()
-        leads = [self._decode(value) for record in batch if (value := record.value()) is not None]
+        leads = [_decode(value) for record in batch if (value := record.value()) is not None]
         for tenant, run in groupby(leads, key=lambda lead: lead.tenant):
             self._perform(self._router(tenant).on_leads(list(run), now_ms))
 

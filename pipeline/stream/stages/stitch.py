@@ -26,6 +26,7 @@ from pipeline.topics import ASSIGNMENTS, CHANGES, LINKS, TOUCHES
 NAME = "stitch"
 
 log = logger(__name__)
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Link | Command).decode
 
 
 class StitchStage:
@@ -39,14 +40,12 @@ class StitchStage:
         self.state = PartitionState(store, [self._nodes, self._aliases, self._counters])
         self._context, self._emit = context, context.emit
         self._stitchers: dict[str, Stitcher] = {}
-        self._encode = msgspec.msgpack.Encoder().encode
         self._encode_change = ChangeEncoder(context.codecs.change)
-        self._decode = msgspec.msgpack.Decoder(Link | Command).decode
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
         """Take links and commands in log order, which is the order of every decision of a tenant."""
         now_ms = self._context.clock()
-        messages = [self._decode(value) for record in batch if (value := record.value()) is not None]
+        messages = [_decode(value) for record in batch if (value := record.value()) is not None]
         for tenant, run in groupby(messages, key=lambda message: message.tenant):
             self._perform(tenant, self._stitcher(tenant).on_links(list(run), now_ms))
 
@@ -69,7 +68,7 @@ class StitchStage:
         return found
 
     def _perform(self, tenant: str, effects: StitchEffects) -> None:
-        emit, encode, encode_change = self._emit, self._encode, self._encode_change
+        emit, encode, encode_change = self._emit, _encode, self._encode_change
         for ident, assignment in effects.assignments:
             emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment))
         for move in effects.moves:
