@@ -21,6 +21,7 @@ from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
+from pipeline.score.forecast import Forecaster
 from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments
 from pipeline.serve.as_of import as_of_ms
@@ -155,7 +156,12 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
         everything = SegmentRules(segments=(*declared, *asked) if when else declared)
         types = [kind.name for kind in rules.identifiers]
         return asked, Segments(
-            everything, rules.aggregates, rules.scores, identifier_types=types, journeys=rules.journeys
+            everything,
+            rules.aggregates,
+            rules.scores,
+            identifier_types=types,
+            journeys=rules.journeys,
+            forecast=Forecaster(rules.model),
         )
     except (ConditionError, SegmentError) as error:
         wrong = error.error if isinstance(error, SegmentError) else error

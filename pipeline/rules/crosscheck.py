@@ -13,9 +13,11 @@ from pipeline.profile.rules import AggregateRules
 from pipeline.route.check import objections
 from pipeline.route.rules import RoutingRules
 from pipeline.rules.duration import format_duration
+from pipeline.rules.fitted import MODEL_FILE
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
 from pipeline.rules.zones import UnknownZoneError, zone_of
+from pipeline.score.forecast import Forecaster
 from pipeline.score.rules import ENGAGEMENT, FIT, ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import SegmentError, segment_errors
@@ -90,6 +92,7 @@ def segment_mistakes(found: Found) -> list[SegmentError]:
         msgspec.convert(found["scores.yaml"], ScoreRules),
         identifier_types=[each["name"] for each in found["identifiers.yaml"].get("types", [])],
         journeys=msgspec.convert(found["journeys.yaml"], JourneyRules),
+        forecast=Forecaster(found.get(MODEL_FILE, {}).get("model")),
     )
 
 

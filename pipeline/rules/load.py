@@ -22,7 +22,7 @@ from pipeline.route.rules import RoutingRules
 from pipeline.rules.crosscheck import cross_check, segment_mistakes
 from pipeline.rules.document import read_document
 from pipeline.rules.files import FILES, RulesFile
-from pipeline.rules.fitted import fitted_model
+from pipeline.rules.fitted import MODEL_FILE, fitted_model
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import Problem, RulesError, did_you_mean
 from pipeline.rules.shape import Shape, type_of_file
@@ -58,11 +58,12 @@ def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Probl
         shape, data = _read(folder, spec, problems)
         if len(problems) == before:
             shapes[spec.name], found[spec.name] = shape, data
+    model = fitted_model(folder, found.get("aggregates.yaml"), problems)
+    found[MODEL_FILE] = {"model": model}
     if not (folder / "segments.yaml").exists():
         del shapes["segments.yaml"]
         found["segments.yaml"] = _meaningful(found)
     cross_check(shapes, found)
-    model = fitted_model(folder, found.get("aggregates.yaml"), problems)
     order = {spec.name: place for place, spec in enumerate(FILES)}
     problems.sort(key=lambda each: (order.get(Path(each.file).name, -1), each))
     return (None if problems else _rules(found, model)), problems

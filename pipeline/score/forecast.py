@@ -36,3 +36,6 @@ class Forecaster:
     def _predicted(self, purchases: Purchases, day: int) -> Prediction:
         model = self.model
         return predict(model, purchases, day * DAY_MS) if model is not None else {}
+
+
+NO_FORECAST: Final = Forecaster(None)

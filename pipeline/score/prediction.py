@@ -20,6 +20,8 @@ from pipeline.score.gamma_gamma import GammaGamma, expected_value
 MODEL_FORMAT: Final = 1
 MOST_DAYS: Final = 3_650
 Prediction: TypeAlias = dict[str, float | int | str]
+PREDICTED: Final = ("churn_risk", "purchase_probability", "expected_purchases", "expected_value_minor", "rfm")
+"""The names of what :func:`predict` tells."""
 
 
 class ModelError(ValueError):

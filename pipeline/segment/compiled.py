@@ -1,15 +1,10 @@
 """Segments as their rules declare them: conditions compiled, in an order in which each comes after those it reads."""
 
-from collections.abc import Collection
-
 from pipeline.condition.compiler import Condition, compile_condition
 from pipeline.condition.duration import format_duration
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import parse
 from pipeline.condition.syntax import And, Expression, Name
-from pipeline.profile.journey.rules import JourneyRules
-from pipeline.profile.rules import AggregateRules
-from pipeline.score.rules import ScoreRules
 from pipeline.segment.operand import ProfileOperand
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.vocabulary import Vocabulary
@@ -30,18 +25,8 @@ class SegmentError(ValueError):
 class Compiled:
     """Conditions by name, in an order in which each comes after those it reads; or what is wrong with them."""
 
-    def __init__(
-        self,
-        rules: SegmentRules,
-        aggregates: AggregateRules,
-        scores: ScoreRules,
-        identifier_types: Collection[str],
-        journeys: JourneyRules,
-    ) -> None:
-        names = [rule.name for rule in rules.segments]
-        self.vocabulary = Vocabulary(
-            aggregates, scores, segments=names, identifier_types=identifier_types, journeys=journeys
-        )
+    def __init__(self, rules: SegmentRules, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
         self.errors: list[SegmentError] = []
         self.parts: dict[str, tuple[Condition, ...]] = {}
         """Of each segment what must hold together: the parts of an ``and``, or the one condition."""

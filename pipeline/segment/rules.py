@@ -17,6 +17,7 @@ class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``.events``, ``.bounced``, ``.duration``, ``.longest``, ``.open``, ``.last_start`` and ``.last_end``; of purchases
     ``.EUR.orders``, ``.days``, ``.total``, ``.repeat``, ``.first_day`` and ``.last_day``; ``top_categories over 90 d
     contains "shoes"``), ratios (``email_open_rate over 30 d >= 0.2``), ``score.NAME``, ``grade`` (``"A1"``),
+    ``prediction.NAME`` (churn_risk, purchase_probability, expected_purchases, expected_value_minor, rfm),
     ``cart.status`` (none, open, abandoned), ``cart.items``, ``cart.amount.EUR``, ``cart.since`` and ``cart.updated``
     (how long ago), ``traits.NAME``, ``consent.PURPOSE/CHANNEL``, ``identifier.TYPE``, ``first_touch`` and
     ``last_touch`` (how long ago; also ``.channel`` and ``.campaign``) and ``segment.NAME``."""

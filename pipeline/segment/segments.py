@@ -7,10 +7,12 @@ from pipeline.condition.due import FOREVER
 from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRules
+from pipeline.score.forecast import NO_FORECAST, Forecaster
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.compiled import Compiled, SegmentError
 from pipeline.segment.facts import Facts, Standing
 from pipeline.segment.rules import SegmentRules
+from pipeline.segment.vocabulary import Vocabulary
 from pipeline.segment.waiting import Waiting, waiting_of
 
 __all__ = ["SegmentError", "Segments", "segment_errors"]
@@ -33,8 +35,17 @@ class Segments:
         *,
         identifier_types: Collection[str] = (),
         journeys: JourneyRules = NO_JOURNEYS,
+        forecast: Forecaster = NO_FORECAST,
     ) -> None:
-        compiled = Compiled(rules, aggregates, scores, identifier_types, journeys)
+        vocabulary = Vocabulary(
+            aggregates,
+            scores,
+            segments=[rule.name for rule in rules.segments],
+            identifier_types=identifier_types,
+            journeys=journeys,
+            forecast=forecast,
+        )
+        compiled = Compiled(rules, vocabulary)
         for error in compiled.errors:
             raise error
         self.names = compiled.order
@@ -108,6 +119,15 @@ def segment_errors(
     *,
     identifier_types: Collection[str] = (),
     journeys: JourneyRules = NO_JOURNEYS,
+    forecast: Forecaster = NO_FORECAST,
 ) -> list[SegmentError]:
     """Everything for which :class:`Segments` would refuse the rules, one error a segment."""
-    return Compiled(rules, aggregates, scores, identifier_types, journeys).errors
+    vocabulary = Vocabulary(
+        aggregates,
+        scores,
+        segments=[rule.name for rule in rules.segments],
+        identifier_types=identifier_types,
+        journeys=journeys,
+        forecast=forecast,
+    )
+    return Compiled(rules, vocabulary).errors

@@ -13,6 +13,7 @@ from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
 from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.rules import AggregateRules
+from pipeline.score.forecast import NO_FORECAST, Forecaster
 from pipeline.score.rules import ScoreRules
 from pipeline.score.scorer import Scores
 from pipeline.segment import person
@@ -21,6 +22,7 @@ from pipeline.segment.cart import cart
 from pipeline.segment.facts import Facts, Standing
 from pipeline.segment.grade import GradeOperand
 from pipeline.segment.operand import ProfileOperand, no_parts
+from pipeline.segment.prediction import prediction
 from pipeline.segment.ratio import ratio
 from pipeline.segment.score import ScoreOperand
 
@@ -38,11 +40,12 @@ class Vocabulary:
         segments: Collection[str] = (),
         identifier_types: Collection[str] = (),
         journeys: JourneyRules = NO_JOURNEYS,
+        forecast: Forecaster = NO_FORECAST,
     ) -> None:
         """``identifier_types``: those there are; empty: every type is taken for one."""
         self.aggregates = {rule.name: rule for rule in aggregates.aggregates}
         self.ratios = {rule.name: rule for rule in aggregates.ratios}
-        self.journeys = journeys
+        self.journeys, self.forecast = journeys, forecast
         self.scores, self.scorer = scores, Scores(scores)
         self.segments, self.identifier_types = frozenset(segments), frozenset(identifier_types)
         self.standing: Callable[[Facts, str], Standing] = _nobody
@@ -119,6 +122,12 @@ def _grade(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
     return GradeOperand(grades, fit, engagement)
 
 
+def _prediction(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
+    model = vocabulary.forecast.model
+    rule = vocabulary.aggregates.get(model.aggregate) if model else None
+    return prediction(path, vocabulary.forecast, rule.key if rule else None)
+
+
 def _segment(vocabulary: Vocabulary, path: Path) -> ProfileOperand:
     name = ".".join(path[1:])
     if name not in vocabulary.segments:
@@ -150,6 +159,7 @@ ROOTS: Final[dict[str, Factory]] = {
     "grade": windowless(_grade),
     "identifier": windowless(lambda vocabulary, path: person.identifier(path, vocabulary.identifier_types)),
     "last_touch": windowless(lambda _vocabulary, path: person.touch(path)),
+    "prediction": windowless(_prediction),
     "score": windowless(_score),
     "segment": windowless(_segment),
     "traits": windowless(lambda _vocabulary, path: person.trait(path)),

@@ -47,12 +47,12 @@ def compile_rules(
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's
             condition means nothing under the other rules.
     """
-    scorer, members = Scores(scores), Segments(segments, aggregates, scores, journeys=journeys)
+    scorer, forecaster = Scores(scores), Forecaster(model)
+    members = Segments(segments, aggregates, scores, journeys=journeys, forecast=forecaster)
     for rule in triggers.segment_triggers:
         if rule.segment not in members.names:
             msg = f"trigger {rule.name!r} watches segment {rule.segment!r}: declare it in segments.yaml"
             raise ValueError(msg)
-    forecaster = Forecaster(model)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
     watcher = Triggers(triggers, scorer, Story(scorer, forecaster, journeys.carts), zone.local)
     decisions = Decisions(Memberships(members), watcher, fingerprint)
