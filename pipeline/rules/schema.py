@@ -93,9 +93,9 @@ class _Maker:
         if isinstance(found, LISTS):
             return {"type": "array", "items": self.type(found.item_type, struct, field)}
         if isinstance(found, inspect.TupleType):
-            length = len(found.item_types)
-            items = self.type(found.item_types[0], struct, field)  # those there are hold one type each
-            return {"type": "array", "items": items, "minItems": length, "maxItems": length}
+            count = len(found.item_types)
+            items = self.type(found.item_types[0], struct, field)
+            return {"type": "array", "items": items, "minItems": count, "maxItems": count}
         if isinstance(found, inspect.DictType):
             return {"type": "object", "additionalProperties": self.type(found.value_type, struct, field)}
         if isinstance(found, inspect.UnionType):
