@@ -8,8 +8,6 @@ Durations: a field ``half_life_ms`` is written ``half_life: 7 d``. Fields named 
 
 import operator
 import re
-from collections.abc import Iterable
-from itertools import repeat
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -61,9 +59,9 @@ class Shape:
         if isinstance(expected, inspect.DictType):
             return self._dict(node, expected, path)
         if isinstance(expected, LISTS):
-            return self._list(node, repeat(expected.item_type), path, field, struct)
+            return self._list(node, expected.item_type, path, field, struct)
         if isinstance(expected, inspect.TupleType):
-            return self._tuple(node, expected, path, field, struct)
+            return self._so_many(node, expected.item_types, path, field, struct)
         if isinstance(expected, inspect.IntType) and is_duration(expected, field):
             return self._duration(node, expected)
         self._texts[path] = node
@@ -148,24 +146,21 @@ class Shape:
             data[key] = self.read(entry.node, expected.value_type, (*path, key))
         return data
 
-    def _tuple(self, node: Node, expected: inspect.TupleType, path: Path, field: str, struct: str) -> Any:
-        most = len(expected.item_types)
-        if isinstance(node.value, list) and len(node.value) != most:
-            return self._wrong(
-                node, f"expected a list of {most}, found one of {len(node.value)}", f"write {most} values"
-            )
-        return self._list(node, expected.item_types, path, field, struct)
-
-    def _list(self, node: Node, items: Iterable[inspect.Type], path: Path, field: str, struct: str) -> Any:
+    def _list(self, node: Node, item: inspect.Type, path: Path, field: str, struct: str) -> Any:
         if not isinstance(node.value, list):
             instead = f"write [{node.raw}]" if node.raw else "start each with -"
             return self._wrong(node, f"expected a list, found {found(node)}", instead)
         values = [
-            self.read(each, item, (*path, index), field=field, struct=struct)
-            for index, (each, item) in enumerate(zip(node.value, items, strict=False))
+            self.read(each, item, (*path, index), field=field, struct=struct) for index, each in enumerate(node.value)
         ]
         self._same_names(values, path)
         return [each for each in values if each is not _INVALID]
+
+    def _so_many(self, node: Node, items: tuple[inspect.Type, ...], path: Path, field: str, struct: str) -> Any:
+        """A list whose length is given, of values of one type: no rules file has another."""
+        if isinstance(node.value, list) and len(node.value) != len(items):
+            return self._wrong(node, f"expected {len(items)} values, found {len(node.value)}")
+        return self._list(node, items[0], path, field, struct)
 
     def _same_names(self, values: list[Any], path: Path) -> None:
         first: dict[str, int] = {}
