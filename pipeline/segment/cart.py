@@ -51,6 +51,8 @@ class CartStatus:
 
     kind: Kind = "text"
     keys = frozenset({CART})
+    puts_off = frozenset({"abandoned"})
+    """Values for which a due time can only move further away when something is booked."""
 
     def __init__(self, now: Now) -> None:
         self._now = now

@@ -12,8 +12,8 @@ from pipeline.condition.syntax import And, Compare, Expression, Known, Name, Not
 
 Growth: TypeAlias = Literal["up", "down", "any"]
 """How a value can move when something is booked under a key."""
-_RISING: Final = frozenset({">", ">="})
-_FALLING: Final = frozenset({"<", "<="})
+RISING: Final = frozenset({">", ">="})
+FALLING: Final = frozenset({"<", "<="})
 
 
 class Drift(NamedTuple):
@@ -57,6 +57,6 @@ def _may(leaf: Any, growth: Growth, *, enter: bool) -> bool:
         return True
     if isinstance(leaf, Known):
         return enter is not leaf.negated
-    if not isinstance(leaf, Compare) or leaf.operator not in _RISING | _FALLING:
+    if not isinstance(leaf, Compare) or leaf.operator not in RISING | FALLING:
         return True
-    return enter is ((leaf.operator in _RISING) == (growth == "up"))
+    return enter is ((leaf.operator in RISING) == (growth == "up"))

@@ -19,7 +19,7 @@ class ScoreOperand:
         given, taken = given_key(name), taken_key(name)
         self.grows: dict[str, Growth] = {given: "up", taken: "down"}
         self.keys = frozenset({given, taken, "traits"} if name in scores.fit_names else {given, taken})
-        self._name, self._scores, self._crossing = name, scores, scores.crossing(name)
+        self.name, self._scores, self._crossing = name, scores, scores.crossing(name)
 
     def read(self, facts: Facts) -> float:
         """The points; 0 where nothing was matched."""
@@ -36,7 +36,7 @@ class ScoreOperand:
         )
 
     def _outlook(self, facts: Facts) -> Outlook:
-        found: Outlook = facts.once(self, lambda facts: self._scores.outlook(self._name, facts.ledgers, facts.as_of_ms))
+        found: Outlook = facts.once(self, lambda facts: self._scores.outlook(self.name, facts.ledgers, facts.as_of_ms))
         return found
 
     def _aging(self, facts: Facts) -> Aging:

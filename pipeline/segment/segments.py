@@ -99,7 +99,7 @@ class Segments:
                 if found_ms >= FOREVER:
                     break
         if due_ms >= 0:
-            return Standing(inside=False, due_ms=due_ms, waits=self.waiting.outside(name, place))
+            return Standing(inside=False, due_ms=due_ms, waits=self.waiting.outside(name, place, due_ms))
         due_ms = min([part.due(facts) for part in parts])
         return Standing(inside=True, due_ms=due_ms, waits=self.waiting.inside(name))
 

@@ -43,10 +43,15 @@ class Decisions:
         row.headroom -= given
         if taken or marks & TRAITS_CHANGED:
             row.headroom = 0
+        mask = 0
         if row.due_ms == 0:
-            self._look(profile_id, row, as_of_ms, ALL, decided)
-            return
-        mask = self._memberships.turning(row, marks >> 1) if marks > TRAITS_CHANGED else 0
+            if row.decided_ms:
+                self._look(profile_id, row, as_of_ms, ALL, decided)
+                return
+            mask = self._memberships.begin(row)
+        turning = marks >> 1 if row.headroom > 0 else marks >> 1 | self._memberships.scored
+        if turning:
+            mask |= self._memberships.turning(row, turning)
         if mask or row.headroom <= 0:
             self._look(profile_id, row, as_of_ms, mask, decided)
         else:

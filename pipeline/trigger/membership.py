@@ -23,14 +23,24 @@ class Memberships:
 
     def __init__(self, segments: Segments) -> None:
         self._segments, self._waiting = segments, segments.waiting
+        self.scored = segments.waiting.scored
+        """The marks of who waits for a score to reach something."""
         self._bits = {name: 1 << place for place, name in enumerate(segments.names)}
         self._own = {name: self._waiting.of(name) for name in segments.names}
         self._bytes = sum(self._own.values()).bit_length() // 8 + 1
+        blank = segments.evaluate([], 0)
+        self._blank_waits = sum(standing.waits for standing in blank.values()).to_bytes(self._bytes, "little")
+        self._blank_inside = segments.mask_of(name for name, standing in blank.items() if standing.inside)
 
     def turning(self, row: ProfileRow, marks: int) -> int:
         """The mask of the segments that a touch with these marks can turn, given where the profile stands."""
         hit = marks & int.from_bytes(row.waits, "little")
         return self._waiting.mask(hit) if hit else 0
+
+    def begin(self, row: ProfileRow) -> int:
+        """Have a row wait for what who has no history waits for; the mask of the segments that are theirs already."""
+        row.waits = self._blank_waits
+        return self._blank_inside
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
         """The mask of the segments that are due."""

@@ -54,7 +54,8 @@ def compile_rules(
             msg = f"trigger {rule.name!r} watches segment {rule.segment!r}: declare it in segments.yaml"
             raise ValueError(msg)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
-    watcher = Triggers(triggers, scorer, Story(scorer, forecaster, journeys.carts), zone.local)
+    story, score_marks = Story(scorer, forecaster, journeys.carts), members.waiting.score_marks
+    watcher = Triggers(triggers, story, zone.local, score_marks)
     decisions = Decisions(Memberships(members), watcher, fingerprint)
     fit = TRAITS_CHANGED if _watch_fit(triggers, scorer) else 0
     marks = _marks(lambda *keys: members.waiting.marks(keys) << 1, aggregates, scorer, fit)

@@ -3,6 +3,7 @@
 A signal answers for the two turns of its trigger, the one that fires and the one that re-arms.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from pipeline.profile.row import FOREVER, ProfileRow
@@ -63,6 +64,23 @@ class ScoreSignal:
     def _due_ms(self, outlook: Outlook, mark: float, row: ProfileRow, as_of_ms: int) -> int:
         aging = self._crossing.aging
         return self._crossing.due_ms(outlook, (mark,), as_of_ms, lambda: aging(row.ledgers(), as_of_ms))
+
+
+class ScoreMarks:
+    """The marks of a score that segments wait for: no trigger, but looked at when a trigger with them would be."""
+
+    def __init__(self, score: str, marks: Collection[float], scores: Scores) -> None:
+        self._score, self._marks = score, sorted(marks)
+        self._scores, self._crossing = scores, scores.crossing(score)
+
+    def turn(self, row: ProfileRow, as_of_ms: int) -> Turn:
+        """Before when, and before how many points more, the score can be on another side of none of them."""
+        ledgers = row.ledgers()
+        outlook = self._scores.outlook(self._score, ledgers, as_of_ms)
+        value = outlook.value()
+        due_ms = self._crossing.due_ms(outlook, self._marks, as_of_ms, lambda: self._crossing.aging(ledgers, as_of_ms))
+        above = [outlook.headroom(mark) for mark in self._marks if value <= mark]
+        return Turn(come=False, due_ms=due_ms, headroom=min(above, default=FOREVER))
 
 
 class SegmentSignal:

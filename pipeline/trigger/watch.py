@@ -4,18 +4,19 @@ Looking at a trigger is a step of a small machine: unarmed -> armed -> open (fir
 consent make an armed one wait. Each look says when, and after how many points, the next one is due.
 """
 
-from typing import Any, Literal, TypeAlias
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal, TypeAlias
 
 from pipeline.profile.fold import consent_of, permits
 from pipeline.profile.row import FOREVER, ProfileRow
-from pipeline.score.scorer import Scores
 from pipeline.trigger.action import DUPLICATE, Story, action_id, action_of
 from pipeline.trigger.episodes import arm, close, open_next, opened, standing_of
 from pipeline.trigger.quiet import Local, Quiet
 from pipeline.trigger.rules import Trigger, TriggerRules
-from pipeline.trigger.signals import ScoreSignal, SegmentSignal, Signal, Turn
+from pipeline.trigger.signals import ScoreMarks, ScoreSignal, SegmentSignal, Signal, Turn
 
-_LOOK_ALWAYS = Turn(come=False, headroom=0)
+_NONE: Final[Mapping[str, Collection[float]]] = {}
+_LOOK_ALWAYS: Final = Turn(come=False, headroom=0)
 
 Bearing: TypeAlias = Literal["open", "spent", "cooldown", "consent", "quiet_hours", "idle"]
 """Where a trigger stands after a look: fired and not armed again; fired for the only time; its signal holds but the
@@ -37,7 +38,11 @@ class Triggers:
         ValueError: on construction, a trigger watches a score that no rule adds to.
     """
 
-    def __init__(self, rules: TriggerRules, scores: Scores, story: Story, local: Local) -> None:
+    def __init__(
+        self, rules: TriggerRules, story: Story, local: Local, score_marks: Mapping[str, Collection[float]] = _NONE
+    ) -> None:
+        """``score_marks``: by score, what segments wait for."""
+        scores = story.scores
         for rule in rules.triggers:
             if rule.score not in scores.names():
                 msg = f"trigger {rule.name!r} watches score {rule.score!r}: no score rule adds to it"
@@ -45,6 +50,7 @@ class Triggers:
         signals: list[tuple[Trigger, Signal]] = [(rule, ScoreSignal(rule, scores)) for rule in rules.triggers]
         signals += [(rule, SegmentSignal(rule)) for rule in rules.segment_triggers]
         self._watched = tuple(_Watched(rule, signal, local) for rule, signal in signals)
+        self._marks = tuple(ScoreMarks(score, marks, scores) for score, marks in score_marks.items())
         self._story = story
 
     def look(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
@@ -53,6 +59,9 @@ class Triggers:
         due_ms = headroom = FOREVER
         for watched in self._watched:
             turn = self._step(watched, profile_id, row, as_of_ms, actions)
+            due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
+        for marks in self._marks:
+            turn = marks.turn(row, as_of_ms)
             due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
         row.triggers_due_ms, row.headroom = max(due_ms, as_of_ms + 1), headroom
         return actions

@@ -52,7 +52,7 @@ class Life:
         self.segments = Segments(rules, aggregates, scores, journeys=journeys)
         self.naive = Naive(rules, aggregates, scores, journeys)
         self.leaves: dict[str, Ledger] = {}
-        self.known: dict[str, Standing] = {}
+        self.known: dict[str, Standing] = self.segments.evaluate([], 0)
         self.now_ms = 0
 
     def ledgers(self) -> list[Ledger]:
@@ -93,10 +93,8 @@ class Life:
         after = parts_of(leaf)
         changed = {key for key in after if after[key] != before.get(key)}
         keys = {"touch", *(self.scores.get(key, key) for key in changed)}
-        mask = None
-        if self.known:
-            waits = sum({standing.waits for standing in self.known.values()})
-            mask = self.segments.waiting.mask(self.segments.waiting.marks(keys) & waits)
+        waits, waiting = sum({standing.waits for standing in self.known.values()}), self.segments.waiting
+        mask = waiting.mask((waiting.marks(keys) | waiting.scored) & waits)
         self.known |= self.segments.evaluate(self.ledgers(), touch.timestamp_ms, mask)
 
     def check(self, at_ms: int, *, thoroughly: bool) -> None:

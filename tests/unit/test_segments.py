@@ -283,7 +283,8 @@ def test_only_what_a_change_affects_is_evaluated():
         return set(enter), set(leave)
 
     assert affected("count:orders") == ({"buyers", "best"}, set())
-    assert affected(given_key("engagement"), "sum:spent") == ({"warm", "best"}, set())
+    assert affected(given_key("engagement"), "sum:spent") == ({"best"}, set())
+    assert made.waiting.mask(made.waiting.scored) == made.mask_of(["warm"])
     assert affected(taken_key("engagement")) == (set(), {"warm", "best"})
     assert affected("touch") == (set(), {"silent"})
     assert affected("traits", "consent") == ({"named", "reachable"}, {"named", "reachable"})
@@ -392,12 +393,3 @@ def test_rules_that_cannot_be_are_refused_where_they_are_made():
         SegmentRule(name="a", when="orders == 1")
     with pytest.raises(ValueError, match="'a' is there twice"):
         SegmentRules(segments=(SegmentRule(name="a", when="x"), SegmentRule(name="a", when="y")))
-
-
-def test_who_is_kept_out_by_one_part_is_asked_again_only_when_that_may_turn():
-    made = segments(both="orders >= 1 and score.engagement >= 1 and last_touch <= 9 d")
-    (held,) = made.evaluate([ledger()], START_MS).values()
-    waiting = made.waiting
-    assert held.waits == waiting.outside("both", 0)
-    assert waiting.mask(waiting.marks(["count:orders"]) & held.waits) == 1
-    assert waiting.mask(waiting.marks([given_key("engagement"), "touch", "traits"]) & held.waits) == 0
