@@ -22,8 +22,7 @@ def test_who_is_kept_out_by_one_part_is_asked_again_only_when_that_may_turn():
 
 def test_who_waits_for_a_score_to_reach_a_mark_is_not_asked_at_every_point():
     made = segments(
-        warm="score.engagement >= 40", hot="score.engagement > 70 and orders >= 1",
-        cold="score.engagement < 5"
+        warm="score.engagement >= 40", hot="score.engagement > 70 and orders >= 1", cold="score.engagement < 5"
     )
     waiting = made.waiting
     assert waiting.score_marks == {"engagement": {40.0, 70.0}}
