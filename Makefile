@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test storms check bench lock clean
 
 help: ## what there is to run
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,10 @@ demo: $(SETUP) ## a seeded shop day on a real Kafka, from anonymous clicks to le
 	$(BIN)/stitchline demo
 
 test: $(SETUP) ## every test, on a real broker (under 10 minutes)
-	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 3 --dist loadfile
+
+storms: $(SETUP) ## 10,000 simulated worlds in which workers die and partitions move (minutes)
+	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
 
 check: $(SETUP) ## lint, types, import contracts, sizes, schemas
 	$(BIN)/ruff check .

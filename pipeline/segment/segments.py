@@ -37,15 +37,11 @@ class Segments:
         journeys: JourneyRules = NO_JOURNEYS,
         forecast: Forecaster = NO_FORECAST,
     ) -> None:
-        vocabulary = Vocabulary(
-            aggregates,
-            scores,
-            segments=[rule.name for rule in rules.segments],
-            identifier_types=identifier_types,
-            journeys=journeys,
-            forecast=forecast,
+        names = [rule.name for rule in rules.segments]
+        words = Vocabulary(
+            aggregates, scores, segments=names, identifier_types=identifier_types, journeys=journeys, forecast=forecast
         )
-        compiled = Compiled(rules, vocabulary)
+        compiled = Compiled(rules, words)
         for error in compiled.errors:
             raise error
         self.names = compiled.order
@@ -122,12 +118,8 @@ def segment_errors(
     forecast: Forecaster = NO_FORECAST,
 ) -> list[SegmentError]:
     """Everything for which :class:`Segments` would refuse the rules, one error a segment."""
-    vocabulary = Vocabulary(
-        aggregates,
-        scores,
-        segments=[rule.name for rule in rules.segments],
-        identifier_types=identifier_types,
-        journeys=journeys,
-        forecast=forecast,
+    names = [rule.name for rule in rules.segments]
+    words = Vocabulary(
+        aggregates, scores, segments=names, identifier_types=identifier_types, journeys=journeys, forecast=forecast
     )
-    return Compiled(rules, vocabulary).errors
+    return Compiled(rules, words).errors

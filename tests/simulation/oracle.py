@@ -215,7 +215,7 @@ def check_time(world: World, profiles: dict[str, ProfileRow]) -> None:
             assert row.due_ms >= FOREVER or 0 < row.timer_ms <= row.due_ms
             assert not row.timer_ms or (row.timer_ms, profile) in timers
             standing = COMPILED.segments.evaluate(row.ledgers(), world.now_ms)
-            assert segments_of(row) == sorted(name for name, (inside, _) in standing.items() if inside)
+            assert segments_of(row) == sorted(name for name, held in standing.items() if held.inside)
         else:
             assert segments_of(row) == []
 
