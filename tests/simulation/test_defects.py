@@ -152,34 +152,6 @@ def group_positions_asked_before_they_are_stable(patch: pytest.MonkeyPatch) -> N
     patch.setattr(Process, "_settled", lambda self, place: self._group._offsets.get(place, 0))
 
 
-def ticks_outside_the_fence(patch: pytest.MonkeyPatch) -> None:
-    def hold(unit: UnitOfWork, topic: str, partition: int) -> None:
-        unit._begin()
-        unit._offsets.setdefault((topic, partition), unit._positions[topic, partition])
-
-    def send(unit: UnitOfWork, group: Any) -> None:
-        unit._offsets = {at: offset for at, offset in unit._offsets.items() if offset != unit._positions.get(at)}
-        if unit._offsets:
-            send_offsets(unit, group)
-
-    send_offsets = UnitOfWork._send_offsets
-    patch.setattr(UnitOfWork, "held", hold)
-    patch.setattr(UnitOfWork, "_send_offsets", send)
-
-
-def timers_taken_kept_after_an_abort(patch: pytest.MonkeyPatch) -> None:
-    start_over = Task.start_over
-
-    def start_over_without_them(task: Task) -> None:
-        taken = [dict(view._changed) for view in task.state.views if isinstance(view, TimerView)]
-        start_over(task)
-        for view in task.state.views:
-            if isinstance(view, TimerView):
-                view._changed.update((key, None) for key, value in taken.pop(0).items() if value is None)
-
-    patch.setattr(Task, "start_over", start_over_without_them)
-
-
 def timers_not_in_the_changelog(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TimerView, "changes", lambda _view: iter(()))
 
@@ -216,8 +188,6 @@ DEFECTS: list[tuple[Patch, Weather]] = [
     (message_ids_not_in_the_changelog, CRASHES),
     (message_ids_kept_after_an_abort, CRASHES),
     (group_positions_asked_before_they_are_stable, HANDOVERS),
-    (ticks_outside_the_fence, HANDOVERS),
-    (timers_taken_kept_after_an_abort, CRASHES),
     (timers_not_in_the_changelog, CRASHES),
     (triggers_not_looked_at_when_a_ledger_goes, CRASHES),
     (what_is_due_decided_as_of_now, CRASHES),
