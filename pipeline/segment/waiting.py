@@ -117,10 +117,10 @@ class _Maker:
 
     def part(self, expression: Expression, drift: Drift) -> tuple[int, int]:
         """The bits of a part that keeps somebody out: without a due time, and with one."""
-        operand = self._operand_of(expression.name) if isinstance(expression, Compare) else None
-        if not isinstance(expression, Compare) or operand is None:
+        if not isinstance(expression, Compare):
             both = self.bit(drift.enter)
             return both, both
+        operand = self._operand_of(expression.name)
         if isinstance(operand, ScoreOperand) and expression.operator in RISING:
             both = self.bit(drift.enter - {given_key(operand.name)})
             known = self.score_marks.get(operand.name, frozenset())

@@ -1,7 +1,5 @@
 """Names for sessions, purchases, the most frequent values, ratios, carts and grades: what they mean, until when."""
 
-from typing import Any
-
 import pytest
 
 from pipeline.condition.due import FOREVER
@@ -21,7 +19,7 @@ from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments
 from pipeline.segment.vocabulary import Vocabulary
 from tests.property.profile_histories import EVERY_KIND
-from tests.unit.test_segments import START_MS, touch
+from tests.unit.test_segments import START_MS, bought, touch
 
 BUY, GAP_MS = Filter(events=("buy",)), 30 * MINUTE_MS
 AGGREGATES = AggregateRules(
@@ -60,10 +58,6 @@ def ledger(*touches: Touch) -> Ledger:
     for each in touches:
         apply_touch(PLAN, found, each)
     return found
-
-
-def bought(at_ms: int, minor: int, currency: str = "EUR", **more: Any) -> Touch:
-    return touch(at_ms, "buy", amount_minor=minor, currency=currency, **more)
 
 
 def added(at_ms: int, product: str, price: float, quantity: int = 1) -> Touch:

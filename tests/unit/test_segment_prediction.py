@@ -17,7 +17,7 @@ from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import Segments
 from tests.unit.test_model_file import MODEL
-from tests.unit.test_segment_operands import bought
+from tests.unit.test_segments import bought
 
 DAYS = (9_862, 9_900, 9_930)
 BOUGHT = AggregateRule(name="purchases", kind="purchases", field="amount")
