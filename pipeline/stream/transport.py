@@ -186,12 +186,14 @@ class BatchConsumer(Consumer):
         return self.event_loop.run_in_executor(self.poller, self._fetch)
 
     def _fetch(self) -> tuple[int, list[Any]]:
-        """In the polling thread, where the rebalance callbacks run: the epoch after consume() is the records' own."""
+        """In the polling thread. The records' epoch is that of before: the rebalance callbacks run inside consume(), which
+        may then still return what it had fetched of the partitions they took away, and nothing of those they gave."""
+        epoch = self.epoch
         try:
             records = self.client.consume(self.transport.batch_records, FETCH_SECONDS)
         except RuntimeError:  # closed while a fetch was queued
             records = []
-        return self.epoch, records
+        return epoch, records
 
     async def _deliver(self, batch: Batch) -> None:
         tp, last = TP(batch.topic, batch.partition), batch[-1].offset()

@@ -17,6 +17,7 @@ from tests.support.fleet import Fleet
 
 RECORDS, KEYS, PARTITIONS = 120_000, 2_000, 4
 WORKER = Path(__file__).with_name("counting_worker.py")
+STRAGGLER = "tests.integration.straggling_worker"
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def produce(settings: Settings, share: range) -> None:
     assert producer.flush(30) == 0
 
 
-def expected() -> collections.Counter[tuple[bytes, int]]:
-    per_key = collections.Counter(b"k%d" % (number * number % KEYS) for number in range(RECORDS))
+def expected(records: int = RECORDS) -> collections.Counter[tuple[bytes, int]]:
+    per_key = collections.Counter(b"k%d" % (number * number % KEYS) for number in range(records))
     return collections.Counter((key, before) for key, count in per_key.items() for before in range(count))
 
 
@@ -111,3 +112,15 @@ def test_kill_9_stop_and_rebalance_lose_and_double_nothing(settings, fleet):
     assert seen == wanted, f"lost {len(wanted - seen)}, doubled {len(seen - wanted)}; replay: {replay}"
     for worker_id in "ab":
         assert fleet.end(worker_id, signal.SIGTERM) == 0
+
+
+def test_what_was_fetched_before_a_rebalance_is_not_taken_after_it(settings):
+    """Its partitions may be another's, or ours again, and then read anew from the committed offset."""
+    produce(settings, range(KEYS))
+    with Fleet(settings, ["-m", STRAGGLER]) as slow, Fleet(settings, [str(WORKER)]) as fleet:
+        slow.start("a")
+        slow.until_ready("a")
+        fleet.start("b")  # now partitions are taken away from a
+        seen = committed_output(settings, KEYS, 60, lambda _total: slow.until("a runs", lambda: True))
+        assert seen == expected(KEYS)
+        assert slow.end("a") == fleet.end("b") == 0

@@ -51,7 +51,9 @@ class Fleet:
             )
 
     def end(self, worker_id: str, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end: the exit code."""
+        """Send a signal and wait for the end: the exit code. A worker heeds SIGTERM once it serves its pages."""
+        if number == signal.SIGTERM:
+            self.until(f"{worker_id} serves its pages", lambda: self.page(worker_id, "livez")[0])
         self.running[worker_id].send_signal(number)
         return self.ended(worker_id)
 
