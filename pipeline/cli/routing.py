@@ -79,6 +79,7 @@ def try_out(  # noqa: PLR0917 - the command's options
         raise typer.BadParameter(message, param_hint="--grade")
     action: dict[str, Any] = {
         "kind": LEAD,
+        "duplicate_of": "",
         "trigger": trigger or next((rule.name for rule in in_force.triggers.triggers), ""),
         "episode": 1,
         "timestamp_ms": moment_ms,

@@ -68,7 +68,7 @@ class Scribe:
         tenant, effects = self._tenant, self.effects
         source, target = profile_id(tenant, ident), profile_id(tenant, founder)
         effects.assignments.append((ident, Assignment(target, seq)))
-        effects.moves.append(Move(tenant, ident, source, target, seq))
+        effects.moves.append(Move(tenant, [ident], source, target, seq))
         effects.changes.append(
             IdentityChange(
                 "merged", tenant, seq, target, source, founder, [ident], "", LINKED,
@@ -100,7 +100,7 @@ class Scribe:
         tenant, effects = self._tenant, self.effects
         source, target = profile_id(tenant, ended), profile_id(tenant, founder)
         effects.assignments += [(ident, Assignment(target, seq, contested)) for ident, contested in moved]
-        effects.moves += [Move(tenant, ident, source, target, seq) for ident in idents]
+        effects.moves.append(Move(tenant, idents, source, target, seq))
         if over:
             self._aliases.put(source, ended)
 

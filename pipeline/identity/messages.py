@@ -36,14 +36,17 @@ class Assignment(msgspec.Struct, array_like=True, gc=False):
 
 
 class Move(msgspec.Struct, array_like=True, gc=False, tag="move", tag_field="record"):
-    """The ledger of ``leaf`` now belongs to ``target``. Sent to both profiles; the highest ``seq`` of a leaf wins."""
+    """The ledgers of ``leaves`` now belong to ``target``. Sent to both profiles; the highest ``seq`` of a leaf wins.
+
+    What leaves one profile for another at once is one message: of a profile that merged, everything.
+    """
 
     tenant: str
-    leaf: Identifier
+    leaves: list[Identifier]
     source: str
-    """Profile id that held the leaf."""
+    """Profile id that held the leaves."""
     target: str
-    """Profile id that owns it from ``seq`` on."""
+    """Profile id that owns them from ``seq`` on."""
     seq: int
 
 

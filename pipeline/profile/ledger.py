@@ -38,6 +38,10 @@ Span: TypeAlias = tuple[int, int]
 Aggregates: TypeAlias = dict[str, dict[str, Cells]]
 
 
+UNSURE: Final = "?"
+"""Two views of one episode were joined that had said different things of it."""
+
+
 class Episode(msgspec.Struct, array_like=True, gc=False):
     """A trigger's latest firing booked in this ledger; open until the trigger re-arms."""
 
@@ -46,7 +50,7 @@ class Episode(msgspec.Struct, array_like=True, gc=False):
     closed_ms: int = 0
     """0 while open."""
     duplicate_of: str = ""
-    """The action this firing turned out to duplicate, when that has been said."""
+    """The action that this firing was last said to duplicate; "" if it was said to be a lead; UNSURE: one of both."""
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False):
@@ -98,14 +102,17 @@ def newer_trait(one: Trait, other: Trait) -> Trait:
 
 
 def join_episodes(one: Episode, other: Episode) -> Episode:
-    """The later episode; two views of the same one agree on the earliest opening and the latest closing."""
+    """The later episode; two views of the same one agree on the earliest opening and the latest closing.
+
+    What they last said of it they need not agree on: then it is to be said again.
+    """
     if one.number != other.number:
         return one if one.number > other.number else other
     return Episode(
         one.number,
         min(one.opened_ms, other.opened_ms),
         max(one.closed_ms, other.closed_ms),
-        max(one.duplicate_of, other.duplicate_of),
+        one.duplicate_of if one.duplicate_of == other.duplicate_of else UNSURE,
     )
 
 

@@ -18,14 +18,15 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
-from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.messages import Carry, Move, Touch, carries
 from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
 from pipeline.profile.refresh import refresh_due_ms
-from pipeline.profile.row import FOREVER, ProfileRow
+from pipeline.profile.row import FOREVER, Pointer, ProfileRow
 from pipeline.profile.rulebook import Rulebook
 
 Message: TypeAlias = Touch | Move | Carry
@@ -134,34 +135,42 @@ class ProfileLogic:
         applied.changed[profile_id] = None
 
     def _move(self, profile_id: str, row: ProfileRow, move: Move, now_ms: int, applied: Applied) -> None:
-        leaf, seq, target = move.leaf, move.seq, move.target
-        if seq <= row.pointers.get(leaf, (0, ""))[0]:
-            return
-        row.pointers[leaf] = (seq, target)
-        if target == profile_id:
-            return
-        ledger = row.leaves.get(leaf)
-        if ledger is not None:
+        seq, target, pointers = move.seq, move.target, row.pointers
+        moved = [leaf for leaf in move.leaves if leaf not in pointers or seq > pointers[leaf][0]]
+        pointers.update(dict.fromkeys(moved, (seq, target)))
+        parting = [leaf for leaf in moved if leaf in row.leaves] if target != profile_id else ()
+        if parting:
             as_of_ms = row.moment(now_ms)
             self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
-            del row.leaves[leaf]
-            carried = msgspec.Raw(encode_ledger(ledger))
-            applied.forwards.append((target, Carry(row.tenant, leaf, target, seq, carried)))
+            ledgers = {leaf: msgspec.Raw(encode_ledger(row.leaves.pop(leaf))) for leaf in parting}
+            applied.forwards.extend((target, carry) for carry in carries(row.tenant, target, seq, ledgers))
             self._rules.decider.parted(profile_id, row, as_of_ms, applied.decided)
             applied.changed[profile_id] = None
 
     def _carry(self, profile_id: str, row: ProfileRow, carry: Carry, now_ms: int, applied: Applied) -> None:
-        leaf = carry.leaf
-        owner = _owner(profile_id, row, leaf, carry.seq)
-        if owner != profile_id:
-            further = msgspec.structs.replace(carry, target=owner, seq=row.pointers[leaf][0])
-            applied.forwards.append((owner, further))
-            return
-        decider, ledger = self._rules.decider, decode_ledger(carry.ledger)
-        as_of_ms = max(row.moment(now_ms), ledger.last[0] if ledger.last else 0)
+        ours: dict[Identifier, Ledger] = {}
+        further: dict[Pointer, dict[Identifier, msgspec.Raw]] = {}
+        for leaf, ledger in carry.ledgers.items():
+            owner = _owner(profile_id, row, leaf, carry.seq)
+            if owner == profile_id:
+                ours[leaf] = decode_ledger(ledger)
+            else:
+                further.setdefault(row.pointers[leaf], {})[leaf] = ledger
+        for (seq, owner), ledgers in further.items():
+            applied.forwards.append((owner, Carry(row.tenant, owner, seq, ledgers)))
+        if ours:
+            self._join(profile_id, row, ours, now_ms, applied)
+
+    def _join(
+        self, profile_id: str, row: ProfileRow, ledgers: dict[Identifier, Ledger], now_ms: int, applied: Applied
+    ) -> None:
+        """Take ledgers that are ours. They are decided on together: one alone may fire what another has fired."""
+        decider = self._rules.decider
+        as_of_ms = max(row.moment(now_ms), *(ledger.last[0] for ledger in ledgers.values() if ledger.last), 0)
         decider.pass_time(profile_id, row, as_of_ms, applied.decided)
-        held = row.leaves.get(leaf)
-        row.leaves[leaf] = ledger if held is None else merge(held, ledger)
+        for leaf, ledger in ledgers.items():
+            held = row.leaves.get(leaf)
+            row.leaves[leaf] = ledger if held is None else merge(held, ledger)
         decider.joined(profile_id, row, as_of_ms, applied.decided)
         applied.changed[profile_id] = None
 

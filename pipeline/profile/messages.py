@@ -1,13 +1,17 @@
 """What travels to PROFILE on the touches topic, keyed by profile id: touches, moves, carried ledgers."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.messages import Move
 
-__all__ = ["Carry", "Move", "Touch"]
+__all__ = ["Carry", "Move", "Touch", "carries"]
+
+MOST_CARRIED_BYTES: Final = 512 << 10
+"""In one message, unless a single ledger is larger: half of what Kafka takes by default."""
 
 
 class Touch(msgspec.Struct, array_like=True, gc=False, tag="touch", tag_field="record"):
@@ -32,11 +36,25 @@ class Touch(msgspec.Struct, array_like=True, gc=False, tag="touch", tag_field="r
 
 
 class Carry(msgspec.Struct, array_like=True, gc=False, tag="carry", tag_field="record"):
-    """A whole ledger handed over, or forwarded along pointers, to ``target`` which owned the leaf at ``seq``."""
+    """Whole ledgers handed over, or forwarded along pointers, to ``target`` which owned their leaves at ``seq``."""
 
     tenant: str
-    leaf: Identifier
     target: str
     seq: int
-    ledger: msgspec.Raw
-    """The encoded ledger; decoded by PROFILE alone, so that its format can carry a version."""
+    ledgers: dict[Identifier, msgspec.Raw]
+    """By leaf, encoded; decoded by PROFILE alone, so that their format can carry a version."""
+
+
+def carries(tenant: str, target: str, seq: int, ledgers: Mapping[Identifier, msgspec.Raw]) -> Iterator[Carry]:
+    """Hand over ledgers: in one message, or where that would be too large, in as few as can be."""
+    bundle: dict[Identifier, msgspec.Raw] = {}
+    size_bytes = 0
+    for leaf, ledger in ledgers.items():
+        length = memoryview(ledger).nbytes
+        if bundle and size_bytes + length > MOST_CARRIED_BYTES:
+            yield Carry(tenant, target, seq, bundle)
+            bundle, size_bytes = {}, 0
+        bundle[leaf] = ledger
+        size_bytes += length
+    if bundle:
+        yield Carry(tenant, target, seq, bundle)

@@ -9,7 +9,7 @@ Step: TypeAlias = Literal[
     "existing_owner", "account_owner", "route", "catch_all", "no_routes", "nobody", "no_reps", "duplicate", "known"
 ]
 """What decided: ``catch_all`` where routes are declared and none took the lead, ``no_routes`` where there are none;
-``duplicate`` closes a lead, ``known`` is one that was routed before."""
+``duplicate`` closes a lead, ``known`` is one that was closed and stands again."""
 MOST_CLAUSES: Final = 4
 """Of what stood in the way; a sentence nobody reads to its end explains nothing."""
 

@@ -1,6 +1,8 @@
 """ROUTE's brain: leads of one tenant in, the same with an owner and the reason out.
 
-1. A lead that is closed as a duplicate keeps its owner; one that was routed before goes to the same again.
+1. Of each lead the last word counts, and nothing is told twice: a word that says again what the last one said goes no
+   further, unless somebody can be found now for a lead that nobody has. A lead that is closed as a duplicate keeps its
+   owner, and so does one that stands again.
 2. Existing owner: whom the CRM names, else whom this router gave the customer to. While they are absent somebody of
    their team stands in, the same as last time if there was one; the customer stays theirs.
 3. Account owner: whom the CRM names, with the same care for absence.
@@ -63,28 +65,41 @@ class Router:
         Time is the leads' own: ``now_ms`` has no influence, nor has how leads are cut into batches, so a replay decides
         as the first run did.
         """
-        return [self._route(lead) for lead in leads]
+        return [routed for lead in leads if (routed := self._route(lead)) is not None]
 
-    def _route(self, lead: Lead) -> Routed:
-        action, decision = lead.action, self._settled(lead)
-        if decision is None:
-            decision = self._decide(Case(lead, action["timestamp_ms"], []))
-            if decision.owner:
-                self._tables.leads.put(action["action_id"], GivenLead(rep=decision.owner))
-                self._roster.count(decision.owner, action["timestamp_ms"])
+    def _route(self, lead: Lead) -> Routed | None:
+        """The action, or None where the last word on it says it all."""
+        action = lead.action
+        given = self._tables.leads.get(action["action_id"])
+        rep, revision, said = (given.rep, given.revision, given.duplicate_of) if given else ("", 0, None)
+        again = said == action["duplicate_of"]
+        if again and (rep or action["kind"] == DUPLICATE):
+            return None
+        decision = self._settled(lead, rep) or self._give(lead)
+        if again and not decision.owner:
+            return None
         action["owner"], action["owner_reason"] = decision.owner, decision.reason
+        action["revision"] = revision + 1
+        row = GivenLead(rep=decision.owner, revision=revision + 1, duplicate_of=action["duplicate_of"])
+        self._tables.leads.put(action["action_id"], row)
         return Routed(action, decision.step, decision.route)
 
-    def _settled(self, lead: Lead) -> Decision | None:
-        """What needs no decision any more, or cannot have one."""
-        given = self._tables.leads.get(lead.action["action_id"])
+    def _settled(self, lead: Lead, rep: str) -> Decision | None:
+        """What needs no decision any more, or cannot have one. ``rep`` has the lead; "": nobody."""
         if lead.action["kind"] == DUPLICATE:
-            if given is None:
-                return Decision("", "the lead that it closes has no owner", "duplicate")
-            return Decision(given.rep, f"{given.rep} has the lead that it closes", "duplicate")
-        if given is not None:
-            return Decision(given.rep, f"{given.rep} was given this lead before", "known")
+            reason = f"{rep} has the lead that it closes" if rep else "the lead that it closes has no owner"
+            return Decision(rep, reason, "duplicate")
+        if rep:
+            return Decision(rep, f"{rep} was given this lead before", "known")
         return None if self._rules.reps else Decision("", "no representatives are declared", "no_reps")
+
+    def _give(self, lead: Lead) -> Decision:
+        """Find somebody for a lead."""
+        at_ms = lead.action["timestamp_ms"]
+        decision = self._decide(Case(lead, at_ms, []))
+        if decision.owner:
+            self._roster.count(decision.owner, at_ms)
+        return decision
 
     def _decide(self, case: Case) -> Decision:
         found = (

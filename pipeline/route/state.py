@@ -21,10 +21,15 @@ class Owner(msgspec.Struct, array_like=True, gc=False):
 
 
 class GivenLead(msgspec.Struct, array_like=True, gc=False):
-    """Who got a lead, under its action id."""
+    """Who got a lead, and the last word on it, under its action id."""
 
     version: int = ROW_VERSION
     rep: str = ""
+    """"" if nobody did."""
+    revision: int = 1
+    """Words on it so far."""
+    duplicate_of: str = ""
+    """The lead in whose favour it was closed; "" if it stands."""
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):

@@ -61,7 +61,10 @@ class Board:
         self._scores: dict[str, float] = {}
         """Active profiles, and the highest of their scores as last published."""
         self._successors: dict[str, str] = {}
-        self._closed: dict[str, str] = {}
+        self._closed: set[str] = set()
+        """Action ids of leads whose last word is that they are duplicates."""
+        self._revisions: dict[str, int] = {}
+        """By action id, the highest seen."""
         self._merges = self._quarantined = 0
 
     def feed(self, messages: Iterable[confluent_kafka.Message]) -> list[dict[str, Any]]:
@@ -118,11 +121,22 @@ class Board:
             self._on_update(record)
         elif topic == self._changes:
             self._merges += record["change"] == "merged"
-        elif is_duplicate(record):
-            self._closed[record["action_id"]] = record["duplicate_of"]
         else:
-            self.actions[record["action_id"]] = record
+            self._act(record)
         return topic == self._acts
+
+    def _act(self, action: dict[str, Any]) -> None:
+        """Of the records about one lead, which come in any order, the highest revision says whether it is open."""
+        name, revision = action["action_id"], action["revision"]
+        duplicate = is_duplicate(action)
+        if not duplicate:
+            self.actions.setdefault(name, action)
+        if revision > self._revisions.get(name, 0):
+            self._revisions[name] = revision
+            if duplicate:
+                self._closed.add(name)
+            else:
+                self._closed.discard(name)
 
     def _profile(self, update: dict[str, Any]) -> None:
         profile_id = update["profile_id"]

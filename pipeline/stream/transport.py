@@ -186,8 +186,11 @@ class BatchConsumer(Consumer):
         return self.event_loop.run_in_executor(self.poller, self._fetch)
 
     def _fetch(self) -> tuple[int, list[Any]]:
-        """In the polling thread. The records' epoch is that of before: the rebalance callbacks run inside consume(), which
-        may then still return what it had fetched of the partitions they took away, and nothing of those they gave."""
+        """In the polling thread. The records' epoch is that of before.
+
+        For the rebalance callbacks run inside consume(), which may then still return what it had fetched of the
+        partitions they took away. Of those they gave it returns nothing: they are paused.
+        """
         epoch = self.epoch
         try:
             records = self.client.consume(self.transport.batch_records, FETCH_SECONDS)

@@ -41,8 +41,9 @@ def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
 def action_of(profile_id: str, row: ProfileRow, rule: Trigger, story: Story, as_of_ms: int) -> dict[str, Any]:
     """What every action of a trigger tells: contact, score with contributions, timeline, consent, cart, what happened.
 
-    Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in, who
-    should call (``owner``, ``owner_reason``) for ROUTE, which is given some facts about the customer to decide by.
+    Which firing it is about (``action_id``, ``episode``, ``kind``, ``duplicate_of``) is for the caller to fill in; who
+    should call (``owner``, ``owner_reason``) and which word on the firing it is (``revision``) for ROUTE, which is
+    given some facts about the customer to decide by.
     """
     ledgers = row.ledgers()
     scores = {score.name: score for score in story.scores.read(ledgers, as_of_ms)}
@@ -54,6 +55,7 @@ def action_of(profile_id: str, row: ProfileRow, rule: Trigger, story: Story, as_
         "profile_id": profile_id,
         "trigger": rule.name,
         "episode": 0,
+        "revision": 1,
         "kind": LEAD,
         "duplicate_of": "",
         "timestamp_ms": as_of_ms,

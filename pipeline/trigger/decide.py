@@ -58,16 +58,17 @@ class Decisions:
             row.decided_ms = as_of_ms
 
     def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
-        """A ledger came: one of several open episodes leads, and everything is looked at anew."""
-        decided.actions.extend(self._triggers.duplicates(profile_id, row, as_of_ms))
+        """Ledgers came: one of several open episodes leads, and everything is looked at anew."""
+        decided.actions.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
         row.unwatch()
         self._look(profile_id, row, as_of_ms, ALL, decided)
 
     def parted(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
-        """A ledger went. Who has none left is in no segment."""
+        """Ledgers went. Who has none left is in no segment; of those who stay, a duplicate may be a lead again."""
         row.unwatch()
         if row.leaves:
             self._look(profile_id, row, as_of_ms, ALL, decided)
+            decided.actions.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
         else:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
             row.decided_ms = as_of_ms

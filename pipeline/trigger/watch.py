@@ -70,24 +70,26 @@ class Triggers:
         """Where every trigger stands, by name, after a :meth:`look` at that moment. Changes nothing."""
         return {watched.rule.name: _bearing(watched, row, as_of_ms) for watched in self._watched}
 
-    def duplicates(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
-        """Of several open episodes the earliest opened leads; each of the others is said to duplicate it, once.
+    def reconcile(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+        """Of several open episodes the earliest opened is the lead; each of the others duplicates it.
 
-        The action has the id of the lead to close, and names the one that stays.
+        Of each that is told which has not last been said of it. A duplicate has the id of the lead to close, and names
+        the one that stays; what was a duplicate and leads now, as others have gone, is a lead again.
         """
         actions: list[dict[str, Any]] = []
         for watched in self._watched:
             rule = watched.rule
-            held = sorted(opened(row, rule.name), key=lambda each: each[:2])
-            for _, leaf, episode in held[1:]:
-                leading = action_id(row.tenant, held[0].leaf, rule.name, held[0].episode.number)
+            leading = ""
+            for _, leaf, episode in sorted(opened(row, rule.name), key=lambda each: each[:2]):
+                number = action_id(row.tenant, leaf, rule.name, episode.number)
                 if episode.duplicate_of != leading:
                     episode.duplicate_of = leading
                     action = action_of(profile_id, row, rule, self._story, as_of_ms)
-                    action["action_id"] = action_id(row.tenant, leaf, rule.name, episode.number)
-                    action["episode"] = episode.number
-                    action["kind"], action["duplicate_of"] = DUPLICATE, leading
+                    action["action_id"], action["episode"] = number, episode.number
+                    if leading:
+                        action["kind"], action["duplicate_of"] = DUPLICATE, leading
                     actions.append(action)
+                leading = leading or number
         return actions
 
     def _step(

@@ -56,12 +56,15 @@ class Outcome(NamedTuple):
         return dict(pairs)
 
     def leads(self) -> Counter[tuple[str, str]]:
-        """Leads that stand, by today's profile and trigger: those that were fired, less those taken back."""
+        """Leads that stand, by today's profile and trigger: those whose last word is not that they duplicate another."""
+        words = sorted(self.actions, key=lambda action: int(action["revision"]))
+        assert len({(action["action_id"], action["revision"]) for action in words}) == len(words)
+        last = {action["action_id"]: action for action in words}
         owners, standing = self.owners(), Counter[tuple[str, str]]()
-        for action in self.actions:
+        for action in last.values():
             (customer,) = {owners[ident] for ident in action["identifiers"]}
-            standing[customer, action["trigger"]] += 1 if action["kind"] == "lead" else -1
-        return standing
+            standing[customer, action["trigger"]] += action["kind"] == "lead"
+        return +standing
 
 
 @pytest.fixture(scope="module")

@@ -59,9 +59,9 @@ def check(seed: int) -> None:
     settle(logic, [(profile_id("default", each.leaf), each) for each in touches])
     as_of_ms = START_MS + chance.randrange(60, 150) * DAY_MS
     before = [explained(table.rows[each], as_of_ms) for each in (PA, PB)]
-    settle(logic, [(to, Move("default", B, PB, PA, 1)) for to in (PB, PA)])
+    settle(logic, [(to, Move("default", [B], PB, PA, 1)) for to in (PB, PA)])
     explained(table.rows[PA], as_of_ms)
-    settle(logic, [(to, Move("default", B, PA, PB, 2)) for to in (PA, PB)])
+    settle(logic, [(to, Move("default", [B], PA, PB, 2)) for to in (PA, PB)])
     assert [explained(table.rows[each], as_of_ms) for each in (PA, PB)] == before
 
 

@@ -36,9 +36,10 @@ from pipeline.topics import (
     UPDATES,
     Topic,
 )
-from pipeline.trigger.action import DUPLICATE, action_id
+from pipeline.trigger.action import LEAD as LEAD_KIND
 from pipeline.trigger.messages import Lead
 from tests.simulation.histories import TENANT
+from tests.simulation.lead_oracle import check_leads
 from tests.simulation.process import GROUP, PREFIX, STAGES, DiskStore
 from tests.simulation.straight import MESSAGE, straight_run
 from tests.simulation.world import RULES, World
@@ -67,6 +68,7 @@ def check(world: World) -> None:
     check_deeds(world)
     check_decisions(world)
     check_actions(world)
+    check_leads(profiles.values(), last_words(world))
     check_time(world, profiles)
     check_quarantine(world)
 
@@ -115,7 +117,7 @@ def check_touches(world: World) -> None:
         if isinstance(message, Touch) and not message.seq:
             touches[message.event_id] += 1
         elif isinstance(message, Move):
-            moves[message.leaf, message.seq] += 1
+            moves.update((leaf, message.seq) for leaf in message.leaves)
     assert touches == Counter(touch.event_id for touch in world.history.touches)
     assert set(moves.values()) <= {2}
 
@@ -174,31 +176,24 @@ def check_deeds(world: World) -> None:
 
 
 def check_actions(world: World) -> None:
-    """Every lead became one action, with somebody to call; a firing is told twice only as ADR 4, point 6 says.
-
-    That is where its leaf's ledger was away. That it is a duplicate is told whenever it has another leader.
-    """
-    sent = [LEAD(record.value()).action for record in world.kafka.committed(LEADS.of(PREFIX))]
+    """Every word on a lead that says something new became one action, with its number and somebody to call."""
+    sent: dict[str, list[str]] = {}
+    for record in world.kafka.committed(LEADS.of(PREFIX)):
+        action = LEAD(record.value()).action
+        words = sent.setdefault(action["action_id"], [])
+        if not words or words[-1] != action["duplicate_of"]:
+            words.append(action["duplicate_of"])
     found = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
-    assert Counter(map(told, found)) == Counter(map(told, sent))
-    firings = [action for action in found if action["kind"] != DUPLICATE]
-    assert all(action["owner"] and action["owner_reason"] for action in firings)
-    count = Counter(action["action_id"] for action in firings)
-    for action in firings:
-        if count[action["action_id"]] > 1:
-            leaves, trigger, episode = moved(world), action["trigger"], action["episode"]
-            assert action["action_id"] in {action_id(TENANT, leaf, trigger, episode) for leaf in leaves}
+    said = {(action["action_id"], action["revision"]): action["duplicate_of"] for action in found}
+    assert said == {(name, number): word for name, words in sent.items() for number, word in enumerate(words, 1)}
+    assert len(said) == len(found)
+    assert all(action["owner"] and action["owner_reason"] for action in found if action["kind"] == LEAD_KIND)
 
 
-def told(action: dict[str, Any]) -> tuple[str, str, str]:
-    """What an action says: of which firing, and of which other it is a duplicate."""
-    return action["kind"], action["action_id"], action["duplicate_of"]
-
-
-def moved(world: World) -> set[str]:
-    """The leaves whose ledgers went from one profile to another."""
-    messages = (MESSAGE(record.value()) for record in world.kafka.committed(TOUCHES.of(PREFIX)))
-    return {message.leaf for message in messages if isinstance(message, Carry)}
+def last_words(world: World) -> dict[str, str]:
+    """By action id, which other it was last said to duplicate."""
+    found = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
+    return {each["action_id"]: each["duplicate_of"] for each in sorted(found, key=lambda each: each["revision"])}
 
 
 def check_time(world: World, profiles: dict[str, ProfileRow]) -> None:

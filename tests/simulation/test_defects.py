@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.profile import logic
+from pipeline.profile import ledger, logic
+from pipeline.profile.ledger import Episode, join_episodes
 from pipeline.profile.messages import Carry, Touch
 from pipeline.state.partition import expanded
 from pipeline.state.seen import SeenView
@@ -19,6 +20,8 @@ from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.producer import MemoryProducer
 from pipeline.topics import TOUCHES
 from pipeline.trigger.decide import ALL, Decisions
+from pipeline.trigger.watch import Triggers
+from tests.simulation import test_moves
 from tests.simulation.oracle import check
 from tests.simulation.process import GROUP, DiskStore, Process
 from tests.simulation.weathers import CRASHES, HANDOVERS, shared
@@ -163,6 +166,26 @@ def triggers_not_looked_at_when_a_ledger_goes(patch: pytest.MonkeyPatch) -> None
     patch.setattr(Decisions, "parted", part)
 
 
+def duplicates_left_closed_when_their_lead_goes(patch: pytest.MonkeyPatch) -> None:
+    parted = Decisions.parted
+
+    def part(decisions: Decisions, *told: Any) -> None:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(Triggers, "reconcile", lambda *_: [])
+            parted(decisions, *told)
+
+    patch.setattr(Decisions, "parted", part)
+
+
+def one_view_of_an_episode_believed(patch: pytest.MonkeyPatch) -> None:
+    def join(one: Episode, other: Episode) -> Episode:
+        joined = join_episodes(one, other)
+        joined.duplicate_of = one.duplicate_of
+        return joined
+
+    patch.setattr(ledger, "join_episodes", join)
+
+
 def what_is_due_decided_as_of_now(patch: pytest.MonkeyPatch) -> None:
     def look_now(decisions: Decisions, profile_id: str, row: Any, until_ms: int, decided: Any) -> None:
         if row.leaves and row.due_ms <= until_ms:
@@ -194,6 +217,10 @@ DEFECTS: list[tuple[Patch, Weather]] = [
 ]
 
 
+DEFECTS_OF_MOVES = [duplicates_left_closed_when_their_lead_goes, one_view_of_an_episode_believed]
+"""Worlds of links seldom part two open episodes; these need ledgers that move all the time."""
+
+
 @pytest.mark.parametrize(("defect", "weather"), DEFECTS, ids=[defect.__name__ for defect, _ in DEFECTS])
 def test_a_defect_is_found(defect, weather, monkeypatch):
     defect(monkeypatch)
@@ -201,6 +228,18 @@ def test_a_defect_is_found(defect, weather, monkeypatch):
         world = World(seed, weather)
         try:
             check(world.play())
+        except AssertionError:
+            print(f"found by seed {seed}")
+            return
+    pytest.fail(f"{ENOUGH_SEEDS} worlds did not notice: {defect.__name__}")
+
+
+@pytest.mark.parametrize("defect", DEFECTS_OF_MOVES)
+def test_a_defect_of_moves_is_found(defect, monkeypatch):
+    defect(monkeypatch)
+    for seed in range(ENOUGH_SEEDS):
+        try:
+            test_moves.check(test_moves.play(seed))
         except AssertionError:
             print(f"found by seed {seed}")
             return

@@ -7,7 +7,7 @@ aborted transaction does, and the batch is read again.
 
 import os
 import random
-from collections import Counter, deque
+from collections import deque
 from typing import NamedTuple
 
 import msgspec
@@ -26,10 +26,12 @@ from pipeline.testing.table import MemoryTable
 from pipeline.trigger.rulebook import compile_rules
 from pipeline.trigger.rules import TriggerRule, TriggerRules
 from tests.property.profile_histories import EVERY_KIND, JOURNEYS, LEAVES, SCORES, made
+from tests.simulation.lead_oracle import check_leads
 
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "300"))
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
-TRIGGERS = TriggerRules(triggers=(TriggerRule(name="hot", high=60, low=20),))
+HOT, WARM = TriggerRule(name="hot", high=60, low=20), TriggerRule(name="warm", high=15, low=2)
+TRIGGERS = TriggerRules(triggers=(HOT, WARM))
 RULES = compile_rules(AggregateRules(aggregates=EVERY_KIND), SCORES, TRIGGERS, journeys=JOURNEYS)
 PARTITIONS, INTAKES = 3, 2
 WIRE = msgspec.msgpack.Decoder(Touch | Move | Carry)
@@ -65,9 +67,10 @@ class World:
         self.profiles = sorted({*self.owner.values(), "profile-x", "profile-y"})
         self.known = [dict(self.owner) for _ in range(INTAKES)]
         self.news: list[deque[tuple[str, str]]] = [deque() for _ in range(INTAKES)]
-        self.seq = dict.fromkeys(LEAVES, 0)
+        self.seq = 0
         self.sent: dict[str, list[Touch]] = {leaf: [] for leaf in LEAVES}
-        self.actions: Counter[tuple[str, str]] = Counter()
+        self.last_words: dict[str, str] = {}
+        """By action id, what was last said of a lead: which other it duplicates, "" if none."""
 
     def send(self, sender: str, to: str, message: Message) -> None:
         partition = self.partitions[sum(to.encode()) % PARTITIONS]
@@ -84,15 +87,19 @@ class World:
         self.send(f"intake-{intake}", self.known[intake][leaf], touch)
 
     def move(self) -> None:
-        leaf = self.chance.choice(LEAVES)
-        source, target = self.owner[leaf], self.chance.choice(self.profiles)
+        """Some of what one profile has goes to another, often all of it."""
+        source, target = self.owner[self.chance.choice(LEAVES)], self.chance.choice(self.profiles)
+        leaves = [leaf for leaf in LEAVES if self.owner[leaf] == source]
+        if self.chance.random() < 0.5:
+            leaves = self.chance.sample(leaves, self.chance.randint(1, len(leaves)))
         if source != target:
-            self.seq[leaf] += 1
-            self.owner[leaf] = target
+            self.seq += 1
             for to in (source, target):
-                self.send("stitch", to, Move("default", leaf, source, target, self.seq[leaf]))
-            for news in self.news:
-                news.append((leaf, target))
+                self.send("stitch", to, Move("default", leaves, source, target, self.seq))
+            for leaf in leaves:
+                self.owner[leaf] = target
+                for news in self.news:
+                    news.append((leaf, target))
 
     def hear(self) -> None:
         intake = self.chance.randrange(INTAKES)
@@ -119,7 +126,7 @@ class World:
         partition.rows = {key: msgspec.msgpack.encode(row) for key, row in table.rows.items()}
         for to, message in effects.forwards:
             self.send(f"profile-{name}", to, message)
-        self.actions.update((action["kind"], action["action_id"]) for action in effects.actions)
+        self.last_words.update((action["action_id"], action["duplicate_of"]) for action in effects.actions)
 
     def settle(self) -> None:
         for _ in range(10_000):
@@ -128,13 +135,17 @@ class World:
             self.work()
         pytest.fail("messages are still being forwarded")
 
+    def rows(self) -> dict[str, ProfileRow]:
+        """By profile id."""
+        found = (rows for partition in self.partitions for rows in partition.rows.items())
+        return {key: msgspec.msgpack.decode(data, type=ProfileRow) for key, data in found}
+
     def held(self) -> dict[str, dict[str, Ledger]]:
         """Leaf to profile to ledger."""
         found: dict[str, dict[str, Ledger]] = {leaf: {} for leaf in LEAVES}
-        for partition in self.partitions:
-            for key, data in partition.rows.items():
-                for leaf, ledger in msgspec.msgpack.decode(data, type=ProfileRow).leaves.items():
-                    found[leaf][key] = ledger
+        for key, row in self.rows().items():
+            for leaf, ledger in row.leaves.items():
+                found[leaf][key] = ledger
         return found
 
 
@@ -158,6 +169,7 @@ def check(world: World) -> None:
         assert set(ledgers) == ({world.owner[leaf]} if world.sent[leaf] else set())
         for ledger in ledgers.values():
             assert without_episodes(ledger) == without_episodes(expected)
+    check_leads(world.rows().values(), world.last_words)
 
 
 def test_every_touch_ends_in_one_ledger_at_the_owner() -> None:
@@ -175,7 +187,7 @@ def test_a_leaf_that_goes_there_and_back_before_its_ledger_has_arrived_comes_hom
     world.send("intake-0", home, made(0, 0, 0, leaf))
     for seq, (source, target) in enumerate([(home, away), (away, home), (home, away), (away, home)], start=1):
         for to in (source, target):
-            world.send("stitch", to, Move("default", leaf, source, target, seq))
+            world.send("stitch", to, Move("default", [leaf], source, target, seq))
     world.settle()
     held = world.held()[leaf]
     assert set(held) == {home}

@@ -132,8 +132,9 @@ class Run:
     def _take(self, batch: list[Link | Command]) -> None:
         effects = self.engine.on_links(batch, 0)
         for move in sorted(effects.moves, key=lambda move: move.seq):
-            assert self.owner.get(move.leaf, profile_id("t", move.leaf)) == move.source != move.target
-            self.owner[move.leaf] = move.target
+            for leaf in move.leaves:
+                assert self.owner.get(leaf, profile_id("t", leaf)) == move.source != move.target
+                self.owner[leaf] = move.target
         for ident, row in effects.assignments:
             assert row.seq > self.assigned.get(ident, (0, "", []))[0]
             self.assigned[ident] = (row.seq, row.profile_id, row.contested)

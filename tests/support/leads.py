@@ -35,9 +35,9 @@ def lead(
     """A lead of a customer of its own, unless identifiers or the profile id say otherwise."""
     action = {
         "action_id": f"lead-{number}", "tenant": tenant, "profile_id": f"profile-{number}", "trigger": "hot_lead",
-        "episode": 1, "kind": "lead", "duplicate_of": "", "timestamp_ms": at_ms or moment(), "score": 72.5,
-        "threshold": 70.0, "contributions": [], "identifiers": list(identifiers or [f"user_id:{number}"]),
-        "contact": {}, "consent": "{}", "timeline": [], "owner": "", "owner_reason": "", **changed,
+        "episode": 1, "revision": 1, "kind": "lead", "duplicate_of": "", "timestamp_ms": at_ms or moment(),
+        "score": 72.5, "threshold": 70.0, "contributions": [], "contact": {}, "consent": "{}", "timeline": [],
+        "identifiers": list(identifiers or [f"user_id:{number}"]), "owner": "", "owner_reason": "", **changed,
     }  # fmt: skip
     return Lead(tenant, action, traits or {}, channel, campaign, list(segments))
 
@@ -59,6 +59,10 @@ class Desk:
         """Who gets it."""
         (self.last,) = self.router.on_leads([asked], 0)
         return str(self.last.action["owner"])
+
+    def is_silent_on(self, asked: Lead) -> bool:
+        """Whether nothing is told of it."""
+        return not self.router.on_leads([asked], 0)
 
     @property
     def reason(self) -> str:

@@ -51,12 +51,19 @@ def test_a_lead_is_as_hot_as_its_customer_is_now_also_after_a_merge(board):
 
 
 def test_a_lead_that_turns_out_to_be_a_duplicate_is_closed_whichever_record_comes_first(board):
-    closing = lead("2", "a", kind="duplicate_of", duplicate_of="1")
+    closing = lead("2", "a", kind="duplicate_of", duplicate_of="1", revision=2)
     board.feed([closing, lead("1", "a"), lead("2", "b")])
 
     assert board.counts().leads == 1
     assert board.counts().duplicates == 1
     assert [each.name for each in board.hottest(5)] == ["user_id:a"]
+
+
+def test_of_several_records_about_a_lead_the_highest_revision_counts_in_whichever_order_they_come(board):
+    again, closing = lead("2", "b", revision=3), lead("2", "a", kind="duplicate_of", duplicate_of="1", revision=2)
+    board.feed([lead("1", "a"), again, closing, lead("2", "b")])
+
+    assert (board.counts().leads, board.counts().duplicates) == (2, 0)
 
 
 def test_quarantined_records_are_counted_and_unreadable_ones_do_no_harm(board):

@@ -64,7 +64,10 @@ def test_a_kiosk_with_500_log_ins_makes_no_giant_and_leaves_everyone_else_untouc
     assert len(bench.groups()) == 501
     assert frozenset({"dev:kiosk"}) in bench.groups()
     assert all(frozenset({f"user:{number}", f"anon:{number}"}) in bench.groups() for number in range(500))
-    assert {move.leaf for move in bench.moves} == {"dev:kiosk", *(f"anon:{number}" for number in range(500))}
+    assert {leaf for move in bench.moves for leaf in move.leaves} == {
+        "dev:kiosk",
+        *(f"anon:{number}" for number in range(500)),
+    }
     (quarantined,) = [change for change in bench.changes if change.change == "quarantined"]
     assert (quarantined.identifiers, quarantined.rule) == (["dev:kiosk"], "dev: firebreak above 10")
     refused = {tuple(change.identifiers) for change in bench.changes if change.change == "refused"}
@@ -145,7 +148,7 @@ def test_a_component_that_waits_to_be_resolved_takes_no_one_in_meanwhile():
     bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:1", "anon:1", 2))
     before = len(bench.moves)
     bench.take(decided("unlink", "user:1", "dev:1"), seen("dev:1", "anon:2", 9))
-    moved = [(move.leaf, move.target) for move in bench.moves[before:]]
+    moved = [(leaf, move.target) for move in bench.moves[before:] for leaf in move.leaves]
     assert sorted(moved) == [("anon:2", profile_id("t", "dev:1")), ("dev:1", profile_id("t", "dev:1"))]
 
 
@@ -258,7 +261,7 @@ def test_a_split_off_identifier_gets_its_own_id_back_and_the_old_alias_follows_i
 
 def test_moves_of_a_leaf_form_a_chain_over_a_to_b_to_a():
     bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:2", "dev:1", 2)).take(seen("user:1", "dev:1", 3))
-    chain = [(move.source, move.target) for move in bench.moves if move.leaf == "dev:1"]
+    chain = [(move.source, move.target) for move in bench.moves if move.leaves == ["dev:1"]]
     one, two = profile_id("t", "user:1"), profile_id("t", "user:2")
     assert chain == [(profile_id("t", "dev:1"), one), (one, two), (two, one)]
     assert [move.seq for move in bench.moves] == sorted(move.seq for move in bench.moves)
@@ -268,7 +271,7 @@ def test_one_batch_resolves_a_busy_tangle_once():
     bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:2", "dev:1", 2))
     before = len(bench.moves)
     bench.take(*(seen(f"user:{1 + number % 2}", "dev:1", 10 + number) for number in range(7)))
-    assert [(move.leaf, move.target) for move in bench.moves[before:]] == [("dev:1", profile_id("t", "user:1"))]
+    assert [(move.leaves, move.target) for move in bench.moves[before:]] == [(["dev:1"], profile_id("t", "user:1"))]
 
 
 def test_an_error_in_a_batch_leaves_nothing_waiting_in_the_engine():

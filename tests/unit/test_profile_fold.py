@@ -14,7 +14,7 @@ from pipeline.profile.fold import (
     timeline_page,
     traits_of,
 )
-from pipeline.profile.ledger import Episode, Ledger, join_episodes
+from pipeline.profile.ledger import UNSURE, Episode, Ledger, join_episodes
 from pipeline.profile.timeline import TIMELINE_ENTRIES, Entry, line_of, read_line
 from tests.property.profile_histories import START_MS, touch
 
@@ -148,5 +148,6 @@ def test_a_bucket_too_old_for_its_tier_is_let_go_whichever_comes_first() -> None
 
 
 def test_two_views_of_an_episode_agree_on_its_earliest_opening_and_latest_closing() -> None:
-    assert join_episodes(Episode(1, 5), Episode(1, 3, 9, "x")) == Episode(1, 3, 9, "x")
+    assert join_episodes(Episode(1, 5, 0, "x"), Episode(1, 3, 9, "x")) == Episode(1, 3, 9, "x")
+    assert join_episodes(Episode(1, 5), Episode(1, 3, 9, "x")) == Episode(1, 3, 9, UNSURE)
     assert join_episodes(Episode(2, 5), Episode(1, 3)) == join_episodes(Episode(1, 3), Episode(2, 5)) == Episode(2, 5)

@@ -335,7 +335,7 @@ def test_a_journey_begins_with_the_anonymous_touch_that_a_merge_revealed_and_end
     apart = attribution_of(table.rows["pa"].ledgers(), RULES)
 
     def move(seq: int, source: str, target: str) -> None:
-        moved = Move("default", anonymous, source, target, seq)
+        moved = Move("default", [anonymous], source, target, seq)
         logic.on_batch(logic.on_batch([(source, moved), (target, moved)], 0).forwards, 0)
 
     move(1, "pb", "pa")

@@ -28,7 +28,7 @@ def stage() -> tuple[ProfileLogic, MemoryTable[ProfileRow]]:
 
 
 def move(seq: int, source: str, target: str, leaf: str = B) -> Move:
-    return Move("default", leaf, source, target, seq)
+    return Move("default", [leaf], source, target, seq)
 
 
 def test_a_batch_publishes_each_profile_it_changed_once() -> None:
@@ -64,7 +64,7 @@ def test_a_move_carries_the_ledger_over_and_leaves_a_merged_profile_behind() -> 
     logic.on_batch([(PB, touch(1, 0, B))], 0)
     effects = logic.on_batch([(PB, move(1, PB, PA)), (PA, move(1, PB, PA))], 0)
     ((to, carry),) = effects.forwards
-    assert (to, carry.leaf, carry.seq) == (PA, B, 1)
+    assert (to, [*carry.ledgers], carry.seq) == (PA, [B], 1)
     assert [(u["profile_id"], u["status"], u["merged_into"]) for u in effects.updates] == [(PB, "merged", PA)]
     (update,) = logic.on_batch([(to, carry)], 0).updates
     assert (update["profile_id"], update["status"]) == (PA, "active")

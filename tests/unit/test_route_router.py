@@ -79,7 +79,7 @@ def test_without_representatives_every_lead_says_so() -> None:
     assert desk.give(lead(1)) == ""
     assert desk.reason == "no representatives are declared"
     assert desk.decided_by == ("no_reps", "")
-    assert desk.tables.leads.get("lead-1") is None
+    assert desk.is_silent_on(lead(1))
 
 
 def test_an_absent_representative_gets_none_from_the_first_day_to_the_last() -> None:
@@ -269,11 +269,27 @@ def test_a_duplicate_keeps_the_owner_of_the_lead_it_closes() -> None:
     assert desk.give(lead(3, traits=GERMAN)) == "ann", "closing takes nobody's turn"
 
 
-def test_a_lead_that_comes_again_goes_to_the_same_and_takes_no_turn() -> None:
+def test_a_lead_that_comes_again_is_told_once() -> None:
     desk = Desk(rules())
-    assert [desk.give(lead(1, f"user_id:{n}", traits=GERMAN)) for n in range(3)] == ["ann"] * 3
-    assert desk.reason == "ann was given this lead before"
-    assert desk.decided_by == ("known", "")
+    assert desk.give(lead(1, "user_id:0", traits=GERMAN)) == "ann"
+    assert all(desk.is_silent_on(lead(1, f"user_id:{n}", traits=GERMAN)) for n in range(3))
+    assert desk.give(lead(2, traits=GERMAN)) == "bob"
+
+
+def test_every_word_on_a_lead_has_a_revision_and_one_that_stands_again_goes_to_the_same_and_takes_no_turn() -> None:
+    desk = Desk(rules())
+    told = []
+    for kind, other in (
+        ("lead", ""), (DUPLICATE, "lead-8"), (DUPLICATE, "lead-8"), (DUPLICATE, "lead-9"), ("lead", ""), ("lead", ""),
+    ):  # fmt: skip
+        for routed in desk.router.on_leads([lead(1, traits=GERMAN, kind=kind, duplicate_of=other)], 0):
+            action = routed.action
+            told.append((action["revision"], action["kind"], action["duplicate_of"], action["owner"]))
+    assert told == [
+        (1, "lead", "", "ann"), (2, DUPLICATE, "lead-8", "ann"), (3, DUPLICATE, "lead-9", "ann"),
+        (4, "lead", "", "ann"),
+    ]  # fmt: skip
+    assert (routed.action["owner_reason"], routed.step) == ("ann was given this lead before", "known")
     assert desk.give(lead(2, traits=GERMAN)) == "bob"
 
 

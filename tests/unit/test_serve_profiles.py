@@ -33,7 +33,7 @@ def rows() -> dict[str, ProfileRow]:
         [("a", touch("user_id:1", 1)), ("b", touch("anonymous_id:x", 2)), ("b", touch("anonymous_id:x", 3))], 0
     )
     logic.on_batch([("c", touch("email:c@shop.example", 9))], 0)
-    move = Move("default", "anonymous_id:x", "b", "a", 7)
+    move = Move("default", ["anonymous_id:x"], "b", "a", 7)
     carried = logic.on_batch([("b", move), ("a", move)], 0).forwards
     logic.on_batch(carried, 0)
     return dict(table.rows)

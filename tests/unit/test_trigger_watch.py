@@ -58,7 +58,7 @@ class Stage:
         return [action for n in range(count) for action in self.touch(offset_ms + n, leaf)]
 
     def move(self, leaf: str, source: str, target: str, seq: int) -> list[dict[str, Any]]:
-        moved = Move("default", leaf, source, target, seq)
+        moved = Move("default", [leaf], source, target, seq)
         return self.take((source, moved), (target, moved))
 
 
@@ -155,8 +155,18 @@ def test_two_profiles_that_fired_and_merge_leave_one_lead_and_one_duplicate() ->
     assert duplicate["action_id"] == action_id("default", A, "hot", 1)
     assert duplicate["duplicate_of"] == action_id("default", B, "hot", 1)
     assert stage.views(3, 2 * HOUR_MS) == []
-    assert stage.move(B, PA, PB, 2) == []
-    assert stage.move(B, PB, PA, 3) == []
+
+
+def test_a_duplicate_whose_lead_goes_to_another_customer_is_a_lead_again() -> None:
+    stage = Stage(HOT)
+    stage.views(5, 0, B)
+    stage.views(5, HOUR_MS, A)
+    (duplicate,) = stage.move(B, PB, PA, 1)
+    (again,) = stage.move(B, PA, PB, 2)
+    assert (again["kind"], again["duplicate_of"], again["profile_id"]) == ("lead", "", PA)
+    assert (again["action_id"], again["episode"]) == (duplicate["action_id"], 1)
+    (once_more,) = stage.move(B, PB, PA, 3)
+    assert (once_more["action_id"], once_more["duplicate_of"]) == (duplicate["action_id"], duplicate["duplicate_of"])
 
 
 def test_a_merge_alone_can_fire() -> None:

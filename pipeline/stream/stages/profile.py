@@ -99,9 +99,9 @@ class ProfileStage:
             return
         for profile_id, message in forwards:
             self._emit(TOUCHES, profile_id, self._encode(message))
-        carried = sum(isinstance(message, Carry) for _, message in forwards)
-        self._context.metrics.add(m.FORWARDED, carried, "ledger")
-        self._context.metrics.add(m.FORWARDED, len(forwards) - carried, "touch")
+        carries = [message for _, message in forwards if isinstance(message, Carry)]
+        self._context.metrics.add(m.FORWARDED, sum(len(carry.ledgers) for carry in carries), "ledger")
+        self._context.metrics.add(m.FORWARDED, len(forwards) - len(carries), "touch")
 
     def _act(self, actions: Sequence[dict[str, Any]]) -> None:
         for action in actions:

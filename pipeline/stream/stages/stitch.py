@@ -85,7 +85,7 @@ class StitchStage:
         for kind in set(kinds):
             metrics.add(m.IDENTITY_CHANGES, kinds.count(kind), kind)
         metrics.add(m.MERGES, kinds.count("merged"))
-        metrics.add(m.MOVES, len(effects.moves))
+        metrics.add(m.MOVES, sum(len(move.leaves) for move in effects.moves))
         for change in effects.changes:
             if change.change == "quarantined" and change.reason == Reason.FIREBREAK:
                 type_name = type_of(change.identifiers[0])

@@ -1,0 +1,19 @@
+"""Which leads must stand in the end, by what the customers' ledgers keep."""
+
+from collections.abc import Iterable, Mapping
+
+from pipeline.profile.row import ProfileRow
+from pipeline.trigger.action import action_id
+from pipeline.trigger.episodes import opened
+
+
+def check_leads(rows: Iterable[ProfileRow], last_words: Mapping[str, str]) -> None:
+    """Of a customer's open episodes of a trigger the earliest opened is a lead that stands, the others duplicate it.
+
+    ``last_words``: by action id, which other it was last said to duplicate; "" if none.
+    """
+    for row in rows:
+        for trigger in {name for ledger in row.leaves.values() for name in ledger.episodes}:
+            held = sorted(opened(row, trigger), key=lambda each: each[:2])
+            names = [action_id(row.tenant, leaf, trigger, episode.number) for _, leaf, episode in held]
+            assert [last_words.get(name) for name in names] == ["", *names[:1] * len(names)][: len(names)]
