@@ -14,7 +14,7 @@ on the order of touches alone, not on how they were cut into batches.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -26,7 +26,7 @@ from pipeline.profile.messages import Carry, Move, Touch, carries
 from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
 from pipeline.profile.refresh import refresh_due_ms
-from pipeline.profile.row import FOREVER, Pointer, ProfileRow
+from pipeline.profile.row import ACTIVE, FOREVER, MERGED, Pointer, ProfileRow
 from pipeline.profile.rulebook import Rulebook
 
 Message: TypeAlias = Touch | Move | Carry
@@ -34,9 +34,6 @@ Forward: TypeAlias = tuple[str, Touch | Carry]
 """(profile id, message): goes out on the touches topic, keyed by the profile id."""
 Timer: TypeAlias = tuple[int, str]
 """(due time in ms, profile id)."""
-
-ACTIVE: Final = "active"
-MERGED: Final = "merged"
 
 
 class ProfileEffects(NamedTuple):
@@ -144,6 +141,7 @@ class ProfileLogic:
             self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
             ledgers = {leaf: msgspec.Raw(encode_ledger(row.leaves.pop(leaf))) for leaf in parting}
             applied.forwards.extend((target, carry) for carry in carries(row.tenant, target, seq, ledgers))
+            row.bequeath(target)
             self._rules.decider.parted(profile_id, row, as_of_ms, applied.decided)
             applied.changed[profile_id] = None
 
@@ -158,8 +156,11 @@ class ProfileLogic:
                 further.setdefault(row.pointers[leaf], {})[leaf] = ledger
         for (seq, owner), ledgers in further.items():
             applied.forwards.append((owner, Carry(row.tenant, owner, seq, ledgers)))
+            row.bequeath(owner)
         if ours:
             self._join(profile_id, row, ours, now_ms, applied)
+        elif not row.leaves:
+            applied.changed[profile_id] = None  # whoever sent it may have named this profile as their heir
 
     def _join(
         self, profile_id: str, row: ProfileRow, ledgers: dict[Identifier, Ledger], now_ms: int, applied: Applied
@@ -182,9 +183,9 @@ class ProfileLogic:
             row.status, row.version = ACTIVE, row.version + 1
             effects.updates.append(update_of(profile_id, row, self._rules, as_of_ms))
             self._set_timer(profile_id, row, as_of_ms)
-        elif row.status == ACTIVE and (target := row.successor(profile_id)):
+        elif row.heir and row.status != MERGED:
             row.status, row.version = MERGED, row.version + 1
-            effects.updates.append(merged_record(profile_id, row, target, as_of_ms))
+            effects.updates.append(merged_record(profile_id, row, row.heir, as_of_ms))
         else:
             return
         self._profiles.put(profile_id, row)

@@ -12,6 +12,9 @@ ROW_FORMAT: Final = 1
 FOREVER: Final = 1 << 60
 """Later than any moment, in milliseconds; also more than any points: what is due then is not due."""
 
+ACTIVE: Final = "active"
+MERGED: Final = "merged"
+
 Pointer: TypeAlias = tuple[int, str]
 """(seq, profile id): the leaf's owner from that seq on. A higher seq always wins."""
 
@@ -34,7 +37,7 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     leaves: dict[Identifier, Ledger] = {}
     pointers: dict[Identifier, Pointer] = {}
     status: str = ""
-    """"" before the first publication, then ``active`` or ``merged``."""
+    """As published last, ``active`` or ``merged``; "" before the first, or where another heir is to be named."""
     version: int = 0
     """Publications so far."""
     watched_by: int = 0
@@ -52,6 +55,8 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     """The latest moment that anything was decided for. Decisions never go back behind it."""
     timer_ms: int = 0
     """Due time of the profile's entry among the timers; 0: it has none."""
+    heir: str = ""
+    """The profile that the last ledger to leave this one, or to pass through, was sent to."""
 
     def unwatch(self) -> None:
         """What was said of times and headroom holds no more: rules changed, or a ledger came or went."""
@@ -75,7 +80,20 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
                 latest = last[0]
         return latest
 
+    def bequeath(self, heir: str) -> None:
+        """A ledger was sent on."""
+        if self.heir != heir:
+            self.heir = heir
+            if self.status == MERGED:
+                self.status = ""
+
     def successor(self, profile_id: str) -> str:
-        """Who took over from a profile without ledgers: its newest pointer's owner; "" if that is itself."""
+        """Who took over from a profile without ledgers: its heir.
+
+        Of one that never had any, its newest pointer's owner; "" if that is itself. Heirs never form a circle: who was
+        sent a ledger has it, or has sent it on since.
+        """
+        if self.heir:
+            return self.heir
         owner = max(self.pointers.values(), default=(0, profile_id))[1]
         return "" if owner == profile_id else owner

@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
         return dict(pairs)
 
     def leads(self) -> Counter[tuple[str, str]]:
-        """Leads that stand, by today's profile and trigger: those whose last word is not that they duplicate another."""
+        """Leads that stand, by today's profile and trigger: the last word is not that they duplicate another."""
         words = sorted(self.actions, key=lambda action: int(action["revision"]))
         assert len({(action["action_id"], action["revision"]) for action in words}) == len(words)
         last = {action["action_id"]: action for action in words}

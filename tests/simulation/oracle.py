@@ -17,7 +17,7 @@ from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, encode_ledger
 from pipeline.profile.messages import Carry, Move, Touch
 from pipeline.profile.publish import segments_of
-from pipeline.profile.row import FOREVER, ProfileRow
+from pipeline.profile.row import ACTIVE, FOREVER, ProfileRow
 from pipeline.rules.compiled import compiled
 from pipeline.state import layout
 from pipeline.state.timers import DUE_BYTES
@@ -45,7 +45,7 @@ from tests.simulation.straight import MESSAGE, straight_run
 from tests.simulation.world import RULES, World
 
 COMPILED = compiled(RULES[0])
-CHANGE, ACTION = Decoder(CHANGES.value), Decoder(ACTIONS.value)
+CHANGE, ACTION, UPDATE = Decoder(CHANGES.value), Decoder(ACTIONS.value), Decoder(UPDATES.value)
 LEAD = msgspec.msgpack.Decoder(Lead).decode
 ASSIGNMENT = msgspec.msgpack.Decoder(Assignment).decode
 PROFILE_ROW, ANCHOR_ROW = msgspec.msgpack.Decoder(ProfileRow).decode, msgspec.msgpack.Decoder(AnchorRow).decode
@@ -65,6 +65,7 @@ def check(world: World) -> None:
     check_assignments(world, owner)
     check_changes(world)
     check_updates(world, profiles)
+    check_successors(world, profiles)
     check_deeds(world)
     check_decisions(world)
     check_actions(world)
@@ -152,6 +153,19 @@ def check_updates(world: World, profiles: dict[str, ProfileRow]) -> None:
     """As many updates of a profile as it says it has published."""
     published = Counter(record.key().decode() for record in world.kafka.committed(UPDATES.of(PREFIX)))
     assert published == Counter({profile: row.version for profile, row in profiles.items() if row.version})
+
+
+def check_successors(world: World, profiles: dict[str, ProfileRow]) -> None:
+    """Whoever has ledgers was last published as active, nobody else; who merged leads on to somebody active."""
+    last = {record.key().decode(): UPDATE(record.value()) for record in world.kafka.committed(UPDATES.of(PREFIX))}
+    active = {profile for profile, update in last.items() if update["status"] == ACTIVE}
+    assert active == {profile for profile, row in profiles.items() if row.leaves}
+    for profile in last:
+        way = [profile]
+        while way[-1] not in active:
+            assert way[-1] in last, f"{way} ends at a profile that was never published"
+            way.append(last[way[-1]]["merged_into"])
+            assert len(way) == len(set(way)), f"{way} is a circle"
 
 
 def check_decisions(world: World) -> None:

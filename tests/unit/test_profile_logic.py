@@ -103,12 +103,27 @@ def test_a_carry_for_a_leaf_that_moved_on_is_forwarded_with_the_higher_seq() -> 
     assert (to, further.target, further.seq) == ("elsewhere", "elsewhere", 2)
 
 
-def test_an_empty_profile_whose_newest_pointer_is_itself_is_not_called_merged() -> None:
-    logic, _ = stage()
+def test_a_profile_whose_ledgers_have_gone_names_the_last_ones_heir_until_one_comes_back() -> None:
+    logic, table = stage()
     logic.on_batch([(PA, touch(1, 0, A)), (PA, touch(2, 0, B))], 0)
-    logic.on_batch([(PA, move(2, PA, PB, A))], 0)
-    effects = logic.on_batch([(PA, move(3, PA, PB)), (PA, move(4, PB, PA, A))], 0)
-    assert effects.updates == []
+    ((_, carry),) = logic.on_batch([(PA, move(2, PA, PB, A))], 0).forwards
+    (update,) = logic.on_batch([(PA, move(3, PA, PB)), (PA, move(4, PB, PA, A))], 0).updates
+    assert (update["status"], update["merged_into"]) == ("merged", PB)
+    back = msgspec.structs.replace(carry, seq=4, target=PA)
+    (update,) = logic.on_batch([(PA, back)], 0).updates
+    assert (update["status"], update["merged_into"]) == ("active", "")
+    assert table.rows[PA].leaves[A].touches == 1
+
+
+def test_a_ledger_that_passes_through_leaves_word_where_it_went() -> None:
+    logic, table = stage()
+    logic.on_batch([(PB, touch(1, 0, B))], 0)
+    ((_, carry),) = logic.on_batch([(PB, move(1, PB, PA))], 0).forwards
+    on = move(2, PA, "elsewhere")
+    (update,) = logic.on_batch([(PA, on), (PA, carry)], 0).updates
+    assert (update["profile_id"], update["status"], update["merged_into"]) == (PA, "merged", "elsewhere")
+    assert logic.evaluate([PA], 0).updates == []
+    assert (table.rows[PA].successor(PA), table.rows[PB].successor(PB)) == ("elsewhere", PA)
 
 
 def test_merging_and_splitting_gives_back_the_profiles_to_the_last_digit() -> None:
