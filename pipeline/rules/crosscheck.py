@@ -21,6 +21,7 @@ from pipeline.score.forecast import Forecaster
 from pipeline.score.rules import ENGAGEMENT, FIT, ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import SegmentError, segment_errors
+from pipeline.segment.vocabulary import ROOTS
 
 Found = Mapping[str, dict[str, Any]]
 Objection: TypeAlias = tuple[Path, str, str] | tuple[Path, str, str, int | None]
@@ -66,11 +67,17 @@ def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
 
 
 def _aggregates(found: Found) -> Iterator[Objection]:
+    rules = found["aggregates.yaml"]
     try:
-        zone_of(found["aggregates.yaml"].get("time_zone", "UTC"))
+        zone_of(rules.get("time_zone", "UTC"))
     except UnknownZoneError as error:
         message, _, instead = str(error).partition("; ")
         yield ("time_zone",), message, instead
+    for kind in ("aggregates", "ratios"):
+        for index, each in enumerate(rules.get(kind, [])):
+            if each["name"] in ROOTS:
+                message = f"conditions call something else {each['name']}, so none could ask for this"
+                yield (kind, index, "name"), message, f"choose another name, such as {each['name']}_value"
 
 
 def _scores(found: Found) -> Iterator[Objection]:

@@ -1,4 +1,4 @@
-"""New links through STITCH, on a real Kafka, beside the engine alone and a bare union-find loop, in one run.
+"""New links through STITCH, on a real Kafka, beside the engine alone, bare union-find and a bare relay, in one run.
 
     python -m tests.bench.stitch [--customers 100000] [--json FILE]
 
@@ -30,6 +30,7 @@ from pipeline.stream.partitioner import partition_of
 from pipeline.topics import LINKS
 from tests.bench.links import new_links
 from tests.bench.process import ProcessUse
+from tests.bench.relay import relay
 from tests.bench.stitch_core import WARM_UP_SHARE, engine, rate, stage, union_find
 
 PARTITIONS = 4
@@ -57,6 +58,8 @@ class Figures(msgspec.Struct):
     engine: float
     stage: float
     worker: Worker
+    relay: float
+    """A bare librdkafka loop that reads the same links and sends the same records: no engine can be above it."""
 
 
 def main() -> int:
@@ -87,21 +90,24 @@ def compare(bootstrap: str, customers: int) -> Figures:
         whole = rate(values, stage()[1])
         say(f"  the stage: bytes in, bytes out, no Kafka   {whole:9,.0f}")
     with tempfile.TemporaryDirectory() as home:
-        worker = on_kafka(bootstrap, Path(home), values, links[0].tenant)
+        settings = Settings(
+            bootstrap_servers=bootstrap, topic_prefix=PREFIX, application_id=PREFIX, partitions=PARTITIONS, home=home
+        )
+        place = confluent_kafka.TopicPartition(LINKS.of(PREFIX), partition_of(links[0].tenant, PARTITIONS))
+        worker = on_kafka(settings, values, place)
+        with one_core():
+            floor, records = relay(settings, place, values)
+    say(f"  a bare loop that sends its {records:.1f} records a link {floor:9,.0f}")
     on_a_core, part = 1e6 / worker.cpu_us, worker.cpu_us / 1e6 * alone
     say(f"  one worker process on Kafka, exactly once  {on_a_core:9,.0f}")
     say(f"  that is {worker.cpu_us:.1f} CPU us a link, {worker.librdkafka_us:.1f} in librdkafka; {part:.1f} engines")
     say(f"  at a load of {os.getloadavg()[0]:.1f} {worker.links_per_second:,.0f} links/s; peak {worker.peak_mb:.0f} MB")
-    return Figures(bare, alone, whole, worker)
+    return Figures(bare, alone, whole, worker, floor)
 
 
-def on_kafka(bootstrap: str, home: Path, values: list[bytes], tenant: str) -> Worker:
+def on_kafka(settings: Settings, values: list[bytes], place: confluent_kafka.TopicPartition) -> Worker:
     """One pinned worker with the stage alone; the links wait for it on the topic."""
-    settings = Settings(
-        bootstrap_servers=bootstrap, topic_prefix=PREFIX, application_id=PREFIX, partitions=PARTITIONS, home=home
-    )
     ensure_topics(settings)
-    place = confluent_kafka.TopicPartition(LINKS.of(PREFIX), partition_of(tenant, PARTITIONS))
     put(settings, values, place)
     environment = {
         **os.environ,
