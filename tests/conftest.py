@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import signal
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -60,8 +61,10 @@ def container_engine() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start with no servers."""
+    """Start with no servers, and with ctrl-c for the programs that tests start: in the background it is ignored."""
     config.stash[SERVERS] = {}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
