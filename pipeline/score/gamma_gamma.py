@@ -29,6 +29,8 @@ class GammaGamma(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 def expected_value(model: GammaGamma, x: int, spent: float) -> float:
     """E[M]: the mean of a customer's purchases to come, from ``spent`` in ``x`` repeat purchases (equation 5).
 
-    Without a repeat purchase it is the mean of all customers, p v / (q - 1). What refunds took below 0 counts as 0.
+    Without a repeat purchase it is the mean of all customers, p v / (q - 1), whatever was spent. What refunds took
+    below 0 counts as 0.
     """
-    return model.p * (model.v + max(spent, 0.0)) / (model.p * x + model.q - 1)
+    own = max(spent, 0.0) if x else 0.0
+    return model.p * (model.v + own) / (model.p * x + model.q - 1)

@@ -67,6 +67,7 @@ def roll_forward(
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
+            "fetch.queue.backoff.ms": 10,  # as long as a full queue lasts here; the usual second would be spent waiting
             "enable.partition.eof": True,  # tells the position behind transaction markers too
         }
     )

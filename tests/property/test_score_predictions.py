@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.profile.duration import DAY_MS
@@ -107,6 +107,7 @@ def test_a_longer_time_ahead_brings_more_but_never_more_than_a_customer_who_cann
 
 
 @given(SPENDS, st.integers(0, 5_000), st.floats(0, 1e9))
+@example(GammaGamma(p=1.0, q=2.0, v=1.0), 0, 1.0)
 def test_the_expected_value_lies_between_ones_own_mean_and_everybodys(spend: GammaGamma, x: int, spent: float) -> None:
     everybody = spend.p * spend.v / (spend.q - 1)
     own = spent / x if x else everybody
