@@ -8,6 +8,7 @@ from typing import Any, Final
 from pipeline.event.money import exponent
 from pipeline.profile.buckets import TIERS, Cell, Cells, Series
 from pipeline.profile.fields import AMOUNT
+from pipeline.profile.fold import gathered
 from pipeline.profile.kinds import kind_of
 from pipeline.profile.kinds.kind import MILLIONTHS
 from pipeline.profile.kinds.since import TIME_SINCE
@@ -144,14 +145,7 @@ class Totals:
         """By name and window; an aggregate that is not there is 0 in every window."""
         readers, oldest = self._readers, self._oldest_at(as_of_ms)
         found: dict[str, dict[str, int]] = {}
-        parts: dict[str, list[dict[str, Cells]]] = {}
-        for ledger in ledgers:
-            for key, groups in ledger.aggregates.items():
-                if key in parts:
-                    parts[key].append(groups)
-                elif key in readers:
-                    parts[key] = [groups]
-        for key, part in parts.items():
+        for key, part in gathered([ledger.aggregates for ledger in ledgers], readers).items():
             reader = readers[key]
             if reader.by_currency:
                 for currency in dict.fromkeys(currency for groups in part for currency in groups):

@@ -1,7 +1,7 @@
 """Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -9,6 +9,7 @@ from pipeline.event.identifier import Identifier, type_of, value_of
 from pipeline.profile.ledger import Ledger, Span, Touchpoint, Trait, newer_trait
 from pipeline.profile.timeline import TIMELINE_ENTRIES, Entry, Line, read_line
 
+_Part = TypeVar("_Part")
 _CONTACT: Final = {
     "email": ("email",),
     "phone": ("phone",),
@@ -18,6 +19,18 @@ _CONTACT: Final = {
     "company": ("company", "companyName", "company_name"),
 }
 """Contact field to the traits that state it, the first there is."""
+
+
+def gathered(parts: Iterable[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
+    """What each wanted key stands for in those of the mappings that have it, in their order."""
+    found: dict[str, list[_Part]] = {}
+    for mapping in parts:
+        for key, part in mapping.items():
+            if key in found:
+                found[key].append(part)
+            elif key in wanted:
+                found[key] = [part]
+    return found
 
 
 def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:

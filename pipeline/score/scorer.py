@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from pipeline.profile.booking import Counted
 from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.profile.fold import gathered
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import Occurrences
 from pipeline.profile.ports import Contribution, Score
@@ -164,13 +165,7 @@ class Scores:
 
 def _matched(rules: Mapping[str, _Rule], ledgers: Sequence[Ledger]) -> list[tuple[_Rule, list[Occurrences]]]:
     """Those of the rules that the ledgers have occurrences of, and these."""
-    found: dict[str, list[Occurrences]] = {}
-    for ledger in ledgers:
-        for name, occurrences in ledger.occurrences.items():
-            if name in found:
-                found[name].append(occurrences)
-            elif name in rules:
-                found[name] = [occurrences]
+    found = gathered([ledger.occurrences for ledger in ledgers], rules)
     return [(rules[name], parts) for name, parts in found.items()]
 
 

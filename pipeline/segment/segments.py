@@ -1,13 +1,13 @@
 """Segments compiled: who is in which, as a pure function of ledgers and moment, and when to ask again."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 from pipeline.condition.due import FOREVER
-from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
+from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRules
-from pipeline.score.forecast import NO_FORECAST, Forecaster
+from pipeline.score.forecast import Forecaster
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.compiled import Compiled, SegmentError
 from pipeline.segment.facts import Facts, Standing
@@ -20,6 +20,14 @@ _MASKS: Final = 1024
 """Sets of segments remembered as lists; profiles have few of all there could be."""
 
 
+class Beside(TypedDict, total=False):
+    """What conditions may name beside aggregates and scores; left out, as in :class:`Vocabulary`."""
+
+    identifier_types: Collection[str]
+    journeys: JourneyRules
+    forecast: Forecaster
+
+
 class Segments:
     """The segments of a rules directory, compiled once and shared by every profile.
 
@@ -28,20 +36,9 @@ class Segments:
     """
 
     def __init__(
-        self,
-        rules: SegmentRules,
-        aggregates: AggregateRules,
-        scores: ScoreRules,
-        *,
-        identifier_types: Collection[str] = (),
-        journeys: JourneyRules = NO_JOURNEYS,
-        forecast: Forecaster = NO_FORECAST,
+        self, rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, **beside: Unpack[Beside]
     ) -> None:
-        names = [rule.name for rule in rules.segments]
-        words = Vocabulary(
-            aggregates, scores, segments=names, identifier_types=identifier_types, journeys=journeys, forecast=forecast
-        )
-        compiled = Compiled(rules, words)
+        compiled = _compiled(rules, aggregates, scores, **beside)
         for error in compiled.errors:
             raise error
         self.names = compiled.order
@@ -109,17 +106,14 @@ class Segments:
 
 
 def segment_errors(
-    rules: SegmentRules,
-    aggregates: AggregateRules,
-    scores: ScoreRules,
-    *,
-    identifier_types: Collection[str] = (),
-    journeys: JourneyRules = NO_JOURNEYS,
-    forecast: Forecaster = NO_FORECAST,
+    rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, **beside: Unpack[Beside]
 ) -> list[SegmentError]:
     """Everything for which :class:`Segments` would refuse the rules, one error a segment."""
+    return _compiled(rules, aggregates, scores, **beside).errors
+
+
+def _compiled(
+    rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, **beside: Unpack[Beside]
+) -> Compiled:
     names = [rule.name for rule in rules.segments]
-    words = Vocabulary(
-        aggregates, scores, segments=names, identifier_types=identifier_types, journeys=journeys, forecast=forecast
-    )
-    return Compiled(rules, words).errors
+    return Compiled(rules, Vocabulary(aggregates, scores, segments=names, **beside))

@@ -81,15 +81,15 @@ class Triggers:
             rule = watched.rule
             leading = ""
             for _, leaf, episode in sorted(opened(row, rule.name), key=lambda each: each[:2]):
-                number = action_id(row.tenant, leaf, rule.name, episode.number)
+                name = action_id(row.tenant, leaf, rule.name, episode.number)
                 if episode.duplicate_of != leading:
                     episode.duplicate_of = leading
                     action = action_of(profile_id, row, rule, self._story, as_of_ms)
-                    action["action_id"], action["episode"] = number, episode.number
+                    action["action_id"], action["episode"] = name, episode.number
                     if leading:
                         action["kind"], action["duplicate_of"] = DUPLICATE, leading
                     actions.append(action)
-                leading = leading or number
+                leading = leading or name
         return actions
 
     def _step(

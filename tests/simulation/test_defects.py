@@ -224,22 +224,19 @@ DEFECTS_OF_MOVES = [duplicates_left_closed_when_their_lead_goes, one_view_of_an_
 @pytest.mark.parametrize(("defect", "weather"), DEFECTS, ids=[defect.__name__ for defect, _ in DEFECTS])
 def test_a_defect_is_found(defect, weather, monkeypatch):
     defect(monkeypatch)
-    for seed in range(ENOUGH_SEEDS):
-        world = World(seed, weather)
-        try:
-            check(world.play())
-        except AssertionError:
-            print(f"found by seed {seed}")
-            return
-    pytest.fail(f"{ENOUGH_SEEDS} worlds did not notice: {defect.__name__}")
+    assert_found(lambda seed: check(World(seed, weather).play()), defect)
 
 
 @pytest.mark.parametrize("defect", DEFECTS_OF_MOVES)
 def test_a_defect_of_moves_is_found(defect, monkeypatch):
     defect(monkeypatch)
+    assert_found(lambda seed: test_moves.check(test_moves.play(seed)), defect)
+
+
+def assert_found(play: Callable[[int], None], defect: Patch) -> None:
     for seed in range(ENOUGH_SEEDS):
         try:
-            test_moves.check(test_moves.play(seed))
+            play(seed)
         except AssertionError:
             print(f"found by seed {seed}")
             return
