@@ -95,7 +95,7 @@ def graph(
     from pipeline.serve.graph import customer_graph, write_graphml  # noqa: PLC0415
 
     with explained():
-        rules, stored = _read(tenant, aliases=is_profile_id(who.lower()))
+        rules, stored = _read(tenant)
         ident, book = _linked(who, stored, Naming(rules)), Rulebook(rules.identity)
         drawn = customer_graph(tenant, ident, stored.around([ident], book).resolution)
         with replacing(out) as file:
@@ -121,7 +121,7 @@ def household(
     As STITCH last decided; ``identity.changes`` tells the same as it happens (joined, left, merged, split).
     """
     with explained():
-        rules, stored = _read(tenant, aliases=is_profile_id(who.lower()))
+        rules, stored = _read(tenant)
         ident = _linked(who, stored, Naming(rules))
         told = {
             "identifier": ident,
@@ -156,17 +156,17 @@ def simulate(
         print_difference(Console(highlight=False), told)
 
 
-def _read(tenant: str, *, aliases: bool = False) -> tuple[Rules, StoredIdentity]:
+def _read(tenant: str) -> tuple[Rules, StoredIdentity]:
     settings = connected(Settings())
     rules = load_rules(settings.rules_dir)
     with Bars() as bars:
-        return rules, read_identity(settings, tenant, bars.reading("reading"), aliases=aliases)
+        return rules, read_identity(settings, tenant, bars.reading("reading"))
 
 
 def _linked(who: str, stored: StoredIdentity, naming: Naming) -> Identifier:
     """The identifier, or one of the profile, that is meant; the command ends where nothing was ever linked to it."""
     by_id = is_profile_id(who.lower())
-    ident = stored.founder_of_profile(who.lower()) if by_id else naming.identifier(who, or_blocked=True)
+    ident = stored.named_after(who.lower()) if by_id else naming.identifier(who, or_blocked=True)
     if ident is None or not stored.knows(ident):
         typer.echo(f"{who} is unknown: nothing was ever linked to it (tenant {stored.tenant})", err=True)
         raise typer.Exit(UNKNOWN)

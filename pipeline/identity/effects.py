@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.event.identifier import Identifier
-from pipeline.event.ports import Table
 from pipeline.event.reason import Reason
 from pipeline.identity.messages import Assignment, ChangeKind, Command, IdentityChange, Link, Move
 from pipeline.identity.profile_id import profile_id
@@ -14,21 +13,21 @@ LINKED: str = Reason.LINKED.value
 
 
 class StitchEffects(msgspec.Struct):
-    """Everything one batch decided. An identifier may appear more than once; the highest ``seq`` is its last word."""
+    """Everything one batch decided."""
 
-    assignments: list[tuple[Identifier, Assignment]] = []
+    assignments: dict[Identifier, Assignment] = {}
+    """The last word on each identifier: who reads only what is committed never sees those before."""
     changes: list[IdentityChange] = []
     moves: list[Move] = []
 
 
 class Scribe:
-    """Writes down what happens to profiles, numbers it, and keeps the alias of every profile that ends."""
+    """Writes down what happens to profiles, and numbers it."""
 
-    def __init__(self, tenant: str, aliases: Table[Identifier]) -> None:
+    def __init__(self, tenant: str) -> None:
         self.effects = StitchEffects()
         self.seq = 0
         self._tenant = tenant
-        self._aliases = aliases
 
     def begin(self, seq: int) -> None:
         """Start a batch with nothing written down yet; ``seq`` is the last number given."""
@@ -67,7 +66,7 @@ class Scribe:
         self.seq = seq = self.seq + 1
         tenant, effects = self._tenant, self.effects
         source, target = profile_id(tenant, ident), profile_id(tenant, founder)
-        effects.assignments.append((ident, Assignment(target, seq)))
+        effects.assignments[ident] = Assignment(target, seq)
         effects.moves.append(Move(tenant, [ident], source, target, seq))
         effects.changes.append(
             IdentityChange(
@@ -75,7 +74,6 @@ class Scribe:
                 link.event_id, link.source, "", "", link.last_seen_ms,
             )
         )  # fmt: skip
-        self._aliases.put(source, ident)
 
     def follow(
         self,
@@ -89,7 +87,7 @@ class Scribe:
     ) -> None:
         """Identifiers, each with what it contests, leave the profile of ``ended`` for that of ``founder``.
 
-        If ``ended`` itself is among them its profile is over, ``merged``, and an alias from now on; else ``split``.
+        If ``ended`` itself is among them its profile is over, ``merged``; else ``split``.
         """
         idents = [ident for ident, _ in moved]
         over = ended in idents
@@ -99,13 +97,11 @@ class Scribe:
             seq = self.note("split", (ended, founder), idents, cause, rule=rule, reason=reason)
         tenant, effects = self._tenant, self.effects
         source, target = profile_id(tenant, ended), profile_id(tenant, founder)
-        effects.assignments += [(ident, Assignment(target, seq, contested)) for ident, contested in moved]
+        for ident, contested in moved:
+            effects.assignments[ident] = Assignment(target, seq, contested)
         effects.moves.append(Move(tenant, idents, source, target, seq))
-        if over:
-            self._aliases.put(source, ended)
 
     def contest(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:
         """The identifier stays where it is, but which of its links INTAKE must always pass on has changed."""
         self.seq += 1
-        row = Assignment(profile_id(self._tenant, founder), self.seq, contested)
-        self.effects.assignments.append((ident, row))
+        self.effects.assignments[ident] = Assignment(profile_id(self._tenant, founder), self.seq, contested)

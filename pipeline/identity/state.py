@@ -94,11 +94,12 @@ class Counter(msgspec.Struct, array_like=True, gc=False):
 
 
 class StitchTables(msgspec.Struct, frozen=True):
-    """One tenant's state. Keys are identifiers, profile ids, and the empty string; the shell prefixes the tenant."""
+    """One tenant's state. Keys are identifiers, and the empty string; the shell prefixes the tenant.
+
+    Nothing is kept for a profile that was merged away: its id is the hash of an identifier, which has a row.
+    """
 
     nodes: Table[Node]
-    aliases: Table[Identifier]
-    """Every profile id that was ever merged away: its founding identifier, whose profile today is the answer."""
     counters: Table[Counter]
 
 

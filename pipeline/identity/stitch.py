@@ -3,7 +3,7 @@
 1. Note the link in the row of its weaker end; a known one only widens its extremes.
 2. Find both components by union-find with path halving.
 3. If together they surely break no limit, join them: every link is accepted, the oldest founder's profile survives.
-4. Tell the members whose profile that changes, and alias the profile that ended.
+4. Tell the members whose profile that changes.
 5. Where a limit may break, resolve those components again from their stored links, once, at the end of the batch.
 """
 
@@ -36,7 +36,7 @@ class Stitcher:
         self._book = Rulebook(rules)
         self._tables = tables
         self._forest = Forest(tables.nodes)
-        self._scribe = Scribe(tenant, tables.aliases)
+        self._scribe = Scribe(tenant)
         self._fast_path = FastPath(self._book, self._forest, tables.nodes, self._scribe)
         self._rebuilder = Rebuilder(self._book, self._forest, tables.nodes)
         self._dirty = Dirty(self._forest, tables.nodes)
@@ -68,11 +68,6 @@ class Stitcher:
     def profile_of(self, ident: Identifier) -> str:
         """The id of the profile that owns the identifier now; every identifier has one, known or not."""
         return profile_id(self._tenant, self._forest.founder(ident))
-
-    def current(self, profile: str) -> str:
-        """Today's id of a profile that may have been merged away: aliases are readable for ever."""
-        founder = self._tables.aliases.get(profile)
-        return profile if founder is None else self.profile_of(founder)
 
     def _command(self, command: Command) -> None:
         ends, *others = apply(command, self._book, self._forest, self._tables.nodes)

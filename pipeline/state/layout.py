@@ -26,8 +26,6 @@ TIMERS = "timers"
 
 NODES = "nodes"
 """STITCH: ``tenant/identifier`` to its place in the union-find forest and the links kept with it."""
-ALIASES = "aliases"
-"""STITCH: ``tenant/profile id`` of every profile ever merged away to its founding identifier."""
 COUNTERS = "counters"
 """STITCH: ``tenant/`` to the tenant's last sequence number."""
 

@@ -59,7 +59,7 @@ def union_find() -> Callable[[Sequence[Link]], None]:
 
 def engine() -> Callable[[Sequence[Link]], None]:
     """The shipped rules over tables in memory: every effect is made, none is sent."""
-    stitcher = Stitcher("default", load_rules().identity, StitchTables(MemoryTable(), MemoryTable(), MemoryTable()))
+    stitcher = Stitcher("default", load_rules().identity, StitchTables(MemoryTable(), MemoryTable()))
 
     def take(links: Sequence[Link]) -> None:
         stitcher.on_links(links, 0)

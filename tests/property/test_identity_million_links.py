@@ -29,7 +29,7 @@ def test_a_million_links_make_the_connected_components(no_garbage_collection: No
         types=[IdentityType(name="user", priority=1), IdentityType(name="dev", priority=2)], max_identifiers=10**9
     )
     nodes: MemoryTable[Node] = MemoryTable()
-    engine = Stitcher("t", rules, StitchTables(nodes, MemoryTable(), MemoryTable()))
+    engine = Stitcher("t", rules, StitchTables(nodes, MemoryTable()))
     for start in range(0, len(pairs), 10_000):
         batch = [Link("t", a, b, start, start, 1, "web", "e") for a, b in pairs[start : start + 10_000]]
         engine.on_links(batch, 0)

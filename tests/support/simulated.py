@@ -74,9 +74,7 @@ class Story:
     def identity(self) -> StoredIdentity:
         """The graph as STITCH keeps it."""
         store = self.simulation.stores["stitch"]
-        rows = (
-            Change(family, key, value) for family in (layout.NODES, layout.ALIASES) for key, value in store.scan(family)
-        )
+        rows = (Change(layout.NODES, key, value) for key, value in store.scan(layout.NODES))
         return StoredIdentity.of_changes(TENANT, rows)
 
 

@@ -29,7 +29,7 @@ def rules(preset: Preset, **extra: object) -> IdentityRules:
 
 
 def engine(preset: Preset) -> Stitcher:
-    return Stitcher("t", rules(preset), StitchTables(MemoryTable(), MemoryTable(), MemoryTable()))
+    return Stitcher("t", rules(preset), StitchTables(MemoryTable(), MemoryTable()))
 
 
 def seen(a: str, b: str, at_ms: int) -> Link:
@@ -64,7 +64,7 @@ def test_a_late_event_of_the_earlier_customer_does_not_take_the_device_back():
 def test_both_customers_are_told_to_pass_the_contested_device_on():
     stitcher = engine("last-authenticated-owns-device")
     effects = stitcher.on_links(SHARED, 0)
-    told = {ident: row.contested for ident, row in effects.assignments}
+    told = {ident: row.contested for ident, row in effects.assignments.items()}
     assert told["user_id:ann"] == told["user_id:bob"] == ["device_id:d"]
 
 
@@ -89,7 +89,7 @@ def test_a_log_out_gives_the_device_a_profile_of_its_own_until_the_next_log_in()
     assert [(command.kind, command.a, command.b) for command in commands] == [("logout", "user_id:ann", "device_id:d")]
     effects = stitcher.on_links([*links_of(event), *commands], 0)
     assert owner(stitcher, "user_id:ann", "device_id:d", "email:a@x.org") == [False, True]
-    assert ("user_id:ann", ["device_id:d"]) in [(ident, row.contested) for ident, row in effects.assignments]
+    assert ("user_id:ann", ["device_id:d"]) in [(ident, row.contested) for ident, row in effects.assignments.items()]
     stitcher.on_links([seen("user_id:ann", "device_id:d", 30)], 0)
     assert owner(stitcher, "user_id:ann", "device_id:d") == [True]
 

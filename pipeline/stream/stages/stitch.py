@@ -35,9 +35,8 @@ class StitchStage:
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         rows = context.settings.cached_rows
         self._nodes = msgpack_view(layout.NODES, store, Node, rows)
-        self._aliases = msgpack_view(layout.ALIASES, store, str, rows)
         self._counters = msgpack_view(layout.COUNTERS, store, Counter, rows)
-        self.state = PartitionState(store, [self._nodes, self._aliases, self._counters])
+        self.state = PartitionState(store, [self._nodes, self._counters])
         self._context, self._emit = context, context.emit
         self._stitchers: dict[str, Stitcher] = {}
         self._encode_change = ChangeEncoder(context.codecs.change)
@@ -59,17 +58,13 @@ class StitchStage:
     def _stitcher(self, tenant: str) -> Stitcher:
         found = self._stitchers.get(tenant)
         if found is None:
-            tables = StitchTables(
-                PrefixedTable(self._nodes, tenant),
-                PrefixedTable(self._aliases, tenant),
-                PrefixedTable(self._counters, tenant),
-            )
+            tables = StitchTables(PrefixedTable(self._nodes, tenant), PrefixedTable(self._counters, tenant))
             found = self._stitchers[tenant] = Stitcher(tenant, self._context.rules.identity, tables)
         return found
 
     def _perform(self, tenant: str, effects: StitchEffects) -> None:
         emit, encode, encode_change = self._emit, _encode, self._encode_change
-        for ident, assignment in effects.assignments:
+        for ident, assignment in effects.assignments.items():
             emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment))
         for move in effects.moves:
             value = encode(move)
@@ -94,4 +89,4 @@ class StitchStage:
                 log.warning("identifier_quarantined", tenant=tenant, type=type_name, **told)
 
 
-STITCH = StageSpec(NAME, (LINKS,), (layout.NODES, layout.ALIASES, layout.COUNTERS), StitchStage)
+STITCH = StageSpec(NAME, (LINKS,), (layout.NODES, layout.COUNTERS), StitchStage)
