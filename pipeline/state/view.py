@@ -23,8 +23,11 @@ class TableView(Generic[Row]):
         encode: Callable[[Row], bytes],
         decode: Callable[[bytes], Row],
         cached_rows: int,
+        *,
+        prefix: str = "",
     ) -> None:
-        self.family = family
+        """``prefix`` is what all keys in the store begin with, and nobody else has to know."""
+        self.family, self._prefix = family, prefix
         self._read, self._encode, self._decode = read, encode, decode
         self._young: dict[str, Row | None] = {}
         self._old: dict[str, Row | None] = {}
@@ -42,7 +45,7 @@ class TableView(Generic[Row]):
             row = self._old.pop(key)
         else:
             self._misses += 1
-            found = self._read(key.encode())
+            found = self._read((self._prefix + key).encode())
             row = None if found is None else self._decode(found)
         self._young[key] = row
         return row
@@ -59,19 +62,28 @@ class TableView(Generic[Row]):
 
     def changes(self) -> Iterator[Change]:
         """The rows changed since the last commit, encoded: one change a row."""
+        family, prefix, encode = self.family, self._prefix, self._encode
         for key in self._dirty:
             row = self._young[key]
-            yield Change(self.family, key.encode(), None if row is None else self._encode(row))
+            yield Change(family, (prefix + key).encode(), None if row is None else encode(row))
 
     def committed(self) -> None:
         """What :meth:`changes` gave is durable; the cache may now shrink."""
         self._dirty = set()
-        if len(self._young) > self._generation_rows:
-            self._old, self._young = self._young, {}
+        if self.young() > self._generation_rows:
+            self.age()
+
+    def age(self) -> None:
+        """Let go of the rows that were not used since this was last done. Only where nothing waits for a commit."""
+        self._old, self._young = self._young, {}
 
     def forget(self) -> None:
         """The unit of work was aborted: every decoded row may be ahead of the log."""
         self._young, self._old, self._dirty = {}, {}, set()
+
+    def young(self) -> int:
+        """Rows used since the view last aged."""
+        return len(self._young)
 
     def cached(self) -> int:
         """Decoded rows held now."""
@@ -83,7 +95,7 @@ class TableView(Generic[Row]):
         return misses
 
 
-def msgpack_view(family: str, store: Any, row_type: type[Row], cached_rows: int) -> TableView[Row]:
+def msgpack_view(family: str, store: Any, row_type: type[Row], cached_rows: int, *, prefix: str = "") -> TableView[Row]:
     """A view whose rows are msgspec structs kept as msgpack."""
     import msgspec  # noqa: PLC0415
 
@@ -93,4 +105,5 @@ def msgpack_view(family: str, store: Any, row_type: type[Row], cached_rows: int)
         msgspec.msgpack.Encoder().encode,
         msgspec.msgpack.Decoder(row_type).decode,
         cached_rows,
+        prefix=prefix,
     )

@@ -8,6 +8,7 @@ from faust.types import TP
 
 from pipeline.obs import metrics as m
 from pipeline.state.partition import PartitionState
+from pipeline.state.tenants import TenantViews
 from pipeline.state.view import TableView
 from pipeline.stream.transport import Batch, BatchConsumer
 from pipeline.stream.unit_of_work import Committed
@@ -86,7 +87,7 @@ class Vitals:
     def state(self, states: Iterable[PartitionState]) -> None:
         """Rows in memory, and how often memory did not have them."""
         cached: Counter[str] = Counter()
-        for view in (view for state in states for view in state.views if isinstance(view, TableView)):
+        for view in (view for state in states for view in state.views if isinstance(view, TableView | TenantViews)):
             cached[view.family] += view.cached()
             self._metrics.add(m.CACHE_MISSES, view.take_misses(), view.family)
         for table, rows in cached.items():

@@ -32,7 +32,9 @@ def test_an_unknown_identifier_has_the_profile_it_founds_itself():
 def test_of_two_ends_seen_together_first_the_stronger_founds_and_only_the_weaker_is_told():
     engine = stitcher()
     effects = engine.on_links([link("user:1", "dev:1")], 99)
-    assert [(ident, row.profile_id, row.seq) for ident, row in effects.assignments.items()] == [("dev:1", pid("user:1"), 1)]
+    assert [(ident, row.profile_id, row.seq) for ident, row in effects.assignments.items()] == [
+        ("dev:1", pid("user:1"), 1)
+    ]
     assert [(move.leaves, move.source, move.target) for move in effects.moves] == [
         (["dev:1"], pid("dev:1"), pid("user:1"))
     ]

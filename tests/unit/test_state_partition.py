@@ -2,13 +2,11 @@
 
 import pytest
 
-from pipeline.event.ports import Table
 from pipeline.state.partition import PartitionState, change_of, changelog_key
-from pipeline.state.prefixed import PrefixedTable
 from pipeline.state.store import Change
+from pipeline.state.tenants import TenantViews
 from pipeline.state.view import msgpack_view
 from pipeline.testing.store import MemoryStore
-from pipeline.testing.table import MemoryTable
 
 CACHED = 100
 
@@ -62,14 +60,29 @@ def test_what_was_aborted_is_forgotten_with_its_position(state, store, views):
     assert state.changes() == []
 
 
-def test_a_tenants_table_is_its_own_part_of_the_table_behind_it():
-    behind: MemoryTable[int] = MemoryTable()
-    ada: Table[int] = PrefixedTable(behind, "ada")
-    bob: Table[int] = PrefixedTable(behind, "bob")
+def test_a_tenants_rows_are_its_own_part_of_the_table(store):
+    table = TenantViews("ages", store, int, CACHED)
+    state = PartitionState(store, [table])
+    ada, bob = table.of("ada"), table.of("bob")
     ada.put("email:x", 1)
     bob.put("email:x", 2)
     assert (ada.get("email:x"), bob.get("email:x"), ada.get("x")) == (1, 2, None)
-    assert behind.rows == {"ada/email:x": 1, "bob/email:x": 2}
-    ada.delete("email:x")
-    ada.delete("email:x")
-    assert behind.rows == {"bob/email:x": 2}
+    state.persist(state.changes())
+    assert dict(store.scan("ages")) == {b"ada/email:x": b"\x01", b"bob/email:x": b"\x02"}
+    bob.delete("email:x")
+    ada.put("email:x", 3)
+    table.forget()
+    assert (ada.get("email:x"), bob.get("email:x")) == (1, 2)
+    bob.delete("email:x")
+    state.persist(state.changes())
+    assert dict(store.scan("ages")) == {b"ada/email:x": b"\x01"}
+    assert (table.of("bob").get("email:x"), table.of("eve").get("email:x")) == (None, None)
+
+
+def test_tenants_share_one_bound_of_cached_rows(store):
+    table = TenantViews("ages", store, int, CACHED)
+    for number in range(1000):
+        table.of(f"tenant{number % 20}").get(f"row{number}")
+        table.committed()
+        assert table.cached() <= CACHED + 2
+    assert table.take_misses() == 1000

@@ -11,9 +11,8 @@ from pipeline.route.router import Routed, Router
 from pipeline.route.state import GivenLead, Load, Owner, RouteTables, TeamRow
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
-from pipeline.state.prefixed import PrefixedTable
 from pipeline.state.store import PartitionStore
-from pipeline.state.view import msgpack_view
+from pipeline.state.tenants import TenantViews
 from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import ACTIONS, LEADS
@@ -29,10 +28,10 @@ class RouteStage:
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         rows = context.settings.cached_rows
-        self._owners = msgpack_view(layout.OWNERS, store, Owner, rows)
-        self._leads = msgpack_view(layout.LEAD_OWNERS, store, GivenLead, rows)
-        self._teams = msgpack_view(layout.TEAMS, store, TeamRow, rows)
-        self._loads = msgpack_view(layout.LOADS, store, Load, rows)
+        self._owners = TenantViews(layout.OWNERS, store, Owner, rows)
+        self._leads = TenantViews(layout.LEAD_OWNERS, store, GivenLead, rows)
+        self._teams = TenantViews(layout.TEAMS, store, TeamRow, rows)
+        self._loads = TenantViews(layout.LOADS, store, Load, rows)
         self.state = PartitionState(store, [self._owners, self._leads, self._teams, self._loads])
         self._context, self._emit = context, context.emit
         self._strong = [kind.name for kind in context.rules.identity.types if kind.strong]
@@ -56,10 +55,7 @@ class RouteStage:
         found = self._routers.get(tenant)
         if found is None:
             tables = RouteTables(
-                PrefixedTable(self._owners, tenant),
-                PrefixedTable(self._leads, tenant),
-                PrefixedTable(self._teams, tenant),
-                PrefixedTable(self._loads, tenant),
+                self._owners.of(tenant), self._leads.of(tenant), self._teams.of(tenant), self._loads.of(tenant)
             )
             found = self._routers[tenant] = Router(self._context.rules.routing, self._strong, tables)
         return found

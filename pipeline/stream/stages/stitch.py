@@ -15,9 +15,8 @@ from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
-from pipeline.state.prefixed import PrefixedTable
 from pipeline.state.store import PartitionStore
-from pipeline.state.view import msgpack_view
+from pipeline.state.tenants import TenantViews
 from pipeline.stream.change_columns import ChangeEncoder
 from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
@@ -34,8 +33,8 @@ class StitchStage:
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         rows = context.settings.cached_rows
-        self._nodes = msgpack_view(layout.NODES, store, Node, rows)
-        self._counters = msgpack_view(layout.COUNTERS, store, Counter, rows)
+        self._nodes = TenantViews(layout.NODES, store, Node, rows)
+        self._counters = TenantViews(layout.COUNTERS, store, Counter, rows)
         self.state = PartitionState(store, [self._nodes, self._counters])
         self._context, self._emit = context, context.emit
         self._stitchers: dict[str, Stitcher] = {}
@@ -58,7 +57,7 @@ class StitchStage:
     def _stitcher(self, tenant: str) -> Stitcher:
         found = self._stitchers.get(tenant)
         if found is None:
-            tables = StitchTables(PrefixedTable(self._nodes, tenant), PrefixedTable(self._counters, tenant))
+            tables = StitchTables(self._nodes.of(tenant), self._counters.of(tenant))
             found = self._stitchers[tenant] = Stitcher(tenant, self._context.rules.identity, tables)
         return found
 
