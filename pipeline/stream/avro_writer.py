@@ -24,6 +24,11 @@ Write: TypeAlias = Callable[[Any], bytes]
 """A value's encoding. A record raises ValueError with the field that does not fit."""
 
 _END = b"\x00"
+_PAIR = (1 << 14) - 1
+_MORE = tuple(bytes((bits & 0x7F | 0x80, bits >> 7 | 0x80)) for bits in range(_PAIR + 1))
+"""Fourteen bits as two bytes that others follow."""
+_LAST = tuple(bytes((bits & 0x7F | 0x80, bits >> 7)) if bits > 0x7F else bytes((bits,)) for bits in range(_PAIR + 1))
+"""Up to fourteen bits as the last one or two bytes."""
 _MOST_KEYS = 4096
 _MOST_LONGS = 65_536
 _FAULTS: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError, StructError)
@@ -61,20 +66,14 @@ def write_for(schema: Any) -> Write:
 def long_bytes(number: int) -> bytes:
     """A long: zigzag, seven bits a byte, low bits first. ValueError beyond 64 bits."""
     rest = number << 1 ^ number >> 63
-    if 0x8_0000_0000 <= rest < 0x400_0000_0000:  # six bytes: a time in milliseconds from 1970-07 to 2039
-        return bytes((
-            rest & 0x7F | 0x80, rest >> 7 & 0x7F | 0x80, rest >> 14 & 0x7F | 0x80,
-            rest >> 21 & 0x7F | 0x80, rest >> 28 & 0x7F | 0x80, rest >> 35,
-        ))  # fmt: skip
     if not 0 <= rest < 1 << 64:
         message = "an integer does not fit a long"
         raise ValueError(message)
-    found = bytearray()
-    while rest >= 0x80:
-        found.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    found.append(rest)
-    return bytes(found)
+    found = b""
+    while rest > _PAIR:
+        found += _MORE[rest & _PAIR]
+        rest >>= 14
+    return found + _LAST[rest]
 
 
 class _Longs(dict[int, bytes]):
