@@ -7,6 +7,9 @@ from pipeline.state.store import Change
 
 Row = TypeVar("Row")
 
+_UNREAD: Any = object()
+"""Not in the cache; None there is a row that does not exist."""
+
 
 class TableView(Generic[Row]):
     """The core's :class:`~pipeline.event.ports.Table` over one column family.
@@ -37,10 +40,9 @@ class TableView(Generic[Row]):
 
     def get(self, key: str) -> Row | None:
         """The row as last put, or None."""
-        try:
-            return self._young[key]
-        except KeyError:
-            pass
+        row = self._young.get(key, _UNREAD)
+        if row is not _UNREAD:
+            return row
         if key in self._old:
             row = self._old.pop(key)
         else:
