@@ -19,6 +19,9 @@ class StitchEffects(msgspec.Struct):
     """The last word on each identifier: who reads only what is committed never sees those before."""
     changes: list[IdentityChange] = []
     moves: list[Move] = []
+    """For the profiles that identifiers leave."""
+    homecomings: list[Move] = []
+    """Those that bring a profile the identifier it is named after: for that profile too."""
 
 
 class Scribe:
@@ -99,7 +102,10 @@ class Scribe:
         source, target = profile_id(tenant, ended), profile_id(tenant, founder)
         for ident, contested in moved:
             effects.assignments[ident] = Assignment(target, seq, contested)
-        effects.moves.append(Move(tenant, idents, source, target, seq))
+        move = Move(tenant, idents, source, target, seq)
+        effects.moves.append(move)
+        if founder in idents:
+            effects.homecomings.append(move)
 
     def contest(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:
         """The identifier stays where it is, but which of its links INTAKE must always pass on has changed."""

@@ -36,9 +36,10 @@ class Assignment(msgspec.Struct, array_like=True, gc=False):
 
 
 class Move(msgspec.Struct, array_like=True, gc=False, tag="move", tag_field="record"):
-    """The ledgers of ``leaves`` now belong to ``target``. Sent to both profiles; the highest ``seq`` of a leaf wins.
+    """The ledgers of ``leaves`` now belong to ``target``. The highest ``seq`` of a leaf wins.
 
-    What leaves one profile for another at once is one message: of a profile that merged, everything.
+    What leaves one profile for another at once is one message: of a profile that merged, everything. It is sent to the
+    profile that is left, whose pointers then lead to the other; and to the other, if that is named after one of them.
     """
 
     tenant: str

@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from pipeline.event.identifier import Identifier
+from pipeline.identity.profile_id import profile_id as id_of
 from pipeline.profile.ledger import Ledger
 
 ROW_FORMAT: Final = 1
@@ -90,10 +91,11 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     def successor(self, profile_id: str) -> str:
         """Who took over from a profile without ledgers: its heir.
 
-        Of one that never had any, its newest pointer's owner; "" if that is itself. Heirs never form a circle: who was
-        sent a ledger has it, or has sent it on since.
+        Of one that never had any, the owner of the leaf it is named after; "" if that is itself. Heirs never form a
+        circle: who was sent a ledger has it, or has sent it on since.
         """
         if self.heir:
             return self.heir
-        owner = max(self.pointers.values(), default=(0, profile_id))[1]
+        owners = (owner for leaf, (_, owner) in self.pointers.items() if id_of(self.tenant, leaf) == profile_id)
+        owner = next(owners, profile_id)
         return "" if owner == profile_id else owner

@@ -1,4 +1,4 @@
-"""New links through STITCH, on a real Kafka, beside the engine alone, bare union-find and a bare relay, in one run.
+"""New links through STITCH, on a real Kafka, beside the engine alone, bare union-find and the floor, in one run.
 
     python -m tests.bench.stitch [--customers 100000] [--json FILE]
 
@@ -30,7 +30,7 @@ from pipeline.stream.partitioner import partition_of
 from pipeline.topics import LINKS
 from tests.bench.links import new_links
 from tests.bench.process import ProcessUse
-from tests.bench.relay import relay
+from tests.bench.relay import Floor, floor
 from tests.bench.stitch_core import WARM_UP_SHARE, engine, rate, stage, union_find
 
 PARTITIONS = 4
@@ -58,8 +58,8 @@ class Figures(msgspec.Struct):
     engine: float
     stage: float
     worker: Worker
-    relay: float
-    """A bare librdkafka loop that reads the same links and sends the same records: no engine can be above it."""
+    floor: Floor
+    """A bare loop that reads the same links, sends the same records and writes the same rows: nothing is above it."""
 
 
 def main() -> int:
@@ -96,13 +96,14 @@ def compare(bootstrap: str, customers: int) -> Figures:
         place = confluent_kafka.TopicPartition(LINKS.of(PREFIX), partition_of(links[0].tenant, PARTITIONS))
         worker = on_kafka(settings, values, place)
         with one_core():
-            floor, records = relay(settings, place, values)
-    say(f"  a bare loop that sends its {records:.1f} records a link {floor:9,.0f}")
+            bound = floor(settings, place, values)
+    say(f"  a bare loop sending its {bound.records:.1f} records a link   {bound.sending:9,.0f}")
+    say(f"  and looking up and writing its rows        {bound.whole:9,.0f}")
     on_a_core, part = 1e6 / worker.cpu_us, worker.cpu_us / 1e6 * alone
     say(f"  one worker process on Kafka, exactly once  {on_a_core:9,.0f}")
     say(f"  that is {worker.cpu_us:.1f} CPU us a link, {worker.librdkafka_us:.1f} in librdkafka; {part:.1f} engines")
     say(f"  at a load of {os.getloadavg()[0]:.1f} {worker.links_per_second:,.0f} links/s; peak {worker.peak_mb:.0f} MB")
-    return Figures(bare, alone, whole, worker, floor)
+    return Figures(bare, alone, whole, worker, bound)
 
 
 def on_kafka(settings: Settings, values: list[bytes], place: confluent_kafka.TopicPartition) -> Worker:

@@ -110,17 +110,21 @@ def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, Profi
 
 
 def check_touches(world: World) -> None:
-    """INTAKE sent one touch for each event; STITCH told both profiles of each move."""
+    """INTAKE sent one touch for each event; STITCH told whom leaves left, and who is named after one of them."""
     touches: Counter[str] = Counter()
-    moves: Counter[tuple[str, int]] = Counter()
+    told: dict[int, list[str]] = {}
+    moves: dict[int, Move] = {}
     for record in world.kafka.committed(TOUCHES.of(PREFIX)):
         message = MESSAGE(record.value())
         if isinstance(message, Touch) and not message.seq:
             touches[message.event_id] += 1
         elif isinstance(message, Move):
-            moves.update((leaf, message.seq) for leaf in message.leaves)
+            told.setdefault(message.seq, []).append(record.key().decode())
+            moves[message.seq] = message
     assert touches == Counter(touch.event_id for touch in world.history.touches)
-    assert set(moves.values()) <= {2}
+    for seq, move in moves.items():
+        home = move.target in {profile_id(move.tenant, leaf) for leaf in move.leaves}
+        assert sorted(told[seq]) == sorted({move.source, move.target} if home else {move.source})
 
 
 def check_assignments(world: World, owner: dict[str, str]) -> None:

@@ -93,13 +93,18 @@ class World:
         if self.chance.random() < 0.5:
             leaves = self.chance.sample(leaves, self.chance.randint(1, len(leaves)))
         if source != target:
-            self.seq += 1
-            for to in (source, target):
-                self.send("stitch", to, Move("default", leaves, source, target, self.seq))
+            self.tell(leaves, source, target)
             for leaf in leaves:
                 self.owner[leaf] = target
                 for news in self.news:
                     news.append((leaf, target))
+
+    def tell(self, leaves: list[str], source: str, target: str) -> None:
+        """As STITCH does: whom they leave, and who is named after one of them."""
+        self.seq += 1
+        home = any(profile_id("default", leaf) == target for leaf in leaves)
+        for to in (source, target) if home else (source,):
+            self.send("stitch", to, Move("default", leaves, source, target, self.seq))
 
     def hear(self) -> None:
         intake = self.chance.randrange(INTAKES)
@@ -185,10 +190,23 @@ def test_a_leaf_that_goes_there_and_back_before_its_ledger_has_arrived_comes_hom
     world = World(1)
     leaf, home, away = LEAVES[0], world.owner[LEAVES[0]], "profile-x"
     world.send("intake-0", home, made(0, 0, 0, leaf))
-    for seq, (source, target) in enumerate([(home, away), (away, home), (home, away), (away, home)], start=1):
-        for to in (source, target):
-            world.send("stitch", to, Move("default", [leaf], source, target, seq))
+    for source, target in [(home, away), (away, home), (home, away), (away, home)]:
+        world.tell([leaf], source, target)
     world.settle()
     held = world.held()[leaf]
     assert set(held) == {home}
     assert held[home].touches == 1
+
+
+def test_a_touch_finds_a_leaf_that_came_back_though_its_owner_was_not_told() -> None:
+    world = World(1)
+    leaf, own, here, there = LEAVES[0], world.owner[LEAVES[0]], "profile-x", "profile-y"
+    for source, target in [(own, here), (here, there), (there, here)]:
+        world.tell([leaf], source, target)
+    world.settle()
+    for number in range(2):
+        world.send("intake-0", here, made(number, 0, 0, leaf))
+        world.settle()
+    held = world.held()[leaf]
+    assert set(held) == {here}
+    assert held[here].touches == 2

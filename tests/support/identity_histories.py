@@ -131,6 +131,8 @@ class Run:
 
     def _take(self, batch: list[Link | Command]) -> None:
         effects = self.engine.on_links(batch, 0)
+        home = [move for move in effects.moves if move.target in {profile_id("t", leaf) for leaf in move.leaves}]
+        assert effects.homecomings == home
         for move in sorted(effects.moves, key=lambda move: move.seq):
             for leaf in move.leaves:
                 assert self.owner.get(leaf, profile_id("t", leaf)) == move.source != move.target

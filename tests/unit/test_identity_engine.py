@@ -32,11 +32,13 @@ class Bench:
         self.engine = Stitcher("t", IdentityRules(**{"types": TYPES, **rules}), tables)
         self.changes = []
         self.moves = []
+        self.homecomings = []
 
     def take(self, *messages: Link | Command) -> "Bench":
         effects = self.engine.on_links(messages, 0)
         self.changes += effects.changes
         self.moves += effects.moves
+        self.homecomings += effects.homecomings
         return self
 
     def groups(self) -> set[frozenset[str]]:
@@ -251,11 +253,13 @@ def test_a_member_of_more_households_than_links_are_kept_leaves_those_seen_least
     assert len(bench.nodes.rows["user:1"].edges) == 3
 
 
-def test_a_split_off_identifier_gets_its_own_id_back():
+def test_a_split_off_identifier_gets_its_own_id_back_and_that_profile_is_told():
     bench = Bench().take(seen("user:1", "dev:1", 1))
     assert bench.engine.profile_of("dev:1") == profile_id("t", "user:1")
+    assert not bench.homecomings
     bench.take(decided("unlink", "user:1", "dev:1"))
     assert bench.engine.profile_of("dev:1") == profile_id("t", "dev:1")
+    assert bench.homecomings == bench.moves[1:]
 
 
 def test_moves_of_a_leaf_form_a_chain_over_a_to_b_to_a():

@@ -166,6 +166,20 @@ def test_the_view_of_a_profile_that_moved_away_names_its_successor() -> None:
     assert (view["merged_into"], view["leaves"], view["first_touch"]) == (PA, [], None)
 
 
+def test_a_profile_without_a_touch_is_nobody_elses_because_somebody_left_it() -> None:
+    logic, table = stage()
+    logic.on_batch([(PA, move(1, PA, "elsewhere", B))], 0)
+    assert table.rows[PA].successor(PA) == ""
+
+
+def test_a_profile_without_a_touch_that_was_merged_and_split_off_again_is_its_own() -> None:
+    logic, table = stage()
+    logic.on_batch([(PB, move(1, PB, PA))], 0)
+    assert table.rows[PB].successor(PB) == PA
+    logic.on_batch([(PB, move(2, PA, PB))], 0)
+    assert table.rows[PB].successor(PB) == ""
+
+
 def test_without_rules_a_profile_is_still_kept() -> None:
     table: MemoryTable[ProfileRow] = MemoryTable()
     bare = compile_rules(AggregateRules(), ScoreRules(), TriggerRules())

@@ -66,9 +66,9 @@ class StitchStage:
         for ident, assignment in effects.assignments.items():
             emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment))
         for move in effects.moves:
-            value = encode(move)
-            emit(TOUCHES, move.source, value)
-            emit(TOUCHES, move.target, value)
+            emit(TOUCHES, move.source, encode(move))
+        for move in effects.homecomings:
+            emit(TOUCHES, move.target, encode(move))
         for change in effects.changes:
             emit(CHANGES, change.profile_id, encode_change(change))
         self._count(tenant, effects)
