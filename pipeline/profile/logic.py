@@ -3,10 +3,10 @@
 Per message: 1. find out who owns the leaf; 2. forward what is not ours; 3. live through what fell due; 4. book the
 touch or take the ledger; 5. decide what follows. Per profile changed, once per commit: 6. publish it; 7. set its timer.
 
-**Ownership.** A row's pointer to a leaf names its owner from a seq on, and a higher seq always wins. A message that
-says it was sent to us as the owner at a seq (a forwarded touch, a carried ledger) is as good as the move itself, which
-may still be under way. What arrives for another's leaf goes to its owner with the pointer's seq, which is then
-higher than the message's own: along every chain the seq rises, so every chain ends, at the owner with the highest.
+**Ownership.** A row's pointer to a leaf names its owner from a seq on, and a higher seq always wins. A move is told to
+the profile that is left; the other hears of it by what comes to it as the owner at a seq, a carried ledger or a
+forwarded touch. What arrives for another's leaf goes to its owner with the pointer's seq, which is then higher than the
+message's own: along every chain the seq rises, so every chain ends, at the owner with the highest.
 
 **Time.** Decisions fall per touch, at the latest of ``now_ms``, the profile's own newest event time and its latest
 decision; what falls due in between is decided for its due time first. With ``now_ms`` 0 (a replay) the outcome depends
