@@ -25,9 +25,11 @@ Write: TypeAlias = Callable[[Any], bytes]
 
 _END = b"\x00"
 _PAIR = (1 << 14) - 1
-_MORE = tuple(bytes((bits & 0x7F | 0x80, bits >> 7 | 0x80)) for bits in range(_PAIR + 1))
+_FOLLOWED, _ALONE = ([bytes((bits | flag,)) for bits in range(1 << 7)] for flag in (0x80, 0))
+"""Seven bits as a byte that others follow, and as the last."""
+_MORE = [low + high for high in _FOLLOWED for low in _FOLLOWED]
 """Fourteen bits as two bytes that others follow."""
-_LAST = tuple(bytes((bits & 0x7F | 0x80, bits >> 7)) if bits > 0x7F else bytes((bits,)) for bits in range(_PAIR + 1))
+_LAST = _ALONE + [low + high for high in _ALONE[1:] for low in _FOLLOWED]
 """Up to fourteen bits as the last one or two bytes."""
 _MOST_KEYS = 4096
 _MOST_LONGS = 65_536
