@@ -1,5 +1,6 @@
 """One table of many tenants: a view for each over its part of the keys, all within one bound of cached rows."""
 
+import sys
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -19,7 +20,7 @@ class TenantViews(Generic[Row]):
 
     def __init__(self, family: str, store: Any, row_type: type[Row], cached_rows: int) -> None:
         self.family = family
-        self._store, self._row_type, self._cached_rows = store, row_type, cached_rows
+        self._store, self._row_type, self._generation_rows = store, row_type, max(1, cached_rows // 2)
         self._views: dict[str, TableView[Row]] = {}
 
     def of(self, tenant: str) -> TableView[Row]:
@@ -27,7 +28,8 @@ class TenantViews(Generic[Row]):
         view = self._views.get(tenant)
         if view is None:
             prefix = tenant + ANCHOR_SEPARATOR
-            view = msgpack_view(self.family, self._store, self._row_type, self._cached_rows, prefix=prefix)
+            # no bound of its own: all age together, in committed()
+            view = msgpack_view(self.family, self._store, self._row_type, sys.maxsize, prefix=prefix)
             self._views[tenant] = view
         return view
 
@@ -40,7 +42,7 @@ class TenantViews(Generic[Row]):
         views = self._views.values()
         for view in views:
             view.committed()
-        if sum(view.young() for view in views) > self._cached_rows // 2:
+        if sum(view.young() for view in views) > self._generation_rows:
             for view in views:
                 view.age()
 
