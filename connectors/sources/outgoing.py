@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import msgspec
 
 from connectors.sources.record import Payload, Reject
+from pipeline.avro.registry import SchemaIds
+from pipeline.avro.wire import Encoder
 from pipeline.event.avro import to_avro
 from pipeline.event.identifier import key_of
 from pipeline.event.model import CHANNELS
@@ -13,9 +15,7 @@ from pipeline.event.parse import Defaults, parse_event
 from pipeline.event.reason import Reason
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.event.validate import validate
-from pipeline.stream.normalisers import normalisers
-from pipeline.stream.registry import SchemaIds
-from pipeline.stream.wire import Encoder
+from pipeline.rules.normalisers import normalisers
 from pipeline.topics import EVENTS
 
 

@@ -16,14 +16,14 @@ from pipeline.cli.bar import Bars
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.explained import explained
 from pipeline.cli.profile_screen import money
+from pipeline.kafka.reading import MissingTopicError, partitions_of
+from pipeline.kafka.snapshot import read_compacted
 from pipeline.profile.journey.credit import MODELS
 from pipeline.profile.journey.rules import AttributionRules
+from pipeline.query.attribution import By, Report, attribution_report, report_view
+from pipeline.query.profiles import profile_rows
 from pipeline.rules.load import load_rules
 from pipeline.rules.problem import RulesError
-from pipeline.serve.attribution import By, Report, attribution_report, report_view
-from pipeline.serve.compacted import read_compacted
-from pipeline.serve.profiles import profile_rows
-from pipeline.serve.reading import MissingTopicError, partitions_of
 from pipeline.settings import Settings
 from pipeline.topics import CHANGELOGS
 

@@ -25,6 +25,7 @@ from pipeline.demo.screen import Screen
 from pipeline.demo.shop import ShopDay, shop_day
 from pipeline.demo.show import NotFinishedError
 from pipeline.demo.summary import say_next, say_verdict
+from pipeline.kafka.admin import TopicsError
 from pipeline.local import detached
 from pipeline.local.fetch import fetch
 from pipeline.local.kafka import LOCK_NAME, LocalKafka
@@ -32,7 +33,6 @@ from pipeline.local.lockfile import HERE, LockMismatchError, read_lock
 from pipeline.local.process import ServerError
 from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
-from pipeline.stream.admin import TopicsError
 from pipeline.stream.supervisor import WorkersKeepDyingError
 
 FAILED: Final = 1

@@ -12,17 +12,17 @@ import msgspec
 import typer
 from confluent_kafka import Message
 
+from pipeline.avro.registry import RegistryError, schema_ids
+from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.dlq_screen import print_listing, print_record
 from pipeline.cli.explained import explained
+from pipeline.control.replay import Replay
 from pipeline.event.reason import Reason
-from pipeline.serve.quarantine import Entry, entry_of, headers_of, listing
-from pipeline.serve.reading import MissingTopicError, Reading, partitions_of
-from pipeline.serve.replay import Replay
+from pipeline.kafka.reading import MissingTopicError, Reading, partitions_of
+from pipeline.query.quarantine import Entry, entry_of, headers_of, listing
 from pipeline.settings import Settings
-from pipeline.stream.registry import RegistryError, schema_ids
-from pipeline.stream.wire import Decoder, Undecodable
 from pipeline.topics import DLQ, EVENTS
 
 MISUSED, UNKNOWN = 2, 4

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.serve.quarantine import Entry, Listing, headers_of
+from pipeline.query.quarantine import Entry, Listing, headers_of
 
 SHOWN_BYTES: Final = 1024
 

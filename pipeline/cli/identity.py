@@ -27,11 +27,11 @@ from pipeline.cli.identity_ask import (
 from pipeline.cli.identity_errors import MISUSED, explained
 from pipeline.cli.identity_files import RESOLVE_EXAMPLES, resolve
 from pipeline.cli.identity_screen import print_changes
+from pipeline.control.decide import Decider, Kind, new_command
 from pipeline.event.identifier import Identifier
 from pipeline.event.validate import is_tenant
+from pipeline.query.naming import Naming
 from pipeline.rules.load import load_rules
-from pipeline.serve.decide import Decider, Kind, new_command
-from pipeline.serve.naming import Naming
 from pipeline.settings import Settings
 
 NO_ANSWER = 3

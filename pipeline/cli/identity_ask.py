@@ -7,6 +7,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from pipeline.atomic_file import replacing
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.identity_errors import MISUSED, UNKNOWN, explained
@@ -17,13 +18,12 @@ from pipeline.identity.explain import Why
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
 from pipeline.identity.rulebook import Rulebook
+from pipeline.query.households import household_facts
+from pipeline.query.identity import StoredIdentity, read_identity
+from pipeline.query.links import link_facts
+from pipeline.query.naming import Naming, is_profile_id
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.serve.files import replacing
-from pipeline.serve.households import household_facts
-from pipeline.serve.identity import StoredIdentity, read_identity
-from pipeline.serve.links import link_facts
-from pipeline.serve.naming import Naming, is_profile_id
 from pipeline.settings import Settings
 
 ASK_EXAMPLES = """\b
@@ -91,8 +91,8 @@ def graph(
     if out.suffix.lower() not in SUFFIXES:
         typer.echo(f"stitchline: {out.name}: end the name in {' or '.join(SUFFIXES)}", err=True)
         raise typer.Exit(MISUSED)
-    from pipeline.serve.drawing import draw  # noqa: PLC0415 - only who draws waits for networkx
-    from pipeline.serve.graph import customer_graph, write_graphml  # noqa: PLC0415
+    from pipeline.export.drawing import draw  # noqa: PLC0415 - only who draws waits for networkx
+    from pipeline.query.graph import customer_graph, write_graphml  # noqa: PLC0415
 
     with explained():
         rules, stored = _read(tenant)

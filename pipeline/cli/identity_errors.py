@@ -10,12 +10,12 @@ import typer
 from connectors.sources.choose import UnknownFormatError
 from connectors.sources.delimited import MissingColumnsError
 from connectors.sources.mapping import MappingError
+from pipeline.avro.registry import RegistryError
 from pipeline.cli.connect import NoKafkaError
+from pipeline.control.decide import DecisionError
+from pipeline.kafka.reading import MissingTopicError
+from pipeline.query.naming import NotAnIdentifierError
 from pipeline.rules.problem import RulesError
-from pipeline.serve.decide import DecisionError
-from pipeline.serve.naming import NotAnIdentifierError
-from pipeline.serve.reading import MissingTopicError
-from pipeline.stream.registry import RegistryError
 
 FAILED, MISUSED, SOME_REJECTED, UNKNOWN = 1, 2, 3, 4
 CODES: Final[dict[type[BaseException], int]] = {NotAnIdentifierError: MISUSED}

@@ -31,11 +31,11 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
 from pipeline.identity.resolve import resolve as resolved
 from pipeline.identity.rulebook import Rulebook
+from pipeline.query.links import link_facts
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.serve.links import link_facts
+from pipeline.rules.normalisers import normalisers
 from pipeline.settings import Settings
-from pipeline.stream.normalisers import normalisers
 
 RESOLVE_EXAMPLES = """\b
 Exit codes: 0 resolved; 1 a file or the rules cannot be used; 3 some records are no events.

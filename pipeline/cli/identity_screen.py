@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.event.identifier import Identifier
-from pipeline.serve.links import MEANING
+from pipeline.query.links import MEANING
 
 SHOWN: Final = 40
 """Lines of a kind; ``--json`` has them all."""

@@ -23,15 +23,15 @@ from connectors.sources.mapping import MappingError, load_mapping
 from connectors.sources.outgoing import EventEncoder
 from connectors.sources.record import Position, Record, Reject, Source
 from connectors.sources.rejects import Rejects
+from pipeline.avro.registry import RegistryError, schema_ids
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.file_progress import FileProgress
 from pipeline.event.model import CHANNELS, Channel
 from pipeline.event.parse import Defaults
+from pipeline.kafka.admin import TopicsError, ensure_topics
 from pipeline.rules.load import load_rules
 from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
-from pipeline.stream.admin import TopicsError, ensure_topics
-from pipeline.stream.registry import RegistryError, schema_ids
 from pipeline.topics import EVENTS
 
 FAILED, SOME_REJECTED, INTERRUPTED = 1, 3, 130

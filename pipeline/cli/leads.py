@@ -14,14 +14,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.avro.registry import RegistryError, schema_ids
+from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.ending import Ended, ends_on_signals
-from pipeline.serve.follow import Follower
-from pipeline.serve.lead import is_duplicate, reach, reasons, story, who
-from pipeline.serve.reading import MissingTopicError
+from pipeline.kafka.follow import Follower
+from pipeline.kafka.reading import MissingTopicError
+from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 from pipeline.settings import Settings
-from pipeline.stream.registry import RegistryError, schema_ids
-from pipeline.stream.wire import Decoder, Undecodable
 from pipeline.topics import ACTIONS
 
 FAILED: Final = 1

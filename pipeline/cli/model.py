@@ -14,12 +14,12 @@ from rich.console import Console
 from pipeline.cli.bar import Bars
 from pipeline.cli.explained import explained
 from pipeline.cli.model_screen import print_model
+from pipeline.export.files import UnknownFormatError
 from pipeline.model.errors import ExportError, FitError, MissingScipyError
 from pipeline.model.export import read_export
-from pipeline.model.file import load_model, save_model
 from pipeline.profile.duration import DAY_MS, duration_ms
+from pipeline.rules.model_file import load_model, save_model
 from pipeline.score.prediction import MOST_DAYS, ModelError
-from pipeline.serve.files import UnknownFormatError
 
 EXPECTED: Final = (ExportError, FitError, MissingScipyError, ModelError, OSError, UnknownFormatError)
 FIT_EXAMPLES = """\b

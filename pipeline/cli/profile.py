@@ -17,20 +17,20 @@ from rich.console import Console
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.profile_screen import print_profile, print_timeline
+from pipeline.export.files import FORMATS, UnknownFormatError, format_of, write_profiles
+from pipeline.kafka.reading import MissingTopicError
 from pipeline.profile.fold import timeline_page
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.timeline import TIMELINE_ENTRIES
 from pipeline.profile.view import entry_view, profile_view
+from pipeline.query.as_of import NotAMomentError, as_of_ms
+from pipeline.query.lookup import ProfileLookup
+from pipeline.query.naming import NotAnIdentifierError
+from pipeline.query.profiles import export_profiles, profile_rows, profile_snapshot
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
-from pipeline.serve.as_of import NotAMomentError, as_of_ms
-from pipeline.serve.files import FORMATS, UnknownFormatError, format_of, write_profiles
-from pipeline.serve.lookup import ProfileLookup
-from pipeline.serve.naming import NotAnIdentifierError
-from pipeline.serve.profiles import export_profiles, profile_rows, profile_snapshot
-from pipeline.serve.reading import MissingTopicError
 from pipeline.settings import Settings
 
 FAILED, MISUSED, UNKNOWN = 1, 2, 4

@@ -14,14 +14,14 @@ from rich.table import Table
 
 from pipeline.cli.explained import explained
 from pipeline.condition.advice import did_you_mean
+from pipeline.query.as_of import NotAMomentError, as_of_ms
+from pipeline.query.profiles import LATEST
 from pipeline.route.router import Routed, Router
 from pipeline.route.state import RouteTables
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
 from pipeline.segment.grade import GRADES
-from pipeline.serve.as_of import NotAMomentError, as_of_ms
-from pipeline.serve.profiles import LATEST
 from pipeline.settings import Settings
 from pipeline.stream.build import wall_clock_ms
 from pipeline.testing.table import MemoryTable

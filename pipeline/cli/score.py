@@ -15,9 +15,9 @@ from pipeline.cli.profile import CODES, EXPECTED, AsOf, Json, Who, customer, now
 from pipeline.cli.profile_screen import print_scores
 from pipeline.event.instant import format_instant
 from pipeline.profile.view import profile_view
+from pipeline.query.as_of import as_of_ms
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
-from pipeline.serve.as_of import as_of_ms
 from pipeline.settings import Settings
 
 SHOWN = ("profile_id", "tenant", "as_of_ms", "grade", "scores")

@@ -19,15 +19,16 @@ from pipeline.cli.profile import CODES, EXPECTED, MISUSED, UNDECIDED, AsOf, Json
 from pipeline.cli.profile_screen import titled_table
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
+from pipeline.export.files import UnknownFormatError, format_of
+from pipeline.export.members import MEMBER_FORMATS, write_members
+from pipeline.query.as_of import as_of_ms
+from pipeline.query.members import COLUMNS, Census, census, current_rows, members
+from pipeline.query.profiles import profile_rows, profile_snapshot
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.score.forecast import Forecaster
 from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments
-from pipeline.serve.as_of import as_of_ms
-from pipeline.serve.files import UnknownFormatError, format_of
-from pipeline.serve.members import COLUMNS, MEMBER_FORMATS, Census, census, current_rows, members, write_members
-from pipeline.serve.profiles import profile_rows, profile_snapshot
 from pipeline.settings import Settings
 
 ASKED: Final = "--when"

@@ -20,23 +20,23 @@ from connectors.sources.mapping import MappingError, load_mapping
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record, Reject, Source
 from connectors.sources.rejects import Rejects
+from pipeline.avro.registry import FileIds
+from pipeline.avro.wire import Decoder
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
 from pipeline.event.parse import Defaults
+from pipeline.export.files import write_ndjson
+from pipeline.query.as_of import NotAMomentError, as_of_ms
+from pipeline.query.profiles import export_profiles
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
-from pipeline.serve.as_of import NotAMomentError, as_of_ms
-from pipeline.serve.files import write_ndjson
-from pipeline.serve.profiles import export_profiles
 from pipeline.settings import Settings
+from pipeline.simulate.simulation import Simulation
 from pipeline.stream.build import wall_clock_ms
-from pipeline.stream.collector import collect_seldom
 from pipeline.stream.dlq import headers_as_facts
-from pipeline.stream.registry import FileIds
-from pipeline.stream.simulate import Simulation
-from pipeline.stream.wire import Decoder
+from pipeline.stream.gc_tuning import collect_seldom
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
 

@@ -17,10 +17,10 @@ import typer
 from connectors.crm.jsonl import JsonlSink
 from connectors.crm.runner import SinkRunner
 from connectors.crm.sink import CrmSink, SinkError
+from pipeline.avro.registry import RegistryError, schema_ids
+from pipeline.avro.wire import Decoder
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.settings import Settings
-from pipeline.stream.registry import RegistryError, schema_ids
-from pipeline.stream.wire import Decoder
 from pipeline.topics import ACTIONS
 
 FAILED = 1

@@ -16,13 +16,13 @@ from rich.live import Live as Screen
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.avro.registry import RegistryError
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.ending import Ended, ends_on_signals
-from pipeline.serve.flow import FlowMeter, StageFlow
-from pipeline.serve.live import Counts, HotLead, Live
-from pipeline.serve.reading import MissingTopicError
+from pipeline.kafka.reading import MissingTopicError
+from pipeline.query.flow import FlowMeter, StageFlow
+from pipeline.query.live import Counts, HotLead, Live
 from pipeline.settings import Settings
-from pipeline.stream.registry import RegistryError
 
 FAILED: Final = 1
 POLL_SECONDS: Final = 0.1

@@ -15,9 +15,9 @@ from rich.table import Table
 
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.explained import explained
-from pipeline.serve.client import quiet
+from pipeline.kafka.admin import REQUEST_SECONDS, TopicsError, ensure_topics
+from pipeline.kafka.retry import quiet
 from pipeline.settings import Settings
-from pipeline.stream.admin import REQUEST_SECONDS, TopicsError, ensure_topics
 from pipeline.topics import ALL
 
 SOME_MISSING = 3

@@ -17,13 +17,13 @@ from pipeline.cli.explained import explained
 from pipeline.cli.profile import CODES, EXPECTED, UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
 from pipeline.cli.segment import RulesDir, reached_at
+from pipeline.query.as_of import as_of_ms
+from pipeline.query.dry_run import DryRun
+from pipeline.query.dry_run import dry_run as tried
+from pipeline.query.members import current_rows
+from pipeline.query.profiles import profile_rows, profile_snapshot
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
-from pipeline.serve.as_of import as_of_ms
-from pipeline.serve.dry_run import DryRun
-from pipeline.serve.dry_run import dry_run as tried
-from pipeline.serve.members import current_rows
-from pipeline.serve.profiles import profile_rows, profile_snapshot
 from pipeline.settings import Settings
 from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRule
 

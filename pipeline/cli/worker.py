@@ -15,19 +15,19 @@ from typing import Annotated
 import confluent_kafka
 import typer
 
+from pipeline.avro.registry import RegistryError
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.explained import FAILED, explained
+from pipeline.kafka.admin import NoBrokerError, TopicsError
 from pipeline.local.kafka import LocalKafka
 from pipeline.local.process import ServerError
 from pipeline.obs.http import AddressError
 from pipeline.obs.log import configure
 from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
-from pipeline.stream.admin import NoBrokerError, TopicsError
 from pipeline.stream.app import run
 from pipeline.stream.build import UnknownStageError, build_worker, stage_specs
 from pipeline.stream.dlq import LossBreakerTripped
-from pipeline.stream.registry import RegistryError
 from pipeline.stream.supervisor import Supervisor, WorkersKeepDyingError
 
 END_GRACE_S = 10.0

@@ -8,7 +8,7 @@ from typing import Any, Final
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from pipeline.serve.client import quiet
+from pipeline.kafka.retry import quiet
 from pipeline.settings import Settings
 
 MOST_WORKERS: Final = 2

@@ -6,7 +6,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from pipeline.demo.look import Look
-from pipeline.serve.lead import is_duplicate, reach, reasons, story, who
+from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 
 EVERY_SECONDS: Final = 3.0
 

@@ -4,8 +4,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from pipeline.serve.flow import StageFlow
-from pipeline.serve.live import Counts
+from pipeline.query.flow import StageFlow
+from pipeline.query.live import Counts
 
 SLOTS: Final = 48
 """Half hours of the day: the columns of the curves."""

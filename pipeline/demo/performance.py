@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from connectors.sources.outgoing import EventEncoder
+from pipeline.avro.registry import FileIds
 from pipeline.demo.crew import wait_for_workers, workers_here
 from pipeline.demo.look import Stage
 from pipeline.demo.play import Play
@@ -15,12 +16,11 @@ from pipeline.demo.shop import ShopDay
 from pipeline.demo.show import Outcome, Show
 from pipeline.demo.truth import Known, Verdict, judge
 from pipeline.event.parse import Defaults
+from pipeline.kafka.admin import ensure_topics
+from pipeline.query.flow import FlowMeter
+from pipeline.query.live import Board, Counts, HotLead, Live
 from pipeline.rules.load import load_rules
-from pipeline.serve.flow import FlowMeter
-from pipeline.serve.live import Board, Counts, HotLead, Live
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.registry import FileIds
 from pipeline.stream.supervisor import Supervisor
 
 HOTTEST: Final = 10

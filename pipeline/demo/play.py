@@ -10,7 +10,7 @@ from connectors.sources.record import Reject
 from pipeline.demo.shop import DAY_MS, ShopDay
 from pipeline.demo.visits import JsonEvent
 from pipeline.event.instant import parse_instant
-from pipeline.serve.client import quiet
+from pipeline.kafka.retry import quiet
 
 FLUSH_SECONDS = 30.0
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pipeline.demo.look import SLOTS, Look
 from pipeline.event.model import CHANNELS
-from pipeline.serve.lead import is_duplicate, reach, reasons, story, who
+from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 
 BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 STEPS: Final = len(BLOCKS) - 1

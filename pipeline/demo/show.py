@@ -8,8 +8,8 @@ import msgspec
 from pipeline.demo.look import Curves, Look, Stage
 from pipeline.demo.play import Play
 from pipeline.demo.truth import Known
-from pipeline.serve.flow import FlowMeter, StageFlow
-from pipeline.serve.live import Live
+from pipeline.query.flow import FlowMeter, StageFlow
+from pipeline.query.live import Live
 from pipeline.stream.supervisor import Supervisor
 
 TURN_SECONDS: Final = 0.05

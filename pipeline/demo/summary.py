@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pipeline.demo.show import Outcome
 from pipeline.demo.truth import Verdict
-from pipeline.serve.live import Counts
+from pipeline.query.live import Counts
 
 
 def say_verdict(console: Console, verdict: Verdict, outcome: Outcome, counts: Counts, people: int) -> None:

@@ -6,11 +6,11 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from pipeline.export.files import format_of
 from pipeline.model.errors import ExportError
 from pipeline.profile.duration import DAY_MS
 from pipeline.profile.kinds.pairs import Pairs
 from pipeline.profile.windows import LIFETIME
-from pipeline.serve.files import format_of
 
 Step: TypeAlias = Callable[[int, int], None]
 """Told (done, all) as the file is read."""

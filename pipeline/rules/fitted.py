@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.model.file import load_model
 from pipeline.profile.kinds.purchases import PURCHASES
+from pipeline.rules.model_file import load_model
 from pipeline.rules.problem import Problem
 from pipeline.score.prediction import ModelError, PredictionModel
 

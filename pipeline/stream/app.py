@@ -12,7 +12,7 @@ from pipeline.obs import metrics as m
 from pipeline.obs.http import HealthServer
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
-from pipeline.stream.collector import collect_seldom
+from pipeline.stream.gc_tuning import collect_seldom
 from pipeline.stream.stages.base import StageSpec
 from pipeline.stream.transport import CODEC, BatchConsumer, BatchTransport
 from pipeline.stream.worker import Worker

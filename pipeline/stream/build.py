@@ -3,15 +3,15 @@
 import time
 from collections.abc import Mapping
 
+from pipeline.avro.codecs import Codecs
+from pipeline.avro.registry import schema_ids
+from pipeline.kafka.admin import ensure_topics, partition_count
+from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import COMMIT_FAILURES, Metrics
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics, partition_count
-from pipeline.stream.codecs import Codecs
 from pipeline.stream.dlq import LossBreaker
-from pipeline.stream.partitioner import partition_of
-from pipeline.stream.registry import schema_ids
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE

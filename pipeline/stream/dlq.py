@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.event.reason import Reason
-from pipeline.stream.record import Emit, Header, Record
+from pipeline.kafka.record import Emit, Header, Record
 from pipeline.topics import DLQ
 
 HEADER_PREFIX = "stitchline-"

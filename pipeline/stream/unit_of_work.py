@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import confluent_kafka
 import msgspec
 
+from pipeline.kafka.producer import Producer
+from pipeline.kafka.record import Header
 from pipeline.state.partition import PartitionState, changelog_key
 from pipeline.state.store import Change
-from pipeline.stream.producer import Producer
-from pipeline.stream.record import Header
 from pipeline.stream.watchdog import Watchdog
 from pipeline.topics import CHANGELOGS, Topic
 
@@ -129,7 +129,7 @@ class UnitOfWork:
     def emit(
         self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
     ) -> None:
-        """Add a record to the transaction; see :class:`~pipeline.stream.record.Emit`."""
+        """Add a record to the transaction; see :class:`~pipeline.kafka.record.Emit`."""
         outlet = self._outlets.get(topic) or self._open_outlet(topic)
         outlet.records += 1
         if headers is None and self._open:  # several times an event: no detours

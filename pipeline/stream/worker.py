@@ -8,11 +8,11 @@ from typing import Any
 import confluent_kafka
 from faust.types import TP
 
+from pipeline.kafka.ends import Ends
 from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
-from pipeline.stream.ends import Ends
 from pipeline.stream.restore import Interrupted, roll_forward
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.transport import Batch, BatchConsumer, Owner

@@ -15,8 +15,8 @@ exactly once rests on is kept as Kafka does it:
 from collections import defaultdict
 from collections.abc import Iterable
 
-from pipeline.stream.partitioner import partition_of
-from pipeline.stream.record import Header
+from pipeline.kafka.partitioner import partition_of
+from pipeline.kafka.record import Header
 from pipeline.testing.group import MemoryGroup
 from pipeline.testing.log import MemoryRecord
 from pipeline.testing.transactions import MemoryPartition, Transaction

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from pipeline.stream.record import Header
+from pipeline.kafka.record import Header
 from pipeline.topics import Topic
 
 
@@ -57,7 +57,7 @@ class MemoryLog:
     def emit(
         self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
     ) -> None:
-        """Append; the :class:`~pipeline.stream.record.Emit` of stages."""
+        """Append; the :class:`~pipeline.kafka.record.Emit` of stages."""
         key_bytes = key.encode() if isinstance(key, str) else key
         record = MemoryRecord(topic.of(self._prefix), self._next[topic], key_bytes, value, headers)
         self._next[topic] += 1

@@ -5,7 +5,7 @@ from typing import Any
 
 import confluent_kafka
 
-from pipeline.stream.record import Header
+from pipeline.kafka.record import Header
 from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.log import MemoryRecord
 from pipeline.testing.refusals import refusal

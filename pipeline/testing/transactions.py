@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from pipeline.stream.record import Header
+from pipeline.kafka.record import Header
 from pipeline.testing.log import MemoryRecord
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.avro.wire import Decoder
 from pipeline.identity.profile_id import profile_id
 from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream.wire import Decoder
 from pipeline.topics import ACTIONS, SEGMENTS, UPDATES, Topic
 from tests.acceptance.command import run
 from tests.support.simulated import TENANT, Story

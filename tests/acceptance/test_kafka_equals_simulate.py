@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from pipeline.avro.wire import Decoder
 from pipeline.demo.shop import shop_day
 from pipeline.event.identifier import key_of
 from pipeline.event.model import CHANNELS
@@ -20,7 +21,6 @@ from pipeline.identity.messages import Assignment
 from pipeline.identity.profile_id import profile_id
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream.wire import Decoder
 from pipeline.topics import ACTIONS, ASSIGNMENTS, DLQ
 from tests.acceptance.command import PATIENCE_S, run
 from tests.acceptance.progress import Progress

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.model.file import load_model
 from pipeline.profile.kinds.purchases import purchases_of
+from pipeline.rules.model_file import load_model
 from pipeline.score.prediction import predict
 from pipeline.settings import Settings
 from tests.acceptance import cdnow

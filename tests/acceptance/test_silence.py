@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.avro.wire import Decoder
 from pipeline.identity.profile_id import profile_id
+from pipeline.kafka.admin import ensure_topics
 from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.simulate import Simulation
-from pipeline.stream.wire import Decoder
+from pipeline.simulate.simulation import Simulation
 from pipeline.topics import ACTIONS, EVENTS, SEGMENTS, UPDATES, Topic
 from tests.support.events import as_sent, web_event
 from tests.support.fleet import Fleet

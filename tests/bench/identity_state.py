@@ -18,12 +18,12 @@ from pathlib import Path
 import confluent_kafka
 import msgspec
 
+from pipeline.kafka.admin import ensure_topics
 from pipeline.local.broker import broker
 from pipeline.settings import Settings
 from pipeline.state.partition import changelog_key
 from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.collector import collect_seldom
+from pipeline.stream.gc_tuning import collect_seldom
 from pipeline.stream.restore import roll_forward
 from pipeline.stream.stages.stitch import STITCH
 from pipeline.testing.log import MemoryRecord

@@ -27,16 +27,16 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.sources.outgoing import EventEncoder, Outgoing
+from pipeline.avro.registry import FileIds
+from pipeline.avro.wire import Decoder
 from pipeline.event.parse import Defaults
+from pipeline.kafka.admin import ensure_topics
 from pipeline.local.broker import broker
 from pipeline.local.ports import free_ports
 from pipeline.obs import metrics as m
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.build import wall_clock_ms
-from pipeline.stream.registry import FileIds
-from pipeline.stream.wire import Decoder
 from pipeline.topics import UPDATES
 from tests.bench.core import PREFIX
 from tests.bench.stitch import say

@@ -21,12 +21,12 @@ from pathlib import Path
 import confluent_kafka
 import msgspec
 
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.partitioner import partition_of
+from pipeline.kafka.retry import patiently
 from pipeline.local.broker import broker
-from pipeline.serve.client import patiently
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.collector import collect_seldom
-from pipeline.stream.partitioner import partition_of
+from pipeline.stream.gc_tuning import collect_seldom
 from pipeline.topics import LINKS
 from tests.bench.links import new_links
 from tests.bench.process import ProcessUse

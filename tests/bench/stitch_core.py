@@ -4,18 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from pipeline.avro.codecs import Codecs
+from pipeline.avro.registry import FileIds
 from pipeline.identity.messages import Link
 from pipeline.identity.state import StitchTables
 from pipeline.identity.stitch import Stitcher
+from pipeline.kafka.record import Emit
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
+from pipeline.simulate.simulation import NO_BREAKER
 from pipeline.state.store import PartitionStore
 from pipeline.stream.build import wall_clock_ms
-from pipeline.stream.codecs import Codecs
-from pipeline.stream.record import Emit
-from pipeline.stream.registry import FileIds
-from pipeline.stream.simulate import NO_BREAKER
 from pipeline.stream.stages.base import Context
 from pipeline.stream.stages.stitch import StitchStage
 from pipeline.testing.log import MemoryRecord

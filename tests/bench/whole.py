@@ -10,9 +10,9 @@ import confluent_kafka
 import msgspec
 
 from connectors.sources.outgoing import Outgoing
-from pipeline.serve.client import patiently
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.retry import patiently
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
 from pipeline.topics import EVENTS, TOUCHES
 from tests.bench.core import PREFIX
 from tests.bench.process import ProcessUse

@@ -16,9 +16,9 @@ import fastavro
 import msgspec
 
 import schemas
+from pipeline.avro.event_columns import EventDecoder
+from pipeline.avro.wire import Decoder, Encoder
 from pipeline.event.avro import from_avro
-from pipeline.stream.event_columns import EventDecoder
-from pipeline.stream.wire import Decoder, Encoder
 
 ROUNDS, CALLS = 9, 4_000
 PROPERTIES = {"sku": "A-123", "price": 1999, "currency": "EUR", "url": "https://shop.example/p/1?utm_source=x"}

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pipeline.kafka.record import Record
 from pipeline.obs.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
 from pipeline.stream.app import run
-from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Worker

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from pipeline.serve.replay import Position, Replay
+from pipeline.control.replay import Position, Replay
 from pipeline.settings import Settings
 
 

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from pipeline.avro.registry import schema_ids
+from pipeline.avro.wire import Encoder
 from pipeline.local.broker import Broker
-from pipeline.stream.registry import schema_ids
-from pipeline.stream.wire import Encoder
 from pipeline.topics import ACTIONS
 
 pytestmark = pytest.mark.kafka

@@ -14,13 +14,13 @@ from typing import Any
 import confluent_kafka
 import pytest
 
+from pipeline.avro.registry import schema_ids
+from pipeline.avro.wire import Encoder
+from pipeline.control.replay import CHUNK_RECORDS
 from pipeline.event.avro import to_avro
 from pipeline.event.parse import Defaults, parse_event
+from pipeline.kafka.reading import Reading
 from pipeline.local.broker import Broker
-from pipeline.serve.reading import Reading
-from pipeline.serve.replay import CHUNK_RECORDS
-from pipeline.stream.registry import schema_ids
-from pipeline.stream.wire import Encoder
 from pipeline.topics import ALL, DLQ, EVENTS
 from tests.integration.small_deployment import PARTITIONS, Deployment
 

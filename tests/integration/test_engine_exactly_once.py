@@ -10,8 +10,8 @@ from pathlib import Path
 import confluent_kafka
 import pytest
 
+from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
 from pipeline.topics import CHANGELOGS, EVENTS, TOUCHES
 from tests.support.fleet import Fleet
 

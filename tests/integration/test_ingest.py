@@ -17,9 +17,9 @@ import msgspec
 import pytest
 from confluent_kafka import TopicPartition
 
+from pipeline.avro.wire import Decoder
+from pipeline.kafka.partitioner import partition_of
 from pipeline.local.broker import Broker
-from pipeline.stream.partitioner import partition_of
-from pipeline.stream.wire import Decoder
 from pipeline.topics import EVENTS
 
 pytestmark = pytest.mark.kafka

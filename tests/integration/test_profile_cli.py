@@ -10,13 +10,13 @@ import pytest
 from pyarrow import parquet
 
 from pipeline.event.instant import format_instant
+from pipeline.export.files import json_line
 from pipeline.identity.profile_id import profile_id
+from pipeline.kafka.snapshot import read_compacted
 from pipeline.local.broker import Broker
+from pipeline.query.profiles import LATEST, export_profiles, profile_rows
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
-from pipeline.serve.compacted import read_compacted
-from pipeline.serve.files import json_line
-from pipeline.serve.profiles import LATEST, export_profiles, profile_rows
 from pipeline.topics import CHANGELOGS
 from tests.integration.small_deployment import PARTITIONS, Deployment
 

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 import schemas
-from pipeline.stream.event_columns import EventDecoder
-from pipeline.stream.registry import (
+from pipeline.avro.event_columns import EventDecoder
+from pipeline.avro.registry import (
     FileIds,
     IncompatibleSchemaError,
     Registry,
@@ -19,7 +19,7 @@ from pipeline.stream.registry import (
     schema_ids,
     subject_of,
 )
-from pipeline.stream.wire import Decoder, Encoder, Undecodable, head
+from pipeline.avro.wire import Decoder, Encoder, Undecodable, head
 
 EVENT = {"message_id": "m-1", "timestamp_ms": 1_790_000_000_000, "identifiers": ["user_id:7"]}
 

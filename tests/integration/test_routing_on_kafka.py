@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.avro.wire import Decoder
 from pipeline.settings import Settings
-from pipeline.stream.wire import Decoder
 from pipeline.topics import ACTIONS, EVENTS, LEADS
 from tests.support.events import as_sent, web_event
 from tests.support.fleet import Fleet

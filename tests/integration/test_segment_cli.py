@@ -13,9 +13,9 @@ from pyarrow import parquet
 
 from pipeline.event.instant import format_instant
 from pipeline.identity.profile_id import profile_id
+from pipeline.kafka.reading import silent
 from pipeline.local.broker import Broker
-from pipeline.serve.profiles import profile_rows, profile_snapshot
-from pipeline.serve.reading import silent
+from pipeline.query.profiles import profile_rows, profile_snapshot
 from tests.integration.small_deployment import Deployment
 
 pytestmark = pytest.mark.kafka

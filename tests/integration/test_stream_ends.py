@@ -6,9 +6,9 @@ import confluent_kafka
 import pytest
 from faust.types import TP
 
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.ends import Ends
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.ends import Ends
 from pipeline.topics import EVENTS
 
 pytestmark = pytest.mark.kafka

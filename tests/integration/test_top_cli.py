@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 import schemas
-from pipeline.serve.flow import FlowMeter
+from pipeline.avro.wire import Encoder
+from pipeline.kafka.admin import ensure_topics
+from pipeline.query.flow import FlowMeter
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.wire import Encoder
 from pipeline.topics import ACTIONS, CHANGES, DLQ, TOUCHES, UPDATES, Topic
 
 PARTITIONS = 2

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from pipeline.kafka.admin import ensure_topics
+from pipeline.kafka.partitioner import partition_of
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.partitioner import partition_of
 from pipeline.topics import EVENTS
 from tests.support.records import Sent, send
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 
 import pytest
 
+from pipeline.avro.wire import Decoder
+from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
-from pipeline.stream.wire import Decoder
 from pipeline.topics import EVENTS, UPDATES
 from tests.support.events import as_sent, web_event
 from tests.support.fleet import Fleet

@@ -5,8 +5,8 @@ import contextlib
 import confluent_kafka
 import pytest
 
+from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
-from pipeline.stream.admin import ensure_topics
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.topics import CHANGELOGS, EVENTS, TOUCHES
 from tests.integration.transaction_contract import STAGE, Deployment, TransactionContract, rolled_forward

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 import schemas
+from pipeline.avro.change_columns import ChangeEncoder
+from pipeline.avro.wire import Decoder, Encoder
 from pipeline.identity.messages import IdentityChange
-from pipeline.stream.change_columns import ChangeEncoder
-from pipeline.stream.wire import Decoder, Encoder
 
 LONGS = st.integers(-(1 << 63), (1 << 63) - 1)
 TEXTS = st.one_of(

@@ -12,7 +12,7 @@ from pipeline.event.model import CHANNELS, TYPES, Event
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.parse import parse_event, to_json
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
-from pipeline.stream.normalisers import normalisers
+from pipeline.rules.normalisers import normalisers
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no counterexample."""

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
+from pipeline.avro.event_columns import EventDecoder
+from pipeline.avro.wire import Decoder, Encoder, Undecodable
 from pipeline.event.avro import from_avro
 from pipeline.event.errors import InvalidEventError
-from pipeline.stream.event_columns import EventDecoder
-from pipeline.stream.wire import Decoder, Encoder, Undecodable
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no counterexample."""

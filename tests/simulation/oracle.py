@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.avro.wire import Decoder
 from pipeline.event.anchor import AnchorRow
 from pipeline.event.identifier import key_of
 from pipeline.identity.decisions import decide
@@ -13,6 +14,7 @@ from pipeline.identity.messages import Assignment, Command
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import resolve
 from pipeline.identity.rulebook import Rulebook
+from pipeline.kafka.partitioner import partition_of
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, encode_ledger
 from pipeline.profile.messages import Carry, Move, Touch
@@ -21,8 +23,6 @@ from pipeline.profile.row import ACTIVE, FOREVER, ProfileRow
 from pipeline.rules.compiled import compiled
 from pipeline.state import layout
 from pipeline.state.timers import DUE_BYTES
-from pipeline.stream.partitioner import partition_of
-from pipeline.stream.wire import Decoder
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import (
     ACTIONS,

@@ -11,19 +11,19 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from pipeline.avro.codecs import Codecs
+from pipeline.avro.registry import FileIds
+from pipeline.avro.wire import Decoder
+from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.route.rules import Absence, Rep, Route, RoutingRules, Team
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
+from pipeline.simulate.simulation import NO_BREAKER
 from pipeline.state.partition import change_of, changelog_key
 from pipeline.state.store import PartitionStore
-from pipeline.stream.codecs import Codecs
-from pipeline.stream.record import Record
-from pipeline.stream.registry import FileIds
-from pipeline.stream.simulate import NO_BREAKER
 from pipeline.stream.stages.base import Context, Stage
 from pipeline.stream.stages.route import ROUTE
-from pipeline.stream.wire import Decoder
 from pipeline.testing.log import MemoryLog
 from pipeline.testing.store import MemoryStore
 from pipeline.topics import ACTIONS, LEADS

@@ -14,7 +14,7 @@ from pipeline.event.normalise import EventNormaliser
 from pipeline.event.rules import IntakeRules
 from pipeline.identity import stitch
 from pipeline.identity.rulebook import Rulebook
-from pipeline.stream.normalisers import normalisers
+from pipeline.rules.normalisers import normalisers
 from pipeline.stream.stages import intake as intake_stage
 from pipeline.stream.stages import profile
 from tests.simulation.histories import IDENTIFIERS

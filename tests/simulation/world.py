@@ -13,12 +13,12 @@ from typing import NamedTuple
 import confluent_kafka
 import msgspec
 
+from pipeline.avro.codecs import Codecs
+from pipeline.avro.registry import FileIds
+from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.metrics import Metrics
 from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
-from pipeline.stream.codecs import Codecs
-from pipeline.stream.partitioner import partition_of
-from pipeline.stream.registry import FileIds
-from pipeline.stream.simulate import NO_BREAKER
+from pipeline.simulate.simulation import NO_BREAKER
 from pipeline.stream.stages.base import Context
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.testing.kafka import MemoryKafka

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from pipeline.avro.wire import Decoder, Encoder
 from pipeline.event.avro import EMPTY
 from pipeline.event.identifier import key_of
 from pipeline.settings import Settings
-from pipeline.stream.wire import Decoder, Encoder
 from pipeline.topics import UPDATES
 from schemas import own_id
 from tests.support.records import Sent, committed

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline.export.files import format_of, write_profiles
 from pipeline.profile.booking import Plan
 from pipeline.profile.duration import DAY_MS
 from pipeline.profile.filter import Filter
@@ -11,9 +12,8 @@ from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRule, AggregateRules
+from pipeline.query.profiles import export_profiles
 from pipeline.score.rules import ScoreRules
-from pipeline.serve.files import format_of, write_profiles
-from pipeline.serve.profiles import export_profiles
 from pipeline.trigger.rulebook import compile_rules
 from pipeline.trigger.rules import TriggerRules
 from tests.property.profile_histories import touch

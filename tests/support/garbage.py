@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.avro.wire import head
 from pipeline.event.reason import Reason
 from pipeline.stream.stages.intake import REKEYED_HEADER
-from pipeline.stream.wire import head
 from schemas import own_id
 from tests.support.events import web_event, write
 from tests.support.records import Sent

@@ -7,20 +7,20 @@ from typing import Any
 import msgspec
 
 from connectors.sources.outgoing import EventEncoder, Outgoing
+from pipeline.avro.registry import FileIds
+from pipeline.avro.wire import Decoder
 from pipeline.event.parse import Defaults
+from pipeline.export.files import write_ndjson
 from pipeline.identity.messages import Command
+from pipeline.query.identity import StoredIdentity
+from pipeline.query.profiles import LATEST, export_profiles
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.serve.files import write_ndjson
-from pipeline.serve.identity import StoredIdentity
-from pipeline.serve.profiles import LATEST, export_profiles
 from pipeline.settings import Settings
+from pipeline.simulate.simulation import Simulation
 from pipeline.state import layout
 from pipeline.state.store import Change
-from pipeline.stream.registry import FileIds
-from pipeline.stream.simulate import Simulation
-from pipeline.stream.wire import Decoder
 from pipeline.topics import CHANGES, DLQ, LINKS
 
 TENANT = "default"

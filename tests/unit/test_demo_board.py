@@ -1,11 +1,11 @@
 import pytest
 
 import schemas
+from pipeline.avro.registry import FileIds
+from pipeline.avro.wire import Encoder
 from pipeline.profile.publish import merged_record
 from pipeline.profile.row import ProfileRow
-from pipeline.serve.live import Board, Counts
-from pipeline.stream.registry import FileIds
-from pipeline.stream.wire import Encoder
+from pipeline.query.live import Board, Counts
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS, CHANGES, DLQ, UPDATES, Topic
 

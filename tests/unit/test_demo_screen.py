@@ -7,9 +7,9 @@ from rich.console import Console
 from pipeline.demo.lines import Lines
 from pipeline.demo.look import SLOTS, Curves, Look
 from pipeline.demo.screen import curve, drawn, lead_lines
-from pipeline.serve.flow import StageFlow
-from pipeline.serve.lead import reasons, story, strongest, who
-from pipeline.serve.live import Counts
+from pipeline.query.flow import StageFlow
+from pipeline.query.lead import reasons, story, strongest, who
+from pipeline.query.live import Counts
 
 
 def touch(channel: str, name: str = "") -> dict:

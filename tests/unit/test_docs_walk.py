@@ -11,12 +11,12 @@ import pytest
 
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from pipeline import topics
+from pipeline.avro.registry import FileIds
+from pipeline.avro.wire import Decoder
 from pipeline.event.parse import Defaults
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream import simulate
-from pipeline.stream.registry import FileIds
-from pipeline.stream.wire import Decoder
+from pipeline.simulate import simulation
 from pipeline.testing.log import MemoryLog
 
 ROOT = Path(__file__).parents[2]
@@ -56,9 +56,9 @@ def outgoing() -> list[Outgoing]:
 def records(outgoing: list[Outgoing]) -> dict[str, list[Any]]:
     """What the five events leave on each topic, decoded."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulate, "MemoryLog", RecordingLog)
+        patch.setattr(simulation, "MemoryLog", RecordingLog)
         settings = Settings().model_copy(update={"clock": "stream", "topic_prefix": "cdp"})
-        run = simulate.Simulation(settings, load_rules(None), lambda: NOW_MS)
+        run = simulation.Simulation(settings, load_rules(None), lambda: NOW_MS)
         for record in outgoing:
             run.feed(record.topic, record.key, record.value)
             run.settle()

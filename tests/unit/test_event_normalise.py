@@ -7,7 +7,7 @@ from pipeline.event.normalise import EventNormaliser
 from pipeline.event.reason import Reason
 from pipeline.event.result import DeadLetter
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
-from pipeline.stream.normalisers import normalisers
+from pipeline.rules.normalisers import normalisers
 
 
 def event(**fields):

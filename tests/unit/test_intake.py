@@ -8,7 +8,7 @@ from pipeline.event.reason import Reason
 from pipeline.event.result import DeadLetter, Drop, Redirect
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.identity.messages import Assignment
-from pipeline.stream.normalisers import normalisers
+from pipeline.rules.normalisers import normalisers
 from pipeline.testing.table import MemorySeenIds, MemoryTable
 
 NOW_MS = 1_772_366_400_000

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
-from pipeline.model.file import load_model, save_model
+from pipeline.rules.model_file import load_model, save_model
 from pipeline.score.prediction import PredictionModel, sealed
 from tests.support.exports import write_export
 from tests.support.simulated_shop import shop

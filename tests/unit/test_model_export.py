@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from pipeline.export.files import UnknownFormatError
 from pipeline.model.errors import ExportError
 from pipeline.model.export import read_export
-from pipeline.serve.files import UnknownFormatError
 from tests.support.exports import Order, write_export
 
 CUSTOMERS: dict[str, list[Order]] = {

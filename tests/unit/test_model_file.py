@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.model.file import MAX_FILE_BYTES, load_model, save_model
 from pipeline.profile.duration import DAY_MS
 from pipeline.profile.kinds.purchases import Purchases
 from pipeline.profile.rfm import RfmEdges
+from pipeline.rules.model_file import MAX_FILE_BYTES, load_model, save_model
 from pipeline.score.bgnbd import BgNbd
 from pipeline.score.gamma_gamma import GammaGamma
 from pipeline.score.prediction import Calibration, ModelError, PredictionModel, encode_model, predict, sealed

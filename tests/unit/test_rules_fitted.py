@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.model.file import save_model
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import check_rules, load_rules
+from pipeline.rules.model_file import save_model
 from tests.unit.test_model_file import MODEL
 
 

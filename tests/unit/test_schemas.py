@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import schemas
-from pipeline.stream.event_columns import COLUMNS
+from pipeline.avro.event_columns import COLUMNS
 from pipeline.topics import ALL
 from schemas.check import check, id_problems
 from schemas.compatibility import problems, same_shape

@@ -12,12 +12,12 @@ from connectors.sources.ingest import Ingest, Totals
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record, Reject
 from connectors.sources.rejects import SHOWN, Rejects
+from pipeline.avro.registry import schema_ids
+from pipeline.avro.wire import Decoder
 from pipeline.event.model import Channel
 from pipeline.event.parse import Defaults
 from pipeline.event.reason import Reason
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
-from pipeline.stream.registry import schema_ids
-from pipeline.stream.wire import Decoder
 
 EVENT = {"type": "track", "event": "x", "messageId": "m", "channel": "web", "timestamp": 1, "userId": "u"}
 

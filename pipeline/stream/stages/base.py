@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from pipeline.kafka.record import Clock, Emit, Record
 from pipeline.obs.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.stream.dlq import LossBreaker
-from pipeline.stream.record import Clock, Emit, Record
 from pipeline.topics import Topic
 
 if TYPE_CHECKING:
+    from pipeline.avro.codecs import Codecs
     from pipeline.rules.model import Rules
-    from pipeline.stream.codecs import Codecs
 
 
 class Context(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pipeline.avro.event_columns import EventDecoder
+from pipeline.avro.wire import Undecodable
 from pipeline.event.anchor import AnchorRow, SeenLink
 from pipeline.event.errors import InvalidEventError
 from pipeline.event.identifier import split_key
@@ -14,19 +16,17 @@ from pipeline.identity.evidence import logouts_of
 from pipeline.identity.messages import Assignment, Link
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rulebook import Rulebook
+from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.messages import Touch
+from pipeline.rules.normalisers import normalisers
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.seen import SeenView
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
 from pipeline.stream.dlq import HEADER_PREFIX, quarantine
-from pipeline.stream.event_columns import EventDecoder
-from pipeline.stream.normalisers import normalisers
-from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
-from pipeline.stream.wire import Undecodable
 from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES, Topic
 
 NAME = "intake"

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic
 from pipeline.profile.messages import Carry, Move, Touch
@@ -15,7 +16,6 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
-from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import LEADS, SEGMENTS, TOUCHES, UPDATES
 from pipeline.trigger.messages import lead_of

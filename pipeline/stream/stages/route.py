@@ -6,6 +6,7 @@ from itertools import groupby
 
 import msgspec
 
+from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.route.router import Routed, Router
 from pipeline.route.state import GivenLead, Load, Owner, RouteTables, TeamRow
@@ -13,7 +14,6 @@ from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
-from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import ACTIONS, LEADS
 from pipeline.trigger.messages import Lead

@@ -5,20 +5,20 @@ from itertools import groupby
 
 import msgspec
 
+from pipeline.avro.change_columns import ChangeEncoder
 from pipeline.event.identifier import key_of, type_of
 from pipeline.event.reason import Reason
 from pipeline.identity.effects import StitchEffects
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.state import Counter, Node, StitchTables
 from pipeline.identity.stitch import Stitcher
+from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
-from pipeline.stream.change_columns import ChangeEncoder
-from pipeline.stream.record import Record
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import ASSIGNMENTS, CHANGES, LINKS, TOUCHES
 

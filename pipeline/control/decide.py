@@ -1,0 +1,113 @@
+"""A person's decision onto the log of links, and what STITCH made of it, from the log of changes."""
+
+import time
+from typing import Any, Final, Literal, TypeAlias
+from uuid import uuid4
+
+import confluent_kafka
+import msgspec
+from confluent_kafka import KafkaError
+
+from pipeline.avro.registry import schema_ids
+from pipeline.avro.wire import Decoder, Undecodable
+from pipeline.event.identifier import Identifier
+from pipeline.identity.messages import Command
+from pipeline.kafka.reading import Reading, partitions_of
+from pipeline.kafka.retry import quiet
+from pipeline.settings import Settings
+from pipeline.topics import CHANGES, LINKS
+
+DELIVERY_SECONDS: Final = 30.0
+LOOK_AGAIN_SECONDS: Final = 0.1
+OPEN_SECONDS: Final = 2.0
+"""Patience for a transaction that is being written; it is seldom open for longer than a commit interval."""
+
+Kind: TypeAlias = Literal["link", "unlink", "suppress", "release"]
+Change: TypeAlias = dict[str, Any]
+"""A line of ``identity.changes``, with the fields of its schema."""
+
+
+class DecisionError(RuntimeError):
+    """Kafka did not take the decision; nothing was decided. Operator action: see to the broker, then decide again."""
+
+
+def new_command(  # noqa: PLR0917 - the fields of the record
+    tenant: str, kind: Kind, a: Identifier, b: Identifier, actor: str, why: str, now_ms: int
+) -> Command:
+    """A decision with an id of its own, by which its consequences can be told from all others."""
+    return Command(tenant, kind, a, b, actor, why, now_ms, f"decision/{uuid4()}")
+
+
+class Decider:
+    """Sends decisions and waits for their consequences.
+
+    Raises:
+        MissingTopicError: no worker has run here yet.
+        RegistryError: the schema registry did not answer or refused.
+        KafkaException: the broker did not answer or refused.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._kafka, self._links = settings.kafka(), LINKS.of(settings.topic_prefix)
+        self._changes = CHANGES.of(settings.topic_prefix)
+        partitions_of(self._kafka, self._links)
+        self._partitions = range(partitions_of(self._kafka, self._changes))
+        self._decode = Decoder(CHANGES.value, schema_ids(settings.schema_registry_url).writer)
+        self._begin = self._reading().ends
+
+    def send(self, command: Command) -> None:
+        """Append the decision to the log of links: once, whatever the network does, before this returns.
+
+        Raises:
+            DecisionError: it was not taken.
+        """
+        failures: list[KafkaError] = []
+
+        def told(error: KafkaError | None, _message: confluent_kafka.Message) -> None:
+            if error is not None:
+                failures.append(error)
+
+        producer = confluent_kafka.Producer(
+            {
+                **quiet(self._kafka),
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+                "delivery.timeout.ms": int(DELIVERY_SECONDS * 1000),
+            }
+        )
+        producer.produce(self._links, msgspec.msgpack.encode(command), command.tenant, on_delivery=told)
+        left = producer.flush(DELIVERY_SECONDS + 1)
+        if failures or left:
+            message = f"Kafka did not take the decision: {failures[0].str() if failures else 'no answer'}"
+            raise DecisionError(message)
+
+    def consequences(self, command: Command, within_seconds: float) -> list[Change]:
+        """What STITCH changed because of a decision sent before, in its order; empty if it has not answered in time.
+
+        Every decision has at least one line, its own. All lines come from one transaction: once one is seen, those of
+        every partition are waited for.
+        """
+        deadline = time.monotonic() + within_seconds
+        while time.monotonic() < deadline:
+            if self._look(command):
+                return self._look(command)
+            time.sleep(LOOK_AGAIN_SECONDS)
+        return []
+
+    def _look(self, command: Command) -> list[Change]:
+        found = []
+        for batch in self._reading(self._begin).batches():
+            for message in batch:
+                change = self._change(message)
+                if change is not None and change["trigger_event_id"] == command.event_id:
+                    found.append(change)
+        return sorted(found, key=lambda change: int(change["seq"]))
+
+    def _change(self, message: confluent_kafka.Message) -> Change | None:
+        try:
+            return self._decode(message.value())
+        except Undecodable:  # a foreign record; it is none of ours
+            return None
+
+    def _reading(self, begin: dict[int, int] | None = None) -> Reading:
+        return Reading(self._kafka, self._changes, self._partitions, begin=begin, patience_seconds=OPEN_SECONDS)

@@ -1,0 +1,200 @@
+"""A customer's graph as SVG: laid out by networkx, labels pushed apart, drawn here. Equal graphs make equal pictures.
+
+Strong identifiers are drawn in the first colours; the founder wears a ring; links that are held are dashed, and whom
+they lead to is hollow. What a household shares is a square at the end of dotted lines. Every node and link says where
+it comes from to the mouse.
+"""
+
+from collections.abc import Mapping
+from html import escape
+from math import sqrt
+from typing import Any, Final, NamedTuple
+
+import networkx as nx
+
+from pipeline.event.identifier import Identifier, type_of, value_of
+from pipeline.event.reason import Reason
+from pipeline.identity.rulebook import Rulebook
+from pipeline.query.graph import Graph
+
+SEED: Final = 7
+COLOURS: Final = ("#0b5cad", "#d1495b", "#00856f", "#8e5ea2", "#d98200", "#3b9ab2", "#6b705c", "#a5a58d")
+INK, FAINT, HELD, TIE, PAPER = "#1f2933", "#7b8794", "#c81e1e", "#486581", "#ffffff"
+STROKES: Final = {"held": (HELD, "5 5"), "shared": (TIE, "1 5")}
+"""Colour and dashes of lines that do not link."""
+HOUSEHOLD: Final = Reason.HOUSEHOLD.value
+FONT: Final = "font-family:Inter,'Helvetica Neue',Arial,sans-serif"
+CENTRED: Final = f'text-anchor="middle" stroke="{PAPER}" stroke-width="3.5" paint-order="stroke"'
+"""Text on a halo of paper, which keeps it readable where a link passes."""
+RADIUS: Final = 10.0
+CHARACTER, LABEL_HEIGHT, SPACING, MARGIN = 6.3, 58.0, 105.0, 36.0
+HEAD, FOOT = 74.0, 58.0
+LONGEST_LABEL: Final = 26
+PASSES: Final = 200
+
+
+class Place(NamedTuple):
+    """Where a node is drawn, in pixels."""
+
+    x: float
+    y: float
+
+
+def draw(graph: Graph, book: Rulebook) -> str:
+    """The picture as SVG text."""
+    places = _moved(_apart(_laid_out(graph), {ident: _width(ident) for ident in graph}))
+    kinds = sorted({type_of(ident) for ident in graph}, key=lambda kind: book.strength(f"{kind}:"))
+    colours = {kind: COLOURS[at % len(COLOURS)] for at, kind in enumerate(kinds)}
+    reasons = [each["held"] for *_, each in graph.edges(data=True) if each["held"]]
+    ties = reasons.count(HOUSEHOLD)
+    held = len(reasons) - ties
+    strokes = [name for name, number in (("held", held), ("shared", ties)) if number]
+    width = max(max(at.x + _width(ident) / 2 for ident, at in places.items()) + MARGIN, 560.0)
+    height = max(at.y for at in places.values()) + LABEL_HEIGHT + FOOT
+    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="{FONT}">',
+        f'<rect width="100%" height="100%" rx="12" fill="{PAPER}"/>',
+        *_heading(graph, held, ties),
+        *[_link(graph, a, b, each, places) for a, b, each in graph.edges(data=True)],
+        *[_node(ident, each, places[ident], colours) for ident, each in graph.nodes(data=True)],
+        *_legend(colours, height - 24, strokes),
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _laid_out(graph: Graph) -> dict[Identifier, Place]:
+    """Springs: links pull, held ones weakly, so that other customers stand apart."""
+    springs: Graph = nx.Graph()
+    springs.add_nodes_from(graph)
+    springs.add_weighted_edges_from((a, b, 0.35 if each["held"] else 1.0) for a, b, each in graph.edges(data=True))
+    found = nx.spring_layout(springs, seed=SEED, iterations=200, k=1.6 / sqrt(len(graph)), method="force")
+    size = SPACING * sqrt(len(graph))
+    return {ident: Place(float(x) * size * 1.25, float(y) * size * 0.85) for ident, (x, y) in found.items()}
+
+
+def _apart(places: dict[Identifier, Place], widths: Mapping[Identifier, float]) -> dict[Identifier, Place]:
+    """Push nodes apart until no label covers another, a little at a time, along the shorter way."""
+    at = {ident: [place.x, place.y] for ident, place in places.items()}
+    for _ in range(PASSES):
+        calm, downwards = True, sorted(at, key=lambda ident: (at[ident][1], ident))
+        for number, one in enumerate(downwards):
+            for other in downwards[number + 1 :]:
+                a, b = at[one], at[other]
+                over_x = (widths[one] + widths[other]) / 2 - abs(a[0] - b[0])
+                over_y = LABEL_HEIGHT - abs(a[1] - b[1])
+                if b[1] - a[1] > 2 * LABEL_HEIGHT:
+                    break
+                if over_x <= 0 or over_y <= 0:
+                    continue
+                calm = False
+                axis, over = (1, over_y) if over_y <= over_x else (0, over_x)
+                push = (over / 2 + 0.5) * (1 if a[axis] > b[axis] else -1)
+                a[axis] += push
+                b[axis] -= push
+        if calm:
+            break
+    return {ident: Place(x, y) for ident, (x, y) in at.items()}
+
+
+def _moved(places: dict[Identifier, Place]) -> dict[Identifier, Place]:
+    """Into the upper left corner, below the heading; rounded, so that a float's last bit draws no other picture."""
+    left = min(place.x - _width(ident) / 2 for ident, place in places.items()) - MARGIN
+    top = min(place.y for place in places.values()) - HEAD - MARGIN
+    return {ident: Place(round(at.x - left, 1), round(at.y - top, 1)) for ident, at in places.items()}
+
+
+def _heading(graph: Graph, held: int, ties: int) -> list[str]:
+    inside = [each for _, each in graph.nodes(data=True) if each["member"]]
+    members, links = len(inside), graph.number_of_edges() - held - ties
+    whose = "Household " if any(each["closed"] == HOUSEHOLD for each in inside) else "Customer "
+    said = [graph.graph["tenant"], _counted(members, "identifier"), _counted(links, "link")]
+    said += [f"{held} held"] if held else []
+    said += [f"{ties} shared"] if ties else []
+    return [
+        _text(whose + graph.graph["profile_id"], MARGIN, 38, f'font-size="19" font-weight="600" fill="{INK}"'),
+        _text(" · ".join(said), MARGIN, 59, f'font-size="12.5" fill="{FAINT}"'),
+    ]
+
+
+def _link(graph: Graph, a: Identifier, b: Identifier, each: dict[str, Any], places: Mapping[Identifier, Place]) -> str:
+    one, two = places[a], places[b]
+    line = f'x1="{one.x}" y1="{one.y}" x2="{two.x}" y2="{two.y}"'
+    told = [f"{a} - {b}", f"seen {each['count']} times, {each['first_seen']} to {each['last_seen']}"]
+    told += [f"last on {each['event_id']}"] if each["event_id"] else []
+    told += [" ".join(filter(None, ("held:", each["held"], each["rule"])))] if each["held"] else []
+    tie = each["held"] == HOUSEHOLD
+    title = f"<title>{escape(chr(10).join(told))}</title>"
+    if not each["held"]:
+        width = 3.0 if each["asserted"] else 1.8
+        return f'<line {line} stroke="#9fb3c8" stroke-width="{width}" stroke-linecap="round">{title}</line>'
+    colour, dashes = STROKES["shared" if tie else "held"]
+    dashed = f'stroke-width="{2.5 if tie else 1.5}" stroke-dasharray="{dashes}" stroke-linecap="round"'
+    drawn = f'<line {line} stroke="{colour}" {dashed} opacity="0.75">{title}</line>'
+    if graph.nodes[a]["closed"] or graph.nodes[b]["closed"]:  # said once, below the closed end
+        return drawn
+    x, y = round((one.x + two.x) / 2, 1), round((one.y + two.y) / 2 - 5, 1)
+    return drawn + _text(each["rule"] or each["held"], x, y, f'font-size="10" fill="{HELD}" {CENTRED}')
+
+
+def _node(ident: Identifier, each: dict[str, Any], at: Place, colours: Mapping[str, str]) -> str:
+    colour = colours[type_of(ident)]
+    fill, stroke = (colour, PAPER) if each["member"] else (PAPER, colour)
+    ink = INK if each["member"] else FAINT
+    told = [ident, f"profile {each['profile_id']}"] + (
+        [f"links to nothing: {each['closed']}"] if each["closed"] else []
+    )
+    lines = [f"<g><title>{escape(chr(10).join(told))}</title>"]
+    if each["founder"] and each["member"]:
+        lines.append(_circle(at, RADIUS + 4.5, PAPER, colour, 1.6))
+    shared = each["closed"] == HOUSEHOLD
+    lines.append((_square if shared else _circle)(at, RADIUS, fill, stroke, 2.0))
+    lines.append(_text(_label(ident), at.x, round(at.y + 27, 1), f'font-size="11.5" fill="{ink}" {CENTRED}'))
+    if each["closed"]:
+        style = f'font-size="10" fill="{TIE if shared else HELD}" {CENTRED}'
+        lines.append(_text(each["closed"], at.x, round(at.y + 39, 1), style))
+    return "".join(lines) + "</g>"
+
+
+def _legend(colours: Mapping[str, str], y: float, strokes: list[str]) -> list[str]:
+    x, lines = MARGIN + 6, []
+    for kind, colour in colours.items():
+        lines.append(_circle(Place(round(x, 1), round(y - 4, 1)), 6, colour, colour, 0))
+        lines.append(_text(kind, round(x + 12, 1), round(y, 1), f'font-size="11.5" fill="{INK}"'))
+        x += 34 + CHARACTER * len(kind)
+    for name in strokes:
+        colour, dashes = STROKES[name]
+        ends = f'x1="{x:.1f}" y1="{y - 4:.1f}" x2="{x + 26:.1f}" y2="{y - 4:.1f}"'
+        lines.append(f'<line {ends} stroke="{colour}" stroke-width="1.5" stroke-dasharray="{dashes}"/>')
+        lines.append(_text(name, round(x + 33, 1), round(y, 1), f'font-size="11.5" fill="{INK}"'))
+        x += 60 + CHARACTER * len(name)
+    return lines
+
+
+def _circle(at: Place, radius: float, fill: str, stroke: str, width: float) -> str:
+    return f'<circle cx="{at.x}" cy="{at.y}" r="{radius}" fill="{fill}" stroke="{stroke}" stroke-width="{width}"/>'
+
+
+def _square(at: Place, half: float, fill: str, stroke: str, width: float) -> str:
+    x, y, side = round(at.x - half, 1), round(at.y - half, 1), 2 * half
+    place = f'x="{x}" y="{y}" width="{side}" height="{side}" rx="3"'
+    return f'<rect {place} fill="{fill}" stroke="{stroke}" stroke-width="{width}"/>'
+
+
+def _text(text: str, x: float, y: float, style: str) -> str:
+    return f'<text x="{x}" y="{y}" {style}>{escape(text)}</text>'
+
+
+def _label(ident: Identifier) -> str:
+    """The value, shortened in its middle: what tells identifiers apart stands at their ends."""
+    value, half = value_of(ident), LONGEST_LABEL // 2
+    return value if len(value) <= LONGEST_LABEL else f"{value[: half - 1]}…{value[-half:]}"
+
+
+def _width(ident: Identifier) -> float:
+    return max(len(_label(ident)) * CHARACTER + 18.0, 54.0)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

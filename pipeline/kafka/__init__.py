@@ -1,0 +1,1 @@
+"""Everything that touches a Kafka client: clients, offsets, snapshots, tails, retries, topics."""

@@ -1,0 +1,68 @@
+"""Tell records that wait from transaction markers: committed offsets stop before markers, so lag never reaches 0."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import confluent_kafka
+from confluent_kafka import KafkaError, TopicPartition
+
+from pipeline.kafka.follow import Place
+from pipeline.kafka.retry import quiet
+
+LOOK_SECONDS: Final = 1.0
+
+Span = tuple[int, int]
+"""Committed offset and end of a partition."""
+
+
+class Markers:
+    """Finds partitions between whose committed offset and end there is nothing to consume.
+
+    What was found is remembered as long as both offsets stand still, so an idle pipeline costs nothing to look at.
+    """
+
+    def __init__(self, kafka: Mapping[str, str | int]) -> None:
+        self._consumer = confluent_kafka.Consumer(
+            {
+                **quiet(kafka),
+                "group.id": "unused",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 50,
+                "queued.max.messages.kbytes": 1024,
+            }
+        )
+        self._waiting: dict[Place, tuple[Span, bool]] = {}
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._consumer.close()
+
+    def waiting(self, spans: Mapping[Place, Span]) -> dict[Place, bool]:
+        """Whether a record waits in each of the partitions, or may: where no answer comes in time, it may."""
+        unknown = {place: span for place, span in spans.items() if self._known(place, span) is None}
+        for place, answer in self._look(unknown).items():
+            self._waiting[place] = (unknown[place], answer)
+        return {place: self._known(place, span) is not False for place, span in spans.items()}
+
+    def _known(self, place: Place, span: Span) -> bool | None:
+        found = self._waiting.get(place)
+        return found[1] if found is not None and found[0] == span else None
+
+    def _look(self, spans: Mapping[Place, Span]) -> dict[Place, bool]:
+        if not spans:
+            return {}
+        found: dict[Place, bool] = {}
+        self._consumer.assign([TopicPartition(*place, span[0]) for place, span in spans.items()])
+        deadline = time.monotonic() + LOOK_SECONDS
+        while len(found) < len(spans) and time.monotonic() < deadline:
+            for message in self._consumer.consume(1000, 0.05):
+                place, error = (message.topic() or "", message.partition() or 0), message.error()
+                if error is None:
+                    found.setdefault(place, True)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    found.setdefault(place, (message.offset() or 0) < spans[place][1])
+        self._consumer.unassign()
+        return found

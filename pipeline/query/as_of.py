@@ -1,0 +1,25 @@
+"""The moment at which profiles are read, as people name it."""
+
+from pipeline.event.instant import parse_instant
+from pipeline.query.profiles import LATEST
+
+
+class NotAMomentError(ValueError):
+    """Operator action: write ``now``, ``latest``, or an ISO 8601 date or date and time."""
+
+
+def as_of_ms(text: str, now_ms: int) -> int:
+    """Milliseconds since the epoch; ``latest`` is :data:`~pipeline.query.profiles.LATEST`.
+
+    Raises:
+        NotAMomentError: none of the words, and no date.
+    """
+    if text == "now":
+        return now_ms
+    if text == "latest":
+        return LATEST
+    found = parse_instant(text)
+    if found is None:
+        message = f"{text!r} is no moment: write now, latest, or a date like 2026-03-01 or 2026-03-01T12:00:00Z"
+        raise NotAMomentError(message)
+    return found

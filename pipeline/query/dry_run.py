@@ -1,0 +1,68 @@
+"""What triggers would do with the stored profiles, before their rules are deployed."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.profile.ports import Decided
+from pipeline.profile.row import ProfileRow
+from pipeline.profile.rulebook import Rulebook
+from pipeline.query.members import member_of
+from pipeline.trigger.action import LEAD
+
+WAITS: Final = ("cooldown", "consent", "quiet_hours")
+"""What makes a trigger wait whose signal holds. A customer is counted under the first that does."""
+
+
+class Tally(msgspec.Struct):
+    """What one trigger would do."""
+
+    fires: int = 0
+    """Armed, and its signal holds: a worker that looks now sends an action."""
+    waits: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(WAITS, 0))
+    """Its signal holds, by what it waits for."""
+    open: int = 0
+    """Fired before and not armed again since, so it does not fire now."""
+    spent: int = 0
+    """Fired before, and may do so but once in a life."""
+    sample: list[dict[str, Any]] = []
+    """Some for whom it would fire, by the columns of a segment's members, with score and grade."""
+
+
+class DryRun(msgspec.Struct):
+    """What all triggers would do with so many profiles."""
+
+    profiles: int
+    tallies: dict[str, Tally]
+
+
+def dry_run(
+    rows: Iterable[tuple[str, ProfileRow]], rules: Rulebook, names: Iterable[str], as_of_ms: int, sample: int
+) -> DryRun:
+    """Look at every profile once, at a moment, but not before its newest event and its latest decision.
+
+    The rows are used up: episodes are opened and closed in them as a worker would do it. ``names`` are all triggers of
+    the rules. Rows come in the order of profile ids, which are hashes: the first are as good as drawn.
+    """
+    found = DryRun(0, {name: Tally() for name in names})
+    for profile_id, row in rows:
+        found.profiles += 1
+        decided = Decided([], [])
+        bearings = rules.decider.try_out(profile_id, row, as_of_ms, decided)
+        fired = {action["trigger"]: action for action in decided.actions if action["kind"] == LEAD}
+        for name, tally in found.tallies.items():
+            if name in fired:
+                tally.fires += 1
+                if len(tally.sample) < sample:
+                    tally.sample.append(_sampled(profile_id, row, fired[name]))
+            elif bearings[name] in WAITS:
+                tally.waits[bearings[name]] += 1
+            else:
+                tally.open += bearings[name] == "open"
+                tally.spent += bearings[name] == "spent"
+    return found
+
+
+def _sampled(profile_id: str, row: ProfileRow, action: dict[str, Any]) -> dict[str, Any]:
+    return member_of(profile_id, row) | {"score": action["score"], "grade": action["grade"]}

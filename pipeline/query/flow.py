@@ -1,0 +1,116 @@
+"""How fast the stages go and how far they are behind, from the group's committed offsets alone."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from pipeline.kafka.follow import Place
+from pipeline.kafka.markers import Markers, Span
+from pipeline.kafka.reading import REQUEST_SECONDS, partitions_of
+from pipeline.kafka.retry import patiently, quiet
+from pipeline.settings import Settings
+from pipeline.stream.build import STAGES
+
+WINDOW_SECONDS: Final = 3.0
+"""Rates are means over so long: short enough to follow, long enough to read."""
+
+
+class StageFlow(msgspec.Struct, frozen=True):
+    """One stage, all workers together."""
+
+    stage: str
+    per_second: float
+    """Records taken and committed. Transaction markers between them count too, a few percent at most under load."""
+    lag: int
+    """Records that wait. Markers behind the last record do not count."""
+    lag_by_topic: dict[str, int]
+    """Only topics with lag, by name without the prefix."""
+
+
+class FlowMeter:
+    """Samples every stage's input topics.
+
+    Raises:
+        MissingTopicError: a topic is not there.
+        KafkaException: the broker did not answer (from every method).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        prefix = settings.topic_prefix
+        self._group, self._strip = settings.application_id, len(prefix) + 1
+        self._admin = AdminClient(quiet(settings.kafka()))
+        self._markers = Markers(settings.kafka())
+        self._places: dict[str, list[Place]] = {
+            name: [
+                (topic.of(prefix), number)
+                for topic in spec.inputs
+                for number in range(partitions_of(settings.kafka(), topic.of(prefix)))
+            ]
+            for name, spec in STAGES.items()
+        }
+        self._history: deque[tuple[float, dict[str, int]]] = deque()
+        self._before: dict[Place, Span] = {}
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._markers.close()
+
+    def sample(self, now_s: float) -> list[StageFlow]:
+        """The stages in the order of the walk; ``now_s`` is a monotonic clock's. Rates are 0 on the first call.
+
+        If every lag is 0, all that was produced before the call has gone through all stages: offsets are asked for
+        before ends, and the ends include what open transactions have written.
+        """
+        places = [place for stage in self._places.values() for place in stage]
+        committed = patiently(lambda: self._committed(places))
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        ends = patiently(lambda: self._offsets(places, latest))
+        spans = {place: (committed[place], end) for place, end in ends.items()}
+        lags = self._lags(spans)
+        rates = self._rates(now_s, committed)
+        return [self._stage(name, rates[name], lags) for name in self._places]
+
+    def _stage(self, name: str, per_second: float, lags: Mapping[Place, int]) -> StageFlow:
+        by_topic: dict[str, int] = {}
+        for place in self._places[name]:
+            if lags[place]:
+                short = place[0][self._strip :]
+                by_topic[short] = by_topic.get(short, 0) + lags[place]
+        return StageFlow(name, per_second, sum(by_topic.values()), by_topic)
+
+    def _lags(self, spans: Mapping[Place, Span]) -> dict[Place, int]:
+        """Only where nothing moved since the last sample it is worth looking whether what is left are markers."""
+        still = {place: span for place, span in spans.items() if self._before.get(place) == span and span[0] < span[1]}
+        self._before = dict(spans)
+        waiting = self._markers.waiting(still)
+        return {place: max(0, end - at) if waiting.get(place, True) else 0 for place, (at, end) in spans.items()}
+
+    def _rates(self, now_s: float, committed: Mapping[Place, int]) -> dict[str, float]:
+        taken = {name: sum(committed[place] for place in places) for name, places in self._places.items()}
+        self._history.append((now_s, taken))
+        while len(self._history) > 2 and self._history[1][0] <= now_s - WINDOW_SECONDS:
+            self._history.popleft()
+        then_s, before = self._history[0]
+        passed_s = now_s - then_s
+        return {name: max(0.0, (taken[name] - before[name]) / passed_s) if passed_s else 0.0 for name in taken}
+
+    def _committed(self, places: list[Place]) -> dict[Place, int]:
+        """Where the group stands; a partition it never committed in counts from its beginning."""
+        asked = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*place) for place in places])
+        answer = self._admin.list_consumer_group_offsets([asked], request_timeout=REQUEST_SECONDS)[self._group]
+        found = {(tp.topic, tp.partition): tp.offset for tp in answer.result(REQUEST_SECONDS).topic_partitions}
+        fresh = [place for place in places if found.get(place, -1) < 0]
+        begins = self._offsets(fresh, OffsetSpec.earliest()) if fresh else {}  # type: ignore[no-untyped-call]
+        return found | begins
+
+    def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
+        asked = {TopicPartition(*place): spec for place in places}
+        found: Mapping[TopicPartition, Future[Any]] = self._admin.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
+        )
+        return {(tp.topic, tp.partition): int(answer.result(REQUEST_SECONDS).offset) for tp, answer in found.items()}

@@ -1,0 +1,187 @@
+"""What is going on right now, from Kafka alone: the fold of the public topics behind ``top`` and the demo's screen."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Self, TypeAlias
+
+import confluent_kafka
+import msgspec
+
+from pipeline.avro.registry import SchemaIds, schema_ids
+from pipeline.avro.wire import Decoder, Undecodable
+from pipeline.kafka.follow import Follower
+from pipeline.query.lead import is_duplicate, strongest, who
+from pipeline.settings import Settings
+from pipeline.topics import ACTIONS, CHANGES, DLQ, UPDATES
+
+UNTIL_NOW_SECONDS: Final = 5.0
+
+OnUpdate: TypeAlias = Callable[[dict[str, Any]], None]
+"""Told of every profile update, for those who want more of it than the board keeps."""
+
+
+class HotLead(msgspec.Struct, frozen=True):
+    """An open lead with the score its customer has now."""
+
+    name: str
+    score: float
+    identifier: str
+    identifiers: int
+    timestamp_ms: int
+    """When it became a lead."""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The numbers of the screen."""
+
+    customers: int
+    """Profiles that are active."""
+    merges: int
+    leads: int
+    """Leads opened, those that turned out to be duplicates not counted."""
+    duplicates: int
+    quarantined: int
+    """Records in the DLQ."""
+
+
+class Board:
+    """Folds profile updates, identity changes, CRM actions and the DLQ. Takes about 200 bytes a customer.
+
+    Records that this version cannot read are counted in ``unreadable`` and otherwise left alone: a screen is no gate.
+    """
+
+    def __init__(self, ids: SchemaIds, prefix: str, *, on_update: OnUpdate = lambda _update: None) -> None:
+        self.actions: dict[str, dict[str, Any]] = {}
+        """Actions that opened a lead, by action id, in the order read."""
+        self.unreadable = 0
+        self._on_update = on_update
+        self._updates, self._changes = UPDATES.of(prefix), CHANGES.of(prefix)
+        self._acts, self._dlq = ACTIONS.of(prefix), DLQ.of(prefix)
+        self.topics = (self._updates, self._changes, self._acts, self._dlq)
+        self._decoders = {topic.of(prefix): Decoder(topic.value, ids.writer) for topic in (UPDATES, CHANGES, ACTIONS)}
+        self._scores: dict[str, float] = {}
+        """Active profiles, and the highest of their scores as last published."""
+        self._successors: dict[str, str] = {}
+        self._closed: set[str] = set()
+        """Action ids of leads whose last word is that they are duplicates."""
+        self._revisions: dict[str, int] = {}
+        """By action id, the highest seen."""
+        self._merges = self._quarantined = 0
+
+    def feed(self, messages: Iterable[confluent_kafka.Message]) -> list[dict[str, Any]]:
+        """Take records; the CRM actions among them, decoded, in order."""
+        actions = []
+        for message in messages:
+            topic, value = message.topic() or "", message.value()
+            if topic == self._dlq:
+                self._quarantined += 1
+            elif value is not None:
+                record = self._read(topic, bytes(value))
+                if record is not None and self._fold(topic, record):
+                    actions.append(record)
+        return actions
+
+    def counts(self) -> Counts:
+        """The numbers as they are."""
+        closed = sum(action_id in self.actions for action_id in self._closed)
+        return Counts(len(self._scores), self._merges, len(self.actions) - closed, len(self._closed), self._quarantined)
+
+    def hottest(self, most: int) -> list[HotLead]:
+        """Open leads by the score their customers have now; one a customer."""
+        by_owner = {
+            self.owner(action["profile_id"]): action
+            for action_id, action in self.actions.items()
+            if action_id not in self._closed
+        }
+        scored = [(self._scores.get(owner, action["score"]), action) for owner, action in by_owner.items()]
+        scored.sort(key=lambda pair: (-pair[0], pair[1]["action_id"]))
+        return [
+            HotLead(who(action), score, strongest(action), len(action["identifiers"]), action["timestamp_ms"])
+            for score, action in scored[:most]
+        ]
+
+    def owner(self, profile_id: str) -> str:
+        """The profile that an id stands for now, along the merges that were published."""
+        seen = {profile_id}
+        while (further := self._successors.get(profile_id)) and further not in seen:
+            seen.add(further)
+            profile_id = further
+        return profile_id
+
+    def _read(self, topic: str, value: bytes) -> dict[str, Any] | None:
+        try:
+            return self._decoders[topic](value)
+        except Undecodable:
+            self.unreadable += 1
+            return None
+
+    def _fold(self, topic: str, record: dict[str, Any]) -> bool:
+        """Take one record; whether it is a CRM action."""
+        if topic == self._updates:
+            self._profile(record)
+            self._on_update(record)
+        elif topic == self._changes:
+            self._merges += record["change"] == "merged"
+        else:
+            self._act(record)
+        return topic == self._acts
+
+    def _act(self, action: dict[str, Any]) -> None:
+        """Of the records about one lead, which come in any order, the highest revision says whether it is open."""
+        name, revision = action["action_id"], action["revision"]
+        duplicate = is_duplicate(action)
+        if not duplicate:
+            self.actions.setdefault(name, action)
+        if revision > self._revisions.get(name, 0):
+            self._revisions[name] = revision
+            if duplicate:
+                self._closed.add(name)
+            else:
+                self._closed.discard(name)
+
+    def _profile(self, update: dict[str, Any]) -> None:
+        profile_id = update["profile_id"]
+        if update["status"] == "active":
+            self._scores[profile_id] = max(update["scores"].values(), default=0.0)
+            self._successors.pop(profile_id, None)
+            return
+        self._scores.pop(profile_id, None)
+        if update["merged_into"]:
+            self._successors[profile_id] = update["merged_into"]
+
+
+class Live:
+    """A board that follows the topics from their beginning.
+
+    Raises:
+        MissingTopicError: a topic is not there.
+        RegistryError: the schema registry did not answer or refused.
+        KafkaException: the broker did not answer or refused.
+    """
+
+    def __init__(self, settings: Settings, board: Board | None = None) -> None:
+        self.board = board or Board(schema_ids(settings.schema_registry_url), settings.topic_prefix)
+        self._follower = Follower(settings.kafka(), self.board.topics, from_start=True)
+        try:
+            self._start = self._follower.ends()
+        except BaseException:
+            self._follower.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._follower.close()
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether everything that was there when it was opened is in the board."""
+        return self._follower.has_reached(self._start)
+
+    def poll(self, seconds: float) -> list[dict[str, Any]]:
+        """Take what comes within so many seconds; the CRM actions among it."""
+        return self.board.feed(self._follower.poll(seconds))
+
+    def until_now(self) -> list[dict[str, Any]]:
+        """Take everything there is now; the CRM actions among it."""
+        return self.board.feed(self._follower.until_now(UNTIL_NOW_SECONDS))

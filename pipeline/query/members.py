@@ -1,0 +1,70 @@
+"""Members of segments, from the stored profiles."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.profile.fold import contact_of, identifier_names
+from pipeline.profile.row import ProfileRow
+from pipeline.segment.segments import Segments
+
+CONTACT: Final = ("email", "phone", "firstName", "lastName", "name", "company")
+COLUMNS: Final = ("profile_id", "tenant", "identifiers", *CONTACT)
+"""Of every format. ``identifiers`` is a list of ``type:value``, in CSV as JSON text; what is not known is null, in CSV
+empty."""
+
+
+def member_of(profile_id: str, row: ProfileRow) -> dict[str, Any]:
+    """A member, by the columns."""
+    ledgers = row.ledgers()
+    contact = contact_of(ledgers)
+    found = {"profile_id": profile_id, "tenant": row.tenant, "identifiers": identifier_names(ledgers)}
+    return found | {field: contact.get(field) for field in CONTACT}
+
+
+def current_rows(rows: Iterable[tuple[str, ProfileRow]], step: Callable[[], None]) -> Iterator[tuple[str, ProfileRow]]:
+    """The rows of current profiles; ``step`` after each row, current or not."""
+    for profile_id, row in rows:
+        if row.leaves:
+            yield profile_id, row
+        step()
+
+
+def members(
+    rows: Iterable[tuple[str, ProfileRow]], segments: Segments, name: str, as_of_ms: int
+) -> Iterator[dict[str, Any]]:
+    """The members of a segment at a moment, but each profile at its newest event at the earliest."""
+    for profile_id, row in rows:
+        if segments.holds(name, row.ledgers(), max(as_of_ms, row.latest_ms())):
+            yield member_of(profile_id, row)
+
+
+class Census(msgspec.Struct):
+    """How many of all profiles are in each segment, and some of them."""
+
+    profiles: int
+    counts: dict[str, int]
+    samples: dict[str, list[dict[str, Any]]]
+
+
+def census(
+    rows: Iterable[tuple[str, ProfileRow]], segments: Segments, names: Iterable[str], as_of_ms: int, sample: int
+) -> Census:
+    """Count the members of segments, and keep the first of each as a sample.
+
+    Rows come in the order of profile ids, which are hashes: the first are as good as drawn, and always the same.
+    """
+    found = Census(0, {}, {})
+    for name in names:
+        found.counts[name], found.samples[name] = 0, []
+    mask = segments.mask_of(found.counts)
+    for profile_id, row in rows:
+        found.profiles += 1
+        standings = segments.evaluate(row.ledgers(), max(as_of_ms, row.latest_ms()), mask)
+        for name, (held, _, _) in standings.items():
+            if held:
+                found.counts[name] += 1
+                if len(found.samples[name]) < sample:
+                    found.samples[name].append(member_of(profile_id, row))
+    return found

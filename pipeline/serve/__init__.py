@@ -1,1 +1,0 @@
-"""The read side: what the topics say now, for people and for programs."""
