@@ -19,9 +19,10 @@ pure, and each reads only those before it.
 * ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
 * ``pipeline.state``: the rows and timers of one stage and partition, and the changelog they are restored from.
 * ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
-* ``pipeline.kafka`` and ``pipeline.avro``: every Kafka client, and the bytes of records.
+* ``pipeline.kafka``: every Kafka client; ``pipeline.avro``: the bytes of records; ``pipeline.atomic_file``: files
+  that are written whole or not at all.
 * ``pipeline.query``: profiles, identities and leads as commands read them; ``pipeline.export``: the same as files.
-* ``pipeline.control``: decisions of operators and replays; ``pipeline.simulate``: the stages without Kafka.
+* ``pipeline.control``: operators' decisions, and replays; ``pipeline.simulate``: the stages without Kafka.
 * ``pipeline.model``: what customers will do, learnt offline from exported profiles.
 * ``pipeline.obs``: metrics, logs, health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.

@@ -8,6 +8,7 @@ import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, KafkaError, Message, TopicPartition
 
 from connectors.crm.sink import Action, CrmSink, SinkError
+from pipeline.kafka.clients import KafkaConsumer, member
 
 Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
 """The fields of a ``crm-action`` record from its value."""
@@ -30,16 +31,10 @@ class SinkRunner:
         self._ended: set[int] = set()
         self._assigned: set[int] = set()
         self._delivered = 0
-        self._consumer = confluent_kafka.Consumer(
-            {
-                **kafka,
-                "group.id": group,
-                "group.instance.id": group,
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest" if sink.positions() is None else "error",
-                "enable.partition.eof": True,
-            }
+        self._consumer = member(
+            kafka,
+            group,
+            {"group.instance.id": group, "auto.offset.reset": "earliest" if sink.positions() is None else "error"},
         )
 
     @property
@@ -90,7 +85,7 @@ class SinkRunner:
             raise SinkError(problem) from error
         return Action(partition, offset, body)
 
-    def _assign(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
+    def _assign(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         positions = self._sink.positions()
         for partition in partitions:
             if positions is None:
@@ -101,7 +96,7 @@ class SinkRunner:
         self._ended.clear()
         consumer.assign(partitions)
 
-    def _revoke(self, _consumer: confluent_kafka.Consumer, _partitions: list[TopicPartition]) -> None:
+    def _revoke(self, _consumer: KafkaConsumer, _partitions: list[TopicPartition]) -> None:
         self._assigned = set()
 
 

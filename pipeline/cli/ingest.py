@@ -12,7 +12,6 @@ from typing import Annotated
 import confluent_kafka
 import msgspec
 import typer
-from confluent_kafka.admin import AdminClient
 
 from connectors.sources.choose import UnknownFormatError, source_for
 from connectors.sources.delimited import MissingColumnsError
@@ -29,6 +28,7 @@ from pipeline.cli.file_progress import FileProgress
 from pipeline.event.model import CHANNELS, Channel
 from pipeline.event.parse import Defaults
 from pipeline.kafka.admin import TopicsError, ensure_topics
+from pipeline.kafka.clients import admin
 from pipeline.rules.load import load_rules
 from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
@@ -106,7 +106,7 @@ class Job:
         ids = schema_ids(settings.schema_registry_url)
         self._encode = EventEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix, defaults)
         ensure_topics(settings)
-        cluster = AdminClient(dict(settings.kafka())).list_topics(timeout=REQUEST_S).cluster_id
+        cluster = admin(settings.kafka()).list_topics(timeout=REQUEST_S).cluster_id
         self._reading = repr((cluster, settings.topic_prefix, defaults, self._mapping))
         self.interrupted = False
 

@@ -16,15 +16,14 @@ from pipeline.cli.explained import explained
 from pipeline.condition.advice import did_you_mean
 from pipeline.query.as_of import NotAMomentError, as_of_ms
 from pipeline.query.profiles import LATEST
-from pipeline.route.router import Routed, Router
-from pipeline.route.state import RouteTables
+from pipeline.route.router import Routed
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import RulesError
 from pipeline.segment.grade import GRADES
 from pipeline.settings import Settings
+from pipeline.simulate.routing import route_leads
 from pipeline.stream.build import wall_clock_ms
-from pipeline.testing.table import MemoryTable
 from pipeline.trigger.action import LEAD
 from pipeline.trigger.messages import Lead
 
@@ -90,17 +89,12 @@ def try_out(  # noqa: PLR0917 - the command's options
     }
     numbered = [{**action, "action_id": f"{n}", "profile_id": f"{n}"} for n in range(count)]
     leads = [Lead("default", each, stated, channel, campaign, inside) for each in numbered]
-    routed = _router(in_force).on_leads(leads, moment_ms)
+    routed = route_leads(in_force, leads, moment_ms)
     shares = Counter(each.action["owner"] for each in routed)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode({**_told(routed[-1]), "shares": shares}), indent=2))
     else:
         _show(routed[-1], shares)
-
-
-def _router(rules: Rules) -> Router:
-    strong = [kind.name for kind in rules.identity.types if kind.strong]
-    return Router(rules.routing, strong, RouteTables(MemoryTable(), MemoryTable(), MemoryTable(), MemoryTable()))
 
 
 def _told(routed: Routed) -> dict[str, str]:

@@ -26,6 +26,7 @@ from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
 from pipeline.event.parse import Defaults
 from pipeline.export.files import write_ndjson
+from pipeline.kafka.record import Record as KafkaRecord
 from pipeline.query.as_of import NotAMomentError, as_of_ms
 from pipeline.query.profiles import export_profiles
 from pipeline.rules.compiled import compiled
@@ -37,7 +38,6 @@ from pipeline.simulate.simulation import Simulation
 from pipeline.stream.build import wall_clock_ms
 from pipeline.stream.dlq import headers_as_facts
 from pipeline.stream.gc_tuning import collect_seldom
-from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
 
 FAILED, SOME_REJECTED = 1, 3
@@ -59,7 +59,7 @@ class _Line:
     def __init__(self, folder: Path, topic: Topic, name: str) -> None:
         self._file: IO[bytes] = (folder / f"{name}.ndjson").open("wb")
         self._topic = topic
-        self._decode: Callable[[MemoryRecord], Any] = _quarantined
+        self._decode: Callable[[KafkaRecord], Any] = _quarantined
         if topic is not DLQ:
             decode = Decoder(topic.value)
             self._decode = lambda record: decode(record.value())
@@ -184,7 +184,7 @@ def _write_profiles(simulation: Simulation, rules: Rules, path: Path, moment_ms:
         return write_ndjson(file, export_profiles(simulation.profiles(), compiled(rules), moment_ms))
 
 
-def _quarantined(record: MemoryRecord) -> dict[str, Any]:
+def _quarantined(record: KafkaRecord) -> dict[str, Any]:
     return {
         **headers_as_facts(record.headers()),
         "key": (record.key() or b"").decode(errors="replace"),

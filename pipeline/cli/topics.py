@@ -9,14 +9,13 @@ from typing import Annotated
 import confluent_kafka
 import msgspec
 import typer
-from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.explained import explained
 from pipeline.kafka.admin import REQUEST_SECONDS, TopicsError, ensure_topics
-from pipeline.kafka.retry import quiet
+from pipeline.kafka.clients import admin
 from pipeline.settings import Settings
 from pipeline.topics import ALL
 
@@ -84,7 +83,7 @@ def ls(as_json: Json = False) -> None:
 
 
 def _lines(settings: Settings) -> list[TopicLine]:
-    there = AdminClient(quiet(settings.kafka())).list_topics(timeout=REQUEST_SECONDS).topics
+    there = admin(settings.kafka()).list_topics(timeout=REQUEST_SECONDS).topics
     found = []
     for topic in ALL:
         name = topic.of(settings.topic_prefix)

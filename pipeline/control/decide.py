@@ -12,8 +12,8 @@ from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.event.identifier import Identifier
 from pipeline.identity.messages import Command
+from pipeline.kafka.clients import idempotent_producer
 from pipeline.kafka.reading import Reading, partitions_of
-from pipeline.kafka.retry import quiet
 from pipeline.settings import Settings
 from pipeline.topics import CHANGES, LINKS
 
@@ -67,14 +67,7 @@ class Decider:
             if error is not None:
                 failures.append(error)
 
-        producer = confluent_kafka.Producer(
-            {
-                **quiet(self._kafka),
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",
-                "delivery.timeout.ms": int(DELIVERY_SECONDS * 1000),
-            }
-        )
+        producer = idempotent_producer(self._kafka, {"delivery.timeout.ms": int(DELIVERY_SECONDS * 1000)})
         producer.produce(self._links, msgspec.msgpack.encode(command), command.tenant, on_delivery=told)
         left = producer.flush(DELIVERY_SECONDS + 1)
         if failures or left:

@@ -5,27 +5,23 @@ the records; so a kill -9 at any moment neither skips a record nor sends it twic
 the others: the committed offset is how far all reasons are, its metadata says which are further.
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-import confluent_kafka
 import msgspec
 from confluent_kafka import Message, TopicPartition
 
+from pipeline.kafka.clients import group_offsets
 from pipeline.kafka.reading import REQUEST_SECONDS, Progress, Reading, partitions_of, silent
-from pipeline.kafka.retry import quiet
+from pipeline.kafka.transactions import Transactions
 from pipeline.query.quarantine import REPLAYED_HEADER, entry_of, original_headers
 from pipeline.settings import Settings
-from pipeline.stream.unit_of_work import MOST_RECORD_BYTES
 from pipeline.topics import DLQ, EVENTS
 
 CHUNK_RECORDS: Final = 2_000
 CHUNK_BYTES: Final = 64 << 20
-QUEUE_FULL_SECONDS: Final = 0.1
-RETRY_SECONDS: Final = 60.0
 GROUP: Final = "dlq-replay"
 
 Headers: TypeAlias = list[tuple[str, str | bytes | None]]
@@ -75,10 +71,9 @@ class Replay:
         self._kafka = settings.kafka()
         self._targets = {topic.of(settings.topic_prefix) for topic in EVENTS.values()}
         self._partitions = range(partitions_of(self._kafka, self._topic))
-        self._open = False
         name = f"{settings.application_id}.{GROUP}"
-        self._group = confluent_kafka.Consumer({**quiet(self._kafka), "group.id": name})
-        self._producer = None if dry_run else _producer(self._kafka, name)
+        self._offsets = group_offsets(self._kafka, name)
+        self._transactions = None if dry_run else Transactions(self._kafka, name)
 
     def __enter__(self) -> Self:
         return self
@@ -86,12 +81,9 @@ class Replay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._group.close()
-        if self._open and self._producer is not None:
-            try:
-                self._producer.abort_transaction(REQUEST_SECONDS)
-            except confluent_kafka.KafkaException:
-                return  # fenced or unreachable: the broker aborts it
+        self._offsets.close()
+        if self._transactions is not None:
+            self._transactions.__exit__(kind, error, trace)
 
     def run(self, reason: str = "", progress: Progress = silent) -> Report:
         """Replay all records, or those of one reason, that lie in the DLQ now and have not been replayed."""
@@ -122,69 +114,24 @@ class Replay:
             report.not_replayable += 1
             return False
         report.replayed[entry.reason] += 1
-        if self._producer is None:
+        if self._transactions is None:
             return False
-        self._begin(self._producer)
         headers: Headers = [*original_headers(message), (REPLAYED_HEADER, entry.place.encode())]
-        _produce(self._producer, entry.topic, message, headers)
+        self._transactions.produce(entry.topic, message.value(), message.key(), headers)
         return True
-
-    def _begin(self, producer: confluent_kafka.Producer) -> None:
-        if not self._open:
-            producer.begin_transaction()
-            self._open = True
 
     def _commit(self, positions: Mapping[int, Position]) -> None:
         """The records and the position behind them, both or neither; nothing if no record was sent since the last."""
-        if self._producer is None or not self._open:
+        if self._transactions is None or not self._transactions.is_open:
             return
-        producer, places = self._producer, [
+        self._transactions.commit([
             TopicPartition(self._topic, partition, position.offset, _metadata(position))
             for partition, position in positions.items()
-        ]  # fmt: skip
-        group = self._group.consumer_group_metadata()
-        _retried(lambda: producer.send_offsets_to_transaction(places, group, REQUEST_SECONDS))
-        _retried(lambda: producer.commit_transaction(REQUEST_SECONDS))
-        self._open = False
+        ])  # fmt: skip
 
     def _positions(self) -> dict[int, Position]:
         asked = [TopicPartition(self._topic, partition) for partition in self._partitions]
-        return {place.partition: _position(place) for place in self._group.committed(asked, timeout=REQUEST_SECONDS)}
-
-
-def _producer(kafka: Mapping[str, str | int], name: str) -> confluent_kafka.Producer:
-    producer = confluent_kafka.Producer(
-        {
-            **quiet(kafka),
-            "transactional.id": name,
-            "partitioner": "murmur2_random",
-            "compression.type": "lz4",
-            "message.max.bytes": MOST_RECORD_BYTES,
-        }
-    )
-    _retried(lambda: producer.init_transactions(REQUEST_SECONDS))
-    return producer
-
-
-def _produce(producer: confluent_kafka.Producer, topic: str, message: Message, headers: Headers) -> None:
-    while True:
-        try:
-            producer.produce(topic, message.value(), message.key(), headers=headers)
-            return
-        except BufferError:
-            producer.poll(QUEUE_FULL_SECONDS)
-
-
-def _retried(call: Callable[[], object]) -> None:
-    """Repeat while Kafka says that the same call may be repeated, so that its outcome is definite; a minute at most."""
-    deadline = time.monotonic() + RETRY_SECONDS
-    while True:
-        try:
-            call()
-            return
-        except confluent_kafka.KafkaException as error:
-            if not error.args[0].retriable() or time.monotonic() > deadline:
-                raise
+        return {place.partition: _position(place) for place in self._offsets.committed(asked, timeout=REQUEST_SECONDS)}
 
 
 def _position(place: TopicPartition) -> Position:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
-from pipeline.kafka.retry import quiet
+from pipeline.kafka.clients import KafkaAdmin, admin
 from pipeline.settings import Settings
 
 MOST_WORKERS: Final = 2
@@ -47,21 +46,21 @@ def wait_for_workers(settings: Settings, workers: int, check: Callable[[], None]
     Raises:
         CrewError: not in time.
     """
-    admin = AdminClient(quiet(settings.kafka()))
+    client = admin(settings.kafka())
     group, deadline = settings.application_id, time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         check()
-        if _members(admin, group) == workers:
+        if _members(client, group) == workers:
             return
         time.sleep(POLL_SECONDS)
     message = f"the workers were not ready within {READY_SECONDS:.0f} s"
     raise CrewError(message)
 
 
-def _members(admin: AdminClient, group: str) -> int:
+def _members(client: KafkaAdmin, group: str) -> int:
     """Members of a group that has settled; 0 while it has not."""
     try:
-        asked = admin.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
+        asked = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
         found = asked[group].result(REQUEST_SECONDS)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:

@@ -10,7 +10,7 @@ from connectors.sources.record import Reject
 from pipeline.demo.shop import DAY_MS, ShopDay
 from pipeline.demo.visits import JsonEvent
 from pipeline.event.instant import parse_instant
-from pipeline.kafka.retry import quiet
+from pipeline.kafka.clients import idempotent_producer
 
 FLUSH_SECONDS = 30.0
 
@@ -34,15 +34,7 @@ class Play:
         begin_ms = day.end_ms - DAY_MS
         self._due_s = [((parse_instant(each["timestamp"]) or 0) - begin_ms) / DAY_MS * seconds for each in day.events]
         self._failed: list[str] = []
-        self._producer = confluent_kafka.Producer(
-            {
-                **quiet(kafka),
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",
-                "compression.type": "lz4",
-                "linger.ms": 20,
-            }
-        )
+        self._producer = idempotent_producer(kafka, {"compression.type": "lz4", "linger.ms": 20})
 
     @property
     def is_over(self) -> bool:

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping
 import confluent_kafka
 from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata  # type: ignore[attr-defined]
 
+from pipeline.kafka.clients import admin
+from pipeline.kafka.retry import NO_BROKER_CODES
 from pipeline.settings import Settings
 from pipeline.topics import ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
 FIRST_ANSWER_SECONDS = 10.0
-SILENCE = frozenset({"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN", "_RESOLVE"})
-"""librdkafka's words for: nobody answers."""
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
-MOST_BYTES = 16 << 20
+MAX_TOPIC_RECORD_BYTES = 16 << 20
 """Of a record, whatever the broker's own limit: what is too large for INTAKE must reach it to be quarantined with the
 reason, and rows of state and published profiles may be large."""
 HEADROOM_BYTES = 1 << 20
@@ -44,8 +44,8 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
             events and its assignments on different workers.
         confluent_kafka.KafkaException: the broker refused.
     """
-    admin = AdminClient(dict(settings.kafka()))
-    existing = _topics(admin, settings)
+    client = admin(settings.kafka())
+    existing = _topics(client, settings)
     wanted = {topic.of(settings.topic_prefix): topic for topic in topics}
     found = {name: len(existing[name].partitions) for name in wanted if name in existing}
     counts = set(found.values()) or {settings.partitions}
@@ -64,7 +64,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
         for name, topic in wanted.items()
         if name not in found
     ]
-    for name, created in admin.create_topics(missing, request_timeout=REQUEST_SECONDS).items() if missing else ():
+    for name, created in client.create_topics(missing, request_timeout=REQUEST_SECONDS).items() if missing else ():
         try:
             created.result(REQUEST_SECONDS)
         except confluent_kafka.KafkaException as error:
@@ -74,11 +74,11 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
     return [topic.topic for topic in missing]
 
 
-def _topics(admin: AdminClient, settings: Settings) -> Mapping[str, TopicMetadata]:
+def _topics(client: AdminClient, settings: Settings) -> Mapping[str, TopicMetadata]:
     try:
-        return admin.list_topics(timeout=FIRST_ANSWER_SECONDS).topics
+        return client.list_topics(timeout=FIRST_ANSWER_SECONDS).topics
     except confluent_kafka.KafkaException as error:
-        if error.args[0].name() not in SILENCE:
+        if error.args[0].code() not in NO_BROKER_CODES:
             raise
         message = (
             f"no Kafka broker answers at {settings.bootstrap_servers} ({error.args[0].str()}); check "
@@ -88,12 +88,12 @@ def _topics(admin: AdminClient, settings: Settings) -> Mapping[str, TopicMetadat
 
 
 def _config(topic: Topic) -> dict[str, str]:
-    most = MOST_BYTES + (HEADROOM_BYTES if topic == DLQ else 0)
+    most = MAX_TOPIC_RECORD_BYTES + (HEADROOM_BYTES if topic == DLQ else 0)
     return {"max.message.bytes": str(most), **(COMPACT if topic.cleanup == "compact" else {})}
 
 
 def partition_count(settings: Settings) -> int:
     """Partitions of the event topics on the broker, or of those that would be created."""
     topic = ALL[0].of(settings.topic_prefix)
-    found = AdminClient(dict(settings.kafka())).list_topics(topic, timeout=REQUEST_SECONDS).topics[topic]
+    found = admin(settings.kafka()).list_topics(topic, timeout=REQUEST_SECONDS).topics[topic]
     return len(found.partitions) or settings.partitions

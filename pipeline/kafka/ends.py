@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from faust.types import TP
+
+from pipeline.kafka.clients import admin
 
 TIMEOUT_SECONDS = 10.0
 
@@ -14,7 +16,7 @@ class Ends:
     """A client of its own. The consumer knows both too, but asking it during a rebalance blocks for ever."""
 
     def __init__(self, config: Mapping[str, str | int]) -> None:
-        self._admin = AdminClient(dict(config))
+        self._admin = admin(config)
 
     async def of(self, tps: Collection[TP]) -> dict[TP, int]:
         """The high watermark of each, open transactions included; those that no broker tells in time are left out."""

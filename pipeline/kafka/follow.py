@@ -6,11 +6,11 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, Message, TopicPartition
 
+from pipeline.kafka.clients import reader
 from pipeline.kafka.reading import REQUEST_SECONDS, partitions_of
-from pipeline.kafka.retry import patiently, quiet
+from pipeline.kafka.retry import retrying
 
 BATCH_RECORDS: Final = 5_000
 
@@ -30,17 +30,7 @@ class Follower:
         self._places: list[Place] = [(topic, n) for topic in topics for n in range(partitions_of(kafka, topic))]
         self.reached: dict[Place, int] = {}
         """Offset up to which each partition is read, transaction markers included; absent before the first answer."""
-        self._consumer = confluent_kafka.Consumer(
-            {
-                **quiet(kafka),
-                "group.id": "unused",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 100,
-            }
-        )
+        self._consumer = reader(kafka, {"fetch.wait.max.ms": 100})
         begin = OFFSET_BEGINNING if from_start else OFFSET_END
         self._consumer.assign([TopicPartition(topic, number, begin) for topic, number in self._places])
 
@@ -73,7 +63,7 @@ class Follower:
     def ends(self) -> dict[Place, int]:
         """Where the partitions end now, for :meth:`has_reached`."""
         return {
-            place: patiently(partial(self._consumer.get_watermark_offsets, TopicPartition(*place), REQUEST_SECONDS))[1]
+            place: retrying(partial(self._consumer.get_watermark_offsets, TopicPartition(*place), REQUEST_SECONDS))[1]
             for place in self._places
         }
 

@@ -4,11 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-import confluent_kafka
 from confluent_kafka import KafkaError, TopicPartition
 
+from pipeline.kafka.clients import reader
 from pipeline.kafka.follow import Place
-from pipeline.kafka.retry import quiet
 
 LOOK_SECONDS: Final = 1.0
 
@@ -23,17 +22,7 @@ class Markers:
     """
 
     def __init__(self, kafka: Mapping[str, str | int]) -> None:
-        self._consumer = confluent_kafka.Consumer(
-            {
-                **quiet(kafka),
-                "group.id": "unused",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 50,
-                "queued.max.messages.kbytes": 1024,
-            }
-        )
+        self._consumer = reader(kafka, {"fetch.wait.max.ms": 50, "queued.max.messages.kbytes": 1024})
         self._waiting: dict[Place, tuple[Span, bool]] = {}
 
     def close(self) -> None:

@@ -6,9 +6,10 @@ from typing import Final, TypeAlias
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, not re-exported
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # public, not re-exported
 
-from pipeline.kafka.retry import patiently, quiet
+from pipeline.kafka.clients import admin, reader
+from pipeline.kafka.retry import retrying
 
 BATCH_RECORDS: Final = 10_000
 POLL_SECONDS: Final = 0.2
@@ -38,7 +39,7 @@ def partitions_of(config: Mapping[str, str | int], topic: str) -> int:
         MissingTopicError: there is no such topic.
         KafkaException: the broker did not answer.
     """
-    found = AdminClient(quiet(config)).list_topics(timeout=REQUEST_SECONDS).topics.get(topic)
+    found = admin(config).list_topics(timeout=REQUEST_SECONDS).topics.get(topic)
     if found is None:
         message = f"no topic {topic}: start a worker, or run: stitchline topics create"
         raise MissingTopicError(message)
@@ -83,17 +84,8 @@ class Reading:
         """
         if not self.open():
             return
-        consumer = confluent_kafka.Consumer(
-            {
-                **quiet(self._config),
-                "group.id": "unused",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 20,  # the end is behind a marker, which only an empty answer tells
-            }
-        )
+        # A short wait: the end lies behind a transaction marker, which only an empty answer passes.
+        consumer = reader(self._config, {"fetch.wait.max.ms": 20})
         try:
             consumer.assign([TopicPartition(self._topic, p, self.reached[p]) for p in self.open()])
             yield from self._until_ends(consumer)
@@ -130,13 +122,13 @@ class Reading:
 def _offsets(
     config: Mapping[str, str | int], topic: str, partitions: Collection[int], spec: OffsetSpec
 ) -> dict[int, int]:
-    admin = AdminClient(quiet(config))  # must outlive its answers
+    client = admin(config)  # must outlive its answers
     asked = {TopicPartition(topic, partition): spec for partition in partitions}
 
     def ask() -> dict[int, int]:
-        found = admin.list_offsets(
+        found = client.list_offsets(
             asked, isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
         )
         return {place.partition: int(answer.result(REQUEST_SECONDS).offset) for place, answer in found.items()}
 
-    return patiently(ask)
+    return retrying(ask)

@@ -1,38 +1,60 @@
-"""How the read side talks to Kafka: quietly, and with patience while a broker elects."""
+"""Repeating what passes by itself: a broker that elects, a coordinator that loads, a queue that is full."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+import stamina
+from confluent_kafka import KafkaError, KafkaException, Producer
 
-PATIENCE_SECONDS: Final = 15.0
-RETRY_SECONDS: Final = 0.1
+TIMEOUT_SECONDS: Final = 15.0
+"""How long a request is repeated unless the caller says otherwise."""
+WAIT_SECONDS: Final = 0.1
+"""Between two attempts, and for room in a producer's queue."""
 PASSING: Final = frozenset({
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 })  # fmt: skip
-"""The client marks errors as retriable in transactions only."""
+"""Errors that end by themselves; librdkafka marks errors as retriable in transactions only."""
+NO_BROKER_CODES: Final = frozenset({
+    KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE,
+})  # fmt: skip
+"""librdkafka's codes for: no broker answers."""
 
 _Result = TypeVar("_Result")
 
 
-def quiet(kafka: Mapping[str, str | int]) -> dict[str, str | int | float | bool]:
-    """Without librdkafka's own lines on standard error, which tear a screen apart; errors come as exceptions anyway."""
-    return {**kafka, "log_level": 2}
+def is_passing(error: Exception) -> bool:
+    """Whether the same call may be repeated: Kafka calls it retriable, or it is about an election."""
+    return isinstance(error, KafkaException) and (bool(error.args[0].retriable()) or error.args[0].code() in PASSING)
 
 
-def patiently(call: Callable[[], _Result]) -> _Result:
-    """Repeat what passes by itself: a topic was just made, or a broker just started.
+def retrying(call: Callable[[], _Result], timeout_seconds: float = TIMEOUT_SECONDS) -> _Result:
+    """Returns what ``call`` returns, repeating it while its error passes by itself.
 
     Raises:
-        KafkaException: it stayed that way, or was never retriable.
+        KafkaException: The error is not of that kind, or did not pass within ``timeout_seconds``.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    attempts = stamina.RetryingCaller(
+        attempts=None, timeout=timeout_seconds, wait_initial=WAIT_SECONDS, wait_max=1.0, wait_jitter=WAIT_SECONDS
+    )
+    return attempts(is_passing, call)
+
+
+def produce_when_free(
+    producer: Producer,
+    topic: str,
+    value: bytes | None,
+    key: bytes | str | None,
+    headers: list[tuple[str, str | bytes | None]] | None = None,
+) -> None:
+    """Queues a record, serving delivery reports while the producer's queue is full.
+
+    Raises:
+        KafkaException: The producer was fenced or failed for good.
+    """
     while True:
         try:
-            return call()
-        except KafkaException as error:
-            if error.args[0].code() not in PASSING or time.monotonic() > deadline:
-                raise
-            time.sleep(RETRY_SECONDS)
+            producer.produce(topic, value, key, headers=headers)
+            return
+        except BufferError:
+            producer.poll(WAIT_SECONDS)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
+from pipeline.kafka.clients import admin
 from pipeline.local.java import class_path, java
 from pipeline.local.kafka_config import LOGGING, server_properties
 from pipeline.local.ports import LOOPBACK, is_listening
@@ -66,7 +66,7 @@ def answers(port: int) -> bool:
     if not is_listening(port):  # asked first: librdkafka complains on standard error about each refused connection
         return False
     try:
-        return bool(AdminClient({"bootstrap.servers": f"{LOOPBACK}:{port}"}).list_topics(timeout=2).brokers)
+        return bool(admin({"bootstrap.servers": f"{LOOPBACK}:{port}"}).list_topics(timeout=2).brokers)
     except KafkaException:
         return False
 

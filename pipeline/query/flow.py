@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import msgspec
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
+from pipeline.kafka.clients import admin
 from pipeline.kafka.follow import Place
 from pipeline.kafka.markers import Markers, Span
 from pipeline.kafka.reading import REQUEST_SECONDS, partitions_of
-from pipeline.kafka.retry import patiently, quiet
+from pipeline.kafka.retry import retrying
 from pipeline.settings import Settings
 from pipeline.stream.build import STAGES
 
@@ -43,7 +44,7 @@ class FlowMeter:
     def __init__(self, settings: Settings) -> None:
         prefix = settings.topic_prefix
         self._group, self._strip = settings.application_id, len(prefix) + 1
-        self._admin = AdminClient(quiet(settings.kafka()))
+        self._admin = admin(settings.kafka())
         self._markers = Markers(settings.kafka())
         self._places: dict[str, list[Place]] = {
             name: [
@@ -67,9 +68,9 @@ class FlowMeter:
         before ends, and the ends include what open transactions have written.
         """
         places = [place for stage in self._places.values() for place in stage]
-        committed = patiently(lambda: self._committed(places))
+        committed = retrying(lambda: self._committed(places))
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        ends = patiently(lambda: self._offsets(places, latest))
+        ends = retrying(lambda: self._offsets(places, latest))
         spans = {place: (committed[place], end) for place, end in ends.items()}
         lags = self._lags(spans)
         rates = self._rates(now_s, committed)

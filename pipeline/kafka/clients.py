@@ -1,0 +1,93 @@
+"""Every Kafka client is built here, so that each kind has one configuration.
+
+``config`` is what :meth:`pipeline.settings.Settings.kafka` returns: how the brokers are reached. librdkafka's own lines
+go to the logger ``librdkafka`` where the caller polls the client, and are switched off elsewhere: errors reach the
+caller as exceptions.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+import confluent_kafka
+from confluent_kafka.admin import AdminClient
+
+Config: TypeAlias = Mapping[str, str | int]
+KafkaConsumer: TypeAlias = confluent_kafka.Consumer
+KafkaProducer: TypeAlias = confluent_kafka.Producer
+KafkaAdmin: TypeAlias = AdminClient
+
+MAX_RECORD_BYTES: Final = 32 << 20
+"""Larger than every topic's limit, so that the topic's limit decides: no record that came in is refused here."""
+_QUIET: Final = {"log_level": 2}
+"""librdkafka's syslog level: only critical lines."""
+_LIBRDKAFKA: Final = logging.getLogger("librdkafka")
+
+
+def admin(config: Config) -> AdminClient:
+    """Returns a client for topics, offsets and groups. It must outlive the futures it returns."""
+    return AdminClient({**config, **_QUIET})
+
+
+def reader(config: Config, options: Mapping[str, Any] | None = None) -> confluent_kafka.Consumer:
+    """Returns a read-committed consumer without a group: the caller assigns partitions, nothing is ever committed.
+
+    The end of a partition is reported as ``_PARTITION_EOF``, which also passes transaction markers.
+    """
+    return confluent_kafka.Consumer(
+        {
+            **config,
+            **_QUIET,
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            **(options or {}),
+        }
+    )
+
+
+def member(config: Config, group: str, options: Mapping[str, Any] | None = None) -> confluent_kafka.Consumer:
+    """Returns a read-committed member of a consumer group whose offsets the caller commits."""
+    return confluent_kafka.Consumer(
+        {
+            **config,
+            "logger": _LIBRDKAFKA,
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            **(options or {}),
+        }
+    )
+
+
+def group_offsets(config: Config, group: str) -> confluent_kafka.Consumer:
+    """Returns a client that reads a group's committed offsets and names the group in transactions, but never joins."""
+    return confluent_kafka.Consumer({**config, **_QUIET, "group.id": group})
+
+
+def idempotent_producer(config: Config, options: Mapping[str, Any] | None = None) -> confluent_kafka.Producer:
+    """Returns a producer whose records are on their topic once, in order, with Java's murmur2 partitioner."""
+    return confluent_kafka.Producer(
+        {**config, **_QUIET, "enable.idempotence": True, "partitioner": "murmur2_random", **(options or {})}
+    )
+
+
+def transactional_producer(
+    config: Config, transactional_id: str, options: Mapping[str, Any] | None = None
+) -> confluent_kafka.Producer:
+    """Returns a producer for transactions under an id; a second producer with the id fences the first."""
+    return confluent_kafka.Producer(
+        {
+            **config,
+            "logger": _LIBRDKAFKA,
+            "transactional.id": transactional_id,
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "message.max.bytes": MAX_RECORD_BYTES,
+            **(options or {}),
+        }
+    )

@@ -1,0 +1,83 @@
+"""Records and a position in one Kafka transaction, for commands that deliver a file or replay a topic.
+
+The position travels as the committed offset of a consumer group that no client joins: it is committed with the records
+or not at all, so a kill -9 at any moment leaves neither a gap nor a repetition. The worker's transactions, which also
+hold changelogs, are :mod:`pipeline.stream.unit_of_work`.
+"""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from confluent_kafka import KafkaException, TopicPartition
+
+from pipeline.kafka.clients import Config, group_offsets, transactional_producer
+from pipeline.kafka.retry import produce_when_free, retrying
+
+REQUEST_SECONDS: Final = 30.0
+SETTLE_SECONDS: Final = 60.0
+"""How long a commit is repeated while Kafka asks for it, so that its outcome is definite."""
+
+
+class Transactions:
+    """Transactions of one name, one at a time. A second instance of the name fences the first.
+
+    Use as a context manager: leaving it aborts the open transaction.
+
+    Raises:
+        KafkaException: The broker did not answer or refused (from every method). What was committed before stays.
+    """
+
+    def __init__(self, config: Config, name: str, options: Mapping[str, Any] | None = None) -> None:
+        self._open = False
+        self._offsets = group_offsets(config, name)
+        self._producer = transactional_producer(config, name, options)
+        retrying(lambda: self._producer.init_transactions(REQUEST_SECONDS), SETTLE_SECONDS)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether records wait for :meth:`commit`."""
+        return self._open
+
+    def committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        """Returns the committed position and metadata of each place; a negative offset where there is none."""
+        return retrying(lambda: self._offsets.committed(places, timeout=REQUEST_SECONDS))
+
+    def begin(self) -> None:
+        """Opens a transaction if none is open."""
+        if not self._open:
+            self._producer.begin_transaction()
+            self._open = True
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | str | None,
+        headers: list[tuple[str, str | bytes | None]] | None = None,
+    ) -> None:
+        """Adds a record, opening a transaction if none is open."""
+        self.begin()
+        produce_when_free(self._producer, topic, value, key, headers)
+
+    def commit(self, positions: list[TopicPartition]) -> None:
+        """Makes the records and the positions visible, both or neither."""
+        self.begin()
+        group = self._offsets.consumer_group_metadata()
+        retrying(lambda: self._producer.send_offsets_to_transaction(positions, group, REQUEST_SECONDS), SETTLE_SECONDS)
+        retrying(lambda: self._producer.commit_transaction(REQUEST_SECONDS), SETTLE_SECONDS)
+        self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Aborts what is open; of a process that was killed, its successor or the broker's time limit does."""
+        self._offsets.close()
+        if self._open:
+            try:
+                self._producer.abort_transaction(REQUEST_SECONDS)
+            except KafkaException:
+                return  # fenced or unreachable: the broker aborts it

@@ -1,0 +1,16 @@
+"""ROUTE over tables in memory: made-up leads are routed as if they were the first ever."""
+
+from collections.abc import Sequence
+
+from pipeline.route.router import Routed, Router
+from pipeline.route.state import RouteTables
+from pipeline.rules.model import Rules
+from pipeline.testing.table import MemoryTable
+from pipeline.trigger.messages import Lead
+
+
+def route_leads(rules: Rules, leads: Sequence[Lead], now_ms: int) -> list[Routed]:
+    """Returns each lead's routing in order; a lead counts against the shares of the leads before it."""
+    strong = [kind.name for kind in rules.identity.types if kind.strong]
+    tables = RouteTables(MemoryTable(), MemoryTable(), MemoryTable(), MemoryTable())
+    return Router(rules.routing, strong, tables).on_leads(leads, now_ms)
