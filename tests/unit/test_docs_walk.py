@@ -1,4 +1,4 @@
-"""The event that the README follows is replayed: every byte and every record it shows comes out again."""
+"""The event that the walk page follows is replayed: every byte and every record it shows comes out again."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from pipeline.testing.log import MemoryLog
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "deploy/docs/anna.ndjson"
-SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("## One event")[2].partition("\n## ")[0]
+SECTION = (ROOT / "deploy/docs/walk.md").read_text(encoding="utf-8")
 SHOWN = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)]
 ACTION = SHOWN[-1]
 NOW_MS = 1795339260000
@@ -71,7 +71,7 @@ def records(outgoing: list[Outgoing]) -> dict[str, list[Any]]:
 
 
 def holds(record: Any, shown: Any) -> bool:
-    """Whether a record is what is shown; of the outermost object the README may leave fields out."""
+    """Whether a record is what is shown; of the outermost object the page may leave fields out."""
     if isinstance(shown, dict) and isinstance(record, dict):
         return all(record.get(name) == value for name, value in shown.items())
     return bool(record == shown)
@@ -104,7 +104,7 @@ def test_the_bytes_are_those_on_the_topic(outgoing: list[Outgoing]) -> None:
     ],
     ids=["touch", "link", "change", "move", "update", "action"],
 )
-def test_a_record_the_readme_shows_is_on_its_topic(at: int, topic: topics.Topic, records: dict[str, list[Any]]) -> None:
+def test_a_record_the_walk_shows_is_on_its_topic(at: int, topic: topics.Topic, records: dict[str, list[Any]]) -> None:
     assert any(holds(record, SHOWN[at]) for record in records[topic.name]), records[topic.name]
     assert f"cdp.{topic.name}" in SECTION
 
