@@ -37,7 +37,7 @@ bench: $(SETUP) ## throughput as ratios against the pure core, in one run
 	$(BIN)/python -m tests.bench.stitch --customers 50000
 
 lock: ## resolve the dependencies again (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean: ## forget what was installed and built

