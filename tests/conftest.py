@@ -14,6 +14,7 @@ from pipeline.local.container import engine_answers
 from pipeline.local.registry import LocalRegistry
 from pipeline.settings import Settings
 
+pytest_plugins = ["tests.support.children"]
 SERVERS = pytest.StashKey[dict[str, str]]()
 _numbers = itertools.count(1)
 

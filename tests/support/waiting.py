@@ -1,0 +1,56 @@
+"""How long a test waits: until a condition holds, at most until one generous deadline that grows with the load.
+
+A test that passes never waits for the deadline, so a long one costs nothing.
+"""
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+IDLE_DEADLINE_S = 90.0
+IDLE_SPIN_S = 0.03
+"""What the calibration takes on an idle core of 2025."""
+SPIN_STEPS = 1_000_000
+MAX_SLOWNESS = 10.0
+LOOK_AGAIN_S = 0.02
+Found = TypeVar("Found")
+
+
+def slowness() -> float:
+    """How many times longer work takes now than on an idle machine: from 1 to ``MAX_SLOWNESS``.
+
+    The larger of a calibration, made once a process, and of the runnable processes per core in the last minute.
+    """
+    waiting_per_core = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return min(MAX_SLOWNESS, max(1.0, _calibrated(), waiting_per_core))
+
+
+def deadline_s() -> float:
+    """Seconds until a wait has failed, as of now."""
+    return IDLE_DEADLINE_S * slowness()
+
+
+def eventually(condition: Callable[[], Found | None], what: str, explain: Callable[[], str] = str) -> Found:
+    """Evaluate the condition until its result is true, and return that.
+
+    Raises:
+        AssertionError: the deadline has passed; names ``what`` and shows ``explain()``.
+    """
+    began = time.monotonic()
+    while not (found := condition()):
+        waited_s = time.monotonic() - began
+        assert waited_s < deadline_s(), f"not within {waited_s:.0f} s: {what}\n{explain()}"
+        time.sleep(LOOK_AGAIN_S)
+    return found
+
+
+@functools.cache
+def _calibrated() -> float:
+    """Wall time of a fixed computation, in units of what it takes on an idle machine."""
+    began = time.perf_counter()
+    total = 0
+    for number in range(SPIN_STEPS):
+        total += number
+    return (time.perf_counter() - began) / IDLE_SPIN_S
