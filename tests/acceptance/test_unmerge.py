@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.identity.messages import Command
 from pipeline.settings import Settings
-from tests.acceptance.command import PATIENCE_S, run
+from tests.acceptance.command import run
 from tests.acceptance.progress import Progress
 from tests.support.fleet import Fleet
 from tests.support.simulated import Story, decision
@@ -196,7 +196,7 @@ def test_on_kafka_unlink_on_the_command_line_gives_both_customers_back(kafka, to
     pair, exported = WRONG["a person"][1], tmp_path / "profiles.ndjson"
 
     def profiles() -> list[bytes]:
-        fleet.until("everything is consumed", progress.drained, within_s=PATIENCE_S)
+        fleet.until("everything is consumed", progress.drained)
         run(settings, "profile", "export", exported, "--as-of", "latest")
         return exported.read_bytes().splitlines()
 

@@ -27,12 +27,19 @@ def slowness() -> float:
     return min(MAX_SLOWNESS, max(1.0, _calibrated(), waiting_per_core))
 
 
-def deadline_s() -> float:
-    """Seconds until a wait has failed, as of now."""
-    return IDLE_DEADLINE_S * slowness()
+def deadline_s(idle_s: float = IDLE_DEADLINE_S) -> float:
+    """Seconds until a wait has failed, as of now, that on an idle machine fails after ``idle_s``."""
+    return idle_s * slowness()
 
 
-def eventually(condition: Callable[[], Found | None], what: str, explain: Callable[[], str] = str) -> Found:
+def eventually(
+    condition: Callable[[], Found | None],
+    what: str,
+    explain: Callable[[], str] = str,
+    *,
+    idle_s: float = IDLE_DEADLINE_S,
+    every_s: float = LOOK_AGAIN_S,
+) -> Found:
     """Evaluate the condition until its result is true, and return that.
 
     Raises:
@@ -41,8 +48,8 @@ def eventually(condition: Callable[[], Found | None], what: str, explain: Callab
     began = time.monotonic()
     while not (found := condition()):
         waited_s = time.monotonic() - began
-        assert waited_s < deadline_s(), f"not within {waited_s:.0f} s: {what}\n{explain()}"
-        time.sleep(LOOK_AGAIN_S)
+        assert waited_s < deadline_s(idle_s), f"not within {waited_s:.0f} s: {what}\n{explain()}"
+        time.sleep(every_s)
     return found
 
 
