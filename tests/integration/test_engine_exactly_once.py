@@ -59,8 +59,9 @@ def expected(records: int = RECORDS) -> collections.Counter[tuple[bytes, int]]:
 
 def members(settings: Settings) -> int:
     """Members of the workers' group, as the broker counts them now."""
-    groups = AdminClient(settings.kafka()).describe_consumer_groups([settings.application_id])
-    return len(groups[settings.application_id].result(deadline_s()).members)
+    admin = AdminClient(settings.kafka())  # a client that is gone answers nothing
+    described = admin.describe_consumer_groups([settings.application_id])
+    return len(described[settings.application_id].result(deadline_s()).members)
 
 
 def committed_output(settings: Settings, until: int, replay: str, disturb) -> collections.Counter[tuple[bytes, int]]:
