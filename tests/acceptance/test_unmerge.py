@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.identity.messages import Command
 from pipeline.settings import Settings
+from pipeline.testing.build import event_json
 from tests.acceptance.command import run
 from tests.acceptance.progress import Progress
 from tests.support.fleet import Fleet
@@ -24,10 +25,7 @@ Events = list[dict[str, Any]]
 
 
 def event(number: int, channel: str = "web", name: str = "product_viewed", **more: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": name, "channel": channel, "messageId": f"m{number}",
-        "timestamp": START_MS + number * HOUR_MS, **more,
-    }  # fmt: skip
+    return event_json(number, name, start_ms=START_MS, step_ms=HOUR_MS, channel=channel, **more)
 
 
 def bought(number: int, total: str, **more: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from confluent_kafka import TopicPartition
 from pipeline.local.broker import Broker
 from pipeline.stream.partitioner import partition_of
 from pipeline.stream.wire import Decoder
+from pipeline.testing.build import event_json
 from pipeline.topics import EVENTS
 from tests.support import children
 from tests.support.waiting import deadline_s, eventually
@@ -103,15 +104,8 @@ def command(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Command:
 
 
 def event(number: int, channel: str = "web") -> dict:
-    return {
-        "type": "track",
-        "event": "product_viewed",
-        "messageId": f"m{number}",
-        "channel": channel,
-        "timestamp": 1_782_909_000_000 + number,
-        "userId": f"u{number % 101}",
-        "properties": {"sku": f"K-{number % 15}"},
-    }
+    who, what = {"userId": f"u{number % 101}"}, {"properties": {"sku": f"K-{number % 15}"}}
+    return event_json(number, start_ms=1_782_909_000_000, step_ms=1, channel=channel, **who, **what)
 
 
 def write(path: Path, documents: list[dict]) -> Path:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from pipeline.event.identifier import key_of
 from pipeline.event.intake import Intake, IntakeEffects
-from pipeline.event.model import Event
 from pipeline.event.result import Drop
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.messages import Assignment
+from pipeline.testing import build
 from pipeline.testing.table import MemorySeenIds, MemoryTable
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,10 +38,9 @@ def intake(cap=1000):
 
 def event(number, sighting):
     anchor, others, at_ms, kind = sighting
-    return Event(
-        tenant="t", source="s", message_id=f"m{number}", channel="web", type=kind, name="", timestamp_ms=at_ms,
-        identifiers=[*others, anchor], properties={}, context={}, traits={},
-    )  # fmt: skip
+    return build.event(
+        (*others, anchor), tenant="t", source="s", message_id=f"m{number}", type=kind, name="", timestamp_ms=at_ms
+    )
 
 
 def take(logic, number, sighting):

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from pipeline.event.avro import from_avro, to_avro
 from pipeline.event.instant import format_instant, parse_instant
-from pipeline.event.model import CHANNELS, TYPES, Event
+from pipeline.event.model import CHANNELS, TYPES
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.parse import parse_event, to_json
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.stream.normalisers import normalisers
+from pipeline.testing.build import event
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no counterexample."""
@@ -104,11 +105,10 @@ def test_an_event_reads_back_from_its_avro_record(document):
 @st.composite
 def raw_events(draw):
     properties = draw(money) | {"url": draw(urls)}
-    return Event(
-        tenant="t", source="s", message_id="m", channel="web", name="", timestamp_ms=0,
-        type=draw(st.sampled_from(TYPES)),
-        identifiers=draw(st.lists(st.builds("{}:{}".format, st.sampled_from(NAMES), values), max_size=4)),
-        properties=properties, context=draw(bags) | {"page": {"url": draw(urls)}}, traits={},
+    return event(
+        draw(st.lists(st.builds("{}:{}".format, st.sampled_from(NAMES), values), max_size=4)),
+        tenant="t", source="s", message_id="m", name="", timestamp_ms=0, type=draw(st.sampled_from(TYPES)),
+        properties=properties, context=draw(bags) | {"page": {"url": draw(urls)}},
     )  # fmt: skip
 
 
