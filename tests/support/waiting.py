@@ -15,6 +15,7 @@ IDLE_SPIN_S = 0.03
 SPIN_STEPS = 1_000_000
 MAX_SLOWNESS = 10.0
 LOOK_AGAIN_S = 0.02
+MAX_SLEEP_S = 0.5
 Found = TypeVar("Found")
 
 
@@ -42,14 +43,19 @@ def eventually(
 ) -> Found:
     """Evaluate the condition until its result is true, and return that.
 
+    Sleeps ``every_s`` in between, or as long as the evaluation took if that is longer, so that at least half of the time
+    is left to what it waits for. With 0 it does not sleep: the condition waits by itself.
+
     Raises:
         AssertionError: the deadline has passed; names ``what`` and shows ``explain()``.
     """
-    began = time.monotonic()
+    began = asked = time.monotonic()
     while not (found := condition()):
-        waited_s = time.monotonic() - began
-        assert waited_s < deadline_s(idle_s), f"not within {waited_s:.0f} s: {what}\n{explain()}"
-        time.sleep(every_s)
+        now = time.monotonic()
+        assert now - began < deadline_s(idle_s), f"not within {now - began:.0f} s: {what}\n{explain()}"
+        if every_s:
+            time.sleep(max(every_s, min(now - asked, MAX_SLEEP_S)))
+        asked = time.monotonic()
     return found
 
 
