@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import msgspec
 import pytest
 
@@ -19,6 +20,10 @@ from pipeline.settings import Settings
 from tests.support.shared import shared
 
 pytest_plugins = ["tests.support.children"]
+A_SLOW_MACHINE = [hypothesis.HealthCheck.too_slow]
+"""It is no counterexample; nor is an example that takes longer than the others."""
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=A_SLOW_MACHINE)
+hypothesis.settings.load_profile("unhurried")
 SERVERS = pytest.StashKey[dict[str, str]]()
 _numbers = itertools.count(1)
 

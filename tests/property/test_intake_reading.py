@@ -3,7 +3,7 @@
 import copy
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.event.avro import from_avro, to_avro
@@ -14,9 +14,6 @@ from pipeline.event.parse import parse_event, to_json
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.stream.normalisers import normalisers
 from pipeline.testing.build import event
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no counterexample."""
 
 NAMES = [kind.name for kind in DEFAULT_TYPES] + ["fax"]
 words = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -54,7 +51,6 @@ money = st.fixed_dictionaries(
 )
 
 
-@UNHURRIED
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
 def test_an_instant_reads_back_from_its_text_and_is_the_standard_librarys(ms):
     text = format_instant(ms)
@@ -86,7 +82,6 @@ def documents(draw):
     return {field: value for field, value in document.items() if value is not None}
 
 
-@UNHURRIED
 @given(documents())
 def test_an_event_reads_back_from_its_json(document):
     event = parse_event(document)
@@ -95,7 +90,6 @@ def test_an_event_reads_back_from_its_json(document):
     assert to_json(parse_event(copy.deepcopy(written))) == written
 
 
-@UNHURRIED
 @given(documents())
 def test_an_event_reads_back_from_its_avro_record(document):
     event = parse_event(document)
@@ -115,7 +109,6 @@ def raw_events(draw):
 NORMALISE = EventNormaliser(IntakeRules(), DEFAULT_TYPES, normalisers("DE")).normalise
 
 
-@UNHURRIED
 @given(raw_events())
 def test_normalising_a_normalised_event_changes_nothing(event):
     refused = NORMALISE(event)

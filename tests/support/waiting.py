@@ -43,8 +43,8 @@ def eventually(
 ) -> Found:
     """Evaluate the condition until its result is true, and return that.
 
-    Sleeps ``every_s`` in between, or as long as the evaluation took if that is longer, so that at least half of the time
-    is left to what it waits for. With 0 it does not sleep: the condition waits by itself.
+    Sleeps ``every_s`` in between, or as long as the evaluation took if that is longer: at least half of the time is
+    left to what it waits for. With 0 it does not sleep: the condition waits by itself.
 
     Raises:
         AssertionError: the deadline has passed; names ``what`` and shows ``explain()``.
