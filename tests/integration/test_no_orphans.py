@@ -14,7 +14,7 @@ from tests.support.waiting import deadline_s, eventually
 
 ROOT = Path(__file__).parents[2]
 TESTS = """
-import os, sys, threading
+import gc, os, subprocess, sys, threading
 from pathlib import Path
 import pytest
 from tests.support import children
@@ -37,12 +37,13 @@ def shared():
 
 
 def test_fails(shared):
-    note("of-the-test", children.start([sys.executable, "-c", STUBBORN]))
+    note("of-the-test", children.start([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE))
     raise AssertionError
 
 
 def test_finds_what_the_module_shares(shared):
     assert shared.poll() is None
+    gc.collect()  # were anything left open, this test would fail with a warning about it
 
 
 def test_waits():

@@ -93,7 +93,8 @@ class Fleet:
             with urllib.request.urlopen(url, timeout=deadline_s()) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read().decode()
+            with refusal:  # it is an open response too
+                return refusal.code, refusal.read().decode()
         except (urllib.error.URLError, ConnectionError):
             return 0, ""
 
