@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
 
+CORE := event identity condition profile score segment trigger route
+CORE_COVERAGE := 90
+
 .PHONY: help demo test storms check bench lock clean
 
 help: ## what there is to run
@@ -18,19 +21,20 @@ $(SETUP): requirements.lock pyproject.toml
 demo: $(SETUP) ## a seeded shop day on a real Kafka, from anonymous clicks to leads
 	$(BIN)/stitchline demo
 
-test: $(SETUP) ## every test, on a real broker (under 10 minutes)
-	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 3 --dist loadfile
+test: $(SETUP) ## every test, on a real broker (under 8 minutes)
+	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 storms: $(SETUP) ## 10,000 simulated worlds in which workers die and partitions move (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
 
-check: $(SETUP) ## lint, types, import contracts, sizes, schemas
+check: $(SETUP) ## lint, types, import contracts, sizes, schemas, coverage of the core
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/sizes.py
 	$(BIN)/python -m schemas.check
+	$(BIN)/python -m pytest $(CORE:%=tests/unit/%) --quiet --cov --cov-report=term:skip-covered --cov-fail-under=$(CORE_COVERAGE)
 
 bench: $(SETUP) ## throughput as ratios against the pure core, in one run
 	$(BIN)/python -m tests.bench

@@ -5,20 +5,30 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+import hypothesis
+import msgspec
 import pytest
 
 from pipeline.local.broker import Broker, broker
 from pipeline.local.container import engine_answers
 from pipeline.local.registry import LocalRegistry
 from pipeline.settings import Settings
+from tests.support.shared import shared
 
+pytest_plugins = ["tests.support.children"]
+A_SLOW_MACHINE = [hypothesis.HealthCheck.too_slow]
+"""It is no counterexample; nor is an example that takes longer than the others."""
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=A_SLOW_MACHINE)
+hypothesis.settings.load_profile("unhurried")
 SERVERS = pytest.StashKey[dict[str, str]]()
 _numbers = itertools.count(1)
 
 
-class Registry(NamedTuple):
+class Registry(msgspec.Struct, frozen=True):
     """A schema registry that answers."""
 
     url: str
@@ -26,24 +36,36 @@ class Registry(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
-    """A running Kafka (``bootstrap_servers``, ``description``), shared by the session: use :func:`topic_prefix`."""
-    with broker() as running:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all test processes of this session have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config, shared_folder: Path) -> Iterator[Broker]:
+    """A running Kafka (``bootstrap_servers``, ``description``), one for all: use :func:`topic_prefix`."""
+    with shared(shared_folder, Broker, broker) as running:
         _say(pytestconfig, "broker", running.description)
         yield running
 
 
 @pytest.fixture(scope="session")
-def registry(pytestconfig: pytest.Config) -> Iterator[Registry]:
-    """A running schema registry (``url``: base of the Confluent API), shared by the session."""
+def registry(pytestconfig: pytest.Config, shared_folder: Path) -> Iterator[Registry]:
+    """A running schema registry (``url``: base of the Confluent API), one for all test processes."""
+    with shared(shared_folder, Registry, _registry) as running:
+        _say(pytestconfig, "schema registry", running.description)
+        yield running
+
+
+@contextmanager
+def _registry() -> Iterator[Registry]:
     given = Settings().schema_registry_url
     if given:
-        _say(pytestconfig, "schema registry", given)
         yield Registry(given, given)
-        return
-    with LocalRegistry() as running:
-        _say(pytestconfig, "schema registry", running.description)
-        yield Registry(running.url, running.description)
+    else:
+        with LocalRegistry() as running:
+            yield Registry(running.url, running.description)
 
 
 @pytest.fixture

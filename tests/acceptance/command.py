@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.settings import Settings
-
-PATIENCE_S = 90.0
+from tests.support import children
+from tests.support.waiting import eventually
 
 
 @contextmanager
@@ -17,13 +17,10 @@ def running(settings: Settings, *arguments: str | Path) -> Iterator[None]:
     """A command beside the block. With the block it must come to a good end; if the block fails, it is killed."""
     chosen = {f"STITCHLINE_{name.upper()}": str(getattr(settings, name)) for name in settings.model_fields_set}
     command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
-    process = subprocess.Popen(command, env={**os.environ, **chosen}, stdin=subprocess.DEVNULL)
-    try:
+    with children.running(command, env={**os.environ, **chosen}, stdin=subprocess.DEVNULL) as process:
         yield
-        assert process.wait(PATIENCE_S) == 0, f"stitchline {arguments[0]} ended with exit code {process.returncode}"
-    finally:
-        process.kill()
-        process.wait()
+        eventually(lambda: process.poll() is not None, f"stitchline {arguments[0]} has ended")
+        assert process.returncode == 0, f"stitchline {arguments[0]} ended with exit code {process.returncode}"
 
 
 def run(settings: Settings, *arguments: str | Path) -> None:

@@ -11,6 +11,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
+from pipeline.testing.build import event_json
 from pipeline.topics import ACTIONS, SEGMENTS, UPDATES, Topic
 from tests.acceptance.command import run
 from tests.support.simulated import TENANT, Story
@@ -50,10 +51,7 @@ def rules(tmp_path: Path) -> Path:
 
 
 def event(number: int, happened: str, at_ms: int, user: str = "ada", **properties: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": happened, "channel": "web", "messageId": f"m{number}", "timestamp": at_ms,
-        "userId": user, "properties": properties,
-    }  # fmt: skip
+    return event_json(number, happened, timestamp=at_ms, userId=user, properties=properties)
 
 
 def added(number: int, at_ms: int, product: str, price: float, user: str = "ada", **more: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 from pipeline.settings import Settings
 from pipeline.topics import EVENTS
 from tests.acceptance import cdnow
-from tests.acceptance.command import PATIENCE_S, run, running
+from tests.acceptance.command import run, running
 from tests.acceptance.progress import Progress
 from tests.support.fleet import Fleet
 
@@ -103,7 +103,7 @@ def test_two_workers_killed_twice_know_every_customer_as_the_log_does(kafka, top
                 victim = chance.choice("ab")
                 fleet.end(victim, signal.SIGKILL)
                 fleet.start(victim)
-        fleet.until("everything is consumed", progress.drained, within_s=PATIENCE_S)
+        fleet.until("everything is consumed", progress.drained)
         run(settings, "profile", "export", tmp_path / "profiles.ndjson", "--as-of", LAST_DAY)
         assert [fleet.end(worker_id) for worker_id in "ab"] == [0, 0]
 

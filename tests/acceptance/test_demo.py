@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support import children
+from tests.support.waiting import deadline_s, eventually
 
 COMMAND = [sys.executable, "-m", "pipeline.cli", "demo", "--people", "200", "--events", "4000", "--seconds", "4"]
 FIRST_LEAD_SECONDS = 60.0
@@ -30,13 +33,6 @@ def processes_of(home: Path) -> dict[int, str]:
     return found
 
 
-def wait_until_none(look: Callable[[], dict[int, str]], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while left := look():
-        assert time.monotonic() < end, f"still there: {left}"
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """No Java, nor anything else, on the path; no setting of whoever runs the tests."""
@@ -50,7 +46,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def running(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A demo that has begun to play."""
     long = [*COMMAND[:-1], "600"]  # seconds: it is still playing whatever the test does meanwhile
-    process = subprocess.Popen(
+    process = children.start(
         long, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     assert process.stdout is not None
@@ -71,7 +67,7 @@ def test_the_demo_makes_leads_agrees_with_the_truth_and_suggests_commands_that_w
     code, said, first_lead_s = whole_demo(environment)
 
     assert code == 0, said
-    assert first_lead_s < FIRST_LEAD_SECONDS, said
+    assert first_lead_s < deadline_s(FIRST_LEAD_SECONDS), said
     assert "\x1b" not in said
     leads = said.count("  LEAD  ")
     assert leads >= 8
@@ -87,7 +83,7 @@ def test_the_demo_makes_leads_agrees_with_the_truth_and_suggests_commands_that_w
 def whole_demo(environment: dict[str, str]) -> tuple[int, str, float]:
     """Exit code, what it said, and after how many seconds it said the first lead."""
     began, first_lead_s, said = time.monotonic(), float("inf"), []
-    with subprocess.Popen(
+    with children.running(
         COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
@@ -95,6 +91,7 @@ def whole_demo(environment: dict[str, str]) -> tuple[int, str, float]:
             said.append(line)
             if "  LEAD  " in line:
                 first_lead_s = min(first_lead_s, time.monotonic() - began)
+        process.wait(deadline_s())
     return process.returncode, "".join(said), first_lead_s
 
 
@@ -103,7 +100,7 @@ def try_suggested(suggested: list[str], environment: dict[str, str], leads: int)
     start, look, follow = suggested
     stop = follow.split(" leads ")[0] + " kafka stop"
     shell = ["/bin/sh", "-c", f"{start} && {look} && exec {follow}"]
-    tail = subprocess.Popen(shell, env=environment, stdout=subprocess.PIPE, text=True)
+    tail = children.start(shell, env=environment, stdout=subprocess.PIPE, text=True)
     assert tail.stdout is not None
     seen, told = 0, []
     try:
@@ -113,7 +110,7 @@ def try_suggested(suggested: list[str], environment: dict[str, str], leads: int)
             if seen == leads:
                 break
         tail.send_signal(signal.SIGINT)
-        assert tail.wait(30) == 0, "".join(told)
+        assert tail.wait(deadline_s()) == 0, "".join(told)
     finally:
         tail.kill()
         tail.stdout.close()
@@ -124,13 +121,13 @@ def try_suggested(suggested: list[str], environment: dict[str, str], leads: int)
 
 
 def test_ctrl_c_ends_everything_and_a_second_demo_is_told_to_wait(running, environment, tmp_path):
-    second = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    second = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=deadline_s(), check=False)
     assert second.returncode == 1
     assert "a demo is running in" in second.stderr
 
     os.killpg(running.pid, signal.SIGINT)  # a terminal's ctrl-c goes to the workers as well
 
-    assert running.wait(40) == 128 + signal.SIGINT
+    assert running.wait(deadline_s()) == 128 + signal.SIGINT
     assert "nothing is left running" in running.stdout.read()
     assert not processes_of(tmp_path)
 
@@ -141,4 +138,4 @@ def test_a_demo_killed_with_9_takes_kafka_and_its_workers_with_it(running, tmp_p
     running.kill()
     running.wait()
 
-    wait_until_none(lambda: processes_of(tmp_path), 30)
+    eventually(lambda: not processes_of(tmp_path), "no process is left", lambda: str(processes_of(tmp_path)))

@@ -1,6 +1,7 @@
 """Two people of one account: one household, never one customer, through everything that happens to either of them."""
 
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from pipeline.identity.household import households
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rulebook import Rulebook
+from pipeline.testing.build import event_json
 from tests.support.change_follower import ChangeFollower
 from tests.support.simulated import TENANT, Story, decision
 
@@ -20,11 +22,7 @@ def pid(founder: str) -> str:
     return profile_id(TENANT, founder)
 
 
-def event(number: int, name: str = "product_viewed", **more: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": name, "channel": "web", "messageId": f"m{number}",
-        "timestamp": START_MS + number * 60_000, **more,
-    }  # fmt: skip
+event = partial(event_json, start_ms=START_MS)
 
 
 SHARING = {"identifiers": {"account_id": "A-7"}}

@@ -22,7 +22,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, ASSIGNMENTS, DLQ
-from tests.acceptance.command import PATIENCE_S, run
+from tests.acceptance.command import run
 from tests.acceptance.progress import Progress
 from tests.support.fleet import Fleet
 from tests.support.records import committed
@@ -105,7 +105,7 @@ def piped(day, settings) -> Outcome:
         run(settings, "ingest", day)  # before the workers: they find every channel full, and read on as they like
         fleet.start("a")
         fleet.start("b")
-        fleet.until("everything is consumed", progress.drained, within_s=PATIENCE_S)
+        fleet.until("everything is consumed", progress.drained)
         run(settings, "profile", "export", exported, "--as-of", AS_OF)
         assert [fleet.end(worker_id) for worker_id in "ab"] == [0, 0]
     decode = Decoder(ACTIONS.value)

@@ -15,6 +15,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rulebook import Rulebook
 from pipeline.obs import metrics as m
 from pipeline.obs.log import configure
+from pipeline.testing.build import event_json
 from tests.support.simulated import TENANT, Story
 
 START_MS = 1_772_366_400_000
@@ -27,10 +28,8 @@ Events = list[dict[str, Any]]
 
 
 def event(at: int, name: str = "product_viewed", **more: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": name, "channel": "web", "messageId": f"{at}-{name}-{more.get('userId', '')}",
-        "timestamp": START_MS + at * MINUTE_MS, "source": "shop", **more,
-    }  # fmt: skip
+    message_id = f"{at}-{name}-{more.get('userId', '')}"
+    return event_json(at, name, start_ms=START_MS, step_ms=MINUTE_MS, messageId=message_id, source="shop", **more)
 
 
 def bystanders() -> Events:

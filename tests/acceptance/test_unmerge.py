@@ -12,7 +12,8 @@ import pytest
 
 from pipeline.identity.messages import Command
 from pipeline.settings import Settings
-from tests.acceptance.command import PATIENCE_S, run
+from pipeline.testing.build import event_json
+from tests.acceptance.command import run
 from tests.acceptance.progress import Progress
 from tests.support.fleet import Fleet
 from tests.support.simulated import Story, decision
@@ -24,10 +25,7 @@ Events = list[dict[str, Any]]
 
 
 def event(number: int, channel: str = "web", name: str = "product_viewed", **more: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": name, "channel": channel, "messageId": f"m{number}",
-        "timestamp": START_MS + number * HOUR_MS, **more,
-    }  # fmt: skip
+    return event_json(number, name, start_ms=START_MS, step_ms=HOUR_MS, channel=channel, **more)
 
 
 def bought(number: int, total: str, **more: Any) -> dict[str, Any]:
@@ -196,7 +194,7 @@ def test_on_kafka_unlink_on_the_command_line_gives_both_customers_back(kafka, to
     pair, exported = WRONG["a person"][1], tmp_path / "profiles.ndjson"
 
     def profiles() -> list[bytes]:
-        fleet.until("everything is consumed", progress.drained, within_s=PATIENCE_S)
+        fleet.until("everything is consumed", progress.drained)
         run(settings, "profile", "export", exported, "--as-of", "latest")
         return exported.read_bytes().splitlines()
 

@@ -14,9 +14,10 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
 from pipeline.settings import Settings
+from tests.support import children
+from tests.support.waiting import deadline_s, eventually
 
 PARTITIONS = 4
-WAIT_SECONDS = 60.0
 Found = TypeVar("Found")
 
 
@@ -45,19 +46,19 @@ class Deployment:
     def __exit__(self, *_: object) -> None:
         for process in self._workers:
             process.kill()
-            process.wait(30)
+            process.wait(deadline_s())
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """``stitchline worker``, in a process of its own."""
         command = [sys.executable, "-m", "pipeline.cli", "worker", "--worker-id", str(len(self._workers))]
-        self._workers.append(subprocess.Popen(command, env=self.environment))
+        self._workers.append(children.start(command, env=self.environment))
         return self._workers[-1]
 
     def end_worker(self, process: subprocess.Popen[bytes]) -> None:
         """As an operator would; it must leave cleanly."""
         self._workers.remove(process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(deadline_s()) == 0
 
     def run(self, *arguments: str | Path, code: int = 0) -> Result:
         """A command of ``stitchline`` that sets no signal handlers, in this process; it must end with ``code``."""
@@ -74,14 +75,19 @@ class Deployment:
         file = self.home / f"events-{time.monotonic_ns()}.ndjson"
         file.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
         command = [sys.executable, "-m", "pipeline.cli", "ingest", str(file)]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=deadline_s(), check=False
+        )
         assert done.returncode == 0, done.stderr
 
     def until(self, read: Callable[[], Found | None], what: str) -> Found:
-        """Ask again until there is an answer, within a minute, while every worker lives."""
-        end = time.monotonic() + WAIT_SECONDS
-        while (found := read()) is None:
-            assert time.monotonic() < end, f"in vain: {what}"
-            assert all(process.poll() is None for process in self._workers), "a worker ended by itself"
-            time.sleep(0.1)
-        return found
+        """Read again until there is a result, while every worker runs."""
+
+        def found() -> tuple[Found] | None:
+            result = read()
+            if result is None:
+                assert all(process.poll() is None for process in self._workers), "a worker ended by itself"
+                return None
+            return (result,)
+
+        return eventually(found, what, every_s=0.1)[0]

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Encoder
 from pipeline.local.broker import Broker
 from pipeline.topics import ACTIONS
+from tests.support import children
+from tests.support.waiting import deadline_s, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -45,7 +46,7 @@ class Actions:
 
     def create(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.servers})
-        admin.create_topics([NewTopic(self.topic, 4, 1)])[self.topic].result(30)
+        admin.create_topics([NewTopic(self.topic, 4, 1)])[self.topic].result(deadline_s())
 
     def send(self, numbers: range, *, commit: bool = True) -> None:
         self._producer.begin_transaction()
@@ -61,9 +62,7 @@ class Actions:
     def sink(self, path: Path, *options: str) -> subprocess.Popen[str]:
         code = "from pipeline.cli.sink import app; app()"
         command = [sys.executable, "-c", code, "jsonl", str(path), *options]
-        return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return children.start(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def lines(path: Path) -> int:
 
 
 def drained(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=40)
+    out, err = process.communicate(timeout=deadline_s())
     assert process.returncode == 0, err
     return out
 
@@ -109,11 +108,8 @@ def test_a_sink_killed_again_and_again_writes_every_action_once(actions, tmp_pat
         total += 2000
         before = lines(path)
         sink = actions.sink(path)
-        deadline = time.monotonic() + 20
-        while lines(path) == before:
-            assert time.monotonic() < deadline, "the sink wrote nothing"
-            assert sink.poll() is None, sink.stderr.read()
-            time.sleep(0.001)
+        eventually(lambda: lines(path) != before or sink.poll() is not None, "the sink writes", every_s=0.001)  # noqa: B023
+        assert sink.poll() is None, sink.stderr.read()
         sink.send_signal(signal.SIGKILL)
         sink.communicate()
         with path.open("ab") as torn:
@@ -128,10 +124,7 @@ def test_a_sink_ends_cleanly_when_told_to(actions, tmp_path):
     path = tmp_path / "leads.jsonl"
     actions.send(range(10))
     sink = actions.sink(path)
-    deadline = time.monotonic() + 20
-    while lines(path) < 10:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: lines(path) >= 10, "ten actions are written", every_s=0.01)
 
     sink.send_signal(signal.SIGTERM)
 
@@ -144,7 +137,7 @@ def test_a_topic_that_was_created_again_is_refused_and_the_file_kept(actions, tm
     actions.send(range(10))
 
     sink = actions.sink(path, "--drain")
-    _, err = sink.communicate(timeout=40)
+    _, err = sink.communicate(timeout=deadline_s())
 
     assert sink.returncode == 1
     assert "does not hold the sink's position" in err
@@ -157,7 +150,7 @@ def test_a_value_that_is_no_action_stops_the_sink_with_its_place(actions, tmp_pa
     producer.flush()
 
     sink = actions.sink(tmp_path / "leads.jsonl", "--drain")
-    _, err = sink.communicate(timeout=40)
+    _, err = sink.communicate(timeout=deadline_s())
 
     assert sink.returncode == 1
     assert "partition 2 offset 0 is not a crm-action" in err

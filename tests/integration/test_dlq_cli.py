@@ -23,6 +23,7 @@ from pipeline.kafka.reading import Reading
 from pipeline.local.broker import Broker
 from pipeline.topics import ALL, DLQ, EVENTS
 from tests.integration.small_deployment import PARTITIONS, Deployment
+from tests.support.waiting import deadline_s
 
 pytestmark = pytest.mark.kafka
 
@@ -55,7 +56,7 @@ class Quarantine(Deployment):
         producer = confluent_kafka.Producer({**self.settings.kafka(), "partitioner": "murmur2_random"})
         for key, value, headers in records:
             producer.produce(WEB.of(self.settings.topic_prefix), value, key, headers=list(headers))
-        assert producer.flush(30) == 0
+        assert producer.flush(deadline_s()) == 0
 
     def messages(self, topic: str) -> list[confluent_kafka.Message]:
         reading = Reading(self.settings.kafka(), f"{self.settings.topic_prefix}.{topic}", range(PARTITIONS))
@@ -147,11 +148,11 @@ def test_replays_killed_before_and_after_a_commit_send_every_record_once_in_the_
     for number in range(count):
         producer.produce(dlq, b"%d" % number, b"k%d" % number, headers=list(facts))
         producer.poll(0)
-    assert producer.flush(30) == 0
+    assert producer.flush(deadline_s()) == 0
 
     for moment, commit in (("before", 2), ("after", 1)):
         command = [sys.executable, str(DYING_REPLAY), moment, str(commit)]
-        done = subprocess.run(command, env=quarantine.environment, timeout=60, check=False)
+        done = subprocess.run(command, env=quarantine.environment, timeout=deadline_s(), check=False)
         assert done.returncode == -signal.SIGKILL
 
     assert quarantine.json("dlq", "replay")["replayed"] == {"too_old": count - 2 * CHUNK_RECORDS}
@@ -164,7 +165,7 @@ def test_what_cannot_be_asked_is_refused_and_what_is_no_event_of_ours_is_left(qu
     producer.produce(DLQ.of(quarantine.settings.topic_prefix), None, partition=0)
     facts = [("stitchline-reason", b"undecodable"), ("stitchline-topic", b"other.events.web.v1")]
     producer.produce(DLQ.of(quarantine.settings.topic_prefix), b"x" * 2000, headers=facts, partition=0)
-    producer.flush(30)
+    producer.flush(deadline_s())
 
     assert quarantine.json("dlq", "replay") == {"dry_run": False, "replayed": {}, "not_replayable": 2}
     assert "2 left" in quarantine.run("dlq", "replay").stderr

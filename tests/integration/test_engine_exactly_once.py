@@ -4,16 +4,17 @@ import collections
 import os
 import random
 import signal
-import time
 from pathlib import Path
 
 import confluent_kafka
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.topics import CHANGELOGS, EVENTS, TOUCHES
 from tests.support.fleet import Fleet
+from tests.support.waiting import deadline_s, eventually
 
 RECORDS, KEYS, PARTITIONS = 120_000, 2_000, 4
 WORKER = Path(__file__).with_name("counting_worker.py")
@@ -48,7 +49,7 @@ def produce(settings: Settings, share: range) -> None:
     for number in share:
         producer.produce(topic, b"x", b"k%d" % (number * number % KEYS))
         producer.poll(0)
-    assert producer.flush(30) == 0
+    assert producer.flush(deadline_s()) == 0
 
 
 def expected(records: int = RECORDS) -> collections.Counter[tuple[bytes, int]]:
@@ -56,7 +57,14 @@ def expected(records: int = RECORDS) -> collections.Counter[tuple[bytes, int]]:
     return collections.Counter((key, before) for key, count in per_key.items() for before in range(count))
 
 
-def committed_output(settings: Settings, until: int, seconds: float, disturb) -> collections.Counter[tuple[bytes, int]]:
+def members(settings: Settings) -> int:
+    """Members of the workers' group, as the broker counts them now."""
+    admin = AdminClient(settings.kafka())  # a client that is gone answers nothing
+    described = admin.describe_consumer_groups([settings.application_id])
+    return len(described[settings.application_id].result(deadline_s()).members)
+
+
+def committed_output(settings: Settings, until: int, replay: str, disturb) -> collections.Counter[tuple[bytes, int]]:
     """What a read-committed consumer sees, until there is as much as expected and nothing more comes."""
     consumer = confluent_kafka.Consumer(
         {
@@ -68,14 +76,20 @@ def committed_output(settings: Settings, until: int, seconds: float, disturb) ->
     )
     consumer.subscribe([TOUCHES.of(settings.topic_prefix)])
     seen: collections.Counter[tuple[bytes, int]] = collections.Counter()
-    total, quiet, end = 0, 0, time.monotonic() + seconds
-    while time.monotonic() < end and (total < until or quiet < 5):
+    quiet = 0
+
+    def all_is_there() -> bool:
+        nonlocal quiet
         messages = consumer.consume(5000, 0.3)
         seen.update((message.key(), int(message.value())) for message in messages if message.error() is None)
         quiet = 0 if messages else quiet + 1
-        total += len(messages)
-        disturb(total)
-    consumer.close()
+        disturb(seen.total())
+        return seen.total() >= until and quiet >= 5
+
+    try:
+        eventually(all_is_there, f"all of {until} records", lambda: f"{seen.total()}; replay: {replay}", every_s=0)
+    finally:
+        consumer.close()
     return seen
 
 
@@ -100,15 +114,15 @@ def test_kill_9_stop_and_rebalance_lose_and_double_nothing(settings, fleet):
         victim, step = chance.choice("ab"), next(steps)
         if step == "freeze":
             fleet.running[victim].send_signal(signal.SIGSTOP)
-            time.sleep(settings.session_timeout_ms / 1000 + 1.5)  # longer than its session: the group has moved on
+            fleet.until("the group has moved on", lambda: members(settings) == 1)
             fleet.running[victim].send_signal(signal.SIGCONT)
             return
         fleet.end(victim, signal.SIGKILL if step == "kill" else signal.SIGTERM)
         fleet.start(victim)
 
-    seen = committed_output(settings, RECORDS, 90, disturb)
-    wanted = expected()
     replay = f"STITCHLINE_SEED={seed} pytest {__file__}"
+    seen = committed_output(settings, RECORDS, replay, disturb)
+    wanted = expected()
     assert seen == wanted, f"lost {len(wanted - seen)}, doubled {len(seen - wanted)}; replay: {replay}"
     for worker_id in "ab":
         assert fleet.end(worker_id, signal.SIGTERM) == 0
@@ -121,6 +135,6 @@ def test_what_was_fetched_before_a_rebalance_is_not_taken_after_it(settings):
         slow.start("a")
         slow.until_ready("a")
         fleet.start("b")  # now partitions are taken away from a
-        seen = committed_output(settings, KEYS, 60, lambda _total: slow.until("a runs", lambda: True))
+        seen = committed_output(settings, KEYS, f"pytest {__file__}", lambda _total: slow.until("a runs", lambda: True))
         assert seen == expected(KEYS)
         assert slow.end("a") == fleet.end("b") == 0

@@ -3,8 +3,8 @@
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import networkx as nx
@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.identity.profile_id import profile_id
 from pipeline.local.broker import Broker
+from pipeline.testing.build import event_json
 from tests.integration.small_deployment import Deployment
 
 pytestmark = pytest.mark.kafka
@@ -24,11 +25,7 @@ def pid(founder: str) -> str:
     return profile_id("default", founder)
 
 
-def event(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": "look", "messageId": f"m{number}", "channel": "web",
-        "timestamp": START_MS + number * 60_000, **more,
-    }  # fmt: skip
+event = partial(event_json, start_ms=START_MS, name="look")
 
 
 EVENTS = [

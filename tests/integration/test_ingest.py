@@ -20,7 +20,10 @@ from confluent_kafka import TopicPartition
 from pipeline.avro.wire import Decoder
 from pipeline.kafka.partitioner import partition_of
 from pipeline.local.broker import Broker
+from pipeline.testing.build import event_json
 from pipeline.topics import EVENTS
+from tests.support import children
+from tests.support.waiting import deadline_s, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -45,25 +48,25 @@ class Command:
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         code = "import typer; from pipeline.cli.ingest import ingest; typer.run(ingest)"
         command = [sys.executable, "-c", code, *map(str, arguments)]
-        return subprocess.Popen(
-            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return children.start(command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *arguments: str | Path, code: int = 0) -> dict:
         process = self.start("--json", *arguments)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=deadline_s())
         assert process.returncode == code, err
         return msgspec.json.decode(out)["files"][0] | {"said": err}
 
     def wait_for_a_commit(self, process: subprocess.Popen[str]) -> None:
         """Until the progress file is another than it was at the last call, or the process is done."""
-        deadline = time.monotonic() + 30
-        while (now := [file.read_bytes() for file in (self.home / "ingest").glob("*.json")]) == self._progress:
-            if process.poll() is not None:
-                return
-            assert time.monotonic() < deadline, "ingest committed nothing"
-            time.sleep(0.002)
-        self._progress = now
+
+        def moved() -> bool:
+            before, self._progress = (
+                self._progress,
+                [file.read_bytes() for file in (self.home / "ingest").glob("*.json")],
+            )
+            return self._progress != before or process.poll() is not None
+
+        eventually(moved, "ingest has committed", every_s=0.002)
 
     def committed(self, channel: str = "web") -> list[confluent_kafka.Message]:
         """Every committed record of a channel's topic."""
@@ -77,7 +80,7 @@ class Command:
                 "enable.auto.commit": False,
             }
         )
-        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=deadline_s()).topics[topic].partitions
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
         found, ended = [], set()
         while len(ended) < len(partitions):
@@ -101,15 +104,8 @@ def command(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Command:
 
 
 def event(number: int, channel: str = "web") -> dict:
-    return {
-        "type": "track",
-        "event": "product_viewed",
-        "messageId": f"m{number}",
-        "channel": channel,
-        "timestamp": 1_782_909_000_000 + number,
-        "userId": f"u{number % 101}",
-        "properties": {"sku": f"K-{number % 15}"},
-    }
+    who, what = {"userId": f"u{number % 101}"}, {"properties": {"sku": f"K-{number % 15}"}}
+    return event_json(number, start_ms=1_782_909_000_000, step_ms=1, channel=channel, **who, **what)
 
 
 def write(path: Path, documents: list[dict]) -> Path:
@@ -192,7 +188,7 @@ def test_two_runs_over_the_same_file_at_once_deliver_it_exactly_once(command, tm
 
     command.run(path)
 
-    _, err = first.communicate(timeout=60)
+    _, err = first.communicate(timeout=deadline_s())
     assert first.returncode == 0 or "another ingest of this file has taken over" in err
     assert command.message_ids() == Counter(f"m{n}" for n in range(25_000))
 
@@ -220,7 +216,7 @@ def test_an_interrupted_run_ends_cleanly_and_the_next_one_goes_on(command, tmp_p
     command.wait_for_a_commit(process)
 
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=deadline_s())
 
     assert process.returncode == 130, err
     command.run(path)
@@ -238,7 +234,7 @@ def test_a_wrong_file_is_refused_with_what_to_do(command, tmp_path, name, option
     (tmp_path / "table.csv").write_text("a,b\n")
 
     process = command.start(tmp_path / name, *options)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=deadline_s())
 
     assert process.returncode == 1
     assert message in err

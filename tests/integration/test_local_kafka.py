@@ -5,19 +5,20 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.local.broker import Broker
+from tests.support.waiting import deadline_s
 
 pytestmark = pytest.mark.kafka
 
 
 def _topic(kafka: Broker, name: str) -> str:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])[name].result(10)
+    admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])[name].result(deadline_s())
     return name
 
 
 def _producer(kafka: Broker, transactional_id: str) -> Producer:
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": transactional_id})
-    producer.init_transactions(10)
+    producer.init_transactions(deadline_s())
     return producer
 
 
@@ -27,7 +28,7 @@ def _values(kafka: Broker, topic: str, count: int) -> list[bytes | None]:
     consumer.subscribe([topic])
     found: list[bytes | None] = []
     while len(found) < count:
-        batch = consumer.consume(count, timeout=10)
+        batch = consumer.consume(count, timeout=deadline_s())
         assert batch, f"only {found} arrived"
         found += [message.value() for message in batch]
     consumer.close()
@@ -42,8 +43,8 @@ def test_read_committed_consumers_see_what_was_committed_and_nothing_that_was_ab
     for value, commit in ((b"kept", True), (b"aborted", False), (b"kept too", True)):
         producer.begin_transaction()
         producer.produce(topic, value)
-        producer.flush(10)
-        producer.commit_transaction(10) if commit else producer.abort_transaction(10)
+        producer.flush(deadline_s())
+        producer.commit_transaction(deadline_s()) if commit else producer.abort_transaction(deadline_s())
     producer.close()
     assert _values(kafka, topic, 2) == [b"kept", b"kept too"]
 
@@ -55,10 +56,10 @@ def test_a_second_producer_with_the_same_transactional_id_fences_the_first(kafka
     first.produce(topic, b"from a zombie")
     second = _producer(kafka, topic_prefix)
     with pytest.raises(KafkaException) as caught:
-        first.commit_transaction(10)
+        first.commit_transaction(deadline_s())
     assert caught.value.args[0].code() in {KafkaError._FENCED, KafkaError.PRODUCER_FENCED}
     second.begin_transaction()
     second.produce(topic, b"from its successor")
-    second.commit_transaction(10)
+    second.commit_transaction(deadline_s())
     second.close()
     assert _values(kafka, topic, 1) == [b"from its successor"]

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from pipeline.cli.kafka import app
 from pipeline.local import detached
 from pipeline.local.kafka import LocalKafka, answers
-from pipeline.local.process import ServerError, end_pid, wait_until
-
-GONE_S = 20.0
+from pipeline.local.process import ServerError, end_pid
+from tests.support import children
+from tests.support.waiting import deadline_s, eventually
 
 PARENT = """
 import sys, threading
@@ -43,13 +43,13 @@ def _processes_of(home: Path) -> list[int]:
 
 
 def _wait_until_gone(home: Path) -> None:
-    wait_until(lambda: not _processes_of(home), GONE_S, f"processes {_processes_of(home)} are still there")
+    eventually(lambda: not _processes_of(home), "no process is left", lambda: str(_processes_of(home)))
 
 
 def _start_in_child(home: Path) -> tuple[subprocess.Popen[str], int, int]:
     """A process of its own that starts Kafka in a thread that ends: the process, Kafka's port, the supervisor."""
     command = [sys.executable, "-c", PARENT, str(home)]
-    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    parent = children.start(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     assert parent.stdout is not None
     address, supervisor = parent.stdout.readline().split()
     return parent, int(address.rpartition(":")[2]), int(supervisor)
@@ -109,7 +109,7 @@ def test_a_developers_kafka_stays_is_found_again_and_keeps_its_topics(
         assert run(app, ["start"]).exit_code == 0
         assert detached.find(tmp_path, "kafka") == first
         admin = AdminClient({"bootstrap.servers": first.address})
-        admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(10)
+        admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(deadline_s())
         del admin
         assert "export STITCHLINE_BOOTSTRAP_SERVERS=" + first.address in run(app, ["status"]).stdout
         assert run(app, ["stop"]).stdout == "kafka: stopped\n"
@@ -124,7 +124,7 @@ def test_a_developers_kafka_stays_is_found_again_and_keeps_its_topics(
 
 
 def test_a_state_file_whose_number_now_belongs_to_another_process_is_not_believed(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"]) as stranger:
+    with children.running([sys.executable, "-c", "import threading; threading.Event().wait()"]) as stranger:
         stale = detached.Running("kafka", "Apache Kafka", stranger.pid, "127.0.0.1:1", "", str(tmp_path / "kafka"))
         detached.remember(tmp_path, stale)
         assert detached.find(tmp_path, "kafka") is None
@@ -134,4 +134,4 @@ def test_a_state_file_whose_number_now_belongs_to_another_process_is_not_believe
 
 
 def _topics(address: str) -> set[str]:
-    return set(AdminClient({"bootstrap.servers": address}).list_topics(timeout=10).topics)
+    return set(AdminClient({"bootstrap.servers": address}).list_topics(timeout=deadline_s()).topics)

@@ -4,6 +4,7 @@ import json
 from urllib.request import Request, urlopen
 
 from pipeline.local.registry import LocalRegistry
+from tests.support.waiting import deadline_s
 
 SCHEMA = json.dumps({"type": "record", "name": "Lead", "fields": [{"name": "score", "type": "long"}]})
 
@@ -11,7 +12,7 @@ SCHEMA = json.dumps({"type": "record", "name": "Lead", "fields": [{"name": "scor
 def _ask(url: str, body: dict[str, str] | None = None) -> object:
     data = json.dumps(body).encode() if body else None
     request = Request(url, data, {"Content-Type": "application/vnd.schemaregistry.v1+json"})
-    with urlopen(request, timeout=10) as reply:
+    with urlopen(request, timeout=deadline_s()) as reply:
         return json.load(reply)
 
 

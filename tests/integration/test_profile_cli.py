@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from pipeline.local.broker import Broker
 from pipeline.query.profiles import LATEST, export_profiles, profile_rows
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
+from pipeline.testing.build import event_json
 from pipeline.topics import CHANGELOGS
 from tests.integration.small_deployment import PARTITIONS, Deployment
 
@@ -27,11 +29,7 @@ START_MS = time.time_ns() // 1_000_000 - 86_400_000
 ADA, ADA_BROWSER = profile_id("default", "email:ada@shop.example"), profile_id("default", "anonymous_id:a-1")
 
 
-def event(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": "product_viewed", "messageId": f"m{number}", "channel": "web",
-        "timestamp": START_MS + number * 60_000, **more,
-    }  # fmt: skip
+event = partial(event_json, start_ms=START_MS)
 
 
 ADAS = [

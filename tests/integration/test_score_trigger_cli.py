@@ -3,8 +3,8 @@
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.kafka.reading import silent
 from pipeline.local.broker import Broker
 from pipeline.query.profiles import profile_rows, profile_snapshot
+from pipeline.testing.build import event_json
 from tests.integration.small_deployment import Deployment
 
 pytestmark = pytest.mark.kafka
@@ -43,11 +44,7 @@ segment_triggers:
 """
 
 
-def event(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": "product_viewed", "messageId": f"m{number}", "channel": "web",
-        "timestamp": START_MS + number, **more,
-    }  # fmt: skip
+event = partial(event_json, start_ms=START_MS, step_ms=1)
 
 
 ADAS = [

@@ -4,8 +4,8 @@ import csv
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +16,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.kafka.reading import silent
 from pipeline.local.broker import Broker
 from pipeline.query.profiles import profile_rows, profile_snapshot
+from pipeline.testing.build import event_json
 from tests.integration.small_deployment import Deployment
 
 pytestmark = pytest.mark.kafka
@@ -34,11 +35,7 @@ segments:
 """
 
 
-def event(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "type": "track", "event": "product_viewed", "messageId": f"m{number}", "channel": "web",
-        "timestamp": START_MS + number * 60_000, **more,
-    }  # fmt: skip
+event = partial(event_json, start_ms=START_MS)
 
 
 ADAS = [

@@ -1,5 +1,6 @@
 """``top`` and ``leads tail`` on topics whose contents are known."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.query.flow import FlowMeter
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, CHANGES, DLQ, TOUCHES, UPDATES, Topic
+from tests.support import children
+from tests.support.waiting import deadline_s
 
 PARTITIONS = 2
 
@@ -38,7 +41,7 @@ class Writer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.producer = confluent_kafka.Producer({**settings.kafka(), "transactional.id": settings.application_id})
-        self.producer.init_transactions(30)
+        self.producer.init_transactions(deadline_s())
         self._group = confluent_kafka.Consumer({**settings.kafka(), "group.id": settings.application_id})
 
     def add(self, topic: Topic, *values: bytes | dict) -> None:
@@ -49,13 +52,13 @@ class Writer:
     def commit(self, *values: bytes | dict, topic: Topic) -> None:
         self.producer.begin_transaction()
         self.add(topic, *values)
-        self.producer.commit_transaction(30)
+        self.producer.commit_transaction(deadline_s())
 
     def took(self, topic: Topic, offset: int) -> None:
         place = confluent_kafka.TopicPartition(topic.of(self._settings.topic_prefix), 0, offset)
         self.producer.begin_transaction()
-        self.producer.send_offsets_to_transaction([place], self._group.consumer_group_metadata(), 30)
-        self.producer.commit_transaction(30)
+        self.producer.send_offsets_to_transaction([place], self._group.consumer_group_metadata(), deadline_s())
+        self.producer.commit_transaction(deadline_s())
 
     def close(self) -> None:
         self._group.close()
@@ -68,10 +71,10 @@ def writer(settings):
     made.close()
 
 
-def command(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
+def command(settings: Settings, *arguments: str) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
     names = ("bootstrap_servers", "topic_prefix", "application_id")
     chosen = {f"STITCHLINE_{name.upper()}": getattr(settings, name) for name in names}
-    return subprocess.Popen(
+    return children.running(
         [sys.executable, "-m", "pipeline.cli", *arguments],
         env={**os.environ, **chosen}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -79,7 +82,7 @@ def command(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
 
 def said(settings: Settings, *arguments: str) -> str:
     with command(settings, *arguments) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=deadline_s())
     assert process.returncode == 0, err
     assert not err
     return out
@@ -120,7 +123,7 @@ def test_top_goes_on_until_it_is_ended(settings):
     with command(settings, "top", "--json", "--interval", "0.2") as process:
         pictures = [msgspec.json.decode(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=deadline_s())
 
     assert process.returncode == 0, err
     assert [picture["counts"]["customers"] for picture in pictures] == [0, 0]
@@ -136,10 +139,10 @@ def test_lag_counts_records_that_wait_and_not_the_markers_of_transactions(settin
 
     writer.producer.begin_transaction()
     writer.add(TOUCHES, b"4")
-    writer.producer.flush(30)
+    writer.producer.flush(deadline_s())
     assert lags(settings)["profile"] > 0, "an open transaction is work that is coming"
 
-    writer.producer.abort_transaction(30)
+    writer.producer.abort_transaction(deadline_s())
     assert lags(settings)["profile"] == 0
 
 
@@ -163,7 +166,7 @@ def test_leads_are_followed_until_ctrl_c(settings, writer):
         writer.commit(action(2), topic=ACTIONS)
         followed = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=deadline_s())
 
     assert process.returncode == 0, err
     assert any("Berg2" in line for line in followed)
@@ -173,6 +176,6 @@ def test_without_topics_both_say_what_to_do(settings):
     elsewhere = settings.model_copy(update={"topic_prefix": "nowhere"})
     for arguments in (("top", "--once"), ("leads", "tail")):
         with command(elsewhere, *arguments) as process:
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=deadline_s())
         assert process.returncode == 1
         assert "no topic nowhere." in err

@@ -12,6 +12,7 @@ from pipeline.topics import EVENTS
 from tests.support.events import as_sent, events_of_profiles, web_event
 from tests.support.fleet import Fleet
 from tests.support.records import send
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -69,13 +70,14 @@ def test_a_broker_that_comes_back_finds_the_worker_going_on_or_to_be_started_aga
         broker.start()
         send(settings, EVENTS["web"], events[SHARE:])
         expected = {f"user_id:c{number}": 2 * SHARE // CUSTOMERS for number in range(CUSTOMERS)}
-        deadline = time.monotonic() + RECOVERY_S
-        while events_of_profiles(settings) != expected:
-            code = fleet.running["a"].poll() if "a" in fleet.running else None
+
+        def counted() -> bool:
+            code = fleet.running["a"].poll()
             if code is not None:
                 assert code == 1
                 assert fleet.said("a").splitlines()[-1].startswith("stitchline: ")
                 fleet.start("a")
-            assert time.monotonic() < deadline, fleet.said("a")[-3000:]
-            time.sleep(0.2)
+            return events_of_profiles(settings) == expected
+
+        eventually(counted, "every event is counted", lambda: fleet.said("a")[-3000:], idle_s=RECOVERY_S, every_s=0.2)
         assert fleet.end("a") == 0

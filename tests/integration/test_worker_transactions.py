@@ -11,10 +11,9 @@ from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.topics import CHANGELOGS, EVENTS, TOUCHES
 from tests.integration.transaction_contract import STAGE, Deployment, TransactionContract, rolled_forward
 from tests.support.records import Sent, committed, send
+from tests.support.waiting import deadline_s
 
 pytestmark = pytest.mark.kafka
-
-JOIN_S = 30
 
 
 class OnKafka(Deployment):
@@ -27,7 +26,7 @@ class OnKafka(Deployment):
              "enable.auto.commit": False}
         )  # fmt: skip
         self.member.subscribe([EVENTS["web"].of(self.prefix)])
-        assert self.member.consume(1, JOIN_S)
+        assert self.member.consume(1, deadline_s())
 
     def unit(self, refused):
         made = UnitOfWork(self.settings.kafka(), self.settings.application_id, self.prefix, refused=refused)
@@ -38,7 +37,8 @@ class OnKafka(Deployment):
         return committed(self.settings, topic)
 
     def position(self):
-        (found,) = self.member.committed([confluent_kafka.TopicPartition(EVENTS["web"].of(self.prefix), 0)], JOIN_S)
+        place = confluent_kafka.TopicPartition(EVENTS["web"].of(self.prefix), 0)
+        (found,) = self.member.committed([place], deadline_s())
         return found.offset
 
     def membership(self):

@@ -23,6 +23,7 @@ from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.rules import AggregateRule
 from pipeline.score.rules import ScoreGroup, ScoreRule, ScoreRules
+from pipeline.testing import build
 
 START_MS = 1_750_000_000_000
 WINDOWS = ("1h", "45m", "24h", "7d", "30d", "90d", "lifetime")
@@ -74,20 +75,8 @@ SCORES = ScoreRules(
 
 def touch(number: int, offset_ms: int, leaf: str = "user_id:a", **more: Any) -> Touch:
     """A touch with everything in its usual place."""
-    given: dict[str, Any] = {
-        "tenant": "default",
-        "leaf": leaf,
-        "event_id": f"shop/{number:06d}",
-        "timestamp_ms": START_MS + offset_ms,
-        "channel": "web",
-        "type": "track",
-        "name": "View",
-        "identifiers": [leaf],
-        "properties": {},
-        "context": {},
-        "traits": {},
-    }
-    return Touch(**(given | more))
+    usual = {"event_id": f"shop/{number:06d}", "timestamp_ms": START_MS + offset_ms, "name": "View"}
+    return build.touch(leaf, **(usual | more))
 
 
 LEAVES = ("user_id:a", "anonymous_id:b", "email:c@example.org")

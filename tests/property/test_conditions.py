@@ -1,7 +1,7 @@
 """Conditions: texts and trees are the same, nothing crashes the parser, and answers stand until they are due."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.condition.compiler import compile_condition
@@ -15,8 +15,6 @@ _PIECES = (
     *sorted(KEYWORDS), *"()[],.`\"'\\!=<>-&|%?", "==", ">=", "traits.plan", "a", '"gold"', "'x'", "500", "-1.5", "31 d",
     "1 h 30 min", "3 months", " ", "\n", "\t", "“", "é", "²", "٣", "\x00", "\u2028", "not in [1]", "is known",
 )  # fmt: skip
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""How long an example takes is the machine's business, not the language's."""
 GARBAGE = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(_PIECES), max_size=12).map(" ".join))
 
 
@@ -27,7 +25,6 @@ def read(text: str) -> Expression | ConditionError:
         return error
 
 
-@UNHURRIED
 @given(EXPRESSIONS)
 def test_the_canonical_text_of_a_tree_reads_as_the_same_tree(expression: Expression) -> None:
     text = format_condition(expression)
@@ -35,7 +32,6 @@ def test_the_canonical_text_of_a_tree_reads_as_the_same_tree(expression: Express
     assert format_condition(parse(text)) == text
 
 
-@UNHURRIED
 @given(GARBAGE)
 def test_any_text_is_a_condition_or_refused_at_a_place_in_it(text: str) -> None:
     found = read(text)
@@ -48,14 +44,12 @@ def test_any_text_is_a_condition_or_refused_at_a_place_in_it(text: str) -> None:
         assert parse(format_condition(found)) == found
 
 
-@UNHURRIED
 @given(st.lists(st.sampled_from(_PIECES), max_size=4).map(" ".join), st.sampled_from(("(", "not ", "[", '"')))
 def test_a_flood_of_openings_exhausts_nothing(text: str, opening: str) -> None:
     with pytest.raises(ConditionError):
         parse(opening * 3000 + text)
 
 
-@UNHURRIED
 @given(QUESTIONS, WORLDS, st.integers(0, DAY))
 def test_a_compiled_condition_means_what_the_language_says(asked, steps, now) -> None:
     world = World(steps, now)
@@ -63,7 +57,6 @@ def test_a_compiled_condition_means_what_the_language_says(asked, steps, now) ->
     assert compiled.holds(world) == compiled.outlook(world)[0] == means(asked, world)
 
 
-@UNHURRIED
 @given(QUESTIONS, WORLDS)
 def test_an_answer_stands_until_it_is_due_and_due_times_never_go_back(asked, steps) -> None:
     compiled = compile_condition(asked, resolve)

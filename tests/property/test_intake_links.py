@@ -3,19 +3,16 @@
 from collections import defaultdict
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.event.identifier import key_of
 from pipeline.event.intake import Intake, IntakeEffects
-from pipeline.event.model import Event
 from pipeline.event.result import Drop
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.messages import Assignment
+from pipeline.testing import build
 from pipeline.testing.table import MemorySeenIds, MemoryTable
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no counterexample."""
 
 REFRESH_MS = 10
 TYPES = (IdentifierType(name="u", priority=1), IdentifierType(name="d", priority=2))
@@ -38,10 +35,9 @@ def intake(cap=1000):
 
 def event(number, sighting):
     anchor, others, at_ms, kind = sighting
-    return Event(
-        tenant="t", source="s", message_id=f"m{number}", channel="web", type=kind, name="", timestamp_ms=at_ms,
-        identifiers=[*others, anchor], properties={}, context={}, traits={},
-    )  # fmt: skip
+    return build.event(
+        (*others, anchor), tenant="t", source="s", message_id=f"m{number}", type=kind, name="", timestamp_ms=at_ms
+    )
 
 
 def take(logic, number, sighting):
@@ -79,7 +75,6 @@ class Heard:
             )
 
 
-@UNHURRIED
 @given(histories, st.data())
 def test_repetitions_change_nothing(history, data):
     once, once_rows = intake()
@@ -94,7 +89,6 @@ def test_repetitions_change_nothing(history, data):
     assert twice_rows.rows == once_rows.rows
 
 
-@UNHURRIED
 @given(histories)
 def test_the_known_links_are_the_fold_of_all_events(history):
     logic, anchors = intake()
@@ -108,7 +102,6 @@ def test_the_known_links_are_the_fold_of_all_events(history):
     assert known == {ends: facts[:3] for ends, facts in naive(history).items()}
 
 
-@UNHURRIED
 @given(histories, st.sampled_from([1, 2, 1000]), st.data())
 def test_stitch_hears_all_that_matters_whenever_it_answers(history, cap, data):
     """First and asserted exactly, last within the refresh time; of contested links the last exactly too."""
@@ -134,7 +127,6 @@ def test_stitch_hears_all_that_matters_whenever_it_answers(history, cap, data):
         assert last - patience_ms <= heard_last <= last
 
 
-@UNHURRIED
 @given(histories, st.integers(0, 25))
 def test_state_that_was_stored_and_read_back_goes_on_alike(history, stop):
     through, rows = intake()

@@ -3,19 +3,17 @@
 import copy
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.event.avro import from_avro, to_avro
 from pipeline.event.instant import format_instant, parse_instant
-from pipeline.event.model import CHANNELS, TYPES, Event
+from pipeline.event.model import CHANNELS, TYPES
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.parse import parse_event, to_json
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.rules.normalisers import normalisers
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no counterexample."""
+from pipeline.testing.build import event
 
 NAMES = [kind.name for kind in DEFAULT_TYPES] + ["fax"]
 words = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -53,7 +51,6 @@ money = st.fixed_dictionaries(
 )
 
 
-@UNHURRIED
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
 def test_an_instant_reads_back_from_its_text_and_is_the_standard_librarys(ms):
     text = format_instant(ms)
@@ -85,7 +82,6 @@ def documents(draw):
     return {field: value for field, value in document.items() if value is not None}
 
 
-@UNHURRIED
 @given(documents())
 def test_an_event_reads_back_from_its_json(document):
     event = parse_event(document)
@@ -94,7 +90,6 @@ def test_an_event_reads_back_from_its_json(document):
     assert to_json(parse_event(copy.deepcopy(written))) == written
 
 
-@UNHURRIED
 @given(documents())
 def test_an_event_reads_back_from_its_avro_record(document):
     event = parse_event(document)
@@ -104,18 +99,16 @@ def test_an_event_reads_back_from_its_avro_record(document):
 @st.composite
 def raw_events(draw):
     properties = draw(money) | {"url": draw(urls)}
-    return Event(
-        tenant="t", source="s", message_id="m", channel="web", name="", timestamp_ms=0,
-        type=draw(st.sampled_from(TYPES)),
-        identifiers=draw(st.lists(st.builds("{}:{}".format, st.sampled_from(NAMES), values), max_size=4)),
-        properties=properties, context=draw(bags) | {"page": {"url": draw(urls)}}, traits={},
+    return event(
+        draw(st.lists(st.builds("{}:{}".format, st.sampled_from(NAMES), values), max_size=4)),
+        tenant="t", source="s", message_id="m", name="", timestamp_ms=0, type=draw(st.sampled_from(TYPES)),
+        properties=properties, context=draw(bags) | {"page": {"url": draw(urls)}},
     )  # fmt: skip
 
 
 NORMALISE = EventNormaliser(IntakeRules(), DEFAULT_TYPES, normalisers("DE")).normalise
 
 
-@UNHURRIED
 @given(raw_events())
 def test_normalising_a_normalised_event_changes_nothing(event):
     refused = NORMALISE(event)

@@ -89,7 +89,7 @@ def found(ledger: Ledger) -> Any:
     return (bought[0], bought[1].rstrip()), places(cart.lines), places(journey.touches), places(journey.conversions)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_what_is_kept_of_a_long_history_depends_on_the_set_of_its_events_alone(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(("add", "ad", "buy")))
@@ -125,7 +125,6 @@ def naive_cart(history: list[Touch]) -> tuple[dict[str, int], int, int]:
     return pieces, since_ms, updated_ms
 
 
-@settings(deadline=None)
 @given(history=shoppers(ITEM_LINES), later_ms=st.integers(0, 6 * HOUR_MS))
 def test_a_cart_over_several_ledgers_is_what_was_put_in_and_not_taken_out_since_the_purchase(
     history: list[Touch], later_ms: int
@@ -138,7 +137,6 @@ def test_a_cart_over_several_ledgers_is_what_was_put_in_and_not_taken_out_since_
     assert (cart.since_ms, cart.updated_ms) == ((since_ms, updated_ms) if pieces else (0, 0))
 
 
-@settings(deadline=None)
 @given(history=shoppers(30))
 def test_a_cart_is_abandoned_at_its_due_time_and_not_a_millisecond_before(history: list[Touch]) -> None:
     ledgers, newest_ms = by_leaf(history), max((t.timestamp_ms for t in history), default=START_MS)
@@ -161,7 +159,6 @@ def test_parts_sum_to_the_whole_and_are_within_one_of_their_share(whole: int, we
     assert all(abs(part * total - whole * weight) < total for part, weight in zip(parts, weights, strict=True))
 
 
-@settings(deadline=None)
 @given(history=shoppers(40))
 def test_credit_and_value_of_every_conversion_sum_exactly_under_every_model(history: list[Touch]) -> None:
     ledgers = by_leaf(history)
@@ -188,7 +185,6 @@ def test_credit_and_value_of_every_conversion_sum_exactly_under_every_model(hist
     assert sum(cost.micros for cost in costs_of(ledgers)) == spent
 
 
-@settings(deadline=None)
 @given(history=shoppers(40))
 def test_a_journey_reads_the_same_from_the_ledgers_of_many_leaves_as_from_one(history: list[Touch]) -> None:
     apart = by_leaf(history)

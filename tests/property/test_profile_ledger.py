@@ -52,7 +52,7 @@ def accepted(delivered: list[Touch]) -> list[Touch]:
 
 
 @pytest.mark.parametrize("kind", PLANS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_fold_over_any_split_order_and_repetition_of_a_history_gives_the_same_bytes(
     kind: str, data: st.DataObject
@@ -68,7 +68,7 @@ def test_a_fold_over_any_split_order_and_repetition_of_a_history_gives_the_same_
 
 
 @pytest.mark.parametrize("kind", PLANS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_merging_is_commutative_and_associative_and_an_empty_ledger_is_neutral(kind: str, data: st.DataObject) -> None:
     plan, history = PLANS[kind], data.draw(histories("user_id:a"))

@@ -15,6 +15,7 @@ from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
+from pipeline.testing import build
 from tests.property.profile_histories import LEAVES, MONEY, START_MS, aggregate, folded, histories, touch
 
 LENGTHS = {
@@ -202,7 +203,11 @@ def test_a_window_of_n_days_read_at_any_moment_of_a_day_holds_exactly_n_whole_da
     midnight = START_MS - START_MS % DAY_MS
     history = []
     for number, day in enumerate(days):
-        at = Touch("default", "user_id:a", f"pos/{number}", midnight + day * DAY_MS, "pos", "track", "", [], {}, {}, {})
+        at = build.touch(
+            "user_id:a", event_id=f"pos/{number}", timestamp_ms=midnight + day * DAY_MS, channel="pos", name="",
+            identifiers=[],
+        )  # fmt: skip
+
         history.append(at)
     last = max(days, default=0)
     found = Reader(rule).read([folded(Plan((rule,), ()), history)], midnight + last * DAY_MS + into_the_day_ms)

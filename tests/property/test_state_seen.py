@@ -1,7 +1,7 @@
 """Message ids within the window are seen once, in any order of arrival, at any time, through aborts and restarts."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.state import layout
@@ -14,7 +14,6 @@ WINDOW_MS = 10_000
 DAY_MS = 86_400_000
 ARRIVALS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9 * WINDOW_MS), st.booleans()), max_size=60)
 ORIGINS = st.sampled_from([-3 * DAY_MS, -WINDOW_MS, 0, WINDOW_MS - 1, 20_000 * DAY_MS])
-UNHURRIED = settings(deadline=None)
 
 
 def digest(number: int) -> bytes:
@@ -52,7 +51,6 @@ def rows_of(store: MemoryStore) -> list[dict[bytes, bytes]]:
 
 
 @given(ARRIVALS, ORIGINS)
-@UNHURRIED
 def test_an_id_is_new_unless_it_came_at_about_the_same_time(arrivals, origin_ms):
     seen, taken, newest_ms = Seen(), [], None
     for number, after_ms, commits in arrivals:
@@ -71,7 +69,6 @@ def test_an_id_is_new_unless_it_came_at_about_the_same_time(arrivals, origin_ms)
 
 
 @given(ARRIVALS, ORIGINS)
-@UNHURRIED
 def test_what_the_changelog_restores_is_what_the_store_holds(arrivals, origin_ms):
     seen = Seen()
     for number, after_ms, commits in arrivals:

@@ -1,6 +1,6 @@
 """A table over a store is a dict that can be committed and rolled back, however little of it fits into memory."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.state.store import Change
@@ -17,7 +17,6 @@ STEPS = st.lists(
     ),
     max_size=60,
 )
-UNHURRIED = settings(deadline=None)
 
 
 class Stored:
@@ -46,7 +45,6 @@ def view_over(stored: Stored, cached_rows: int) -> TableView[int]:
 
 
 @given(STEPS, st.integers(0, 6))
-@UNHURRIED
 def test_the_view_answers_as_a_dict_would_through_commits_and_aborts(steps, cached_rows):
     stored, durable, working = Stored(), {}, {}
     view = view_over(stored, cached_rows)
@@ -71,7 +69,6 @@ def test_the_view_answers_as_a_dict_would_through_commits_and_aborts(steps, cach
 
 
 @given(STEPS, st.integers(0, 6))
-@UNHURRIED
 def test_misses_are_reads_and_rows_beyond_the_limit_leave_memory_at_a_commit(steps, cached_rows):
     stored = Stored()
     view = view_over(stored, cached_rows)

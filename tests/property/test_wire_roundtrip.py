@@ -4,7 +4,7 @@ import io
 import json
 
 import fastavro
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import schemas
@@ -13,8 +13,6 @@ from pipeline.avro.wire import Decoder, Encoder, Undecodable
 from pipeline.event.avro import from_avro
 from pipeline.event.errors import InvalidEventError
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no counterexample."""
 EVENTS = [name for name in schemas.names() if name.startswith("event-")]
 ENCODERS = {name: Encoder(name, schemas.own_id(name)) for name in schemas.names()}
 DECODERS = {name: Decoder(name) for name in schemas.names()}
@@ -72,14 +70,12 @@ for name, decode in BY_HAND.items():
     decode(ENCODERS[name]({"message_id": "", "timestamp_ms": 0}))
 
 
-@UNHURRIED
 @given(records(schemas.names()))
 def test_every_record_of_every_schema_comes_back(case):
     name, record = case
     assert DECODERS[name](ENCODERS[name](record)) == record
 
 
-@UNHURRIED
 @given(records(schemas.names()), st.data())
 def test_what_is_written_is_what_fastavro_writes_also_where_fields_are_left_to_their_defaults(case, data):
     name, record = case
@@ -92,21 +88,18 @@ def test_what_is_written_is_what_fastavro_writes_also_where_fields_are_left_to_t
     assert ENCODERS[name](record) == out.getvalue()
 
 
-@UNHURRIED
 @given(records(EVENTS))
 def test_an_event_read_by_hand_comes_back_in_every_size(case):
     name, record = case
     assert BY_HAND[name](ENCODERS[name](record)) == record
 
 
-@UNHURRIED
 @given(st.lists(st.text(max_size=70), min_size=60, max_size=70))
 def test_an_event_with_very_many_identifiers_comes_back(identifiers):
     record = {"message_id": "m", "timestamp_ms": 1_790_000_000_000, "identifiers": identifiers}
     assert BY_HAND["event-web"](ENCODERS["event-web"](record))["identifiers"] == identifiers
 
 
-@UNHURRIED
 @given(records(EVENTS), st.data())
 def test_damaged_events_are_to_the_hand_what_they_are_to_fastavro(case, data):
     name, record = case
@@ -117,7 +110,6 @@ def test_damaged_events_are_to_the_hand_what_they_are_to_fastavro(case, data):
     assert outcome(BY_HAND[name], damaged) == outcome(DECODERS[name], damaged)
 
 
-@UNHURRIED
 @given(
     records(EVENTS),
     st.fixed_dictionaries({}, optional=dict.fromkeys(("properties", "context", "traits"), BAGS)),
@@ -134,7 +126,6 @@ def test_an_event_read_at_once_is_the_event_of_the_record_fastavro_reads_damaged
         assert event_or_fault(lambda value: BY_HAND[name].event("web", value), each) == by_fastavro
 
 
-@UNHURRIED
 @given(st.sampled_from(schemas.names()), st.binary(max_size=200))
 def test_noise_after_a_good_header_is_a_record_or_undecodable(name, noise):
     data = schemas.own_id(name).to_bytes(5, "big") + noise

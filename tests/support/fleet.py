@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -16,8 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.local.ports import LOOPBACK, free_ports
 from pipeline.settings import Settings
+from tests.support import children
+from tests.support.waiting import IDLE_DEADLINE_S, deadline_s, eventually
 
-PATIENCE_S = 60.0
 LOOK_AGAIN_S = 0.05
 WORKER = ("-m", "pipeline.cli", "worker")
 
@@ -37,7 +37,7 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         for process in self.running.values():
             process.kill()
-            process.wait(PATIENCE_S)
+            process.wait(deadline_s())
 
     def start(self, worker_id: str, **changed: object) -> None:
         """Start a worker, or start it again: the id keeps its state. ``changed`` are settings of its own."""
@@ -46,7 +46,7 @@ class Fleet:
         chosen |= {"worker_id": worker_id, "http_port": self._ports[worker_id], **changed}
         environment = {**os.environ, **{f"STITCHLINE_{name.upper()}": str(value) for name, value in chosen.items()}}
         with self._log(worker_id).open("ab") as log:
-            self.running[worker_id] = subprocess.Popen(
+            self.running[worker_id] = children.start(
                 [sys.executable, *self._program], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
@@ -57,25 +57,29 @@ class Fleet:
         self.running[worker_id].send_signal(number)
         return self.ended(worker_id)
 
-    def ended(self, worker_id: str, within_s: float = PATIENCE_S) -> int:
+    def ended(self, worker_id: str, idle_s: float = IDLE_DEADLINE_S) -> int:
         """Wait for a worker to end by itself: the exit code."""
-        code = self.running[worker_id].wait(within_s)
-        del self.running[worker_id]
-        return code
+        process = self.running[worker_id]
+        eventually(
+            lambda: process.poll() is not None, f"{worker_id} has ended", lambda: self.said(worker_id)[-3000:],
+            idle_s=idle_s,
+        )  # fmt: skip
+        return self.running.pop(worker_id).returncode
 
     def said(self, worker_id: str) -> str:
         """Everything the worker has written, in all its lives."""
         return self._log(worker_id).read_text(encoding="utf-8", errors="replace")
 
-    def until(self, what: str, condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
-        """Ask again until the answer is true, and return it; meanwhile no worker may end."""
-        deadline = time.monotonic() + within_s
-        while not (found := condition()):
-            for worker_id, process in self.running.items():
+    def until(self, what: str, condition: Callable[[], Any], idle_s: float = IDLE_DEADLINE_S) -> Any:
+        """Evaluate the condition until it is true, and return that; meanwhile no worker may end."""
+
+        def found() -> Any:
+            result = condition()
+            for worker_id, process in () if result else self.running.items():
                 assert process.poll() is None, f"worker {worker_id} ended by itself:\n{self.said(worker_id)[-3000:]}"
-            assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}\n{self._last_words()}"
-            time.sleep(LOOK_AGAIN_S)
-        return found
+            return result
+
+        return eventually(found, what, self._last_words, idle_s=idle_s, every_s=LOOK_AGAIN_S)
 
     def until_ready(self, *worker_ids: str) -> None:
         """Wait until each holds restored partitions."""
@@ -85,10 +89,12 @@ class Fleet:
     def page(self, worker_id: str, path: str) -> tuple[int, str]:
         """A page of the worker: status and body; status 0 while nobody listens."""
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._ports[worker_id]}/{path}", timeout=20) as answer:
+            url = f"http://{LOOPBACK}:{self._ports[worker_id]}/{path}"
+            with urllib.request.urlopen(url, timeout=deadline_s()) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read().decode()
+            with refusal:  # it is an open response too
+                return refusal.code, refusal.read().decode()
         except (urllib.error.URLError, ConnectionError):
             return 0, ""
 

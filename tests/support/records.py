@@ -7,8 +7,8 @@ import confluent_kafka
 
 from pipeline.settings import Settings
 from pipeline.topics import Topic
+from tests.support.waiting import deadline_s
 
-REQUEST_S = 30.0
 MOST_BYTES = 17 << 20
 
 
@@ -39,7 +39,7 @@ def send(settings: Settings, topic: Topic, records: Iterable[Sent]) -> dict[Plac
 
         producer.produce(name, record.value, record.key, headers=list(record.headers), on_delivery=delivered)
         producer.poll(0)
-    assert producer.flush(REQUEST_S) == 0
+    assert producer.flush(deadline_s()) == 0
     return placed
 
 

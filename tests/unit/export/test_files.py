@@ -13,11 +13,11 @@ from pipeline.atomic_file import replacing
 from pipeline.export.files import UnknownFormatError, format_of, json_line, write_profiles
 from pipeline.export.parquet import SCHEMA, row_of, write_parquet
 from pipeline.profile.logic import ProfileLogic
-from pipeline.profile.messages import Touch
 from pipeline.profile.row import ProfileRow
 from pipeline.query.profiles import LATEST, export_profiles
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
+from pipeline.testing.build import touch
 from pipeline.testing.table import MemoryTable
 
 SHIPPED = load_rules()
@@ -31,9 +31,10 @@ def views() -> list[dict[str, Any]]:
     context = {"campaign": {"name": "spring", "source": "news"}, "consent": {"marketing": True}}
     logic = ProfileLogic(RULES, table)
     for name in ("a", "b"):
-        bought = Touch(
-            "default", f"user_id:{name}", "pos/m1", START_MS, "pos", "track", "order_completed", [f"user_id:{name}"],
-            {"order_id": "o1"}, context, {"address": {"zip": "1", "city": "Ulm"}, "age": 41}, 1999, "EUR",
+        bought = touch(
+            f"user_id:{name}", event_id="pos/m1", timestamp_ms=START_MS, channel="pos", name="order_completed",
+            properties={"order_id": "o1"}, context=context, traits={"address": {"zip": "1", "city": "Ulm"}, "age": 41},
+            amount_minor=1999, currency="EUR",
         )  # fmt: skip
         logic.on_batch([(name, bought)], 0)
     return list(export_profiles(sorted(table.rows.items()), RULES, LATEST))

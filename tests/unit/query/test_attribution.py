@@ -19,6 +19,7 @@ from pipeline.query.attribution import attribution_report, report_view
 from pipeline.query.profiles import LATEST, export_profiles
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
+from pipeline.testing import build
 from pipeline.testing.table import MemoryTable
 
 SHIPPED = load_rules()
@@ -30,11 +31,10 @@ ADA, BEN, CLEO = "user_id:ada", "user_id:ben", "user_id:cleo"
 
 def touch(number: int, leaf: str, channel: str, name: str, **more: Any) -> Touch:
     money = {"amount_minor": more.pop("amount", 0), "currency": more.pop("currency", "")}
-    said = {"properties": {}, "context": {}, "traits": {}} | more
-    return Touch(
-        tenant="default", leaf=leaf, event_id=f"{channel}/m{number}", timestamp_ms=START_MS + number * HOUR_MS,
-        channel=channel, type="track", name=name, identifiers=[leaf], **said, **money,
-    )  # fmt: skip
+    at_ms = START_MS + number * HOUR_MS
+    return build.touch(
+        leaf, event_id=f"{channel}/m{number}", timestamp_ms=at_ms, channel=channel, name=name, **more, **money
+    )
 
 
 SPRING = {"campaign": "spring", "cost": 0.85}

@@ -17,7 +17,7 @@ from pipeline.testing.table import MemoryTable
 from pipeline.trigger.rulebook import compile_rules
 from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS
-from tests.unit.test_trigger_watch import HOT, SCORES, B, Stage, said
+from tests.unit.trigger.test_watch import HOT, SCORES, B, Stage, said
 
 SEGMENTS = SegmentRules(
     segments=(

@@ -15,6 +15,7 @@ from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.query.graph import Graph, customer_graph, write_graphml
 from pipeline.rules.load import load_rules
+from pipeline.testing.build import link
 
 SVG = "{http://www.w3.org/2000/svg}"
 BOOK = Rulebook(load_rules().identity)
@@ -22,7 +23,7 @@ ADA, PHONE, KIOSK = "email:ada@shop.example", "device_id:phone", "anonymous_id:k
 
 
 def seen(a: str, b: str, at_ms: int) -> Link:
-    return Link("default", a, b, at_ms, at_ms + 5, 2, "web", f"web/{at_ms}")
+    return link(a, b, at_ms, last_seen_ms=at_ms + 5, count=2, event_id=f"web/{at_ms}")
 
 
 def resolution(extra: list[Link] | None = None) -> Resolution:

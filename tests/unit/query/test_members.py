@@ -13,13 +13,13 @@ from pipeline.export.members import write_members
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
 from pipeline.profile.ledger import Ledger
-from pipeline.profile.messages import Touch
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRules
 from pipeline.query.members import COLUMNS, census, current_rows, member_of, members
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import Segments
+from pipeline.testing.build import touch
 
 START_MS, DAY_MS = 1_772_000_000_000, 86_400_000
 SEGMENTS = Segments(
@@ -38,10 +38,11 @@ SEGMENTS = Segments(
 def row(number: int, **traits: Any) -> ProfileRow:
     leaf, found = f"user_id:{number}", Ledger()
     seen = [leaf, f"email:p{number}@shop.example"]
-    apply_touch(
-        Plan((), ()), found,
-        Touch("default", leaf, f"web/{number}", START_MS + number, "web", "identify", "", seen, {}, {}, traits),
+    touched = touch(
+        leaf, event_id=f"web/{number}", timestamp_ms=START_MS + number, type="identify", name="", identifiers=seen,
+        traits=traits,
     )  # fmt: skip
+    apply_touch(Plan((), ()), found, touched)
     return ProfileRow("default", leaves={leaf: found})
 
 

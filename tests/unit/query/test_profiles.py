@@ -9,6 +9,7 @@ from pipeline.profile.row import ProfileRow
 from pipeline.query.profiles import LATEST, current_profile, export_profiles, profile_rows, row_key
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
+from pipeline.testing import build
 from pipeline.testing.table import MemoryTable
 
 DAY_MS = 86_400_000
@@ -18,9 +19,9 @@ RULES = compiled(SHIPPED)
 
 
 def touch(leaf: str, number: int) -> Touch:
-    return Touch(
-        "default", leaf, f"web/m{number}", START_MS + number * 1000, "web", "track", "product_viewed", [leaf],
-        {"product": "Kettle"}, {}, {"name": "Ada"},
+    return build.touch(
+        leaf, event_id=f"web/m{number}", timestamp_ms=START_MS + number * 1000, properties={"product": "Kettle"},
+        traits={"name": "Ada"},
     )  # fmt: skip
 
 

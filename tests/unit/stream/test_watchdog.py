@@ -6,6 +6,7 @@ import threading
 import time
 
 from pipeline.stream.watchdog import Watchdog
+from tests.support.waiting import deadline_s, slowness
 
 
 def test_a_call_that_takes_too_long_is_ended_from_outside():
@@ -13,14 +14,15 @@ def test_a_call_that_takes_too_long_is_ended_from_outside():
     said: list[str] = []
     watchdog = Watchdog(0.1, "too long", lambda message: (said.append(message), bitten.set())[0])
     with watchdog:
-        assert bitten.wait(10)
+        assert bitten.wait(deadline_s())
     assert said == ["too long"]
 
 
 def test_many_short_calls_may_take_longer_together():
     bitten = threading.Event()
-    watchdog = Watchdog(0.5, "too long", lambda _message: bitten.set())
-    end = time.monotonic() + 1.5
+    limit_s = 0.5 * slowness()
+    watchdog = Watchdog(limit_s, "too long", lambda _message: bitten.set())
+    end = time.monotonic() + 3 * limit_s
     while time.monotonic() < end:
         with watchdog:
             pass
@@ -36,5 +38,6 @@ def test_the_process_ends_with_exit_code_1_and_one_line_though_it_waits_in_c():
         "with Watchdog(0.1, 'Kafka is silent'):\n"
         "    lock.acquire()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s(), check=False)
     assert (done.returncode, done.stderr) == (1, "stitchline: Kafka is silent\n")

@@ -1,10 +1,10 @@
 import pytest
 
-from pipeline.event.model import Event
 from pipeline.event.reason import Reason
 from pipeline.event.result import DeadLetter
 from pipeline.event.rules import IntakeRules
 from pipeline.event.validate import validate
+from pipeline.testing.build import event
 
 NOW_MS = 1_772_366_400_000
 RULES = IntakeRules(
@@ -13,11 +13,8 @@ RULES = IntakeRules(
 
 
 def refusal(size_bytes=0, **fields):
-    known = {
-        "tenant": "acme-1", "source": "web shop", "message_id": "m", "channel": "web", "type": "page", "name": "",
-        "timestamp_ms": NOW_MS, "identifiers": ["user_id:u1"], "properties": {}, "context": {}, "traits": {},
-    }  # fmt: skip
-    return validate(Event(**known | fields), RULES, NOW_MS, size_bytes)
+    known = {"tenant": "acme-1", "source": "web shop", "type": "page", "name": "", "timestamp_ms": NOW_MS}
+    return validate(event(**known | fields), RULES, NOW_MS, size_bytes)
 
 
 @pytest.mark.parametrize(

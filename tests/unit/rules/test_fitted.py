@@ -8,7 +8,7 @@ import pytest
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import check_rules, load_rules
 from pipeline.rules.model_file import save_model
-from tests.unit.test_model_file import MODEL
+from tests.unit.model.test_file import MODEL
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments
 from pipeline.segment.vocabulary import Vocabulary
 from tests.property.profile_histories import EVERY_KIND
-from tests.unit.test_segments import START_MS, bought, touch
+from tests.unit.segment.test_segments import START_MS, bought, touch
 
 BUY, GAP_MS = Filter(events=("buy",)), 30 * MINUTE_MS
 AGGREGATES = AggregateRules(

@@ -1,27 +1,24 @@
+from functools import partial
+
 import msgspec
 import pytest
 
 from pipeline.event.anchor import ROW_VERSION, AnchorRow
 from pipeline.event.intake import Intake, IntakeEffects, digest_of
-from pipeline.event.model import Event
 from pipeline.event.reason import Reason
 from pipeline.event.result import DeadLetter, Drop, Redirect
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.identity.messages import Assignment
 from pipeline.rules.normalisers import normalisers
+from pipeline.testing import build
 from pipeline.testing.table import MemorySeenIds, MemoryTable
 
 NOW_MS = 1_772_366_400_000
 KEY = "t/user_id:u1"
 
 
-def event(**fields):
-    known = {
-        "tenant": "t", "source": "s", "message_id": "m1", "channel": "web", "type": "track", "name": "Viewed",
-        "timestamp_ms": NOW_MS, "identifiers": ["anonymous_id:a1", "user_id:u1"], "properties": {}, "context": {},
-        "traits": {},
-    }  # fmt: skip
-    return Event(**known | fields)
+SEEN = ("anonymous_id:a1", "user_id:u1")
+event = partial(build.event, identifiers=SEEN, tenant="t", source="s", name="Viewed", timestamp_ms=NOW_MS)
 
 
 class Partition:

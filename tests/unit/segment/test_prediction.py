@@ -16,8 +16,8 @@ from pipeline.score.forecast import Forecaster
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import Segments
-from tests.unit.test_model_file import MODEL
-from tests.unit.test_segments import bought
+from tests.unit.model.test_file import MODEL
+from tests.unit.segment.test_segments import bought
 
 DAYS = (9_862, 9_900, 9_930)
 BOUGHT = AggregateRule(name="purchases", kind="purchases", field="amount")

@@ -7,7 +7,7 @@ import pytest
 from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS
-from tests.unit.test_trigger_watch import HOT, Stage, first_hour
+from tests.unit.trigger.test_watch import HOT, Stage, first_hour
 
 COLD = TriggerRule(name="cold", high=40, low=15, falling=True)
 MIDNIGHT_MS = START_MS - START_MS % DAY_MS

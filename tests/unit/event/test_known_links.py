@@ -1,15 +1,14 @@
 from pipeline.event.anchor import AnchorRow
 from pipeline.event.known_links import forget, pass_contested, see
-from pipeline.event.model import Event
+from pipeline.testing import build
 
 REFRESH_MS = 1000
 
 
 def seen(at_ms, *others, message_id="m", kind="track"):
-    return Event(
-        tenant="t", source="s", message_id=message_id, channel="web", type=kind, name="", timestamp_ms=at_ms,
-        identifiers=["user_id:u", *others], properties={}, context={}, traits={},
-    )  # fmt: skip
+    return build.event(
+        ("user_id:u", *others), tenant="t", source="s", message_id=message_id, type=kind, name="", timestamp_ms=at_ms
+    )
 
 
 def told(links):

@@ -13,6 +13,7 @@ from pipeline.identity.resolve import Resolution, resolve
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.sighting import first_sighting, widen
+from pipeline.testing.build import link
 
 
 def book(*limits: str) -> Rulebook:
@@ -29,7 +30,7 @@ def book(*limits: str) -> Rulebook:
 
 
 def seen(a: str, b: str, at_ms: int) -> Link:
-    return Link("t", a, b, at_ms, at_ms, 1, "web", f"web/{at_ms}")
+    return link(a, b, at_ms, tenant="t", event_id=f"web/{at_ms}")
 
 
 LINKS = [

@@ -4,8 +4,8 @@ from pipeline.condition.due import FOREVER
 from pipeline.profile.duration import HOUR_MS
 from pipeline.score.keys import given_key
 from pipeline.segment.segments import Segments
-from tests.unit import test_segment_operands as carts
-from tests.unit.test_segments import START_MS, ledger, segments
+from tests.unit.segment import test_operand as carts
+from tests.unit.segment.test_segments import START_MS, ledger, segments
 
 
 def asked(made: Segments, waits: int, *keys: str) -> bool:

@@ -11,6 +11,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import Node, StitchTables
 from pipeline.identity.stitch import Stitcher
+from pipeline.testing.build import link
 from pipeline.testing.table import MemoryTable
 
 DAY_MS = 86_400_000
@@ -52,7 +53,7 @@ class Bench:
 
 
 def seen(a: str, b: str, at_ms: int, last_ms: int | None = None) -> Link:
-    return Link("t", a, b, at_ms, last_ms or at_ms, 1, "web", f"web/{at_ms}")
+    return link(a, b, at_ms, tenant="t", last_seen_ms=last_ms or at_ms, event_id=f"web/{at_ms}")
 
 
 def decided(kind: str, a: str, b: str = "", at_ms: int = 0) -> Command:

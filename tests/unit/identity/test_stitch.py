@@ -5,6 +5,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import StitchTables
 from pipeline.identity.stitch import Stitcher
+from pipeline.testing import build
 from pipeline.testing.table import MemoryTable
 
 RULES = IdentityRules(
@@ -17,7 +18,8 @@ def stitcher(rules: IdentityRules = RULES) -> Stitcher:
 
 
 def link(a: str, b: str, first: int = 10, last: int | None = None, event: str = "e") -> Link:
-    return Link("t", a, b, first, first if last is None else last, 1, "web", event)
+    last = first if last is None else last
+    return build.link(a, b, first, tenant="t", last_seen_ms=last, event_id=event)
 
 
 def pid(founder: str) -> str:

@@ -12,6 +12,7 @@ from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType, Preset
 from pipeline.identity.state import StitchTables
 from pipeline.identity.stitch import Stitcher
+from pipeline.testing.build import event, link
 from pipeline.testing.table import MemoryTable
 
 
@@ -33,7 +34,7 @@ def engine(preset: Preset) -> Stitcher:
 
 
 def seen(a: str, b: str, at_ms: int) -> Link:
-    return Link("t", a, b, at_ms, at_ms, 1, "web", f"web/{at_ms}")
+    return link(a, b, at_ms, tenant="t", event_id=f"web/{at_ms}")
 
 
 def owner(stitcher: Stitcher, *idents: str) -> list[bool]:
@@ -117,10 +118,7 @@ def test_a_log_out_returns_to_a_fresh_anonymous_profile_not_to_who_was_logged_in
 
 
 def told_as(identifiers: list[str], at_ms: int, name: str = "", kind: str = "track") -> Event:
-    return Event(
-        tenant="t", source="web", message_id=str(at_ms), channel="web", type=kind, name=name, timestamp_ms=at_ms,
-        identifiers=identifiers, properties={}, context={}, traits={},
-    )  # fmt: skip
+    return event(identifiers, tenant="t", source="web", message_id=str(at_ms), type=kind, name=name, timestamp_ms=at_ms)
 
 
 def test_only_track_events_with_a_listed_name_are_log_outs():

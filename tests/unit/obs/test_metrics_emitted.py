@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.obs import metrics as m
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LIST = ROOT / "pipeline/obs/metrics.py"
 WAYS = {"add": m.Counter, "set": m.Gauge, "observe": m.Histogram}
 

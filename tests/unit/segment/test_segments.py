@@ -21,6 +21,7 @@ from pipeline.segment.facts import Facts
 from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments, segment_errors
 from pipeline.segment.vocabulary import Vocabulary
+from pipeline.testing import build
 
 START_MS = 1_772_000_000_000 - 1_772_000_000_000 % DAY_MS
 BUY = Filter(events=("buy",))
@@ -52,12 +53,7 @@ NUMBER = 0
 def touch(at_ms: int, name: str = "look", **more: Any) -> Touch:
     global NUMBER  # noqa: PLW0603 - event ids must differ, and nothing else about them matters
     NUMBER += 1
-    given: dict[str, Any] = {
-        "tenant": "default", "leaf": "user_id:1", "event_id": f"web/{NUMBER:04d}", "timestamp_ms": at_ms,
-        "channel": "web", "type": "track", "name": name, "identifiers": ["user_id:1"], "properties": {}, "context": {},
-        "traits": {},
-    }  # fmt: skip
-    return Touch(**(given | more))
+    return build.touch(**{"event_id": f"web/{NUMBER:04d}", "timestamp_ms": at_ms, "name": name} | more)
 
 
 def ledger(*touches: Touch) -> Ledger:

@@ -1,21 +1,16 @@
 import copy
+from functools import partial
 
 import pytest
 
-from pipeline.event.model import Event
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.reason import Reason
 from pipeline.event.result import DeadLetter
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.rules.normalisers import normalisers
+from pipeline.testing import build
 
-
-def event(**fields):
-    known = {
-        "tenant": "t", "source": "s", "message_id": "m", "channel": "web", "type": "track", "name": "Viewed",
-        "timestamp_ms": 0, "identifiers": ["user_id:u1"], "properties": {}, "context": {}, "traits": {},
-    }  # fmt: skip
-    return Event(**known | fields)
+event = partial(build.event, identifiers=("user_id:u1",), tenant="t", source="s", name="Viewed", timestamp_ms=0)
 
 
 @pytest.fixture(scope="module")
