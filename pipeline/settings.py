@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.event.duration import DAY_MS
+
 
 class Settings(BaseSettings):
     """Wiring of one process. Business rules are not here: they live in the rules directory."""
@@ -41,10 +43,10 @@ class Settings(BaseSettings):
     catch_up_interval_ms: int = Field(2000, ge=10, le=10_000, description="The same while the worker is behind.")
     timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Time between two looks at what has fallen due.")
     refresh_interval_ms: int = Field(
-        86_400_000, ge=0, description="Profiles in whose windows anything is are published again this often; 0: never."
+        DAY_MS, ge=0, description="Profiles in whose windows anything is are published again this often; 0: never."
     )
     stream_lateness_ms: int = Field(
-        86_400_000, ge=0, description='With the clock "stream": how far behind the newest event timers are.'
+        DAY_MS, ge=0, description='With the clock "stream": how far behind the newest event timers are.'
     )
     batch_records: int = Field(4000, ge=1, description="Most records handed to an agent at once.")
     commit_records: int = Field(50_000, ge=1, description="Consumed records that end a transaction early.")

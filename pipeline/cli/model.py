@@ -14,10 +14,10 @@ from rich.console import Console
 from pipeline.cli.bar import Bars
 from pipeline.cli.explained import explained
 from pipeline.cli.model_screen import print_model
+from pipeline.event.duration import DAY_MS, parse_duration
 from pipeline.model.errors import ExportError, FitError, MissingScipyError
 from pipeline.model.export import read_export
 from pipeline.model.file import load_model, save_model
-from pipeline.profile.duration import DAY_MS, duration_ms
 from pipeline.score.prediction import MOST_DAYS, ModelError
 from pipeline.serve.files import UnknownFormatError
 
@@ -92,9 +92,10 @@ def show(
 
 def _days(text: str, option: str) -> int:
     try:
-        days, rest = divmod(duration_ms(text), DAY_MS)
+        days, rest = divmod(parse_duration(text), DAY_MS)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+        message = f"not a span of time: {error}"
+        raise typer.BadParameter(message, param_hint=option) from error
     if rest or not 0 < days <= MOST_DAYS:
         message = f"{text}: write whole days, 1d to {MOST_DAYS}d"
         raise typer.BadParameter(message, param_hint=option)

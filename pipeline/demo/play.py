@@ -7,8 +7,9 @@ import confluent_kafka
 
 from connectors.sources.outgoing import EventEncoder
 from connectors.sources.record import Reject
-from pipeline.demo.shop import DAY_MS, ShopDay
+from pipeline.demo.shop import ShopDay
 from pipeline.demo.visits import JsonEvent
+from pipeline.event.duration import DAY_MS
 from pipeline.event.instant import parse_instant
 from pipeline.serve.client import quiet
 

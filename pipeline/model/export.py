@@ -6,8 +6,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from pipeline.event.duration import DAY_MS
 from pipeline.model.errors import ExportError
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.kinds.pairs import Pairs
 from pipeline.profile.windows import LIFETIME
 from pipeline.serve.files import format_of

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.identity.profile_id import profile_id
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.stream.wire import Decoder

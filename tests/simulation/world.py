@@ -13,8 +13,8 @@ from typing import NamedTuple
 import confluent_kafka
 import msgspec
 
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.obs.metrics import Metrics
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.stream.codecs import Codecs
 from pipeline.stream.partitioner import partition_of
 from pipeline.stream.registry import FileIds

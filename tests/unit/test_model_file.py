@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.event.duration import DAY_MS
 from pipeline.model.file import MAX_FILE_BYTES, load_model, save_model
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.kinds.purchases import Purchases
 from pipeline.profile.rfm import RfmEdges
 from pipeline.score.bgnbd import BgNbd
