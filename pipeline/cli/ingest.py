@@ -21,12 +21,13 @@ from connectors.sources.identity import ProgressFile, file_identity
 from connectors.sources.ingest import Ingest, Totals
 from connectors.sources.mapping import MappingError, load_mapping
 from connectors.sources.outgoing import EventEncoder
-from connectors.sources.record import Position, Record, Reject, Source
+from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.file_progress import FileProgress
 from pipeline.event.model import CHANNELS, Channel
 from pipeline.event.parse import Defaults
+from pipeline.event.result import Rejected
 from pipeline.rules.load import load_rules
 from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
@@ -81,7 +82,7 @@ class Watch:
         self._rejects, self._progress = rejects, progress
         progress.begin(path.name, source.size_bytes)
 
-    def rejected(self, record: Record, why: Reject) -> None:
+    def rejected(self, record: Record, why: Rejected) -> None:
         """One line and one record of the rejects file."""
         self._rejects.report(self._path, record, why)
 

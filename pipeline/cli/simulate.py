@@ -18,11 +18,12 @@ from connectors.sources.delimited import MissingColumnsError
 from connectors.sources.ingest import Ingest, Totals
 from connectors.sources.mapping import MappingError, load_mapping
 from connectors.sources.outgoing import EventEncoder, Outgoing
-from connectors.sources.record import Position, Record, Reject, Source
+from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
 from pipeline.event.parse import Defaults
+from pipeline.event.result import Rejected
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
@@ -110,7 +111,7 @@ class _Watch:
         self._path, self._source, self._rejects, self._progress = path, source, rejects, progress
         progress.begin(path.name, source.size_bytes)
 
-    def rejected(self, record: Record, why: Reject) -> None:
+    def rejected(self, record: Record, why: Rejected) -> None:
         self._rejects.report(self._path, record, why)
 
     def about_to_commit(self) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import confluent_kafka
 
 from connectors.sources.outgoing import EventEncoder
-from connectors.sources.record import Reject
 from pipeline.demo.shop import ShopDay
 from pipeline.demo.visits import JsonEvent
 from pipeline.event.duration import DAY_MS
 from pipeline.event.instant import parse_instant
+from pipeline.event.result import Rejected
 from pipeline.serve.client import quiet
 
 FLUSH_SECONDS = 30.0
@@ -68,7 +68,7 @@ class Play:
 
     def _send(self, event: JsonEvent) -> None:
         record = self._encode(event)
-        if isinstance(record, Reject):
+        if isinstance(record, Rejected):
             message = f"the rules in force refuse an event of the shop day: {record.reason}, {record.detail}"
             raise PlayError(message)
         self._producer.produce(record.topic, record.value, record.key, on_delivery=self._delivered)
