@@ -76,3 +76,8 @@ class Settings(BaseSettings):
     def stage_names(self) -> tuple[str, ...]:
         """The stages this worker runs, in the order of the walk."""
         return tuple(name.strip() for name in self.stages.split(",") if name.strip())
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"{Settings.model_config['env_prefix']}{name}".upper()

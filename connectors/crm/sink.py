@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from pipeline.errors import OperatorError
+
 
 class Action(msgspec.Struct, frozen=True, gc=False):
     """One record of the actions topic and where it stood there."""
@@ -15,7 +17,7 @@ class Action(msgspec.Struct, frozen=True, gc=False):
     """The fields of the ``crm-action`` schema. ``action_id`` is the idempotency key."""
 
 
-class SinkError(Exception):
+class SinkError(OperatorError):
     """The sink cannot take actions. Operator action: what the message says; nothing was lost, start it again after."""
 
 

@@ -10,6 +10,7 @@ import msgspec
 from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, Line, Opened, lines
 from connectors.sources.mapping import Mapping
 from connectors.sources.record import Payload, Position, Record
+from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 
@@ -17,7 +18,7 @@ MAX_ROW_LINES = 200
 """A quoted cell may hold line ends; a quote that is still open after so many lines is a stray one."""
 
 
-class MissingColumnsError(Exception):
+class MissingColumnsError(OperatorError):
     """The mapping names columns the file does not have. Operator action: correct the mapping's column names."""
 
 

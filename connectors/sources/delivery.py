@@ -15,13 +15,14 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from connectors.sources.outgoing import Outgoing
 from connectors.sources.record import Position
+from pipeline.errors import OperatorError
 
 TIMEOUT_S = 30.0
 RETRY_S = 0.1
 _Result = TypeVar("_Result")
 
 
-class DeliveryError(Exception):
+class DeliveryError(OperatorError):
     """A chunk was not committed and nothing of it is visible.
 
     Operator action: look at the broker, then run the same command again; it goes on behind the last committed chunk.

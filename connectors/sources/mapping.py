@@ -10,13 +10,14 @@ import msgspec
 import yaml
 
 from connectors.sources.record import Payload
+from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 
 Kind = Literal["text", "integer", "number", "boolean", "json"]
 
 
-class MappingError(Exception):
+class MappingError(OperatorError):
     """The mapping file is wrong. Operator action: write what the message says at the place it names."""
 
 

@@ -14,7 +14,8 @@ from connectors.sources.choose import made_message_id, source_for
 from connectors.sources.mapping import load_mapping
 from connectors.sources.record import Position, Record
 from connectors.sources.rejects import Rejects
-from pipeline.cli.identity_errors import SOME_REJECTED, explained
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained
 from pipeline.cli.identity_screen import print_resolved
 from pipeline.cli.ingest import channel_named
 from pipeline.event.accept import Acceptor
@@ -69,7 +70,7 @@ def resolve(
 
     The order of the events makes no difference, nor does repetition.
     """
-    with explained():
+    with explained(OSError):
         in_force = load_rules(rules or Settings().rules_dir)
         reader = _Reader(in_force, Defaults(tenant=tenant, channel=channel_named(channel)))
         known = load_mapping(mapping) if mapping else None
@@ -85,7 +86,7 @@ def resolve(
     else:
         print_resolved(Console(highlight=False), told)
     if rejects.count:
-        raise typer.Exit(SOME_REJECTED)
+        raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
 class _Reader:

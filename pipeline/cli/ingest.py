@@ -9,39 +9,33 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-import confluent_kafka
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from connectors.sources.choose import UnknownFormatError, source_for
-from connectors.sources.delimited import MissingColumnsError
-from connectors.sources.delivery import Delivery, DeliveryError
+from connectors.sources.choose import source_for
+from connectors.sources.delivery import Delivery
 from connectors.sources.identity import ProgressFile, file_identity
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import MappingError, load_mapping
+from connectors.sources.mapping import load_mapping
 from connectors.sources.outgoing import EventEncoder
 from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
-from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.connect import connected
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
 from pipeline.event.model import CHANNELS, Channel
 from pipeline.event.parse import Defaults
 from pipeline.event.result import Rejected
 from pipeline.rules.load import load_rules
-from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
-from pipeline.stream.admin import TopicsError, ensure_topics
-from pipeline.stream.registry import RegistryError, schema_ids
+from pipeline.stream.admin import ensure_topics
+from pipeline.stream.registry import schema_ids
 from pipeline.topics import EVENTS
 
-FAILED, SOME_REJECTED, INTERRUPTED = 1, 3, 130
 REQUEST_S = 30.0
-EXPECTED = (
-    DeliveryError, MappingError, MissingColumnsError, NoKafkaError, OSError, RegistryError, RulesError, TopicsError,
-    UnknownFormatError, confluent_kafka.KafkaException,
-)  # fmt: skip
-"""What an operator can do something about; each says what."""
 
 EXAMPLES = """\b
 Exit codes: 0 all delivered; 1 stopped (run again to go on); 3 some records rejected; 130 interrupted.
@@ -146,16 +140,13 @@ def ingest(
     messageId get one made of file name, record number and content. Bad records are reported and left out.
     """
     defaults = Defaults(tenant=tenant, source=source, channel=channel_named(channel))
-    try:
+    with explained(OSError, KafkaException):
         reports, interrupted = _run(files, defaults, mapping, rejects, restart=restart)
-    except EXPECTED as error:
-        typer.echo(f"ingest: {error}", err=True)
-        raise typer.Exit(FAILED) from error
     _summarise(reports, as_json=as_json)
     if interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(ExitCode.INTERRUPTED)
     if any(report.rejected for report in reports):
-        raise typer.Exit(SOME_REJECTED)
+        raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
 def _run(

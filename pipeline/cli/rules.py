@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import complain, explained, fail
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, check_rules, load_rules
 from pipeline.rules.model import Rules
@@ -21,7 +23,6 @@ from pipeline.rules.render import file_data, yaml_text
 from pipeline.rules.schema import file_schema, write_schemas
 from pipeline.settings import Settings
 
-PROBLEMS = 1
 EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command line."
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ def check(directory: Directory = None, as_json: Json = False) -> None:
     elif problems:
         _show_problems(problems)
     if problems or rules is None:
-        raise typer.Exit(PROBLEMS)
+        raise typer.Exit(ExitCode.FAILED)
     if not as_json:
         typer.echo(f"{folder or 'shipped rules'}: no problems in {_summary(rules)}")
 
@@ -69,7 +70,7 @@ def show(
         rules = load_rules(_folder(directory))
     except RulesError as error:
         _show_problems(error.problems)
-        raise typer.Exit(PROBLEMS) from error
+        raise typer.Exit(ExitCode.FAILED) from error
     shown = {spec.topic: file_data(rules, spec) for spec in FILES if not only or spec.topic == only}
     if as_json:
         _print_json(shown)
@@ -98,8 +99,7 @@ def init(
     """Copy the shipped rules and their schemas to a directory, as a start for your own."""
     taken = [directory / spec.name for spec in FILES if (directory / spec.name).exists()]
     if taken:
-        typer.echo(f"{taken[0]} is there already; name an empty directory", err=True)
-        raise typer.Exit(PROBLEMS)
+        fail(f"{taken[0]} is there already; name an empty directory", ExitCode.FAILED)
     write_schemas(directory / "schema")
     for spec in FILES:
         text = (DEFAULTS / spec.name).read_text(encoding="utf-8")
@@ -108,7 +108,8 @@ def init(
 
 
 def _folder(directory: Path | None) -> Path | None:
-    return directory or Settings().rules_dir
+    with explained():
+        return directory or Settings().rules_dir
 
 
 def _summary(rules: Rules) -> str:
@@ -129,7 +130,7 @@ def _show_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
     if not sys.stdout.isatty():
         for problem in problems:
             typer.echo(str(problem))
-        typer.echo(count, err=True)
+        complain(count)
         return
     table = Table(title=count, title_justify="left", title_style="bold red", show_lines=True)
     for column in ("where", "what is wrong", "what to write"):

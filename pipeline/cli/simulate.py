@@ -1,6 +1,6 @@
 """``stitchline simulate FILE…``: the whole pipeline over files, in one process, with no server.
 
-Exit codes: 0 done, 1 a file or the rules cannot be used, 3 some records rejected or quarantined.
+Exit codes: 0 done, 1 a file or the rules cannot be used, 2 wrong use, 3 some records rejected or quarantined.
 """
 
 from base64 import b64encode
@@ -13,13 +13,14 @@ from typing import IO, Annotated, Any
 import msgspec
 import typer
 
-from connectors.sources.choose import UnknownFormatError, source_for
-from connectors.sources.delimited import MissingColumnsError
+from connectors.sources.choose import source_for
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import MappingError, load_mapping
+from connectors.sources.mapping import load_mapping
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
 from pipeline.event.parse import Defaults
@@ -27,8 +28,7 @@ from pipeline.event.result import Rejected
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.rules.problem import RulesError
-from pipeline.serve.as_of import NotAMomentError, as_of_ms
+from pipeline.serve.as_of import as_of_ms
 from pipeline.serve.files import write_ndjson
 from pipeline.serve.profiles import export_profiles
 from pipeline.settings import Settings
@@ -41,11 +41,9 @@ from pipeline.stream.wire import Decoder
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
 
-FAILED, SOME_REJECTED = 1, 3
-EXPECTED = (MappingError, MissingColumnsError, OSError, NotAMomentError, RulesError, UnknownFormatError)
 OUTPUTS: dict[Topic, str] = {CHANGES: "identity-changes", SEGMENTS: "segment-changes", ACTIONS: "crm-actions"}
 EXAMPLES = """\b
-Exit codes: 0 done; 1 a file or the rules cannot be used; 3 some records rejected or quarantined.
+Exit codes: 0 done; 1 a file or the rules cannot be used; 2 wrong use; 3 some records rejected or quarantined.
 \b
 Examples:
   stitchline simulate events.ndjson
@@ -141,14 +139,11 @@ def simulate(
         message = "write stream or wall"
         raise typer.BadParameter(message, param_hint="--clock")
     collect_seldom()
-    try:
+    with explained(OSError):
         counts = _run(files, rules, out, mapping, channel_named(channel), tenant, clock, as_of)
-    except EXPECTED as error:
-        typer.echo(f"simulate: {error}", err=True)
-        raise typer.Exit(FAILED) from error
     typer.echo(msgspec.json.encode({"out": str(out), **counts}) if as_json else _summary(out, counts))
     if counts["dlq"] or counts["rejects"]:
-        raise typer.Exit(SOME_REJECTED)
+        raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
 def _run(  # noqa: PLR0917 - the command's options

@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from pipeline.errors import OperatorError
 from pipeline.serve.client import quiet
 from pipeline.settings import Settings
 
@@ -18,7 +19,7 @@ PARTITIONS: Final = 4
 REQUEST_SECONDS: Final = 30.0
 
 
-class CrewError(RuntimeError):
+class CrewError(OperatorError):
     """The workers did not get ready in time. Operator action: see their log, which the message names."""
 
 

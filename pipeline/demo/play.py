@@ -8,6 +8,7 @@ import confluent_kafka
 from connectors.sources.outgoing import EventEncoder
 from pipeline.demo.shop import ShopDay
 from pipeline.demo.visits import JsonEvent
+from pipeline.errors import OperatorError
 from pipeline.event.duration import DAY_MS
 from pipeline.event.instant import parse_instant
 from pipeline.event.result import Rejected
@@ -16,7 +17,7 @@ from pipeline.serve.client import quiet
 FLUSH_SECONDS = 30.0
 
 
-class PlayError(RuntimeError):
+class PlayError(OperatorError):
     """An event could not be sent. Operator action: see the message; the demo can be started again at any time."""
 
 

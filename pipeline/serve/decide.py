@@ -8,6 +8,7 @@ import confluent_kafka
 import msgspec
 from confluent_kafka import KafkaError
 
+from pipeline.errors import OperatorError
 from pipeline.event.identifier import Identifier
 from pipeline.identity.messages import Command
 from pipeline.serve.client import quiet
@@ -27,7 +28,7 @@ Change: TypeAlias = dict[str, Any]
 """A line of ``identity.changes``, with the fields of its schema."""
 
 
-class DecisionError(RuntimeError):
+class DecisionError(OperatorError):
     """Kafka did not take the decision; nothing was decided. Operator action: see to the broker, then decide again."""
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 
+from pipeline.errors import OperatorError
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import COMMIT_FAILURES, Metrics
 from pipeline.rules.load import load_rules
@@ -25,7 +26,7 @@ STAGES: Mapping[str, StageSpec] = {spec.name: spec for spec in (INTAKE, STITCH, 
 log = logger(__name__)
 
 
-class UnknownStageError(ValueError):
+class UnknownStageError(OperatorError, ValueError):
     """Operator action: STITCHLINE_STAGES takes a comma-separated list of intake, stitch, profile and route."""
 
 
