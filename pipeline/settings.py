@@ -1,12 +1,17 @@
 """One frozen settings object: the only reader of the environment (``STITCHLINE_…``)."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.errors import OperatorError
 from pipeline.event.duration import DAY_MS
+
+
+class SettingsError(OperatorError):
+    """Environment variables have values that their settings cannot have. Operator action: the message names them."""
 
 
 class Settings(BaseSettings):
@@ -58,6 +63,19 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     http_port: int = Field(0, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0: none.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; ``values`` go before it.
+
+        Raises:
+            SettingsError: A value is not one that its setting can have.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            problems = error.errors(include_input=False, include_url=False)
+            message = "; ".join(f"{variable(str(problem['loc'][0]))}: {problem['msg']}" for problem in problems)
+            raise SettingsError(message) from error
 
     def kafka(self) -> dict[str, str | int]:
         """What every librdkafka client of this process is configured with."""

@@ -41,7 +41,10 @@ Examples:
   stitchline demo --people 200 --events 4000 --seconds 8
 """
 
+app = typer.Typer()
 
+
+@app.command("demo", epilog=EXAMPLES)
 def demo(
     people: Annotated[int, typer.Option(min=1, max=100_000, help="People of the town.")] = 2_000,
     events: Annotated[int, typer.Option(min=6, max=2_000_000, help="What they do; at least six for each.")] = 50_000,
@@ -50,8 +53,9 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the local Kafka running at the end.")] = False,
 ) -> None:
     """Play a shop's day in five channels: watch customers being recognised and leads being made."""
-    console, base = Console(highlight=False), Settings()
-    log = None
+    console, log = Console(highlight=False), None
+    with explained():
+        base = Settings()
     end_ms = time.time_ns() // 1_000_000
     try:
         day = shop_day(end_ms, seed=seed, people=people, events=events)

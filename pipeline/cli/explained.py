@@ -5,26 +5,20 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import typer
-from pydantic import ValidationError
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.errors import MisuseError, OperatorError
-from pipeline.settings import variable
 
 
 @contextlib.contextmanager
 def explained(*libraries: type[Exception]) -> Iterator[None]:
-    """End the command on an :class:`OperatorError`, a wrong setting or an error of ``libraries``.
+    """End the command on an :class:`OperatorError` or an error of ``libraries``.
 
     Any other exception is a defect and keeps its traceback.
     """
     expected: tuple[type[Exception], ...] = (OperatorError, *libraries)
     try:
         yield
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            complain(f"{variable(str(problem['loc'][0]))}: {problem['msg']}")
-        raise typer.Exit(ExitCode.FAILED) from error
     except expected as error:
         code = ExitCode.MISUSED if isinstance(error, MisuseError) else ExitCode.FAILED
         complain(str(error))

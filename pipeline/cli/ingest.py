@@ -55,6 +55,8 @@ A mapping says which column becomes what:
     shop: properties.shop
 """
 
+app = typer.Typer()
+
 
 class FileReport(msgspec.Struct):
     """What ``--json`` prints per file."""
@@ -120,6 +122,7 @@ class Job:
         return FileReport(str(path), run.totals.delivered, counts, start.number)
 
 
+@app.command("ingest", epilog=EXAMPLES)
 def ingest(
     files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
     *,

@@ -35,7 +35,8 @@ def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> 
 @app.command()
 def status(registry: Registry = False, as_json: Json = False) -> None:
     """Say whether it runs, and where. Exit code 6 when something asked for does not."""
-    asked = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
+    with explained():
+        asked = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
     _show([running for running in asked.values() if running is not None], as_json)
     if any(asked[kind] is None for kind in _kinds(registry)):
         raise typer.Exit(ExitCode.NOT_READY)
@@ -44,8 +45,10 @@ def status(registry: Registry = False, as_json: Json = False) -> None:
 @app.command()
 def stop() -> None:
     """Stop Kafka and the registry; Kafka's data stay in the home folder until you delete it."""
+    with explained():
+        home = Settings().home
     for kind in reversed(detached.KINDS):
-        if detached.stop(Settings().home, kind):
+        if detached.stop(home, kind):
             typer.echo(f"{kind}: stopped")
 
 

@@ -51,6 +51,8 @@ Examples:
   stitchline simulate events.ndjson --clock wall --json
 """
 
+app = typer.Typer()
+
 
 class _Line:
     """An output topic to an NDJSON file, decoded."""
@@ -119,6 +121,7 @@ class _Watch:
         self._progress.show(self._source.read_bytes, totals.delivered, totals.rejects)
 
 
+@app.command("simulate", epilog=EXAMPLES)
 def simulate(
     files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
     *,

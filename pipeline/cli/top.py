@@ -34,6 +34,8 @@ Examples:
   stitchline top --json --interval 5
 """
 
+app = typer.Typer()
+
 
 class Picture(msgspec.Struct, frozen=True):
     """One look at everything; what ``--json`` prints."""
@@ -45,6 +47,7 @@ class Picture(msgspec.Struct, frozen=True):
     hottest: list[HotLead]
 
 
+@app.command("top", epilog=EXAMPLES)
 def top(
     interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Print one picture and end.")] = False,

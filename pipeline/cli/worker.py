@@ -38,7 +38,10 @@ Examples:
   stitchline up --workers 4
 """
 
+app = typer.Typer()
 
+
+@app.command("worker", epilog=WORKER_EXAMPLES)
 def worker(
     stages: Annotated[str, typer.Option(help="Stages to run. Default: STITCHLINE_STAGES, or all.")] = "",
     worker_id: Annotated[str, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")] = "",
@@ -56,6 +59,7 @@ def worker(
         asyncio.run(run(settings, build_worker(settings), specs))
 
 
+@app.command("up", epilog=UP_EXAMPLES)
 def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
 ) -> None:
