@@ -22,7 +22,7 @@ class SinkError(OperatorError):
 
 
 class CrmSink(Protocol):
-    """The port every sink implements; ``tests/sink_contract.py`` says in tests what it promises."""
+    """The port that every sink implements. The tests of ``SinkContract`` hold each sink to what is promised here."""
 
     def positions(self) -> Mapping[int, int] | None:
         """Partition → the next offset to deliver, where the sink itself keeps that; None: the consumer group knows.

@@ -83,4 +83,4 @@ class IdentityChange(msgspec.Struct, gc=False, omit_defaults=False):
     """Who, for a command; else empty."""
     why: str
     timestamp_ms: int
-    """When it was decided, by the injected clock."""
+    """Event time of the trigger; for a command, the time of the request. Milliseconds since 1970."""
