@@ -1,10 +1,17 @@
 """One frozen settings object: the only reader of the environment (``STITCHLINE_…``)."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import OperatorError
+from pipeline.event.duration import DAY_MS
+
+
+class SettingsError(OperatorError):
+    """Environment variables have values that their settings cannot have. Operator action: the message names them."""
 
 
 class Settings(BaseSettings):
@@ -41,10 +48,10 @@ class Settings(BaseSettings):
     catch_up_interval_ms: int = Field(2000, ge=10, le=10_000, description="The same while the worker is behind.")
     timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Time between two looks at what has fallen due.")
     refresh_interval_ms: int = Field(
-        86_400_000, ge=0, description="Profiles in whose windows anything is are published again this often; 0: never."
+        DAY_MS, ge=0, description="Profiles in whose windows anything is are published again this often; 0: never."
     )
     stream_lateness_ms: int = Field(
-        86_400_000, ge=0, description='With the clock "stream": how far behind the newest event timers are.'
+        DAY_MS, ge=0, description='With the clock "stream": how far behind the newest event timers are.'
     )
     batch_records: int = Field(4000, ge=1, description="Most records handed to an agent at once.")
     commit_records: int = Field(50_000, ge=1, description="Consumed records that end a transaction early.")
@@ -56,6 +63,19 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     http_port: int = Field(0, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0: none.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; ``values`` go before it.
+
+        Raises:
+            SettingsError: A value is not one that its setting can have.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            problems = error.errors(include_input=False, include_url=False)
+            message = "; ".join(f"{variable(str(problem['loc'][0]))}: {problem['msg']}" for problem in problems)
+            raise SettingsError(message) from error
 
     def kafka(self) -> dict[str, str | int]:
         """What every librdkafka client of this process is configured with."""
@@ -74,3 +94,8 @@ class Settings(BaseSettings):
     def stage_names(self) -> tuple[str, ...]:
         """The stages this worker runs, in the order of the walk."""
         return tuple(name.strip() for name in self.stages.split(",") if name.strip())
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"{Settings.model_config['env_prefix']}{name}".upper()

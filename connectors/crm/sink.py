@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from pipeline.errors import OperatorError
+
 
 class Action(msgspec.Struct, frozen=True, gc=False):
     """One record of the actions topic and where it stood there."""
@@ -15,12 +17,12 @@ class Action(msgspec.Struct, frozen=True, gc=False):
     """The fields of the ``crm-action`` schema. ``action_id`` is the idempotency key."""
 
 
-class SinkError(Exception):
+class SinkError(OperatorError):
     """The sink cannot take actions. Operator action: what the message says; nothing was lost, start it again after."""
 
 
 class CrmSink(Protocol):
-    """The port every sink implements; ``tests/sink_contract.py`` says in tests what it promises."""
+    """The port that every sink implements. The tests of ``SinkContract`` hold each sink to what is promised here."""
 
     def positions(self) -> Mapping[int, int] | None:
         """Partition → the next offset to deliver, where the sink itself keeps that; None: the consumer group knows.

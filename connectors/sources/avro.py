@@ -11,8 +11,9 @@ import msgspec
 
 from connectors.sources.lines import Opened
 from connectors.sources.mapping import Mapping
-from connectors.sources.record import Payload, Position, Record, Reject
+from connectors.sources.record import Payload, Position, Record
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 AVRO_MAGIC = b"Obj\x01"
 
@@ -50,7 +51,7 @@ class AvroSource:
                 before += block.num_records
         except _DAMAGE as error:
             detail = f"the container is damaged after byte {end}: {error}"
-            yield Record(before + 1, b"", Reject(Reason.UNDECODABLE, detail), Position(before + 1, end))
+            yield Record(before + 1, b"", Rejected(Reason.UNDECODABLE, detail), Position(before + 1, end))
         finally:
             self._opened.close()
 
@@ -66,20 +67,20 @@ class AvroSource:
                     yield Record(number, data[begin:at], self._payload(datum), Position(number, block.offset))
         except _DAMAGE as error:
             detail = f"record {number + 1} cannot be decoded ({error}); with it {last - number - 1} after it"
-            reject = Reject(Reason.UNDECODABLE, detail)
+            reject = Rejected(Reason.UNDECODABLE, detail)
             yield Record(number + 1, data[at:], reject, Position(last, block.offset))
 
-    def _payload(self, datum: Any) -> Payload | Reject:
+    def _payload(self, datum: Any) -> Payload | Rejected:
         """JSON types only: dates become ISO 8601 text, decimals text, bytes base64."""
         plain = msgspec.to_builtins(datum, str_keys=True)
         if not isinstance(plain, dict):
-            return Reject(Reason.INVALID_FIELD, "an event is an Avro record, this container holds another type")
+            return Rejected(Reason.INVALID_FIELD, "an event is an Avro record, this container holds another type")
         if self._mapping is not None:
             return self._mapping.payload(plain)
         return as_segment(plain)
 
 
-def as_segment(datum: dict[str, Any]) -> Payload | Reject:
+def as_segment(datum: dict[str, Any]) -> Payload | Rejected:
     """A decoded Avro record in the Segment spec's names; JSON texts are opened, fields that are null left out."""
     found = {name: value for name, value in datum.items() if value is not None}
     for name in _JSON_FIELDS:
@@ -87,7 +88,7 @@ def as_segment(datum: dict[str, Any]) -> Payload | Reject:
             try:
                 found[name] = msgspec.json.decode(found[name] or "{}")
             except msgspec.DecodeError as error:
-                return Reject(Reason.INVALID_FIELD, f"{name} is not JSON: {error}")
+                return Rejected(Reason.INVALID_FIELD, f"{name} is not JSON: {error}")
     for ours, segment in (("message_id", "messageId"), ("timestamp_ms", "timestamp")):
         if ours in found:
             found[segment] = found.pop(ours)

@@ -9,11 +9,12 @@ from connectors.sources.lines import Opened
 from connectors.sources.mapping import Mapping
 from connectors.sources.ndjson import NdjsonSource
 from connectors.sources.record import Source
+from pipeline.errors import OperatorError
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 
 
-class UnknownFormatError(Exception):
+class UnknownFormatError(OperatorError):
     """The file cannot be read as it is. Operator action: what the message says, most often a ``--mapping``."""
 
 

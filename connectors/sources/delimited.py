@@ -9,14 +9,16 @@ import msgspec
 
 from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, Line, Opened, lines
 from connectors.sources.mapping import Mapping
-from connectors.sources.record import Payload, Position, Record, Reject
+from connectors.sources.record import Payload, Position, Record
+from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 MAX_ROW_LINES = 200
 """A quoted cell may hold line ends; a quote that is still open after so many lines is a stray one."""
 
 
-class MissingColumnsError(Exception):
+class MissingColumnsError(OperatorError):
     """The mapping names columns the file does not have. Operator action: correct the mapping's column names."""
 
 
@@ -24,7 +26,7 @@ class Row(msgspec.Struct, gc=False):
     """The lines of one row, and its cells or what is wrong with it."""
 
     lines: list[Line]
-    cells: list[str] | Reject
+    cells: list[str] | Rejected
 
 
 class CsvSource:
@@ -62,7 +64,7 @@ class CsvSource:
                 if raw.strip():
                     yield Record(number, raw, self._payload(row.cells), after)
         except BrokenStreamError as broken:
-            damage = Reject(Reason.UNDECODABLE, str(broken))
+            damage = Rejected(Reason.UNDECODABLE, str(broken))
             yield Record(after.number + 1, b"", damage, Position(after.number + 1, after.offset))
         finally:
             self._opened.close()
@@ -80,11 +82,11 @@ class CsvSource:
             raise MissingColumnsError(message)
         return after
 
-    def _payload(self, cells: list[str] | Reject) -> Payload | Reject:
-        if isinstance(cells, Reject):
+    def _payload(self, cells: list[str] | Rejected) -> Payload | Rejected:
+        if isinstance(cells, Rejected):
             return cells
         if len(cells) != len(self._names):
-            return Reject(Reason.INVALID_FIELD, f"{len(cells)} cells where the header has {len(self._names)}")
+            return Rejected(Reason.INVALID_FIELD, f"{len(cells)} cells where the header has {len(self._names)}")
         return self._mapping.payload(dict(zip(self._names, cells, strict=True)))
 
 
@@ -121,9 +123,9 @@ def rows(source: Iterator[Line], delimiter: str) -> Iterator[Row]:
         while row is None and _may_grow(taken) and (more := feed.take()):
             taken.append(more)
             row = _joined(taken, delimiter)
-        if row is None or (isinstance(row, Reject) and len(taken) > 1):
+        if row is None or (isinstance(row, Rejected) and len(taken) > 1):
             feed.give_back(taken[1:])
-            taken, row = taken[:1], Reject(Reason.UNDECODABLE, "a quote is opened and never closed")
+            taken, row = taken[:1], Rejected(Reason.UNDECODABLE, "a quote is opened and never closed")
         yield Row(taken, row)
     if feed.damage:
         raise feed.damage
@@ -133,18 +135,18 @@ def _may_grow(taken: list[Line]) -> bool:
     return len(taken) <= MAX_ROW_LINES and sum(len(line.raw) for line in taken) <= MAX_LINE_BYTES
 
 
-def _row(line: Line, delimiter: str) -> list[str] | Reject | None:
+def _row(line: Line, delimiter: str) -> list[str] | Rejected | None:
     if line.cut:
-        return Reject(Reason.TOO_LARGE, f"the line is longer than {MAX_LINE_BYTES} bytes")
+        return Rejected(Reason.TOO_LARGE, f"the line is longer than {MAX_LINE_BYTES} bytes")
     return _joined([line], delimiter)
 
 
-def _joined(taken: list[Line], delimiter: str) -> list[str] | Reject | None:
+def _joined(taken: list[Line], delimiter: str) -> list[str] | Rejected | None:
     """The cells of the lines as one row; None while a quote is open."""
     try:
         text = "\n".join(line.raw.decode() for line in taken)
     except UnicodeDecodeError as error:
-        return Reject(Reason.UNDECODABLE, f"not UTF-8 at byte {error.start} of the row")
+        return Rejected(Reason.UNDECODABLE, f"not UTF-8 at byte {error.start} of the row")
     if delimiter == "whitespace":
         return text.split()
     try:
@@ -152,4 +154,4 @@ def _joined(taken: list[Line], delimiter: str) -> list[str] | Reject | None:
     except csv.Error as error:
         if "unexpected end" in str(error):
             return None
-        return Reject(Reason.UNDECODABLE, f"not CSV: {error}")
+        return Rejected(Reason.UNDECODABLE, f"not CSV: {error}")

@@ -14,13 +14,14 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from connectors.sources.outgoing import Outgoing
 from connectors.sources.record import Position
+from pipeline.errors import OperatorError
 from pipeline.kafka.transactions import Transactions
 
 BATCHING: Final = {"linger.ms": 20, "queue.buffering.max.messages": 100_000}
 TAKEN_OVER: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 
-class DeliveryError(Exception):
+class DeliveryError(OperatorError):
     """A chunk was not committed and nothing of it is visible.
 
     Operator action: look at the broker, then run the same command again; it goes on behind the last committed chunk.

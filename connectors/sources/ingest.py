@@ -9,8 +9,9 @@ import msgspec
 
 from connectors.sources.choose import made_message_id
 from connectors.sources.outgoing import EventEncoder, Outgoing
-from connectors.sources.record import Position, Record, Reject, Source
+from connectors.sources.record import Position, Record, Source
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 CHUNK_RECORDS = 5_000
 CHUNK_BYTES = 16 << 20
@@ -44,7 +45,7 @@ class Totals(msgspec.Struct):
 class Report(Protocol):
     """Who is told what becomes of the file."""
 
-    def rejected(self, record: Record, why: Reject) -> None:
+    def rejected(self, record: Record, why: Rejected) -> None:
         """A record of the open chunk is no event."""
         ...
 
@@ -89,7 +90,7 @@ class Ingest:
     def _take(self, record: Record) -> int:
         """Encode and add one record; the bytes it adds to the chunk."""
         payload = record.payload
-        if not isinstance(payload, Reject):
+        if not isinstance(payload, Rejected):
             known = payload.get("messageId")
             made = "" if known else made_message_id(self._file_name, record.number, record.raw)
             outgoing = self._encode(payload, made)

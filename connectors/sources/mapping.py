@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import yaml
 
-from connectors.sources.record import Payload, Reject
+from connectors.sources.record import Payload
+from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 Kind = Literal["text", "integer", "number", "boolean", "json"]
 
 
-class MappingError(Exception):
+class MappingError(OperatorError):
     """The mapping file is wrong. Operator action: write what the message says at the place it names."""
 
 
@@ -55,7 +57,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delimiter: str = ","
     """One character, or ``whitespace`` for any run of spaces and tabs."""
 
-    def payload(self, row: dict[str, Any]) -> Payload | Reject:
+    def payload(self, row: dict[str, Any]) -> Payload | Rejected:
         """The event of one row, or the first cell that does not fit."""
         found: Payload = {}
         for path, value in self.constants.items():
@@ -67,7 +69,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     _put(found, to, _convert(column, cell, kind))
             found["timestamp"] = _milliseconds(row.get(self.timestamp.column), self.timestamp)
         except _BadCellError as bad:
-            return Reject(Reason.INVALID_FIELD, str(bad))
+            return Rejected(Reason.INVALID_FIELD, str(bad))
         found["identifiers"] = {
             kind: str(row[column]) for kind, column in self.identifiers.items() if row.get(column) not in (None, "")
         }

@@ -6,8 +6,9 @@ from pathlib import Path
 import msgspec
 
 from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, Line, Opened, lines
-from connectors.sources.record import Payload, Position, Record, Reject
+from connectors.sources.record import Payload, Position, Record
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 _decode = msgspec.json.Decoder().decode
 
@@ -37,23 +38,23 @@ class NdjsonSource:
                 if line.raw.strip():
                     yield Record(number, line.raw, _payload(line), Position(number, end))
         except BrokenStreamError as broken:
-            yield Record(number + 1, b"", Reject(Reason.UNDECODABLE, str(broken)), Position(number + 1, end))
+            yield Record(number + 1, b"", Rejected(Reason.UNDECODABLE, str(broken)), Position(number + 1, end))
         finally:
             self._opened.close()
 
 
-def _payload(line: Line) -> Payload | Reject:
+def _payload(line: Line) -> Payload | Rejected:
     if line.cut:
-        return Reject(Reason.TOO_LARGE, f"the line is longer than {MAX_LINE_BYTES} bytes")
+        return Rejected(Reason.TOO_LARGE, f"the line is longer than {MAX_LINE_BYTES} bytes")
     try:
         payload = _decode(line.raw)
     except UnicodeDecodeError:
-        return Reject(Reason.UNDECODABLE, f"not UTF-8 at byte {_first_bad_byte(line.raw)}")
+        return Rejected(Reason.UNDECODABLE, f"not UTF-8 at byte {_first_bad_byte(line.raw)}")
     except (msgspec.DecodeError, RecursionError) as error:
-        return Reject(Reason.UNDECODABLE, f"not JSON: {error}")
+        return Rejected(Reason.UNDECODABLE, f"not JSON: {error}")
     if isinstance(payload, dict):
         return payload
-    return Reject(Reason.INVALID_FIELD, f"an event is a JSON object, this is {_json_kind(payload)}")
+    return Rejected(Reason.INVALID_FIELD, f"an event is a JSON object, this is {_json_kind(payload)}")
 
 
 def _first_bad_byte(raw: bytes) -> int:

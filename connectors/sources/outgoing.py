@@ -4,17 +4,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from connectors.sources.record import Payload, Reject
+from connectors.sources.record import Payload
 from pipeline.avro.registry import SchemaIds
 from pipeline.avro.wire import Encoder
+from pipeline.event.accept import Acceptor
 from pipeline.event.avro import to_avro
 from pipeline.event.identifier import key_of
-from pipeline.event.model import CHANNELS
-from pipeline.event.normalise import EventNormaliser
-from pipeline.event.parse import Defaults, parse_event
-from pipeline.event.reason import Reason
+from pipeline.event.model import CHANNELS, Event
+from pipeline.event.parse import Defaults
+from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
-from pipeline.event.validate import validate
 from pipeline.rules.normalisers import normalisers
 from pipeline.topics import EVENTS
 
@@ -42,8 +41,7 @@ class EventEncoder:
         topic_prefix: str,
         defaults: Defaults,
     ) -> None:
-        self._rules = rules
-        self._normalise = EventNormaliser(rules, types, normalisers(rules.default_country)).normalise
+        self._accept = Acceptor(rules, types, normalisers(rules.default_country)).accept_document
         self._defaults = defaults
         self._topics: dict[str, str] = {channel: EVENTS[channel].of(topic_prefix) for channel in CHANNELS}
         self._encoders: dict[str, Encoder] = {
@@ -51,19 +49,16 @@ class EventEncoder:
             for channel in CHANNELS
         }
 
-    def __call__(self, payload: Payload, message_id: str = "") -> Outgoing | Reject:
+    def __call__(self, payload: Payload, message_id: str = "") -> Outgoing | Rejected:
         """The record of one event. ``message_id`` is for an event that brings none."""
-        try:
-            event = parse_event(payload, self._with(message_id))
-            value = self._encoders[event.channel](to_avro(event))
-        except (ValueError, msgspec.MsgspecError) as error:
-            return Reject(Reason.INVALID_FIELD, str(error))
-        except OverflowError:
-            return Reject(Reason.INVALID_FIELD, "a number has more than 64 bits")
-        refused = validate(event, self._rules, event.timestamp_ms, len(value)) or self._normalise(event)
-        if refused is not None:
-            return Reject(refused.reason, refused.detail)
-        return Outgoing(self._topics[event.channel], key_of(event.tenant, event.identifiers[0]), value)
+        accepted = self._accept(payload, self._with(message_id), self._encoded)
+        if isinstance(accepted, Rejected):
+            return accepted
+        event = accepted.event
+        return Outgoing(self._topics[event.channel], key_of(event.tenant, event.identifiers[0]), accepted.encoded)
+
+    def _encoded(self, event: Event) -> bytes:
+        return self._encoders[event.channel](to_avro(event))
 
     def _with(self, message_id: str) -> Defaults:
         if not message_id:

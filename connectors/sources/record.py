@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 Payload: TypeAlias = dict[str, Any]
 """An event as Segment-spec JSON with Stitchline's two additions: ``channel`` and ``identifiers``."""
@@ -23,13 +23,6 @@ class Position(msgspec.Struct, frozen=True):
     """Bytes taken so far, counted after decompression."""
 
 
-class Reject(msgspec.Struct, frozen=True):
-    """Why a record is not an event. ``detail`` names the field or the place and never a person."""
-
-    reason: Reason
-    detail: str
-
-
 class Record(msgspec.Struct, gc=False):
     """One record of a file."""
 
@@ -37,7 +30,7 @@ class Record(msgspec.Struct, gc=False):
     """Line the record starts on, or its ordinal in a container; the first is 1."""
     raw: bytes
     """The record's own bytes, without the line end."""
-    payload: Payload | Reject
+    payload: Payload | Rejected
     after: Position
     """Where to go on once this record is dealt with."""
 
@@ -56,7 +49,7 @@ class Source(Protocol):
         ...
 
     def records(self, start: Position) -> Iterator[Record]:
-        """Every record after ``start``; damage comes as a record with a :class:`Reject`, never as an exception.
+        """Every record after ``start``; damage comes as a record with a :class:`Rejected`, never as an exception.
 
         Raises:
             OSError: the file cannot be opened.

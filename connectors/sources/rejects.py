@@ -7,7 +7,8 @@ from typing import IO
 
 import msgspec
 
-from connectors.sources.record import Record, Reject
+from connectors.sources.record import Record
+from pipeline.event.result import Rejected
 
 SHOWN = 200
 """Rejects printed per run; a file of nothing but rejects must not drown the terminal. The NDJSON file has them all."""
@@ -25,7 +26,7 @@ class Rejects:
         self._file: IO[bytes] | None = path.open("ab") if path else None
         self.count = 0
 
-    def report(self, file: Path, record: Record, reject: Reject) -> None:
+    def report(self, file: Path, record: Record, reject: Rejected) -> None:
         """Report one record; the bytes are the file's own, never shown on the terminal."""
         self.count += 1
         if self.count <= SHOWN:
@@ -46,7 +47,7 @@ class Rejects:
             self._file.close()
 
 
-def _line(file: Path, record: Record, reject: Reject) -> bytes:
+def _line(file: Path, record: Record, reject: Rejected) -> bytes:
     line: dict[str, str | int] = {
         "file": str(file),
         "line": record.number,

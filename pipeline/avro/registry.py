@@ -14,6 +14,7 @@ import httpx2
 import stamina
 
 import schemas
+from pipeline.errors import OperatorError
 from schemas.level import level
 
 ATTEMPTS = 4
@@ -22,7 +23,7 @@ LARGEST_ID = 2**31 - 1
 _MEDIA = "application/vnd.schemaregistry.v1+json"
 
 
-class RegistryError(RuntimeError):
+class RegistryError(OperatorError):
     """The registry did not do what was asked. ``str(error)`` says what the operator should do; no password is in it."""
 
 

@@ -1,57 +1,74 @@
-"""The command line: one file per command, put together here."""
+"""The command line: one file per command, imported when the command is run."""
+
+from typing import Annotated
 
 import typer
 
-from pipeline.cli import (
-    attribution,
-    config,
-    demo,
-    dlq,
-    identity,
-    ingest,
-    kafka,
-    leads,
-    model,
-    profile,
-    routing,
-    rules,
-    score,
-    segment,
-    simulate,
-    sink,
-    top,
-    topics,
-    trigger,
-    worker,
-)
+from pipeline.cli.lazy import Deferred, LazyGroup
 
-app = typer.Typer(
-    name="stitchline",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM.",
-)
-app.add_typer(attribution.app, name="attribution")
-app.add_typer(config.app, name="config")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(identity.app, name="identity")
-app.add_typer(kafka.app, name="kafka")
-app.add_typer(leads.app, name="leads")
-app.add_typer(model.app, name="model")
-app.add_typer(profile.app, name="profile")
-app.add_typer(routing.app, name="routing")
-app.add_typer(rules.app, name="rules")
-app.add_typer(score.app, name="score")
-app.add_typer(segment.app, name="segment")
-app.add_typer(sink.app, name="sink")
-app.add_typer(topics.app, name="topics")
-app.add_typer(trigger.app, name="trigger")
-app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
-app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
-app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
-app.command("top", epilog=top.EXAMPLES)(top.top)
-app.command("worker", epilog=worker.WORKER_EXAMPLES)(worker.worker)
-app.command("up", epilog=worker.UP_EXAMPLES)(worker.up)
+
+class Commands(LazyGroup):
+    """Every command with the first lines of its own help."""
+
+    deferred = (
+        Deferred("demo", "Play a shop's day in five channels: watch customers being recognised and leads being made."),
+        Deferred(
+            "ingest", "Deliver files of events to Kafka, each record exactly once, also when killed and run again."
+        ),
+        Deferred(
+            "simulate", "Run events through all stages exactly as the workers would, and write what would come out."
+        ),
+        Deferred("top", "Show rates and lag of every stage, customers, merges, leads and the DLQ, until ctrl-c."),
+        Deferred(
+            "worker",
+            "Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions.",
+        ),
+        Deferred(
+            "up",
+            "Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c.",
+            "pipeline.cli.worker",
+        ),
+        Deferred("attribution", "What marketing has led to."),
+        Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
+        Deferred("dlq", "Events that could not be taken: quarantined byte by byte, with the reason."),
+        Deferred("identity", "Who is who, why, and what people decide about it. Prints personal data: its purpose."),
+        Deferred("kafka", "A real Apache Kafka on this machine, no Java and no Docker needed."),
+        Deferred("leads", "Look at leads on their way to the CRM."),
+        Deferred("model", "Fit and look at models of what customers will do."),
+        Deferred("profile", "What is known of customers. Prints personal data: that is its purpose."),
+        Deferred("routing", "Try out which representative leads go to."),
+        Deferred(
+            "rules",
+            "Check, show and start rules files: "
+            "identifiers, aggregates, journeys, scores, segments, triggers, routing…",
+        ),
+        Deferred("score", "What scores are made of."),
+        Deferred("segment", "Who is in a segment. Prints personal data: that is its purpose."),
+        Deferred("sink", "Carry CRM actions to where leads are worked on."),
+        Deferred("topics", "The Kafka topics of this deployment."),
+        Deferred("trigger", "Whom triggers would tell the CRM about. Prints personal data: that is its purpose."),
+    )
+
+
+app = typer.Typer(name="stitchline", cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from pipeline.version import version  # noqa: PLC0415 - importlib.metadata is slow to import
+
+        typer.echo(f"stitchline {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _stitchline(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM."""
 
 
 def main() -> None:

@@ -3,36 +3,35 @@
 Exit codes: 0 shown, 1 Kafka or a rules file refused (the message says what to do), 2 wrong use.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import confluent_kafka
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.bar import Bars
-from pipeline.cli.connect import NoKafkaError, connected
-from pipeline.cli.explained import explained
+from pipeline.cli.connect import connected
+from pipeline.cli.explained import complain, explained
 from pipeline.cli.profile_screen import money
-from pipeline.kafka.reading import MissingTopicError, partitions_of
+from pipeline.errors import OperatorError
+from pipeline.kafka.reading import partitions_of
 from pipeline.kafka.snapshot import read_compacted
 from pipeline.profile.journey.credit import MODELS
 from pipeline.profile.journey.rules import AttributionRules
 from pipeline.query.attribution import By, Report, attribution_report, report_view
 from pipeline.query.profiles import profile_rows
 from pipeline.rules.load import load_rules
-from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
 from pipeline.topics import CHANGELOGS
 
 
-class NoAttributionError(Exception):
+class NoAttributionError(OperatorError):
     """Operator action: declare attribution, with conversions, in journeys.yaml."""
 
 
-EXPECTED: Final = (NoAttributionError, NoKafkaError, RulesError, MissingTopicError, confluent_kafka.KafkaException)
 EXAMPLES = """\b
 Exit codes: 0 shown; 1 Kafka or the rules refused; 2 not a model, or not one of the groupings or conversions.
 \b
@@ -67,7 +66,7 @@ def report(
     if model not in MODELS:
         message = f"there is no {model}; write one of {', '.join(MODELS)}"
         raise typer.BadParameter(message, param_hint="--model")
-    with explained(EXPECTED):
+    with explained(KafkaException):
         settings = connected(Settings())
         rules = _rules(settings)
         names = [each.name for each in rules.conversions]
@@ -80,7 +79,7 @@ def report(
             snapshot = read_compacted(kafka, topic, partitions, progress=bars.reading("reading"))
             made = attribution_report(profile_rows(snapshot.rows), rules, model, by, conversion)
     if snapshot.undecided:
-        typer.echo(UNDECIDED, err=True)
+        complain(UNDECIDED)
     if as_json:
         shown = report_view(made) | {"complete": not snapshot.undecided}
         typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))

@@ -3,18 +3,18 @@
 Exit codes: 0 shown, 1 a setting has a value it cannot have.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 import typer
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.explained import explained
 from pipeline.obs.redact import REDACTED, Redactor
-from pipeline.settings import Settings
+from pipeline.settings import Settings, variable
 
-FAILED: Final = 1
 EXAMPLES = """\b
 Exit codes: 0 shown; 1 a setting has a value it cannot have.
 \b
@@ -50,12 +50,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show every setting: its value (secrets masked), whether the environment sets it, and what it is for."""
-    try:
+    with explained():
         found = told(Settings())
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            typer.echo(f"stitchline: {_variable(str(problem['loc'][0]))}: {problem['msg']}", err=True)
-        raise typer.Exit(FAILED) from error
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return
@@ -77,9 +73,5 @@ def told(settings: Settings) -> list[Setting]:
         elif not isinstance(value, bool | int | float):
             value = "" if value is None else text(str(value))
         origin = "environment" if name in settings.model_fields_set else "default"
-        found.append(Setting(name, _variable(name), value, origin, field.description or ""))
+        found.append(Setting(name, variable(name), value, origin, field.description or ""))
     return found
-
-
-def _variable(name: str) -> str:
-    return f"{Settings.model_config['env_prefix']}{name}".upper()

@@ -1,10 +1,11 @@
 """The settings of a command that needs Kafka: as configured, else the local Kafka that runs for this home folder."""
 
+from pipeline.errors import OperatorError
 from pipeline.local import detached
 from pipeline.settings import Settings
 
 
-class NoKafkaError(RuntimeError):
+class NoKafkaError(OperatorError):
     """No broker is configured and none runs here.
 
     Operator action: set STITCHLINE_BOOTSTRAP_SERVERS, or run ``stitchline kafka start``.

@@ -10,39 +10,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
-import confluent_kafka
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from pipeline.cli.ending import Ended, ends_on_signals
-from pipeline.demo.crew import CrewError, equip
-from pipeline.demo.folder import FolderError, demo_folder
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import complain, explained, fail
+from pipeline.demo.crew import equip
+from pipeline.demo.folder import demo_folder
 from pipeline.demo.lines import Lines
 from pipeline.demo.look import Stage
 from pipeline.demo.performance import perform
-from pipeline.demo.play import PlayError
 from pipeline.demo.screen import Screen
 from pipeline.demo.shop import ShopDay, shop_day
-from pipeline.demo.show import NotFinishedError
 from pipeline.demo.summary import say_next, say_verdict
-from pipeline.kafka.admin import TopicsError
 from pipeline.local import detached
 from pipeline.local.fetch import fetch
 from pipeline.local.kafka import LOCK_NAME, LocalKafka
-from pipeline.local.lockfile import HERE, LockMismatchError, read_lock
-from pipeline.local.process import ServerError
-from pipeline.rules.problem import RulesError
+from pipeline.local.lockfile import HERE, read_lock
 from pipeline.settings import Settings
-from pipeline.stream.supervisor import WorkersKeepDyingError
 
-FAILED: Final = 1
 PATIENCE_SECONDS: Final = 90.0
 WORKERS_LOG: Final = "workers.log"
-EXPECTED = (
-    CrewError, FolderError, LockMismatchError, NotFinishedError, PlayError, RulesError, ServerError, TopicsError,
-    WorkersKeepDyingError, confluent_kafka.KafkaException,
-)  # fmt: skip
-"""What an operator can do something about; each says what."""
 EXAMPLES = """\b
 Exit codes: 0 done, and the result agrees with the truth; 1 not; 130 ended by ctrl-c.
 \b
@@ -51,7 +41,10 @@ Examples:
   stitchline demo --people 200 --events 4000 --seconds 8
 """
 
+app = typer.Typer()
 
+
+@app.command("demo", epilog=EXAMPLES)
 def demo(
     people: Annotated[int, typer.Option(min=1, max=100_000, help="People of the town.")] = 2_000,
     events: Annotated[int, typer.Option(min=6, max=2_000_000, help="What they do; at least six for each.")] = 50_000,
@@ -60,28 +53,27 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the local Kafka running at the end.")] = False,
 ) -> None:
     """Play a shop's day in five channels: watch customers being recognised and leads being made."""
-    console, base = Console(highlight=False), Settings()
-    log = None
+    console, log = Console(highlight=False), None
+    with explained():
+        base = Settings()
     end_ms = time.time_ns() // 1_000_000
     try:
         day = shop_day(end_ms, seed=seed, people=people, events=events)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--events") from error
     try:
-        with ends_on_signals(), demo_folder(base.home) as folder:
+        with explained(KafkaException), ends_on_signals(), demo_folder(base.home) as folder:
             log = folder / WORKERS_LOG
             good = _play(console, base, folder, day, seconds=seconds, keep=keep)
     except Ended as end:
-        typer.echo("demo: ended early; nothing is left running", err=True)
+        complain("ended early; nothing is left running")
         raise typer.Exit(end.exit_code) from None
-    except EXPECTED as error:
-        typer.echo(f"demo: {error}", err=True)
+    except typer.Exit:
         if log is not None and log.exists():
-            typer.echo(f"demo: what the workers said is in {log}", err=True)
-        raise typer.Exit(FAILED) from error
+            complain(f"the log of the workers is {log}")
+        raise
     if not good:
-        typer.echo("demo: the result does not agree with the truth; please report it with the seed", err=True)
-        raise typer.Exit(FAILED)
+        fail("the result does not agree with the truth; please report it with the seed", ExitCode.FAILED)
 
 
 def _play(console: Console, base: Settings, folder: Path, day: ShopDay, *, seconds: float, keep: bool) -> bool:

@@ -7,27 +7,23 @@ import re
 from base64 import b64encode
 from typing import Annotated, Any
 
-import confluent_kafka
 import msgspec
 import typer
-from confluent_kafka import Message
+from confluent_kafka import KafkaException, Message
 
-from pipeline.avro.registry import RegistryError, schema_ids
+from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.cli.bar import Bars
-from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.connect import connected
 from pipeline.cli.dlq_screen import print_listing, print_record
-from pipeline.cli.explained import explained
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import complain, explained, fail
 from pipeline.control.replay import Replay
 from pipeline.event.reason import Reason
-from pipeline.kafka.reading import MissingTopicError, Reading, partitions_of
+from pipeline.kafka.reading import Reading, partitions_of
 from pipeline.query.quarantine import Entry, entry_of, headers_of, listing
 from pipeline.settings import Settings
 from pipeline.topics import DLQ, EVENTS
-
-MISUSED, UNKNOWN = 2, 4
-EXPECTED = (NoKafkaError, MissingTopicError, RegistryError, OSError, confluent_kafka.KafkaException)
-"""What an operator can do something about; each says what."""
 
 LS_EXAMPLES = """\b
 Exit codes: 0 listed; 1 Kafka refused; 2 not a reason.
@@ -67,7 +63,7 @@ def ls(
 ) -> None:
     """Count what is quarantined by reason, stage and topic, and list the newest. Shows no bytes of it."""
     _check(reason)
-    with explained(EXPECTED), Bars() as bars:
+    with explained(OSError, KafkaException), Bars() as bars:
         settings = connected(Settings())
         topic = DLQ.of(settings.topic_prefix)
         reading = Reading(
@@ -90,12 +86,11 @@ def show(
 
     The bytes are what a producer sent and may hold personal data: they are shown because you ask, and never logged.
     """
-    with explained(EXPECTED):
+    with explained(OSError, KafkaException):
         settings = connected(Settings())
         message = _record(settings, place)
         if message is None:
-            typer.echo(f"nothing at {place}: see `stitchline dlq ls`; what is too old is deleted", err=True)
-            raise typer.Exit(UNKNOWN)
+            fail(f"nothing at {place}: see `stitchline dlq ls`; what is too old is deleted", ExitCode.UNKNOWN)
         entry = entry_of(message)
         decoded, fault = _decoded(settings, entry, message)
     if as_json:
@@ -116,7 +111,7 @@ def replay(
     quarantined again, as a new record; only records that are in the DLQ when the command starts are sent.
     """
     _check(reason)
-    with explained(EXPECTED), Bars() as bars, Replay(connected(Settings()), dry_run=dry_run) as run:
+    with explained(OSError, KafkaException), Bars() as bars, Replay(connected(Settings()), dry_run=dry_run) as run:
         report = run.run(reason, bars.reading("replaying"))
     if as_json:
         _print_json({"dry_run": dry_run, **msgspec.to_builtins(report)})
@@ -126,7 +121,7 @@ def replay(
         typer.echo(f"{count} {name} {done}")
     typer.echo(f"{report.replayed.total()} records {done}")
     if report.not_replayable:
-        typer.echo(f"{report.not_replayable} left: they name no event topic of this deployment", err=True)
+        complain(f"{report.not_replayable} left: they name no event topic of this deployment")
 
 
 def _check(reason: str) -> None:

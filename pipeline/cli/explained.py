@@ -1,22 +1,36 @@
-"""How a command ends on what the operator can mend."""
+"""How a command ends on what its operator can put right: one line on stderr and an exit code."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
+from typing import NoReturn
 
 import typer
 
-FAILED = 1
-NO_CODES: Mapping[type[BaseException], int] = MappingProxyType({})
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.errors import MisuseError, OperatorError
 
 
 @contextlib.contextmanager
-def explained(
-    expected: tuple[type[BaseException], ...], codes: Mapping[type[BaseException], int] = NO_CODES
-) -> Iterator[None]:
-    """An error that the operator can mend is one line and exit code 1, or its own; any other keeps its traceback."""
+def explained(*libraries: type[Exception]) -> Iterator[None]:
+    """End the command on an :class:`OperatorError` or an error of ``libraries``.
+
+    Any other exception is a defect and keeps its traceback.
+    """
+    expected: tuple[type[Exception], ...] = (OperatorError, *libraries)
     try:
         yield
     except expected as error:
-        typer.echo(f"stitchline: {error}", err=True)
-        raise typer.Exit(codes.get(type(error), FAILED)) from error
+        code = ExitCode.MISUSED if isinstance(error, MisuseError) else ExitCode.FAILED
+        complain(str(error))
+        raise typer.Exit(code) from error
+
+
+def fail(message: str, code: ExitCode) -> NoReturn:
+    """End the command with a line that says what is wrong and what to do."""
+    complain(message)
+    raise typer.Exit(code)
+
+
+def complain(message: str) -> None:
+    """Print a line of ``stitchline:`` to stderr."""
+    typer.echo(f"stitchline: {message}", err=True)

@@ -1,19 +1,22 @@
 """``stitchline identity``: who is who, why, what a person decides about it, and what other rules would change.
 
 Exit codes: 0 done or answered; 1 Kafka, the rules or a file refused (the message says what to do); 2 wrong use;
-3 decided, but no answer yet, or some records of a file rejected; 4 unknown.
+3 some records of a file rejected; 4 unknown; 5 decided, but no answer yet.
 """
 
 import getpass
 import os
 import time
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from pipeline.cli.connect import connected
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained, fail
 from pipeline.cli.identity_ask import (
     ASK_EXAMPLES,
     GRAPH_EXAMPLES,
@@ -24,7 +27,6 @@ from pipeline.cli.identity_ask import (
     simulate,
     why,
 )
-from pipeline.cli.identity_errors import MISUSED, explained
 from pipeline.cli.identity_files import RESOLVE_EXAMPLES, resolve
 from pipeline.cli.identity_screen import print_changes
 from pipeline.control.decide import Decider, Kind, new_command
@@ -34,17 +36,16 @@ from pipeline.query.naming import Naming
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 
-NO_ANSWER = 3
 ANSWER_SECONDS = 10.0
 PAIR_EXAMPLES = """\b
-Exit codes: 0 decided; 1 Kafka or the rules refused; 2 not an identifier; 3 decided, no answer yet.
+Exit codes: 0 decided; 1 Kafka or the rules refused; 2 not an identifier; 5 decided, no answer yet.
 \b
 Examples:
   stitchline identity link email:ada@example.org loyalty_id:L-1077 --why "ticket 311: her card"
   stitchline identity unlink user_id:4711 device_id:d-9 --why "ticket 312: the flatmate's tablet"
 """
 ONE_EXAMPLES = """\b
-Exit codes: 0 decided; 1 Kafka or the rules refused; 2 not an identifier; 3 decided, no answer yet.
+Exit codes: 0 decided; 1 Kafka or the rules refused; 2 not an identifier; 5 decided, no answer yet.
 \b
 Examples:
   stitchline identity suppress email:office@example.org --why "everybody reads it"
@@ -106,7 +107,7 @@ app.command("resolve", epilog=RESOLVE_EXAMPLES)(resolve)
 def _decide(  # noqa: PLR0917 - the command's options
     kind: Kind, texts: tuple[str, ...], why: str, actor: str, tenant: str, wait: bool, as_json: bool
 ) -> None:
-    with explained():
+    with explained(OSError, KafkaException):
         settings = connected(Settings())
         a, b = _named(kind, texts, Naming(load_rules(settings.rules_dir)))
         now_ms = time.time_ns() // 1_000_000
@@ -121,27 +122,27 @@ def _decide(  # noqa: PLR0917 - the command's options
     else:
         typer.echo(f"decided: {kind} {' '.join(filter(None, (a, b)))} ({command.event_id})")
     if wait and not changes:
-        typer.echo(f"no answer within {ANSWER_SECONDS:.0f} s: it takes effect when a stitch worker runs", err=True)
-        raise typer.Exit(NO_ANSWER)
+        message = f"no answer within {ANSWER_SECONDS:.0f} s: it takes effect when a stitch worker runs"
+        fail(message, ExitCode.NO_ANSWER)
 
 
 def _named(kind: Kind, texts: tuple[str, ...], naming: Naming) -> tuple[Identifier, Identifier]:
     """The identifiers of a decision. Only a link needs them unblocked: the others undo what once was taken."""
     a, b = (*(naming.identifier(text, or_blocked=kind != "link") for text in texts), "")[:2]
     if a == b:
-        _misused(f"{texts[0]} and {texts[1]} are one identifier; name two")
+        fail(f"{texts[0]} and {texts[1]} are one identifier; name two", ExitCode.MISUSED)
     return a, b
 
 
 def _tenant(text: str) -> str:
     if not is_tenant(text):
-        _misused(f"--tenant {text!r}: tenants are lower-case letters, digits, - and _")
+        fail(f"--tenant {text!r}: tenants are lower-case letters, digits, - and _", ExitCode.MISUSED)
     return text
 
 
 def _said(why: str) -> str:
     if not why.strip():
-        _misused("say --why: a decision without a reason cannot be judged later")
+        fail("say --why: a decision without a reason cannot be judged later", ExitCode.MISUSED)
     return why.strip()
 
 
@@ -150,8 +151,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name
         return f"uid {os.getuid()}"
-
-
-def _misused(message: str) -> NoReturn:
-    typer.echo(f"stitchline: {message}", err=True)
-    raise typer.Exit(MISUSED)

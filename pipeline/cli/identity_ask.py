@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from pipeline.atomic_file import replacing
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
-from pipeline.cli.identity_errors import MISUSED, UNKNOWN, explained
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained, fail
 from pipeline.cli.identity_screen import print_difference, print_households, print_why
 from pipeline.event.identifier import Identifier
 from pipeline.identity.compare import Difference
@@ -68,7 +70,7 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Say why two identifiers are one customer: the links that lead from one to the other; or the limit in between."""
-    with explained():
+    with explained(OSError, KafkaException):
         rules, stored = _read(tenant)
         naming, book = Naming(rules), Rulebook(rules.identity)
         one, two = naming.identifier(a, or_blocked=True), naming.identifier(b, or_blocked=True)
@@ -89,12 +91,11 @@ def graph(
 ) -> None:
     """Draw a customer: identifiers, the links between them, and, dashed, those that are held and whom they lead to."""
     if out.suffix.lower() not in SUFFIXES:
-        typer.echo(f"stitchline: {out.name}: end the name in {' or '.join(SUFFIXES)}", err=True)
-        raise typer.Exit(MISUSED)
+        fail(f"{out.name}: end the name in {' or '.join(SUFFIXES)}", ExitCode.MISUSED)
     from pipeline.export.drawing import draw  # noqa: PLC0415 - only who draws waits for networkx
     from pipeline.query.graph import customer_graph, write_graphml  # noqa: PLC0415
 
-    with explained():
+    with explained(OSError, KafkaException):
         rules, stored = _read(tenant)
         ident, book = _linked(who, stored, Naming(rules)), Rulebook(rules.identity)
         drawn = customer_graph(tenant, ident, stored.around([ident], book).resolution)
@@ -120,7 +121,7 @@ def household(
 
     As STITCH last decided; ``identity.changes`` tells the same as it happens (joined, left, merged, split).
     """
-    with explained():
+    with explained(OSError, KafkaException):
         rules, stored = _read(tenant)
         ident = _linked(who, stored, Naming(rules))
         told = {
@@ -142,7 +143,7 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Replay every stored link under other rules and tell whom they would merge and split. Changes nothing."""
-    with explained():
+    with explained(OSError, KafkaException):
         tried = load_rules(rules)
         in_force, stored = _read(tenant)
         difference = stored.replay(Rulebook(in_force.identity), Rulebook(tried.identity))
@@ -168,8 +169,7 @@ def _linked(who: str, stored: StoredIdentity, naming: Naming) -> Identifier:
     by_id = is_profile_id(who.lower())
     ident = stored.named_after(who.lower()) if by_id else naming.identifier(who, or_blocked=True)
     if ident is None or not stored.knows(ident):
-        typer.echo(f"{who} is unknown: nothing was ever linked to it (tenant {stored.tenant})", err=True)
-        raise typer.Exit(UNKNOWN)
+        fail(f"{who} is unknown: nothing was ever linked to it (tenant {stored.tenant})", ExitCode.UNKNOWN)
     return ident
 
 

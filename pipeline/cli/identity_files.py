@@ -12,17 +12,17 @@ from rich.console import Console
 
 from connectors.sources.choose import made_message_id, source_for
 from connectors.sources.mapping import load_mapping
-from connectors.sources.record import Position, Record, Reject
+from connectors.sources.record import Position, Record
 from connectors.sources.rejects import Rejects
-from pipeline.cli.identity_errors import SOME_REJECTED, explained
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained
 from pipeline.cli.identity_screen import print_resolved
 from pipeline.cli.ingest import channel_named
+from pipeline.event.accept import Acceptor
 from pipeline.event.identifier import Identifier
 from pipeline.event.model import Event
-from pipeline.event.normalise import EventNormaliser
-from pipeline.event.parse import Defaults, parse_event
-from pipeline.event.reason import Reason
-from pipeline.event.validate import validate
+from pipeline.event.parse import Defaults
+from pipeline.event.result import Rejected
 from pipeline.identity.decisions import decide
 from pipeline.identity.evidence import links_of, logouts_of
 from pipeline.identity.household import households
@@ -70,7 +70,7 @@ def resolve(
 
     The order of the events makes no difference, nor does repetition.
     """
-    with explained():
+    with explained(OSError):
         in_force = load_rules(rules or Settings().rules_dir)
         reader = _Reader(in_force, Defaults(tenant=tenant, channel=channel_named(channel)))
         known = load_mapping(mapping) if mapping else None
@@ -86,7 +86,7 @@ def resolve(
     else:
         print_resolved(Console(highlight=False), told)
     if rejects.count:
-        raise typer.Exit(SOME_REJECTED)
+        raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
 class _Reader:
@@ -95,22 +95,20 @@ class _Reader:
     def __init__(self, rules: Rules, defaults: Defaults) -> None:
         self.book = Rulebook(rules.identity)
         self.seen: dict[str, Seen] = {}
-        self._rules, self._defaults = rules.intake, defaults
+        self._defaults = defaults
         known = normalisers(rules.intake.default_country)
-        self._normalise = EventNormaliser(rules.intake, rules.identifiers, known).normalise
+        self._accept = Acceptor(rules.intake, rules.identifiers, known).accept_document
 
-    def take(self, record: Record, file_name: str) -> Reject | None:
+    def take(self, record: Record, file_name: str) -> Rejected | None:
         """Note what an event says, once per message id; or why the record is none."""
-        if isinstance(record.payload, Reject):
+        if isinstance(record.payload, Rejected):
             return record.payload
         made = "" if record.payload.get("messageId") else made_message_id(file_name, record.number, record.raw)
-        try:
-            event = parse_event(record.payload, msgspec.structs.replace(self._defaults, message_id=made))
-        except ValueError as error:
-            return Reject(Reason.INVALID_FIELD, str(error))
-        refused = validate(event, self._rules, event.timestamp_ms, len(record.raw)) or self._normalise(event)
-        if refused is not None:
-            return Reject(refused.reason, refused.detail)
+        defaults = msgspec.structs.replace(self._defaults, message_id=made)
+        accepted = self._accept(record.payload, defaults, lambda _event: record.raw)
+        if isinstance(accepted, Rejected):
+            return accepted
+        event = accepted.event
         seen = self.seen.setdefault(event.tenant, Seen())
         if event.event_id not in seen.told:
             seen.told.add(event.event_id)

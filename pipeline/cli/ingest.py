@@ -9,38 +9,33 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-import confluent_kafka
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 
-from connectors.sources.choose import UnknownFormatError, source_for
-from connectors.sources.delimited import MissingColumnsError
-from connectors.sources.delivery import Delivery, DeliveryError
+from connectors.sources.choose import source_for
+from connectors.sources.delivery import Delivery
 from connectors.sources.identity import ProgressFile, file_identity
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import MappingError, load_mapping
+from connectors.sources.mapping import load_mapping
 from connectors.sources.outgoing import EventEncoder
-from connectors.sources.record import Position, Record, Reject, Source
+from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
-from pipeline.avro.registry import RegistryError, schema_ids
-from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.avro.registry import schema_ids
+from pipeline.cli.connect import connected
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
 from pipeline.event.model import CHANNELS, Channel
 from pipeline.event.parse import Defaults
-from pipeline.kafka.admin import TopicsError, ensure_topics
+from pipeline.event.result import Rejected
+from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.clients import admin
 from pipeline.rules.load import load_rules
-from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
 from pipeline.topics import EVENTS
 
-FAILED, SOME_REJECTED, INTERRUPTED = 1, 3, 130
 REQUEST_S = 30.0
-EXPECTED = (
-    DeliveryError, MappingError, MissingColumnsError, NoKafkaError, OSError, RegistryError, RulesError, TopicsError,
-    UnknownFormatError, confluent_kafka.KafkaException,
-)  # fmt: skip
-"""What an operator can do something about; each says what."""
 
 EXAMPLES = """\b
 Exit codes: 0 all delivered; 1 stopped (run again to go on); 3 some records rejected; 130 interrupted.
@@ -59,6 +54,8 @@ A mapping says which column becomes what:
     total: {to: properties.total, as: number}
     shop: properties.shop
 """
+
+app = typer.Typer()
 
 
 class FileReport(msgspec.Struct):
@@ -81,7 +78,7 @@ class Watch:
         self._rejects, self._progress = rejects, progress
         progress.begin(path.name, source.size_bytes)
 
-    def rejected(self, record: Record, why: Reject) -> None:
+    def rejected(self, record: Record, why: Rejected) -> None:
         """One line and one record of the rejects file."""
         self._rejects.report(self._path, record, why)
 
@@ -125,6 +122,7 @@ class Job:
         return FileReport(str(path), run.totals.delivered, counts, start.number)
 
 
+@app.command("ingest", epilog=EXAMPLES)
 def ingest(
     files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
     *,
@@ -145,16 +143,13 @@ def ingest(
     messageId get one made of file name, record number and content. Bad records are reported and left out.
     """
     defaults = Defaults(tenant=tenant, source=source, channel=channel_named(channel))
-    try:
+    with explained(OSError, KafkaException):
         reports, interrupted = _run(files, defaults, mapping, rejects, restart=restart)
-    except EXPECTED as error:
-        typer.echo(f"ingest: {error}", err=True)
-        raise typer.Exit(FAILED) from error
     _summarise(reports, as_json=as_json)
     if interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(ExitCode.INTERRUPTED)
     if any(report.rejected for report in reports):
-        raise typer.Exit(SOME_REJECTED)
+        raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
 def _run(

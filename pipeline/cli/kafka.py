@@ -1,6 +1,6 @@
 """``stitchline kafka start | status | stop``: the local Apache Kafka, and the schema registry on request.
 
-Exit codes: 0 done or running, 1 it could not be started, 3 (status) something asked for is not running.
+Exit codes: 0 done or running, 1 it could not be started, 6 (status) something asked for is not running.
 """
 
 from typing import Annotated
@@ -9,12 +9,10 @@ import msgspec
 import typer
 from rich.console import Console
 
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained
 from pipeline.local import detached
-from pipeline.local.lockfile import LockMismatchError
-from pipeline.local.process import ServerError
 from pipeline.settings import Settings
-
-FAILED, NOT_RUNNING = 1, 3
 
 app = typer.Typer(no_args_is_help=True, help="A real Apache Kafka on this machine, no Java and no Docker needed.")
 
@@ -27,30 +25,30 @@ Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Kafka's por
 def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> None:
     """Start it, or find it running; the data of the last time are still there."""
     console, found = Console(stderr=True), []
-    try:
+    with explained():
         for kind in _kinds(registry):
             with console.status(f"starting {kind}"):
                 found.append(detached.start(Settings().home, kind, port if kind == "kafka" else 0))
-    except (ServerError, LockMismatchError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(FAILED) from error
     _show(found, as_json)
 
 
 @app.command()
 def status(registry: Registry = False, as_json: Json = False) -> None:
-    """Say whether it runs, and where. Exit code 3 when something asked for does not."""
-    asked = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
+    """Say whether it runs, and where. Exit code 6 when something asked for does not."""
+    with explained():
+        asked = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
     _show([running for running in asked.values() if running is not None], as_json)
     if any(asked[kind] is None for kind in _kinds(registry)):
-        raise typer.Exit(NOT_RUNNING)
+        raise typer.Exit(ExitCode.NOT_READY)
 
 
 @app.command()
 def stop() -> None:
     """Stop Kafka and the registry; Kafka's data stay in the home folder until you delete it."""
+    with explained():
+        home = Settings().home
     for kind in reversed(detached.KINDS):
-        if detached.stop(Settings().home, kind):
+        if detached.stop(home, kind):
             typer.echo(f"{kind}: stopped")
 
 

@@ -5,29 +5,29 @@ Exit codes: 0 ended (by ctrl-c, SIGTERM, ``-n`` or ``--drain``), 1 Kafka or the 
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
-import confluent_kafka
 import msgspec
 import typer
+from confluent_kafka import KafkaException, Message
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.avro.registry import RegistryError, schema_ids
+from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
-from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.connect import connected
 from pipeline.cli.ending import Ended, ends_on_signals
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained, fail
 from pipeline.kafka.follow import Follower
-from pipeline.kafka.reading import MissingTopicError
 from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS
 
-FAILED: Final = 1
 POLL_SECONDS: Final = 0.2
 PATIENCE_SECONDS: Final = 5.0
-EXPECTED = (MissingTopicError, NoKafkaError, RegistryError, confluent_kafka.KafkaException)
 EXAMPLES = """\b
 Exit codes: 0 ended; 1 Kafka or the schema registry refused.
 \b
@@ -54,16 +54,11 @@ def tail(
 ) -> None:
     """Print each lead as it comes: who, how warm and why, and the way they came."""
     show = _print_json if as_json else _printer(Console(highlight=False))
-    try:
-        with ends_on_signals():
-            for shown, action in enumerate(_actions(connected(Settings()), from_start=from_start, drain=drain), 1):
-                show(action)
-                if shown == count:
-                    break
-    except Ended:
-        return
-    except EXPECTED as error:
-        _refuse(error)
+    with explained(KafkaException), suppress(Ended), ends_on_signals():
+        for shown, action in enumerate(_actions(connected(Settings()), from_start=from_start, drain=drain), 1):
+            show(action)
+            if shown == count:
+                break
 
 
 def _actions(settings: Settings, *, from_start: bool, drain: bool) -> Iterator[dict[str, Any]]:
@@ -79,12 +74,11 @@ def _actions(settings: Settings, *, from_start: bool, drain: bool) -> Iterator[d
                 yield _decoded(decode, message)
 
 
-def _decoded(decode: Decoder, message: confluent_kafka.Message) -> dict[str, Any]:
+def _decoded(decode: Decoder, message: Message) -> dict[str, Any]:
     try:
         return decode(message.value())
     except Undecodable as error:
-        typer.echo(f"leads: {message.topic()} {message.partition()}:{message.offset()}: {error}", err=True)
-        raise typer.Exit(FAILED) from error
+        fail(f"{message.topic()} {message.partition()}:{message.offset()}: {error}", ExitCode.FAILED)
 
 
 def _printer(console: Console) -> Callable[[dict[str, Any]], None]:
@@ -109,8 +103,3 @@ def lead_text(action: dict[str, Any]) -> Text:
 
 def _print_json(action: dict[str, Any]) -> None:
     typer.echo(msgspec.json.encode(action))
-
-
-def _refuse(error: Exception) -> NoReturn:
-    typer.echo(f"leads: {error}", err=True)
-    raise typer.Exit(FAILED) from error

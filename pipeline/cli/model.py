@@ -5,7 +5,7 @@ Exit codes: 0 done, 1 the export, the history or the disk refused (the message s
 
 import time
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 import typer
@@ -14,14 +14,11 @@ from rich.console import Console
 from pipeline.cli.bar import Bars
 from pipeline.cli.explained import explained
 from pipeline.cli.model_screen import print_model
-from pipeline.export.files import UnknownFormatError
-from pipeline.model.errors import ExportError, FitError, MissingScipyError
+from pipeline.event.duration import DAY_MS, parse_duration
 from pipeline.model.export import read_export
-from pipeline.profile.duration import DAY_MS, duration_ms
 from pipeline.rules.model_file import load_model, save_model
 from pipeline.score.prediction import MOST_DAYS, ModelError
 
-EXPECTED: Final = (ExportError, FitError, MissingScipyError, ModelError, OSError, UnknownFormatError)
 FIT_EXAMPLES = """\b
 Exit codes: 0 written; 1 the export, the history or the disk refused, or SciPy is missing; 2 wrong use.
 \b
@@ -63,7 +60,7 @@ def fit(
 
     holdout_days = 0 if holdout == "0" else _days(holdout, "--holdout")
     horizon_days = _days(horizon, "--horizon")
-    with explained(EXPECTED), Bars() as bars:
+    with explained(ModelError, OSError), Bars() as bars:
         scipy_parts()  # before an hour of reading, not after
         found = read_export(export, aggregate, tenant, bars.reading("reading"))
         ask = Ask(aggregate, currency or currency_of(found), horizon_days, holdout_days)
@@ -82,7 +79,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a model: what it was fitted on, how well it predicted the hold-out, its parameters."""
-    with explained(EXPECTED):
+    with explained(ModelError, OSError):
         model = load_model(file)
     if as_json:
         typer.echo(msgspec.json.encode(model))
@@ -92,9 +89,10 @@ def show(
 
 def _days(text: str, option: str) -> int:
     try:
-        days, rest = divmod(duration_ms(text), DAY_MS)
+        days, rest = divmod(parse_duration(text), DAY_MS)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+        message = f"not a span of time: {error}"
+        raise typer.BadParameter(message, param_hint=option) from error
     if rest or not 0 < days <= MOST_DAYS:
         message = f"{text}: write whole days, 1d to {MOST_DAYS}d"
         raise typer.BadParameter(message, param_hint=option)

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.profile_screen import money
+from pipeline.event.duration import DAY_MS
 from pipeline.event.instant import format_instant
-from pipeline.profile.duration import DAY_MS
 from pipeline.score.prediction import Holdout, PredictionModel
 
 _SAID: Final = {

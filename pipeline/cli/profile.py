@@ -3,58 +3,38 @@
 Exit codes: 0 done, 1 Kafka, a rules file or the output refused (the message says what to do), 2 wrong use, 4 unknown.
 """
 
-import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import confluent_kafka
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from pipeline.cli.bar import Bars
-from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.connect import connected
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import complain, explained, fail
 from pipeline.cli.profile_screen import print_profile, print_timeline
+from pipeline.errors import MisuseError
 from pipeline.export.files import FORMATS, UnknownFormatError, format_of, write_profiles
-from pipeline.kafka.reading import MissingTopicError
 from pipeline.profile.fold import timeline_page
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.timeline import TIMELINE_ENTRIES
 from pipeline.profile.view import entry_view, profile_view
-from pipeline.query.as_of import NotAMomentError, as_of_ms
+from pipeline.query.as_of import as_of_ms
 from pipeline.query.lookup import ProfileLookup
-from pipeline.query.naming import NotAnIdentifierError
 from pipeline.query.profiles import export_profiles, profile_rows, profile_snapshot
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
 
-FAILED, MISUSED, UNKNOWN = 1, 2, 4
 
-
-class NotACursorError(ValueError):
+class NotACursorError(MisuseError, ValueError):
     """``--before`` was given something else than what a page ended with; the message says what that looks like."""
 
-
-CODES: dict[type[BaseException], int] = {
-    NotACursorError: MISUSED,
-    NotAMomentError: MISUSED,
-    NotAnIdentifierError: MISUSED,
-    UnknownFormatError: MISUSED,
-}
-EXPECTED: tuple[type[BaseException], ...] = (
-    NoKafkaError,
-    RulesError,
-    MissingTopicError,
-    OSError,
-    confluent_kafka.KafkaException,
-    *CODES,
-)
-"""What an operator can do something about; each says what."""
 
 SHOW_EXAMPLES = """\b
 Exit codes: 0 shown; 1 Kafka or the rules refused; 2 not an identifier or not a moment; 4 unknown.
@@ -98,7 +78,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
-    with _explained():
+    with explained(OSError, KafkaException):
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
         book = compiled(rules)
         view = profile_view(*customer(settings, rules, who, tenant), book, at_ms)
@@ -123,7 +103,7 @@ def timeline(
 
     The newest 20 touches and the newest 20 activities of every anchor are kept.
     """
-    with _explained():
+    with explained(OSError, KafkaException):
         settings, rules = connected(Settings()), load_rules(Settings().rules_dir)
         profile_id, row = customer(settings, rules, who, tenant)
         try:
@@ -154,7 +134,7 @@ def export(
     Profiles that were merged into another are not written. While events are being processed every profile is as of some
     moment of the export; wait until the workers are idle for all of them to be of one.
     """
-    with _explained():
+    with explained(OSError, KafkaException):
         if file_format not in ("", *FORMATS.values()):
             message = f"--format {file_format}: write ndjson or parquet"
             raise UnknownFormatError(message)
@@ -165,7 +145,7 @@ def export(
             views = export_profiles(profile_rows(snapshot.rows), rules, at_ms)
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:
-        typer.echo(UNDECIDED, err=True)
+        complain(UNDECIDED)
     if as_json:
         report = {"profiles": count, "file": str(file), "format": chosen, "complete": not snapshot.undecided}
         typer.echo(msgspec.json.encode(report))
@@ -181,21 +161,10 @@ def customer(settings: Settings, rules: Rules, who: str, tenant: str) -> tuple[s
     with Bars() as bars:
         found = ProfileLookup(settings, rules, bars.reading("reading")).find(who, tenant)
     if found is None:
-        typer.echo(f"{who} is unknown: no event of this customer has been processed (tenant {tenant})", err=True)
-        raise typer.Exit(UNKNOWN)
+        fail(f"{who} is unknown: no event of this customer has been processed (tenant {tenant})", ExitCode.UNKNOWN)
     return found
 
 
 def now_ms() -> int:
     """The moment a command runs at."""
     return time.time_ns() // 1_000_000
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """An error that the operator can mend is one line; any other keeps its traceback."""
-    try:
-        yield
-    except EXPECTED as error:
-        typer.echo(f"stitchline: {error}", err=True)
-        raise typer.Exit(CODES.get(type(error), FAILED)) from error

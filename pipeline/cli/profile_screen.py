@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.event.instant import format_instant
 from pipeline.event.money import exponent
 from pipeline.profile.aggregates import is_by_currency
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.journey.credit import MODELS, WHOLE
 from pipeline.profile.windows import LIFETIME, window
 

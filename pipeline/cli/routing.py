@@ -19,7 +19,6 @@ from pipeline.query.profiles import LATEST
 from pipeline.route.router import Routed
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.rules.problem import RulesError
 from pipeline.segment.grade import GRADES
 from pipeline.settings import Settings
 from pipeline.simulate.routing import route_leads
@@ -69,7 +68,7 @@ def try_out(  # noqa: PLR0917 - the command's options
 
     With --count each lead is another customer's, unless an --identifier makes them one customer's.
     """
-    with explained((RulesError,)):
+    with explained():
         in_force = load_rules(rules or Settings().rules_dir)
     stated, moment_ms = _object(traits, "--traits", Any), _moment_ms(at)
     inside = _segments(segment or [], in_force)

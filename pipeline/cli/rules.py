@@ -10,18 +10,16 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import complain, fail
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, check_rules, load_rules
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import Problem, RulesError
 from pipeline.rules.render import file_data, yaml_text
 from pipeline.rules.schema import file_schema, write_schemas
-from pipeline.settings import Settings
 
-PROBLEMS = 1
 EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command line."
 
 app = typer.Typer(
@@ -32,7 +30,12 @@ app = typer.Typer(
 
 Directory = Annotated[
     Path | None,
-    typer.Argument(metavar="DIR", help="Directory of rules files. Default: STITCHLINE_RULES_DIR, or the shipped ones."),
+    typer.Argument(
+        metavar="DIR",
+        envvar="STITCHLINE_RULES_DIR",  # as the setting; reading all settings takes as long as checking the rules
+        show_envvar=False,
+        help="Directory of rules files. Default: STITCHLINE_RULES_DIR, or the shipped ones.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -40,16 +43,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 @app.command(epilog="Examples: stitchline rules check my-rules · stitchline rules check my-rules --json. " + EXIT_CODES)
 def check(directory: Directory = None, as_json: Json = False) -> None:
     """Say whether the rules can be used; if not, every problem with file, line and what to write instead."""
-    folder = _folder(directory)
-    rules, problems = check_rules(folder)
+    rules, problems = check_rules(directory)
     if as_json:
-        _print_json({"ok": not problems, "directory": str(folder or DEFAULTS), "problems": problems})
+        _print_json({"ok": not problems, "directory": str(directory or DEFAULTS), "problems": problems})
     elif problems:
         _show_problems(problems)
     if problems or rules is None:
-        raise typer.Exit(PROBLEMS)
+        raise typer.Exit(ExitCode.FAILED)
     if not as_json:
-        typer.echo(f"{folder or 'shipped rules'}: no problems in {_summary(rules)}")
+        typer.echo(f"{directory or 'shipped rules'}: no problems in {_summary(rules)}")
 
 
 @app.command(epilog="Examples: stitchline rules show · stitchline rules show my-rules --file scores. " + EXIT_CODES)
@@ -66,10 +68,10 @@ def show(
         message = f"there is no {only}; write one of {', '.join(topics)}"
         raise typer.BadParameter(message, param_hint="--file")
     try:
-        rules = load_rules(_folder(directory))
+        rules = load_rules(directory)
     except RulesError as error:
         _show_problems(error.problems)
-        raise typer.Exit(PROBLEMS) from error
+        raise typer.Exit(ExitCode.FAILED) from error
     shown = {spec.topic: file_data(rules, spec) for spec in FILES if not only or spec.topic == only}
     if as_json:
         _print_json(shown)
@@ -98,17 +100,12 @@ def init(
     """Copy the shipped rules and their schemas to a directory, as a start for your own."""
     taken = [directory / spec.name for spec in FILES if (directory / spec.name).exists()]
     if taken:
-        typer.echo(f"{taken[0]} is there already; name an empty directory", err=True)
-        raise typer.Exit(PROBLEMS)
+        fail(f"{taken[0]} is there already; name an empty directory", ExitCode.FAILED)
     write_schemas(directory / "schema")
     for spec in FILES:
         text = (DEFAULTS / spec.name).read_text(encoding="utf-8")
         (directory / spec.name).write_text(text.replace("$schema=../schema/", "$schema=schema/", 1), encoding="utf-8")
     typer.echo(f"{directory}: {len(FILES)} rules files; check them with: stitchline rules check {directory}")
-
-
-def _folder(directory: Path | None) -> Path | None:
-    return directory or Settings().rules_dir
 
 
 def _summary(rules: Rules) -> str:
@@ -129,8 +126,11 @@ def _show_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
     if not sys.stdout.isatty():
         for problem in problems:
             typer.echo(str(problem))
-        typer.echo(count, err=True)
+        complain(count)
         return
+    from rich.console import Console  # noqa: PLC0415 - only a table on a terminal waits for rich
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(title=count, title_justify="left", title_style="bold red", show_lines=True)
     for column in ("where", "what is wrong", "what to write"):
         table.add_column(column, overflow="fold")

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import explained
-from pipeline.cli.profile import CODES, EXPECTED, AsOf, Json, Who, customer, now_ms
+from pipeline.cli.profile import AsOf, Json, Who, customer, now_ms
 from pipeline.cli.profile_screen import print_scores
 from pipeline.event.instant import format_instant
 from pipeline.profile.view import profile_view
@@ -51,7 +52,7 @@ def explain(
 
     Points are those left after fading; a line named cap takes away what a group's rules exceed its cap by.
     """
-    with explained(EXPECTED, CODES):
+    with explained(OSError, KafkaException):
         at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
         seen = profile_view(*customer(settings, rules, who, tenant), compiled(rules), at_ms)

@@ -9,16 +9,18 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
-from pipeline.cli.explained import explained
-from pipeline.cli.profile import CODES, EXPECTED, MISUSED, UNDECIDED, AsOf, Json, now_ms
+from pipeline.cli.explained import complain, explained
+from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
+from pipeline.errors import MisuseError
 from pipeline.export.files import UnknownFormatError, format_of
 from pipeline.export.members import MEMBER_FORMATS, write_members
 from pipeline.query.as_of import as_of_ms
@@ -56,12 +58,13 @@ Examples:
 """
 
 
-class NoSegmentError(ValueError):
+class NoSegmentError(MisuseError, ValueError):
     """There is no segment of that name. Operator action: name one of the message."""
 
 
-_CODES = {**CODES, NoSegmentError: MISUSED, ConditionError: MISUSED}
-_EXPECTED = (*EXPECTED, NoSegmentError, ConditionError)
+class WrongConditionError(MisuseError):
+    """The condition of the command line cannot be used. The message points at the place."""
+
 
 RulesDir = Annotated[
     Path | None, typer.Option("--rules", metavar="DIR", help="Directory of rules files. Default: the ones in force.")
@@ -87,7 +90,7 @@ def preview(
     if name and when:
         message = "name a segment or write a condition, not both"
         raise typer.BadParameter(message, param_hint="--when")
-    with explained(_EXPECTED, _CODES):
+    with explained(OSError, KafkaException):
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         asked, segments = _asked(rules, name, when)
@@ -96,7 +99,7 @@ def preview(
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("evaluating", len(snapshot.rows)))
             found = census(rows, segments, [rule.name for rule in asked], moment_ms, sample)
     if snapshot.undecided:
-        typer.echo(UNDECIDED, err=True)
+        complain(UNDECIDED)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(_report(asked, found, not snapshot.undecided)), indent=2))
     else:
@@ -119,7 +122,7 @@ def export(
 
     Whether they may be written to is for the segment to ask: consent.marketing/email = true.
     """
-    with explained(_EXPECTED, _CODES):
+    with explained(OSError, KafkaException):
         if file_format not in ("", *MEMBER_FORMATS.values()):
             message = f"--format {file_format}: write csv, ndjson or parquet"
             raise UnknownFormatError(message)
@@ -132,7 +135,7 @@ def export(
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("writing", len(snapshot.rows)))
             count = write_members(file, members(rows, segments, name, moment_ms), chosen)
     if snapshot.undecided:
-        typer.echo(UNDECIDED, err=True)
+        complain(UNDECIDED)
     if as_json:
         report = {"segment": name, "members": count, "file": str(file), "format": chosen}
         typer.echo(msgspec.json.encode({**report, "complete": not snapshot.undecided}))
@@ -145,7 +148,7 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
 
     Raises:
         NoSegmentError: there is none of that name.
-        ConditionError: the condition of the command line is none; the message points at the place.
+        WrongConditionError: the condition of the command line cannot be used.
     """
     declared = rules.segments.segments
     known = [rule.name for rule in declared]
@@ -167,7 +170,7 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
     except (ConditionError, SegmentError) as error:
         wrong = error.error if isinstance(error, SegmentError) else error
         message = f"the condition cannot be used\n{wrong.pointed_out(when)}"
-        raise ConditionError(message, wrong.position) from error
+        raise WrongConditionError(message) from error
 
 
 def _report(asked: list[SegmentRule], found: Census, complete: bool) -> dict[str, Any]:

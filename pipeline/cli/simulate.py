@@ -1,6 +1,6 @@
 """``stitchline simulate FILE…``: the whole pipeline over files, in one process, with no server.
 
-Exit codes: 0 done, 1 a file or the rules cannot be used, 3 some records rejected or quarantined.
+Exit codes: 0 done, 1 a file or the rules cannot be used, 2 wrong use, 3 some records rejected or quarantined.
 """
 
 from base64 import b64encode
@@ -13,26 +13,27 @@ from typing import IO, Annotated, Any
 import msgspec
 import typer
 
-from connectors.sources.choose import UnknownFormatError, source_for
-from connectors.sources.delimited import MissingColumnsError
+from connectors.sources.choose import source_for
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import MappingError, load_mapping
+from connectors.sources.mapping import load_mapping
 from connectors.sources.outgoing import EventEncoder, Outgoing
-from connectors.sources.record import Position, Record, Reject, Source
+from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
 from pipeline.avro.registry import FileIds
 from pipeline.avro.wire import Decoder
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
 from pipeline.event.parse import Defaults
+from pipeline.event.result import Rejected
 from pipeline.export.files import write_ndjson
 from pipeline.kafka.record import Record as KafkaRecord
-from pipeline.query.as_of import NotAMomentError, as_of_ms
+from pipeline.query.as_of import as_of_ms
 from pipeline.query.profiles import export_profiles
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
 from pipeline.stream.build import wall_clock_ms
@@ -40,17 +41,17 @@ from pipeline.stream.dlq import headers_as_facts
 from pipeline.stream.gc_tuning import collect_seldom
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
 
-FAILED, SOME_REJECTED = 1, 3
-EXPECTED = (MappingError, MissingColumnsError, OSError, NotAMomentError, RulesError, UnknownFormatError)
 OUTPUTS: dict[Topic, str] = {CHANGES: "identity-changes", SEGMENTS: "segment-changes", ACTIONS: "crm-actions"}
 EXAMPLES = """\b
-Exit codes: 0 done; 1 a file or the rules cannot be used; 3 some records rejected or quarantined.
+Exit codes: 0 done; 1 a file or the rules cannot be used; 2 wrong use; 3 some records rejected or quarantined.
 \b
 Examples:
   stitchline simulate events.ndjson
   stitchline simulate till.csv --mapping till.yaml --rules my-rules --out result
   stitchline simulate events.ndjson --clock wall --json
 """
+
+app = typer.Typer()
 
 
 class _Line:
@@ -110,7 +111,7 @@ class _Watch:
         self._path, self._source, self._rejects, self._progress = path, source, rejects, progress
         progress.begin(path.name, source.size_bytes)
 
-    def rejected(self, record: Record, why: Reject) -> None:
+    def rejected(self, record: Record, why: Rejected) -> None:
         self._rejects.report(self._path, record, why)
 
     def about_to_commit(self) -> None:
@@ -120,6 +121,7 @@ class _Watch:
         self._progress.show(self._source.read_bytes, totals.delivered, totals.rejects)
 
 
+@app.command("simulate", epilog=EXAMPLES)
 def simulate(
     files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
     *,
@@ -140,14 +142,11 @@ def simulate(
         message = "write stream or wall"
         raise typer.BadParameter(message, param_hint="--clock")
     collect_seldom()
-    try:
+    with explained(OSError):
         counts = _run(files, rules, out, mapping, channel_named(channel), tenant, clock, as_of)
-    except EXPECTED as error:
-        typer.echo(f"simulate: {error}", err=True)
-        raise typer.Exit(FAILED) from error
     typer.echo(msgspec.json.encode({"out": str(out), **counts}) if as_json else _summary(out, counts))
     if counts["dlq"] or counts["rejects"]:
-        raise typer.Exit(SOME_REJECTED)
+        raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
 def _run(  # noqa: PLR0917 - the command's options

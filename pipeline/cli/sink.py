@@ -10,20 +10,20 @@ from pathlib import Path
 from threading import Event
 from typing import Annotated
 
-import confluent_kafka
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 
 from connectors.crm.jsonl import JsonlSink
 from connectors.crm.runner import SinkRunner
-from connectors.crm.sink import CrmSink, SinkError
-from pipeline.avro.registry import RegistryError, schema_ids
+from connectors.crm.sink import CrmSink
+from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder
-from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.connect import connected
+from pipeline.cli.explained import explained
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS
 
-FAILED = 1
 EXAMPLES = """\b
 Examples:
   stitchline sink jsonl leads.jsonl
@@ -57,7 +57,7 @@ def run_sink(open_sink: Callable[[], CrmSink], name: str, *, drain: bool) -> int
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
-    try:
+    with explained(OSError, KafkaException):
         settings = connected(Settings())
         topic = ACTIONS.of(settings.topic_prefix)
         decode = Decoder(ACTIONS.value, schema_ids(settings.schema_registry_url).writer)
@@ -67,9 +67,6 @@ def run_sink(open_sink: Callable[[], CrmSink], name: str, *, drain: bool) -> int
             runner.run(stop, drain=drain)
         finally:
             sink.close()
-    except (SinkError, NoKafkaError, RegistryError, OSError, confluent_kafka.KafkaException) as error:
-        typer.echo(f"sink {name}: {error}", err=True)
-        raise typer.Exit(FAILED) from error
     return runner.delivered
 
 

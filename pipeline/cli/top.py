@@ -5,29 +5,26 @@ Exit codes: 0 ended, 1 Kafka or the schema registry refused.
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Annotated, Final
 
-import confluent_kafka
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console, Group
 from rich.live import Live as Screen
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.avro.registry import RegistryError
-from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.connect import connected
 from pipeline.cli.ending import Ended, ends_on_signals
-from pipeline.kafka.reading import MissingTopicError
+from pipeline.cli.explained import explained
 from pipeline.query.flow import FlowMeter, StageFlow
 from pipeline.query.live import Counts, HotLead, Live
 from pipeline.settings import Settings
 
-FAILED: Final = 1
 POLL_SECONDS: Final = 0.1
 HOTTEST: Final = 10
-EXPECTED = (MissingTopicError, NoKafkaError, RegistryError, confluent_kafka.KafkaException)
 EXAMPLES = """\b
 Exit codes: 0 ended; 1 Kafka or the schema registry refused.
 \b
@@ -36,6 +33,8 @@ Examples:
   stitchline top --once
   stitchline top --json --interval 5
 """
+
+app = typer.Typer()
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -48,6 +47,7 @@ class Picture(msgspec.Struct, frozen=True):
     hottest: list[HotLead]
 
 
+@app.command("top", epilog=EXAMPLES)
 def top(
     interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Print one picture and end.")] = False,
@@ -55,19 +55,18 @@ def top(
 ) -> None:
     """Show rates and lag of every stage, customers, merges, leads and the DLQ, until ctrl-c."""
     console = Console(highlight=False)
-    try:
-        with ends_on_signals(), closing(_pictures(connected(Settings()), interval, whole=once)) as pictures:
-            if as_json or once or not console.is_terminal:
-                for picture in pictures:
-                    typer.echo(msgspec.json.encode(picture)) if as_json else console.print(drawn(picture))
-                    if once:
-                        return
-            _watch(pictures, console)
-    except Ended:
-        return
-    except EXPECTED as error:
-        typer.echo(f"top: {error}", err=True)
-        raise typer.Exit(FAILED) from error
+    with (
+        explained(KafkaException),
+        suppress(Ended),
+        ends_on_signals(),
+        closing(_pictures(connected(Settings()), interval, whole=once)) as pictures,
+    ):
+        if as_json or once or not console.is_terminal:
+            for picture in pictures:
+                typer.echo(msgspec.json.encode(picture)) if as_json else console.print(drawn(picture))
+                if once:
+                    return
+        _watch(pictures, console)
 
 
 def _watch(pictures: Iterator[Picture], console: Console) -> None:

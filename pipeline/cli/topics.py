@@ -1,27 +1,24 @@
 """``stitchline topics create | ls``: the topics a deployment needs, and those that are there.
 
-Exit codes: 0 done, 1 Kafka refused or the topics do not fit together (the message says what to do), 3 (ls) some are
+Exit codes: 0 done, 1 Kafka refused or the topics do not fit together (the message says what to do), 6 (ls) some are
 missing.
 """
 
 from typing import Annotated
 
-import confluent_kafka
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.connect import NoKafkaError, connected
-from pipeline.cli.explained import explained
-from pipeline.kafka.admin import REQUEST_SECONDS, TopicsError, ensure_topics
+from pipeline.cli.connect import connected
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained, fail
+from pipeline.kafka.admin import REQUEST_SECONDS, ensure_topics
 from pipeline.kafka.clients import admin
 from pipeline.settings import Settings
 from pipeline.topics import ALL
-
-SOME_MISSING = 3
-EXPECTED = (NoKafkaError, TopicsError, confluent_kafka.KafkaException)
-"""What an operator can do something about; each says what."""
 
 CREATE_EXAMPLES = """\b
 Exit codes: 0 all are there; 1 Kafka refused, or topics of another number of partitions are there.
@@ -31,7 +28,7 @@ Examples:
   STITCHLINE_PARTITIONS=64 STITCHLINE_REPLICATION_FACTOR=3 stitchline topics create
 """
 LS_EXAMPLES = """\b
-Exit codes: 0 all are there; 1 Kafka refused; 3 some are missing.
+Exit codes: 0 all are there; 1 Kafka refused; 6 some are missing.
 \b
 Examples:
   stitchline topics ls
@@ -58,7 +55,7 @@ class TopicLine(msgspec.Struct):
 @app.command(epilog=CREATE_EXAMPLES)
 def create(as_json: Json = False) -> None:
     """Create the topics that are missing, all with one number of partitions; workers do the same when they start."""
-    with explained(EXPECTED):
+    with explained(KafkaException):
         created = sorted(ensure_topics(connected(Settings())))
     if as_json:
         typer.echo(msgspec.json.encode({"created": created}))
@@ -71,15 +68,14 @@ def create(as_json: Json = False) -> None:
 @app.command(epilog=LS_EXAMPLES)
 def ls(as_json: Json = False) -> None:
     """List the topics of this deployment: partitions, clean-up, and what keys and values are."""
-    with explained(EXPECTED):
+    with explained(KafkaException):
         lines = _lines(connected(Settings()))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(lines), indent=2))
     else:
         _print(lines)
     if any(not line.partitions for line in lines):
-        typer.echo("some are missing: start a worker, or run: stitchline topics create", err=True)
-        raise typer.Exit(SOME_MISSING)
+        fail("some are missing: start a worker, or run: stitchline topics create", ExitCode.NOT_READY)
 
 
 def _lines(settings: Settings) -> list[TopicLine]:

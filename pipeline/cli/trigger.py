@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
-from pipeline.cli.explained import explained
-from pipeline.cli.profile import CODES, EXPECTED, UNDECIDED, AsOf, Json, now_ms
+from pipeline.cli.explained import complain, explained
+from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
 from pipeline.cli.segment import RulesDir, reached_at
 from pipeline.query.as_of import as_of_ms
@@ -68,7 +69,7 @@ def dry_run(
 
     Workers look at a customer when an event comes or something falls due: actions of new rules come over time.
     """
-    with explained(EXPECTED, CODES):
+    with explained(OSError, KafkaException):
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         triggers = rules.triggers.every()
@@ -77,7 +78,7 @@ def dry_run(
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("trying", len(snapshot.rows)))
             found = tried(rows, compiled(rules), [rule.name for rule in triggers], moment_ms, sample)
     if snapshot.undecided:
-        typer.echo(UNDECIDED, err=True)
+        complain(UNDECIDED)
     if as_json:
         report = _report(triggers, found, not snapshot.undecided)
         typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))

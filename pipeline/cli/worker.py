@@ -12,32 +12,20 @@ from collections.abc import Iterator
 from threading import Event, Thread
 from typing import Annotated
 
-import confluent_kafka
 import typer
+from confluent_kafka import KafkaException
 
-from pipeline.avro.registry import RegistryError
 from pipeline.cli.connect import NoKafkaError, connected
-from pipeline.cli.explained import FAILED, explained
-from pipeline.kafka.admin import NoBrokerError, TopicsError
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained
 from pipeline.local.kafka import LocalKafka
-from pipeline.local.process import ServerError
-from pipeline.obs.http import AddressError
 from pipeline.obs.log import configure
-from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
 from pipeline.stream.app import run
-from pipeline.stream.build import UnknownStageError, build_worker, stage_specs
-from pipeline.stream.dlq import LossBreakerTripped
-from pipeline.stream.supervisor import Supervisor, WorkersKeepDyingError
+from pipeline.stream.build import build_worker, stage_specs
+from pipeline.stream.supervisor import Supervisor
 
 END_GRACE_S = 10.0
-STANDARD_INPUT = 0
-EXPECTED = (
-    AddressError, NoBrokerError, NoKafkaError, RulesError, TopicsError, UnknownStageError, RegistryError,
-    LossBreakerTripped, ServerError, WorkersKeepDyingError, confluent_kafka.KafkaException,
-)  # fmt: skip
-"""What an operator can do something about; each says what."""
-
 WORKER_EXAMPLES = """\b
 Examples:
   stitchline worker
@@ -50,7 +38,10 @@ Examples:
   stitchline up --workers 4
 """
 
+app = typer.Typer()
 
+
+@app.command("worker", epilog=WORKER_EXAMPLES)
 def worker(
     stages: Annotated[str, typer.Option(help="Stages to run. Default: STITCHLINE_STAGES, or all.")] = "",
     worker_id: Annotated[str, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")] = "",
@@ -59,7 +50,7 @@ def worker(
 ) -> None:
     """Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions."""
     chosen = {"stages": stages, "worker_id": worker_id, "http_port": http_port}
-    with explained(EXPECTED):
+    with explained(KafkaException):
         settings = connected(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
         configure(settings.log_level)
         if supervised:
@@ -68,6 +59,7 @@ def worker(
         asyncio.run(run(settings, build_worker(settings), specs))
 
 
+@app.command("up", epilog=UP_EXAMPLES)
 def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
 ) -> None:
@@ -75,7 +67,7 @@ def up(
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
-    with explained(EXPECTED), kafka_for(Settings()) as settings:
+    with explained(KafkaException), kafka_for(Settings()) as settings:
         configure(settings.log_level)
         typer.echo(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
@@ -105,6 +97,6 @@ def _end_with_parent() -> None:
             pass
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(END_GRACE_S)
-        os._exit(FAILED)  # nothing is lost: what is not committed is done again
+        os._exit(ExitCode.FAILED)  # nothing is lost: what is not committed is done again
 
     Thread(target=watch, name="parent-watch", daemon=True).start()

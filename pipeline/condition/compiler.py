@@ -16,11 +16,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from pipeline.condition.comparing import KNOWN, TRUE, UNKNOWN, among, comparing
 from pipeline.condition.due import FOREVER
-from pipeline.condition.duration import format_duration
 from pipeline.condition.errors import ConditionError, MeaningError
 from pipeline.condition.operand import Check, Kind, Operand, Resolve
 from pipeline.condition.syntax import Among, And, Compare, Expression, Known, Name, Not, Operator, Or, Truth, Value
 from pipeline.condition.text import format_name
+from pipeline.event.duration import format_duration
 
 Read: TypeAlias = tuple[tuple[str, ...], str | None]
 """A path and its window."""

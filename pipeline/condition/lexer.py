@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from pipeline.condition.duration import UNITS_MS, unit_of
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.syntax import KEYWORDS
+from pipeline.event.duration import UNITS_MS, unit_of
 
 MOST_CHARACTERS: Final = 10_000
 """Far more than anybody reads; what is longer was not written by hand."""

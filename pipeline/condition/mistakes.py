@@ -3,10 +3,10 @@
 from typing import Final, NamedTuple
 
 from pipeline.condition.advice import did_you_mean
-from pipeline.condition.duration import unit_of
 from pipeline.condition.lexer import Token
 from pipeline.condition.syntax import Name, Value
 from pipeline.condition.text import format_name, format_value
+from pipeline.event.duration import unit_of
 
 
 class Mistake(NamedTuple):

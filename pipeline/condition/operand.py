@@ -57,7 +57,7 @@ class Operand(Protocol[F_contra]):
 
 
 Resolve: TypeAlias = Callable[[tuple[str, ...], str | None], Operand[F_contra]]
-"""(path, window as :func:`~pipeline.condition.duration.format_duration` writes it, or None) to what they mean."""
+"""(path, window as :func:`~pipeline.event.duration.format_duration` writes it, or None) to what they mean."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from pipeline.condition.duration import format_duration
 from pipeline.condition.lexer import ESCAPES, FIRST_PART, NEXT_PART
 from pipeline.condition.syntax import KEYWORDS, Among, And, Compare, Expression, Known, Name, Not, Or, Truth, Value
+from pipeline.event.duration import format_duration
 
 _FIRST: Final = re.compile(FIRST_PART)
 _NEXT: Final = re.compile(NEXT_PART)

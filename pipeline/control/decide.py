@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError
 
 from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
+from pipeline.errors import OperatorError
 from pipeline.event.identifier import Identifier
 from pipeline.identity.messages import Command
 from pipeline.kafka.clients import idempotent_producer
@@ -27,7 +28,7 @@ Change: TypeAlias = dict[str, Any]
 """A line of ``identity.changes``, with the fields of its schema."""
 
 
-class DecisionError(RuntimeError):
+class DecisionError(OperatorError):
     """Kafka did not take the decision; nothing was decided. Operator action: see to the broker, then decide again."""
 
 

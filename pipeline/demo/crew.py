@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 
+from pipeline.errors import OperatorError
 from pipeline.kafka.clients import KafkaAdmin, admin
 from pipeline.settings import Settings
 
@@ -17,7 +18,7 @@ PARTITIONS: Final = 4
 REQUEST_SECONDS: Final = 30.0
 
 
-class CrewError(RuntimeError):
+class CrewError(OperatorError):
     """The workers did not get ready in time. Operator action: see their log, which the message names."""
 
 

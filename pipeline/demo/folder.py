@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from pipeline.errors import OperatorError
 from pipeline.local import detached
 
 MARK: Final = ".stitchline-demo"
 """A file that says: made by the demo, to be deleted by the next."""
 
 
-class FolderError(RuntimeError):
+class FolderError(OperatorError):
     """The folder cannot be used. Operator action: the message says which other to choose."""
 
 

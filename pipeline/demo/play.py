@@ -6,16 +6,18 @@ from collections.abc import Mapping
 import confluent_kafka
 
 from connectors.sources.outgoing import EventEncoder
-from connectors.sources.record import Reject
-from pipeline.demo.shop import DAY_MS, ShopDay
+from pipeline.demo.shop import ShopDay
 from pipeline.demo.visits import JsonEvent
+from pipeline.errors import OperatorError
+from pipeline.event.duration import DAY_MS
 from pipeline.event.instant import parse_instant
+from pipeline.event.result import Rejected
 from pipeline.kafka.clients import idempotent_producer
 
 FLUSH_SECONDS = 30.0
 
 
-class PlayError(RuntimeError):
+class PlayError(OperatorError):
     """An event could not be sent. Operator action: see the message; the demo can be started again at any time."""
 
 
@@ -59,7 +61,7 @@ class Play:
 
     def _send(self, event: JsonEvent) -> None:
         record = self._encode(event)
-        if isinstance(record, Reject):
+        if isinstance(record, Rejected):
             message = f"the rules in force refuse an event of the shop day: {record.reason}, {record.detail}"
             raise PlayError(message)
         self._producer.produce(record.topic, record.value, record.key, on_delivery=self._delivered)

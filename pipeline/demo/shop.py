@@ -12,8 +12,8 @@ import msgspec
 
 from pipeline.demo.people import Person, cast
 from pipeline.demo.visits import JsonEvent, Teller, at
+from pipeline.event.duration import DAY_MS
 
-DAY_MS = 86_400_000
 _ZIPF = 0.85
 """Exponent of activity by rank: the busiest person does about a hundred times what the quietest does."""
 _FEWEST = 6

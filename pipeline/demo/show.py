@@ -8,6 +8,7 @@ import msgspec
 from pipeline.demo.look import Curves, Look, Stage
 from pipeline.demo.play import Play
 from pipeline.demo.truth import Known
+from pipeline.errors import OperatorError
 from pipeline.query.flow import FlowMeter, StageFlow
 from pipeline.query.live import Live
 from pipeline.stream.supervisor import Supervisor
@@ -23,7 +24,7 @@ MOST_WAITING: Final = 3_000
 what is on the screen stays the truth about the hour on its clock."""
 
 
-class NotFinishedError(RuntimeError):
+class NotFinishedError(OperatorError):
     """The pipeline did not work off the day in time. Operator action: see the workers' log that the message names."""
 
 

@@ -28,20 +28,3 @@ class AnchorRow(Struct, array_like=True, gc=False):
     seq: int = NO_ASSIGNMENT
     contested: list[Identifier] = []
     links: dict[Identifier, KnownLink] = {}
-
-
-class SeenLink(Struct, gc=False):
-    """A link to tell STITCH: what all events taken so far say of it. Fold with minimum, maximum and maximum."""
-
-    tenant: str
-    anchor: Identifier
-    other: Identifier
-    first_seen_ms: int
-    last_seen_ms: int
-    count: int
-    source: str
-    event_id: str
-    """Of the event that made INTAKE pass it on: the first one, when the link is new or older than known. Empty, like
-    the source, when no event did."""
-    asserted: bool = False
-    """The event itself says the two are one: an alias."""

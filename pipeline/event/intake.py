@@ -1,6 +1,6 @@
 """INTAKE's logic: one event in, what is to be done about it out. The stage performs it.
 
-The walk of an event: validate, normalise, re-key check, de-duplicate, attribute, filter known links.
+The walk of an event: accept, re-key check, de-duplicate, attribute, filter known links.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,16 +10,16 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from pipeline.event import known_links
-from pipeline.event.anchor import AnchorRow, SeenLink
+from pipeline.event.accept import Acceptor
+from pipeline.event.anchor import AnchorRow
 from pipeline.event.identifier import Identifier, key_of, type_of
+from pipeline.event.link import Link
 from pipeline.event.model import Event
-from pipeline.event.normalise import EventNormaliser
 from pipeline.event.ports import SeenIds, Table
 from pipeline.event.reason import Reason
 from pipeline.event.recognise import Normaliser
-from pipeline.event.result import DeadLetter, Drop, Redirect
+from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
-from pipeline.event.validate import validate
 
 DUPLICATE = Drop(Reason.DUPLICATE)
 _EMPTY_HASH = blake2b(digest_size=8)
@@ -51,11 +51,11 @@ class IntakeEffects(Struct, gc=False):
     """Normalised, the same object that came in."""
     profile_id: str | None
     """The anchor's profile as STITCH last said; None: nothing yet, the anchor founds its own."""
-    links: list[SeenLink]
+    links: list[Link]
     """To be told to STITCH; mostly empty."""
 
 
-Result: TypeAlias = IntakeEffects | Drop | DeadLetter | Redirect
+Result: TypeAlias = IntakeEffects | Drop | Rejected | Redirect
 """How taking one event can end: the closed set that the stage matches on."""
 
 
@@ -78,7 +78,7 @@ class Intake:
         partition_is_right: Callable[[str], bool] = everywhere,
     ) -> None:
         self._rules = rules
-        self._normalise = EventNormaliser(rules, types, normalisers).normalise
+        self._accept = Acceptor(rules, types, normalisers).accept
         self._anchors = anchors
         self._seen = seen
         self._partition_is_right = partition_is_right
@@ -86,38 +86,33 @@ class Intake:
     def on_event(self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False) -> Result:
         """Take one event that was read under ``key``; ``rekeyed`` if its headers say it was redirected before.
 
-        1. validate: size, domains, clock; else DeadLetter.
-        2. normalise, in place; DeadLetter if no identifier is left or its money is wrong.
-        3. re-key check: not under its anchor's key or partition: Redirect, the second time DeadLetter.
-        4. de-duplicate: Drop if its message id was taken within the window. After 1-3, so that a bad event is
+        1. accept: validate (size, domains, clock) and normalise in place; else Rejected.
+        2. re-key check: not under its anchor's key or partition: Redirect, the second time Rejected.
+        3. de-duplicate: Drop if its message id was taken within the window. After 1-2, so that a bad event is
            quarantined each time, and a redirected one is new where it arrives.
-        5. attribute to the anchor's profile.
-        6. filter known links: pass on only what can change who is who.
+        4. attribute to the anchor's profile.
+        5. filter known links: pass on only what can change who is who.
         """
-        # 1. validate
-        refused = validate(event, self._rules, now_ms, size_bytes)
-        if refused is not None:
-            return refused
-        # 2. normalise
-        refused = self._normalise(event)
-        if refused is not None:
-            return refused
-        # 3. re-key check; a row is only ever made on the right partition, so most events skip the hashing
+        # 1. accept
+        accepted = self._accept(event, now_ms, size_bytes)
+        if isinstance(accepted, Rejected):
+            return accepted
+        # 2. re-key check; a row is only ever made on the right partition, so most events skip the hashing
         identifiers = event.identifiers
         anchor = identifiers[0]
         home = key_of(event.tenant, anchor)
         row = self._anchors.get(home)
         if key != home or (row is None and not self._partition_is_right(home)):
             return _misplaced(anchor, home, rekeyed)
-        # 4. de-duplicate
+        # 3. de-duplicate
         if not self._seen.add(digest_of(event), event.timestamp_ms):
             return DUPLICATE
-        # 5. attribute
+        # 4. attribute
         first_sight = row is None
         if row is None:
             row = AnchorRow()
-        # 6. filter known links
-        links: list[SeenLink] = []
+        # 5. filter known links
+        links: list[Link] = []
         if len(identifiers) > 1:
             links = known_links.see(event, row, self._rules.link_refresh_ms)
             if len(row.links) > self._rules.known_links_cap:
@@ -127,7 +122,7 @@ class Intake:
             self._anchors.put(home, row)
         return IntakeEffects(event, row.profile_id, links)
 
-    def on_assignment(self, tenant: str, ident: Identifier, assigned: Assigned) -> list[SeenLink]:
+    def on_assignment(self, tenant: str, ident: Identifier, assigned: Assigned) -> list[Link]:
         """Note whose an identifier is; the highest ``seq`` wins. Returns links to tell STITCH.
 
         Those are links that have become contested and were seen since they were passed on: had the assignment come
@@ -150,8 +145,8 @@ def digest_of(event: Event) -> bytes:
     return hashing.digest()
 
 
-def _misplaced(anchor: Identifier, home: str, rekeyed: bool) -> Redirect | DeadLetter:
+def _misplaced(anchor: Identifier, home: str, rekeyed: bool) -> Redirect | Rejected:
     if rekeyed:
         detail = f"re-keyed once by its {type_of(anchor)} and still not under that key and on its partition"
-        return DeadLetter(Reason.MISROUTED, detail)
+        return Rejected(Reason.MISROUTED, detail)
     return Redirect(Reason.REKEYED, home)

@@ -6,21 +6,22 @@ here, and passed as soon as it matters: what STITCH is told at the end never dep
 
 from typing import Final
 
-from pipeline.event.anchor import AnchorRow, KnownLink, SeenLink
+from pipeline.event.anchor import AnchorRow, KnownLink
 from pipeline.event.identifier import Identifier
+from pipeline.event.link import Link
 from pipeline.event.model import Event
 
 ALIAS: Final = "alias"
 """The type of events that say of two identifiers that they are one person."""
 
 
-def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
+def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
     """Remember the event's links with its anchor in the row; return those to pass on.
 
     A link is passed when it is new, was seen earlier than passed, is contested and was seen later than passed, was
     seen more than ``refresh_ms`` later than passed, or is asserted (by an alias), which may revive a deleted link.
     """
-    passed: list[SeenLink] = []
+    passed: list[Link] = []
     at_ms, links, contested, asserted = event.timestamp_ms, row.links, row.contested, event.type == ALIAS
     anchor, *others = event.identifiers
     for other in others:
@@ -40,7 +41,7 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
     return passed
 
 
-def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[SeenLink]:
+def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link]:
     """The contested links that were seen later than STITCH was told, marked as told."""
     passed = []
     for other in row.contested:
@@ -50,7 +51,7 @@ def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Seen
     return passed
 
 
-def forget(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[SeenLink]:
+def forget(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[Link]:
     """Bring a row that holds more than ``cap`` links to nine tenths of it, longest unseen first.
 
     Returns those that were seen later than STITCH was told, so that no sighting is lost: seen again, they are new.
@@ -65,11 +66,11 @@ def forget(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[Se
     return passed
 
 
-def _pass(tenant: str, anchor: Identifier, other: Identifier, link: KnownLink, event: Event | None) -> SeenLink:
+def _pass(tenant: str, anchor: Identifier, other: Identifier, link: KnownLink, event: Event | None) -> Link:
     """What to tell STITCH of a link now, marked as told."""
     link.passed_first_ms, link.passed_last_ms = link.first_ms, link.last_ms
     first_ms, last_ms = link.first_ms, link.last_ms
     if event is None:
-        return SeenLink(tenant, anchor, other, first_ms, last_ms, link.count, "", "")
+        return Link(tenant, anchor, other, first_ms, last_ms, link.count, "", "")
     asserted = event.type == ALIAS
-    return SeenLink(tenant, anchor, other, first_ms, last_ms, link.count, event.source, event.event_id, asserted)
+    return Link(tenant, anchor, other, first_ms, last_ms, link.count, event.source, event.event_id, asserted)

@@ -10,7 +10,7 @@ from pipeline.event.money import MAX_MINOR, exponent, to_minor
 from pipeline.event.page_url import PageUrls
 from pipeline.event.reason import Reason
 from pipeline.event.recognise import Normaliser, Recogniser
-from pipeline.event.result import DeadLetter
+from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 
 CLICK_ID: Final = "click_id"
@@ -33,7 +33,7 @@ class EventNormaliser:
         self._currency_field = rules.currency_field
         self._default_currency = rules.default_currency
 
-    def normalise(self, event: Event) -> DeadLetter | None:
+    def normalise(self, event: Event) -> Rejected | None:
         """Bring the event into canonical form, or say why it has none: no identifier is left, or money is wrong.
 
         1. page URL: canonical, campaign into the context, ad clicks as identifiers;
@@ -52,7 +52,7 @@ class EventNormaliser:
         if rejected:
             _set_aside(event, rejected)
         if not accepted:
-            return DeadLetter(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
+            return Rejected(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
         # 3. money
         properties = event.properties
         if properties:
@@ -83,7 +83,7 @@ class EventNormaliser:
         if read.click_ids:
             event.identifiers = [*event.identifiers, *(identifier(CLICK_ID, c) for c in read.click_ids)]
 
-    def _read_money(self, event: Event, amounts: tuple[str, ...]) -> DeadLetter | None:
+    def _read_money(self, event: Event, amounts: tuple[str, ...]) -> Rejected | None:
         """Set amount and currency from the first property that holds a number."""
         properties = event.properties
         currency = properties.get(self._currency_field) or self._default_currency
@@ -96,10 +96,10 @@ class EventNormaliser:
             return None
         if decimals is None:
             detail = f"properties.{self._currency_field}: must be an ISO 4217 code such as EUR"
-            return DeadLetter(Reason.INVALID_FIELD, detail)
+            return Rejected(Reason.INVALID_FIELD, detail)
         if not -MAX_MINOR <= amount <= MAX_MINOR:
             detail = f"properties: the amount is beyond {MAX_MINOR} minor units"
-            return DeadLetter(Reason.INVALID_FIELD, detail)
+            return Rejected(Reason.INVALID_FIELD, detail)
         event.amount_minor, event.currency = amount, currency
         return None
 

@@ -11,8 +11,8 @@ class Drop(Struct, frozen=True, gc=False):
     reason: Reason
 
 
-class DeadLetter(Struct, frozen=True, gc=False):
-    """Cannot be taken: its bytes go to the DLQ. ``detail`` tells the producer what to write instead."""
+class Rejected(Struct, frozen=True, gc=False):
+    """Cannot be taken. ``detail`` names the field and what to write instead, and never quotes a value."""
 
     reason: Reason
     detail: str

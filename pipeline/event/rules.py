@@ -4,8 +4,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+from pipeline.event.duration import DAY_MS, MINUTE_MS
 
 Milliseconds: TypeAlias = Annotated[int, Meta(ge=0)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -22,7 +21,7 @@ class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Top-level entries of each of properties, context and traits."""
     max_depth: Count = 16
     """Levels of nesting within properties, context and traits."""
-    future_tolerance_ms: Milliseconds = 5 * 60_000
+    future_tolerance_ms: Milliseconds = 5 * MINUTE_MS
     """How far an event's time may lie ahead of now: clocks differ."""
     retention_ms: Milliseconds = 400 * DAY_MS
     """Events older than this are quarantined as ``too_old``: their windows and ledgers are closed."""

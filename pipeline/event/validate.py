@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pipeline.event.model import CHANNELS, TYPES, Event
 from pipeline.event.reason import Reason
-from pipeline.event.result import DeadLetter
+from pipeline.event.result import Rejected
 from pipeline.event.rules import IntakeRules
 
 MAX_TENANT_CHARS: Final = 64
@@ -20,7 +20,7 @@ _TYPES: Final = frozenset(TYPES)
 _LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1
 
 
-def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0) -> DeadLetter | None:
+def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0) -> Rejected | None:
     """None if the event can be taken, else the reason and a detail that names the field and never its value.
 
     ``size_bytes`` is the length of the encoded event. The fields must have their declared types, as the readers
@@ -28,7 +28,7 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
     """
     if size_bytes > rules.max_event_bytes:
         detail = f"the event has {size_bytes} bytes, the limit is {rules.max_event_bytes}"
-        return DeadLetter(Reason.TOO_LARGE, detail)
+        return Rejected(Reason.TOO_LARGE, detail)
     message_id = event.message_id
     if not (
         0 < len(message_id) <= MAX_MESSAGE_ID_CHARS
@@ -38,9 +38,9 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
         return _bad_name(event)
     age_ms = now_ms - event.timestamp_ms
     if age_ms < -rules.future_tolerance_ms:
-        return DeadLetter(Reason.FROM_THE_FUTURE, f"timestamp: {-age_ms} ms ahead of the clock")
+        return Rejected(Reason.FROM_THE_FUTURE, f"timestamp: {-age_ms} ms ahead of the clock")
     if age_ms > rules.retention_ms:
-        return DeadLetter(Reason.TOO_OLD, f"timestamp: {age_ms} ms old, kept are {rules.retention_ms}")
+        return Rejected(Reason.TOO_OLD, f"timestamp: {age_ms} ms old, kept are {rules.retention_ms}")
     if not 0 < len(event.identifiers) <= rules.max_identifiers:
         return _bad_count(event, rules)
     most, depth = rules.max_fields, rules.max_depth
@@ -83,7 +83,7 @@ def _storable(value: Any, depth: int) -> bool:
     return True
 
 
-def _bad_name(event: Event) -> DeadLetter:
+def _bad_name(event: Event) -> Rejected:
     if not _good_origin(event.tenant, "any"):
         detail = f"tenant: must be [a-z0-9][a-z0-9_-]*, at most {MAX_TENANT_CHARS} characters"
     elif not _good_origin(event.tenant, event.source):
@@ -96,20 +96,20 @@ def _bad_name(event: Event) -> DeadLetter:
         detail = f"event: must have at most {MAX_NAME_CHARS} characters"
     else:
         detail = f"message_id: must be 1 to {MAX_MESSAGE_ID_CHARS} printable characters"
-    return DeadLetter(Reason.INVALID_FIELD, detail)
+    return Rejected(Reason.INVALID_FIELD, detail)
 
 
-def _bad_count(event: Event, rules: IntakeRules) -> DeadLetter:
+def _bad_count(event: Event, rules: IntakeRules) -> Rejected:
     if not event.identifiers:
-        return DeadLetter(Reason.NO_IDENTIFIER, "identifiers: at least one is needed")
+        return Rejected(Reason.NO_IDENTIFIER, "identifiers: at least one is needed")
     detail = f"identifiers: {len(event.identifiers)}, the limit is {rules.max_identifiers}"
-    return DeadLetter(Reason.INVALID_FIELD, detail)
+    return Rejected(Reason.INVALID_FIELD, detail)
 
 
-def _bad_bag(event: Event, rules: IntakeRules) -> DeadLetter:
+def _bad_bag(event: Event, rules: IntakeRules) -> Rejected:
     bags = {"properties": event.properties, "context": event.context}
     limit = f"at most {rules.max_fields} fields, {rules.max_depth} levels, integers of 64 bits"
     for name, bag in bags.items():
         if len(bag) > rules.max_fields or not _storable(bag, rules.max_depth):
-            return DeadLetter(Reason.INVALID_FIELD, f"{name}: {limit}")
-    return DeadLetter(Reason.INVALID_FIELD, f"traits: {limit}")
+            return Rejected(Reason.INVALID_FIELD, f"{name}: {limit}")
+    return Rejected(Reason.INVALID_FIELD, f"traits: {limit}")

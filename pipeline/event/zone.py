@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
+from pipeline.event.duration import DAY_MS, HOUR_MS
+
 _EPOCH_WEEKDAY: Final = 3
 """1970-01-01 was a Thursday: three days after a Monday."""
 

@@ -7,13 +7,14 @@ from typing import IO, Any, Final
 import msgspec
 
 from pipeline.atomic_file import replacing
+from pipeline.errors import MisuseError
 
 _SORTED: Final = msgspec.json.Encoder(order="deterministic")
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 """Suffix to format."""
 
 
-class UnknownFormatError(ValueError):
+class UnknownFormatError(MisuseError, ValueError):
     """Operator action: name a file with one of the endings that the message lists, or say ``--format``."""
 
 

@@ -5,21 +5,14 @@
 """
 
 import re
+from typing import Final
 
 import msgspec
 
-_LIMIT = re.compile(r"\s*([1-9]\d*)\s+(?:ever|per\s+((?:\d+\s*[a-z]+\s*)+))\s*", re.IGNORECASE)
-_UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_SPOKEN = {
-    "millisecond": "ms",
-    "second": "s",
-    "sec": "s",
-    "minute": "min",
-    "hour": "h",
-    "hr": "h",
-    "day": "d",
-    "week": "w",
-}
+from pipeline.event.duration import format_duration, one_of, parse_duration
+
+LIMIT_EXAMPLES: Final = ("1 ever", "5 per 7 d")
+_LIMIT: Final = re.compile(r"\s*(\d+)\s+(?:ever|per\s+(.+?))\s*", re.IGNORECASE)
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -40,17 +33,12 @@ class Limit(msgspec.Struct, frozen=True):
 def parse_limit(text: str) -> Limit:
     """The limit a text means. Raises ValueError that says what to write instead."""
     found = _LIMIT.fullmatch(text)
-    if found is None:
-        message = f"{text!r} is not a limit; write how many and how long, as in 1 ever or 5 per 7 d"
+    if found is None or int(found[1]) < 1:
+        message = f"{text!r} is not a limit; write how many and how long, as in {one_of(LIMIT_EXAMPLES)}"
         raise ValueError(message)
-    parts = re.findall(r"(\d+)\s*([a-z]+)", (found[2] or "").lower())
-    return Limit(int(found[1]), sum(int(number) * _unit_ms(unit) for number, unit in parts), text.strip())
+    return Limit(int(found[1]), parse_duration(found[2]) if found[2] else 0, text.strip())
 
 
-def _unit_ms(written: str) -> int:
-    name = written if written in _UNITS_MS else written.removesuffix("s")
-    unit = _SPOKEN.get(name, name)
-    if unit not in _UNITS_MS:
-        message = f"{written!r} is not a unit of time; write ms, s, min, h, d or w"
-        raise ValueError(message)
-    return _UNITS_MS[unit]
+def format_limit(limit: Limit) -> str:
+    """The limit in its one spelling, which :func:`parse_limit` reads as the same limit."""
+    return f"{limit.count} per {format_duration(limit.period_ms)}" if limit.period_ms else f"{limit.count} ever"

@@ -5,25 +5,13 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from pipeline.event.identifier import Identifier
+from pipeline.event.link import Link
+
+__all__ = ["Assignment", "ChangeKind", "Command", "IdentityChange", "Link", "Move"]
 
 ChangeKind: TypeAlias = Literal[
     "merged", "split", "refused", "evicted", "quarantined", "released", "linked", "unlinked", "joined", "left"
 ]
-
-
-class Link(msgspec.Struct, array_like=True, gc=False, tag="link", tag_field="record"):
-    """Two identifiers were seen on one event. ``anchor`` is the stronger end, under which the event is booked."""
-
-    tenant: str
-    anchor: Identifier
-    other: Identifier
-    first_seen_ms: int
-    last_seen_ms: int
-    count: int
-    source: str
-    event_id: str
-    asserted: bool = False
-    """The event says the two are one (an alias, the CRM's contact of a lead): no limit of a type holds it."""
 
 
 class Assignment(msgspec.Struct, array_like=True, gc=False):
@@ -95,4 +83,4 @@ class IdentityChange(msgspec.Struct, gc=False, omit_defaults=False):
     """Who, for a command; else empty."""
     why: str
     timestamp_ms: int
-    """When it was decided, by the injected clock."""
+    """Event time of the trigger; for a command, the time of the request. Milliseconds since 1970."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import confluent_kafka
 from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata  # type: ignore[attr-defined]
 
+from pipeline.errors import OperatorError
 from pipeline.kafka.clients import admin
 from pipeline.kafka.retry import NO_BROKER_CODES
 from pipeline.settings import Settings
@@ -20,7 +21,7 @@ HEADROOM_BYTES = 1 << 20
 """Quarantine adds headers: without room for them, the largest record of all would stop the worker for good."""
 
 
-class TopicsError(RuntimeError):
+class TopicsError(OperatorError):
     """The topics on the broker do not fit together.
 
     Operator action: all of Stitchline's topics need the same number of partitions; create the named ones again, or set
@@ -28,7 +29,7 @@ class TopicsError(RuntimeError):
     """
 
 
-class NoBrokerError(RuntimeError):
+class NoBrokerError(OperatorError):
     """No broker answers at the configured address.
 
     Operator action: check STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL: a broker that expects another

@@ -8,6 +8,7 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # public, not re-exported
 
+from pipeline.errors import OperatorError
 from pipeline.kafka.clients import admin, reader
 from pipeline.kafka.retry import retrying
 
@@ -25,7 +26,7 @@ def silent(_passed: int, _all: int) -> None:
     """No progress is shown."""
 
 
-class MissingTopicError(RuntimeError):
+class MissingTopicError(OperatorError):
     """The topic is not there.
 
     Operator action: start a worker or run ``stitchline topics create``, or correct STITCHLINE_TOPIC_PREFIX.

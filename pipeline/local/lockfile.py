@@ -9,11 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.errors import OperatorError
+
 HERE = Path(__file__).parent
 COMMENT = "#"
 
 
-class LockMismatchError(RuntimeError):
+class LockMismatchError(OperatorError):
     """A fetched file is not the one the lock names.
 
     Operator action: delete the named file and try again; if it happens twice, the repository or a proxy on the way

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.errors import OperatorError
 from pipeline.local import supervise
 
 GRACE_S = 10.0
@@ -23,7 +24,7 @@ print(server.pid)
 """A launcher that ends at once: the server is then nobody's child, so it leaves no zombie with whoever stops it."""
 
 
-class ServerError(RuntimeError):
+class ServerError(OperatorError):
     """A local server did not start. The message carries the end of its log, which says why."""
 
 

@@ -6,9 +6,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from pipeline.event.duration import DAY_MS
 from pipeline.export.files import format_of
 from pipeline.model.errors import ExportError
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.kinds.pairs import Pairs
 from pipeline.profile.windows import LIFETIME
 

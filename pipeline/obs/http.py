@@ -11,13 +11,14 @@ from typing import TypeAlias
 import msgspec
 from aiohttp import web
 
+from pipeline.errors import OperatorError
 from pipeline.obs.metrics import READY, Metrics
 
 Check: TypeAlias = Callable[[], Sequence[str]]
 """Gives the reasons why not, in plain words; none: all is well. Must be quick and must not block."""
 
 
-class AddressError(Exception):
+class AddressError(OperatorError):
     """The address of the health pages cannot be listened on.
 
     Operator action: set STITCHLINE_HTTP_PORT to a free port, a different one for each worker of a

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 
 Cell: TypeAlias = Any
 """What a kind of aggregate keeps for a bucket: an integer, a list, a set as a dict. Never changed in place."""

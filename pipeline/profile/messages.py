@@ -6,9 +6,10 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.event.identifier import Identifier
+from pipeline.event.model import Event
 from pipeline.identity.messages import Move
 
-__all__ = ["Carry", "Move", "Touch", "carries"]
+__all__ = ["Carry", "Move", "Touch", "carries", "touch_of"]
 
 MOST_CARRIED_BYTES: Final = 512 << 10
 """In one message, unless a single ledger is larger: half of what Kafka takes by default."""
@@ -33,6 +34,25 @@ class Touch(msgspec.Struct, array_like=True, gc=False, tag="touch", tag_field="r
     currency: str = ""
     seq: int = 0
     """0 from INTAKE; when PROFILE forwards a touch, the seq at which the profile it is sent to owns the leaf."""
+
+
+def touch_of(event: Event) -> Touch:
+    """The touch of an accepted event, whose anchor is the first of its identifiers."""
+    return Touch(
+        event.tenant,
+        event.identifiers[0],
+        event.event_id,
+        event.timestamp_ms,
+        event.channel,
+        event.type,
+        event.name,
+        event.identifiers,
+        event.properties,
+        event.context,
+        event.traits,
+        event.amount_minor,
+        event.currency,
+    )
 
 
 class Carry(msgspec.Struct, array_like=True, gc=False, tag="carry", tag_field="record"):

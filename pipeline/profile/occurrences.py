@@ -5,8 +5,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.buckets import Series, merge_series, put, shared
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 
 Grain: TypeAlias = Literal["hours", "days", "total"]
 """Width of the buckets a rule's matches are counted in; ``total``: counted once and for all."""

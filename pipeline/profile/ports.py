@@ -1,7 +1,7 @@
 """What the profile asks of the packages above it and of the shell: scores, decisions, timers, without knowing how."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.row import ProfileRow
@@ -94,9 +94,6 @@ class Booked(NamedTuple):
     taken: int
     marks: int
     """Bit set of the decisions that may come out differently now, as the :class:`Decider` numbers them."""
-
-
-NOTHING_BOOKED: Final = Booked(0, 0, 0)
 
 
 class Decided(NamedTuple):

@@ -7,8 +7,8 @@ windows have emptied, and otherwise every ``refresh_ms``, until its longest wind
 
 from typing import Final
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.buckets import DAYS
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.row import FOREVER
 
 EMPTY_AFTER_MS: Final = (HOUR_MS, DAY_MS)

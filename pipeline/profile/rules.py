@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from pipeline.profile.duration import MINUTE_MS
+from pipeline.event.duration import MINUTE_MS
 from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter
 from pipeline.profile.kinds import KINDS

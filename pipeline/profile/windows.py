@@ -14,8 +14,8 @@ the longest window are not kept.
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from pipeline.event.duration import DAY_MS, MINUTE_MS, compact_duration, parse_duration
 from pipeline.profile.buckets import TIERS, Tier
-from pipeline.profile.duration import DAY_MS, MINUTE_MS, duration_ms
 
 LIFETIME: Final = "lifetime"
 
@@ -32,11 +32,18 @@ def window(label: str) -> Window:
     """The window of a label such as ``24h`` or ``lifetime``.
 
     Raises:
-        ValueError: Not a span of time, or shorter than a minute, or longer than 90 days.
+        ValueError: Not a span of time in its compact spelling, or shorter than a minute, or longer than 90 days.
     """
     if label == LIFETIME:
         return Window(label, 0, None)
-    length_ms = duration_ms(label)
+    try:
+        length_ms, compact = parse_duration(label), compact_duration(label)
+    except ValueError as error:
+        msg = f"window {label!r} is not a span of time: {error}"
+        raise ValueError(msg) from error
+    if label != compact:
+        msg = f"window {label!r} has two spellings: write {compact}"
+        raise ValueError(msg)
     for tier in TIERS:
         if MINUTE_MS <= length_ms <= tier.keep * tier.width_ms:
             return Window(label, length_ms, tier)

@@ -1,10 +1,11 @@
 """The moment at which profiles are read, as people name it."""
 
+from pipeline.errors import MisuseError
 from pipeline.event.instant import parse_instant
 from pipeline.query.profiles import LATEST
 
 
-class NotAMomentError(ValueError):
+class NotAMomentError(MisuseError, ValueError):
     """Operator action: write ``now``, ``latest``, or an ISO 8601 date or date and time."""
 
 

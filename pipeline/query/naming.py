@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from pipeline.errors import MisuseError
 from pipeline.event.identifier import Identifier, type_of
 from pipeline.event.recognise import REJECTED, Recogniser
 from pipeline.rules.model import Rules
@@ -19,7 +20,7 @@ def is_profile_id(text: str) -> bool:
     return _PROFILE_ID.fullmatch(text) is not None
 
 
-class NotAnIdentifierError(ValueError):
+class NotAnIdentifierError(MisuseError, ValueError):
     """Nobody can be called that. ``str(error)`` says why and what to write."""
 
 

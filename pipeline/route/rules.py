@@ -4,7 +4,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct, field
 
-from pipeline.event.instant import DAY_MS, parse_instant
+from pipeline.event.duration import DAY_MS
+from pipeline.event.instant import parse_instant
 from pipeline.identity.limits import parse_limit
 from pipeline.profile.rules import unique
 

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from pipeline.event.duration import format_duration
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.check import objections
 from pipeline.route.rules import RoutingRules
-from pipeline.rules.duration import format_duration
 from pipeline.rules.fitted import MODEL_FILE
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.condition.advice import did_you_mean
+from pipeline.errors import OperatorError
 
 __all__ = ["Problem", "RulesError", "did_you_mean"]
 
@@ -24,7 +25,7 @@ class Problem(msgspec.Struct, frozen=True, order=True):
         return f"{place}: {self.message}" + (f"; {self.instead}" if self.instead else "")
 
 
-class RulesError(Exception):
+class RulesError(OperatorError):
     """Rules that cannot be used, with every problem of every file.
 
     Operator action: correct the named lines; ``stitchline rules check DIR`` shows the same list.

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from pipeline.rules.duration import format_duration
+from pipeline.event.duration import format_duration
 from pipeline.rules.files import RulesFile
 from pipeline.rules.model import Rules
 from pipeline.rules.words import DURATION_SUFFIX, written_name

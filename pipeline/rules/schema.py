@@ -11,20 +11,20 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from pipeline.event.duration import DURATION_EXAMPLES, format_duration
+from pipeline.identity.limits import LIMIT_EXAMPLES
 from pipeline.rules.docs import field_docs, struct_doc
-from pipeline.rules.duration import (
-    DURATION_EXAMPLES,
-    DURATION_PATTERN,
-    LIMIT_EXAMPLES,
-    LIMIT_PATTERN,
-    format_duration,
-)
 from pipeline.rules.files import FILES, RulesFile
 from pipeline.rules.known import CHOICES, CONDITION_EXAMPLES, CONDITIONS, LIFETIME, PATTERNS, ROUTE_EXAMPLES, SPANS
 from pipeline.rules.words import CAPACITY_FIELD, LIMIT_FIELDS, LISTS, choices, is_duration, written_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SHIPPED: Final = Path(__file__).parent / "schema"
+
+_UNITS: Final = r"(ms|s|secs?|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
+DURATION_PATTERN: Final = rf"^\s*\d+\s*{_UNITS}(\s*\d+\s*{_UNITS})*\s*$"
+"""What editors accept while an author types. :func:`~pipeline.event.duration.parse_duration` decides."""
+LIMIT_PATTERN: Final = rf"^\s*[1-9]\d*\s+(ever|per\s+\d+\s*{_UNITS}(\s*\d+\s*{_UNITS})*)\s*$"
 
 
 def schema_name(spec: RulesFile) -> str:

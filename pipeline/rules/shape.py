@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import inspect
 
+from pipeline.event.duration import parse_duration
 from pipeline.rules.document import Node
-from pipeline.rules.duration import parse_duration
 from pipeline.rules.inside import place_inside
 from pipeline.rules.problem import Problem, did_you_mean
 from pipeline.rules.texts import WrongTextError, read_text

@@ -8,7 +8,8 @@ from msgspec import inspect
 
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import parse
-from pipeline.rules.duration import compact_span, format_limit, parse_limit
+from pipeline.event.duration import compact_duration
+from pipeline.identity.limits import format_limit, parse_limit
 from pipeline.rules.known import CHOICES, CONDITIONS, LIFETIME, PATTERNS, SPANS
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.words import CAPACITY_FIELD, LIMITS_FIELD
@@ -59,7 +60,7 @@ def _check_meta(text: str, expected: inspect.StrType) -> None:
 
 
 def _limit(text: str) -> str:
-    return format_limit(*parse_limit(text))
+    return format_limit(parse_limit(text))
 
 
 def _capacity(text: str) -> str:
@@ -67,7 +68,7 @@ def _capacity(text: str) -> str:
 
 
 def _span(text: str) -> str:
-    return text if text in {"", LIFETIME} else compact_span(text)
+    return text if text in {"", LIFETIME} else compact_duration(text)
 
 
 def _pattern(text: str) -> str:

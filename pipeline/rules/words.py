@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from msgspec import inspect
 
+from pipeline.event.duration import DURATION_EXAMPLES
+from pipeline.identity.limits import LIMIT_EXAMPLES
 from pipeline.rules.document import Node
-from pipeline.rules.duration import DURATION_EXAMPLES, LIMIT_EXAMPLES
 
 DURATION_SUFFIX: Final = "_ms"
 """Fields that end so are written without it, as durations: ``half_life: 7 d``."""

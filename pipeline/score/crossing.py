@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import KEEP
 from pipeline.profile.row import FOREVER

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from pipeline.profile.duration import DAY_MS
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.kinds.purchases import Purchases
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rfm import purchases_in

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from pipeline.profile.duration import DAY_MS
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.kinds.purchases import Purchases
 from pipeline.profile.rfm import RfmEdges, rfm_digits, summary_of
 from pipeline.score.bgnbd import BgNbd, chance_alive, chance_of_purchase, expected_purchases

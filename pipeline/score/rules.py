@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.occurrences import Grain
 from pipeline.profile.rules import unique

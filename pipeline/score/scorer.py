@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.booking import Counted
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.fold import gathered
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import Occurrences

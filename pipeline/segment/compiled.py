@@ -1,10 +1,10 @@
 """Segments as their rules declare them: conditions compiled, in an order in which each comes after those it reads."""
 
 from pipeline.condition.compiler import Condition, compile_condition
-from pipeline.condition.duration import format_duration
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import parse
 from pipeline.condition.syntax import And, Expression, Name
+from pipeline.event.duration import format_duration
 from pipeline.segment.operand import ProfileOperand
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.vocabulary import Vocabulary

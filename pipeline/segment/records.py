@@ -7,8 +7,8 @@ from pipeline.condition.due import FOREVER, due_in_steps
 from pipeline.condition.errors import MeaningError
 from pipeline.condition.operand import Check, Kind, converted, converted_span
 from pipeline.condition.syntax import Value
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.buckets import Cell
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.kinds.kind import MILLIONTHS
 from pipeline.profile.kinds.purchases import Purchases, purchases_of
 from pipeline.profile.rules import AggregateRule

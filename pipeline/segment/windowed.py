@@ -9,8 +9,8 @@ from functools import reduce
 from operator import itemgetter
 from typing import Final
 
-from pipeline.condition.duration import format_duration, parse_duration
 from pipeline.condition.errors import MeaningError
+from pipeline.event.duration import format_duration, parse_duration
 from pipeline.profile.buckets import Cell, Cells, Series, Tier
 from pipeline.profile.kinds import KINDS, kind_of
 from pipeline.profile.rules import AggregateRule

@@ -16,6 +16,7 @@ from pipeline.stream.gc_tuning import collect_seldom
 from pipeline.stream.stages.base import StageSpec
 from pipeline.stream.transport import CODEC, BatchConsumer, BatchTransport
 from pipeline.stream.worker import Worker
+from pipeline.version import version
 
 IDLE_CHECK_SECONDS = 0.02
 
@@ -104,7 +105,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
         host=settings.http_host,
         port=settings.http_port,
     )
-    worker.metrics.set(m.WORKER, 1, settings.worker_id, settings.stages, "1")
+    worker.metrics.set(m.WORKER, 1, settings.worker_id, settings.stages, version())
     if settings.http_port:
         await pages.start()
     log.info("worker_started", worker=settings.worker_id, stages=settings.stages, http_port=pages.port)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import schema_ids
+from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics, partition_count
 from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.log import logger
@@ -25,7 +26,7 @@ STAGES: Mapping[str, StageSpec] = {spec.name: spec for spec in (INTAKE, STITCH, 
 log = logger(__name__)
 
 
-class UnknownStageError(ValueError):
+class UnknownStageError(OperatorError, ValueError):
     """Operator action: STITCHLINE_STAGES takes a comma-separated list of intake, stitch, profile and route."""
 
 

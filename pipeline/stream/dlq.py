@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
 from pipeline.kafka.record import Emit, Header, Record
 from pipeline.topics import DLQ
@@ -10,7 +11,7 @@ HEADER_PREFIX = "stitchline-"
 DETAIL_BYTES = 500
 
 
-class LossBreakerTripped(RuntimeError):  # noqa: N818 - a breaker trips
+class LossBreakerTripped(OperatorError):  # noqa: N818 - a breaker trips
     """Too large a share of the input is bad.
 
     Operator action: look at ``stitchline dlq ls``; a producer or a schema has probably changed. Mend it, or raise

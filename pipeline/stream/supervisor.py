@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Self
 
+from pipeline.errors import OperatorError
 from pipeline.obs.log import logger
 
 MOST_DEATHS, DEATHS_WINDOW_S = 5, 60.0
@@ -19,7 +20,7 @@ CHECK_S = 0.2
 log = logger(__name__)
 
 
-class WorkersKeepDyingError(RuntimeError):
+class WorkersKeepDyingError(OperatorError):
     """Operator action: the workers' own messages above say why; nothing is lost, they go on where they stopped."""
 
 

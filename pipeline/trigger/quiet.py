@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from pipeline.profile.duration import DAY_MS, MINUTE_MS
+from pipeline.event.duration import DAY_MS, MINUTE_MS
 from pipeline.trigger.rules import QuietHours
 
 Local: TypeAlias = Callable[[int], int]

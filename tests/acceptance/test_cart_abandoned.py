@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.avro.wire import Decoder
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.identity.profile_id import profile_id
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.testing.build import event_json

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.avro.wire import Decoder
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.identity.profile_id import profile_id
 from pipeline.kafka.admin import ensure_topics
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation

@@ -183,7 +183,7 @@ def test_what_cannot_be_asked_is_refused_and_what_is_no_event_of_ours_is_left(qu
 def test_topics_are_listed_with_what_is_missing_and_created_once(kafka, tmp_path, topic_prefix):
     with Deployment(kafka.bootstrap_servers, topic_prefix, tmp_path) as deployment:
         assert deployment.run("dlq", "ls", code=1).stderr.startswith(f"stitchline: no topic {topic_prefix}.events.dlq")
-        missing = deployment.json("topics", "ls", code=3)
+        missing = deployment.json("topics", "ls", code=6)
         assert [line["partitions"] for line in missing] == [0] * len(ALL)
 
         assert sorted(deployment.json("topics", "create")["created"]) == sorted(t.of(topic_prefix) for t in ALL)

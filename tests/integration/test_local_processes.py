@@ -101,7 +101,7 @@ def test_a_developers_kafka_stays_is_found_again_and_keeps_its_topics(
 ) -> None:
     monkeypatch.setenv("STITCHLINE_HOME", str(tmp_path))
     run = CliRunner().invoke
-    assert run(app, ["status"]).exit_code == 3
+    assert run(app, ["status"]).exit_code == 6
     try:
         assert run(app, ["start"]).exit_code == 0
         first = detached.find(tmp_path, "kafka")
@@ -120,7 +120,7 @@ def test_a_developers_kafka_stays_is_found_again_and_keeps_its_topics(
         assert "kept" in _topics(again.address)
     finally:
         detached.stop(tmp_path, "kafka")
-    assert run(app, ["status"]).exit_code == 3
+    assert run(app, ["status"]).exit_code == 6
 
 
 def test_a_state_file_whose_number_now_belongs_to_another_process_is_not_believed(tmp_path: Path) -> None:

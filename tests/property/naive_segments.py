@@ -8,8 +8,8 @@ import msgspec
 
 from pipeline.condition.grammar import parse
 from pipeline.condition.syntax import Among, And, Compare, Expression, Known, Not, Or, Truth
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.aggregates import Reader
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.fold import campaign_of, consent_of, first_touch, identifiers_of, last_touch, traits_of
 from pipeline.profile.journey.cart import cart_of, cart_view
 from pipeline.profile.journey.rules import JourneyRules

@@ -5,9 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.journey.rules import (
     AttributionRules,

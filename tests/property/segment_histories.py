@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.condition.duration import format_duration, parse_duration
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS, format_duration, parse_duration
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.kinds import KINDS

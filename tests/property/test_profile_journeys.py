@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.journey.attribution import attribution_of, costs_of
 from pipeline.profile.journey.booking import journey_bookings

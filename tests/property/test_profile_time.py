@@ -4,8 +4,8 @@ import os
 import random
 from typing import Any
 
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.identity.profile_id import profile_id
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.journey.rules import CartRules, JourneyRules
 from pipeline.profile.logic import ProfileLogic

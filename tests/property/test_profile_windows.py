@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.aggregates import PUBLISHED, Reader, Totals
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from pipeline.event.instant import DAY_MS, format_instant
+from pipeline.event.duration import DAY_MS
+from pipeline.event.instant import format_instant
 from pipeline.route.rules import Absence, Rep, RoutingRules, Team
 from tests.support.leads import Desk, lead, moment
 

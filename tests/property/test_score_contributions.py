@@ -6,8 +6,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Touch
 from pipeline.score.scorer import Scores

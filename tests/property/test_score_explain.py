@@ -6,9 +6,9 @@ import random
 
 import msgspec
 
+from pipeline.event.duration import DAY_MS
 from pipeline.identity.messages import Move
 from pipeline.identity.profile_id import profile_id
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.filter import Condition
 from pipeline.profile.logic import Message, ProfileLogic
 from pipeline.profile.row import ProfileRow

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.profile.duration import DAY_MS
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.kinds.purchases import Purchases
 from pipeline.profile.rfm import RfmEdges
 from pipeline.score.bgnbd import BgNbd, chance_alive, chance_of_purchase, expected_purchases

@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pipeline.event.duration import HOUR_MS, MINUTE_MS
 from pipeline.event.identifier import key_of
 from pipeline.event.model import Event
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.evidence import links_of
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.rules import IdentityRules, IdentityType
-from pipeline.profile.duration import HOUR_MS, MINUTE_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.journey.rules import NO_JOURNEYS
 from pipeline.profile.messages import Touch

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, cast
 
-from pipeline.profile.duration import HOUR_MS, MINUTE_MS
+from pipeline.event.duration import HOUR_MS, MINUTE_MS
 from pipeline.profile.logic import Timer
 from pipeline.settings import Settings
 from pipeline.state.store import Change

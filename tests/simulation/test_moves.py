@@ -13,10 +13,10 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from pipeline.event.duration import MINUTE_MS
 from pipeline.identity.messages import Move
 from pipeline.identity.profile_id import profile_id
 from pipeline.profile.apply import apply_touch
-from pipeline.profile.duration import MINUTE_MS
 from pipeline.profile.ledger import Ledger, encode_ledger
 from pipeline.profile.logic import Message, ProfileLogic
 from pipeline.profile.messages import Carry, Touch

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from pipeline.event import intake
+from pipeline.event import accept
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.rules import IntakeRules
 from pipeline.identity import stitch
@@ -65,7 +65,7 @@ def shared() -> Iterator[None]:
     before = gc.get_threshold()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(profile, "compiled", lambda _rules: COMPILED)
-        patch.setattr(intake, "EventNormaliser", lambda rules, *_: normaliser(rules.default_country))
+        patch.setattr(accept, "EventNormaliser", lambda rules, *_: normaliser(rules.default_country))
         for module in (stitch, intake_stage):
             patch.setattr(module, "Rulebook", lambda rules: books[id(rules)])
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

@@ -15,9 +15,9 @@ import msgspec
 
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import FileIds
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.metrics import Metrics
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.simulate.simulation import NO_BREAKER
 from pipeline.stream.stages.base import Context
 from pipeline.stream.unit_of_work import UnitOfWork

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline.event.duration import DAY_MS
 from pipeline.export.files import format_of, write_profiles
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch

@@ -1,5 +1,6 @@
 """What the documents say can be typed and is there: commands, options, settings, links."""
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -43,13 +44,21 @@ def typed_in(path: Path) -> Iterator[str]:
             yield shlex.join(words[1:])
 
 
+@functools.cache
+def whole_command_line() -> Any:
+    """The command line with every command imported."""
+    command: Any = typer.main.get_command(app)
+    command.load_all()
+    return command
+
+
 COMMANDS = sorted({(path.name, line) for path in DOCUMENTS for line in typed_in(path)})
 
 
 @pytest.mark.parametrize(("document", "line"), COMMANDS, ids=lambda value: value)
 def test_a_command_of_the_documents_exists_with_its_options(document: str, line: str) -> None:
     words = [word for word in shlex.split(line) if word != "&"]
-    command: Any = typer.main.get_command(app)
+    command = whole_command_line()
     path = "stitchline"
     while words and hasattr(command, "commands"):
         name = words.pop(0)
@@ -78,7 +87,7 @@ def leaves(command: Any, path: str = "stitchline") -> Iterator[str]:
 
 def test_every_command_is_in_one_of_the_documents() -> None:
     named = {f"stitchline {line}" for _, line in COMMANDS}
-    every = list(leaves(typer.main.get_command(app)))
+    every = list(leaves(whole_command_line()))
     assert [path for path in every if not any(f"{line} ".startswith(f"{path} ") for line in named)] == []
 
 

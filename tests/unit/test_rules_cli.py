@@ -37,7 +37,7 @@ def test_check_prints_a_line_per_problem_and_exits_1(broken: Path) -> None:
         f"{broken}/scores.yaml:2:5: 'points' is missing; add points: with a whole number",
         f"{broken}/scores.yaml:3:5: unknown name 'pionts'; did you mean points?",
     ]
-    assert done.stderr == "2 problems\n"
+    assert done.stderr == "stitchline: 2 problems\n"
 
 
 def test_check_in_json_is_one_document_with_the_places(broken: Path) -> None:

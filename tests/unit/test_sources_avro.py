@@ -9,8 +9,9 @@ import pytest
 from connectors.sources.avro import AvroSource
 from connectors.sources.choose import made_message_id, source_for
 from connectors.sources.mapping import Mapping, Timestamp
-from connectors.sources.record import Position, Record, Reject
+from connectors.sources.record import Position, Record
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 SCHEMA = {
     "type": "record",
@@ -80,7 +81,7 @@ def test_damage_inside_a_block_costs_the_rest_of_that_block_only(tmp_path):
     path.write_bytes(data)
 
     records = read(path)
-    bad = [record for record in records if isinstance(record.payload, Reject)]
+    bad = [record for record in records if isinstance(record.payload, Rejected)]
     good = [record.payload["messageId"] for record in records if isinstance(record.payload, dict)]
 
     assert len(bad) == 1
@@ -97,7 +98,7 @@ def test_a_container_that_ends_early_gives_what_it_holds_and_one_reject(tmp_path
 
     *good, last = read(path)
 
-    assert isinstance(last.payload, Reject)
+    assert isinstance(last.payload, Rejected)
     assert "damaged after byte" in last.payload.detail
     assert [record.payload["messageId"] for record in good] == [f"m{n}" for n in range(len(good))]
     assert good
@@ -112,7 +113,7 @@ def test_properties_that_are_not_json_reject_the_record(tmp_path):
 
     (bad,) = read(path)
 
-    assert isinstance(bad.payload, Reject)
+    assert isinstance(bad.payload, Rejected)
     assert bad.payload.reason is Reason.INVALID_FIELD
 
 

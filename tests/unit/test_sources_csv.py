@@ -6,8 +6,9 @@ import pytest
 from connectors.sources.choose import UnknownFormatError, source_for
 from connectors.sources.delimited import CsvSource, MissingColumnsError
 from connectors.sources.mapping import Mapping, MappingError, Target, Timestamp, load_mapping
-from connectors.sources.record import Position, Record, Reject
+from connectors.sources.record import Position, Record
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 TILL = """
 timestamp: {column: sold_at, format: "%d.%m.%Y %H:%M", timezone: Europe/Berlin}
@@ -72,11 +73,11 @@ def test_a_bad_row_is_rejected_and_the_rows_after_it_are_read(tmp_path, till, ro
 
     bad, *good = read(path, till)
 
-    assert isinstance(bad.payload, Reject)
+    assert isinstance(bad.payload, Rejected)
     assert (bad.number, bad.raw, bad.payload.reason) == (2, row.encode(), reason)
     assert detail in bad.payload.detail
     assert [record.number for record in good] == [3, 4, 5]
-    assert not any(isinstance(record.payload, Reject) for record in good)
+    assert not any(isinstance(record.payload, Rejected) for record in good)
 
 
 def test_a_row_that_is_not_utf8_is_rejected_byte_identical(tmp_path, till):
@@ -85,7 +86,7 @@ def test_a_row_that_is_not_utf8_is_rejected_byte_identical(tmp_path, till):
 
     (bad,) = read(path, till)
 
-    assert isinstance(bad.payload, Reject)
+    assert isinstance(bad.payload, Rejected)
     assert bad.payload.reason is Reason.UNDECODABLE
     assert bad.raw.endswith(b"caf\xe9,no")
 

@@ -10,13 +10,14 @@ from connectors.sources.choose import source_for
 from connectors.sources.identity import ProgressFile, file_identity
 from connectors.sources.ingest import Ingest, Totals
 from connectors.sources.outgoing import EventEncoder, Outgoing
-from connectors.sources.record import Position, Record, Reject
+from connectors.sources.record import Position, Record
 from connectors.sources.rejects import SHOWN, Rejects
 from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder
 from pipeline.event.model import Channel
 from pipeline.event.parse import Defaults
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 
 EVENT = {"type": "track", "event": "x", "messageId": "m", "channel": "web", "timestamp": 1, "userId": "u"}
@@ -33,7 +34,7 @@ class Log:
         self.story: list[str] = []
         self.committed_records: list[Outgoing] = []
         self.positions: list[Position] = []
-        self.rejects: list[tuple[int, Reject]] = []
+        self.rejects: list[tuple[int, Rejected]] = []
         self._open: list[Outgoing] = []
 
     def add(self, record: Outgoing) -> None:
@@ -45,7 +46,7 @@ class Log:
         self.positions.append(position)
         self._open = []
 
-    def rejected(self, record: Record, why: Reject) -> None:
+    def rejected(self, record: Record, why: Rejected) -> None:
         self.story.append("rejected")
         self.rejects.append((record.number, why))
 
@@ -110,7 +111,7 @@ def test_the_anchor_is_found_as_intake_finds_it_and_the_event_is_sent_as_it_came
 def test_what_intake_would_quarantine_is_rejected_at_once(document, reason, detail):
     refused = encoder()(EVENT | document)
 
-    assert isinstance(refused, Reject)
+    assert isinstance(refused, Rejected)
     assert refused.reason is reason
     assert detail in refused.detail
 
@@ -180,7 +181,7 @@ def test_a_stop_ends_after_a_committed_chunk(tmp_path, monkeypatch):
 def test_rejects_keep_their_bytes_and_people_see_file_line_and_reason(tmp_path):
     said: list[str] = []
     rejects = Rejects(said.append, tmp_path / "rejects.ndjson")
-    why = Reject(Reason.UNDECODABLE, "not JSON")
+    why = Rejected(Reason.UNDECODABLE, "not JSON")
     for raw in ("é{".encode(), b"\xff\x00"):
         rejects.report(Path("in.ndjson"), Record(7, raw, why, Position()), why)
     rejects.close()
@@ -194,7 +195,7 @@ def test_rejects_keep_their_bytes_and_people_see_file_line_and_reason(tmp_path):
 def test_a_flood_of_rejects_is_cut_on_the_screen_but_not_in_the_file(tmp_path):
     said: list[str] = []
     rejects = Rejects(said.append, tmp_path / "rejects.ndjson")
-    why = Reject(Reason.UNDECODABLE, "not JSON")
+    why = Rejected(Reason.UNDECODABLE, "not JSON")
     for number in range(SHOWN + 50):
         rejects.report(Path("in.ndjson"), Record(number, b"{", why, Position()), why)
     rejects.close()

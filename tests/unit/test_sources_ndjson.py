@@ -5,8 +5,9 @@ import pytest
 
 from connectors.sources import lines
 from connectors.sources.ndjson import NdjsonSource
-from connectors.sources.record import Position, Record, Reject
+from connectors.sources.record import Position, Record
 from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
 
 
 def read(path: Path, start: Position = Position()) -> list[Record]:  # noqa: B008 - frozen
@@ -59,7 +60,7 @@ def test_a_bad_line_is_rejected_with_its_bytes_and_the_next_one_is_read(tmp_path
 
     bad, good = read(path)
 
-    assert isinstance(bad.payload, Reject)
+    assert isinstance(bad.payload, Rejected)
     assert (bad.raw, bad.payload.reason) == (line, reason)
     assert detail in bad.payload.detail
     assert (good.number, good.payload) == (2, {"a": 2})
@@ -72,7 +73,7 @@ def test_a_line_over_the_limit_is_cut_and_rejected_and_the_next_one_is_read(tmp_
 
     bad, good = read(path)
 
-    assert isinstance(bad.payload, Reject)
+    assert isinstance(bad.payload, Rejected)
     assert (bad.raw, bad.payload.reason) == (b"x" * 10, Reason.TOO_LARGE)
     assert (good.payload, good.after) == ({"a": 2}, Position(2, 44))
 
@@ -83,7 +84,7 @@ def test_a_gzip_that_ends_early_gives_what_it_holds_and_one_reject(tmp_path):
 
     *good, last = read(path)
 
-    assert isinstance(last.payload, Reject)
+    assert isinstance(last.payload, Rejected)
     assert last.payload.reason is Reason.UNDECODABLE
     assert "compressed stream" in last.payload.detail
     assert all(record.payload == {"a": 1} for record in good)

@@ -11,7 +11,7 @@ order. Refunds that are stated as positive amounts belong into an aggregate of t
 
 from typing import Any, NamedTuple
 
-from pipeline.profile.duration import DAY_MS
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.kinds.kind import Kind
 from pipeline.profile.kinds.pairs import Pairs, join_pairs
 

@@ -9,7 +9,7 @@ across the ledgers of one profile, are one session when read. A window counts th
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from pipeline.profile.duration import MINUTE_MS
+from pipeline.event.duration import MINUTE_MS
 from pipeline.profile.kinds.kind import Kind
 
 Run: TypeAlias = list[int]

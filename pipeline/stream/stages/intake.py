@@ -6,19 +6,19 @@ import msgspec
 
 from pipeline.avro.event_columns import EventDecoder
 from pipeline.avro.wire import Undecodable
-from pipeline.event.anchor import AnchorRow, SeenLink
+from pipeline.event.anchor import AnchorRow
 from pipeline.event.errors import InvalidEventError
 from pipeline.event.identifier import split_key
 from pipeline.event.intake import Intake, IntakeEffects, Result
 from pipeline.event.reason import Reason
-from pipeline.event.result import DeadLetter, Drop, Redirect
+from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.identity.evidence import logouts_of
-from pipeline.identity.messages import Assignment, Link
+from pipeline.identity.messages import Assignment
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rulebook import Rulebook
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
-from pipeline.profile.messages import Touch
+from pipeline.profile.messages import touch_of
 from pipeline.rules.normalisers import normalisers
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
@@ -32,7 +32,7 @@ from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES, Topic
 NAME = "intake"
 REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
 NO_LIMIT_MS = 1 << 62
-OUTCOMES = {Drop: "drop", DeadLetter: "dead_letter", Redirect: "redirect"}
+OUTCOMES = {Drop: "drop", Rejected: "dead_letter", Redirect: "redirect"}
 """As metrics name them."""
 
 
@@ -101,47 +101,27 @@ class IntakeStage:
                 rekeyed=record.headers() is not None and _was_rekeyed(record),
             )
         except Undecodable as error:
-            return DeadLetter(Reason.UNDECODABLE, str(error))
+            return Rejected(Reason.UNDECODABLE, str(error))
         except InvalidEventError as error:
-            return DeadLetter(Reason.INVALID_FIELD, str(error))
+            return Rejected(Reason.INVALID_FIELD, str(error))
 
     def _perform(self, effects: IntakeEffects) -> None:
         event = effects.event
-        anchor = event.identifiers[0]
-        owner = effects.profile_id or profile_id(event.tenant, anchor)
-        touch = Touch(
-            event.tenant,
-            anchor,
-            event.event_id,
-            event.timestamp_ms,
-            event.channel,
-            event.type,
-            event.name,
-            event.identifiers,
-            event.properties,
-            event.context,
-            event.traits,
-            event.amount_minor,
-            event.currency,
-        )
-        self._emit(TOUCHES, owner, self._encode(touch))
+        owner = effects.profile_id or profile_id(event.tenant, event.identifiers[0])
+        self._emit(TOUCHES, owner, self._encode(touch_of(event)))
         for link in effects.links:
-            self._tell(link)
+            self._emit(LINKS, link.tenant, self._encode(link))
         if event.name in self._logouts:
             for command in logouts_of(event, self._book):
                 self._emit(LINKS, event.tenant, self._encode(command))
 
-    def _tell(self, link: SeenLink) -> None:
-        told = Link(*msgspec.structs.astuple(link))
-        self._emit(LINKS, link.tenant, self._encode(told))
-
     def _set_aside(
-        self, result: Drop | DeadLetter | Redirect, record: Record, topic: Topic, counts: dict[tuple[str, str], int]
+        self, result: Drop | Rejected | Redirect, record: Record, topic: Topic, counts: dict[tuple[str, str], int]
     ) -> bool:
         """Perform what is not a touch; True if the record was bad."""
         kind = OUTCOMES[type(result)]
         counts[kind, result.reason] = counts.get((kind, result.reason), 0) + 1
-        if isinstance(result, DeadLetter):
+        if isinstance(result, Rejected):
             quarantine(self._emit, record, NAME, result.reason, result.detail)
             return True
         if isinstance(result, Redirect):
@@ -154,14 +134,14 @@ class IntakeStage:
             if key is not None and value is not None:
                 tenant, ident = split_key(key.decode())
                 for link in self._intake.on_assignment(tenant, ident, self._decode_assignment(value)):
-                    self._tell(link)
+                    self._emit(LINKS, link.tenant, self._encode(link))
 
     def _count(self, taken: int, counts: dict[tuple[str, str], int]) -> None:
         metrics = self._context.metrics
         metrics.add(m.RESULTS, taken, NAME, "ok", "")
         for (kind, reason), count in counts.items():
             metrics.add(m.RESULTS, count, NAME, kind, reason)
-            if kind == OUTCOMES[DeadLetter]:
+            if kind == OUTCOMES[Rejected]:
                 metrics.add(m.DLQ_RECORDS, count, NAME, reason)
 
 

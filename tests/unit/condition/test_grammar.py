@@ -2,12 +2,12 @@
 
 import pytest
 
-from pipeline.condition.duration import format_duration
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import DEEPEST, parse
 from pipeline.condition.lexer import MOST_CHARACTERS
 from pipeline.condition.syntax import Among, And, Compare, Known, Name, Not, Or, Truth, Value
 from pipeline.condition.text import format_condition
+from pipeline.event.duration import format_duration
 
 DAY_MS = 86_400_000
 

@@ -6,7 +6,7 @@ import pytest
 from pipeline.event.anchor import ROW_VERSION, AnchorRow
 from pipeline.event.intake import Intake, IntakeEffects, digest_of
 from pipeline.event.reason import Reason
-from pipeline.event.result import DeadLetter, Drop, Redirect
+from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.identity.messages import Assignment
 from pipeline.rules.normalisers import normalisers
@@ -76,7 +76,7 @@ def test_the_same_message_id_of_the_same_source_and_tenant_is_dropped(partition)
 def test_an_invalid_event_is_quarantined_each_time(partition):
     for _ in range(2):
         refused = partition.take(event(), size_bytes=10**9)
-        assert isinstance(refused, DeadLetter)
+        assert isinstance(refused, Rejected)
         assert refused.reason is Reason.TOO_LARGE
     assert partition.seen.digests == set()
 
@@ -90,7 +90,7 @@ def test_an_event_of_nobody_is_quarantined_and_leaves_no_trace(partition):
 def test_an_event_under_another_key_goes_to_its_anchors_key_once(partition, key):
     assert partition.take(event(), key=key) == Redirect(Reason.REKEYED, KEY)
     refused = partition.take(event(), key=key, rekeyed=True)
-    assert isinstance(refused, DeadLetter)
+    assert isinstance(refused, Rejected)
     assert refused.reason is Reason.MISROUTED
     assert "u1" not in refused.detail
     assert (partition.anchors.rows, partition.seen.digests) == ({}, set())

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.reason import Reason
-from pipeline.event.result import DeadLetter
+from pipeline.event.result import Rejected
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.rules.normalisers import normalisers
 from pipeline.testing import build
@@ -43,7 +43,7 @@ def test_an_own_entry_of_that_name_gives_way(normalise):
 
 def test_an_event_of_nobody_is_refused(normalise):
     refused = normalise(event(identifiers=["user_id:guest"]))
-    assert refused == DeadLetter(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
+    assert refused == Rejected(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
 
 
 def test_the_pages_url_gives_campaign_and_click(normalise):
@@ -118,10 +118,10 @@ def test_money_is_the_first_number_in_minor_units(normalise, properties, amount)
 @pytest.mark.parametrize("currency", ["gold", "XXX", 5])
 def test_money_in_no_currency_is_refused(normalise, currency):
     refused = normalise(event(properties={"revenue": 5, "currency": currency}))
-    assert refused == DeadLetter(Reason.INVALID_FIELD, "properties.currency: must be an ISO 4217 code such as EUR")
+    assert refused == Rejected(Reason.INVALID_FIELD, "properties.currency: must be an ISO 4217 code such as EUR")
 
 
 @pytest.mark.parametrize("properties", [{"revenue": 1e300}, {"revenue": -(10**15)}, {"revenue_minor": 10**16}])
 def test_money_without_bounds_is_refused(normalise, properties):
     refused = normalise(event(properties=properties))
-    assert refused == DeadLetter(Reason.INVALID_FIELD, "properties: the amount is beyond 1000000000000000 minor units")
+    assert refused == Rejected(Reason.INVALID_FIELD, "properties: the amount is beyond 1000000000000000 minor units")

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.event.reason import Reason
-from pipeline.event.result import DeadLetter
+from pipeline.event.result import Rejected
 from pipeline.event.rules import IntakeRules
 from pipeline.event.validate import validate
 from pipeline.testing.build import event
@@ -66,6 +66,6 @@ def test_an_event_at_the_limits_is_taken(fields):
 )
 def test_an_event_beyond_a_limit_is_refused_with_the_reason(fields, reason, detail):
     refused = refusal(**fields)
-    assert isinstance(refused, DeadLetter)
+    assert isinstance(refused, Rejected)
     assert refused.reason is reason
     assert refused.detail.startswith(detail)

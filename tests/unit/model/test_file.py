@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.profile.duration import DAY_MS
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.kinds.purchases import Purchases
 from pipeline.profile.rfm import RfmEdges
 from pipeline.rules.model_file import MAX_FILE_BYTES, load_model, save_model

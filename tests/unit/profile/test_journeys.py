@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.identity.messages import Move
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.fold import consent_of, traits_of
 from pipeline.profile.journey.attribution import Converted, attribution_of, costs_of, minor_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.profile.duration import MINUTE_MS
+from pipeline.event.duration import MINUTE_MS
 from pipeline.profile.kinds import KINDS, kind_of
 from pipeline.profile.kinds.purchases import Purchases, purchases_of
 from pipeline.profile.kinds.sessions import join_runs, sessions

@@ -2,9 +2,9 @@ from typing import Any
 
 import msgspec
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.identity.messages import Move
 from pipeline.identity.profile_id import profile_id
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Carry, Touch

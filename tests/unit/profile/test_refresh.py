@@ -1,5 +1,5 @@
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.identity.profile_id import profile_id
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.refresh import refresh_due_ms

@@ -6,8 +6,8 @@ from itertools import groupby
 import pandas as pd
 import pytest
 
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.kinds.purchases import Purchases
 from pipeline.profile.ledger import Ledger, merge
 from pipeline.profile.rfm import RfmEdges, Summary, edges_of, purchases_in, rfm_digits, summary_of, until

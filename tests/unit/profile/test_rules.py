@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.event.duration import parse_duration
 from pipeline.profile.booking import Counted, Plan
-from pipeline.profile.duration import duration_ms
 from pipeline.profile.fields import getter
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.ledger import Ledger
@@ -139,7 +139,7 @@ def test_names_of_aggregates_are_unique() -> None:
 
 
 def test_spans_and_windows_are_written_as_numbers_with_units() -> None:
-    assert [duration_ms(text) for text in ("1s", "2m", "3h", "1d", "1w")] == [
+    assert [parse_duration(text) for text in ("1s", "2m", "3h", "1d", "1w")] == [
         1000,
         120_000,
         10_800_000,

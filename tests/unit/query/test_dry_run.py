@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRules

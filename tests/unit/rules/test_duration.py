@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rules.duration import (
-    DURATION_PATTERN,
-    UNITS_MS,
-    compact_span,
-    format_duration,
-    format_limit,
-    parse_duration,
-    parse_limit,
-)
+from pipeline.event.duration import UNITS_MS, compact_duration, format_duration, parse_duration
+from pipeline.identity.limits import format_limit, parse_limit
+from pipeline.rules.schema import DURATION_PATTERN
 
 
 @pytest.mark.parametrize(
@@ -49,10 +43,10 @@ def test_a_duration_that_is_shown_reads_as_the_same(duration_ms: int) -> None:
 
 @given(st.integers(1, 999), st.sampled_from(sorted(UNITS_MS)))
 def test_a_window_keeps_the_unit_it_was_written_in(number: int, unit: str) -> None:
-    label = compact_span(f"{number} {unit}")
+    label = compact_duration(f"{number} {unit}")
     assert parse_duration(label) == number * UNITS_MS[unit]
     assert label == f"{number}{'m' if unit == 'min' else unit}"
-    assert compact_span("1 h 30 min") == "90m"
+    assert compact_duration("1 h 30 min") == "90m"
 
 
 @pytest.mark.parametrize(
@@ -65,8 +59,9 @@ def test_a_window_keeps_the_unit_it_was_written_in(number: int, unit: str) -> No
     ],
 )
 def test_limits_say_how_many_within_how_long(text: str, count: int, period_ms: int) -> None:
-    assert parse_limit(text) == (count, period_ms)
-    assert parse_limit(format_limit(count, period_ms)) == (count, period_ms)
+    limit = parse_limit(text)
+    again = parse_limit(format_limit(limit))
+    assert (limit.count, limit.period_ms) == (again.count, again.period_ms) == (count, period_ms)
 
 
 @pytest.mark.parametrize("text", ["ever", "0 ever", "-1 ever", "5", "5 per", "5 per 7", "5 in 7 d", "1 ever and ever"])

@@ -1,7 +1,7 @@
 import pytest
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch

@@ -3,9 +3,9 @@
 import pytest
 
 from pipeline.condition.due import FOREVER
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.journey.booking import journey_bookings
 from pipeline.profile.journey.rules import CartRules, JourneyRules

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.condition.due import FOREVER
+from pipeline.event.duration import DAY_MS
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.rules.load import check_rules

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.condition.due import FOREVER
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.booking import Plan
-from pipeline.profile.duration import DAY_MS, HOUR_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch

@@ -1,7 +1,7 @@
 """Which standings a booking can turn, and which it need not even ask."""
 
 from pipeline.condition.due import FOREVER
-from pipeline.profile.duration import HOUR_MS
+from pipeline.event.duration import HOUR_MS
 from pipeline.score.keys import given_key
 from pipeline.segment.segments import Segments
 from tests.unit.segment import test_operand as carts

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.profile.duration import DAY_MS, HOUR_MS
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS
 from tests.unit.trigger.test_watch import HOT, Stage, first_hour

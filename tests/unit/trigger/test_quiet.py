@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.profile.duration import DAY_MS, MINUTE_MS
+from pipeline.event.duration import DAY_MS, MINUTE_MS
 from pipeline.trigger.quiet import Quiet
 from pipeline.trigger.rules import QuietHours
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.identity.messages import Move
 from pipeline.identity.profile_id import profile_id
-from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.profile.filter import Filter
 from pipeline.profile.logic import Message, ProfileLogic
 from pipeline.profile.messages import Touch

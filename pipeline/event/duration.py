@@ -1,13 +1,16 @@
-"""Durations as people write them: ``7 d``, ``24 h``, ``1 h 30 min``.
+"""Durations: the units of time in milliseconds, and durations as text: ``7 d``, ``24 h``, ``1 h 30 min``.
 
->>> parse_duration("24 h"), parse_duration("1 h 30 min"), format_duration(604_800_000)
-(86400000, 5400000, '7 d')
+>>> parse_duration("24 h"), parse_duration("1 h 30 min"), format_duration(604_800_000), compact_duration("30 days")
+(86400000, 5400000, '7 d', '30d')
 """
 
 import re
 from typing import Final
 
-UNITS_MS: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
+UNITS_MS: Final = {"ms": 1, "s": 1_000, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 """Months and years are not units: they have no fixed length. 30 d and 365 d say what is meant."""
 DURATION_EXAMPLES: Final = ("30 min", "24 h", "7 d")
 
@@ -24,11 +27,11 @@ def parse_duration(text: str) -> int:
     if not _DURATION.fullmatch(text):
         message = f"{text!r} is not a duration; write a number and a unit, as in {one_of(DURATION_EXAMPLES)}"
         raise ValueError(message)
-    found = sum(number * UNITS_MS[unit] for number, unit in duration_parts(text))
-    if found < 1:
+    total_ms = sum(number * UNITS_MS[unit] for number, unit in duration_parts(text))
+    if total_ms < 1:
         message = f"{text!r} is no time at all; write a duration above zero, as in {one_of(DURATION_EXAMPLES)}"
         raise ValueError(message)
-    return found
+    return total_ms
 
 
 def duration_parts(text: str) -> list[tuple[int, str]]:
@@ -42,6 +45,16 @@ def format_duration(duration_ms: int) -> str:
         if duration_ms % UNITS_MS[unit] == 0:
             return f"{duration_ms // UNITS_MS[unit]} {unit}"
     return f"{duration_ms} ms"
+
+
+def compact_duration(text: str) -> str:
+    """The duration as windows are labelled, ``7d`` or ``30m``, in the unit it was written in.
+
+    Raises ValueError as :func:`parse_duration` does.
+    """
+    total_ms, parts = parse_duration(text), duration_parts(text)
+    label = f"{parts[0][0]} {parts[0][1]}" if len(parts) == 1 else format_duration(total_ms)
+    return label.replace(" min", "m").replace(" ", "")
 
 
 def unit_of(written: str) -> str:
