@@ -9,11 +9,13 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.explained import explained
 from pipeline.condition.advice import did_you_mean
+from pipeline.profile.records import CrmAction, Lead
 from pipeline.route.router import Routed, Router
 from pipeline.route.state import RouteTables
 from pipeline.rules.load import load_rules
@@ -25,8 +27,6 @@ from pipeline.serve.profiles import LATEST
 from pipeline.settings import Settings
 from pipeline.stream.build import wall_clock_ms
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.action import LEAD
-from pipeline.trigger.messages import Lead
 
 MOST_LEADS: Final = 100_000
 EXAMPLES = """\b
@@ -77,21 +77,19 @@ def try_out(  # noqa: PLR0917 - the command's options
     if grade and grade not in GRADES:
         message = "write a letter from A to D and a digit from 1 to 4, as in A1"
         raise typer.BadParameter(message, param_hint="--grade")
-    action: dict[str, Any] = {
-        "kind": LEAD,
-        "duplicate_of": "",
-        "trigger": trigger or next((rule.name for rule in in_force.triggers.triggers), ""),
-        "episode": 1,
-        "timestamp_ms": moment_ms,
-        "score": score,
-        "grade": grade,
-        "contact": _object(contact, "--contact", str),
-        "identifiers": sorted(identifier or []),
-    }
-    numbered = [{**action, "action_id": f"{n}", "profile_id": f"{n}"} for n in range(count)]
+    action = CrmAction(
+        trigger=trigger or next((rule.name for rule in in_force.triggers.triggers), ""),
+        episode=1,
+        timestamp_ms=moment_ms,
+        score=score,
+        grade=grade,
+        contact=_object(contact, "--contact", str),
+        identifiers=sorted(identifier or []),
+    )
+    numbered = [replace(action, action_id=f"{n}", profile_id=f"{n}") for n in range(count)]
     leads = [Lead("default", each, stated, channel, campaign, inside) for each in numbered]
     routed = _router(in_force).on_leads(leads, moment_ms)
-    shares = Counter(each.action["owner"] for each in routed)
+    shares = Counter(each.action.owner for each in routed)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode({**_told(routed[-1]), "shares": shares}), indent=2))
     else:
@@ -106,7 +104,7 @@ def _router(rules: Rules) -> Router:
 def _told(routed: Routed) -> dict[str, str]:
     action = routed.action
     return {
-        "owner": action["owner"], "owner_reason": action["owner_reason"], "decided_by": routed.step,
+        "owner": action.owner, "owner_reason": action.owner_reason, "decided_by": routed.step,
         "route": routed.route,
     }  # fmt: skip
 

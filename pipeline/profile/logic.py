@@ -14,7 +14,7 @@ on the order of touches alone, not on how they were cut into batches.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,7 @@ from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Carry, Move, Touch, carries
 from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
+from pipeline.profile.records import Lead, ProfileUpdate, SegmentChange
 from pipeline.profile.refresh import refresh_due_ms
 from pipeline.profile.row import ACTIVE, FOREVER, MERGED, Pointer, ProfileRow
 from pipeline.profile.rulebook import Rulebook
@@ -40,9 +41,9 @@ class ProfileEffects(NamedTuple):
     """What the shell performs. Everything here is new: nothing in it changes with the rows later."""
 
     forwards: list[Forward]
-    updates: list[dict[str, Any]]
-    segment_changes: list[dict[str, Any]]
-    actions: list[dict[str, Any]]
+    updates: list[ProfileUpdate]
+    segment_changes: list[SegmentChange]
+    leads: list[Lead]
 
 
 class Applied(NamedTuple):
@@ -72,7 +73,7 @@ class ProfileLogic:
             applied.forwards,
             published.updates,
             decided.segment_changes + published.segment_changes,
-            decided.actions + published.actions,
+            decided.leads + published.leads,
         )
 
     def apply(self, messages: Iterable[tuple[str, Message]], now_ms: int) -> Applied:
@@ -178,7 +179,7 @@ class ProfileLogic:
     def _publish(self, profile_id: str, row: ProfileRow, now_ms: int, effects: ProfileEffects) -> None:
         as_of_ms = row.moment(now_ms)
         if row.leaves:
-            decided = Decided(effects.actions, effects.segment_changes)
+            decided = Decided(effects.leads, effects.segment_changes)
             self._rules.decider.pass_time(profile_id, row, as_of_ms, decided)
             row.status, row.version = ACTIVE, row.version + 1
             effects.updates.append(update_of(profile_id, row, self._rules, as_of_ms))

@@ -1,9 +1,10 @@
 """What the profile asks of the packages above it and of the shell: scores, decisions, timers, without knowing how."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pipeline.profile.ledger import Ledger
+from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 
 
@@ -100,10 +101,10 @@ NOTHING_BOOKED: Final = Booked(0, 0, 0)
 
 
 class Decided(NamedTuple):
-    """What follows from decisions, in the order in which they fell. Records, ready for their topics."""
+    """The records that follow from decisions, in the order of the decisions."""
 
-    actions: list[dict[str, Any]]
-    segment_changes: list[dict[str, Any]]
+    leads: list[Lead]
+    segment_changes: list[SegmentChange]
 
 
 class Decider(Protocol):

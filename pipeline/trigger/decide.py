@@ -59,7 +59,7 @@ class Decisions:
 
     def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """Ledgers came: one of several open episodes leads, and everything is looked at anew."""
-        decided.actions.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
+        decided.leads.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
         row.unwatch()
         self._look(profile_id, row, as_of_ms, ALL, decided)
 
@@ -68,7 +68,7 @@ class Decisions:
         row.unwatch()
         if row.leaves:
             self._look(profile_id, row, as_of_ms, ALL, decided)
-            decided.actions.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
+            decided.leads.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
         else:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
             row.decided_ms = as_of_ms
@@ -85,7 +85,7 @@ class Decisions:
         if changes:
             decided.segment_changes.extend(changes)
         if changes or row.headroom <= 0 or row.triggers_due_ms <= as_of_ms:
-            decided.actions.extend(self._triggers.look(profile_id, row, as_of_ms))
+            decided.leads.extend(self._triggers.look(profile_id, row, as_of_ms))
         row.due_ms = max(min(row.triggers_due_ms, _earliest(row)), as_of_ms + 1)
         row.decided_ms = as_of_ms
 

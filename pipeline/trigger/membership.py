@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from pipeline.profile.fold import consent_of, contact_of, permits
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.publish import json_text
+from pipeline.profile.records import SegmentChange
 from pipeline.profile.row import FOREVER, Membership, ProfileRow
 from pipeline.segment.segments import Segments
 
@@ -50,7 +51,7 @@ class Memberships:
                 mask |= self._bits[name]
         return mask
 
-    def update(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int) -> list[dict[str, Any]]:
+    def update(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int) -> list[SegmentChange]:
         """Evaluate the segments of a mask; the records of those that were entered or left."""
         changes = []
         ledgers, segments = row.ledgers(), row.segments
@@ -72,7 +73,7 @@ class Memberships:
         row.waits = waits.to_bytes(self._bytes, "little")
         return changes
 
-    def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+    def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[SegmentChange]:
         """The profile has nothing left: it is in no segment any more."""
         changes = []
         for name, held in row.segments.items():
@@ -82,20 +83,20 @@ class Memberships:
         return changes
 
 
-def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> dict[str, Any]:
+def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> SegmentChange:
     """Turn a membership around: the record that says so, under an id that the same change always has."""
     held = row.segments[name]
     held.inside, held.changes = not held.inside, held.changes + 1
     made_of = "\n".join((row.tenant, profile_id, name, str(held.changes)))
-    return {
-        "event_id": sha256(made_of.encode()).hexdigest()[:32],
-        "tenant": row.tenant,
-        "profile_id": profile_id,
-        "segment": name,
-        "change": ENTERED if held.inside else EXITED,
-        "timestamp_ms": as_of_ms,
-        "contact": json_text(reachable(row.ledgers())),
-    }
+    return SegmentChange(
+        event_id=sha256(made_of.encode()).hexdigest()[:32],
+        tenant=row.tenant,
+        profile_id=profile_id,
+        segment=name,
+        change=ENTERED if held.inside else EXITED,
+        timestamp_ms=as_of_ms,
+        contact=json_text(reachable(row.ledgers())),
+    )
 
 
 def reachable(ledgers: Sequence[Ledger]) -> dict[str, str]:

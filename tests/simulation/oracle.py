@@ -17,6 +17,7 @@ from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, encode_ledger
 from pipeline.profile.messages import Carry, Move, Touch
 from pipeline.profile.publish import segments_of
+from pipeline.profile.records import Lead
 from pipeline.profile.row import ACTIVE, FOREVER, ProfileRow
 from pipeline.rules.compiled import compiled
 from pipeline.state import layout
@@ -37,7 +38,6 @@ from pipeline.topics import (
     Topic,
 )
 from pipeline.trigger.action import LEAD as LEAD_KIND
-from pipeline.trigger.messages import Lead
 from tests.simulation.histories import TENANT
 from tests.simulation.lead_oracle import check_leads
 from tests.simulation.process import GROUP, PREFIX, STAGES, DiskStore
@@ -198,9 +198,9 @@ def check_actions(world: World) -> None:
     sent: dict[str, list[str]] = {}
     for record in world.kafka.committed(LEADS.of(PREFIX)):
         action = LEAD(record.value()).action
-        words = sent.setdefault(action["action_id"], [])
-        if not words or words[-1] != action["duplicate_of"]:
-            words.append(action["duplicate_of"])
+        words = sent.setdefault(action.action_id, [])
+        if not words or words[-1] != action.duplicate_of:
+            words.append(action.duplicate_of)
     found = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
     said = {(action["action_id"], action["revision"]): action["duplicate_of"] for action in found}
     assert said == {(name, number): word for name, words in sent.items() for number, word in enumerate(words, 1)}

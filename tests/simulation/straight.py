@@ -16,7 +16,6 @@ from pipeline.profile.ports import Decided
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.messages import lead_of
 from tests.simulation.process import Deed
 from tests.simulation.world import CODECS, ENCODE
 
@@ -54,9 +53,9 @@ def _run(rules: Rulebook, deeds: list[Deed], end_ms: int, said: Said) -> None:
         said.forwards.update((profile_id, ENCODE(message)) for profile_id, message in applied.forwards)
         _tell(applied.decided, said)
     effects = logic.evaluate(table.rows, end_ms)
-    _tell(Decided(effects.actions, effects.segment_changes), said)
+    _tell(Decided(effects.leads, effects.segment_changes), said)
 
 
 def _tell(decided: Decided, said: Said) -> None:
-    said.leads.update(ENCODE(lead_of(action)) for action in decided.actions)
+    said.leads.update(ENCODE(lead) for lead in decided.leads)
     said.segment_changes.update(CODECS.segment(change) for change in decided.segment_changes)
