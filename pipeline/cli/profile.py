@@ -32,6 +32,7 @@ from pipeline.serve.naming import NotAnIdentifierError
 from pipeline.serve.profiles import export_profiles, profile_rows, profile_snapshot
 from pipeline.serve.reading import MissingTopicError
 from pipeline.settings import Settings
+from pipeline.state.view import RowFormatError
 
 FAILED, MISUSED, UNKNOWN = 1, 2, 4
 
@@ -51,6 +52,7 @@ EXPECTED: tuple[type[BaseException], ...] = (
     RulesError,
     MissingTopicError,
     OSError,
+    RowFormatError,
     confluent_kafka.KafkaException,
     *CODES,
 )

@@ -20,7 +20,7 @@ _CHANNELS: Final = {"email": "email", "phone": "sms"}
 
 
 class Memberships:
-    """Keeps ``row.segments`` in step with what holds, and ``row.waits`` with what that waits for."""
+    """Keeps ``row.segments`` in step with what holds, and ``row.watch_bits`` with what that waits for."""
 
     def __init__(self, segments: Segments) -> None:
         self._segments, self._waiting = segments, segments.waiting
@@ -35,12 +35,12 @@ class Memberships:
 
     def turning(self, row: ProfileRow, marks: int) -> int:
         """The mask of the segments that a touch with these marks can turn, given where the profile stands."""
-        hit = marks & int.from_bytes(row.waits, "little")
+        hit = marks & int.from_bytes(row.watch_bits, "little")
         return self._waiting.mask(hit) if hit else 0
 
     def begin(self, row: ProfileRow) -> int:
         """Have a row wait for what who has no history waits for; the mask of the segments that are theirs already."""
-        row.waits = self._blank_waits
+        row.watch_bits = self._blank_waits
         return self._blank_inside
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
@@ -59,7 +59,7 @@ class Memberships:
             if segments[name].inside:  # the rules declare it no more
                 changes.append(_flip(profile_id, row, name, as_of_ms))
             del segments[name]
-        waits = int.from_bytes(row.waits, "little") if mask > 0 else 0
+        waits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
         for name, (inside, due_ms, waits_for) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
             waits = waits & ~self._own[name] | waits_for
             held = segments.get(name)
@@ -70,7 +70,7 @@ class Memberships:
             held.due_ms = max(due_ms, as_of_ms + 1)
             if held.inside is not inside:
                 changes.append(_flip(profile_id, row, name, as_of_ms))
-        row.waits = waits.to_bytes(self._bytes, "little")
+        row.watch_bits = waits.to_bytes(self._bytes, "little")
         return changes
 
     def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[SegmentChange]:

@@ -64,7 +64,7 @@ class Triggers:
         for marks in self._marks:
             turn = marks.turn(row, as_of_ms)
             due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
-        row.triggers_due_ms, row.headroom = max(due_ms, as_of_ms + 1), headroom
+        row.schedule.set_triggers(max(due_ms, as_of_ms + 1), headroom)
         return leads
 
     def bearings(self, row: ProfileRow, as_of_ms: int) -> dict[str, Bearing]:

@@ -156,7 +156,9 @@ def check_changes(world: World) -> None:
 def check_updates(world: World, profiles: dict[str, ProfileRow]) -> None:
     """As many updates of a profile as it says it has published."""
     published = Counter(record.key().decode() for record in world.kafka.committed(UPDATES.of(PREFIX)))
-    assert published == Counter({profile: row.version for profile, row in profiles.items() if row.version})
+    assert published == Counter(
+        {profile: row.published.version for profile, row in profiles.items() if row.published.version}
+    )
 
 
 def check_successors(world: World, profiles: dict[str, ProfileRow]) -> None:
@@ -224,9 +226,9 @@ def check_time(world: World, profiles: dict[str, ProfileRow]) -> None:
     }
     for profile, row in profiles.items():
         if row.leaves:
-            assert row.timer_ms > world.now_ms or not row.timer_ms
-            assert row.due_ms >= FOREVER or 0 < row.timer_ms <= row.due_ms
-            assert not row.timer_ms or (row.timer_ms, profile) in timers
+            assert row.schedule.timer_ms > world.now_ms or not row.schedule.timer_ms
+            assert row.schedule.due_ms >= FOREVER or 0 < row.schedule.timer_ms <= row.schedule.due_ms
+            assert not row.schedule.timer_ms or (row.schedule.timer_ms, profile) in timers
             standing = COMPILED.segments.evaluate(row.ledgers(), world.now_ms)
             assert segments_of(row) == sorted(name for name, held in standing.items() if held.inside)
         else:

@@ -47,7 +47,7 @@ def _run(rules: Rulebook, deeds: list[Deed], end_ms: int, said: Said) -> None:
     logic = ProfileLogic(rules, table)
     for deed in deeds:
         for due_ms, profile_id in deed.timers:
-            table.rows[profile_id].timer_ms = due_ms
+            table.rows[profile_id].schedule.timer_ms = due_ms
         messages = [((record.key() or b"").decode(), MESSAGE(record.value() or b"")) for record in deed.records]
         applied = logic.apply(messages, deed.now_ms) if messages else logic.on_time(deed.timers, deed.now_ms)
         said.forwards.update((profile_id, ENCODE(message)) for profile_id, message in applied.forwards)

@@ -69,7 +69,7 @@ def test_a_move_carries_the_ledger_over_and_leaves_a_merged_profile_behind() -> 
     assert [(u.profile_id, u.status, u.merged_into) for u in effects.updates] == [(PB, "merged", PA)]
     (update,) = logic.on_batch([(to, carry)], 0).updates
     assert (update.profile_id, update.status) == (PA, "active")
-    assert table.rows[PB].status == "merged"
+    assert table.rows[PB].published.status == "merged"
     assert logic.evaluate([PB], 0).updates == []
 
 
@@ -90,7 +90,7 @@ def test_a_late_touch_follows_the_pointer_with_its_seq() -> None:
 def test_a_forwarded_touch_that_overtakes_its_move_is_kept_and_tells_who_owns_the_leaf() -> None:
     logic, table = stage()
     logic.on_batch([(PA, move(1, PA, PB)), (PA, touch(1, 0, B, seq=2))], 0)
-    assert table.rows[PA].pointers[B] == (2, PA)
+    assert table.rows[PA].ownership.pointers[B] == (2, PA)
     assert logic.on_batch([(PA, move(1, PA, PB))], 0).forwards == []
     assert table.rows[PA].leaves[B].touches == 1
 
@@ -124,7 +124,7 @@ def test_a_ledger_that_passes_through_leaves_word_where_it_went() -> None:
     (update,) = logic.on_batch([(PA, on), (PA, carry)], 0).updates
     assert (update.profile_id, update.status, update.merged_into) == (PA, "merged", "elsewhere")
     assert logic.evaluate([PA], 0).updates == []
-    assert (table.rows[PA].successor(PA), table.rows[PB].successor(PB)) == ("elsewhere", PA)
+    assert (table.rows[PA].current_id(PA), table.rows[PB].current_id(PB)) == ("elsewhere", PA)
 
 
 def test_merging_and_splitting_gives_back_the_profiles_to_the_last_digit() -> None:
@@ -170,15 +170,15 @@ def test_the_view_of_a_profile_that_moved_away_names_its_successor() -> None:
 def test_a_profile_without_a_touch_is_nobody_elses_because_somebody_left_it() -> None:
     logic, table = stage()
     logic.on_batch([(PA, move(1, PA, "elsewhere", B))], 0)
-    assert table.rows[PA].successor(PA) == ""
+    assert table.rows[PA].current_id(PA) == ""
 
 
 def test_a_profile_without_a_touch_that_was_merged_and_split_off_again_is_its_own() -> None:
     logic, table = stage()
     logic.on_batch([(PB, move(1, PB, PA))], 0)
-    assert table.rows[PB].successor(PB) == PA
+    assert table.rows[PB].current_id(PB) == PA
     logic.on_batch([(PB, move(2, PA, PB))], 0)
-    assert table.rows[PB].successor(PB) == ""
+    assert table.rows[PB].current_id(PB) == ""
 
 
 def test_without_rules_a_profile_is_still_kept() -> None:
