@@ -1,6 +1,7 @@
 """An event as JSON to the record it is on its channel's topic, or why it would only end in the DLQ."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -44,7 +45,7 @@ class EventEncoder:
         self._accept = Acceptor(rules, types, normalisers(rules.default_country)).accept_document
         self._defaults = defaults
         self._topics: dict[str, str] = {channel: EVENTS[channel].of(topic_prefix) for channel in CHANNELS}
-        self._encoders: dict[str, Encoder] = {
+        self._encoders: dict[str, Encoder[dict[str, Any]]] = {
             channel: Encoder(EVENTS[channel].value, ids.id_of(self._topics[channel], EVENTS[channel].value))
             for channel in CHANNELS
         }

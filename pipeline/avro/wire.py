@@ -10,13 +10,15 @@ Both hold one parsed schema and no lock: one per topic and thread. The costs beh
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any, TypeAlias, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from fastavro import schemaless_reader
 from fastavro.schema import to_parsing_canonical_form
 
 import schemas
 from pipeline.avro.writer import write_for
+
+Record = TypeVar("Record")
 
 MAGIC = b"\x00"
 HEAD_BYTES = 5
@@ -34,15 +36,16 @@ class Undecodable(ValueError):  # noqa: N818  the reason's own word
     """
 
 
-class Encoder:
-    """Records of one schema to bytes."""
+class Encoder(Generic[Record]):
+    """Records of one schema to bytes: structs of one type, or dicts."""
 
-    def __init__(self, name: str, schema_id: int) -> None:
-        self._write = write_for(schemas.load(name))
+    def __init__(self, name: str, schema_id: int, struct: type[Record] | None = None) -> None:
+        """``struct``: as :func:`~pipeline.avro.writer.write_for`, which also says what it raises."""
+        self._write = write_for(schemas.load(name), struct)
         self._head = head(schema_id)
 
-    def __call__(self, record: dict[str, Any]) -> bytes:
-        """Header and record. Fields that are missing take their defaults, others than the schema's are left out.
+    def __call__(self, record: Record) -> bytes:
+        """Header and record. Fields missing in a dict take their defaults, others than the schema's are left out.
 
         Raises:
             ValueError: the record does not fit the schema; the message names the field.

@@ -10,15 +10,17 @@ of all fields, and compiled. The source for a record of a name and two visits re
             visits(record['visits']),
         ))
 
-The bytes of numbers are remembered, and so are the keys of maps, which are names from the rules files.
+Of a struct the fields are read as attributes, ``record.name``; nothing is converted on the way. The bytes of numbers
+are remembered, and so are the keys of maps, which are names from the rules files.
 """
 
 import contextlib
 from collections.abc import Callable
-from operator import itemgetter
 from struct import Struct
 from struct import error as StructError  # noqa: N812  struct spells it small
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
+
+import msgspec
 
 Write: TypeAlias = Callable[[Any], bytes]
 """A value's encoding. A record raises ValueError with the field that does not fit."""
@@ -37,14 +39,19 @@ _FAULTS: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError
 """What the compiled expression raises where a value does not fit."""
 
 
-def write_for(schema: Any) -> Write:
+def write_for(schema: Any, struct: type[Any] | None = None) -> Write:
     """The function that writes records of a parsed schema of records, arrays, maps, strings, longs and doubles.
 
-    Fields that are missing take their defaults.
+    Records are instances of ``struct``, with structs for the records in them; without ``struct`` they are dicts, whose
+    missing fields take their defaults.
 
     Raises:
-        ValueError: another type, or a record within itself.
+        ValueError: another type, a record within itself, or a struct whose fields are not those of its schema.
     """
+    return _write_dicts(schema) if struct is None else _write_structs(schema, struct)
+
+
+def _write_dicts(schema: Any) -> Write:
     named: dict[str, Any] = {}
     whole = _Source(named).compiled(schema)
     parts: dict[str, Write] = {}
@@ -61,6 +68,21 @@ def write_for(schema: Any) -> Write:
                 for field in schema["fields"]:
                     parts[field["name"]] = _Source(named).compiled({"type": "record", "name": "", "fields": [field]})
             return b"".join([_field_alone(field, record, parts[field["name"]], named) for field in schema["fields"]])
+
+    return write
+
+
+def _write_structs(schema: Any, struct: type[Any]) -> Write:
+    named: dict[str, Any] = {}
+    whole = _Source(named, "{}.{}").compiled(schema)
+    _check_fields(schema, struct, named)
+
+    def write(record: Any) -> bytes:
+        try:
+            return whole(record)
+        except _FAULTS as error:
+            message = f"{_misfit(schema, record, named)} does not fit: {error}"
+            raise ValueError(message) from error
 
     return write
 
@@ -109,11 +131,14 @@ _LONGS = _Longs()
 class _Source:
     """The source of one record's writer, and what it refers to."""
 
-    def __init__(self, named: dict[str, Any]) -> None:
-        """``named`` collects the records seen so far, by name."""
-        self._named = named
+    def __init__(self, named: dict[str, Any], field: str = "{}[{!r}]") -> None:
+        """``named`` collects the records seen so far, by name; ``field`` formats a record and a name as an expression.
+
+        The default reads an item of a dict.
+        """
+        self._named, self._field = named, field
         self._known: dict[str, Any] = {
-            "longs": _LONGS, "long_of": _LONGS.__getitem__, "double": Struct("<d").pack, "join": b"".join, "end": _END,
+            "longs": _LONGS, "double": Struct("<d").pack, "join": b"".join, "end": _END,
         }  # fmt: skip
         self._functions: list[str] = []
 
@@ -149,14 +174,11 @@ class _Source:
         return self._record(self._named[kind]["fields"], value)
 
     def _record(self, fields: list[dict[str, Any]], value: str) -> list[str]:
-        names = [field["name"] for field in fields]
-        if len(fields) > 1 and all(field["type"] == "long" for field in fields):
-            return [f"*map(long_of, {self._refer(itemgetter(*names))}({value}))"]
         local = self._refer(None)
         chunks: list[str] = []
         for at, field in enumerate(fields):
             record = f"({local} := {value})" if at == 0 else local
-            chunks += self._chunks(field["type"], f"{record}[{field['name']!r}]")
+            chunks += self._chunks(field["type"], self._field.format(record, field["name"]))
         return chunks
 
     def _block(self, schema: Any, each: str, *first: str) -> str:
@@ -177,6 +199,32 @@ class _Source:
         name = f"name{len(self._known)}"
         self._known[name] = thing
         return name
+
+
+def _check_fields(schema: Any, kind: Any, named: dict[str, Any]) -> None:
+    """ValueError if a struct, or one within it, has other fields than its schema, or the same in another order."""
+    schema = named.get(schema, schema) if isinstance(schema, str) else schema
+    within = schema["type"] if isinstance(schema, dict) else schema
+    if within in {"array", "map"}:
+        _check_fields(schema["items" if within == "array" else "values"], get_args(kind)[-1], named)
+    elif within == "record":
+        names = tuple(field["name"] for field in schema["fields"])
+        if getattr(kind, "__struct_fields__", None) != names:
+            message = f"{kind} does not have the fields of {schema['name']} in their order: {', '.join(names)}"
+            raise ValueError(message)
+        for field, info in zip(schema["fields"], msgspec.structs.fields(kind), strict=True):
+            _check_fields(field["type"], info.type, named)
+
+
+def _misfit(schema: Any, record: Any, named: dict[str, Any]) -> str:
+    """The first field of a struct that cannot be written."""
+    for field in schema["fields"]:
+        write = _Source(named, "{}.{}").compiled({"type": "record", "name": "", "fields": [field]})
+        try:
+            write(record)
+        except _FAULTS:
+            return str(field["name"])
+    return str(schema["name"])
 
 
 def _field_alone(field: dict[str, Any], record: dict[str, Any], write: Write, named: dict[str, Any]) -> bytes:

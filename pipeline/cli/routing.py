@@ -9,11 +9,13 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.explained import explained
 from pipeline.condition.advice import did_you_mean
+from pipeline.profile.records import CrmAction, Lead
 from pipeline.query.as_of import NotAMomentError, as_of_ms
 from pipeline.query.profiles import LATEST
 from pipeline.route.router import Routed
@@ -23,8 +25,6 @@ from pipeline.segment.grade import GRADES
 from pipeline.settings import Settings
 from pipeline.simulate.routing import route_leads
 from pipeline.stream.build import wall_clock_ms
-from pipeline.trigger.action import LEAD
-from pipeline.trigger.messages import Lead
 
 MOST_LEADS: Final = 100_000
 EXAMPLES = """\b
@@ -75,21 +75,19 @@ def try_out(  # noqa: PLR0917 - the command's options
     if grade and grade not in GRADES:
         message = "write a letter from A to D and a digit from 1 to 4, as in A1"
         raise typer.BadParameter(message, param_hint="--grade")
-    action: dict[str, Any] = {
-        "kind": LEAD,
-        "duplicate_of": "",
-        "trigger": trigger or next((rule.name for rule in in_force.triggers.triggers), ""),
-        "episode": 1,
-        "timestamp_ms": moment_ms,
-        "score": score,
-        "grade": grade,
-        "contact": _object(contact, "--contact", str),
-        "identifiers": sorted(identifier or []),
-    }
-    numbered = [{**action, "action_id": f"{n}", "profile_id": f"{n}"} for n in range(count)]
+    action = CrmAction(
+        trigger=trigger or next((rule.name for rule in in_force.triggers.triggers), ""),
+        episode=1,
+        timestamp_ms=moment_ms,
+        score=score,
+        grade=grade,
+        contact=_object(contact, "--contact", str),
+        identifiers=sorted(identifier or []),
+    )
+    numbered = [replace(action, action_id=f"{n}", profile_id=f"{n}") for n in range(count)]
     leads = [Lead("default", each, stated, channel, campaign, inside) for each in numbered]
     routed = route_leads(in_force, leads, moment_ms)
-    shares = Counter(each.action["owner"] for each in routed)
+    shares = Counter(each.action.owner for each in routed)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode({**_told(routed[-1]), "shares": shares}), indent=2))
     else:
@@ -99,7 +97,7 @@ def try_out(  # noqa: PLR0917 - the command's options
 def _told(routed: Routed) -> dict[str, str]:
     action = routed.action
     return {
-        "owner": action["owner"], "owner_reason": action["owner_reason"], "decided_by": routed.step,
+        "owner": action.owner, "owner_reason": action.owner_reason, "decided_by": routed.step,
         "route": routed.route,
     }  # fmt: skip
 

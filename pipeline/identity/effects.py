@@ -58,7 +58,7 @@ class Scribe:
         target, ended = profile_id(tenant, founder), "" if other == founder else profile_id(tenant, other)
         self.effects.changes.append(
             IdentityChange(
-                change, tenant, seq, target, ended, founder, identifiers, rule, str(reason),
+                tenant, seq, change, target, ended, founder, identifiers, rule, str(reason),
                 event_id, source, actor, why, at_ms,
             )
         )  # fmt: skip
@@ -73,7 +73,7 @@ class Scribe:
         effects.moves.append(Move(tenant, [ident], source, target, seq))
         effects.changes.append(
             IdentityChange(
-                "merged", tenant, seq, target, source, founder, [ident], "", LINKED,
+                tenant, seq, "merged", target, source, founder, [ident], "", LINKED,
                 link.event_id, link.source, "", "", link.last_seen_ms,
             )
         )  # fmt: skip

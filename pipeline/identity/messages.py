@@ -59,13 +59,13 @@ class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_fiel
     event_id: str = ""
 
 
-class IdentityChange(msgspec.Struct, gc=False, omit_defaults=False):
-    """One line of the public log ``identity.changes``; the fields of ``schemas/identity-change.avsc``."""
+class IdentityChange(msgspec.Struct, frozen=True, gc=False):
+    """One line of the public log ``identity.changes``; the fields of ``schemas/identity-change.avsc``, in its order."""
 
-    change: ChangeKind
     tenant: str
     seq: int
     """Rises with every decision of the tenant; lines of one decision share it."""
+    change: ChangeKind
     profile_id: str
     """The profile that stands after the change: the survivor, the one that identifiers left, the household's member."""
     other_profile_id: str

@@ -13,6 +13,7 @@ from pipeline.profile.kinds import kind_of
 from pipeline.profile.kinds.kind import MILLIONTHS
 from pipeline.profile.kinds.since import TIME_SINCE
 from pipeline.profile.ledger import Ledger
+from pipeline.profile.records import Windows
 from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import oldest_buckets, window
 
@@ -58,8 +59,8 @@ class Reader:
             for label, _, _ in self.windows
         }
 
-    def totals(self, parts: Sequence[Cells], oldest: Mapping[str, int]) -> dict[str, int]:
-        """A countable rule's windows by their names in the published record; a sum of fractions is rounded.
+    def totals(self, parts: Sequence[Cells], oldest: Mapping[str, int]) -> Windows:
+        """A countable rule's windows as in the published record; a sum of fractions is rounded.
 
         Windows of a width that the rule does not keep are 0. Written out, for this runs for every aggregate of every
         update, and cells that two windows hold are added once.
@@ -78,12 +79,10 @@ class Reader:
                 longer, shorter = _sums(days, oldest["90d"], oldest["30d"])
                 quarter += longer
                 month += shorter
-        found = {
-            "last_1h": hour, "last_24h": day, "last_7d": week, "last_30d": month, "last_90d": quarter,
-            "lifetime": lifetime,
-        }  # fmt: skip
         divisor = self._divisor
-        return found if divisor == 1 else {name: round(total / divisor) for name, total in found.items()}
+        if divisor == 1:
+            return Windows(hour, day, week, month, quarter, lifetime)
+        return Windows(*(round(total / divisor) for total in (hour, day, week, month, quarter, lifetime)))
 
     def _parts(self, ledgers: Sequence[Ledger]) -> dict[str, list[Cells]]:
         """The rule's cells by group, of every ledger that has any."""
@@ -141,10 +140,10 @@ class Totals:
         self._readers = {reader.key: reader for reader in countable}
         self._as_of_ms, self._oldest = 0, oldest_buckets(_STANDARD, 0)
 
-    def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, dict[str, int]]:
-        """By name and window; an aggregate that is not there is 0 in every window."""
+    def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, Windows]:
+        """By name; an aggregate that is not there is 0 in every window."""
         readers, oldest = self._readers, self._oldest_at(as_of_ms)
-        found: dict[str, dict[str, int]] = {}
+        found: dict[str, Windows] = {}
         for key, part in gathered([ledger.aggregates for ledger in ledgers], readers).items():
             reader = readers[key]
             if reader.by_currency:

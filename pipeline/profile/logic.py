@@ -14,7 +14,7 @@ on the order of touches alone, not on how they were cut into batches.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -25,8 +25,9 @@ from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Carry, Move, Touch, carries
 from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
+from pipeline.profile.records import Lead, ProfileUpdate, SegmentChange
 from pipeline.profile.refresh import refresh_due_ms
-from pipeline.profile.row import ACTIVE, FOREVER, MERGED, Pointer, ProfileRow
+from pipeline.profile.row import ACTIVE, MERGED, Pointer, ProfileRow
 from pipeline.profile.rulebook import Rulebook
 
 Message: TypeAlias = Touch | Move | Carry
@@ -40,9 +41,9 @@ class ProfileEffects(NamedTuple):
     """What the shell performs. Everything here is new: nothing in it changes with the rows later."""
 
     forwards: list[Forward]
-    updates: list[dict[str, Any]]
-    segment_changes: list[dict[str, Any]]
-    actions: list[dict[str, Any]]
+    updates: list[ProfileUpdate]
+    segment_changes: list[SegmentChange]
+    leads: list[Lead]
 
 
 class Applied(NamedTuple):
@@ -72,7 +73,7 @@ class ProfileLogic:
             applied.forwards,
             published.updates,
             decided.segment_changes + published.segment_changes,
-            decided.actions + published.actions,
+            decided.leads + published.leads,
         )
 
     def apply(self, messages: Iterable[tuple[str, Message]], now_ms: int) -> Applied:
@@ -98,10 +99,10 @@ class ProfileLogic:
         applied = _nothing_yet()
         for due_ms, profile_id in timers:
             row = self._profiles.get(profile_id)
-            if row is not None and row.timer_ms == due_ms:
-                row.timer_ms, as_of_ms = 0, row.moment(now_ms)
+            if row is not None and row.schedule.take_timer(due_ms):
+                as_of_ms = row.moment(now_ms)
                 self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
-                row.decided_ms = as_of_ms
+                row.schedule.decided_ms = as_of_ms
                 self._profiles.put(profile_id, row)
                 applied.changed[profile_id] = None
         return applied
@@ -117,9 +118,9 @@ class ProfileLogic:
 
     def _touch(self, profile_id: str, row: ProfileRow, touch: Touch, now_ms: int, applied: Applied) -> None:
         leaf = touch.leaf
-        owner = _owner(profile_id, row, leaf, touch.seq)
+        owner = row.ownership.owner_of(profile_id, leaf, touch.seq)
         if owner != profile_id:
-            applied.forwards.append((owner, msgspec.structs.replace(touch, seq=row.pointers[leaf][0])))
+            applied.forwards.append((owner, msgspec.structs.replace(touch, seq=row.ownership.pointers[leaf][0])))
             return
         as_of_ms = max(row.moment(now_ms), touch.timestamp_ms)
         decider = self._rules.decider
@@ -132,16 +133,15 @@ class ProfileLogic:
         applied.changed[profile_id] = None
 
     def _move(self, profile_id: str, row: ProfileRow, move: Move, now_ms: int, applied: Applied) -> None:
-        seq, target, pointers = move.seq, move.target, row.pointers
-        moved = [leaf for leaf in move.leaves if leaf not in pointers or seq > pointers[leaf][0]]
-        pointers.update(dict.fromkeys(moved, (seq, target)))
+        seq, target = move.seq, move.target
+        moved = row.ownership.move(move.leaves, seq, target)
         parting = [leaf for leaf in moved if leaf in row.leaves] if target != profile_id else ()
         if parting:
             as_of_ms = row.moment(now_ms)
             self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
             ledgers = {leaf: msgspec.Raw(encode_ledger(row.leaves.pop(leaf))) for leaf in parting}
             applied.forwards.extend((target, carry) for carry in carries(row.tenant, target, seq, ledgers))
-            row.bequeath(target)
+            row.hand_over(target)
             self._rules.decider.parted(profile_id, row, as_of_ms, applied.decided)
             applied.changed[profile_id] = None
 
@@ -149,18 +149,18 @@ class ProfileLogic:
         ours: dict[Identifier, Ledger] = {}
         further: dict[Pointer, dict[Identifier, msgspec.Raw]] = {}
         for leaf, ledger in carry.ledgers.items():
-            owner = _owner(profile_id, row, leaf, carry.seq)
+            owner = row.ownership.owner_of(profile_id, leaf, carry.seq)
             if owner == profile_id:
                 ours[leaf] = decode_ledger(ledger)
             else:
-                further.setdefault(row.pointers[leaf], {})[leaf] = ledger
+                further.setdefault(row.ownership.pointers[leaf], {})[leaf] = ledger
         for (seq, owner), ledgers in further.items():
             applied.forwards.append((owner, Carry(row.tenant, owner, seq, ledgers)))
-            row.bequeath(owner)
+            row.hand_over(owner)
         if ours:
             self._join(profile_id, row, ours, now_ms, applied)
         elif not row.leaves:
-            applied.changed[profile_id] = None  # whoever sent it may have named this profile as their heir
+            applied.changed[profile_id] = None  # the sender may have published a merge into this profile
 
     def _join(
         self, profile_id: str, row: ProfileRow, ledgers: dict[Identifier, Ledger], now_ms: int, applied: Applied
@@ -178,14 +178,14 @@ class ProfileLogic:
     def _publish(self, profile_id: str, row: ProfileRow, now_ms: int, effects: ProfileEffects) -> None:
         as_of_ms = row.moment(now_ms)
         if row.leaves:
-            decided = Decided(effects.actions, effects.segment_changes)
+            decided = Decided(effects.leads, effects.segment_changes)
             self._rules.decider.pass_time(profile_id, row, as_of_ms, decided)
-            row.status, row.version = ACTIVE, row.version + 1
+            row.published.advance(ACTIVE)
             effects.updates.append(update_of(profile_id, row, self._rules, as_of_ms))
             self._set_timer(profile_id, row, as_of_ms)
-        elif row.heir and row.status != MERGED:
-            row.status, row.version = MERGED, row.version + 1
-            effects.updates.append(merged_record(profile_id, row, row.heir, as_of_ms))
+        elif row.ownership.handed_to and row.published.status != MERGED:
+            row.published.advance(MERGED)
+            effects.updates.append(merged_record(profile_id, row, row.ownership.handed_to, as_of_ms))
         else:
             return
         self._profiles.put(profile_id, row)
@@ -197,21 +197,10 @@ class ProfileLogic:
         """
         if self._timers is None:
             return
-        due_ms = min(row.due_ms, refresh_due_ms(as_of_ms, row.latest_ms(), self._refresh_ms))
-        if due_ms < FOREVER and (row.timer_ms == 0 or due_ms < row.timer_ms):
-            row.timer_ms = due_ms
+        due_ms = min(row.schedule.due_ms, refresh_due_ms(as_of_ms, row.latest_ms(), self._refresh_ms))
+        if row.schedule.set_timer(due_ms):
             self._timers.schedule(due_ms, profile_id)
 
 
 def _nothing_yet() -> Applied:
     return Applied([], Decided([], []), {})
-
-
-def _owner(profile_id: str, row: ProfileRow, leaf: str, seq: int) -> str:
-    """Who owns the leaf, given that the sender knew us as its owner at ``seq`` (0: it did not say)."""
-    known = row.pointers.get(leaf)
-    if known is None or seq > known[0]:
-        if seq:
-            row.pointers[leaf] = (seq, profile_id)
-        return profile_id
-    return known[1]

@@ -1,9 +1,10 @@
 """What the profile asks of the packages above it and of the shell: scores, decisions, timers, without knowing how."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from pipeline.profile.ledger import Ledger
+from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 
 
@@ -97,10 +98,10 @@ class Booked(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """What follows from decisions, in the order in which they fell. Records, ready for their topics."""
+    """The records that follow from decisions, in the order of the decisions."""
 
-    actions: list[dict[str, Any]]
-    segment_changes: list[dict[str, Any]]
+    leads: list[Lead]
+    segment_changes: list[SegmentChange]
 
 
 class Decider(Protocol):

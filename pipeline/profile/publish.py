@@ -9,64 +9,53 @@ from pipeline.profile.fold import campaign_of, consent_of, first_touch, identifi
 from pipeline.profile.journey.cart import cart_of, cart_view
 from pipeline.profile.journey.rules import CartRules
 from pipeline.profile.ledger import Ledger, Touchpoint
-from pipeline.profile.row import ProfileRow
+from pipeline.profile.records import NO_TOUCH, FirstOrLastTouch, ProfileUpdate
+from pipeline.profile.row import ACTIVE, MERGED, ProfileRow
 from pipeline.profile.rulebook import Rulebook
 
 _JSON: Final = msgspec.json.Encoder(order="deterministic")
-_NO_TOUCH: Final = {"timestamp_ms": 0, "channel": "", "name": "", "campaign": "", "event_id": ""}
 
 
-def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> dict[str, Any]:
+def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> ProfileUpdate:
     """The record of an active profile as it is at ``as_of_ms``."""
     ledgers = row.ledgers()
     first, last = first_touch(ledgers), last_touch(ledgers)
     traits, scores = traits_of(ledgers), rules.scorer.values(ledgers, as_of_ms)
-    return {
-        "tenant": row.tenant,
-        "profile_id": profile_id,
-        "version": row.version,
-        "status": "active",
-        "merged_into": "",
-        "as_of_ms": as_of_ms,
-        "first_seen_ms": first[0] if first else 0,
-        "last_seen_ms": last[0] if last else 0,
-        "identifiers": identifier_names(ledgers),
-        "traits": json_text({name: trait[3] for name, trait in traits.items()}) if traits else "{}",
-        "aggregates": rules.totals.read(ledgers, as_of_ms),
-        "scores": scores,
-        "grade": rules.scorer.grade(scores),
-        "segments": segments_of(row),
-        "first_touch": _touch(first),
-        "last_touch": _touch(last),
-        "consent": consent_text(ledgers),
-        "predictions": rules.forecast.numbers(ledgers, as_of_ms),
-        "cart": cart_text(ledgers, rules.journeys.carts, as_of_ms),
-    }
+    return ProfileUpdate(
+        profile_id=profile_id,
+        tenant=row.tenant,
+        status=ACTIVE,
+        version=row.published.version,
+        as_of_ms=as_of_ms,
+        first_seen_ms=first[0] if first else 0,
+        last_seen_ms=last[0] if last else 0,
+        identifiers=identifier_names(ledgers),
+        traits=json_text({name: trait[3] for name, trait in traits.items()}) if traits else "{}",
+        aggregates=rules.totals.read(ledgers, as_of_ms),
+        scores=scores,
+        grade=rules.scorer.grade(scores),
+        segments=segments_of(row),
+        first_touch=_touch(first),
+        last_touch=_touch(last),
+        consent=consent_text(ledgers),
+        predictions=rules.forecast.numbers(ledgers, as_of_ms),
+        cart=cart_text(ledgers, rules.journeys.carts, as_of_ms),
+    )
 
 
-def merged_record(profile_id: str, row: ProfileRow, target: str, as_of_ms: int) -> dict[str, Any]:
+def merged_record(profile_id: str, row: ProfileRow, target: str, as_of_ms: int) -> ProfileUpdate:
     """The last record of a profile whose every ledger now belongs to another."""
-    return {
-        "tenant": row.tenant,
-        "profile_id": profile_id,
-        "version": row.version,
-        "status": "merged",
-        "merged_into": target,
-        "as_of_ms": as_of_ms,
-        "first_seen_ms": 0,
-        "last_seen_ms": 0,
-        "identifiers": [],
-        "traits": "{}",
-        "aggregates": {},
-        "scores": {},
-        "grade": "",
-        "segments": [],
-        "first_touch": _NO_TOUCH,
-        "last_touch": _NO_TOUCH,
-        "consent": "{}",
-        "predictions": {},
-        "cart": "{}",
-    }
+    return ProfileUpdate(
+        profile_id=profile_id,
+        tenant=row.tenant,
+        status=MERGED,
+        merged_into=target,
+        version=row.published.version,
+        as_of_ms=as_of_ms,
+        traits="{}",
+        consent="{}",
+        cart="{}",
+    )
 
 
 def segments_of(row: ProfileRow) -> list[str]:
@@ -101,14 +90,8 @@ def cart_text(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int)
     return "{}"
 
 
-def _touch(point: Touchpoint | None) -> dict[str, Any]:
+def _touch(point: Touchpoint | None) -> FirstOrLastTouch:
     if point is None:
-        return _NO_TOUCH
+        return NO_TOUCH
     timestamp_ms, event_id, channel, kind, name, origin = point
-    return {
-        "timestamp_ms": timestamp_ms,
-        "channel": channel,
-        "name": name or kind,
-        "campaign": campaign_of(origin) if origin else "",
-        "event_id": event_id,
-    }
+    return FirstOrLastTouch(timestamp_ms, channel, name or kind, campaign_of(origin) if origin else "", event_id)

@@ -36,7 +36,7 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "profile_id": profile_id,
         "tenant": row.tenant,
         "as_of_ms": as_of_ms,
-        "merged_into": "" if ledgers else row.successor(profile_id),
+        "merged_into": "" if ledgers else row.current_id(profile_id),
         "leaves": sorted(row.leaves),
         "touches": sum(ledger.touches for ledger in ledgers),
         "first_touch": touchpoint_view(first_touch(ledgers)),

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.profile.ports import Decided
+from pipeline.profile.records import CrmAction
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
 from pipeline.query.members import member_of
@@ -50,7 +51,7 @@ def dry_run(
         found.profiles += 1
         decided = Decided([], [])
         bearings = rules.decider.try_out(profile_id, row, as_of_ms, decided)
-        fired = {action["trigger"]: action for action in decided.actions if action["kind"] == LEAD}
+        fired = {lead.action.trigger: lead.action for lead in decided.leads if lead.action.kind == LEAD}
         for name, tally in found.tallies.items():
             if name in fired:
                 tally.fires += 1
@@ -64,5 +65,5 @@ def dry_run(
     return found
 
 
-def _sampled(profile_id: str, row: ProfileRow, action: dict[str, Any]) -> dict[str, Any]:
-    return member_of(profile_id, row) | {"score": action["score"], "grade": action["grade"]}
+def _sampled(profile_id: str, row: ProfileRow, action: CrmAction) -> dict[str, Any]:
+    return member_of(profile_id, row) | {"score": action.score, "grade": action.grade}

@@ -6,8 +6,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from pipeline.kafka.reading import Progress, partitions_of
 from pipeline.kafka.snapshot import Snapshot, read_compacted
 from pipeline.profile.row import ProfileRow
@@ -17,12 +15,13 @@ from pipeline.settings import Settings
 from pipeline.state import layout
 from pipeline.state.partition import change_of, changelog_key
 from pipeline.state.store import Change
+from pipeline.state.view import row_decoder
 from pipeline.topics import CHANGELOGS
 
 LATEST: Final = 0
 """An ``as_of_ms``: every profile at its own newest event, for a profile is read at that at the earliest."""
 
-_DECODE: Final = msgspec.msgpack.Decoder(ProfileRow).decode
+_DECODE: Final = row_decoder(layout.PROFILES, ProfileRow)
 
 
 def profile_snapshot(settings: Settings, progress: Progress) -> Snapshot:
@@ -71,7 +70,7 @@ def decode_row(value: bytes) -> ProfileRow:
     """The row of a changelog record.
 
     Raises:
-        msgspec.DecodeError: it is not one, or one of another version.
+        RowFormatError: it is not one, or one of another version.
     """
     return _DECODE(value)
 
@@ -89,5 +88,5 @@ def current_profile(profile_id: str, find: Callable[[str], ProfileRow | None]) -
             return None
         if row.leaves:
             return profile_id, row
-        profile_id = row.successor(profile_id)
+        profile_id = row.current_id(profile_id)
     return None

@@ -3,7 +3,7 @@
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pipeline.event.instant import format_instant
-from pipeline.trigger.messages import Lead
+from pipeline.profile.records import Lead
 
 Step: TypeAlias = Literal[
     "existing_owner", "account_owner", "route", "catch_all", "no_routes", "nobody", "no_reps", "duplicate", "known"

@@ -1,8 +1,9 @@
 """What the conditions of routes may ask of a lead.
 
->>> from pipeline.trigger.messages import Lead
+>>> from pipeline.profile.records import CrmAction, Lead
 >>> holds = compile_when('traits.country in ["DE", "AT"] and score >= 70')
->>> holds(Lead("default", {"score": 72.5}, {"country": "AT"})), holds(Lead("default", {"score": 72.5}))
+>>> action = CrmAction(score=72.5)
+>>> holds(Lead("default", action, {"country": "AT"})), holds(Lead("default", action))
 (True, False)
 """
 
@@ -20,11 +21,11 @@ from pipeline.condition.grammar import parse
 from pipeline.condition.operand import Check, Kind, Operand, Timeless
 from pipeline.condition.syntax import Value
 from pipeline.event.identifier import type_of, value_of
+from pipeline.profile.records import Lead
 from pipeline.segment.cart import status_of
 from pipeline.segment.grade import grade_of
 from pipeline.segment.money import currency_of, in_minor_units
 from pipeline.segment.operand import no_parts
-from pipeline.trigger.messages import Lead
 
 Holds: TypeAlias = Callable[[Lead], bool]
 
@@ -53,18 +54,18 @@ class _Read(NamedTuple):
 
 def _cart(lead: Lead) -> dict[str, Any]:
     """The cart as the action tells it; empty if there is none."""
-    return dict(msgspec.json.decode(lead.action.get("cart") or "{}"))
+    return dict(msgspec.json.decode(lead.action.cart))
 
 
 _PLAIN: Final[dict[str, Operand[Lead]]] = {
-    "score": Timeless("number", lambda lead: lead.action["score"]),
-    "episode": Timeless("number", lambda lead: lead.action["episode"]),
-    "trigger": Timeless("text", lambda lead: lead.action["trigger"]),
+    "score": Timeless("number", lambda lead: lead.action.score),
+    "episode": Timeless("number", lambda lead: lead.action.episode),
+    "trigger": Timeless("text", lambda lead: lead.action.trigger),
     "channel": Timeless("text", lambda lead: lead.channel or None),
     "campaign": Timeless("text", lambda lead: lead.campaign or None),
     "cart.items": Timeless("number", lambda lead: len(_cart(lead).get("items", ()))),
     "cart.status": _Read("text", lambda lead: _cart(lead).get("status", "none"), status_of),
-    "grade": _Read("text", lambda lead: lead.action.get("grade") or None, grade_of),
+    "grade": _Read("text", lambda lead: lead.action.grade or None, grade_of),
 }
 """Names that stand alone. The channel and campaign are those of the last touch."""
 
@@ -82,20 +83,20 @@ def _trait(*path: str) -> Operand[Lead]:
 
 
 def _contact(name: str) -> Operand[Lead]:
-    return Timeless("text", lambda lead: lead.action["contact"].get(name))
+    return Timeless("text", lambda lead: lead.action.contact.get(name))
 
 
 def _identifier(kind: str) -> Operand[Lead]:
     """The first by text, where there are several."""
 
     def read(lead: Lead) -> Any:
-        return next((value_of(each) for each in lead.action["identifiers"] if type_of(each) == kind), None)
+        return next((value_of(each) for each in lead.action.identifiers if type_of(each) == kind), None)
 
     return Timeless("text", read)
 
 
 def _prediction(name: str) -> Operand[Lead]:
-    return Timeless("number", lambda lead: lead.action.get("predictions", {}).get(name))
+    return Timeless("number", lambda lead: lead.action.predictions.get(name))
 
 
 def _amount(*path: str) -> Operand[Lead]:

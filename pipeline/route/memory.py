@@ -4,11 +4,12 @@ A row is under each strong identifier of the customer, or under the profile id w
 stays: where two customers merge, the earlier owner has both, and if they part again, each goes back to their own.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from pipeline.event.identifier import type_of
 from pipeline.event.ports import Table
+from pipeline.profile.records import CrmAction
 from pipeline.route.state import Owner
 
 
@@ -31,10 +32,10 @@ class Memory:
     def __init__(self, owners: Table[Owner], strong: Collection[str], reps: Collection[str]) -> None:
         self._owners, self._strong, self._reps = owners, frozenset(strong), reps
 
-    def recall(self, action: Mapping[str, Any]) -> tuple[Held, str]:
+    def recall(self, action: CrmAction) -> tuple[Held, str]:
         """The earliest owner, ties by name; and, where there is none, somebody who was one and has left."""
         held, gone = NOBODY, ""
-        for key in (*self._strong_of(action), str(action["profile_id"])):
+        for key in (*self._strong_of(action), action.profile_id):
             row = self._owners.get(key)
             if row is None:
                 continue
@@ -44,9 +45,9 @@ class Memory:
                 held = Held(row.rep, row.since_ms, row.deputy)
         return held, "" if held.rep else gone
 
-    def note(self, action: Mapping[str, Any], rep: str, since_ms: int) -> None:
+    def note(self, action: CrmAction, rep: str, since_ms: int) -> None:
         """Somebody got this customer. Where an identifier has another owner already, they have only stood in."""
-        for key in self._strong_of(action) or (str(action["profile_id"]),):
+        for key in self._strong_of(action) or (action.profile_id,):
             row = self._owners.get(key)
             if row is None or row.rep not in self._reps:
                 self._owners.put(key, Owner(rep=rep, since_ms=since_ms))
@@ -54,5 +55,5 @@ class Memory:
                 row.deputy = rep
                 self._owners.put(key, row)
 
-    def _strong_of(self, action: Mapping[str, Any]) -> Sequence[str]:
-        return tuple(ident for ident in action["identifiers"] if type_of(ident) in self._strong)
+    def _strong_of(self, action: CrmAction) -> Sequence[str]:
+        return tuple(ident for ident in action.identifiers if type_of(ident) in self._strong)

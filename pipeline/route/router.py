@@ -14,8 +14,11 @@ reached leave somebody out. Every lead somebody gets counts towards their capaci
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
+from pipeline.profile.records import CrmAction, Lead
 from pipeline.route.check import objections
 from pipeline.route.decision import Case, Decision, Step, day
 from pipeline.route.facts import compile_when
@@ -25,7 +28,6 @@ from pipeline.route.rules import Route, RoutingRules
 from pipeline.route.state import GivenLead, RouteTables
 from pipeline.route.teams import take_turn
 from pipeline.trigger.action import DUPLICATE
-from pipeline.trigger.messages import Lead
 
 _CATCH_ALL: Final[dict[bool, tuple[str, Step]]] = {
     True: ("no route takes it: catch-all", "catch_all"),
@@ -39,7 +41,7 @@ _LONGEST_NAME: Final = 60
 class Routed(NamedTuple):
     """An action that is complete, and what decided its owner."""
 
-    action: dict[str, Any]
+    action: CrmAction
     step: Step
     route: str
 
@@ -70,23 +72,22 @@ class Router:
     def _route(self, lead: Lead) -> Routed | None:
         """The action, or None where the last word on it says it all."""
         action = lead.action
-        given = self._tables.leads.get(action["action_id"])
+        given = self._tables.leads.get(action.action_id)
         rep, revision, said = (given.rep, given.revision, given.duplicate_of) if given else ("", 0, None)
-        again = said == action["duplicate_of"]
-        if again and (rep or action["kind"] == DUPLICATE):
+        again = said == action.duplicate_of
+        if again and (rep or action.kind == DUPLICATE):
             return None
         decision = self._settled(lead, rep) or self._give(lead)
         if again and not decision.owner:
             return None
-        action["owner"], action["owner_reason"] = decision.owner, decision.reason
-        action["revision"] = revision + 1
-        row = GivenLead(rep=decision.owner, revision=revision + 1, duplicate_of=action["duplicate_of"])
-        self._tables.leads.put(action["action_id"], row)
-        return Routed(action, decision.step, decision.route)
+        row = GivenLead(rep=decision.owner, revision=revision + 1, duplicate_of=action.duplicate_of)
+        self._tables.leads.put(action.action_id, row)
+        complete = replace(action, owner=decision.owner, owner_reason=decision.reason, revision=row.revision)
+        return Routed(complete, decision.step, decision.route)
 
     def _settled(self, lead: Lead, rep: str) -> Decision | None:
         """What needs no decision any more, or cannot have one. ``rep`` has the lead; "": nobody."""
-        if lead.action["kind"] == DUPLICATE:
+        if lead.action.kind == DUPLICATE:
             reason = f"{rep} has the lead that it closes" if rep else "the lead that it closes has no owner"
             return Decision(rep, reason, "duplicate")
         if rep:
@@ -95,7 +96,7 @@ class Router:
 
     def _give(self, lead: Lead) -> Decision:
         """Find somebody for a lead."""
-        at_ms = lead.action["timestamp_ms"]
+        at_ms = lead.action.timestamp_ms
         decision = self._decide(Case(lead, at_ms, []))
         if decision.owner:
             self._roster.count(decision.owner, at_ms)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from pipeline.profile.records import Lead
 from pipeline.route.router import Routed, Router
 from pipeline.route.state import RouteTables
 from pipeline.rules.model import Rules
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.messages import Lead
 
 
 def route_leads(rules: Rules, leads: Sequence[Lead], now_ms: int) -> list[Routed]:

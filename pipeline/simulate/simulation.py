@@ -6,8 +6,6 @@ It is how a marketer tries rules on real data before deploying them, and the ora
 from collections.abc import Iterator
 from typing import cast
 
-import msgspec
-
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import FileIds
 from pipeline.kafka.record import Clock
@@ -17,6 +15,7 @@ from pipeline.rules.model import Rules
 from pipeline.settings import Settings
 from pipeline.state import layout
 from pipeline.state.store import PartitionStore
+from pipeline.state.view import row_decoder
 from pipeline.stream.dlq import LossBreaker
 from pipeline.stream.stages.base import Context, Stage
 from pipeline.stream.stages.intake import INTAKE
@@ -95,6 +94,6 @@ class Simulation:
 
     def profiles(self) -> Iterator[tuple[str, ProfileRow]]:
         """Every profile's row, merged ones included, by profile id."""
-        decode = msgspec.msgpack.Decoder(ProfileRow).decode
+        decode = row_decoder(layout.PROFILES, ProfileRow)
         for key, row in self.stores[PROFILE.name].scan(layout.PROFILES):
             yield key.decode(), decode(row)

@@ -1,10 +1,11 @@
 """Every on-disk key, named once: column families of a partition's database and the meaning of their keys.
 
 A partition's database belongs to one stage and one partition number. A changed meaning of a key or value raises
-``FORMAT_VERSION``; a database of another version is thrown away and restored from its changelog.
+``FORMAT_VERSION``; a database of another version is thrown away and restored from its changelog. A changelog of another
+version is refused by :class:`~pipeline.state.view.RowFormatError`.
 """
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 META = "meta"
 """``META_POSITION`` and ``META_FORMAT`` only; never in the changelog."""

@@ -3,9 +3,20 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
+from pipeline.errors import OperatorError
 from pipeline.state.store import Change
 
 Row = TypeVar("Row")
+
+
+class RowFormatError(OperatorError):
+    """A stored row does not have this version's format.
+
+    Operator action: run the version that wrote it, or compute the state anew (deploy/runbooks/erasing-state.md).
+    """
+
 
 _UNREAD: Any = object()
 """Not in the cache; None there is a row that does not exist."""
@@ -99,13 +110,22 @@ class TableView(Generic[Row]):
 
 def msgpack_view(family: str, store: Any, row_type: type[Row], cached_rows: int, *, prefix: str = "") -> TableView[Row]:
     """A view whose rows are msgspec structs kept as msgpack."""
-    import msgspec  # noqa: PLC0415
+    read, encode = store.family(family).get, msgspec.msgpack.Encoder().encode
+    return TableView(family, read, encode, row_decoder(family, row_type), cached_rows, prefix=prefix)
 
-    return TableView(
-        family,
-        store.family(family).get,
-        msgspec.msgpack.Encoder().encode,
-        msgspec.msgpack.Decoder(row_type).decode,
-        cached_rows,
-        prefix=prefix,
-    )
+
+def row_decoder(family: str, row_type: type[Row]) -> Callable[[bytes], Row]:
+    """The function that decodes the rows of a column family, kept as msgpack. It raises :class:`RowFormatError`."""
+    decode = msgspec.msgpack.Decoder(row_type).decode
+
+    def decoded(data: bytes) -> Row:
+        try:
+            return decode(data)
+        except msgspec.DecodeError as error:
+            message = (
+                f"a row of {family} was written by another version ({error}); run that version, or compute the state "
+                "anew: deploy/runbooks/erasing-state.md"
+            )
+            raise RowFormatError(message) from error
+
+    return decoded

@@ -26,56 +26,58 @@ class Decisions:
 
     def pass_time(self, profile_id: str, row: ProfileRow, until_ms: int, decided: Decided) -> None:
         """Live through everything that falls due up to a moment; after a change of rules, look at everything."""
-        if row.watched_by != self._fingerprint:
-            row.watched_by = self._fingerprint
-            row.unwatch()
-        if row.due_ms > until_ms or not row.leaves:
+        schedule = row.schedule
+        if schedule.rules_fingerprint != self._fingerprint:
+            schedule.rules_fingerprint = self._fingerprint
+            schedule.reset()
+        if schedule.due_ms > until_ms or not row.leaves:
             return
-        if row.due_ms == 0:
+        if schedule.due_ms == 0:
             self._look(profile_id, row, row.moment(until_ms), ALL, decided)
-        while row.due_ms <= until_ms:
-            as_of_ms = row.moment(row.due_ms)
+        while schedule.due_ms <= until_ms:
+            as_of_ms = row.moment(schedule.due_ms)
             self._look(profile_id, row, as_of_ms, self._memberships.due(row, as_of_ms), decided)
 
     def touched(self, profile_id: str, row: ProfileRow, as_of_ms: int, booked: Booked, decided: Decided) -> None:
         """A touch was booked: decide what it may have changed."""
         given, taken, marks = booked
-        row.headroom -= given
+        schedule = row.schedule
+        schedule.headroom -= given
         if taken or marks & TRAITS_CHANGED:
-            row.headroom = 0
+            schedule.headroom = 0
         mask = 0
-        if row.due_ms == 0:
-            if row.decided_ms:
+        if schedule.due_ms == 0:
+            if schedule.decided_ms:
                 self._look(profile_id, row, as_of_ms, ALL, decided)
                 return
             mask = self._memberships.begin(row)
-        turning = marks >> 1 if row.headroom > 0 else marks >> 1 | self._memberships.scored
+        turning = marks >> 1 if schedule.headroom > 0 else marks >> 1 | self._memberships.scored
         if turning:
             mask |= self._memberships.turning(row, turning)
-        if mask or row.headroom <= 0:
+        if mask or schedule.headroom <= 0:
             self._look(profile_id, row, as_of_ms, mask, decided)
         else:
-            row.decided_ms = as_of_ms
+            schedule.decided_ms = as_of_ms
 
     def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """Ledgers came: one of several open episodes leads, and everything is looked at anew."""
-        decided.actions.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
-        row.unwatch()
+        decided.leads.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
+        row.schedule.reset()
         self._look(profile_id, row, as_of_ms, ALL, decided)
 
     def parted(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """Ledgers went. Who has none left is in no segment; of those who stay, a duplicate may be a lead again."""
-        row.unwatch()
+        row.schedule.reset()
         if row.leaves:
             self._look(profile_id, row, as_of_ms, ALL, decided)
-            decided.actions.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
+            decided.leads.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
         else:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
-            row.decided_ms = as_of_ms
+            row.schedule.decided_ms = as_of_ms
 
     def try_out(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, Bearing]:
         """Look at everything once, as these rules would, on a row that nobody keeps; where each trigger stands then."""
-        row.unwatch()
+        row.schedule.reset()
         moment_ms = row.moment(as_of_ms)
         self._look(profile_id, row, moment_ms, ALL, decided)
         return self._triggers.bearings(row, moment_ms)
@@ -84,10 +86,11 @@ class Decisions:
         changes = self._memberships.update(profile_id, row, as_of_ms, mask) if mask else ()
         if changes:
             decided.segment_changes.extend(changes)
-        if changes or row.headroom <= 0 or row.triggers_due_ms <= as_of_ms:
-            decided.actions.extend(self._triggers.look(profile_id, row, as_of_ms))
-        row.due_ms = max(min(row.triggers_due_ms, _earliest(row)), as_of_ms + 1)
-        row.decided_ms = as_of_ms
+        schedule = row.schedule
+        if changes or schedule.headroom <= 0 or schedule.triggers_due_ms <= as_of_ms:
+            decided.leads.extend(self._triggers.look(profile_id, row, as_of_ms))
+        schedule.due_ms = max(min(schedule.triggers_due_ms, _earliest(row)), as_of_ms + 1)
+        schedule.decided_ms = as_of_ms
 
 
 def _earliest(row: ProfileRow) -> int:

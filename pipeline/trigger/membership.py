@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from pipeline.profile.fold import consent_of, contact_of, permits
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.publish import json_text
+from pipeline.profile.records import SegmentChange
 from pipeline.profile.row import FOREVER, Membership, ProfileRow
 from pipeline.segment.segments import Segments
 
@@ -19,7 +20,7 @@ _CHANNELS: Final = {"email": "email", "phone": "sms"}
 
 
 class Memberships:
-    """Keeps ``row.segments`` in step with what holds, and ``row.waits`` with what that waits for."""
+    """Keeps ``row.segments`` in step with what holds, and ``row.watch_bits`` with what that waits for."""
 
     def __init__(self, segments: Segments) -> None:
         self._segments, self._waiting = segments, segments.waiting
@@ -34,12 +35,12 @@ class Memberships:
 
     def turning(self, row: ProfileRow, marks: int) -> int:
         """The mask of the segments that a touch with these marks can turn, given where the profile stands."""
-        hit = marks & int.from_bytes(row.waits, "little")
+        hit = marks & int.from_bytes(row.watch_bits, "little")
         return self._waiting.mask(hit) if hit else 0
 
     def begin(self, row: ProfileRow) -> int:
         """Have a row wait for what who has no history waits for; the mask of the segments that are theirs already."""
-        row.waits = self._blank_waits
+        row.watch_bits = self._blank_waits
         return self._blank_inside
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
@@ -50,7 +51,7 @@ class Memberships:
                 mask |= self._bits[name]
         return mask
 
-    def update(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int) -> list[dict[str, Any]]:
+    def update(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int) -> list[SegmentChange]:
         """Evaluate the segments of a mask; the records of those that were entered or left."""
         changes = []
         ledgers, segments = row.ledgers(), row.segments
@@ -58,7 +59,7 @@ class Memberships:
             if segments[name].inside:  # the rules declare it no more
                 changes.append(_flip(profile_id, row, name, as_of_ms))
             del segments[name]
-        waits = int.from_bytes(row.waits, "little") if mask > 0 else 0
+        waits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
         for name, (inside, due_ms, waits_for) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
             waits = waits & ~self._own[name] | waits_for
             held = segments.get(name)
@@ -69,10 +70,10 @@ class Memberships:
             held.due_ms = max(due_ms, as_of_ms + 1)
             if held.inside is not inside:
                 changes.append(_flip(profile_id, row, name, as_of_ms))
-        row.waits = waits.to_bytes(self._bytes, "little")
+        row.watch_bits = waits.to_bytes(self._bytes, "little")
         return changes
 
-    def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+    def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[SegmentChange]:
         """The profile has nothing left: it is in no segment any more."""
         changes = []
         for name, held in row.segments.items():
@@ -82,20 +83,20 @@ class Memberships:
         return changes
 
 
-def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> dict[str, Any]:
+def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> SegmentChange:
     """Turn a membership around: the record that says so, under an id that the same change always has."""
     held = row.segments[name]
     held.inside, held.changes = not held.inside, held.changes + 1
     made_of = "\n".join((row.tenant, profile_id, name, str(held.changes)))
-    return {
-        "event_id": sha256(made_of.encode()).hexdigest()[:32],
-        "tenant": row.tenant,
-        "profile_id": profile_id,
-        "segment": name,
-        "change": ENTERED if held.inside else EXITED,
-        "timestamp_ms": as_of_ms,
-        "contact": json_text(reachable(row.ledgers())),
-    }
+    return SegmentChange(
+        event_id=sha256(made_of.encode()).hexdigest()[:32],
+        tenant=row.tenant,
+        profile_id=profile_id,
+        segment=name,
+        change=ENTERED if held.inside else EXITED,
+        timestamp_ms=as_of_ms,
+        contact=json_text(reachable(row.ledgers())),
+    )
 
 
 def reachable(ledgers: Sequence[Ledger]) -> dict[str, str]:

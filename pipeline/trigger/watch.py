@@ -5,11 +5,12 @@ consent make an armed one wait. Each look says when, and after how many points, 
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pipeline.profile.fold import consent_of, permits
+from pipeline.profile.records import Lead
 from pipeline.profile.row import FOREVER, ProfileRow
-from pipeline.trigger.action import DUPLICATE, Story, action_id, action_of
+from pipeline.trigger.action import Firing, Story, action_id, lead_of
 from pipeline.trigger.episodes import arm, close, open_next, opened, standing_of
 from pipeline.trigger.quiet import Local, Quiet
 from pipeline.trigger.rules import Trigger, TriggerRules
@@ -53,30 +54,30 @@ class Triggers:
         self._marks = tuple(ScoreMarks(score, marks, scores) for score, marks in score_marks.items())
         self._story = story
 
-    def look(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+    def look(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
         """Re-arm and fire what is to be; note in the row when, and after how many points, to look again."""
-        actions: list[dict[str, Any]] = []
+        leads: list[Lead] = []
         due_ms = headroom = FOREVER
         for watched in self._watched:
-            turn = self._step(watched, profile_id, row, as_of_ms, actions)
+            turn = self._step(watched, profile_id, row, as_of_ms, leads)
             due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
         for marks in self._marks:
             turn = marks.turn(row, as_of_ms)
             due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
-        row.triggers_due_ms, row.headroom = max(due_ms, as_of_ms + 1), headroom
-        return actions
+        row.schedule.set_triggers(max(due_ms, as_of_ms + 1), headroom)
+        return leads
 
     def bearings(self, row: ProfileRow, as_of_ms: int) -> dict[str, Bearing]:
         """Where every trigger stands, by name, after a :meth:`look` at that moment. Changes nothing."""
         return {watched.rule.name: _bearing(watched, row, as_of_ms) for watched in self._watched}
 
-    def reconcile(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
+    def reconcile(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
         """Of several open episodes the earliest opened is the lead; each of the others duplicates it.
 
         Of each that is told which has not last been said of it. A duplicate has the id of the lead to close, and names
         the one that stays; what was a duplicate and leads now, as others have gone, is a lead again.
         """
-        actions: list[dict[str, Any]] = []
+        leads: list[Lead] = []
         for watched in self._watched:
             rule = watched.rule
             leading = ""
@@ -84,17 +85,12 @@ class Triggers:
                 name = action_id(row.tenant, leaf, rule.name, episode.number)
                 if episode.duplicate_of != leading:
                     episode.duplicate_of = leading
-                    action = action_of(profile_id, row, rule, self._story, as_of_ms)
-                    action["action_id"], action["episode"] = name, episode.number
-                    if leading:
-                        action["kind"], action["duplicate_of"] = DUPLICATE, leading
-                    actions.append(action)
+                    firing = Firing(rule, name, episode.number, leading)
+                    leads.append(lead_of(profile_id, row, firing, self._story, as_of_ms))
                 leading = leading or name
-        return actions
+        return leads
 
-    def _step(
-        self, watched: _Watched, profile_id: str, row: ProfileRow, as_of_ms: int, actions: list[dict[str, Any]]
-    ) -> Turn:
+    def _step(self, watched: _Watched, profile_id: str, row: ProfileRow, as_of_ms: int, leads: list[Lead]) -> Turn:
         """Take one trigger as far as it goes now; when to look again."""
         rule, signal = watched.rule, watched.signal
         standing, until_ms = standing_of(rule, row, as_of_ms)
@@ -117,14 +113,13 @@ class Triggers:
         quiet_ms = watched.quiet.ends_ms(as_of_ms) if watched.quiet else 0
         if quiet_ms:
             return Turn(come=False, due_ms=quiet_ms)
-        actions.append(self._fire(rule, profile_id, row, as_of_ms))
-        return self._step(watched, profile_id, row, as_of_ms, actions)
+        leads.append(self._fire(rule, profile_id, row, as_of_ms))
+        return self._step(watched, profile_id, row, as_of_ms, leads)
 
-    def _fire(self, rule: Trigger, profile_id: str, row: ProfileRow, as_of_ms: int) -> dict[str, Any]:
+    def _fire(self, rule: Trigger, profile_id: str, row: ProfileRow, as_of_ms: int) -> Lead:
         leaf, number = open_next(profile_id, row, rule.name, as_of_ms)
-        action = action_of(profile_id, row, rule, self._story, as_of_ms)
-        action["action_id"], action["episode"] = action_id(row.tenant, leaf, rule.name, number), number
-        return action
+        firing = Firing(rule, action_id(row.tenant, leaf, rule.name, number), number)
+        return lead_of(profile_id, row, firing, self._story, as_of_ms)
 
 
 def _permitted(rule: Trigger, row: ProfileRow) -> bool:

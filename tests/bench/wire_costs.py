@@ -19,6 +19,7 @@ import schemas
 from pipeline.avro.event_columns import EventDecoder
 from pipeline.avro.wire import Decoder, Encoder
 from pipeline.event.avro import from_avro
+from pipeline.profile.records import FirstOrLastTouch, ProfileUpdate, Windows
 
 ROUNDS, CALLS = 9, 4_000
 PROPERTIES = {"sku": "A-123", "price": 1999, "currency": "EUR", "url": "https://shop.example/p/1?utm_source=x"}
@@ -79,6 +80,20 @@ def _updates(encode: Callable[[dict[str, Any]], bytes]) -> Callable[[], object]:
     return run
 
 
+def _struct_updates(encode: Callable[[ProfileUpdate], bytes]) -> Callable[[], object]:
+    """The same updates as structs, which is what PROFILE publishes."""
+    numbers, touch = itertools.count(20_000), FirstOrLastTouch(**TOUCH)
+    same = {name: value for name, value in UPDATE.items() if name not in {*CHANGING, "aggregates"}}
+    same |= {"first_touch": touch, "last_touch": touch}
+
+    def run() -> object:
+        n = next(numbers)
+        windows = {name: Windows(0, 3, 40, 1999, n, n * 7) for name in UPDATE["aggregates"]}
+        return encode(ProfileUpdate(as_of_ms=n, first_seen_ms=n, last_seen_ms=n, version=n, aggregates=windows, **same))
+
+    return run
+
+
 def _shape(identifiers: Any, bag: Any) -> schemas.Schema:
     fields = [{"name": name, "type": "long" if name == "timestamp_ms" else "string"} for name in CORE]
     fields.append({"name": "identifiers", "type": identifiers})
@@ -125,6 +140,8 @@ def _candidates() -> dict[str, Callable[[], object]]:
         "profile update: building the record": _updates(lambda _: b""),
         "profile update: that, and fastavro's writer": _updates(lambda record: _by_fastavro(update, record)),
         "profile update: that, and Encoder": _updates(Encoder("profile-update", 1)),
+        "profile update: building a struct": _struct_updates(lambda _: b""),
+        "profile update: that, and Encoder of structs": _struct_updates(Encoder("profile-update", 1, ProfileUpdate)),
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.profile.filter import Filter
 from pipeline.profile.journey.rules import CartRules, JourneyRules
 from pipeline.profile.logic import ProfileLogic
+from pipeline.profile.records import CrmAction, Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRule, AggregateRules, Ratio
 from pipeline.score.rules import Grades, ScoreRule, ScoreRules
@@ -85,12 +86,12 @@ def history(chance: random.Random) -> list[tuple[int, str]]:
     return found
 
 
-def told(action: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(action[name] for name in ("timestamp_ms", "trigger", "event", "episode", "score", "cart"))
+def told(action: CrmAction) -> tuple[Any, ...]:
+    return tuple(getattr(action, name) for name in ("timestamp_ms", "trigger", "event", "episode", "score", "cart"))
 
 
-def changed(change: dict[str, Any]) -> tuple[Any, ...]:
-    return change["timestamp_ms"], change["segment"], change["change"], change["event_id"]
+def changed(change: SegmentChange) -> tuple[Any, ...]:
+    return change.timestamp_ms, change.segment, change.change, change.event_id
 
 
 def lived(events: list[tuple[int, str]], looks: list[int]) -> list[tuple[Any, ...]]:
@@ -98,22 +99,22 @@ def lived(events: list[tuple[int, str]], looks: list[int]) -> list[tuple[Any, ..
     table: MemoryTable[ProfileRow] = MemoryTable()
     timers = TimerView(MemoryStore())  # type: ignore[arg-type]
     logic = ProfileLogic(RULES, table, timers)
-    actions: list[dict[str, Any]] = []
-    changes: list[dict[str, Any]] = []
+    leads: list[Lead] = []
+    changes: list[SegmentChange] = []
     merged = sorted([(START_MS + at, 1, name) for at, name in events] + [(at, 0, "") for at in (*looks, END_MS)])
     for number, (at, is_touch, name) in enumerate(merged):
         if is_touch:
             made = touch(number, at - START_MS, ANCHOR, name=name, properties={"product_id": f"p{at % 5}"})
             effects = logic.on_batch([(PROFILE, made)], 0)
-            actions += effects.actions
+            leads += effects.leads
             changes += effects.segment_changes
             continue
         while due := timers.take(at, 10):
             applied = logic.on_time(due, at)
             published = logic.evaluate(applied.changed, 0)
-            actions += applied.decided.actions + published.actions
+            leads += applied.decided.leads + published.leads
             changes += applied.decided.segment_changes + published.segment_changes
-    return [told(action) for action in actions] + [changed(change) for change in changes]
+    return [told(lead.action) for lead in leads] + [changed(change) for change in changes]
 
 
 def test_the_same_is_told_at_the_same_moments_however_often_somebody_looks() -> None:

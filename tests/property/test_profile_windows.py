@@ -15,6 +15,7 @@ from pipeline.profile.booking import Plan
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
+from pipeline.profile.records import Windows
 from pipeline.testing import build
 from tests.property.profile_histories import LEAVES, MONEY, START_MS, aggregate, folded, histories, touch
 
@@ -228,5 +229,5 @@ def test_the_published_totals_equal_what_is_read_one_by_one(history: list[Touch]
                 by_currency = value.items() if reader is readers[2] else [("", value)]
                 for currency, number in by_currency:
                     name = f"{reader.name}.{currency}" if currency else reader.name
-                    published = totals.read(ledgers, as_of_ms).get(name, dict.fromkeys(PUBLISHED.values(), 0))
-                    assert published[PUBLISHED[label]] == round(number)
+                    published = totals.read(ledgers, as_of_ms).get(name, Windows())
+                    assert getattr(published, PUBLISHED[label]) == round(number)

@@ -19,6 +19,7 @@ from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, encode_ledger
 from pipeline.profile.messages import Carry, Move, Touch
 from pipeline.profile.publish import segments_of
+from pipeline.profile.records import Lead
 from pipeline.profile.row import ACTIVE, FOREVER, ProfileRow
 from pipeline.rules.compiled import compiled
 from pipeline.state import layout
@@ -37,7 +38,6 @@ from pipeline.topics import (
     Topic,
 )
 from pipeline.trigger.action import LEAD as LEAD_KIND
-from pipeline.trigger.messages import Lead
 from tests.simulation.histories import TENANT
 from tests.simulation.lead_oracle import check_leads
 from tests.simulation.process import GROUP, PREFIX, STAGES, DiskStore
@@ -156,7 +156,9 @@ def check_changes(world: World) -> None:
 def check_updates(world: World, profiles: dict[str, ProfileRow]) -> None:
     """As many updates of a profile as it says it has published."""
     published = Counter(record.key().decode() for record in world.kafka.committed(UPDATES.of(PREFIX)))
-    assert published == Counter({profile: row.version for profile, row in profiles.items() if row.version})
+    assert published == Counter(
+        {profile: row.published.version for profile, row in profiles.items() if row.published.version}
+    )
 
 
 def check_successors(world: World, profiles: dict[str, ProfileRow]) -> None:
@@ -198,9 +200,9 @@ def check_actions(world: World) -> None:
     sent: dict[str, list[str]] = {}
     for record in world.kafka.committed(LEADS.of(PREFIX)):
         action = LEAD(record.value()).action
-        words = sent.setdefault(action["action_id"], [])
-        if not words or words[-1] != action["duplicate_of"]:
-            words.append(action["duplicate_of"])
+        words = sent.setdefault(action.action_id, [])
+        if not words or words[-1] != action.duplicate_of:
+            words.append(action.duplicate_of)
     found = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
     said = {(action["action_id"], action["revision"]): action["duplicate_of"] for action in found}
     assert said == {(name, number): word for name, words in sent.items() for number, word in enumerate(words, 1)}
@@ -224,9 +226,9 @@ def check_time(world: World, profiles: dict[str, ProfileRow]) -> None:
     }
     for profile, row in profiles.items():
         if row.leaves:
-            assert row.timer_ms > world.now_ms or not row.timer_ms
-            assert row.due_ms >= FOREVER or 0 < row.timer_ms <= row.due_ms
-            assert not row.timer_ms or (row.timer_ms, profile) in timers
+            assert row.schedule.timer_ms > world.now_ms or not row.schedule.timer_ms
+            assert row.schedule.due_ms >= FOREVER or 0 < row.schedule.timer_ms <= row.schedule.due_ms
+            assert not row.schedule.timer_ms or (row.schedule.timer_ms, profile) in timers
             standing = COMPILED.segments.evaluate(row.ledgers(), world.now_ms)
             assert segments_of(row) == sorted(name for name, held in standing.items() if held.inside)
         else:

@@ -87,7 +87,7 @@ class NotedTimers:
 
     def _wakes(self, due_ms: int, profile_id: str) -> bool:
         row = self._profiles.get(profile_id)
-        return row is not None and row.timer_ms == due_ms
+        return row is not None and row.schedule.timer_ms == due_ms
 
 
 class DiskStore(MemoryStore):

@@ -16,7 +16,6 @@ from pipeline.profile.ports import Decided
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.messages import lead_of
 from tests.simulation.process import Deed
 from tests.simulation.world import CODECS, ENCODE
 
@@ -48,15 +47,15 @@ def _run(rules: Rulebook, deeds: list[Deed], end_ms: int, said: Said) -> None:
     logic = ProfileLogic(rules, table)
     for deed in deeds:
         for due_ms, profile_id in deed.timers:
-            table.rows[profile_id].timer_ms = due_ms
+            table.rows[profile_id].schedule.timer_ms = due_ms
         messages = [((record.key() or b"").decode(), MESSAGE(record.value() or b"")) for record in deed.records]
         applied = logic.apply(messages, deed.now_ms) if messages else logic.on_time(deed.timers, deed.now_ms)
         said.forwards.update((profile_id, ENCODE(message)) for profile_id, message in applied.forwards)
         _tell(applied.decided, said)
     effects = logic.evaluate(table.rows, end_ms)
-    _tell(Decided(effects.actions, effects.segment_changes), said)
+    _tell(Decided(effects.leads, effects.segment_changes), said)
 
 
 def _tell(decided: Decided, said: Said) -> None:
-    said.leads.update(ENCODE(lead_of(action)) for action in decided.actions)
+    said.leads.update(ENCODE(lead) for lead in decided.leads)
     said.segment_changes.update(CODECS.segment(change) for change in decided.segment_changes)

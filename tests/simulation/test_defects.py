@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.profile import ledger, logic
+from pipeline.profile import ledger
 from pipeline.profile.ledger import Episode, join_episodes
 from pipeline.profile.messages import Carry, Touch
+from pipeline.profile.row import Ownership
 from pipeline.state.partition import expanded
 from pipeline.state.seen import SeenView
 from pipeline.state.timers import TimerView
@@ -115,14 +116,14 @@ def restored_to_the_last_stable_offset(patch: pytest.MonkeyPatch) -> None:
 
 
 def owners_believed_whatever_their_seq(patch: pytest.MonkeyPatch) -> None:
-    owner = logic._owner
+    owner_of = Ownership.owner_of
 
-    def believe(profile_id: str, row: Any, leaf: str, seq: int) -> str:
+    def believe(ownership: Ownership, profile_id: str, leaf: str, seq: int) -> str:
         if seq:
-            row.pointers.pop(leaf, None)
-        return owner(profile_id, row, leaf, seq)
+            ownership.pointers.pop(leaf, None)
+        return owner_of(ownership, profile_id, leaf, seq)
 
-    patch.setattr(logic, "_owner", believe)
+    patch.setattr(Ownership, "owner_of", believe)
 
 
 def touches_forwarded_without_a_seq(patch: pytest.MonkeyPatch) -> None:
@@ -161,7 +162,7 @@ def timers_not_in_the_changelog(patch: pytest.MonkeyPatch) -> None:
 
 def triggers_not_looked_at_when_a_ledger_goes(patch: pytest.MonkeyPatch) -> None:
     def part(_decisions: Decisions, _profile: str, row: Any, _as_of_ms: int, _decided: Any) -> None:
-        row.unwatch()
+        row.schedule.reset()
 
     patch.setattr(Decisions, "parted", part)
 
@@ -188,7 +189,7 @@ def one_view_of_an_episode_believed(patch: pytest.MonkeyPatch) -> None:
 
 def what_is_due_decided_as_of_now(patch: pytest.MonkeyPatch) -> None:
     def look_now(decisions: Decisions, profile_id: str, row: Any, until_ms: int, decided: Any) -> None:
-        if row.leaves and row.due_ms <= until_ms:
+        if row.leaves and row.schedule.due_ms <= until_ms:
             decisions._look(profile_id, row, row.moment(until_ms), ALL, decided)
 
     patch.setattr(Decisions, "pass_time", look_now)

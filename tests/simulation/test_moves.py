@@ -131,7 +131,7 @@ class World:
         partition.rows = {key: msgspec.msgpack.encode(row) for key, row in table.rows.items()}
         for to, message in effects.forwards:
             self.send(f"profile-{name}", to, message)
-        self.last_words.update((action["action_id"], action["duplicate_of"]) for action in effects.actions)
+        self.last_words.update((lead.action.action_id, lead.action.duplicate_of) for lead in effects.leads)
 
     def settle(self) -> None:
         for _ in range(10_000):

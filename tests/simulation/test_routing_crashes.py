@@ -16,6 +16,7 @@ from pipeline.avro.registry import FileIds
 from pipeline.avro.wire import Decoder
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
+from pipeline.profile.records import Lead
 from pipeline.route.rules import Absence, Rep, Route, RoutingRules, Team
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
@@ -28,7 +29,6 @@ from pipeline.testing.log import MemoryLog
 from pipeline.testing.store import MemoryStore
 from pipeline.topics import ACTIONS, LEADS
 from pipeline.trigger.action import DUPLICATE
-from pipeline.trigger.messages import Lead
 from tests.support.leads import lead, moment
 
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "60"))
@@ -121,7 +121,7 @@ def new_words(records: list[Record]) -> list[tuple[str, str, str]]:
     last: dict[tuple[str, str], str] = {}
     found = []
     for action in (msgspec.msgpack.decode(record.value() or b"", type=Lead).action for record in records):
-        lead_key, word = (action["tenant"], action["action_id"]), action["duplicate_of"]
+        lead_key, word = (action.tenant, action.action_id), action.duplicate_of
         if last.get(lead_key) != word:
             last[lead_key] = word
             found.append((*lead_key, word))

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from pipeline.event.instant import parse_instant
+from pipeline.profile.records import CrmAction, Lead
 from pipeline.route.router import Routed, Router
 from pipeline.route.rules import RoutingRules
 from pipeline.route.state import RouteTables
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.messages import Lead
 
 STRONG = ("user_id", "email")
 DAY = "2026-11-22"
@@ -33,13 +35,12 @@ def lead(
     **changed: Any,
 ) -> Lead:
     """A lead of a customer of its own, unless identifiers or the profile id say otherwise."""
-    action = {
-        "action_id": f"lead-{number}", "tenant": tenant, "profile_id": f"profile-{number}", "trigger": "hot_lead",
-        "episode": 1, "revision": 1, "kind": "lead", "duplicate_of": "", "timestamp_ms": at_ms or moment(),
-        "score": 72.5, "threshold": 70.0, "contributions": [], "contact": {}, "consent": "{}", "timeline": [],
-        "identifiers": list(identifiers or [f"user_id:{number}"]), "owner": "", "owner_reason": "", **changed,
-    }  # fmt: skip
-    return Lead(tenant, action, traits or {}, channel, campaign, list(segments))
+    action = CrmAction(
+        action_id=f"lead-{number}", tenant=tenant, profile_id=f"profile-{number}", trigger="hot_lead", episode=1,
+        timestamp_ms=at_ms or moment(), score=72.5, threshold=70.0, consent="{}",
+        identifiers=list(identifiers or [f"user_id:{number}"]),
+    )  # fmt: skip
+    return Lead(tenant, msgspec.structs.replace(action, **changed), traits or {}, channel, campaign, list(segments))
 
 
 def no_rows() -> RouteTables:
@@ -58,7 +59,7 @@ class Desk:
     def give(self, asked: Lead) -> str:
         """Who gets it."""
         (self.last,) = self.router.on_leads([asked], 0)
-        return str(self.last.action["owner"])
+        return self.last.action.owner
 
     def is_silent_on(self, asked: Lead) -> bool:
         """Whether nothing is told of it."""
@@ -67,7 +68,7 @@ class Desk:
     @property
     def reason(self) -> str:
         """Why, of the last one."""
-        return str(self.last.action["owner_reason"])
+        return self.last.action.owner_reason
 
     @property
     def decided_by(self) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import schemas
 from pipeline.avro.registry import FileIds
 from pipeline.avro.wire import Encoder
 from pipeline.profile.publish import merged_record
+from pipeline.profile.records import ProfileUpdate
 from pipeline.profile.row import ProfileRow
 from pipeline.query.live import Board, Counts
 from pipeline.testing.log import MemoryRecord
@@ -15,9 +16,10 @@ def board() -> Board:
     return Board(FileIds(), "t")
 
 
-def record(topic: Topic, value: dict | bytes | None) -> MemoryRecord:
-    if isinstance(value, dict):
-        value = Encoder(topic.value, schemas.own_id(topic.value))(value)
+def record(topic: Topic, value: dict | ProfileUpdate | bytes | None) -> MemoryRecord:
+    if isinstance(value, dict | ProfileUpdate):
+        struct = ProfileUpdate if isinstance(value, ProfileUpdate) else None
+        value = Encoder(topic.value, schemas.own_id(topic.value), struct)(value)
     return MemoryRecord(topic.of("t"), 0, b"key", value, None)
 
 

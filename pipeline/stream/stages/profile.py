@@ -1,7 +1,6 @@
 """PROFILE: touches, moves and carried ledgers in; profile updates, segment changes and leads for ROUTE out."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -9,6 +8,7 @@ from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic
 from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 from pipeline.rules.compiled import compiled
 from pipeline.state import layout
@@ -18,7 +18,6 @@ from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import LEADS, SEGMENTS, TOUCHES, UPDATES
-from pipeline.trigger.messages import lead_of
 
 NAME = "profile"
 MOST_TIMERS = 2_000
@@ -74,9 +73,9 @@ class ProfileStage:
         self._changed = {}
         encode, emit = self._context.codecs.update, self._emit
         for update in effects.updates:
-            emit(UPDATES, update["profile_id"], encode(update))
+            emit(UPDATES, update.profile_id, encode(update))
         self._tell(effects.segment_changes)
-        self._act(effects.actions)
+        self._send(effects.leads)
         self._count(effects)
 
     def _now_ms(self) -> int:
@@ -87,12 +86,12 @@ class ProfileStage:
         self._changed.update(applied.changed)
         self._forward(applied.forwards)
         self._tell(applied.decided.segment_changes)
-        self._act(applied.decided.actions)
+        self._send(applied.decided.leads)
 
-    def _tell(self, segment_changes: Sequence[dict[str, object]]) -> None:
+    def _tell(self, segment_changes: Sequence[SegmentChange]) -> None:
         for change in segment_changes:
-            self._emit(SEGMENTS, str(change["profile_id"]), self._context.codecs.segment(change))
-            self._context.metrics.add(m.SEGMENT_CHANGES, 1, str(change["segment"]), str(change["change"]))
+            self._emit(SEGMENTS, change.profile_id, self._context.codecs.segment(change))
+            self._context.metrics.add(m.SEGMENT_CHANGES, 1, change.segment, change.change)
 
     def _forward(self, forwards: Sequence[Forward]) -> None:
         if not forwards:
@@ -103,10 +102,10 @@ class ProfileStage:
         self._context.metrics.add(m.FORWARDED, sum(len(carry.ledgers) for carry in carries), "ledger")
         self._context.metrics.add(m.FORWARDED, len(forwards) - len(carries), "touch")
 
-    def _act(self, actions: Sequence[dict[str, Any]]) -> None:
-        for action in actions:
-            self._emit(LEADS, str(action["tenant"]), self._encode(lead_of(action)))
-            self._context.metrics.add(m.ACTIONS, 1, str(action["trigger"]))
+    def _send(self, leads: Sequence[Lead]) -> None:
+        for lead in leads:
+            self._emit(LEADS, lead.tenant, self._encode(lead))
+            self._context.metrics.add(m.ACTIONS, 1, lead.action.trigger)
 
     def _count(self, effects: ProfileEffects) -> None:
         self._context.metrics.add(m.PROFILES_UPDATED, len(effects.updates))

@@ -8,6 +8,7 @@ import msgspec
 
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
+from pipeline.profile.records import Lead
 from pipeline.route.router import Routed, Router
 from pipeline.route.state import GivenLead, Load, Owner, RouteTables, TeamRow
 from pipeline.state import layout
@@ -16,7 +17,6 @@ from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.topics import ACTIONS, LEADS
-from pipeline.trigger.messages import Lead
 
 NAME = "route"
 
@@ -62,7 +62,7 @@ class RouteStage:
 
     def _perform(self, routed: Sequence[Routed]) -> None:
         for action, _, _ in routed:
-            self._emit(ACTIONS, str(action["profile_id"]), self._context.codecs.action(action))
+            self._emit(ACTIONS, action.profile_id, self._context.codecs.action(action))
         for (step, route), count in Counter((each.step, each.route) for each in routed).items():
             self._context.metrics.add(m.LEADS_ROUTED, count, step, route)
 

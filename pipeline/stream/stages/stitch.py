@@ -5,7 +5,6 @@ from itertools import groupby
 
 import msgspec
 
-from pipeline.avro.change_columns import ChangeEncoder
 from pipeline.event.identifier import key_of, type_of
 from pipeline.event.reason import Reason
 from pipeline.identity.effects import StitchEffects
@@ -38,7 +37,6 @@ class StitchStage:
         self.state = PartitionState(store, [self._nodes, self._counters])
         self._context, self._emit = context, context.emit
         self._stitchers: dict[str, Stitcher] = {}
-        self._encode_change = ChangeEncoder(context.codecs.change)
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
         """Take links and commands in log order, which is the order of every decision of a tenant."""
@@ -62,7 +60,7 @@ class StitchStage:
         return found
 
     def _perform(self, tenant: str, effects: StitchEffects) -> None:
-        emit, encode, encode_change = self._emit, _encode, self._encode_change
+        emit, encode, encode_change = self._emit, _encode, self._context.codecs.change
         for ident, assignment in effects.assignments.items():
             emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment))
         for move in effects.moves:

@@ -8,6 +8,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Carry, Touch
+from pipeline.profile.records import FirstOrLastTouch, Windows
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.profile.view import profile_view
@@ -34,9 +35,9 @@ def move(seq: int, source: str, target: str, leaf: str = B) -> Move:
 def test_a_batch_publishes_each_profile_it_changed_once() -> None:
     logic, table = stage()
     effects = logic.on_batch([(PA, touch(n, n, A)) for n in range(5)] + [(PB, touch(9, 9, B))], 0)
-    assert [(u["profile_id"], u["version"]) for u in effects.updates] == [(PA, 1), (PB, 1)]
+    assert [(u.profile_id, u.version) for u in effects.updates] == [(PA, 1), (PB, 1)]
     assert table.rows[PA].leaves[A].touches == 5
-    assert logic.evaluate([PA, "never-heard-of"], 0).updates[0]["version"] == 2
+    assert logic.evaluate([PA, "never-heard-of"], 0).updates[0].version == 2
 
 
 def test_an_update_tells_what_the_schema_asks_for() -> None:
@@ -45,18 +46,18 @@ def test_an_update_tells_what_the_schema_asks_for() -> None:
     second = touch(2, HOUR_MS, A, name="", type="page", identifiers=[A, B], context={"campaign": "x", "consent": 1})
     bought = touch(3, HOUR_MS + 1, A, name="Buy", amount_minor=500, currency="EUR")
     (update,) = logic.on_batch([(PA, first), (PA, second), (PA, bought)], 0).updates
-    assert update["identifiers"] == [B, A]
-    assert (update["traits"], update["consent"]) == ('{"plan":"pro"}', '{"ads":false}')
-    assert update["first_touch"] == {
-        "timestamp_ms": START_MS, "channel": "web", "name": "View", "campaign": "spring", "event_id": "shop/000001",
-    }  # fmt: skip
-    assert update["last_touch"]["name"] == "Buy"
-    assert update["aggregates"]["a_count"] == {
-        "last_1h": 2, "last_24h": 3, "last_7d": 3, "last_30d": 3, "last_90d": 3, "lifetime": 3,
-    }  # fmt: skip
-    assert update["aggregates"]["money.EUR"]["last_1h"] == 500
-    assert set(update["scores"]) == {"engagement", "worth"}
-    assert (update["first_seen_ms"], update["last_seen_ms"]) == (START_MS, START_MS + HOUR_MS + 1)
+    assert update.identifiers == [B, A]
+    assert (update.traits, update.consent) == ('{"plan":"pro"}', '{"ads":false}')
+    assert update.first_touch == FirstOrLastTouch(
+        timestamp_ms=START_MS, channel="web", name="View", campaign="spring", event_id="shop/000001",
+    )  # fmt: skip
+    assert update.last_touch.name == "Buy"
+    assert update.aggregates["a_count"] == Windows(
+        last_1h=2, last_24h=3, last_7d=3, last_30d=3, last_90d=3, lifetime=3,
+    )  # fmt: skip
+    assert update.aggregates["money.EUR"].last_1h == 500
+    assert set(update.scores) == {"engagement", "worth"}
+    assert (update.first_seen_ms, update.last_seen_ms) == (START_MS, START_MS + HOUR_MS + 1)
 
 
 def test_a_move_carries_the_ledger_over_and_leaves_a_merged_profile_behind() -> None:
@@ -65,10 +66,10 @@ def test_a_move_carries_the_ledger_over_and_leaves_a_merged_profile_behind() -> 
     effects = logic.on_batch([(PB, move(1, PB, PA)), (PA, move(1, PB, PA))], 0)
     ((to, carry),) = effects.forwards
     assert (to, [*carry.ledgers], carry.seq) == (PA, [B], 1)
-    assert [(u["profile_id"], u["status"], u["merged_into"]) for u in effects.updates] == [(PB, "merged", PA)]
+    assert [(u.profile_id, u.status, u.merged_into) for u in effects.updates] == [(PB, "merged", PA)]
     (update,) = logic.on_batch([(to, carry)], 0).updates
-    assert (update["profile_id"], update["status"]) == (PA, "active")
-    assert table.rows[PB].status == "merged"
+    assert (update.profile_id, update.status) == (PA, "active")
+    assert table.rows[PB].published.status == "merged"
     assert logic.evaluate([PB], 0).updates == []
 
 
@@ -89,7 +90,7 @@ def test_a_late_touch_follows_the_pointer_with_its_seq() -> None:
 def test_a_forwarded_touch_that_overtakes_its_move_is_kept_and_tells_who_owns_the_leaf() -> None:
     logic, table = stage()
     logic.on_batch([(PA, move(1, PA, PB)), (PA, touch(1, 0, B, seq=2))], 0)
-    assert table.rows[PA].pointers[B] == (2, PA)
+    assert table.rows[PA].ownership.pointers[B] == (2, PA)
     assert logic.on_batch([(PA, move(1, PA, PB))], 0).forwards == []
     assert table.rows[PA].leaves[B].touches == 1
 
@@ -108,10 +109,10 @@ def test_a_profile_whose_ledgers_have_gone_names_the_last_ones_heir_until_one_co
     logic.on_batch([(PA, touch(1, 0, A)), (PA, touch(2, 0, B))], 0)
     ((_, carry),) = logic.on_batch([(PA, move(2, PA, PB, A))], 0).forwards
     (update,) = logic.on_batch([(PA, move(3, PA, PB)), (PA, move(4, PB, PA, A))], 0).updates
-    assert (update["status"], update["merged_into"]) == ("merged", PB)
+    assert (update.status, update.merged_into) == ("merged", PB)
     back = msgspec.structs.replace(carry, seq=4, target=PA)
     (update,) = logic.on_batch([(PA, back)], 0).updates
-    assert (update["status"], update["merged_into"]) == ("active", "")
+    assert (update.status, update.merged_into) == ("active", "")
     assert table.rows[PA].leaves[A].touches == 1
 
 
@@ -121,9 +122,9 @@ def test_a_ledger_that_passes_through_leaves_word_where_it_went() -> None:
     ((_, carry),) = logic.on_batch([(PB, move(1, PB, PA))], 0).forwards
     on = move(2, PA, "elsewhere")
     (update,) = logic.on_batch([(PA, on), (PA, carry)], 0).updates
-    assert (update["profile_id"], update["status"], update["merged_into"]) == (PA, "merged", "elsewhere")
+    assert (update.profile_id, update.status, update.merged_into) == (PA, "merged", "elsewhere")
     assert logic.evaluate([PA], 0).updates == []
-    assert (table.rows[PA].successor(PA), table.rows[PB].successor(PB)) == ("elsewhere", PA)
+    assert (table.rows[PA].current_id(PA), table.rows[PB].current_id(PB)) == ("elsewhere", PA)
 
 
 def test_merging_and_splitting_gives_back_the_profiles_to_the_last_digit() -> None:
@@ -169,30 +170,30 @@ def test_the_view_of_a_profile_that_moved_away_names_its_successor() -> None:
 def test_a_profile_without_a_touch_is_nobody_elses_because_somebody_left_it() -> None:
     logic, table = stage()
     logic.on_batch([(PA, move(1, PA, "elsewhere", B))], 0)
-    assert table.rows[PA].successor(PA) == ""
+    assert table.rows[PA].current_id(PA) == ""
 
 
 def test_a_profile_without_a_touch_that_was_merged_and_split_off_again_is_its_own() -> None:
     logic, table = stage()
     logic.on_batch([(PB, move(1, PB, PA))], 0)
-    assert table.rows[PB].successor(PB) == PA
+    assert table.rows[PB].current_id(PB) == PA
     logic.on_batch([(PB, move(2, PA, PB))], 0)
-    assert table.rows[PB].successor(PB) == ""
+    assert table.rows[PB].current_id(PB) == ""
 
 
 def test_without_rules_a_profile_is_still_kept() -> None:
     table: MemoryTable[ProfileRow] = MemoryTable()
     bare = compile_rules(AggregateRules(), ScoreRules(), TriggerRules())
     (update,) = ProfileLogic(bare, table).on_batch([(PA, touch(1, 0, A))], 0).updates
-    assert (update["aggregates"], update["scores"]) == ({}, {})
+    assert (update.aggregates, update.scores) == ({}, {})
 
 
 def test_a_profile_without_a_touch_publishes_that_there_was_none() -> None:
     logic, table = stage()
     table.put(PA, ProfileRow("default", leaves={A: Ledger()}))
     (update,) = logic.evaluate([PA], START_MS).updates
-    assert update["first_touch"] == update["last_touch"]
-    assert (update["first_seen_ms"], update["first_touch"]["event_id"]) == (0, "")
+    assert update.first_touch == update.last_touch
+    assert (update.first_seen_ms, update.first_touch.event_id) == (0, "")
 
 
 def test_a_window_added_to_a_rule_later_counts_from_then_on() -> None:
@@ -202,6 +203,6 @@ def test_a_window_added_to_a_rule_later_counts_from_then_on() -> None:
         logic = ProfileLogic(compile_rules(aggregates, ScoreRules(), TriggerRules()), table)
         (before,) = logic.evaluate([PA], 0).updates or [None]
         (update,) = logic.on_batch([(PA, touch(number, number, A))], 0).updates
-        found = update["aggregates"]["n"]
-        assert (found["lifetime"], found["last_24h"], found["last_30d"]) == (number + 1, number, number)
-        assert before is None or before["aggregates"]["n"]["last_24h"] == 0
+        found = update.aggregates["n"]
+        assert (found.lifetime, found.last_24h, found.last_30d) == (number + 1, number, number)
+        assert before is None or before.aggregates["n"].last_24h == 0

@@ -36,19 +36,19 @@ def test_published_windows_and_scores_follow_the_clock_with_no_event() -> None:
     timers = TimerView(MemoryStore())
     logic = ProfileLogic(RULES, table, timers, refresh_ms=DAY_MS)
     (update,) = logic.on_batch([(PA, touch(1, 0, A))], START_MS).updates
-    seen = [(update["as_of_ms"], update["aggregates"]["views"]["last_1h"], update["scores"]["engagement"])]
+    seen = [(update.as_of_ms, update.aggregates["views"].last_1h, update.scores["engagement"])]
     now_ms = START_MS
     while due := timers.take(now_ms + 200 * DAY_MS, 1):
         now_ms = due[0][0]
         applied = logic.on_time(due, now_ms)
         (update,) = logic.evaluate(applied.changed, now_ms).updates
-        seen.append((update["as_of_ms"], update["aggregates"]["views"]["last_1h"], update["scores"]["engagement"]))
+        seen.append((update.as_of_ms, update.aggregates["views"].last_1h, update.scores["engagement"]))
     moments = [at_ms - START_MS for at_ms, _, _ in seen]
     assert moments[:4] == [0, HOUR_MS, DAY_MS, 2 * DAY_MS]
     assert (moments[-1], len(moments)) == (91 * DAY_MS, 93)
     assert [views for _, views, _ in seen] == [1, *[0] * 92]
     assert [round(score, 2) for _, _, score in seen[:4]] == [8.0, 7.77, 4.0, 2.0]
-    assert update["aggregates"]["views"]["last_90d"] == 0
+    assert update.aggregates["views"].last_90d == 0
 
 
 def test_a_busy_profile_has_one_timer_and_a_superseded_one_wakes_nobody() -> None:

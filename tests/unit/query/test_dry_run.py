@@ -134,11 +134,11 @@ def test_it_fires_for_whom_a_worker_with_these_rules_fires() -> None:
         as_of_ms = START_MS + at + chance.choice((0, HOUR_MS, DAY_MS, 3 * DAY_MS))
         table: MemoryTable[ProfileRow] = MemoryTable()
         table.put(profile_id, copy(row))
-        actions = ProfileLogic(rules, table).evaluate([profile_id], as_of_ms).actions
+        leads = ProfileLogic(rules, table).evaluate([profile_id], as_of_ms).leads
         found = dry_run([(profile_id, copy(row))], rules, names, as_of_ms, 1)
         replay = f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=1 pytest {__file__}"
         would = [name for name, tally in found.tallies.items() if tally.fires]
-        assert would == [action["trigger"] for action in actions], replay
-        assert [found.tallies[name].sample[0]["score"] for name in would] == [each["score"] for each in actions]
+        assert would == [lead.action.trigger for lead in leads], replay
+        assert [found.tallies[name].sample[0]["score"] for name in would] == [lead.action.score for lead in leads]
         fired += len(would)
     assert fired > SEEDS or SEEDS < 20

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Move, Touch
-from pipeline.profile.row import ProfileRow
+from pipeline.profile.row import Ownership, ProfileRow
 from pipeline.query.profiles import LATEST, current_profile, export_profiles, profile_rows, row_key
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
@@ -82,9 +82,9 @@ def test_an_id_that_leads_nowhere_is_unknown(rows):
     assert current_profile("z", rows.get) is None
     assert current_profile("", rows.get) is None
     circle = {
-        "x": ProfileRow("default", pointers={"email:a": (1, "y")}),
-        "y": ProfileRow("default", pointers={"email:a": (2, "x")}),
-        "waiting": ProfileRow("default", pointers={"email:a": (3, "waiting")}),
+        "x": ProfileRow("default", ownership=Ownership({"email:a": (1, "y")})),
+        "y": ProfileRow("default", ownership=Ownership({"email:a": (2, "x")})),
+        "waiting": ProfileRow("default", ownership=Ownership({"email:a": (3, "waiting")})),
     }
     assert current_profile("x", circle.get) is None
     assert current_profile("waiting", circle.get) is None

@@ -284,12 +284,12 @@ def test_every_word_on_a_lead_has_a_revision_and_one_that_stands_again_goes_to_t
     ):  # fmt: skip
         for routed in desk.router.on_leads([lead(1, traits=GERMAN, kind=kind, duplicate_of=other)], 0):
             action = routed.action
-            told.append((action["revision"], action["kind"], action["duplicate_of"], action["owner"]))
+            told.append((action.revision, action.kind, action.duplicate_of, action.owner))
     assert told == [
         (1, "lead", "", "ann"), (2, DUPLICATE, "lead-8", "ann"), (3, DUPLICATE, "lead-9", "ann"),
         (4, "lead", "", "ann"),
     ]  # fmt: skip
-    assert (routed.action["owner_reason"], routed.step) == ("ann was given this lead before", "known")
+    assert (routed.action.owner_reason, routed.step) == ("ann was given this lead before", "known")
     assert desk.give(lead(2, traits=GERMAN)) == "bob"
 
 

@@ -1,11 +1,14 @@
 """A partition's state: rows reach the database only when Kafka has committed, and changelog records say which."""
 
+import msgspec
 import pytest
 
+from pipeline.profile.row import ProfileRow
+from pipeline.state import layout
 from pipeline.state.partition import PartitionState, change_of, changelog_key
 from pipeline.state.store import Change
 from pipeline.state.tenants import TenantViews
-from pipeline.state.view import msgpack_view
+from pipeline.state.view import RowFormatError, msgpack_view
 from pipeline.testing.store import MemoryStore
 
 CACHED = 100
@@ -86,3 +89,10 @@ def test_tenants_share_one_bound_of_cached_rows(store):
         table.committed()
         assert table.cached() <= CACHED + 2
     assert table.take_misses() == 1000
+
+
+def test_a_row_of_another_version_is_refused_with_what_to_do(store):
+    earlier = ["default", 1, {}, {}, "active", 3, 7, 0, 0, {}, b"", 0, 0, 0, ""]
+    store.apply([Change(layout.PROFILES, b"p", msgspec.msgpack.encode(earlier))], 1)
+    with pytest.raises(RowFormatError, match=r"a row of profiles was written by another version .*erasing-state\.md"):
+        msgpack_view(layout.PROFILES, store, ProfileRow, CACHED).get("p")

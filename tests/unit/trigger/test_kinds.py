@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
+from pipeline.profile.records import CrmAction
 from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS
 from tests.unit.trigger.test_watch import HOT, Stage, first_hour
@@ -13,26 +14,26 @@ COLD = TriggerRule(name="cold", high=40, low=15, falling=True)
 MIDNIGHT_MS = START_MS - START_MS % DAY_MS
 
 
-def told(actions: list[dict[str, Any]]) -> list[tuple[str, str, int, int]]:
-    return [(each["trigger"], each["event"], each["episode"], each["timestamp_ms"]) for each in actions]
+def told(actions: list[CrmAction]) -> list[tuple[str, str, int, int]]:
+    return [(each.trigger, each.event, each.episode, each.timestamp_ms) for each in actions]
 
 
 def test_a_falling_score_fires_below_low_with_no_event_but_only_after_it_was_up() -> None:
     stage = Stage(COLD)
     stage.views(3)
-    assert stage.logic.evaluate(stage.table.rows, START_MS + 30 * DAY_MS).actions == []
+    assert stage.logic.evaluate(stage.table.rows, START_MS + 30 * DAY_MS).leads == []
     stage.views(4, 40 * DAY_MS)
-    (action,) = stage.logic.evaluate(stage.table.rows, START_MS + 60 * DAY_MS).actions
+    (action,) = (lead.action for lead in stage.logic.evaluate(stage.table.rows, START_MS + 60 * DAY_MS).leads)
     assert told([action])[0][:3] == ("cold", "fell_below", 1)
-    assert (action["threshold"], action["segment"]) == (15.0, "")
-    assert action["score"] < 15
-    assert START_MS + 41 * DAY_MS < action["timestamp_ms"] < START_MS + 43 * DAY_MS
-    assert stage.logic.evaluate(stage.table.rows, START_MS + 90 * DAY_MS).actions == []
+    assert (action.threshold, action.segment) == (15.0, "")
+    assert action.score < 15
+    assert START_MS + 41 * DAY_MS < action.timestamp_ms < START_MS + 43 * DAY_MS
+    assert stage.logic.evaluate(stage.table.rows, START_MS + 90 * DAY_MS).leads == []
 
 
 def test_once_means_once_in_a_life() -> None:
     stage = Stage(TriggerRule(name="welcome", high=50, low=20, once=True))
-    assert [a["episode"] for a in stage.views(5)] == [1]
+    assert [a.episode for a in stage.views(5)] == [1]
     assert stage.views(9, 20 * DAY_MS) == []
 
 
@@ -40,15 +41,15 @@ def test_what_fires_at_night_is_told_in_the_morning_if_it_still_holds() -> None:
     stage = Stage(TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="21:00", end="08:00")))
     night_ms = MIDNIGHT_MS + DAY_MS + 23 * HOUR_MS - START_MS
     assert stage.views(8, night_ms) == []
-    (action,) = stage.logic.evaluate(stage.table.rows, START_MS + 3 * DAY_MS).actions
-    assert action["timestamp_ms"] == MIDNIGHT_MS + 2 * DAY_MS + 8 * HOUR_MS
+    (action,) = (lead.action for lead in stage.logic.evaluate(stage.table.rows, START_MS + 3 * DAY_MS).leads)
+    assert action.timestamp_ms == MIDNIGHT_MS + 2 * DAY_MS + 8 * HOUR_MS
 
 
 def test_what_cooled_down_by_the_morning_is_not_told() -> None:
     stage = Stage(TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="21:00", end="08:00")))
     night_ms = MIDNIGHT_MS + DAY_MS + 23 * HOUR_MS - START_MS
     assert stage.views(5, night_ms) == []
-    assert stage.logic.evaluate(stage.table.rows, START_MS + 3 * DAY_MS).actions == []
+    assert stage.logic.evaluate(stage.table.rows, START_MS + 3 * DAY_MS).leads == []
 
 
 def test_a_trigger_that_waited_for_its_cooldown_fires_when_that_ends() -> None:
@@ -57,8 +58,8 @@ def test_a_trigger_that_waited_for_its_cooldown_fires_when_that_ends() -> None:
     opened_ms = START_MS + 4
     assert first_hour(stage, lambda score: score < 20) < opened_ms + 4 * DAY_MS
     assert stage.views(15, 4 * DAY_MS) == []
-    (action,) = stage.logic.evaluate(stage.table.rows, START_MS + 6 * DAY_MS).actions
-    assert (action["episode"], action["timestamp_ms"]) == (2, opened_ms + 5 * DAY_MS)
+    (action,) = (lead.action for lead in stage.logic.evaluate(stage.table.rows, START_MS + 6 * DAY_MS).leads)
+    assert (action.episode, action.timestamp_ms) == (2, opened_ms + 5 * DAY_MS)
 
 
 @pytest.mark.parametrize(

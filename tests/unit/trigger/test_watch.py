@@ -9,6 +9,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.profile.filter import Filter
 from pipeline.profile.logic import Message, ProfileLogic
 from pipeline.profile.messages import Touch
+from pipeline.profile.records import ActionContribution, CrmAction
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRule, ScoreRules
@@ -39,25 +40,23 @@ class Stage:
         self.logic = ProfileLogic(self.rules, self.table)
         self.number = 0
 
-    def take(self, *messages: tuple[str, Message], now_ms: int = 0) -> list[dict[str, Any]]:
+    def take(self, *messages: tuple[str, Message], now_ms: int = 0) -> list[CrmAction]:
         waiting, actions = list(messages), []
         while waiting:
             effects = self.logic.on_batch(waiting, now_ms)
             waiting = list(effects.forwards)
-            actions += effects.actions
+            actions += [lead.action for lead in effects.leads]
         return actions
 
-    def touch(
-        self, offset_ms: int, leaf: str = A, name: str = "View", to: str = "", **more: Any
-    ) -> list[dict[str, Any]]:
+    def touch(self, offset_ms: int, leaf: str = A, name: str = "View", to: str = "", **more: Any) -> list[CrmAction]:
         self.number += 1
         made: Touch = touch(self.number, offset_ms, leaf, name=name, **more)
         return self.take((to or profile_id("default", leaf), made))
 
-    def views(self, count: int, offset_ms: int = 0, leaf: str = A) -> list[dict[str, Any]]:
+    def views(self, count: int, offset_ms: int = 0, leaf: str = A) -> list[CrmAction]:
         return [action for n in range(count) for action in self.touch(offset_ms + n, leaf)]
 
-    def move(self, leaf: str, source: str, target: str, seq: int) -> list[dict[str, Any]]:
+    def move(self, leaf: str, source: str, target: str, seq: int) -> list[CrmAction]:
         moved = Move("default", [leaf], source, target, seq)
         return self.take((source, moved), (target, moved))
 
@@ -66,12 +65,12 @@ def test_reaching_the_high_mark_fires_once_and_tells_why() -> None:
     stage = Stage(HOT)
     assert stage.views(4) == []
     (action,) = stage.touch(5, traits={"email": "ann@example.org", "firstName": "Ann"}, properties={"title": "Pricing"})
-    assert action["action_id"] == action_id("default", A, "hot", 1)
-    assert (action["kind"], action["episode"], action["score"], action["threshold"]) == ("lead", 1, 50.0, 50.0)
-    assert action["contributions"] == [{"rule": "view", "group": "", "points": 50.0, "occurrences": 5}]
-    assert action["contact"] == {"email": "ann@example.org", "firstName": "Ann"}
-    assert action["timeline"][0]["summary"] == "View on web: Pricing"
-    assert (action["owner"], action["owner_reason"], action["duplicate_of"]) == ("", "", "")
+    assert action.action_id == action_id("default", A, "hot", 1)
+    assert (action.kind, action.episode, action.score, action.threshold) == ("lead", 1, 50.0, 50.0)
+    assert action.contributions == [ActionContribution("view", "", 50.0, 5)]
+    assert action.contact == {"email": "ann@example.org", "firstName": "Ann"}
+    assert action.timeline[0].summary == "View on web: Pricing"
+    assert (action.owner, action.owner_reason, action.duplicate_of) == ("", "", "")
 
 
 def test_a_score_that_crosses_a_hundred_times_within_the_band_fires_once() -> None:
@@ -80,7 +79,7 @@ def test_a_score_that_crosses_a_hundred_times_within_the_band_fires_once() -> No
     for round_ in range(1, 101):
         actions += stage.touch(round_ * 12 * HOUR_MS)
         actions += stage.views(2, round_ * 12 * HOUR_MS + MINUTE_MS)
-    assert [action["kind"] for action in actions] == ["lead"]
+    assert [action.kind for action in actions] == ["lead"]
 
 
 def test_it_fires_again_only_after_falling_below_the_low_mark() -> None:
@@ -89,8 +88,8 @@ def test_it_fires_again_only_after_falling_below_the_low_mark() -> None:
     assert stage.views(5, DAY_MS) == []
     assert stage.views(4, 6 * DAY_MS) == []
     (again,) = stage.views(1, 6 * DAY_MS + 10)
-    assert again["episode"] == 2
-    assert again["action_id"] == action_id("default", A, "hot", 2)
+    assert again.episode == 2
+    assert again.action_id == action_id("default", A, "hot", 2)
 
 
 def first_hour(stage: Stage, holds: Callable[[float], bool], leaf: str = A) -> int:
@@ -114,7 +113,7 @@ def test_points_taken_away_re_arm_at_the_next_touch() -> None:
     stage = Stage(HOT)
     stage.views(5)
     stage.touch(10, name="Leave")
-    assert [a["episode"] for a in stage.views(8, 20)] == [2]
+    assert [a.episode for a in stage.views(8, 20)] == [2]
 
 
 def test_a_negative_contribution_that_fades_can_fire_with_no_touch() -> None:
@@ -127,22 +126,22 @@ def test_a_negative_contribution_that_fades_can_fire_with_no_touch() -> None:
     stage = Stage(HOT, scores=scores)
     stage.touch(0, name="Leave")
     assert stage.views(6) == []
-    assert stage.logic.evaluate([PA], START_MS + DAY_MS).actions == []
-    (action,) = stage.logic.evaluate([PA], START_MS + 5 * DAY_MS).actions
-    assert action["timestamp_ms"] == first_hour(stage, lambda score: score >= 50)
+    assert stage.logic.evaluate([PA], START_MS + DAY_MS).leads == []
+    (action,) = (lead.action for lead in stage.logic.evaluate([PA], START_MS + 5 * DAY_MS).leads)
+    assert action.timestamp_ms == first_hour(stage, lambda score: score >= 50)
 
 
 def test_a_cooldown_outlasts_re_arming() -> None:
     stage = Stage(TriggerRule(name="hot", high=50, low=20, cooldown_ms=20 * DAY_MS))
     stage.views(5)
     assert stage.views(6, 10 * DAY_MS) == []
-    assert [a["episode"] for a in stage.views(6, 20 * DAY_MS)] == [2]
+    assert [a.episode for a in stage.views(6, 20 * DAY_MS)] == [2]
 
 
 def test_each_trigger_keeps_its_own_episodes() -> None:
     stage = Stage(HOT, TriggerRule(name="warm", high=20, low=5))
-    assert [a["trigger"] for a in stage.views(5)] == ["warm", "hot"]
-    assert [a["trigger"] for a in stage.views(5, 3 * DAY_MS)] == ["hot"]
+    assert [a.trigger for a in stage.views(5)] == ["warm", "hot"]
+    assert [a.trigger for a in stage.views(5, 3 * DAY_MS)] == ["hot"]
 
 
 def test_two_profiles_that_fired_and_merge_leave_one_lead_and_one_duplicate() -> None:
@@ -150,10 +149,10 @@ def test_two_profiles_that_fired_and_merge_leave_one_lead_and_one_duplicate() ->
     stage.views(5, 0, B)
     stage.views(5, HOUR_MS, A)
     (duplicate,) = stage.move(B, PB, PA, 1)
-    assert duplicate["kind"] == "duplicate_of"
-    assert duplicate["profile_id"] == PA
-    assert duplicate["action_id"] == action_id("default", A, "hot", 1)
-    assert duplicate["duplicate_of"] == action_id("default", B, "hot", 1)
+    assert duplicate.kind == "duplicate_of"
+    assert duplicate.profile_id == PA
+    assert duplicate.action_id == action_id("default", A, "hot", 1)
+    assert duplicate.duplicate_of == action_id("default", B, "hot", 1)
     assert stage.views(3, 2 * HOUR_MS) == []
 
 
@@ -163,17 +162,17 @@ def test_a_duplicate_whose_lead_goes_to_another_customer_is_a_lead_again() -> No
     stage.views(5, HOUR_MS, A)
     (duplicate,) = stage.move(B, PB, PA, 1)
     (again,) = stage.move(B, PA, PB, 2)
-    assert (again["kind"], again["duplicate_of"], again["profile_id"]) == ("lead", "", PA)
-    assert (again["action_id"], again["episode"]) == (duplicate["action_id"], 1)
+    assert (again.kind, again.duplicate_of, again.profile_id) == ("lead", "", PA)
+    assert (again.action_id, again.episode) == (duplicate.action_id, 1)
     (once_more,) = stage.move(B, PB, PA, 3)
-    assert (once_more["action_id"], once_more["duplicate_of"]) == (duplicate["action_id"], duplicate["duplicate_of"])
+    assert (once_more.action_id, once_more.duplicate_of) == (duplicate.action_id, duplicate.duplicate_of)
 
 
 def test_a_merge_alone_can_fire() -> None:
     stage = Stage(HOT)
     assert stage.views(3, 0, A) + stage.views(3, 0, B) == []
     (action,) = stage.move(B, PB, PA, 1)
-    assert (action["kind"], action["score"]) == ("lead", 60.0)
+    assert (action.kind, action.score) == ("lead", 60.0)
 
 
 def test_a_split_hands_the_episode_over_with_its_ledger() -> None:
@@ -185,9 +184,9 @@ def test_a_split_hands_the_episode_over_with_its_ledger() -> None:
     assert stage.table.rows[PB].leaves[A].episodes["hot"].number == 1
     assert stage.views(5, 20, A) == []
     (own,) = stage.views(4, 30, B)
-    assert (own["profile_id"], own["action_id"]) == (PA, action_id("default", B, "hot", 1))
+    assert (own.profile_id, own.action_id) == (PA, action_id("default", B, "hot", 1))
     (duplicate,) = stage.move(A, PB, PA, 3)
-    assert (duplicate["action_id"], duplicate["duplicate_of"]) == (own["action_id"], action_id("default", A, "hot", 1))
+    assert (duplicate.action_id, duplicate.duplicate_of) == (own.action_id, action_id("default", A, "hot", 1))
 
 
 def said(**purposes: bool) -> dict[str, Any]:
@@ -199,14 +198,14 @@ def test_without_consent_a_trigger_waits_and_fires_when_it_is_given() -> None:
     stage.touch(0, name="Other", **said(sales=False))
     assert stage.views(5, 10) == []
     (action,) = stage.touch(20, name="Other", **said(sales=True))
-    assert action["consent"] == '{"sales":true}'
+    assert action.consent == '{"sales":true}'
 
 
 def test_consent_that_must_be_asked_for_is_not_given_by_silence() -> None:
     rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_asked=True)
     stage = Stage(rule)
     assert stage.views(6) == []
-    assert [a["kind"] for a in stage.touch(9, **said(sales=True))] == ["lead"]
+    assert [a.kind for a in stage.touch(9, **said(sales=True))] == ["lead"]
     assert stage.views(5, 0, B) == []
 
 
@@ -215,15 +214,15 @@ def test_a_denial_that_a_merge_brings_holds_for_both() -> None:
     stage.touch(0, B, name="Other", **said(sales=False))
     stage.move(B, PB, PA, 1)
     assert stage.views(6) == []
-    assert [a["kind"] for a in stage.move(B, PA, PB, 2)] == ["lead"]
+    assert [a.kind for a in stage.move(B, PA, PB, 2)] == ["lead"]
 
 
 def test_changed_rules_look_again_at_once() -> None:
     stage = Stage(HOT)
     stage.views(3)
     lower = compile_rules(AggregateRules(), SCORES, TriggerRules(triggers=(TriggerRule(name="hot", high=30, low=20),)))
-    (action,) = ProfileLogic(lower, stage.table).evaluate([PA], 0).actions
-    assert action["score"] == 30
+    (action,) = (lead.action for lead in ProfileLogic(lower, stage.table).evaluate([PA], 0).leads)
+    assert action.score == 30
 
 
 def test_an_episode_is_booked_under_the_founder_or_else_under_the_first_leaf() -> None:
