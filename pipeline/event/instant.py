@@ -21,6 +21,8 @@ _FORM: Final = re.compile(
     r"(?:[Zz]|[+-][0-9]{2}(?::?[0-5][0-9])?)?)?"
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WRITTEN_EPOCH: Final = _EPOCH.replace(tzinfo=None)
+"""Without an offset in its text, which is written as ``Z``."""
 _FIRST_MS, _YEAR_1_MS, _END_MS = -62_167_219_200_000, -62_135_596_800_000, 253_402_300_800_000
 """The first instants of the years 0, 1 and 10000."""
 _CYCLE_MS: Final = 146_097 * DAY_MS
@@ -68,4 +70,5 @@ def format_instant(ms: int) -> str | None:
 
 
 def _text(ms: int) -> str:
-    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    seconds, millis = divmod(ms, 1000)
+    return f"{(_WRITTEN_EPOCH + timedelta(seconds=seconds)).isoformat()}.{millis:03d}Z"
