@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 
 CORE := event identity condition profile score segment trigger route
-CORE_COVERAGE := 90
+CORE_COVERAGE := 98
 
 .PHONY: help demo test storms check bench lock clean
 

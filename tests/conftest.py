@@ -20,6 +20,7 @@ from pipeline.settings import Settings
 from tests.support.shared import shared
 
 pytest_plugins = ["tests.support.children"]
+pytest.register_assert_rewrite("tests.support.fleet", "tests.integration", "tests.acceptance")
 A_SLOW_MACHINE = [hypothesis.HealthCheck.too_slow]
 """It is no counterexample; nor is an example that takes longer than the others."""
 hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=A_SLOW_MACHINE)

@@ -1,1 +1,4 @@
-"""In-memory twins of the ports and a simulated log; public, for the tests of those who build on Stitchline."""
+"""In-memory twins of the ports, a simulated log, and builders of events.
+
+Public, for the tests of those who build on Stitchline.
+"""

@@ -78,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Return when nothing that was started here is running."""
-    watching = config.stash[REAPER]
-    assert watching.stdin is not None
-    watching.stdin.close()
-    watching.wait()
+    watching = config.stash.get(REAPER, None)
+    if watching is not None and watching.stdin is not None:
+        watching.stdin.close()
+        watching.wait()
