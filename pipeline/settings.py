@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.topics import StageName
+
 
 class Settings(BaseSettings):
     """Wiring of one process. Business rules are not here: they live in the rules directory."""
@@ -33,7 +35,7 @@ class Settings(BaseSettings):
     rules_dir: Path | None = Field(None, description="Directory of rules files. Unset: the shipped defaults.")
     home: Path = Field(Path(".stitchline"), description="Folder for state, local servers and progress files.")
     worker_id: str = Field("0", pattern=r"^[A-Za-z0-9_-]+$", description="Unique among the running workers of one app.")
-    stages: str = Field("intake,stitch,profile,route", description="Stages this worker runs.")
+    stages: str = Field(",".join(StageName), description="Stages this worker runs.")
     clock: Literal["wall", "stream"] = Field(
         "wall", description='"now": wall clock, or the newest event time (replays).'
     )
