@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import OperatorError
 from pipeline.event.duration import DAY_MS
+from pipeline.topics import StageName
 
 
 class SettingsError(OperatorError):
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
     rules_dir: Path | None = Field(None, description="Directory of rules files. Unset: the shipped defaults.")
     home: Path = Field(Path(".stitchline"), description="Folder for state, local servers and progress files.")
     worker_id: str = Field("0", pattern=r"^[A-Za-z0-9_-]+$", description="Unique among the running workers of one app.")
-    stages: str = Field("intake,stitch,profile,route", description="Stages this worker runs.")
+    stages: str = Field(",".join(StageName), description="Stages this worker runs.")
     clock: Literal["wall", "stream"] = Field(
         "wall", description='"now": wall clock, or the newest event time (replays).'
     )

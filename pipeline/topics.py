@@ -1,10 +1,20 @@
-"""Every topic, named once. Docs, the AsyncAPI file, dashboards and the tests read this list."""
+"""Every stage and every topic, named once. Docs, the AsyncAPI file, dashboards and the tests read these lists."""
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
 from pipeline.event.model import CHANNELS
+
+
+class StageName(StrEnum):
+    """The stages in the order of an event's walk: in settings, metrics, state folders and names of changelogs."""
+
+    INTAKE = "intake"
+    STITCH = "stitch"
+    PROFILE = "profile"
+    ROUTE = "route"
 
 
 class Topic(msgspec.Struct, frozen=True, eq=False):
@@ -31,10 +41,10 @@ UPDATES = Topic("profile.updates.v1", "profile id", "profile-update", "compact")
 SEGMENTS = Topic("segment.changes.v1", "profile id", "segment-change")
 LEADS = Topic("crm.leads.v1", "tenant", "msgpack")
 ACTIONS = Topic("crm.actions.v1", "profile id", "crm-action")
-CHANGELOGS = {
-    stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact")
-    for stage in ("intake", "stitch", "profile", "route")
+CHANGELOGS: dict[str, Topic] = {
+    stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact") for stage in StageName
 }
+"""By stage."""
 
 ALL: tuple[Topic, ...] = (
     *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, LEADS, ACTIONS,

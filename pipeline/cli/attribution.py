@@ -25,7 +25,7 @@ from pipeline.query.attribution import By, Report, attribution_report, report_vi
 from pipeline.query.profiles import profile_rows
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.topics import CHANGELOGS
+from pipeline.topics import CHANGELOGS, StageName
 
 
 class NoAttributionError(OperatorError):
@@ -73,7 +73,7 @@ def report(
         if conversion and conversion not in names:
             message = f"no conversion is named {conversion}; write one of {', '.join(names)}"
             raise typer.BadParameter(message, param_hint="--conversion")
-        kafka, topic = settings.kafka(), CHANGELOGS["profile"].of(settings.topic_prefix)
+        kafka, topic = settings.kafka(), CHANGELOGS[StageName.PROFILE].of(settings.topic_prefix)
         with Bars() as bars:
             partitions = range(partitions_of(kafka, topic))
             snapshot = read_compacted(kafka, topic, partitions, progress=bars.reading("reading"))

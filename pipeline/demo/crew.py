@@ -10,6 +10,7 @@ from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from pipeline.errors import OperatorError
 from pipeline.kafka.clients import KafkaAdmin, admin
 from pipeline.settings import Settings
+from pipeline.topics import StageName
 
 MOST_WORKERS: Final = 2
 READY_SECONDS: Final = 60.0
@@ -34,7 +35,7 @@ def equip(base: Settings, **chosen: Any) -> tuple[Settings, dict[str, str]]:
     How to reach Kafka and which rules are in force is as in ``base``; what would spoil the show is fixed.
     """
     fixed = {
-        "schema_registry_url": "", "clock": "wall", "stages": "intake,stitch,profile,route", "http_port": 0,
+        "schema_registry_url": "", "clock": "wall", "stages": ",".join(StageName), "http_port": 0,
         "partitions": PARTITIONS, "log_level": "info", "commit_interval_ms": 150,
     }  # fmt: skip
     wanted = fixed | chosen

@@ -24,7 +24,7 @@ from pipeline.settings import Settings
 from pipeline.state import layout
 from pipeline.state.partition import change_of, changelog_key
 from pipeline.state.store import Change
-from pipeline.topics import CHANGELOGS, LINKS
+from pipeline.topics import CHANGELOGS, LINKS, StageName
 
 NEAREST: Final = 50_000
 """Identifiers looked at for one question. Far more than a customer has; only a tangle of many customers has more."""
@@ -161,7 +161,7 @@ def read_identity(settings: Settings, tenant: str, progress: Progress) -> Stored
         MissingTopicError: no worker has run here yet.
         confluent_kafka.KafkaException: the broker did not answer or refused.
     """
-    kafka, topic = settings.kafka(), CHANGELOGS["stitch"].of(settings.topic_prefix)
+    kafka, topic = settings.kafka(), CHANGELOGS[StageName.STITCH].of(settings.topic_prefix)
     partition = partition_of(tenant, partitions_of(kafka, LINKS.of(settings.topic_prefix)))
     prefix = changelog_key(Change(layout.NODES, (tenant + ANCHOR_SEPARATOR).encode(), None))
     found = read_compacted(kafka, topic, [partition], wanted=lambda key: key.startswith(prefix), progress=progress)

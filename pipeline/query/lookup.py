@@ -15,7 +15,7 @@ from pipeline.query.naming import Naming, is_profile_id
 from pipeline.query.profiles import current_profile, decode_row, row_key
 from pipeline.rules.model import Rules
 from pipeline.settings import Settings
-from pipeline.topics import ASSIGNMENTS, CHANGELOGS, Topic
+from pipeline.topics import ASSIGNMENTS, CHANGELOGS, StageName, Topic
 
 
 class ProfileLookup:
@@ -49,7 +49,7 @@ class ProfileLookup:
 
     def row(self, profile_id: str) -> ProfileRow | None:
         """The newest committed row of a profile id."""
-        value = self._read(CHANGELOGS["profile"], profile_id, row_key(profile_id))
+        value = self._read(CHANGELOGS[StageName.PROFILE], profile_id, row_key(profile_id))
         return None if value is None else decode_row(value)
 
     def _read(self, topic: Topic, placed_by: str, key: bytes) -> bytes | None:

@@ -16,7 +16,7 @@ from pipeline.state import layout
 from pipeline.state.partition import change_of, changelog_key
 from pipeline.state.store import Change
 from pipeline.state.view import row_decoder
-from pipeline.topics import CHANGELOGS
+from pipeline.topics import CHANGELOGS, StageName
 
 LATEST: Final = 0
 """An ``as_of_ms``: every profile at its own newest event, for a profile is read at that at the earliest."""
@@ -31,7 +31,7 @@ def profile_snapshot(settings: Settings, progress: Progress) -> Snapshot:
         MissingTopicError: no worker has run here yet.
         confluent_kafka.KafkaException: the broker did not answer or refused.
     """
-    kafka, topic = settings.kafka(), CHANGELOGS["profile"].of(settings.topic_prefix)
+    kafka, topic = settings.kafka(), CHANGELOGS[StageName.PROFILE].of(settings.topic_prefix)
     return read_compacted(kafka, topic, range(partitions_of(kafka, topic)), progress=progress)
 
 

@@ -26,17 +26,16 @@ from pipeline.state.seen import SeenView
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
 from pipeline.stream.dlq import HEADER_PREFIX, quarantine
-from pipeline.stream.stages.base import Context, StageSpec
-from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES, Topic
+from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES, StageName, Topic
 
-NAME = "intake"
 REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
 NO_LIMIT_MS = 1 << 62
 OUTCOMES = {Drop: "drop", Rejected: "dead_letter", Redirect: "redirect"}
 """As metrics name them."""
 
 
-class IntakeStage:
+class IntakeStage(Stage):
     """Events and assignments of one partition through :class:`~pipeline.event.intake.Intake`."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
@@ -45,8 +44,7 @@ class IntakeStage:
             rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS)
         anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
         seen = SeenView(store, rules.dedupe_window_ms)
-        self.state = PartitionState(store, [anchors, seen])
-        self._context, self._emit = context, context.emit
+        super().__init__(context, PartitionState(store, [anchors, seen]))
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
         self._encode = msgspec.msgpack.Encoder().encode
@@ -81,14 +79,7 @@ class IntakeStage:
         self._count(taken, counts)
         breaker = self._context.breaker
         breaker.count(len(batch), bad)
-        self._context.metrics.set(m.POISON_SHARE, breaker.share, NAME)
-
-    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - as every stage
-        """Nothing here falls due."""
-        return 0
-
-    def before_commit(self) -> None:
-        """Nothing is coalesced."""
+        self._context.metrics.set(m.POISON_SHARE, breaker.share, StageName.INTAKE)
 
     def _result_of(self, record: Record, channel: str, decoder: EventDecoder, now_ms: int) -> Result:
         value = record.value()
@@ -122,7 +113,7 @@ class IntakeStage:
         kind = OUTCOMES[type(result)]
         counts[kind, result.reason] = counts.get((kind, result.reason), 0) + 1
         if isinstance(result, Rejected):
-            quarantine(self._emit, record, NAME, result.reason, result.detail)
+            quarantine(self._emit, record, StageName.INTAKE, result.reason, result.detail)
             return True
         if isinstance(result, Redirect):
             self._emit(topic, result.key, record.value(), [*(record.headers() or []), (REKEYED_HEADER, b"1")])
@@ -138,11 +129,11 @@ class IntakeStage:
 
     def _count(self, taken: int, counts: dict[tuple[str, str], int]) -> None:
         metrics = self._context.metrics
-        metrics.add(m.RESULTS, taken, NAME, "ok", "")
+        metrics.add(m.RESULTS, taken, StageName.INTAKE, "ok", "")
         for (kind, reason), count in counts.items():
-            metrics.add(m.RESULTS, count, NAME, kind, reason)
+            metrics.add(m.RESULTS, count, StageName.INTAKE, kind, reason)
             if kind == OUTCOMES[Rejected]:
-                metrics.add(m.DLQ_RECORDS, count, NAME, reason)
+                metrics.add(m.DLQ_RECORDS, count, StageName.INTAKE, reason)
 
 
 def _was_rekeyed(record: Record) -> bool:
@@ -151,7 +142,7 @@ def _was_rekeyed(record: Record) -> bool:
 
 
 INTAKE = StageSpec(
-    NAME,
+    StageName.INTAKE,
     (*EVENTS.values(), ASSIGNMENTS),
     (layout.ANCHORS, layout.SEEN, layout.SEEN_BLOCKS),
     IntakeStage,

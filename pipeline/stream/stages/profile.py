@@ -16,24 +16,22 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
-from pipeline.stream.stages.base import Context, StageSpec
-from pipeline.topics import LEADS, SEGMENTS, TOUCHES, UPDATES
+from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.topics import LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
 
-NAME = "profile"
 MOST_TIMERS = 2_000
 """At one tick: more wait for the next, so that no commit is held up by a night's worth of them."""
 
 _decode = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
 
 
-class ProfileStage:
+class ProfileStage(Stage):
     """Touches of one partition through :class:`~pipeline.profile.logic.ProfileLogic`; updates once per commit."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.settings.cached_rows)
         self._timers = TimerView(store)
-        self.state = PartitionState(store, [profiles, self._timers])
-        self._context, self._emit = context, context.emit
+        super().__init__(context, PartitionState(store, [profiles, self._timers]))
         settings = context.settings
         self._logic = ProfileLogic(compiled(context.rules), profiles, self._timers, settings.refresh_interval_ms)
         self.newest_ms = 0
@@ -111,4 +109,4 @@ class ProfileStage:
         self._context.metrics.add(m.PROFILES_UPDATED, len(effects.updates))
 
 
-PROFILE = StageSpec(NAME, (TOUCHES,), (layout.PROFILES, layout.TIMERS), ProfileStage, has_timers=True)
+PROFILE = StageSpec(StageName.PROFILE, (TOUCHES,), (layout.PROFILES, layout.TIMERS), ProfileStage, has_timers=True)

@@ -15,15 +15,13 @@ from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
-from pipeline.stream.stages.base import Context, StageSpec
-from pipeline.topics import ACTIONS, LEADS
-
-NAME = "route"
+from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.topics import ACTIONS, LEADS, StageName
 
 _decode = msgspec.msgpack.Decoder(Lead).decode
 
 
-class RouteStage:
+class RouteStage(Stage):
     """The leads of one partition through a :class:`~pipeline.route.router.Router` per tenant."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
@@ -32,8 +30,7 @@ class RouteStage:
         self._leads = TenantViews(layout.LEAD_OWNERS, store, GivenLead, rows)
         self._teams = TenantViews(layout.TEAMS, store, TeamRow, rows)
         self._loads = TenantViews(layout.LOADS, store, Load, rows)
-        self.state = PartitionState(store, [self._owners, self._leads, self._teams, self._loads])
-        self._context, self._emit = context, context.emit
+        super().__init__(context, PartitionState(store, [self._owners, self._leads, self._teams, self._loads]))
         self._strong = [kind.name for kind in context.rules.identity.types if kind.strong]
         self._routers: dict[str, Router] = {}
 
@@ -43,13 +40,6 @@ class RouteStage:
         leads = [_decode(value) for record in batch if (value := record.value()) is not None]
         for tenant, run in groupby(leads, key=lambda lead: lead.tenant):
             self._perform(self._router(tenant).on_leads(list(run), now_ms))
-
-    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - as every stage
-        """Nothing here falls due."""
-        return 0
-
-    def before_commit(self) -> None:
-        """Nothing is coalesced."""
 
     def _router(self, tenant: str) -> Router:
         found = self._routers.get(tenant)
@@ -67,4 +57,6 @@ class RouteStage:
             self._context.metrics.add(m.LEADS_ROUTED, count, step, route)
 
 
-ROUTE = StageSpec(NAME, (LEADS,), (layout.OWNERS, layout.LEAD_OWNERS, layout.TEAMS, layout.LOADS), RouteStage)
+ROUTE = StageSpec(
+    StageName.ROUTE, (LEADS,), (layout.OWNERS, layout.LEAD_OWNERS, layout.TEAMS, layout.LOADS), RouteStage
+)

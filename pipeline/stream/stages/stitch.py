@@ -18,24 +18,21 @@ from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
-from pipeline.stream.stages.base import Context, StageSpec
-from pipeline.topics import ASSIGNMENTS, CHANGES, LINKS, TOUCHES
-
-NAME = "stitch"
+from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.topics import ASSIGNMENTS, CHANGES, LINKS, TOUCHES, StageName
 
 log = logger(__name__)
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Link | Command).decode
 
 
-class StitchStage:
+class StitchStage(Stage):
     """The links of one partition through a :class:`~pipeline.identity.stitch.Stitcher` per tenant."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         rows = context.settings.cached_rows
         self._nodes = TenantViews(layout.NODES, store, Node, rows)
         self._counters = TenantViews(layout.COUNTERS, store, Counter, rows)
-        self.state = PartitionState(store, [self._nodes, self._counters])
-        self._context, self._emit = context, context.emit
+        super().__init__(context, PartitionState(store, [self._nodes, self._counters]))
         self._stitchers: dict[str, Stitcher] = {}
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
@@ -44,13 +41,6 @@ class StitchStage:
         messages = [_decode(value) for record in batch if (value := record.value()) is not None]
         for tenant, run in groupby(messages, key=lambda message: message.tenant):
             self._perform(tenant, self._stitcher(tenant).on_links(list(run), now_ms))
-
-    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - as every stage
-        """Nothing here falls due."""
-        return 0
-
-    def before_commit(self) -> None:
-        """Nothing is coalesced."""
 
     def _stitcher(self, tenant: str) -> Stitcher:
         found = self._stitchers.get(tenant)
@@ -86,4 +76,4 @@ class StitchStage:
                 log.warning("identifier_quarantined", tenant=tenant, type=type_name, **told)
 
 
-STITCH = StageSpec(NAME, (LINKS,), (layout.NODES, layout.COUNTERS), StitchStage)
+STITCH = StageSpec(StageName.STITCH, (LINKS,), (layout.NODES, layout.COUNTERS), StitchStage)
