@@ -27,6 +27,7 @@ pure, and each reads only those before it.
 * ``pipeline.model``: what customers will do, learnt offline from exported profiles.
 * ``pipeline.obs``: metrics, logs, health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.
+* ``pipeline.clock``: time as a parameter.
 * ``pipeline.extras``: which library belongs to which optional part of the installation.
 * ``pipeline.testing``: Kafka, stores and tables in memory; ``pipeline.demo``: the seeded shop day.
 """

@@ -46,6 +46,14 @@ CHANGELOGS: dict[str, Topic] = {
 }
 """By stage."""
 
+INPUTS: dict[StageName, tuple[Topic, ...]] = {
+    StageName.INTAKE: (*EVENTS.values(), ASSIGNMENTS),
+    StageName.STITCH: (LINKS,),
+    StageName.PROFILE: (TOUCHES,),
+    StageName.ROUTE: (LEADS,),
+}
+"""The topics that each stage reads."""
+
 ALL: tuple[Topic, ...] = (
     *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, LEADS, ACTIONS,
     *CHANGELOGS.values(),

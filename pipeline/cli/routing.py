@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.explained import explained
+from pipeline.clock import wall_clock_ms
 from pipeline.condition.advice import did_you_mean
 from pipeline.profile.records import CrmAction, Lead
 from pipeline.query.as_of import NotAMomentError, as_of_ms
@@ -24,7 +25,6 @@ from pipeline.rules.model import Rules
 from pipeline.segment.grade import GRADES
 from pipeline.settings import Settings
 from pipeline.simulate.routing import route_leads
-from pipeline.stream.build import wall_clock_ms
 
 MOST_LEADS: Final = 100_000
 EXAMPLES = """\b

@@ -25,9 +25,11 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
+from pipeline.clock import wall_clock_ms
 from pipeline.event.parse import Defaults
 from pipeline.event.result import Rejected
 from pipeline.export.files import write_ndjson
+from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.kafka.record import Record as KafkaRecord
 from pipeline.query.as_of import as_of_ms
 from pipeline.query.profiles import export_profiles
@@ -36,8 +38,6 @@ from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
-from pipeline.stream.build import wall_clock_ms
-from pipeline.stream.dlq import headers_as_facts
 from pipeline.stream.gc_tuning import collect_seldom
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
 

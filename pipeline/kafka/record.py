@@ -1,6 +1,5 @@
 """A consumed record, as confluent-kafka hands it out; the in-memory log hands out the same."""
 
-from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from pipeline.topics import Topic
@@ -44,7 +43,3 @@ class Emit(Protocol):
     ) -> None:
         """Nothing is visible to a read-committed consumer before the unit of work commits."""
         ...
-
-
-Clock: TypeAlias = Callable[[], int]
-"""Milliseconds since the epoch."""

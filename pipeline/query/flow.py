@@ -15,7 +15,7 @@ from pipeline.kafka.markers import Markers, Span
 from pipeline.kafka.reading import REQUEST_SECONDS, partitions_of
 from pipeline.kafka.retry import retrying
 from pipeline.settings import Settings
-from pipeline.stream.build import STAGES
+from pipeline.topics import INPUTS
 
 WINDOW_SECONDS: Final = 3.0
 """Rates are means over so long: short enough to follow, long enough to read."""
@@ -49,10 +49,10 @@ class FlowMeter:
         self._places: dict[str, list[Place]] = {
             name: [
                 (topic.of(prefix), number)
-                for topic in spec.inputs
+                for topic in inputs
                 for number in range(partitions_of(settings.kafka(), topic.of(prefix)))
             ]
-            for name, spec in STAGES.items()
+            for name, inputs in INPUTS.items()
         }
         self._history: deque[tuple[float, dict[str, int]]] = deque()
         self._before: dict[Place, Span] = {}

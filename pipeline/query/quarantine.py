@@ -8,8 +8,8 @@ import msgspec
 from confluent_kafka import Message
 
 from pipeline.event.instant import format_instant
+from pipeline.kafka.dlq_headers import HEADER_PREFIX, headers_as_facts
 from pipeline.kafka.record import Header
-from pipeline.stream.dlq import HEADER_PREFIX, headers_as_facts
 
 REPLAYED: Final = "replayed"
 """The fact of a record that was replayed: ``partition:offset`` of where it lay in the DLQ."""

@@ -8,7 +8,7 @@ from typing import cast
 
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import FileIds
-from pipeline.kafka.record import Clock
+from pipeline.clock import Clock
 from pipeline.obs.metrics import Metrics
 from pipeline.profile.row import ProfileRow
 from pipeline.rules.model import Rules

@@ -1,10 +1,10 @@
 """Put a worker together from settings: codecs, rules, unit of work, stages."""
 
-import time
 from collections.abc import Mapping
 
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import schema_ids
+from pipeline.clock import wall_clock_ms
 from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics, partition_count
 from pipeline.kafka.partitioner import partition_of
@@ -79,8 +79,3 @@ def build_worker(settings: Settings) -> Worker:
         metrics=metrics,
     )
     return Worker(settings, specs, context, unit, metrics)
-
-
-def wall_clock_ms() -> int:
-    """Now, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

@@ -1,13 +1,11 @@
 """Quarantine: the bytes as they came, the facts in headers; and the breaker that stops draining a topic into it."""
 
-from collections.abc import Mapping
-
 from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
+from pipeline.kafka.dlq_headers import facts_as_headers
 from pipeline.kafka.record import Emit, Header, Record
 from pipeline.topics import DLQ
 
-HEADER_PREFIX = "stitchline-"
 DETAIL_BYTES = 500
 
 
@@ -63,17 +61,3 @@ def quarantine(emit: Emit, record: Record, stage: str, reason: Reason, detail: s
     }
     headers: list[Header] = [*(record.headers() or []), *facts_as_headers(facts)]
     emit(DLQ, record.key(), record.value(), headers)
-
-
-def facts_as_headers(facts: Mapping[str, str]) -> list[Header]:
-    """Our facts under names that no producer uses."""
-    return [(HEADER_PREFIX + name, value.encode()) for name, value in facts.items()]
-
-
-def headers_as_facts(headers: list[Header] | None) -> dict[str, str]:
-    """The facts of a quarantined record, by their short names."""
-    return {
-        name.removeprefix(HEADER_PREFIX): value.decode(errors="replace")
-        for name, value in headers or []
-        if name.startswith(HEADER_PREFIX)
-    }

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.settings import Settings
-from pipeline.stream.dlq import headers_as_facts
 from pipeline.topics import DLQ, EVENTS
 from tests.support.events import as_sent, events_of_profiles, web_event
 from tests.support.fleet import Fleet

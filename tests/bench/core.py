@@ -8,11 +8,11 @@ from typing import Any
 
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from pipeline.avro.registry import FileIds
+from pipeline.clock import wall_clock_ms
 from pipeline.event.parse import Defaults
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
-from pipeline.stream.build import wall_clock_ms
 from pipeline.stream.gc_tuning import collect_seldom
 from pipeline.topics import ALL, EVENTS, TOUCHES
 

@@ -29,6 +29,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from pipeline.avro.registry import FileIds
 from pipeline.avro.wire import Decoder
+from pipeline.clock import wall_clock_ms
 from pipeline.event.parse import Defaults
 from pipeline.kafka.admin import ensure_topics
 from pipeline.local.broker import broker
@@ -36,7 +37,6 @@ from pipeline.local.ports import free_ports
 from pipeline.obs import metrics as m
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream.build import wall_clock_ms
 from pipeline.topics import UPDATES
 from tests.bench.core import PREFIX
 from tests.bench.stitch import say

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import FileIds
+from pipeline.clock import wall_clock_ms
 from pipeline.identity.messages import Link
 from pipeline.identity.state import StitchTables
 from pipeline.identity.stitch import Stitcher
@@ -15,7 +16,6 @@ from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import NO_BREAKER
 from pipeline.state.store import PartitionStore
-from pipeline.stream.build import wall_clock_ms
 from pipeline.stream.stages.base import Context
 from pipeline.stream.stages.stitch import StitchStage
 from pipeline.testing.log import MemoryRecord

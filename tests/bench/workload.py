@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.stream.build import wall_clock_ms
+from pipeline.clock import wall_clock_ms
 
 NAMES = (
     ("web", "product_viewed"),

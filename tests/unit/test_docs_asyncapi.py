@@ -10,7 +10,8 @@ import yaml
 
 from pipeline import topics
 from pipeline.event.reason import Reason
-from pipeline.stream.dlq import facts_as_headers, quarantine
+from pipeline.kafka.dlq_headers import facts_as_headers
+from pipeline.stream.dlq import quarantine
 from pipeline.testing.log import MemoryRecord
 from schemas.level import level
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.kafka.record import Clock, Emit, Record
+from pipeline.clock import Clock
+from pipeline.kafka.record import Emit, Record
 from pipeline.obs.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.state.partition import PartitionState

@@ -16,6 +16,7 @@ from pipeline.identity.evidence import logouts_of
 from pipeline.identity.messages import Assignment
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rulebook import Rulebook
+from pipeline.kafka.dlq_headers import HEADER_PREFIX
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.messages import touch_of
@@ -25,9 +26,9 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.seen import SeenView
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
-from pipeline.stream.dlq import HEADER_PREFIX, quarantine
+from pipeline.stream.dlq import quarantine
 from pipeline.stream.stages.base import Context, Stage, StageSpec
-from pipeline.topics import ASSIGNMENTS, EVENTS, LINKS, TOUCHES, StageName, Topic
+from pipeline.topics import ASSIGNMENTS, EVENTS, INPUTS, LINKS, TOUCHES, StageName, Topic
 
 REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
 NO_LIMIT_MS = 1 << 62
@@ -143,7 +144,7 @@ def _was_rekeyed(record: Record) -> bool:
 
 INTAKE = StageSpec(
     StageName.INTAKE,
-    (*EVENTS.values(), ASSIGNMENTS),
+    INPUTS[StageName.INTAKE],
     (layout.ANCHORS, layout.SEEN, layout.SEEN_BLOCKS),
     IntakeStage,
 )

@@ -17,7 +17,7 @@ from pipeline.state.store import PartitionStore
 from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
 from pipeline.stream.stages.base import Context, Stage, StageSpec
-from pipeline.topics import LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
+from pipeline.topics import INPUTS, LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
 
 MOST_TIMERS = 2_000
 """At one tick: more wait for the next, so that no commit is held up by a night's worth of them."""
@@ -109,4 +109,6 @@ class ProfileStage(Stage):
         self._context.metrics.add(m.PROFILES_UPDATED, len(effects.updates))
 
 
-PROFILE = StageSpec(StageName.PROFILE, (TOUCHES,), (layout.PROFILES, layout.TIMERS), ProfileStage, has_timers=True)
+PROFILE = StageSpec(
+    StageName.PROFILE, INPUTS[StageName.PROFILE], (layout.PROFILES, layout.TIMERS), ProfileStage, has_timers=True
+)

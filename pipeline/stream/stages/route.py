@@ -16,7 +16,7 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
 from pipeline.stream.stages.base import Context, Stage, StageSpec
-from pipeline.topics import ACTIONS, LEADS, StageName
+from pipeline.topics import ACTIONS, INPUTS, StageName
 
 _decode = msgspec.msgpack.Decoder(Lead).decode
 
@@ -58,5 +58,8 @@ class RouteStage(Stage):
 
 
 ROUTE = StageSpec(
-    StageName.ROUTE, (LEADS,), (layout.OWNERS, layout.LEAD_OWNERS, layout.TEAMS, layout.LOADS), RouteStage
+    StageName.ROUTE,
+    INPUTS[StageName.ROUTE],
+    (layout.OWNERS, layout.LEAD_OWNERS, layout.TEAMS, layout.LOADS),
+    RouteStage,
 )

@@ -19,7 +19,7 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
 from pipeline.stream.stages.base import Context, Stage, StageSpec
-from pipeline.topics import ASSIGNMENTS, CHANGES, LINKS, TOUCHES, StageName
+from pipeline.topics import ASSIGNMENTS, CHANGES, INPUTS, TOUCHES, StageName
 
 log = logger(__name__)
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Link | Command).decode
@@ -76,4 +76,4 @@ class StitchStage(Stage):
                 log.warning("identifier_quarantined", tenant=tenant, type=type_name, **told)
 
 
-STITCH = StageSpec(StageName.STITCH, (LINKS,), (layout.NODES, layout.COUNTERS), StitchStage)
+STITCH = StageSpec(StageName.STITCH, INPUTS[StageName.STITCH], (layout.NODES, layout.COUNTERS), StitchStage)

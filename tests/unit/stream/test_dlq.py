@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.event.reason import Reason
+from pipeline.kafka.dlq_headers import facts_as_headers, headers_as_facts
 from pipeline.stream.dlq import (
     DETAIL_BYTES,
     LossBreaker,
     LossBreakerTripped,
-    facts_as_headers,
-    headers_as_facts,
     quarantine,
 )
 from pipeline.testing.log import MemoryLog

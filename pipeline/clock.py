@@ -1,0 +1,13 @@
+"""Time as a parameter: the shell passes a clock to what needs the present, tests pass their own."""
+
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+Clock: TypeAlias = Callable[[], int]
+"""Returns milliseconds since the epoch."""
+
+
+def wall_clock_ms() -> int:
+    """Returns the present in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
