@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import msgspec
 
-from connectors.crm.sink import Action, SinkError
+from connectors.crm.sink import Action, Delivered, SinkError
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,14 +55,15 @@ class JsonlSink:
         """Partition → the offset after the last line from it."""
         return dict(self._next)
 
-    def deliver(self, actions: Sequence[Action]) -> None:
-        """One write and one fsync for all of them."""
+    def deliver(self, actions: Sequence[Action]) -> list[Delivered]:
+        """Writes one line for each action that has none yet, with one fsync for all. A file refuses no action."""
         fresh = list(self._fresh(actions))
         if fresh:
             self._file.write(b"".join(map(line_of, fresh)))
             self._file.flush()
             os.fsync(self._file.fileno())
             self._next.update((action.partition, action.offset + 1) for action in fresh)
+        return [Delivered()] * len(actions)
 
     def close(self) -> None:
         """Release the file and its lock."""

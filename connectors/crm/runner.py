@@ -1,89 +1,147 @@
-"""From the actions topic into a sink: committed actions only, in order, until told to stop."""
+"""From the actions topic into a sink: committed actions only, in order, each settled before its offset is committed."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
-from typing import Any, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-import confluent_kafka
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, KafkaError, KafkaException, Message, TopicPartition
 
-from connectors.crm.sink import Action, CrmSink, SinkError
+from connectors.crm.quarantine import Quarantine
+from connectors.crm.sink import Action, CrmSink, Delivered, NeedsReview, Outcome, Refused, RetryLater, SinkError
+from pipeline.event.reason import Reason
 from pipeline.kafka.clients import KafkaConsumer, member
 
 Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
-"""The fields of a ``crm-action`` record from its value."""
+"""The fields of a ``crm-action`` record from its value; ValueError if it is none."""
 
-BATCH_RECORDS = 500
-POLL_SECONDS = 0.2
+BATCH_RECORDS: Final = 500
+POLL_SECONDS: Final = 0.2
+SETTLED: Final = {Refused: Reason.SINK_REFUSED, NeedsReview: Reason.SINK_REVIEW}
+"""Outcomes that end in quarantine."""
+
+
+class _Pending(NamedTuple):
+    """An action on its way, with its record for the quarantine."""
+
+    action: Action
+    message: Message
 
 
 class SinkRunner:
     """One consumer feeding one sink.
 
     ``group`` is the consumer group, which a lag monitor can watch; it names one sink, not one process: a second process
-    takes its place at once. Offsets are committed after :meth:`CrmSink.deliver` returned, never before.
+    takes over at once. An offset is committed when its action is delivered or quarantined, never before. A record that
+    is no action is quarantined byte-identical and does not stop the sink.
     """
 
-    def __init__(self, kafka: Mapping[str, str | int], topic: str, group: str, sink: CrmSink, decode: Decode) -> None:
-        self._topic = topic
-        self._sink = sink
-        self._decode = decode
+    def __init__(
+        self,
+        kafka: Mapping[str, str | int],
+        topic: str,
+        group: str,
+        sink: CrmSink,
+        *,
+        decode: Decode,
+        quarantine: Quarantine,
+    ) -> None:
+        self._topic, self._sink, self._decode, self._quarantine = topic, sink, decode, quarantine
         self._ended: set[int] = set()
         self._assigned: set[int] = set()
+        self._epoch = 0
         self._delivered = 0
-        self._consumer = member(
-            kafka,
-            group,
-            {"group.instance.id": group, "auto.offset.reset": "earliest" if sink.positions() is None else "error"},
-        )
+        start = "earliest" if sink.positions() is None else "error"
+        self._consumer = member(kafka, group, {"group.instance.id": group, "auto.offset.reset": start})
 
     @property
     def delivered(self) -> int:
-        """Actions handed to the sink so far."""
+        """Actions that the sink has taken so far."""
         return self._delivered
 
+    @property
+    def quarantined(self) -> int:
+        """Records that were refused, need a review or are no actions."""
+        return self._quarantine.count
+
     def run(self, stop: Event, *, drain: bool = False) -> None:
-        """Deliver until ``stop`` is set, or with ``drain`` until everything that is there now is delivered.
+        """Delivers until ``stop`` is set, or with ``drain`` until everything that is there now is settled.
 
         Raises:
-            SinkError: from the sink, or because Kafka no longer holds (or never held) the sink's position.
-            confluent_kafka.KafkaException: Kafka refused for good.
+            SinkError: The sink failed, or Kafka no longer holds (or never held) the sink's position.
+            KafkaException: Kafka refused for good.
         """
         self._consumer.subscribe([self._topic], on_assign=self._assign, on_revoke=self._revoke)
         try:
             while not stop.is_set():
-                self._take(self._consumer.consume(BATCH_RECORDS, POLL_SECONDS))
+                messages = self._consumer.consume(BATCH_RECORDS, POLL_SECONDS)
+                self._deliver(self._actions(messages), stop)
                 if drain and self._assigned and self._assigned <= self._ended:
                     return
         finally:
             self._consumer.close()
 
-    def _take(self, messages: list[Message]) -> None:
-        actions = []
+    def _actions(self, messages: Sequence[Message]) -> list[_Pending]:
+        pending = []
         for message in messages:
             if (error := message.error()) is None:
                 self._ended.discard(message.partition() or 0)
-                actions.append(self._action(message))
+                try:
+                    body = self._decode(bytes(message.value() or b""))
+                except ValueError as undecodable:
+                    self._quarantine.add(message, Reason.UNDECODABLE, str(undecodable))
+                    continue
+                pending.append(_Pending(Action(message.partition() or 0, message.offset() or 0, body), message))
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._ended.add(message.partition() or 0)
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 problem = f"{self._topic} does not hold the sink's position ({error.str()}); was it created again?"
                 raise SinkError(problem)
             elif error.fatal() or not error.retriable():
-                raise confluent_kafka.KafkaException(error)
-        if actions:
-            self._sink.deliver(actions)
-            self._delivered += len(actions)
-            self._consumer.commit(offsets=_after(self._topic, actions), asynchronous=True)
+                raise KafkaException(error)
+        self._quarantine.flush()
+        return pending
 
-    def _action(self, message: Message) -> Action:
-        partition, offset, value = message.partition() or 0, message.offset() or 0, message.value()
-        try:
-            body = self._decode(bytes(value or b""))
-        except ValueError as error:
-            problem = f"{self._topic} partition {partition} offset {offset} is not a crm-action: {error}"
-            raise SinkError(problem) from error
-        return Action(partition, offset, body)
+    def _deliver(self, pending: list[_Pending], stop: Event) -> None:
+        """Delivers until every action is settled, the partitions are taken away, or ``stop`` is set."""
+        epoch = self._epoch
+        while pending and not stop.is_set() and self._epoch == epoch:
+            outcomes = self._sink.deliver([each.action for each in pending])
+            if len(outcomes) != len(pending):
+                problem = (
+                    f"the sink returned {len(outcomes)} outcomes for {len(pending)} actions; report it as a defect"
+                )
+                raise SinkError(problem)
+            pending, after_ms = self._settle(pending, outcomes)
+            if pending:
+                self._wait(after_ms, stop)
+
+    def _settle(self, pending: list[_Pending], outcomes: Sequence[Outcome]) -> tuple[list[_Pending], int]:
+        """Settles the actions before the first that must wait. Returns the others, and for how long they wait."""
+        settled, after_ms = len(pending), 0
+        for at, (each, outcome) in enumerate(zip(pending, outcomes, strict=True)):
+            if isinstance(outcome, RetryLater):
+                settled, after_ms = at, outcome.after_ms
+                break
+            if isinstance(outcome, Delivered):
+                self._delivered += 1
+            else:
+                self._quarantine.add(each.message, SETTLED[type(outcome)], outcome.reason)
+        self._quarantine.flush()
+        if settled:
+            done = [each.action for each in pending[:settled]]
+            self._consumer.commit(offsets=_after(self._topic, done), asynchronous=True)
+        return pending[settled:], after_ms
+
+    def _wait(self, after_ms: int, stop: Event) -> None:
+        """Stays in the group without fetching until the time is over."""
+        places = [TopicPartition(self._topic, partition) for partition in self._assigned]
+        until, epoch = time.monotonic() + after_ms / 1000, self._epoch
+        self._consumer.pause(places)
+        while time.monotonic() < until and not stop.is_set() and self._epoch == epoch:
+            self._consumer.consume(1, min(POLL_SECONDS, max(0.0, until - time.monotonic())))
+        if self._epoch == epoch:
+            self._consumer.resume(places)
 
     def _assign(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         positions = self._sink.positions()
@@ -92,15 +150,17 @@ class SinkRunner:
                 partition.offset = OFFSET_STORED
             else:
                 partition.offset = positions.get(partition.partition, OFFSET_BEGINNING)
+        self._epoch += 1
         self._assigned = {partition.partition for partition in partitions}
         self._ended.clear()
         consumer.assign(partitions)
 
     def _revoke(self, _consumer: KafkaConsumer, _partitions: list[TopicPartition]) -> None:
+        self._epoch += 1
         self._assigned = set()
 
 
 def _after(topic: str, actions: list[Action]) -> list[TopicPartition]:
-    """The offset after the last action of each partition."""
+    """Returns the offset behind the last action of each partition."""
     last = {action.partition: action.offset + 1 for action in actions}
     return [TopicPartition(topic, partition, offset) for partition, offset in last.items()]

@@ -15,14 +15,15 @@ import typer
 from confluent_kafka import KafkaException
 
 from connectors.crm.jsonl import JsonlSink
+from connectors.crm.quarantine import Quarantine
 from connectors.crm.runner import SinkRunner
 from connectors.crm.sink import CrmSink
 from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder
 from pipeline.cli.connect import connected
-from pipeline.cli.explained import explained
+from pipeline.cli.explained import complain, explained
 from pipeline.settings import Settings
-from pipeline.topics import ACTIONS
+from pipeline.topics import ACTIONS, DLQ
 
 EXAMPLES = """\b
 Examples:
@@ -63,10 +64,14 @@ def run_sink(open_sink: Callable[[], CrmSink], name: str, *, drain: bool) -> int
         decode = Decoder(ACTIONS.value, schema_ids(settings.schema_registry_url).writer)
         sink = open_sink()
         try:
-            runner = SinkRunner(settings.kafka(), topic, f"{settings.application_id}.sink.{name}", sink, decode)
+            group = f"{settings.application_id}.sink.{name}"
+            quarantine = Quarantine(settings.kafka(), DLQ.of(settings.topic_prefix))
+            runner = SinkRunner(settings.kafka(), topic, group, sink, decode=decode, quarantine=quarantine)
             runner.run(stop, drain=drain)
         finally:
             sink.close()
+    if runner.quarantined:
+        complain(f"{runner.quarantined} records were quarantined; see: stitchline dlq ls")
     return runner.delivered
 
 

@@ -18,6 +18,10 @@ class Reason(StrEnum):
     TOO_OLD = "too_old"
     MISROUTED = "misrouted"
     """Re-keyed once already and still on the wrong partition."""
+    SINK_REFUSED = "sink_refused"
+    """A CRM refused an action for good; the detail is in its words."""
+    SINK_REVIEW = "sink_review"
+    """A CRM sink needs a person to decide about an action; the detail says what."""
 
     # Drop: correct, and nothing to do
     DUPLICATE = "duplicate"

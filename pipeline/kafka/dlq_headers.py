@@ -3,9 +3,24 @@
 from collections.abc import Mapping
 from typing import Final
 
-from pipeline.kafka.record import Header
+from pipeline.event.reason import Reason
+from pipeline.kafka.record import Header, Record
 
 HEADER_PREFIX: Final = "stitchline-"
+MAX_DETAIL_CHARACTERS: Final = 500
+
+
+def quarantine_headers(record: Record, stage: str, reason: Reason, detail: str) -> list[Header]:
+    """Returns the record's own headers with the facts of its quarantine behind them."""
+    facts = {
+        "reason": reason.value,
+        "detail": detail[:MAX_DETAIL_CHARACTERS],
+        "stage": stage,
+        "topic": record.topic(),
+        "partition": str(record.partition()),
+        "offset": str(record.offset()),
+    }
+    return [*(record.headers() or []), *facts_as_headers(facts)]
 
 
 def facts_as_headers(facts: Mapping[str, str]) -> list[Header]:

@@ -1,10 +1,10 @@
 """Repeating what passes by itself: a broker that elects, a coordinator that loads, a queue that is full."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import stamina
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 TIMEOUT_SECONDS: Final = 15.0
 """How long a request is repeated unless the caller says otherwise."""
@@ -45,7 +45,9 @@ def produce_when_free(
     topic: str,
     value: bytes | None,
     key: bytes | str | None,
-    headers: list[tuple[str, str | bytes | None]] | None = None,
+    *,
+    headers: Sequence[tuple[str, str | bytes | None]] | None = None,
+    on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
 ) -> None:
     """Queues a record, serving delivery reports while the producer's queue is full.
 
@@ -54,7 +56,7 @@ def produce_when_free(
     """
     while True:
         try:
-            producer.produce(topic, value, key, headers=headers)
+            producer.produce(topic, value, key, headers=list(headers) if headers else None, on_delivery=on_delivery)
             return
         except BufferError:
             producer.poll(WAIT_SECONDS)

@@ -58,7 +58,7 @@ class Transactions:
     ) -> None:
         """Adds a record, opening a transaction if none is open."""
         self.begin()
-        produce_when_free(self._producer, topic, value, key, headers)
+        produce_when_free(self._producer, topic, value, key, headers=headers)
 
     def commit(self, positions: list[TopicPartition]) -> None:
         """Makes the records and the positions visible, both or neither."""

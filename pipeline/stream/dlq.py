@@ -2,11 +2,9 @@
 
 from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
-from pipeline.kafka.dlq_headers import facts_as_headers
-from pipeline.kafka.record import Emit, Header, Record
+from pipeline.kafka.dlq_headers import quarantine_headers
+from pipeline.kafka.record import Emit, Record
 from pipeline.topics import DLQ
-
-DETAIL_BYTES = 500
 
 
 class LossBreakerTripped(OperatorError):  # noqa: N818 - a breaker trips
@@ -50,14 +48,5 @@ class LossBreaker:
 
 
 def quarantine(emit: Emit, record: Record, stage: str, reason: Reason, detail: str) -> None:
-    """Send the record's key and value, byte-identical, to the DLQ; original headers are kept beside ours."""
-    facts = {
-        "reason": reason.value,
-        "detail": detail[:DETAIL_BYTES],
-        "stage": stage,
-        "topic": record.topic(),
-        "partition": str(record.partition()),
-        "offset": str(record.offset()),
-    }
-    headers: list[Header] = [*(record.headers() or []), *facts_as_headers(facts)]
-    emit(DLQ, record.key(), record.value(), headers)
+    """Emits the record's key and value, byte-identical, to the DLQ, with its own headers and the facts."""
+    emit(DLQ, record.key(), record.value(), quarantine_headers(record, stage, reason, detail))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.crm.sink import Action, CrmSink
+from connectors.crm.sink import Action, CrmSink, Delivered
 
 
 def action(number: int, *, partition: int = 0, offset: int | None = None) -> Action:
@@ -34,8 +34,18 @@ class SinkContract(ABC):
 
         assert self.taken(tmp_path) == ["a0", "a1", "a2"]
 
+    def test_every_action_has_an_outcome_in_its_place(self, sink):
+        outcomes = sink.deliver([action(0), action(1)])
+
+        assert [type(outcome) for outcome in outcomes] == [Delivered, Delivered]
+
+    def test_an_action_delivered_again_is_delivered(self, sink):
+        sink.deliver([action(0)])
+
+        assert [type(outcome) for outcome in sink.deliver([action(0), action(1)])] == [Delivered, Delivered]
+
     def test_nothing_to_deliver_does_nothing(self, sink, tmp_path):
-        sink.deliver([])
+        assert list(sink.deliver([])) == []
 
         assert self.taken(tmp_path) == []
 

@@ -14,8 +14,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Encoder
+from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.local.broker import Broker
-from pipeline.topics import ACTIONS
+from pipeline.topics import ACTIONS, DLQ
 from tests.support import children
 from tests.support.waiting import deadline_s, eventually
 
@@ -26,7 +27,7 @@ class Actions:
     """The actions topic of one test: a transactional producer of numbered actions."""
 
     def __init__(self, kafka: Broker, prefix: str) -> None:
-        self.topic = ACTIONS.of(prefix)
+        self.topic, self.dlq = ACTIONS.of(prefix), DLQ.of(prefix)
         self.environment = {
             **os.environ,
             "STITCHLINE_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -46,7 +47,8 @@ class Actions:
 
     def create(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.servers})
-        admin.create_topics([NewTopic(self.topic, 4, 1)])[self.topic].result(deadline_s())
+        for created in admin.create_topics([NewTopic(self.topic, 4, 1), NewTopic(self.dlq, 1, 1)]).values():
+            created.result(deadline_s())
 
     def send(self, numbers: range, *, commit: bool = True) -> None:
         self._producer.begin_transaction()
@@ -58,6 +60,16 @@ class Actions:
             self._producer.commit_transaction()
         else:
             self._producer.abort_transaction()
+
+    def quarantined(self, count: int) -> list[confluent_kafka.Message]:
+        consumer = confluent_kafka.Consumer(
+            {"bootstrap.servers": self.servers, "group.id": "looks", "auto.offset.reset": "earliest"}
+        )
+        consumer.assign([confluent_kafka.TopicPartition(self.dlq, 0, 0)])
+        found: list[confluent_kafka.Message] = []
+        eventually(lambda: found.extend(consumer.consume(count, 0.2)) or len(found) == count, "the DLQ holds them")
+        consumer.close()
+        return found
 
     def sink(self, path: Path, *options: str) -> subprocess.Popen[str]:
         code = "from pipeline.cli.sink import app; app()"
@@ -144,13 +156,22 @@ def test_a_topic_that_was_created_again_is_refused_and_the_file_kept(actions, tm
     assert ids(path)[0] == "old"
 
 
-def test_a_value_that_is_no_action_stops_the_sink_with_its_place(actions, tmp_path):
+def test_a_value_that_is_no_action_is_quarantined_byte_identical_and_the_sink_goes_on(actions, tmp_path):
+    path = tmp_path / "leads.jsonl"
     producer = confluent_kafka.Producer({"bootstrap.servers": actions.servers})
-    producer.produce(actions.topic, b"garbage", partition=2)
+    for partition, value in enumerate([b"garbage", b"", None]):
+        producer.produce(actions.topic, value, b"key", partition=partition, headers=[("origin", b"x")])
     producer.flush()
+    actions.send(range(40))
 
-    sink = actions.sink(tmp_path / "leads.jsonl", "--drain")
+    sink = actions.sink(path, "--drain")
     _, err = sink.communicate(timeout=deadline_s())
 
-    assert sink.returncode == 1
-    assert "partition 2 offset 0 is not a crm-action" in err
+    assert sink.returncode == 0
+    assert "3 records were quarantined" in err
+    assert Counter(ids(path)) == Counter(f"a{number}" for number in range(40))
+    found = {message.value(): headers_as_facts(message.headers()) for message in actions.quarantined(3)}
+    assert {(facts["stage"], facts["reason"]) for facts in found.values()} == {("sink", "undecodable")}
+    assert {value: (facts["partition"], facts["offset"]) for value, facts in found.items()} == {
+        b"garbage": ("0", "0"), b"": ("1", "0"), None: ("2", "0"),
+    }  # fmt: skip

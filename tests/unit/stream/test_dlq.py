@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.event.reason import Reason
-from pipeline.kafka.dlq_headers import facts_as_headers, headers_as_facts
+from pipeline.kafka.dlq_headers import MAX_DETAIL_CHARACTERS, facts_as_headers, headers_as_facts
 from pipeline.stream.dlq import (
-    DETAIL_BYTES,
     LossBreaker,
     LossBreakerTripped,
     quarantine,
@@ -39,7 +38,7 @@ def test_key_and_value_are_kept_byte_for_byte_and_headers_beside_ours(key, value
 
 
 def test_a_detail_is_cut_and_no_headers_are_no_facts():
-    assert len(headers_as_facts(quarantined(None, None, None, "d" * 9999).headers())["detail"]) == DETAIL_BYTES
+    assert len(headers_as_facts(quarantined(None, None, None, "d" * 9999).headers())["detail"]) == MAX_DETAIL_CHARACTERS
     assert headers_as_facts(None) == headers_as_facts([("reason", b"someone else's")]) == {}
 
 
