@@ -1,4 +1,4 @@
-"""The forms in which fields of rules are written. A field's type carries its form; :mod:`pipeline.rules.forms` reads it.
+"""The forms in which fields of rules are written. A field's type carries its form, which :mod:`pipeline.rules` reads.
 
 >>> from msgspec import Struct
 >>> class Window(Struct):
