@@ -5,8 +5,8 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from pipeline.event.duration import DAY_MS, MINUTE_MS
+from pipeline.event.form import Duration, Pattern, choice
 
-Milliseconds: TypeAlias = Annotated[int, Meta(ge=0)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
@@ -21,11 +21,11 @@ class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Top-level entries of each of properties, context and traits."""
     max_depth: Count = 16
     """Levels of nesting within properties, context and traits."""
-    future_tolerance_ms: Milliseconds = 5 * MINUTE_MS
+    future_tolerance_ms: Duration = 5 * MINUTE_MS
     """How far an event's time may lie ahead of now: clocks differ."""
-    retention_ms: Milliseconds = 400 * DAY_MS
+    retention_ms: Duration = 400 * DAY_MS
     """Events older than this are quarantined as ``too_old``: their windows and ledgers are closed."""
-    dedupe_window_ms: Milliseconds = DAY_MS
+    dedupe_window_ms: Duration = DAY_MS
     """How long a message id is remembered. A repetition after that is counted again."""
     default_country: Annotated[str, Meta(pattern="^([A-Z]{2})?$")] = "US"
     """ISO 3166 country of phone numbers written without ``+``. Empty: such numbers are not identifiers."""
@@ -40,7 +40,7 @@ class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         "gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id", "epik", "sccid",
     )  # fmt: skip
     """Query parameters of a page's URL whose value identifies one click on an ad."""
-    link_refresh_ms: Milliseconds = DAY_MS
+    link_refresh_ms: Duration = DAY_MS
     """A known link is told to STITCH again when it was seen this much later than STITCH last heard."""
     known_links_cap: Count = 1000
     """Links remembered per anchor. The longest unseen are forgotten beyond it: if seen again they count as new."""
@@ -52,12 +52,12 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", max_length=32)]
     priority: Annotated[int, Meta(ge=0)]
     """Lower is stronger. The strongest identifier of an event is its anchor."""
-    normalise: str = "text"
+    normalise: Annotated[str, choice(("text", "lower", "email", "phone"))] = "text"
     """Name of the normaliser: ``text`` (trimmed), ``lower`` (and in lower case), ``email``, ``phone``."""
     blocked_values: frozenset[str] = frozenset()
     """Values that say nothing about who it is (``null``, ``guest``). Compared without regard to case, after
     normalisation."""
-    blocked_patterns: tuple[str, ...] = ()
+    blocked_patterns: tuple[Pattern, ...] = ()
     """Regular expressions; a normalised value that matches one as a whole, in any case, is blocked."""
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
+from pipeline.event.form import Duration, Limit
 from pipeline.identity.limits import parse_limit
 
 Policy: TypeAlias = Literal["by-preset", "latest", "first", "isolate"]
@@ -20,7 +21,7 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Lower is stronger. Types of equal priority rank by name."""
     strong: bool = False
     """It names a person (a login, an e-mail), not a thing people share; the firebreak counts these."""
-    limits: list[str] = []
+    limits: list[Limit] = []
     """How many one customer may hold: "1 ever", "5 per 7 d" (no more than 5 first seen within any 7 days)."""
     policy: Policy = "by-preset"
     """Who owns an identifier of this type that two customers claim: the newest link, the oldest, or nobody."""
@@ -28,7 +29,7 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Stop linking once more than this many strong identifiers of stronger types share it. 0: never.
 
     A log-out does not take one off the count; unlinking does."""
-    firebreak_window_ms: Annotated[int, Meta(ge=0)] = 0
+    firebreak_window_ms: Duration = 0
     """Links this much older than the identifier's newest no longer count towards the firebreak. 0: all count."""
     household: bool = False
     """It groups people (an account, an address): profiles that share it form a household; it never merges them.

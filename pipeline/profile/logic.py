@@ -102,7 +102,7 @@ class ProfileLogic:
             if row is not None and row.schedule.take_timer(due_ms):
                 as_of_ms = row.moment(now_ms)
                 self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
-                row.schedule.decided_ms = as_of_ms
+                row.schedule.mark_decided(as_of_ms)
                 self._profiles.put(profile_id, row)
                 applied.changed[profile_id] = None
         return applied

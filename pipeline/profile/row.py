@@ -87,6 +87,10 @@ class Schedule(msgspec.Struct, array_like=True, gc=False):
         """Note when, and after how many points, to look at the triggers again."""
         self.triggers_due_ms, self.headroom = due_ms, headroom
 
+    def mark_decided(self, as_of_ms: int) -> None:
+        """Note that everything due up to a moment was decided."""
+        self.decided_ms = as_of_ms
+
     def take_timer(self, due_ms: int) -> bool:
         """Clear the timer if it is the one due at ``due_ms``. False: that entry was superseded."""
         if self.timer_ms != due_ms:

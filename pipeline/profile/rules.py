@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from pipeline.event.duration import MINUTE_MS
+from pipeline.event.form import PositiveDuration, WindowLabel, choice
 from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter
 from pipeline.profile.kinds import KINDS
@@ -21,7 +22,7 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     name: str
     """What the profile calls it: ``orders``, ``spent``."""
-    kind: str = "count"
+    kind: Annotated[str, choice(KINDS)] = "count"
     """count, sum, average, min, max, first, last, most_frequent, top (the five most frequent with counts and shares),
     unique (a list of up to 64 values), distinct (how many, within about 3 %), quantiles (p50, p90 and p99, within 1 %),
     time_since (milliseconds since the newest), sessions, or purchases (money by day, over the lifetime: recency,
@@ -30,9 +31,9 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The field to take; ``amount`` is the event's money, kept by currency in minor units; ``hour`` (0 to 23) and
     ``weekday`` (1, Monday, to 7) are those of the ``time_zone``. Not for count, time_since and sessions."""
     filter: Filter = Filter()
-    windows: tuple[str, ...] = (LIFETIME,)
+    windows: tuple[WindowLabel, ...] = (LIFETIME,)
     """Spans from 1m to 90d, and ``lifetime``; sessions are not kept for a lifetime."""
-    gap_ms: Annotated[int, msgspec.Meta(ge=1)] = GAP_MS
+    gap_ms: PositiveDuration = GAP_MS
     """For sessions: one ends when nothing matches for longer than this, at least 5 min. A changed gap starts anew."""
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct, field
 
 from pipeline.event.duration import DAY_MS
+from pipeline.event.form import OptionalLimit, RouteConditionText
 from pipeline.event.instant import parse_instant
 from pipeline.identity.limits import parse_limit
 from pipeline.profile.rules import unique
@@ -39,7 +40,7 @@ class Rep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """As the CRM knows them: what an action's ``owner`` says, and what the owner trait is compared with."""
     weight: Annotated[int, Meta(ge=1, le=1000)] = 1
     """How many shares of a team's leads they get."""
-    capacity: str = ""
+    capacity: OptionalLimit = ""
     """No more leads than this, as in 20 per 1 d; their own customers come to them all the same. Empty: no limit."""
     absent: tuple[Absence, ...] = ()
     """When they are given none."""
@@ -62,7 +63,7 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Leads of a kind go to a team, or always to one representative."""
 
     name: str
-    when: str
+    when: RouteConditionText
     """The condition, over traits.NAME, contact.NAME, identifier.TYPE, segment.NAME, score, grade, predictions.NAME,
     cart.status, cart.items, cart.amount.EUR, episode, trigger, channel and campaign."""
     team: str = ""

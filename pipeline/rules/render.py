@@ -1,15 +1,17 @@
 """Rules back into files as people write them: what is in force, with every default spelled out."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
 import yaml
+from msgspec import inspect
 
 from pipeline.event.duration import format_duration
 from pipeline.rules.files import RulesFile
 from pipeline.rules.model import Rules
-from pipeline.rules.words import DURATION_SUFFIX, written_name
+from pipeline.rules.words import is_duration, written_name
 
 
 def file_data(rules: Rules, spec: RulesFile) -> dict[str, Any]:
@@ -29,23 +31,29 @@ def yaml_text(data: dict[str, Any]) -> str:
 def _written(struct: msgspec.Struct) -> dict[str, Any]:
     """A struct as a mapping. Empty lists and empty mappings say nothing and are left out."""
     found = {}
-    for field in msgspec.structs.fields(struct):
+    for field in _fields(type(struct)):
         value = getattr(struct, field.name)
         if value is msgspec.UNSET:
             continue
-        written = _value(value, field.name)
+        written = _value(value, field.type)
         if written not in ([], {}):
-            found[written_name(field.encode_name)] = written
+            found[written_name(field)] = written
     return found
 
 
-def _value(value: Any, field: str) -> Any:
+@cache
+def _fields(struct: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
+    found = inspect.type_info(struct)
+    return found.fields if isinstance(found, inspect.StructType) else ()
+
+
+def _value(value: Any, expected: inspect.Type) -> Any:
     if isinstance(value, msgspec.Struct):
         return _written(value)
     if isinstance(value, frozenset | set):
         return sorted(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_value(each, field) for each in value]
-    if field.endswith(DURATION_SUFFIX) and value:
+        return [_value(each, inspect.AnyType()) for each in value]
+    if is_duration(expected) and value:
         return format_duration(value)
     return value

@@ -12,19 +12,13 @@ import msgspec
 from msgspec import inspect
 
 from pipeline.event.duration import DURATION_EXAMPLES, format_duration
-from pipeline.identity.limits import LIMIT_EXAMPLES
 from pipeline.rules.docs import field_docs, struct_doc
 from pipeline.rules.files import FILES, RulesFile
-from pipeline.rules.known import CHOICES, CONDITION_EXAMPLES, CONDITIONS, LIFETIME, PATTERNS, ROUTE_EXAMPLES, SPANS
-from pipeline.rules.words import CAPACITY_FIELD, LIMIT_FIELDS, LISTS, choices, is_duration, written_name
+from pipeline.rules.forms import DURATION_PATTERN, plain, text_schema
+from pipeline.rules.words import LISTS, choices, is_duration, written_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SHIPPED: Final = Path(__file__).parent / "schema"
-
-_UNITS: Final = r"(ms|s|secs?|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
-DURATION_PATTERN: Final = rf"^\s*\d+\s*{_UNITS}(\s*\d+\s*{_UNITS})*\s*$"
-"""What editors accept while an author types. :func:`~pipeline.event.duration.parse_duration` decides."""
-LIMIT_PATTERN: Final = rf"^\s*[1-9]\d*\s+(ever|per\s+\d+\s*{_UNITS}(\s*\d+\s*{_UNITS})*)\s*$"
 
 
 def schema_name(spec: RulesFile) -> str:
@@ -67,12 +61,12 @@ class _Maker:
         docs = field_docs(found.cls)
         properties = {}
         for field in found.fields:
-            key = written_name(field.encode_name)
-            schema = self.type(field.type, found.cls.__name__, field.name)
+            key = written_name(field)
+            schema = self.type(field.type)
             if field.name in docs:
                 schema = {"description": docs[field.name], **schema}
             properties[key] = schema | _default(field)
-        required = [written_name(field.encode_name) for field in found.fields if field.required]
+        required = [written_name(field) for field in found.fields if field.required]
         return {
             "description": struct_doc(found.cls),
             "type": "object",
@@ -81,9 +75,8 @@ class _Maker:
             **({"required": required} if required else {}),
         }
 
-    def type(self, found: inspect.Type, struct: str, field: str) -> dict[str, Any]:
-        if isinstance(found, inspect.Metadata):
-            return self.type(found.type, struct, field)
+    def type(self, expected: inspect.Type) -> dict[str, Any]:
+        found = plain(expected)
         if isinstance(found, inspect.StructType):
             name = found.cls.__name__
             if name not in self.defs:
@@ -91,22 +84,23 @@ class _Maker:
                 self.defs[name] = self.struct(found)
             return {"$ref": f"#/$defs/{name}"}
         if isinstance(found, LISTS):
-            return {"type": "array", "items": self.type(found.item_type, struct, field)}
+            return {"type": "array", "items": self.type(found.item_type)}
         if isinstance(found, inspect.TupleType):
             count = len(found.item_types)
-            items = self.type(found.item_types[0], struct, field)
+            items = self.type(found.item_types[0])
             return {"type": "array", "items": items, "minItems": count, "maxItems": count}
         if isinstance(found, inspect.DictType):
-            return {"type": "object", "additionalProperties": self.type(found.value_type, struct, field)}
+            return {"type": "object", "additionalProperties": self.type(found.value_type)}
         if isinstance(found, inspect.UnionType):
-            return _any_of([self.type(each, struct, field) for each in found.types])
+            return _any_of([self.type(each) for each in found.types])
         if isinstance(found, inspect.LiteralType | inspect.EnumType):
             return {"enum": list(choices(found))}
-        return _scalar(found, struct, field)
+        return _scalar(expected)
 
 
-def _scalar(found: inspect.Type, struct: str, field: str) -> dict[str, Any]:
-    if isinstance(found, inspect.IntType) and is_duration(found, field):
+def _scalar(expected: inspect.Type) -> dict[str, Any]:
+    found = plain(expected)
+    if isinstance(found, inspect.IntType) and is_duration(expected):
         span: dict[str, Any] = {"type": "string", "pattern": DURATION_PATTERN, "examples": list(DURATION_EXAMPLES)}
         return {"anyOf": [span, {"const": 0}]} if found.ge in {None, 0} else span
     if isinstance(found, inspect.IntType | inspect.FloatType):
@@ -114,24 +108,8 @@ def _scalar(found: inspect.Type, struct: str, field: str) -> dict[str, Any]:
         kind = "integer" if isinstance(found, inspect.IntType) else "number"
         return {"type": kind, **{key: bound for key, bound in bounds.items() if bound is not None}}
     if isinstance(found, inspect.StrType):
-        return {"type": "string", **_text(found, struct, field)}
+        return {"type": "string", **text_schema(expected)}
     return {"type": "boolean" if isinstance(found, inspect.BoolType) else "null"}
-
-
-def _text(found: inspect.StrType, struct: str, field: str) -> dict[str, Any]:
-    if (struct, field) in CHOICES:
-        return {"enum": list(CHOICES[struct, field])}
-    if field in LIMIT_FIELDS:
-        empty = "^$|" if field == CAPACITY_FIELD else ""
-        return {"pattern": empty + LIMIT_PATTERN, "examples": list(LIMIT_EXAMPLES)}
-    if field in SPANS:
-        return {"pattern": f"^({LIFETIME})?$|{DURATION_PATTERN}", "examples": list(DURATION_EXAMPLES)}
-    if field in PATTERNS:
-        return {"format": "regex"}
-    if field in CONDITIONS:
-        return {"minLength": 1, "examples": list(ROUTE_EXAMPLES if struct == "Route" else CONDITION_EXAMPLES)}
-    limits = {"pattern": found.pattern, "minLength": found.min_length, "maxLength": found.max_length}
-    return {key: limit for key, limit in limits.items() if limit is not None}
 
 
 def _any_of(options: list[dict[str, Any]]) -> dict[str, Any]:
@@ -141,6 +119,6 @@ def _any_of(options: list[dict[str, Any]]) -> dict[str, Any]:
 def _default(field: inspect.Field) -> dict[str, Any]:
     if field.default is msgspec.NODEFAULT or isinstance(field.default, msgspec.UnsetType | msgspec.Struct):
         return {}
-    if is_duration(field.type, field.name) and field.default:
+    if is_duration(field.type) and field.default:
         return {"default": format_duration(field.default)}
     return {"default": msgspec.to_builtins(field.default, enc_hook=None, order="deterministic")}

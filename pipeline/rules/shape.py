@@ -3,7 +3,7 @@
 msgspec stops at the first mistake and knows no lines, so this walk comes before it; msgspec still builds the struct,
 and what only the struct can tell (its own ``__post_init__``) is reported at the place it names.
 
-Durations: a field ``half_life_ms`` is written ``half_life: 7 d``. Fields named ``limits`` hold texts as ``5 per 7 d``.
+How a field is written, its type says: see :mod:`pipeline.event.form`. ``half_life_ms`` is written ``half_life: 7 d``.
 """
 
 import operator
@@ -15,9 +15,9 @@ from msgspec import inspect
 
 from pipeline.event.duration import parse_duration
 from pipeline.rules.document import Node
+from pipeline.rules.forms import WrongTextError, plain, read_text
 from pipeline.rules.inside import place_inside
 from pipeline.rules.problem import Problem, did_you_mean
-from pipeline.rules.texts import WrongTextError, read_text
 from pipeline.rules.words import (
     LISTS,
     choices,
@@ -47,25 +47,24 @@ class Shape:
         self.places: dict[Path, Place] = {}
         self._texts: dict[Path, Node] = {}
 
-    def read(self, node: Node, expected: inspect.Type, path: Path = (), *, field: str = "", struct: str = "") -> Any:
-        """Plain data for ``msgspec.convert``; incomplete where a problem was added."""
+    def read(self, node: Node, expected: inspect.Type, path: Path = (), *, field: str = "") -> Any:
+        """Plain data for ``msgspec.convert``; incomplete where a problem was added. ``field`` is for messages."""
         self.places.setdefault(path, (node.line, node.column))
-        if isinstance(expected, inspect.Metadata):
-            return self.read(node, expected.type, path, field=field, struct=struct)
-        if isinstance(expected, inspect.UnionType):
-            return self._union(node, expected, path, field, struct)
-        if isinstance(expected, inspect.StructType):
-            return self._struct(node, expected, path)
-        if isinstance(expected, inspect.DictType):
-            return self._dict(node, expected, path)
-        if isinstance(expected, LISTS):
-            return self._list(node, expected.item_type, path, field, struct)
-        if isinstance(expected, inspect.TupleType):
-            return self._so_many(node, expected.item_types, path, field, struct)
-        if isinstance(expected, inspect.IntType) and is_duration(expected, field):
-            return self._duration(node, expected)
+        shape = plain(expected)
+        if isinstance(shape, inspect.UnionType):
+            return self._union(node, shape, path, field)
+        if isinstance(shape, inspect.StructType):
+            return self._struct(node, shape, path)
+        if isinstance(shape, inspect.DictType):
+            return self._dict(node, shape, path)
+        if isinstance(shape, LISTS):
+            return self._list(node, shape.item_type, path, field)
+        if isinstance(shape, inspect.TupleType):
+            return self._so_many(node, shape.item_types, path, field)
+        if is_duration(expected) and isinstance(shape, inspect.IntType):
+            return self._duration(node, shape)
         self._texts[path] = node
-        return self._scalar(node, expected, field, struct)
+        return self._scalar(node, expected, field)
 
     def place(self, path: Path) -> Place:
         """Line and column of a path, or of the nearest part of it that was written."""
@@ -84,20 +83,20 @@ class Shape:
         self.problems.append(Problem(self.file, line, column, message, instead))
         return _INVALID
 
-    def _union(self, node: Node, expected: inspect.UnionType, path: Path, field: str, struct: str) -> Any:
+    def _union(self, node: Node, expected: inspect.UnionType, path: Path, field: str) -> Any:
         if node.value is None and any(isinstance(each, inspect.NoneType) for each in expected.types):
             return None
         options = [each for each in expected.types if not isinstance(each, inspect.NoneType)]
-        fitting = [each for each in options if kind(node.value) in wanted(each, field)]
+        fitting = [each for each in options if kind(node.value) in wanted(each)]
         if fitting:
-            return self.read(node, fitting[0], path, field=field, struct=struct)
-        asked = describe(options[0] if len(options) == 1 else inspect.UnionType(tuple(options)), field)
+            return self.read(node, fitting[0], path, field=field)
+        asked = describe(options[0] if len(options) == 1 else inspect.UnionType(tuple(options)))
         return self._wrong(node, f"expected {asked}, found {found(node)}")
 
     def _struct(self, node: Node, expected: inspect.StructType, path: Path) -> Any:
         if not isinstance(node.value, dict):
             return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value")
-        fields = {written_name(each.encode_name): each for each in expected.fields}
+        fields = {written_name(each): each for each in expected.fields}
         before = len(self.problems)
         data: dict[str, Any] = {}
         for key, entry in node.value.items():
@@ -107,14 +106,12 @@ class Shape:
                 self.problems.append(Problem(self.file, entry.line, entry.column, f"unknown name {key!r}", advice))
                 continue
             self.places[(*path, field.name)] = (entry.line, entry.column)
-            value = self.read(
-                entry.node, field.type, (*path, field.name), field=field.name, struct=expected.cls.__name__
-            )
+            value = self.read(entry.node, field.type, (*path, field.name), field=field.name)
             if value is not _INVALID:
                 data[field.encode_name] = value
         for key, field in fields.items():
             if field.required and key not in node.value:
-                self._wrong(node, f"{key!r} is missing", f"add {key}: with {describe(field.type, field.name)}")
+                self._wrong(node, f"{key!r} is missing", f"add {key}: with {describe(field.type)}")
         if len(self.problems) == before:
             self._build(data, expected, path)
         return data
@@ -132,7 +129,7 @@ class Shape:
         """The written field that an objection names first, else the struct itself."""
         at = {}
         for field in expected.fields:
-            word = re.search(rf"\b{written_name(field.encode_name)}\b", text)
+            word = re.search(rf"\b{written_name(field)}\b", text)
             if word and (*path, field.name) in self.places:
                 at[word.start()] = field.name
         return (*path, at[min(at)]) if at else path
@@ -146,21 +143,19 @@ class Shape:
             data[key] = self.read(entry.node, expected.value_type, (*path, key))
         return data
 
-    def _list(self, node: Node, item: inspect.Type, path: Path, field: str, struct: str) -> Any:
+    def _list(self, node: Node, item: inspect.Type, path: Path, field: str) -> Any:
         if not isinstance(node.value, list):
             instead = f"write [{node.raw}]" if node.raw else "start each with -"
             return self._wrong(node, f"expected a list, found {found(node)}", instead)
-        values = [
-            self.read(each, item, (*path, index), field=field, struct=struct) for index, each in enumerate(node.value)
-        ]
+        values = [self.read(each, item, (*path, index), field=field) for index, each in enumerate(node.value)]
         self._same_names(values, path)
         return [each for each in values if each is not _INVALID]
 
-    def _so_many(self, node: Node, items: tuple[inspect.Type, ...], path: Path, field: str, struct: str) -> Any:
+    def _so_many(self, node: Node, items: tuple[inspect.Type, ...], path: Path, field: str) -> Any:
         """A list whose length is given, of values of one type: no rules file has another."""
         if isinstance(node.value, list) and len(node.value) != len(items):
             return self._wrong(node, f"expected {len(items)} values, found {len(node.value)}")
-        return self._list(node, items[0], path, field, struct)
+        return self._list(node, items[0], path, field)
 
     def _same_names(self, values: list[Any], path: Path) -> None:
         first: dict[str, int] = {}
@@ -187,16 +182,17 @@ class Shape:
         except ValueError as error:
             return self._advised(node, str(error))
 
-    def _scalar(self, node: Node, expected: inspect.Type, field: str, struct: str) -> Any:
-        if kind(node.value) not in wanted(expected, field):
-            message = f"expected {describe(expected, field)}, found {found(node)}"
-            return self._wrong(node, message, quoting(node, expected, field))
-        if isinstance(expected, inspect.LiteralType | inspect.EnumType):
-            return self._choice(node, expected)
-        if isinstance(expected, inspect.StrType):
-            return self._text(node, expected, struct, field)
-        if isinstance(expected, inspect.IntType | inspect.FloatType) and isinstance(node.value, int | float):
-            return self._number(node, node.value, expected)
+    def _scalar(self, node: Node, expected: inspect.Type, field: str) -> Any:
+        if kind(node.value) not in wanted(expected):
+            message = f"expected {describe(expected)}, found {found(node)}"
+            return self._wrong(node, message, quoting(node, expected))
+        plain_type = plain(expected)
+        if isinstance(plain_type, inspect.LiteralType | inspect.EnumType):
+            return self._choice(node, plain_type)
+        if isinstance(plain_type, inspect.StrType):
+            return self._text(node, expected, field)
+        if isinstance(plain_type, inspect.IntType | inspect.FloatType) and isinstance(node.value, int | float):
+            return self._number(node, node.value, plain_type)
         return node.value
 
     def _choice(self, node: Node, expected: inspect.LiteralType | inspect.EnumType) -> Any:
@@ -205,9 +201,9 @@ class Shape:
             return node.value
         return self._wrong(node, f"unknown value {node.raw!r}", did_you_mean(node.raw, map(str, values)))
 
-    def _text(self, node: Node, expected: inspect.StrType, struct: str, field: str) -> Any:
+    def _text(self, node: Node, expected: inspect.Type, field: str) -> Any:
         try:
-            return read_text(str(node.value), expected, struct, field)
+            return read_text(str(node.value), expected, field)
         except WrongTextError as error:
             return self._wrong(node, error.message, error.instead, error.position)
 

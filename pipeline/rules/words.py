@@ -8,14 +8,12 @@ from msgspec import inspect
 from pipeline.event.duration import DURATION_EXAMPLES
 from pipeline.identity.limits import LIMIT_EXAMPLES
 from pipeline.rules.document import Node
+from pipeline.rules.forms import form_of, plain
 
 DURATION_SUFFIX: Final = "_ms"
-"""Fields that end so are written without it, as durations: ``half_life: 7 d``."""
-LIMITS_FIELD: Final = "limits"
-CAPACITY_FIELD: Final = "capacity"
-"""May also be empty, which means none."""
-LIMIT_FIELDS: Final = frozenset({LIMITS_FIELD, CAPACITY_FIELD})
-"""Fields of texts such as ``5 per 7 d``."""
+"""The names of durations end so, and are written without it: ``half_life: 7 d``."""
+LIMITS: Final = frozenset({"limit", "optional limit"})
+"""The forms of texts such as ``5 per 7 d``."""
 LISTS: Final = (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)
 
 _KIND_WORDS: Final = {
@@ -24,9 +22,9 @@ _KIND_WORDS: Final = {
 }  # fmt: skip
 
 
-def written_name(field: str) -> str:
+def written_name(field: inspect.Field) -> str:
     """The key under which a struct's field stands in a file."""
-    return field.removesuffix(DURATION_SUFFIX)
+    return field.encode_name.removesuffix(DURATION_SUFFIX) if is_duration(field.type) else field.encode_name
 
 
 def kind(value: Any) -> str:
@@ -51,55 +49,51 @@ def choices(expected: inspect.LiteralType | inspect.EnumType) -> tuple[Any, ...]
     return tuple(member.value for member in expected.cls)
 
 
-def wanted(expected: inspect.Type, field: str = "") -> frozenset[str]:
+def wanted(expected: inspect.Type) -> frozenset[str]:
     """The kinds of values that a type takes."""
-    if isinstance(expected, inspect.Metadata):
-        return wanted(expected.type, field)
+    if is_duration(expected):
+        return frozenset({"text"})
+    expected = plain(expected)
     if isinstance(expected, inspect.UnionType):
-        return frozenset().union(*(wanted(each, field) for each in expected.types))
+        return frozenset().union(*(wanted(each) for each in expected.types))
     if isinstance(expected, (*LISTS, inspect.TupleType)):
         return frozenset({"list"})
     if isinstance(expected, inspect.StructType | inspect.DictType):
         return frozenset({"names"})
     if isinstance(expected, inspect.LiteralType | inspect.EnumType):
         return frozenset(kind(each) for each in choices(expected))
-    if is_duration(expected, field):
-        return frozenset({"text"})
     if isinstance(expected, inspect.FloatType):
         return frozenset({"whole", "number"})
     simple = {inspect.StrType: "text", inspect.IntType: "whole", inspect.BoolType: "switch"}
     return frozenset({simple.get(type(expected), "nothing")})
 
 
-def is_duration(expected: inspect.Type, field: str) -> bool:
-    """Whether the field of that name and type is written as a duration."""
-    if isinstance(expected, inspect.Metadata):
-        return is_duration(expected.type, field)
-    return field.endswith(DURATION_SUFFIX) and isinstance(expected, inspect.IntType)
+def is_duration(expected: inspect.Type) -> bool:
+    """Whether a field of that type is written as a duration."""
+    return form_of(expected) == "duration"
 
 
-def describe(expected: inspect.Type, field: str = "") -> str:
+def describe(expected: inspect.Type) -> str:
     """A type as an error asks for it."""
-    if isinstance(expected, inspect.Metadata):
-        return describe(expected.type, field)
-    if is_duration(expected, field):
+    form, expected = form_of(expected), plain(expected)
+    if form == "duration":
         return f"a duration ({', '.join(DURATION_EXAMPLES)})"
     if isinstance(expected, inspect.LiteralType | inspect.EnumType):
         return "one of " + ", ".join(map(str, choices(expected)))
     if isinstance(expected, (*LISTS, inspect.TupleType)):
         return "a list"
-    if field in LIMIT_FIELDS:
+    if form in LIMITS:
         return f"a limit ({', '.join(LIMIT_EXAMPLES)})"
-    kinds = wanted(expected, field)
+    kinds = wanted(expected)
     return " or ".join(
         words for name, words in _KIND_WORDS.items() if name in kinds and not (name == "whole" and "number" in kinds)
     )
 
 
-def quoting(node: Node, expected: inspect.Type, field: str) -> str:
+def quoting(node: Node, expected: inspect.Type) -> str:
     """Advice where quotes are missing or too many: YAML tells texts and other values apart by them alone."""
-    kinds = wanted(expected, field)
-    if field in LIMIT_FIELDS and kind(node.value) == "whole":
+    kinds = wanted(expected)
+    if form_of(expected) in LIMITS and kind(node.value) == "whole":
         return f"write {node.raw} ever or {node.raw} per 7 d"
     if node.raw and "text" in kinds and kind(node.value) not in {"list", "names"}:
         return f'write "{node.raw}" in quotes'

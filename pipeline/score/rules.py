@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
+from pipeline.event.form import Duration
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.occurrences import Grain
 from pipeline.profile.rules import unique
@@ -27,7 +28,7 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     points: int
     """Negative for what speaks against a customer."""
     filter: Filter = Filter()
-    half_life_ms: int = 7 * DAY_MS
+    half_life_ms: Duration = 7 * DAY_MS
     """At least an hour; 0 for points that never fade."""
     score: str = ENGAGEMENT
     group: str = ""

@@ -3,6 +3,7 @@
 import msgspec
 
 from pipeline.condition.grammar import parse
+from pipeline.event.form import ConditionText
 from pipeline.profile.rules import unique
 
 
@@ -11,7 +12,7 @@ class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: str
     """What other segments (``segment.NAME``), triggers and downstream services call it."""
-    when: str
+    when: ConditionText
     """A condition over aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``; the first or last
     ``timestamp_ms`` and kind time_since are how long ago, as in ``last_order_at > 90 d``; of sessions ``.sessions``,
     ``.events``, ``.bounced``, ``.duration``, ``.longest``, ``.open``, ``.last_start`` and ``.last_end``; of purchases

@@ -39,7 +39,7 @@ class Memberships:
         return self._waiting.mask(hit) if hit else 0
 
     def begin(self, row: ProfileRow) -> int:
-        """Have a row wait for what who has no history waits for; the mask of the segments that are theirs already."""
+        """Initialise a new profile's watch bits. Returns the mask of segments an empty profile already belongs to."""
         row.watch_bits = self._blank_waits
         return self._blank_inside
 

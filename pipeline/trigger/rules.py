@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from pipeline.event.form import Duration
 from pipeline.profile.rules import unique
 from pipeline.score.rules import ENGAGEMENT
 
@@ -39,7 +40,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: str
     score: str = ENGAGEMENT
     """The score that is told with the action; of a score's trigger the one that is watched."""
-    cooldown_ms: int = 0
+    cooldown_ms: Duration = 0
     """At least this long between two firings, whatever happens; 0 for none."""
     once: bool = False
     """Fire once in a customer's life."""

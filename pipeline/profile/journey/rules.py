@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from pipeline.event.form import PositiveDuration
 from pipeline.event.money import exponent
 from pipeline.profile.fields import getter
 from pipeline.profile.filter import Filter
@@ -13,7 +14,6 @@ from pipeline.profile.rules import unique
 Sign: TypeAlias = Literal["campaign", "click_id", "referrer", "ads"]
 SIGNS: tuple[Sign, ...] = ("campaign", "click_id", "referrer", "ads")
 Percent: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=100)]
-Span: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 ANY = Filter()
 
 
@@ -41,7 +41,7 @@ class CartRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     bought: Filter
     """A purchase empties the cart."""
     item: ItemFields = ItemFields()
-    abandoned_after_ms: Span = 4 * HOUR_MS
+    abandoned_after_ms: PositiveDuration = 4 * HOUR_MS
     """Nothing added, removed or bought for this long, at least a minute, and the cart is abandoned."""
 
     def __post_init__(self) -> None:
@@ -83,9 +83,9 @@ class AttributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     own_hosts: tuple[str, ...] = ()
     """Sites, with all below them, that are no referrers: your own, and those that take payments."""
     conversions: tuple[Conversion, ...] = ()
-    look_back_ms: Span = 90 * DAY_MS
+    look_back_ms: PositiveDuration = 90 * DAY_MS
     """A touch older than this at the conversion gets no credit."""
-    half_life_ms: Span = 7 * DAY_MS
+    half_life_ms: PositiveDuration = 7 * DAY_MS
     """Time decay: a touch this much older than another gets half its credit."""
     first_percent: Percent = 40
     """By position: what the first touch gets; those between share what is left of 100."""

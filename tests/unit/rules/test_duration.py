@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.event.duration import UNITS_MS, compact_duration, format_duration, parse_duration
 from pipeline.identity.limits import format_limit, parse_limit
-from pipeline.rules.schema import DURATION_PATTERN
+from pipeline.rules.forms import DURATION_PATTERN
 
 
 @pytest.mark.parametrize(

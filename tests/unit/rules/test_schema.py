@@ -6,12 +6,15 @@ from typing import Any
 
 import jsonschema
 import pytest
+from msgspec import inspect
 
 from pipeline.rules.docs import field_docs
 from pipeline.rules.document import Node, read_document
 from pipeline.rules.files import FILES, RulesFile
+from pipeline.rules.forms import form_of, plain
 from pipeline.rules.load import DEFAULTS
 from pipeline.rules.schema import SHIPPED, file_schema, schema_name, schema_text, write_schemas
+from pipeline.rules.words import LISTS
 
 each_file = pytest.mark.parametrize("spec", FILES, ids=lambda spec: spec.topic)
 
@@ -100,3 +103,19 @@ def test_an_editor_takes_every_way_in_which_durations_are_written(topic: str, te
 def test_every_field_of_a_file_is_explained_or_explains_itself(spec: RulesFile) -> None:
     assert file_schema(spec)["description"]
     assert all("``" not in doc and "\n" not in doc for doc in field_docs(spec.shape).values())
+
+
+def structs_of(found: inspect.Type) -> list[inspect.StructType]:
+    found = plain(found)
+    if isinstance(found, inspect.StructType):
+        return [found, *(each for field in found.fields for each in structs_of(field.type))]
+    if isinstance(found, inspect.UnionType):
+        return [each for option in found.types for each in structs_of(option)]
+    return structs_of(found.item_type) if isinstance(found, LISTS) else []
+
+
+@each_file
+def test_every_duration_and_nothing_else_is_named_by_its_unit(spec: RulesFile) -> None:
+    for struct in structs_of(inspect.type_info(spec.shape)):
+        for field in struct.fields:
+            assert field.name.endswith("_ms") == (form_of(field.type) == "duration"), (struct.cls, field.name)
