@@ -80,17 +80,17 @@ class Settings(BaseSettings):
 
     def kafka(self) -> dict[str, str | int]:
         """What every librdkafka client of this process is configured with."""
-        found: dict[str, str | int] = {
+        config: dict[str, str | int] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
         }
         if self.sasl_mechanism:
-            found["sasl.mechanism"] = self.sasl_mechanism
-            found["sasl.username"] = self.sasl_username
-            found["sasl.password"] = self.sasl_password.get_secret_value()
+            config["sasl.mechanism"] = self.sasl_mechanism
+            config["sasl.username"] = self.sasl_username
+            config["sasl.password"] = self.sasl_password.get_secret_value()
         if self.ssl_ca_location:
-            found["ssl.ca.location"] = self.ssl_ca_location
-        return found
+            config["ssl.ca.location"] = self.ssl_ca_location
+        return config
 
     def stage_names(self) -> tuple[str, ...]:
         """The stages this worker runs, in the order of the walk."""

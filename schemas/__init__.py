@@ -87,8 +87,8 @@ def own_id(name: str) -> int:
 
 def text_of_own_id(number: int) -> str | None:
     """The writer's schema behind one of our own ids; None if it is not one of them."""
-    found = _by_id().get(number)
-    return released(*found) if found else None
+    entry = _by_id().get(number)
+    return released(*entry) if entry else None
 
 
 def _known(name: str) -> Mapping[int, int]:

@@ -34,24 +34,26 @@ def unreleased(name: str) -> bool:
 def id_problems(table: dict[str, dict[str, int]], kept: dict[str, set[str]]) -> list[str]:
     """What is wrong with ids.json, given the released versions that lie in the folders (both as text)."""
     numbers = [number for ids in table.values() for number in ids.values()]
-    found = [f"ids.json: id {n} is given twice" for n in sorted({n for n in numbers if numbers.count(n) > 1})]
-    found += [f"ids.json: id {n} is not within {FIRST_ID}..{LAST_ID}" for n in numbers if not FIRST_ID <= n <= LAST_ID]
+    issues = [f"ids.json: id {n} is given twice" for n in sorted({n for n in numbers if numbers.count(n) > 1})]
+    issues += [f"ids.json: id {n} is not within {FIRST_ID}..{LAST_ID}" for n in numbers if not FIRST_ID <= n <= LAST_ID]
     for name in sorted(table.keys() | kept.keys()):
-        listed, held = sorted(table.get(name, {})), sorted(kept.get(name, ()))
-        if listed != held:
-            found.append(f"ids.json: {name} lists versions {listed}, released/ holds {held}")
-    return found
+        listed, kept_versions = sorted(table.get(name, {})), sorted(kept.get(name, ()))
+        if listed != kept_versions:
+            issues.append(f"ids.json: {name} lists versions {listed}, released/ holds {kept_versions}")
+    return issues
 
 
 def check() -> list[str]:
     """Every problem, one line each, with what to do about it."""
-    found = id_problems(_table(), _kept())
+    issues = id_problems(_table(), _kept())
     for name in schemas.names():
         broken = incompatible(name)
-        found += broken
+        issues += broken
         if not broken and unreleased(name):
-            found.append(f"{name}.avsc differs from its newest released version: run python -m schemas.check --release")
-    return found
+            issues.append(
+                f"{name}.avsc differs from its newest released version: run python -m schemas.check --release"
+            )
+    return issues
 
 
 def release() -> list[str]:
@@ -84,9 +86,9 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--release"]):
         print(__doc__)
         return 2
-    found = release() if arguments else check()
-    print("\n".join(found) or f"schemas: {len(schemas.names())} compatible with every released version")
-    return bool(found)
+    issues = release() if arguments else check()
+    print("\n".join(issues) or f"schemas: {len(schemas.names())} compatible with every released version")
+    return bool(issues)
 
 
 if __name__ == "__main__":

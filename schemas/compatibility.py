@@ -13,10 +13,10 @@ from schemas.level import Level
 
 def problems(old: str, new: str, promised: Level) -> list[str]:
     """Why a topic that holds ``old`` cannot take ``new`` (both schema texts); empty if it can."""
-    found = [f"cannot read the old records: {why}" for why in _reading(reader=new, writer=old)]
+    issues = [f"cannot read the old records: {why}" for why in _reading(reader=new, writer=old)]
     if promised is Level.FULL_TRANSITIVE:
-        found += [f"old readers cannot read the new records: {why}" for why in _reading(reader=old, writer=new)]
-    return found
+        issues += [f"old readers cannot read the new records: {why}" for why in _reading(reader=old, writer=new)]
+    return issues
 
 
 def same_shape(one: str, other: str) -> bool:

@@ -80,7 +80,7 @@ class JsonlSink:
     def _recover(self) -> dict[int, int]:
         """Cut a torn last line off and read the position out of the others."""
         self._file.seek(0)
-        found: dict[int, int] = {}
+        positions: dict[int, int] = {}
         whole = 0
         for number, line in enumerate(self._file, 1):
             if not line.endswith(b"\n"):
@@ -90,11 +90,11 @@ class JsonlSink:
             except msgspec.MsgspecError as error:
                 message = f"{self._path}:{number}: not a line of this sink ({error}); give another file, or repair it"
                 raise SinkError(message) from error
-            found[place.partition] = place.offset + 1
+            positions[place.partition] = place.offset + 1
             whole += len(line)
         self._file.truncate(whole)
         os.fsync(self._file.fileno())
-        return found
+        return positions
 
 
 def line_of(action: Action) -> bytes:

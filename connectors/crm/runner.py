@@ -106,7 +106,7 @@ class SinkRunner:
         """Delivers until every action is settled, the partitions are taken away, or ``stop`` is set."""
         epoch = self._epoch
         while pending and not stop.is_set() and self._epoch == epoch:
-            outcomes = self._sink.deliver([each.action for each in pending])
+            outcomes = self._sink.deliver([item.action for item in pending])
             if len(outcomes) != len(pending):
                 problem = (
                     f"the sink returned {len(outcomes)} outcomes for {len(pending)} actions; report it as a defect"
@@ -119,17 +119,17 @@ class SinkRunner:
     def _settle(self, pending: list[_Pending], outcomes: Sequence[Outcome]) -> tuple[list[_Pending], int]:
         """Settles the actions before the first that must wait. Returns the others, and for how long they wait."""
         settled, after_ms = len(pending), 0
-        for at, (each, outcome) in enumerate(zip(pending, outcomes, strict=True)):
+        for at, (item, outcome) in enumerate(zip(pending, outcomes, strict=True)):
             if isinstance(outcome, RetryLater):
                 settled, after_ms = at, outcome.after_ms
                 break
             if isinstance(outcome, Delivered):
                 self._delivered += 1
             else:
-                self._quarantine.add(each.message, SETTLED[type(outcome)], outcome.reason)
+                self._quarantine.add(item.message, SETTLED[type(outcome)], outcome.reason)
         self._quarantine.flush()
         if settled:
-            done = [each.action for each in pending[:settled]]
+            done = [item.action for item in pending[:settled]]
             self._consumer.commit(offsets=_after(self._topic, done), asynchronous=True)
         return pending[settled:], after_ms
 

@@ -82,25 +82,25 @@ class AvroSource:
 
 def as_segment(datum: dict[str, Any]) -> Payload | Rejected:
     """A decoded Avro record in the Segment spec's names; JSON texts are opened, fields that are null left out."""
-    found = {name: value for name, value in datum.items() if value is not None}
+    fields = {name: value for name, value in datum.items() if value is not None}
     for name in _JSON_FIELDS:
-        if isinstance(found.get(name), str):
+        if isinstance(fields.get(name), str):
             try:
-                found[name] = msgspec.json.decode(found[name] or "{}")
+                fields[name] = msgspec.json.decode(fields[name] or "{}")
             except msgspec.DecodeError as error:
                 return Rejected(Reason.INVALID_FIELD, f"{name} is not JSON: {error}")
     for ours, segment in (("message_id", "messageId"), ("timestamp_ms", "timestamp")):
-        if ours in found:
-            found[segment] = found.pop(ours)
-    if isinstance(found.get("identifiers"), list):
-        found["identifiers"] = _by_type(found["identifiers"])
-    return found
+        if ours in fields:
+            fields[segment] = fields.pop(ours)
+    if isinstance(fields.get("identifiers"), list):
+        fields["identifiers"] = _by_type(fields["identifiers"])
+    return fields
 
 
 def _by_type(identifiers: list[Any]) -> dict[str, list[str]]:
     """``type:value`` texts as the JSON form's mapping of type to values."""
-    found: dict[str, list[str]] = {}
+    by_type: dict[str, list[str]] = {}
     for text in identifiers:
         kind, _, value = str(text).partition(":")
-        found.setdefault(kind, []).append(value)
-    return found
+        by_type.setdefault(kind, []).append(value)
+    return by_type

@@ -35,7 +35,7 @@ def source_for(path: Path, mapping: Mapping | None = None) -> Source:
     return NdjsonSource(path)
 
 
-def made_message_id(file_name: str, number: int, raw: bytes) -> str:
+def derived_message_id(file_name: str, number: int, raw: bytes) -> str:
     """The message id of a record that brings none: the same record of the same file always gets the same one."""
     digest = blake2b(b"%s\0%d\0" % (file_name.encode(), number), digest_size=16)
     digest.update(raw)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from connectors.sources.choose import made_message_id
+from connectors.sources.choose import derived_message_id
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record, Source
 from pipeline.event.reason import Reason
@@ -92,7 +92,7 @@ class Ingest:
         payload = record.payload
         if not isinstance(payload, Rejected):
             known = payload.get("messageId")
-            made = "" if known else made_message_id(self._file_name, record.number, record.raw)
+            made = "" if known else derived_message_id(self._file_name, record.number, record.raw)
             outgoing = self._encode(payload, made)
             if isinstance(outgoing, Outgoing):
                 self._sending.add(outgoing)

@@ -31,7 +31,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Timestamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The column that says when.
 
-    ``format`` is ``iso`` (ISO 8601), ``epoch_s``, ``epoch_ms`` or a strptime pattern; times without an offset are
+    ``format`` is ``iso`` (ISO 8601), ``epoch_seconds``, ``epoch_ms`` or a strptime pattern; times without an offset are
     in ``timezone``.
     """
 
@@ -59,23 +59,23 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def payload(self, row: dict[str, Any]) -> Payload | Rejected:
         """The event of one row, or the first cell that does not fit."""
-        found: Payload = {}
+        payload: Payload = {}
         for path, value in self.constants.items():
-            _put(found, path, value)
+            _put(payload, path, value)
         try:
             for column, target in self.columns.items():
                 if (cell := row.get(column)) not in (None, ""):
                     to, kind = (target, "text") if isinstance(target, str) else (target.to, target.kind)
-                    _put(found, to, _convert(column, cell, kind))
-            found["timestamp"] = _milliseconds(row.get(self.timestamp.column), self.timestamp)
+                    _put(payload, to, _convert(column, cell, kind))
+            payload["timestamp"] = _milliseconds(row.get(self.timestamp.column), self.timestamp)
         except _BadCellError as bad:
             return Rejected(Reason.INVALID_FIELD, str(bad))
-        found["identifiers"] = {
+        payload["identifiers"] = {
             kind: str(row[column]) for kind, column in self.identifiers.items() if row.get(column) not in (None, "")
         }
         if self.message_id and row.get(self.message_id) not in (None, ""):
-            found["messageId"] = str(row[self.message_id])
-        return found
+            payload["messageId"] = str(row[self.message_id])
+        return payload
 
     def wanted(self) -> set[str]:
         """Every column the mapping reads."""
@@ -162,12 +162,12 @@ def _milliseconds(cell: Any, rule: Timestamp) -> int:
     try:
         if rule.format == "epoch_ms":
             return int(cell)
-        if rule.format == "epoch_s":
+        if rule.format == "epoch_seconds":
             return int(float(cell) * 1000)
         text = str(cell).strip()
         return _epoch_ms(_parsed(text, rule.format), ZoneInfo(rule.timezone))
     except (ValueError, TypeError, OverflowError):
-        expected = {"iso": "ISO 8601", "epoch_s": "seconds", "epoch_ms": "milliseconds"}
+        expected = {"iso": "ISO 8601", "epoch_seconds": "seconds", "epoch_ms": "milliseconds"}
         message = f"column {rule.column}: not a time as {expected.get(rule.format, rule.format)}"
         raise _BadCellError(message) from None
 

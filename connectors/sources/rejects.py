@@ -22,7 +22,7 @@ class Rejects:
     """
 
     def __init__(self, say: Callable[[str], None], path: Path | None) -> None:
-        self._say = say
+        self._print = say
         self._file: IO[bytes] | None = path.open("ab") if path else None
         self.count = 0
 
@@ -30,9 +30,9 @@ class Rejects:
         """Report one record; the bytes are the file's own, never shown on the terminal."""
         self.count += 1
         if self.count <= SHOWN:
-            self._say(f"{file}:{record.number} {reject.reason}: {reject.detail}")
+            self._print(f"{file}:{record.number} {reject.reason}: {reject.detail}")
         elif self.count == SHOWN + 1:
-            self._say(f"… more than {SHOWN} rejects; see all of them with --rejects FILE")
+            self._print(f"… more than {SHOWN} rejects; see all of them with --rejects FILE")
         if self._file:
             self._file.write(_line(file, record, reject))
 

@@ -45,8 +45,8 @@ class EventDecoder(Decoder):
         """ValueError if the schema's columns are not the ten read here: then this file must follow the schema."""
         super().__init__(name, writer)
         types = {"timestamp_ms": "long", "identifiers": {"type": "array", "items": "string"}}
-        found = [(field["name"], field["type"]) for field in self._reader["fields"]]
-        if found != [(column, types.get(column, "string")) for column in COLUMNS]:
+        fields = [(field["name"], field["type"]) for field in self._reader["fields"]]
+        if fields != [(column, types.get(column, "string")) for column in COLUMNS]:
             message = f"{name} does not have the columns {', '.join(COLUMNS)}"
             raise ValueError(message)
 

@@ -18,8 +18,8 @@ from pipeline.errors import OperatorError
 from schemas.level import level
 
 ATTEMPTS = 4
-TIMEOUT_S = 5.0
-LARGEST_ID = 2**31 - 1
+TIMEOUT_SECONDS = 5.0
+MAX_ID = 2**31 - 1
 _MEDIA = "application/vnd.schemaregistry.v1+json"
 
 
@@ -68,7 +68,7 @@ def schema_ids(url: str) -> "FileIds | Registry":
 
 
 class Registry:
-    """A thin client of a Confluent-compatible registry. Calls block, at most ``ATTEMPTS`` times ``timeout_s``.
+    """A thin client of a Confluent-compatible registry. Calls block, at most ``ATTEMPTS`` times ``timeout_seconds``.
 
     ``url`` may carry credentials (``https://user:password@host``). Close it when done; it is a context manager.
 
@@ -77,7 +77,7 @@ class Registry:
         RegistryError: it refused; the message says what to do.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, attempts: int = ATTEMPTS) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             message = "STITCHLINE_SCHEMA_REGISTRY_URL must look like http://registry:8081"
@@ -85,7 +85,7 @@ class Registry:
         self._where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._attempts = attempts
         self._http = httpx2.Client(
-            base_url=url.rstrip("/"), timeout=timeout_s, headers={"accept": f"{_MEDIA}, application/json"}
+            base_url=url.rstrip("/"), timeout=timeout_seconds, headers={"accept": f"{_MEDIA}, application/json"}
         )
 
     def __enter__(self) -> Self:
@@ -105,9 +105,9 @@ class Registry:
             IncompatibleSchemaError: the subject's versions and this schema cannot share the topic.
         """
         subject = subject_of(topic)
-        found = self.find(topic, name)
-        if found is not None:
-            return found
+        known_id = self.find(topic, name)
+        if known_id is not None:
+            return known_id
         self._ask("PUT", f"/config/{quote(subject, safe='')}", {"compatibility": level(name).value})
         answer = self._ask("POST", f"{_subject_path(subject)}/versions", _schema(name))
         if answer.status_code == httpx2.codes.CONFLICT:
@@ -128,20 +128,22 @@ class Registry:
         """The schema text behind an id, also behind the files' own ids; None if the registry knows no such id."""
         if (own := schemas.text_of_own_id(number)) is not None:
             return own
-        if number > LARGEST_ID:
+        if number > MAX_ID:
             return None
         answer = self._ask("GET", f"/schemas/ids/{number}")
         if answer.status_code == httpx2.codes.NOT_FOUND:
             return None
-        found = self._body(answer).get("schema")
-        if not isinstance(found, str):
+        schema = self._body(answer).get("schema")
+        if not isinstance(schema, str):
             raise self._odd(answer)
-        return found
+        return schema
 
     def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx2.Response:
         """One request, repeated while the registry is away. Answers below 500 are the caller's."""
         try:
-            for attempt in stamina.retry_context(on=_passing, attempts=self._attempts, wait_initial=0.1, wait_max=2.0):
+            for attempt in stamina.retry_context(
+                on=_is_transient, attempts=self._attempts, wait_initial=0.1, wait_max=2.0
+            ):
                 with attempt:
                     answer = self._http.request(method, path, json=body, headers={"content-type": _MEDIA})
                     if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
@@ -199,7 +201,7 @@ def _schema(name: str) -> dict[str, str]:
     return {"schema": schemas.text(name), "schemaType": "AVRO"}
 
 
-def _passing(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     """Whether trying again can help: the network's errors and the server's."""
     return isinstance(error, httpx2.TransportError | httpx2.HTTPStatusError)
 
@@ -210,5 +212,5 @@ def _reason(answer: httpx2.Response) -> str:
         body = answer.json()
     except ValueError:
         body = answer.text
-    said = body.get("message", "") if isinstance(body, dict) else body
-    return str(said).replace("\n", " ")[:300] or "no reason given"
+    message = body.get("message", "") if isinstance(body, dict) else body
+    return str(message).replace("\n", " ")[:300] or "no reason given"

@@ -22,7 +22,7 @@ Record = TypeVar("Record")
 
 MAGIC = b"\x00"
 HEAD_BYTES = 5
-MOST_UNKNOWN = 10_000
+MAX_UNKNOWN = 10_000
 
 Writer: TypeAlias = Callable[[int], str | None]
 """The text of the writer's schema by id; None where it is certain that there is no such id. It may block."""
@@ -93,7 +93,7 @@ class Decoder:
         number, start = schema_id(data), data[:HEAD_BYTES]
         text = None if start in self._unknown else self._writer(number)
         if text is None:
-            if len(self._unknown) < MOST_UNKNOWN:
+            if len(self._unknown) < MAX_UNKNOWN:
                 self._unknown.add(start)
             message = f"no schema has id {number}"
             raise Undecodable(message)

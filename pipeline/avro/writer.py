@@ -33,8 +33,8 @@ _MORE = [low + high for high in _FOLLOWED for low in _FOLLOWED]
 """Fourteen bits as two bytes that others follow."""
 _LAST = _ALONE + [low + high for high in _ALONE[1:] for low in _FOLLOWED]
 """Up to fourteen bits as the last one or two bytes."""
-_MOST_KEYS = 4096
-_MOST_LONGS = 65_536
+_MAX_KEYS = 4096
+_MAX_LONGS = 65_536
 _FAULTS: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError, StructError)
 """What the compiled expression raises where a value does not fit."""
 
@@ -93,11 +93,11 @@ def long_bytes(number: int) -> bytes:
     if not 0 <= rest < 1 << 64:
         message = "an integer does not fit a long"
         raise ValueError(message)
-    found = b""
+    result = b""
     while rest > _PAIR:
-        found += _MORE[rest & _PAIR]
+        result += _MORE[rest & _PAIR]
         rest >>= 14
-    return found + _LAST[rest]
+    return result + _LAST[rest]
 
 
 class _Longs(dict[int, bytes]):
@@ -107,11 +107,11 @@ class _Longs(dict[int, bytes]):
     """
 
     def __missing__(self, number: int) -> bytes:
-        found = long_bytes(number)
-        if len(self) >= _MOST_LONGS:
+        result = long_bytes(number)
+        if len(self) >= _MAX_LONGS:
             self.clear()
-        self[number] = found
-        return found
+        self[number] = result
+        return result
 
 
 class _Keys(dict[str, bytes]):
@@ -119,10 +119,10 @@ class _Keys(dict[str, bytes]):
 
     def __missing__(self, key: str) -> bytes:
         encoded = key.encode()
-        found = _LONGS[len(encoded)] + encoded
-        if len(self) < _MOST_KEYS:
-            self[key] = found
-        return found
+        result = _LONGS[len(encoded)] + encoded
+        if len(self) < _MAX_KEYS:
+            self[key] = result
+        return result
 
 
 _LONGS = _Longs()
@@ -165,9 +165,9 @@ class _Source:
             key = f"{self._refer(_Keys())}[key]"
             return [f"{self._block(schema['values'], 'key, item in value.items()', key)}({value})"]
         if kind == "record":
-            found = self._record(schema["fields"], value)
+            result = self._record(schema["fields"], value)
             self._named[schema["name"]] = schema
-            return found
+            return result
         if not isinstance(kind, str) or kind not in self._named:
             message = f"there is no writer for the Avro type {kind!r} here"
             raise ValueError(message)
@@ -181,7 +181,7 @@ class _Source:
             chunks += self._chunks(field["type"], self._field.format(record, field["name"]))
         return chunks
 
-    def _block(self, schema: Any, each: str, *first: str) -> str:
+    def _block(self, schema: Any, item: str, *first: str) -> str:
         """The name of a function that writes an array's items or a map's entries, as one block."""
         chunks = ", ".join([*first, *self._chunks(schema, "item")])
         name = self._refer(None)
@@ -189,7 +189,7 @@ class _Source:
             f"def {name}(value):\n"
             f"    if not value:\n        return end\n"
             f"    chunks = [longs[len(value)]]\n"
-            f"    for {each}:\n        chunks += ({chunks},)\n"
+            f"    for {item}:\n        chunks += ({chunks},)\n"
             f"    chunks.append(end)\n    return join(chunks)"
         )
         return name

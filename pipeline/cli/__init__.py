@@ -53,8 +53,8 @@ class Commands(LazyGroup):
 app = typer.Typer(name="stitchline", cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from pipeline.version import version  # noqa: PLC0415 - importlib.metadata is slow to import
 
         typer.echo(f"stitchline {version()}")

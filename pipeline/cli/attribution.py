@@ -69,7 +69,7 @@ def report(
     with explained(KafkaException):
         settings = connected(Settings())
         rules = _rules(settings)
-        names = [each.name for each in rules.conversions]
+        names = [item.name for item in rules.conversions]
         if conversion and conversion not in names:
             message = f"no conversion is named {conversion}; write one of {', '.join(names)}"
             raise typer.BadParameter(message, param_hint="--conversion")

@@ -51,21 +51,21 @@ def show(
 ) -> None:
     """Show every setting: its value (secrets masked), whether the environment sets it, and what it is for."""
     with explained():
-        found = told(Settings())
+        settings = described(Settings())
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode(settings), indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("variable", "value", "origin", "what it is for"):
         table.add_column(column, header_style="bold", overflow="fold")
-    for setting in found:
+    for setting in settings:
         table.add_row(setting.variable, str(setting.value), setting.origin, setting.description)
     Console(highlight=False, markup=False).print(table)
 
 
-def told(settings: Settings) -> list[Setting]:
+def described(settings: Settings) -> list[Setting]:
     """Every setting, in the order they are declared."""
-    text, found = Redactor().text, []
+    text, rows = Redactor().text, []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
@@ -73,5 +73,5 @@ def told(settings: Settings) -> list[Setting]:
         elif not isinstance(value, bool | int | float):
             value = "" if value is None else text(str(value))
         origin = "environment" if name in settings.model_fields_set else "default"
-        found.append(Setting(name, variable(name), value, origin, field.description or ""))
-    return found
+        rows.append(Setting(name, variable(name), value, origin, field.description or ""))
+    return rows

@@ -17,21 +17,21 @@ from rich.console import Console
 from pipeline.cli.ending import Ended, ends_on_signals
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
-from pipeline.demo.crew import equip
+from pipeline.demo.demo_state import Display
 from pipeline.demo.folder import demo_folder
-from pipeline.demo.lines import Lines
-from pipeline.demo.look import Stage
-from pipeline.demo.performance import perform
-from pipeline.demo.screen import Screen
+from pipeline.demo.lines import LineDisplay
+from pipeline.demo.run import run_demo
+from pipeline.demo.screen import ScreenDisplay
 from pipeline.demo.shop import ShopDay, shop_day
 from pipeline.demo.summary import say_next, say_verdict
+from pipeline.demo.worker_processes import configured
 from pipeline.local import detached
 from pipeline.local.fetch import fetch
 from pipeline.local.kafka import LOCK_NAME, LocalKafka
 from pipeline.local.lockfile import HERE, read_lock
 from pipeline.settings import Settings
 
-PATIENCE_SECONDS: Final = 90.0
+TIMEOUT_SECONDS: Final = 90.0
 WORKERS_LOG: Final = "workers.log"
 EXAMPLES = """\b
 Exit codes: 0 done, and the result agrees with the truth; 1 not; 130 ended by ctrl-c.
@@ -80,14 +80,14 @@ def _play(console: Console, base: Settings, folder: Path, day: ShopDay, *, secon
     """From starting Kafka to what to try next; whether the result agrees with the truth."""
     with _kafka(base, folder, console) as servers:
         prefix = f"{base.topic_prefix}-demo-{day.end_ms}" if base.bootstrap_servers else "cdp"
-        settings, environment = equip(
+        settings, environment = configured(
             base, bootstrap_servers=servers, home=folder, topic_prefix=prefix,
             application_id=prefix if base.bootstrap_servers else "stitchline",
         )  # fmt: skip
-        with _stage(console) as stage:
-            result = perform(
+        with _stage(console) as display:
+            result = run_demo(
                 settings, environment, folder / WORKERS_LOG, day,
-                seconds=seconds, patience_seconds=PATIENCE_SECONDS, stage=stage,
+                seconds=seconds, timeout_seconds=TIMEOUT_SECONDS, display=display,
             )  # fmt: skip
     say_verdict(console, result.verdict, result.outcome, result.counts, len(day.people))
     variables, remains = {"STITCHLINE_HOME": str(folder)}, "Nothing is left running."
@@ -122,10 +122,10 @@ def _kafka(base: Settings, folder: Path, console: Console) -> Iterator[str]:
 
 
 @contextmanager
-def _stage(console: Console) -> Iterator[Stage]:
+def _stage(console: Console) -> Iterator[Display]:
     """A picture on a terminal, lines elsewhere."""
     if not console.is_terminal:
-        yield Lines(console)
+        yield LineDisplay(console)
         return
-    with Screen(console) as screen:
+    with ScreenDisplay(console) as screen:
         yield screen

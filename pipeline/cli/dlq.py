@@ -70,11 +70,11 @@ def ls(
             settings.kafka(), topic, range(partitions_of(settings.kafka(), topic)), progress=bars.reading("reading")
         )
         entries = (entry_of(message) for batch in reading.batches() for message in batch)
-        found = listing((entry for entry in entries if reason in ("", entry.reason)), newest)
+        listed = listing((entry for entry in entries if reason in ("", entry.reason)), newest)
     if as_json:
-        _print_json(found)
+        _print_json(listed)
     else:
-        print_listing(found)
+        print_listing(listed)
 
 
 @app.command(epilog=SHOW_EXAMPLES)
@@ -132,11 +132,11 @@ def _check(reason: str) -> None:
 
 def _record(settings: Settings, place: str) -> Message | None:
     """The record at a place, or None."""
-    found = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,18})", place)
-    if found is None:
+    match = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,18})", place)
+    if match is None:
         message = f"{place!r} is no place: write PARTITION:OFFSET, as `stitchline dlq ls` prints it"
         raise typer.BadParameter(message, param_hint="PARTITION:OFFSET")
-    partition, offset = int(found[1]), int(found[2])
+    partition, offset = int(match[1]), int(match[2])
     topic = DLQ.of(settings.topic_prefix)
     if partition >= partitions_of(settings.kafka(), topic):
         return None
@@ -169,5 +169,5 @@ def _as_json(entry: Entry, message: Message, decoded: dict[str, Any] | None, fau
     }
 
 
-def _print_json(found: Any) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+def _print_json(document: Any) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))

@@ -13,19 +13,19 @@ from pipeline.query.quarantine import Entry, Listing, headers_of
 SHOWN_BYTES: Final = 1024
 
 
-def print_listing(found: Listing) -> None:
+def print_listing(listed: Listing) -> None:
     """Counts, then the newest."""
     console = Console(highlight=False)
-    if not found.total:
+    if not listed.total:
         console.print("nothing is quarantined")
         return
-    counts = _table(f"{found.total} quarantined", "records", "reason", "stage", "topic")
-    for each in found.counts:
-        counts.add_row(str(each["records"]), *(escape(each[name]) for name in ("reason", "stage", "topic")))
+    counts = _table(f"{listed.total} quarantined", "records", "reason", "stage", "topic")
+    for count in listed.counts:
+        counts.add_row(str(count["records"]), *(escape(count[name]) for name in ("reason", "stage", "topic")))
     console.print(counts)
-    if found.newest:
+    if listed.newest:
         newest = _table("Newest", "place", "quarantined at", "reason", "topic", "bytes", "detail")
-        for entry in found.newest:
+        for entry in listed.newest:
             cells = (entry.place, entry.quarantined_at, entry.reason, entry.topic, str(entry.size_bytes), entry.detail)
             newest.add_row(*map(escape, cells))
         console.print()

@@ -17,19 +17,19 @@ from rich.console import Console
 from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained, fail
-from pipeline.cli.identity_ask import (
+from pipeline.cli.identity_files import RESOLVE_EXAMPLES, resolve
+from pipeline.cli.identity_query import (
     ASK_EXAMPLES,
+    DRY_RUN_EXAMPLES,
     GRAPH_EXAMPLES,
     HOUSEHOLD_EXAMPLES,
-    SIMULATE_EXAMPLES,
+    dry_run,
     graph,
     household,
-    simulate,
     why,
 )
-from pipeline.cli.identity_files import RESOLVE_EXAMPLES, resolve
 from pipeline.cli.identity_screen import print_changes
-from pipeline.control.decide import Decider, Kind, new_command
+from pipeline.control.send_command import CommandSender, Kind, new_command
 from pipeline.event.identifier import Identifier
 from pipeline.event.validate import is_tenant
 from pipeline.query.naming import Naming
@@ -100,7 +100,7 @@ def release(
 app.command("why", epilog=ASK_EXAMPLES)(why)
 app.command("graph", epilog=GRAPH_EXAMPLES)(graph)
 app.command("household", epilog=HOUSEHOLD_EXAMPLES)(household)
-app.command("simulate", epilog=SIMULATE_EXAMPLES)(simulate)
+app.command("dry-run", epilog=DRY_RUN_EXAMPLES)(dry_run)
 app.command("resolve", epilog=RESOLVE_EXAMPLES)(resolve)
 
 
@@ -112,9 +112,9 @@ def _decide(  # noqa: PLR0917 - the command's options
         a, b = _named(kind, texts, Naming(load_rules(settings.rules_dir)))
         now_ms = time.time_ns() // 1_000_000
         command = new_command(_tenant(tenant), kind, a, b, actor or _user(), _said(why), now_ms)
-        decider = Decider(settings)
+        decider = CommandSender(settings)
         decider.send(command)
-        changes = decider.consequences(command, ANSWER_SECONDS) if wait else []
+        changes = decider.wait_for_changes(command, ANSWER_SECONDS) if wait else []
     if as_json:
         typer.echo(msgspec.json.encode({"decision": command.event_id, "answered": bool(changes), "changes": changes}))
     elif changes:

@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from connectors.sources.choose import made_message_id, source_for
+from connectors.sources.choose import derived_message_id, source_for
 from connectors.sources.mapping import load_mapping
 from connectors.sources.record import Position, Record
 from connectors.sources.rejects import Rejects
@@ -27,10 +27,10 @@ from pipeline.identity.decisions import decide
 from pipeline.identity.evidence import links_of, logouts_of
 from pipeline.identity.household import households
 from pipeline.identity.messages import Command, Link
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
 from pipeline.identity.resolve import resolve as resolved
-from pipeline.identity.rulebook import Rulebook
 from pipeline.query.links import link_facts
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
@@ -54,7 +54,7 @@ class Seen(msgspec.Struct):
     events: list[tuple[str, Identifier]] = []
     """Each event's id and anchor, in the order of the file."""
     counts: Counter[tuple[Identifier, Identifier]] = msgspec.field(default_factory=Counter)
-    told: set[str] = set()
+    reported: set[str] = set()
 
 
 def resolve(
@@ -66,13 +66,13 @@ def resolve(
     tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Resolve the links of files of events: customers with their profile ids, held links, and whose each event is.
+    """Resolve the links of files of events: customers with their profile ids, rejected links, and whose each event is.
 
     The order of the events makes no difference, nor does repetition.
     """
     with explained(OSError):
         in_force = load_rules(rules or Settings().rules_dir)
-        reader = _Reader(in_force, Defaults(tenant=tenant, channel=channel_named(channel)))
+        reader = _FileReader(in_force, Defaults(tenant=tenant, channel=channel_named(channel)))
         known = load_mapping(mapping) if mapping else None
         with closing(Rejects(lambda line: typer.echo(line, err=True), None)) as rejects:
             for path in files:
@@ -80,20 +80,20 @@ def resolve(
                     why = reader.take(record, path.name.removesuffix(".gz"))
                     if why is not None:
                         rejects.report(path, record, why)
-    told = resolution_facts(reader.seen, reader.book) | {"rejects": rejects.count}
+    facts = resolution_facts(reader.seen, reader.book) | {"rejects": rejects.count}
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     else:
-        print_resolved(Console(highlight=False), told)
+        print_resolved(Console(highlight=False), facts)
     if rejects.count:
         raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
-class _Reader:
+class _FileReader:
     """Events to links, by the parser, the checks and the normalisers that INTAKE uses."""
 
     def __init__(self, rules: Rules, defaults: Defaults) -> None:
-        self.book = Rulebook(rules.identity)
+        self.book = IdentityPolicy(rules.identity)
         self.seen: dict[str, Seen] = {}
         self._defaults = defaults
         known = normalisers(rules.intake.default_country)
@@ -103,55 +103,64 @@ class _Reader:
         """Note what an event says, once per message id; or why the record is none."""
         if isinstance(record.payload, Rejected):
             return record.payload
-        made = "" if record.payload.get("messageId") else made_message_id(file_name, record.number, record.raw)
+        made = "" if record.payload.get("messageId") else derived_message_id(file_name, record.number, record.raw)
         defaults = msgspec.structs.replace(self._defaults, message_id=made)
         accepted = self._accept(record.payload, defaults, lambda _event: record.raw)
         if isinstance(accepted, Rejected):
             return accepted
         event = accepted.event
         seen = self.seen.setdefault(event.tenant, Seen())
-        if event.event_id not in seen.told:
-            seen.told.add(event.event_id)
+        if event.event_id not in seen.reported:
+            seen.reported.add(event.event_id)
             _note(seen, event, self.book)
         return None
 
 
-def _note(seen: Seen, event: Event, book: Rulebook) -> None:
+def _note(seen: Seen, event: Event, policy: IdentityPolicy) -> None:
     seen.events.append((event.event_id, event.identifiers[0]))
     for link in links_of(event):
-        ends = book.ends(link.anchor, link.other)
+        ends = policy.ends(link.anchor, link.other)
         seen.counts[ends] += 1
         seen.links.append(msgspec.structs.replace(link, count=seen.counts[ends]))
-    seen.logouts += logouts_of(event, book)
+    seen.logouts += logouts_of(event, policy)
 
 
-def resolution_facts(seen: dict[str, Seen], book: Rulebook) -> dict[str, Any]:
-    """Groups, held links, closed identifiers, households and events of every tenant, by tenant."""
-    told: dict[str, list[dict[str, Any]]] = {"groups": [], "held": [], "closed": [], "households": [], "events": []}
-    for tenant, each in sorted(seen.items()):
-        found = resolved(each.links, book, decide(each.logouts, book))
-        owner_of = {anchor: profile_id(tenant, found.founder_of.get(anchor, anchor)) for _, anchor in each.events}
-        told["groups"] += _groups(tenant, found, [anchor for _, anchor in each.events])
-        for held in found.held:
-            ends = {"tenant": tenant, "start": held.bond.strong, "end": held.bond.weak}
-            told["held"].append(ends | link_facts(held.bond, held))
-        told["closed"] += [
-            {"tenant": tenant, "identifier": ident, "reason": str(why)} for ident, why in sorted(found.closed.items())
+def resolution_facts(seen: dict[str, Seen], policy: IdentityPolicy) -> dict[str, Any]:
+    """Groups, rejected links, isolated identifiers, households and events of every tenant, by tenant."""
+    facts: dict[str, list[dict[str, Any]]] = {
+        "groups": [],
+        "rejected": [],
+        "isolated": [],
+        "households": [],
+        "events": [],
+    }
+    for tenant, tenant_seen in sorted(seen.items()):
+        resolution = resolved(tenant_seen.links, policy, decide(tenant_seen.logouts, policy))
+        owner_of = {
+            anchor: profile_id(tenant, resolution.founder_of.get(anchor, anchor)) for _, anchor in tenant_seen.events
+        }
+        facts["groups"] += _groups(tenant, resolution, [anchor for _, anchor in tenant_seen.events])
+        for rejected in resolution.rejected:
+            ends = {"tenant": tenant, "start": rejected.merged_link.strong, "end": rejected.merged_link.weak}
+            facts["rejected"].append(ends | link_facts(rejected.merged_link, rejected))
+        facts["isolated"] += [
+            {"tenant": tenant, "identifier": ident, "reason": str(why)}
+            for ident, why in sorted(resolution.isolated.items())
         ]
-        told["households"] += [
-            {"tenant": tenant, **msgspec.structs.asdict(household)} for household in households(tenant, found)
+        facts["households"] += [
+            {"tenant": tenant, **msgspec.structs.asdict(household)} for household in households(tenant, resolution)
         ]
-        told["events"] += [
+        facts["events"] += [
             {"event_id": event_id, "tenant": tenant, "anchor": anchor, "profile_id": owner_of[anchor]}
-            for event_id, anchor in each.events
+            for event_id, anchor in tenant_seen.events
         ]
-    return told
+    return facts
 
 
-def _groups(tenant: str, found: Resolution, anchors: Iterable[Identifier]) -> list[dict[str, Any]]:
+def _groups(tenant: str, resolution: Resolution, anchors: Iterable[Identifier]) -> list[dict[str, Any]]:
     """Customers, those with the most events first; identifiers that were never linked are customers of their own."""
-    events = Counter(found.founder_of.get(anchor, anchor) for anchor in anchors)
-    members = {ident: [ident] for ident in events} | found.groups()
+    events = Counter(resolution.founder_of.get(anchor, anchor) for anchor in anchors)
+    members = {ident: [ident] for ident in events} | resolution.groups()
     return [
         {
             "profile_id": profile_id(tenant, founder),

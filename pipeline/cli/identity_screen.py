@@ -18,24 +18,24 @@ COLOURS: Final = {
 }
 
 
-def print_why(console: Console, told: dict[str, Any], unlinked: Iterable[Identifier]) -> None:
-    """Print what :func:`~pipeline.cli.identity_ask.why` found; ``unlinked`` are those nothing was ever linked to."""
-    one, two = (f"[bold]{escape(each)}[/]" for each in told["identifiers"])
-    mine, other = told["profile_ids"]
-    if told["together"]:
+def print_why(console: Console, facts: dict[str, Any], unlinked: Iterable[Identifier]) -> None:
+    """Print what :func:`~pipeline.cli.identity_query.why` found; ``unlinked`` are those nothing was ever linked to."""
+    one, two = (f"[bold]{escape(item)}[/]" for item in facts["identifiers"])
+    mine, other = facts["profile_ids"]
+    if facts["together"]:
         console.print(f"{one} and {two} are [green]one customer[/], profile {mine}", soft_wrap=True)
     else:
         console.print(f"{one} and {two} are [yellow]two customers[/], profiles {mine} and {other}", soft_wrap=True)
-    for step in told["path"]:
+    for step in facts["path"]:
         _step(console, step)
-    for step in told["obstacles"]:
+    for step in facts["obstacles"]:
         rule = f" ({escape(step['rule'])})" if step["rule"] else ""
         console.print(f"held for {step['held']}{rule}: {MEANING[step['held']]}", soft_wrap=True, style="yellow")
     for ident in unlinked:
         console.print(f"{escape(ident)} was never linked to anything", style="dim", soft_wrap=True)
-    if not told["path"] and not told["together"]:
+    if not facts["path"] and not facts["together"]:
         console.print("no stored link leads from one to the other", style="dim")
-    if not told["complete"]:
+    if not facts["complete"]:
         console.print("not every stored link could be followed: there may be another way", style="yellow")
 
 
@@ -51,64 +51,64 @@ def print_changes(console: Console, changes: list[dict[str, Any]]) -> None:
     _more(console, len(changes))
 
 
-def print_households(console: Console, told: dict[str, Any]) -> None:
+def print_households(console: Console, facts: dict[str, Any]) -> None:
     """Print what somebody shares, and who shares it."""
-    if not told["households"]:
+    if not facts["households"]:
         console.print(
-            f"{escape(told['identifier'])} (profile {told['profile_id']}) shares no household", soft_wrap=True
+            f"{escape(facts['identifier'])} (profile {facts['profile_id']}) shares no household", soft_wrap=True
         )
-    for each in told["households"]:
-        count, people = len(each["members"]), "customer" if len(each["members"]) == 1 else "customers"
+    for household in facts["households"]:
+        count, people = len(household["members"]), "customer" if len(household["members"]) == 1 else "customers"
         console.print(
-            f"[bold]{escape(each['shared'])}[/]: {count} {people}  [dim]household {each['household_id']}[/]",
+            f"[bold]{escape(household['shared'])}[/]: {count} {people}  [dim]household {household['household_id']}[/]",
             soft_wrap=True,
         )
-        for member in each["members"][:SHOWN]:
+        for member in household["members"][:SHOWN]:
             idents = escape(", ".join(member["identifiers"]))
             console.print(f"  {member['profile_id']}  {escape(member['founder'])}  [dim]by {idents}[/]", soft_wrap=True)
         _more(console, count)
-    if not told["complete"]:
+    if not facts["complete"]:
         console.print("a transaction is still open (a worker was killed?); its links are not in it", style="yellow")
 
 
-def print_difference(console: Console, told: dict[str, Any]) -> None:
+def print_difference(console: Console, facts: dict[str, Any]) -> None:
     """Print what other rules would change."""
     console.print(
-        f"of {told['identifiers']} linked identifiers: [bold]{told['profiles_affected']}[/] profiles affected, "
-        f"{len(told['merges'])} merges, {len(told['splits'])} splits",
+        f"of {facts['identifiers']} linked identifiers: [bold]{facts['profiles_affected']}[/] profiles affected, "
+        f"{len(facts['merges'])} merges, {len(facts['splits'])} splits",
         soft_wrap=True,
     )
-    for each in told["merges"][:SHOWN]:
-        founders = ", ".join(source["founder"] for source in each["from"])
-        console.print(f"[green]merge[/]  {escape(founders)}  [dim]into {each['profile_id']}[/]", soft_wrap=True)
-    for each in told["splits"][:SHOWN]:
-        founders = ", ".join(target["founder"] for target in each["into"])
-        console.print(f"[yellow]split[/]  {escape(founders)}  [dim]out of {each['profile_id']}[/]", soft_wrap=True)
-    _more(console, max(len(told["merges"]), len(told["splits"])))
-    if told["blocked"]:
-        known = f"{len(told['blocked'])} known identifiers would be blocked from the next event on"
+    for profile in facts["merges"][:SHOWN]:
+        founders = ", ".join(source["founder"] for source in profile["from"])
+        console.print(f"[green]merge[/]  {escape(founders)}  [dim]into {profile['profile_id']}[/]", soft_wrap=True)
+    for profile in facts["splits"][:SHOWN]:
+        founders = ", ".join(target["founder"] for target in profile["into"])
+        console.print(f"[yellow]split[/]  {escape(founders)}  [dim]out of {profile['profile_id']}[/]", soft_wrap=True)
+    _more(console, max(len(facts["merges"]), len(facts["splits"])))
+    if facts["blocked"]:
+        known = f"{len(facts['blocked'])} known identifiers would be blocked from the next event on"
         console.print(f"{known}; suppress them to part what they link", style="yellow", soft_wrap=True)
-    if not told["complete"]:
+    if not facts["complete"]:
         console.print("a transaction is still open (a worker was killed?); its links are not replayed", style="yellow")
 
 
-def print_resolved(console: Console, told: dict[str, Any]) -> None:
+def print_resolved(console: Console, facts: dict[str, Any]) -> None:
     """Print what a file of events resolves to."""
-    groups, held, events = told["groups"], told["held"], told["events"]
-    console.print(f"{len(events)} events of {len(groups)} customers, {len(held)} held links", style="bold")
+    groups, rejected, events = facts["groups"], facts["rejected"], facts["events"]
+    console.print(f"{len(events)} events of {len(groups)} customers, {len(rejected)} rejected links", style="bold")
     table = _table("Customers", "profile", "events", "identifiers")
     table.columns[1].justify = "right"
     for group in groups[:SHOWN]:
         table.add_row(group["profile_id"], str(group["events"]), escape(", ".join(group["identifiers"])))
     console.print(table)
     _more(console, len(groups))
-    if held:
-        table = _table("Held links", "link", "reason", "rule", "last seen")
-        for link in held[:SHOWN]:
+    if rejected:
+        table = _table("Rejected links", "link", "reason", "rule", "last seen")
+        for link in rejected[:SHOWN]:
             ends = escape(f"{link['start']} - {link['end']}")
-            table.add_row(ends, link["held"], escape(link["rule"]), _time(link["last_seen"]))
+            table.add_row(ends, link["rejected"], escape(link["rule"]), _time(link["last_seen"]))
         console.print(table)
-        _more(console, len(held))
+        _more(console, len(rejected))
     table = _table("Events", "event", "anchor", "profile")
     for event in events[:SHOWN]:
         table.add_row(escape(event["event_id"]), escape(event["anchor"]), event["profile_id"])
@@ -123,10 +123,10 @@ def _step(console: Console, step: dict[str, Any]) -> None:
     if step["last_seen"] != step["first_seen"]:
         span += f" to {_time(step['last_seen'])}"
     where = f", last on {escape(step['event_id'])}" if step["event_id"] else ""
-    said = f", asserted by {escape(step['source'])}" if step["asserted"] else ""
-    arrow = "[red]- -[/]" if step["held"] else "[green]---[/]"
+    assertion = f", asserted by {escape(step['source'])}" if step["asserted"] else ""
+    arrow = "[red]- -[/]" if step["rejected"] else "[green]---[/]"
     console.print(f"  {escape(step['start'])} {arrow} {escape(step['end'])}", soft_wrap=True)
-    console.print(f"      seen {times}, {span}{where}{said}", style="dim", soft_wrap=True)
+    console.print(f"      seen {times}, {span}{where}{assertion}", style="dim", soft_wrap=True)
 
 
 def _more(console: Console, count: int) -> None:

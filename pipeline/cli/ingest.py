@@ -35,7 +35,7 @@ from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.topics import EVENTS
 
-REQUEST_S = 30.0
+REQUEST_SECONDS = 30.0
 
 EXAMPLES = """\b
 Exit codes: 0 all delivered; 1 stopped (run again to go on); 3 some records rejected; 130 interrupted.
@@ -103,7 +103,7 @@ class Job:
         ids = schema_ids(settings.schema_registry_url)
         self._encode = EventEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix, defaults)
         ensure_topics(settings)
-        cluster = admin(settings.kafka()).list_topics(timeout=REQUEST_S).cluster_id
+        cluster = admin(settings.kafka()).list_topics(timeout=REQUEST_SECONDS).cluster_id
         self._reading = repr((cluster, settings.topic_prefix, defaults, self._mapping))
         self.interrupted = False
 

@@ -24,21 +24,21 @@ Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Kafka's por
 @app.command()
 def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> None:
     """Start it, or find it running; the data of the last time are still there."""
-    console, found = Console(stderr=True), []
+    console, servers = Console(stderr=True), []
     with explained():
         for kind in _kinds(registry):
             with console.status(f"starting {kind}"):
-                found.append(detached.start(Settings().home, kind, port if kind == "kafka" else 0))
-    _show(found, as_json)
+                servers.append(detached.start(Settings().home, kind, port if kind == "kafka" else 0))
+    _show(servers, as_json)
 
 
 @app.command()
 def status(registry: Registry = False, as_json: Json = False) -> None:
     """Say whether it runs, and where. Exit code 6 when something asked for does not."""
     with explained():
-        asked = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
-    _show([running for running in asked.values() if running is not None], as_json)
-    if any(asked[kind] is None for kind in _kinds(registry)):
+        servers = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
+    _show([running for running in servers.values() if running is not None], as_json)
+    if any(servers[kind] is None for kind in _kinds(registry)):
         raise typer.Exit(ExitCode.NOT_READY)
 
 
@@ -56,13 +56,13 @@ def _kinds(registry: bool) -> tuple[str, ...]:
     return ("kafka", "registry") if registry else ("kafka",)
 
 
-def _show(found: list[detached.Running], as_json: bool) -> None:
+def _show(servers: list[detached.Running], as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.encode({running.kind: running for running in found}))
+        typer.echo(msgspec.json.encode({running.kind: running for running in servers}))
         return
-    if not found:
+    if not servers:
         typer.echo("nothing is running; start it with: stitchline kafka start")
-    for running in found:
+    for running in servers:
         typer.echo(f"{running.description}, pid {running.pid}, data in {running.data}")
         name, value = ("SCHEMA_REGISTRY_URL", running.url) if running.url else ("BOOTSTRAP_SERVERS", running.address)
         typer.echo(f"  export STITCHLINE_{name}={value}")

@@ -27,7 +27,7 @@ from pipeline.settings import Settings
 from pipeline.topics import ACTIONS
 
 POLL_SECONDS: Final = 0.2
-PATIENCE_SECONDS: Final = 5.0
+TIMEOUT_SECONDS: Final = 5.0
 EXAMPLES = """\b
 Exit codes: 0 ended; 1 Kafka or the schema registry refused.
 \b
@@ -67,7 +67,7 @@ def _actions(settings: Settings, *, from_start: bool, drain: bool) -> Iterator[d
     decode = Decoder(ACTIONS.value, schema_ids(settings.schema_registry_url).writer)
     with Follower(settings.kafka(), [topic], from_start=from_start) as follower:
         if from_start or drain:
-            there = [_decoded(decode, message) for message in follower.until_now(PATIENCE_SECONDS)]
+            there = [_decoded(decode, message) for message in follower.until_now(TIMEOUT_SECONDS)]
             yield from sorted(there, key=lambda action: (action["timestamp_ms"], action["action_id"]))
         while not drain:
             for message in follower.poll(POLL_SECONDS):
@@ -95,8 +95,8 @@ def lead_text(action: dict[str, Any]) -> Text:
     if reach(action) not in {"", who(action)}:
         text.append(f" · {reach(action)}", style="not dim")
     if is_duplicate(action):
-        said = f"\n  duplicate_of: close {action['action_id']}, keep {action['duplicate_of']}"
-        return text.append(said, style="yellow not dim")
+        note = f"\n  duplicate_of: close {action['action_id']}, keep {action['duplicate_of']}"
+        return text.append(note, style="yellow not dim")
     text.append(f" · score {action['score']:.0f} (lead from {action['threshold']:.0f})", style="green not dim")
     return text.append(f"\n  why: {reasons(action, 4)}\n  way: {story(action)}", style="not dim")
 

@@ -17,7 +17,7 @@ from pipeline.cli.model_screen import print_model
 from pipeline.event.duration import DAY_MS, parse_duration
 from pipeline.model.export import read_export
 from pipeline.rules.model_file import load_model, save_model
-from pipeline.score.prediction import MOST_DAYS, ModelError
+from pipeline.score.prediction import MAX_DAYS, ModelError
 
 FIT_EXAMPLES = """\b
 Exit codes: 0 written; 1 the export, the history or the disk refused, or SciPy is missing; 2 wrong use.
@@ -62,9 +62,9 @@ def fit(
     horizon_days = _days(horizon, "--horizon")
     with explained(ModelError, OSError), Bars() as bars:
         scipy_parts()  # before an hour of reading, not after
-        found = read_export(export, aggregate, tenant, bars.reading("reading"))
-        ask = Ask(aggregate, currency or currency_of(found), horizon_days, holdout_days)
-        model = fit_model(found, ask, time.time_ns() // 1_000_000, bars.counting("fitting", None))
+        history = read_export(export, aggregate, tenant, bars.reading("reading"))
+        ask = Ask(aggregate, currency or currency_of(history), horizon_days, holdout_days)
+        model = fit_model(history, ask, time.time_ns() // 1_000_000, bars.counting("fitting", None))
         save_model(out, model)
     if as_json:
         typer.echo(msgspec.json.encode(model))
@@ -93,7 +93,7 @@ def _days(text: str, option: str) -> int:
     except ValueError as error:
         message = f"not a span of time: {error}"
         raise typer.BadParameter(message, param_hint=option) from error
-    if rest or not 0 < days <= MOST_DAYS:
-        message = f"{text}: write whole days, 1d to {MOST_DAYS}d"
+    if rest or not 0 < days <= MAX_DAYS:
+        message = f"{text}: write whole days, 1d to {MAX_DAYS}d"
         raise typer.BadParameter(message, param_hint=option)
     return days

@@ -40,8 +40,10 @@ def print_model(console: Console, model: PredictionModel) -> None:
     if model.holdout is not None:
         console.print()
         console.print(_holdout(model.holdout))
-        came, told = model.holdout.spent_minor, model.holdout.spent_predicted_minor
-        console.print(f"{money(came, model.currency)} came, {money(told, model.currency)} predicted by the model")
+        actual, predicted = model.holdout.spent_minor, model.holdout.spent_predicted_minor
+        console.print(
+            f"{money(actual, model.currency)} came, {money(predicted, model.currency)} predicted by the model"
+        )
 
 
 def _fifths(model: PredictionModel) -> Table:
@@ -55,10 +57,10 @@ def _fifths(model: PredictionModel) -> Table:
 def _holdout(holdout: Holdout) -> Table:
     title = f"Hold-out: the last {holdout.days} days of {holdout.customers} customers, {holdout.purchases} purchases"
     table = _table(title, "predicted by", "mean error", "rms error", "correlation", "in all")
-    for name, each in holdout.predictors.items():
+    for name, accuracy in holdout.predictors.items():
         table.add_row(
-            _SAID.get(name, name), f"{each.mean_absolute_error:.3f}", f"{each.root_mean_square_error:.3f}",
-            f"{each.correlation:.3f}", f"{each.total:.0f}",
+            _SAID.get(name, name), f"{accuracy.mean_absolute_error:.3f}", f"{accuracy.root_mean_square_error:.3f}",
+            f"{accuracy.correlation:.3f}", f"{accuracy.total:.0f}",
         )  # fmt: skip
     return table
 

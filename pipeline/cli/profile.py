@@ -72,7 +72,7 @@ app = typer.Typer(no_args_is_help=True, help="What is known of customers. Prints
 
 @app.command(epilog=SHOW_EXAMPLES)
 def show(
-    who: Who,
+    identifier: Who,
     tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -81,17 +81,17 @@ def show(
     with explained(OSError, KafkaException):
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
         book = compiled(rules)
-        view = profile_view(*customer(settings, rules, who, tenant), book, at_ms)
+        view = profile_view(*customer(settings, rules, identifier, tenant), book, at_ms)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(view), indent=2))
     else:
         spans = {reader.name for reader in book.readers if reader.is_span}
-        print_profile(Console(highlight=False), view, who, spans)
+        print_profile(Console(highlight=False), view, identifier, spans)
 
 
 @app.command(epilog=TIMELINE_EXAMPLES)
 def timeline(
-    who: Who,
+    identifier: Who,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Entries of a page.")] = TIMELINE_ENTRIES,
     before: Annotated[
         str, typer.Option("--before", metavar="CURSOR", help="Go on where a page ended, with the cursor it ended with.")
@@ -105,7 +105,7 @@ def timeline(
     """
     with explained(OSError, KafkaException):
         settings, rules = connected(Settings()), load_rules(Settings().rules_dir)
-        profile_id, row = customer(settings, rules, who, tenant)
+        profile_id, row = customer(settings, rules, identifier, tenant)
         try:
             page = timeline_page(row.ledgers(), limit, before)
         except ValueError as error:
@@ -156,13 +156,15 @@ def export(
 UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the file"
 
 
-def customer(settings: Settings, rules: Rules, who: str, tenant: str) -> tuple[str, ProfileRow]:
+def customer(settings: Settings, rules: Rules, identifier: str, tenant: str) -> tuple[str, ProfileRow]:
     """The current profile of an identifier or id; says so and exits where there is none."""
     with Bars() as bars:
-        found = ProfileLookup(settings, rules, bars.reading("reading")).find(who, tenant)
-    if found is None:
-        fail(f"{who} is unknown: no event of this customer has been processed (tenant {tenant})", ExitCode.UNKNOWN)
-    return found
+        profile = ProfileLookup(settings, rules, bars.reading("reading")).find(identifier, tenant)
+    if profile is None:
+        fail(
+            f"{identifier} is unknown: no event of this customer has been processed (tenant {tenant})", ExitCode.UNKNOWN
+        )
+    return profile
 
 
 def now_ms() -> int:

@@ -19,12 +19,12 @@ from pipeline.profile.windows import LIFETIME, window
 _NO_VALUE: Final = "-"
 
 
-def print_profile(console: Console, view: dict[str, Any], asked: str, spans: Collection[str] = ()) -> None:
+def print_profile(console: Console, view: dict[str, Any], title: str, spans: Collection[str] = ()) -> None:
     """Print a :func:`~pipeline.profile.view.profile_view`; ``asked`` is what the person typed.
 
     ``spans`` are the aggregates whose values are milliseconds.
     """
-    _head(console, view, asked)
+    _head(console, view, title)
     _identifiers(console, view["identifiers"])
     _traits(console, view["traits"])
     _aggregates(console, view["aggregates"], spans)
@@ -35,16 +35,16 @@ def print_profile(console: Console, view: dict[str, Any], asked: str, spans: Col
     print_timeline(console, view["timeline"])
 
 
-def _head(console: Console, view: dict[str, Any], asked: str) -> None:
+def _head(console: Console, view: dict[str, Any], title: str) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     table.add_row("profile", view["profile_id"])
-    if asked.lower() != view["profile_id"]:
-        table.add_row("asked for", escape(asked))
+    if title.lower() != view["profile_id"]:
+        table.add_row("asked for", escape(title))
     table.add_row("tenant", view["tenant"])
     table.add_row("as of", f"{_time(view['as_of_ms'])} UTC, as all times here")
-    table.add_row("events", f"{view['touches']} under {_number_of(view['leaves'], 'anchor')}")
+    table.add_row("events", f"{view['touches']} under {_number_of(view['anchors'], 'anchor')}")
     table.add_row("first touch", _touch(view["first_touch"]))
     table.add_row("last touch", _touch(view["last_touch"]))
     table.add_row("consent", _consent(view["consent"]))
@@ -68,25 +68,25 @@ def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
 
 def _aggregates(console: Console, aggregates: dict[str, dict[str, Any]], spans: Collection[str]) -> None:
     """Windows from the shortest to the lifetime; what never happened is left out."""
-    told = {
+    windows_by_name = {
         name: {label: span(value) if name in spans and value is not None else value for label, value in windows.items()}
         for name, windows in aggregates.items()
         if any(windows.values())
     }
-    _windows(console, "Aggregates", "aggregate", told)
+    _windows(console, "Aggregates", "aggregate", windows_by_name)
 
 
 def _ratios(console: Console, ratios: dict[str, dict[str, Any]]) -> None:
-    told = {name: windows for name, windows in ratios.items() if any(windows.values())}
-    _windows(console, "Ratios", "ratio", told)
+    shown = {name: windows for name, windows in ratios.items() if any(windows.values())}
+    _windows(console, "Ratios", "ratio", shown)
 
 
-def _windows(console: Console, title: str, what: str, told: dict[str, dict[str, Any]]) -> None:
-    labels = sorted({label for windows in told.values() for label in windows}, key=_length)
+def _windows(console: Console, title: str, what: str, windows_by_name: dict[str, dict[str, Any]]) -> None:
+    labels = sorted({label for windows in windows_by_name.values() for label in windows}, key=_length)
     table = titled_table(title, what, *labels)
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, windows in told.items():
+    for name, windows in windows_by_name.items():
         table.add_row(name, *(escape(_aggregate(windows[at])) if at in windows else "" for at in labels))
     _show(console, table)
 
@@ -100,8 +100,8 @@ def _cart(console: Console, cart: dict[str, Any]) -> None:
         table.columns[column].justify = "right"
     for item in cart["items"]:
         prices = (item["price_minor"], item["quantity"] * item["price_minor"])
-        each, together = (money(minor, item["currency"]) if item["currency"] else _NO_VALUE for minor in prices)
-        table.add_row(str(item["quantity"]), escape(item["id"]), escape(item["name"]), each, together)
+        unit_price, together = (money(minor, item["currency"]) if item["currency"] else _NO_VALUE for minor in prices)
+        table.add_row(str(item["quantity"]), escape(item["id"]), escape(item["name"]), unit_price, together)
     _show(console, table)
 
 
@@ -110,9 +110,9 @@ def _attribution(console: Console, conversions: list[dict[str, Any]]) -> None:
     if not conversions:
         return
     newest = conversions[-1]
-    worth = f", {money(newest['value_minor'], newest['currency'])}" if newest["currency"] else ""
+    value = f", {money(newest['value_minor'], newest['currency'])}" if newest["currency"] else ""
     earlier = f"; {len(conversions) - 1} before" if len(conversions) > 1 else ""
-    title = f"Journey to {escape(newest['name'])} at {_time(newest['timestamp_ms'])}{worth}{earlier}"
+    title = f"Journey to {escape(newest['name'])} at {_time(newest['timestamp_ms'])}{value}{earlier}"
     table = titled_table(title, "time", "channel", "event", "campaign", "source", *MODELS)
     for column in table.columns[5:]:
         column.justify = "right"
@@ -180,18 +180,18 @@ def _aggregate(value: Any) -> str:
     if value is None:
         return _NO_VALUE
     if is_by_currency(value):
-        return "\n".join(_of_currency(each, currency) for currency, each in value.items()) or _NO_VALUE
+        return "\n".join(_of_currency(entry, currency) for currency, entry in value.items()) or _NO_VALUE
     if isinstance(value, dict):
         return _parts(value)
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "\n".join(f"{_value(each['value'])} {each['share']:.0%}" for each in value)
+        return "\n".join(f"{_value(entry['value'])} {entry['share']:.0%}" for entry in value)
     return f"{value:.4g}" if isinstance(value, float) and not value.is_integer() else _value(value)
 
 
 def _parts(value: dict[str, Any]) -> str:
     """A session or quantiles, a line for each part that says something."""
     if "sessions" not in value:
-        return "\n".join(f"{name} {each:.4g}" for name, each in value.items())
+        return "\n".join(f"{name} {number:.4g}" for name, number in value.items())
     if not value["sessions"]:
         return _NO_VALUE
     lines = [f"{value['sessions']} of {value['events']} events", f"{span(value['duration_ms'])} in all"]
@@ -226,8 +226,8 @@ def _touch(point: dict[str, Any] | None) -> str:
 
 
 def _consent(consent: dict[str, bool]) -> str:
-    said = (f"{purpose} {'granted' if granted else 'denied'}" for purpose, granted in consent.items())
-    return escape(", ".join(said)) or "nothing said"
+    statements = (f"{purpose} {'granted' if granted else 'denied'}" for purpose, granted in consent.items())
+    return escape(", ".join(statements)) or "nothing said"
 
 
 def _length(label: str) -> float:
@@ -239,8 +239,8 @@ def _time(ms: int) -> str:
     return (format_instant(ms) or str(ms)).replace("T", " ").partition(".")[0]
 
 
-def _number_of(found: list[str], what: str) -> str:
-    return f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
+def _number_of(items: list[str], what: str) -> str:
+    return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
 
 
 def titled_table(title: str, *columns: str) -> Table:

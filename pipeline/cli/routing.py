@@ -1,4 +1,4 @@
-"""``stitchline routing try``: to whom a lead would go, and why, before the rules are deployed.
+"""``stitchline routing dry-run``: to whom a lead would go, and why, before the rules are deployed.
 
 Exit codes: 0 told, also when nobody gets it; 1 the rules refused; 2 the command line is wrong.
 """
@@ -26,14 +26,14 @@ from pipeline.segment.grade import GRADES
 from pipeline.settings import Settings
 from pipeline.simulate.routing import route_leads
 
-MOST_LEADS: Final = 100_000
+MAX_LEADS: Final = 100_000
 EXAMPLES = """\b
 Exit codes: 0 told, also when nobody gets it; 1 the rules refused; 2 wrong command line.
 \b
 Examples:
-  stitchline routing try --traits '{"country": "DE"}'
-  stitchline routing try --traits '{"country": "DE"}' --at 2026-12-25 --rules my-rules
-  stitchline routing try --score 90 --count 100 --json | jq .shares
+  stitchline routing dry-run --traits '{"country": "DE"}'
+  stitchline routing dry-run --traits '{"country": "DE"}' --at 2026-12-25 --rules my-rules
+  stitchline routing dry-run --score 90 --count 100 --json | jq .shares
 """
 
 app = typer.Typer(no_args_is_help=True, help="Try out which representative leads go to.")
@@ -44,8 +44,8 @@ def _routing() -> None:
     """Try out which representative leads go to."""
 
 
-@app.command("try", epilog=EXAMPLES)
-def try_out(  # noqa: PLR0917 - the command's options
+@app.command("dry-run", epilog=EXAMPLES)
+def dry_run(  # noqa: PLR0917 - the command's options
     traits: Annotated[str, typer.Option(metavar="JSON", help="Traits of the customer.")] = "{}",
     contact: Annotated[str, typer.Option(metavar="JSON", help="Contact fields of the customer.")] = "{}",
     identifier: Annotated[
@@ -60,7 +60,7 @@ def try_out(  # noqa: PLR0917 - the command's options
     channel: Annotated[str, typer.Option(help="Channel of the last touch.")] = "",
     campaign: Annotated[str, typer.Option(help="Campaign of the last touch.")] = "",
     at: Annotated[str, typer.Option(help="When it fires: now, or ISO 8601.")] = "now",
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=MOST_LEADS, help="So many such leads.")] = 1,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=MAX_LEADS, help="So many such leads.")] = 1,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -85,16 +85,16 @@ def try_out(  # noqa: PLR0917 - the command's options
         identifiers=sorted(identifier or []),
     )
     numbered = [replace(action, action_id=f"{n}", profile_id=f"{n}") for n in range(count)]
-    leads = [Lead("default", each, stated, channel, campaign, inside) for each in numbered]
+    leads = [Lead("default", numbered_action, stated, channel, campaign, inside) for numbered_action in numbered]
     routed = route_leads(in_force, leads, moment_ms)
-    shares = Counter(each.action.owner for each in routed)
+    shares = Counter(numbered_action.action.owner for numbered_action in routed)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode({**_told(routed[-1]), "shares": shares}), indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode({**_facts(routed[-1]), "shares": shares}), indent=2))
     else:
         _show(routed[-1], shares)
 
 
-def _told(routed: Routed) -> dict[str, str]:
+def _facts(routed: Routed) -> dict[str, str]:
     action = routed.action
     return {
         "owner": action.owner, "owner_reason": action.owner_reason, "decided_by": routed.step,
@@ -104,9 +104,9 @@ def _told(routed: Routed) -> dict[str, str]:
 
 def _show(last: Routed, shares: Counter[str]) -> None:
     console = Console(highlight=False, markup=False)
-    told = _told(last)
-    console.print(f"owner: {told['owner'] or 'nobody'}")
-    console.print(f"why:   {told['owner_reason']}", soft_wrap=True)
+    facts = _facts(last)
+    console.print(f"owner: {facts['owner'] or 'nobody'}")
+    console.print(f"why:   {facts['owner_reason']}", soft_wrap=True)
     if shares.total() > 1:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("of all")
@@ -135,10 +135,10 @@ def _segments(names: list[str], rules: Rules) -> list[str]:
 
 def _moment_ms(text: str) -> int:
     try:
-        found = as_of_ms(text, wall_clock_ms())
+        moment_ms = as_of_ms(text, wall_clock_ms())
     except NotAMomentError as error:
         raise typer.BadParameter(str(error), param_hint="--at") from error
-    if found == LATEST:
+    if moment_ms == LATEST:
         message = "nothing is stored here to be the latest; write now, or a date like 2026-03-01"
         raise typer.BadParameter(message, param_hint="--at")
-    return found
+    return moment_ms

@@ -140,5 +140,5 @@ def _show_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
     Console(markup=False, highlight=False).print(table)
 
 
-def _print_json(found: Any) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+def _print_json(document: Any) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))

@@ -41,7 +41,7 @@ def _score() -> None:
 
 @app.command(epilog=EXAMPLES)
 def explain(
-    who: Who,
+    identifier: Who,
     tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -55,17 +55,17 @@ def explain(
     with explained(OSError, KafkaException):
         at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
-        seen = profile_view(*customer(settings, rules, who, tenant), compiled(rules), at_ms)
-    told = {name: seen[name] for name in SHOWN}
+        seen = profile_view(*customer(settings, rules, identifier, tenant), compiled(rules), at_ms)
+    facts = {name: seen[name] for name in SHOWN}
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     else:
-        _print(Console(highlight=False), told)
+        _print(Console(highlight=False), facts)
 
 
-def _print(console: Console, told: dict[str, Any]) -> None:
-    moment = format_instant(told["as_of_ms"]) or told["as_of_ms"]
-    console.print(f"[bold]profile[/bold]  {told['profile_id']}\n[bold]as of[/bold]    {moment}")
-    print_scores(console, told)
-    if not told["scores"]:
+def _print(console: Console, facts: dict[str, Any]) -> None:
+    moment = format_instant(facts["as_of_ms"]) or facts["as_of_ms"]
+    console.print(f"[bold]profile[/bold]  {facts['profile_id']}\n[bold]as of[/bold]    {moment}")
+    print_scores(console, facts)
+    if not facts["scores"]:
         console.print("no rule gives points: see scores.yaml")

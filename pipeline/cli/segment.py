@@ -1,4 +1,4 @@
-"""``stitchline segment preview | export``: who is in a segment, before it is published and after.
+"""``stitchline segment dry-run | export``: who is in a segment, before it is published and after.
 
 Exit codes: 0 done, 1 Kafka, a rules file or the output refused (the message says what to do), 2 wrong use: no such
 segment, a condition that means nothing, not a format or not a moment.
@@ -36,14 +36,14 @@ from pipeline.settings import Settings
 ASKED: Final = "--when"
 """What a condition of the command line is called among the segments."""
 
-PREVIEW_EXAMPLES = """\b
+DRY_RUN_EXAMPLES = """\b
 Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, a condition that means nothing, not a moment.
 \b
 Examples:
-  stitchline segment preview
-  stitchline segment preview big_spenders --sample 20
-  stitchline segment preview --when 'orders over 90 d >= 3 and not segment.dormant'
-  stitchline segment preview --rules my-rules --as-of latest --json
+  stitchline segment dry-run
+  stitchline segment dry-run big_spenders --sample 20
+  stitchline segment dry-run --when 'orders over 90 d >= 3 and not segment.dormant'
+  stitchline segment dry-run --rules my-rules --as-of latest --json
 """
 EXPORT_EXAMPLES = f"""\b
 Columns: {", ".join(COLUMNS)}.
@@ -73,8 +73,8 @@ RulesDir = Annotated[
 app = typer.Typer(no_args_is_help=True, help="Who is in a segment. Prints personal data: that is its purpose.")
 
 
-@app.command(epilog=PREVIEW_EXAMPLES)
-def preview(
+@app.command("dry-run", epilog=DRY_RUN_EXAMPLES)
+def dry_run(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="A segment of the rules; none: all of them.")] = "",
     *,
     when: Annotated[str, typer.Option("--when", metavar="CONDITION", help="Try this condition instead.")] = "",
@@ -93,17 +93,17 @@ def preview(
     with explained(OSError, KafkaException):
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
-        asked, segments = _asked(rules, name, when)
+        chosen, segments = _asked(rules, name, when)
         with Bars() as bars:
             snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("evaluating", len(snapshot.rows)))
-            found = census(rows, segments, [rule.name for rule in asked], moment_ms, sample)
+            counted = census(rows, segments, [rule.name for rule in chosen], moment_ms, sample)
     if snapshot.undecided:
         complain(UNDECIDED)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(_report(asked, found, not snapshot.undecided)), indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode(_report(chosen, counted, not snapshot.undecided)), indent=2))
     else:
-        _print(Console(highlight=False), asked, found)
+        _print(Console(highlight=False), chosen, counted)
 
 
 @app.command(epilog=EXPORT_EXAMPLES)
@@ -156,10 +156,12 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
         message = f"there is no segment {name}; {did_you_mean(name, known)}"
         raise NoSegmentError(message)
     try:
-        asked = [SegmentRule(name=ASKED, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
-        everything = SegmentRules(segments=(*declared, *asked) if when else declared)
+        chosen = (
+            [SegmentRule(name=ASKED, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
+        )
+        everything = SegmentRules(segments=(*declared, *chosen) if when else declared)
         types = [kind.name for kind in rules.identifiers]
-        return asked, Segments(
+        return chosen, Segments(
             everything,
             rules.aggregates,
             rules.scores,
@@ -169,37 +171,37 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
         )
     except (ConditionError, SegmentError) as error:
         wrong = error.error if isinstance(error, SegmentError) else error
-        message = f"the condition cannot be used\n{wrong.pointed_out(when)}"
+        message = f"the condition cannot be used\n{wrong.with_caret(when)}"
         raise WrongConditionError(message) from error
 
 
-def _report(asked: list[SegmentRule], found: Census, complete: bool) -> dict[str, Any]:
+def _report(chosen: list[SegmentRule], counted: Census, complete: bool) -> dict[str, Any]:
     segments = [
         {
             "name": rule.name,
             "when": rule.when,
             "description": rule.description,
-            "members": found.counts[rule.name],
-            "share": found.counts[rule.name] / found.profiles if found.profiles else None,
-            "sample": found.samples[rule.name],
+            "members": counted.counts[rule.name],
+            "share": counted.counts[rule.name] / counted.profiles if counted.profiles else None,
+            "sample": counted.samples[rule.name],
         }
-        for rule in asked
+        for rule in chosen
     ]
-    return {"profiles": found.profiles, "complete": complete, "segments": segments}
+    return {"profiles": counted.profiles, "complete": complete, "segments": segments}
 
 
-def _print(console: Console, asked: list[SegmentRule], found: Census) -> None:
-    counts = titled_table(f"Of {found.profiles} customers", "segment", "members", "share", "when")
+def _print(console: Console, chosen: list[SegmentRule], counted: Census) -> None:
+    counts = titled_table(f"Of {counted.profiles} customers", "segment", "members", "share", "when")
     counts.columns[1].justify = counts.columns[2].justify = "right"
-    for rule in asked:
-        count = found.counts[rule.name]
-        share = f"{100 * count / found.profiles:.1f} %" if found.profiles else "-"
+    for rule in chosen:
+        count = counted.counts[rule.name]
+        share = f"{100 * count / counted.profiles:.1f} %" if counted.profiles else "-"
         counts.add_row(escape(rule.name), str(count), share, escape(" ".join(rule.when.split())))
     console.print(counts)
-    if len(asked) != 1 or not found.samples[asked[0].name]:
+    if len(chosen) != 1 or not counted.samples[chosen[0].name]:
         return
     members_table = titled_table("Some of them", "profile", "reached at", "identifiers")
-    for member in found.samples[asked[0].name]:
+    for member in counted.samples[chosen[0].name]:
         identifiers = escape(" ".join(member["identifiers"]))
         members_table.add_row(member["profile_id"], escape(reached_at(member)), identifiers)
     console.print()

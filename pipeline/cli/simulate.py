@@ -38,7 +38,7 @@ from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
-from pipeline.stream.gc_tuning import collect_seldom
+from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
 
 OUTPUTS: dict[Topic, str] = {CHANGES: "identity-changes", SEGMENTS: "segment-changes", ACTIONS: "crm-actions"}
@@ -89,7 +89,7 @@ class _Run:
         self._simulation.settle()
         self._write()
 
-    def let_time_pass(self, moment_ms: int) -> None:
+    def advance_time(self, moment_ms: int) -> None:
         """Everything that falls due up to the moment profiles are read at, or else up to the newest event."""
         self._simulation.advance(moment_ms or self._simulation.newest_ms())
         self._write()
@@ -141,7 +141,7 @@ def simulate(
     if clock not in {"stream", "wall"}:
         message = "write stream or wall"
         raise typer.BadParameter(message, param_hint="--clock")
-    collect_seldom()
+    collect_rarely()
     with explained(OSError):
         counts = _run(files, rules, out, mapping, channel_named(channel), tenant, clock, as_of)
     typer.echo(msgspec.json.encode({"out": str(out), **counts}) if as_json else _summary(out, counts))
@@ -170,7 +170,7 @@ def _run(  # noqa: PLR0917 - the command's options
                 job = Ingest(encode, run, path.name, _Watch(path, source, rejects, progress))
                 job.run(source, Position(), lambda: False)
                 totals["events"] += job.totals.delivered
-            run.let_time_pass(moment_ms)
+            run.advance_time(moment_ms)
             totals.update({name: line.count for name, line in run.lines.items()})
         totals["rejects"] = rejects.count
     totals["profiles"] = _write_profiles(simulation, rules, out / "profiles.ndjson", moment_ms)

@@ -80,12 +80,12 @@ def ls(as_json: Json = False) -> None:
 
 def _lines(settings: Settings) -> list[TopicLine]:
     there = admin(settings.kafka()).list_topics(timeout=REQUEST_SECONDS).topics
-    found = []
+    lines = []
     for topic in ALL:
         name = topic.of(settings.topic_prefix)
         partitions = len(there[name].partitions) if name in there else 0
-        found.append(TopicLine(name, partitions, topic.cleanup, topic.key, topic.value))
-    return found
+        lines.append(TopicLine(name, partitions, topic.cleanup, topic.key, topic.value))
+    return lines
 
 
 def _print(lines: list[TopicLine]) -> None:

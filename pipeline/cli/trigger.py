@@ -76,28 +76,28 @@ def dry_run(
         with Bars() as bars:
             snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("trying", len(snapshot.rows)))
-            found = tried(rows, compiled(rules), [rule.name for rule in triggers], moment_ms, sample)
+            tried_out = tried(rows, compiled(rules), [rule.name for rule in triggers], moment_ms, sample)
     if snapshot.undecided:
         complain(UNDECIDED)
     if as_json:
-        report = _report(triggers, found, not snapshot.undecided)
+        report = _report(triggers, tried_out, not snapshot.undecided)
         typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
     else:
-        _print(Console(highlight=False), triggers, found)
+        _print(Console(highlight=False), triggers, tried_out)
 
 
-def _report(triggers: Sequence[Trigger], found: DryRun, complete: bool) -> dict[str, Any]:
-    tallies = found.tallies
-    told = [
+def _report(triggers: Sequence[Trigger], tried_out: DryRun, complete: bool) -> dict[str, Any]:
+    tallies = tried_out.tallies
+    tallies_by_rule = [
         {"name": rule.name, "fires_when": _fires_when(rule), **msgspec.structs.asdict(tallies[rule.name])}
         for rule in triggers
     ]
-    return {"profiles": found.profiles, "complete": complete, "triggers": told}
+    return {"profiles": tried_out.profiles, "complete": complete, "triggers": tallies_by_rule}
 
 
-def _print(console: Console, triggers: Sequence[Trigger], found: DryRun) -> None:
+def _print(console: Console, triggers: Sequence[Trigger], tried_out: DryRun) -> None:
     counts = titled_table(
-        f"Of {found.profiles} customers", "trigger", "would fire", "cooldown", "consent", "quiet hours", "open",
+        f"Of {tried_out.profiles} customers", "trigger", "would fire", "cooldown", "consent", "quiet hours", "open",
         "spent", "fires when",
     )  # fmt: skip
     for column in counts.columns[1:-1]:
@@ -105,12 +105,12 @@ def _print(console: Console, triggers: Sequence[Trigger], found: DryRun) -> None
     some = titled_table("Some for whom they would fire", "trigger", "profile", "score", "grade", "reached at")
     some.columns[2].justify = "right"
     for rule in triggers:
-        tally = found.tallies[rule.name]
+        tally = tried_out.tallies[rule.name]
         numbers = (tally.fires, *tally.waits.values(), tally.open, tally.spent)
         counts.add_row(escape(rule.name), *map(str, numbers), escape(_fires_when(rule)))
-        for each in tally.sample:
-            reached = escape(reached_at(each))
-            some.add_row(escape(rule.name), each["profile_id"], f"{each['score']:g}", each["grade"], reached)
+        for action in tally.sample:
+            reached = escape(reached_at(action))
+            some.add_row(escape(rule.name), action["profile_id"], f"{action['score']:g}", action["grade"], reached)
     console.print(counts)
     if some.row_count:
         console.print()

@@ -25,7 +25,7 @@ from pipeline.stream.app import run
 from pipeline.stream.build import build_worker, stage_specs
 from pipeline.stream.supervisor import Supervisor
 
-END_GRACE_S = 10.0
+END_GRACE_SECONDS = 10.0
 WORKER_EXAMPLES = """\b
 Examples:
   stitchline worker
@@ -78,12 +78,12 @@ def up(
 def kafka_for(settings: Settings) -> Iterator[Settings]:
     """Settings with brokers: the configured, or the running local ones, or local ones that end with this process."""
     try:
-        found = connected(settings)
+        running = connected(settings)
     except NoKafkaError:
         with LocalKafka(settings.home / "kafka") as local:
             yield settings.model_copy(update={"bootstrap_servers": local.bootstrap_servers})
         return
-    yield found
+    yield running
 
 
 def _end_with_parent() -> None:
@@ -96,7 +96,7 @@ def _end_with_parent() -> None:
         while os.read(0, 1):  # not sys.stdin: a thread that holds its lock at the interpreter's end makes Python abort
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(END_GRACE_S)
+        time.sleep(END_GRACE_SECONDS)
         os._exit(ExitCode.FAILED)  # nothing is lost: what is not committed is done again
 
     Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -27,11 +27,11 @@ def comparing(operator: Operator, wanted: Any) -> Check:
 
 def among(wanted: Sequence[Any], *, negated: bool) -> Check:
     """A value that is one of several, or none of them."""
-    numbers = all(type(each) in (int, float) for each in wanted)
-    marks = tuple(sorted(wanted) if numbers else wanted)
+    numbers = all(type(literal) in (int, float) for literal in wanted)
+    thresholds = tuple(sorted(wanted) if numbers else wanted)
     if negated:
-        return Check(lambda value: not any(_same(value, each) for each in wanted), marks)
-    return Check(lambda value: any(_same(value, each) for each in wanted), marks)
+        return Check(lambda value: not any(_same(value, literal) for literal in wanted), thresholds)
+    return Check(lambda value: any(_same(value, literal) for literal in wanted), thresholds)
 
 
 def _ordered(order: Callable[[Any, Any], bool], wanted: Any) -> Callable[[Any], bool]:
@@ -49,4 +49,4 @@ def _same(one: Any, other: Any) -> bool:
 def _contains(value: Any, part: Any) -> bool:
     if type(value) is str:
         return type(part) is str and part in value
-    return type(value) is list and any(_same(each, part) for each in value)
+    return type(value) is list and any(_same(item, part) for item in value)

@@ -86,19 +86,19 @@ class _Compiler:
         self.reads.add((name.path, window))
         return operand
 
-    def _check(self, asked: Truth | Compare | Among | Known, operand: Operand[Any]) -> Check:
+    def _check(self, comparison: Truth | Compare | Among | Known, operand: Operand[Any]) -> Check:
         kind = operand.kind
-        if isinstance(asked, Known):
-            return UNKNOWN if asked.negated else KNOWN
-        if isinstance(asked, Truth):
+        if isinstance(comparison, Known):
+            return UNKNOWN if comparison.negated else KNOWN
+        if isinstance(comparison, Truth):
             if kind not in {"truth", "any"}:
                 what = f"is {_KIND_WORDS[kind]}, which is no condition by itself"
-                raise _wrong(asked.name, what, "compare it with a value, or ask whether it is known")
+                raise _wrong(comparison.name, what, "compare it with a value, or ask whether it is known")
             return TRUE
-        if isinstance(asked, Among):
-            return among([_converted(operand, each) for each in asked.values], negated=asked.negated)
-        _check_operator(asked.name, asked.operator, asked.value, kind)
-        return comparing(asked.operator, _converted(operand, asked.value))
+        if isinstance(comparison, Among):
+            return among([_converted(operand, literal) for literal in comparison.values], negated=comparison.negated)
+        _check_operator(comparison.name, comparison.operator, comparison.value, kind)
+        return comparing(comparison.operator, _converted(operand, comparison.value))
 
 
 def _converted(operand: Operand[Any], value: Value) -> Any:

@@ -23,10 +23,11 @@ def due_in_steps(holds: Callable[[Any], bool], value: Any, steps: Iterable[tuple
     return FOREVER
 
 
-def due_growing(holds: Callable[[Any], bool], marks: Sequence[int], value: int, as_of_ms: int) -> int:
+def due_growing(holds: Callable[[Any], bool], thresholds: Sequence[int], value: int, as_of_ms: int) -> int:
     """For a value that grows by one each millisecond from ``value`` at ``as_of_ms``. Exact.
 
-    ``marks`` are the values it is compared with, the least first: nothing can turn but on reaching one or passing it.
+    ``thresholds`` are the values it is compared with, the least first: nothing can turn but on reaching one or passing
+    it.
     """
-    steps = ((as_of_ms + at - value, at) for mark in marks for at in (mark, mark + 1) if at > value)
+    steps = ((as_of_ms + at - value, at) for threshold in thresholds for at in (threshold, threshold + 1) if at > value)
     return due_in_steps(holds, value, steps)

@@ -11,7 +11,7 @@ class ConditionError(ValueError):
         super().__init__(f"{message}; {instead}" if instead else message)
         self.message, self.position, self.instead = message, position, instead
 
-    def pointed_out(self, text: str) -> str:
+    def with_caret(self, text: str) -> str:
         """The line of ``text`` that is meant, with a mark under the place, and what is wrong."""
         start = text.rfind("\n", 0, self.position) + 1
         line = text[start:].partition("\n")[0]

@@ -35,7 +35,7 @@ from pipeline.condition.syntax import (
     Value,
 )
 
-DEEPEST: Final = 50
+MAX_DEPTH: Final = 50
 """Parentheses and ``not`` within each other; deeper ones would exhaust the stack of who compiles them."""
 
 
@@ -45,16 +45,16 @@ def parse(text: str) -> Expression:
     Raises:
         ConditionError: it says none; with the place and what to write instead. Nothing else is ever raised.
     """
-    reader = _Reader(text)
+    reader = _Parser(text)
     if reader.kind() == "end":
         raise reader.wrong(mistakes.EMPTY)
-    found = reader.any_of()
+    expression = reader.any_of()
     if reader.kind() != "end":
         raise reader.wrong(mistakes.stray(reader.token))
-    return found
+    return expression
 
 
-class _Reader:
+class _Parser:
     """Stands at one token and goes forward only."""
 
     def __init__(self, text: str) -> None:
@@ -73,39 +73,39 @@ class _Reader:
 
     def _joined(self, word: str, part: Callable[[], Expression], join: type[And] | type[Or]) -> Expression:
         parts = [part()]
-        while self._took(word):
+        while self._take_word(word):
             parts.append(part())
         return parts[0] if len(parts) == 1 else join(tuple(parts))
 
     def _negation(self) -> Expression:
         opening = self.token
         self._depth += 1
-        if self._depth > DEEPEST:
+        if self._depth > MAX_DEPTH:
             raise self.wrong(mistakes.TOO_DEEP)
-        if self._took("not"):
-            found: Expression = Not(self._negation())
-        elif self._took("("):
-            found = self.any_of()
+        if self._take_word("not"):
+            negated: Expression = Not(self._negation())
+        elif self._take_word("("):
+            negated = self.any_of()
             self._close(")", opening)
         else:
-            found = self._comparison()
+            negated = self._comparison()
         self._depth -= 1
-        return found
+        return negated
 
     def _comparison(self) -> Expression:
         name, token = self._name(), self.token
         if token.kind == "sign" and token.value in SIGNS:
-            self._go()
+            self._advance()
             return Compare(name, cast("Operator", token.value), self._value(token, name))
-        if self._took("contains"):
+        if self._take_word("contains"):
             return Compare(name, "contains", self._value(token, name))
-        if self._took("in"):
+        if self._take_word("in"):
             return Among(name, self._values())
-        if self._took("not"):
-            if not self._took("in"):
+        if self._take_word("not"):
+            if not self._take_word("in"):
                 raise self.wrong(mistakes.only_not(name))
             return Among(name, self._values(), negated=True)
-        if self._took("is"):
+        if self._take_word("is"):
             return Known(name, negated=self._unknown(name))
         if mistakes.is_literal(token):
             raise self.wrong(mistakes.no_operator(token))
@@ -115,34 +115,34 @@ class _Reader:
         token = self.token
         if token.kind != "name":
             raise self.wrong(mistakes.no_name(token))
-        self._go()
-        return Name(token.value, self._window() if self._took("over") else 0, token.at)
+        self._advance()
+        return Name(token.value, self._window() if self._take_word("over") else 0, token.at)
 
     def _window(self) -> int:
         token = self.token
         if token.kind == "duration":
-            self._go()
+            self._advance()
             return int(token.value)
         if token.kind != "number":
             raise self.wrong(mistakes.NO_WINDOW)
-        self._go()
+        self._advance()
         raise self.wrong(mistakes.after_number(token, self.token) or mistakes.no_unit(token))
 
     def _unknown(self, name: Name) -> bool:
-        if self._took("known"):
+        if self._take_word("known"):
             return False
-        if self._took("unknown"):
+        if self._take_word("unknown"):
             return True
-        raise self.wrong(mistakes.IS_NOT if self._took("not") else mistakes.not_known(name, self.token))
+        raise self.wrong(mistakes.IS_NOT if self._take_word("not") else mistakes.not_known(name, self.token))
 
     def _values(self) -> tuple[Value, ...]:
         opening = self.token
-        if not self._took("["):
+        if not self._take_word("["):
             raise self.wrong(mistakes.ROUND_LIST if opening.written == "(" else mistakes.NO_LIST)
-        if self._took("]"):
+        if self._take_word("]"):
             raise self.wrong(mistakes.EMPTY_LIST, opening)
         values = [self._value(opening)]
-        while self._took(","):
+        while self._take_word(","):
             values.append(self._value(opening))
         self._close("]", opening)
         return tuple(values)
@@ -151,7 +151,7 @@ class _Reader:
         token = self.token
         if not mistakes.is_literal(token):
             raise self.wrong(mistakes.no_value(token, after, name))
-        self._go()
+        self._advance()
         if token.kind == "number" and (mistake := mistakes.after_number(token, self.token)):
             raise self.wrong(mistake)
         if token.kind == "keyword":
@@ -159,20 +159,20 @@ class _Reader:
         return Value(cast("LiteralKind", token.kind), token.value, token.at)
 
     def _close(self, sign: str, opening: Token) -> None:
-        if self._took(sign):
+        if self._take_word(sign):
             return
         token = self.token
         if token.kind == "end":
             raise self.wrong(mistakes.not_closed(opening.written, sign), opening)
         raise self.wrong(mistakes.not_listed(token) if sign == "]" else mistakes.stray(token))
 
-    def _took(self, written: str) -> bool:
+    def _take_word(self, written: str) -> bool:
         if self.token.kind in {"keyword", "sign"} and self.token.value == written:
-            self._go()
+            self._advance()
             return True
         return False
 
-    def _go(self) -> None:
+    def _advance(self) -> None:
         self.token = next(self._tokens)
 
     def wrong(self, mistake: Mistake, token: Token | None = None) -> ConditionError:

@@ -8,9 +8,9 @@ from pipeline.condition.errors import ConditionError
 from pipeline.condition.syntax import KEYWORDS
 from pipeline.event.duration import UNITS_MS, unit_of
 
-MOST_CHARACTERS: Final = 10_000
+MAX_CHARACTERS: Final = 10_000
 """Far more than anybody reads; what is longer was not written by hand."""
-_MOST_DIGITS: Final = 15
+_MAX_DIGITS: Final = 15
 """So that a number is the same whether it is read as a float or as an integer."""
 
 TokenKind: TypeAlias = Literal["name", "keyword", "number", "text", "duration", "sign", "end"]
@@ -53,9 +53,9 @@ def tokens_of(text: str) -> Iterator[Token]:
     Raises:
         ConditionError: something in the text is no token.
     """
-    if len(text) > MOST_CHARACTERS:
-        message = f"a condition of more than {MOST_CHARACTERS} characters"
-        raise ConditionError(message, MOST_CHARACTERS, "make segments of its parts and name them")
+    if len(text) > MAX_CHARACTERS:
+        message = f"a condition of more than {MAX_CHARACTERS} characters"
+        raise ConditionError(message, MAX_CHARACTERS, "make segments of its parts and name them")
     at = _after_space(text, 0)
     while at < len(text):
         token, end = _token(text, at)
@@ -65,8 +65,8 @@ def tokens_of(text: str) -> Iterator[Token]:
 
 
 def _after_space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
 
 
 def _token(text: str, at: int) -> tuple[Token, int]:
@@ -74,47 +74,47 @@ def _token(text: str, at: int) -> tuple[Token, int]:
     if foreign and not text.startswith("!=", at):
         message = f"{foreign} is no sign of this language"
         raise ConditionError(message, at, _FOREIGN[foreign])
-    if found := _NUMBER.match(text, at):
-        return _number(text, found)
-    if found := _NAME.match(text, at):
-        return _name(found), found.end()
-    if found := _TEXT.match(text, at):
-        return Token("text", _unquoted(found), found[0], at), found.end()
-    if found := _SIGN.match(text, at):
-        return Token("sign", found[0], found[0], at), found.end()
+    if match := _NUMBER.match(text, at):
+        return _number(text, match)
+    if match := _NAME.match(text, at):
+        return _name(match), match.end()
+    if match := _TEXT.match(text, at):
+        return Token("text", _unquoted(match), match[0], at), match.end()
+    if match := _SIGN.match(text, at):
+        return Token("sign", match[0], match[0], at), match.end()
     raise _no_token(text, at)
 
 
-def _name(found: re.Match[str]) -> Token:
-    written = found[0]
+def _name(match: re.Match[str]) -> Token:
+    written = match[0]
     parts = tuple(part[1:-1].replace("``", "`") if part.startswith("`") else part for part in _PARTS.findall(written))
     if written.lower() in KEYWORDS:
-        return Token("keyword", written.lower(), written, found.start())
-    return Token("name", parts, written, found.start())
+        return Token("keyword", written.lower(), written, match.start())
+    return Token("name", parts, written, match.start())
 
 
-def _number(text: str, found: re.Match[str]) -> tuple[Token, int]:
-    span = _span(text, found.start())
+def _number(text: str, match: re.Match[str]) -> tuple[Token, int]:
+    span = _span(text, match.start())
     if span is not None:
         return span
-    written, at = found[0], found.start()
+    written, at = match[0], match.start()
     whole, _, fraction = written.lstrip("-").partition(".")
-    if len(whole.lstrip("0")) > _MOST_DIGITS or len(fraction) > 2 * _MOST_DIGITS:
-        message = f"a number of more than {_MOST_DIGITS} digits"
+    if len(whole.lstrip("0")) > _MAX_DIGITS or len(fraction) > 2 * _MAX_DIGITS:
+        message = f"a number of more than {_MAX_DIGITS} digits"
         raise ConditionError(message, at, "round it")
     number = float(written) if fraction.strip("0") else int(written.partition(".")[0])
-    return Token("number", number, written, at), found.end()
+    return Token("number", number, written, at), match.end()
 
 
 def _span(text: str, start: int) -> tuple[Token, int] | None:
     """A duration, if the number is followed by a unit of time."""
     total_ms, end = 0, start
-    while (found := _SPAN.match(text, end)) and _is_unit(found[2]):
-        if len(found[1]) > _MOST_DIGITS:
-            message = f"a duration of more than {_MOST_DIGITS} digits"
-            raise ConditionError(message, found.start(1), "shorten it")
-        total_ms += int(found[1]) * UNITS_MS[unit_of(found[2])]
-        end = found.end()
+    while (match := _SPAN.match(text, end)) and _is_unit(match[2]):
+        if len(match[1]) > _MAX_DIGITS:
+            message = f"a duration of more than {_MAX_DIGITS} digits"
+            raise ConditionError(message, match.start(1), "shorten it")
+        total_ms += int(match[1]) * UNITS_MS[unit_of(match[2])]
+        end = match.end()
     if end == start:
         return None
     if total_ms == 0:
@@ -130,14 +130,14 @@ def _is_unit(word: str) -> bool:
         return False
 
 
-def _unquoted(found: re.Match[str]) -> str:
+def _unquoted(match: re.Match[str]) -> str:
     def meant(escape: re.Match[str]) -> str:
         if escape[1] in ESCAPES:
             return ESCAPES[escape[1]]
         message = f"{escape[0]} stands for nothing in a text"
-        raise ConditionError(message, found.start() + 1 + escape.start(), "write \\\\ for a backslash")
+        raise ConditionError(message, match.start() + 1 + escape.start(), "write \\\\ for a backslash")
 
-    return _ESCAPE.sub(meant, found[0][1:-1])
+    return _ESCAPE.sub(meant, match[0][1:-1])
 
 
 def _no_token(text: str, at: int) -> ConditionError:

@@ -23,7 +23,7 @@ class Check(NamedTuple):
 
     holds: Callable[[Any], bool]
     """Whether it holds for a value of the operand; None is a value that is unknown."""
-    marks: tuple[Any, ...]
+    thresholds: tuple[Any, ...]
     """The values that the operand is compared with, as it converted them, the least first where they have an order."""
 
 

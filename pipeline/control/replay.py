@@ -130,8 +130,10 @@ class Replay:
         ])  # fmt: skip
 
     def _positions(self) -> dict[int, Position]:
-        asked = [TopicPartition(self._topic, partition) for partition in self._partitions]
-        return {place.partition: _position(place) for place in self._offsets.committed(asked, timeout=REQUEST_SECONDS)}
+        requested = [TopicPartition(self._topic, partition) for partition in self._partitions]
+        return {
+            place.partition: _position(place) for place in self._offsets.committed(requested, timeout=REQUEST_SECONDS)
+        }
 
 
 def _position(place: TopicPartition) -> Position:

@@ -5,13 +5,13 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from pipeline.demo.look import Look
+from pipeline.demo.demo_state import DemoState
 from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 
 EVERY_SECONDS: Final = 3.0
 
 
-class Lines:
+class LineDisplay:
     """A line per step and lead, and every few seconds one with the numbers."""
 
     def __init__(self, console: Console) -> None:
@@ -22,23 +22,23 @@ class Lines:
         """What is being prepared."""
         self._say(f"{text} …")
 
-    def lead(self, action: dict[str, Any], look: Look) -> None:
+    def lead(self, action: dict[str, Any], state: DemoState) -> None:
         """One line, whatever its length."""
         if is_duplicate(action):
-            self._say(f"{look.clock}  lead closed: {who(action)} is a duplicate_of another")
+            self._say(f"{state.clock}  lead closed: {who(action)} is a duplicate_of another")
             return
         parts = (who(action), reach(action), f"score {action['score']:.0f}", reasons(action), story(action))
-        self._say(f"{look.clock}  LEAD  " + " | ".join(part for part in parts if part))
+        self._say(f"{state.clock}  LEAD  " + " | ".join(part for part in parts if part))
 
-    def show(self, look: Look) -> None:
+    def show(self, state: DemoState) -> None:
         """The numbers, now and then."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + EVERY_SECONDS
-        counts, rate = look.counts, max((flow.per_second for flow in look.stages), default=0.0)
+        counts, rate = state.counts, max((flow.per_second for flow in state.stages), default=0.0)
         self._say(
-            f"{look.clock}  {look.sent:,} of {look.events:,} events, {rate:,.0f} records/s: "
-            f"{look.identifiers:,} identifiers, {counts.customers:,} customers, {counts.merges:,} merges, "
+            f"{state.clock}  {state.sent:,} of {state.events:,} events, {rate:,.0f} records/s: "
+            f"{state.identifiers:,} identifiers, {counts.customers:,} customers, {counts.merges:,} merges, "
             f"{counts.leads:,} leads"
         )
 

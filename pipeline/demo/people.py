@@ -56,7 +56,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(identifier(kind, value) for kind, value in pairs if value)
 
 
-def cast(random: Random, count: int) -> list[Person]:
+def make_people(random: Random, count: int) -> list[Person]:
     """So many people, no identifier shared by two of them. About one in twenty-five will be a lead."""
     return [_person(random, number) for number in range(count)]
 

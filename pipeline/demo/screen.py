@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.demo.look import SLOTS, Look
+from pipeline.demo.demo_state import SLOTS, DemoState
 from pipeline.event.model import CHANNELS
 from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 
@@ -25,13 +25,13 @@ ABOVE_LEADS: Final = 21
 LINES_A_LEAD: Final = 2
 
 
-class Screen:
+class ScreenDisplay:
     """A context manager: the last picture stays on the terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        most = max(2, min(8, (console.height - ABOVE_LEADS) // LINES_A_LEAD))
-        self._leads: deque[RenderableType] = deque(maxlen=most)
+        limit = max(2, min(8, (console.height - ABOVE_LEADS) // LINES_A_LEAD))
+        self._leads: deque[RenderableType] = deque(maxlen=limit)
         self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
 
     def __enter__(self) -> Self:
@@ -48,75 +48,76 @@ class Screen:
         self._live.auto_refresh = True
         self._live.update(Padding(Spinner("dots", Text(text)), (1, 2)), refresh=True)
 
-    def lead(self, action: dict[str, Any], look: Look) -> None:
+    def lead(self, action: dict[str, Any], state: DemoState) -> None:
         """Put it on top of the leads."""
-        self._leads.appendleft(lead_lines(action, look.clock, self._console.width - 4))
+        self._leads.appendleft(lead_lines(action, state.clock, self._console.width - 4))
 
-    def show(self, look: Look) -> None:
+    def show(self, state: DemoState) -> None:
         """Draw it."""
-        self._live.update(drawn(look, list(self._leads)), refresh=True)
+        self._live.update(drawn(state, list(self._leads)), refresh=True)
 
 
-def drawn(look: Look, leads: Sequence[RenderableType]) -> RenderableType:
+def drawn(state: DemoState, leads: Sequence[RenderableType]) -> RenderableType:
     """The whole picture."""
     title = Text.assemble(("Stitchline", "bold"), ("  a shop day on Apache Kafka", "dim"))
-    time_of_day = Text.assemble((look.clock, "bold"), (f"   {look.sent:,} of {look.events:,} events", "dim"))
+    time_of_day = Text.assemble((state.clock, "bold"), (f"   {state.sent:,} of {state.events:,} events", "dim"))
     head = Table.grid(expand=True)
     head.add_column()
     head.add_column(justify="right")
     head.add_row(title, time_of_day)
-    bar = ProgressBar(total=1.0, completed=look.day_share, complete_style="cyan", finished_style="cyan")
-    found = Text(f"Leads  {look.counts.leads}", style="bold")
+    bar = ProgressBar(total=1.0, completed=state.day_share, complete_style="cyan", finished_style="cyan")
+    title_of_leads = Text(f"Leads  {state.counts.leads}", style="bold")
     return Padding(
-        Group(head, bar, Text(), _stitching(look), Text(), _details(look), Text(), found, *leads), (1, 2, 0, 2)
+        Group(head, bar, Text(), _stitching(state), Text(), _details(state), Text(), title_of_leads, *leads),
+        (1, 2, 0, 2),
     )
 
 
-def _stitching(look: Look) -> Table:
+def _stitching(state: DemoState) -> Table:
     """Two curves of one scale: what was seen, and how few customers it is."""
-    scale = max([look.most_identifiers, *look.identifier_curve, 1])
+    scale = max([state.max_identifiers, *state.identifier_curve, 1])
     table = Table.grid(padding=(0, 2))
     table.add_column(vertical="bottom", min_width=12)
     table.add_column(vertical="bottom", justify="right", min_width=7)
     table.add_column(min_width=SLOTS)
-    table.add_row("identifiers", f"{look.identifiers:,}", Text(curve(look.identifier_curve, scale), style="blue"))
-    customers, style = f"{look.counts.customers:,}", "bold green"
+    table.add_row("identifiers", f"{state.identifiers:,}", Text(curve(state.identifier_curve, scale), style="blue"))
+    customers, style = f"{state.counts.customers:,}", "bold green"
     table.add_row(
-        Text("customers", style="bold"), Text(customers, style), Text(curve(look.customer_curve, scale), "green")
+        Text("customers", style="bold"), Text(customers, style), Text(curve(state.customer_curve, scale), "green")
     )
-    merges = f"stitched together by {look.counts.merges:,} merges" if look.counts.merges else "nothing stitched yet"
+    merges = f"stitched together by {state.counts.merges:,} merges" if state.counts.merges else "nothing stitched yet"
     table.add_row("", "", Text(merges, style="dim"))
     return table
 
 
-def _details(look: Look) -> Table:
+def _details(state: DemoState) -> Table:
     """Channels on the left, stages on the right."""
     both = Table.grid(padding=(0, 4))
-    both.add_row(_channels(look), _stages(look))
+    both.add_row(_channels(state), _stages(state))
     return both
 
 
-def _channels(look: Look) -> Table:
+def _channels(state: DemoState) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(min_width=6)
     table.add_column(justify="right", min_width=7)
     table.add_column(min_width=BAR)
-    most = max([1, *look.by_channel.values()])
+    limit = max([1, *state.by_channel.values()])
     for channel in CHANNELS:
-        count = look.by_channel.get(channel, 0)
-        table.add_row(channel, f"{count:,}", Text("▪" * -(-count * BAR // most), style="cyan"))
+        count = state.by_channel.get(channel, 0)
+        table.add_row(channel, f"{count:,}", Text("▪" * -(-count * BAR // limit), style="cyan"))
     return table
 
 
-def _stages(look: Look) -> Table:
+def _stages(state: DemoState) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(min_width=7)
     table.add_column(justify="right", min_width=9)
     table.add_column(justify="right", min_width=8)
     table.add_row(*(Text(title, style="dim") for title in ("stage", "records/s", "waiting")))
-    for flow in look.stages:
+    for flow in state.stages:
         table.add_row(flow.stage, f"{flow.per_second:,.0f}", f"{flow.lag:,}")
-    in_dlq = look.counts.quarantined
+    in_dlq = state.counts.quarantined
     table.add_row("DLQ", "", Text(f"{in_dlq:,}", style="red" if in_dlq else ""))
     return table
 

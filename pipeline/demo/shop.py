@@ -10,14 +10,14 @@ from random import Random
 
 import msgspec
 
-from pipeline.demo.people import Person, cast
-from pipeline.demo.visits import JsonEvent, Teller, at
+from pipeline.demo.people import Person, make_people
+from pipeline.demo.visits import EventWriter, JsonEvent, at
 from pipeline.event.duration import DAY_MS
 
 _ZIPF = 0.85
 """Exponent of activity by rank: the busiest person does about a hundred times what the quietest does."""
-_FEWEST = 6
-_PAUSE_S = 40.0
+_MIN_EVENTS = 6
+_PAUSE_SECONDS = 40.0
 """Mean time between two steps of one visit."""
 
 _Visit = tuple[float, Iterator[JsonEvent]]
@@ -41,25 +41,25 @@ def shop_day(end_ms: int, *, seed: int = 7, people: int = 2000, events: int = 50
     Raises:
         ValueError: fewer than six events for each of the people.
     """
-    if events < people * _FEWEST:
-        message = f"{people} people need at least {people * _FEWEST} events"
+    if events < people * _MIN_EVENTS:
+        message = f"{people} people need at least {people * _MIN_EVENTS} events"
         raise ValueError(message)
     random = Random(seed)  # noqa: S311 - a story, not a secret
-    everyone = cast(random, people)
-    told: list[tuple[int, JsonEvent]] = []
+    everyone = make_people(random, people)
+    timed: list[tuple[int, JsonEvent]] = []
     for person, quota in zip(everyone, _quotas(random, everyone, events), strict=True):
-        told.extend(_day_of(random, person, quota, end_ms - DAY_MS, end_ms))
-    told.sort(key=lambda pair: (pair[0], pair[1]["messageId"]))
-    late_ms = end_ms - told[-1][0]
-    return ShopDay([at(event, moment + late_ms) for moment, event in told], everyone, end_ms)
+        timed.extend(_day_of(random, person, quota, end_ms - DAY_MS, end_ms))
+    timed.sort(key=lambda pair: (pair[0], pair[1]["messageId"]))
+    late_ms = end_ms - timed[-1][0]
+    return ShopDay([at(event, moment + late_ms) for moment, event in timed], everyone, end_ms)
 
 
 def _quotas(random: Random, everyone: list[Person], events: int) -> list[int]:
     """Events per person by Zipf's law over a random ranking, later leads in its better half; they sum up exactly."""
     ranking = sorted(everyone, key=lambda person: random.random() * (0.4 if person.hot else 1.0))
     weights = [(rank + 10) ** -_ZIPF for rank in range(len(ranking))]
-    spare, total = events - len(ranking) * _FEWEST, sum(weights)
-    quotas = [_FEWEST + int(spare * weight / total) for weight in weights]
+    spare, total = events - len(ranking) * _MIN_EVENTS, sum(weights)
+    quotas = [_MIN_EVENTS + int(spare * weight / total) for weight in weights]
     for rank in range(events - sum(quotas)):
         quotas[rank % len(quotas)] += 1
     by_number = {person.number: quota for person, quota in zip(ranking, quotas, strict=True)}
@@ -68,52 +68,52 @@ def _quotas(random: Random, everyone: list[Person], events: int) -> list[int]:
 
 def _day_of(random: Random, person: Person, quota: int, start_ms: int, end_ms: int) -> Iterator[tuple[int, JsonEvent]]:
     """The person's story first, then ordinary visits until the quota is used up."""
-    teller = Teller(random, person)
+    writer = EventWriter(random, person)
     login = random.uniform(0.5, 0.85) if person.known else 2.0
-    told = 0
-    for share, visit in chain(_story(random, person, teller, login), _habit(random, person, teller, login)):
+    count = 0
+    for share, visit in chain(_story(random, person, writer, login), _habit(random, person, writer, login)):
         moment = start_ms + int(share * (end_ms - start_ms))
         for event in visit:
             yield min(moment, end_ms), event
-            moment += 1 + int(random.expovariate(1 / _PAUSE_S) * 1000)
-            told += 1
-            if told == quota:
+            moment += 1 + int(random.expovariate(1 / _PAUSE_SECONDS) * 1000)
+            count += 1
+            if count == quota:
                 return
 
 
-def _story(random: Random, person: Person, teller: Teller, login: float) -> Iterator[_Visit]:
+def _story(random: Random, person: Person, writer: EventWriter, login: float) -> Iterator[_Visit]:
     """What happens once: pieces appear before noon, are tied together after it, and leads end with a quote."""
     home = person.browsers[0]
     if person.known:
         for browser in person.browsers:
-            yield login + random.uniform(0, 0.05), teller.log_in(browser)
+            yield login + random.uniform(0, 0.05), writer.log_in(browser)
     if person.hot:
-        yield login + random.uniform(0.06, 0.12), teller.planning(home)
+        yield login + random.uniform(0.06, 0.12), writer.planning(home)
     if person.known and person.device:
-        yield login + random.uniform(0, 0.1), teller.app_log_in()
+        yield login + random.uniform(0, 0.1), writer.app_log_in()
     if person.device:
-        yield random.uniform(0.02, 0.45), teller.app(installed=True, logged_in=False)
+        yield random.uniform(0.02, 0.45), writer.app(installed=True, logged_in=False)
     if person.card:
-        yield random.uniform(0.1, 0.6), teller.store(receipt_by_mail=random.random() < 0.2)
+        yield random.uniform(0.1, 0.6), writer.store(receipt_by_mail=random.random() < 0.2)
     if person.contact:
-        yield random.uniform(0.1, 0.5), teller.contact()
+        yield random.uniform(0.1, 0.5), writer.contact()
     if person.hot or random.random() < 0.3:
-        yield random.uniform(0.02, 0.4), teller.ad_click(random.choice(person.browsers))
+        yield random.uniform(0.02, 0.4), writer.ad_click(random.choice(person.browsers))
     for browser in person.browsers:
-        yield random.uniform(0.01, 0.4), teller.visit(browser, logged_in=False)
+        yield random.uniform(0.01, 0.4), writer.visit(browser, logged_in=False)
 
 
-def _habit(random: Random, person: Person, teller: Teller, login: float) -> Iterator[_Visit]:
+def _habit(random: Random, person: Person, writer: EventWriter, login: float) -> Iterator[_Visit]:
     """Ordinary visits without end, most of them around the middle of the day; ``login`` is a share of the day."""
     while True:
         share = random.betavariate(2.5, 2.0) * 0.97
         dice = random.random()
         browser = random.choice(person.browsers)
         if dice < 0.3:
-            yield share, teller.mail(clicked=random.random() < 0.4)
+            yield share, writer.mail(clicked=random.random() < 0.4)
         elif dice < 0.5 and person.device:
-            yield share, teller.app(installed=False, logged_in=share > login + 0.1)
+            yield share, writer.app(installed=False, logged_in=share > login + 0.1)
         elif dice < 0.56 and person.card:
-            yield share, teller.store(receipt_by_mail=False)
+            yield share, writer.store(receipt_by_mail=False)
         else:
-            yield share, teller.visit(browser, logged_in=share > login + 0.06)
+            yield share, writer.visit(browser, logged_in=share > login + 0.06)

@@ -8,14 +8,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.demo.show import Outcome
+from pipeline.demo.loop import Outcome
 from pipeline.demo.truth import Verdict
 from pipeline.query.live import Counts
 
 
 def say_verdict(console: Console, verdict: Verdict, outcome: Outcome, counts: Counts, people: int) -> None:
     """What the day came to, line by line, each with a mark that says whether it is as it should be."""
-    first = "no lead" if outcome.first_lead_s is None else f"the first lead after {outcome.first_lead_s:.0f} s"
+    first = (
+        "no lead" if outcome.first_lead_seconds is None else f"the first lead after {outcome.first_lead_seconds:.0f} s"
+    )
     console.print()
     _say(console, "", f"The day is over: {verdict.events_sent:,} events of {people:,} people "
                       f"in {outcome.seconds:.0f} s, {first}.")  # fmt: skip
@@ -26,8 +28,8 @@ def say_verdict(console: Console, verdict: Verdict, outcome: Outcome, counts: Co
     whole = f"people who logged in and are one customer: {verdict.people_whole:,} of {verdict.people_logged_in:,}"
     _say(console, _mark(verdict.people_whole == verdict.people_logged_in), whole)
     _say(console, _mark(not verdict.mixed), f"customers mixed up of two people: {verdict.mixed:,}")
-    found = f"people who asked for a quote and became a lead: {verdict.planners_found:,} of {verdict.planners:,}"
-    _say(console, _mark(verdict.planners_found == verdict.planners), found)
+    planners = f"people who asked for a quote and became a lead: {verdict.planners_found:,} of {verdict.planners:,}"
+    _say(console, _mark(verdict.planners_found == verdict.planners), planners)
     _say(console, "·", f"{counts.leads:,} leads in all, {counts.quarantined:,} events in the DLQ")
 
 
@@ -50,8 +52,8 @@ def say_next(console: Console, remains: str, variables: Mapping[str, str], ident
 def program_name() -> str:
     """What to type for ``stitchline``: the word itself if it is on the path, else where it is."""
     here = Path(sys.executable).parent / "stitchline"
-    found = shutil.which("stitchline")
-    if found is not None and Path(found).resolve() == here.resolve():
+    path = shutil.which("stitchline")
+    if path is not None and Path(path).resolve() == here.resolve():
         return "stitchline"
     return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
 

@@ -61,7 +61,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def judge(people: Iterable[Person], events: Iterable[dict[str, Any]], known: Known, leads: set[str]) -> Verdict:
     """Compare. ``leads`` are the profile ids that became a lead, as they are called now."""
-    everyone, told = list(people), list(events)
+    everyone, all_events = list(people), list(events)
     owner = {identifier: person.number for person in everyone for identifier in person.identifiers}
     parts: dict[int, set[str]] = {}
     mixed = 0
@@ -71,10 +71,10 @@ def judge(people: Iterable[Person], events: Iterable[dict[str, Any]], known: Kno
         for number in owners:
             parts.setdefault(number, set()).add(profile_id)
     in_by_user = {person.user_id: person.number for person in everyone if person.known}
-    came_in = {in_by_user[event["userId"]] for event in told if event["type"] == "identify" and "userId" in event}
-    planners = {in_by_user[event["userId"]] for event in told if event.get("event") == "quote_requested"}
+    came_in = {in_by_user[event["userId"]] for event in all_events if event["type"] == "identify" and "userId" in event}
+    planners = {in_by_user[event["userId"]] for event in all_events if event.get("event") == "quote_requested"}
     return Verdict(
-        events_sent=len(told),
+        events_sent=len(all_events),
         events_counted=sum(events for _, events in known.customers.values()),
         people_logged_in=len(came_in),
         people_whole=sum(len(parts.get(number, ())) == 1 for number in came_in),

@@ -35,7 +35,7 @@ CATALOGUE: tuple[Product, ...] = tuple(
 KITCHENS = tuple(product for product in CATALOGUE if product.category == "kitchens")
 
 
-class Teller:
+class EventWriter:
     """Tells what one person does, in the Segment spec's words. Every event gets an id of its own."""
 
     def __init__(self, random: Random, person: Person) -> None:
@@ -76,24 +76,26 @@ class Teller:
 
     def app(self, *, installed: bool, logged_in: bool) -> Iterator[JsonEvent]:
         """The app is installed or opened, and something is looked at."""
-        who = {"device_id": self._person.device}
+        identifiers = {"device_id": self._person.device}
         if installed:
-            yield self._event("app", "track", "application_installed", who, {"version": "4.2"}, logged_in=logged_in)
-        yield self._event("app", "track", "application_opened", who, {"version": "4.2"}, logged_in=logged_in)
+            yield self._event(
+                "app", "track", "application_installed", identifiers, {"version": "4.2"}, logged_in=logged_in
+            )
+        yield self._event("app", "track", "application_opened", identifiers, {"version": "4.2"}, logged_in=logged_in)
         for _ in range(self._random.randint(0, 3)):
             seen = _of(self._random.choice(CATALOGUE))
-            yield self._event("app", "screen", "", who, seen, logged_in=logged_in)
+            yield self._event("app", "screen", "", identifiers, seen, logged_in=logged_in)
         if logged_in and self._random.random() < 0.2:
             bought = self._order([self._random.choice(CATALOGUE[:12])])
-            yield self._event("app", "track", "order_completed", who, bought, logged_in=True)
+            yield self._event("app", "track", "order_completed", identifiers, bought, logged_in=True)
 
     def store(self, *, receipt_by_mail: bool) -> Iterator[JsonEvent]:
         """A purchase at the till with the loyalty card; who wants the receipt by mail says an address."""
         bought = self._order(self._random.sample(CATALOGUE[:12], self._random.randint(1, 3)))
-        who = {"loyalty_id": self._person.card}
+        identifiers = {"loyalty_id": self._person.card}
         if receipt_by_mail:
-            who["email"] = self._person.email
-        yield self._event("pos", "track", "order_completed", who, bought | {"store": "Market Street"})
+            identifiers["email"] = self._person.email
+        yield self._event("pos", "track", "order_completed", identifiers, bought | {"store": "Market Street"})
 
     def log_in(self, browser: str) -> Iterator[JsonEvent]:
         """The moment that ties things together: account, address and browser on one event."""
@@ -114,12 +116,12 @@ class Teller:
     def contact(self) -> Iterator[JsonEvent]:
         """A contact is changed in the CRM: the CRM's id, with the address and telephone number written there."""
         person = self._person
-        who = {"crm_contact_id": person.contact, "email": person.email}
+        identifiers = {"crm_contact_id": person.contact, "email": person.email}
         traits: dict[str, Any] = {"first_name": person.first_name, "last_name": person.last_name, "city": "Springfield"}
         if person.phone:
-            who["phone"] = f"{person.phone[:2]} ({person.phone[2:5]}) {person.phone[5:8]}-{person.phone[8:]}"
+            identifiers["phone"] = f"{person.phone[:2]} ({person.phone[2:5]}) {person.phone[5:8]}-{person.phone[8:]}"
             traits["phone"] = person.phone
-        yield self._event("crm", "identify", "", who, {}, traits=traits)
+        yield self._event("crm", "identify", "", identifiers, {}, traits=traits)
 
     def planning(self, browser: str) -> Iterator[JsonEvent]:
         """What a future owner of a kitchen does: compares, plans, asks for the price, and at last for a quote."""
@@ -160,19 +162,19 @@ class Teller:
         context: JsonEvent | None = None,
         traits: JsonEvent | None = None,
     ) -> JsonEvent:
-        found: JsonEvent = {"channel": channel, "type": kind, "messageId": f"{self._random.getrandbits(96):024x}"}
+        event: JsonEvent = {"channel": channel, "type": kind, "messageId": f"{self._random.getrandbits(96):024x}"}
         if name:
-            found["event"] = name
+            event["event"] = name
         if logged_in:
-            found["userId"] = self._person.user_id
+            event["userId"] = self._person.user_id
         if browser:
-            found["anonymousId"] = browser
+            event["anonymousId"] = browser
         if identifiers:
-            found["identifiers"] = identifiers
+            event["identifiers"] = identifiers
         for part, value in (("properties", properties), ("context", context), ("traits", traits)):
             if value:
-                found[part] = value
-        return found
+                event[part] = value
+        return event
 
     def _order(self, products: list[Product]) -> JsonEvent:
         total = sum(product.price_minor for product in products)

@@ -59,7 +59,7 @@ Result: TypeAlias = IntakeEffects | Drop | Rejected | Redirect
 """How taking one event can end: the closed set that the stage matches on."""
 
 
-def everywhere(_key: str) -> bool:
+def any_partition(_key: str) -> bool:
     """The partition check of a log with one partition."""
     return True
 
@@ -75,7 +75,7 @@ class Intake:
         anchors: Table[AnchorRow],
         seen: SeenIds,
         *,
-        partition_is_right: Callable[[str], bool] = everywhere,
+        partition_is_right: Callable[[str], bool] = any_partition,
     ) -> None:
         self._rules = rules
         self._accept = Acceptor(rules, types, normalisers).accept
@@ -114,9 +114,9 @@ class Intake:
         # 5. filter known links
         links: list[Link] = []
         if len(identifiers) > 1:
-            links = known_links.see(event, row, self._rules.link_refresh_ms)
+            links = known_links.observe(event, row, self._rules.link_refresh_ms)
             if len(row.links) > self._rules.known_links_cap:
-                links += known_links.forget(event.tenant, anchor, row, self._rules.known_links_cap)
+                links += known_links.evict_excess(event.tenant, anchor, row, self._rules.known_links_cap)
             self._anchors.put(home, row)
         elif first_sight:
             self._anchors.put(home, row)

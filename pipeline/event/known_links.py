@@ -15,7 +15,7 @@ ALIAS: Final = "alias"
 """The type of events that say of two identifiers that they are one person."""
 
 
-def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
+def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
     """Remember the event's links with its anchor in the row; return those to pass on.
 
     A link is passed when it is new, was seen earlier than passed, is contested and was seen later than passed, was
@@ -35,8 +35,8 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
             link.last_ms = at_ms
         elif at_ms < link.first_ms:
             link.first_ms = at_ms
-        patience_ms = 0 if contested and other in contested else refresh_ms
-        if link.last_ms - link.passed_last_ms > patience_ms or link.first_ms < link.passed_first_ms or asserted:
+        refresh_after_ms = 0 if contested and other in contested else refresh_ms
+        if link.last_ms - link.passed_last_ms > refresh_after_ms or link.first_ms < link.passed_first_ms or asserted:
             passed.append(_pass(event.tenant, anchor, other, link, event))
     return passed
 
@@ -51,7 +51,7 @@ def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link
     return passed
 
 
-def forget(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[Link]:
+def evict_excess(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[Link]:
     """Bring a row that holds more than ``cap`` links to nine tenths of it, longest unseen first.
 
     Returns those that were seen later than STITCH was told, so that no sighting is lost: seen again, they are new.

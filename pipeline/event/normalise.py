@@ -50,7 +50,7 @@ class EventNormaliser:
         accepted, rejected = self._resolve(tuple(event.identifiers))
         event.identifiers = list(accepted)
         if rejected:
-            _set_aside(event, rejected)
+            _keep_rejected(event, rejected)
         if not accepted:
             return Rejected(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
         # 3. money
@@ -107,9 +107,9 @@ class EventNormaliser:
 def _first_number(properties: dict[str, Any], amounts: tuple[str, ...], decimals: int) -> int | None:
     for name in amounts:
         value = properties[name]
-        found = to_minor(value, decimals) if not name.endswith(MINOR) else _integer(value)
-        if found is not None:
-            return found
+        number = to_minor(value, decimals) if not name.endswith(MINOR) else _integer(value)
+        if number is not None:
+            return number
     return None
 
 
@@ -117,7 +117,7 @@ def _integer(value: object) -> int | None:
     return value if type(value) is int else None
 
 
-def _set_aside(event: Event, rejected: dict[Identifier, str]) -> None:
+def _keep_rejected(event: Event, rejected: dict[Identifier, str]) -> None:
     """Keep rejected identifiers in the payload: they are data, only not about who it is."""
     earlier = event.context.get(NOT_IDENTIFIERS)
     event.context[NOT_IDENTIFIERS] = {**(earlier if isinstance(earlier, dict) else {}), **rejected}

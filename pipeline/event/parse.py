@@ -155,20 +155,20 @@ def _adopt(document: Mapping[str, Any], kind: str, properties: dict[str, Any], c
 
 
 def _message_id(document: Mapping[str, Any], defaults: Defaults) -> str:
-    found = _scalar("messageId", document.get("messageId")) or defaults.message_id
-    if not found:
+    message_id = _scalar("messageId", document.get("messageId")) or defaults.message_id
+    if not message_id:
         field = "messageId"
         raise InvalidEventError(field, "is needed: an id that stays the same when the event is sent again")
-    return found
+    return message_id
 
 
 def _timestamp_ms(document: Mapping[str, Any]) -> int:
     field = "timestamp" if document.get("timestamp") is not None else "originalTimestamp"
     value = document.get(field)
     if isinstance(value, str):
-        found = parse_instant(value.strip())
-        if found is not None:
-            return found
+        timestamp_ms = parse_instant(value.strip())
+        if timestamp_ms is not None:
+            return timestamp_ms
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1:
         return int(value)
     field = "timestamp"
@@ -184,8 +184,8 @@ def _identifiers(
     if kind not in _CALLS_WITHOUT_OWN_TRAITS:
         sources.append(_of_traits("traits", traits) if kind == "identify" else iter(()))
         sources.append(_of_traits("context.traits", context.get("traits")))
-    for found in sources:
-        for kind_of_identifier, value in found:
+    for source in sources:
+        for kind_of_identifier, value in source:
             if value:
                 grouped.setdefault(kind_of_identifier, {})[value] = None
     return [identifier(name, value) for name, values in grouped.items() for value in values]

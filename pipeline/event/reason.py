@@ -47,7 +47,7 @@ class Reason(StrEnum):
     HOUSEHOLD = "household"
     """The type groups people and never merges them."""
     FORGOTTEN = "forgotten"
-    """Held, and the weakest of a tangle that has more links than are kept."""
+    """Held, and the weakest of a marked component that has more links than are kept."""
     LINKED = "linked"
     """Accepted: two ends of one link are one customer."""
     COMMAND = "command"

@@ -39,8 +39,8 @@ def text(value: str) -> str | None:
 
 def lower(value: str) -> str | None:
     """As :func:`text`, in lower case."""
-    found = text(value)
-    return text(found.lower()) if found else None
+    lowered = text(value)
+    return text(lowered.lower()) if lowered else None
 
 
 CORE_NORMALISERS: Mapping[str, Normaliser] = {"text": text, "lower": lower}
@@ -81,7 +81,7 @@ class Recogniser:
 
     def _resolve(self, raws: tuple[Identifier, ...]) -> Resolved:
         ranked = {raw: self.rank(raw) for raw in raws}
-        accepted = sorted({found for found in ranked.values() if found[0] != REJECTED})
+        accepted = sorted({entry for entry in ranked.values() if entry[0] != REJECTED})
         rejected = {raw: why for raw, (priority, why) in ranked.items() if priority == REJECTED}
         return tuple(ident for _, ident in accepted), rejected
 

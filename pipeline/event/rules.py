@@ -61,7 +61,7 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Regular expressions; a normalised value that matches one as a whole, in any case, is blocked."""
 
 
-NOBODY = frozenset({
+PLACEHOLDER_VALUES = frozenset({
     "-", "-1", "0", "anonymous", "empty", "false", "guest", "n/a", "na", "nan", "nil", "none", "null", "true",
     "undefined", "unknown",
 })  # fmt: skip
@@ -71,9 +71,9 @@ ZEROS = r"[0-]+"
 
 
 DEFAULT_TYPES: tuple[IdentifierType, ...] = (
-    IdentifierType(name="user_id", priority=10, blocked_values=NOBODY),
-    IdentifierType(name="crm_contact_id", priority=20, blocked_values=NOBODY),
-    IdentifierType(name="loyalty_id", priority=30, blocked_values=NOBODY, blocked_patterns=(ZEROS,)),
+    IdentifierType(name="user_id", priority=10, blocked_values=PLACEHOLDER_VALUES),
+    IdentifierType(name="crm_contact_id", priority=20, blocked_values=PLACEHOLDER_VALUES),
+    IdentifierType(name="loyalty_id", priority=30, blocked_values=PLACEHOLDER_VALUES, blocked_patterns=(ZEROS,)),
     IdentifierType(
         name="email",
         priority=40,
@@ -81,9 +81,11 @@ DEFAULT_TYPES: tuple[IdentifierType, ...] = (
         blocked_patterns=(r"(no|do-?not)[-_.]?reply@.*", r"(null|none|undefined|unknown|anonymous|guest)@.*"),
     ),
     IdentifierType(name="phone", priority=50, normalise="phone", blocked_patterns=(r"\+\d{1,3}(\d)\1{6,}",)),
-    IdentifierType(name="device_id", priority=60, normalise="lower", blocked_values=NOBODY, blocked_patterns=(ZEROS,)),
-    IdentifierType(name="anonymous_id", priority=70, blocked_values=NOBODY, blocked_patterns=(ZEROS,)),
-    IdentifierType(name="click_id", priority=80, blocked_values=NOBODY),
+    IdentifierType(
+        name="device_id", priority=60, normalise="lower", blocked_values=PLACEHOLDER_VALUES, blocked_patterns=(ZEROS,)
+    ),
+    IdentifierType(name="anonymous_id", priority=70, blocked_values=PLACEHOLDER_VALUES, blocked_patterns=(ZEROS,)),
+    IdentifierType(name="click_id", priority=80, blocked_values=PLACEHOLDER_VALUES),
 )
 """Strong to weak: what a customer proves by logging in, what a business assigned, what can be shared, what a browser
 keeps."""

@@ -17,7 +17,7 @@ MAX_NAME_CHARS: Final = 256
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _CHANNELS: Final = frozenset(CHANNELS)
 _TYPES: Final = frozenset(TYPES)
-_LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1
+_MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
 
 def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0) -> Rejected | None:
@@ -43,9 +43,9 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
         return Rejected(Reason.TOO_OLD, f"timestamp: {age_ms} ms old, kept are {rules.retention_ms}")
     if not 0 < len(event.identifiers) <= rules.max_identifiers:
         return _bad_count(event, rules)
-    most, depth = rules.max_fields, rules.max_depth
+    limit, depth = rules.max_fields, rules.max_depth
     for bag in (event.properties, event.context, event.traits):
-        if bag and (len(bag) > most or not _storable(bag, depth)):
+        if bag and (len(bag) > limit or not _storable(bag, depth)):
             return _bad_bag(event, rules)
     return None
 
@@ -76,7 +76,7 @@ def _storable(value: Any, depth: int) -> bool:
         if kind is str or kind is float:
             continue
         if kind is int:
-            if not _LEAST_INT <= item <= _MOST_INT:
+            if not _MIN_INT <= item <= _MAX_INT:
                 return False
         elif (kind is dict or kind is list) and not _storable(item, depth - 1):
             return False

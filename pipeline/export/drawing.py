@@ -1,8 +1,8 @@
 """A customer's graph as SVG: laid out by networkx, labels pushed apart, drawn here. Equal graphs make equal pictures.
 
-Strong identifiers are drawn in the first colours; the founder wears a ring; links that are held are dashed, and whom
-they lead to is hollow. What a household shares is a square at the end of dotted lines. Every node and link says where
-it comes from to the mouse.
+Strong identifiers are drawn in the first colours; the founder wears a ring; links that are rejected are dashed, and
+whom they lead to is hollow. What a household shares is a square at the end of dotted lines. Every node and link says
+where it comes from to the mouse.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ import networkx as nx
 
 from pipeline.event.identifier import Identifier, type_of, value_of
 from pipeline.event.reason import Reason
-from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.query.graph import Graph
 
 SEED: Final = 7
 COLOURS: Final = ("#0b5cad", "#d1495b", "#00856f", "#8e5ea2", "#d98200", "#3b9ab2", "#6b705c", "#a5a58d")
-INK, FAINT, HELD, TIE, PAPER = "#1f2933", "#7b8794", "#c81e1e", "#486581", "#ffffff"
-STROKES: Final = {"held": (HELD, "5 5"), "shared": (TIE, "1 5")}
+INK, FAINT, REJECTED, TIE, PAPER = "#1f2933", "#7b8794", "#c81e1e", "#486581", "#ffffff"
+STROKES: Final = {"rejected": (REJECTED, "5 5"), "shared": (TIE, "1 5")}
 """Colour and dashes of lines that do not link."""
 HOUSEHOLD: Final = Reason.HOUSEHOLD.value
 FONT: Final = "font-family:Inter,'Helvetica Neue',Arial,sans-serif"
@@ -29,7 +29,7 @@ CENTRED: Final = f'text-anchor="middle" stroke="{PAPER}" stroke-width="3.5" pain
 RADIUS: Final = 10.0
 CHARACTER, LABEL_HEIGHT, SPACING, MARGIN = 6.3, 58.0, 105.0, 36.0
 HEAD, FOOT = 74.0, 58.0
-LONGEST_LABEL: Final = 26
+MAX_LABEL_CHARACTERS: Final = 26
 PASSES: Final = 200
 
 
@@ -40,24 +40,24 @@ class Place(NamedTuple):
     y: float
 
 
-def draw(graph: Graph, book: Rulebook) -> str:
+def draw(graph: Graph, policy: IdentityPolicy) -> str:
     """The picture as SVG text."""
     places = _moved(_apart(_laid_out(graph), {ident: _width(ident) for ident in graph}))
-    kinds = sorted({type_of(ident) for ident in graph}, key=lambda kind: book.strength(f"{kind}:"))
+    kinds = sorted({type_of(ident) for ident in graph}, key=lambda kind: policy.strength(f"{kind}:"))
     colours = {kind: COLOURS[at % len(COLOURS)] for at, kind in enumerate(kinds)}
-    reasons = [each["held"] for *_, each in graph.edges(data=True) if each["held"]]
+    reasons = [attributes["rejected"] for *_, attributes in graph.edges(data=True) if attributes["rejected"]]
     ties = reasons.count(HOUSEHOLD)
-    held = len(reasons) - ties
-    strokes = [name for name, number in (("held", held), ("shared", ties)) if number]
+    rejected = len(reasons) - ties
+    strokes = [name for name, number in (("rejected", rejected), ("shared", ties)) if number]
     width = max(max(at.x + _width(ident) / 2 for ident, at in places.items()) + MARGIN, 560.0)
     height = max(at.y for at in places.values()) + LABEL_HEIGHT + FOOT
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="{FONT}">',
         f'<rect width="100%" height="100%" rx="12" fill="{PAPER}"/>',
-        *_heading(graph, held, ties),
-        *[_link(graph, a, b, each, places) for a, b, each in graph.edges(data=True)],
-        *[_node(ident, each, places[ident], colours) for ident, each in graph.nodes(data=True)],
+        *_heading(graph, rejected, ties),
+        *[_link(graph, a, b, attributes, places) for a, b, attributes in graph.edges(data=True)],
+        *[_node(ident, attributes, places[ident], colours) for ident, attributes in graph.nodes(data=True)],
         *_legend(colours, height - 24, strokes),
         "</svg>",
     ]
@@ -65,13 +65,15 @@ def draw(graph: Graph, book: Rulebook) -> str:
 
 
 def _laid_out(graph: Graph) -> dict[Identifier, Place]:
-    """Springs: links pull, held ones weakly, so that other customers stand apart."""
+    """Springs: links pull, rejected ones weakly, so that other customers stand apart."""
     springs: Graph = nx.Graph()
     springs.add_nodes_from(graph)
-    springs.add_weighted_edges_from((a, b, 0.35 if each["held"] else 1.0) for a, b, each in graph.edges(data=True))
-    found = nx.spring_layout(springs, seed=SEED, iterations=200, k=1.6 / sqrt(len(graph)), method="force")
+    springs.add_weighted_edges_from(
+        (a, b, 0.35 if attributes["rejected"] else 1.0) for a, b, attributes in graph.edges(data=True)
+    )
+    positions = nx.spring_layout(springs, seed=SEED, iterations=200, k=1.6 / sqrt(len(graph)), method="force")
     size = SPACING * sqrt(len(graph))
-    return {ident: Place(float(x) * size * 1.25, float(y) * size * 0.85) for ident, (x, y) in found.items()}
+    return {ident: Place(float(x) * size * 1.25, float(y) * size * 0.85) for ident, (x, y) in positions.items()}
 
 
 def _apart(places: dict[Identifier, Place], widths: Mapping[Identifier, float]) -> dict[Identifier, Place]:
@@ -105,55 +107,66 @@ def _moved(places: dict[Identifier, Place]) -> dict[Identifier, Place]:
     return {ident: Place(round(at.x - left, 1), round(at.y - top, 1)) for ident, at in places.items()}
 
 
-def _heading(graph: Graph, held: int, ties: int) -> list[str]:
-    inside = [each for _, each in graph.nodes(data=True) if each["member"]]
-    members, links = len(inside), graph.number_of_edges() - held - ties
-    whose = "Household " if any(each["closed"] == HOUSEHOLD for each in inside) else "Customer "
-    said = [graph.graph["tenant"], _counted(members, "identifier"), _counted(links, "link")]
-    said += [f"{held} held"] if held else []
-    said += [f"{ties} shared"] if ties else []
+def _heading(graph: Graph, rejected: int, ties: int) -> list[str]:
+    inside = [attributes for _, attributes in graph.nodes(data=True) if attributes["member"]]
+    members, links = len(inside), graph.number_of_edges() - rejected - ties
+    subject = "Household " if any(attributes["isolated"] == HOUSEHOLD for attributes in inside) else "Customer "
+    parts = [graph.graph["tenant"], _counted(members, "identifier"), _counted(links, "link")]
+    parts += [f"{rejected} rejected"] if rejected else []
+    parts += [f"{ties} shared"] if ties else []
     return [
-        _text(whose + graph.graph["profile_id"], MARGIN, 38, f'font-size="19" font-weight="600" fill="{INK}"'),
-        _text(" · ".join(said), MARGIN, 59, f'font-size="12.5" fill="{FAINT}"'),
+        _text(subject + graph.graph["profile_id"], MARGIN, 38, f'font-size="19" font-weight="600" fill="{INK}"'),
+        _text(" · ".join(parts), MARGIN, 59, f'font-size="12.5" fill="{FAINT}"'),
     ]
 
 
-def _link(graph: Graph, a: Identifier, b: Identifier, each: dict[str, Any], places: Mapping[Identifier, Place]) -> str:
+def _link(
+    graph: Graph, a: Identifier, b: Identifier, attributes: dict[str, Any], places: Mapping[Identifier, Place]
+) -> str:
     one, two = places[a], places[b]
     line = f'x1="{one.x}" y1="{one.y}" x2="{two.x}" y2="{two.y}"'
-    told = [f"{a} - {b}", f"seen {each['count']} times, {each['first_seen']} to {each['last_seen']}"]
-    told += [f"last on {each['event_id']}"] if each["event_id"] else []
-    told += [" ".join(filter(None, ("held:", each["held"], each["rule"])))] if each["held"] else []
-    tie = each["held"] == HOUSEHOLD
-    title = f"<title>{escape(chr(10).join(told))}</title>"
-    if not each["held"]:
-        width = 3.0 if each["asserted"] else 1.8
+    tooltip = [
+        f"{a} - {b}",
+        f"seen {attributes['count']} times, {attributes['first_seen']} to {attributes['last_seen']}",
+    ]
+    tooltip += [f"last on {attributes['event_id']}"] if attributes["event_id"] else []
+    tooltip += (
+        [" ".join(filter(None, ("rejected:", attributes["rejected"], attributes["rule"])))]
+        if attributes["rejected"]
+        else []
+    )
+    tie = attributes["rejected"] == HOUSEHOLD
+    title = f"<title>{escape(chr(10).join(tooltip))}</title>"
+    if not attributes["rejected"]:
+        width = 3.0 if attributes["asserted"] else 1.8
         return f'<line {line} stroke="#9fb3c8" stroke-width="{width}" stroke-linecap="round">{title}</line>'
-    colour, dashes = STROKES["shared" if tie else "held"]
+    colour, dashes = STROKES["shared" if tie else "rejected"]
     dashed = f'stroke-width="{2.5 if tie else 1.5}" stroke-dasharray="{dashes}" stroke-linecap="round"'
     drawn = f'<line {line} stroke="{colour}" {dashed} opacity="0.75">{title}</line>'
-    if graph.nodes[a]["closed"] or graph.nodes[b]["closed"]:  # said once, below the closed end
+    if graph.nodes[a]["isolated"] or graph.nodes[b]["isolated"]:  # said once, below the isolated end
         return drawn
     x, y = round((one.x + two.x) / 2, 1), round((one.y + two.y) / 2 - 5, 1)
-    return drawn + _text(each["rule"] or each["held"], x, y, f'font-size="10" fill="{HELD}" {CENTRED}')
-
-
-def _node(ident: Identifier, each: dict[str, Any], at: Place, colours: Mapping[str, str]) -> str:
-    colour = colours[type_of(ident)]
-    fill, stroke = (colour, PAPER) if each["member"] else (PAPER, colour)
-    ink = INK if each["member"] else FAINT
-    told = [ident, f"profile {each['profile_id']}"] + (
-        [f"links to nothing: {each['closed']}"] if each["closed"] else []
+    return drawn + _text(
+        attributes["rule"] or attributes["rejected"], x, y, f'font-size="10" fill="{REJECTED}" {CENTRED}'
     )
-    lines = [f"<g><title>{escape(chr(10).join(told))}</title>"]
-    if each["founder"] and each["member"]:
+
+
+def _node(ident: Identifier, attributes: dict[str, Any], at: Place, colours: Mapping[str, str]) -> str:
+    colour = colours[type_of(ident)]
+    fill, stroke = (colour, PAPER) if attributes["member"] else (PAPER, colour)
+    ink = INK if attributes["member"] else FAINT
+    tooltip = [ident, f"profile {attributes['profile_id']}"] + (
+        [f"links to nothing: {attributes['isolated']}"] if attributes["isolated"] else []
+    )
+    lines = [f"<g><title>{escape(chr(10).join(tooltip))}</title>"]
+    if attributes["founder"] and attributes["member"]:
         lines.append(_circle(at, RADIUS + 4.5, PAPER, colour, 1.6))
-    shared = each["closed"] == HOUSEHOLD
+    shared = attributes["isolated"] == HOUSEHOLD
     lines.append((_square if shared else _circle)(at, RADIUS, fill, stroke, 2.0))
     lines.append(_text(_label(ident), at.x, round(at.y + 27, 1), f'font-size="11.5" fill="{ink}" {CENTRED}'))
-    if each["closed"]:
-        style = f'font-size="10" fill="{TIE if shared else HELD}" {CENTRED}'
-        lines.append(_text(each["closed"], at.x, round(at.y + 39, 1), style))
+    if attributes["isolated"]:
+        style = f'font-size="10" fill="{TIE if shared else REJECTED}" {CENTRED}'
+        lines.append(_text(attributes["isolated"], at.x, round(at.y + 39, 1), style))
     return "".join(lines) + "</g>"
 
 
@@ -188,8 +201,8 @@ def _text(text: str, x: float, y: float, style: str) -> str:
 
 def _label(ident: Identifier) -> str:
     """The value, shortened in its middle: what tells identifiers apart stands at their ends."""
-    value, half = value_of(ident), LONGEST_LABEL // 2
-    return value if len(value) <= LONGEST_LABEL else f"{value[: half - 1]}…{value[-half:]}"
+    value, half = value_of(ident), MAX_LABEL_CHARACTERS // 2
+    return value if len(value) <= MAX_LABEL_CHARACTERS else f"{value[: half - 1]}…{value[-half:]}"
 
 
 def _width(ident: Identifier) -> float:

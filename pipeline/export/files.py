@@ -24,11 +24,11 @@ def format_of(path: Path, formats: Mapping[str, str] = FORMATS) -> str:
     Raises:
         UnknownFormatError: the suffix is that of none.
     """
-    found = formats.get(path.suffix.lower())
-    if found is None:
+    file_format = formats.get(path.suffix.lower())
+    if file_format is None:
         message = f"{path.name}: end the name in {', '.join(formats)}, or say --format"
         raise UnknownFormatError(message)
-    return found
+    return file_format
 
 
 def write_profiles(path: Path, views: Iterable[dict[str, Any]], file_format: str, step: Callable[[], None]) -> int:

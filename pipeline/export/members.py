@@ -16,7 +16,7 @@ MEMBER_FORMATS: Final = {**FORMATS, ".csv": "csv"}
 """Suffix to format."""
 
 
-def write_members(path: Path, found: Iterable[dict[str, Any]], file_format: str) -> int:
+def write_members(path: Path, rows: Iterable[dict[str, Any]], file_format: str) -> int:
     """Write members in their order; how many. Equal members make equal files, byte for byte.
 
     Raises:
@@ -24,16 +24,16 @@ def write_members(path: Path, found: Iterable[dict[str, Any]], file_format: str)
     """
     write = {"csv": _write_csv, "ndjson": write_ndjson, "parquet": _write_parquet}[file_format]
     with replacing(path) as file:
-        return write(file, found)
+        return write(file, rows)
 
 
-def _write_csv(file: IO[bytes], found: Iterable[dict[str, Any]]) -> int:
+def _write_csv(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
     """RFC 4180, UTF-8, with a header."""
     count = 0
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     table = csv.writer(text)
     table.writerow(COLUMNS)
-    for count, member in enumerate(found, start=1):  # noqa: B007 - the last one is the count
+    for count, member in enumerate(rows, start=1):  # noqa: B007 - the last one is the count
         table.writerow([_cell(member[column]) for column in COLUMNS])
     text.detach()
     return count
@@ -43,7 +43,7 @@ def _cell(value: Any) -> str:
     return msgspec.json.encode(value).decode() if isinstance(value, list) else value or ""
 
 
-def _write_parquet(file: IO[bytes], found: Iterable[dict[str, Any]]) -> int:
+def _write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
     from pipeline.export.parquet import write_members_parquet  # noqa: PLC0415 - only who wants Arrow waits for its import
 
-    return write_members_parquet(file, found)
+    return write_members_parquet(file, rows)

@@ -53,7 +53,7 @@ SCHEMA: Final = pa.schema(
         "tenant": _TEXT,
         "as_of_ms": _LONG,
         "merged_into": _TEXT,
-        "leaves": pa.list_(_TEXT),
+        "anchors": pa.list_(_TEXT),
         "touches": _LONG,
         "first_touch": _TOUCH,
         "last_touch": _TOUCH,
@@ -78,10 +78,10 @@ def write_parquet(file: IO[bytes], views: Iterable[dict[str, Any]]) -> int:
     return _write(file, (row_of(view) for view in views), SCHEMA)
 
 
-def write_members_parquet(file: IO[bytes], found: Iterable[dict[str, Any]]) -> int:
+def write_members_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
     """Write members of a segment, as :mod:`pipeline.query.members` has them. How many."""
     columns = {column: pa.list_(_TEXT) if column == "identifiers" else _TEXT for column in COLUMNS}
-    return _write(file, iter(found), pa.schema(columns))
+    return _write(file, iter(rows), pa.schema(columns))
 
 
 def _write(file: IO[bytes], rows: Iterator[dict[str, Any]], schema: Any) -> int:
@@ -123,8 +123,14 @@ def _values(named: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for name, windows in named.items():
         for window, value in windows.items():
             for currency, of_currency in value.items() if is_by_currency(value) else (("", value),):
-                for part, each in of_currency.items() if isinstance(of_currency, dict) else (("", of_currency),):
-                    yield {"name": name, "window": window, "currency": currency, "part": part, **_number_or_text(each)}
+                for part, part_value in of_currency.items() if isinstance(of_currency, dict) else (("", of_currency),):
+                    yield {
+                        "name": name,
+                        "window": window,
+                        "currency": currency,
+                        "part": part,
+                        **_number_or_text(part_value),
+                    }
 
 
 def _amounts(by_currency: dict[str, int]) -> list[dict[str, Any]]:

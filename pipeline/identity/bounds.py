@@ -1,51 +1,57 @@
-"""What is forgotten so that no row and no tangle grows without end: always held links, never one that links anybody."""
+"""Which links are forgotten so that rows and marked components stay bounded: always rejected ones."""
 
 from collections.abc import Sequence
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
-from pipeline.identity.rulebook import Rulebook
-from pipeline.identity.screen import Held, Screened
+from pipeline.identity.filter_links import FilteredLinks, RejectedLink
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.state import FOREVER, Edge
 
-SPARE = 16
+SPARE_EDGES = 16
 
 
-def idle_links(screened: Screened, held: Sequence[Held]) -> list[Held]:
-    """The held links, in their order, that link nobody and that hardly anything depends on.
+def forgettable_links(filtered: FilteredLinks, rejected: Sequence[RejectedLink]) -> list[RejectedLink]:
+    """The rejected links, in their order, that link nobody and that hardly anything depends on.
 
     Only a limit holds them: one that isolates its identifier has a part in who is one customer. And they do not keep
     an identifier near its firebreak, whose expired links would come back without them.
     """
-    near = {each.bond.weak for each in screened.held if each.reason == Reason.EXPIRED}
+    near = {
+        rejected_link.merged_link.weak for rejected_link in filtered.rejected if rejected_link.reason == Reason.EXPIRED
+    }
     return [
-        each
-        for each in held
-        if each.reason in {Reason.LIMIT, Reason.CAP} and each.bond.weak not in near and _idle(each.bond.edge)
+        rejected_link
+        for rejected_link in rejected
+        if rejected_link.reason in {Reason.LIMIT, Reason.CAP}
+        and rejected_link.merged_link.weak not in near
+        and _is_undecided(rejected_link.merged_link.edge)
     ]
 
 
-def trimmed(ident: Identifier, edges: tuple[Edge, ...], closed: str, book: Rulebook) -> tuple[Edge, ...]:
+def trimmed(ident: Identifier, edges: tuple[Edge, ...], isolated: str, policy: IdentityPolicy) -> tuple[Edge, ...]:
     """The edges worth keeping in an identifier's row; the same tuple if that is all of them.
 
     With a firebreak of K the K + 1 newest strong links decide when it may open, and only they can link; some more are
-    kept for the day when people unlink a few. Of the other links of a closed identifier the newest ``max_links`` stay,
-    and so do as many of those that make others members of a household.
+    kept for the day when people unlink a few. Of the other links of an isolated identifier the newest ``max_links``
+    stay, and so do as many of those that make others members of a household.
     """
-    above, most = book.kind(ident).firebreak_above, book.rules.max_links
-    if len(edges) <= min(most, 2 * above + SPARE):
+    above, limit = policy.kind(ident).firebreak_above, policy.rules.max_links
+    if len(edges) <= min(limit, 2 * above + SPARE_EDGES):
         return edges
-    strong = [edge for edge in edges if _idle(edge) and book.counts(edge.peer, ident)]
+    strong = [edge for edge in edges if _is_undecided(edge) and policy.counts(edge.peer, ident)]
     others = [
         edge
         for edge in edges
-        if (closed or book.kind(edge.peer).household) and _idle(edge) and not book.counts(edge.peer, ident)
+        if (isolated or policy.kind(edge.peer).household)
+        and _is_undecided(edge)
+        and not policy.counts(edge.peer, ident)
     ]
-    dropped = {edge.peer for edge in _newest_first(strong)[2 * above + SPARE :] + _newest_first(others)[most:]}
+    dropped = {edge.peer for edge in _newest_first(strong)[2 * above + SPARE_EDGES :] + _newest_first(others)[limit:]}
     return tuple(edge for edge in edges if edge.peer not in dropped) if dropped else edges
 
 
-def _idle(edge: Edge) -> bool:
+def _is_undecided(edge: Edge) -> bool:
     """Nobody decided anything about it."""
     return edge.ended_ms != FOREVER and not edge.asserted
 

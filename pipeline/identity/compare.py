@@ -26,7 +26,7 @@ def compare(before: Resolution, after: Resolution) -> Difference:
         sources.setdefault(after.founder_of[ident], set()).add(founder)
         targets.setdefault(founder, set()).add(after.founder_of[ident])
     return Difference(
-        {founder: sorted(found) for founder, found in sorted(sources.items()) if len(found) > 1},
-        {founder: sorted(found) for founder, found in sorted(targets.items()) if len(found) > 1},
+        {founder: sorted(of_founder) for founder, of_founder in sorted(sources.items()) if len(of_founder) > 1},
+        {founder: sorted(of_founder) for founder, of_founder in sorted(targets.items()) if len(of_founder) > 1},
         [founder for founder, members in old.items() if new.get(founder) != members],
     )

@@ -5,20 +5,20 @@ from collections.abc import Set as AbstractSet
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
-from pipeline.identity.decisions import Bond
-from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.decisions import MergedLink
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.state import FOREVER, NEVER
 
-CLAIMED = frozenset({Reason.LIMIT, Reason.CAP})
-SETTLED = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
+LIMITED = frozenset({Reason.LIMIT, Reason.CAP})
+PERMANENTLY_ISOLATED = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
 """No sighting opens an identifier that is closed for these."""
 
 
 def contested_by(
-    bonds: Iterable[Bond],
+    merged_links: Iterable[MergedLink],
     reasons: Mapping[tuple[Identifier, Identifier], str],
-    closed: Mapping[Identifier, Reason],
-    book: Rulebook,
+    isolated: Mapping[Identifier, Reason],
+    policy: IdentityPolicy,
 ) -> dict[Identifier, set[Identifier]]:
     """For each possible anchor the other ends it contests.
 
@@ -26,29 +26,37 @@ def contested_by(
     strong links of an identifier near its firebreak, which opens and closes with their age; and links that the next
     sighting revives after a log-out. Between equal types either end can be the anchor.
     """
-    bonds = list(bonds)
-    claimed = {bond.weak for bond in bonds if reasons.get((bond.strong, bond.weak)) in CLAIMED}
-    busy = _busy(bonds, book)
-    found: dict[Identifier, set[Identifier]] = {}
-    for bond in bonds:
-        if bond.edge.ended_ms == FOREVER or closed.get(bond.strong) in SETTLED or closed.get(bond.weak) in SETTLED:
-            continue
-        kind, edge = book.kind(bond.weak), bond.edge
-        reviving = edge.ended_ms != NEVER and not edge.alive
-        if reviving or bond.weak in busy or (kind.policy == "latest" and bond.weak in claimed):
-            found.setdefault(bond.strong, set()).add(bond.weak)
-            if book.kind(bond.strong).priority == kind.priority:
-                found.setdefault(bond.weak, set()).add(bond.strong)
-    return found
-
-
-def _busy(bonds: list[Bond], book: Rulebook) -> AbstractSet[Identifier]:
-    near: dict[Identifier, int] = {}
-    for bond in bonds:
+    merged_links = list(merged_links)
+    claimed = {
+        merged_link.weak
+        for merged_link in merged_links
+        if reasons.get((merged_link.strong, merged_link.weak)) in LIMITED
+    }
+    busy = _near_firebreak(merged_links, policy)
+    contested: dict[Identifier, set[Identifier]] = {}
+    for merged_link in merged_links:
         if (
-            bond.edge.ended_ms != FOREVER
-            and book.counts(bond.strong, bond.weak)
-            and book.kind(bond.weak).firebreak_window_ms
+            merged_link.edge.ended_ms == FOREVER
+            or isolated.get(merged_link.strong) in PERMANENTLY_ISOLATED
+            or isolated.get(merged_link.weak) in PERMANENTLY_ISOLATED
         ):
-            near[bond.weak] = near.get(bond.weak, 0) + 1
-    return {weak for weak, count in near.items() if count > book.kind(weak).firebreak_above}
+            continue
+        kind, edge = policy.kind(merged_link.weak), merged_link.edge
+        reviving = edge.ended_ms != NEVER and not edge.alive
+        if reviving or merged_link.weak in busy or (kind.policy == "latest" and merged_link.weak in claimed):
+            contested.setdefault(merged_link.strong, set()).add(merged_link.weak)
+            if policy.kind(merged_link.strong).priority == kind.priority:
+                contested.setdefault(merged_link.weak, set()).add(merged_link.strong)
+    return contested
+
+
+def _near_firebreak(merged_links: list[MergedLink], policy: IdentityPolicy) -> AbstractSet[Identifier]:
+    near: dict[Identifier, int] = {}
+    for merged_link in merged_links:
+        if (
+            merged_link.edge.ended_ms != FOREVER
+            and policy.counts(merged_link.strong, merged_link.weak)
+            and policy.kind(merged_link.weak).firebreak_window_ms
+        ):
+            near[merged_link.weak] = near.get(merged_link.weak, 0) + 1
+    return {weak for weak, count in near.items() if count > policy.kind(weak).firebreak_above}

@@ -1,4 +1,4 @@
-"""Commands in the order of the log, folded into what holds now; and links folded into bonds."""
+"""Commands in the order of the log, folded into what holds now; and links folded into merged links."""
 
 from collections.abc import Iterable
 
@@ -6,12 +6,12 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.messages import Command, Link
-from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.sighting import first_sighting, widen
 from pipeline.identity.state import FOREVER, NEVER, Edge
 
 
-class Bond(msgspec.Struct, gc=False):
+class MergedLink(msgspec.Struct, gc=False):
     """A link of the set, with all its sightings: the stronger end, the weaker end, and what is known."""
 
     strong: Identifier
@@ -24,7 +24,7 @@ class Decisions(msgspec.Struct):
 
     ended_ms: dict[tuple[Identifier, Identifier], int] = {}
     """Pairs that link only if seen after this time."""
-    left_ms: dict[Identifier, list[int]] = {}
+    logged_out_ms: dict[Identifier, list[int]] = {}
     """When somebody logged out of an identifier, in the order of the log."""
     linked_after: dict[tuple[Identifier, Identifier], int] = {}
     """Pairs that a person linked, with how many of those log-outs that overruled."""
@@ -39,49 +39,51 @@ def asserted_by(command: Command) -> Link:
     return Link(command.tenant, command.a, command.b, at_ms, at_ms, 1, command.actor, command.event_id, asserted=True)
 
 
-def decide(commands: Iterable[Command], book: Rulebook) -> Decisions:
+def decide(commands: Iterable[Command], policy: IdentityPolicy) -> Decisions:
     """Fold commands in log order; a later one overrules an earlier one about the same identifiers."""
-    found = Decisions()
+    decisions = Decisions()
     for command in commands:
-        pair = book.ends(command.a, command.b)
+        pair = policy.ends(command.a, command.b)
         match command.kind:
             case "link":
-                found.ended_ms.pop(pair, None)
-                found.linked_after[pair] = len(found.left_ms.get(pair[1], ()))
-                found.asserted.append(asserted_by(command))
+                decisions.ended_ms.pop(pair, None)
+                decisions.linked_after[pair] = len(decisions.logged_out_ms.get(pair[1], ()))
+                decisions.asserted.append(asserted_by(command))
             case "unlink":
-                found.ended_ms[pair] = FOREVER
+                decisions.ended_ms[pair] = FOREVER
             case "logout":
-                found.ended_ms[pair] = max(found.ended_ms.get(pair, NEVER), command.timestamp_ms)
-                found.left_ms.setdefault(pair[1], []).append(command.timestamp_ms)
+                decisions.ended_ms[pair] = max(decisions.ended_ms.get(pair, NEVER), command.timestamp_ms)
+                decisions.logged_out_ms.setdefault(pair[1], []).append(command.timestamp_ms)
             case "suppress":
-                found.suppressed.add(command.a)
-                found.trusted.discard(command.a)
-            case "release" if command.a in found.suppressed:
-                found.suppressed.remove(command.a)
+                decisions.suppressed.add(command.a)
+                decisions.trusted.discard(command.a)
+            case "release" if command.a in decisions.suppressed:
+                decisions.suppressed.remove(command.a)
             case _:
-                found.trusted.add(command.a)
-    return found
+                decisions.trusted.add(command.a)
+    return decisions
 
 
-def bonds_of(links: Iterable[Link], book: Rulebook, decisions: Decisions) -> list[Bond]:
+def merged_links_of(links: Iterable[Link], policy: IdentityPolicy, decisions: Decisions) -> list[MergedLink]:
     """The set of links: every pair once, whichever end came first and however often."""
-    bonds: dict[tuple[Identifier, Identifier], Bond] = {}
+    merged_links: dict[tuple[Identifier, Identifier], MergedLink] = {}
     for link in (*links, *decisions.asserted):
-        strong, weak = pair = book.ends(link.anchor, link.other)
+        strong, weak = pair = policy.ends(link.anchor, link.other)
         if strong == weak:
             continue
-        bond = bonds.get(pair)
-        if bond is None:
-            bonds[pair] = bond = Bond(strong, weak, first_sighting(strong, link))
-            bond.edge.ended_ms = max(decisions.ended_ms.get(pair, NEVER), _left_ms(pair, book, decisions))
+        merged_link = merged_links.get(pair)
+        if merged_link is None:
+            merged_links[pair] = merged_link = MergedLink(strong, weak, first_sighting(strong, link))
+            merged_link.edge.ended_ms = max(
+                decisions.ended_ms.get(pair, NEVER), _logged_out_ms(pair, policy, decisions)
+            )
         else:
-            widen(bond.edge, link)
-    return list(bonds.values())
+            widen(merged_link.edge, link)
+    return list(merged_links.values())
 
 
-def _left_ms(pair: tuple[Identifier, Identifier], book: Rulebook, decisions: Decisions) -> int:
+def _logged_out_ms(pair: tuple[Identifier, Identifier], policy: IdentityPolicy, decisions: Decisions) -> int:
     """When a person was last logged out of the pair's weaker end; NEVER if the stronger names no person."""
     strong, weak = pair
-    left = decisions.left_ms.get(weak, [])[decisions.linked_after.get(pair, 0) :]
-    return max(left, default=NEVER) if book.kind(strong).strong else NEVER
+    left = decisions.logged_out_ms.get(weak, [])[decisions.linked_after.get(pair, 0) :]
+    return max(left, default=NEVER) if policy.kind(strong).strong else NEVER

@@ -20,11 +20,11 @@ class StitchEffects(msgspec.Struct):
     changes: list[IdentityChange] = []
     moves: list[Move] = []
     """For the profiles that identifiers leave."""
-    homecomings: list[Move] = []
+    moves_for_target: list[Move] = []
     """Those that bring a profile the identifier it is named after: for that profile too."""
 
 
-class Scribe:
+class EffectsRecorder:
     """Writes down what happens to profiles, and numbers it."""
 
     def __init__(self, tenant: str) -> None:
@@ -32,12 +32,12 @@ class Scribe:
         self.seq = 0
         self._tenant = tenant
 
-    def begin(self, seq: int) -> None:
+    def start_batch(self, seq: int) -> None:
         """Start a batch with nothing written down yet; ``seq`` is the last number given."""
         self.effects = StitchEffects()
         self.seq = seq
 
-    def note(
+    def record_change(
         self,
         change: ChangeKind,
         founders: tuple[Identifier, Identifier],
@@ -64,7 +64,7 @@ class Scribe:
         )  # fmt: skip
         return seq
 
-    def welcome(self, ident: Identifier, founder: Identifier, link: Link) -> None:
+    def record_first_link(self, ident: Identifier, founder: Identifier, link: Link) -> None:
         """:meth:`follow` for an identifier that was never linked, which is what most links bring: no detours."""
         self.seq = seq = self.seq + 1
         tenant, effects = self._tenant, self.effects
@@ -78,7 +78,7 @@ class Scribe:
             )
         )  # fmt: skip
 
-    def follow(
+    def record_move(
         self,
         moved: Sequence[tuple[Identifier, list[Identifier]]],
         ended: Identifier,
@@ -95,9 +95,9 @@ class Scribe:
         idents = [ident for ident, _ in moved]
         over = ended in idents
         if over:
-            seq = self.note("merged", (founder, ended), idents, cause, rule=rule, reason=reason)
+            seq = self.record_change("merged", (founder, ended), idents, cause, rule=rule, reason=reason)
         else:
-            seq = self.note("split", (ended, founder), idents, cause, rule=rule, reason=reason)
+            seq = self.record_change("split", (ended, founder), idents, cause, rule=rule, reason=reason)
         tenant, effects = self._tenant, self.effects
         source, target = profile_id(tenant, ended), profile_id(tenant, founder)
         for ident, contested in moved:
@@ -105,9 +105,9 @@ class Scribe:
         move = Move(tenant, idents, source, target, seq)
         effects.moves.append(move)
         if founder in idents:
-            effects.homecomings.append(move)
+            effects.moves_for_target.append(move)
 
-    def contest(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:
+    def record_contested(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:
         """The identifier stays where it is, but which of its links INTAKE must always pass on has changed."""
         self.seq += 1
         self.effects.assignments[ident] = Assignment(profile_id(self._tenant, founder), self.seq, contested)

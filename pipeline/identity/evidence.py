@@ -2,7 +2,7 @@
 
 from pipeline.event.model import Event
 from pipeline.identity.messages import Command, Link
-from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.policy import IdentityPolicy
 
 
 def links_of(event: Event) -> list[Link]:
@@ -14,13 +14,13 @@ def links_of(event: Event) -> list[Link]:
     ]
 
 
-def logouts_of(event: Event, book: Rulebook) -> list[Command]:
+def logouts_of(event: Event, policy: IdentityPolicy) -> list[Command]:
     """If the rules call the event a log-out: the anchor no longer owns its devices until it is next seen there."""
-    if event.type != "track" or event.name not in book.rules.logout_events:
+    if event.type != "track" or event.name not in policy.rules.logout_events:
         return []
     anchor, *others = event.identifiers
     return [
         Command(event.tenant, "logout", anchor, other, event.source, event.name, event.timestamp_ms, event.event_id)
         for other in others
-        if not (book.kind(other).strong or book.kind(other).household)
+        if not (policy.kind(other).strong or policy.kind(other).household)
     ]

@@ -5,9 +5,9 @@ from heapq import heappop, heappush
 import msgspec
 
 from pipeline.event.identifier import Identifier
-from pipeline.identity.decisions import Bond
+from pipeline.identity.decisions import MergedLink
+from pipeline.identity.filter_links import RejectedLink
 from pipeline.identity.resolve import Resolution
-from pipeline.identity.screen import Held
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -15,21 +15,21 @@ class Step(msgspec.Struct, frozen=True):
 
     start: Identifier
     end: Identifier
-    bond: Bond
-    held: Held | None
+    merged_link: MergedLink
+    rejection: RejectedLink | None
 
 
 class Why(msgspec.Struct, frozen=True):
     """The answer for two identifiers."""
 
-    together: bool
+    same_customer: bool
     path: list[Step]
-    """The way with the fewest held links, then the fewest links. Empty where no links lead from one to the other."""
+    """The way with the fewest rejected links, then the fewest links. Empty if no links connect the two."""
 
     @property
-    def obstacles(self) -> list[Held]:
-        """The held links on the way: without these limits the two would be one customer."""
-        return [step.held for step in self.path if step.held is not None]
+    def obstacles(self) -> list[RejectedLink]:
+        """The rejected links on the way: without these limits the two would be one customer."""
+        return [step.rejection for step in self.path if step.rejection is not None]
 
 
 def why(a: Identifier, b: Identifier, resolution: Resolution) -> Why:
@@ -39,7 +39,7 @@ def why(a: Identifier, b: Identifier, resolution: Resolution) -> Why:
     waiting: list[tuple[int, int, Identifier, Identifier, Step | None]] = [(0, 0, a, "", None)]
     done: set[Identifier] = set()
     while waiting:
-        held, hops, ident, _, step = heappop(waiting)
+        rejected_count, hops, ident, _, step = heappop(waiting)
         if ident in done:
             continue
         done.add(ident)
@@ -47,30 +47,34 @@ def why(a: Identifier, b: Identifier, resolution: Resolution) -> Why:
             arrived[ident] = step
         if ident == b:
             break
-        for end, bond, reason in near.get(ident, []):
+        for end, merged_link, reason in near.get(ident, []):
             if end not in done:
-                following = Step(ident, end, bond, reason)
-                heappush(waiting, (held + (reason is not None), hops + 1, end, ident, following))
+                following = Step(ident, end, merged_link, reason)
+                heappush(waiting, (rejected_count + (reason is not None), hops + 1, end, ident, following))
     founders = (resolution.founder_of.get(ident, ident) for ident in (a, b))
     return Why(len(set(founders)) == 1, _walked(a, b, arrived))
 
 
-def around(ident: Identifier, resolution: Resolution) -> tuple[list[Identifier], list[Bond], list[Held]]:
-    """The customer of an identifier, to draw: its members, its links, and the held links at its border."""
+def around(ident: Identifier, resolution: Resolution) -> tuple[list[Identifier], list[MergedLink], list[RejectedLink]]:
+    """The customer of an identifier, to draw: its members, its links, and the rejected links at its border."""
     founder = resolution.founder_of.get(ident, ident)
-    members = sorted({ident, *(each for each, owner in resolution.founder_of.items() if owner == founder)})
+    members = sorted({ident, *(item for item, owner in resolution.founder_of.items() if owner == founder)})
     within = set(members)
-    bonds = [bond for bond in resolution.accepted if bond.weak in within]
-    held = [each for each in resolution.held if each.bond.weak in within or each.bond.strong in within]
-    return members, bonds, held
+    merged_links = [merged_link for merged_link in resolution.accepted if merged_link.weak in within]
+    rejected = [
+        rejected_link
+        for rejected_link in resolution.rejected
+        if rejected_link.merged_link.weak in within or rejected_link.merged_link.strong in within
+    ]
+    return members, merged_links, rejected
 
 
-def _neighbours(resolution: Resolution) -> dict[Identifier, list[tuple[Identifier, Bond, Held | None]]]:
-    near: dict[Identifier, list[tuple[Identifier, Bond, Held | None]]] = {}
-    ways: list[tuple[Bond, Held | None]] = [(bond, None) for bond in resolution.accepted]
-    for bond, held in ways + [(held.bond, held) for held in resolution.held]:
-        near.setdefault(bond.strong, []).append((bond.weak, bond, held))
-        near.setdefault(bond.weak, []).append((bond.strong, bond, held))
+def _neighbours(resolution: Resolution) -> dict[Identifier, list[tuple[Identifier, MergedLink, RejectedLink | None]]]:
+    near: dict[Identifier, list[tuple[Identifier, MergedLink, RejectedLink | None]]] = {}
+    ways: list[tuple[MergedLink, RejectedLink | None]] = [(merged_link, None) for merged_link in resolution.accepted]
+    for merged_link, rejection in ways + [(rejection.merged_link, rejection) for rejection in resolution.rejected]:
+        near.setdefault(merged_link.strong, []).append((merged_link.weak, merged_link, rejection))
+        near.setdefault(merged_link.weak, []).append((merged_link.strong, merged_link, rejection))
     return near
 
 

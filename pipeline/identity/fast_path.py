@@ -6,42 +6,44 @@ link is kept in neither root.
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
-from pipeline.identity.effects import Scribe
-from pipeline.identity.forest import Forest, head_of
+from pipeline.identity.effects import EffectsRecorder
 from pipeline.identity.messages import Link
-from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.sighting import edge_with, first_sighting, widen
-from pipeline.identity.state import NEVER, UNJUDGED, Edge, Head, Node, fresh
+from pipeline.identity.state import NEVER, UNRESOLVED, Edge, Head, Node, fresh
+from pipeline.identity.union_find import UnionFind, head_of
 
 
 class FastPath:
     """Takes links one at a time and tells what they change; hands back those that need a closer look."""
 
-    def __init__(self, book: Rulebook, forest: Forest, nodes: Table[Node], scribe: Scribe) -> None:
-        self._scribe = scribe
-        self._book = book
-        self._forest = forest
+    def __init__(
+        self, policy: IdentityPolicy, union_find: UnionFind, nodes: Table[Node], recorder: EffectsRecorder
+    ) -> None:
+        self._recorder = recorder
+        self._policy = policy
+        self._union_find = union_find
         self._nodes = nodes
 
     def take(self, link: Link) -> tuple[Identifier, Identifier] | None:
         """Note the link; None if that is all. Else its ends, whose components must be resolved again."""
         strong, weak = link.anchor, link.other
-        kinds = self._book.kinds
+        kinds = self._policy.kinds
         above, below = kinds[strong.partition(":")[0]], kinds[weak.partition(":")[0]]
         if above.priority >= below.priority or below.household:
-            strong, weak = self._book.ends(strong, weak)
+            strong, weak = self._policy.ends(strong, weak)
             if strong == weak:
                 return None
-            above, below = self._book.kind(strong), self._book.kind(weak)
+            above, below = self._policy.kind(strong), self._policy.kind(weak)
         node, peer = self._nodes.get(weak), self._nodes.get(strong) or fresh(strong)
-        if node is None and peer.knot is None and not above.household:
-            root, row, head = self._forest.root(strong, peer)
-            if not head.tangled and self._book.fits_one(head, below.name):
-                self._found(root, row, head, strong, link)
+        if node is None and peer.state is None and not above.household:
+            root, row, head = self._union_find.root(strong, peer)
+            if not head.needs_resolution and self._policy.fits_one(head, below.name):
+                self._update_founder(root, row, head, strong, link)
                 self._attach(weak, root, row, head, first_sighting(strong, link))
-                self._scribe.welcome(weak, head.founder, link)
+                self._recorder.record_first_link(weak, head.founder, link)
                 return None
-        return self._consider(weak, node or fresh(weak), strong, peer, link)
+        return self._add_known(weak, node or fresh(weak), strong, peer, link)
 
     def _attach(self, ident: Identifier, root: Identifier, row: Node, head: Head, edge: Edge) -> None:
         """Add an identifier that has no row to a component."""
@@ -49,77 +51,81 @@ class FastPath:
         row.next = ident
         head.size += 1
         kind = ident.partition(":")[0]
-        head.tally[kind] = head.tally.get(kind, 0) + 1
+        head.counts_by_type[kind] = head.counts_by_type.get(kind, 0) + 1
         self._nodes.put(root, row)
 
-    def _consider(
+    def _add_known(
         self, weak: Identifier, node: Node, strong: Identifier, peer: Node, link: Link
     ) -> tuple[Identifier, Identifier] | None:
         edge = edge_with(node, strong)
         known = edge is not None
         if edge is None:
             edge = first_sighting(strong, link)
-            if node.knot is not None and self._book.kind(strong).strong:
-                edge.ended_ms = node.knot.left_ms
+            if node.state is not None and self._policy.kind(strong).strong:
+                edge.ended_ms = node.state.logged_out_ms
             node.edges += (edge,)
         elif not widen(edge, link):
             return None
-        a, root_a, head_a = self._forest.root(strong, peer)
-        b, root_b, head_b = self._forest.root(weak, node)
-        if not (head_a.tangled or head_b.tangled) and self._plain(strong, peer, weak, node, edge):
+        a, root_a, head_a = self._union_find.root(strong, peer)
+        b, root_b, head_b = self._union_find.root(weak, node)
+        if not (head_a.needs_resolution or head_b.needs_resolution) and self._is_unrestricted(
+            strong, peer, weak, node, edge
+        ):
             if a == b:
                 self._nodes.put(weak, node)
-                if self._found(b, root_b, head_b, strong, link):
+                if self._update_founder(b, root_b, head_b, strong, link):
                     self._nodes.put(b, root_b)
                 return None
-            if self._book.fit(head_a, head_b):
+            if self._policy.fit_together(head_a, head_b):
                 if root_b is not node:
                     self._nodes.put(weak, node)
-                self._join((a, root_a), (b, root_b), strong, link)
+                self._join_components((a, root_a), (b, root_b), strong, link)
                 return None
         if not known:
-            edge.held = UNJUDGED
+            edge.rejection = UNRESOLVED
         self._nodes.put(weak, node)
         return strong, weak
 
-    def _plain(self, strong: Identifier, peer: Node, weak: Identifier, node: Node, edge: Edge) -> bool:
+    def _is_unrestricted(self, strong: Identifier, peer: Node, weak: Identifier, node: Node, edge: Edge) -> bool:
         """Whether nothing but the limits of their components can hold the link."""
-        if node.knot is not None or peer.knot is not None or edge.ended_ms != NEVER:
+        if node.state is not None or peer.state is not None or edge.ended_ms != NEVER:
             return False
-        if self._book.kind(strong).household:
+        if self._policy.kind(strong).household:
             return False
-        most = self._book.kind(weak).firebreak_above
-        return not most or sum(self._book.counts(each.peer, weak) for each in node.edges) <= most
+        limit = self._policy.kind(weak).firebreak_above
+        return not limit or sum(self._policy.counts(other.peer, weak) for other in node.edges) <= limit
 
-    def _join(self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], strong: Identifier, link: Link) -> None:
+    def _join_components(
+        self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], strong: Identifier, link: Link
+    ) -> None:
         """Make two components one: the eldest of both and of the link founds it."""
         head, other = head_of(one[1]), head_of(two[1])
         if head.size < other.size:
             one, two, head, other = two, one, other, head
-        self._found(*one, head, strong, link)
-        if self._book.older(other.since_ms, other.founder, head.since_ms, head.founder):
-            self._rename(*one, head.founder, other.founder, link)
+        self._update_founder(*one, head, strong, link)
+        if self._policy.older(other.since_ms, other.founder, head.since_ms, head.founder):
+            self._move_members(*one, head.founder, other.founder, link)
             head.since_ms, head.founder = other.since_ms, other.founder
         else:
-            self._rename(*two, other.founder, head.founder, link)
+            self._move_members(*two, other.founder, head.founder, link)
         head.size += other.size
-        for kind, count in other.tally.items():
-            head.tally[kind] = head.tally.get(kind, 0) + count
-        self._forest.join(one, two)
+        for kind, count in other.counts_by_type.items():
+            head.counts_by_type[kind] = head.counts_by_type.get(kind, 0) + count
+        self._union_find.attach(one, two)
 
-    def _found(self, root: Identifier, row: Node, head: Head, strong: Identifier, link: Link) -> bool:
+    def _update_founder(self, root: Identifier, row: Node, head: Head, strong: Identifier, link: Link) -> bool:
         """Let the link's stronger end found the component, if that was never seen so early. Whether it did."""
         since_ms = link.first_seen_ms
-        if since_ms > head.since_ms or not self._book.older(since_ms, strong, head.since_ms, head.founder):
+        if since_ms > head.since_ms or not self._policy.older(since_ms, strong, head.since_ms, head.founder):
             return False
-        self._rename(root, row, head.founder, strong, link)
+        self._move_members(root, row, head.founder, strong, link)
         head.since_ms, head.founder = since_ms, strong
         return True
 
-    def _rename(self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link) -> None:
+    def _move_members(self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link) -> None:
         """All members of the component belong to the founder's profile, if they do not yet."""
         if ended != founder:
-            members = self._forest.members(root, row)
-            self._scribe.follow(
-                [(each, node.knot.contested if node.knot else []) for each, node in members], ended, founder, link
+            members = self._union_find.members(root, row)
+            self._recorder.record_move(
+                [(ident, node.state.contested if node.state else []) for ident, node in members], ended, founder, link
             )

@@ -13,10 +13,10 @@ import msgspec
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.event.reason import Reason
-from pipeline.identity.forest import Forest
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
 from pipeline.identity.state import Node
+from pipeline.identity.union_find import UnionFind
 
 
 class Household(msgspec.Struct, frozen=True):
@@ -36,9 +36,9 @@ def households(tenant: str, resolution: Resolution) -> list[Household]:
     nothing.
     """
     members: dict[Identifier, set[Identifier]] = {}
-    for held in resolution.held:
-        shared, member = held.bond.strong, held.bond.weak
-        if held.reason == Reason.HOUSEHOLD and resolution.closed.get(member) != Reason.HOUSEHOLD:
+    for rejected in resolution.rejected:
+        shared, member = rejected.merged_link.strong, rejected.merged_link.weak
+        if rejected.reason == Reason.HOUSEHOLD and resolution.isolated.get(member) != Reason.HOUSEHOLD:
             members.setdefault(shared, set()).add(resolution.founder_of[member])
     return [_named(tenant, shared, founders) for shared, founders in sorted(members.items())]
 
@@ -46,40 +46,40 @@ def households(tenant: str, resolution: Resolution) -> list[Household]:
 class StoredHouseholds:
     """The same from STITCH's rows, as they were last decided: a household without looking at all the others."""
 
-    def __init__(self, tenant: str, forest: Forest, nodes: Table[Node]) -> None:
+    def __init__(self, tenant: str, union_find: UnionFind, nodes: Table[Node]) -> None:
         self._tenant = tenant
-        self._forest = forest
+        self._union_find = union_find
         self._nodes = nodes
 
     def of(self, shared: Identifier) -> Household | None:
         """The household that shares an identifier; None if nobody does."""
-        founders = {self._forest.founder(member) for member in self.members(shared)}
+        founders = {self._union_find.founder(member) for member in self.members(shared)}
         return _named(self._tenant, shared, founders) if founders else None
 
     def members(self, shared: Identifier) -> list[Identifier]:
         """The identifiers that are linked with a household's, sorted."""
         node = self._nodes.get(shared)
-        knot = node.knot if node is not None else None
-        if knot is None or knot.closed != Reason.HOUSEHOLD:
+        state = node.state if node is not None else None
+        if state is None or state.isolated != Reason.HOUSEHOLD:
             return []
-        return sorted(weak for weak in knot.weaker if shared in self._shared_with(self._nodes.get(weak)))
+        return sorted(weak for weak in state.weaker if shared in self._shared_with(self._nodes.get(weak)))
 
     def shared_by(self, ident: Identifier) -> list[Identifier]:
         """The household identifiers that the profile of an identifier shares; itself, if that groups people."""
         node = self._nodes.get(ident)
         if node is None:
             return []
-        if node.knot is not None and node.knot.closed == Reason.HOUSEHOLD:
+        if node.state is not None and node.state.isolated == Reason.HOUSEHOLD:
             return [ident]
-        founder = self._forest.founder(ident)
-        component = self._forest.members(ident, node)
-        rows = [row for each, row in component if self._forest.founder(each) == founder]
+        founder = self._union_find.founder(ident)
+        component = self._union_find.members(ident, node)
+        rows = [row for member, row in component if self._union_find.founder(member) == founder]
         return sorted({shared for row in rows for shared in self._shared_with(row)})
 
     def _shared_with(self, node: Node | None) -> list[Identifier]:
-        if node is None or (node.knot is not None and node.knot.closed == Reason.HOUSEHOLD):
+        if node is None or (node.state is not None and node.state.isolated == Reason.HOUSEHOLD):
             return []
-        return [edge.peer for edge in node.edges if edge.held == Reason.HOUSEHOLD]
+        return [edge.peer for edge in node.edges if edge.rejection == Reason.HOUSEHOLD]
 
 
 def _named(tenant: str, shared: Identifier, founders: Iterable[Identifier]) -> Household:

@@ -32,11 +32,11 @@ class Limit(msgspec.Struct, frozen=True):
 
 def parse_limit(text: str) -> Limit:
     """The limit a text means. Raises ValueError that says what to write instead."""
-    found = _LIMIT.fullmatch(text)
-    if found is None or int(found[1]) < 1:
+    match = _LIMIT.fullmatch(text)
+    if match is None or int(match[1]) < 1:
         message = f"{text!r} is not a limit; write how many and how long, as in {one_of(LIMIT_EXAMPLES)}"
         raise ValueError(message)
-    return Limit(int(found[1]), parse_duration(found[2]) if found[2] else 0, text.strip())
+    return Limit(int(match[1]), parse_duration(match[2]) if match[2] else 0, text.strip())
 
 
 def format_limit(limit: Limit) -> str:

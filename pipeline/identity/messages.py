@@ -24,16 +24,16 @@ class Assignment(msgspec.Struct, array_like=True, gc=False):
 
 
 class Move(msgspec.Struct, array_like=True, gc=False, tag="move", tag_field="record"):
-    """The ledgers of ``leaves`` now belong to ``target``. The highest ``seq`` of a leaf wins.
+    """The ledgers of ``anchors`` now belong to ``target``. The highest ``seq`` of an anchor wins.
 
     What leaves one profile for another at once is one message: of a profile that merged, everything. It is sent to the
     profile that is left, whose pointers then lead to the other; and to the other, if that is named after one of them.
     """
 
     tenant: str
-    leaves: list[Identifier]
+    anchors: list[Identifier]
     source: str
-    """Profile id that held the leaves."""
+    """Profile id that held the anchors."""
     target: str
     """Profile id that owns them from ``seq`` on."""
     seq: int

@@ -2,7 +2,7 @@
 
 1. Gather whole components, and those that links reach which are open only now.
 2. Screen their links: who is behind a firebreak, suppressed, expired.
-3. Settle the open ones within the limits: groups and held links.
+3. Settle the open ones within the limits: groups and rejected links.
 4. Forget what is beyond the bounds, lightest first, and start again from what is left.
 5. Write every component as a flat tree and a circle; put only rows that changed.
 """
@@ -15,34 +15,34 @@ import msgspec
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.event.reason import Reason
-from pipeline.identity.bounds import idle_links, trimmed
+from pipeline.identity.bounds import forgettable_links, trimmed
 from pipeline.identity.contest import contested_by
-from pipeline.identity.decisions import Bond
-from pipeline.identity.forest import Forest
-from pipeline.identity.rulebook import Rulebook
-from pipeline.identity.screen import Held, Screened, rule_of, screen
-from pipeline.identity.settle import Settled, settle
-from pipeline.identity.state import FOREVER, Edge, Head, Knot, Node
+from pipeline.identity.decisions import MergedLink
+from pipeline.identity.filter_links import FilteredLinks, RejectedLink, filter_links, rule_of
+from pipeline.identity.policy import IdentityPolicy
+from pipeline.identity.resolve_groups import ResolvedGroups, resolve_groups
+from pipeline.identity.state import FOREVER, Edge, Head, IdentifierState, Node
+from pipeline.identity.union_find import UnionFind
 
-NO_KNOT = Knot()
+NO_STATE = IdentifierState()
 
 
 class Member(msgspec.Struct):
     """One identifier under reconsideration: its row, how things stood, and how they stand."""
 
     node: Node
-    row: tuple[Identifier, Identifier, Head | None, Knot | None]
+    row: tuple[Identifier, Identifier, Head | None, IdentifierState | None]
     """The row's fields as they were, but for the edges."""
-    before: Identifier
+    founder_before: Identifier
     """Founder of its profile so far."""
     founder: Identifier
-    knot: Knot
+    state: IdentifierState
     edges_changed: bool = False
 
     @property
-    def closed_before(self) -> str:
+    def isolated_before(self) -> str:
         """Why it linked to nothing so far."""
-        return self.row[3].closed if self.row[3] is not None else ""
+        return self.row[3].isolated if self.row[3] is not None else ""
 
     @property
     def contested_before(self) -> list[Identifier]:
@@ -51,59 +51,59 @@ class Member(msgspec.Struct):
 
 
 class Outcome(msgspec.Struct):
-    """What the rebuilding found, for :mod:`~pipeline.identity.verdict` to tell."""
+    """What the rebuilding found, for :mod:`~pipeline.identity.announce_changes` to tell."""
 
     members: dict[Identifier, Member]
-    held: list[tuple[Held, str]]
-    """Links held for a reason that was not told before, each with the reason told before."""
-    forgotten: list[Held]
+    rejected: list[tuple[RejectedLink, str]]
+    """Links rejected for a reason that was not told before, each with the reason told before."""
+    forgotten: list[RejectedLink]
     """Links beyond the bounds: held by limits, and memberships of households."""
 
 
 class Rebuilder:
     """The slow path. Its cost is bounded by the rules' caps; what it writes depends on the stored links alone."""
 
-    def __init__(self, book: Rulebook, forest: Forest, nodes: Table[Node]) -> None:
-        self._book = book
-        self._forest = forest
+    def __init__(self, policy: IdentityPolicy, union_find: UnionFind, nodes: Table[Node]) -> None:
+        self._policy = policy
+        self._union_find = union_find
         self._nodes = nodes
 
     def rebuild(self, seed: Identifier, pairs: Mapping[Identifier, AbstractSet[Identifier]]) -> Outcome:
         """Reconsider the component of ``seed`` with all that its links and the batch's ``pairs`` lead to."""
         members: dict[Identifier, Member] = {}
-        forgotten: list[Held] = []
-        self._gather([seed], pairs, members)
+        forgotten: list[RejectedLink] = []
+        self._load_members([seed], pairs, members)
         while True:
-            bonds, screened = self._survey(members, pairs)
-            settled = settle(screened.open, self._book)
-            excess = self._excess(members, screened, settled)
+            merged_links, filtered = self._filtered_links(members, pairs)
+            resolved = resolve_groups(filtered.open, self._policy)
+            excess = self._excess_links(members, filtered, resolved)
             if not excess:
                 break
-            for held in excess:
-                _drop(members[held.bond.weak], held.bond.strong)
+            for rejected in excess:
+                _remove_edge(members[rejected.merged_link.weak], rejected.merged_link.strong)
             forgotten += excess
-        told = _retold(screened.held + settled.held, bonds, members)
-        forgotten += self._judge(members, bonds, screened, settled)
-        forgotten += self._bound(members)
-        for component in _components(members, screened.open):
-            self._write(component, members, settled)
-        return Outcome(members, told, forgotten)
+        changed = _changed_rejections(filtered.rejected + resolved.rejected, merged_links, members)
+        forgotten += self._update_states(members, merged_links, filtered, resolved)
+        forgotten += self._trim_rows(members)
+        for component in _components(members, filtered.open):
+            self._write(component, members, resolved)
+        return Outcome(members, changed, forgotten)
 
-    def _survey(
+    def _filtered_links(
         self, members: dict[Identifier, Member], pairs: Mapping[Identifier, AbstractSet[Identifier]]
-    ) -> tuple[list[Bond], Screened]:
+    ) -> tuple[list[MergedLink], FilteredLinks]:
         """The members' links, screened, once all that they lead to are members too."""
         while True:
-            bonds = _bonds(members)
-            suppressed = {ident for ident, member in members.items() if member.knot.suppressed}
-            trusted = {ident for ident, member in members.items() if member.knot.trusted}
-            screened = screen(bonds, self._book, suppressed, trusted)
-            outside = _reached(members, screened)
+            merged_links = _merged_links(members)
+            suppressed = {ident for ident, member in members.items() if member.state.suppressed}
+            trusted = {ident for ident, member in members.items() if member.state.trusted}
+            filtered = filter_links(merged_links, self._policy, suppressed, trusted)
+            outside = _missing_members(members, filtered)
             if not outside:
-                return bonds, screened
-            self._gather(outside, pairs, members)
+                return merged_links, filtered
+            self._load_members(outside, pairs, members)
 
-    def _gather(
+    def _load_members(
         self,
         seeds: Iterable[Identifier],
         pairs: Mapping[Identifier, AbstractSet[Identifier]],
@@ -114,167 +114,195 @@ class Rebuilder:
             ident = waiting.pop()
             if ident in members:
                 continue
-            root, row, head = self._forest.root(ident, self._forest.plant(ident))
-            for each, node in self._forest.members(root, row):
-                knot = node.knot or NO_KNOT
-                state = (node.parent, node.next, node.head, node.knot)
-                members[each] = Member(node, state, knot.founder or head.founder, each, knot)
-                waiting += pairs.get(each, ())
+            root, row, head = self._union_find.root(ident, self._union_find.get_or_create(ident))
+            for member, node in self._union_find.members(root, row):
+                state = node.state or NO_STATE
+                row_before = (node.parent, node.next, node.head, node.state)
+                members[member] = Member(node, row_before, state.founder or head.founder, member, state)
+                waiting += pairs.get(member, ())
 
-    def _judge(
-        self, members: dict[Identifier, Member], bonds: list[Bond], screened: Screened, settled: Settled
-    ) -> list[Held]:
-        """Give every member its founder and a knot with all but the founder; who found no room in a household."""
-        reasons = {(each.bond.strong, each.bond.weak): each.reason for each in screened.held + settled.held}
-        contested = contested_by(bonds, reasons, screened.closed, self._book)
+    def _update_states(
+        self,
+        members: dict[Identifier, Member],
+        merged_links: list[MergedLink],
+        filtered: FilteredLinks,
+        resolved: ResolvedGroups,
+    ) -> list[RejectedLink]:
+        """Give every member its founder and state; links without room there."""
+        reasons = {
+            (rejected_link.merged_link.strong, rejected_link.merged_link.weak): rejected_link.reason
+            for rejected_link in filtered.rejected + resolved.rejected
+        }
+        contested = contested_by(merged_links, reasons, filtered.isolated, self._policy)
         weaker: dict[Identifier, set[Identifier]] = {}
-        gone: dict[Identifier, set[Identifier]] = {}
-        for bond in bonds:
-            if bond.strong in screened.closed:  # a link that somebody logged out of may be revived when this opens
-                (gone if bond.edge.ended_ms == FOREVER else weaker).setdefault(bond.strong, set()).add(bond.weak)
-        turned_away: list[Held] = []
+        unlinked: dict[Identifier, set[Identifier]] = {}
+        for merged_link in merged_links:
+            if (
+                merged_link.strong in filtered.isolated
+            ):  # a link that somebody logged out of may be revived when this opens
+                (unlinked if merged_link.edge.ended_ms == FOREVER else weaker).setdefault(
+                    merged_link.strong, set()
+                ).add(merged_link.weak)
+        dropped: list[RejectedLink] = []
         for ident, member in members.items():
-            member.founder = settled.founder_of.get(ident, ident)
-            before = member.knot
-            elsewhere = {end for end in before.contested if end not in members}
-            member.knot = Knot(
+            member.founder = resolved.founder_of.get(ident, ident)
+            earlier = member.state
+            elsewhere = {end for end in earlier.contested if end not in members}
+            member.state = IdentifierState(
                 contested=sorted(elsewhere | contested.get(ident, set())),
-                suppressed=before.suppressed,
-                trusted=before.trusted,
-                left_ms=before.left_ms,
-                closed=str(screened.closed.get(ident, "")),
+                suppressed=earlier.suppressed,
+                trusted=earlier.trusted,
+                logged_out_ms=earlier.logged_out_ms,
+                isolated=str(filtered.isolated.get(ident, "")),
             )
-            if member.knot.closed:
-                kept = [weak for weak in before.weaker if weak not in gone.get(ident, ())]
+            if member.state.isolated:
+                kept = [weak for weak in earlier.weaker if weak not in unlinked.get(ident, ())]
                 new = sorted(weaker.get(ident, set()) - set(kept))
-                room = max(0, self._book.rules.max_links - len(kept))
-                member.knot.weaker = kept + new[:room]
-                turned_away += self._turn_away(ident, new[room:], members)
-        return turned_away
+                room = max(0, self._policy.rules.max_links - len(kept))
+                member.state.weaker = kept + new[:room]
+                dropped += self._drop_surplus_peers(ident, new[room:], members)
+        return dropped
 
-    def _turn_away(self, ident: Identifier, weaker: list[Identifier], members: dict[Identifier, Member]) -> list[Held]:
-        """Links of a closed identifier beyond the bound of those it must look for when it opens wait to be seen again.
+    def _drop_surplus_peers(
+        self, ident: Identifier, weaker: list[Identifier], members: dict[Identifier, Member]
+    ) -> list[RejectedLink]:
+        """Links of an isolated identifier beyond the bound wait to be seen again.
 
         Returns those that made somebody a member of a household.
         """
-        found: list[Held] = []
+        memberships: list[RejectedLink] = []
         for weak in weaker:
             members[weak].edges_changed = True
             for edge in members[weak].node.edges:
                 if edge.peer == ident:
-                    found += self._membership(weak, edge)
-                    edge.ended_ms, edge.held = max(edge.ended_ms, edge.last_seen_ms), Reason.LOGGED_OUT.value
-        return found
+                    memberships += self._membership(weak, edge)
+                    edge.ended_ms, edge.rejection = max(edge.ended_ms, edge.last_seen_ms), Reason.LOGGED_OUT.value
+        return memberships
 
-    def _excess(self, members: dict[Identifier, Member], screened: Screened, settled: Settled) -> list[Held]:
-        """The lightest held links of every component that has more links than are kept."""
-        most = self._book.rules.max_links
-        if len(screened.open) <= most:
+    def _excess_links(
+        self, members: dict[Identifier, Member], filtered: FilteredLinks, resolved: ResolvedGroups
+    ) -> list[RejectedLink]:
+        """The lightest rejected links of every component that has more links than are kept."""
+        limit = self._policy.rules.max_links
+        if len(filtered.open) <= limit:
             return []
-        excess: list[Held] = []
-        idle = idle_links(screened, settled.held)
-        for component in _components(members, screened.open):
+        excess: list[RejectedLink] = []
+        idle = forgettable_links(filtered, resolved.rejected)
+        for component in _components(members, filtered.open):
             within = set(component)
-            links = sum(bond.weak in within for bond in screened.open)
-            excess += [each for each in idle if each.bond.weak in within][::-1][: max(0, links - most)]
+            links = sum(merged_link.weak in within for merged_link in filtered.open)
+            excess += [rejected_link for rejected_link in idle if rejected_link.merged_link.weak in within][::-1][
+                : max(0, links - limit)
+            ]
         return excess
 
-    def _bound(self, members: dict[Identifier, Member]) -> list[Held]:
+    def _trim_rows(self, members: dict[Identifier, Member]) -> list[RejectedLink]:
         """Keep rows small; the links forgotten that made somebody a member of a household."""
-        found: list[Held] = []
+        memberships: list[RejectedLink] = []
         for ident, member in members.items():
-            knot, node = member.knot, member.node
-            if knot.trusted:
+            state, node = member.state, member.node
+            if state.trusted:
                 continue
-            edges = trimmed(ident, node.edges, knot.closed, self._book)
+            edges = trimmed(ident, node.edges, state.isolated, self._policy)
             if edges is not node.edges:
                 kept = {edge.peer for edge in edges}
                 for edge in node.edges:
                     if edge.peer not in kept:
-                        found += self._membership(ident, edge)
+                        memberships += self._membership(ident, edge)
                 member.edges_changed, node.edges = True, edges
-        return found
+        return memberships
 
-    def _membership(self, weak: Identifier, edge: Edge) -> list[Held]:
+    def _membership(self, weak: Identifier, edge: Edge) -> list[RejectedLink]:
         """The link, if it makes its weaker end a member of a household."""
-        if edge.held != Reason.HOUSEHOLD:
+        if edge.rejection != Reason.HOUSEHOLD:
             return []
-        return [Held(Bond(edge.peer, weak, edge), Reason.HOUSEHOLD, rule_of(edge.peer, Reason.HOUSEHOLD, self._book))]
+        return [
+            RejectedLink(
+                MergedLink(edge.peer, weak, edge), Reason.HOUSEHOLD, rule_of(edge.peer, Reason.HOUSEHOLD, self._policy)
+            )
+        ]
 
-    def _write(self, component: list[Identifier], members: dict[Identifier, Member], settled: Settled) -> None:
+    def _write(self, component: list[Identifier], members: dict[Identifier, Member], resolved: ResolvedGroups) -> None:
         founders = {members[ident].founder for ident in component}
         founder = founders.pop() if len(founders) == 1 else ""
         tally: dict[str, int] = {}
         for ident in component:
             kind = ident.partition(":")[0]
             tally[kind] = tally.get(kind, 0) + 1
-        head = Head(len(component), settled.since_ms.get(founder, FOREVER), founder, tally)
-        head.tangled = not founder or not self._book.roomy(head)
+        head = Head(len(component), resolved.since_ms.get(founder, FOREVER), founder, tally)
+        head.needs_resolution = not founder or not self._policy.roomy(head)
         for ident, following in zip(component, component[1:] + component[:1], strict=True):
             member, node = members[ident], members[ident].node
-            member.knot.founder = "" if founder else member.founder
+            member.state.founder = "" if founder else member.founder
             first = ident == component[0]
             node.parent, node.next = "" if first else component[0], following
-            node.head, node.knot = head if first else None, None if member.knot == NO_KNOT else member.knot
-            if member.edges_changed or (node.parent, node.next, node.head, node.knot) != member.row:
+            node.head, node.state = head if first else None, None if member.state == NO_STATE else member.state
+            if member.edges_changed or (node.parent, node.next, node.head, node.state) != member.row:
                 self._nodes.put(ident, node)
 
 
-def _bonds(members: dict[Identifier, Member]) -> list[Bond]:
+def _merged_links(members: dict[Identifier, Member]) -> list[MergedLink]:
     return [
-        Bond(edge.peer, ident, edge) for ident, member in members.items() for edge in member.node.edges if edge.count
+        MergedLink(edge.peer, ident, edge)
+        for ident, member in members.items()
+        for edge in member.node.edges
+        if edge.count
     ]
 
 
-def _reached(members: dict[Identifier, Member], screened: Screened) -> AbstractSet[Identifier]:
+def _missing_members(members: dict[Identifier, Member], filtered: FilteredLinks) -> AbstractSet[Identifier]:
     """Whom open links lead to that are not among the members yet; and all around one that just closed or opened.
 
     And households, whose rows alone know whether they are suppressed.
     """
-    reached = {bond.strong for bond in screened.open}
-    reached.update(held.bond.strong for held in screened.held if held.reason == Reason.HOUSEHOLD)
+    reached = {merged_link.strong for merged_link in filtered.open}
+    reached.update(rejected.merged_link.strong for rejected in filtered.rejected if rejected.reason == Reason.HOUSEHOLD)
     for ident, member in members.items():
-        if screened.closed.get(ident, "") != member.knot.closed:
-            reached.update(member.knot.weaker)
+        if filtered.isolated.get(ident, "") != member.state.isolated:
+            reached.update(member.state.weaker)
             reached.update(edge.peer for edge in member.node.edges)
     return reached - members.keys()
 
 
-def _retold(held: list[Held], bonds: list[Bond], members: dict[Identifier, Member]) -> list[tuple[Held, str]]:
+def _changed_rejections(
+    rejected: list[RejectedLink], merged_links: list[MergedLink], members: dict[Identifier, Member]
+) -> list[tuple[RejectedLink, str]]:
     """Note in every edge why it is held; those that are news, with what was known before."""
-    reasons = {(each.bond.strong, each.bond.weak): each for each in held}
-    news = []
-    for bond in bonds:
-        each, before = reasons.get((bond.strong, bond.weak)), bond.edge.held
-        reason = "" if each is None else str(each.reason)
+    reasons = {
+        (rejected_link.merged_link.strong, rejected_link.merged_link.weak): rejected_link for rejected_link in rejected
+    }
+    changed = []
+    for merged_link in merged_links:
+        rejected_link, before = reasons.get((merged_link.strong, merged_link.weak)), merged_link.edge.rejection
+        reason = "" if rejected_link is None else str(rejected_link.reason)
         if reason != before:
-            bond.edge.held = reason
-            members[bond.weak].edges_changed = True
-            if each is not None:
-                news.append((each, before))
-    return sorted(news, key=lambda item: (item[0].bond.strong, item[0].bond.weak))
+            merged_link.edge.rejection = reason
+            members[merged_link.weak].edges_changed = True
+            if rejected_link is not None:
+                changed.append((rejected_link, before))
+    return sorted(changed, key=lambda item: (item[0].merged_link.strong, item[0].merged_link.weak))
 
 
-def _drop(member: Member, peer: Identifier) -> None:
+def _remove_edge(member: Member, peer: Identifier) -> None:
     member.node.edges = tuple(edge for edge in member.node.edges if edge.peer != peer)
     member.edges_changed = True
 
 
-def _components(members: Iterable[Identifier], bonds: list[Bond]) -> list[list[Identifier]]:
-    """Sorted members of what the bonds connect, smallest text first."""
+def _components(members: Iterable[Identifier], merged_links: list[MergedLink]) -> list[list[Identifier]]:
+    """Sorted members of what the merged links connect, smallest text first."""
     near: dict[Identifier, list[Identifier]] = {ident: [] for ident in members}
-    for bond in bonds:
-        near[bond.strong].append(bond.weak)
-        near[bond.weak].append(bond.strong)
-    found, seen = [], set[Identifier]()
+    for merged_link in merged_links:
+        near[merged_link.strong].append(merged_link.weak)
+        near[merged_link.weak].append(merged_link.strong)
+    components, seen = [], set[Identifier]()
     for ident in sorted(near):
         if ident in seen:
             continue
         seen.add(ident)
         reached = [ident]
-        for each in reached:
-            fresh = [other for other in near[each] if other not in seen]
+        for current in reached:
+            fresh = [other for other in near[current] if other not in seen]
             seen.update(fresh)
             reached += dict.fromkeys(fresh)
-        found.append(sorted(reached))
-    return found
+        components.append(sorted(reached))
+    return components

@@ -1,4 +1,4 @@
-"""Identity as a pure function: the set of links, the rules and what people decided, to groups and held links."""
+"""Identity as a pure function: the set of links, the rules and what people decided, to groups and rejected links."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,11 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
-from pipeline.identity.decisions import Bond, Decisions, bonds_of
+from pipeline.identity.decisions import Decisions, MergedLink, merged_links_of
+from pipeline.identity.filter_links import RejectedLink, filter_links
 from pipeline.identity.messages import Link
-from pipeline.identity.rulebook import Rulebook
-from pipeline.identity.screen import Held, screen
-from pipeline.identity.settle import settle
+from pipeline.identity.policy import IdentityPolicy
+from pipeline.identity.resolve_groups import resolve_groups
 
 
 class Resolution(msgspec.Struct):
@@ -20,25 +20,29 @@ class Resolution(msgspec.Struct):
     """The identifier whose profile each belongs to."""
     since_ms: dict[Identifier, int]
     """When each founder of more than itself was first seen."""
-    accepted: list[Bond]
-    held: list[Held]
-    closed: dict[Identifier, Reason]
+    accepted: list[MergedLink]
+    rejected: list[RejectedLink]
+    isolated: dict[Identifier, Reason]
     """Identifiers that link to nothing, and why."""
 
     def groups(self) -> dict[Identifier, list[Identifier]]:
         """Members of every group by founder, sorted."""
-        found: dict[Identifier, list[Identifier]] = {}
+        groups: dict[Identifier, list[Identifier]] = {}
         for ident, founder in sorted(self.founder_of.items()):
-            found.setdefault(founder, []).append(ident)
-        return found
+            groups.setdefault(founder, []).append(ident)
+        return groups
 
 
-def resolve(links: Iterable[Link], book: Rulebook, decisions: Decisions | None = None) -> Resolution:
+def resolve(links: Iterable[Link], policy: IdentityPolicy, decisions: Decisions | None = None) -> Resolution:
     """Who is who. The order of ``links``, repetitions and how they were split over time make no difference."""
     decisions = decisions or Decisions()
-    bonds = bonds_of(links, book, decisions)
-    screened = screen(bonds, book, decisions.suppressed, decisions.trusted)
-    settled = settle(screened.open, book)
-    founder_of = {end: end for bond in bonds for end in (bond.strong, bond.weak)} | settled.founder_of
-    accepted = [bond for bond in screened.open if founder_of[bond.strong] == founder_of[bond.weak]]
-    return Resolution(founder_of, settled.since_ms, accepted, screened.held + settled.held, screened.closed)
+    merged_links = merged_links_of(links, policy, decisions)
+    filtered = filter_links(merged_links, policy, decisions.suppressed, decisions.trusted)
+    resolved = resolve_groups(filtered.open, policy)
+    founder_of = {
+        end: end for merged_link in merged_links for end in (merged_link.strong, merged_link.weak)
+    } | resolved.founder_of
+    accepted = [
+        merged_link for merged_link in filtered.open if founder_of[merged_link.strong] == founder_of[merged_link.weak]
+    ]
+    return Resolution(founder_of, resolved.since_ms, accepted, filtered.rejected + resolved.rejected, filtered.isolated)

@@ -51,7 +51,7 @@ class IdentityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_identifiers: Annotated[int, Meta(ge=2)] = 1000
     """No customer has more identifiers than this; weaker types give way first, within a type by its policy."""
     max_links: Annotated[int, Meta(ge=2)] = 4000
-    """Links kept per tangle of customers who share identifiers; the weakest held ones are forgotten beyond it."""
+    """Links kept per marked component of customers that share identifiers; the weakest rejected ones go."""
     logout_events: list[str] = []
     """Names of track events after which nobody owns the event's identifiers that are not strong: neither the anchor nor
     any person who was logged in there before, until they are seen there again."""

@@ -1,7 +1,7 @@
 """The rows STITCH keeps. A component is a tree of parents plus a circle of members, so a union writes two rows.
 
 A component is what open links connect. While it breaks no limit it is one customer, and only its root knows who; once
-it may break one it is *tangled*, and each member's knot says whose it is.
+it may break one it is *marked for resolution*, and each member's identifier state says whose it is.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ FOREVER = (1 << 63) - 1
 """Later than any time: when an unlinked pair may link again, and the since_ms of a component without links."""
 NEVER = -1
 """Earlier than any time."""
-UNJUDGED = "?"
+UNRESOLVED = "?"
 """The ``held`` of an edge that resolution has not seen yet."""
 
 
@@ -32,7 +32,7 @@ class Edge(msgspec.Struct, array_like=True, gc=False):
     asserted: bool = False
     ended_ms: int = NEVER
     """The pair does not link unless seen after this."""
-    held: str = ""
+    rejection: str = ""
     """Why resolution holds it, as last told; empty if accepted."""
 
     @property
@@ -49,13 +49,13 @@ class Head(msgspec.Struct, array_like=True, gc=False):
     """The oldest first_seen of any accepted link: when the founder was first seen."""
     founder: Identifier
     """Empty if the component holds several customers."""
-    tally: dict[str, int]
+    counts_by_type: dict[str, int]
     """Identifiers by type."""
-    tangled: bool = False
+    needs_resolution: bool = False
     """A limit may be broken: every further link is resolved again with all the others."""
 
 
-class Knot(msgspec.Struct, array_like=True, gc=False):
+class IdentifierState(msgspec.Struct, array_like=True, gc=False):
     """What only few identifiers need to remember."""
 
     founder: Identifier = ""
@@ -65,11 +65,11 @@ class Knot(msgspec.Struct, array_like=True, gc=False):
     suppressed: bool = False
     trusted: bool = False
     """Released by hand from the firebreak."""
-    closed: str = ""
+    isolated: str = ""
     """Why it links to nothing; it is then a component of its own."""
     weaker: list[Identifier] = []
     """While closed: whose rows keep links with it, to be looked at when it opens."""
-    left_ms: int = NEVER
+    logged_out_ms: int = NEVER
     """When somebody last logged out there: persons who were seen no later no longer own it."""
 
 
@@ -84,7 +84,7 @@ class Node(msgspec.Struct, array_like=True, gc=False):
     """A tuple, since the garbage collector follows every list of a million cached rows."""
     head: Head | None
     """At the root only."""
-    knot: Knot | None = None
+    state: IdentifierState | None = None
 
 
 class Counter(msgspec.Struct, array_like=True, gc=False):

@@ -11,18 +11,18 @@ from collections.abc import Sequence
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
-from pipeline.identity.commands import LINES, apply
-from pipeline.identity.dirty import Dirty
-from pipeline.identity.effects import Scribe, StitchEffects
+from pipeline.identity.announce_changes import ChangeAnnouncer
+from pipeline.identity.commands import CHANGE_OF_COMMAND, apply
+from pipeline.identity.effects import EffectsRecorder, StitchEffects
 from pipeline.identity.fast_path import FastPath
-from pipeline.identity.forest import Forest
 from pipeline.identity.messages import Command, Link
+from pipeline.identity.pending import PendingComponents
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rebuild import Rebuilder
-from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules
 from pipeline.identity.state import Counter, StitchTables
-from pipeline.identity.verdict import Verdict
+from pipeline.identity.union_find import UnionFind
 
 
 class Stitcher:
@@ -33,13 +33,13 @@ class Stitcher:
 
     def __init__(self, tenant: str, rules: IdentityRules, tables: StitchTables) -> None:
         self._tenant = tenant
-        self._book = Rulebook(rules)
+        self._policy = IdentityPolicy(rules)
         self._tables = tables
-        self._forest = Forest(tables.nodes)
-        self._scribe = Scribe(tenant)
-        self._fast_path = FastPath(self._book, self._forest, tables.nodes, self._scribe)
-        self._rebuilder = Rebuilder(self._book, self._forest, tables.nodes)
-        self._dirty = Dirty(self._forest, tables.nodes)
+        self._union_find = UnionFind(tables.nodes)
+        self._recorder = EffectsRecorder(tenant)
+        self._fast_path = FastPath(self._policy, self._union_find, tables.nodes, self._recorder)
+        self._rebuilder = Rebuilder(self._policy, self._union_find, tables.nodes)
+        self._pending = PendingComponents(self._union_find, tables.nodes)
 
     def on_links(self, messages: Sequence[Link | Command], now_ms: int) -> StitchEffects:  # noqa: ARG002 - as every stage
         """Take a batch in log order; the state rows are put, the records are returned for the shell to send.
@@ -48,30 +48,32 @@ class Stitcher:
         leaves this, the rows put so far must be thrown away with the unit of work; the stitcher itself can go on.
         """
         counter = self._tables.counters.get("") or Counter(0)
-        self._scribe.begin(counter.seq)
-        self._dirty = Dirty(self._forest, self._tables.nodes)
+        self._recorder.start_batch(counter.seq)
+        self._pending = PendingComponents(self._union_find, self._tables.nodes)
         for message in messages:
             if isinstance(message, Link):
                 ends = self._fast_path.take(message)
                 if ends is not None:
-                    self._dirty.add(ends, message)
+                    self._pending.add(ends, message)
             else:
                 self._command(message)
-        while self._dirty.causes:
-            outcome = self._rebuilder.rebuild(next(iter(self._dirty.causes)), self._dirty.pairs)
-            cause = self._dirty.settled(outcome.members)
-            Verdict(outcome, cause, self._book, self._forest, self._scribe).tell()
-        if self._scribe.seq != counter.seq:
-            self._tables.counters.put("", Counter(self._scribe.seq))
-        return self._scribe.effects
+        while self._pending.causes:
+            outcome = self._rebuilder.rebuild(next(iter(self._pending.causes)), self._pending.pairs)
+            cause = self._pending.take_resolved(outcome.members)
+            ChangeAnnouncer(outcome, cause, self._policy, self._union_find, self._recorder).announce()
+        if self._recorder.seq != counter.seq:
+            self._tables.counters.put("", Counter(self._recorder.seq))
+        return self._recorder.effects
 
     def profile_of(self, ident: Identifier) -> str:
         """The id of the profile that owns the identifier now; every identifier has one, known or not."""
-        return profile_id(self._tenant, self._forest.founder(ident))
+        return profile_id(self._tenant, self._union_find.founder(ident))
 
     def _command(self, command: Command) -> None:
-        ends, *others = apply(command, self._book, self._forest, self._tables.nodes)
-        founders = self._forest.founder(ends[0]), self._forest.founder(ends[-1])
-        self._scribe.note(LINES[command.kind], founders, list(ends), command, reason=Reason.COMMAND)
-        for touched in (ends, *others):
-            self._dirty.add(touched, command)
+        ends, *others = apply(command, self._policy, self._union_find, self._tables.nodes)
+        founders = self._union_find.founder(ends[0]), self._union_find.founder(ends[-1])
+        self._recorder.record_change(
+            CHANGE_OF_COMMAND[command.kind], founders, list(ends), command, reason=Reason.COMMAND
+        )
+        for affected in (ends, *others):
+            self._pending.add(affected, command)

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from pipeline.event.identifier import Identifier
 from pipeline.identity.decisions import Decisions
 from pipeline.identity.messages import Link
-from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.state import NEVER, Node
 
 
-def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]], book: Rulebook) -> tuple[list[Link], Decisions]:
+def stored(
+    tenant: str, rows: Iterable[tuple[Identifier, Node]], policy: IdentityPolicy
+) -> tuple[list[Link], Decisions]:
     """Every link that is kept, and what people decided, as :func:`~pipeline.identity.resolve.resolve` takes them.
 
     ``book`` need not hold the rules the rows were written under: under others another end may be the weaker one, and a
@@ -18,13 +20,13 @@ def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]], book: Rulebook)
     links: list[Link] = []
     decisions = Decisions()
     for ident, node in rows:
-        if node.knot is not None and node.knot.suppressed:
+        if node.state is not None and node.state.suppressed:
             decisions.suppressed.add(ident)
-        if node.knot is not None and node.knot.trusted:
+        if node.state is not None and node.state.trusted:
             decisions.trusted.add(ident)
         for edge in node.edges:
             if edge.ended_ms != NEVER:
-                pair = book.ends(edge.peer, ident)
+                pair = policy.ends(edge.peer, ident)
                 decisions.ended_ms[pair] = max(decisions.ended_ms.get(pair, NEVER), edge.ended_ms)
             if edge.count:
                 links.append(

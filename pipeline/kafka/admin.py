@@ -48,10 +48,10 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
     client = admin(settings.kafka())
     existing = _topics(client, settings)
     wanted = {topic.of(settings.topic_prefix): topic for topic in topics}
-    found = {name: len(existing[name].partitions) for name in wanted if name in existing}
-    counts = set(found.values()) or {settings.partitions}
+    counts_found = {name: len(existing[name].partitions) for name in wanted if name in existing}
+    counts = set(counts_found.values()) or {settings.partitions}
     if len(counts) > 1:
-        listing = ", ".join(f"{name} has {count}" for name, count in sorted(found.items()))
+        listing = ", ".join(f"{name} has {count}" for name, count in sorted(counts_found.items()))
         message = f"topics must have one number of partitions, but {listing}"
         raise TopicsError(message)
     (partitions,) = counts
@@ -63,7 +63,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
             config=_config(topic),
         )
         for name, topic in wanted.items()
-        if name not in found
+        if name not in counts_found
     ]
     for name, created in client.create_topics(missing, request_timeout=REQUEST_SECONDS).items() if missing else ():
         try:
@@ -71,7 +71,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
         except confluent_kafka.KafkaException as error:
             if error.args[0].code() != confluent_kafka.KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-            found[name] = partitions
+            counts_found[name] = partitions
     return [topic.topic for topic in missing]
 
 
@@ -89,12 +89,12 @@ def _topics(client: AdminClient, settings: Settings) -> Mapping[str, TopicMetada
 
 
 def _config(topic: Topic) -> dict[str, str]:
-    most = MAX_TOPIC_RECORD_BYTES + (HEADROOM_BYTES if topic == DLQ else 0)
-    return {"max.message.bytes": str(most), **(COMPACT if topic.cleanup == "compact" else {})}
+    limit = MAX_TOPIC_RECORD_BYTES + (HEADROOM_BYTES if topic == DLQ else 0)
+    return {"max.message.bytes": str(limit), **(COMPACT if topic.cleanup == "compact" else {})}
 
 
 def partition_count(settings: Settings) -> int:
     """Partitions of the event topics on the broker, or of those that would be created."""
     topic = ALL[0].of(settings.topic_prefix)
-    found = admin(settings.kafka()).list_topics(topic, timeout=REQUEST_SECONDS).topics[topic]
-    return len(found.partitions) or settings.partitions
+    metadata = admin(settings.kafka()).list_topics(topic, timeout=REQUEST_SECONDS).topics[topic]
+    return len(metadata.partitions) or settings.partitions

@@ -21,12 +21,12 @@ class Ends:
     async def of(self, tps: Collection[TP]) -> dict[TP, int]:
         """The high watermark of each, open transactions included; those that no broker tells in time are left out."""
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {confluent_kafka.TopicPartition(tp.topic, tp.partition): latest for tp in tps}
-        told = self._admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS) if asked else {}
-        answers = await asyncio.gather(*map(asyncio.wrap_future, told.values()), return_exceptions=True)
+        requested = {confluent_kafka.TopicPartition(tp.topic, tp.partition): latest for tp in tps}
+        shown = self._admin.list_offsets(requested, request_timeout=TIMEOUT_SECONDS) if requested else {}
+        answers = await asyncio.gather(*map(asyncio.wrap_future, shown.values()), return_exceptions=True)
         return {
             TP(at.topic, at.partition): int(answer.offset)
-            for at, answer in zip(told, answers, strict=True)
+            for at, answer in zip(shown, answers, strict=True)
             if not isinstance(answer, BaseException)
         }
 
@@ -37,10 +37,10 @@ class Ends:
         it is not where the group is, and who commits that again sends the group back.
         """
         places = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps]
-        asked = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
-        told = self._admin.list_consumer_group_offsets(asked, require_stable=True, request_timeout=TIMEOUT_SECONDS)
+        requested = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
+        shown = self._admin.list_consumer_group_offsets(requested, require_stable=True, request_timeout=TIMEOUT_SECONDS)
         try:
-            found = (await asyncio.wrap_future(told[group])).topic_partitions
+            result = (await asyncio.wrap_future(shown[group])).topic_partitions
         except confluent_kafka.KafkaException:
             return {}
-        return {TP(at.topic, at.partition): max(0, at.offset) for at in found if at.error is None}
+        return {TP(at.topic, at.partition): max(0, at.offset) for at in result if at.error is None}

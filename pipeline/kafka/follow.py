@@ -48,17 +48,17 @@ class Follower:
 
     def poll(self, seconds: float) -> list[Message]:
         """Records that came within so many seconds, in each partition's order. Returns early with a full batch."""
-        found = []
+        messages = []
         for message in self._consumer.consume(BATCH_RECORDS, seconds):
             error, place = message.error(), (message.topic() or "", message.partition() or 0)
             if error is None:
                 self.reached[place] = (message.offset() or 0) + 1
-                found.append(message)
+                messages.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 self.reached[place] = message.offset() or 0
             elif error.fatal() or not error.retriable():
                 raise KafkaException(error)
-        return found
+        return messages
 
     def ends(self) -> dict[Place, int]:
         """Where the partitions end now, for :meth:`has_reached`."""
@@ -71,16 +71,16 @@ class Follower:
         """Whether everything before those ends has been handed out."""
         return all(self.reached.get(place, -1) >= end for place, end in ends.items())
 
-    def until_now(self, patience_seconds: float) -> list[Message]:
+    def until_now(self, timeout_seconds: float) -> list[Message]:
         """Everything there is now. Ends sooner than that where nothing has come for so many seconds.
 
         A transaction that nobody ends is such a case; what was committed before it is handed out.
         """
-        ends, found = self.ends(), list[Message]()
-        patient_until = time.monotonic() + patience_seconds
-        while not self.has_reached(ends) and time.monotonic() < patient_until:
+        ends, messages = self.ends(), list[Message]()
+        deadline = time.monotonic() + timeout_seconds
+        while not self.has_reached(ends) and time.monotonic() < deadline:
             before = sum(self.reached.values())
-            found += self.poll(0.1)
+            messages += self.poll(0.1)
             if sum(self.reached.values()) > before:
-                patient_until = time.monotonic() + patience_seconds
-        return found
+                deadline = time.monotonic() + timeout_seconds
+        return messages

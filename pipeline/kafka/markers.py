@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from pipeline.kafka.clients import reader
 from pipeline.kafka.follow import Place
 
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 
 Span = tuple[int, int]
 """Committed offset and end of a partition."""
@@ -32,26 +32,26 @@ class Markers:
     def waiting(self, spans: Mapping[Place, Span]) -> dict[Place, bool]:
         """Whether a record waits in each of the partitions, or may: where no answer comes in time, it may."""
         unknown = {place: span for place, span in spans.items() if self._known(place, span) is None}
-        for place, answer in self._look(unknown).items():
+        for place, answer in self._poll(unknown).items():
             self._waiting[place] = (unknown[place], answer)
         return {place: self._known(place, span) is not False for place, span in spans.items()}
 
     def _known(self, place: Place, span: Span) -> bool | None:
-        found = self._waiting.get(place)
-        return found[1] if found is not None and found[0] == span else None
+        is_waiting = self._waiting.get(place)
+        return is_waiting[1] if is_waiting is not None and is_waiting[0] == span else None
 
-    def _look(self, spans: Mapping[Place, Span]) -> dict[Place, bool]:
+    def _poll(self, spans: Mapping[Place, Span]) -> dict[Place, bool]:
         if not spans:
             return {}
-        found: dict[Place, bool] = {}
+        waiting_by_place: dict[Place, bool] = {}
         self._consumer.assign([TopicPartition(*place, span[0]) for place, span in spans.items()])
-        deadline = time.monotonic() + LOOK_SECONDS
-        while len(found) < len(spans) and time.monotonic() < deadline:
+        deadline = time.monotonic() + POLL_SECONDS
+        while len(waiting_by_place) < len(spans) and time.monotonic() < deadline:
             for message in self._consumer.consume(1000, 0.05):
                 place, error = (message.topic() or "", message.partition() or 0), message.error()
                 if error is None:
-                    found.setdefault(place, True)
+                    waiting_by_place.setdefault(place, True)
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    found.setdefault(place, (message.offset() or 0) < spans[place][1])
+                    waiting_by_place.setdefault(place, (message.offset() or 0) < spans[place][1])
         self._consumer.unassign()
-        return found
+        return waiting_by_place

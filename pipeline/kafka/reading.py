@@ -15,7 +15,7 @@ from pipeline.kafka.retry import retrying
 BATCH_RECORDS: Final = 10_000
 POLL_SECONDS: Final = 0.2
 REQUEST_SECONDS: Final = 30.0
-PATIENCE_SECONDS: Final = 20.0
+TIMEOUT_SECONDS: Final = 20.0
 """Longer than Kafka lets the transaction of a worker that was killed stay open."""
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -40,11 +40,11 @@ def partitions_of(config: Mapping[str, str | int], topic: str) -> int:
         MissingTopicError: there is no such topic.
         KafkaException: the broker did not answer.
     """
-    found = admin(config).list_topics(timeout=REQUEST_SECONDS).topics.get(topic)
-    if found is None:
+    metadata = admin(config).list_topics(timeout=REQUEST_SECONDS).topics.get(topic)
+    if metadata is None:
         message = f"no topic {topic}: start a worker, or run: stitchline topics create"
         raise MissingTopicError(message)
-    return len(found.partitions)
+    return len(metadata.partitions)
 
 
 class Reading:
@@ -62,10 +62,10 @@ class Reading:
         *,
         begin: Mapping[int, int] | None = None,
         progress: Progress = silent,
-        patience_seconds: float = PATIENCE_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """``begin``: offset by partition, the earliest where it says none. KafkaException: the broker refused."""
-        self._config, self._topic, self._progress, self._patience_seconds = config, topic, progress, patience_seconds
+        self._config, self._topic, self._progress, self._patience_seconds = config, topic, progress, timeout_seconds
         earliest = _offsets(config, topic, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         self.ends = _offsets(config, topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         """Where each partition ended when the pass began."""
@@ -94,14 +94,14 @@ class Reading:
             consumer.close()
 
     def _until_ends(self, consumer: confluent_kafka.Consumer) -> Iterator[list[Message]]:
-        patient_until = time.monotonic() + self._patience_seconds
-        while self.open() and time.monotonic() < patient_until:
+        deadline = time.monotonic() + self._patience_seconds
+        while self.open() and time.monotonic() < deadline:
             before = sum(self.reached.values())
             records = [m for m in consumer.consume(BATCH_RECORDS, POLL_SECONDS) if self._is_record(m)]
             if records:
                 yield records
             if sum(self.reached.values()) > before:
-                patient_until = time.monotonic() + self._patience_seconds
+                deadline = time.monotonic() + self._patience_seconds
             self._progress(*self._passed())
 
     def _is_record(self, message: Message) -> bool:
@@ -124,12 +124,12 @@ def _offsets(
     config: Mapping[str, str | int], topic: str, partitions: Collection[int], spec: OffsetSpec
 ) -> dict[int, int]:
     client = admin(config)  # must outlive its answers
-    asked = {TopicPartition(topic, partition): spec for partition in partitions}
+    requested = {TopicPartition(topic, partition): spec for partition in partitions}
 
     def ask() -> dict[int, int]:
-        found = client.list_offsets(
-            asked, isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
+        futures = client.list_offsets(
+            requested, isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
         )
-        return {place.partition: int(answer.result(REQUEST_SECONDS).offset) for place, answer in found.items()}
+        return {place.partition: int(answer.result(REQUEST_SECONDS).offset) for place, answer in futures.items()}
 
     return retrying(ask)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, TypeAlias
 
-from pipeline.kafka.reading import PATIENCE_SECONDS, Progress, Reading, silent
+from pipeline.kafka.reading import TIMEOUT_SECONDS, Progress, Reading, silent
 
 Wanted: TypeAlias = Callable[[bytes], bool]
 """Whether a key is to be kept."""
@@ -25,14 +25,14 @@ def read_compacted(
     *,
     wanted: Wanted = lambda _key: True,
     progress: Progress = silent,
-    patience_seconds: float = PATIENCE_SECONDS,
+    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Snapshot:
     """Read partitions of a topic from the beginning to where they end now, read-committed; tombstones delete.
 
     Raises:
         KafkaException: the broker refused.
     """
-    reading = Reading(config, topic, partitions, progress=progress, patience_seconds=patience_seconds)
+    reading = Reading(config, topic, partitions, progress=progress, timeout_seconds=timeout_seconds)
     rows: dict[bytes, bytes] = {}
     for batch in reading.batches():
         for message in batch:

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from pipeline.local.kafka import LOCK_NAME, answers
 from pipeline.local.ports import LOOPBACK, free_ports
 from pipeline.local.process import wait_until
-from pipeline.local.server import READY_S, locked_version
+from pipeline.local.server import READY_SECONDS, locked_version
 
 CLIENT_PORT = 9092
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 ENGINE_PORT = 2375
-CONNECT_S = 2.0
+CONNECT_SECONDS = 2.0
 
 
 def engine_answers() -> bool:
@@ -25,7 +25,7 @@ def engine_answers() -> bool:
     host = urlsplit(os.environ.get("DOCKER_HOST", DEFAULT_HOST))
     is_path = host.scheme == "unix"
     with socket.socket(socket.AF_UNIX if is_path else socket.AF_INET) as probe:
-        probe.settimeout(CONNECT_S)
+        probe.settimeout(CONNECT_SECONDS)
         try:
             probe.connect(host.path if is_path else (host.hostname or LOOPBACK, host.port or ENGINE_PORT))
         except OSError:
@@ -43,7 +43,7 @@ def kafka_container() -> Iterator[tuple[str, str]]:
     for name, value in _environment(port).items():
         container = container.with_env(name, value)
     with container:
-        wait_until(lambda: answers(port), READY_S, f"{image} did not answer on port {port}")
+        wait_until(lambda: answers(port), READY_SECONDS, f"{image} did not answer on port {port}")
         yield f"{LOOPBACK}:{port}", image
 
 

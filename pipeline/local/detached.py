@@ -36,9 +36,9 @@ def start(home: Path, kind: str, port: int = 0) -> Running:
     """
     data = (home / kind).resolve()
     with one_at_a_time(home / f"{kind}.lock"):
-        found = find(home, kind)
-        if found is not None:
-            return found
+        existing = find(home, kind)
+        if existing is not None:
+            return existing
         server = KINDS[kind](data, detached=True, port=port).start()
         url = server.url if isinstance(server, LocalRegistry) else ""
         running = Running(kind, server.description, server.pid, server.address, url, str(data))

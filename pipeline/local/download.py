@@ -13,13 +13,13 @@ from pipeline.local.lockfile import LockedFile, require_locked
 from pipeline.local.progress import Advance, download_progress
 
 PARALLEL = 4
-TIMEOUT_S = 60
+TIMEOUT_SECONDS = 60
 
 
 def maven_context(repository: Path) -> MavenContext:
     """Maven Central, or whatever mirror the user's jgo settings name, cached in a folder of ours."""
     remotes = {"central": MAVEN_CENTRAL_URL} | GlobalSettings.load().repositories
-    return MavenContext(repo_cache=repository, remote_repos=remotes, timeout=TIMEOUT_S)
+    return MavenContext(repo_cache=repository, remote_repos=remotes, timeout=TIMEOUT_SECONDS)
 
 
 def download(title: str, files: list[LockedFile], repository: Path) -> None:

@@ -16,7 +16,7 @@ from pipeline.local.process import ServerError
 from pipeline.local.server import LocalServer
 
 HEAP_MB = 512
-FORMAT_S = 120.0
+FORMAT_SECONDS = 120.0
 LOCK_NAME = "kafka.lock"
 
 
@@ -77,9 +77,9 @@ def _format_storage(tool: list[str], config: Path) -> None:
     option = f"--cluster-id={cluster}"  # one word: one id in 64 begins with a dash and would be taken for an option
     command = [*tool, "format", option, "--config", str(config)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_S, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired as error:
-        message = f"Apache Kafka did not format the storage that {config} names within {FORMAT_S:.0f} s"
+        message = f"Apache Kafka did not format the storage that {config} names within {FORMAT_SECONDS:.0f} s"
         raise ServerError(message) from error
     if done.returncode:
         message = f"Apache Kafka could not format the storage that {config} names:\n{done.stdout}{done.stderr}"

@@ -78,9 +78,9 @@ def require_locked(file: LockedFile, path: Path) -> None:
     """Raise :class:`LockMismatchError` unless :func:`is_locked`."""
     if is_locked(file, path):
         return
-    found = measure(file.coordinate, path)
+    actual = measure(file.coordinate, path)
     message = (
-        f"{file.coordinate}: the file at {path} has sha256 {found.sha256} ({found.size_bytes} bytes), the lock says "
+        f"{file.coordinate}: the file at {path} has sha256 {actual.sha256} ({actual.size_bytes} bytes), the lock says "
         f"{file.sha256} ({file.size_bytes} bytes). Delete the file and try again; if it happens twice, do not run it."
     )
     raise LockMismatchError(message)

@@ -11,8 +11,8 @@ def free_ports(count: int) -> list[int]:
 
     Somebody else may take one before its server binds it: a start that fails is therefore tried again with new ones.
     """
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
             one.bind((LOOPBACK, 0))
         return [one.getsockname()[1] for one in sockets]

@@ -12,8 +12,8 @@ from pathlib import Path
 from pipeline.errors import OperatorError
 from pipeline.local import supervise
 
-GRACE_S = 10.0
-POLL_S = 0.05
+GRACE_SECONDS = 10.0
+POLL_SECONDS = 0.05
 TAIL_LINES = 30
 LAUNCH = """
 import subprocess, sys
@@ -46,16 +46,16 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """End the server: asked first, killed after ``GRACE_S``. Returns when no process is left."""
+        """End the server: asked first, killed after ``GRACE_SECONDS``. Returns when no process is left."""
 
-    def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
+    def wait_ready(self, ready: Callable[[], bool], timeout_seconds: float) -> None:
         """Return once ``ready`` says so.
 
         Raises:
             ServerError: the server ended, or was not ready in time. Nothing of it runs any more.
         """
         try:
-            wait_until(lambda: self.ended() or ready(), timeout_s, "was not ready in time")
+            wait_until(lambda: self.ended() or ready(), timeout_seconds, "was not ready in time")
             failure = "ended before it was ready" if self.ended() else ""
         except TimeoutError as error:
             failure = str(error)
@@ -74,7 +74,7 @@ class WatchedProcess(ServerProcess):
 
     def __init__(self, name: str, command: Sequence[str], log: Path, *, remove: Path | None) -> None:
         super().__init__(name, log)
-        watcher = [sys.executable, "-I", supervise.__file__, str(GRACE_S), str(remove or supervise.NOTHING)]
+        watcher = [sys.executable, "-I", supervise.__file__, str(GRACE_SECONDS), str(remove or supervise.NOTHING)]
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603
                 [*watcher, *command],
@@ -122,26 +122,26 @@ class DetachedProcess(ServerProcess):
         end_pid(self._pid)
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float, failure: str) -> None:
+def wait_until(condition: Callable[[], bool], timeout_seconds: float, failure: str) -> None:
     """Return once the condition holds; TimeoutError with ``failure`` if it does not in time."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
-            message = f"{failure} (waited {timeout_s:.0f} s)"
+            message = f"{failure} (waited {timeout_seconds:.0f} s)"
             raise TimeoutError(message)
-        time.sleep(POLL_S)
+        time.sleep(POLL_SECONDS)
 
 
 def end_pid(pid: int) -> None:
     """SIGTERM, time to finish, then SIGKILL, to a process that may be no child of ours. Returns when it is gone."""
-    for number, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
-        deadline = time.monotonic() + patience_s
+    for number, timeout_seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, GRACE_SECONDS)):
+        deadline = time.monotonic() + timeout_seconds
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             return
         while is_running(pid) and time.monotonic() < deadline:
-            time.sleep(POLL_S)
+            time.sleep(POLL_SECONDS)
         if not is_running(pid):
             return
 

@@ -11,7 +11,7 @@ from pipeline.local.server import LocalServer
 
 HEAP_MB = 256
 API = "/apis/ccompat/v7"
-TIMEOUT_S = 10.0
+TIMEOUT_SECONDS = 10.0
 
 
 class LocalRegistry(LocalServer):
@@ -41,7 +41,7 @@ class LocalRegistry(LocalServer):
         if not is_listening(port):
             return False
         try:
-            with urlopen(f"{_url(f'{LOOPBACK}:{port}')}/subjects", timeout=TIMEOUT_S) as reply:  # noqa: S310
+            with urlopen(f"{_url(f'{LOOPBACK}:{port}')}/subjects", timeout=TIMEOUT_SECONDS) as reply:  # noqa: S310
                 return bool(reply.status == 200)
         except (OSError, HTTPException):  # the port opens before the application behind it is there
             return False

@@ -24,14 +24,14 @@ def lock_kafka(path: Path, context: MavenContext) -> None:
     needed = [*inputs, *(dep for dep in transitive if dep.scope in {"compile", "runtime"})]
     group, artifact, version = KAFKA_LOGGING.split(":")
     binding = context.project(group, artifact).at_version(version).artifact()
-    write_lock(path, "Apache Kafka", [_locked(found) for found in [*(dep.artifact for dep in needed), binding]])
+    write_lock(path, "Apache Kafka", [_locked(artifact_) for artifact_ in [*(dep.artifact for dep in needed), binding]])
 
 
 def lock_registry(path: Path, context: MavenContext) -> None:
     """Fetch the schema registry's archive and lock it."""
     group, artifact, packaging, classifier, version = REGISTRY.split(":")
-    found = context.project(group, artifact).at_version(version).artifact(classifier, packaging)
-    write_lock(path, "Apicurio Registry", [_locked(found)])
+    resolved = context.project(group, artifact).at_version(version).artifact(classifier, packaging)
+    write_lock(path, "Apicurio Registry", [_locked(resolved)])
 
 
 def _locked(artifact: Artifact) -> LockedFile:

@@ -12,7 +12,7 @@ from pipeline.local.lockfile import HERE, read_lock
 from pipeline.local.ports import LOOPBACK, free_ports, is_free
 from pipeline.local.process import DetachedProcess, ServerError, ServerProcess, WatchedProcess
 
-READY_S = 120.0
+READY_SECONDS = 120.0
 """An idle machine needs a few seconds, a busy one many times that. A server that ends is noticed at once."""
 ATTEMPTS = 3
 
@@ -114,7 +114,7 @@ class LocalServer(ABC):
             else WatchedProcess(self.name, command, log, remove=remove)
         )
         try:
-            process.wait_ready(lambda: self._answers(ports[0]), READY_S)
+            process.wait_ready(lambda: self._answers(ports[0]), READY_SECONDS)
         except BaseException:  # Ctrl-C while waiting, too
             process.stop()
             raise

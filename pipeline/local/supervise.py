@@ -1,6 +1,6 @@
 """A watcher between us and a server: when we are gone, however we went, the server is stopped and its folder removed.
 
-Run as ``python -I supervise.py GRACE_S FOLDER_TO_REMOVE|- COMMAND…`` with a pipe on standard input. The
+Run as ``python -I supervise.py GRACE_SECONDS FOLDER_TO_REMOVE|- COMMAND…`` with a pipe on standard input. The
 end of that pipe *is* the request to stop, so that a clean stop and a parent killed with -9 take the same, tested way.
 A thread's death does not end the server (PR_SET_PDEATHSIG alone would: it fires when the parent's thread ends).
 Only the standard library: this process lives as long as the server does.
@@ -16,29 +16,29 @@ import sys
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1
-POLL_S = 0.2
+POLL_SECONDS = 0.2
 NOTHING = "-"
 
 
 def main(arguments: list[str]) -> int:
     """Run the command until it ends, or standard input does, or our parent does. Returns the command's exit code."""
-    grace_s, folder, command = float(arguments[0]), arguments[1], arguments[2:]
+    grace_seconds, folder, command = float(arguments[0]), arguments[1], arguments[2:]
     stop = _StopRequest()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)  # noqa: S603, PLW1509
     while process.poll() is None and not stop.arrived():
         pass
-    end(process, grace_s)
+    end(process, grace_seconds)
     if folder != NOTHING:
         shutil.rmtree(folder, ignore_errors=True)
     return process.returncode
 
 
-def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
+def end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
     """SIGTERM, time to finish, then SIGKILL. Returns when the process is gone."""
     if process.poll() is None:
         process.terminate()
     try:
-        process.wait(grace_s)
+        process.wait(grace_seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -57,7 +57,7 @@ class _StopRequest:
             signal.signal(number, self._on_signal)
 
     def arrived(self) -> bool:
-        readable, _, _ = select.select([sys.stdin], [], [], POLL_S)
+        readable, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
         ended = bool(readable) and not os.read(sys.stdin.fileno(), 1)
         return ended or self._signalled or os.getppid() != self._parent
 

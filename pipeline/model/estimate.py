@@ -27,8 +27,10 @@ def fit_bgnbd(summaries: Sequence[Summary], tick: Tick) -> BgNbd:
     Raises:
         FitError: Too few customers have bought again, or the likelihood has no maximum to be found.
     """
-    _demand_repeat_buyers(sum(each.frequency > 0 for each in summaries))
-    rows = np.array([(each.frequency, each.recency_days, each.age_days) for each in summaries], dtype=np.float64)
+    _demand_repeat_buyers(sum(summary.frequency > 0 for summary in summaries))
+    rows = np.array(
+        [(summary.frequency, summary.recency_days, summary.age_days) for summary in summaries], dtype=np.float64
+    )
     scale = float(rows[:, 2].mean())
     rows[:, 1:] /= scale
     r, alpha, a, b = _maximise(bgnbd_likelihood, rows, 4, tick)
@@ -41,20 +43,20 @@ def fit_gamma_gamma(summaries: Sequence[Summary], tick: Tick) -> GammaGamma:
     Raises:
         FitError: Too few have, or the likelihood has no maximum to be found.
     """
-    spenders = [each for each in summaries if each.repeat_minor > 0 and each.frequency > 0]
+    spenders = [summary for summary in summaries if summary.repeat_minor > 0 and summary.frequency > 0]
     _demand_repeat_buyers(len(spenders), "with money above 0")
-    rows = np.array([(each.frequency, each.monetary_minor) for each in spenders], dtype=np.float64)
+    rows = np.array([(summary.frequency, summary.monetary_minor) for summary in spenders], dtype=np.float64)
     scale = float(rows[:, 1].mean())
     rows[:, 1] /= scale
     p, more, v = _maximise(gamma_gamma_likelihood, rows, 3, tick)
     return GammaGamma(p=p, q=1 + more, v=v * scale)
 
 
-def _demand_repeat_buyers(found: int, what: str = "") -> None:
-    if found < MIN_REPEAT_BUYERS:
+def _demand_repeat_buyers(count: int, what: str = "") -> None:
+    if count < MIN_REPEAT_BUYERS:
         described = f"repeat buyers {what}".strip()
         msg = (
-            f"{found} {described}: at least {MIN_REPEAT_BUYERS} are needed. "
+            f"{count} {described}: at least {MIN_REPEAT_BUYERS} are needed. "
             "Export a longer history, choose another --currency, or shorten --holdout"
         )
         raise FitError(msg)
@@ -78,7 +80,7 @@ def _maximise(likelihood: Likelihood, rows: Floats, size: int, tick: Tick) -> li
         )
         for start in _STARTS
     ]  # fmt: skip
-    best = min(tries, key=lambda each: each.fun if np.isfinite(each.fun) else np.inf)
+    best = min(tries, key=lambda attempt: attempt.fun if np.isfinite(attempt.fun) else np.inf)
     if not np.isfinite(best.fun) or float(np.abs(_inward(best.x, best.jac)).max()) > 1e-3:
         msg = f"the likelihood has no maximum that could be found ({best.message}): is the history that of customers?"
         raise FitError(msg)

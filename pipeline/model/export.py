@@ -60,18 +60,18 @@ def read_export(path: Path, aggregate: str, tenant: str, step: Step) -> Export:
     """
     read = _ndjson if format_of(path) == "ndjson" else _parquet
     export, there, only = Export(), False, tenant
-    for whose, as_of_ms, found in read(path, aggregate, step):
-        only = only or whose
-        if whose != only:
+    for other, as_of_ms, by_currency in read(path, aggregate, step):
+        only = only or other
+        if other != only:
             if tenant:
                 continue
-            msg = f"{path}: customers of {only} and of {whose}, who have nothing in common: choose one with --tenant"
+            msg = f"{path}: customers of {only} and of {other}, who have nothing in common: choose one with --tenant"
             raise ExportError(msg)
         export.profiles += 1
         export.as_of_day = max(export.as_of_day, as_of_ms // DAY_MS)
-        there |= found is not None
-        for currency, each in (found or {}).items():
-            export.histories.setdefault(currency, []).append(each.pairs())
+        there |= by_currency is not None
+        for currency, history_of_currency in (by_currency or {}).items():
+            export.histories.setdefault(currency, []).append(history_of_currency.pairs())
     if not there:
         of = f" of tenant {tenant}" if tenant else ""
         msg = f"{path}: no profile{of} has the aggregate {aggregate!r}: {_ADVICE.format(aggregate)}"
@@ -94,11 +94,11 @@ def _ndjson(path: Path, aggregate: str, step: Step) -> _Found:
             done += len(line)
             try:
                 view = _VIEW.decode(line)
-                told = view.aggregates.get(aggregate)
-                found = None if told is None else _LIFETIME.decode(told).get(LIFETIME, {})
+                encoded = view.aggregates.get(aggregate)
+                by_currency = None if encoded is None else _LIFETIME.decode(encoded).get(LIFETIME, {})
             except msgspec.MsgspecError as error:
                 raise _refused(path, f"line {number}", aggregate, error) from error
-            yield view.tenant, view.as_of_ms, found
+            yield view.tenant, view.as_of_ms, by_currency
             if number % _ROWS == 0:
                 step(done, size)
     step(size, size)
@@ -113,21 +113,21 @@ def _parquet(path: Path, aggregate: str, step: Step) -> _Found:
             for batch in file.iter_batches(_ROWS, columns=["tenant", "as_of_ms", "aggregates"]):
                 for row in batch.to_pylist():
                     done += 1
-                    found = _of_row(path, f"row {done}", row["aggregates"], aggregate)
-                    yield row["tenant"], row["as_of_ms"], found
+                    by_currency = _of_row(path, f"row {done}", row["aggregates"], aggregate)
+                    yield row["tenant"], row["as_of_ms"], by_currency
                 step(done, file.metadata.num_rows)
     except (ArrowException, KeyError) as error:
         msg = f"{path}: not an export of profiles: {error}"
         raise ExportError(msg) from error
 
 
-def _of_row(path: Path, where: str, told: list[dict[str, Any]], aggregate: str) -> dict[str, History] | None:
+def _of_row(path: Path, where: str, aggregates: list[dict[str, Any]], aggregate: str) -> dict[str, History] | None:
     """A customer without purchases has no record of the aggregate, for there is no currency to tell of."""
     try:
         return {
-            each["currency"]: History(_DAYS.decode(each["text"] or "null"))
-            for each in told
-            if each["name"] == aggregate and each["window"] == LIFETIME and each["part"] in {"", "history"}
+            entry["currency"]: History(_DAYS.decode(entry["text"] or "null"))
+            for entry in aggregates
+            if entry["name"] == aggregate and entry["window"] == LIFETIME and entry["part"] in {"", "history"}
         } or None
     except msgspec.MsgspecError as error:
         raise _refused(path, where, aggregate, error) from error

@@ -19,7 +19,7 @@ from pipeline.profile.kinds.pairs import Pairs
 from pipeline.profile.kinds.purchases import Purchases, purchases_of
 from pipeline.profile.rfm import RfmEdges, Summary, edges_of, summary_of
 from pipeline.score.gamma_gamma import GammaGamma
-from pipeline.score.prediction import Calibration, Holdout, PredictionModel, sealed
+from pipeline.score.prediction import Calibration, Holdout, PredictionModel, with_version
 
 DEPENDENT: Final = 0.3
 """Above this correlation of frequency and value, what gamma-gamma assumes is far from true."""
@@ -55,9 +55,9 @@ def fit_model(export: Export, ask: Ask, fitted_at_ms: int, tick: Tick) -> Predic
         raise FitError(msg)
     holdout = evaluate(histories, export.as_of_day, ask.holdout_days, tick) if ask.holdout_days else None
     known = _known(histories)
-    summaries = [summary_of(each, export.as_of_day) for each in known]
+    summaries = [summary_of(item, export.as_of_day) for item in known]
     purchases, spend = fit_bgnbd(summaries, tick), fit_gamma_gamma(summaries, tick)
-    return sealed(
+    return with_version(
         PredictionModel(
             aggregate=ask.aggregate,
             currency=ask.currency,
@@ -66,9 +66,9 @@ def fit_model(export: Export, ask: Ask, fitted_at_ms: int, tick: Tick) -> Predic
             purchases=purchases,
             spend=spend,
             rfm=RfmEdges(
-                days_since=edges_of([each.days_since for each in summaries]),
-                orders=edges_of([each.orders for each in summaries]),
-                total_minor=edges_of([each.total_minor for each in summaries]),
+                days_since=edges_of([summary.days_since for summary in summaries]),
+                orders=edges_of([summary.orders for summary in summaries]),
+                total_minor=edges_of([summary.total_minor for summary in summaries]),
             ),
             calibration=_calibration(known, summaries, export.as_of_day, spend, holdout),
             holdout=holdout,
@@ -77,7 +77,7 @@ def fit_model(export: Export, ask: Ask, fitted_at_ms: int, tick: Tick) -> Predic
 
 
 def _known(histories: Sequence[Pairs]) -> list[Purchases]:
-    return [found for found in map(purchases_of, histories) if found is not None]
+    return [purchases for purchases in map(purchases_of, histories) if purchases is not None]
 
 
 def _calibration(
@@ -87,15 +87,15 @@ def _calibration(
     spend: GammaGamma,
     holdout: Holdout | None,
 ) -> Calibration:
-    repeat = [each for each in summaries if each.frequency]
+    repeat = [summary for summary in summaries if summary.frequency]
     dependence = correlation(
-        np.array([each.frequency for each in repeat], dtype=np.float64),
-        np.array([each.monetary_minor for each in repeat], dtype=np.float64),
+        np.array([summary.frequency for summary in repeat], dtype=np.float64),
+        np.array([summary.monetary_minor for summary in repeat], dtype=np.float64),
     )
     return Calibration(
         customers=len(known),
         repeat_buyers=len(repeat),
-        first_day=min(each.first_day for each in known),
+        first_day=min(summary.first_day for summary in known),
         as_of_day=as_of_day,
         value_correlation=dependence,
         notes=tuple(_notes(dependence, spend, holdout)),
@@ -114,8 +114,8 @@ def _notes(dependence: float, spend: GammaGamma, holdout: Holdout | None) -> lis
             "expected_value_minor is biased, for the model takes them to be independent"
         )
     if holdout is not None:
-        found = holdout.predictors
-        least = min(found, key=lambda name: found[name].root_mean_square_error)
-        if least != MODEL:
-            notes.append(f"on the hold-out {least} was closer than the model (root mean square error)")
+        predictors = holdout.predictors
+        minimum = min(predictors, key=lambda name: predictors[name].root_mean_square_error)
+        if minimum != MODEL:
+            notes.append(f"on the hold-out {minimum} was closer than the model (root mean square error)")
     return notes

@@ -44,29 +44,31 @@ def evaluate(histories: Sequence[Pairs], as_of_day: int, days: int, tick: Tick) 
         FitError: Too few customers had bought again by then.
     """
     split_day = as_of_day - days
-    customers = [each for each in (_split(history, split_day, as_of_day) for history in histories) if each]
+    customers = [customer for customer in (_split(history, split_day, as_of_day) for history in histories) if customer]
     if not customers:
         msg = f"no customer bought before the hold-out of {days} days: shorten --holdout or export a longer history"
         raise FitError(msg)
-    summaries = [each.summary for each in customers]
+    summaries = [customer.summary for customer in customers]
     purchases, spend = fit_bgnbd(summaries, tick), fit_gamma_gamma(summaries, tick)
     expected = [expected_purchases(purchases, s.frequency, s.recency_days, s.age_days, days) for s in summaries]
-    worth = [expected_value(spend, s.frequency, s.repeat_minor) for s in summaries]
+    value = [expected_value(spend, s.frequency, s.repeat_minor) for s in summaries]
     rate = sum(s.frequency for s in summaries) / max(1, sum(s.age_days for s in summaries))
     predictors = {
         MODEL: expected,
         "own_rate": [days * s.frequency / s.age_days if s.age_days else 0.0 for s in summaries],
-        "last_period": [float(each.before) for each in customers],
+        "last_period": [float(customer.before) for customer in customers],
         "everyone_equal": [days * rate] * len(customers),
     }
-    came = np.array([each.came for each in customers], dtype=np.float64)
+    came = np.array([customer.came for customer in customers], dtype=np.float64)
     return Holdout(
         days=days,
         customers=len(customers),
-        purchases=sum(each.came for each in customers),
-        spent_minor=sum(each.spent_minor for each in customers),
-        spent_predicted_minor=round(sum(often * much for often, much in zip(expected, worth, strict=True))),
-        predictors={name: _accuracy(np.array(told, dtype=np.float64), came) for name, told in predictors.items()},
+        purchases=sum(customer.came for customer in customers),
+        spent_minor=sum(customer.spent_minor for customer in customers),
+        spent_predicted_minor=round(sum(often * much for often, much in zip(expected, value, strict=True))),
+        predictors={
+            name: _accuracy(np.array(predictions, dtype=np.float64), came) for name, predictions in predictors.items()
+        },
     )
 
 

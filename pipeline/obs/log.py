@@ -72,8 +72,8 @@ def configure(
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a module. Event names are ``snake_case`` facts; everything that varies is a field."""
-    found: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return found
+    bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return bound
 
 
 def _install(handler: logging.Handler, level: str) -> None:
@@ -82,5 +82,5 @@ def _install(handler: logging.Handler, level: str) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    for name, least in QUIETER.items():
-        logging.getLogger(name).setLevel(max(logging.getLevelName(least.upper()), root.level))
+    for name, minimum in QUIETER.items():
+        logging.getLogger(name).setLevel(max(logging.getLevelName(minimum.upper()), root.level))

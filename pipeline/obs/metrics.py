@@ -102,7 +102,7 @@ MOVES = Counter("stitchline_moves_total", "Ledgers told to change their profile.
 
 # Profile
 PROFILES_UPDATED = Counter("stitchline_profiles_updated_total", "Profiles published, once per profile and batch.")
-FORWARDED = Counter("stitchline_forwarded_total", "Late touches and ledgers sent on along leaf pointers.", ("what",))
+FORWARDED = Counter("stitchline_forwarded_total", "Late touches and ledgers sent on along anchor pointers.", ("what",))
 SEGMENT_CHANGES = Counter("stitchline_segment_changes_total", "Profiles that entered or left.", ("segment", "change"))
 ACTIONS = Counter("stitchline_actions_total", "CRM actions produced.", ("trigger",))
 TIMERS = Counter("stitchline_timers_total", "Profiles woken because something of theirs fell due.")
@@ -118,7 +118,7 @@ LEADS_ROUTED = Counter(
 )
 
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
-    found for found in list(globals().values()) if isinstance(found, Definition)
+    result for result in list(globals().values()) if isinstance(result, Definition)
 )
 PROCESS_SERIES: Final = ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds")
 """Series of the process itself that dashboards may use; prometheus_client fills them on Linux."""
@@ -128,10 +128,10 @@ _KINDS: Final = {Counter: prometheus.Counter, Gauge: prometheus.Gauge, Histogram
 
 def series_names() -> frozenset[str]:
     """Every series name a query may use, the parts of histograms included."""
-    names = {each.name for each in DEFINITIONS} | set(PROCESS_SERIES)
-    for each in DEFINITIONS:
-        if isinstance(each, Histogram):
-            names |= {f"{each.name}_bucket", f"{each.name}_sum", f"{each.name}_count"}
+    names = {definition.name for definition in DEFINITIONS} | set(PROCESS_SERIES)
+    for definition in DEFINITIONS:
+        if isinstance(definition, Histogram):
+            names |= {f"{definition.name}_bucket", f"{definition.name}_sum", f"{definition.name}_count"}
     return frozenset(names)
 
 
@@ -143,7 +143,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = prometheus.CollectorRegistry()
-        self._parents = {each.name: _collector(each, self.registry) for each in DEFINITIONS}
+        self._parents = {definition.name: _collector(definition, self.registry) for definition in DEFINITIONS}
         self._counters: dict[tuple[str, tuple[str, ...]], prometheus.Counter] = {}
         self._gauges: dict[tuple[str, tuple[str, ...]], prometheus.Gauge] = {}
         self._histograms: dict[tuple[str, tuple[str, ...]], prometheus.Histogram] = {}
@@ -152,24 +152,24 @@ class Metrics:
 
     def add(self, counter: Counter, amount: float, *labels: str) -> None:
         """Raise a counter by ``amount`` >= 0."""
-        found = self._counters.get((counter.name, labels))
-        if found is None:
-            found = self._counters[counter.name, labels] = self._child(counter, labels)
-        found.inc(amount)
+        child = self._counters.get((counter.name, labels))
+        if child is None:
+            child = self._counters[counter.name, labels] = self._child(counter, labels)
+        child.inc(amount)
 
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         """Set a gauge."""
-        found = self._gauges.get((gauge.name, labels))
-        if found is None:
-            found = self._gauges[gauge.name, labels] = self._child(gauge, labels)
-        found.set(value)
+        child = self._gauges.get((gauge.name, labels))
+        if child is None:
+            child = self._gauges[gauge.name, labels] = self._child(gauge, labels)
+        child.set(value)
 
     def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         """Add one observation, in the unit that ends the histogram's name."""
-        found = self._histograms.get((histogram.name, labels))
-        if found is None:
-            found = self._histograms[histogram.name, labels] = self._child(histogram, labels)
-        found.observe(value)
+        child = self._histograms.get((histogram.name, labels))
+        if child is None:
+            child = self._histograms[histogram.name, labels] = self._child(histogram, labels)
+        child.observe(value)
 
     def forget(self, gauge: Gauge, *labels: str) -> None:
         """Take a gauge's series away, as for the lag of a partition that another worker holds now."""
@@ -179,8 +179,8 @@ class Metrics:
     def value(self, definition: Definition, *labels: str) -> float:
         """What a counter or gauge says, or how many observations a histogram has; 0 where nothing was recorded."""
         name = f"{definition.name}_count" if isinstance(definition, Histogram) else definition.name
-        found = self.registry.get_sample_value(name, dict(zip(definition.labels, labels, strict=True)))
-        return found or 0.0
+        sample = self.registry.get_sample_value(name, dict(zip(definition.labels, labels, strict=True)))
+        return sample or 0.0
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
         """The page a Prometheus server scrapes, and its content type, by the request's Accept header."""

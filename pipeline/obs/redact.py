@@ -18,7 +18,7 @@ IDENTIFIER_TYPES: Final = (
 """Types of the shipped rules; a deployment with more passes its own as well."""
 
 PERSONAL_FIELDS: Final = frozenset({
-    *IDENTIFIER_TYPES, "identifier", "identifiers", "anchor", "leaf", "founder", "traits", "properties", "context",
+    *IDENTIFIER_TYPES, "identifier", "identifiers", "anchor", "founder", "traits", "properties", "context",
     "payload", "email_address", "phone_number", "name", "first_name", "last_name", "full_name", "address", "street",
     "birthday", "ip", "ip_address", "user_agent", "contact",
 })  # fmt: skip
@@ -61,7 +61,7 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {str(key): self._field(str(key), each) for key, each in value.items()}
+            return {str(key): self._field(str(key), item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._value(each) for each in value]
+            return [self._value(item) for item in value]
         return value if isinstance(value, int | float) else self.text(str(value))

@@ -24,7 +24,7 @@ PUBLISHED: Final = {
 _STANDARD: Final = tuple(window(label) for label in PUBLISHED)
 
 
-class Reader:
+class AggregateReader:
     """Reads one aggregate rule: ``{window: value}``, or for money ``{window: {currency: minor units}}``."""
 
     def __init__(self, rule: AggregateRule) -> None:
@@ -94,7 +94,7 @@ class Reader:
 
     def _values(self, parts: list[Cells], oldest: Mapping[str, int], argument: int) -> dict[str, Any]:
         kind = self._kind
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for label, _, tier in self.windows:
             cells: list[Cell] = []
             for part in parts:
@@ -103,8 +103,8 @@ class Reader:
                 else:
                     series: Series | None = getattr(part, tier.field)
                     cells += series.since(oldest[label]) if series is not None else []
-            found[label] = kind.read(reduce(kind.add, cells), argument) if cells else kind.empty
-        return found
+            values[label] = kind.read(reduce(kind.add, cells), argument) if cells else kind.empty
+        return values
 
 
 def _sums(series: Series, longer: int, shorter: int) -> tuple[int, int]:
@@ -119,7 +119,9 @@ def _sums(series: Series, longer: int, shorter: int) -> tuple[int, int]:
     return total, total if at[0] >= shorter else sum(cells[bisect_left(at, shorter) :])
 
 
-def read_aggregates(readers: Sequence[Reader], ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, dict[str, Any]]:
+def read_aggregates(
+    readers: Sequence[AggregateReader], ledgers: Sequence[Ledger], as_of_ms: int
+) -> dict[str, dict[str, Any]]:
     """Every aggregate by name and window."""
     return {reader.name: reader.read(ledgers, as_of_ms) for reader in readers}
 
@@ -135,7 +137,7 @@ class Totals:
     A profile has cells of few of the rules, so this goes through its cells, not through the rules.
     """
 
-    def __init__(self, readers: Sequence[Reader]) -> None:
+    def __init__(self, readers: Sequence[AggregateReader]) -> None:
         countable = [reader for reader in readers if reader.countable]
         self._readers = {reader.key: reader for reader in countable}
         self._as_of_ms, self._oldest = 0, oldest_buckets(_STANDARD, 0)
@@ -143,16 +145,16 @@ class Totals:
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, Windows]:
         """By name; an aggregate that is not there is 0 in every window."""
         readers, oldest = self._readers, self._oldest_at(as_of_ms)
-        found: dict[str, Windows] = {}
+        totals: dict[str, Windows] = {}
         for key, part in gathered([ledger.aggregates for ledger in ledgers], readers).items():
             reader = readers[key]
             if reader.by_currency:
                 for currency in dict.fromkeys(currency for groups in part for currency in groups):
                     cells = [groups[currency] for groups in part if currency in groups]
-                    found[f"{reader.name}.{currency}"] = reader.totals(cells, oldest)
+                    totals[f"{reader.name}.{currency}"] = reader.totals(cells, oldest)
             else:
-                found[reader.name] = reader.totals([groups[""] for groups in part], oldest)
-        return found
+                totals[reader.name] = reader.totals([groups[""] for groups in part], oldest)
+        return totals
 
     def _oldest_at(self, as_of_ms: int) -> dict[str, int]:
         """The windows' oldest buckets; remembered, for all profiles of a commit are read at one moment."""

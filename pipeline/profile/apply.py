@@ -1,4 +1,4 @@
-"""Applying a touch to the ledger of its leaf: the rules' bookings and what every profile keeps without rules."""
+"""Applying a touch to the ledger of its anchor: the rules' bookings and what every profile keeps without rules."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.profile.timeline import CRM, book_line, is_activity
 
 def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
     """Book one touch, in place, and say what that may change."""
-    marks = plan.marks.touch
+    changed_bits = plan.changed_bits.touch
     timestamp_ms = touch.timestamp_ms
     ledger.touches += 1
     _book_ends(ledger, touch)
@@ -23,22 +23,22 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
         span = spans.get(identifier)
         if span is None:
             spans[identifier] = (timestamp_ms, timestamp_ms)
-            marks |= plan.marks.identifiers
+            changed_bits |= plan.changed_bits.identifiers
         elif timestamp_ms > span[1]:
             spans[identifier] = (span[0], timestamp_ms)
         elif timestamp_ms < span[0]:
             spans[identifier] = (timestamp_ms, span[1])
     if touch.traits:
-        marks |= plan.marks.traits
+        changed_bits |= plan.changed_bits.traits
         for name, value in touch.traits.items():
             book_trait(ledger, touch, name, value)
     if "consent" in touch.context:
-        marks |= plan.marks.consent
+        changed_bits |= plan.changed_bits.consent
         book_consent(ledger, touch, touch.context["consent"])
     lines = ledger.activities if touch.channel == CRM and is_activity(touch) else ledger.timeline
     book_line(lines, touch)
     booked = plan.book(ledger, touch)
-    return Booked(booked.given, booked.taken, booked.marks | marks) if marks else booked
+    return Booked(booked.given, booked.taken, booked.changed_bits | changed_bits) if changed_bits else booked
 
 
 def _book_ends(ledger: Ledger, touch: Touch) -> None:

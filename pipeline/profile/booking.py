@@ -25,10 +25,10 @@ Extract: TypeAlias = Callable[[Touch], Any]
 """The value a kind takes, or None where the touch has none."""
 _DISPATCH_ROWS: Final = 4096
 """Distinct event names remembered; a flood of invented names only costs looking the rules through again."""
-_LARGEST: Final = 2**53
+_MAX_NUMBER: Final = 2**53
 
 
-class Counted(NamedTuple):
+class CountedRule(NamedTuple):
     """A rule whose matches are counted in the ledger's occurrences: what a score rule asks of the profile."""
 
     name: str
@@ -40,11 +40,11 @@ class Counted(NamedTuple):
     """By which decisions follow it."""
 
 
-class Marks(NamedTuple):
+class ChangedBits(NamedTuple):
     """Which decisions read what a touch may change: bit sets, as the decider numbers its decisions."""
 
     of: Mapping[str, int]
-    """By ``key`` of an aggregate or :class:`Counted` rule."""
+    """By ``key`` of an aggregate or :class:`CountedRule` rule."""
     touch: int = 0
     """Those that read when or from where the newest touch was: every touch may change them."""
     traits: int = 0
@@ -53,7 +53,7 @@ class Marks(NamedTuple):
     cart: int = 0
 
 
-NO_MARKS: Final = Marks({})
+NO_CHANGED_BITS: Final = ChangedBits({})
 
 
 class Booking(Protocol):
@@ -75,7 +75,7 @@ class Booking(Protocol):
         ...
 
     @property
-    def marks(self) -> int:
+    def changed_bits(self) -> int:
         """The decisions that a match may change."""
         ...
 
@@ -89,13 +89,13 @@ class _Aggregate:
 
     points: Final = 0
 
-    def __init__(self, rule: AggregateRule, marks: Marks, zone: Zone) -> None:
+    def __init__(self, rule: AggregateRule, changed_bits: ChangedBits, zone: Zone) -> None:
         kind = kind_of(rule.key.partition(":")[0])
         self.filter = rule.filter
         self.tests: tuple[Test, ...] = rule.filter.tests(zone)
         self._add = kind.add
         self._key = rule.key
-        self.marks = marks.of.get(rule.key, 0)
+        self.changed_bits = changed_bits.of.get(rule.key, 0)
         self._by_currency = rule.field == AMOUNT
         self._cell = lifter(kind, rule.field, zone)
         tiers = {w.tier for w in map(window, rule.windows) if w.tier is not None}
@@ -157,22 +157,22 @@ class _Recent(_Aggregate):
 class _Occurrence:
     """Books one counted rule."""
 
-    def __init__(self, rule: Counted, marks: Marks, zone: Zone) -> None:
+    def __init__(self, rule: CountedRule, changed_bits: ChangedBits, zone: Zone) -> None:
         self.filter = rule.filter
         self.tests: tuple[Test, ...] = rule.filter.tests(zone)
-        self.points, self.marks = rule.points, marks.of.get(rule.key, 0)
+        self.points, self.changed_bits = rule.points, changed_bits.of.get(rule.key, 0)
         self._name, self._grain = rule.name, rule.grain
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
         """Count the match in total and in its bucket."""
-        found = ledger.occurrences.get(self._name)
-        if found is None:
-            found = ledger.occurrences[self._name] = Occurrences(0)
-        count(found, self._grain, touch.timestamp_ms)
+        occurrences = ledger.occurrences.get(self._name)
+        if occurrences is None:
+            occurrences = ledger.occurrences[self._name] = Occurrences(0)
+        count(occurrences, self._grain, touch.timestamp_ms)
 
 
 _Step: TypeAlias = tuple[tuple[Test, ...], Callable[[Ledger, Touch], None], int, int]
-"""A booking's tests, what books and its points and marks: taken apart once, and not for every touch."""
+"""A booking's tests, what books and its points and changed bits: taken apart once, and not for every touch."""
 
 
 class Plan:
@@ -181,49 +181,53 @@ class Plan:
     def __init__(
         self,
         aggregates: Sequence[AggregateRule],
-        counted: Sequence[Counted],
+        counted: Sequence[CountedRule],
         further: Sequence[Booking] = (),
         zone: Zone = UTC,
-        marks: Marks = NO_MARKS,
+        changed_bits: ChangedBits = NO_CHANGED_BITS,
     ) -> None:
-        self.marks = marks
-        kept = (_aggregate(rule, marks, zone) for rule in aggregates)
-        self._rules: tuple[Booking, ...] = (*kept, *(_Occurrence(rule, marks, zone) for rule in counted), *further)
+        self.changed_bits = changed_bits
+        kept = (_aggregate(rule, changed_bits, zone) for rule in aggregates)
+        self._rules: tuple[Booking, ...] = (
+            *kept,
+            *(_Occurrence(rule, changed_bits, zone) for rule in counted),
+            *further,
+        )
         self._dispatch: dict[tuple[str, str, str], tuple[_Step, ...]] = {}
 
     def book(self, ledger: Ledger, touch: Touch) -> Booked:
         """Book the touch under every rule it matches, and say what that may change."""
-        given = taken = marks = 0
+        given = taken = changed_bits = 0
         steps = self._dispatch.get((touch.channel, touch.type, touch.name))
         if steps is None:
             steps = self._matching(touch.channel, touch.type, touch.name)
-        for tests, book, points, mark in steps:
+        for tests, book, points, bits in steps:
             for test in tests:
                 if not test(touch):
                     break
             else:
                 book(ledger, touch)
-                marks |= mark
+                changed_bits |= bits
                 if points > 0:
                     given += points
                 elif points < 0:
                     taken -= points
-        return Booked(given, taken, marks)
+        return Booked(given, taken, changed_bits)
 
     def _matching(self, channel: str, kind: str, name: str) -> tuple[_Step, ...]:
         if len(self._dispatch) >= _DISPATCH_ROWS:
             self._dispatch.clear()
         admitted = (rule for rule in self._rules if rule.filter.admits(channel, kind, name))
-        steps = tuple((rule.tests, rule.book, rule.points, rule.marks) for rule in admitted)
+        steps = tuple((rule.tests, rule.book, rule.points, rule.changed_bits) for rule in admitted)
         self._dispatch[channel, kind, name] = steps
         return steps
 
 
-def _aggregate(rule: AggregateRule, marks: Marks, zone: Zone) -> _Aggregate:
+def _aggregate(rule: AggregateRule, changed_bits: ChangedBits, zone: Zone) -> _Aggregate:
     kind = KINDS[rule.kind]
     if kind is COUNT:
-        return _Count(rule, marks, zone)
-    return _Aggregate(rule, marks, zone) if kind.for_ever else _Recent(rule, marks, zone)
+        return _Count(rule, changed_bits, zone)
+    return _Aggregate(rule, changed_bits, zone) if kind.for_ever else _Recent(rule, changed_bits, zone)
 
 
 def lifter(kind: Kind, field: str, zone: Zone = UTC) -> Callable[[Touch], Cell | None]:
@@ -251,7 +255,7 @@ def extractor(kind: Kind, field: str, zone: Zone = UTC) -> Extract:
 def _number(read: Extract) -> Extract:
     def extract(touch: Touch) -> int | None:
         value = read(touch)
-        if not is_number(value) or not math.isfinite(value) or abs(value) > _LARGEST:
+        if not is_number(value) or not math.isfinite(value) or abs(value) > _MAX_NUMBER:
             return None
         millionths: int = round(value * MILLIONTHS)
         return millionths

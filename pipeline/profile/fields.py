@@ -53,11 +53,11 @@ def _member(root: str, key: str) -> Getter:
 
 def _nested(root: str, keys: tuple[str, ...]) -> Getter:
     def read(touch: Touch) -> Any:
-        found = getattr(touch, root)
+        value = getattr(touch, root)
         for key in keys:
-            if type(found) is not dict:
+            if type(value) is not dict:
                 return None
-            found = found.get(key)
-        return found
+            value = value.get(key)
+        return value
 
     return read

@@ -23,55 +23,55 @@ _CONTACT: Final = {
 
 def gathered(parts: Iterable[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
     """What each wanted key stands for in those of the mappings that have it, in their order."""
-    found: dict[str, list[_Part]] = {}
+    gathered_parts: dict[str, list[_Part]] = {}
     for mapping in parts:
         for key, part in mapping.items():
-            if key in found:
-                found[key].append(part)
+            if key in gathered_parts:
+                gathered_parts[key].append(part)
             elif key in wanted:
-                found[key] = [part]
-    return found
+                gathered_parts[key] = [part]
+    return gathered_parts
 
 
 def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
     """The first touch of all ledgers."""
-    found = ledgers[0].first if ledgers else None
+    earliest = ledgers[0].first if ledgers else None
     for ledger in ledgers:
-        if ledger.first is not None and (found is None or ledger.first < found):
-            found = ledger.first
-    return found
+        if ledger.first is not None and (earliest is None or ledger.first < earliest):
+            earliest = ledger.first
+    return earliest
 
 
 def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
     """The last touch of all ledgers."""
-    found = ledgers[0].last if ledgers else None
+    latest = ledgers[0].last if ledgers else None
     for ledger in ledgers:
-        if ledger.last is not None and (found is None or ledger.last > found):
-            found = ledger.last
-    return found
+        if ledger.last is not None and (latest is None or ledger.last > latest):
+            latest = ledger.last
+    return latest
 
 
 def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
     """The newest value of every trait, with its provenance."""
     if len(ledgers) == 1:
         return ledgers[0].traits
-    found: dict[str, Trait] = {}
+    traits: dict[str, Trait] = {}
     for ledger in ledgers:
         for name, trait in ledger.traits.items():
-            found[name] = newer_trait(found[name], trait) if name in found else trait
-    return found
+            traits[name] = newer_trait(traits[name], trait) if name in traits else trait
+    return traits
 
 
 def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
     """When each identifier was first and last seen."""
     if len(ledgers) == 1:
         return ledgers[0].identifiers
-    found: dict[Identifier, Span] = {}
+    spans: dict[Identifier, Span] = {}
     for ledger in ledgers:
         for identifier, span in ledger.identifiers.items():
-            old = found.get(identifier, span)
-            found[identifier] = (min(old[0], span[0]), max(old[1], span[1]))
-    return found
+            old = spans.get(identifier, span)
+            spans[identifier] = (min(old[0], span[0]), max(old[1], span[1]))
+    return spans
 
 
 def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
@@ -83,20 +83,20 @@ def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
 
 def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
     """Consent by ``purpose`` or ``purpose/channel``: each ledger's newest statement, denied if any ledger denies."""
-    found: dict[str, bool] = {}
+    consent: dict[str, bool] = {}
     for ledger in ledgers:
         for key, (_, denied, _) in ledger.consent.items():
-            found[key] = found.get(key, True) and not denied
-    return found
+            consent[key] = consent.get(key, True) and not denied
+    return consent
 
 
-def permits(consent: Mapping[str, bool], purpose: str, *, asked: bool) -> bool:
+def permits(consent: Mapping[str, bool], purpose: str, *, default: bool) -> bool:
     """Whether consent allows a ``purpose`` or ``purpose/channel``. A denied purpose denies all its channels.
 
     What nobody has said anything about is allowed, unless it must have been ``asked`` for.
     """
-    said = [consent[key] for key in (purpose, purpose.partition("/")[0]) if key in consent]
-    return all(said) and (bool(said) or not asked)
+    statements = [consent[key] for key in (purpose, purpose.partition("/")[0]) if key in consent]
+    return all(statements) and (bool(statements) or not default)
 
 
 def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> list[Entry]:
@@ -140,8 +140,8 @@ def touchpoint_view(point: Touchpoint | None) -> dict[str, Any] | None:
     if point is None:
         return None
     timestamp_ms, event_id, channel, kind, name, origin = point
-    found = {"timestamp_ms": timestamp_ms, "event_id": event_id, "channel": channel, "type": kind, "event": name}
-    return found | (msgspec.json.decode(origin) if origin else {})
+    view = {"timestamp_ms": timestamp_ms, "event_id": event_id, "channel": channel, "type": kind, "event": name}
+    return view | (msgspec.json.decode(origin) if origin else {})
 
 
 def campaign_of(origin: str) -> str:

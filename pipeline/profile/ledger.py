@@ -54,7 +54,7 @@ class Episode(msgspec.Struct, array_like=True, gc=False):
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False):
-    """One leaf's contribution to its profile."""
+    """One anchor's contribution to its profile."""
 
     format: int = LEDGER_FORMAT
     touches: int = 0

@@ -1,12 +1,12 @@
 """PROFILE: touches into ledgers, ledgers to their owners, profiles out.
 
-Per message: 1. find out who owns the leaf; 2. forward what is not ours; 3. live through what fell due; 4. book the
+Per message: 1. find out who owns the anchor; 2. forward what is not ours; 3. live through what fell due; 4. book the
 touch or take the ledger; 5. decide what follows. Per profile changed, once per commit: 6. publish it; 7. set its timer.
 
-**Ownership.** A row's pointer to a leaf names its owner from a seq on, and a higher seq always wins. A move is told to
-the profile that is left; the other hears of it by what comes to it as the owner at a seq, a carried ledger or a
-forwarded touch. What arrives for another's leaf goes to its owner with the pointer's seq, which is then higher than the
-message's own: along every chain the seq rises, so every chain ends, at the owner with the highest.
+**Ownership.** A row's pointer to an anchor names its owner from a seq on, and a higher seq always wins. A move is told
+to the profile that is left; the other hears of it by what comes to it as the owner at a seq, a carried ledger or a
+forwarded touch. What arrives for another's anchor goes to its owner with the pointer's seq, which is then higher than
+the message's own: along every chain the seq rises, so every chain ends, at the owner with the highest.
 
 **Time.** Decisions fall per touch, at the latest of ``now_ms``, the profile's own newest event time and its latest
 decision; what falls due in between is decided for its due time first. With ``now_ms`` 0 (a replay) the outcome depends
@@ -21,6 +21,7 @@ import msgspec
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.profile.apply import apply_touch
+from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Carry, Move, Touch, carries
 from pipeline.profile.ports import Decided, Timers
@@ -28,7 +29,6 @@ from pipeline.profile.publish import merged_record, update_of
 from pipeline.profile.records import Lead, ProfileUpdate, SegmentChange
 from pipeline.profile.refresh import refresh_due_ms
 from pipeline.profile.row import ACTIVE, MERGED, Pointer, ProfileRow
-from pipeline.profile.rulebook import Rulebook
 
 Message: TypeAlias = Touch | Move | Carry
 Forward: TypeAlias = tuple[str, Touch | Carry]
@@ -59,7 +59,7 @@ class ProfileLogic:
     """The pure half of the PROFILE stage, over the rows of one partition."""
 
     def __init__(
-        self, rules: Rulebook, profiles: Table[ProfileRow], timers: Timers | None = None, refresh_ms: int = 0
+        self, rules: CompiledRules, profiles: Table[ProfileRow], timers: Timers | None = None, refresh_ms: int = 0
     ) -> None:
         """``timers`` None: nothing wakes profiles. ``refresh_ms``: see :mod:`pipeline.profile.refresh`; 0: never."""
         self._rules, self._profiles, self._timers, self._refresh_ms = rules, profiles, timers, refresh_ms
@@ -78,7 +78,7 @@ class ProfileLogic:
 
     def apply(self, messages: Iterable[tuple[str, Message]], now_ms: int) -> Applied:
         """Book a batch. Publishing is left to :meth:`evaluate`, at the latest before the commit."""
-        applied = _nothing_yet()
+        applied = _empty_batch()
         rows: dict[str, ProfileRow] = {}
         for profile_id, message in messages:
             row = rows.get(profile_id)
@@ -96,12 +96,12 @@ class ProfileLogic:
 
     def on_time(self, timers: Iterable[Timer], now_ms: int) -> Applied:
         """Live through what is due of the profiles whose timers are; an entry that was superseded wakes nobody."""
-        applied = _nothing_yet()
+        applied = _empty_batch()
         for due_ms, profile_id in timers:
             row = self._profiles.get(profile_id)
             if row is not None and row.schedule.take_timer(due_ms):
                 as_of_ms = row.moment(now_ms)
-                self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
+                self._rules.decider.advance_to(profile_id, row, as_of_ms, applied.decided)
                 row.schedule.mark_decided(as_of_ms)
                 self._profiles.put(profile_id, row)
                 applied.changed[profile_id] = None
@@ -117,69 +117,69 @@ class ProfileLogic:
         return effects
 
     def _touch(self, profile_id: str, row: ProfileRow, touch: Touch, now_ms: int, applied: Applied) -> None:
-        leaf = touch.leaf
-        owner = row.ownership.owner_of(profile_id, leaf, touch.seq)
+        anchor = touch.anchor
+        owner = row.ownership.owner_of(profile_id, anchor, touch.seq)
         if owner != profile_id:
-            applied.forwards.append((owner, msgspec.structs.replace(touch, seq=row.ownership.pointers[leaf][0])))
+            applied.forwards.append((owner, msgspec.structs.replace(touch, seq=row.ownership.pointers[anchor][0])))
             return
         as_of_ms = max(row.moment(now_ms), touch.timestamp_ms)
         decider = self._rules.decider
-        decider.pass_time(profile_id, row, as_of_ms, applied.decided)
-        ledger = row.leaves.get(leaf)
+        decider.advance_to(profile_id, row, as_of_ms, applied.decided)
+        ledger = row.anchors.get(anchor)
         if ledger is None:
-            ledger = row.leaves[leaf] = Ledger()
+            ledger = row.anchors[anchor] = Ledger()
         booked = apply_touch(self._rules.plan, ledger, touch)
-        decider.touched(profile_id, row, as_of_ms, booked, applied.decided)
+        decider.on_touch(profile_id, row, as_of_ms, booked, applied.decided)
         applied.changed[profile_id] = None
 
     def _move(self, profile_id: str, row: ProfileRow, move: Move, now_ms: int, applied: Applied) -> None:
         seq, target = move.seq, move.target
-        moved = row.ownership.move(move.leaves, seq, target)
-        parting = [leaf for leaf in moved if leaf in row.leaves] if target != profile_id else ()
-        if parting:
+        moved = row.ownership.move(move.anchors, seq, target)
+        leaving = [anchor for anchor in moved if anchor in row.anchors] if target != profile_id else ()
+        if leaving:
             as_of_ms = row.moment(now_ms)
-            self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
-            ledgers = {leaf: msgspec.Raw(encode_ledger(row.leaves.pop(leaf))) for leaf in parting}
+            self._rules.decider.advance_to(profile_id, row, as_of_ms, applied.decided)
+            ledgers = {anchor: msgspec.Raw(encode_ledger(row.anchors.pop(anchor))) for anchor in leaving}
             applied.forwards.extend((target, carry) for carry in carries(row.tenant, target, seq, ledgers))
             row.hand_over(target)
-            self._rules.decider.parted(profile_id, row, as_of_ms, applied.decided)
+            self._rules.decider.on_ledger_out(profile_id, row, as_of_ms, applied.decided)
             applied.changed[profile_id] = None
 
     def _carry(self, profile_id: str, row: ProfileRow, carry: Carry, now_ms: int, applied: Applied) -> None:
         ours: dict[Identifier, Ledger] = {}
         further: dict[Pointer, dict[Identifier, msgspec.Raw]] = {}
-        for leaf, ledger in carry.ledgers.items():
-            owner = row.ownership.owner_of(profile_id, leaf, carry.seq)
+        for anchor, ledger in carry.ledgers.items():
+            owner = row.ownership.owner_of(profile_id, anchor, carry.seq)
             if owner == profile_id:
-                ours[leaf] = decode_ledger(ledger)
+                ours[anchor] = decode_ledger(ledger)
             else:
-                further.setdefault(row.ownership.pointers[leaf], {})[leaf] = ledger
+                further.setdefault(row.ownership.pointers[anchor], {})[anchor] = ledger
         for (seq, owner), ledgers in further.items():
             applied.forwards.append((owner, Carry(row.tenant, owner, seq, ledgers)))
             row.hand_over(owner)
         if ours:
-            self._join(profile_id, row, ours, now_ms, applied)
-        elif not row.leaves:
+            self._take_ledgers(profile_id, row, ours, now_ms, applied)
+        elif not row.anchors:
             applied.changed[profile_id] = None  # the sender may have published a merge into this profile
 
-    def _join(
+    def _take_ledgers(
         self, profile_id: str, row: ProfileRow, ledgers: dict[Identifier, Ledger], now_ms: int, applied: Applied
     ) -> None:
         """Take ledgers that are ours. They are decided on together: one alone may fire what another has fired."""
         decider = self._rules.decider
         as_of_ms = max(row.moment(now_ms), *(ledger.last[0] for ledger in ledgers.values() if ledger.last), 0)
-        decider.pass_time(profile_id, row, as_of_ms, applied.decided)
-        for leaf, ledger in ledgers.items():
-            held = row.leaves.get(leaf)
-            row.leaves[leaf] = ledger if held is None else merge(held, ledger)
-        decider.joined(profile_id, row, as_of_ms, applied.decided)
+        decider.advance_to(profile_id, row, as_of_ms, applied.decided)
+        for anchor, ledger in ledgers.items():
+            existing = row.anchors.get(anchor)
+            row.anchors[anchor] = ledger if existing is None else merge(existing, ledger)
+        decider.on_ledger_in(profile_id, row, as_of_ms, applied.decided)
         applied.changed[profile_id] = None
 
     def _publish(self, profile_id: str, row: ProfileRow, now_ms: int, effects: ProfileEffects) -> None:
         as_of_ms = row.moment(now_ms)
-        if row.leaves:
+        if row.anchors:
             decided = Decided(effects.leads, effects.segment_changes)
-            self._rules.decider.pass_time(profile_id, row, as_of_ms, decided)
+            self._rules.decider.advance_to(profile_id, row, as_of_ms, decided)
             row.published.advance(ACTIVE)
             effects.updates.append(update_of(profile_id, row, self._rules, as_of_ms))
             self._set_timer(profile_id, row, as_of_ms)
@@ -202,5 +202,5 @@ class ProfileLogic:
             self._timers.schedule(due_ms, profile_id)
 
 
-def _nothing_yet() -> Applied:
+def _empty_batch() -> Applied:
     return Applied([], Decided([], []), {})

@@ -24,25 +24,25 @@ class Occurrences(msgspec.Struct, array_like=True, gc=False):
     days: Series | None = None
 
 
-def count(found: Occurrences, grain: Grain, timestamp_ms: int) -> None:
+def count(occurrences: Occurrences, grain: Grain, timestamp_ms: int) -> None:
     """One occurrence more, in place."""
-    found.total += 1
+    occurrences.total += 1
     if grain == "hours":
         bucket = timestamp_ms // HOUR_MS
-        if found.hours is None:
-            found.hours = Series([shared(bucket)], [1])
-        elif found.hours.at[-1] == bucket:
-            found.hours.cells[-1] += 1
+        if occurrences.hours is None:
+            occurrences.hours = Series([shared(bucket)], [1])
+        elif occurrences.hours.at[-1] == bucket:
+            occurrences.hours.cells[-1] += 1
         else:
-            put(found.hours, bucket, KEEP["hours"], 1, add)
+            put(occurrences.hours, bucket, KEEP["hours"], 1, add)
     elif grain == "days":
         bucket = timestamp_ms // DAY_MS
-        if found.days is None:
-            found.days = Series([shared(bucket)], [1])
-        elif found.days.at[-1] == bucket:
-            found.days.cells[-1] += 1
+        if occurrences.days is None:
+            occurrences.days = Series([shared(bucket)], [1])
+        elif occurrences.days.at[-1] == bucket:
+            occurrences.days.cells[-1] += 1
         else:
-            put(found.days, bucket, KEEP["days"], 1, add)
+            put(occurrences.days, bucket, KEEP["days"], 1, add)
 
 
 def merge_occurrences(one: Occurrences, other: Occurrences) -> Occurrences:

@@ -43,7 +43,7 @@ class Scorer(Protocol):
         ...
 
 
-class Standing(Protocol):
+class SegmentStateLike(Protocol):
     """How somebody stands in a segment."""
 
     @property
@@ -57,7 +57,7 @@ class Standing(Protocol):
         ...
 
     @property
-    def waits(self) -> int:
+    def watch_bits(self) -> int:
         """The bit that a booking must bring to change it before then."""
         ...
 
@@ -70,7 +70,9 @@ class Segmenter(Protocol):
         """In an order in which a segment comes after those it reads."""
         ...
 
-    def evaluate(self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None) -> Mapping[str, Standing]:
+    def evaluate(
+        self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None
+    ) -> Mapping[str, SegmentStateLike]:
         """By name, of the segments of a mask; None: of all."""
         ...
 
@@ -93,7 +95,7 @@ class Booked(NamedTuple):
     given: int
     """Points at most, over all scores."""
     taken: int
-    marks: int
+    changed_bits: int
     """Bit set of the decisions that may come out differently now, as the :class:`Decider` numbers them."""
 
 
@@ -111,23 +113,23 @@ class Decider(Protocol):
     outcome does not depend on when somebody looked. What need not be looked at until when, the row notes.
     """
 
-    def pass_time(self, profile_id: str, row: ProfileRow, until_ms: int, decided: Decided) -> None:
+    def advance_to(self, profile_id: str, row: ProfileRow, until_ms: int, decided: Decided) -> None:
         """Live through everything that falls due up to a moment."""
         ...
 
-    def touched(self, profile_id: str, row: ProfileRow, as_of_ms: int, booked: Booked, decided: Decided) -> None:
+    def on_touch(self, profile_id: str, row: ProfileRow, as_of_ms: int, booked: Booked, decided: Decided) -> None:
         """A touch was booked: decide what it may have changed."""
         ...
 
-    def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
+    def on_ledger_in(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """A ledger came: of several open episodes of one trigger one leads, the others duplicate it."""
         ...
 
-    def parted(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
+    def on_ledger_out(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """A ledger went; perhaps it was the last."""
         ...
 
-    def try_out(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, str]:
+    def dry_run(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, str]:
         """Look at everything once, on a row that nobody keeps: what would follow now, and where each trigger stands."""
         ...
 

@@ -5,18 +5,18 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.fold import campaign_of, consent_of, first_touch, identifier_names, last_touch, traits_of
 from pipeline.profile.journey.cart import cart_of, cart_view
 from pipeline.profile.journey.rules import CartRules
 from pipeline.profile.ledger import Ledger, Touchpoint
 from pipeline.profile.records import NO_TOUCH, FirstOrLastTouch, ProfileUpdate
 from pipeline.profile.row import ACTIVE, MERGED, ProfileRow
-from pipeline.profile.rulebook import Rulebook
 
 _JSON: Final = msgspec.json.Encoder(order="deterministic")
 
 
-def update_of(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> ProfileUpdate:
+def update_of(profile_id: str, row: ProfileRow, rules: CompiledRules, as_of_ms: int) -> ProfileUpdate:
     """The record of an active profile as it is at ``as_of_ms``."""
     ledgers = row.ledgers()
     first, last = first_touch(ledgers), last_touch(ledgers)
@@ -60,7 +60,7 @@ def merged_record(profile_id: str, row: ProfileRow, target: str, as_of_ms: int) 
 
 def segments_of(row: ProfileRow) -> list[str]:
     """The segments the profile is in, sorted, as last decided."""
-    return sorted(name for name, held in row.segments.items() if held.inside) if row.segments else []
+    return sorted(name for name, membership in row.segments.items() if membership.inside) if row.segments else []
 
 
 def json_text(value: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ class RatioReader:
     """
 
     def __init__(self, rule: Ratio, rules: AggregateRules) -> None:
-        windows = {each.name: each.windows for each in rules.aggregates}
+        windows = {rule_.name: rule_.windows for rule_ in rules.aggregates}
         self.name = rule.name
         self.windows = tuple(label for label in windows[rule.of] if label in windows[rule.to])
         self._of, self._to = rule.of, rule.to

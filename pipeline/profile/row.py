@@ -23,7 +23,7 @@ ACTIVE: Final = "active"
 MERGED: Final = "merged"
 
 Pointer: TypeAlias = tuple[int, str]
-"""(seq, profile id): the leaf's owner from that seq on. A higher seq always wins."""
+"""(seq, profile id): the anchor's owner from that seq on. A higher seq always wins."""
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):
@@ -37,28 +37,28 @@ class Membership(msgspec.Struct, array_like=True, gc=False):
 
 
 class Ownership(msgspec.Struct, array_like=True, gc=False):
-    """Which profile owns each leaf that this profile has heard of."""
+    """Which profile owns each anchor that this profile has heard of."""
 
     pointers: dict[Identifier, Pointer] = {}
     handed_to: str = ""
     """The profile that the last ledger to leave this one, or to pass through, was sent to."""
 
-    def owner_of(self, profile_id: str, leaf: Identifier, seq: int) -> str:
-        """The owner of a leaf, where the sender knew this profile as its owner at ``seq`` (0: at no known seq).
+    def owner_of(self, profile_id: str, anchor: Identifier, seq: int) -> str:
+        """The owner of an anchor, where the sender knew this profile as its owner at ``seq`` (0: at no known seq).
 
         A seq above the pointer's makes this profile the owner.
         """
-        known = self.pointers.get(leaf)
+        known = self.pointers.get(anchor)
         if known is None or seq > known[0]:
             if seq:
-                self.pointers[leaf] = (seq, profile_id)
+                self.pointers[anchor] = (seq, profile_id)
             return profile_id
         return known[1]
 
-    def move(self, leaves: Iterable[Identifier], seq: int, target: str) -> list[Identifier]:
-        """Point leaves to their owner from ``seq`` on. Returns the leaves whose pointer changed."""
+    def move(self, anchors: Iterable[Identifier], seq: int, target: str) -> list[Identifier]:
+        """Point anchors to their owner from ``seq`` on. Returns the anchors whose pointer changed."""
         pointers = self.pointers
-        moved = [leaf for leaf in leaves if leaf not in pointers or seq > pointers[leaf][0]]
+        moved = [anchor for anchor in anchors if anchor not in pointers or seq > pointers[anchor][0]]
         pointers.update(dict.fromkeys(moved, (seq, target)))
         return moved
 
@@ -71,7 +71,7 @@ class Schedule(msgspec.Struct, array_like=True, gc=False):
     triggers_due_ms: int = 0
     """No trigger can fire or re-arm before this moment, unless points, traits or a ledger come or go."""
     headroom: int = 0
-    """No score can reach a mark that matters before this many points more are given; at or below 0: look."""
+    """No score can reach a threshold that matters before this many points more are given; at or below 0: look."""
     due_ms: int = 0
     """Before this moment time alone decides nothing here: the least of all dues. 0: look at everything."""
     decided_ms: int = 0
@@ -124,7 +124,7 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
 
     tenant: str
     format: int = ROW_FORMAT
-    leaves: dict[Identifier, Ledger] = {}
+    anchors: dict[Identifier, Ledger] = {}
     segments: dict[str, Membership] = {}
     watch_bits: bytes = b""
     """Bits that can change a segment, little-endian: a touch without any of them changes none."""
@@ -137,14 +137,14 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
         return max(now_ms, self.schedule.decided_ms, self.latest_ms())
 
     def ledgers(self) -> list[Ledger]:
-        """The ledgers in the order of their leaves, so that what is computed from them has one order."""
-        leaves = self.leaves
-        return list(leaves.values()) if len(leaves) == 1 else [leaves[leaf] for leaf in sorted(leaves)]
+        """The ledgers in the order of their anchors, so that what is computed from them has one order."""
+        anchors = self.anchors
+        return list(anchors.values()) if len(anchors) == 1 else [anchors[anchor] for anchor in sorted(anchors)]
 
     def latest_ms(self) -> int:
         """Event time of the newest touch; 0 without one."""
         latest = 0
-        for ledger in self.leaves.values():
+        for ledger in self.anchors.values():
             last = ledger.last
             if last is not None and last[0] > latest:
                 latest = last[0]
@@ -166,6 +166,6 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
         if self.ownership.handed_to:
             return self.ownership.handed_to
         pointers = self.ownership.pointers.items()
-        owners = (owner for leaf, (_, owner) in pointers if id_of(self.tenant, leaf) == profile_id)
+        owners = (owner for anchor, (_, owner) in pointers if id_of(self.tenant, anchor) == profile_id)
         owner = next(owners, profile_id)
         return "" if owner == profile_id else owner

@@ -9,7 +9,7 @@ from pipeline.event.form import PositiveDuration, WindowLabel, choice
 from pipeline.profile.fields import AMOUNT, getter
 from pipeline.profile.filter import Filter
 from pipeline.profile.kinds import KINDS
-from pipeline.profile.kinds.sessions import GAP_MS, NAME, SHORTEST_GAP_MS
+from pipeline.profile.kinds.sessions import GAP_MS, MIN_GAP_MS, NAME
 from pipeline.profile.windows import LIFETIME, window
 
 
@@ -65,8 +65,8 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.kind != NAME and self.gap_ms != GAP_MS:
             msg = f"gap is for sessions, and aggregate {self.name!r} is of kind {self.kind}: leave it out"
             raise ValueError(msg)
-        if self.gap_ms < SHORTEST_GAP_MS:
-            msg = f"gap of aggregate {self.name!r} is too short: write {SHORTEST_GAP_MS // MINUTE_MS} min or more"
+        if self.gap_ms < MIN_GAP_MS:
+            msg = f"gap of aggregate {self.name!r} is too short: write {MIN_GAP_MS // MINUTE_MS} min or more"
             raise ValueError(msg)
 
     @property

@@ -13,11 +13,11 @@ def book_trait(ledger: Ledger, touch: Touch, name: str, value: Any) -> None:
     ledger.traits[name] = new if old is None or new[0] > old[0] else newer_trait(old, new)
 
 
-def book_consent(ledger: Ledger, touch: Touch, said: Any) -> None:
+def book_consent(ledger: Ledger, touch: Touch, stated: Any) -> None:
     """Statements are ``{purpose: bool}`` or ``{purpose: {channel: bool}}``, or those under ``categoryPreferences``."""
-    if type(said) is not dict:
+    if type(stated) is not dict:
         return
-    preferences = said.get("categoryPreferences", said)
+    preferences = stated.get("categoryPreferences", stated)
     if type(preferences) is not dict:
         return
     for purpose, statement in preferences.items():

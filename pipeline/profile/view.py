@@ -7,6 +7,7 @@ the profile was published and which moves its ledgers made cannot be seen in it.
 from typing import Any
 
 from pipeline.profile.aggregates import read_aggregates
+from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.fold import (
     consent_of,
     first_touch,
@@ -20,11 +21,10 @@ from pipeline.profile.journey.attribution import attribution_of, attribution_vie
 from pipeline.profile.journey.cart import cart_of, cart_view
 from pipeline.profile.ports import Score
 from pipeline.profile.row import ProfileRow
-from pipeline.profile.rulebook import Rulebook
 from pipeline.profile.timeline import Entry
 
 
-def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: int) -> dict[str, Any]:
+def profile_view(profile_id: str, row: ProfileRow, rules: CompiledRules, as_of_ms: int) -> dict[str, Any]:
     """Everything known of a profile at a moment, as JSON values; windows are ``(as_of - length, as_of]``.
 
     A profile is read at its newest touch at the earliest; ``as_of_ms`` in the view says when.
@@ -37,7 +37,7 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "tenant": row.tenant,
         "as_of_ms": as_of_ms,
         "merged_into": "" if ledgers else row.current_id(profile_id),
-        "leaves": sorted(row.leaves),
+        "anchors": sorted(row.anchors),
         "touches": sum(ledger.touches for ledger in ledgers),
         "first_touch": touchpoint_view(first_touch(ledgers)),
         "last_touch": touchpoint_view(last_touch(ledgers)),
@@ -54,7 +54,7 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "ratios": {ratio.name: ratio.read(aggregates) for ratio in rules.ratios},
         "cart": cart_view(cart_of(ledgers, rules.journeys.carts, as_of_ms)),
         "attribution": attribution_view(attribution_of(ledgers, rules.journeys.attribution)),
-        "segments": sorted(name for name, held in rules.segments.evaluate(ledgers, as_of_ms).items() if held.inside),
+        "segments": sorted(name for name, state in rules.segments.evaluate(ledgers, as_of_ms).items() if state.inside),
         "scores": [score_view(score) for score in rules.scorer.read(ledgers, as_of_ms)],
         "grade": rules.scorer.grade(rules.scorer.values(ledgers, as_of_ms)),
         "predictions": rules.forecast.read(ledgers, as_of_ms),

@@ -19,8 +19,8 @@ def as_of_ms(text: str, now_ms: int) -> int:
         return now_ms
     if text == "latest":
         return LATEST
-    found = parse_instant(text)
-    if found is None:
+    moment_ms = parse_instant(text)
+    if moment_ms is None:
         message = f"{text!r} is no moment: write now, latest, or a date like 2026-03-01 or 2026-03-01T12:00:00Z"
         raise NotAMomentError(message)
-    return found
+    return moment_ms

@@ -49,9 +49,9 @@ class Report(msgspec.Struct):
         """The conversions (of one name, or ``""`` for all) and the costs of one profile."""
         self.profiles += 1
         name_of = _NAMES[self.by]
-        for each in converted:
-            if only in {"", each.name}:
-                self._convert(each, name_of)
+        for conversion in converted:
+            if only in {"", conversion.name}:
+                self._convert(conversion, name_of)
         for cost in costs:
             self.cost[name_of(cost), cost.currency] += cost.micros
 
@@ -71,16 +71,18 @@ class Report(msgspec.Struct):
     def _line(self, name: str) -> Line:
         credit = self.credit[name]
         spent = {currency: micros for (at, currency), micros in sorted(self.cost.items()) if at == name}
-        each = {currency: minor_of(micros * WHOLE // credit, currency) for currency, micros in spent.items() if credit}
+        cost_per_unit = {
+            currency: minor_of(micros * WHOLE // credit, currency) for currency, micros in spent.items() if credit
+        }
         earned = {currency: minor for (at, currency), minor in sorted(self.revenue.items()) if at == name}
         costs = {currency: minor_of(micros, currency) for currency, micros in spent.items()}
-        return Line(name, credit / WHOLE, earned, costs, each)
+        return Line(name, credit / WHOLE, earned, costs, cost_per_unit)
 
 
 _NAMES: Final[dict[By, Callable[[MarketingTouch | Cost], str]]] = {
-    "campaign": lambda each: each.campaign or UNNAMED,
-    "channel": lambda each: each.channel,
-    "source": lambda each: each.source or UNNAMED,
+    "campaign": lambda marketing_touch: marketing_touch.campaign or UNNAMED,
+    "channel": lambda marketing_touch: marketing_touch.channel,
+    "source": lambda marketing_touch: marketing_touch.source or UNNAMED,
 }
 
 
@@ -90,7 +92,7 @@ def attribution_report(
     """Every current profile's conversions, or those of one name. Profiles merged into others hold no ledgers."""
     report = Report(model, by)
     for _, row in rows:
-        if row.leaves:
+        if row.anchors:
             ledgers = row.ledgers()
             report.add(attribution_of(ledgers, rules), costs_of(ledgers), only)
     return report

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.ports import Decided
 from pipeline.profile.records import CrmAction
 from pipeline.profile.row import ProfileRow
-from pipeline.profile.rulebook import Rulebook
 from pipeline.query.members import member_of
 from pipeline.trigger.action import LEAD
 
@@ -39,30 +39,30 @@ class DryRun(msgspec.Struct):
 
 
 def dry_run(
-    rows: Iterable[tuple[str, ProfileRow]], rules: Rulebook, names: Iterable[str], as_of_ms: int, sample: int
+    rows: Iterable[tuple[str, ProfileRow]], rules: CompiledRules, names: Iterable[str], as_of_ms: int, sample: int
 ) -> DryRun:
     """Look at every profile once, at a moment, but not before its newest event and its latest decision.
 
     The rows are used up: episodes are opened and closed in them as a worker would do it. ``names`` are all triggers of
     the rules. Rows come in the order of profile ids, which are hashes: the first are as good as drawn.
     """
-    found = DryRun(0, {name: Tally() for name in names})
+    outcome = DryRun(0, {name: Tally() for name in names})
     for profile_id, row in rows:
-        found.profiles += 1
+        outcome.profiles += 1
         decided = Decided([], [])
-        bearings = rules.decider.try_out(profile_id, row, as_of_ms, decided)
+        trigger_states = rules.decider.dry_run(profile_id, row, as_of_ms, decided)
         fired = {lead.action.trigger: lead.action for lead in decided.leads if lead.action.kind == LEAD}
-        for name, tally in found.tallies.items():
+        for name, tally in outcome.tallies.items():
             if name in fired:
                 tally.fires += 1
                 if len(tally.sample) < sample:
                     tally.sample.append(_sampled(profile_id, row, fired[name]))
-            elif bearings[name] in WAITS:
-                tally.waits[bearings[name]] += 1
+            elif trigger_states[name] in WAITS:
+                tally.waits[trigger_states[name]] += 1
             else:
-                tally.open += bearings[name] == "open"
-                tally.spent += bearings[name] == "spent"
-    return found
+                tally.open += trigger_states[name] == "open"
+                tally.spent += trigger_states[name] == "spent"
+    return outcome
 
 
 def _sampled(profile_id: str, row: ProfileRow, action: CrmAction) -> dict[str, Any]:

@@ -61,8 +61,8 @@ class FlowMeter:
         """Give the connections back."""
         self._markers.close()
 
-    def sample(self, now_s: float) -> list[StageFlow]:
-        """The stages in the order of the walk; ``now_s`` is a monotonic clock's. Rates are 0 on the first call.
+    def sample(self, now_seconds: float) -> list[StageFlow]:
+        """The stages in the order of the walk; ``now_seconds`` is a monotonic clock's. Rates are 0 on the first call.
 
         If every lag is 0, all that was produced before the call has gone through all stages: offsets are asked for
         before ends, and the ends include what open transactions have written.
@@ -73,7 +73,7 @@ class FlowMeter:
         ends = retrying(lambda: self._offsets(places, latest))
         spans = {place: (committed[place], end) for place, end in ends.items()}
         lags = self._lags(spans)
-        rates = self._rates(now_s, committed)
+        rates = self._rates(now_seconds, committed)
         return [self._stage(name, rates[name], lags) for name in self._places]
 
     def _stage(self, name: str, per_second: float, lags: Mapping[Place, int]) -> StageFlow:
@@ -91,27 +91,29 @@ class FlowMeter:
         waiting = self._markers.waiting(still)
         return {place: max(0, end - at) if waiting.get(place, True) else 0 for place, (at, end) in spans.items()}
 
-    def _rates(self, now_s: float, committed: Mapping[Place, int]) -> dict[str, float]:
+    def _rates(self, now_seconds: float, committed: Mapping[Place, int]) -> dict[str, float]:
         taken = {name: sum(committed[place] for place in places) for name, places in self._places.items()}
-        self._history.append((now_s, taken))
-        while len(self._history) > 2 and self._history[1][0] <= now_s - WINDOW_SECONDS:
+        self._history.append((now_seconds, taken))
+        while len(self._history) > 2 and self._history[1][0] <= now_seconds - WINDOW_SECONDS:
             self._history.popleft()
-        then_s, before = self._history[0]
-        passed_s = now_s - then_s
-        return {name: max(0.0, (taken[name] - before[name]) / passed_s) if passed_s else 0.0 for name in taken}
+        then_seconds, before = self._history[0]
+        elapsed_seconds = now_seconds - then_seconds
+        return {
+            name: max(0.0, (taken[name] - before[name]) / elapsed_seconds) if elapsed_seconds else 0.0 for name in taken
+        }
 
     def _committed(self, places: list[Place]) -> dict[Place, int]:
         """Where the group stands; a partition it never committed in counts from its beginning."""
-        asked = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*place) for place in places])
-        answer = self._admin.list_consumer_group_offsets([asked], request_timeout=REQUEST_SECONDS)[self._group]
-        found = {(tp.topic, tp.partition): tp.offset for tp in answer.result(REQUEST_SECONDS).topic_partitions}
-        fresh = [place for place in places if found.get(place, -1) < 0]
+        requested = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*place) for place in places])
+        answer = self._admin.list_consumer_group_offsets([requested], request_timeout=REQUEST_SECONDS)[self._group]
+        offsets = {(tp.topic, tp.partition): tp.offset for tp in answer.result(REQUEST_SECONDS).topic_partitions}
+        fresh = [place for place in places if offsets.get(place, -1) < 0]
         begins = self._offsets(fresh, OffsetSpec.earliest()) if fresh else {}  # type: ignore[no-untyped-call]
-        return found | begins
+        return offsets | begins
 
     def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
-        asked = {TopicPartition(*place): spec for place in places}
-        found: Mapping[TopicPartition, Future[Any]] = self._admin.list_offsets(
-            asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
+        requested = {TopicPartition(*place): spec for place in places}
+        futures: Mapping[TopicPartition, Future[Any]] = self._admin.list_offsets(
+            requested, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
         )
-        return {(tp.topic, tp.partition): int(answer.result(REQUEST_SECONDS).offset) for tp, answer in found.items()}
+        return {(tp.topic, tp.partition): int(answer.result(REQUEST_SECONDS).offset) for tp, answer in futures.items()}

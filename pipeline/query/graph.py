@@ -10,11 +10,11 @@ from typing import IO, TypeAlias
 import networkx as nx
 
 from pipeline.event.identifier import Identifier, type_of
-from pipeline.identity.decisions import Bond
+from pipeline.identity.decisions import MergedLink
 from pipeline.identity.explain import around
+from pipeline.identity.filter_links import RejectedLink
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
-from pipeline.identity.screen import Held
 from pipeline.query.links import link_facts
 
 Graph: TypeAlias = "nx.Graph[Identifier]"
@@ -22,24 +22,24 @@ Graph: TypeAlias = "nx.Graph[Identifier]"
 
 def customer_graph(tenant: str, ident: Identifier, resolution: Resolution) -> Graph:
     """The customer of ``ident`` with the links that are held at its border and whom they lead to."""
-    members, bonds, held = around(ident, resolution)
+    members, merged_links, rejected = around(ident, resolution)
     founder = resolution.founder_of.get(ident, ident)
     graph: Graph = nx.Graph(tenant=tenant, profile_id=profile_id(tenant, founder))
-    outside = {end for each in held for end in (each.bond.strong, each.bond.weak)} - set(members)
-    for each in (*members, *sorted(outside)):
-        owner = resolution.founder_of.get(each, each)
+    outside = {end for item in rejected for end in (item.merged_link.strong, item.merged_link.weak)} - set(members)
+    for item in (*members, *sorted(outside)):
+        owner = resolution.founder_of.get(item, item)
         graph.add_node(
-            each,
-            type=type_of(each),
+            item,
+            type=type_of(item),
             profile_id=profile_id(tenant, owner),
-            member=each not in outside,
-            founder=each == owner,
-            closed=str(resolution.closed.get(each, "")),
+            member=item not in outside,
+            founder=item == owner,
+            isolated=str(resolution.isolated.get(item, "")),
         )
-    for bond in sorted(bonds, key=_ends):
-        _add(graph, bond, None)
-    for each_held in sorted(held, key=lambda each: _ends(each.bond)):
-        _add(graph, each_held.bond, each_held)
+    for merged_link in sorted(merged_links, key=_ends):
+        _add(graph, merged_link, None)
+    for rejection in sorted(rejected, key=lambda item: _ends(item.merged_link)):
+        _add(graph, rejection.merged_link, rejection)
     return graph
 
 
@@ -48,9 +48,9 @@ def write_graphml(file: IO[bytes], graph: Graph) -> None:
     nx.write_graphml_xml(graph, file, prettyprint=True)
 
 
-def _ends(bond: Bond) -> tuple[Identifier, Identifier]:
-    return bond.strong, bond.weak
+def _ends(merged_link: MergedLink) -> tuple[Identifier, Identifier]:
+    return merged_link.strong, merged_link.weak
 
 
-def _add(graph: Graph, bond: Bond, held: Held | None) -> None:
-    graph.add_edge(bond.strong, bond.weak, **link_facts(bond, held))
+def _add(graph: Graph, merged_link: MergedLink, rejection: RejectedLink | None) -> None:
+    graph.add_edge(merged_link.strong, merged_link.weak, **link_facts(merged_link, rejection))

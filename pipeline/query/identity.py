@@ -10,13 +10,13 @@ import msgspec
 from pipeline.event.identifier import ANCHOR_SEPARATOR, Identifier
 from pipeline.identity.compare import Difference, compare
 from pipeline.identity.explain import Why, why
-from pipeline.identity.forest import Forest
 from pipeline.identity.household import StoredHouseholds
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution, resolve
-from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.state import Node
 from pipeline.identity.stored import stored
+from pipeline.identity.union_find import UnionFind
 from pipeline.kafka.partitioner import partition_of
 from pipeline.kafka.reading import Progress, partitions_of
 from pipeline.kafka.snapshot import read_compacted
@@ -27,7 +27,7 @@ from pipeline.state.store import Change
 from pipeline.topics import CHANGELOGS, LINKS, StageName
 
 NEAREST: Final = 50_000
-"""Identifiers looked at for one question. Far more than a customer has; only a tangle of many customers has more."""
+"""Identifiers looked at for one question. Far more than one customer has."""
 
 _NODE: Final = msgspec.msgpack.Decoder(Node).decode
 
@@ -50,8 +50,8 @@ class StoredIdentity:
         """Whether all that was committed is in it; else a transaction was open for longer than readers wait."""
         self._rows = rows
         self._nodes = _Decoded(rows)
-        self._forest = Forest(self._nodes)
-        self.households = StoredHouseholds(tenant, self._forest, self._nodes)
+        self._union_find = UnionFind(self._nodes)
+        self.households = StoredHouseholds(tenant, self._union_find, self._nodes)
         """Who shares what, as STITCH last decided."""
 
     @classmethod
@@ -75,7 +75,7 @@ class StoredIdentity:
 
     def founder(self, ident: Identifier) -> Identifier:
         """The identifier after which the profile of this one is named, as STITCH last decided."""
-        return self._forest.founder(ident)
+        return self._union_find.founder(ident)
 
     def named_after(self, profile: str) -> Identifier | None:
         """The identifier whose hash a profile's id is, old or new; None if that was never linked.
@@ -85,31 +85,31 @@ class StoredIdentity:
         """
         return next((ident for ident in self._rows if profile_id(self.tenant, ident) == profile), None)
 
-    def around(self, idents: Iterable[Identifier], book: Rulebook, most: int = NEAREST) -> Area:
-        """The links near ``idents`` resolved under the rules: whole components, over held links too, nearest first."""
+    def around(self, idents: Iterable[Identifier], policy: IdentityPolicy, limit: int = NEAREST) -> Area:
+        """The links near ``idents`` resolved under the rules: whole components, rejected links too, nearest first."""
         rows: dict[Identifier, Node] = {}
         waiting = deque(ident for ident in idents if self.knows(ident))
-        while waiting and len(rows) < most:
+        while waiting and len(rows) < limit:
             ident = waiting.popleft()
             if ident not in rows:
-                members = dict(self._forest.members(ident, self._forest.row(ident)))
+                members = dict(self._union_find.members(ident, self._union_find.row(ident)))
                 rows |= members
                 waiting.extend(self._across(members))
         whole = all(ident in rows for ident in waiting)
-        links, decisions = stored(self.tenant, rows.items(), book)
-        return Area(resolve(links, book, decisions), whole)
+        links, decisions = stored(self.tenant, rows.items(), policy)
+        return Area(resolve(links, policy, decisions), whole)
 
-    def why(self, a: Identifier, b: Identifier, book: Rulebook, most: int = NEAREST) -> tuple[Why, Area]:
+    def why(self, a: Identifier, b: Identifier, policy: IdentityPolicy, limit: int = NEAREST) -> tuple[Why, Area]:
         """Why two identifiers are one customer or not, and the area it was answered from."""
-        area = self.around((a, b), book, most)
+        area = self.around((a, b), policy, limit)
         return why(a, b, area.resolution), area
 
-    def resolved(self, book: Rulebook) -> Resolution:
+    def resolved(self, policy: IdentityPolicy) -> Resolution:
         """Every stored link resolved under the rules; takes about 40 µs and 1 KB of memory a link."""
-        links, decisions = stored(self.tenant, ((ident, _NODE(value)) for ident, value in self._rows.items()), book)
-        return resolve(links, book, decisions)
+        links, decisions = stored(self.tenant, ((ident, _NODE(value)) for ident, value in self._rows.items()), policy)
+        return resolve(links, policy, decisions)
 
-    def replay(self, before: Rulebook, after: Rulebook) -> Difference:
+    def replay(self, before: IdentityPolicy, after: IdentityPolicy) -> Difference:
         """What ``after`` would change of what ``before`` makes of the stored links. Changes nothing."""
         return compare(self.resolved(before), self.resolved(after))
 
@@ -120,32 +120,32 @@ class StoredIdentity:
     def _across(self, members: Mapping[Identifier, Node]) -> list[Identifier]:
         """Where the members' links lead that are not of their component."""
         peers = {edge.peer for node in members.values() for edge in node.edges}
-        weaker = {weak for ident in members for weak in self._held_under.get(ident, ())}
+        weaker = {weak for ident in members for weak in self._rejected_by_anchor.get(ident, ())}
         return sorted((peers | weaker) - members.keys())
 
     @cached_property
-    def _held_under(self) -> dict[Identifier, list[Identifier]]:
-        """For stronger ends the weaker ends of their held links: a link is kept in the row of its weaker end only."""
-        found: dict[Identifier, list[Identifier]] = {}
+    def _rejected_by_anchor(self) -> dict[Identifier, list[Identifier]]:
+        """By stronger end, the weaker ends of its rejected links. A link is kept in the row of its weaker end."""
+        rejected: dict[Identifier, list[Identifier]] = {}
         for ident, value in self._rows.items():
             for edge in _NODE(value).edges:
-                if edge.held:
-                    found.setdefault(edge.peer, []).append(ident)
-        return found
+                if edge.rejection:
+                    rejected.setdefault(edge.peer, []).append(ident)
+        return rejected
 
 
 class _Decoded:
-    """The :class:`~pipeline.event.ports.Table` of rows that were read; what the forest puts stays here."""
+    """The :class:`~pipeline.event.ports.Table` of rows that were read; what the union-find puts stays here."""
 
     def __init__(self, encoded: Mapping[Identifier, bytes]) -> None:
         self._encoded = encoded
         self._decoded: dict[Identifier, Node] = {}
 
     def get(self, key: str) -> Node | None:
-        found = self._decoded.get(key)
-        if found is None and (value := self._encoded.get(key)) is not None:
-            found = self._decoded[key] = _NODE(value)
-        return found
+        row = self._decoded.get(key)
+        if row is None and (value := self._encoded.get(key)) is not None:
+            row = self._decoded[key] = _NODE(value)
+        return row
 
     def put(self, key: str, row: Node) -> None:
         self._decoded[key] = row
@@ -164,6 +164,6 @@ def read_identity(settings: Settings, tenant: str, progress: Progress) -> Stored
     kafka, topic = settings.kafka(), CHANGELOGS[StageName.STITCH].of(settings.topic_prefix)
     partition = partition_of(tenant, partitions_of(kafka, LINKS.of(settings.topic_prefix)))
     prefix = changelog_key(Change(layout.NODES, (tenant + ANCHOR_SEPARATOR).encode(), None))
-    found = read_compacted(kafka, topic, [partition], wanted=lambda key: key.startswith(prefix), progress=progress)
-    changes = (change_of(key, value) for key, value in found.rows.items())
-    return StoredIdentity.of_changes(tenant, changes, complete=not found.undecided)
+    snapshot = read_compacted(kafka, topic, [partition], wanted=lambda key: key.startswith(prefix), progress=progress)
+    changes = (change_of(key, value) for key, value in snapshot.rows.items())
+    return StoredIdentity.of_changes(tenant, changes, complete=not snapshot.undecided)

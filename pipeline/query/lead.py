@@ -36,18 +36,18 @@ def is_duplicate(action: Action) -> bool:
     return bool(action["kind"] == "duplicate_of")
 
 
-def reasons(action: Action, most: int = 3) -> str:
+def reasons(action: Action, limit: int = 3) -> str:
     """What the score is made of, largest first; beyond ``most`` in one number.
 
     Rules of a group are one number, for its cap is what counts.
     """
     points_of: dict[str, float] = {}
-    for each in action["contributions"]:
-        name = each["group"] or each["rule"]
-        points_of[name] = points_of.get(name, 0.0) + each["points"]
+    for contribution in action["contributions"]:
+        name = contribution["group"] or contribution["rule"]
+        points_of[name] = points_of.get(name, 0.0) + contribution["points"]
     parts = sorted(points_of.items(), key=lambda part: (-part[1], part[0]))
-    shown = [f"{name.replace('_', ' ')} {points:+.0f}" for name, points in parts[:most]]
-    rest = sum(points for _, points in parts[most:])
+    shown = [f"{name.replace('_', ' ')} {points:+.0f}" for name, points in parts[:limit]]
+    rest = sum(points for _, points in parts[limit:])
     return " · ".join([*shown, f"other {rest:+.0f}"] if abs(rest) >= 0.5 else shown)
 
 

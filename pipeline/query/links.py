@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from pipeline.event.instant import format_instant
 from pipeline.event.reason import Reason
-from pipeline.identity.decisions import Bond
-from pipeline.identity.screen import Held
+from pipeline.identity.decisions import MergedLink
+from pipeline.identity.filter_links import RejectedLink
 
 MEANING: Final[dict[str, str]] = {
     Reason.LIMIT: "together the two would hold more identifiers of a type than its limit allows",
@@ -21,12 +21,12 @@ MEANING: Final[dict[str, str]] = {
 """What each reason means, to people; the same for every link."""
 
 
-def link_facts(bond: Bond, held: Held | None) -> dict[str, Any]:
+def link_facts(merged_link: MergedLink, rejection: RejectedLink | None) -> dict[str, Any]:
     """The link's provenance. ``held`` and ``rule`` are empty if it links; times are ISO 8601."""
-    edge = bond.edge
+    edge = merged_link.edge
     return {
-        "held": "" if held is None else str(held.reason),
-        "rule": "" if held is None else held.rule,
+        "rejected": "" if rejection is None else str(rejection.reason),
+        "rule": "" if rejection is None else rejection.rule,
         "first_seen": format_instant(edge.first_seen_ms) or "",
         "last_seen": format_instant(edge.last_seen_ms) or "",
         "count": edge.count,

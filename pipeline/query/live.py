@@ -43,7 +43,7 @@ class Counts(msgspec.Struct, frozen=True):
     """Records in the DLQ."""
 
 
-class Board:
+class LeadBoard:
     """Folds profile updates, identity changes, CRM actions and the DLQ. Takes about 200 bytes a customer.
 
     Records that this version cannot read are counted in ``unreadable`` and otherwise left alone: a screen is no gate.
@@ -55,12 +55,12 @@ class Board:
         self.unreadable = 0
         self._on_update = on_update
         self._updates, self._changes = UPDATES.of(prefix), CHANGES.of(prefix)
-        self._acts, self._dlq = ACTIONS.of(prefix), DLQ.of(prefix)
-        self.topics = (self._updates, self._changes, self._acts, self._dlq)
+        self._actions_topic, self._dlq = ACTIONS.of(prefix), DLQ.of(prefix)
+        self.topics = (self._updates, self._changes, self._actions_topic, self._dlq)
         self._decoders = {topic.of(prefix): Decoder(topic.value, ids.writer) for topic in (UPDATES, CHANGES, ACTIONS)}
         self._scores: dict[str, float] = {}
         """Active profiles, and the highest of their scores as last published."""
-        self._successors: dict[str, str] = {}
+        self._current_ids: dict[str, str] = {}
         self._closed: set[str] = set()
         """Action ids of leads whose last word is that they are duplicates."""
         self._revisions: dict[str, int] = {}
@@ -85,7 +85,7 @@ class Board:
         closed = sum(action_id in self.actions for action_id in self._closed)
         return Counts(len(self._scores), self._merges, len(self.actions) - closed, len(self._closed), self._quarantined)
 
-    def hottest(self, most: int) -> list[HotLead]:
+    def hottest(self, limit: int) -> list[HotLead]:
         """Open leads by the score their customers have now; one a customer."""
         by_owner = {
             self.owner(action["profile_id"]): action
@@ -96,13 +96,13 @@ class Board:
         scored.sort(key=lambda pair: (-pair[0], pair[1]["action_id"]))
         return [
             HotLead(who(action), score, strongest(action), len(action["identifiers"]), action["timestamp_ms"])
-            for score, action in scored[:most]
+            for score, action in scored[:limit]
         ]
 
     def owner(self, profile_id: str) -> str:
         """The profile that an id stands for now, along the merges that were published."""
         seen = {profile_id}
-        while (further := self._successors.get(profile_id)) and further not in seen:
+        while (further := self._current_ids.get(profile_id)) and further not in seen:
             seen.add(further)
             profile_id = further
         return profile_id
@@ -122,10 +122,10 @@ class Board:
         elif topic == self._changes:
             self._merges += record["change"] == "merged"
         else:
-            self._act(record)
-        return topic == self._acts
+            self._fold_action(record)
+        return topic == self._actions_topic
 
-    def _act(self, action: dict[str, Any]) -> None:
+    def _fold_action(self, action: dict[str, Any]) -> None:
         """Of the records about one lead, which come in any order, the highest revision says whether it is open."""
         name, revision = action["action_id"], action["revision"]
         duplicate = is_duplicate(action)
@@ -142,11 +142,11 @@ class Board:
         profile_id = update["profile_id"]
         if update["status"] == "active":
             self._scores[profile_id] = max(update["scores"].values(), default=0.0)
-            self._successors.pop(profile_id, None)
+            self._current_ids.pop(profile_id, None)
             return
         self._scores.pop(profile_id, None)
         if update["merged_into"]:
-            self._successors[profile_id] = update["merged_into"]
+            self._current_ids[profile_id] = update["merged_into"]
 
 
 class Live:
@@ -158,8 +158,8 @@ class Live:
         KafkaException: the broker did not answer or refused.
     """
 
-    def __init__(self, settings: Settings, board: Board | None = None) -> None:
-        self.board = board or Board(schema_ids(settings.schema_registry_url), settings.topic_prefix)
+    def __init__(self, settings: Settings, board: LeadBoard | None = None) -> None:
+        self.board = board or LeadBoard(schema_ids(settings.schema_registry_url), settings.topic_prefix)
         self._follower = Follower(settings.kafka(), self.board.topics, from_start=True)
         try:
             self._start = self._follower.ends()

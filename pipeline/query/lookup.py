@@ -56,8 +56,8 @@ class ProfileLookup:
         """A key's newest value, from the partition that ``placed_by`` hashes to."""
         kafka, name = self._settings.kafka(), topic.of(self._settings.topic_prefix)
         partition = partition_of(placed_by, partitions_of(kafka, name))
-        found = read_compacted(kafka, name, [partition], wanted=key.__eq__, progress=self._progress)
-        return found.rows.get(key)
+        snapshot = read_compacted(kafka, name, [partition], wanted=key.__eq__, progress=self._progress)
+        return snapshot.rows.get(key)
 
 
 _ASSIGNMENT: Final = msgspec.msgpack.Decoder(Assignment).decode

@@ -19,14 +19,14 @@ def member_of(profile_id: str, row: ProfileRow) -> dict[str, Any]:
     """A member, by the columns."""
     ledgers = row.ledgers()
     contact = contact_of(ledgers)
-    found = {"profile_id": profile_id, "tenant": row.tenant, "identifiers": identifier_names(ledgers)}
-    return found | {field: contact.get(field) for field in CONTACT}
+    member = {"profile_id": profile_id, "tenant": row.tenant, "identifiers": identifier_names(ledgers)}
+    return member | {field: contact.get(field) for field in CONTACT}
 
 
 def current_rows(rows: Iterable[tuple[str, ProfileRow]], step: Callable[[], None]) -> Iterator[tuple[str, ProfileRow]]:
     """The rows of current profiles; ``step`` after each row, current or not."""
     for profile_id, row in rows:
-        if row.leaves:
+        if row.anchors:
             yield profile_id, row
         step()
 
@@ -55,16 +55,16 @@ def census(
 
     Rows come in the order of profile ids, which are hashes: the first are as good as drawn, and always the same.
     """
-    found = Census(0, {}, {})
+    counted = Census(0, {}, {})
     for name in names:
-        found.counts[name], found.samples[name] = 0, []
-    mask = segments.mask_of(found.counts)
+        counted.counts[name], counted.samples[name] = 0, []
+    mask = segments.mask_of(counted.counts)
     for profile_id, row in rows:
-        found.profiles += 1
-        standings = segments.evaluate(row.ledgers(), max(as_of_ms, row.latest_ms()), mask)
-        for name, (held, _, _) in standings.items():
-            if held:
-                found.counts[name] += 1
-                if len(found.samples[name]) < sample:
-                    found.samples[name].append(member_of(profile_id, row))
-    return found
+        counted.profiles += 1
+        segment_states = segments.evaluate(row.ledgers(), max(as_of_ms, row.latest_ms()), mask)
+        for name, (is_member, _, _) in segment_states.items():
+            if is_member:
+                counted.counts[name] += 1
+                if len(counted.samples[name]) < sample:
+                    counted.samples[name].append(member_of(profile_id, row))
+    return counted

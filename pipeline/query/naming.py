@@ -40,10 +40,10 @@ class Naming:
         Raises:
             NotAnIdentifierError: it is none.
         """
-        priority, found = (self._unblocked if or_blocked else self._recogniser).rank(text)
+        priority, ident = (self._unblocked if or_blocked else self._recogniser).rank(text)
         if priority == REJECTED:
-            raise NotAnIdentifierError(self._why_not(text, found))
-        return found
+            raise NotAnIdentifierError(self._why_not(text, ident))
+        return ident
 
     def is_blocked(self, ident: Identifier) -> bool:
         """Whether the rules would not take this identifier from the next event on."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pipeline.kafka.reading import Progress, partitions_of
 from pipeline.kafka.snapshot import Snapshot, read_compacted
+from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.row import ProfileRow
-from pipeline.profile.rulebook import Rulebook
 from pipeline.profile.view import profile_view
 from pipeline.settings import Settings
 from pipeline.state import layout
@@ -35,7 +35,9 @@ def profile_snapshot(settings: Settings, progress: Progress) -> Snapshot:
     return read_compacted(kafka, topic, range(partitions_of(kafka, topic)), progress=progress)
 
 
-def export_profiles(rows: Iterable[tuple[str, ProfileRow]], rules: Rulebook, as_of_ms: int) -> Iterator[dict[str, Any]]:
+def export_profiles(
+    rows: Iterable[tuple[str, ProfileRow]], rules: CompiledRules, as_of_ms: int
+) -> Iterator[dict[str, Any]]:
     """The readable view of every current profile; what was merged into another is left out.
 
     A pure function of the rows' touches, rules and ``as_of_ms`` (:data:`LATEST`, or milliseconds since the epoch).
@@ -49,7 +51,7 @@ def export_profiles(rows: Iterable[tuple[str, ProfileRow]], rules: Rulebook, as_
             message = f"profiles out of order: {profile_id} after {before}"
             raise ValueError(message)
         before = profile_id
-        if row.leaves:
+        if row.anchors:
             yield profile_view(profile_id, row, rules, as_of_ms)
 
 
@@ -86,7 +88,7 @@ def current_profile(profile_id: str, find: Callable[[str], ProfileRow | None]) -
         row = find(profile_id)
         if row is None:
             return None
-        if row.leaves:
+        if row.anchors:
             return profile_id, row
         profile_id = row.current_id(profile_id)
     return None

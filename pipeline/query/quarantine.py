@@ -80,12 +80,12 @@ def listing(entries: Iterable[Entry], newest: int) -> Listing:
         kept.append(entry)
         if len(kept) >= 2 * newest + 100:
             kept = _newest(kept, newest)
-    told = [
+    rows_of_counts = [
         {"reason": reason, "stage": stage, "topic": topic, "records": records}
-        for (reason, stage, topic), records in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+        for (reason, stage, topic), records in sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
     ]
-    return Listing(counts.total(), told, _newest(kept, newest))
+    return Listing(counts.total(), rows_of_counts, _newest(kept, newest))
 
 
-def _newest(entries: list[Entry], most: int) -> list[Entry]:
-    return sorted(entries, key=lambda entry: (entry.quarantined_at, entry.place), reverse=True)[:most]
+def _newest(entries: list[Entry], limit: int) -> list[Entry]:
+    return sorted(entries, key=lambda entry: (entry.quarantined_at, entry.place), reverse=True)[:limit]

@@ -10,7 +10,7 @@ Step: TypeAlias = Literal[
 ]
 """What decided: ``catch_all`` where routes are declared and none took the lead, ``no_routes`` where there are none;
 ``duplicate`` closes a lead, ``known`` is one that was closed and stands again."""
-MOST_CLAUSES: Final = 4
+MAX_CLAUSES: Final = 4
 """Of what stood in the way; a sentence nobody reads to its end explains nothing."""
 
 
@@ -30,15 +30,15 @@ class Case(NamedTuple):
 
     lead: Lead
     at_ms: int
-    hindrances: list[str]
+    unavailable: list[str]
     """What has stood in the way so far, as clauses."""
 
     def decided(self, owner: str, why: str, step: Step, route: str = "") -> Decision:
         """The decision, with what stood in the way of somebody else, each hindrance once."""
-        told = list(dict.fromkeys(self.hindrances))
-        further = len(told) - MOST_CLAUSES
+        shown = list(dict.fromkeys(self.unavailable))
+        further = len(shown) - MAX_CLAUSES
         more = [f"and {further} more were passed over"] if further > 0 else []
-        return Decision(owner, "; ".join([why, *told[:MOST_CLAUSES], *more]), step, route)
+        return Decision(owner, "; ".join([why, *shown[:MAX_CLAUSES], *more]), step, route)
 
 
 def day(at_ms: int) -> str:

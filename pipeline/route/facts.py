@@ -74,10 +74,10 @@ def _trait(*path: str) -> Operand[Lead]:
     """A trait, or a part of one that has parts."""
 
     def read(lead: Lead) -> Any:
-        found: Any = lead.traits
+        value: Any = lead.traits
         for name in path:
-            found = found.get(name) if isinstance(found, dict) else None
-        return found
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
 
     return Timeless("any", read)
 
@@ -90,7 +90,7 @@ def _identifier(kind: str) -> Operand[Lead]:
     """The first by text, where there are several."""
 
     def read(lead: Lead) -> Any:
-        return next((value_of(each) for each in lead.action.identifiers if type_of(each) == kind), None)
+        return next((value_of(ident) for ident in lead.action.identifiers if type_of(ident) == kind), None)
 
     return Timeless("text", read)
 

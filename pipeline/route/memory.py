@@ -13,7 +13,7 @@ from pipeline.profile.records import CrmAction
 from pipeline.route.state import Owner
 
 
-class Held(NamedTuple):
+class RememberedOwner(NamedTuple):
     """What is remembered of a customer."""
 
     rep: str
@@ -23,7 +23,7 @@ class Held(NamedTuple):
     """Who last stood in; "" if nobody did."""
 
 
-NOBODY = Held("", 0, "")
+NO_OWNER = RememberedOwner("", 0, "")
 
 
 class Memory:
@@ -32,18 +32,18 @@ class Memory:
     def __init__(self, owners: Table[Owner], strong: Collection[str], reps: Collection[str]) -> None:
         self._owners, self._strong, self._reps = owners, frozenset(strong), reps
 
-    def recall(self, action: CrmAction) -> tuple[Held, str]:
+    def recall(self, action: CrmAction) -> tuple[RememberedOwner, str]:
         """The earliest owner, ties by name; and, where there is none, somebody who was one and has left."""
-        held, gone = NOBODY, ""
+        owner, gone = NO_OWNER, ""
         for key in (*self._strong_of(action), action.profile_id):
             row = self._owners.get(key)
             if row is None:
                 continue
             if row.rep not in self._reps:
                 gone = row.rep
-            elif held is NOBODY or (row.since_ms, row.rep) < (held.since_ms, held.rep):
-                held = Held(row.rep, row.since_ms, row.deputy)
-        return held, "" if held.rep else gone
+            elif owner is NO_OWNER or (row.since_ms, row.rep) < (owner.since_ms, owner.rep):
+                owner = RememberedOwner(row.rep, row.since_ms, row.deputy)
+        return owner, "" if owner.rep else gone
 
     def note(self, action: CrmAction, rep: str, since_ms: int) -> None:
         """Somebody got this customer. Where an identifier has another owner already, they have only stood in."""

@@ -36,7 +36,7 @@ class Roster:
                 at_ms, until = ends_ms, last
         return until
 
-    def hindrance(self, rep: str, at_ms: int) -> str:
+    def unavailability(self, rep: str, at_ms: int) -> str:
         """Why somebody cannot take one lead more at a moment, as a clause; "" if they can."""
         until = self.absent_until(rep, at_ms)
         if until:
@@ -48,9 +48,9 @@ class Roster:
 
     def available(self, members: Sequence[str], at_ms: int) -> tuple[Mapping[str, int], list[str]]:
         """The weights of those who can take a lead, and the hindrances of the others."""
-        found = {name: self.hindrance(name, at_ms) for name in members}
-        weights = {name: self.weights[name] for name, hindrance in found.items() if not hindrance}
-        return weights, [hindrance for hindrance in found.values() if hindrance]
+        by_name = {name: self.unavailability(name, at_ms) for name in members}
+        weights = {name: self.weights[name] for name, unavailability in by_name.items() if not unavailability}
+        return weights, [unavailability for unavailability in by_name.values() if unavailability]
 
     def count(self, rep: str, at_ms: int) -> None:
         """Somebody got a lead."""

@@ -34,7 +34,7 @@ _CATCH_ALL: Final[dict[bool, tuple[str, Step]]] = {
     False: ("there are no routes: catch-all", "no_routes"),
 }
 """Why the catch-all team gets a lead, by whether there are routes: only where there are some has it fallen."""
-_LONGEST_NAME: Final = 60
+_MAX_NAME_CHARACTERS: Final = 60
 """A trait may hold anything; this much of it is enough to find out what."""
 
 
@@ -73,8 +73,8 @@ class Router:
         """The action, or None where the last word on it says it all."""
         action = lead.action
         given = self._tables.leads.get(action.action_id)
-        rep, revision, said = (given.rep, given.revision, given.duplicate_of) if given else ("", 0, None)
-        again = said == action.duplicate_of
+        rep, revision, duplicate_of = (given.rep, given.revision, given.duplicate_of) if given else ("", 0, None)
+        again = duplicate_of == action.duplicate_of
         if again and (rep or action.kind == DUPLICATE):
             return None
         decision = self._settled(lead, rep) or self._give(lead)
@@ -103,10 +103,10 @@ class Router:
         return decision
 
     def _decide(self, case: Case) -> Decision:
-        found = (
+        decision = (
             self._existing_owner(case) or self._account_owner(case) or self._by_routes(case) or self._catch_all(case)
         )
-        return found or case.decided("", "nobody is available", "nobody")
+        return decision or case.decided("", "nobody is available", "nobody")
 
     def _existing_owner(self, case: Case) -> Decision | None:
         if not self._rules.existing_owner:
@@ -114,13 +114,13 @@ class Router:
         named = self._named(case, self._rules.owner_trait)
         if named:
             return self._own(case, named, f"{named} has this customer in the CRM", "existing_owner")
-        held, gone = self._memory.recall(case.lead.action)
-        if held.rep:
-            self._memory.note(case.lead.action, held.rep, held.since_ms)
-            why = f"{held.rep} has had this customer since {day(held.since_ms)}"
-            return self._own(case, held.rep, why, "existing_owner")
+        owner, gone = self._memory.recall(case.lead.action)
+        if owner.rep:
+            self._memory.note(case.lead.action, owner.rep, owner.since_ms)
+            why = f"{owner.rep} has had this customer since {day(owner.since_ms)}"
+            return self._own(case, owner.rep, why, "existing_owner")
         if gone:
-            case.hindrances.append(f"{gone}, who had this customer, is no representative any more")
+            case.unavailable.append(f"{gone}, who had this customer, is no representative any more")
         return None
 
     def _account_owner(self, case: Case) -> Decision | None:
@@ -130,9 +130,9 @@ class Router:
     def _by_routes(self, case: Case) -> Decision | None:
         for route, holds in self._routes:
             if holds(case.lead):
-                found = self._by_route(case, route)
-                if found:
-                    return found
+                decision = self._by_route(case, route)
+                if decision:
+                    return decision
         return None
 
     def _by_route(self, case: Case, route: Route) -> Decision | None:
@@ -140,9 +140,9 @@ class Router:
         if route.team:
             rep, part = self._share(case, route.team)
             return case.decided(rep, f"{why}: {part}", "route", route.name) if rep else None
-        hindrance = self._roster.hindrance(route.rep, case.at_ms)
-        if hindrance:
-            case.hindrances.append(hindrance)
+        unavailability = self._roster.unavailability(route.rep, case.at_ms)
+        if unavailability:
+            case.unavailable.append(unavailability)
             return None
         self._memory.note(case.lead.action, route.rep, case.at_ms)
         return case.decided(route.rep, f"{why} leads to {route.rep}", "route", route.name)
@@ -154,12 +154,14 @@ class Router:
 
     def _named(self, case: Case, trait: str) -> str:
         """The representative a trait names; "" if it names none."""
-        found = case.lead.traits.get(trait)
-        if not found or not isinstance(found, str):
+        rep = case.lead.traits.get(trait)
+        if not rep or not isinstance(rep, str):
             return ""
-        if found in self._roster:
-            return found
-        case.hindrances.append(f"{found[:_LONGEST_NAME]!r}, whom the CRM names as {trait}, is no representative here")
+        if rep in self._roster:
+            return rep
+        case.unavailable.append(
+            f"{rep[:_MAX_NAME_CHARACTERS]!r}, whom the CRM names as {trait}, is no representative here"
+        )
         return ""
 
     def _own(self, case: Case, rep: str, why: str, step: Step) -> Decision | None:
@@ -175,20 +177,20 @@ class Router:
             stand_in, part = self._share(case, team, besides=rep)
             if stand_in:
                 return case.decided(stand_in, f"{why}: {part}", step)
-        case.hindrances.append(f"{why}, and nobody of their team can stand in")
+        case.unavailable.append(f"{why}, and nobody of their team can stand in")
         return None
 
     def _deputy(self, case: Case, rep: str) -> str:
         """Who stood in for the owner with this customer before, if they can again; "" otherwise."""
-        held, _ = self._memory.recall(case.lead.action)
-        deputy = held.deputy if held.rep == rep else held.rep
-        return deputy if deputy in self._roster and not self._roster.hindrance(deputy, case.at_ms) else ""
+        owner, _ = self._memory.recall(case.lead.action)
+        deputy = owner.deputy if owner.rep == rep else owner.rep
+        return deputy if deputy in self._roster and not self._roster.unavailability(deputy, case.at_ms) else ""
 
     def _share(self, case: Case, team: str, besides: str = "") -> tuple[str, str]:
         """The next in a team's round and their part, in words; "" twice if nobody is available."""
         members = [name for name in self._roster.teams[team] if name != besides]
-        weights, hindrances = self._roster.available(members, case.at_ms)
-        case.hindrances.extend(hindrances)
+        weights, unavailable = self._roster.available(members, case.at_ms)
+        case.unavailable.extend(unavailable)
         if not weights:
             return "", ""
         turn = take_turn(self._tables.teams, team, weights)

@@ -10,7 +10,7 @@ from pipeline.event.instant import parse_instant
 from pipeline.identity.limits import parse_limit
 from pipeline.profile.rules import unique
 
-MOST_LEADS: Final = 1000
+MAX_LEADS: Final = 1000
 """That a capacity may count: the moments of so many are kept for each representative."""
 _DAY_CHARACTERS: Final = len("2026-12-24")
 
@@ -46,8 +46,8 @@ class Rep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When they are given none."""
 
     def __post_init__(self) -> None:
-        if self.capacity and parse_limit(self.capacity).count > MOST_LEADS:
-            msg = f"capacity {self.capacity!r} is above {MOST_LEADS} leads; write a shorter time, as in 20 per 1 d"
+        if self.capacity and parse_limit(self.capacity).count > MAX_LEADS:
+            msg = f"capacity {self.capacity!r} is above {MAX_LEADS} leads; write a shorter time, as in 20 per 1 d"
             raise ValueError(msg)
 
 

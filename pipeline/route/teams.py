@@ -13,7 +13,7 @@ from pipeline.event.ports import Table
 from pipeline.route.quota import next_by_quota
 from pipeline.route.state import Tally, TeamRow
 
-MOST_TALLIES: Final = 16
+MAX_TALLIES: Final = 16
 """Of a team; the one not used for longest is forgotten, and would start anew."""
 
 
@@ -48,5 +48,5 @@ def _tally(row: TeamRow, weights: Mapping[str, int]) -> Tally:
                 row.tallies.insert(0, row.tallies.pop(place))
             return tally
     fresh = Tally(dict(weights), dict.fromkeys(weights, 0))
-    row.tallies = [fresh, *row.tallies[: MOST_TALLIES - 1]]
+    row.tallies = [fresh, *row.tallies[: MAX_TALLIES - 1]]
     return fresh

@@ -1,12 +1,12 @@
 """Rules files compiled for PROFILE: the one way from what a marketer wrote to what stages and commands work by."""
 
-from pipeline.profile.rulebook import Rulebook
+from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.rules.model import Rules
 from pipeline.rules.zones import zone_of
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 
 
-def compiled(rules: Rules) -> Rulebook:
+def compiled(rules: Rules) -> CompiledRules:
     """What is booked, how it is read, and what follows.
 
     Raises:

@@ -28,16 +28,16 @@ Objection: TypeAlias = tuple[Path, str, str] | tuple[Path, str, str, int | None]
 """Where, what is wrong, what to write instead; and which character of the text there is meant, if one is."""
 
 
-def cross_check(shapes: Mapping[str, Shape], found: Found) -> None:
+def cross_check(shapes: Mapping[str, Shape], parsed: Found) -> None:
     """Add the problems to the shapes' list."""
     for name, check in _CHECKS.items():
         if name in shapes:
-            for objection in check(found):
+            for objection in check(parsed):
                 shapes[name].add(*objection)
 
 
-def _intake(found: Found) -> Iterator[Objection]:
-    rules = found["intake.yaml"]
+def _intake(parsed: Found) -> Iterator[Objection]:
+    rules = parsed["intake.yaml"]
     tolerance, retention = rules.get("future_tolerance_ms"), rules.get("retention_ms")
     if tolerance is not None and retention is not None and tolerance >= retention:
         yield ("future_tolerance_ms",), "future_tolerance is not below retention", "write minutes, as in 5 min"
@@ -47,18 +47,18 @@ def _intake(found: Found) -> Iterator[Objection]:
         yield ("dedupe_window_ms",), message, f"write {format_duration(retention)} or less"
 
 
-def _identifiers(found: Found) -> Iterator[Objection]:
-    types = found["identifiers.yaml"].get("types", [])
+def _identifiers(parsed: Found) -> Iterator[Objection]:
+    types = parsed["identifiers.yaml"].get("types", [])
     if not types:
         yield ("types",), "no identifier types are declared: no event could be anyone's", "declare at least one"
-    for index, each in enumerate(types):
+    for index, declared in enumerate(types):
         where: Path = ("types", index)
-        for place, value in enumerate(each.get("blocked_values", [])):
+        for place, value in enumerate(declared.get("blocked_values", [])):
             if not value.strip():
                 message = "blank values are never identifiers"
                 yield (*where, "blocked_values", place), message, "leave this one out"
-        if each.get("firebreak_above") and not any(_counts(other, each) for other in types):
-            message = f"the firebreak of {each['name']!r} can never act: no stronger type is strong"
+        if declared.get("firebreak_above") and not any(_counts(other, declared) for other in types):
+            message = f"the firebreak of {declared['name']!r} can never act: no stronger type is strong"
             yield (*where, "firebreak_above"), message, "mark a type of higher priority with strong: true"
 
 
@@ -66,53 +66,53 @@ def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
     return bool(other.get("strong")) and other["priority"] < guarded["priority"]
 
 
-def _aggregates(found: Found) -> Iterator[Objection]:
-    rules = found["aggregates.yaml"]
+def _aggregates(parsed: Found) -> Iterator[Objection]:
+    rules = parsed["aggregates.yaml"]
     try:
         zone_of(rules.get("time_zone", "UTC"))
     except UnknownZoneError as error:
         message, _, instead = str(error).partition("; ")
         yield ("time_zone",), message, instead
     for kind in ("aggregates", "ratios"):
-        for index, each in enumerate(rules.get(kind, [])):
-            if each["name"] in ROOTS:
-                message = f"conditions call something else {each['name']}, so none could ask for this"
-                yield (kind, index, "name"), message, f"choose another name, such as {each['name']}_value"
+        for index, rule in enumerate(rules.get(kind, [])):
+            if rule["name"] in ROOTS:
+                message = f"conditions call something else {rule['name']}, so none could ask for this"
+                yield (kind, index, "name"), message, f"choose another name, such as {rule['name']}_value"
 
 
-def _scores(found: Found) -> Iterator[Objection]:
-    rules = found["scores.yaml"]
-    used = {each.get("group", "") for each in [*rules.get("scores", []), *rules.get("fit", [])]}
+def _scores(parsed: Found) -> Iterator[Objection]:
+    rules = parsed["scores.yaml"]
+    used = {rule.get("group", "") for rule in [*rules.get("scores", []), *rules.get("fit", [])]}
     for index, group in enumerate(rules.get("groups", [])):
         if group["name"] not in used:
             message = f"no score rule is in the group {group['name']!r}"
             yield ("groups", index, "name"), message, f"add group: {group['name']} to its rules, or leave it out"
 
 
-def segment_mistakes(found: Found) -> list[SegmentError]:
+def segment_mistakes(parsed: Found) -> list[SegmentError]:
     """Segments that mean nothing under the other rules; none while those have problems of their own."""
-    if not {"identifiers.yaml", "aggregates.yaml", "journeys.yaml", "scores.yaml"} <= found.keys():
+    if not {"identifiers.yaml", "aggregates.yaml", "journeys.yaml", "scores.yaml"} <= parsed.keys():
         return []
     return segment_errors(
-        msgspec.convert(found["segments.yaml"], SegmentRules),
-        msgspec.convert(found["aggregates.yaml"], AggregateRules),
-        msgspec.convert(found["scores.yaml"], ScoreRules),
-        identifier_types=[each["name"] for each in found["identifiers.yaml"].get("types", [])],
-        journeys=msgspec.convert(found["journeys.yaml"], JourneyRules),
-        forecast=Forecaster(found.get(MODEL_FILE, {}).get("model")),
+        msgspec.convert(parsed["segments.yaml"], SegmentRules),
+        msgspec.convert(parsed["aggregates.yaml"], AggregateRules),
+        msgspec.convert(parsed["scores.yaml"], ScoreRules),
+        identifier_types=[declared["name"] for declared in parsed["identifiers.yaml"].get("types", [])],
+        journeys=msgspec.convert(parsed["journeys.yaml"], JourneyRules),
+        forecast=Forecaster(parsed.get(MODEL_FILE, {}).get("model")),
     )
 
 
-def _segments(found: Found) -> Iterator[Objection]:
-    for each in segment_mistakes(found):
-        yield ("segments", each.place, "when"), each.error.message, each.error.instead, each.error.position
+def _segments(parsed: Found) -> Iterator[Objection]:
+    for mistake in segment_mistakes(parsed):
+        yield ("segments", mistake.place, "when"), mistake.error.message, mistake.error.instead, mistake.error.position
 
 
-def _triggers(found: Found) -> Iterator[Objection]:
-    triggers = found["triggers.yaml"]
-    if "scores.yaml" in found:
-        yield from _watched_scores(triggers, found["scores.yaml"])
-    segments = _segment_names(found)
+def _triggers(parsed: Found) -> Iterator[Objection]:
+    triggers = parsed["triggers.yaml"]
+    if "scores.yaml" in parsed:
+        yield from _watched_scores(triggers, parsed["scores.yaml"])
+    segments = _segment_names(parsed)
     if segments is not None:
         for index, trigger in enumerate(triggers.get("segment_triggers", [])):
             if trigger["segment"] not in segments:
@@ -121,8 +121,8 @@ def _triggers(found: Found) -> Iterator[Objection]:
 
 
 def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator[Objection]:
-    scores = {each.get("score", ENGAGEMENT) for each in rules.get("scores", [])}
-    scores |= {each.get("score", FIT) for each in rules.get("fit", [])}
+    scores = {rule.get("score", ENGAGEMENT) for rule in rules.get("scores", [])}
+    scores |= {rule.get("score", FIT) for rule in rules.get("fit", [])}
     for index, trigger in enumerate(triggers.get("triggers", [])):
         score = trigger.get("score", ENGAGEMENT)
         if score not in scores:
@@ -130,18 +130,20 @@ def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator
             yield ("triggers", index, "score"), message, did_you_mean(score, scores)
 
 
-def _segment_names(found: Found) -> frozenset[str] | None:
+def _segment_names(parsed: Found) -> frozenset[str] | None:
     """Those there are; None if that cannot be told, because their file has problems of its own."""
-    if "segments.yaml" not in found:
+    if "segments.yaml" not in parsed:
         return None
-    return frozenset(each["name"] for each in found["segments.yaml"].get("segments", []))
+    return frozenset(segment["name"] for segment in parsed["segments.yaml"].get("segments", []))
 
 
-def _routing(found: Found) -> Iterator[Objection]:
+def _routing(parsed: Found) -> Iterator[Objection]:
     segments = (
-        [each["name"] for each in found["segments.yaml"].get("segments", [])] if "segments.yaml" in found else None
+        [segment["name"] for segment in parsed["segments.yaml"].get("segments", [])]
+        if "segments.yaml" in parsed
+        else None
     )
-    yield from objections(msgspec.convert(found["routing.yaml"], RoutingRules), segments)
+    yield from objections(msgspec.convert(parsed["routing.yaml"], RoutingRules), segments)
 
 
 _CHECKS = {

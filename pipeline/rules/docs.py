@@ -13,12 +13,12 @@ from pipeline.rules.files import PARTS
 @cache
 def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
     """What each field says of itself, in one line of Markdown; fields without a docstring are left out."""
-    found: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for part in reversed(PARTS.get(struct, (struct,))):
-        for each in reversed(part.__mro__):
-            if issubclass(each, msgspec.Struct) and each is not msgspec.Struct:
-                found |= _docs(each)
-    return found
+        for base in reversed(part.__mro__):
+            if issubclass(base, msgspec.Struct) and base is not msgspec.Struct:
+                docs |= _docs(base)
+    return docs
 
 
 def struct_doc(struct: type[msgspec.Struct]) -> str:
@@ -31,13 +31,13 @@ def _docs(struct: type[msgspec.Struct]) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(struct))).body[0]
     if not isinstance(body, ast.ClassDef):
         return {}
-    found = {}
+    docs = {}
     for field, doc in zip(body.body, body.body[1:], strict=False):
         if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
             continue
         if isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant) and isinstance(doc.value.value, str):
-            found[field.target.id] = _one_line(doc.value.value)
-    return found
+            docs[field.target.id] = _one_line(doc.value.value)
+    return docs
 
 
 def _one_line(text: str) -> str:

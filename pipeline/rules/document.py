@@ -55,7 +55,7 @@ def read_document(file: str, text: str, problems: list[Problem]) -> Node | None:
     """The document's root, or None with the reason in ``problems``. An empty file is an empty mapping."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        return _Reader(file, text, problems).node(root) if root else Node(1, 1, "", {})
+        return _YamlReader(file, text, problems).node(root) if root else Node(1, 1, "", {})
     except _Refused as error:
         problems.append(_problem(file, error.mark, error.message, error.instead))
     except yaml.MarkedYAMLError as error:
@@ -70,29 +70,31 @@ def read_document(file: str, text: str, problems: list[Problem]) -> Node | None:
     return None
 
 
-class _Reader:
+class _YamlReader:
     def __init__(self, file: str, text: str, problems: list[Problem]) -> None:
         self._file, self._text = file, text
         self._problems = problems
         self._left = MAX_VALUES
 
-    def node(self, found: yaml.Node) -> Node:
+    def node(self, yaml_node: yaml.Node) -> Node:
         self._left -= 1
         if not self._left:
-            raise _Refused(found.start_mark, f"more than {MAX_VALUES} values, aliases written out", "split the rules")
-        line, column = found.start_mark.line + 1, found.start_mark.column + 1
-        if isinstance(found, yaml.MappingNode):
-            return Node(line, column, "", dict(self._entries(found)))
-        if isinstance(found, yaml.SequenceNode):
-            return Node(line, column, "", [self.node(each) for each in found.value])
-        if not isinstance(found, yaml.ScalarNode):
-            raise _Refused(found.start_mark, "this is not a value", "write a text, a number or a list")
-        source = self._text[found.start_mark.index : found.end_mark.index]
-        return Node(line, column, str(found.value), self._scalar(found), source)
+            raise _Refused(
+                yaml_node.start_mark, f"more than {MAX_VALUES} values, aliases written out", "split the rules"
+            )
+        line, column = yaml_node.start_mark.line + 1, yaml_node.start_mark.column + 1
+        if isinstance(yaml_node, yaml.MappingNode):
+            return Node(line, column, "", dict(self._entries(yaml_node)))
+        if isinstance(yaml_node, yaml.SequenceNode):
+            return Node(line, column, "", [self.node(child) for child in yaml_node.value])
+        if not isinstance(yaml_node, yaml.ScalarNode):
+            raise _Refused(yaml_node.start_mark, "this is not a value", "write a text, a number or a list")
+        source = self._text[yaml_node.start_mark.index : yaml_node.end_mark.index]
+        return Node(line, column, str(yaml_node.value), self._scalar(yaml_node), source)
 
-    def _entries(self, found: yaml.MappingNode) -> Iterator[tuple[str, Entry]]:
+    def _entries(self, yaml_node: yaml.MappingNode) -> Iterator[tuple[str, Entry]]:
         seen: dict[str, int] = {}
-        for key_node, value_node in found.value:
+        for key_node, value_node in yaml_node.value:
             line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
             if not isinstance(key_node, yaml.ScalarNode) or key_node.value == "<<":
                 raise _Refused(key_node.start_mark, "a key must be a name", "write name: value")
@@ -104,11 +106,13 @@ class _Reader:
             seen[key] = line
             yield key, Entry(line, column, self.node(value_node))
 
-    def _scalar(self, found: yaml.ScalarNode) -> Scalar:
-        tag, raw = found.tag.removeprefix(_TAG), str(found.value)
+    def _scalar(self, yaml_node: yaml.ScalarNode) -> Scalar:
+        tag, raw = yaml_node.tag.removeprefix(_TAG), str(yaml_node.value)
         if tag not in _TAGS:
-            raise _Refused(found.start_mark, f"the tag {found.tag} is not read here", "write the value without it")
-        if found.style is not None:
+            raise _Refused(
+                yaml_node.start_mark, f"the tag {yaml_node.tag} is not read here", "write the value without it"
+            )
+        if yaml_node.style is not None:
             return raw
         if tag == "null":
             return None

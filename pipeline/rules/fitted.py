@@ -21,7 +21,9 @@ def fitted_model(folder: Path, aggregates: dict[str, Any] | None, problems: list
     except ModelError as error:
         problems.append(Problem(str(path), 0, 0, str(error).removeprefix(f"{path}: ")))
         return None
-    kinds = {each["name"]: each.get("kind", "count") for each in (aggregates or {}).get("aggregates", [])}
+    kinds = {
+        aggregate["name"]: aggregate.get("kind", "count") for aggregate in (aggregates or {}).get("aggregates", [])
+    }
     if aggregates is not None and kinds.get(model.aggregate) != PURCHASES.name:
         message = f"the model reads the aggregate {model.aggregate!r}, which is not one of kind {PURCHASES.name} here"
         problems.append(Problem(str(path), 0, 0, message, "add it to aggregates.yaml, or fit a model for these rules"))

@@ -32,25 +32,25 @@ ROUTE_EXAMPLES: Final = (
 """A route asks of a lead."""
 
 
-def form_of(found: inspect.Type) -> Form:
+def form_of(result: inspect.Type) -> Form:
     """The form that a field's type carries."""
-    form: Form = _extra(found).get(FORM, "")
+    form: Form = _extra(result).get(FORM, "")
     return form
 
 
-def choices_of(found: inspect.Type) -> tuple[str, ...]:
+def choices_of(result: inspect.Type) -> tuple[str, ...]:
     """The names that a field of the form ``choice`` takes; none of other forms."""
-    names: tuple[str, ...] = _extra(found).get(CHOICES, ())
+    names: tuple[str, ...] = _extra(result).get(CHOICES, ())
     return names
 
 
-def plain(found: inspect.Type) -> inspect.Type:
+def plain(result: inspect.Type) -> inspect.Type:
     """The type without its form."""
-    return found.type if isinstance(found, inspect.Metadata) else found
+    return result.type if isinstance(result, inspect.Metadata) else result
 
 
-def _extra(found: inspect.Type) -> dict[str, Any]:
-    return (found.extra or {}) if isinstance(found, inspect.Metadata) else {}
+def _extra(result: inspect.Type) -> dict[str, Any]:
+    return (result.extra or {}) if isinstance(result, inspect.Metadata) else {}
 
 
 class WrongTextError(ValueError):

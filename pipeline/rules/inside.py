@@ -32,8 +32,8 @@ def place_inside(node: Node, position: int) -> tuple[int, int]:
 
 def _characters(source: str) -> Iterator[tuple[int, int]]:
     """(start, end) in the source of each character of the value that is no blank."""
-    found = _PROPERTIES.match(source)
-    at = found.end() if found else 0
+    match = _PROPERTIES.match(source)
+    at = match.end() if match else 0
     quote, end = source[at : at + 1], len(source)
     if quote in {'"', "'"}:
         at, end = at + 1, end - 1

@@ -52,21 +52,21 @@ def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Probl
     folder = directory or DEFAULTS
     problems = _stray_files(folder)
     shapes: dict[str, Shape] = {}
-    found: dict[str, dict[str, Any]] = {}
+    parsed: dict[str, dict[str, Any]] = {}
     for spec in FILES:
         before = len(problems)
         shape, data = _read(folder, spec, problems)
         if len(problems) == before:
-            shapes[spec.name], found[spec.name] = shape, data
-    model = fitted_model(folder, found.get("aggregates.yaml"), problems)
-    found[MODEL_FILE] = {"model": model}
+            shapes[spec.name], parsed[spec.name] = shape, data
+    model = fitted_model(folder, parsed.get("aggregates.yaml"), problems)
+    parsed[MODEL_FILE] = {"model": model}
     if not (folder / "segments.yaml").exists():
         del shapes["segments.yaml"]
-        found["segments.yaml"] = _meaningful(found)
-    cross_check(shapes, found)
+        parsed["segments.yaml"] = _meaningful(parsed)
+    cross_check(shapes, parsed)
     order = {spec.name: place for place, spec in enumerate(FILES)}
-    problems.sort(key=lambda each: (order.get(Path(each.file).name, -1), each))
-    return (None if problems else _rules(found, model)), problems
+    problems.sort(key=lambda problem: (order.get(Path(problem.file).name, -1), problem))
+    return (None if problems else _rules(parsed, model)), problems
 
 
 def origin(directory: Path | None, spec: RulesFile) -> Path:
@@ -105,28 +105,30 @@ def _stray_files(folder: Path) -> list[Problem]:
     ]
 
 
-def _meaningful(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _meaningful(parsed: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The shipped segments but those that name what the directory's rules do not have, and those that name them."""
-    segments = found["segments.yaml"]["segments"]
-    while places := {each.place for each in segment_mistakes({**found, "segments.yaml": {"segments": segments}})}:
-        segments = [each for place, each in enumerate(segments) if place not in places]
+    segments = parsed["segments.yaml"]["segments"]
+    while places := {
+        segment.place for segment in segment_mistakes({**parsed, "segments.yaml": {"segments": segments}})
+    }:
+        segments = [segment for place, segment in enumerate(segments) if place not in places]
     return {"segments": segments}
 
 
-def _rules(found: dict[str, dict[str, Any]], model: PredictionModel | None) -> Rules:
-    identifiers = found["identifiers.yaml"]
+def _rules(parsed: dict[str, dict[str, Any]], model: PredictionModel | None) -> Rules:
+    identifiers = parsed["identifiers.yaml"]
     types = identifiers.get("types", [])
-    identity = {**identifiers, "types": [_part(each, IdentityType) for each in types]}
+    identity = {**identifiers, "types": [_part(declared, IdentityType) for declared in types]}
     return Rules(
-        intake=msgspec.convert(found["intake.yaml"], IntakeRules),
-        identifiers=tuple(msgspec.convert(_part(each, IdentifierType), IdentifierType) for each in types),
+        intake=msgspec.convert(parsed["intake.yaml"], IntakeRules),
+        identifiers=tuple(msgspec.convert(_part(declared, IdentifierType), IdentifierType) for declared in types),
         identity=msgspec.convert(identity, IdentityRules),
-        aggregates=msgspec.convert(found["aggregates.yaml"], AggregateRules),
-        journeys=msgspec.convert(found["journeys.yaml"], JourneyRules),
-        scores=msgspec.convert(found["scores.yaml"], ScoreRules),
-        segments=msgspec.convert(found["segments.yaml"], SegmentRules),
-        triggers=msgspec.convert(found["triggers.yaml"], TriggerRules),
-        routing=msgspec.convert(found["routing.yaml"], RoutingRules),
+        aggregates=msgspec.convert(parsed["aggregates.yaml"], AggregateRules),
+        journeys=msgspec.convert(parsed["journeys.yaml"], JourneyRules),
+        scores=msgspec.convert(parsed["scores.yaml"], ScoreRules),
+        segments=msgspec.convert(parsed["segments.yaml"], SegmentRules),
+        triggers=msgspec.convert(parsed["triggers.yaml"], TriggerRules),
+        routing=msgspec.convert(parsed["routing.yaml"], RoutingRules),
         model=model,
     )
 

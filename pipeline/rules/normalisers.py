@@ -16,10 +16,10 @@ def email(value: str) -> str | None:
     The part before the @ is lowered too: servers may tell cases apart, people and large mailbox providers do not.
     """
     try:
-        found = validate_email(value.strip(), check_deliverability=False, test_environment=True)
+        valid = validate_email(value.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         return None
-    return found.normalized.lower()
+    return valid.normalized.lower()
 
 
 def phone(default_country: str) -> Normaliser:

@@ -30,21 +30,21 @@ def yaml_text(data: dict[str, Any]) -> str:
 
 def _written(struct: msgspec.Struct) -> dict[str, Any]:
     """A struct as a mapping. Empty lists and empty mappings say nothing and are left out."""
-    found = {}
+    document = {}
     for field in _fields(type(struct)):
         value = getattr(struct, field.name)
         if value is msgspec.UNSET:
             continue
         written = _value(value, field.type)
         if written not in ([], {}):
-            found[written_name(field)] = written
-    return found
+            document[written_name(field)] = written
+    return document
 
 
 @cache
 def _fields(struct: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
-    found = inspect.type_info(struct)
-    return found.fields if isinstance(found, inspect.StructType) else ()
+    result = inspect.type_info(struct)
+    return result.fields if isinstance(result, inspect.StructType) else ()
 
 
 def _value(value: Any, expected: inspect.Type) -> Any:
@@ -53,7 +53,7 @@ def _value(value: Any, expected: inspect.Type) -> Any:
     if isinstance(value, frozenset | set):
         return sorted(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_value(each, inspect.AnyType()) for each in value]
+        return [_value(item, inspect.AnyType()) for item in value]
     if is_duration(expected) and value:
         return format_duration(value)
     return value

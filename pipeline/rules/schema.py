@@ -28,7 +28,7 @@ def schema_name(spec: RulesFile) -> str:
 
 def file_schema(spec: RulesFile) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a rules file."""
-    maker = _Maker()
+    maker = _SchemaBuilder()
     root = maker.struct(inspect.type_info(spec.shape))
     head = {"$schema": DIALECT, "title": spec.title}
     return {**head, **root, **({"$defs": maker.defs} if maker.defs else {})}
@@ -50,25 +50,25 @@ def write_schemas(folder: Path) -> list[Path]:
     return written
 
 
-class _Maker:
+class _SchemaBuilder:
     def __init__(self) -> None:
         self.defs: dict[str, Any] = {}
 
-    def struct(self, found: inspect.Type) -> dict[str, Any]:
-        if not isinstance(found, inspect.StructType):
-            message = f"a rules file is read into a struct, not into {found}"
+    def struct(self, struct_type: inspect.Type) -> dict[str, Any]:
+        if not isinstance(struct_type, inspect.StructType):
+            message = f"a rules file is read into a struct, not into {struct_type}"
             raise TypeError(message)
-        docs = field_docs(found.cls)
+        docs = field_docs(struct_type.cls)
         properties = {}
-        for field in found.fields:
+        for field in struct_type.fields:
             key = written_name(field)
             schema = self.type(field.type)
             if field.name in docs:
                 schema = {"description": docs[field.name], **schema}
             properties[key] = schema | _default(field)
-        required = [written_name(field) for field in found.fields if field.required]
+        required = [written_name(field) for field in struct_type.fields if field.required]
         return {
-            "description": struct_doc(found.cls),
+            "description": struct_doc(struct_type.cls),
             "type": "object",
             "properties": properties,
             "additionalProperties": False,
@@ -76,40 +76,45 @@ class _Maker:
         }
 
     def type(self, expected: inspect.Type) -> dict[str, Any]:
-        found = plain(expected)
-        if isinstance(found, inspect.StructType):
-            name = found.cls.__name__
+        field_type = plain(expected)
+        if isinstance(field_type, inspect.StructType):
+            name = field_type.cls.__name__
             if name not in self.defs:
                 self.defs[name] = {}  # taken before it is filled: a struct may hold itself
-                self.defs[name] = self.struct(found)
+                self.defs[name] = self.struct(field_type)
             return {"$ref": f"#/$defs/{name}"}
-        if isinstance(found, LISTS):
-            return {"type": "array", "items": self.type(found.item_type)}
-        if isinstance(found, inspect.TupleType):
-            count = len(found.item_types)
-            items = self.type(found.item_types[0])
+        if isinstance(field_type, LISTS):
+            return {"type": "array", "items": self.type(field_type.item_type)}
+        if isinstance(field_type, inspect.TupleType):
+            count = len(field_type.item_types)
+            items = self.type(field_type.item_types[0])
             return {"type": "array", "items": items, "minItems": count, "maxItems": count}
-        if isinstance(found, inspect.DictType):
-            return {"type": "object", "additionalProperties": self.type(found.value_type)}
-        if isinstance(found, inspect.UnionType):
-            return _any_of([self.type(each) for each in found.types])
-        if isinstance(found, inspect.LiteralType | inspect.EnumType):
-            return {"enum": list(choices(found))}
+        if isinstance(field_type, inspect.DictType):
+            return {"type": "object", "additionalProperties": self.type(field_type.value_type)}
+        if isinstance(field_type, inspect.UnionType):
+            return _any_of([self.type(option) for option in field_type.types])
+        if isinstance(field_type, inspect.LiteralType | inspect.EnumType):
+            return {"enum": list(choices(field_type))}
         return _scalar(expected)
 
 
 def _scalar(expected: inspect.Type) -> dict[str, Any]:
-    found = plain(expected)
-    if isinstance(found, inspect.IntType) and is_duration(expected):
+    field_type = plain(expected)
+    if isinstance(field_type, inspect.IntType) and is_duration(expected):
         span: dict[str, Any] = {"type": "string", "pattern": DURATION_PATTERN, "examples": list(DURATION_EXAMPLES)}
-        return {"anyOf": [span, {"const": 0}]} if found.ge in {None, 0} else span
-    if isinstance(found, inspect.IntType | inspect.FloatType):
-        bounds = {"minimum": found.ge, "maximum": found.le, "exclusiveMinimum": found.gt, "exclusiveMaximum": found.lt}
-        kind = "integer" if isinstance(found, inspect.IntType) else "number"
+        return {"anyOf": [span, {"const": 0}]} if field_type.ge in {None, 0} else span
+    if isinstance(field_type, inspect.IntType | inspect.FloatType):
+        bounds = {
+            "minimum": field_type.ge,
+            "maximum": field_type.le,
+            "exclusiveMinimum": field_type.gt,
+            "exclusiveMaximum": field_type.lt,
+        }
+        kind = "integer" if isinstance(field_type, inspect.IntType) else "number"
         return {"type": kind, **{key: bound for key, bound in bounds.items() if bound is not None}}
-    if isinstance(found, inspect.StrType):
+    if isinstance(field_type, inspect.StrType):
         return {"type": "string", **text_schema(expected)}
-    return {"type": "boolean" if isinstance(found, inspect.BoolType) else "null"}
+    return {"type": "boolean" if isinstance(field_type, inspect.BoolType) else "null"}
 
 
 def _any_of(options: list[dict[str, Any]]) -> dict[str, Any]:

@@ -84,19 +84,19 @@ class Shape:
         return _INVALID
 
     def _union(self, node: Node, expected: inspect.UnionType, path: Path, field: str) -> Any:
-        if node.value is None and any(isinstance(each, inspect.NoneType) for each in expected.types):
+        if node.value is None and any(isinstance(option, inspect.NoneType) for option in expected.types):
             return None
-        options = [each for each in expected.types if not isinstance(each, inspect.NoneType)]
-        fitting = [each for each in options if kind(node.value) in wanted(each)]
+        options = [option for option in expected.types if not isinstance(option, inspect.NoneType)]
+        fitting = [option for option in options if kind(node.value) in wanted(option)]
         if fitting:
             return self.read(node, fitting[0], path, field=field)
-        asked = describe(options[0] if len(options) == 1 else inspect.UnionType(tuple(options)))
-        return self._wrong(node, f"expected {asked}, found {found(node)}")
+        description = describe(options[0] if len(options) == 1 else inspect.UnionType(tuple(options)))
+        return self._wrong(node, f"expected {description}, found {found(node)}")
 
     def _struct(self, node: Node, expected: inspect.StructType, path: Path) -> Any:
         if not isinstance(node.value, dict):
             return self._wrong(node, f"expected names with values, found {found(node)}", "write name: value")
-        fields = {written_name(each): each for each in expected.fields}
+        fields = {written_name(struct_field): struct_field for struct_field in expected.fields}
         before = len(self.problems)
         data: dict[str, Any] = {}
         for key, entry in node.value.items():
@@ -147,9 +147,9 @@ class Shape:
         if not isinstance(node.value, list):
             instead = f"write [{node.raw}]" if node.raw else "start each with -"
             return self._wrong(node, f"expected a list, found {found(node)}", instead)
-        values = [self.read(each, item, (*path, index), field=field) for index, each in enumerate(node.value)]
+        values = [self.read(entry, item, (*path, index), field=field) for index, entry in enumerate(node.value)]
         self._same_names(values, path)
-        return [each for each in values if each is not _INVALID]
+        return [entry for entry in values if entry is not _INVALID]
 
     def _so_many(self, node: Node, items: tuple[inspect.Type, ...], path: Path, field: str) -> Any:
         """A list whose length is given, of values of one type: no rules file has another."""

@@ -55,13 +55,13 @@ def wanted(expected: inspect.Type) -> frozenset[str]:
         return frozenset({"text"})
     expected = plain(expected)
     if isinstance(expected, inspect.UnionType):
-        return frozenset().union(*(wanted(each) for each in expected.types))
+        return frozenset().union(*(wanted(option) for option in expected.types))
     if isinstance(expected, (*LISTS, inspect.TupleType)):
         return frozenset({"list"})
     if isinstance(expected, inspect.StructType | inspect.DictType):
         return frozenset({"names"})
     if isinstance(expected, inspect.LiteralType | inspect.EnumType):
-        return frozenset(kind(each) for each in choices(expected))
+        return frozenset(kind(option) for option in choices(expected))
     if isinstance(expected, inspect.FloatType):
         return frozenset({"whole", "number"})
     simple = {inspect.StrType: "text", inspect.IntType: "whole", inspect.BoolType: "switch"}

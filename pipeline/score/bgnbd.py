@@ -14,10 +14,10 @@ from typing import Final
 
 import msgspec
 
-LEAST: Final = 1e-4
-MOST: Final = 1e9
-_MOST_MEAN: Final = 300.0
-_MOST_RATIO: Final = 20.0
+MIN: Final = 1e-4
+MAX: Final = 1e9
+_MAX_MEAN: Final = 300.0
+_MAX_RATIO: Final = 20.0
 """Below both the series has hundreds of terms at most, and its first one does not underflow."""
 _PRECISION: Final = 1e-12
 
@@ -32,8 +32,8 @@ class BgNbd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            if not LEAST <= getattr(self, name) <= MOST:
-                msg = f"BG/NBD parameter {name} is {getattr(self, name)}: it lies between {LEAST:g} and {MOST:g}"
+            if not MIN <= getattr(self, name) <= MAX:
+                msg = f"BG/NBD parameter {name} is {getattr(self, name)}: it lies between {MIN:g} and {MAX:g}"
                 raise ValueError(msg)
 
 
@@ -74,7 +74,7 @@ def expected_purchases(model: BgNbd, x: int, recency: float, age: float, ahead: 
     if ahead <= 0:
         return 0.0
     shape, ratio = model.r + x, ahead / (model.alpha + age)
-    if shape * ratio <= _MOST_MEAN and ratio <= _MOST_RATIO:
+    if shape * ratio <= _MAX_MEAN and ratio <= _MAX_RATIO:
         alive = _by_series(shape, ratio, model.a, model.b + x)
     else:
         alive = _by_quadrature(shape, ratio, model.a, model.b + x)

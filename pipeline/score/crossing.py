@@ -1,4 +1,4 @@
-"""Until when a score stays on its side of a mark, if nothing but time passes.
+"""Until when a score stays on its side of a threshold, if nothing but time passes.
 
 A score is what was gained less what was lost (:class:`~pipeline.score.outlook.Outlook`), and both fade: it can fall as
 points fade and *rise* as what spoke against somebody fades. Neither side fades faster than by half in the shortest
@@ -59,44 +59,44 @@ class Crossing:
             rule.name: (GIVEN if rule.points > 0 else TAKEN, abs(rule.points), rule.half_life_ms) for rule in rules
         }
 
-    def due_ms(self, outlook: Outlook, marks: Sequence[float], as_of_ms: int, aging: Callable[[], Aging]) -> int:
-        """A bucket boundary after ``as_of_ms``, before which the score crosses none of the marks; FOREVER if none.
+    def due_ms(self, outlook: Outlook, thresholds: Sequence[float], as_of_ms: int, aging: Callable[[], Aging]) -> int:
+        """A bucket boundary after ``as_of_ms``, before which the score crosses none of the thresholds; FOREVER if none.
 
-        ``aging`` is asked only if the score moves towards a mark: :meth:`aging` of the same ledgers and moment.
+        ``aging`` is asked only if the score moves towards a threshold: :meth:`aging` of the same ledgers and moment.
         """
         value = outlook.value()
-        if not (outlook.gained and min(marks, default=value) <= value) and not (
-            outlook.lost and max(marks, default=value) >= value
+        if not (outlook.gained and min(thresholds, default=value) <= value) and not (
+            outlook.lost and max(thresholds, default=value) >= value
         ):
-            return FOREVER  # it moves only away from every mark
-        found = aging()
-        if not found.narrowest_ms:
+            return FOREVER  # it moves only away from every threshold
+        ages = aging()
+        if not ages.narrowest_ms:
             return FOREVER
-        stays_ms = min([_stays_ms(outlook, mark, found) for mark in marks], default=FOREVER)
+        stays_ms = min([_stays_ms(outlook, threshold, ages) for threshold in thresholds], default=FOREVER)
         if stays_ms >= FOREVER:
             return FOREVER
-        width_ms = found.narrowest_ms
+        width_ms = ages.narrowest_ms
         next_ms = (as_of_ms // width_ms + 1) * width_ms
         due_ms = -(-(as_of_ms + stays_ms) // width_ms) * width_ms
-        return min(max(next_ms, due_ms), found.forgotten_ms)
+        return min(max(next_ms, due_ms), ages.forgotten_ms)
 
     def aging(self, ledgers: Sequence[Ledger], as_of_ms: int) -> Aging:
         """How the score's occurrences age from a moment on."""
         rules, hours, days = self._rules, [], []
         points, half_lives_ms = [0, 0], [FOREVER, FOREVER]
         for ledger in ledgers:
-            for name, found in ledger.occurrences.items():
+            for name, occurrences in ledger.occurrences.items():
                 rule = rules.get(name)
                 if rule is None:
                     continue
-                side, worth, half_life_ms = rule
-                points[side] += worth * found.total
+                side, points_per_match, half_life_ms = rule
+                points[side] += points_per_match * occurrences.total
                 if half_life_ms:
                     half_lives_ms[side] = min(half_lives_ms[side], half_life_ms)
-                    if found.hours is not None:
-                        hours.append(found.hours.at)
-                    if found.days is not None:
-                        days.append(found.days.at)
+                    if occurrences.hours is not None:
+                        hours.append(occurrences.hours.at)
+                    if occurrences.days is not None:
+                        days.append(occurrences.days.at)
         ages_ms = [
             (width_ms, (oldest + keep) * width_ms)
             for width_ms, keep, buckets in ((HOUR_MS, KEEP["hours"], hours), (DAY_MS, KEEP["days"], days))
@@ -108,15 +108,15 @@ class Crossing:
         return Aging(given, taken, ages_ms[0][0], ages_ms[-1][0], min([forgotten_ms for _, forgotten_ms in ages_ms]))
 
 
-def _stays_ms(outlook: Outlook, mark: float, aging: Aging) -> int:
-    """For how long the score stays on its side of the mark; 0 on it. FOREVER: whatever fades or is forgotten."""
+def _stays_ms(outlook: Outlook, threshold: float, aging: Aging) -> int:
+    """For how long the score stays on its side of the threshold; 0 on it. FOREVER: whatever fades or is forgotten."""
     value, contributions = outlook.value(), outlook.contributions
-    at = mark * GRID
-    if value > mark:
+    at = threshold * GRID
+    if value > threshold:
         side = aging.given
         floor = outlook.lost + math.floor(at) + 1 + side.points / GRID + contributions
         return _fading_ms(outlook.gained, floor, side.half_life_ms, aging.widest_ms)
-    if value < mark:
+    if value < threshold:
         side = aging.taken
         floor = outlook.gained - at + side.points / GRID + contributions
         return _fading_ms(outlook.lost, floor, side.half_life_ms, aging.widest_ms)

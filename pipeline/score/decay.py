@@ -30,18 +30,18 @@ def weights(half_life_ms: int, grain: Grain) -> tuple[int, ...]:
 class Weigher:
     """Weighs the occurrences of one rule. The moment is given as the hour and the day it lies in."""
 
-    def __init__(self, half_life_ms: int, most: int) -> None:
-        self._fades, self._most = half_life_ms > 0, most
+    def __init__(self, half_life_ms: int, limit: int) -> None:
+        self._fades, self._most = half_life_ms > 0, limit
         self._hourly, self._daily = weights(half_life_ms, "hours"), weights(half_life_ms, "days")
 
     def weigh(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
         """In 1/WEIGHT; of more than ``most`` (0: no limit) of the newest. Not for a moment before the newest."""
-        most = self._most
-        if most or not self._fades:
+        limit = self._most
+        if limit or not self._fades:
             total = sum([part.total for part in parts])
             if not self._fades:
-                return (min(total, most) if most else total) * WEIGHT
-            if total > most:
+                return (min(total, limit) if limit else total) * WEIGHT
+            if total > limit:
                 return self._weigh_newest(parts, hour, day)
         weight = 0
         for part in parts:
@@ -59,8 +59,8 @@ class Weigher:
             if part.days is not None:
                 weighed += _weighed(part.days, self._daily, day, self._most)
         weight, left = 0, self._most
-        for each, count in sorted(weighed, reverse=True):
-            weight += each * min(count, left)
+        for match_weight, count in sorted(weighed, reverse=True):
+            weight += match_weight * min(count, left)
             left -= count
             if left <= 0:
                 break
@@ -74,13 +74,13 @@ def _weigh(series: Series, table: Sequence[int], now: int) -> int:
         for place, bucket in enumerate(at):
             weight += table[now - bucket] * cells[place]
     else:
-        for each, count in _weighed(series, table, now, len(at)):
-            weight += each * count
+        for match_weight, count in _weighed(series, table, now, len(at)):
+            weight += match_weight * count
     return weight
 
 
-def _weighed(series: Series, table: Sequence[int], now: int, most: int) -> list[tuple[int, int]]:
+def _weighed(series: Series, table: Sequence[int], now: int, limit: int) -> list[tuple[int, int]]:
     """(weight, count) of the newest buckets that still count, ``most`` of them at most."""
     known = len(table)
-    newest = zip(series.at[-most:], series.cells[-most:], strict=True)
+    newest = zip(series.at[-limit:], series.cells[-limit:], strict=True)
     return [(table[now - at], count) for at, count in newest if now - at < known]

@@ -39,5 +39,5 @@ def grade(grades: Grades, fit: float, engagement: float) -> str:
     return _step(grades.letters, fit, LETTERS) + _step(grades.digits, engagement, DIGITS)
 
 
-def _step(marks: Sequence[float], value: float, names: str) -> str:
-    return names[sum(value < mark for mark in marks)]
+def _step(thresholds: Sequence[float], value: float, names: str) -> str:
+    return names[sum(value < threshold for threshold in thresholds)]

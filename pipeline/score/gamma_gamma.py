@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-_MOST: Final = 1e18
+_MAX_PARAMETER: Final = 1e18
 
 
 class GammaGamma(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,9 +20,9 @@ class GammaGamma(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     v: float
 
     def __post_init__(self) -> None:
-        for name, least in (("p", 0), ("q", 1), ("v", 0)):
-            if not least < getattr(self, name) < _MOST:
-                msg = f"gamma-gamma parameter {name} is {getattr(self, name)}: it lies above {least}"
+        for name, minimum in (("p", 0), ("q", 1), ("v", 0)):
+            if not minimum < getattr(self, name) < _MAX_PARAMETER:
+                msg = f"gamma-gamma parameter {name} is {getattr(self, name)}: it lies above {minimum}"
                 raise ValueError(msg)
 
 

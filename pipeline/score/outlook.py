@@ -1,4 +1,4 @@
-"""Outlook: a score, and how far it is from a mark, so that triggers need not compute it again at every touch."""
+"""Outlook: a score, and how far it is from a threshold, so that triggers need not compute it again at every touch."""
 
 import math
 from typing import NamedTuple
@@ -20,9 +20,9 @@ class Outlook(NamedTuple):
         """The score."""
         return (self.gained - self.lost) / GRID
 
-    def headroom(self, mark: float) -> int:
-        """Points that can still be given before the score can reach ``mark``, however much time passes; never above it.
+    def headroom(self, threshold: float) -> int:
+        """Points that can still be given before the score can reach ``threshold``, at any time; never above it.
 
         What was taken may fade, so it is not relied on.
         """
-        return math.floor(mark - (self.gained + self.contributions) / GRID)
+        return math.floor(threshold - (self.gained + self.contributions) / GRID)

@@ -18,7 +18,7 @@ from pipeline.score.decay import GRID
 from pipeline.score.gamma_gamma import GammaGamma, expected_value
 
 MODEL_FORMAT: Final = 1
-MOST_DAYS: Final = 3_650
+MAX_DAYS: Final = 3_650
 Prediction: TypeAlias = dict[str, float | int | str]
 PREDICTED: Final = ("churn_risk", "purchase_probability", "expected_purchases", "expected_value_minor", "rfm")
 """The names of what :func:`predict` tells."""
@@ -117,7 +117,7 @@ def prediction_due_ms(as_of_ms: int) -> int:
     return (as_of_ms // DAY_MS + 1) * DAY_MS
 
 
-def sealed(model: PredictionModel) -> PredictionModel:
+def with_version(model: PredictionModel) -> PredictionModel:
     """The model under its version."""
     return msgspec.structs.replace(model, version=_version(model))
 
@@ -134,16 +134,16 @@ def decode_model(data: bytes) -> PredictionModel:
         ModelError: not a model, one of another format, or one that was changed after it was fitted.
     """
     try:
-        found: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
-        if found.get("format") != MODEL_FORMAT:
-            msg = f"the model is of format {found.get('format')}, this version reads {MODEL_FORMAT}: fit it again"
+        document: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
+        if document.get("format") != MODEL_FORMAT:
+            msg = f"the model is of format {document.get('format')}, this version reads {MODEL_FORMAT}: fit it again"
             raise ModelError(msg)
-        model = msgspec.convert(found, PredictionModel)
+        model = msgspec.convert(document, PredictionModel)
     except msgspec.MsgspecError as error:
         msg = f"not a model of `stitchline model fit`: {error}"
         raise ModelError(msg) from error
-    if not 0 < model.horizon_days <= MOST_DAYS:
-        msg = f"horizon_days is {model.horizon_days}: it lies between 1 and {MOST_DAYS}"
+    if not 0 < model.horizon_days <= MAX_DAYS:
+        msg = f"horizon_days is {model.horizon_days}: it lies between 1 and {MAX_DAYS}"
         raise ModelError(msg)
     if model.version != _version(model):
         msg = f"version {model.version!r} is not that of the content: the file was changed after it was fitted"

@@ -14,7 +14,7 @@ ENGAGEMENT: Final = "engagement"
 FIT: Final = "fit"
 LETTERS: Final = "ABCD"
 DIGITS: Final = "1234"
-_LONGEST_BY_HOUR_MS: Final = 14 * DAY_MS
+_MAX_BY_HOUR_MS: Final = 14 * DAY_MS
 
 
 class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +54,7 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """Width of the buckets the rule's occurrences are counted in."""
         if not self.half_life_ms:
             return "total"
-        return "hours" if self.half_life_ms <= _LONGEST_BY_HOUR_MS else "days"
+        return "hours" if self.half_life_ms <= _MAX_BY_HOUR_MS else "days"
 
 
 class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

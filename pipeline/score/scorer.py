@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
-from pipeline.profile.booking import Counted
+from pipeline.profile.booking import CountedRule
 from pipeline.profile.fold import gathered
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import Occurrences
@@ -54,7 +54,8 @@ class Scores:
         self._zeros = dict.fromkeys(self._names, 0)
         self._caps = {group.name: group.max_points * GRID for group in rules.groups}
         self._by_score = {
-            name: {each: rule for each, rule in self._rules.items() if rule.score == name} for name in self._names
+            name: {rule_name: rule for rule_name, rule in self._rules.items() if rule.score == name}
+            for name in self._names
         }
         self._crossings = {
             name: Crossing([rule for rule in rules.scores if rule.score == name]) for name in self._names
@@ -62,7 +63,7 @@ class Scores:
         every = [rule.score for rule in rules.scores] + [rule.score for rule in rules.fit]
         self._contributions = {name: every.count(name) + len(rules.groups) for name in self._names}
         self.counted = tuple(
-            Counted(rule.name, rule.filter, rule.grain, rule.points, _key(rule)) for rule in rules.scores
+            CountedRule(rule.name, rule.filter, rule.grain, rule.points, _key(rule)) for rule in rules.scores
         )
         """What the ledgers must count for these scores."""
 
@@ -71,7 +72,7 @@ class Scores:
         return self._names
 
     def crossing(self, name: str) -> Crossing:
-        """Bounds on when a score can cross a mark with nothing but time passing."""
+        """Bounds on when a score can cross a threshold with nothing but time passing."""
         return self._crossings[name]
 
     def outlook(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Outlook:
@@ -152,8 +153,8 @@ class Scores:
             terms[rule.score].append((rule.name, rule.group, points, total))
         for fit, points in self._fit.matching(ledgers):
             terms[fit.score].append((fit.name, fit.group, points, 1))
-        for name, found in terms.items():
-            for _, group, points, _ in found:
+        for name, terms_of_score in terms.items():
+            for _, group, points, _ in terms_of_score:
                 if group:
                     groups[name, group] = groups.get((name, group), 0) + points
         for (score, group), points in groups.items():
@@ -165,8 +166,8 @@ class Scores:
 
 def _matched(rules: Mapping[str, _Rule], ledgers: Sequence[Ledger]) -> list[tuple[_Rule, list[Occurrences]]]:
     """Those of the rules that the ledgers have occurrences of, and these."""
-    found = gathered([ledger.occurrences for ledger in ledgers], rules)
-    return [(rules[name], parts) for name, parts in found.items()]
+    gathered_counts = gathered([ledger.occurrences for ledger in ledgers], rules)
+    return [(rules[name], parts) for name, parts in gathered_counts.items()]
 
 
 def _key(rule: ScoreRule) -> str:
@@ -182,5 +183,5 @@ def _score(name: str, terms: Sequence[Term]) -> Score:
     return Score(name, sum([points for _, _, points, _ in terms]) / GRID, contributions)
 
 
-def _clamp(points: int, most: int) -> int:
-    return max(-most, min(most, points))
+def _clamp(points: int, limit: int) -> int:
+    return max(-limit, min(limit, points))

@@ -66,11 +66,11 @@ def _any(rule: AggregateRule, group: str, windowed: Windowed, parts: tuple[str, 
     of = windowed.of
 
     def value(cell: Cell | None) -> Any:
-        found = of.empty if cell is None else of.read(cell, 1)
+        reading = of.empty if cell is None else of.read(cell, 1)
         if rule.kind == TOP.name:
-            found = [each["value"] for each in found]
+            reading = [entry["value"] for entry in reading]
         for part in parts:
-            found = found.get(part) if type(found) is dict else None
-        return found
+            reading = reading.get(part) if type(reading) is dict else None
+        return reading
 
     return Stepped("any", windowed, value, in_minor_units(group) if group else lambda value: converted("any", value))

@@ -30,19 +30,19 @@ def cart(path: tuple[str, ...], rules: CartRules | None) -> ProfileOperand:
         raise MeaningError(message, "add carts to journeys.yaml")
 
     def now(facts: Facts) -> Cart:
-        found: Cart = facts.once(CART, lambda facts: cart_of(facts.ledgers, rules, facts.as_of_ms))
-        return found
+        current: Cart = facts.once(CART, lambda facts: cart_of(facts.ledgers, rules, facts.as_of_ms))
+        return current
 
-    asked, parts = ".".join(path[1:2]), path[2:]
-    if asked == "amount":
+    attribute, parts = ".".join(path[1:2]), path[2:]
+    if attribute == "amount":
         currency = currency_of("cart.amount", parts)
         no_parts(f"cart.amount.{currency}", parts[1:], "a number")
         return CartAmount(currency, now)
-    if asked not in _NAMED:
-        message = f"cart has no {asked}" if asked else "cart needs the name of what is asked of it"
-        raise MeaningError(message, did_you_mean(asked, {*_NAMED, "amount.EUR"}))
-    what, make = _NAMED[asked]
-    no_parts(f"cart.{asked}", parts, what)
+    if attribute not in _NAMED:
+        message = f"cart has no {attribute}" if attribute else "cart needs the name of what is asked of it"
+        raise MeaningError(message, did_you_mean(attribute, {*_NAMED, "amount.EUR"}))
+    what, make = _NAMED[attribute]
+    no_parts(f"cart.{attribute}", parts, what)
     return make(now)
 
 
@@ -67,8 +67,10 @@ class CartStatus:
 
     def until(self, facts: Facts, check: Check) -> int:
         """Exact: a cart that is open will be abandoned, and no other changes by itself."""
-        found = self._now(facts)
-        return due_in_steps(check.holds, found.status, [(found.due_ms, "abandoned")] if found.due_ms < FOREVER else [])
+        current = self._now(facts)
+        return due_in_steps(
+            check.holds, current.status, [(current.due_ms, "abandoned")] if current.due_ms < FOREVER else []
+        )
 
 
 class CartAmount:

@@ -33,8 +33,10 @@ class Compiled:
         self.expressions: dict[str, tuple[Expression, ...]] = {}
         for place, rule in enumerate(rules.segments):
             try:
-                found = parse(rule.when)
-                expressions = self.expressions[rule.name] = found.parts if isinstance(found, And) else (found,)
+                expression = parse(rule.when)
+                expressions = self.expressions[rule.name] = (
+                    expression.parts if isinstance(expression, And) else (expression,)
+                )
                 self.parts[rule.name] = tuple(compile_condition(part, self.vocabulary.resolve) for part in expressions)
             except ConditionError as error:
                 self.errors.append(SegmentError(place, rule.name, error))

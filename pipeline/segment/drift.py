@@ -24,12 +24,12 @@ class Drift(NamedTuple):
     leave: frozenset[str]
     """It may cease to."""
 
-    def turned(self) -> "Drift":
+    def negated(self) -> "Drift":
         """Of the opposite condition."""
         return Drift(self.leave, self.enter)
 
 
-def joined(parts: Sequence[Drift]) -> Drift:
+def union(parts: Sequence[Drift]) -> Drift:
     """Of a condition made of parts, by ``and`` or by ``or``."""
     return Drift(frozenset().union(*[part.enter for part in parts]), frozenset().union(*[part.leave for part in parts]))
 
@@ -37,21 +37,21 @@ def joined(parts: Sequence[Drift]) -> Drift:
 def drift_of(expression: Expression, operand_of: Callable[[Name], Any], others: Mapping[str, Drift]) -> Drift:
     """The drift of a condition that compiles. ``others``: by name, that of the segments it may read."""
     if isinstance(expression, And | Or):
-        return joined([drift_of(part, operand_of, others) for part in expression.parts])
+        return union([drift_of(part, operand_of, others) for part in expression.parts])
     if isinstance(expression, Not):
-        return drift_of(expression.part, operand_of, others).turned()
+        return drift_of(expression.part, operand_of, others).negated()
     if expression.name.path[0] == "segment":
         other = others[".".join(expression.name.path[1:])]
         both = other.enter | other.leave
         return other if isinstance(expression, Truth) else Drift(both, both)
     operand = operand_of(expression.name)
     grows: Mapping[str, Growth] = getattr(operand, "grows", {})  # who does not say may move either way
-    enter = frozenset(key for key in operand.keys if _may(expression, grows.get(key, "any"), enter=True))
-    leave = frozenset(key for key in operand.keys if _may(expression, grows.get(key, "any"), enter=False))
+    enter = frozenset(key for key in operand.keys if _may_turn(expression, grows.get(key, "any"), enter=True))
+    leave = frozenset(key for key in operand.keys if _may_turn(expression, grows.get(key, "any"), enter=False))
     return Drift(enter, leave)
 
 
-def _may(leaf: Any, growth: Growth, *, enter: bool) -> bool:
+def _may_turn(leaf: Any, growth: Growth, *, enter: bool) -> bool:
     """Whether a move of the value can make the comparison begin (or cease) to hold."""
     if growth == "any":
         return True

@@ -60,7 +60,7 @@ class Since:
     def until(self, facts: Facts, check: Check) -> int:
         """Exact."""
         value = self.read(facts)
-        return FOREVER if value is None else due_growing(check.holds, check.marks, value, facts.as_of_ms)
+        return FOREVER if value is None else due_growing(check.holds, check.thresholds, value, facts.as_of_ms)
 
 
 def no_parts(name: str, parts: tuple[str, ...], what: str) -> None:

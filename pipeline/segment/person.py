@@ -25,9 +25,9 @@ def trait(path: tuple[str, ...]) -> ProfileOperand:
     def read(facts: Facts) -> Any:
         newest: Trait | None = None
         for ledger in facts.ledgers:
-            found = ledger.traits.get(name)
-            if found is not None:
-                newest = found if newest is None else newer_trait(newest, found)
+            stated = ledger.traits.get(name)
+            if stated is not None:
+                newest = stated if newest is None else newer_trait(newest, stated)
         value = None if newest is None else newest[3]
         for part in inner:
             value = value.get(part) if type(value) is dict else None
@@ -45,10 +45,10 @@ def consent(path: tuple[str, ...]) -> ProfileOperand:
     whole = purpose.partition("/")[0]
 
     def read(facts: Facts) -> bool | None:
-        said: Mapping[str, bool] = facts.once(CONSENT, _consent)
-        if purpose not in said and whole not in said:
+        statements: Mapping[str, bool] = facts.once(CONSENT, _consent)
+        if purpose not in statements and whole not in statements:
             return None
-        return permits(said, purpose, asked=True)
+        return permits(statements, purpose, default=True)
 
     return Plain("truth", CONSENT, read)
 
@@ -66,10 +66,10 @@ def identifier(path: tuple[str, ...], types: frozenset[str]) -> ProfileOperand:
 
     def read(facts: Facts) -> str | None:
         seen = [
-            (span[1], value_of(each))
+            (span[1], value_of(ident))
             for ledger in facts.ledgers
-            for each, span in ledger.identifiers.items()
-            if type_of(each) == kind
+            for ident, span in ledger.identifiers.items()
+            if type_of(ident) == kind
         ]
         return max(seen)[1] if seen else None
 
@@ -81,22 +81,22 @@ _ENDS: Final[dict[str, Callable[[Any], Touchpoint | None]]] = {"first_touch": fi
 
 def touch(path: tuple[str, ...]) -> ProfileOperand:
     """``first_touch``, ``last_touch``: how long ago; ``.channel`` and ``.campaign`` of it are texts, "" for none."""
-    end, asked = path[0], ".".join(path[1:])
+    end, attribute = path[0], ".".join(path[1:])
     fold = _ENDS[end]
 
     def point(facts: Facts) -> Touchpoint | None:
-        found: Touchpoint | None = facts.once(end, lambda facts: fold(facts.ledgers))
-        return found
+        touchpoint: Touchpoint | None = facts.once(end, lambda facts: fold(facts.ledgers))
+        return touchpoint
 
-    if not asked:
+    if not attribute:
         growth: Growth = "down" if end == "last_touch" else "any"
-        return Since(TOUCH, lambda facts: found[0] if (found := point(facts)) else None, growth)
+        return Since(TOUCH, lambda facts: touchpoint[0] if (touchpoint := point(facts)) else None, growth)
     parts: dict[str, Callable[[Touchpoint], str]] = {"channel": lambda p: p[2], "campaign": lambda p: campaign_of(p[5])}
-    if asked not in parts:
-        message = f"{end} has no {asked}"
-        raise MeaningError(message, did_you_mean(asked, parts))
-    part = parts[asked]
-    return Plain("text", TOUCH, lambda facts: part(found) if (found := point(facts)) else None)
+    if attribute not in parts:
+        message = f"{end} has no {attribute}"
+        raise MeaningError(message, did_you_mean(attribute, parts))
+    part = parts[attribute]
+    return Plain("text", TOUCH, lambda facts: part(touchpoint) if (touchpoint := point(facts)) else None)
 
 
 def _rest(path: tuple[str, ...], what: str, example: str) -> tuple[str, ...]:

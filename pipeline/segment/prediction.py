@@ -54,5 +54,7 @@ class PredictionOperand:
         return prediction_due_ms(facts.as_of_ms) if self._predicted(facts) else FOREVER
 
     def _predicted(self, facts: Facts) -> dict[str, float]:
-        found: dict[str, float] = facts.once(_ROOT, lambda facts: self._forecast.numbers(facts.ledgers, facts.as_of_ms))
-        return found
+        numbers: dict[str, float] = facts.once(
+            _ROOT, lambda facts: self._forecast.numbers(facts.ledgers, facts.as_of_ms)
+        )
+        return numbers

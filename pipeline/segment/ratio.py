@@ -74,8 +74,8 @@ class RatioOperand:
         return due_in_steps(check.holds, self._quotient(of, to), self._changing(facts, of, to))
 
     def _changing(self, facts: Facts, of: int, to: int) -> Iterator[tuple[int, float | None]]:
-        leaving = [(at_ms, cell, 0) for at_ms, cell in self._of.windowed.held(facts)]
-        leaving += [(at_ms, 0, cell) for at_ms, cell in self._to.windowed.held(facts)]
+        leaving = [(at_ms, cell, 0) for at_ms, cell in self._of.windowed.cells_until_expiry(facts)]
+        leaving += [(at_ms, 0, cell) for at_ms, cell in self._to.windowed.cells_until_expiry(facts)]
         for at_ms, together in groupby(sorted(leaving), MOMENT):
             for _, of_cell, to_cell in together:
                 of -= of_cell

@@ -60,16 +60,16 @@ class Total:
             return FOREVER
         total = sum(cells)
         if min(cells) >= 0:
-            for mark in check.marks:
-                if mark * self._divisor <= total:
+            for threshold in check.thresholds:
+                if threshold * self._divisor <= total:
                     break
             else:
-                return FOREVER  # it only falls, away from every mark
-        steps = self._falling(self._windowed.held(facts), total)
+                return FOREVER  # it only falls, away from every threshold
+        steps = self._falling(self._windowed.cells_until_expiry(facts), total)
         return due_in_steps(check.holds, self._value(total), steps)
 
-    def _falling(self, held: list[tuple[int, int]], total: int) -> Iterator[tuple[int, Any]]:
-        for at_ms, leaving in groupby(held, MOMENT):
+    def _falling(self, expiring: list[tuple[int, int]], total: int) -> Iterator[tuple[int, Any]]:
+        for at_ms, leaving in groupby(expiring, MOMENT):
             total -= sum([cell for _, cell in leaving])
             yield at_ms, self._value(total)
 
@@ -103,4 +103,4 @@ class Ago:
         if value is None:
             return FOREVER
         next_ms = next((at_ms for at_ms, _ in self._windowed.leaving(facts)), FOREVER)
-        return min(next_ms, due_growing(check.holds, check.marks, value, facts.as_of_ms))
+        return min(next_ms, due_growing(check.holds, check.thresholds, value, facts.as_of_ms))

@@ -61,11 +61,11 @@ class SessionOpen:
 
     def _ends_ms(self, facts: Facts) -> int:
         """When the gap is over, or when the window has let go of the session if that comes first; 0: no session."""
-        held = facts.once(self, self._windowed.held)
-        if not held:
+        expiring = facts.once(self, self._windowed.cells_until_expiry)
+        if not expiring:
             return 0
-        leaves_ms, _ = held[-1]
-        last_ms: int = max(cell[-1][1] for at_ms, cell in held if at_ms == leaves_ms)
+        leaves_ms, _ = expiring[-1]
+        last_ms: int = max(cell[-1][1] for at_ms, cell in expiring if at_ms == leaves_ms)
         return int(min(leaves_ms, last_ms + self._gap_ms + 1))
 
 
@@ -79,8 +79,8 @@ def _of_sessions(name: str, convert: Convert) -> Part:
 
 def _of_purchases(name: str) -> Callable[[Cell | None], int]:
     def value(cell: Cell | None) -> int:
-        found = None if cell is None else purchases_of(cell)
-        return 0 if found is None else int(getattr(found, name))
+        purchases = None if cell is None else purchases_of(cell)
+        return 0 if purchases is None else int(getattr(purchases, name))
 
     return value
 
@@ -89,8 +89,8 @@ def _day_of(name: str) -> Callable[[Cell], int | None]:
     """The first moment, in UTC, of a purchase day."""
 
     def moment(cell: Cell) -> int | None:
-        found: Purchases | None = purchases_of(cell)
-        return None if found is None else int(getattr(found, name)) * DAY_MS
+        purchases: Purchases | None = purchases_of(cell)
+        return None if purchases is None else int(getattr(purchases, name)) * DAY_MS
 
     return moment
 

@@ -32,12 +32,14 @@ class ScoreOperand:
     def until(self, facts: Facts, check: Check) -> int:
         """A bucket boundary, never late."""
         return self._crossing.due_ms(
-            self._outlook(facts), check.marks, facts.as_of_ms, lambda: facts.once((self, "aging"), self._aging)
+            self._outlook(facts), check.thresholds, facts.as_of_ms, lambda: facts.once((self, "aging"), self._aging)
         )
 
     def _outlook(self, facts: Facts) -> Outlook:
-        found: Outlook = facts.once(self, lambda facts: self._scores.outlook(self.name, facts.ledgers, facts.as_of_ms))
-        return found
+        outlook: Outlook = facts.once(
+            self, lambda facts: self._scores.outlook(self.name, facts.ledgers, facts.as_of_ms)
+        )
+        return outlook
 
     def _aging(self, facts: Facts) -> Aging:
         return self._crossing.aging(facts.ledgers, facts.as_of_ms)

@@ -19,7 +19,7 @@ from pipeline.score.scorer import Scores
 from pipeline.segment import person
 from pipeline.segment.aggregate import aggregate
 from pipeline.segment.cart import cart
-from pipeline.segment.facts import Facts, Standing
+from pipeline.segment.facts import Facts, SegmentState
 from pipeline.segment.grade import GradeOperand
 from pipeline.segment.operand import ProfileOperand, no_parts
 from pipeline.segment.prediction import prediction
@@ -48,7 +48,7 @@ class Vocabulary:
         self.journeys, self.forecast = journeys, forecast
         self.scores, self.scorer = scores, Scores(scores)
         self.segments, self.identifier_types = frozenset(segments), frozenset(identifier_types)
-        self.standing: Callable[[Facts, str], Standing] = _nobody
+        self.segment_state: Callable[[Facts, str], SegmentState] = _never_inside
         """How somebody stands in a segment; set by who evaluates them."""
         self._known: dict[tuple[Path, str | None], ProfileOperand] = {}
 
@@ -58,10 +58,10 @@ class Vocabulary:
         Raises:
             MeaningError: there is no such name, or it does not go with the window.
         """
-        found = self._known.get((path, over))
-        if found is None:
-            found = self._known[path, over] = self._resolved(path, over)
-        return found
+        operand = self._known.get((path, over))
+        if operand is None:
+            operand = self._known[path, over] = self._resolved(path, over)
+        return operand
 
     def _resolved(self, path: Path, over: str | None) -> ProfileOperand:
         root = ROOTS.get(path[0])
@@ -89,7 +89,7 @@ class SegmentOperand:
 
     def read(self, facts: Facts) -> bool:
         """Evaluates the other segment, if that has not been done."""
-        return self._vocabulary.standing(facts, self._name)[0]
+        return self._vocabulary.segment_state(facts, self._name)[0]
 
     def convert(self, value: Value) -> bool:
         """True or false."""
@@ -97,11 +97,11 @@ class SegmentOperand:
 
     def until(self, facts: Facts, _check: Check) -> int:
         """As the other segment."""
-        return self._vocabulary.standing(facts, self._name)[1]
+        return self._vocabulary.segment_state(facts, self._name)[1]
 
 
-def _nobody(_facts: Facts, _name: str) -> Standing:
-    return Standing(inside=False, due_ms=FOREVER, waits=0)
+def _never_inside(_facts: Facts, _name: str) -> SegmentState:
+    return SegmentState(inside=False, due_ms=FOREVER, watch_bits=0)
 
 
 def _score(vocabulary: Vocabulary, path: Path) -> ProfileOperand:

@@ -31,57 +31,57 @@ class Windowed:
 
     def cell(self, facts: Facts) -> Cell | None:
         """What the window holds, None if nothing."""
-        found = self.cells(facts)
-        return reduce(self.of.add, found) if found else None
+        cells = self.cells(facts)
+        return reduce(self.of.add, cells) if cells else None
 
     def leaving(self, facts: Facts) -> Iterator[tuple[int, Cell | None]]:
         """(moment, what the window holds from then on), each time that something leaves it."""
         rest: list[tuple[int, Cell | None]] = []
         left: Cell | None = None
-        for at_ms, cell in reversed(self.held(facts)):
+        for at_ms, cell in reversed(self.cells_until_expiry(facts)):
             if not rest or rest[-1][0] != at_ms:
                 rest.append((at_ms, left))
             left = cell if left is None else self.of.add(left, cell)
         yield from reversed(rest)
 
-    def held(self, facts: Facts) -> list[tuple[int, Cell]]:
+    def cells_until_expiry(self, facts: Facts) -> list[tuple[int, Cell]]:
         """(moment of leaving, cell) of each bucket in the window, the first to leave first; a lifetime holds none."""
         tier = self.tier
         if tier is None:
             return []
         width_ms, length_ms = tier.width_ms, self._length_ms
         oldest = first_bucket(width_ms, length_ms, facts.as_of_ms)
-        found: list[tuple[int, Cell]] = []
+        expiring: list[tuple[int, Cell]] = []
         for part in self._parts(facts):
             series: Series | None = getattr(part, tier.field)
             if series is not None:
                 start = bisect_left(series.at, oldest)
                 buckets = zip(series.at[start:], series.cells[start:], strict=True)
-                found += [(bucket * width_ms + length_ms, cell) for bucket, cell in buckets]
-        return sorted(found, key=MOMENT)
+                expiring += [(bucket * width_ms + length_ms, cell) for bucket, cell in buckets]
+        return sorted(expiring, key=MOMENT)
 
     def cells(self, facts: Facts) -> list[Cell]:
         """The cells in the window, in no order."""
         parts, tier = self._parts(facts), self.tier
         if tier is None:
             return [part.total for part in parts]
-        found: list[Cell] = []
+        cells_in_window: list[Cell] = []
         if parts:
             oldest = first_bucket(tier.width_ms, self._length_ms, facts.as_of_ms)
             for part in parts:
                 series: Series | None = getattr(part, tier.field)
                 if series is not None:
-                    found += series.since(oldest)
-        return found
+                    cells_in_window += series.since(oldest)
+        return cells_in_window
 
     def _parts(self, facts: Facts) -> list[Cells]:
         key, group = self._key, self._group
-        found: list[Cells] = []
+        parts: list[Cells] = []
         for ledger in facts.ledgers:
             groups = ledger.aggregates.get(key)
             if groups is not None and group in groups:
-                found.append(groups[group])
-        return found
+                parts.append(groups[group])
+        return parts
 
 
 def window_of(rule: AggregateRule, over: str | None) -> Window:
@@ -91,8 +91,8 @@ def window_of(rule: AggregateRule, over: str | None) -> Window:
         MeaningError: it does not.
     """
     of = KINDS[rule.kind]
-    kept = [each for each in map(window, rule.windows) if each.tier is not None]
-    spans = ", ".join(format_duration(each.length_ms) for each in kept)
+    kept = [kept_window for kept_window in map(window, rule.windows) if kept_window.tier is not None]
+    spans = ", ".join(format_duration(kept_window.length_ms) for kept_window in kept)
     if over is None:
         if LIFETIME not in rule.windows:
             message = f"{rule.name} is not kept for a lifetime"
@@ -102,12 +102,12 @@ def window_of(rule: AggregateRule, over: str | None) -> Window:
     if of.lifetime_only:
         message = f"{rule.name} is of kind {rule.kind}, which is kept for a lifetime only"
         raise MeaningError(message, f"leave out over {over}")
-    found = _span(over)
-    if found.tier is not None and found.tier not in {each.tier for each in kept}:
+    span = _span(over)
+    if span.tier is not None and span.tier not in {kept_window.tier for kept_window in kept}:
         message = f"{rule.name} is not kept in buckets that {over} could be read from"
         has = f"it is kept over {spans}" if spans else "it is kept for a lifetime only"
         raise MeaningError(message, f"add {over} to its windows in aggregates.yaml; {has}")
-    return found
+    return span
 
 
 def _span(over: str) -> Window:

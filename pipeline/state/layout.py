@@ -26,7 +26,7 @@ TIMERS = "timers"
 """PROFILE: due time in ms (8 bytes, big-endian) + profile id to nothing: whom to wake when."""
 
 NODES = "nodes"
-"""STITCH: ``tenant/identifier`` to its place in the union-find forest and the links kept with it."""
+"""STITCH: ``tenant/identifier`` to its place in the union-find union-find and the links kept with it."""
 COUNTERS = "counters"
 """STITCH: ``tenant/`` to the tenant's last sequence number."""
 

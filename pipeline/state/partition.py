@@ -40,12 +40,12 @@ class PartitionState:
 
     def changes(self) -> list[Change]:
         """Every row changed since the last commit, once."""
-        found: list[Change] = []
+        changes: list[Change] = []
         for view in self.views:
-            before = len(found)
-            found.extend(view.changes())
-            self.written[view.family] = len(found) - before
-        return found
+            before = len(changes)
+            changes.extend(view.changes())
+            self.written[view.family] = len(changes) - before
+        return changes
 
     def persist(self, changes: Iterable[Change]) -> None:
         """Kafka has committed: write the rows and the position in one batch."""

@@ -16,13 +16,13 @@ DIGEST_BYTES = 8
 GENERATION_BYTES = 4
 FIRST_GENERATION, LAST_GENERATION = 1, (1 << 8 * GENERATION_BYTES) - 2
 """Times before the first and behind the last are filed with them: a replay may begin before 1970."""
-LEAST_WINDOW_MS = 1000
+MIN_WINDOW_MS = 1000
 """A shorter window is taken for this one, so that the generations of today fit their bytes."""
 BLOCKS_EXPIRED_PER_COMMIT = 4
 """More than a commit adds, so that the past shrinks, and few enough that no commit stalls on a whole generation."""
 
 
-class _Reader(Protocol):
+class _Readable(Protocol):
     def get(self, key: bytes) -> bytes | None: ...
 
 
@@ -38,8 +38,8 @@ class SeenView:
 
     def __init__(self, store: PartitionStore, window_ms: int) -> None:
         self._store = store
-        self._family: _Reader = store.family(layout.SEEN)
-        self._window_ms = max(window_ms, LEAST_WINDOW_MS) if window_ms else 0
+        self._family: _Readable = store.family(layout.SEEN)
+        self._window_ms = max(window_ms, MIN_WINDOW_MS) if window_ms else 0
         self._added: dict[int, list[bytes]] = {}
         self._pending: set[bytes] = set()
         self._newest = 0
@@ -114,10 +114,10 @@ def expand(change: Change, store: PartitionStore) -> Iterable[Row]:
 
 def _generations_in(store: PartitionStore) -> set[int]:
     """The generations whose blocks the store holds, found by one seek each."""
-    found: set[int] = set()
+    generations: set[int] = set()
     start = b""
     while (first := next(store.scan_from(layout.SEEN_BLOCKS, start), None)) is not None:
         generation = int.from_bytes(first[0][:GENERATION_BYTES])
-        found.add(generation)
+        generations.add(generation)
         start = (generation + 1).to_bytes(GENERATION_BYTES)
-    return found
+    return generations

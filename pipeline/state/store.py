@@ -82,8 +82,8 @@ class PartitionStore:
 
     def get(self, family: str, key: bytes) -> bytes | None:
         """The row's bytes as last applied, or None."""
-        found: bytes | None = self._families[family].get(key)
-        return found
+        value: bytes | None = self._families[family].get(key)
+        return value
 
     def family(self, name: str) -> Any:
         """The column family itself, for views that read it once per event."""
@@ -104,8 +104,8 @@ class PartitionStore:
 
     def format_version(self) -> int | None:
         """The version the database was written with; None for a new one."""
-        found = self.get(layout.META, layout.META_FORMAT)
-        return int(found) if found else None
+        version = self.get(layout.META, layout.META_FORMAT)
+        return int(version) if version else None
 
     def apply(self, changes: Iterable[Row], position: int) -> None:
         """Write the rows and the changelog position they bring the database to, all or nothing."""

@@ -37,13 +37,13 @@ class TimerView:
             self._changed[key] = b""
             heappush(self._added, key)
 
-    def take(self, until_ms: int, most: int) -> list[tuple[int, str]]:
+    def take(self, until_ms: int, limit: int) -> list[tuple[int, str]]:
         """The entries due up to a moment, ``most`` of them at most, the earliest first; each is handed out once."""
         keys: list[bytes] = []
         end = max(0, until_ms + 1).to_bytes(DUE_BYTES)  # a replay that has read nothing yet is before all time
         if self._stored_due_ms <= until_ms:
-            keys = self._stored(end, most)
-        while self._added and self._added[0] < end and len(keys) < most:
+            keys = self._stored(end, limit)
+        while self._added and self._added[0] < end and len(keys) < limit:
             key = heappop(self._added)
             if self._changed.get(key) is not None:
                 keys.append(key)
@@ -51,12 +51,12 @@ class TimerView:
             self._changed[key] = None
         return sorted((int.from_bytes(key[:DUE_BYTES]), key[DUE_BYTES:].decode()) for key in keys)
 
-    def _stored(self, end: bytes, most: int) -> list[bytes]:
+    def _stored(self, end: bytes, limit: int) -> list[bytes]:
         start = self._stored_due_ms.to_bytes(DUE_BYTES)  # not the front: it is full of what was taken and deleted
         waiting = (key for key, _ in self._store.scan_from(layout.TIMERS, start) if key not in self._changed)
-        found = list(islice(waiting, most + 1))
-        due = [key for key in found[:most] if key < end]
-        later = found[len(due) : len(due) + 1]
+        keys = list(islice(waiting, limit + 1))
+        due = [key for key in keys[:limit] if key < end]
+        later = keys[len(due) : len(due) + 1]
         self._stored_due_ms = int.from_bytes(later[0][:DUE_BYTES]) if later else NEVER
         return due
 

@@ -58,8 +58,8 @@ class TableView(Generic[Row]):
             row = self._old.pop(key)
         else:
             self._misses += 1
-            found = self._read((self._prefix + key).encode())
-            row = None if found is None else self._decode(found)
+            encoded = self._read((self._prefix + key).encode())
+            row = None if encoded is None else self._decode(encoded)
         self._young[key] = row
         return row
 

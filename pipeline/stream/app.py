@@ -12,7 +12,7 @@ from pipeline.obs import metrics as m
 from pipeline.obs.http import HealthServer
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
-from pipeline.stream.gc_tuning import collect_seldom
+from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.stream.stages.base import StageSpec
 from pipeline.stream.transport import CODEC, BatchConsumer, BatchTransport
 from pipeline.stream.worker import Worker
@@ -90,7 +90,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     """
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
-    collect_seldom()
+    collect_rarely()
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, worker.unit.start)
     app = build_app(settings, worker, specs)

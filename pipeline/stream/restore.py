@@ -26,12 +26,12 @@ def high_watermark(config: Mapping[str, str | int], topic: str, partition: int) 
     """
     wanted = confluent_kafka.TopicPartition(topic, partition)
     admin = AdminClient(dict(config))
-    found = admin.list_offsets(
+    result = admin.list_offsets(
         {wanted: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
         isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED,
         request_timeout=METADATA_TIMEOUT_SECONDS,
     )
-    return int(found[wanted].result(METADATA_TIMEOUT_SECONDS).offset)
+    return int(result[wanted].result(METADATA_TIMEOUT_SECONDS).offset)
 
 
 def roll_forward(

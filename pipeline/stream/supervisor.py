@@ -13,9 +13,9 @@ from typing import Self
 from pipeline.errors import OperatorError
 from pipeline.obs.log import logger
 
-MOST_DEATHS, DEATHS_WINDOW_S = 5, 60.0
-END_GRACE_S = 20.0
-CHECK_S = 0.2
+MAX_DEATHS, DEATHS_WINDOW_SECONDS = 5, 60.0
+END_GRACE_SECONDS = 20.0
+CHECK_SECONDS = 0.2
 
 log = logger(__name__)
 
@@ -53,7 +53,7 @@ class Supervisor:
         Raises:
             WorkersKeepDyingError: they end faster than starting them again can help.
         """
-        while not stop.wait(CHECK_S):
+        while not stop.wait(CHECK_SECONDS):
             self.check()
 
     def check(self) -> None:
@@ -67,9 +67,9 @@ class Supervisor:
             if code is None:
                 continue
             now = time.monotonic()
-            self._deaths = [then for then in self._deaths if then > now - DEATHS_WINDOW_S] + [now]
-            if len(self._deaths) > MOST_DEATHS:
-                times = f"{len(self._deaths)} times within {DEATHS_WINDOW_S:.0f} s"
+            self._deaths = [then for then in self._deaths if then > now - DEATHS_WINDOW_SECONDS] + [now]
+            if len(self._deaths) > MAX_DEATHS:
+                times = f"{len(self._deaths)} times within {DEATHS_WINDOW_SECONDS:.0f} s"
                 message = f"workers ended {times}, the last with exit code {code}"
                 raise WorkersKeepDyingError(message)
             log.warning("worker_started_again", worker=worker_id, exit_code=code)
@@ -80,7 +80,7 @@ class Supervisor:
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + END_GRACE_S
+        deadline = time.monotonic() + END_GRACE_SECONDS
         for process in self.processes.values():
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))

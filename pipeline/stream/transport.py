@@ -154,8 +154,8 @@ class BatchConsumer(Consumer):
 
     def _seek_committed(self) -> None:
         self.new_epoch()
-        held = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in self.held]
-        for position in self.client.committed(held):
+        current = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in self.held]
+        for position in self.client.committed(current):
             if position.offset < 0:
                 position.offset = confluent_kafka.OFFSET_BEGINNING
             self.client.seek(position)

@@ -28,7 +28,7 @@ class Vitals:
         self._positions: dict[TP, int] = {}
         self._shown: set[TP] = set()
 
-    def took(self, stage: str, batch: Batch, seconds: float) -> None:
+    def batch_processed(self, stage: str, batch: Batch, seconds: float) -> None:
         """A stage has worked on a batch."""
         self._taken[stage, batch.topic] += len(batch)
         self._next[TP(batch.topic, batch.partition)] = batch[-1].offset() + 1
@@ -76,11 +76,11 @@ class Vitals:
             self._metrics.forget(m.LAG, *self._labels(tp))
         self._shown = shown
 
-    def partitions(self, held: Iterable[tuple[str, int]], restored: Collection[tuple[str, int]]) -> None:
+    def partitions(self, assigned: Iterable[tuple[str, int]], restored: Collection[tuple[str, int]]) -> None:
         """Stages' partitions: held, and of these restored."""
-        held = list(held)
+        assigned = list(assigned)
         for stage in dict.fromkeys(self._stages.values()):
-            mine = [key for key in held if key[0] == stage]
+            mine = [key for key in assigned if key[0] == stage]
             self._metrics.set(m.PARTITIONS, len(mine), stage)
             self._metrics.set(m.RESTORING, sum(key not in restored for key in mine), stage)
 

@@ -22,21 +22,21 @@ class Watchdog:
     Re-usable, not re-entrant; costs two assignments. One thread looks from the first use on.
     """
 
-    def __init__(self, seconds: float, message: str, bite: Callable[[str], None] = end_process) -> None:
-        self._seconds, self._message, self._bite = seconds, message, bite
+    def __init__(self, seconds: float, message: str, on_expiry: Callable[[str], None] = end_process) -> None:
+        self._seconds, self._message, self._on_expiry = seconds, message, on_expiry
         self._deadline = 0.0
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> None:
         self._deadline = time.monotonic() + self._seconds
         if self._thread is None:
-            self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
+            self._thread = threading.Thread(target=self._check, name="watchdog", daemon=True)
             self._thread.start()
 
     def __exit__(self, *_: object) -> None:
         self._deadline = 0.0
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while not 0 < self._deadline < time.monotonic():
             time.sleep(min(CHECK_SECONDS, self._seconds))
-        self._bite(self._message)
+        self._on_expiry(self._message)

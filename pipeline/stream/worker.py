@@ -16,7 +16,7 @@ from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
 from pipeline.stream.restore import Interrupted, roll_forward
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.transport import Batch, BatchConsumer, Owner
-from pipeline.stream.unit_of_work import PATIENCE_SECONDS, Aborted, UnitOfWork
+from pipeline.stream.unit_of_work import TIMEOUT_SECONDS, Aborted, UnitOfWork
 from pipeline.stream.vitals import INTERVAL_SECONDS, Vitals
 from pipeline.topics import CHANGELOGS
 
@@ -89,7 +89,7 @@ class Worker(Owner):
         self.tasks[stage, batch.partition].logic.on_batch(batch.topic, batch)
         self.unit.consumed(batch.topic, batch.partition, batch[-1].offset() + 1, len(batch))
         self.unit.poll()
-        self._vitals.took(stage, batch, time.perf_counter() - started)
+        self._vitals.batch_processed(stage, batch, time.perf_counter() - started)
         if self.unit.records >= self.settings.commit_records or self.seconds_to_commit() <= 0:
             self.commit()
 
@@ -102,8 +102,8 @@ class Worker(Owner):
         for task in self.tasks.values():
             if task.spec.has_timers:
                 place = task.input(self.settings.topic_prefix)
-                if self.unit.stands(*place) and task.logic.tick():
-                    self.unit.held(*place)
+                if self.unit.knows_position(*place) and task.logic.tick():
+                    self.unit.hold_position(*place)
                     self._ticked_at = now - interval  # perhaps there is more: look again after this commit
 
     def seconds_to_commit(self) -> float:
@@ -207,7 +207,7 @@ class Worker(Owner):
             wanted = self._wanted(tps)
             self._held = [(spec.name, partition) for spec, partition in wanted]
             positions = await self._stand(tps, epoch)
-            self.unit.stand_at(positions)
+            self.unit.set_committed_positions(positions)
             self._vitals.assigned(positions)
             await self._open_all(wanted, epoch)
         except Interrupted:
@@ -225,12 +225,12 @@ class Worker(Owner):
         Should that take longer than a transaction may, we go on without: a partition's timers then wait until
         something is consumed.
         """
-        found: dict[TP, int] = {}
-        until = time.monotonic() + PATIENCE_SECONDS
+        result: dict[TP, int] = {}
+        until = time.monotonic() + TIMEOUT_SECONDS
         while True:
-            found |= await self._ends.committed(self.settings.application_id, tps - found.keys())
-            if found.keys() >= tps or time.monotonic() > until:
-                return found
+            result |= await self._ends.committed(self.settings.application_id, tps - result.keys())
+            if result.keys() >= tps or time.monotonic() > until:
+                return result
             if self.consumer.epoch != epoch:
                 raise Interrupted
             await asyncio.sleep(STAND_SECONDS)
@@ -250,10 +250,10 @@ class Worker(Owner):
     def _wanted(self, tps: set[TP]) -> list[tuple[StageSpec, int]]:
         names = {(tp.topic, tp.partition) for tp in tps}
         prefix = self.settings.topic_prefix
-        found = {
+        result = {
             (spec.name, p) for spec in self.specs.values() for t in spec.inputs for n, p in names if n == t.of(prefix)
         }
-        return [(self.specs[name], partition) for name, partition in sorted(found)]
+        return [(self.specs[name], partition) for name, partition in sorted(result)]
 
     def _restore_one(self, spec: StageSpec, partition: int, epoch: int) -> PartitionStore:
         """In a restore thread."""

@@ -5,7 +5,7 @@ A test names what it is about, and nothing else:
 >>> seen = event(identifiers=["email:ann@shop.example", "device_id:phone"])
 >>> seen.event_id, seen.identifiers[0]
 ('shop/m1', 'email:ann@shop.example')
->>> touch(name="order_completed", amount_minor=1999, currency="EUR").leaf
+>>> touch(name="order_completed", amount_minor=1999, currency="EUR").anchor
 'user_id:1'
 >>> link("user_id:1", "device_id:phone").event_id
 'shop/m1'
@@ -57,13 +57,13 @@ def event_json(
     }  # fmt: skip
 
 
-def touch(leaf: Identifier = USER, **fields: Any) -> Touch:
-    """Returns an accepted event as INTAKE sends it to the profile that owns ``leaf``."""
+def touch(anchor: Identifier = USER, **fields: Any) -> Touch:
+    """Returns an accepted event as INTAKE sends it to the profile that owns ``anchor``."""
     defaults: dict[str, Any] = {
         "tenant": "default", "event_id": "shop/m1", "timestamp_ms": START_MS, "channel": "web", "type": "track",
-        "name": "product_viewed", "identifiers": [leaf], "properties": {}, "context": {}, "traits": {},
+        "name": "product_viewed", "identifiers": [anchor], "properties": {}, "context": {}, "traits": {},
     }  # fmt: skip
-    return Touch(leaf=leaf, **(defaults | fields))
+    return Touch(anchor=anchor, **(defaults | fields))
 
 
 def link(anchor: Identifier, other: Identifier, first_seen_ms: int = START_MS, **fields: Any) -> Link:

@@ -22,25 +22,25 @@ class EndOfPartition:
         return self._offset
 
 
-def _undisturbed(_partition: MemoryPartition, _waits: bool) -> None:
+def _no_interruption(_partition: MemoryPartition, _waits: bool) -> None:
     """Nothing happens in between."""
 
 
 class MemoryConsumer:
     """``between`` is called before each fetch, with whether there is nothing to fetch for an unsettled transaction.
 
-    ``most_records`` bounds a fetch, so that what follows one fetch can be told from what follows all.
+    ``max_records`` bounds a fetch, so that what follows one fetch can be told from what follows all.
     """
 
     def __init__(
         self,
         kafka: MemoryKafka,
-        between: Callable[[MemoryPartition, bool], None] = _undisturbed,
-        most_records: int = 1 << 30,
+        between: Callable[[MemoryPartition, bool], None] = _no_interruption,
+        max_records: int = 1 << 30,
     ) -> None:
-        self._kafka, self._between, self._most_records = kafka, between, most_records
+        self._kafka, self._between, self._most_records = kafka, between, max_records
         self._at = 0
-        self._told = -1
+        self._reached_ends = -1
 
     def assign(self, positions: list[confluent_kafka.TopicPartition]) -> None:
         (position,) = positions
@@ -52,11 +52,11 @@ class MemoryConsumer:
         # A position may lie behind the last stable offset: a transaction that began earlier may still be unsettled.
         self._between(partition, partition.stable_end < partition.end and self._at >= partition.stable_end)
         records, self._at = partition.committed(self._at, min(num_messages, self._most_records))
-        found: list[MemoryRecord | EndOfPartition] = [*records]
-        if self._at == partition.stable_end != self._told:
-            self._told = self._at
-            found.append(EndOfPartition(self._at))
-        return found
+        messages: list[MemoryRecord | EndOfPartition] = [*records]
+        if self._at == partition.stable_end != self._reached_ends:
+            self._reached_ends = self._at
+            messages.append(EndOfPartition(self._at))
+        return messages
 
     def close(self) -> None:
         """Nothing is held."""

@@ -52,10 +52,10 @@ class MemoryGroup:
         """
         self.generation += 1
         self.members, self.joining, self.rebalancing = {}, {}, False
-        each, more = divmod(partitions, len(order) or 1)
+        share, more = divmod(partitions, len(order) or 1)
         start = 0
         for at, member in enumerate(order):
-            end = start + each + (at < more)
+            end = start + share + (at < more)
             self.members[member] = range(start, end)
             start = end
 

@@ -37,10 +37,10 @@ class MemoryKafka:
 
     def topic(self, name: str) -> list[MemoryPartition]:
         """The partitions of a topic."""
-        found = self._topics.get(name)
-        if found is None:
-            found = self._topics[name] = [MemoryPartition(name, number) for number in range(self.partitions)]
-        return found
+        partitions = self._topics.get(name)
+        if partitions is None:
+            partitions = self._topics[name] = [MemoryPartition(name, number) for number in range(self.partitions)]
+        return partitions
 
     def has_topic(self, name: str) -> bool:
         """Whether anything was ever written to it, or looked for in it."""
@@ -76,8 +76,8 @@ class MemoryKafka:
     def begin(self, transactional_id: str, epoch: int) -> Transaction:
         """A new transaction, once the one before is marked everywhere, which the producer waits for."""
         self.settle(transactional_id)
-        found = self.unsettled[transactional_id] = Transaction(transactional_id, epoch)
-        return found
+        transaction = self.unsettled[transactional_id] = Transaction(transactional_id, epoch)
+        return transaction
 
     def decide(self, transaction: Transaction, *, commit: bool) -> None:
         """The outcome stands. Partitions and groups do not know of it yet."""

@@ -16,7 +16,7 @@ Queued = tuple[MemoryPartition, bytes | None, bytes | None, list[Header] | None,
 _Error = confluent_kafka.KafkaError
 
 
-def _undisturbed(_step: str) -> None:
+def _no_interruption(_step: str) -> None:
     """Nothing happens in between."""
 
 
@@ -28,7 +28,9 @@ class MemoryProducer:
     the process died there, or the broker refused.
     """
 
-    def __init__(self, kafka: MemoryKafka, config: Mapping[str, Any], at: Callable[[str], None] = _undisturbed) -> None:
+    def __init__(
+        self, kafka: MemoryKafka, config: Mapping[str, Any], at: Callable[[str], None] = _no_interruption
+    ) -> None:
         self._kafka, self._at = kafka, at
         self._id = str(config["transactional.id"])
         self._epoch = -1
@@ -89,7 +91,7 @@ class MemoryProducer:
         self._at("offsets")
         self._must_have_begun()
         self._check()
-        offsets = {(each.topic, each.partition): each.offset for each in positions}
+        offsets = {(position.topic, position.partition): position.offset for position in positions}
         self._kafka.groups[group_metadata.group].take(offsets, group_metadata, self._opened())
         self._at("offsets_sent")
 

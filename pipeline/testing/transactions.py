@@ -81,16 +81,16 @@ class MemoryPartition:
         self._records.append(None)
         self._written_by.append(transaction)
 
-    def committed(self, start: int, most: int) -> tuple[list[MemoryRecord], int]:
+    def committed(self, start: int, limit: int) -> tuple[list[MemoryRecord], int]:
         """At most so many committed records from an offset on, and the position behind what was looked at."""
-        found: list[MemoryRecord] = []
+        records: list[MemoryRecord] = []
         stable_end, at = self.stable_end, start
-        while at < stable_end and len(found) < most:
+        while at < stable_end and len(records) < limit:
             record, writer = self._records[at], self._written_by[at]
             if record is not None and (writer is None or writer.committed):
-                found.append(record)
+                records.append(record)
             at += 1
-        return found, at
+        return records, at
 
     def all_committed(self) -> Iterator[MemoryRecord]:
         """Every record a reader of what is committed sees."""

@@ -27,7 +27,7 @@ _Cause: TypeAlias = tuple[str, str, float]
 """(event, segment, threshold) of an action."""
 
 
-class Story(NamedTuple):
+class ActionContext(NamedTuple):
     """Where an action takes what it tells beyond the ledgers' own facts."""
 
     scores: Scores
@@ -45,21 +45,21 @@ class Firing(NamedTuple):
     """Action id of the lead that stays; "" if the action is a lead."""
 
 
-def action_id(tenant: str, leaf: Identifier, trigger: str, episode: int) -> str:
+def action_id(tenant: str, anchor: Identifier, trigger: str, episode: int) -> str:
     """32 hexadecimal digits that the same firing always has: the idempotency key at the CRM.
 
-    The leaf is the one whose ledger keeps the episode: the profile's founder wherever that has a ledger.
+    The anchor is the one whose ledger keeps the episode: the profile's founder wherever that has a ledger.
     """
-    return sha256("\n".join((tenant, leaf, trigger, str(episode))).encode()).hexdigest()[:32]
+    return sha256("\n".join((tenant, anchor, trigger, str(episode))).encode()).hexdigest()[:32]
 
 
-def lead_of(profile_id: str, row: ProfileRow, firing: Firing, story: Story, as_of_ms: int) -> Lead:
+def lead_of(profile_id: str, row: ProfileRow, firing: Firing, context: ActionContext, as_of_ms: int) -> Lead:
     """The action of a firing, without an owner, and the facts that routing reads beside it."""
     ledgers = row.ledgers()
     last = last_touch(ledgers)
     return Lead(
         row.tenant,
-        _action_of(profile_id, row, firing, story, as_of_ms),
+        _action_of(profile_id, row, firing, context, as_of_ms),
         {name: trait[3] for name, trait in traits_of(ledgers).items()},
         last[2] if last else "",
         campaign_of(last[5]) if last else "",
@@ -67,11 +67,11 @@ def lead_of(profile_id: str, row: ProfileRow, firing: Firing, story: Story, as_o
     )
 
 
-def _action_of(profile_id: str, row: ProfileRow, firing: Firing, story: Story, as_of_ms: int) -> CrmAction:
+def _action_of(profile_id: str, row: ProfileRow, firing: Firing, context: ActionContext, as_of_ms: int) -> CrmAction:
     rule, ledgers = firing.rule, row.ledgers()
-    scores = {score.name: score for score in story.scores.read(ledgers, as_of_ms)}
+    scores = {score.name: score for score in context.scores.read(ledgers, as_of_ms)}
     score = scores.get(rule.score, Score(rule.score, 0.0, ()))
-    largest_first = sorted(score.contributions, key=lambda each: (-each.points, each.rule, each.group))
+    largest_first = sorted(score.contributions, key=lambda item: (-item.points, item.rule, item.group))
     event, segment, threshold = _cause(rule)
     return CrmAction(
         action_id=firing.action_id,
@@ -91,9 +91,9 @@ def _action_of(profile_id: str, row: ProfileRow, firing: Firing, story: Story, a
         timeline=_timeline(ledgers),
         event=event,
         segment=segment,
-        grade=story.scores.grade({name: score.value for name, score in scores.items()}),
-        predictions=story.forecast.numbers(ledgers, as_of_ms),
-        cart=cart_text(ledgers, story.carts, as_of_ms),
+        grade=context.scores.grade({name: score.value for name, score in scores.items()}),
+        predictions=context.forecast.numbers(ledgers, as_of_ms),
+        cart=cart_text(ledgers, context.carts, as_of_ms),
     )
 
 

@@ -23,31 +23,35 @@ class Memberships:
     """Keeps ``row.segments`` in step with what holds, and ``row.watch_bits`` with what that waits for."""
 
     def __init__(self, segments: Segments) -> None:
-        self._segments, self._waiting = segments, segments.waiting
-        self.scored = segments.waiting.scored
-        """The marks of who waits for a score to reach something."""
+        self._segments, self._watch_bits = segments, segments.watch_bits
+        self.score_bits = segments.watch_bits.score_bits
+        """The changed bits of who waits for a score to reach something."""
         self._bits = {name: 1 << place for place, name in enumerate(segments.names)}
-        self._own = {name: self._waiting.of(name) for name in segments.names}
-        self._bytes = sum(self._own.values()).bit_length() // 8 + 1
-        blank = segments.evaluate([], 0)
-        self._blank_waits = sum(standing.waits for standing in blank.values()).to_bytes(self._bytes, "little")
-        self._blank_inside = segments.mask_of(name for name, standing in blank.items() if standing.inside)
+        self._bits_of = {name: self._watch_bits.all_bits(name) for name in segments.names}
+        self._bytes = sum(self._bits_of.values()).bit_length() // 8 + 1
+        empty_profile = segments.evaluate([], 0)
+        self._empty_watch_bits = sum(segment_state.watch_bits for segment_state in empty_profile.values()).to_bytes(
+            self._bytes, "little"
+        )
+        self._empty_mask = segments.mask_of(
+            name for name, segment_state in empty_profile.items() if segment_state.inside
+        )
 
-    def turning(self, row: ProfileRow, marks: int) -> int:
-        """The mask of the segments that a touch with these marks can turn, given where the profile stands."""
-        hit = marks & int.from_bytes(row.watch_bits, "little")
-        return self._waiting.mask(hit) if hit else 0
+    def affected_mask(self, row: ProfileRow, changed_bits: int) -> int:
+        """The mask of the segments that a touch with these changed bits can turn, given where the profile stands."""
+        affected = changed_bits & int.from_bytes(row.watch_bits, "little")
+        return self._watch_bits.mask_of_bits(affected) if affected else 0
 
-    def begin(self, row: ProfileRow) -> int:
+    def start_watching(self, row: ProfileRow) -> int:
         """Initialise a new profile's watch bits. Returns the mask of segments an empty profile already belongs to."""
-        row.watch_bits = self._blank_waits
-        return self._blank_inside
+        row.watch_bits = self._empty_watch_bits
+        return self._empty_mask
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
         """The mask of the segments that are due."""
         mask = 0
-        for name, held in row.segments.items():
-            if held.due_ms <= as_of_ms:
+        for name, membership in row.segments.items():
+            if membership.due_ms <= as_of_ms:
                 mask |= self._bits[name]
         return mask
 
@@ -59,41 +63,41 @@ class Memberships:
             if segments[name].inside:  # the rules declare it no more
                 changes.append(_flip(profile_id, row, name, as_of_ms))
             del segments[name]
-        waits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
-        for name, (inside, due_ms, waits_for) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
-            waits = waits & ~self._own[name] | waits_for
-            held = segments.get(name)
-            if held is None:
+        watch_bits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
+        for name, (inside, due_ms, new_bits) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
+            watch_bits = watch_bits & ~self._bits_of[name] | new_bits
+            membership = segments.get(name)
+            if membership is None:
                 if not inside and due_ms >= FOREVER:
                     continue
-                held = segments[name] = Membership()
-            held.due_ms = max(due_ms, as_of_ms + 1)
-            if held.inside is not inside:
+                membership = segments[name] = Membership()
+            membership.due_ms = max(due_ms, as_of_ms + 1)
+            if membership.inside is not inside:
                 changes.append(_flip(profile_id, row, name, as_of_ms))
-        row.watch_bits = waits.to_bytes(self._bytes, "little")
+        row.watch_bits = watch_bits.to_bytes(self._bytes, "little")
         return changes
 
     def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[SegmentChange]:
         """The profile has nothing left: it is in no segment any more."""
         changes = []
-        for name, held in row.segments.items():
-            held.due_ms = FOREVER
-            if held.inside:
+        for name, membership in row.segments.items():
+            membership.due_ms = FOREVER
+            if membership.inside:
                 changes.append(_flip(profile_id, row, name, as_of_ms))
         return changes
 
 
 def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> SegmentChange:
     """Turn a membership around: the record that says so, under an id that the same change always has."""
-    held = row.segments[name]
-    held.inside, held.changes = not held.inside, held.changes + 1
-    made_of = "\n".join((row.tenant, profile_id, name, str(held.changes)))
+    membership = row.segments[name]
+    membership.inside, membership.changes = not membership.inside, membership.changes + 1
+    made_of = "\n".join((row.tenant, profile_id, name, str(membership.changes)))
     return SegmentChange(
         event_id=sha256(made_of.encode()).hexdigest()[:32],
         tenant=row.tenant,
         profile_id=profile_id,
         segment=name,
-        change=ENTERED if held.inside else EXITED,
+        change=ENTERED if membership.inside else EXITED,
         timestamp_ms=as_of_ms,
         contact=json_text(reachable(row.ledgers())),
     )
@@ -105,5 +109,5 @@ def reachable(ledgers: Sequence[Ledger]) -> dict[str, str]:
     return {
         field: value
         for field, value in contact_of(ledgers).items()
-        if permits(consent, f"{MARKETING}/{_CHANNELS[field]}" if field in _CHANNELS else MARKETING, asked=False)
+        if permits(consent, f"{MARKETING}/{_CHANNELS[field]}" if field in _CHANNELS else MARKETING, default=False)
     }

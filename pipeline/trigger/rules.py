@@ -60,7 +60,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError(msg)
 
     @property
-    def arms_first(self) -> bool:
+    def starts_unarmed(self) -> bool:
         """Whether the opposite of what fires must have come before it can fire."""
         return False
 
@@ -83,7 +83,7 @@ class TriggerRule(Trigger, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError(msg)
 
     @property
-    def arms_first(self) -> bool:
+    def starts_unarmed(self) -> bool:
         """A score on its way down must have been up."""
         return self.falling
 
@@ -96,7 +96,7 @@ class SegmentTrigger(Trigger, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Which change fires."""
 
     @property
-    def arms_first(self) -> bool:
+    def starts_unarmed(self) -> bool:
         """Who leaves must have been inside."""
         return self.change == "exited"
 

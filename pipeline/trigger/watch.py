@@ -10,21 +10,21 @@ from typing import Final, Literal, TypeAlias
 from pipeline.profile.fold import consent_of, permits
 from pipeline.profile.records import Lead
 from pipeline.profile.row import FOREVER, ProfileRow
-from pipeline.trigger.action import Firing, Story, action_id, lead_of
-from pipeline.trigger.episodes import arm, close, open_next, opened, standing_of
+from pipeline.trigger.action import ActionContext, Firing, action_id, lead_of
+from pipeline.trigger.episodes import arm, close, episode_state, open_next, opened
 from pipeline.trigger.quiet import Local, Quiet
 from pipeline.trigger.rules import Trigger, TriggerRules
-from pipeline.trigger.signals import ScoreMarks, ScoreSignal, SegmentSignal, Signal, Turn
+from pipeline.trigger.signals import ScoreSignal, ScoreThresholds, SegmentSignal, Signal, SignalCheck
 
 _NONE: Final[Mapping[str, Collection[float]]] = {}
-_LOOK_ALWAYS: Final = Turn(come=False, headroom=0)
+_EVALUATE_ALWAYS: Final = SignalCheck(holds=False, headroom=0)
 
-Bearing: TypeAlias = Literal["open", "spent", "cooldown", "consent", "quiet_hours", "idle"]
+TriggerState: TypeAlias = Literal["open", "spent", "cooldown", "consent", "quiet_hours", "idle"]
 """Where a trigger stands after a look: fired and not armed again; fired for the only time; its signal holds but the
 cooldown, consent or quiet hours make it wait; or there is nothing to tell."""
 
 
-class _Watched:
+class _CompiledTrigger:
     """A trigger, compiled."""
 
     def __init__(self, rule: Trigger, signal: Signal, local: Local) -> None:
@@ -40,36 +40,42 @@ class Triggers:
     """
 
     def __init__(
-        self, rules: TriggerRules, story: Story, local: Local, score_marks: Mapping[str, Collection[float]] = _NONE
+        self,
+        rules: TriggerRules,
+        context: ActionContext,
+        local: Local,
+        score_thresholds: Mapping[str, Collection[float]] = _NONE,
     ) -> None:
-        """``score_marks``: by score, what segments wait for."""
-        scores = story.scores
+        """``score_thresholds``: by score, what segments wait for."""
+        scores = context.scores
         for rule in rules.triggers:
             if rule.score not in scores.names():
                 msg = f"trigger {rule.name!r} watches score {rule.score!r}: no score rule adds to it"
                 raise ValueError(msg)
         signals: list[tuple[Trigger, Signal]] = [(rule, ScoreSignal(rule, scores)) for rule in rules.triggers]
         signals += [(rule, SegmentSignal(rule)) for rule in rules.segment_triggers]
-        self._watched = tuple(_Watched(rule, signal, local) for rule, signal in signals)
-        self._marks = tuple(ScoreMarks(score, marks, scores) for score, marks in score_marks.items())
-        self._story = story
+        self._compiled = tuple(_CompiledTrigger(rule, signal, local) for rule, signal in signals)
+        self._thresholds = tuple(
+            ScoreThresholds(score, thresholds, scores) for score, thresholds in score_thresholds.items()
+        )
+        self._context = context
 
-    def look(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
+    def evaluate(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
         """Re-arm and fire what is to be; note in the row when, and after how many points, to look again."""
         leads: list[Lead] = []
         due_ms = headroom = FOREVER
-        for watched in self._watched:
-            turn = self._step(watched, profile_id, row, as_of_ms, leads)
-            due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
-        for marks in self._marks:
-            turn = marks.turn(row, as_of_ms)
-            due_ms, headroom = min(due_ms, turn.due_ms), min(headroom, turn.headroom)
+        for compiled in self._compiled:
+            check = self._step(compiled, profile_id, row, as_of_ms, leads)
+            due_ms, headroom = min(due_ms, check.due_ms), min(headroom, check.headroom)
+        for thresholds in self._thresholds:
+            check = thresholds.check(row, as_of_ms)
+            due_ms, headroom = min(due_ms, check.due_ms), min(headroom, check.headroom)
         row.schedule.set_triggers(max(due_ms, as_of_ms + 1), headroom)
         return leads
 
-    def bearings(self, row: ProfileRow, as_of_ms: int) -> dict[str, Bearing]:
+    def trigger_states(self, row: ProfileRow, as_of_ms: int) -> dict[str, TriggerState]:
         """Where every trigger stands, by name, after a :meth:`look` at that moment. Changes nothing."""
-        return {watched.rule.name: _bearing(watched, row, as_of_ms) for watched in self._watched}
+        return {compiled.rule.name: _trigger_state(compiled, row, as_of_ms) for compiled in self._compiled}
 
     def reconcile(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
         """Of several open episodes the earliest opened is the lead; each of the others duplicates it.
@@ -78,63 +84,65 @@ class Triggers:
         the one that stays; what was a duplicate and leads now, as others have gone, is a lead again.
         """
         leads: list[Lead] = []
-        for watched in self._watched:
-            rule = watched.rule
+        for compiled in self._compiled:
+            rule = compiled.rule
             leading = ""
-            for _, leaf, episode in sorted(opened(row, rule.name), key=lambda each: each[:2]):
-                name = action_id(row.tenant, leaf, rule.name, episode.number)
+            for _, anchor, episode in sorted(opened(row, rule.name), key=lambda open_episode: open_episode[:2]):
+                name = action_id(row.tenant, anchor, rule.name, episode.number)
                 if episode.duplicate_of != leading:
                     episode.duplicate_of = leading
                     firing = Firing(rule, name, episode.number, leading)
-                    leads.append(lead_of(profile_id, row, firing, self._story, as_of_ms))
+                    leads.append(lead_of(profile_id, row, firing, self._context, as_of_ms))
                 leading = leading or name
         return leads
 
-    def _step(self, watched: _Watched, profile_id: str, row: ProfileRow, as_of_ms: int, leads: list[Lead]) -> Turn:
+    def _step(
+        self, compiled: _CompiledTrigger, profile_id: str, row: ProfileRow, as_of_ms: int, leads: list[Lead]
+    ) -> SignalCheck:
         """Take one trigger as far as it goes now; when to look again."""
-        rule, signal = watched.rule, watched.signal
-        standing, until_ms = standing_of(rule, row, as_of_ms)
-        if standing in {"open", "unarmed"}:
-            turn = signal.re_arms(row, as_of_ms)
-            if not turn.come:
-                return turn
-            if standing == "open":
+        rule, signal = compiled.rule, compiled.signal
+        state, until_ms = episode_state(rule, row, as_of_ms)
+        if state in {"open", "unarmed"}:
+            check = signal.re_arms(row, as_of_ms)
+            if not check.holds:
+                return check
+            if state == "open":
                 close(row, rule.name, as_of_ms)
             else:
                 arm(profile_id, row, rule.name, as_of_ms)
-            standing, until_ms = standing_of(rule, row, as_of_ms)
-        if standing != "armed":
-            return Turn(come=False, due_ms=until_ms)
-        turn = signal.fires(row, as_of_ms)
-        if not turn.come:
-            return turn
+            state, until_ms = episode_state(rule, row, as_of_ms)
+        if state != "armed":
+            return SignalCheck(holds=False, due_ms=until_ms)
+        check = signal.fires(row, as_of_ms)
+        if not check.holds:
+            return check
         if not _permitted(rule, row):
-            return _LOOK_ALWAYS  # armed: it fires once consent is there, if the signal still holds
-        quiet_ms = watched.quiet.ends_ms(as_of_ms) if watched.quiet else 0
+            return _EVALUATE_ALWAYS  # armed: it fires once consent is there, if the signal still holds
+        quiet_ms = compiled.quiet.ends_ms(as_of_ms) if compiled.quiet else 0
         if quiet_ms:
-            return Turn(come=False, due_ms=quiet_ms)
+            return SignalCheck(holds=False, due_ms=quiet_ms)
         leads.append(self._fire(rule, profile_id, row, as_of_ms))
-        return self._step(watched, profile_id, row, as_of_ms, leads)
+        return self._step(compiled, profile_id, row, as_of_ms, leads)
 
     def _fire(self, rule: Trigger, profile_id: str, row: ProfileRow, as_of_ms: int) -> Lead:
-        leaf, number = open_next(profile_id, row, rule.name, as_of_ms)
-        firing = Firing(rule, action_id(row.tenant, leaf, rule.name, number), number)
-        return lead_of(profile_id, row, firing, self._story, as_of_ms)
+        anchor, number = open_next(profile_id, row, rule.name, as_of_ms)
+        firing = Firing(rule, action_id(row.tenant, anchor, rule.name, number), number)
+        return lead_of(profile_id, row, firing, self._context, as_of_ms)
 
 
 def _permitted(rule: Trigger, row: ProfileRow) -> bool:
-    return not rule.consent or permits(consent_of(row.ledgers()), rule.consent, asked=rule.consent_asked)
+    return not rule.consent or permits(consent_of(row.ledgers()), rule.consent, default=rule.consent_asked)
 
 
-def _bearing(watched: _Watched, row: ProfileRow, as_of_ms: int) -> Bearing:
+def _trigger_state(compiled: _CompiledTrigger, row: ProfileRow, as_of_ms: int) -> TriggerState:
     """An armed trigger whose signal holds would have fired in the look before, if neither of two things held it up."""
-    standing, _ = standing_of(watched.rule, row, as_of_ms)
-    if standing == "open":
+    state, _ = episode_state(compiled.rule, row, as_of_ms)
+    if state == "open":
         return "open"
-    if standing == "spent":
+    if state == "spent":
         return "spent"
-    if standing == "unarmed" or not watched.signal.fires(row, as_of_ms).come:
+    if state == "unarmed" or not compiled.signal.fires(row, as_of_ms).holds:
         return "idle"
-    if standing == "cooling":
+    if state == "cooling":
         return "cooldown"
-    return "quiet_hours" if _permitted(watched.rule, row) else "consent"
+    return "quiet_hours" if _permitted(compiled.rule, row) else "consent"

@@ -45,12 +45,12 @@ def data_file() -> Path:
 
 def purchases() -> list[Purchase]:
     """The whole log by day; lines of the same day keep their order."""
-    found = []
+    result = []
     for line, text in enumerate(data_file().read_text(encoding="ascii").splitlines()[1:], 2):
         customer, day, items, dollars = text.split()
         at = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
-        found.append(Purchase(line, customer, int(at.timestamp()) * 1000, int(items), dollars))
-    return sorted(found, key=lambda purchase: (purchase.day_ms, purchase.line))
+        result.append(Purchase(line, customer, int(at.timestamp()) * 1000, int(items), dollars))
+    return sorted(result, key=lambda purchase: (purchase.day_ms, purchase.line))
 
 
 def events() -> Iterator[dict[str, Any]]:
@@ -80,10 +80,10 @@ def expected() -> dict[str, Expected]:
 
 
 def _by_customer(log: list[Purchase]) -> dict[str, list[Purchase]]:
-    found: dict[str, list[Purchase]] = {}
+    result: dict[str, list[Purchase]] = {}
     for purchase in log:
-        found.setdefault(purchase.customer, []).append(purchase)
-    return found
+        result.setdefault(purchase.customer, []).append(purchase)
+    return result
 
 
 def _fold(log: list[Purchase], now_ms: int) -> Expected:

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from pipeline.settings import Settings
 from pipeline.stream.build import STAGES
 from pipeline.topics import Topic
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 Place = tuple[str, int]
 
@@ -67,7 +67,7 @@ class Progress:
         waiting = set(places)
         self._reader.assign([TopicPartition(*place, at) for place, at in places.items()])
         while waiting:
-            for message in self._reader.consume(1, deadline_s()):
+            for message in self._reader.consume(1, deadline_seconds()):
                 error = message.error()
                 if error is None:
                     return False
@@ -80,10 +80,10 @@ class Progress:
         return [(name, partition) for name in sorted(names) for partition in range(self._settings.partitions)]
 
     def _committed(self, places: list[Place]) -> dict[Place, int]:
-        found = self._group.committed(list(starmap(TopicPartition, places)), deadline_s())
-        return {(at.topic, at.partition): max(0, at.offset) for at in found}
+        result = self._group.committed(list(starmap(TopicPartition, places)), deadline_seconds())
+        return {(at.topic, at.partition): max(0, at.offset) for at in result}
 
     def _ends(self, isolation: IsolationLevel) -> dict[Place, int]:
-        asked = {TopicPartition(*place): OffsetSpec.latest() for place in self._inputs}
-        found = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=deadline_s())
-        return {(at.topic, at.partition): answer.result(deadline_s()).offset for at, answer in found.items()}
+        requested = {TopicPartition(*place): OffsetSpec.latest() for place in self._inputs}
+        result = self._admin.list_offsets(requested, isolation_level=isolation, request_timeout=deadline_seconds())
+        return {(at.topic, at.partition): answer.result(deadline_seconds()).offset for at, answer in result.items()}

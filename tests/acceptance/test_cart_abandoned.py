@@ -92,8 +92,8 @@ class Watched:
 
     def changes(self) -> list[tuple[str, int]]:
         """(change, moment) of the segment."""
-        found = self.took(SEGMENTS)
-        return [(each["change"], each["timestamp_ms"]) for each in found if each["segment"] == "abandoned_cart"]
+        result = self.took(SEGMENTS)
+        return [(item["change"], item["timestamp_ms"]) for item in result if item["segment"] == "abandoned_cart"]
 
 
 def test_a_basket_counts_as_left_behind_at_the_millisecond_in_which_its_time_is_over(rules: Path) -> None:
@@ -159,12 +159,12 @@ def test_who_bought_in_time_was_never_there(rules: Path) -> None:
 
 def test_the_command_comes_to_the_same_and_to_a_good_end(rules: Path, tmp_path: Path) -> None:
     log, out = tmp_path / "events.ndjson", tmp_path / "out"
-    told = [*BASKET, added(3, START_MS, "lamp", 20, "ben"), bought(4, LEFT_MS, "ben")]
-    log.write_text("".join(json.dumps(each) + "\n" for each in told), encoding="utf-8")
+    shown = [*BASKET, added(3, START_MS, "lamp", 20, "ben"), bought(4, LEFT_MS, "ben")]
+    log.write_text("".join(json.dumps(item) + "\n" for item in shown), encoding="utf-8")
     run(Settings(), "simulate", log, "--rules", rules, "--as-of", "2026-03-02T00:00:00Z", "--out", out)
     changes = [json.loads(line) for line in (out / "segment-changes.ndjson").read_text().splitlines()]
-    left = [each for each in changes if each["segment"] == "abandoned_cart"]
-    assert [(each["profile_id"], each["change"], each["timestamp_ms"]) for each in left] == [
+    left = [change for change in changes if change["segment"] == "abandoned_cart"]
+    assert [(item["profile_id"], item["change"], item["timestamp_ms"]) for item in left] == [
         (profile_id(TENANT, "user_id:ada"), "entered", DUE_MS)
     ]
     (action,) = [json.loads(line) for line in (out / "crm-actions.ndjson").read_text().splitlines()]

@@ -41,7 +41,7 @@ def truth() -> dict[str, cdnow.Expected]:
 def said_of(profile: dict[str, Any]) -> cdnow.Expected:
     """What an exported profile says, in the words of the fold."""
     purchases, spent = profile["aggregates"]["purchases"], profile["aggregates"]["spent"]
-    assert spent["lifetime"].keys() == {"USD"}, profile["leaves"]
+    assert spent["lifetime"].keys() == {"USD"}, profile["anchors"]
     return cdnow.Expected(
         purchases=purchases["lifetime"],
         total_minor=spent["lifetime"]["USD"],
@@ -55,19 +55,19 @@ def said_of(profile: dict[str, Any]) -> cdnow.Expected:
 
 
 def assert_no_difference(profiles: Path, truth: dict[str, cdnow.Expected], replay: str) -> None:
-    found: dict[str, cdnow.Expected] = {}
+    result: dict[str, cdnow.Expected] = {}
     for line in profiles.read_bytes().splitlines():
         profile = msgspec.json.decode(line)
-        (leaf,) = profile["leaves"]
-        customer = leaf.removeprefix("loyalty_id:")
-        assert customer not in found, f"customer {customer} has two profiles; replay: {replay}"
-        found[customer] = said_of(profile)
-    different = sorted(who for who in truth.keys() | found.keys() if truth.get(who) != found.get(who))
+        (anchor,) = profile["anchors"]
+        customer = anchor.removeprefix("loyalty_id:")
+        assert customer not in result, f"customer {customer} has two profiles; replay: {replay}"
+        result[customer] = said_of(profile)
+    different = sorted(who for who in truth.keys() | result.keys() if truth.get(who) != result.get(who))
     shown = "".join(
-        f"\n  customer {who}: the log says {truth.get(who)}, the profile {found.get(who)}" for who in different[:5]
+        f"\n  customer {who}: the log says {truth.get(who)}, the profile {result.get(who)}" for who in different[:5]
     )
     assert not different, f"{len(different)} of {len(truth)} customers differ; replay: {replay}{shown}"
-    assert len(found) == CUSTOMERS
+    assert len(result) == CUSTOMERS
 
 
 def test_simulate_knows_every_customer_as_the_log_does(log, truth, tmp_path):

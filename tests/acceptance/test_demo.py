@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import children
-from tests.support.waiting import deadline_s, eventually
+from tests.support.waiting import deadline_seconds, eventually
 
 COMMAND = [sys.executable, "-m", "pipeline.cli", "demo", "--people", "200", "--events", "4000", "--seconds", "4"]
 FIRST_LEAD_SECONDS = 60.0
@@ -20,17 +20,17 @@ FIRST_LEAD_SECONDS = 60.0
 
 def processes_of(home: Path) -> dict[int, str]:
     """Command lines of the processes that work in a home folder, or were started with it in their environment."""
-    found = {}
+    result = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            told = (entry / "cmdline").read_bytes()
-            if str(home).encode() in told + (entry / "environ").read_bytes():
-                found[int(entry.name)] = told.replace(b"\0", b" ").decode(errors="replace")
+            shown = (entry / "cmdline").read_bytes()
+            if str(home).encode() in shown + (entry / "environ").read_bytes():
+                result[int(entry.name)] = shown.replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-    return found
+    return result
 
 
 @pytest.fixture
@@ -64,17 +64,17 @@ def running(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_the_demo_makes_leads_agrees_with_the_truth_and_suggests_commands_that_work(environment, tmp_path):
-    code, said, first_lead_s = whole_demo(environment)
+    code, output, first_lead_seconds = whole_demo(environment)
 
-    assert code == 0, said
-    assert first_lead_s < deadline_s(FIRST_LEAD_SECONDS), said
-    assert "\x1b" not in said
-    leads = said.count("  LEAD  ")
+    assert code == 0, output
+    assert first_lead_seconds < deadline_seconds(FIRST_LEAD_SECONDS), output
+    assert "\x1b" not in output
+    leads = output.count("  LEAD  ")
     assert leads >= 8
-    assert "events counted exactly once: 4,000 of 4,000" in said
-    assert "✗" not in said, said
+    assert "events counted exactly once: 4,000 of 4,000" in output
+    assert "✗" not in output, output
     assert not processes_of(tmp_path)
-    suggested = re.findall(r"^    (.+)$", said, re.MULTILINE)
+    suggested = re.findall(r"^    (.+)$", output, re.MULTILINE)
     assert len(suggested) == 3
     try_suggested(suggested, environment, leads)
     assert not processes_of(tmp_path)
@@ -82,17 +82,17 @@ def test_the_demo_makes_leads_agrees_with_the_truth_and_suggests_commands_that_w
 
 def whole_demo(environment: dict[str, str]) -> tuple[int, str, float]:
     """Exit code, what it said, and after how many seconds it said the first lead."""
-    began, first_lead_s, said = time.monotonic(), float("inf"), []
+    began, first_lead_seconds, output = time.monotonic(), float("inf"), []
     with children.running(
         COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            said.append(line)
+            output.append(line)
             if "  LEAD  " in line:
-                first_lead_s = min(first_lead_s, time.monotonic() - began)
-        process.wait(deadline_s())
-    return process.returncode, "".join(said), first_lead_s
+                first_lead_seconds = min(first_lead_seconds, time.monotonic() - began)
+        process.wait(deadline_seconds())
+    return process.returncode, "".join(output), first_lead_seconds
 
 
 def try_suggested(suggested: list[str], environment: dict[str, str], leads: int) -> None:
@@ -102,32 +102,34 @@ def try_suggested(suggested: list[str], environment: dict[str, str], leads: int)
     shell = ["/bin/sh", "-c", f"{start} && {look} && exec {follow}"]
     tail = children.start(shell, env=environment, stdout=subprocess.PIPE, text=True)
     assert tail.stdout is not None
-    seen, told = 0, []
+    seen, shown = 0, []
     try:
         for line in tail.stdout:
-            told.append(line)
+            shown.append(line)
             seen += line.startswith("  way: ")
             if seen == leads:
                 break
         tail.send_signal(signal.SIGINT)
-        assert tail.wait(deadline_s()) == 0, "".join(told)
+        assert tail.wait(deadline_seconds()) == 0, "".join(shown)
     finally:
         tail.kill()
         tail.stdout.close()
         home = start.partition("=")[2].partition(";")[0]
         subprocess.run(["/bin/sh", "-c", stop], env={**environment, "STITCHLINE_HOME": home}, check=True)
     assert seen == leads
-    assert any("Identifiers" in line for line in told)
+    assert any("Identifiers" in line for line in shown)
 
 
 def test_ctrl_c_ends_everything_and_a_second_demo_is_told_to_wait(running, environment, tmp_path):
-    second = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=deadline_s(), check=False)
+    second = subprocess.run(
+        COMMAND, env=environment, capture_output=True, text=True, timeout=deadline_seconds(), check=False
+    )
     assert second.returncode == 1
     assert "a demo is running in" in second.stderr
 
     os.killpg(running.pid, signal.SIGINT)  # a terminal's ctrl-c goes to the workers as well
 
-    assert running.wait(deadline_s()) == 128 + signal.SIGINT
+    assert running.wait(deadline_seconds()) == 128 + signal.SIGINT
     assert "nothing is left running" in running.stdout.read()
     assert not processes_of(tmp_path)
 

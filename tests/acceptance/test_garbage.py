@@ -53,24 +53,24 @@ def good_events(chance: random.Random, now_ms: int, count: int) -> tuple[list[Se
 
 def quarantined(settings: Settings) -> dict[tuple[int, int], tuple[str, Any]]:
     """The records of the DLQ by where they came from, with their reason; none may be there twice."""
-    found = {}
+    result = {}
     for message in committed(settings, DLQ):
         facts = headers_as_facts(message.headers())
         assert facts["stage"] == "intake"
         assert facts["topic"] == EVENTS["web"].of(settings.topic_prefix)
         place = int(facts["partition"]), int(facts["offset"])
-        assert place not in found, f"{facts} is there twice; {REPLAY}"
-        found[place] = facts["reason"], message
-    return found
+        assert place not in result, f"{facts} is there twice; {REPLAY}"
+        result[place] = facts["reason"], message
+    return result
 
 
 def assert_kept(settings: Settings, placed: dict[tuple[int, int], Sent], reasons: dict[int, str]) -> None:
     """Every bad record is in the DLQ once, identical, with its headers and reason; and nothing else is."""
-    found = quarantined(settings)
+    result = quarantined(settings)
     bad = {place: record for place, record in placed.items() if id(record) in reasons}
-    assert found.keys() == bad.keys(), REPLAY
+    assert result.keys() == bad.keys(), REPLAY
     for place, record in bad.items():
-        reason, message = found[place]
+        reason, message = result[place]
         shown = f"{(record.value or b'')[:200]!r} under {record.key!r}; {REPLAY}"
         assert reason == reasons[id(record)], shown
         assert message.value() == record.value, shown

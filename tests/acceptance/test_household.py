@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.identity.household import households
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
-from pipeline.identity.rulebook import Rulebook
 from pipeline.testing.build import event_json
 from tests.support.change_follower import ChangeFollower
 from tests.support.simulated import TENANT, Story, decision
@@ -42,16 +42,16 @@ class Home:
 
     def __init__(self) -> None:
         self.story = Story()
-        self._book = Rulebook(self.story.rules.identity)
+        self._policy = IdentityPolicy(self.story.rules.identity)
         self._reader = ChangeFollower(pid)
 
     def tell(self, *messages: Any) -> list[str]:
         """Go on with the story; whose household it is then: by the rows, the pure function and the public log."""
         self._reader.take(self.story.tell(*messages).changes())
         graph = self.story.identity()
-        stored, defined = graph.households.of(ACCOUNT), households(TENANT, graph.resolved(self._book))
+        stored, defined = graph.households.of(ACCOUNT), households(TENANT, graph.resolved(self._policy))
         assert ([stored] if stored else []) == defined
-        assert self._reader.households() == {each.shared: each.profile_ids for each in defined}
+        assert self._reader.households() == {household.shared: household.profile_ids for household in defined}
         return stored.profile_ids if stored else []
 
 

@@ -46,8 +46,8 @@ class Outcome(NamedTuple):
 
     def profiles(self) -> dict[str, dict[str, Any]]:
         """By profile id."""
-        found = [msgspec.json.decode(line) for line in self.exported.splitlines()]
-        return {profile["profile_id"]: profile for profile in found}
+        result = [msgspec.json.decode(line) for line in self.exported.splitlines()]
+        return {profile["profile_id"]: profile for profile in result}
 
     def owners(self) -> dict[str, str]:
         """Identifier to profile id. On this day no two customers share an identifier."""
@@ -70,9 +70,9 @@ class Outcome(NamedTuple):
 @pytest.fixture(scope="module")
 def day(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("shop") / "day.ndjson"
-    told = shop_day(DAY_ENDS_MS, seed=SEED, people=PEOPLE, events=EVENTS).events
-    assert {event["channel"] for event in told} == set(CHANNELS)
-    path.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in told))
+    shown = shop_day(DAY_ENDS_MS, seed=SEED, people=PEOPLE, events=EVENTS).events
+    assert {event["channel"] for event in shown} == set(CHANNELS)
+    path.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in shown))
     return path
 
 
@@ -139,16 +139,16 @@ def test_every_identifier_is_assigned_to_the_profile_that_simulate_put_it_in(set
     decode = msgspec.msgpack.Decoder(Assignment).decode
     assigned: dict[str, Assignment] = {}
     for record in committed(settings, ASSIGNMENTS):
-        told = decode(record.value())
+        assignment = decode(record.value())
         key = record.key().decode()
-        assigned[key] = max(told, assigned.get(key, told), key=lambda each: each.seq)
+        assigned[key] = max(assignment, assigned.get(key, assignment), key=lambda item: item.seq)
     owners = simulated.owners()
 
-    found = {
+    result = {
         ident: assigned[key].profile_id if (key := key_of(TENANT, ident)) in assigned else profile_id(TENANT, ident)
         for ident in owners
     }
-    assert found == owners, REPLAY
+    assert result == owners, REPLAY
     assert assigned.keys() <= {key_of(TENANT, ident) for ident in owners}, REPLAY
 
 

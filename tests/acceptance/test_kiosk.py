@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from pipeline.event.identifier import type_of
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
-from pipeline.identity.rulebook import Rulebook
 from pipeline.obs import metrics as m
 from pipeline.obs.log import configure
 from pipeline.testing.build import event_json
@@ -34,10 +34,10 @@ def event(at: int, name: str = "product_viewed", **more: Any) -> dict[str, Any]:
 
 def bystanders() -> Events:
     """Customers with a browser, a log-in, an e-mail address and a telephone of their own."""
-    found = []
+    result = []
     for who in range(BYSTANDERS):
         mine = {"userId": f"by-{who}"}
-        found += [
+        result += [
             event(who, "browse", anonymousId=f"by-browser-{who}"),
             event(100 + who, "log_in", anonymousId=f"by-browser-{who}", **mine),
             event(200 + who, "look", identifiers={"device_id": f"by-phone-{who}"}, **mine),
@@ -47,7 +47,7 @@ def bystanders() -> Events:
                 **mine,
             ),
         ]  # fmt: skip
-    return found
+    return result
 
 
 def visitors() -> Events:
@@ -73,10 +73,10 @@ class Told(NamedTuple):
 
     def groups(self) -> dict[str, set[str]]:
         """Identifiers of every customer STITCH knows, by founder."""
-        stored, found = self.story.identity(), dict[str, set[str]]()
+        stored, result = self.story.identity(), dict[str, set[str]]()
         for ident in stored.identifiers():
-            found.setdefault(stored.founder(ident), set()).add(ident)
-        return found
+            result.setdefault(stored.founder(ident), set()).add(ident)
+        return result
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def told() -> Told:
     handlers, level = list(root.handlers), root.level
     configure("info", stream=out)
     story = Story()
-    events = sorted([*bystanders(), *visitors()], key=lambda each: (each["timestamp"], each["messageId"]))
+    events = sorted([*bystanders(), *visitors()], key=lambda item: (item["timestamp"], item["messageId"]))
     for at in range(0, len(events), BATCH):
         story.tell(*events[at : at + BATCH])
     root.handlers[:] = handlers
@@ -107,10 +107,12 @@ def test_no_customer_becomes_a_giant_and_what_is_shared_belongs_to_nobody(told):
 
 def test_every_event_is_booked_under_who_logged_in(told):
     profiles = [msgspec.json.decode(line) for line in told.story.exported().splitlines()]
-    by_user = {leaf: profile for profile in profiles for leaf in profile["leaves"] if leaf.startswith("user_id:v-")}
+    by_user = {
+        anchor: profile for profile in profiles for anchor in profile["anchors"] if anchor.startswith("user_id:v-")
+    }
 
     assert len(by_user) == LOG_INS
-    assert {profile["touches"] for leaf, profile in by_user.items()} == {2, 3}
+    assert {profile["touches"] for anchor, profile in by_user.items()} == {2, 3}
     assert sum(profile["touches"] for profile in profiles) == BYSTANDERS * 5 + LOG_INS * 2 + SHARERS
 
 
@@ -125,15 +127,15 @@ def test_the_public_log_says_what_stopped_linking_and_every_link_that_was_held(t
     kinds = Counter(change["change"] for change in told.changes)
     quarantined = {change["identifiers"][0]: change for change in told.changes if change["change"] == "quarantined"}
     shared = [change for change in told.changes if {KIOSK, INBOX} & set(change["identifiers"])]
-    held = {tuple(change["identifiers"]) for change in shared if change["change"] in {"refused", "evicted"}}
+    current = {tuple(change["identifiers"]) for change in shared if change["change"] in {"refused", "evicted"}}
 
     assert kinds["quarantined"] == 2
     assert {ident: change["rule"] for ident, change in quarantined.items()} == {
         KIOSK: "device_id: firebreak above 20", INBOX: "email: firebreak above 10",
     }  # fmt: skip
     assert all(change["reason"] == "firebreak" and change["trigger_event_id"] for change in quarantined.values())
-    assert held >= {(f"user_id:v-{who}", KIOSK) for who in range(LOG_INS)}
-    assert held >= {(f"user_id:v-{who}", INBOX) for who in range(SHARERS)}
+    assert current >= {(f"user_id:v-{who}", KIOSK) for who in range(LOG_INS)}
+    assert current >= {(f"user_id:v-{who}", INBOX) for who in range(SHARERS)}
     others = [change for change in told.changes if change not in shared]
     assert {change["change"] for change in others} == {"merged"}
 
@@ -161,17 +163,19 @@ def test_the_log_warns_once_for_each_and_names_no_person(told):
 
 
 def test_why_two_who_logged_in_there_are_apart_is_the_firebreak(told):
-    answer, area = told.story.identity().why("user_id:v-490", "user_id:v-499", Rulebook(told.story.rules.identity))
+    answer, area = told.story.identity().why(
+        "user_id:v-490", "user_id:v-499", IdentityPolicy(told.story.rules.identity)
+    )
 
     assert area.whole
-    assert not answer.together
+    assert not answer.same_customer
     assert [(step.start, step.end) for step in answer.path] == [("user_id:v-490", KIOSK), (KIOSK, "user_id:v-499")]
-    assert {held.rule for held in answer.obstacles} == {"device_id: firebreak above 20"}
+    assert {obstacle.rule for obstacle in answer.obstacles} == {"device_id: firebreak above 20"}
 
 
 def test_state_kept_for_them_does_not_grow_with_the_crowd(told):
     stored = told.story.identity()
-    area = stored.around([KIOSK], Rulebook(told.story.rules.identity))
-    links = [held for held in area.resolution.held if held.bond.weak == KIOSK]
+    area = stored.around([KIOSK], IdentityPolicy(told.story.rules.identity))
+    links = [current for current in area.resolution.rejected if current.merged_link.weak == KIOSK]
 
     assert 20 < len(links) < 100

@@ -40,8 +40,8 @@ def test_the_shipped_rules_and_three_commands_lead_to_the_published_estimate(log
     run(settings, "model", "show", tmp_path / "m.json")
 
     model = load_model(tmp_path / "m.json")
-    found = model.purchases
-    weekly = {"r": found.r, "alpha": found.alpha / WEEK_DAYS, "a": found.a, "b": found.b}
+    bg_nbd = model.purchases
+    weekly = {"r": bg_nbd.r, "alpha": bg_nbd.alpha / WEEK_DAYS, "a": bg_nbd.a, "b": bg_nbd.b}
     assert {name: round(value, 3) for name, value in weekly.items()} == PUBLISHED_BGNBD
     assert (model.currency, model.calibration.customers, model.calibration.repeat_buyers) == ("USD", 2_357, 946)
     assert model.holdout is not None

@@ -21,62 +21,62 @@ START_MS, MINUTE_MS = 1_772_366_400_000, 60_000
 def events(seed: int) -> list[dict[str, Any]]:
     """No two at the same time: of two sightings at once the stages may have been told of either first."""
     chance = random.Random(seed)
-    found = []
+    result = []
     for number in range(EVENTS):
         who, device = chance.randrange(6), chance.randrange(5)
-        told: dict[str, Any] = {
+        shown: dict[str, Any] = {
             "type": "track", "event": chance.choice(["look", "look", "look", "signed_out"]), "channel": "web",
             "messageId": f"m{number}", "timestamp": START_MS + number * chance.randint(1, 40) * MINUTE_MS + number,
             "identifiers": {},
         }  # fmt: skip
         if chance.random() < 0.6:
-            told["userId"] = f"u{who}"
+            shown["userId"] = f"u{who}"
         if chance.random() < 0.3:
-            told["identifiers"]["email"] = chance.choice([f"p{who}@shop.example", "office@corp.example"])
+            shown["identifiers"]["email"] = chance.choice([f"p{who}@shop.example", "office@corp.example"])
         if chance.random() < 0.3:
-            told["identifiers"]["device_id"] = f"d{device}"
-        if chance.random() < 0.7 or len(told) == 6:
-            told["anonymousId"] = f"a{device}"
-        if chance.random() < 0.03 and "userId" in told:
-            told |= {"type": "alias", "previousId": f"a{chance.randrange(5)}"}
-        found.append(told)
-    return [told for told in found if told.keys() & {"userId", "anonymousId"} or told["identifiers"]]
+            shown["identifiers"]["device_id"] = f"d{device}"
+        if chance.random() < 0.7 or len(shown) == 6:
+            shown["anonymousId"] = f"a{device}"
+        if chance.random() < 0.03 and "userId" in shown:
+            shown |= {"type": "alias", "previousId": f"a{chance.randrange(5)}"}
+        result.append(shown)
+    return [shown for shown in result if shown.keys() & {"userId", "anonymousId"} or shown["identifiers"]]
 
 
-def resolved(path: Path, told: list[dict[str, Any]]) -> dict[str, Any]:
-    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in told))
+def resolved(path: Path, shown: list[dict[str, Any]]) -> dict[str, Any]:
+    path.write_bytes(b"".join(msgspec.json.encode(item) + b"\n" for item in shown))
     done = CliRunner().invoke(app, ["identity", "resolve", str(path), "--json"])
     assert done.exit_code == 0, done.output
-    found: dict[str, Any] = msgspec.json.decode(done.stdout)
-    return found
+    result: dict[str, Any] = msgspec.json.decode(done.stdout)
+    return result
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_the_pure_function_and_the_stages_know_the_same_customers(seed, tmp_path):
-    told = events(seed)
-    found = resolved(tmp_path / "events.ndjson", told)
+    shown = events(seed)
+    result = resolved(tmp_path / "events.ndjson", shown)
     chance, story, at = random.Random(seed), Story(), 0
-    late = sorted(range(len(told)), key=lambda place: place + 12 * chance.random())
+    late = sorted(range(len(shown)), key=lambda place: place + 12 * chance.random())
     while at < len(late):
         size = chance.randint(1, 15)
-        story.tell(*(told[place] for place in late[at : at + size]))
+        story.tell(*(shown[place] for place in late[at : at + size]))
         at += size
     stored, replay = story.identity(), f"replay: pytest {__file__} -k '{seed}'"
 
     assert {
-        ident: group["founder"] for group in found["groups"] for ident in group["identifiers"]
+        ident: group["founder"] for group in result["groups"] for ident in group["identifiers"]
     } == {
-        ident: stored.founder(ident) for group in found["groups"] for ident in group["identifiers"]
+        ident: stored.founder(ident) for group in result["groups"] for ident in group["identifiers"]
     }, replay  # fmt: skip
-    attributed = {event["profile_id"] for event in found["events"]}
+    attributed = {event["profile_id"] for event in result["events"]}
     assert story.lines().keys() == attributed, replay
 
 
 def test_the_seeds_log_out_share_and_merge_by_alias(tmp_path):
-    held = [
-        each["held"]
+    current = [
+        item["rejected"]
         for seed in range(SEEDS)
-        for each in resolved(tmp_path / "events.ndjson", events(seed))["held"]
+        for item in resolved(tmp_path / "events.ndjson", events(seed))["rejected"]
     ]  # fmt: skip
 
-    assert {"limit", "logged_out"} <= set(held)
+    assert {"limit", "logged_out"} <= set(current)

@@ -56,9 +56,9 @@ def cooled_at() -> int:
 
 def told(changes: list[dict[str, Any]]) -> dict[str, int]:
     """The silent customer's exits, by segment; each once."""
-    exits = [each for each in changes if each["profile_id"] == SILENT_ID and each["change"] == "exited"]
-    assert len(exits) == len({each["segment"] for each in exits})
-    return {each["segment"]: each["timestamp_ms"] for each in exits}
+    exits = [change for change in changes if change["profile_id"] == SILENT_ID and change["change"] == "exited"]
+    assert len(exits) == len({item["segment"] for item in exits})
+    return {item["segment"]: item["timestamp_ms"] for item in exits}
 
 
 @pytest.mark.parametrize("clock", ["stream", "wall"])
@@ -72,12 +72,12 @@ def test_in_one_process_everything_happens_as_of_when_it_was_due_in_both_clocks(
     for _ in range(120):  # ticks come late and seldom: it makes no difference
         now[0] += 13 * HOUR_MS + 977
         simulation.advance(now[0])
-    changes = [Decoder(SEGMENTS.value)(each.value()) for each in simulation.take(SEGMENTS)]
-    (action,) = [Decoder(ACTIONS.value)(each.value()) for each in simulation.take(ACTIONS)]
+    changes = [Decoder(SEGMENTS.value)(memory_record.value()) for memory_record in simulation.take(SEGMENTS)]
+    (action,) = [Decoder(ACTIONS.value)(memory_record.value()) for memory_record in simulation.take(ACTIONS)]
     assert told(changes) == left_at()
     assert (action["trigger"], action["event"], action["timestamp_ms"]) == ("cooled", "fell_below", cooled_at())
     assert action["score"] < 12
-    updates = [Decoder(UPDATES.value)(each.value()) for each in simulation.take(UPDATES)]
+    updates = [Decoder(UPDATES.value)(memory_record.value()) for memory_record in simulation.take(UPDATES)]
     assert updates[-1]["segments"] == []
     assert updates[-1]["aggregates"]["visits"]["last_30d"] == 0
     assert updates[-1]["scores"]["engagement"] < 12
@@ -94,7 +94,7 @@ def deployment(kafka, topic_prefix, tmp_path, rules_dir, **more: Any) -> Setting
 
 def read(settings: Settings, topic: Topic) -> list[dict[str, Any]]:
     decode = Decoder(topic.value)
-    return [decode(each.value()) for each in committed(settings, topic)]
+    return [decode(item.value()) for item in committed(settings, topic)]
 
 
 @pytest.mark.kafka
@@ -112,7 +112,7 @@ def test_in_a_replay_on_kafka_the_time_of_others_passes_for_the_silent_customer(
         fleet.until("the score fell below", lambda: read(settings, ACTIONS))
         assert fleet.end("0") == 0
     assert told(read(settings, SEGMENTS)) == left_at()
-    assert [(each["profile_id"], each["timestamp_ms"]) for each in read(settings, ACTIONS)] == [
+    assert [(item["profile_id"], item["timestamp_ms"]) for item in read(settings, ACTIONS)] == [
         (SILENT_ID, cooled_at())
     ]
 
@@ -131,7 +131,7 @@ def test_on_kafka_by_the_wall_clock_a_segment_is_left_within_a_tick_of_its_time(
         fleet.until("the segment is left", lambda: "seen_lately" in told(read(settings, SEGMENTS)))
         assert fleet.end("0") == 0
     (record,) = [
-        each for each in committed(settings, SEGMENTS) if Decoder(SEGMENTS.value)(each.value())["change"] == "exited"
+        item for item in committed(settings, SEGMENTS) if Decoder(SEGMENTS.value)(item.value())["change"] == "exited"
     ]
     change = Decoder(SEGMENTS.value)(record.value())
     assert change["timestamp_ms"] == at_ms + 30 * DAY_MS + 1

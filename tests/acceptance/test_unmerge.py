@@ -83,8 +83,8 @@ def apart_from_the_start(wrong: list[Any], pair: tuple[str, str], later: list[An
 @pytest.mark.parametrize("stepwise", [False, True], ids=["at once", "one by one"])
 def test_after_unlink_both_customers_are_as_if_they_had_never_been_merged(name, stepwise):
     wrong, pair = WRONG[name]
-    told = [*ANN, *BOB, *wrong]
-    story = Story().one_by_one(told) if stepwise else Story().tell(*told)
+    shown = [*ANN, *BOB, *wrong]
+    story = Story().one_by_one(shown) if stepwise else Story().tell(*shown)
     assert len(owners(story)) == 1, "the merge did not happen: this test shows nothing"
     story = story.one_by_one(LATER) if stepwise else story.tell(*LATER)
     story.tell(decision("unlink", *pair, START_MS + 30 * HOUR_MS))
@@ -148,10 +148,10 @@ class Life:
     def _event(self, number: int) -> dict[str, Any]:
         own = self._own[self._chance.choice(list(self._own))]
         kinds = self._chance.sample(sorted(own), self._chance.randint(1, 3))
-        told = {"identifiers": {kind: own[kind] for kind in kinds}}
+        shown = {"identifiers": {kind: own[kind] for kind in kinds}}
         if self._chance.random() < 0.3:
-            return bought(number, f"{self._chance.randint(1, 300)}.{self._chance.randint(10, 99)}", **told)
-        return event(number, self._chance.choice(["web", "app", "email"]), **told)
+            return bought(number, f"{self._chance.randint(1, 300)}.{self._chance.randint(10, 99)}", **shown)
+        return event(number, self._chance.choice(["web", "app", "email"]), **shown)
 
     def _wrong(self) -> tuple[str, str]:
         one, other = self._chance.sample(list(self._own), 2)
@@ -200,7 +200,7 @@ def test_on_kafka_unlink_on_the_command_line_gives_both_customers_back(kafka, to
 
     def ingest(name: str, events: Events) -> None:
         file = tmp_path / name
-        file.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in events))
+        file.write_bytes(b"".join(msgspec.json.encode(item) + b"\n" for item in events))
         run(settings, "ingest", file)
 
     with Progress(settings) as progress, Fleet(settings) as fleet:
@@ -213,8 +213,8 @@ def test_on_kafka_unlink_on_the_command_line_gives_both_customers_back(kafka, to
         ingest("later.ndjson", LATER)
         assert len(profiles()) == 1
         run(settings, "identity", "unlink", *pair, "--why", "they are not")
-        found = profiles()
+        result = profiles()
         assert fleet.end("a") == 0
 
-    assert len(found) == 2
+    assert len(result) == 2
     assert exported.read_bytes() == Story().tell(*ANN, *BOB, *LATER).exported()

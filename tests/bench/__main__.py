@@ -38,13 +38,13 @@ def main() -> int:
         f"{options.events:,} events of {options.users:,} users; {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}"
     )
-    found = {}
+    result = {}
     with broker() as running:
         say(f"broker: {running.description}")
         for name in RULES if options.rules == "both" else [options.rules]:
-            found[name] = compare(name, options.events, options.users, running.bootstrap_servers)
+            result[name] = compare(name, options.events, options.users, running.bootstrap_servers)
     if options.json:
-        options.json.write_text(json.dumps(msgspec.to_builtins(found), indent=2))
+        options.json.write_text(json.dumps(msgspec.to_builtins(result), indent=2))
     return 0
 
 

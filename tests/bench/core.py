@@ -13,7 +13,7 @@ from pipeline.event.parse import Defaults
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
-from pipeline.stream.gc_tuning import collect_seldom
+from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.topics import ALL, EVENTS, TOUCHES
 
 PREFIX = "cdp"
@@ -33,7 +33,7 @@ def encoded(documents: Iterable[dict[str, Any]], rules: Path | None) -> list[Out
 def in_a_loop(records: list[Outgoing], warm_up: int, rules: Path | None) -> float:
     """Events per second after the warm-up, on one core."""
     simulation = Simulation(Settings(topic_prefix=PREFIX), load_rules(rules), wall_clock_ms)
-    collect_seldom()
+    collect_rarely()
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     try:

@@ -23,7 +23,7 @@ from pipeline.local.broker import broker
 from pipeline.settings import Settings
 from pipeline.state.partition import changelog_key
 from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
-from pipeline.stream.gc_tuning import collect_seldom
+from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.stream.restore import roll_forward
 from pipeline.stream.stages.stitch import STITCH
 from pipeline.testing.log import MemoryRecord
@@ -59,9 +59,9 @@ def main() -> int:
         settings = Settings(
             bootstrap_servers=running.bootstrap_servers, topic_prefix=name, partitions=1, home=Path(home)
         )
-        found = measured(settings, options.identifiers)
+        result = measured(settings, options.identifiers)
     if options.json:
-        options.json.write_text(json.dumps(msgspec.to_builtins(found), indent=2))
+        options.json.write_text(json.dumps(msgspec.to_builtins(result), indent=2))
     return 0
 
 
@@ -70,7 +70,7 @@ def measured(settings: Settings, identifiers: int) -> Figures:
     ensure_topics(settings)
     engine = RocksEngine(RocksOptions(block_cache_bytes=settings.block_cache_bytes))
     topic = CHANGELOGS[STITCH.name].of(settings.topic_prefix)
-    collect_seldom()
+    collect_rarely()
     started = time.perf_counter()
     records, logged = filled(settings, engine.open(settings.home / "filled", STITCH.families), topic, identifiers)
     say(
@@ -119,20 +119,20 @@ def size_of(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def tell(found: Figures, sizes: dict[str, int]) -> None:
+def tell(result: Figures, sizes: dict[str, int]) -> None:
     """The table, and what it comes to for the target; how far that is extrapolated is said."""
-    times = TARGET / found.identifiers
-    said = "measured" if times == 1 else f"extrapolated {times:.0f} times"
-    each = {"changelog, uncompressed": found.changelog_bytes, "RocksDB, restored": found.rocksdb_bytes}
-    each["RocksDB, as filled"] = sizes["filled"] / found.identifiers
-    for name, size in each.items():
+    times = TARGET / result.identifiers
+    output = "measured" if times == 1 else f"extrapolated {times:.0f} times"
+    item = {"changelog, uncompressed": result.changelog_bytes, "RocksDB, restored": result.rocksdb_bytes}
+    item["RocksDB, as filled"] = sizes["filled"] / result.identifiers
+    for name, size in item.items():
         say(f"  {name:24}{size:6.0f} bytes an identifier")
     say(
-        f"  restored in {found.restore_seconds:.1f} s ({found.restore_cpu_seconds:.1f} CPU s): "
-        f"{found.rows_restored_per_second:,.0f} records/s"
+        f"  restored in {result.restore_seconds:.1f} s ({result.restore_cpu_seconds:.1f} CPU s): "
+        f"{result.rows_restored_per_second:,.0f} records/s"
     )
-    gigabytes = found.rocksdb_bytes * TARGET / 1e9
-    say(f"  ten million ({said}): {gigabytes:.1f} GB, restored in {found.restore_seconds * times:.0f} s")
+    gigabytes = result.rocksdb_bytes * TARGET / 1e9
+    say(f"  ten million ({output}): {gigabytes:.1f} GB, restored in {result.restore_seconds * times:.0f} s")
 
 
 if __name__ == "__main__":

@@ -44,10 +44,10 @@ from tests.bench.stitch import say
 PARTITIONS = 4
 LOG_IN_EVERY = 5
 """Events; the others are page views, so that most of the load is what most of a day's load is."""
-BROWSED_BEFORE_S = 3.0
+BROWSED_BEFORE_SECONDS = 3.0
 """A visitor's page view comes so long before the log-in that it is booked and published by then."""
-WARM_UP_S = 5.0
-PATIENCE_S = 60.0
+WARM_UP_SECONDS = 5.0
+TIMEOUT_SECONDS = 60.0
 
 
 class Figures(msgspec.Struct):
@@ -114,9 +114,9 @@ def main() -> int:
             bootstrap_servers=running.bootstrap_servers, topic_prefix=name, application_id=name,
             partitions=PARTITIONS, home=Path(home), http_port=free_ports(1)[0],
         )  # fmt: skip
-        found = measured(settings, options.rate, options.seconds)
+        result = measured(settings, options.rate, options.seconds)
     if options.json:
-        options.json.write_text(json.dumps(msgspec.to_builtins(found), indent=2))
+        options.json.write_text(json.dumps(msgspec.to_builtins(result), indent=2))
     return 0
 
 
@@ -135,12 +135,14 @@ def measured(settings: Settings, rate: int, seconds: int) -> Figures:
         before, started = commits(settings), time.monotonic()
         told_at = steady_load(settings, rate, seconds)
         interval_ms = (time.monotonic() - started) * 1000 / (commits(settings) - before)
-        counted = dict(sorted(told_at.items(), key=lambda item: item[1])[int(len(told_at) * WARM_UP_S / seconds) :])
-        deadline = time.monotonic() + PATIENCE_S
+        counted = dict(
+            sorted(told_at.items(), key=lambda item: item[1])[int(len(told_at) * WARM_UP_SECONDS / seconds) :]
+        )
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not counted.keys() <= seen.whole_at.keys():
             if time.monotonic() > deadline:
                 missing = len(counted.keys() - seen.whole_at.keys())
-                message = f"{missing} of {len(counted)} log-ins were not seen within {PATIENCE_S:.0f} s"
+                message = f"{missing} of {len(counted)} log-ins were not seen within {TIMEOUT_SECONDS:.0f} s"
                 raise TimeoutError(message)
             time.sleep(0.1)
     finally:
@@ -154,7 +156,7 @@ def measured(settings: Settings, rate: int, seconds: int) -> Figures:
 
 def commits(settings: Settings) -> float:
     """Transactions that the worker has committed so far; waits until it can be asked."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
             url = f"http://{settings.http_host}:{settings.http_port}/metrics"
@@ -190,7 +192,7 @@ def steady_load(settings: Settings, rate: int, seconds: int) -> dict[str, float]
 
 def documents(rate: int, number: int) -> Iterator[dict[str, Any]]:
     """Every fifth event is the log-in of a visitor who came some seconds ago; the rest are page views."""
-    behind = int(BROWSED_BEFORE_S * rate / LOG_IN_EVERY) + 1
+    behind = int(BROWSED_BEFORE_SECONDS * rate / LOG_IN_EVERY) + 1
     for at in range(number):
         customer, place = divmod(at, LOG_IN_EVERY)
         made = {"type": "track", "event": "product_viewed", "channel": "web", "messageId": f"m{at}"}
@@ -203,14 +205,14 @@ def documents(rate: int, number: int) -> Iterator[dict[str, Any]]:
 def told(waits: list[float], interval_ms: float, settings: Settings, rate: int) -> Figures:
     """The table."""
     p50, p99, worst = waits[len(waits) // 2], waits[int(len(waits) * 0.99)], waits[-1]
-    found = Figures(len(waits), p50, p99, worst, interval_ms, p50 / interval_ms, p99 / interval_ms)
+    result = Figures(len(waits), p50, p99, worst, interval_ms, p50 / interval_ms, p99 / interval_ms)
     say(
         f"{len(waits):,} log-ins at {rate} events/s, a commit each {interval_ms:.0f} ms "
         f"(set to {settings.commit_interval_ms}; load {os.getloadavg()[0]:.1f})"
     )
     say(f"  from the log-in to the whole profile: p50 {p50:.0f} ms, p99 {p99:.0f} ms, worst {worst:.0f} ms")
-    say(f"  in commit intervals: p50 {found.p50_intervals:.1f}, p99 {found.p99_intervals:.1f}")
-    return found
+    say(f"  in commit intervals: p50 {result.p50_intervals:.1f}, p99 {result.p99_intervals:.1f}")
+    return result
 
 
 if __name__ == "__main__":

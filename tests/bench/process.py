@@ -19,13 +19,13 @@ class ProcessUse:
 
     def cpu_seconds_of(self, prefix: str) -> float:
         """User and system time of the threads whose names begin so and that still live."""
-        found = 0
+        result = 0
         for task in (self._folder / "task").iterdir():
             name, _, rest = (task / "stat").read_text().partition("(")[2].rpartition(")")
             if name.startswith(prefix):
                 fields = rest.split()
-                found += int(fields[11]) + int(fields[12])
-        return found / TICKS_PER_SECOND
+                result += int(fields[11]) + int(fields[12])
+        return result / TICKS_PER_SECOND
 
     def peak_mb(self) -> float:
         """Largest resident size so far."""

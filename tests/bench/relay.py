@@ -57,29 +57,29 @@ def floor(settings: Settings, place: confluent_kafka.TopicPartition, links: Sequ
         TimeoutError: the links are not on the topic.
     """
     commits = [_outcome(links[at : at + COMMIT]) for at in range(0, len(links), COMMIT)]
-    sending = _rate(Loop(settings, place), [Commit(each.links, each.records, []) for each in commits])
+    sending = _rate(Loop(settings, place), [Commit(commit.links, commit.records, []) for commit in commits])
     whole = _rate(Loop(settings, place), commits)
-    return Floor(sending, whole, sum(len(each.records) for each in commits) / len(links))
+    return Floor(sending, whole, sum(len(commit.records) for commit in commits) / len(links))
 
 
 def _outcome(links: Sequence[bytes]) -> Commit:
-    found: list[Record] = []
-    built, take = stage(emit=lambda _topic, key, value, _headers=None: found.append((key, value)))
+    result: list[Record] = []
+    built, take = stage(emit=lambda _topic, key, value, _headers=None: result.append((key, value)))
     take(links)
     rows = list(built.state.changes())
-    return Commit(len(links), found + [(changelog_key(row), row.value) for row in rows], rows)
+    return Commit(len(links), result + [(changelog_key(row), row.value) for row in rows], rows)
 
 
 def _rate(loop: "Loop", commits: Sequence[Commit]) -> float:
     warm_up = max(1, len(commits) // WARM_UP_SHARE)
-    for each in commits[:warm_up]:
-        loop.take(each)
+    for commit in commits[:warm_up]:
+        loop.take(commit)
     started = time.process_time()
-    for each in commits[warm_up:]:
-        loop.take(each)
+    for commit in commits[warm_up:]:
+        loop.take(commit)
     seconds = time.process_time() - started
     loop.close()
-    return sum(each.links for each in commits[warm_up:]) / seconds
+    return sum(commit.links for commit in commits[warm_up:]) / seconds
 
 
 class Loop:
@@ -100,24 +100,24 @@ class Loop:
         get, produce, target = self._store.family(layout.NODES).get, self._producer.produce, self._target
         taken = 0
         while taken < commit.links:
-            found = self._fetched(min(BATCH, commit.links - taken))
-            for row in _part(commit.rows, taken, found, commit.links):
+            result = self._fetched(min(BATCH, commit.links - taken))
+            for row in _part(commit.rows, taken, result, commit.links):
                 get(row.key)
-            for key, value in _part(commit.records, taken, found, commit.links):
+            for key, value in _part(commit.records, taken, result, commit.links):
                 produce(target, value, key)
             self._producer.poll(0)
-            taken += found
+            taken += result
         self._producer.flush(60)
         if commit.rows:
             self._store.apply(commit.rows, 0)
 
-    def _fetched(self, most: int) -> int:
+    def _fetched(self, limit: int) -> int:
         deadline = time.monotonic() + QUIET_SECONDS
-        while not (found := len(self._consumer.consume(most, 0.2))):
+        while not (result := len(self._consumer.consume(limit, 0.2))):
             if time.monotonic() > deadline:
                 message = f"no more links for {QUIET_SECONDS:.0f} s"
                 raise TimeoutError(message)
-        return found
+        return result
 
     def close(self) -> None:
         """Let go of the clients and the database."""
@@ -125,6 +125,6 @@ class Loop:
         self._store.close()
 
 
-def _part(items: list[Item], taken: int, found: int, links: int) -> list[Item]:
+def _part(items: list[Item], taken: int, result: int, links: int) -> list[Item]:
     """The share of a commit's items that ``found`` of its links lead to, behind ``taken`` of them."""
-    return items[len(items) * taken // links : len(items) * (taken + found) // links]
+    return items[len(items) * taken // links : len(items) * (taken + result) // links]

@@ -23,10 +23,10 @@ import msgspec
 
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.partitioner import partition_of
-from pipeline.kafka.retry import patiently
+from pipeline.kafka.retry import retrying
 from pipeline.local.broker import broker
 from pipeline.settings import Settings
-from pipeline.stream.gc_tuning import collect_seldom
+from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.topics import LINKS
 from tests.bench.links import new_links
 from tests.bench.process import ProcessUse
@@ -34,8 +34,8 @@ from tests.bench.relay import Floor, floor
 from tests.bench.stitch_core import WARM_UP_SHARE, engine, rate, stage, union_find
 
 PARTITIONS = 4
-TIMEOUT_S = 600.0
-LOOK_EVERY_S = 0.02
+TIMEOUT_SECONDS = 600.0
+POLL_SECONDS = 0.02
 PREFIX = "bench-stitch"
 LIBRDKAFKA = "rdk:"
 """What the names of its threads begin with."""
@@ -70,9 +70,9 @@ def main() -> int:
     options = parser.parse_args()
     with broker() as running:
         say(f"broker: {running.description}")
-        found = compare(running.bootstrap_servers, options.customers)
+        result = compare(running.bootstrap_servers, options.customers)
     if options.json:
-        options.json.write_text(json.dumps(msgspec.to_builtins(found), indent=2))
+        options.json.write_text(json.dumps(msgspec.to_builtins(result), indent=2))
     return 0
 
 
@@ -81,7 +81,7 @@ def compare(bootstrap: str, customers: int) -> Figures:
     links = list(new_links(customers))
     values = [msgspec.msgpack.encode(link) for link in links]
     say(f"{len(links):,} new links of {customers:,} customers")
-    collect_seldom()
+    collect_rarely()
     with one_core():
         bare = rate(links, union_find())
         say(f"  union-find over a dict, telling nobody     {bare:9,.0f} links/CPU s")
@@ -144,9 +144,9 @@ def timed(settings: Settings, wanted: int, place: confluent_kafka.TopicPartition
         {**settings.kafka(), "group.id": settings.application_id, "enable.auto.commit": False}
     )
     first: tuple[float, float, float, int] | None = None
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        taken = max(0, patiently(lambda: group.committed([place], timeout=30))[0].offset)
+        taken = max(0, retrying(lambda: group.committed([place], timeout=30))[0].offset)
         if first is None and taken >= wanted // WARM_UP_SHARE:
             first = time.monotonic(), use.cpu_seconds(), use.cpu_seconds_of(LIBRDKAFKA), taken
         elif first is not None and taken >= wanted:
@@ -154,8 +154,8 @@ def timed(settings: Settings, wanted: int, place: confluent_kafka.TopicPartition
             cpu, librdkafka = use.cpu_seconds() - first[1], use.cpu_seconds_of(LIBRDKAFKA) - first[2]
             group.close()
             return Worker(done / seconds, cpu / done * 1e6, librdkafka / done * 1e6, use.peak_mb())
-        time.sleep(LOOK_EVERY_S)
-    message = f"the worker had not taken all links after {TIMEOUT_S:.0f} s"
+        time.sleep(POLL_SECONDS)
+    message = f"the worker had not taken all links after {TIMEOUT_SECONDS:.0f} s"
     raise TimeoutError(message)
 
 

@@ -11,15 +11,15 @@ import msgspec
 
 from connectors.sources.outgoing import Outgoing
 from pipeline.kafka.admin import ensure_topics
-from pipeline.kafka.retry import patiently
+from pipeline.kafka.retry import retrying
 from pipeline.settings import Settings
 from pipeline.topics import EVENTS, TOUCHES
 from tests.bench.core import PREFIX
 from tests.bench.process import ProcessUse
 
 PARTITIONS = 4
-TIMEOUT_S = 900.0
-LOOK_EVERY_S = 0.05
+TIMEOUT_SECONDS = 900.0
+POLL_SECONDS = 0.05
 
 
 class Figures(msgspec.Struct):
@@ -81,7 +81,7 @@ def measured(settings: Settings, wanted: int, warm_up: int, use: ProcessUse) -> 
     """From the first commit at or behind the warm-up to the commit that leaves nothing to do."""
     positions = Positions(settings)
     first: tuple[float, float, int] | None = None
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         taken = positions.events_taken()
         if first is None and taken >= warm_up:
@@ -90,8 +90,8 @@ def measured(settings: Settings, wanted: int, warm_up: int, use: ProcessUse) -> 
             seconds, cpu = time.monotonic() - first[0], use.cpu_seconds() - first[1]
             done = wanted - first[2]
             return Figures(done / seconds, cpu / done * 100_000, use.peak_mb())
-        time.sleep(LOOK_EVERY_S)
-    message = f"the worker had not taken all events after {TIMEOUT_S:.0f} s"
+        time.sleep(POLL_SECONDS)
+    message = f"the worker had not taken all events after {TIMEOUT_SECONDS:.0f} s"
     raise TimeoutError(message)
 
 
@@ -120,4 +120,4 @@ class Positions:
         return True
 
     def _committed(self, places: list[confluent_kafka.TopicPartition]) -> list[confluent_kafka.TopicPartition]:
-        return patiently(lambda: self._group.committed(places, timeout=30))
+        return retrying(lambda: self._group.committed(places, timeout=30))

@@ -116,7 +116,7 @@ def _by_fastavro(schema: schemas.Schema, record: dict[str, Any]) -> bytes:
 
 
 def _candidates() -> dict[str, Callable[[], object]]:
-    found = {
+    result = {
         name: _reader(_shape(identifiers, bag), CORE | {"identifiers": value} | bags)
         for name, (identifiers, value, bag, bags) in SHAPES.items()
     }
@@ -126,7 +126,7 @@ def _candidates() -> dict[str, Callable[[], object]]:
     resolving = io.BytesIO(data)
     update = schemas.load("profile-update")
     older = schemas.parsed(schemas.text("event-web"))
-    return found | {
+    return result | {
         "event: fastavro resolving to a reader schema": lambda: (
             resolving.seek(5), fastavro.schemaless_reader(resolving, older, schema),
         ),
@@ -155,8 +155,8 @@ def main() -> None:
             for _ in range(CALLS):
                 run()
             taken[name].append((time.process_time() - begun) / CALLS * 1e6)
-    for name, each in taken.items():
-        print(f"{name:48}{statistics.median(each):7.2f} us   best {min(each):6.2f}")
+    for name, item in taken.items():
+        print(f"{name:48}{statistics.median(item):7.2f} us   best {min(item):6.2f}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli import app
 from pipeline.settings import Settings
 from tests.support import children
-from tests.support.waiting import deadline_s, eventually
+from tests.support.waiting import deadline_seconds, eventually
 
 PARTITIONS = 4
 Found = TypeVar("Found")
@@ -46,7 +46,7 @@ class Deployment:
     def __exit__(self, *_: object) -> None:
         for process in self._workers:
             process.kill()
-            process.wait(deadline_s())
+            process.wait(deadline_seconds())
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """``stitchline worker``, in a process of its own."""
@@ -58,7 +58,7 @@ class Deployment:
         """As an operator would; it must leave cleanly."""
         self._workers.remove(process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(deadline_s()) == 0
+        assert process.wait(deadline_seconds()) == 0
 
     def run(self, *arguments: str | Path, code: int = 0) -> Result:
         """A command of ``stitchline`` that sets no signal handlers, in this process; it must end with ``code``."""
@@ -76,7 +76,7 @@ class Deployment:
         file.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
         command = [sys.executable, "-m", "pipeline.cli", "ingest", str(file)]
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=deadline_s(), check=False
+            command, env=self.environment, capture_output=True, text=True, timeout=deadline_seconds(), check=False
         )
         assert done.returncode == 0, done.stderr
 
@@ -90,4 +90,4 @@ class Deployment:
                 return None
             return (result,)
 
-        return eventually(found, what, every_s=0.1)[0]
+        return eventually(found, what, interval_seconds=0.1)[0]

@@ -20,8 +20,8 @@ class Straggler(confluent_kafka.Consumer):
     def subscribe(self, topics: list[str], *, on_revoke: Callable[..., None], **callbacks: Any) -> None:
         """Join the group."""
 
-        def revoked(*told: Any) -> None:
-            on_revoke(*told)
+        def revoked(*shown: Any) -> None:
+            on_revoke(*shown)
             self._waits = False
 
         self._waits = True
@@ -29,10 +29,10 @@ class Straggler(confluent_kafka.Consumer):
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
         """The next records."""
-        found = super().consume(num_messages, timeout)
-        while found and self._waits:
-            found += super().consume(num_messages, timeout)
-        return found
+        result = super().consume(num_messages, timeout)
+        while result and self._waits:
+            result += super().consume(num_messages, timeout)
+        return result
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.local.broker import Broker
 from pipeline.topics import ACTIONS, DLQ
 from tests.support import children
-from tests.support.waiting import deadline_s, eventually
+from tests.support.waiting import deadline_seconds, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -48,7 +48,7 @@ class Actions:
     def create(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.servers})
         for created in admin.create_topics([NewTopic(self.topic, 4, 1), NewTopic(self.dlq, 1, 1)]).values():
-            created.result(deadline_s())
+            created.result(deadline_seconds())
 
     def send(self, numbers: range, *, commit: bool = True) -> None:
         self._producer.begin_transaction()
@@ -66,10 +66,10 @@ class Actions:
             {"bootstrap.servers": self.servers, "group.id": "looks", "auto.offset.reset": "earliest"}
         )
         consumer.assign([confluent_kafka.TopicPartition(self.dlq, 0, 0)])
-        found: list[confluent_kafka.Message] = []
-        eventually(lambda: found.extend(consumer.consume(count, 0.2)) or len(found) == count, "the DLQ holds them")
+        result: list[confluent_kafka.Message] = []
+        eventually(lambda: result.extend(consumer.consume(count, 0.2)) or len(result) == count, "the DLQ holds them")
         consumer.close()
-        return found
+        return result
 
     def sink(self, path: Path, *options: str) -> subprocess.Popen[str]:
         code = "from pipeline.cli.sink import app; app()"
@@ -91,7 +91,7 @@ def lines(path: Path) -> int:
 
 
 def drained(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=deadline_s())
+    out, err = process.communicate(timeout=deadline_seconds())
     assert process.returncode == 0, err
     return out
 
@@ -120,7 +120,7 @@ def test_a_sink_killed_again_and_again_writes_every_action_once(actions, tmp_pat
         total += 2000
         before = lines(path)
         sink = actions.sink(path)
-        eventually(lambda: lines(path) != before or sink.poll() is not None, "the sink writes", every_s=0.001)  # noqa: B023
+        eventually(lambda: lines(path) != before or sink.poll() is not None, "the sink writes", interval_seconds=0.001)  # noqa: B023
         assert sink.poll() is None, sink.stderr.read()
         sink.send_signal(signal.SIGKILL)
         sink.communicate()
@@ -136,7 +136,7 @@ def test_a_sink_ends_cleanly_when_told_to(actions, tmp_path):
     path = tmp_path / "leads.jsonl"
     actions.send(range(10))
     sink = actions.sink(path)
-    eventually(lambda: lines(path) >= 10, "ten actions are written", every_s=0.01)
+    eventually(lambda: lines(path) >= 10, "ten actions are written", interval_seconds=0.01)
 
     sink.send_signal(signal.SIGTERM)
 
@@ -149,7 +149,7 @@ def test_a_topic_that_was_created_again_is_refused_and_the_file_kept(actions, tm
     actions.send(range(10))
 
     sink = actions.sink(path, "--drain")
-    _, err = sink.communicate(timeout=deadline_s())
+    _, err = sink.communicate(timeout=deadline_seconds())
 
     assert sink.returncode == 1
     assert "does not hold the sink's position" in err
@@ -165,13 +165,13 @@ def test_a_value_that_is_no_action_is_quarantined_byte_identical_and_the_sink_go
     actions.send(range(40))
 
     sink = actions.sink(path, "--drain")
-    _, err = sink.communicate(timeout=deadline_s())
+    _, err = sink.communicate(timeout=deadline_seconds())
 
     assert sink.returncode == 0
     assert "3 records were quarantined" in err
     assert Counter(ids(path)) == Counter(f"a{number}" for number in range(40))
-    found = {message.value(): headers_as_facts(message.headers()) for message in actions.quarantined(3)}
-    assert {(facts["stage"], facts["reason"]) for facts in found.values()} == {("sink", "undecodable")}
-    assert {value: (facts["partition"], facts["offset"]) for value, facts in found.items()} == {
+    result = {message.value(): headers_as_facts(message.headers()) for message in actions.quarantined(3)}
+    assert {(facts["stage"], facts["reason"]) for facts in result.values()} == {("sink", "undecodable")}
+    assert {value: (facts["partition"], facts["offset"]) for value, facts in result.items()} == {
         b"garbage": ("0", "0"), b"": ("1", "0"), None: ("2", "0"),
     }  # fmt: skip

@@ -23,7 +23,7 @@ from pipeline.kafka.reading import Reading
 from pipeline.local.broker import Broker
 from pipeline.topics import ALL, DLQ, EVENTS
 from tests.integration.small_deployment import PARTITIONS, Deployment
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 pytestmark = pytest.mark.kafka
 
@@ -56,7 +56,7 @@ class Quarantine(Deployment):
         producer = confluent_kafka.Producer({**self.settings.kafka(), "partitioner": "murmur2_random"})
         for key, value, headers in records:
             producer.produce(WEB.of(self.settings.topic_prefix), value, key, headers=list(headers))
-        assert producer.flush(deadline_s()) == 0
+        assert producer.flush(deadline_seconds()) == 0
 
     def messages(self, topic: str) -> list[confluent_kafka.Message]:
         reading = Reading(self.settings.kafka(), f"{self.settings.topic_prefix}.{topic}", range(PARTITIONS))
@@ -100,10 +100,10 @@ def test_what_was_set_aside_is_counted_shown_and_sent_again_once(quarantine):
     sent = quarantined(quarantine)
 
     listed = quarantine.json("dlq", "ls")
-    assert {each["reason"]: each["records"] for each in listed["counts"]} == {
+    assert {count["reason"]: count["records"] for count in listed["counts"]} == {
         "undecodable": 2, "from_the_future": 1, "no_identifier": 1,
     }  # fmt: skip
-    assert {each["topic"] for each in listed["counts"]} == {WEB.of(quarantine.settings.topic_prefix)}
+    assert {count["topic"] for count in listed["counts"]} == {WEB.of(quarantine.settings.topic_prefix)}
     assert listed["total"] == len(listed["newest"]) == 4
     assert "from_the_future" in quarantine.run("dlq", "ls").stdout
 
@@ -148,16 +148,16 @@ def test_replays_killed_before_and_after_a_commit_send_every_record_once_in_the_
     for number in range(count):
         producer.produce(dlq, b"%d" % number, b"k%d" % number, headers=list(facts))
         producer.poll(0)
-    assert producer.flush(deadline_s()) == 0
+    assert producer.flush(deadline_seconds()) == 0
 
     for moment, commit in (("before", 2), ("after", 1)):
         command = [sys.executable, str(DYING_REPLAY), moment, str(commit)]
-        done = subprocess.run(command, env=quarantine.environment, timeout=deadline_s(), check=False)
+        done = subprocess.run(command, env=quarantine.environment, timeout=deadline_seconds(), check=False)
         assert done.returncode == -signal.SIGKILL
 
     assert quarantine.json("dlq", "replay")["replayed"] == {"too_old": count - 2 * CHUNK_RECORDS}
-    found = quarantine.messages(WEB.name)
-    assert Counter(m.value() for m in found) == Counter(b"%d" % number for number in range(count))
+    result = quarantine.messages(WEB.name)
+    assert Counter(m.value() for m in result) == Counter(b"%d" % number for number in range(count))
 
 
 def test_what_cannot_be_asked_is_refused_and_what_is_no_event_of_ours_is_left(quarantine):
@@ -165,7 +165,7 @@ def test_what_cannot_be_asked_is_refused_and_what_is_no_event_of_ours_is_left(qu
     producer.produce(DLQ.of(quarantine.settings.topic_prefix), None, partition=0)
     facts = [("stitchline-reason", b"undecodable"), ("stitchline-topic", b"other.events.web.v1")]
     producer.produce(DLQ.of(quarantine.settings.topic_prefix), b"x" * 2000, headers=facts, partition=0)
-    producer.flush(deadline_s())
+    producer.flush(deadline_seconds())
 
     assert quarantine.json("dlq", "replay") == {"dry_run": False, "replayed": {}, "not_replayable": 2}
     assert "2 left" in quarantine.run("dlq", "replay").stderr

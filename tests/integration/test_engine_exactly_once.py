@@ -14,7 +14,7 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.settings import Settings
 from pipeline.topics import CHANGELOGS, EVENTS, TOUCHES
 from tests.support.fleet import Fleet
-from tests.support.waiting import deadline_s, eventually
+from tests.support.waiting import deadline_seconds, eventually
 
 RECORDS, KEYS, PARTITIONS = 120_000, 2_000, 4
 WORKER = Path(__file__).with_name("counting_worker.py")
@@ -49,7 +49,7 @@ def produce(settings: Settings, share: range) -> None:
     for number in share:
         producer.produce(topic, b"x", b"k%d" % (number * number % KEYS))
         producer.poll(0)
-    assert producer.flush(deadline_s()) == 0
+    assert producer.flush(deadline_seconds()) == 0
 
 
 def expected(records: int = RECORDS) -> collections.Counter[tuple[bytes, int]]:
@@ -61,7 +61,7 @@ def members(settings: Settings) -> int:
     """Members of the workers' group, as the broker counts them now."""
     admin = AdminClient(settings.kafka())  # a client that is gone answers nothing
     described = admin.describe_consumer_groups([settings.application_id])
-    return len(described[settings.application_id].result(deadline_s()).members)
+    return len(described[settings.application_id].result(deadline_seconds()).members)
 
 
 def committed_output(settings: Settings, until: int, replay: str, disturb) -> collections.Counter[tuple[bytes, int]]:
@@ -87,7 +87,9 @@ def committed_output(settings: Settings, until: int, replay: str, disturb) -> co
         return seen.total() >= until and quiet >= 5
 
     try:
-        eventually(all_is_there, f"all of {until} records", lambda: f"{seen.total()}; replay: {replay}", every_s=0)
+        eventually(
+            all_is_there, f"all of {until} records", lambda: f"{seen.total()}; replay: {replay}", interval_seconds=0
+        )
     finally:
         consumer.close()
     return seen

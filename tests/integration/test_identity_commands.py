@@ -61,31 +61,31 @@ def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Itera
         made.ingest(EVENTS)
 
         def stitched() -> bool | None:
-            told = made.json("identity", "simulate", "--rules", made.home / "double")
-            return (told["identifiers"], len(told["merges"])) == (LINKED, 1) or None
+            shown = made.json("identity", "dry-run", "--rules", made.home / "double")
+            return (shown["identifiers"], len(shown["merges"])) == (LINKED, 1) or None
 
         made.until(stitched, "links stitched")
         yield made
 
 
 def test_why_prints_the_way_with_where_each_link_was_seen(deployment):
-    told = deployment.json("identity", "why", "email: ADA@shop.example", "anonymous_id:ada-1")
+    facts = deployment.json("identity", "why", "email: ADA@shop.example", "anonymous_id:ada-1")
 
-    assert (told["together"], told["profile_ids"]) == (True, [pid(ADA)] * 2)
-    assert [(step["start"], step["end"], step["event_id"]) for step in told["path"]] == [
+    assert (facts["together"], facts["profile_ids"]) == (True, [pid(ADA)] * 2)
+    assert [(step["start"], step["end"], step["event_id"]) for step in facts["path"]] == [
         ("email:ada@shop.example", ADA, "web/m2"), (ADA, "anonymous_id:ada-1", "web/m1"),
     ]  # fmt: skip
-    assert told["complete"]
+    assert facts["complete"]
     shown = deployment.run("identity", "why", ADA, "anonymous_id:ada-1").stdout
     assert "are one customer" in shown
     assert "last on web/m1" in shown
 
 
 def test_why_names_the_limit_that_keeps_two_apart(deployment):
-    told = deployment.json("identity", "why", ADA, BEN)
+    facts = deployment.json("identity", "why", ADA, BEN)
 
-    assert (told["together"], told["profile_ids"]) == (False, [pid(ADA), pid(BEN)])
-    assert [(step["held"], step["rule"]) for step in told["obstacles"]] == [("limit", "user_id: 1 ever")]
+    assert (facts["together"], facts["profile_ids"]) == (False, [pid(ADA), pid(BEN)])
+    assert [(step["rejected"], step["rule"]) for step in facts["obstacles"]] == [("limit", "user_id: 1 ever")]
     shown = deployment.run("identity", "why", ADA, BEN).stdout
     assert "are two customers" in shown
     assert "held for limit (user_id: 1 ever)" in shown
@@ -96,13 +96,13 @@ def test_why_names_the_limit_that_keeps_two_apart(deployment):
 
 def test_graph_draws_a_customer_by_identifier_and_by_profile_id(deployment, tmp_path):
     picture, graphml = tmp_path / "ada.svg", tmp_path / "ben.graphml"
-    told = deployment.json("identity", "graph", "email:ada@shop.example", "--out", picture)
+    shown = deployment.json("identity", "graph", "email:ada@shop.example", "--out", picture)
     deployment.run("identity", "graph", pid(BEN), "--out", graphml)
 
-    assert told["profile_id"] == pid(ADA)
+    assert shown["profile_id"] == pid(ADA)
     assert ET.fromstring(picture.read_text()).tag.endswith("svg")
-    found = nx.read_graphml(graphml)
-    assert {ident for ident, each in found.nodes(data=True) if each["member"]} == {
+    result = nx.read_graphml(graphml)
+    assert {ident for ident, node in result.nodes(data=True) if node["member"]} == {
         BEN, "anonymous_id:ben-1", "device_id:tablet",
     }  # fmt: skip
     deployment.run("identity", "graph", pid("anonymous_id:ben-1"), "--out", graphml)
@@ -110,15 +110,15 @@ def test_graph_draws_a_customer_by_identifier_and_by_profile_id(deployment, tmp_
 
 
 def test_a_household_names_who_shares_an_account_and_merges_nobody(deployment, tmp_path):
-    told = deployment.json("identity", "household", "account_id:A-7")
+    facts = deployment.json("identity", "household", "account_id:A-7")
     (mine,) = deployment.json("identity", "household", pid(BEN))["households"]
     shown = deployment.run("identity", "household", "user_id:eve").stdout
 
-    assert told["complete"]
-    assert told["households"] == [mine]
+    assert facts["complete"]
+    assert facts["households"] == [mine]
     assert (mine["household_id"], mine["shared"]) == (pid("account_id:A-7"), "account_id:A-7")
     assert mine["profile_ids"] == sorted([pid(BEN), pid("user_id:eve")])
-    assert {each["founder"]: each["identifiers"] for each in mine["members"]} == {
+    assert {member["founder"]: member["identifiers"] for member in mine["members"]} == {
         BEN: ["anonymous_id:ben-1"], "user_id:eve": ["user_id:eve"],
     }  # fmt: skip
     assert "account_id:A-7: 2 customers" in shown
@@ -130,44 +130,44 @@ def test_a_household_names_who_shares_an_account_and_merges_nobody(deployment, t
 
 
 def test_simulate_tells_whom_other_rules_would_merge_and_changes_nothing(deployment):
-    told = deployment.json("identity", "simulate", "--rules", deployment.home / "double")
+    facts = deployment.json("identity", "dry-run", "--rules", deployment.home / "double")
 
-    assert (told["profiles_affected"], told["splits"]) == (2, [])
-    (merge,) = told["merges"]
-    assert (merge["profile_id"], [each["founder"] for each in merge["from"]]) == (pid(ADA), [ADA, BEN])
-    assert told["blocked"] == ["email:ada@shop.example"]
-    shown = deployment.run("identity", "simulate", "--rules", deployment.home / "double").stdout
+    assert (facts["profiles_affected"], facts["splits"]) == (2, [])
+    (merge,) = facts["merges"]
+    assert (merge["profile_id"], [item["founder"] for item in merge["from"]]) == (pid(ADA), [ADA, BEN])
+    assert facts["blocked"] == ["email:ada@shop.example"]
+    shown = deployment.run("identity", "dry-run", "--rules", deployment.home / "double").stdout
     assert "2 profiles affected, 1 merges, 0 splits" in shown
     assert "1 known identifiers would be blocked" in shown
     assert not deployment.json("identity", "why", ADA, BEN)["together"]
 
 
 def test_a_decision_is_answered_with_what_it_changed_and_can_be_taken_back(deployment):
-    said = ("--why", "ticket 7: one person", "--actor", "ann")
-    linked = deployment.json("identity", "link", "email:ada@shop.example", "anonymous_id:eve-1", *said)
+    output = ("--why", "ticket 7: one person", "--actor", "ann")
+    linked = deployment.json("identity", "link", "email:ada@shop.example", "anonymous_id:eve-1", *output)
 
     assert linked["answered"]
     assert linked["changes"][0]["change"] == "linked"
     assert {(change["actor"], change["why"]) for change in linked["changes"]} == {("ann", "ticket 7: one person")}
-    told = deployment.json("identity", "why", ADA, "anonymous_id:eve-1")
-    assert told["together"]
-    assert (told["path"][-1]["asserted"], told["path"][-1]["source"]) == (True, "ann")
-    shown = deployment.run("identity", "unlink", "email:ada@shop.example", "anonymous_id:eve-1", *said).stdout
+    facts = deployment.json("identity", "why", ADA, "anonymous_id:eve-1")
+    assert facts["together"]
+    assert (facts["path"][-1]["asserted"], facts["path"][-1]["source"]) == (True, "ann")
+    shown = deployment.run("identity", "unlink", "email:ada@shop.example", "anonymous_id:eve-1", *output).stdout
     assert shown.split()[0] == "unlinked"
     assert "split" in shown
     assert not deployment.json("identity", "why", ADA, "anonymous_id:eve-1")["together"]
 
 
 def test_suppress_and_release_work_on_a_value_that_the_rules_block(deployment):
-    said = ("--why", "a shop's terminal")
-    deployment.run("identity", "suppress", "device_id:tablet", *said)
-    held = deployment.json("identity", "why", BEN, "device_id:tablet")["obstacles"]
-    released = deployment.json("identity", "release", "device_id:tablet", *said)
+    output = ("--why", "a shop's terminal")
+    deployment.run("identity", "suppress", "device_id:tablet", *output)
+    current = deployment.json("identity", "why", BEN, "device_id:tablet")["obstacles"]
+    released = deployment.json("identity", "release", "device_id:tablet", *output)
 
-    assert [step["held"] for step in held] == ["suppressed"]
+    assert [step["rejected"] for step in current] == ["suppressed"]
     assert "released" in {change["change"] for change in released["changes"]}
     assert deployment.json("identity", "why", BEN, "device_id:tablet")["together"]
-    assert deployment.json("identity", "suppress", "anonymous_id:guest", *said)["answered"]
+    assert deployment.json("identity", "suppress", "anonymous_id:guest", *output)["answered"]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_suppress_and_release_work_on_a_value_that_the_rules_block(deployment):
         (["graph", pid("user_id:new"), "--out", "ada.svg"], 4, "is unknown"),
         (["household", "account_id:new"], 4, "account_id:new is unknown"),
         (["household", "account_id:"], 2, "not a valid account_id"),
-        (["simulate", "--rules", "nowhere"], 1, "no such directory"),
+        (["dry-run", "--rules", "nowhere"], 1, "no such directory"),
         (["graph", ADA, "--tenant", "other", "--out", "ada.svg"], 4, "tenant other"),
     ],
 )  # fmt: skip

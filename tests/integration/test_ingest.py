@@ -23,7 +23,7 @@ from pipeline.local.broker import Broker
 from pipeline.testing.build import event_json
 from pipeline.topics import EVENTS
 from tests.support import children
-from tests.support.waiting import deadline_s, eventually
+from tests.support.waiting import deadline_seconds, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -52,7 +52,7 @@ class Command:
 
     def run(self, *arguments: str | Path, code: int = 0) -> dict:
         process = self.start("--json", *arguments)
-        out, err = process.communicate(timeout=deadline_s())
+        out, err = process.communicate(timeout=deadline_seconds())
         assert process.returncode == code, err
         return msgspec.json.decode(out)["files"][0] | {"said": err}
 
@@ -66,7 +66,7 @@ class Command:
             )
             return self._progress != before or process.poll() is not None
 
-        eventually(moved, "ingest has committed", every_s=0.002)
+        eventually(moved, "ingest has committed", interval_seconds=0.002)
 
     def committed(self, channel: str = "web") -> list[confluent_kafka.Message]:
         """Every committed record of a channel's topic."""
@@ -80,18 +80,18 @@ class Command:
                 "enable.auto.commit": False,
             }
         )
-        partitions = consumer.list_topics(topic, timeout=deadline_s()).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=deadline_seconds()).topics[topic].partitions
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-        found, ended = [], set()
+        result, ended = [], set()
         while len(ended) < len(partitions):
             for message in consumer.consume(5000, 1.0):
                 if message.error() is None:
-                    found.append(message)
+                    result.append(message)
                 else:
                     assert message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF, message.error()
                     ended.add(message.partition())
         consumer.close()
-        return found
+        return result
 
     def message_ids(self, channel: str = "web") -> Counter[str]:
         decode = Decoder(f"event-{channel}")
@@ -188,7 +188,7 @@ def test_two_runs_over_the_same_file_at_once_deliver_it_exactly_once(command, tm
 
     command.run(path)
 
-    _, err = first.communicate(timeout=deadline_s())
+    _, err = first.communicate(timeout=deadline_seconds())
     assert first.returncode == 0 or "another ingest of this file has taken over" in err
     assert command.message_ids() == Counter(f"m{n}" for n in range(25_000))
 
@@ -216,7 +216,7 @@ def test_an_interrupted_run_ends_cleanly_and_the_next_one_goes_on(command, tmp_p
     command.wait_for_a_commit(process)
 
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=deadline_s())
+    _, err = process.communicate(timeout=deadline_seconds())
 
     assert process.returncode == 130, err
     command.run(path)
@@ -234,7 +234,7 @@ def test_a_wrong_file_is_refused_with_what_to_do(command, tmp_path, name, option
     (tmp_path / "table.csv").write_text("a,b\n")
 
     process = command.start(tmp_path / name, *options)
-    _, err = process.communicate(timeout=deadline_s())
+    _, err = process.communicate(timeout=deadline_seconds())
 
     assert process.returncode == 1
     assert message in err

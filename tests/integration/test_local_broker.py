@@ -5,7 +5,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.local.broker import broker
 from pipeline.settings import Settings
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 
 def test_a_broker_that_is_named_is_used_and_nothing_is_started() -> None:
@@ -18,4 +18,6 @@ def test_a_container_is_used_where_it_is_asked_for(container_engine: None, monke
     monkeypatch.delenv("STITCHLINE_BOOTSTRAP_SERVERS", raising=False)
     with broker(Settings(testcontainers=True)) as chosen:
         assert "container" in chosen.description
-        assert AdminClient({"bootstrap.servers": chosen.bootstrap_servers}).list_topics(timeout=deadline_s()).brokers
+        assert (
+            AdminClient({"bootstrap.servers": chosen.bootstrap_servers}).list_topics(timeout=deadline_seconds()).brokers
+        )

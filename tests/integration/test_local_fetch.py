@@ -34,17 +34,17 @@ class Mirror:
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    found = Mirror(tmp_path / "mirror")
+    result = Mirror(tmp_path / "mirror")
 
     class Handler(SimpleHTTPRequestHandler):
         def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(found.root))  # type: ignore[arg-type]
+            super().__init__(*args, directory=str(result.root))  # type: ignore[arg-type]
 
         def log_request(self, code: object = "-", size: object = "-") -> None:
-            found.asked.append(self.path.rpartition("/")[2])
+            result.asked.append(self.path.rpartition("/")[2])
 
         def log_error(self, *args: object) -> None:
-            found.asked.append("something that is not there")
+            result.asked.append("something that is not there")
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         settings = tmp_path / "jgo.conf"
@@ -53,7 +53,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield found
+        yield result
         server.shutdown()
         thread.join()
 

@@ -15,7 +15,7 @@ from pipeline.local import detached
 from pipeline.local.kafka import LocalKafka, answers
 from pipeline.local.process import ServerError, end_pid
 from tests.support import children
-from tests.support.waiting import deadline_s, eventually
+from tests.support.waiting import deadline_seconds, eventually
 
 PARENT = """
 import sys, threading
@@ -31,15 +31,15 @@ threading.Event().wait()
 
 def _processes_of(home: Path) -> list[int]:
     """Processes that have the folder on their command line. The parent under test is not asked about."""
-    found = []
+    result = []
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             text = command.read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if str(home).encode() in text and PARENT.encode() not in text:
-            found.append(int(command.parent.name))
-    return found
+            result.append(int(command.parent.name))
+    return result
 
 
 def _wait_until_gone(home: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_developers_kafka_stays_is_found_again_and_keeps_its_topics(
         assert run(app, ["start"]).exit_code == 0
         assert detached.find(tmp_path, "kafka") == first
         admin = AdminClient({"bootstrap.servers": first.address})
-        admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(deadline_s())
+        admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(deadline_seconds())
         del admin
         assert "export STITCHLINE_BOOTSTRAP_SERVERS=" + first.address in run(app, ["status"]).stdout
         assert run(app, ["stop"]).stdout == "kafka: stopped\n"
@@ -134,4 +134,4 @@ def test_a_state_file_whose_number_now_belongs_to_another_process_is_not_believe
 
 
 def _topics(address: str) -> set[str]:
-    return set(AdminClient({"bootstrap.servers": address}).list_topics(timeout=deadline_s()).topics)
+    return set(AdminClient({"bootstrap.servers": address}).list_topics(timeout=deadline_seconds()).topics)

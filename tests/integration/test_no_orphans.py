@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.local.process import is_running
 from tests.support import children
-from tests.support.waiting import deadline_s, eventually
+from tests.support.waiting import deadline_seconds, eventually
 
 ROOT = Path(__file__).parents[2]
 TESTS = """
@@ -69,7 +69,7 @@ def noted(folder: Path, name: str) -> int:
 
 def test_a_test_that_fails_leaves_no_child_and_keeps_the_modules(tmp_path: Path) -> None:
     run = pytest_over(tmp_path, "test_fails", "test_finds_what_the_module_shares")
-    out, _ = run.communicate(timeout=deadline_s())
+    out, _ = run.communicate(timeout=deadline_seconds())
 
     assert "1 failed, 1 passed" in out
     assert not is_running(noted(tmp_path, "of-the-test"))
@@ -84,7 +84,7 @@ def test_a_killed_test_process_leaves_no_child_nor_a_childs_child(tmp_path: Path
     child = int(eventually(lambda: tasks.read_text(encoding="utf-8").split(), "the child has a child")[0])
 
     run.send_signal(signal.SIGKILL)
-    run.wait(deadline_s())
+    run.wait(deadline_seconds())
 
     for pid in (parent, child):
         eventually(lambda pid=pid: not is_running(pid), f"process {pid} is gone")

@@ -58,8 +58,8 @@ def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Itera
         worker = made.start_worker()
 
         def settled() -> bool | None:
-            found = current(made)
-            return (len(found) == 7 and sum(view["touches"] for view in found) == 10) or None
+            result = current(made)
+            return (len(result) == 7 and sum(view["touches"] for view in result) == 10) or None
 
         made.until(settled, "seven profiles with ten events")
         made.end_worker(worker)
@@ -70,14 +70,14 @@ def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Itera
     "who", ["email:ada@shop.example", "email: ADA@Shop.Example ", "anonymous_id:a-1", "loyalty_id:L-7", ADA_BROWSER]
 )
 def test_every_identifier_and_every_old_id_shows_the_one_customer(deployment, who):
-    found = deployment.json("profile", "show", who)
+    result = deployment.json("profile", "show", who)
 
-    assert set(found["identifiers"]) == {"anonymous_id:a-1", "email:ada@shop.example", "loyalty_id:L-7"}
-    assert found["touches"] == 4
-    assert found["traits"]["firstName"]["value"] == "Ada"
-    for score in found["scores"]:
+    assert set(result["identifiers"]) == {"anonymous_id:a-1", "email:ada@shop.example", "loyalty_id:L-7"}
+    assert result["touches"] == 4
+    assert result["traits"]["firstName"]["value"] == "Ada"
+    for score in result["scores"]:
         assert sum(line["points"] for line in score["contributions"]) == score["value"]
-    assert [entry["event_id"].rpartition("/")[2] for entry in found["timeline"]] == ["m4", "m3", "m2", "m1"]
+    assert [entry["event_id"].rpartition("/")[2] for entry in result["timeline"]] == ["m4", "m3", "m2", "m1"]
 
 
 def test_a_customer_shown_to_a_person_has_everything_in_it(deployment):
@@ -107,10 +107,10 @@ def test_the_timeline_is_paged_newest_first_and_the_last_page_says_so(deployment
 
 
 def test_what_marketing_has_led_to_is_reported_over_all_stored_profiles(deployment):
-    told = deployment.json("attribution", "report", "--model", "position", "--by", "source")
+    facts = deployment.json("attribution", "report", "--model", "position", "--by", "source")
 
-    assert (told["profiles"], told["conversions"], told["complete"]) == (7, 1, True)
-    assert told["lines"] == [
+    assert (facts["profiles"], facts["conversions"], facts["complete"]) == (7, 1, True)
+    assert facts["lines"] == [
         {"name": "(no marketing)", "conversions": 1.0, "revenue_minor": {"EUR": 1999}, "cost_minor": {},
          "cost_per_acquisition_minor": {}},
     ]  # fmt: skip
@@ -126,8 +126,8 @@ def test_a_moment_can_be_named(deployment):
     later_ms = START_MS + 30 * 86_400_000
 
     assert deployment.json("profile", "show", ADA, "--as-of", "latest")["as_of_ms"] == START_MS + 4 * 60_000
-    asked = deployment.json("profile", "show", ADA, "--as-of", format_instant(later_ms))
-    assert asked["as_of_ms"] == later_ms
+    requested = deployment.json("profile", "show", ADA, "--as-of", format_instant(later_ms))
+    assert requested["as_of_ms"] == later_ms
     now = deployment.json("profile", "show", ADA)
     assert START_MS + 86_400_000 <= now["as_of_ms"] <= time.time_ns() // 1_000_000
 
@@ -154,10 +154,10 @@ def test_who_cannot_be_shown_is_told_apart(deployment, arguments, code, said):
 def test_two_exports_are_equal_byte_for_byte_and_hold_every_current_profile(deployment, tmp_path):
     one, other = tmp_path / "one.ndjson", tmp_path / "other.jsonl"
 
-    told = deployment.json("profile", "export", one, "--as-of", "latest")
+    shown = deployment.json("profile", "export", one, "--as-of", "latest")
     deployment.run("profile", "export", other, "--as-of", "latest")
 
-    assert told == {"profiles": 7, "file": str(one), "format": "ndjson", "complete": True}
+    assert shown == {"profiles": 7, "file": str(one), "format": "ndjson", "complete": True}
     assert one.read_bytes() == other.read_bytes() == b"".join(map(json_line, current(deployment)))
     ids = [msgspec.json.decode(line)["profile_id"] for line in one.read_bytes().splitlines()]
     assert ids == sorted(ids)
@@ -173,7 +173,7 @@ def test_parquet_holds_what_ndjson_does(deployment, tmp_path):
     rows = {row["profile_id"]: row for row in parquet.read_table(file).to_pylist()}
     for view in current(deployment):
         row = rows.pop(view["profile_id"])
-        assert {each["identifier"] for each in row["identifiers"]} == set(view["identifiers"])
+        assert {identifier["identifier"] for identifier in row["identifiers"]} == set(view["identifiers"])
         assert row["timeline"] == view["timeline"]
         assert row["scores"] == view["scores"]
         assert row["touches"] == view["touches"]
@@ -184,8 +184,8 @@ def test_what_cannot_be_written_leaves_what_was_there(deployment, tmp_path):
     file = tmp_path / "profiles.ndjson"
     file.write_bytes(b"yesterday's")
 
-    said = deployment.run("profile", "export", file, "--format", "csv", code=2).stderr
-    assert "write ndjson or parquet" in said
+    output = deployment.run("profile", "export", file, "--format", "csv", code=2).stderr
+    assert "write ndjson or parquet" in output
     assert ".parquet" in deployment.run("profile", "export", tmp_path / "profiles", code=2).stderr
     assert "No such file" in deployment.run("profile", "export", tmp_path / "nowhere" / "p.ndjson", code=1).stderr
     assert file.read_bytes() == b"yesterday's"

@@ -26,8 +26,8 @@ EVENT = {"message_id": "m-1", "timestamp_ms": 1_790_000_000_000, "identifiers": 
 
 @pytest.fixture
 def client(registry):
-    with Registry(registry.url) as found:
-        yield found
+    with Registry(registry.url) as result:
+        yield result
 
 
 @pytest.fixture

@@ -81,9 +81,9 @@ def actions(settings: Settings) -> list[dict[str, Any]]:
     return [decode(record.value()) for record in committed(settings, ACTIONS)]
 
 
-def owners(found: list[dict[str, Any]], trigger: str) -> dict[str, str]:
+def owners(result: list[dict[str, Any]], trigger: str) -> dict[str, str]:
     """Customer to owner; no customer has two leads of a trigger."""
-    pairs = [(action["identifiers"][0], action["owner"]) for action in found if action["trigger"] == trigger]
+    pairs = [(action["identifiers"][0], action["owner"]) for action in result if action["trigger"] == trigger]
     assert len(dict(pairs)) == len(pairs), "a lead is there twice"
     return dict(pairs)
 
@@ -106,16 +106,16 @@ def test_every_lead_is_routed_once_fairly_and_stays_with_its_owner_although_a_wo
         fleet.until("nothing is left to do", lambda: fleet.metric("a", "stitchline_lag_records") == 0)
         assert [fleet.end(worker) for worker in "ab"] == [0, 0]
 
-    found = actions(settings)
-    assert len(found) == 2 * CUSTOMERS
-    first = owners(found, "first")
+    result = actions(settings)
+    assert len(result) == 2 * CUSTOMERS
+    first = owners(result, "first")
     assert first.pop("user_id:c0") == "dan"
     assert first.pop("user_id:c1") == "eve"
     assert set(first) == {f"user_id:c{n}" for n in range(2, CUSTOMERS)}
     shares = Counter(first.values())
     assert all(abs(shares[name] * 6 - weight * shares.total()) < 6 for name, weight in WEIGHTS.items()), shares
-    assert owners(found, "second") == {**first, "user_id:c0": "dan", "user_id:c1": "eve"}
-    assert all(action["owner_reason"] for action in found)
+    assert owners(result, "second") == {**first, "user_id:c0": "dan", "user_id:c1": "eve"}
+    assert all(action["owner_reason"] for action in result)
     leads = committed(settings, LEADS)
     assert len(leads) == 2 * CUSTOMERS
     assert len({record.partition() for record in leads}) == 1, "one tenant, one writer"

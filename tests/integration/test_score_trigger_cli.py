@@ -81,8 +81,8 @@ def deployment(kafka: Broker, folder: Path, tmp_path_factory: pytest.TempPathFac
 
         def settled() -> bool | None:
             rows = profile_rows(profile_snapshot(made.settings, silent).rows)
-            found = [sum(ledger.touches for ledger in row.ledgers()) for _, row in rows if row.leaves]
-            return (len(found) == 5 and sum(found) == 8) or None
+            result = [sum(ledger.touches for ledger in row.ledgers()) for _, row in rows if row.anchors]
+            return (len(result) == 5 and sum(result) == 8) or None
 
         made.until(settled, "five profiles with eight events")
         made.end_worker(worker)
@@ -90,10 +90,10 @@ def deployment(kafka: Broker, folder: Path, tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_score_is_explained_to_the_last_digit_under_any_identifier(deployment):
-    told = deployment.json("score", "explain", "anonymous_id:a-1", "--as-of", "latest")
+    shown = deployment.json("score", "explain", "anonymous_id:a-1", "--as-of", "latest")
 
-    assert (told["profile_id"], told["as_of_ms"], told["grade"]) == (ADA, START_MS + 4, "B1")
-    assert told["scores"] == [
+    assert (shown["profile_id"], shown["as_of_ms"], shown["grade"]) == (ADA, START_MS + 4, "B1")
+    assert shown["scores"] == [
         {"name": "engagement", "value": 55.0, "contributions": [
             {"rule": "looked", "group": "browsing", "points": 20.0, "occurrences": 2},
             {"rule": "quoted", "group": "", "points": 40.0, "occurrences": 1},
@@ -108,11 +108,11 @@ def test_a_score_is_explained_to_the_last_digit_under_any_identifier(deployment)
 def test_points_fade_and_still_sum_to_the_score_at_any_moment(deployment):
     for days in (1, 3, 10, 33, 100):
         moment = format_instant(START_MS + days * DAY_MS)
-        told = deployment.json("score", "explain", ADA, "--as-of", moment)
-        engagement = told["scores"][0]
+        shown = deployment.json("score", "explain", ADA, "--as-of", moment)
+        engagement = shown["scores"][0]
         assert sum(line["points"] for line in engagement["contributions"]) == engagement["value"]
         assert 0 <= engagement["value"] < 55
-        assert told["scores"][1]["value"] == 60
+        assert shown["scores"][1]["value"] == 60
 
 
 def test_a_person_sees_the_contributions_the_sum_and_the_grade(deployment):
@@ -138,19 +138,19 @@ def test_what_cannot_be_explained_is_told_apart(deployment, arguments, code, sai
 
 
 def test_under_the_rules_in_force_the_lead_is_open_and_nobody_would_be_told_about_again(deployment):
-    found = deployment.json("trigger", "dry-run", "--as-of", "latest")
+    result = deployment.json("trigger", "dry-run", "--as-of", "latest")
 
-    assert (found["profiles"], found["complete"]) == (5, True)
-    [hot] = found["triggers"]
+    assert (result["profiles"], result["complete"]) == (5, True)
+    [hot] = result["triggers"]
     assert (hot["name"], hot["fires_when"], hot["fires"], hot["open"]) == ("hot", "engagement reaches 50", 0, 1)
 
 
 def test_new_triggers_are_tried_on_everybody_before_they_are_deployed(deployment, folder):
-    found = deployment.json("trigger", "dry-run", "--rules", folder / "new", "--as-of", "latest", "--sample", "2")
+    result = deployment.json("trigger", "dry-run", "--rules", folder / "new", "--as-of", "latest", "--sample", "2")
 
     assert {
-        each["name"]: (each["fires"], *each["waits"].values(), each["open"], each["spent"])
-        for each in found["triggers"]
+        trigger["name"]: (trigger["fires"], *trigger["waits"].values(), trigger["open"], trigger["spent"])
+        for trigger in result["triggers"]
     } == {
         "hot": (0, 0, 0, 0, 1, 0),
         "warm": (4, 0, 1, 0, 0, 0),
@@ -158,20 +158,20 @@ def test_new_triggers_are_tried_on_everybody_before_they_are_deployed(deployment
         "cold": (0, 0, 0, 0, 0, 0),
         "reachable": (5, 0, 0, 0, 0, 0),
     }  # fmt: skip
-    assert [len(each["sample"]) for each in found["triggers"]] == [0, 2, 0, 0, 2]
+    assert [len(trigger["sample"]) for trigger in result["triggers"]] == [0, 2, 0, 0, 2]
     everybody = deployment.json("trigger", "dry-run", "--rules", folder / "new", "--as-of", "latest")["triggers"][1]
-    [ada] = [each for each in everybody["sample"] if each["profile_id"] == ADA]
+    [ada] = [item for item in everybody["sample"] if item["profile_id"] == ADA]
     assert 50 < ada["score"] < 55, "as of the worker's decisions, a day after the events"
     assert (ada["grade"], ada["firstName"]) == ("B1", "Ada")
-    assert list(found["triggers"][0]["waits"]) == ["cooldown", "consent", "quiet_hours"]
+    assert list(result["triggers"][0]["waits"]) == ["cooldown", "consent", "quiet_hours"]
 
 
 def test_a_dry_run_writes_nothing(deployment, folder):
     before = profile_snapshot(deployment.settings, silent).rows
 
-    told = [deployment.run("trigger", "dry-run", "--rules", folder / "new", "--as-of", "latest") for _ in range(2)]
+    shown = [deployment.run("trigger", "dry-run", "--rules", folder / "new", "--as-of", "latest") for _ in range(2)]
 
-    assert told[0].stdout == told[1].stdout
+    assert shown[0].stdout == shown[1].stdout
     assert profile_snapshot(deployment.settings, silent).rows == before
 
 
@@ -189,6 +189,6 @@ def test_a_person_sees_a_line_a_trigger_and_some_customers(deployment, folder):
 def test_what_cannot_be_tried_is_told_apart(deployment, tmp_path):
     assert "write now, latest" in deployment.run("trigger", "dry-run", "--as-of", "noon", code=2).stderr
     (tmp_path / "triggers.yaml").write_text("triggers: [{ name: hot, high: 5, lwo: 2 }]")
-    said = deployment.run("trigger", "dry-run", "--rules", tmp_path, code=1).stderr
-    assert "triggers.yaml:1:" in said
-    assert "did you mean low?" in said
+    output = deployment.run("trigger", "dry-run", "--rules", tmp_path, code=1).stderr
+    assert "triggers.yaml:1:" in output
+    assert "did you mean low?" in output

@@ -64,8 +64,8 @@ def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
         def settled() -> bool | None:
             rows = profile_rows(profile_snapshot(made.settings, silent).rows)
-            found = [sum(ledger.touches for ledger in row.ledgers()) for _, row in rows if row.leaves]
-            return (len(found) == 7 and sum(found) == 9) or None
+            result = [sum(ledger.touches for ledger in row.ledgers()) for _, row in rows if row.anchors]
+            return (len(result) == 7 and sum(result) == 9) or None
 
         made.until(settled, "seven profiles with nine events")
         made.end_worker(worker)
@@ -73,42 +73,42 @@ def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_all_segments_are_counted_over_the_stored_profiles(deployment, rules):
-    found = deployment.json("segment", "preview", "--rules", rules)
+    result = deployment.json("segment", "dry-run", "--rules", rules)
 
-    assert (found["profiles"], found["complete"]) == (7, True)
-    assert [(each["name"], each["members"]) for each in found["segments"]] == [("buyers", 1), ("lookers", 6)]
-    assert found["segments"][0]["share"] == 1 / 7
-    assert [each["email"] for each in found["segments"][0]["sample"]] == ["ada@shop.example"]
-    shown = deployment.run("segment", "preview", "--rules", rules).stdout
+    assert (result["profiles"], result["complete"]) == (7, True)
+    assert [(segment["name"], segment["members"]) for segment in result["segments"]] == [("buyers", 1), ("lookers", 6)]
+    assert result["segments"][0]["share"] == 1 / 7
+    assert [item["email"] for item in result["segments"][0]["sample"]] == ["ada@shop.example"]
+    shown = deployment.run("segment", "dry-run", "--rules", rules).stdout
     for words in ("Of 7 customers", "buyers", "14.3 %", "lookers", "85.7 %", "spent.EUR over 30 d >= 19.99"):
         assert words in shown
 
 
 def test_one_segment_is_shown_with_some_of_its_members(deployment, rules):
-    shown = deployment.run("segment", "preview", "buyers", "--rules", rules).stdout
+    shown = deployment.run("segment", "dry-run", "buyers", "--rules", rules).stdout
     for words in ("buyers", ADA, "Ada, ada@shop.example", "anonymous_id:a-1 email:ada@shop.example"):
         assert words in shown
     assert "lookers" not in shown
-    sample = deployment.json("segment", "preview", "lookers", "--rules", rules, "--sample", "2")["segments"][0][
+    sample = deployment.json("segment", "dry-run", "lookers", "--rules", rules, "--sample", "2")["segments"][0][
         "sample"
     ]
     assert len(sample) == 2
-    assert [each["profile_id"] for each in sample] == sorted(each["profile_id"] for each in sample)
+    assert [item["profile_id"] for item in sample] == sorted(item["profile_id"] for item in sample)
 
 
 def test_a_condition_is_tried_before_it_is_written_and_at_any_moment(deployment, rules):
     when = "segment.lookers and last_touch < 25 h"
-    [found] = deployment.json("segment", "preview", "--when", when, "--rules", rules)["segments"]
-    assert (found["members"], found["when"]) == (6, when)
+    [result] = deployment.json("segment", "dry-run", "--when", when, "--rules", rules)["segments"]
+    assert (result["members"], result["when"]) == (6, when)
     later = ["--when", "last_touch > 31 d", "--as-of"]
-    assert deployment.json("segment", "preview", *later, "latest")["segments"][0]["members"] == 0
+    assert deployment.json("segment", "dry-run", *later, "latest")["segments"][0]["members"] == 0
     gone = format_instant(START_MS + 32 * DAY_MS)
-    assert deployment.json("segment", "preview", *later, gone)["segments"][0]["members"] == 7
+    assert deployment.json("segment", "dry-run", *later, gone)["segments"][0]["members"] == 7
 
 
 def test_the_shipped_segments_can_be_counted_too(deployment):
-    found = {each["name"]: each["members"] for each in deployment.json("segment", "preview")["segments"]}
-    assert (found["new_customers"], found["dormant"], found["email_only"]) == (1, 0, 7)
+    result = {segment["name"]: segment["members"] for segment in deployment.json("segment", "dry-run")["segments"]}
+    assert (result["new_customers"], result["dormant"], result["email_only"]) == (1, 0, 7)
 
 
 @pytest.mark.parametrize(
@@ -123,22 +123,22 @@ def test_the_shipped_segments_can_be_counted_too(deployment):
     ],
 )
 def test_what_cannot_be_counted_is_told_apart(deployment, rules, arguments, code, said):
-    done = deployment.run("segment", "preview", *arguments, "--rules", rules, code=code)
+    done = deployment.run("segment", "dry-run", *arguments, "--rules", rules, code=code)
     assert said in done.stderr
     assert done.stdout == ""
 
 
 def test_rules_with_a_mistake_are_refused_with_its_place(deployment, tmp_path):
     (tmp_path / "segments.yaml").write_text("segments:\n  - {name: a, when: ordrs = 1}\n")
-    said = deployment.run("segment", "export", "a", tmp_path / "a.csv", "--rules", tmp_path, code=1).stderr
-    assert "segments.yaml:2:21: there is no ordrs" in said
+    output = deployment.run("segment", "export", "a", tmp_path / "a.csv", "--rules", tmp_path, code=1).stderr
+    assert "segments.yaml:2:21: there is no ordrs" in output
 
 
 def test_members_are_exported_in_every_format(deployment, rules, tmp_path):
     files = {suffix: tmp_path / f"lookers.{suffix}" for suffix in ("csv", "ndjson", "parquet")}
     for suffix, file in files.items():
-        told = deployment.json("segment", "export", "lookers", file, "--rules", rules)
-        assert told == {
+        shown = deployment.json("segment", "export", "lookers", file, "--rules", rules)
+        assert shown == {
             "segment": "lookers", "members": 6, "file": str(file), "format": suffix, "complete": True,
         }  # fmt: skip
 

@@ -10,7 +10,7 @@ import msgspec
 
 from tests.support import shared as module
 from tests.support.shared import shared
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -39,20 +39,20 @@ def test_the_owner_stops_the_server_only_after_every_other_user(tmp_path: Path) 
     def own(started: threading.Event) -> None:
         with shared(tmp_path, Server, starts):
             started.set()
-            assert leave.wait(deadline_s())
+            assert leave.wait(deadline_seconds())
         left.set()
 
     started = threading.Event()
     owner = threading.Thread(target=own, args=[started])
     owner.start()
-    assert started.wait(deadline_s())
+    assert started.wait(deadline_seconds())
     with shared(tmp_path, Server, starts) as server:
         leave.set()
         assert server == Server(1)
         assert starts.running == {1}
         assert not left.wait(0.2), "the owner did not wait"
-    assert left.wait(deadline_s())
-    owner.join(deadline_s())
+    assert left.wait(deadline_seconds())
+    owner.join(deadline_seconds())
     assert (starts.count, starts.running) == (1, set())
 
 

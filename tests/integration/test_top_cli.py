@@ -18,7 +18,7 @@ from pipeline.query.flow import FlowMeter
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, CHANGES, DLQ, TOUCHES, UPDATES, Topic
 from tests.support import children
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 PARTITIONS = 2
 
@@ -41,7 +41,7 @@ class Writer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.producer = confluent_kafka.Producer({**settings.kafka(), "transactional.id": settings.application_id})
-        self.producer.init_transactions(deadline_s())
+        self.producer.init_transactions(deadline_seconds())
         self._group = confluent_kafka.Consumer({**settings.kafka(), "group.id": settings.application_id})
 
     def add(self, topic: Topic, *values: bytes | dict) -> None:
@@ -52,13 +52,13 @@ class Writer:
     def commit(self, *values: bytes | dict, topic: Topic) -> None:
         self.producer.begin_transaction()
         self.add(topic, *values)
-        self.producer.commit_transaction(deadline_s())
+        self.producer.commit_transaction(deadline_seconds())
 
     def took(self, topic: Topic, offset: int) -> None:
         place = confluent_kafka.TopicPartition(topic.of(self._settings.topic_prefix), 0, offset)
         self.producer.begin_transaction()
-        self.producer.send_offsets_to_transaction([place], self._group.consumer_group_metadata(), deadline_s())
-        self.producer.commit_transaction(deadline_s())
+        self.producer.send_offsets_to_transaction([place], self._group.consumer_group_metadata(), deadline_seconds())
+        self.producer.commit_transaction(deadline_seconds())
 
     def close(self) -> None:
         self._group.close()
@@ -82,7 +82,7 @@ def command(settings: Settings, *arguments: str) -> contextlib.AbstractContextMa
 
 def said(settings: Settings, *arguments: str) -> str:
     with command(settings, *arguments) as process:
-        out, err = process.communicate(timeout=deadline_s())
+        out, err = process.communicate(timeout=deadline_seconds())
     assert process.returncode == 0, err
     assert not err
     return out
@@ -123,7 +123,7 @@ def test_top_goes_on_until_it_is_ended(settings):
     with command(settings, "top", "--json", "--interval", "0.2") as process:
         pictures = [msgspec.json.decode(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=deadline_s())
+        _, err = process.communicate(timeout=deadline_seconds())
 
     assert process.returncode == 0, err
     assert [picture["counts"]["customers"] for picture in pictures] == [0, 0]
@@ -139,22 +139,22 @@ def test_lag_counts_records_that_wait_and_not_the_markers_of_transactions(settin
 
     writer.producer.begin_transaction()
     writer.add(TOUCHES, b"4")
-    writer.producer.flush(deadline_s())
+    writer.producer.flush(deadline_seconds())
     assert lags(settings)["profile"] > 0, "an open transaction is work that is coming"
 
-    writer.producer.abort_transaction(deadline_s())
+    writer.producer.abort_transaction(deadline_seconds())
     assert lags(settings)["profile"] == 0
 
 
 def test_leads_that_are_there_come_in_order_of_time_and_duplicates_are_called_so(settings, writer):
     writer.commit(action(1), action(2), action(3, kind="duplicate_of", duplicate_of="id1"), topic=ACTIONS)
 
-    told = said(settings, "leads", "tail", "--from-start", "--drain")
-    lines = [line for line in told.splitlines() if "Ada" in line]
+    shown = said(settings, "leads", "tail", "--from-start", "--drain")
+    lines = [line for line in shown.splitlines() if "Ada" in line]
 
     assert [name for line in lines for name in line.split() if name.startswith("Berg")] == ["Berg3", "Berg2", "Berg1"]
-    assert "ada2@example.com · score 73 (lead from 70)" in told
-    assert "duplicate_of: close id3, keep id1" in told
+    assert "ada2@example.com · score 73 (lead from 70)" in shown
+    assert "duplicate_of: close id3, keep id1" in shown
     as_json = said(settings, "leads", "tail", "--from-start", "--json", "-n", "2").splitlines()
     assert [msgspec.json.decode(line)["action_id"] for line in as_json] == ["id3", "id2"]
 
@@ -166,7 +166,7 @@ def test_leads_are_followed_until_ctrl_c(settings, writer):
         writer.commit(action(2), topic=ACTIONS)
         followed = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=deadline_s())
+        _, err = process.communicate(timeout=deadline_seconds())
 
     assert process.returncode == 0, err
     assert any("Berg2" in line for line in followed)
@@ -176,6 +176,6 @@ def test_without_topics_both_say_what_to_do(settings):
     elsewhere = settings.model_copy(update={"topic_prefix": "nowhere"})
     for arguments in (("top", "--once"), ("leads", "tail")):
         with command(elsewhere, *arguments) as process:
-            _, err = process.communicate(timeout=deadline_s())
+            _, err = process.communicate(timeout=deadline_seconds())
         assert process.returncode == 1
         assert "no topic nowhere." in err

@@ -16,8 +16,8 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
-FIRST_ANSWER_S = 40.0
-RECOVERY_S = 90.0
+FIRST_ANSWER_SECONDS = 40.0
+RECOVERY_SECONDS = 90.0
 CUSTOMERS, SHARE = 100, 2_000
 
 
@@ -25,7 +25,7 @@ def assert_gives_up(settings: Settings) -> str:
     """The worker ends with exit code 1 within bounded time; its last line."""
     with Fleet(settings) as fleet:
         fleet.start("a")
-        assert fleet.ended("a", FIRST_ANSWER_S) == 1
+        assert fleet.ended("a", FIRST_ANSWER_SECONDS) == 1
         return fleet.said("a").splitlines()[-1]
 
 
@@ -49,7 +49,7 @@ def test_a_taken_port_of_the_pages_is_said_in_one_line(kafka, topic_prefix, tmp_
     )
     with socket.create_server((LOOPBACK, 0)) as taken, Fleet(settings) as fleet:
         fleet.start("a", http_port=taken.getsockname()[1])
-        assert fleet.ended("a", FIRST_ANSWER_S) == 1
+        assert fleet.ended("a", FIRST_ANSWER_SECONDS) == 1
         line = fleet.said("a").splitlines()[-1]
     assert line.startswith("stitchline: cannot serve health pages")
     assert "STITCHLINE_HTTP_PORT" in line
@@ -79,5 +79,11 @@ def test_a_broker_that_comes_back_finds_the_worker_going_on_or_to_be_started_aga
                 fleet.start("a")
             return events_of_profiles(settings) == expected
 
-        eventually(counted, "every event is counted", lambda: fleet.said("a")[-3000:], idle_s=RECOVERY_S, every_s=0.2)
+        eventually(
+            counted,
+            "every event is counted",
+            lambda: fleet.said("a")[-3000:],
+            idle_seconds=RECOVERY_SECONDS,
+            interval_seconds=0.2,
+        )
         assert fleet.end("a") == 0

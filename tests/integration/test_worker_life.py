@@ -11,14 +11,14 @@ from pipeline.topics import CHANGELOGS, EVENTS
 from tests.support.events import as_sent, events_of_profiles, web_event
 from tests.support.fleet import Fleet
 from tests.support.records import committed, send
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 pytestmark = pytest.mark.kafka
 
 PARTITIONS, CUSTOMERS, EVENTS_EACH = 4, 200, 3
 STAGES = ("intake", "profile", "route", "stitch")
 HELD = len(STAGES) * PARTITIONS
-CLEAN_EXIT_S = 10.0
+CLEAN_EXIT_SECONDS = 10.0
 SESSION_MS = 300_000
 """Long, so that whoever waits for a member that left without a word waits too long for these tests."""
 
@@ -86,14 +86,14 @@ def test_sigterm_ends_a_worker_at_once_and_leaves_the_group_to_the_other(setting
     fleet.start("b")
     fleet.until_ready("b")
     fleet.until_ready("a")
-    held = "stitchline_assigned_partitions"
+    current = "stitchline_assigned_partitions"
     half = HELD // 2
-    fleet.until("partitions are shared", lambda: [fleet.metric(worker, held) for worker in "ab"] == [half, half])
+    fleet.until("partitions are shared", lambda: [fleet.metric(worker, current) for worker in "ab"] == [half, half])
     expected = give(settings, "c")
     began = time.monotonic()
     assert fleet.end("a") == 0
-    assert time.monotonic() - began < deadline_s(CLEAN_EXIT_S)
-    fleet.until("b has all", lambda: fleet.metric("b", held) == 2 * half, CLEAN_EXIT_S)
+    assert time.monotonic() - began < deadline_seconds(CLEAN_EXIT_SECONDS)
+    fleet.until("b has all", lambda: fleet.metric("b", current) == 2 * half, CLEAN_EXIT_SECONDS)
     fleet.until_ready("b")
     expected |= give(settings, "d")
     fleet.until("every event is counted", lambda: events_of_profiles(settings) == expected)

@@ -37,10 +37,10 @@ def settings(kafka, topic_prefix, tmp_path):
 
 def versions(settings: Settings) -> dict[str, list[int]]:
     """Every profile's versions in the order published."""
-    decode, found = Decoder("profile-update"), defaultdict(list)
+    decode, result = Decoder("profile-update"), defaultdict(list)
     for message in committed(settings, UPDATES):
-        found[message.key().decode()].append(decode(message.value())["version"])
-    return found
+        result[message.key().decode()].append(decode(message.value())["version"])
+    return result
 
 
 def grown(settings: Settings, before: dict[str, list[int]], by: int) -> bool:

@@ -11,7 +11,7 @@ from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.topics import CHANGELOGS, EVENTS, TOUCHES
 from tests.integration.transaction_contract import STAGE, Deployment, TransactionContract, rolled_forward
 from tests.support.records import Sent, committed, send
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 pytestmark = pytest.mark.kafka
 
@@ -26,7 +26,7 @@ class OnKafka(Deployment):
              "enable.auto.commit": False}
         )  # fmt: skip
         self.member.subscribe([EVENTS["web"].of(self.prefix)])
-        assert self.member.consume(1, deadline_s())
+        assert self.member.consume(1, deadline_seconds())
 
     def unit(self, refused):
         made = UnitOfWork(self.settings.kafka(), self.settings.application_id, self.prefix, refused=refused)
@@ -38,8 +38,8 @@ class OnKafka(Deployment):
 
     def position(self):
         place = confluent_kafka.TopicPartition(EVENTS["web"].of(self.prefix), 0)
-        (found,) = self.member.committed([place], deadline_s())
-        return found.offset
+        (result,) = self.member.committed([place], deadline_seconds())
+        return result.offset
 
     def membership(self):
         return self.member.consumer_group_metadata()
@@ -58,7 +58,7 @@ class OnKafka(Deployment):
 class TestOnKafka(TransactionContract):
     @pytest.fixture
     def deployment(self, kafka, topic_prefix):
-        found = OnKafka(
+        result = OnKafka(
             Settings(
                 bootstrap_servers=kafka.bootstrap_servers,
                 topic_prefix=topic_prefix,
@@ -66,6 +66,6 @@ class TestOnKafka(TransactionContract):
                 partitions=1,
             )
         )
-        yield found
+        yield result
         with contextlib.suppress(RuntimeError):
-            found.member.close()
+            result.member.close()

@@ -45,14 +45,14 @@ def value(kind: Any) -> st.SearchStrategy[Value]:
 VALUES = st.sampled_from(("number", "text", "truth", "duration")).flatmap(value)
 
 
-def joined(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def joined(anchors: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Trees over leaves."""
 
     def deeper(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         several = st.lists(parts, min_size=2, max_size=3).map(tuple)
         return st.one_of(parts.map(Not), several.map(And), several.map(Or))
 
-    return st.recursive(leaves, deeper, max_leaves=8)
+    return st.recursive(anchors, deeper, max_leaves=8)
 
 
 EXPRESSIONS = joined(
@@ -74,13 +74,13 @@ class World(NamedTuple):
     now: int
 
     def value(self, name: str) -> Any:
-        found = None
+        result = None
         for at, what in self.steps[name]:
             if at <= self.now:
-                found = what
+                result = what
         if name == "since":
-            return None if found is None else self.now - found
-        return found
+            return None if result is None else self.now - result
+        return result
 
 
 class Stepping(NamedTuple):
@@ -100,7 +100,7 @@ class Stepping(NamedTuple):
         if self.name == "since":
             now = facts.value("since")
             return due_in_steps(check.holds, now, ()) if now is None else due_growing(
-                check.holds, check.marks, now, facts.now
+                check.holds, check.thresholds, now, facts.now
             )  # fmt: skip
         later = [(at, what) for at, what in facts.steps[self.name] if at > facts.now]
         if self.hasty and later:
@@ -109,8 +109,8 @@ class Stepping(NamedTuple):
 
 
 OPERANDS: dict[str, Stepping] = {
-    each.name: each
-    for each in (
+    item.name: item
+    for item in (
         Stepping("count", "number"),
         Stepping("hasty", "number", hasty=True),
         Stepping("word", "text"),
@@ -132,7 +132,9 @@ _MOMENTS = st.integers(0, DAY)
 
 def _steps(kind: str, of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[tuple[int, Any], ...]]:
     step = st.tuples(_MOMENTS, st.one_of(st.none(), of))
-    return st.lists(step, max_size=5, unique_by=lambda each: each[0]).map(lambda each: tuple(sorted(each, key=_first)))
+    return st.lists(step, max_size=5, unique_by=lambda entry: entry[0]).map(
+        lambda entry: tuple(sorted(entry, key=_first))
+    )
 
 
 def _first(step: tuple[int, Any]) -> int:
@@ -140,7 +142,7 @@ def _first(step: tuple[int, Any]) -> int:
 
 
 WORLDS = st.fixed_dictionaries(
-    {name: _steps(each.kind, _SMALL[each.kind]) for name, each in OPERANDS.items() if name != "since"}
+    {name: _steps(item.kind, _SMALL[item.kind]) for name, item in OPERANDS.items() if name != "since"}
     | {"since": st.integers(-20, 0).map(lambda at: ((at, at),))}
 )
 
@@ -150,7 +152,7 @@ def _literals(name: str) -> st.SearchStrategy[Value]:
         return st.builds(Value, st.just("duration"), st.integers(1, DAY))
     kind = OPERANDS[name].kind
     kinds = ("number", "text", "truth") if kind == "any" else (kind,)
-    return st.sampled_from(kinds).flatmap(lambda each: st.builds(Value, st.just(each), _SMALL[each]))
+    return st.sampled_from(kinds).flatmap(lambda entry: st.builds(Value, st.just(entry), _SMALL[entry]))
 
 
 def _asked(name: str) -> st.SearchStrategy[Expression]:
@@ -168,8 +170,8 @@ def _asked(name: str) -> st.SearchStrategy[Expression]:
     return st.one_of(made)
 
 
-def _ordered(asked: Compare) -> bool:
-    return asked.value.kind != "truth" or asked.operator in {"=", "!="}
+def _ordered(compare: Compare) -> bool:
+    return compare.value.kind != "truth" or compare.operator in {"=", "!="}
 
 
 QUESTIONS = joined(st.sampled_from(sorted(OPERANDS)).flatmap(_asked))
@@ -183,21 +185,21 @@ def resolve(path: tuple[str, ...], window: str | None) -> Operand[World]:
     return OPERANDS[path[0]]
 
 
-def means(asked: Expression, world: World) -> bool:
+def means(truth: Expression, world: World) -> bool:
     """What the language's documentation says, without any of its code."""
-    if isinstance(asked, Not):
-        return not means(asked.part, world)
-    if isinstance(asked, And | Or):
-        found = [means(part, world) for part in asked.parts]
-        return all(found) if isinstance(asked, And) else any(found)
-    value = world.value(asked.name.path[0])
-    if isinstance(asked, Truth):
+    if isinstance(truth, Not):
+        return not means(truth.part, world)
+    if isinstance(truth, And | Or):
+        result = [means(part, world) for part in truth.parts]
+        return all(result) if isinstance(truth, And) else any(result)
+    value = world.value(truth.name.path[0])
+    if isinstance(truth, Truth):
         return value is True
-    if isinstance(asked, Known):
-        return (value is None) == asked.negated
-    if isinstance(asked, Among):
-        return (_key(value) in [_key(each.value) for each in asked.values]) != asked.negated
-    return _compares(value, asked.operator, asked.value.value)
+    if isinstance(truth, Known):
+        return (value is None) == truth.negated
+    if isinstance(truth, Among):
+        return (_key(value) in [_key(entry.value) for entry in truth.values]) != truth.negated
+    return _compares(value, truth.operator, truth.value.value)
 
 
 def _compares(value: Any, operator: str, wanted: Any) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from pipeline.condition.grammar import parse
 from pipeline.condition.syntax import Among, And, Compare, Expression, Known, Not, Or, Truth
 from pipeline.event.duration import DAY_MS
-from pipeline.profile.aggregates import Reader
+from pipeline.profile.aggregates import AggregateReader
 from pipeline.profile.fold import campaign_of, consent_of, first_touch, identifiers_of, last_touch, traits_of
 from pipeline.profile.journey.cart import cart_of, cart_view
 from pipeline.profile.journey.rules import JourneyRules
@@ -40,16 +40,16 @@ class Naive:
     def standings(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, bool]:
         return {name: self._means(tree, ledgers, as_of_ms) for name, tree in self._segments.items()}
 
-    def _means(self, asked: Expression, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
-        if isinstance(asked, Not):
-            return not self._means(asked.part, ledgers, as_of_ms)
-        if isinstance(asked, And | Or):
-            found = [self._means(part, ledgers, as_of_ms) for part in asked.parts]
-            return all(found) if isinstance(asked, And) else any(found)
-        return means_in(self._in_minor_units(asked), _At(self._value(asked, ledgers, as_of_ms)))  # type: ignore[arg-type]
+    def _means(self, truth: Expression, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
+        if isinstance(truth, Not):
+            return not self._means(truth.part, ledgers, as_of_ms)
+        if isinstance(truth, And | Or):
+            result = [self._means(part, ledgers, as_of_ms) for part in truth.parts]
+            return all(result) if isinstance(truth, And) else any(result)
+        return means_in(self._in_minor_units(truth), _At(self._value(truth, ledgers, as_of_ms)))  # type: ignore[arg-type]
 
-    def _value(self, asked: Truth | Compare | Among | Known, ledgers: Sequence[Ledger], as_of_ms: int) -> Any:
-        root, *rest = asked.name.path
+    def _value(self, truth: Truth | Compare | Among | Known, ledgers: Sequence[Ledger], as_of_ms: int) -> Any:
+        root, *rest = truth.name.path
         if root == "segment":
             return self._means(self._segments[rest[0]], ledgers, as_of_ms)
         if root == "score":
@@ -60,7 +60,7 @@ class Naive:
             return self._cart(rest, ledgers, as_of_ms)
         if root in PERSON:
             return _of_person(root, rest, ledgers, as_of_ms)
-        window_ms = asked.name.window_ms
+        window_ms = truth.name.window_ms
         if root in self._ratios:
             of, to = (
                 self._aggregate(
@@ -72,31 +72,31 @@ class Naive:
         return self._aggregate(root, rest, window_ms, ledgers, as_of_ms)
 
     def _cart(self, rest: list[str], ledgers: Sequence[Ledger], as_of_ms: int) -> Any:
-        found = cart_view(cart_of(ledgers, self._carts, as_of_ms))
+        result = cart_view(cart_of(ledgers, self._carts, as_of_ms))
         if rest[0] == "amount":
-            return found["amounts_minor"].get(rest[1], 0)
+            return result["amounts_minor"].get(rest[1], 0)
         if rest[0] in {"since", "updated"}:
-            at_ms = found[f"{rest[0]}_ms"]
+            at_ms = result[f"{rest[0]}_ms"]
             return as_of_ms - at_ms if at_ms else None
-        return len(found["items"]) if rest[0] == "items" else found[rest[0]]
+        return len(result["items"]) if rest[0] == "items" else result[rest[0]]
 
     def _aggregate(self, name: str, rest: list[str], window_ms: int, ledgers: Sequence[Ledger], as_of_ms: int) -> Any:
         rule = self._aggregates[name]
         label = f"{window_ms // 1000}s" if window_ms else "lifetime"
-        value = Reader(msgspec.structs.replace(rule, windows=(label,))).read(ledgers, as_of_ms)[label]
+        value = AggregateReader(msgspec.structs.replace(rule, windows=(label,))).read(ledgers, as_of_ms)[label]
         return _part(rule, rest, value, as_of_ms)
 
     def _side(self, name: str, rest: list[str], window_ms: int, ledgers: Sequence[Ledger], as_of_ms: int) -> Any:
         by_currency = self._aggregates[name].field == "amount"
         return self._aggregate(name, rest if by_currency else [], window_ms, ledgers, as_of_ms)
 
-    def _in_minor_units(self, asked: Any) -> Any:
-        decimals = self._decimals(asked.name.path) if isinstance(asked, Compare) else 0
+    def _in_minor_units(self, requested: Any) -> Any:
+        decimals = self._decimals(requested.name.path) if isinstance(requested, Compare) else 0
         if not decimals:
-            return asked
-        written = Fraction(str(asked.value.value)) * Fraction(10) ** decimals
-        value = type(asked.value)("number", int(written) if written.denominator == 1 else float(written))
-        return Compare(asked.name, asked.operator, value)
+            return requested
+        written = Fraction(str(requested.value.value)) * Fraction(10) ** decimals
+        value = type(requested.value)("number", int(written) if written.denominator == 1 else float(written))
+        return Compare(requested.name, requested.operator, value)
 
     def _decimals(self, path: tuple[str, ...]) -> int:
         """By how many powers of ten what is written is smaller than what is read."""
@@ -131,8 +131,8 @@ def _of_person(root: str, rest: list[str], ledgers: Sequence[Ledger], as_of_ms: 
         return traits[rest[0]][3] if rest[0] in traits else None
     if root == "consent":
         consent, (purpose, _, _) = consent_of(ledgers), rest[0].partition("/")
-        said = [consent[key] for key in {rest[0], purpose} if key in consent]
-        return all(said) if said else None
+        output = [consent[key] for key in {rest[0], purpose} if key in consent]
+        return all(output) if output else None
     if root == "identifier":
         return max((i for i in identifiers_of(ledgers) if i.startswith(f"{rest[0]}:")), default=None)
     point = {"first_touch": first_touch, "last_touch": last_touch}[root](ledgers)
@@ -154,7 +154,7 @@ def _part(rule: AggregateRule, rest: list[str], value: Any, as_of_ms: int) -> An
         at_ms = value[_AGO[rest[0]]]
         return None if at_ms is None else as_of_ms - at_ms
     if rule.kind == "top":
-        return [each["value"] for each in value]
+        return [item["value"] for item in value]
     if rest:
         return None if value is None else value[_SESSIONS.get(rest[0], rest[0])]
     return as_of_ms - value if rule.name == "last_buy" and value is not None else value

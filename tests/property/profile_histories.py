@@ -73,13 +73,13 @@ SCORES = ScoreRules(
 )
 
 
-def touch(number: int, offset_ms: int, leaf: str = "user_id:a", **more: Any) -> Touch:
+def touch(number: int, offset_ms: int, anchor: str = "user_id:a", **more: Any) -> Touch:
     """A touch with everything in its usual place."""
     usual = {"event_id": f"shop/{number:06d}", "timestamp_ms": START_MS + offset_ms, "name": "View"}
-    return build.touch(leaf, **(usual | more))
+    return build.touch(anchor, **(usual | more))
 
 
-LEAVES = ("user_id:a", "anonymous_id:b", "email:c@example.org")
+ANCHORS = ("user_id:a", "anonymous_id:b", "email:c@example.org")
 SCALARS = ("", "a", "b", 0, 1, -3, True, False, 0.5, 1e300)
 CONSENTS = ({}, {"ads": True}, {"ads": False}, {"ads": {"email": False, "sms": True}})
 _DRAWN = st.tuples(
@@ -90,7 +90,7 @@ _DRAWN = st.tuples(
 )
 
 
-def made(number: int, offset_ms: int, bits: int, leaf: str | None) -> Touch:
+def made(number: int, offset_ms: int, bits: int, anchor: str | None) -> Touch:
     """The touch that a number stands for: a cheap way to draw twelve fields, which still shrinks towards the plain."""
     if offset_ms < 0:  # a midnight
         offset_ms = -offset_ms - START_MS % DAY_MS
@@ -100,7 +100,7 @@ def made(number: int, offset_ms: int, bits: int, leaf: str | None) -> Touch:
         bits, at = divmod(bits, len(values))
         return values[at]
 
-    own = leaf or pick(LEAVES)
+    own = anchor or pick(ANCHORS)
     amount = pick((0, 0, 1, 250, 19_999, -250))
     choices = pick(CONSENTS)
     price, label, title = pick((None, 0.1, 49.99, 50, 1000)), pick(SCALARS), pick(("", "Shoes"))
@@ -119,16 +119,16 @@ def made(number: int, offset_ms: int, bits: int, leaf: str | None) -> Touch:
     )
 
 
-def histories(leaf: str | None = None, most: int = 30) -> st.SearchStrategy[list[Touch]]:
-    """Touches with distinct event ids, in no order of time; of one leaf, or of several."""
-    return st.lists(_DRAWN, max_size=most).map(
-        lambda drawn: [made(number, offset_ms, bits, leaf) for number, (offset_ms, bits) in enumerate(drawn)]
+def histories(anchor: str | None = None, limit: int = 30) -> st.SearchStrategy[list[Touch]]:
+    """Touches with distinct event ids, in no order of time; of one anchor, or of several."""
+    return st.lists(_DRAWN, max_size=limit).map(
+        lambda drawn: [made(number, offset_ms, bits, anchor) for number, (offset_ms, bits) in enumerate(drawn)]
     )
 
 
 def folded(plan: Plan, history: list[Touch]) -> Ledger:
     """A ledger with the touches booked in the order given."""
     ledger = Ledger()
-    for each in history:
-        apply_touch(plan, ledger, each)
+    for item in history:
+        apply_touch(plan, ledger, item)
     return ledger

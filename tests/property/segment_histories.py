@@ -14,7 +14,7 @@ from pipeline.profile.messages import Touch
 from pipeline.profile.rules import AggregateRule, AggregateRules, Ratio
 from pipeline.score.rules import FitRule, Grades, ScoreGroup, ScoreRule, ScoreRules
 from pipeline.segment.rules import SegmentRule, SegmentRules
-from tests.property.profile_histories import CARTS, EVERY_KIND, LEAVES, START_MS, aggregate, made
+from tests.property.profile_histories import ANCHORS, CARTS, EVERY_KIND, START_MS, aggregate, made
 
 
 class Pace(NamedTuple):
@@ -46,9 +46,9 @@ def rules_of(rng: random.Random, pace: Pace) -> tuple[AggregateRules, ScoreRules
     kept = (*EVERY_KIND, LAST, LARGEST, BUYS, DEBTS)
     aggregates = tuple(_kept_over(rule, pace) for rule in kept)
 
-    def points(name: str, worth: int, **more: Any) -> ScoreRule:
+    def points(name: str, value: int, **more: Any) -> ScoreRule:
         half_life_ms = rng.choice((*pace.half_lives_ms, 0)) if name == "once" else rng.choice(pace.half_lives_ms)
-        return ScoreRule(name=name, points=worth, half_life_ms=half_life_ms, **more)
+        return ScoreRule(name=name, points=value, half_life_ms=half_life_ms, **more)
 
     scores = (
         points("view", 3, filter=Filter(events=("View",)), group="browse"),
@@ -66,8 +66,8 @@ def rules_of(rng: random.Random, pace: Pace) -> tuple[AggregateRules, ScoreRules
         FitRule(name="city", points=-20, where=(Condition(field="traits.city", eq="a"),)),
     )
     grades = Grades(letters=(50, 10, -10), digits=(25, 5, 1), fit=rng.choice(("fit", "worth")))
-    found = ScoreRules(scores=scores, groups=groups, fit=fit, grades=grades)
-    return AggregateRules(aggregates=aggregates, ratios=RATIOS), found
+    score_rules = ScoreRules(scores=scores, groups=groups, fit=fit, grades=grades)
+    return AggregateRules(aggregates=aggregates, ratios=RATIOS), score_rules
 
 
 def journeys_of(rng: random.Random, pace: Pace) -> JourneyRules:
@@ -84,7 +84,7 @@ def _kept_over(rule: AggregateRule, pace: Pace) -> AggregateRule:
 
 
 def touches_of(rng: random.Random, pace: Pace) -> list[Touch]:
-    """A history in the order of time, of several leaves, with bursts and silences."""
+    """A history in the order of time, of several anchors, with bursts and silences."""
     offsets = [rng.randrange(pace.span_ms // 2) for _ in range(rng.randrange(1, 25))]
     offsets += [offset + rng.randrange(pace.step_ms * 3) for offset in offsets if rng.random() < 0.3]
     return [made(number, offset, rng.getrandbits(40), None) for number, offset in enumerate(sorted(offsets))]
@@ -106,7 +106,7 @@ def _question(rng: random.Random, pace: Pace, earlier: Sequence[str]) -> str:
     over = f" over {format_duration(_length_ms(rng.choice(pace.windows)))}" if rng.random() < 0.8 else ""
     ago = format_duration(rng.choice((pace.step_ms * rng.randrange(1, 200), _length_ms(rng.choice(pace.windows)))))
     score = f"score.{rng.choice(('engagement', 'engagement', 'worth'))}"
-    asked = [
+    requested = [
         f"a_count{over} {sign} {rng.randrange(5)}",
         f"a_count{over} in [{rng.randrange(4)}, {rng.randrange(4)}]",
         f"a_sum{over} {sign} {rng.choice((0, 0.1, 50, 150.5))}",
@@ -141,8 +141,8 @@ def _question(rng: random.Random, pace: Pace, earlier: Sequence[str]) -> str:
         f"identifier.{rng.choice(('phone', 'device_id'))} is known",
         *[f"segment.{name}" for name in earlier[-2:]],
     ]
-    found = rng.choice(asked)
-    return found.format('["pro", "a"]' if " in " in found else '"pro"')
+    result = rng.choice(requested)
+    return result.format('["pro", "a"]' if " in " in result else '"pro"')
 
 
 def _of_records(rng: random.Random, sign: str, over: str, ago: str) -> list[str]:
@@ -185,4 +185,4 @@ def moments(rng: random.Random, pace: Pace, start_ms: int) -> Iterator[int]:
     yield at_ms + rng.randrange(pace.step_ms)
 
 
-__all__ = ["FAST", "LEAVES", "SLOW", "conditions_of", "journeys_of", "moments", "rules_of", "touches_of"]
+__all__ = ["ANCHORS", "FAST", "SLOW", "conditions_of", "journeys_of", "moments", "rules_of", "touches_of"]

@@ -34,14 +34,14 @@ def test_the_canonical_text_of_a_tree_reads_as_the_same_tree(expression: Express
 
 @given(GARBAGE)
 def test_any_text_is_a_condition_or_refused_at_a_place_in_it(text: str) -> None:
-    found = read(text)
-    if isinstance(found, ConditionError):
-        assert 0 <= found.position <= len(text)
-        assert found.message
-        assert found.instead
-        assert "^" in found.pointed_out(text)
+    truth = read(text)
+    if isinstance(truth, ConditionError):
+        assert 0 <= truth.position <= len(text)
+        assert truth.message
+        assert truth.instead
+        assert "^" in truth.with_caret(text)
     else:
-        assert parse(format_condition(found)) == found
+        assert parse(format_condition(truth)) == truth
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=4).map(" ".join), st.sampled_from(("(", "not ", "[", '"')))
@@ -62,9 +62,9 @@ def test_an_answer_stands_until_it_is_due_and_due_times_never_go_back(asked, ste
     compiled = compile_condition(asked, resolve)
     now = 0
     while now <= DAY:
-        held, due = compiled.outlook(World(steps, now))
+        current, due = compiled.outlook(World(steps, now))
         assert due > now
         for moment in moments(now, due):
-            assert means(asked, World(steps, moment)) == held
+            assert means(asked, World(steps, moment)) == current
             assert compiled.outlook(World(steps, moment))[1] >= due
         now = due

@@ -10,8 +10,8 @@ import networkx as nx
 import pytest
 
 from pipeline.identity.messages import Link
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
-from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType
 from tests.support.identity_histories import KINDS, PARTS, Run, check_part, replay, seeds
 
@@ -22,7 +22,7 @@ def test_engine_equals_the_pure_function_over_every_history(monkeypatch: pytest.
 
 
 def test_without_limits_groups_are_connected_components():
-    for seed in seeds(0, 1, most=300):
+    for seed in seeds(0, 1, limit=300):
         rng = random.Random(seed)
         idents = [f"{kind}:{number}" for kind in KINDS for number in range(rng.choice((3, 30)))]
         links = [Link("t", *rng.sample(idents, 2), n, n, 1, "web", str(n)) for n in range(rng.choice((5, 60)))]
@@ -31,7 +31,7 @@ def test_without_limits_groups_are_connected_components():
         graph = nx.Graph((link.anchor, link.other) for link in links)
         for component in nx.connected_components(graph):
             owners = {run.engine.profile_of(ident) for ident in component}
-            strength = Rulebook(rules).strength
+            strength = IdentityPolicy(rules).strength
             ends = [(link.first_seen_ms, *strength(link.anchor)) for link in links if link.anchor in component]
             ends += [(link.first_seen_ms, *strength(link.other)) for link in links if link.anchor in component]
             assert owners == {profile_id("t", min(ends)[-1])}, replay(seed, "connected_components")

@@ -33,7 +33,7 @@ def test_a_million_links_make_the_connected_components(no_garbage_collection: No
     for start in range(0, len(pairs), 10_000):
         batch = [Link("t", a, b, start, start, 1, "web", "e") for a, b in pairs[start : start + 10_000]]
         engine.on_links(batch, 0)
-    owner = engine._forest.founder
+    owner = engine._union_find.founder
     founders = set()
     for component in nx.connected_components(nx.Graph(pairs)):
         (founder,) = {owner(ident) for ident in component}

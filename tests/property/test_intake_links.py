@@ -48,14 +48,14 @@ def take(logic, number, sighting):
 
 def naive(history):
     """First, last, count and asserted per link, folded over the whole history."""
-    found = {}
+    result = {}
     for anchor, others, at_ms, kind in history:
         for other in set(others):
-            first, last, count, asserted = found.get((anchor, other), (at_ms, at_ms, 0, False))
-            found[anchor, other] = (
+            first, last, count, asserted = result.get((anchor, other), (at_ms, at_ms, 0, False))
+            result[anchor, other] = (
                 min(first, at_ms), max(last, at_ms), count + 1, asserted or kind == "alias",
             )  # fmt: skip
-    return found
+    return result
 
 
 class Heard:
@@ -80,12 +80,12 @@ def test_repetitions_change_nothing(history, data):
     once, once_rows = intake()
     twice, twice_rows = intake()
     expected = [take(once, number, sighting) for number, sighting in enumerate(history)]
-    found = []
+    result = []
     for number, sighting in enumerate(history):
-        found.append(take(twice, number, sighting))
+        result.append(take(twice, number, sighting))
         again = data.draw(st.integers(0, number))
         assert isinstance(take(twice, again, history[again]), Drop)
-    assert found == expected
+    assert result == expected
     assert twice_rows.rows == once_rows.rows
 
 
@@ -123,8 +123,8 @@ def test_stitch_hears_all_that_matters_whenever_it_answers(history, cap, data):
     for (anchor, other), (first, last, _, asserted) in expected.items():
         heard_first, heard_last, _, heard_asserted = heard.links[anchor, other]
         assert (heard_first, heard_asserted) == (first, asserted)
-        patience_ms = 0 if other in contested[anchor] else REFRESH_MS
-        assert last - patience_ms <= heard_last <= last
+        refresh_after_ms = 0 if other in contested[anchor] else REFRESH_MS
+        assert last - refresh_after_ms <= heard_last <= last
 
 
 @given(histories, st.integers(0, 25))

@@ -19,7 +19,7 @@ from pipeline.profile.journey.lines import fields_of
 from pipeline.profile.journey.rules import AttributionRules, CartRules, Conversion, JourneyRules
 from pipeline.profile.ledger import Ledger, encode_ledger, merge
 from pipeline.profile.messages import Touch
-from tests.property.profile_histories import LEAVES, START_MS, touch
+from tests.property.profile_histories import ANCHORS, START_MS, touch
 
 CARTS = CartRules(
     added=Filter(events=("add",)), removed=Filter(events=("take",)), bought=Filter(events=("buy",)),
@@ -40,7 +40,7 @@ def shopper(steps: list[tuple[str, int]], pace_ms: int) -> list[Touch]:
         rest, price = divmod(rest, 5)
         rest, pause = divmod(rest, 4)
         at += pause * pace_ms
-        leaf = LEAVES[rest % len(LEAVES)]
+        anchor = ANCHORS[rest % len(ANCHORS)]
         properties: dict[str, Any] = {"sku": SKUS[sku], "price": price + 0.99, "currency": "EUR"}
         if pieces:
             properties["quantity"] = pieces
@@ -49,24 +49,24 @@ def shopper(steps: list[tuple[str, int]], pace_ms: int) -> list[Touch]:
             more = {"properties": properties}
         if name == "buy":
             more |= {"amount_minor": price * 101, "currency": "EUR"}
-        made.append(touch(number, at, leaf, name=name, **more))
+        made.append(touch(number, at, anchor, name=name, **more))
     return made
 
 
-def shoppers(most: int) -> st.SearchStrategy[list[Touch]]:
+def shoppers(limit: int) -> st.SearchStrategy[list[Touch]]:
     paces = st.sampled_from((MINUTE_MS, HOUR_MS, DAY_MS))
-    return st.builds(shopper, st.lists(_STEP, max_size=most), paces)
+    return st.builds(shopper, st.lists(_STEP, max_size=limit), paces)
 
 
-def by_leaf(history: list[Touch]) -> list[Ledger]:
-    ledgers = {leaf: Ledger() for leaf in LEAVES}
-    for each in history:
-        apply_touch(PLAN, ledgers[each.leaf], each)
+def by_anchor(history: list[Touch]) -> list[Ledger]:
+    ledgers = {anchor: Ledger() for anchor in ANCHORS}
+    for item in history:
+        apply_touch(PLAN, ledgers[item.anchor], item)
     return list(ledgers.values())
 
 
-def place(each: Touch) -> tuple[int, str]:
-    return each.timestamp_ms, each.event_id
+def place(item: Touch) -> tuple[int, str]:
+    return item.timestamp_ms, item.event_id
 
 
 def kept(history: list[Touch]) -> tuple[CartLog, Journey]:
@@ -96,13 +96,13 @@ def test_what_is_kept_of_a_long_history_depends_on_the_set_of_its_events_alone(d
     usual = st.tuples(st.sampled_from((*([name] * 12), "add", "buy", "ad")), st.integers(0, 2**20))
     steps = data.draw(st.lists(usual, min_size=30, max_size=140))
     history = shopper(steps, MINUTE_MS)
-    for each in history:
-        each.leaf = LEAVES[0]
+    for item in history:
+        item.anchor = ANCHORS[0]
     shuffled = data.draw(st.permutations(history))
     cut = data.draw(st.integers(0, len(history)))
-    whole, _, _ = by_leaf(shuffled)
+    whole, _, _ = by_anchor(shuffled)
     assert found(whole) == kept(history)
-    halves = [by_leaf(part)[0] for part in (shuffled[:cut], shuffled[cut:])]
+    halves = [by_anchor(part)[0] for part in (shuffled[:cut], shuffled[cut:])]
     assert encode_ledger(merge(*halves)) == encode_ledger(whole)
 
 
@@ -110,18 +110,18 @@ def naive_cart(history: list[Touch]) -> tuple[dict[str, int], int, int]:
     """Pieces by product, since when, and when last changed."""
     pieces: dict[str, int] = {}
     since_ms = updated_ms = 0
-    for each in sorted(history, key=place):
-        sku = each.properties.get("sku", "")
-        if each.name == "buy":
+    for item in sorted(history, key=place):
+        sku = item.properties.get("sku", "")
+        if item.name == "buy":
             pieces = {}
-        elif each.name == "add":
-            since_ms = since_ms if pieces else each.timestamp_ms
-            pieces[sku] = pieces.get(sku, 0) + each.properties.get("quantity", 1)
-        elif each.name == "take" and sku in pieces:
-            pieces[sku] -= each.properties.get("quantity", pieces[sku])
+        elif item.name == "add":
+            since_ms = since_ms if pieces else item.timestamp_ms
+            pieces[sku] = pieces.get(sku, 0) + item.properties.get("quantity", 1)
+        elif item.name == "take" and sku in pieces:
+            pieces[sku] -= item.properties.get("quantity", pieces[sku])
         pieces = {sku: count for sku, count in pieces.items() if count > 0}
-        if each.name in {"add", "take"}:
-            updated_ms = each.timestamp_ms
+        if item.name in {"add", "take"}:
+            updated_ms = item.timestamp_ms
     return pieces, since_ms, updated_ms
 
 
@@ -130,7 +130,7 @@ def test_a_cart_over_several_ledgers_is_what_was_put_in_and_not_taken_out_since_
     history: list[Touch], later_ms: int
 ) -> None:
     newest_ms = max((t.timestamp_ms for t in history), default=START_MS)
-    cart = cart_of(by_leaf(history), CARTS, newest_ms + later_ms)
+    cart = cart_of(by_anchor(history), CARTS, newest_ms + later_ms)
     pieces, since_ms, updated_ms = naive_cart(history)
     assert {item.id: item.quantity for item in cart.items} == pieces
     assert cart.amounts_minor == ({"EUR": sum(i.quantity * i.price_minor for i in cart.items)} if pieces else {})
@@ -139,7 +139,7 @@ def test_a_cart_over_several_ledgers_is_what_was_put_in_and_not_taken_out_since_
 
 @given(history=shoppers(30))
 def test_a_cart_is_abandoned_at_its_due_time_and_not_a_millisecond_before(history: list[Touch]) -> None:
-    ledgers, newest_ms = by_leaf(history), max((t.timestamp_ms for t in history), default=START_MS)
+    ledgers, newest_ms = by_anchor(history), max((t.timestamp_ms for t in history), default=START_MS)
     cart = cart_of(ledgers, CARTS, newest_ms)
     if cart.due_ms == FOREVER:
         assert cart.status in {"none", "abandoned"}
@@ -161,25 +161,25 @@ def test_parts_sum_to_the_whole_and_are_within_one_of_their_share(whole: int, we
 
 @given(history=shoppers(40))
 def test_credit_and_value_of_every_conversion_sum_exactly_under_every_model(history: list[Touch]) -> None:
-    ledgers = by_leaf(history)
+    ledgers = by_anchor(history)
     converted = attribution_of(ledgers, RULES)
     orders = sorted((t for t in history if t.name == "buy"), key=place)
-    assert [(each.timestamp_ms, each.event_id, each.value_minor) for each in converted] == [
+    assert [(item.timestamp_ms, item.event_id, item.value_minor) for item in converted] == [
         (t.timestamp_ms, t.event_id, t.amount_minor) for t in orders
     ]
     ads = sorted((t for t in history if t.channel == "ads"), key=place)
-    for each in converted:
-        way = [t for t in ads if place(t) <= each[1:3] and t.timestamp_ms > each.timestamp_ms - 90 * DAY_MS]
-        assert [credited.touch.campaign for credited in each.journey] == [t.properties["campaign"] for t in way]
+    for item in converted:
+        way = [t for t in ads if place(t) <= item[1:3] and t.timestamp_ms > item.timestamp_ms - 90 * DAY_MS]
+        assert [credited.touch.campaign for credited in item.journey] == [t.properties["campaign"] for t in way]
         for model in MODELS if way else ():
-            shares = [credited.credit[model] for credited in each.journey]
+            shares = [credited.credit[model] for credited in item.journey]
             assert sum(shares) == WHOLE
-            assert sum(credited.value_minor[model] for credited in each.journey) == each.value_minor
+            assert sum(credited.value_minor[model] for credited in item.journey) == item.value_minor
         if way:
-            linear = [credited.credit["linear"] for credited in each.journey]
+            linear = [credited.credit["linear"] for credited in item.journey]
             assert max(linear) - min(linear) <= 1
-            assert (each.journey[0].credit["first"], each.journey[-1].credit["last"]) == (WHOLE, WHOLE)
-            decay = [credited.credit["time_decay"] for credited in each.journey]
+            assert (item.journey[0].credit["first"], item.journey[-1].credit["last"]) == (WHOLE, WHOLE)
+            decay = [credited.credit["time_decay"] for credited in item.journey]
             assert all(one <= other + 1 for one, other in pairwise(decay))
     spent = sum(round(t.properties["cost"] * 1_000_000) for t in ads)
     assert sum(cost.micros for cost in costs_of(ledgers)) == spent
@@ -187,8 +187,8 @@ def test_credit_and_value_of_every_conversion_sum_exactly_under_every_model(hist
 
 @given(history=shoppers(40))
 def test_a_journey_reads_the_same_from_the_ledgers_of_many_leaves_as_from_one(history: list[Touch]) -> None:
-    apart = by_leaf(history)
-    together = merge(merge(*by_leaf(history)[:2]), by_leaf(history)[2])
+    apart = by_anchor(history)
+    together = merge(merge(*by_anchor(history)[:2]), by_anchor(history)[2])
     assert attribution_of(apart, RULES) == attribution_of([together], RULES)
     assert costs_of(apart) == costs_of([together])
     assert cart_of(apart, CARTS, START_MS + 999 * DAY_MS) == cart_of([together], CARTS, START_MS + 999 * DAY_MS)

@@ -48,7 +48,7 @@ def fresh(plan: Plan, history: list[Touch]) -> Ledger:
 
 def accepted(delivered: list[Touch]) -> list[Touch]:
     """What INTAKE lets through of events that are delivered again: each event id once."""
-    return list({each.event_id: each for each in reversed(delivered)}.values())
+    return list({touch.event_id: touch for touch in reversed(delivered)}.values())
 
 
 @pytest.mark.parametrize("kind", PLANS)
@@ -73,8 +73,8 @@ def test_a_fold_over_any_split_order_and_repetition_of_a_history_gives_the_same_
 def test_merging_is_commutative_and_associative_and_an_empty_ledger_is_neutral(kind: str, data: st.DataObject) -> None:
     plan, history = PLANS[kind], data.draw(histories("user_id:a"))
     parts: tuple[list[Touch], ...] = ([], [], [])
-    for each in history:
-        parts[data.draw(st.integers(0, 2))].append(each)
+    for touch in history:
+        parts[data.draw(st.integers(0, 2))].append(touch)
 
     def part(number: int) -> Ledger:
         return fresh(plan, parts[number])
@@ -96,7 +96,7 @@ def test_a_ledger_survives_its_encoding(history: list[Touch]) -> None:
 
 @given(histories("user_id:a"))
 def test_traits_of_one_event_id_have_one_winner_whatever_the_order(history: list[Touch]) -> None:
-    for each in history:
-        each.event_id, each.timestamp_ms = "shop/1", 1_750_000_000_000
+    for touch in history:
+        touch.event_id, touch.timestamp_ms = "shop/1", 1_750_000_000_000
     values: list[Any] = [folded(WHOLE, order).traits for order in (history, history[::-1])]
     assert encode_ledger(Ledger(traits=values[0])) == encode_ledger(Ledger(traits=values[1]))

@@ -17,7 +17,7 @@ from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.state.timers import TimerView
 from pipeline.testing.store import MemoryStore
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS, touch
 
@@ -47,10 +47,10 @@ TRIGGERS = TriggerRules(
 AGGREGATES = AggregateRules(
     aggregates=(
         AggregateRule(name="views", windows=("24h", "7d")),
-        AggregateRule(name="leaves", filter=Filter(events=("Leave",)), windows=("24h", "7d")),
+        AggregateRule(name="anchors", filter=Filter(events=("Leave",)), windows=("24h", "7d")),
         AggregateRule(name="visits", kind="sessions", windows=("24h",)),
     ),
-    ratios=(Ratio(name="leave_rate", of="leaves", to="views"),),
+    ratios=(Ratio(name="leave_rate", of="anchors", to="views"),),
 )
 JOURNEYS = JourneyRules(
     carts=CartRules(added=Filter(events=("View",)), bought=Filter(events=("Leave",)), abandoned_after_ms=5 * HOUR_MS)
@@ -77,13 +77,13 @@ END_MS = START_MS + 60 * DAY_MS
 
 def history(chance: random.Random) -> list[tuple[int, str]]:
     """(offset in ms, event name) in order of time: bursts with silence between them."""
-    at, found = 0, []
+    at, result = 0, []
     for _ in range(chance.randrange(1, 9)):
         at += chance.choice((HOUR_MS, 20 * HOUR_MS, 3 * DAY_MS, 8 * DAY_MS))
         for _ in range(chance.randrange(1, 8)):
             at += chance.randrange(1, 40 * MINUTE_MS)
-            found.append((at, chance.choice(("View", "View", "View", "Leave"))))
-    return found
+            result.append((at, chance.choice(("View", "View", "View", "Leave"))))
+    return result
 
 
 def told(action: CrmAction) -> tuple[Any, ...]:
@@ -134,7 +134,7 @@ def every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """The oracle: the trigger ``hot`` as its docstring tells it, tried at every touch and every full hour."""
     ledger_logic = ProfileLogic(compile_rules(AggregateRules(), SCORES, TriggerRules()), table := MemoryTable())
     steps = sorted([(START_MS + at, 1, name) for at, name in events] + [(h, 0, "") for h in hours()])
-    is_open, found = False, []
+    is_open, result = False, []
     for number, (at, is_touch, name) in enumerate(steps):
         if is_touch:
             ledger_logic.on_batch([(PROFILE, touch(number, at - START_MS, ANCHOR, name=name))], 0)
@@ -146,8 +146,8 @@ def every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str]]:
             is_open = False
         elif not is_open and score >= 50:
             is_open = True
-            found.append((at, "hot"))
-    return found
+            result.append((at, "hot"))
+    return result
 
 
 def hours() -> range:
@@ -161,7 +161,7 @@ def standings_every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str, 
     """
     logic = ProfileLogic(compile_rules(AGGREGATES, SCORES, TriggerRules()), table := MemoryTable())
     inside: set[str] = set()
-    found = []
+    result = []
     steps = sorted([(START_MS + at, 1, name) for at, name in events] + [(hour, 0, "") for hour in hours()])
     for number, (at, is_touch, name) in enumerate(steps):
         if is_touch:
@@ -169,21 +169,23 @@ def standings_every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str, 
         row = table.rows.get(PROFILE)
         if row is not None and at <= END_MS:
             now = {name for name, (holds, _, _) in RULES.segments.evaluate(row.ledgers(), at).items() if holds}
-            found += [(at, segment, "entered" if segment in now else "exited") for segment in now ^ inside]
+            result += [(at, segment, "entered" if segment in now else "exited") for segment in now ^ inside]
             inside = now
-    return sorted(found)
+    return sorted(result)
 
 
 def test_segments_are_entered_and_left_when_asking_at_every_hour_says() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS // 5):
         events = history(random.Random(seed))
-        found = [each[:3] for each in lived(events, []) if each[1] in HOURLY]
-        expected = [each for each in standings_every_hour(events) if each[1] in HOURLY]
-        assert sorted(found) == expected, f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=5 pytest {__file__}"
+        result = [item[:3] for item in lived(events, []) if item[1] in HOURLY]
+        expected = [item for item in standings_every_hour(events) if item[1] in HOURLY]
+        assert sorted(result) == expected, f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=5 pytest {__file__}"
 
 
 def test_a_trigger_fires_when_its_definition_tried_at_every_hour_says() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS // 5):
         events = history(random.Random(seed))
-        found = [(each[0], each[1]) for each in lived(events, []) if each[1] == "hot"]
-        assert found == every_hour(events), f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=5 pytest {__file__}"
+        result = [(item[0], item[1]) for item in lived(events, []) if item[1] == "hot"]
+        assert result == every_hour(events), (
+            f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=5 pytest {__file__}"
+        )

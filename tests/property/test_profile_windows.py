@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
-from pipeline.profile.aggregates import PUBLISHED, Reader, Totals
+from pipeline.profile.aggregates import PUBLISHED, AggregateReader, Totals
 from pipeline.profile.booking import Plan
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.records import Windows
 from pipeline.testing import build
-from tests.property.profile_histories import LEAVES, MONEY, START_MS, aggregate, folded, histories, touch
+from tests.property.profile_histories import ANCHORS, MONEY, START_MS, aggregate, folded, histories, touch
 
 LENGTHS = {
     "45m": (45 * MINUTE_MS, MINUTE_MS),
@@ -63,20 +63,20 @@ def quantile(history: list[Touch]) -> Any:
     values = sorted(prices(history))
     if not values:
         return None
-    found = {}
+    result = {}
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
-        found[name] = pytest.approx(values[int(share * (len(values) - 1))] / 1_000_000, rel=0.0101)
-    return found
+        result[name] = pytest.approx(values[int(share * (len(values) - 1))] / 1_000_000, rel=0.0101)
+    return result
 
 
 def bought(history: list[Touch]) -> dict[str, Any]:
     """By currency: the days with an order, and money by day, each looked up in the touches anew."""
-    found = {}
+    result = {}
     for currency in {t.currency for t in history if t.currency}:
         money = [(t.timestamp_ms // DAY_MS, t.amount_minor) for t in history if t.currency == currency]
         days = sorted({day for day, amount in money if amount >= 0})
         if days:
-            found[currency] = {
+            result[currency] = {
                 "first_day": days[0],
                 "last_day": days[-1],
                 "days": len(days),
@@ -88,7 +88,7 @@ def bought(history: list[Touch]) -> dict[str, Any]:
                     for day in sorted({day for day, _ in money})
                 ],
             }
-    return found
+    return result
 
 
 def top(history: list[Touch]) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ def naive(kind: str, history: list[Touch], as_of_ms: int) -> Any:
 
 
 def leaves_of(plan: Plan, history: list[Touch]) -> list[Ledger]:
-    return [folded(plan, [t for t in history if t.leaf == leaf]) for leaf in LEAVES]
+    return [folded(plan, [t for t in history if t.anchor == anchor]) for anchor in ANCHORS]
 
 
 def moment(history: list[Touch], later_ms: int) -> int:
@@ -158,15 +158,15 @@ def moment(history: list[Touch], later_ms: int) -> int:
 def test_every_window_of_a_kind_equals_an_independent_fold(kind: str, history: list[Touch], later_ms: int) -> None:
     rule = aggregate(kind)
     as_of_ms = moment(history, later_ms)
-    found = Reader(rule).read(leaves_of(Plan((rule,), ()), history), as_of_ms)
+    result = AggregateReader(rule).read(leaves_of(Plan((rule,), ()), history), as_of_ms)
     if kind == "unique":
-        found = {label: sorted(map(text_of, values)) for label, values in found.items()}
-    assert found == {label: naive(kind, counted(history, label, as_of_ms), as_of_ms) for label in rule.windows}
+        result = {label: sorted(map(text_of, values)) for label, values in result.items()}
+    assert result == {label: naive(kind, counted(history, label, as_of_ms), as_of_ms) for label in rule.windows}
 
 
 @given(
     steps=st.lists(st.integers(0, 20 * MINUTE_MS), min_size=1, max_size=60),
-    leaves=st.lists(st.sampled_from(LEAVES), min_size=60, max_size=60),
+    leaves=st.lists(st.sampled_from(ANCHORS), min_size=60, max_size=60),
     gap_ms=st.sampled_from((5 * MINUTE_MS, 10 * MINUTE_MS, 15 * MINUTE_MS)),
 )
 def test_sessions_that_cross_midnight_or_ledgers_are_one_when_read(
@@ -174,22 +174,22 @@ def test_sessions_that_cross_midnight_or_ledgers_are_one_when_read(
 ) -> None:
     rule = aggregate("sessions", gap_ms=gap_ms, windows=("30d",))
     at, history = -START_MS % DAY_MS - 3 * HOUR_MS, []
-    for number, (step, leaf) in enumerate(zip(steps, leaves, strict=False)):
+    for number, (step, anchor) in enumerate(zip(steps, leaves, strict=False)):
         at += step
-        history.append(touch(number, at, leaf))
+        history.append(touch(number, at, anchor))
     as_of_ms = moment(history, 0)
-    found = Reader(rule).read(leaves_of(Plan((rule,), ()), history), as_of_ms)
-    assert found == {"30d": visits(history, as_of_ms, gap_ms)}
+    result = AggregateReader(rule).read(leaves_of(Plan((rule,), ()), history), as_of_ms)
+    assert result == {"30d": visits(history, as_of_ms, gap_ms)}
 
 
 @given(history=histories(), later_ms=st.integers(0, 40 * DAY_MS))
 def test_money_is_summed_by_currency_and_never_across(history: list[Touch], later_ms: int) -> None:
     as_of_ms = moment(history, later_ms)
-    found = Reader(MONEY).read(leaves_of(Plan((MONEY,), ()), history), as_of_ms)
+    result = AggregateReader(MONEY).read(leaves_of(Plan((MONEY,), ()), history), as_of_ms)
     ever = sorted({t.currency for t in history if t.currency})
     for label in MONEY.windows:
         inside = counted(history, label, as_of_ms)
-        assert found[label] == {c: sum(t.amount_minor for t in inside if t.currency == c) for c in ever}
+        assert result[label] == {c: sum(t.amount_minor for t in inside if t.currency == c) for c in ever}
 
 
 @given(
@@ -211,15 +211,17 @@ def test_a_window_of_n_days_read_at_any_moment_of_a_day_holds_exactly_n_whole_da
 
         history.append(at)
     last = max(days, default=0)
-    found = Reader(rule).read([folded(Plan((rule,), ()), history)], midnight + last * DAY_MS + into_the_day_ms)
-    assert found[f"{length}d"] == len([day for day in days if last - length < day <= last])
+    result = AggregateReader(rule).read(
+        [folded(Plan((rule,), ()), history)], midnight + last * DAY_MS + into_the_day_ms
+    )
+    assert result[f"{length}d"] == len([day for day in days if last - length < day <= last])
 
 
 @given(history=histories(), later_ms=st.integers(0, 100 * DAY_MS))
 def test_the_published_totals_equal_what_is_read_one_by_one(history: list[Touch], later_ms: int) -> None:
     recent = aggregate("count", name="recent", windows=("45m", "1h", "30d"))
     rules = (aggregate("count"), aggregate("sum"), MONEY, recent, aggregate("max"))
-    readers = tuple(Reader(rule) for rule in rules)
+    readers = tuple(AggregateReader(rule) for rule in rules)
     ledgers, as_of_ms = leaves_of(Plan(rules, ()), history), moment(history, later_ms)
     totals = Totals(readers)
     assert totals.read(ledgers, as_of_ms) == totals.read(ledgers, as_of_ms)

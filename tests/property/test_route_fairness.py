@@ -109,18 +109,18 @@ def test_a_team_whose_members_are_full_and_free_again_in_turns_stays_fair() -> N
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS // 4))
 def test_nobody_is_ever_given_more_than_their_capacity(seed: int) -> None:
     chance = random.Random(seed)
-    period_ms, most = chance.choice((3_600_000, DAY_MS)), chance.randint(1, 5)
+    period_ms, limit = chance.choice((3_600_000, DAY_MS)), chance.randint(1, 5)
     words = "1 h" if period_ms == 3_600_000 else "1 d"
-    reps = (Rep(name="ann", weight=5, capacity=f"{most} per {words}"), Rep(name="bob"))
+    reps = (Rep(name="ann", weight=5, capacity=f"{limit} per {words}"), Rep(name="bob"))
     desk = Desk(RoutingRules(reps=reps, teams=(Team(name="all", reps=("ann", "bob")),), catch_all="all"))
     at_ms, taken = START_MS, []
     for number in range(200):
         at_ms += chance.randrange(period_ms // 3)
-        full = len(taken) >= most and at_ms - taken[-most] < period_ms
+        full = len(taken) >= limit and at_ms - taken[-limit] < period_ms
         owner = desk.give(lead(number, at_ms=at_ms))
         assert ("ann has reached the capacity of" in desk.reason) == full, replay(seed)
         if owner == "ann":
             taken.append(at_ms)
-    for first, beyond in zip(taken, taken[most:], strict=False):
+    for first, beyond in zip(taken, taken[limit:], strict=False):
         assert beyond - first >= period_ms, replay(seed)
-    assert len(taken) > most
+    assert len(taken) > limit

@@ -11,7 +11,7 @@ from pipeline.profile.booking import Plan
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Touch
 from pipeline.score.scorer import Scores
-from tests.property.profile_histories import LEAVES, SCORES, START_MS, folded, histories
+from tests.property.profile_histories import ANCHORS, SCORES, START_MS, folded, histories
 
 SCORER = Scores(SCORES)
 PLAN = Plan((), SCORER.counted)
@@ -19,7 +19,7 @@ LATER = st.integers(0, 150 * DAY_MS)
 
 
 def apart(history: list[Touch]) -> list[Ledger]:
-    return [folded(PLAN, [t for t in history if t.leaf == leaf]) for leaf in LEAVES]
+    return [folded(PLAN, [t for t in history if t.anchor == anchor]) for anchor in ANCHORS]
 
 
 def newest(history: list[Touch]) -> int:
@@ -33,7 +33,7 @@ def test_contributions_sum_exactly_to_the_score_in_any_order(
     ledgers, as_of_ms = apart(history), newest(history) + later_ms
     values = SCORER.values(ledgers, as_of_ms)
     for score in SCORER.read(ledgers, as_of_ms):
-        points = [each.points for each in score.contributions]
+        points = [contribution.points for contribution in score.contributions]
         chance.shuffle(points)
         assert sum(points) == math.fsum(points) == score.value == values[score.name]
 
@@ -75,7 +75,7 @@ def test_an_outlook_never_promises_too_much(history: list[Touch], later_ms: int,
                 assert then < mark
 
 
-@given(histories(most=12), st.floats(1, 120), st.integers(0, 3 * HOUR_MS))
+@given(histories(limit=12), st.floats(1, 120), st.integers(0, 3 * HOUR_MS))
 def test_a_mark_out_of_reach_stays_so_until_enough_points_are_given(
     history: list[Touch], mark: float, gap_ms: int
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_mark_out_of_reach_stays_so_until_enough_points_are_given(
     headroom = before.headroom(mark)
     ledgers, given_ = apart(seen), 0
     for touch in history[len(history) // 2 :]:
-        ledger = ledgers[LEAVES.index(touch.leaf)]
+        ledger = ledgers[ANCHORS.index(touch.anchor)]
         given_ += PLAN.book(ledger, touch)[0]
         if given_ < headroom:
             assert SCORER.values(ledgers, newest(history) + gap_ms)["engagement"] < mark

@@ -15,7 +15,7 @@ from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import FitRule
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import TriggerRules
 from tests.property.profile_histories import SCORES, START_MS, made
 
@@ -42,7 +42,7 @@ def explained(row: ProfileRow, as_of_ms: int) -> dict[str, float]:
     """Every score, after a look at its contributions."""
     values = RULES.scorer.values(row.ledgers(), as_of_ms)
     for score in RULES.scorer.read(row.ledgers(), as_of_ms):
-        points = [each.points for each in score.contributions]
+        points = [contribution.points for contribution in score.contributions]
         assert sum(points) == sum(reversed(points)) == math.fsum(points) == score.value == values[score.name]
     return values
 
@@ -52,17 +52,17 @@ def check(seed: int) -> None:
     table: MemoryTable[ProfileRow] = MemoryTable()
     logic = ProfileLogic(RULES, table)
     touches = [
-        made(number, chance.randrange(60 * DAY_MS), chance.getrandbits(40), leaf)
+        made(number, chance.randrange(60 * DAY_MS), chance.getrandbits(40), anchor)
         for number in range(chance.randrange(2, 9))
-        for leaf in (A, B)
+        for anchor in (A, B)
     ]
-    settle(logic, [(profile_id("default", each.leaf), each) for each in touches])
+    settle(logic, [(profile_id("default", touch.anchor), touch) for touch in touches])
     as_of_ms = START_MS + chance.randrange(60, 150) * DAY_MS
-    before = [explained(table.rows[each], as_of_ms) for each in (PA, PB)]
+    before = [explained(table.rows[item], as_of_ms) for item in (PA, PB)]
     settle(logic, [(to, Move("default", [B], PB, PA, 1)) for to in (PB, PA)])
     explained(table.rows[PA], as_of_ms)
     settle(logic, [(to, Move("default", [B], PA, PB, 2)) for to in (PA, PB)])
-    assert [explained(table.rows[each], as_of_ms) for each in (PA, PB)] == before
+    assert [explained(table.rows[item], as_of_ms) for item in (PA, PB)] == before
 
 
 def test_the_contributions_of_ten_thousand_profiles_sum_exactly_before_and_after_merge_and_unmerge() -> None:

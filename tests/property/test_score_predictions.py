@@ -18,7 +18,7 @@ from pipeline.score.prediction import (
     encode_model,
     predict,
     prediction_due_ms,
-    sealed,
+    with_version,
 )
 
 SLACK = 1e-9
@@ -46,7 +46,7 @@ def customers(draw: st.DrawFn, most_days: int = 4_000) -> tuple[int, int, int]:
 def models(draw: st.DrawFn) -> PredictionModel:
     days_since: Any
     days_since, orders, total_minor = draw(EDGES), draw(EDGES), draw(EDGES)
-    return sealed(
+    return with_version(
         PredictionModel(
             aggregate="purchases",
             currency="EUR",
@@ -111,8 +111,8 @@ def test_a_longer_time_ahead_brings_more_but_never_more_than_a_customer_who_cann
 def test_the_expected_value_lies_between_ones_own_mean_and_everybodys(spend: GammaGamma, x: int, spent: float) -> None:
     everybody = spend.p * spend.v / (spend.q - 1)
     own = spent / x if x else everybody
-    least, most = min(own, everybody), max(own, everybody)
-    assert least * (1 - SLACK) <= expected_value(spend, x, spent) <= most * (1 + SLACK)
+    minimum, limit = min(own, everybody), max(own, everybody)
+    assert minimum * (1 - SLACK) <= expected_value(spend, x, spent) <= limit * (1 + SLACK)
 
 
 @given(models(), facts(), st.integers(-1_000, 5_000), st.integers(0, DAY_MS - 1))
@@ -120,17 +120,17 @@ def test_a_prediction_is_on_the_grid_within_bounds_and_the_same_all_day(
     model: PredictionModel, purchases: Purchases, days_later: int, into_the_day_ms: int
 ) -> None:
     day = max(0, purchases.last_day + days_later)
-    found = predict(model, purchases, day * DAY_MS)
+    result = predict(model, purchases, day * DAY_MS)
     for name in ("churn_risk", "purchase_probability", "expected_purchases"):
-        assert (Fraction(found[name]) * 1024).denominator == 1
-        assert found[name] >= 0
-    assert found["churn_risk"] <= 1
-    assert found["purchase_probability"] <= 1
-    assert isinstance(found["expected_value_minor"], int)
-    assert found["expected_value_minor"] >= 0
-    assert len(str(found["rfm"])) == 3
-    assert set(str(found["rfm"])) <= set("12345")
-    assert predict(model, purchases, day * DAY_MS + into_the_day_ms) == found
+        assert (Fraction(result[name]) * 1024).denominator == 1
+        assert result[name] >= 0
+    assert result["churn_risk"] <= 1
+    assert result["purchase_probability"] <= 1
+    assert isinstance(result["expected_value_minor"], int)
+    assert result["expected_value_minor"] >= 0
+    assert len(str(result["rfm"])) == 3
+    assert set(str(result["rfm"])) <= set("12345")
+    assert predict(model, purchases, day * DAY_MS + into_the_day_ms) == result
     assert prediction_due_ms(day * DAY_MS + into_the_day_ms) == (day + 1) * DAY_MS
 
 

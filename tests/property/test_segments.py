@@ -17,7 +17,7 @@ from pipeline.profile.journey.booking import journey_bookings
 from pipeline.profile.ledger import Ledger, encode_ledger
 from pipeline.profile.messages import Touch
 from pipeline.score.scorer import Scores
-from pipeline.segment.facts import Standing
+from pipeline.segment.facts import SegmentState
 from pipeline.segment.segments import Segments
 from tests.property.naive_segments import Naive
 from tests.property.segment_histories import (
@@ -51,12 +51,12 @@ class Life:
         self.plan = Plan(aggregates.aggregates, Scores(scores).counted, journey_bookings(journeys))
         self.segments = Segments(rules, aggregates, scores, journeys=journeys)
         self.naive = Naive(rules, aggregates, scores, journeys)
-        self.leaves: dict[str, Ledger] = {}
-        self.known: dict[str, Standing] = self.segments.evaluate([], 0)
+        self.anchors: dict[str, Ledger] = {}
+        self.known: dict[str, SegmentState] = self.segments.evaluate([], 0)
         self.now_ms = 0
 
     def ledgers(self) -> list[Ledger]:
-        return [self.leaves[leaf] for leaf in sorted(self.leaves)]
+        return [self.anchors[anchor] for anchor in sorted(self.anchors)]
 
     def live(self) -> None:
         """Every touch of a history, then silence to the end; looked at in between."""
@@ -77,43 +77,46 @@ class Life:
             if due_ms - 1 > self.now_ms:
                 self.check(due_ms - 1, thoroughly=self.rng.random() < 0.1)
             due = [name for name, (_, at_ms, _) in self.known.items() if at_ms == due_ms]
-            found = self.segments.evaluate(self.ledgers(), due_ms, self.segments.mask_of(due))
-            assert list(found) == [name for name in self.segments.names if name in due]
-            assert all(at_ms > due_ms for _, at_ms, _ in found.values())
-            self.known |= found
+            result = self.segments.evaluate(self.ledgers(), due_ms, self.segments.mask_of(due))
+            assert list(result) == [name for name in self.segments.names if name in due]
+            assert all(at_ms > due_ms for _, at_ms, _ in result.values())
+            self.known |= result
             self.now_ms = due_ms
             self.check(due_ms, thoroughly=self.rng.random() < 0.1)
         self.now_ms = max(self.now_ms, until_ms)
 
     def book(self, touch: Touch) -> None:
         """Book a touch and look only at what it affects."""
-        leaf = self.leaves.setdefault(touch.leaf, Ledger())
-        before = parts_of(leaf)
-        apply_touch(self.plan, leaf, touch)
-        after = parts_of(leaf)
+        anchor = self.anchors.setdefault(touch.anchor, Ledger())
+        before = parts_of(anchor)
+        apply_touch(self.plan, anchor, touch)
+        after = parts_of(anchor)
         changed = {key for key in after if after[key] != before.get(key)}
         keys = {"touch", *(self.scores.get(key, key) for key in changed)}
-        waits, waiting = sum({standing.waits for standing in self.known.values()}), self.segments.waiting
-        mask = waiting.mask((waiting.marks(keys) | waiting.scored) & waits)
+        waits, waiting = (
+            sum({segment_state.watch_bits for segment_state in self.known.values()}),
+            self.segments.watch_bits,
+        )
+        mask = waiting.mask_of_bits((waiting.bits_of_keys(keys) | waiting.score_bits) & waits)
         self.known |= self.segments.evaluate(self.ledgers(), touch.timestamp_ms, mask)
 
     def check(self, at_ms: int, *, thoroughly: bool) -> None:
         """What is known is what is so."""
-        known = {name: held for name, (held, _, _) in self.known.items()}
+        known = {name: current for name, (current, _, _) in self.known.items()}
         ledgers = self.ledgers()
         assert known == {name: self.segments.holds(name, ledgers, at_ms) for name in NAMES}
         if thoroughly:
             assert known == self.naive.standings(ledgers, at_ms)
-            assert known == {name: held for name, (held, _, _) in self.segments.evaluate(ledgers, at_ms).items()}
+            assert known == {name: current for name, (current, _, _) in self.segments.evaluate(ledgers, at_ms).items()}
 
 
 def parts_of(ledger: Ledger) -> dict[str, bytes]:
     """The parts of a ledger that segments follow, by key, as bytes."""
-    found = {"traits": Ledger(traits=ledger.traits), "consent": Ledger(consent=ledger.consent)}
-    found |= {"identifiers": Ledger(identifiers=ledger.identifiers), "cart": Ledger(cart=ledger.cart)}
-    found |= {key: Ledger(aggregates={key: cells}) for key, cells in ledger.aggregates.items()}
-    found |= {name: Ledger(occurrences={name: counts}) for name, counts in ledger.occurrences.items()}
-    return {key: encode_ledger(part) for key, part in found.items()}
+    result = {"traits": Ledger(traits=ledger.traits), "consent": Ledger(consent=ledger.consent)}
+    result |= {"identifiers": Ledger(identifiers=ledger.identifiers), "cart": Ledger(cart=ledger.cart)}
+    result |= {key: Ledger(aggregates={key: cells}) for key, cells in ledger.aggregates.items()}
+    result |= {name: Ledger(occurrences={name: counts}) for name, counts in ledger.occurrences.items()}
+    return {key: encode_ledger(part) for key, part in result.items()}
 
 
 @pytest.mark.parametrize("pace", [FAST, SLOW], ids=["minute_by_minute", "over_months"])
@@ -129,5 +132,5 @@ def test_looking_at_due_times_equals_looking_all_the_time(pace: Pace):
 
 def test_nobody_is_due_before_there_is_anything_to_change():
     for seed in seeds():
-        found = Life(seed, SLOW).segments.evaluate([], 0)
-        assert all(due_ms == FOREVER for _, due_ms, _ in found.values()), f"STITCHLINE_SEED={seed}"
+        result = Life(seed, SLOW).segments.evaluate([], 0)
+        assert all(due_ms == FOREVER for _, due_ms, _ in result.values()), f"STITCHLINE_SEED={seed}"

@@ -28,13 +28,13 @@ def test_entries_are_handed_out_once_in_time_whatever_is_committed_or_thrown_awa
             view.schedule(*entry)
             entries.add(entry)
         elif what == "take":
-            until, most = chance.randrange(60), chance.randrange(1, 6)
-            found = view.take(until, most)
+            until, limit = chance.randrange(60), chance.randrange(1, 6)
+            result = view.take(until, limit)
             due = {entry for entry in entries if entry[0] <= until}
-            assert set(found) <= due
-            assert found == sorted(found)
-            assert len(found) == len(set(found)) == min(most, len(due))
-            entries -= set(found)
+            assert set(result) <= due
+            assert result == sorted(result)
+            assert len(result) == len(set(result)) == min(limit, len(due))
+            entries -= set(result)
         elif what == "commit":
             store.apply(view.changes(), 0)
             view.committed()

@@ -72,13 +72,13 @@ def test_the_view_answers_as_a_dict_would_through_commits_and_aborts(steps, cach
 def test_misses_are_reads_and_rows_beyond_the_limit_leave_memory_at_a_commit(steps, cached_rows):
     stored = Stored()
     view = view_over(stored, cached_rows)
-    missed = touched = most = 0
+    missed = touched = limit = 0
     generation = max(1, cached_rows // 2)
     for step, *arguments in steps:
         if step in {"commit", "abort"}:
             view.committed() if step == "commit" else view.forget()
-            most = max(most, touched)
-            assert view.cached() <= 2 * (generation + most)
+            limit = max(limit, touched)
+            assert view.cached() <= 2 * (generation + limit)
             touched = 0
         else:
             getattr(view, step)(*arguments)

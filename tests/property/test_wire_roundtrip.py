@@ -121,9 +121,9 @@ def test_an_event_read_at_once_is_the_event_of_the_record_fastavro_reads_damaged
     start = data.draw(st.integers(5, len(good)), label="start")
     end = data.draw(st.integers(start, min(len(good), start + 2)), label="end")
     damaged = good[:start] + data.draw(st.binary(max_size=3), label="instead") + good[end:]
-    for each in (good, damaged):
-        by_fastavro = event_or_fault(lambda value: from_avro("web", DECODERS[name](value)), each)
-        assert event_or_fault(lambda value: BY_HAND[name].event("web", value), each) == by_fastavro
+    for item in (good, damaged):
+        by_fastavro = event_or_fault(lambda value: from_avro("web", DECODERS[name](value)), item)
+        assert event_or_fault(lambda value: BY_HAND[name].event("web", value), item) == by_fastavro
 
 
 @given(st.sampled_from(schemas.names()), st.binary(max_size=200))

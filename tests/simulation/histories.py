@@ -24,7 +24,7 @@ from pipeline.trigger.rules import SegmentTrigger, TriggerRule, TriggerRules
 from tests.support.events import web_event, write
 
 TENANT, START_MS = "default", 1_772_366_400_000
-MOST_EVENTS = 30
+MAX_EVENTS = 30
 KINDS = ("user_id", "email", "device_id", "anonymous_id")
 """Strongest first."""
 
@@ -108,7 +108,7 @@ def history(chance: random.Random) -> History:
     counts = [chance.randint(*bounds) for bounds in ((1, 3), (1, 2), (2, 3), (2, 4))]
     people = [[f"{kind}:{number}" for number in range(count)] for kind, count in zip(KINDS, counts, strict=True)]
     step_ms = chance.choice((MINUTE_MS, 20 * MINUTE_MS, HOUR_MS))
-    count = chance.choice((10, 12, 14, 16, 20, MOST_EVENTS))
+    count = chance.choice((10, 12, 14, 16, 20, MAX_EVENTS))
     events = [_event(chance, number, step_ms, people) for number in range(count)]
     messages = [_message(chance, event) for event in events]
     repeated = [message for message in messages if chance.random() < 0.2]
@@ -120,9 +120,9 @@ def history(chance: random.Random) -> History:
         *((len(messages) * chance.random(), Message(f"{TENANT}/email:0", value)) for value in poison),
         *((len(messages) * chance.random(), decision) for decision in _decisions(chance, step_ms, everyone)),
     ]
-    sent.sort(key=lambda each: each[0])
+    sent.sort(key=lambda item: item[0])
     return History(
-        [each for _, each in sent],
+        [item for _, item in sent],
         [_touch(event) for event in events],
         [link for event in events for link in links_of(event)],
         poison,
@@ -171,10 +171,10 @@ def _touch(event: Event) -> Touch:
 def _decisions(chance: random.Random, step_ms: int, everyone: list[str]) -> list[Command]:
     """About few identifiers, so that ledgers go there and back."""
     pair = chance.sample(everyone, 2)
-    found = []
+    result = []
     for _ in range(chance.choice((0, 1, 2, 6))):
         kind = chance.choice(("link", "link", "unlink", "unlink", "suppress", "release"))
         a, b = pair if chance.random() < 0.7 else chance.sample(everyone, 2)
-        at_ms = START_MS + chance.randrange(MOST_EVENTS * step_ms)
-        found.append(Command(TENANT, kind, a, b if kind in {"link", "unlink"} else "", "ada", "because", at_ms))
-    return found
+        at_ms = START_MS + chance.randrange(MAX_EVENTS * step_ms)
+        result.append(Command(TENANT, kind, a, b if kind in {"link", "unlink"} else "", "ada", "because", at_ms))
+    return result

@@ -13,7 +13,7 @@ def check_leads(rows: Iterable[ProfileRow], last_words: Mapping[str, str]) -> No
     ``last_words``: by action id, which other it was last said to duplicate; "" if none.
     """
     for row in rows:
-        for trigger in {name for ledger in row.leaves.values() for name in ledger.episodes}:
-            held = sorted(opened(row, trigger), key=lambda each: each[:2])
-            names = [action_id(row.tenant, leaf, trigger, episode.number) for _, leaf, episode in held]
+        for trigger in {name for ledger in row.anchors.values() for name in ledger.episodes}:
+            current = sorted(opened(row, trigger), key=lambda item: item[:2])
+            names = [action_id(row.tenant, anchor, trigger, episode.number) for _, anchor, episode in current]
             assert [last_words.get(name) for name in names] == ["", *names[:1] * len(names)][: len(names)]

@@ -11,9 +11,9 @@ from pipeline.event.anchor import AnchorRow
 from pipeline.event.identifier import key_of
 from pipeline.identity.decisions import decide
 from pipeline.identity.messages import Assignment, Command
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import resolve
-from pipeline.identity.rulebook import Rulebook
 from pipeline.kafka.partitioner import partition_of
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, encode_ledger
@@ -41,7 +41,7 @@ from pipeline.trigger.action import LEAD as LEAD_KIND
 from tests.simulation.histories import TENANT
 from tests.simulation.lead_oracle import check_leads
 from tests.simulation.process import GROUP, PREFIX, STAGES, DiskStore
-from tests.simulation.straight import MESSAGE, straight_run
+from tests.simulation.reference_run import MESSAGE, reference_run
 from tests.simulation.world import RULES, World
 
 COMPILED = compiled(RULES[0])
@@ -65,8 +65,8 @@ def check(world: World) -> None:
     check_assignments(world, owner)
     check_changes(world)
     check_updates(world, profiles)
-    check_successors(world, profiles)
-    check_deeds(world)
+    check_current_ids(world, profiles)
+    check_decision_order(world)
     check_decisions(world)
     check_actions(world)
     check_leads(profiles.values(), last_words(world))
@@ -76,19 +76,19 @@ def check(world: World) -> None:
 
 def owners(world: World) -> dict[str, str]:
     """Whose profile each identifier belongs to, by the pure function over everything that was sent."""
-    commands = [each for each in world.history.sent if isinstance(each, Command)]
-    book = Rulebook(world.rules.identity)
-    resolution = resolve(world.history.links, book, decide(commands, book))
-    anchors = {touch.leaf: touch.leaf for touch in world.history.touches}
+    commands = [item for item in world.history.sent if isinstance(item, Command)]
+    policy = IdentityPolicy(world.rules.identity)
+    resolution = resolve(world.history.links, policy, decide(commands, policy))
+    anchors = {touch.anchor: touch.anchor for touch in world.history.touches}
     return {ident: profile_id(TENANT, founder) for ident, founder in (anchors | resolution.founder_of).items()}
 
 
-def straight(touches: list[Touch]) -> dict[str, bytes]:
-    """Each leaf's ledger, folded in the order of the events."""
-    found: dict[str, Ledger] = {}
+def in_order(touches: list[Touch]) -> dict[str, bytes]:
+    """Each anchor's ledger, folded in the order of the events."""
+    result: dict[str, Ledger] = {}
     for touch in touches:
-        apply_touch(COMPILED.plan, found.setdefault(touch.leaf, Ledger()), touch)
-    return {leaf: without_episodes(ledger) for leaf, ledger in found.items()}
+        apply_touch(COMPILED.plan, result.setdefault(touch.anchor, Ledger()), touch)
+    return {anchor: without_episodes(ledger) for anchor, ledger in result.items()}
 
 
 def without_episodes(ledger: Ledger) -> bytes:
@@ -98,56 +98,56 @@ def without_episodes(ledger: Ledger) -> bytes:
 
 def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, ProfileRow]) -> None:
     """Every event is in one ledger, that of its anchor, and that ledger is at its owner, with the right bytes."""
-    held: dict[str, list[tuple[str, bytes]]] = {}
+    current: dict[str, list[tuple[str, bytes]]] = {}
     for profile, row in profiles.items():
-        for leaf, ledger in row.leaves.items():
-            held.setdefault(leaf, []).append((profile, without_episodes(ledger)))
-    expected = straight(world.history.touches)
-    places = {leaf: [profile for profile, _ in found] for leaf, found in held.items()}
-    assert places == {leaf: [owner[leaf]] for leaf in expected}
-    for leaf, ledger in expected.items():
-        assert held[leaf] == [(owner[leaf], ledger)], f"the ledger of {leaf}"
+        for anchor, ledger in row.anchors.items():
+            current.setdefault(anchor, []).append((profile, without_episodes(ledger)))
+    expected = in_order(world.history.touches)
+    places = {anchor: [profile for profile, _ in result] for anchor, result in current.items()}
+    assert places == {anchor: [owner[anchor]] for anchor in expected}
+    for anchor, ledger in expected.items():
+        assert current[anchor] == [(owner[anchor], ledger)], f"the ledger of {anchor}"
 
 
 def check_touches(world: World) -> None:
     """INTAKE sent one touch for each event; STITCH told whom leaves left, and who is named after one of them."""
     touches: Counter[str] = Counter()
-    told: dict[int, list[str]] = {}
+    shown: dict[int, list[str]] = {}
     moves: dict[int, Move] = {}
     for record in world.kafka.committed(TOUCHES.of(PREFIX)):
         message = MESSAGE(record.value())
         if isinstance(message, Touch) and not message.seq:
             touches[message.event_id] += 1
         elif isinstance(message, Move):
-            told.setdefault(message.seq, []).append(record.key().decode())
+            shown.setdefault(message.seq, []).append(record.key().decode())
             moves[message.seq] = message
     assert touches == Counter(touch.event_id for touch in world.history.touches)
     for seq, move in moves.items():
-        home = move.target in {profile_id(move.tenant, leaf) for leaf in move.leaves}
-        assert sorted(told[seq]) == sorted({move.source, move.target} if home else {move.source})
+        home = move.target in {profile_id(move.tenant, anchor) for anchor in move.anchors}
+        assert sorted(shown[seq]) == sorted({move.source, move.target} if home else {move.source})
 
 
 def check_assignments(world: World, owner: dict[str, str]) -> None:
     """STITCH's last word on each identifier is its owner, and INTAKE has heard it."""
     last: dict[bytes, Assignment] = {}
     for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX)):
-        told = ASSIGNMENT(record.value())
-        if record.key() not in last or told.seq > last[record.key()].seq:
-            last[record.key()] = told
+        value = ASSIGNMENT(record.value())
+        if record.key() not in last or value.seq > last[record.key()].seq:
+            last[record.key()] = value
     anchors = rows_of(world, "intake", layout.ANCHORS, ANCHOR_ROW)
     for ident, profile in owner.items():
         key = key_of(TENANT, ident)
-        told = last.get(key.encode())
-        assert (told.profile_id if told else profile_id(TENANT, ident)) == profile, f"the assignment of {ident}"
+        value = last.get(key.encode())
+        assert (value.profile_id if value else profile_id(TENANT, ident)) == profile, f"the assignment of {ident}"
         heard = anchors[key].profile_id if key in anchors else None
-        assert heard == (told.profile_id if told else None), f"what INTAKE knows of {ident}"
+        assert heard == (value.profile_id if value else None), f"what INTAKE knows of {ident}"
 
 
 def check_changes(world: World) -> None:
     """The public log's numbers rise by one with each decision; only a mere change of contests has no line in it."""
-    lines = [[CHANGE(record.value())["seq"] for record in found] for found in by_partition(world, CHANGES)]
-    assert all(found == sorted(found) for found in lines)
-    numbers = [number for found in lines for number in found]
+    lines = [[CHANGE(record.value())["seq"] for record in result] for result in by_partition(world, CHANGES)]
+    assert all(line == sorted(line) for line in lines)
+    numbers = [number for line in lines for number in line]
     assigned = {ASSIGNMENT(record.value()).seq for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX))}
     assert len(numbers) == len(set(numbers))
     assert {*numbers, *assigned} == set(range(1, 1 + max({*numbers, *assigned}, default=0)))
@@ -161,11 +161,11 @@ def check_updates(world: World, profiles: dict[str, ProfileRow]) -> None:
     )
 
 
-def check_successors(world: World, profiles: dict[str, ProfileRow]) -> None:
+def check_current_ids(world: World, profiles: dict[str, ProfileRow]) -> None:
     """Whoever has ledgers was last published as active, nobody else; who merged leads on to somebody active."""
     last = {record.key().decode(): UPDATE(record.value()) for record in world.kafka.committed(UPDATES.of(PREFIX))}
     active = {profile for profile, update in last.items() if update["status"] == ACTIVE}
-    assert active == {profile for profile, row in profiles.items() if row.leaves}
+    assert active == {profile for profile, row in profiles.items() if row.anchors}
     for profile in last:
         way = [profile]
         while way[-1] not in active:
@@ -176,22 +176,22 @@ def check_successors(world: World, profiles: dict[str, ProfileRow]) -> None:
 
 def check_decisions(world: World) -> None:
     """Leads, segment changes and what went on to other profiles: those of a straight run, to the last byte."""
-    said = straight_run(COMPILED, world.deeds, world.now_ms)
+    output = reference_run(COMPILED, world.batches, world.now_ms)
     forwards: Counter[tuple[str, bytes]] = Counter()
     for record in world.kafka.committed(TOUCHES.of(PREFIX)):
         message = MESSAGE(record.value())
         if isinstance(message, Carry) or (isinstance(message, Touch) and message.seq):
             forwards[record.key().decode(), record.value()] += 1
-    assert forwards == said.forwards
-    assert Counter(record.value() for record in world.kafka.committed(SEGMENTS.of(PREFIX))) == said.segment_changes
-    assert Counter(record.value() for record in world.kafka.committed(LEADS.of(PREFIX))) == said.leads
+    assert forwards == output.forwards
+    assert Counter(record.value() for record in world.kafka.committed(SEGMENTS.of(PREFIX))) == output.segment_changes
+    assert Counter(record.value() for record in world.kafka.committed(LEADS.of(PREFIX))) == output.leads
 
 
-def check_deeds(world: World) -> None:
+def check_decision_order(world: World) -> None:
     """Transactions that were committed hold each touch, move and carry once, in the order of the log."""
     for partition in world.kafka.topic(TOUCHES.of(PREFIX)):
-        deeds = [deed for deed in world.deeds if deed.partition == partition.number]
-        taken = [record.offset() for deed in deeds for record in deed.records]
+        batches = [batch for batch in world.batches if batch.partition == partition.number]
+        taken = [record.offset() for batch in batches for record in batch.records]
         assert taken == [record.offset() for record in partition.all_committed()]
 
 
@@ -203,17 +203,17 @@ def check_actions(world: World) -> None:
         words = sent.setdefault(action.action_id, [])
         if not words or words[-1] != action.duplicate_of:
             words.append(action.duplicate_of)
-    found = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
-    said = {(action["action_id"], action["revision"]): action["duplicate_of"] for action in found}
-    assert said == {(name, number): word for name, words in sent.items() for number, word in enumerate(words, 1)}
-    assert len(said) == len(found)
-    assert all(action["owner"] and action["owner_reason"] for action in found if action["kind"] == LEAD_KIND)
+    result = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
+    output = {(action["action_id"], action["revision"]): action["duplicate_of"] for action in result}
+    assert output == {(name, number): word for name, words in sent.items() for number, word in enumerate(words, 1)}
+    assert len(output) == len(result)
+    assert all(action["owner"] and action["owner_reason"] for action in result if action["kind"] == LEAD_KIND)
 
 
 def last_words(world: World) -> dict[str, str]:
     """By action id, which other it was last said to duplicate."""
-    found = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
-    return {each["action_id"]: each["duplicate_of"] for each in sorted(found, key=lambda each: each["revision"])}
+    result = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
+    return {item["action_id"]: item["duplicate_of"] for item in sorted(result, key=lambda item: item["revision"])}
 
 
 def check_time(world: World, profiles: dict[str, ProfileRow]) -> None:
@@ -225,12 +225,12 @@ def check_time(world: World, profiles: dict[str, ProfileRow]) -> None:
         if family == layout.TIMERS
     }
     for profile, row in profiles.items():
-        if row.leaves:
+        if row.anchors:
             assert row.schedule.timer_ms > world.now_ms or not row.schedule.timer_ms
             assert row.schedule.due_ms >= FOREVER or 0 < row.schedule.timer_ms <= row.schedule.due_ms
             assert not row.schedule.timer_ms or (row.schedule.timer_ms, profile) in timers
             standing = COMPILED.segments.evaluate(row.ledgers(), world.now_ms)
-            assert segments_of(row) == sorted(name for name, held in standing.items() if held.inside)
+            assert segments_of(row) == sorted(name for name, current in standing.items() if current.inside)
         else:
             assert segments_of(row) == []
 
@@ -266,33 +266,33 @@ def check_store(world: World, stage: str, partition: int, store: DiskStore) -> N
         if family == layout.SEEN_BLOCKS
         for at in range(0, len(block), 8)
     }
-    held = {(family, key): row for family, rows in store.families.items() for key, row in rows.items()}
-    assert held == expected | digests, f"the store of {stage} {partition}"
+    current = {(family, key): row for family, rows in store.families.items() for key, row in rows.items()}
+    assert current == expected | digests, f"the store of {stage} {partition}"
 
 
 def changelog(world: World, stage: str, partition: int, end: int) -> Rows:
     """The rows of a partition by its changelog alone, up to an offset."""
-    found: Rows = {}
+    result: Rows = {}
     for record in world.kafka.topic(CHANGELOGS[stage].of(PREFIX))[partition].committed(0, end)[0]:
         if record.offset() >= end:
             break
         family, _, key = record.key().partition(b"/")
         if record.value() is None:
-            found.pop((family.decode(), key), None)
+            result.pop((family.decode(), key), None)
         else:
-            found[family.decode(), key] = record.value()
-    return found
+            result[family.decode(), key] = record.value()
+    return result
 
 
 def rows_of(world: World, stage: str, wanted: str, decode: Callable[[bytes], Any]) -> dict[str, Any]:
     """A table's rows by key over all partitions, each in the partition its key belongs to."""
-    found = {}
+    result = {}
     for partition in range(world.kafka.partitions):
         for (family, key), row in changelog(world, stage, partition, 1 << 62).items():
             if family == wanted:
                 assert partition_of(key.decode(), world.kafka.partitions) == partition
-                found[key.decode()] = decode(row)
-    return found
+                result[key.decode()] = decode(row)
+    return result
 
 
 def by_partition(world: World, topic: Topic) -> Iterator[list[MemoryRecord]]:

@@ -33,11 +33,11 @@ SETTINGS = tuple(
     Settings(clock=clock, refresh_interval_ms=6 * HOUR_MS, stream_lateness_ms=MINUTE_MS) for clock in ("wall", "stream")
 )
 GROUP, PREFIX = SETTINGS[0].application_id, SETTINGS[0].topic_prefix
-SILENT = frozenset(topic.of(PREFIX) for channel, topic in EVENTS.items() if channel != "web")
+UNUSED_INPUTS = frozenset(topic.of(PREFIX) for channel, topic in EVENTS.items() if channel != "web")
 """Inputs that nobody writes to."""
 
 
-class Deed(NamedTuple):
+class ProcessedBatch(NamedTuple):
     """What a PROFILE stage was given to do at once, and what it was told the time is."""
 
     partition: int
@@ -51,13 +51,13 @@ class Crashed(BaseException):
     """The process is gone: nothing of it may react, not even by ``except Exception``."""
 
 
-class Surroundings(Protocol):
+class ProcessEnvironment(Protocol):
     """What a process asks of its world."""
 
     chance: random.Random
     kafka: MemoryKafka
     lagging: MemoryPartition | None
-    most_records: int
+    max_records: int
     """In a batch."""
 
     def context(self, unit: UnitOfWork) -> Context:
@@ -73,17 +73,17 @@ class Surroundings(Protocol):
         ...
 
 
-class NotedTimers:
+class RecordedTimers:
     """A stage's timers for the time of one tick, with what woke somebody."""
 
     def __init__(self, stage: Any) -> None:
         self._timers, self._profiles = stage._timers, stage._logic._profiles
         self.until_ms, self.woke = 0, list[Timer]()
 
-    def take(self, until_ms: int, most: int) -> list[Timer]:
-        found = cast("list[Timer]", self._timers.take(until_ms, most))
-        self.until_ms, self.woke = until_ms, [each for each in found if self._wakes(*each)]
-        return found
+    def take(self, until_ms: int, limit: int) -> list[Timer]:
+        result = cast("list[Timer]", self._timers.take(until_ms, limit))
+        self.until_ms, self.woke = until_ms, [item for item in result if self._wakes(*item)]
+        return result
 
     def _wakes(self, due_ms: int, profile_id: str) -> bool:
         row = self._profiles.get(profile_id)
@@ -98,18 +98,18 @@ class DiskStore(MemoryStore):
         self.at: Callable[[str], None] = lambda _step: None
 
     def apply(self, changes: Iterable[Change], position: int) -> None:
-        found = list(changes)
+        result = list(changes)
         self.at("write")
-        super().apply(found, position)
+        super().apply(result, position)
         self.at("written")
 
     def copy(self) -> "DiskStore":
         """The folder as it is now."""
-        found = DiskStore()
+        result = DiskStore()
         for family, rows in self.families.items():
-            found.families[family].update(rows)
-        found._position = self._position
-        return found
+            result.families[family].update(rows)
+        result._position = self._position
+        return result
 
 
 class Disk:
@@ -135,15 +135,15 @@ class Disk:
 
     def copy(self) -> "Disk":
         """For a process that is started while its predecessor still runs, elsewhere."""
-        found = Disk()
-        found.stores = {place: store.copy() for place, store in self.stores.items()}
-        return found
+        result = Disk()
+        result.stores = {place: store.copy() for place, store in self.stores.items()}
+        return result
 
 
 class Process:
     """From its start to its death. ``name`` is its worker id, and so its transactional id."""
 
-    def __init__(self, world: Surroundings, name: str, member: str, disk: Disk) -> None:
+    def __init__(self, world: ProcessEnvironment, name: str, member: str, disk: Disk) -> None:
         self.name, self.disk = name, disk
         self._world, self._chance = world, world.chance
         self._at = functools.partial(world.at, self)
@@ -156,7 +156,7 @@ class Process:
         self._positions: dict[tuple[str, int], int] = {}
         self._unasked: list[tuple[str, int]] = []
         """Inputs of stages with timers, where it is not known yet how far the group is."""
-        self.deeds: list[Deed] = []
+        self.batches: list[ProcessedBatch] = []
         """PROFILE's, in the open transaction."""
         self.gives_up = False
         """Stop restoring for now, as if the partitions had been taken away and given back."""
@@ -225,7 +225,7 @@ class Process:
             (task, kafka.topic(topic)[task.partition])
             for task in self.tasks.values()
             for topic in (topic.of(PREFIX) for topic in task.spec.inputs)
-            if topic not in SILENT
+            if topic not in UNUSED_INPUTS
         ]
         return True
 
@@ -238,11 +238,11 @@ class Process:
             position = self._position(place)
             if position is None or position == partition.end or partition is self._world.lagging:
                 continue
-            batch, behind = partition.committed(position, chance.randint(1, self._world.most_records))
+            batch, behind = partition.committed(position, chance.randint(1, self._world.max_records))
             self._positions[place] = behind
             if batch:
                 if isinstance(task.logic, ProfileStage):
-                    self.deeds.append(Deed(task.partition, task.logic._now_ms(), batch, []))
+                    self.batches.append(ProcessedBatch(task.partition, task.logic._now_ms(), batch, []))
                 task.logic.on_batch(partition.topic, batch)
                 self.unit.consumed(*place, batch[-1].offset() + 1, len(batch))
                 if chance.random() < 0.2:
@@ -258,12 +258,12 @@ class Process:
             if task.spec.has_timers:
                 stage: Any = task.logic
                 timers = stage._timers
-                noted = stage._timers = NotedTimers(stage)
+                noted = stage._timers = RecordedTimers(stage)
                 woken = stage.tick(now_ms)
                 stage._timers = timers
                 if woken:
-                    self.deeds.append(Deed(task.partition, noted.until_ms, [], noted.woke))
-                    self.unit.held(*task.input(PREFIX))
+                    self.batches.append(ProcessedBatch(task.partition, noted.until_ms, [], noted.woke))
+                    self.unit.hold_position(*task.input(PREFIX))
                     busy = True
         return busy
 
@@ -275,7 +275,7 @@ class Process:
             for task in self.tasks.values():
                 task.start_over()
             self._positions.clear()
-            self.deeds.clear()
+            self.batches.clear()
             return True
 
     # Ownership
@@ -302,7 +302,7 @@ class Process:
 
     def _lost(self) -> None:
         self.unit.abort()
-        self.deeds.clear()
+        self.batches.clear()
         self._let_go()
         self._rejoined += 1
         self.member = f"{self.member.partition('+')[0]}+{self._rejoined}"
@@ -316,30 +316,30 @@ class Process:
         self._positions.clear()
 
     def _position(self, place: tuple[str, int]) -> int | None:
-        found = self._positions.get(place)
-        if found is None:
-            found = self._group.position(place)
-            if found is not None:
-                self._positions[place] = found
-        return found
+        value = self._positions.get(place)
+        if value is None:
+            value = self._group.position(place)
+            if value is not None:
+                self._positions[place] = value
+        return value
 
     # Restoring
 
     def _stand(self) -> bool:
         """Ask where the group is, until it knows: a transaction with offsets may be undecided or unmarked."""
         while self._unasked:
-            found = self._settled(self._unasked[-1])
-            if found is None:
+            result = self._settled(self._unasked[-1])
+            if result is None:
                 return False
-            self._standing[self._unasked.pop()] = found
-        self.unit.stand_at(self._standing)
+            self._standing[self._unasked.pop()] = result
+        self.unit.set_committed_positions(self._standing)
         return True
 
     def _settled(self, place: tuple[str, int]) -> int | None:
         return self._group.position(place)
 
     def _reader(self, _config: object) -> MemoryConsumer:
-        return MemoryConsumer(self._world.kafka, self._restoring, most_records=self._chance.choice((2, 5, 1000)))
+        return MemoryConsumer(self._world.kafka, self._restoring, max_records=self._chance.choice((2, 5, 1000)))
 
     def _restoring(self, partition: MemoryPartition, waits: bool) -> None:
         if waits:

@@ -6,11 +6,11 @@ come out is computed from the events alone (``oracle.py``).
 
 import pytest
 
-from tests.simulation.weathers import CRASHES, blocks, shared, survive
+from tests.simulation.fault_profiles import CRASHES, blocks, run_worlds, shared
 
 __all__ = ["shared"]
 
 
 @pytest.mark.parametrize("seeds", blocks(), ids=str)
 def test_every_event_counts_once_though_workers_die_at_every_step(seeds):
-    survive(seeds, CRASHES, __file__)
+    run_worlds(seeds, CRASHES, __file__)

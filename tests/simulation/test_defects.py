@@ -20,13 +20,13 @@ from pipeline.testing.group import MemoryGroup
 from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.producer import MemoryProducer
 from pipeline.topics import TOUCHES
-from pipeline.trigger.decide import ALL, Decisions
+from pipeline.trigger.decide import ALL, RuleDecider
 from pipeline.trigger.watch import Triggers
 from tests.simulation import test_moves
+from tests.simulation.fault_profiles import CRASHES, HANDOVERS, shared
 from tests.simulation.oracle import check
 from tests.simulation.process import GROUP, DiskStore, Process
-from tests.simulation.weathers import CRASHES, HANDOVERS, shared
-from tests.simulation.world import Weather, World
+from tests.simulation.world import FaultProfile, World
 
 __all__ = ["shared"]
 
@@ -71,9 +71,9 @@ def position_of_the_last_record_not_behind_it(patch: pytest.MonkeyPatch) -> None
 def ledgers_carried_in_the_next_transaction(patch: pytest.MonkeyPatch) -> None:
     def forward(stage: ProfileStage, forwards: Any) -> None:
         late: list[Any] = stage.__dict__.setdefault("late", [])
-        for profile_id, message in late + [each for each in forwards if isinstance(each[1], Touch)]:
+        for profile_id, message in late + [forward for forward in forwards if isinstance(forward[1], Touch)]:
             stage._emit(TOUCHES, profile_id, stage._encode(message))
-        late[:] = [each for each in forwards if isinstance(each[1], Carry)]
+        late[:] = [forward for forward in forwards if isinstance(forward[1], Carry)]
 
     patch.setattr(ProfileStage, "_forward", forward)
 
@@ -118,10 +118,10 @@ def restored_to_the_last_stable_offset(patch: pytest.MonkeyPatch) -> None:
 def owners_believed_whatever_their_seq(patch: pytest.MonkeyPatch) -> None:
     owner_of = Ownership.owner_of
 
-    def believe(ownership: Ownership, profile_id: str, leaf: str, seq: int) -> str:
+    def believe(ownership: Ownership, profile_id: str, anchor: str, seq: int) -> str:
         if seq:
-            ownership.pointers.pop(leaf, None)
-        return owner_of(ownership, profile_id, leaf, seq)
+            ownership.pointers.pop(anchor, None)
+        return owner_of(ownership, profile_id, anchor, seq)
 
     patch.setattr(Ownership, "owner_of", believe)
 
@@ -130,7 +130,7 @@ def touches_forwarded_without_a_seq(patch: pytest.MonkeyPatch) -> None:
     forward = ProfileStage._forward
 
     def forward_blindly(stage: ProfileStage, forwards: Any) -> None:
-        forward(stage, [(to, msgspec.structs.replace(each, seq=0)) for to, each in forwards])
+        forward(stage, [(to, msgspec.structs.replace(item, seq=0)) for to, item in forwards])
 
     patch.setattr(ProfileStage, "_forward", forward_blindly)
 
@@ -161,21 +161,21 @@ def timers_not_in_the_changelog(patch: pytest.MonkeyPatch) -> None:
 
 
 def triggers_not_looked_at_when_a_ledger_goes(patch: pytest.MonkeyPatch) -> None:
-    def part(_decisions: Decisions, _profile: str, row: Any, _as_of_ms: int, _decided: Any) -> None:
+    def part(_decisions: RuleDecider, _profile: str, row: Any, _as_of_ms: int, _decided: Any) -> None:
         row.schedule.reset()
 
-    patch.setattr(Decisions, "parted", part)
+    patch.setattr(RuleDecider, "on_ledger_out", part)
 
 
 def duplicates_left_closed_when_their_lead_goes(patch: pytest.MonkeyPatch) -> None:
-    parted = Decisions.parted
+    parted = RuleDecider.on_ledger_out
 
-    def part(decisions: Decisions, *told: Any) -> None:
+    def part(decisions: RuleDecider, *shown: Any) -> None:
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(Triggers, "reconcile", lambda *_: [])
-            parted(decisions, *told)
+            parted(decisions, *shown)
 
-    patch.setattr(Decisions, "parted", part)
+    patch.setattr(RuleDecider, "on_ledger_out", part)
 
 
 def one_view_of_an_episode_believed(patch: pytest.MonkeyPatch) -> None:
@@ -188,14 +188,14 @@ def one_view_of_an_episode_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_is_due_decided_as_of_now(patch: pytest.MonkeyPatch) -> None:
-    def look_now(decisions: Decisions, profile_id: str, row: Any, until_ms: int, decided: Any) -> None:
-        if row.leaves and row.schedule.due_ms <= until_ms:
-            decisions._look(profile_id, row, row.moment(until_ms), ALL, decided)
+    def look_now(decisions: RuleDecider, profile_id: str, row: Any, until_ms: int, decided: Any) -> None:
+        if row.anchors and row.schedule.due_ms <= until_ms:
+            decisions._evaluate(profile_id, row, row.moment(until_ms), ALL, decided)
 
-    patch.setattr(Decisions, "pass_time", look_now)
+    patch.setattr(RuleDecider, "advance_to", look_now)
 
 
-DEFECTS: list[tuple[Patch, Weather]] = [
+DEFECTS: list[tuple[Patch, FaultProfile]] = [
     (rows_written_before_the_commit, CRASHES),
     (offsets_beside_the_transaction, CRASHES),
     (offsets_before_the_flush, STANDSTILLS),

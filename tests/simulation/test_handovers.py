@@ -5,11 +5,11 @@ See ``test_crashes.py``; here the group is what disturbs.
 
 import pytest
 
-from tests.simulation.weathers import HANDOVERS, blocks, shared, survive
+from tests.simulation.fault_profiles import HANDOVERS, blocks, run_worlds, shared
 
 __all__ = ["shared"]
 
 
 @pytest.mark.parametrize("seeds", blocks(), ids=str)
 def test_every_event_counts_once_though_partitions_move_and_late_owners_wake_up(seeds):
-    survive(seeds, HANDOVERS, __file__)
+    run_worlds(seeds, HANDOVERS, __file__)

@@ -23,9 +23,9 @@ from pipeline.profile.messages import Carry, Touch
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRules
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import TriggerRule, TriggerRules
-from tests.property.profile_histories import EVERY_KIND, JOURNEYS, LEAVES, SCORES, made
+from tests.property.profile_histories import ANCHORS, EVERY_KIND, JOURNEYS, SCORES, made
 from tests.simulation.lead_oracle import check_leads
 
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "300"))
@@ -63,12 +63,12 @@ class World:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.partitions = [Partition() for _ in range(PARTITIONS)]
-        self.owner = {leaf: profile_id("default", leaf) for leaf in LEAVES}
+        self.owner = {anchor: profile_id("default", anchor) for anchor in ANCHORS}
         self.profiles = sorted({*self.owner.values(), "profile-x", "profile-y"})
         self.known = [dict(self.owner) for _ in range(INTAKES)]
         self.news: list[deque[tuple[str, str]]] = [deque() for _ in range(INTAKES)]
         self.seq = 0
-        self.sent: dict[str, list[Touch]] = {leaf: [] for leaf in LEAVES}
+        self.sent: dict[str, list[Touch]] = {anchor: [] for anchor in ANCHORS}
         self.last_words: dict[str, str] = {}
         """By action id, what was last said of a lead: which other it duplicates, "" if none."""
 
@@ -80,37 +80,37 @@ class World:
         self.chance.choices((self.touch, self.move, self.hear, self.work), (5, 1, 2, 5))[0]()
 
     def touch(self) -> None:
-        intake, leaf = self.chance.randrange(INTAKES), self.chance.choice(LEAVES)
+        intake, anchor = self.chance.randrange(INTAKES), self.chance.choice(ANCHORS)
         number = sum(map(len, self.sent.values()))
-        touch = made(number, number * MINUTE_MS, self.chance.getrandbits(40), leaf)
-        self.sent[leaf].append(touch)
-        self.send(f"intake-{intake}", self.known[intake][leaf], touch)
+        touch = made(number, number * MINUTE_MS, self.chance.getrandbits(40), anchor)
+        self.sent[anchor].append(touch)
+        self.send(f"intake-{intake}", self.known[intake][anchor], touch)
 
     def move(self) -> None:
         """Some of what one profile has goes to another, often all of it."""
-        source, target = self.owner[self.chance.choice(LEAVES)], self.chance.choice(self.profiles)
-        leaves = [leaf for leaf in LEAVES if self.owner[leaf] == source]
+        source, target = self.owner[self.chance.choice(ANCHORS)], self.chance.choice(self.profiles)
+        anchors = [anchor for anchor in ANCHORS if self.owner[anchor] == source]
         if self.chance.random() < 0.5:
-            leaves = self.chance.sample(leaves, self.chance.randint(1, len(leaves)))
+            anchors = self.chance.sample(anchors, self.chance.randint(1, len(anchors)))
         if source != target:
-            self.tell(leaves, source, target)
-            for leaf in leaves:
-                self.owner[leaf] = target
+            self.tell(anchors, source, target)
+            for anchor in anchors:
+                self.owner[anchor] = target
                 for news in self.news:
-                    news.append((leaf, target))
+                    news.append((anchor, target))
 
-    def tell(self, leaves: list[str], source: str, target: str) -> None:
+    def tell(self, anchors: list[str], source: str, target: str) -> None:
         """As STITCH does: whom they leave, and who is named after one of them."""
         self.seq += 1
-        home = any(profile_id("default", leaf) == target for leaf in leaves)
+        home = any(profile_id("default", anchor) == target for anchor in anchors)
         for to in (source, target) if home else (source,):
-            self.send("stitch", to, Move("default", leaves, source, target, self.seq))
+            self.send("stitch", to, Move("default", anchors, source, target, self.seq))
 
     def hear(self) -> None:
         intake = self.chance.randrange(INTAKES)
         if self.news[intake]:
-            leaf, owner = self.news[intake].popleft()
-            self.known[intake][leaf] = owner
+            anchor, owner = self.news[intake].popleft()
+            self.known[intake][anchor] = owner
 
     def work(self) -> None:
         """Read a batch; commit rows and outputs together, or crash and lose both."""
@@ -142,16 +142,16 @@ class World:
 
     def rows(self) -> dict[str, ProfileRow]:
         """By profile id."""
-        found = (rows for partition in self.partitions for rows in partition.rows.items())
-        return {key: msgspec.msgpack.decode(data, type=ProfileRow) for key, data in found}
+        result = (rows for partition in self.partitions for rows in partition.rows.items())
+        return {key: msgspec.msgpack.decode(data, type=ProfileRow) for key, data in result}
 
     def held(self) -> dict[str, dict[str, Ledger]]:
-        """Leaf to profile to ledger."""
-        found: dict[str, dict[str, Ledger]] = {leaf: {} for leaf in LEAVES}
+        """Anchor to profile to ledger."""
+        result: dict[str, dict[str, Ledger]] = {anchor: {} for anchor in ANCHORS}
         for key, row in self.rows().items():
-            for leaf, ledger in row.leaves.items():
-                found[leaf][key] = ledger
-        return found
+            for anchor, ledger in row.anchors.items():
+                result[anchor][key] = ledger
+        return result
 
 
 def without_episodes(ledger: Ledger) -> bytes:
@@ -167,11 +167,11 @@ def play(seed: int) -> World:
 
 
 def check(world: World) -> None:
-    for leaf, ledgers in world.held().items():
+    for anchor, ledgers in world.held().items():
         expected = Ledger()
-        for touch in world.sent[leaf]:
+        for touch in world.sent[anchor]:
             apply_touch(RULES.plan, expected, touch)
-        assert set(ledgers) == ({world.owner[leaf]} if world.sent[leaf] else set())
+        assert set(ledgers) == ({world.owner[anchor]} if world.sent[anchor] else set())
         for ledger in ledgers.values():
             assert without_episodes(ledger) == without_episodes(expected)
     check_leads(world.rows().values(), world.last_words)
@@ -188,25 +188,25 @@ def test_every_touch_ends_in_one_ledger_at_the_owner() -> None:
 
 def test_a_leaf_that_goes_there_and_back_before_its_ledger_has_arrived_comes_home() -> None:
     world = World(1)
-    leaf, home, away = LEAVES[0], world.owner[LEAVES[0]], "profile-x"
-    world.send("intake-0", home, made(0, 0, 0, leaf))
+    anchor, home, away = ANCHORS[0], world.owner[ANCHORS[0]], "profile-x"
+    world.send("intake-0", home, made(0, 0, 0, anchor))
     for source, target in [(home, away), (away, home), (home, away), (away, home)]:
-        world.tell([leaf], source, target)
+        world.tell([anchor], source, target)
     world.settle()
-    held = world.held()[leaf]
-    assert set(held) == {home}
-    assert held[home].touches == 1
+    current = world.held()[anchor]
+    assert set(current) == {home}
+    assert current[home].touches == 1
 
 
 def test_a_touch_finds_a_leaf_that_came_back_though_its_owner_was_not_told() -> None:
     world = World(1)
-    leaf, own, here, there = LEAVES[0], world.owner[LEAVES[0]], "profile-x", "profile-y"
+    anchor, own, here, there = ANCHORS[0], world.owner[ANCHORS[0]], "profile-x", "profile-y"
     for source, target in [(own, here), (here, there), (there, here)]:
-        world.tell([leaf], source, target)
+        world.tell([anchor], source, target)
     world.settle()
     for number in range(2):
-        world.send("intake-0", here, made(number, 0, 0, leaf))
+        world.send("intake-0", here, made(number, 0, 0, anchor))
         world.settle()
-    held = world.held()[leaf]
-    assert set(held) == {here}
-    assert held[here].touches == 2
+    current = world.held()[anchor]
+    assert set(current) == {here}
+    assert current[here].touches == 2

@@ -52,9 +52,9 @@ def link(a: Node, b: Node, *touches: str) -> Link:
     return Link(max(a, b), min(a, b), frozenset(touches))
 
 
-def home(each: Node) -> int:
+def home(item: Node) -> int:
     """The partition that writes the node."""
-    return each.hash % PARTITIONS
+    return item.hash % PARTITIONS
 
 
 class Partition:
@@ -83,14 +83,14 @@ class Partition:
             return
         yield from self._ship(larger)
 
-    def _hold(self, each: Node, touches: frozenset[str]) -> None:
+    def _hold(self, item: Node, touches: frozenset[str]) -> None:
         if touches:
-            self.held[each] = self.held.get(each, frozenset()) | touches
+            self.held[item] = self.held.get(item, frozenset()) | touches
 
-    def _ship(self, each: Node) -> Iterator[Message]:
-        parent = self.parents.get(each)
-        if parent is not None and each in self.held:
-            yield Shipment(parent, self.held.pop(each))
+    def _ship(self, item: Node) -> Iterator[Message]:
+        parent = self.parents.get(item)
+        if parent is not None and item in self.held:
+            yield Shipment(parent, self.held.pop(item))
 
 
 class World:
@@ -115,15 +115,15 @@ class World:
             self._waiting += self.partitions[home(to)].take(message)
         return self
 
-    def root(self, each: Node) -> Node:
+    def root(self, item: Node) -> Node:
         """Where the node's chain of parents ends; each parent is smaller, so it ends."""
-        while (parent := self.partitions[home(each)].parents.get(each)) is not None:
-            assert parent < each
-            each = parent
-        return each
+        while (parent := self.partitions[home(item)].parents.get(item)) is not None:
+            assert parent < item
+            item = parent
+        return item
 
     def held(self) -> dict[Node, frozenset[str]]:
-        return {each: touches for one in self.partitions for each, touches in one.held.items()}
+        return {item: touches for one in self.partitions for item, touches in one.held.items()}
 
 
 def links_of(chance: random.Random) -> list[Link]:
@@ -134,12 +134,12 @@ def links_of(chance: random.Random) -> list[Link]:
 
 def is_right(world: World, links: list[Link]) -> bool:
     """Every component that networkx finds is a tree under its least member, which has all its touches."""
-    found: dict[Node, frozenset[str]] = {}
-    for component in nx.connected_components(nx.Graph((each.larger, each.smaller) for each in links)):
-        if {world.root(each) for each in component} != {min(component)}:
+    result: dict[Node, frozenset[str]] = {}
+    for component in nx.connected_components(nx.Graph((item.larger, item.smaller) for item in links)):
+        if {world.root(item) for item in component} != {min(component)}:
             return False
-        found[min(component)] = frozenset().union(*(each.touches for each in links if each.larger in component))
-    return world.held() == found
+        result[min(component)] = frozenset().union(*(item.touches for item in links if item.larger in component))
+    return world.held() == result
 
 
 def seeds() -> Iterator[int]:
@@ -158,8 +158,8 @@ def test_in_every_order_and_with_repetitions_the_components_of_networkx_come_out
 def test_told_in_parts_that_come_to_rest_in_between_the_end_is_the_same():
     for seed in range(300):
         links, world = links_of(random.Random(seed)), World(seed)
-        for each in links:
-            world.tell([each])
+        for item in links:
+            world.tell([item])
         assert is_right(world, links), seed
 
 
@@ -174,19 +174,19 @@ def test_it_breaks_without_every_message_and_without_shipping_again(broken):
 def test_a_touch_stays_behind_where_a_known_link_is_not_shipped_again():
     user, phone = node("user:1"), node("dev:1")
     twice = [link(user, phone, "before"), link(user, phone, "after")]
-    for again, held in ((True, {user: {"before", "after"}}), (False, {user: {"before"}, phone: {"after"}})):
+    for again, current in ((True, {user: {"before", "after"}}), (False, {user: {"before"}, phone: {"after"}})):
         world = World(0, repeats=0, ship_again=again)
-        for each in twice:
-            world.tell([each])
-        assert world.held() == held
+        for item in twice:
+            world.tell([item])
+        assert world.held() == current
 
 
 def test_two_writers_of_one_identifier_forget_what_each_alone_was_told():
     user, mail, phone = node("user:1"), node("mail:1"), node("dev:1")
     world, one, two = World(0), Partition(), Partition()
-    said = [*one.take(link(user, phone)), *two.take(link(mail, phone))]
-    assert said == []
-    assert world.tell(said).root(mail) == mail != user
+    output = [*one.take(link(user, phone)), *two.take(link(mail, phone))]
+    assert output == []
+    assert world.tell(output).root(mail) == mail != user
 
 
 def test_an_order_that_changes_in_between_leads_in_circles():
@@ -201,10 +201,10 @@ def test_an_order_that_changes_in_between_leads_in_circles():
 def test_no_partition_sees_a_limit_that_all_of_them_break():
     """Two addresses a customer: each address has a writer of its own, which sees one, and the customer's sees none."""
     ann, addresses = node("user:ann"), [node(f"mail:{at}") for at in range(3)]
-    world = World(0).tell([link(ann, each) for each in addresses])
-    assert [world.partitions[home(each)].parents[each] for each in addresses] == [ann] * 3
+    world = World(0).tell([link(ann, address) for address in addresses])
+    assert [world.partitions[home(address)].parents[address] for address in addresses] == [ann] * 3
     assert all(ann not in one.parents for one in world.partitions)
-    assert {world.root(each) for each in addresses} == {ann}
+    assert {world.root(address) for address in addresses} == {ann}
 
 
 def test_a_deleted_link_leaves_what_followed_from_it_elsewhere():

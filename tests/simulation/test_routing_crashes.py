@@ -119,13 +119,13 @@ def undisturbed(records: list[Record]) -> list[dict[str, Any]]:
 def new_words(records: list[Record]) -> list[tuple[str, str, str]]:
     """Tenant, lead and what it duplicates, of every record that says something else than the last about that lead."""
     last: dict[tuple[str, str], str] = {}
-    found = []
+    result = []
     for action in (msgspec.msgpack.decode(record.value() or b"", type=Lead).action for record in records):
         lead_key, word = (action.tenant, action.action_id), action.duplicate_of
         if last.get(lead_key) != word:
             last[lead_key] = word
-            found.append((*lead_key, word))
-    return found
+            result.append((*lead_key, word))
+    return result
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
@@ -165,8 +165,8 @@ def test_every_lead_is_one_action_under_its_profile_with_an_owner_and_counted_by
 def test_tenants_share_nothing() -> None:
     bench = Bench()
     made = [lead(1, "user_id:a", tenant=tenant, traits={"country": "DE"}) for tenant in ("acme", "acme", "other")]
-    for each in made:
-        bench.log.emit(LEADS, each.tenant, msgspec.msgpack.encode(each))
+    for item in made:
+        bench.log.emit(LEADS, item.tenant, msgspec.msgpack.encode(item))
     bench.take(list(bench.log.take(LEADS)))
     bench.commit()
     reasons = [(action["tenant"], action["owner_reason"]) for action in bench.actions]

@@ -26,7 +26,7 @@ from pipeline.testing.refusals import refusal
 from pipeline.testing.transactions import MemoryPartition, Transaction
 from pipeline.topics import ASSIGNMENTS, EVENTS, LEADS, LINKS, TOUCHES
 from tests.simulation.histories import IDENTITIES, START_MS, Message, history, rules_of
-from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Deed, Disk, Process
+from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Disk, Process, ProcessedBatch
 
 STEPS_MS = (MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS)
 """Time passes by one of these at once."""
@@ -37,9 +37,9 @@ METRICS, CODECS = Metrics(), Codecs(FileIds(), PREFIX)
 ENCODE = msgspec.msgpack.Encoder().encode
 EVENTS_TOPIC, LINKS_TOPIC = EVENTS["web"].of(PREFIX), LINKS.of(PREFIX)
 INPUTS = (EVENTS_TOPIC, LINKS_TOPIC, *(topic.of(PREFIX) for topic in (ASSIGNMENTS, TOUCHES, TOUCHES, LEADS)))
-MOST_ROUNDS, RESTLESS_ROUNDS = 1000, 5
+MAX_ROUNDS, RESTLESS_ROUNDS = 1000, 5
 
-ASK_AGAIN = confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS
+MAX_RETRIES = confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS
 ABORT = confluent_kafka.KafkaError.INVALID_TXN_STATE
 RARE = 10
 DANGER = {"produce": 1, "produced": 1, "offsets_sent": 40, "committed": 20}
@@ -50,7 +50,7 @@ REFUSED = frozenset({"offsets", "commit"})
 """Steps whose call Kafka may refuse for good."""
 
 
-class Weather(NamedTuple):
+class FaultProfile(NamedTuple):
     """How often what happens, as weights of the world's actions and of what becomes of a process at a step."""
 
     work: int
@@ -71,15 +71,15 @@ class Weather(NamedTuple):
 class World:
     """See the module. :meth:`play` runs a whole history; what it left is in ``kafka`` and ``disks``."""
 
-    def __init__(self, seed: int, weather: Weather) -> None:
+    def __init__(self, seed: int, faults: FaultProfile) -> None:
         self.chance = random.Random(seed)
-        self.weather = weather
+        self.weather = faults
         chance = self.chance
         self.rules = chance.choice(RULES)
         self.history = history(chance)
         self.settings = chance.choice(SETTINGS)
         self.now_ms = START_MS
-        self.deeds: list[Deed] = []
+        self.batches: list[ProcessedBatch] = []
         """What PROFILE stages did in transactions that were committed."""
         self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
         self.names = [f"w{number}" for number in range(chance.choice((2, 2, 3)))]
@@ -89,13 +89,13 @@ class World:
         self._busy: list[Process] = []
         """Those in the middle of a step, the one that acts now last."""
         self._waiting_events = list(reversed(self.history.sent))
-        self.most_records = 8
+        self.max_records = 8
         self.lagging: MemoryPartition | None = None
         """Its records wait, so that others overtake them."""
         self._members = 0
         self._stormy, self._refusal_due = True, False
-        self._fuse = chance.randint(1, weather.calm_steps)
-        self._weights = list(accumulate(weather[:7]))
+        self._fuse = chance.randint(1, faults.calm_steps)
+        self._weights = list(accumulate(faults[:7]))
         self._actions = (self._work, self._start, self._die, self._rebalance, self._complete, self._mark, self._expire)
 
     # What a process asks
@@ -111,8 +111,8 @@ class World:
     def at(self, process: Process, step: str) -> None:
         """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
         if step == "committed":
-            self.deeds += process.deeds
-            process.deeds.clear()
+            self.batches += process.batches
+            process.batches.clear()
         if not self._stormy:
             return
         if self._refusal_due and step in REFUSED:
@@ -120,11 +120,11 @@ class World:
         self._fuse -= DANGER.get(step, RARE)
         if self._fuse > 0:
             return
-        weather, chance = self.weather, self.chance
-        self._fuse = chance.randint(1, weather.calm_steps)
+        faults, chance = self.weather, self.chance
+        self._fuse = chance.randint(1, faults.calm_steps)
         (what,) = chance.choices(
             ("crash", "stand still", "refuse", "replaced"),
-            (weather.crash, weather.stand_still, weather.refuse, weather.replaced),
+            (faults.crash, faults.stand_still, faults.refuse, faults.replaced),
         )
         if what == "crash":
             raise Crashed
@@ -157,7 +157,7 @@ class World:
         if step in REFUSED and self.chance.random() < 0.7:
             raise refusal(ABORT, requires_abort=True)
         if step in REPEATED:
-            raise refusal(ASK_AGAIN, retriable=True)
+            raise refusal(MAX_RETRIES, retriable=True)
 
     def _meanwhile(self) -> None:
         if len(self._busy) < len(self.names):
@@ -172,7 +172,7 @@ class World:
             self._begin(name)
         while self._waiting_events or self.chance.random() < 0.97:
             self.act()
-        self._stormy, self.lagging, self.most_records = False, None, 100
+        self._stormy, self.lagging, self.max_records = False, None, 100
         self._deliver(len(self._waiting_events))
         self._settle()
         self.now_ms += LONG_MS
@@ -261,14 +261,14 @@ class World:
 
     def _mark(self) -> None:
         """A marker arrives somewhere."""
-        decided = [found for found in self._unsettled() if found.decided and found.unmarked]
+        decided = [result for result in self._unsettled() if result.decided and result.unmarked]
         if decided:
             transaction = self.chance.choice(decided)
             transaction.mark(self.chance.choice(list(transaction.unmarked)))
 
     def _expire(self) -> None:
         """A transaction has been open for too long, for its process is dead or stands still."""
-        if opened := [found for found in self._unsettled() if not found.decided]:
+        if opened := [transaction for transaction in self._unsettled() if not transaction.decided]:
             self.kafka.expire(self.chance.choice(opened))
 
     def _unsettled(self) -> list[Transaction]:
@@ -276,7 +276,7 @@ class World:
 
     def _settle(self, until_ms: int | None = None) -> None:
         """Nobody dies any more; go on until nobody has anything to do, of what falls due until then."""
-        for number in range(MOST_ROUNDS):
+        for number in range(MAX_ROUNDS):
             while len(self.processes) < len(self.names):
                 self._start()
             self._gather()
@@ -318,7 +318,7 @@ class World:
 
     def _mark_decided(self) -> bool:
         """All markers arrive; whether any was missing."""
-        found = [transaction for transaction in self._unsettled() if transaction.decided and transaction.unmarked]
-        for transaction in found:
+        result = [transaction for transaction in self._unsettled() if transaction.decided and transaction.unmarked]
+        for transaction in result:
             transaction.mark_everywhere()
-        return bool(found)
+        return bool(result)

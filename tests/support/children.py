@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from tests.support import reaper
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 MARK = "PYTEST_CHILD_OF"
-GRACE_S = 2.0
+GRACE_SECONDS = 2.0
 REAPER = pytest.StashKey["subprocess.Popen[bytes]"]()
 _started: list["subprocess.Popen[Any]"] = []
 
@@ -47,10 +47,10 @@ def end(process: "subprocess.Popen[Any]") -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(GRACE_S)
+            process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-    process.wait(deadline_s())
+    process.wait(deadline_seconds())
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()

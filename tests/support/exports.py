@@ -14,7 +14,7 @@ from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.query.profiles import export_profiles
 from pipeline.score.rules import ScoreRules
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import TriggerRules
 from tests.property.profile_histories import touch
 
@@ -34,7 +34,7 @@ def row_of(customer: str, orders: Iterable[Order], plan: Plan = PLAN, tenant: st
     ledger = Ledger()
     for number, (day, amount_minor, currency) in enumerate(orders):
         plan.book(ledger, _order(number, customer, day * DAY_MS + DAY_MS // 2, amount_minor, currency))
-    return ProfileRow(tenant, leaves={customer: ledger})
+    return ProfileRow(tenant, anchors={customer: ledger})
 
 
 def _order(number: int, customer: str, timestamp_ms: int, amount_minor: int, currency: str) -> Touch:

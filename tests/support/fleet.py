@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.local.ports import LOOPBACK, free_ports
 from pipeline.settings import Settings
 from tests.support import children
-from tests.support.waiting import IDLE_DEADLINE_S, deadline_s, eventually
+from tests.support.waiting import IDLE_DEADLINE_SECONDS, deadline_seconds, eventually
 
-LOOK_AGAIN_S = 0.05
+POLL_SECONDS = 0.05
 WORKER = ("-m", "pipeline.cli", "worker")
 
 
@@ -37,7 +37,7 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         for process in self.running.values():
             process.kill()
-            process.wait(deadline_s())
+            process.wait(deadline_seconds())
 
     def start(self, worker_id: str, **changed: object) -> None:
         """Start a worker, or start it again: the id keeps its state. ``changed`` are settings of its own."""
@@ -57,12 +57,12 @@ class Fleet:
         self.running[worker_id].send_signal(number)
         return self.ended(worker_id)
 
-    def ended(self, worker_id: str, idle_s: float = IDLE_DEADLINE_S) -> int:
+    def ended(self, worker_id: str, idle_seconds: float = IDLE_DEADLINE_SECONDS) -> int:
         """Wait for a worker to end by itself: the exit code."""
         process = self.running[worker_id]
         eventually(
             lambda: process.poll() is not None, f"{worker_id} has ended", lambda: self.said(worker_id)[-3000:],
-            idle_s=idle_s,
+            idle_seconds=idle_seconds,
         )  # fmt: skip
         return self.running.pop(worker_id).returncode
 
@@ -70,7 +70,7 @@ class Fleet:
         """Everything the worker has written, in all its lives."""
         return self._log(worker_id).read_text(encoding="utf-8", errors="replace")
 
-    def until(self, what: str, condition: Callable[[], Any], idle_s: float = IDLE_DEADLINE_S) -> Any:
+    def until(self, what: str, condition: Callable[[], Any], idle_seconds: float = IDLE_DEADLINE_SECONDS) -> Any:
         """Evaluate the condition until it is true, and return that; meanwhile no worker may end."""
 
         def found() -> Any:
@@ -79,7 +79,7 @@ class Fleet:
                 assert process.poll() is None, f"worker {worker_id} ended by itself:\n{self.said(worker_id)[-3000:]}"
             return result
 
-        return eventually(found, what, self._last_words, idle_s=idle_s, every_s=LOOK_AGAIN_S)
+        return eventually(found, what, self._last_words, idle_seconds=idle_seconds, interval_seconds=POLL_SECONDS)
 
     def until_ready(self, *worker_ids: str) -> None:
         """Wait until each holds restored partitions."""
@@ -90,7 +90,7 @@ class Fleet:
         """A page of the worker: status and body; status 0 while nobody listens."""
         try:
             url = f"http://{LOOPBACK}:{self._ports[worker_id]}/{path}"
-            with urllib.request.urlopen(url, timeout=deadline_s()) as answer:
+            with urllib.request.urlopen(url, timeout=deadline_seconds()) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
             with refusal:  # it is an open response too

@@ -25,12 +25,12 @@ class Garbage:
     def all(self, count: int) -> list[tuple[Sent, Reason]]:
         """``count`` records, every kind about as often as any other, among them some of 10 MB."""
         kinds = [*UNDECODABLE, *INVALID]
-        found = [self._one(kinds[number % len(kinds)]) for number in range(count - 3)]
+        result = [self._one(kinds[number % len(kinds)]) for number in range(count - 3)]
         huge = self.event(properties='{"page": "%s"}' % ("x" * 10 * MEGABYTE))
-        found.append((self._sent(write(huge)), Reason.TOO_LARGE))
-        found.append((self._sent(write(huge)[:-7]), Reason.UNDECODABLE))
-        found.append((self._sent(self._random.randbytes(10 * MEGABYTE)), Reason.UNDECODABLE))
-        return found
+        result.append((self._sent(write(huge)), Reason.TOO_LARGE))
+        result.append((self._sent(write(huge)[:-7]), Reason.UNDECODABLE))
+        result.append((self._sent(self._random.randbytes(10 * MEGABYTE)), Reason.UNDECODABLE))
+        return result
 
     def event(self, **changed: Any) -> dict[str, Any]:
         """A good event but for the changes."""

@@ -18,9 +18,9 @@ DAY = "2026-11-22"
 
 def moment(text: str = DAY) -> int:
     """The milliseconds of an ISO date or date and time."""
-    found = parse_instant(text)
-    assert found is not None
-    return found
+    result = parse_instant(text)
+    assert result is not None
+    return result
 
 
 def lead(
@@ -56,14 +56,14 @@ class Desk:
         self.router = Router(rules, STRONG, self.tables)
         self.last: Routed
 
-    def give(self, asked: Lead) -> str:
+    def give(self, requested: Lead) -> str:
         """Who gets it."""
-        (self.last,) = self.router.on_leads([asked], 0)
+        (self.last,) = self.router.on_leads([requested], 0)
         return self.last.action.owner
 
-    def is_silent_on(self, asked: Lead) -> bool:
+    def is_silent_on(self, requested: Lead) -> bool:
         """Whether nothing is told of it."""
-        return not self.router.on_leads([asked], 0)
+        return not self.router.on_leads([requested], 0)
 
     @property
     def reason(self) -> str:

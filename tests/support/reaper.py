@@ -11,26 +11,26 @@ import sys
 import time
 from pathlib import Path
 
-GRACE_S = 10.0
-LOOK_AGAIN_S = 0.05
+GRACE_SECONDS = 10.0
+POLL_SECONDS = 0.05
 
 
 def marked(mark: str) -> list[int]:
     """Ids of the running processes of this user that carry the mark, but for this one."""
-    found = []
+    result = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             carries = mark.encode() in (entry / "environ").read_bytes()
         except OSError:  # ended meanwhile, or another user's
             continue
         if carries and int(entry.name) != os.getpid():
-            found.append(int(entry.name))
-    return found
+            result.append(int(entry.name))
+    return result
 
 
 def end(mark: str) -> None:
     """Return when no process carries the mark."""
-    deadline = time.monotonic() + GRACE_S
+    deadline = time.monotonic() + GRACE_SECONDS
     signalled: set[int] = set()
     while left := marked(mark):
         late = time.monotonic() > deadline
@@ -40,7 +40,7 @@ def end(mark: str) -> None:
             except ProcessLookupError:
                 continue
         signalled.update(left)
-        time.sleep(LOOK_AGAIN_S)
+        time.sleep(POLL_SECONDS)
 
 
 def main() -> None:

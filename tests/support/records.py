@@ -7,9 +7,9 @@ import confluent_kafka
 
 from pipeline.settings import Settings
 from pipeline.topics import Topic
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
-MOST_BYTES = 17 << 20
+MAX_BYTES = 17 << 20
 
 
 class Sent(NamedTuple):
@@ -27,7 +27,7 @@ Place = tuple[int, int]
 def send(settings: Settings, topic: Topic, records: Iterable[Sent]) -> dict[Place, Sent]:
     """Write records in order, partitioned as Stitchline's producers do; where each one is now."""
     producer = confluent_kafka.Producer(
-        {**settings.kafka(), "partitioner": "murmur2_random", "linger.ms": 20, "message.max.bytes": MOST_BYTES}
+        {**settings.kafka(), "partitioner": "murmur2_random", "linger.ms": 20, "message.max.bytes": MAX_BYTES}
     )
     placed: dict[Place, Sent] = {}
     name = topic.of(settings.topic_prefix)
@@ -39,7 +39,7 @@ def send(settings: Settings, topic: Topic, records: Iterable[Sent]) -> dict[Plac
 
         producer.produce(name, record.value, record.key, headers=list(record.headers), on_delivery=delivered)
         producer.poll(0)
-    assert producer.flush(deadline_s()) == 0
+    assert producer.flush(deadline_seconds()) == 0
     return placed
 
 
@@ -58,15 +58,15 @@ def committed(settings: Settings, topic: Topic) -> list[Any]:
     name = topic.of(settings.topic_prefix)
     places = [confluent_kafka.TopicPartition(name, number, 0) for number in range(settings.partitions)]
     consumer.assign(places)
-    found: list[Any] = []
+    result: list[Any] = []
     open_ends = {place.partition for place in places}
     while open_ends:
         for message in consumer.consume(5000, 0.2):
             error = message.error()
             if error is None:
-                found.append(message)
+                result.append(message)
             else:
                 assert error.code() == confluent_kafka.KafkaError._PARTITION_EOF, error
                 open_ends.discard(message.partition())
     consumer.close()
-    return found
+    return result

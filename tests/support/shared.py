@@ -52,5 +52,5 @@ def _running(state: Path, kind: type[Server]) -> Server | None:
     """The server of the state file, unless the process that started it, and with it the server, is gone."""
     if not state.exists():
         return None
-    found = msgspec.json.decode(state.read_bytes(), type=_Running[kind])  # type: ignore[valid-type]
-    return found.server if is_running(found.owner) else None
+    result = msgspec.json.decode(state.read_bytes(), type=_Running[kind])  # type: ignore[valid-type]
+    return result.server if is_running(result.owner) else None

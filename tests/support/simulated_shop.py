@@ -13,16 +13,16 @@ SPEND = GammaGamma(p=6.0, q=4.0, v=1_500.0)
 def orders_of(chance: Random, first_day: int, last_day: int, currency: str = "EUR") -> list[tuple[int, int, str]]:
     """One customer's orders, from a first on a random day until they leave or the time is over."""
     rate = chance.gammavariate(TRUTH.r, 1 / TRUTH.alpha)
-    leaves = chance.betavariate(TRUTH.a, TRUTH.b)
+    anchors = chance.betavariate(TRUTH.a, TRUTH.b)
     scale = chance.gammavariate(SPEND.q, 1 / SPEND.v)
     at = chance.uniform(first_day, first_day + 90)
-    found = []
+    result = []
     while at < last_day + 1:
-        found.append((int(at), max(1, round(chance.gammavariate(SPEND.p, 1 / scale))), currency))
-        if len(found) > 1 and chance.random() < leaves:
+        result.append((int(at), max(1, round(chance.gammavariate(SPEND.p, 1 / scale))), currency))
+        if len(result) > 1 and chance.random() < anchors:
             break
         at += chance.expovariate(rate) if rate > exp(-log(2) * 60) else 1e9
-    return found
+    return result
 
 
 def shop(seed: int, customers: int, first_day: int = 20_000, days: int = 540) -> dict[str, list[tuple[int, int, str]]]:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-IDLE_DEADLINE_S = 90.0
-IDLE_SPIN_S = 0.03
+IDLE_DEADLINE_SECONDS = 90.0
+IDLE_SPIN_SECONDS = 0.03
 """What the calibration takes on an idle core of 2025."""
 SPIN_STEPS = 1_000_000
 MAX_SLOWNESS = 10.0
-LOOK_AGAIN_S = 0.02
-MAX_SLEEP_S = 0.5
+POLL_SECONDS = 0.02
+MAX_SLEEP_SECONDS = 0.5
 Found = TypeVar("Found")
 
 
@@ -28,9 +28,9 @@ def slowness() -> float:
     return min(MAX_SLOWNESS, max(1.0, _calibrated(), waiting_per_core))
 
 
-def deadline_s(idle_s: float = IDLE_DEADLINE_S) -> float:
-    """Seconds until a wait has failed, as of now, that on an idle machine fails after ``idle_s``."""
-    return idle_s * slowness()
+def deadline_seconds(idle_seconds: float = IDLE_DEADLINE_SECONDS) -> float:
+    """Seconds until a wait has failed, as of now, that on an idle machine fails after ``idle_seconds``."""
+    return idle_seconds * slowness()
 
 
 def eventually(
@@ -38,25 +38,25 @@ def eventually(
     what: str,
     explain: Callable[[], str] = str,
     *,
-    idle_s: float = IDLE_DEADLINE_S,
-    every_s: float = LOOK_AGAIN_S,
+    idle_seconds: float = IDLE_DEADLINE_SECONDS,
+    interval_seconds: float = POLL_SECONDS,
 ) -> Found:
     """Evaluate the condition until its result is true, and return that.
 
-    Sleeps ``every_s`` in between, or as long as the evaluation took if that is longer: at least half of the time is
-    left to what it waits for. With 0 it does not sleep: the condition waits by itself.
+    Sleeps ``interval_seconds`` in between, or as long as the evaluation took if that is longer: at least half of the
+    time is left to what it waits for. With 0 it does not sleep: the condition waits by itself.
 
     Raises:
         AssertionError: the deadline has passed; names ``what`` and shows ``explain()``.
     """
-    began = asked = time.monotonic()
-    while not (found := condition()):
+    began = requested = time.monotonic()
+    while not (result := condition()):
         now = time.monotonic()
-        assert now - began < deadline_s(idle_s), f"not within {now - began:.0f} s: {what}\n{explain()}"
-        if every_s:
-            time.sleep(max(every_s, min(now - asked, MAX_SLEEP_S)))
-        asked = time.monotonic()
-    return found
+        assert now - began < deadline_seconds(idle_seconds), f"not within {now - began:.0f} s: {what}\n{explain()}"
+        if interval_seconds:
+            time.sleep(max(interval_seconds, min(now - requested, MAX_SLEEP_SECONDS)))
+        requested = time.monotonic()
+    return result
 
 
 @functools.cache
@@ -66,4 +66,4 @@ def _calibrated() -> float:
     total = 0
     for number in range(SPIN_STEPS):
         total += number
-    return (time.perf_counter() - began) / IDLE_SPIN_S
+    return (time.perf_counter() - began) / IDLE_SPIN_SECONDS

@@ -50,16 +50,16 @@ def every_command() -> Iterator[tuple[str, Any]]:
     while waiting:
         command, path = waiting.pop()
         inner = getattr(command, "commands", {})
-        waiting += [(each, f"{path} {name}") for name, each in inner.items()]
+        waiting += [(item, f"{path} {name}") for name, item in inner.items()]
         if not inner:
             yield path, command
 
 
 @pytest.mark.parametrize(("path", "command"), list(every_command()), ids=str)
 def test_the_exit_codes_of_a_help_text_are_those_of_the_table(path: str, command: Any) -> None:
-    said = re.search(r"Exit codes?:? (.*?)(\n\\b|$)", command.epilog or "", re.DOTALL)
-    if said is not None:
-        assert {int(code) for code in re.findall(r"(?:^|; |, )(\d+)\b", said[1])} <= set(ExitCode), path
+    match = re.search(r"Exit codes?:? (.*?)(\n\\b|$)", command.epilog or "", re.DOTALL)
+    if match is not None:
+        assert {int(code) for code in re.findall(r"(?:^|; |, )(\d+)\b", match[1])} <= set(ExitCode), path
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -27,8 +27,8 @@ class Consumer:
     def consume(self, _count: int, _seconds: float) -> list[MemoryRecord]:
         if not self._records and not self.paused:
             self._stop.set()
-        found, self._records = self._records, []
-        return found
+        result, self._records = self._records, []
+        return result
 
     def commit(self, offsets: Any, **_: Any) -> None:
         self.commits += [place.offset for place in offsets]

@@ -72,7 +72,7 @@ def labels_of(query: str) -> set[str]:
 
 
 def definition_of(series: str) -> m.Definition | None:
-    names = {each.name: each for each in m.DEFINITIONS}
+    names = {definition.name: definition for definition in m.DEFINITIONS}
     return names.get(series) or names.get(re.sub(r"_(bucket|sum|count)$", "", series))
 
 
@@ -109,15 +109,15 @@ def test_a_misspelt_series_or_label_would_be_found() -> None:
 
 def test_every_metric_is_on_a_dashboard() -> None:
     shown = {definition_of(series) for _, query in QUERIES for series in series_of(query)}
-    assert [each.name for each in m.DEFINITIONS if each not in shown] == []
+    assert [definition.name for definition in m.DEFINITIONS if definition not in shown] == []
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
 def test_panels_have_their_own_ids_and_do_not_overlap(path: Path) -> None:
-    found = list(panels(json.loads(path.read_text(encoding="utf-8"))))
-    assert len({panel["id"] for panel in found}) == len(found)
+    result = list(panels(json.loads(path.read_text(encoding="utf-8"))))
+    assert len({panel["id"] for panel in result}) == len(result)
     taken: set[tuple[int, int]] = set()
-    for panel in found:
+    for panel in result:
         at = panel["gridPos"]
         cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
         assert at["x"] + at["w"] <= 24

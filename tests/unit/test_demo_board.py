@@ -6,14 +6,14 @@ from pipeline.avro.wire import Encoder
 from pipeline.profile.publish import merged_record
 from pipeline.profile.records import ProfileUpdate
 from pipeline.profile.row import ProfileRow
-from pipeline.query.live import Board, Counts
+from pipeline.query.live import Counts, LeadBoard
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS, CHANGES, DLQ, UPDATES, Topic
 
 
 @pytest.fixture
-def board() -> Board:
-    return Board(FileIds(), "t")
+def board() -> LeadBoard:
+    return LeadBoard(FileIds(), "t")
 
 
 def record(topic: Topic, value: dict | ProfileUpdate | bytes | None) -> MemoryRecord:
@@ -45,11 +45,11 @@ def test_customers_are_the_profiles_that_are_active_now(board):
 def test_a_lead_is_as_hot_as_its_customer_is_now_also_after_a_merge(board):
     actions = board.feed([lead("1", "a"), lead("2", "b"), active("b", engagement=90.0), active("c", engagement=120.0)])
     assert [action["action_id"] for action in actions] == ["1", "2"]
-    assert [(each.name, each.score) for each in board.hottest(5)] == [("user_id:b", 90.0), ("user_id:a", 71.0)]
+    assert [(item.name, item.score) for item in board.hottest(5)] == [("user_id:b", 90.0), ("user_id:a", 71.0)]
 
     board.feed([merged("a", "c")])
 
-    assert [(each.name, each.score) for each in board.hottest(1)] == [("user_id:a", 120.0)]
+    assert [(item.name, item.score) for item in board.hottest(1)] == [("user_id:a", 120.0)]
 
 
 def test_a_lead_that_turns_out_to_be_a_duplicate_is_closed_whichever_record_comes_first(board):
@@ -58,7 +58,7 @@ def test_a_lead_that_turns_out_to_be_a_duplicate_is_closed_whichever_record_come
 
     assert board.counts().leads == 1
     assert board.counts().duplicates == 1
-    assert [each.name for each in board.hottest(5)] == ["user_id:a"]
+    assert [item.name for item in board.hottest(5)] == ["user_id:a"]
 
 
 def test_of_several_records_about_a_lead_the_highest_revision_counts_in_whichever_order_they_come(board):

@@ -60,9 +60,9 @@ def test_no_password_is_written_down() -> None:
 
 def test_prometheus_scrapes_the_port_the_worker_serves_and_grafana_asks_prometheus() -> None:
     prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    found = prometheus["scrape_configs"][0]["dns_sd_configs"][0]
-    assert found["names"] == ["worker"]
-    assert found["port"] == SERVICES["worker"]["environment"]["STITCHLINE_HTTP_PORT"]
+    result = prometheus["scrape_configs"][0]["dns_sd_configs"][0]
+    assert result["names"] == ["worker"]
+    assert result["port"] == SERVICES["worker"]["environment"]["STITCHLINE_HTTP_PORT"]
     grafana = yaml.safe_load((ROOT / "deploy/docker/grafana-datasource.yml").read_text())
     assert [source["url"] for source in grafana["datasources"]] == ["http://prometheus:9090"]
 

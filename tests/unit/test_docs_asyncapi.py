@@ -23,8 +23,8 @@ each = pytest.mark.parametrize("topic", PUBLIC, ids=lambda topic: topic.name)
 
 
 def channel_of(topic: topics.Topic) -> dict[str, Any]:
-    (found,) = [each for each in CHANNELS.values() if each["address"] == "{prefix}." + topic.name]
-    return found
+    (result,) = [item for item in CHANNELS.values() if item["address"] == "{prefix}." + topic.name]
+    return result
 
 
 def message_of(topic: topics.Topic) -> tuple[str, dict[str, Any]]:

@@ -30,9 +30,9 @@ def _restored_logging() -> Iterator[None]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_examples_in_the_docstrings_hold(module):
-    found = doctest.testmod(import_module(module))
-    assert found.attempted > 0
-    assert found.failed == 0
+    result = doctest.testmod(import_module(module))
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_the_modules_that_a_reader_meets_first_have_examples():

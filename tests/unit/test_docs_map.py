@@ -33,4 +33,4 @@ def test_every_package_and_module_of_the_pipeline_is_on_the_map() -> None:
     named = {
         module.split(".")[1] for module in [module for _, module in STEPS] + BESIDE if module.startswith("pipeline.")
     }
-    assert named == {found.name for found in pkgutil.iter_modules(pipeline.__path__)}
+    assert named == {iter_module.name for iter_module in pkgutil.iter_modules(pipeline.__path__)}

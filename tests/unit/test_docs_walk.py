@@ -47,9 +47,9 @@ def outgoing() -> list[Outgoing]:
     encode = EventEncoder(
         rules.intake, rules.identifiers, FileIds(), "cdp", Defaults(tenant="default", source="", channel=None)
     )
-    found = [encode(json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
-    assert all(isinstance(each, Outgoing) for each in found)
-    return found  # type: ignore[return-value]
+    result = [encode(json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
+    assert all(isinstance(item, Outgoing) for item in result)
+    return result  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_record_the_walk_shows_is_on_its_topic(at: int, topic: topics.Topic, r
 
 def test_there_is_one_lead_and_its_contributions_sum_to_its_score(records: dict[str, list[Any]]) -> None:
     assert len(records[topics.ACTIONS.name]) == 1
-    assert sum(each["points"] for each in ACTION["contributions"]) == ACTION["score"]
+    assert sum(contribution["points"] for contribution in ACTION["contributions"]) == ACTION["score"]
 
 
 def test_the_last_profile_is_the_one_shown(records: dict[str, list[Any]]) -> None:

@@ -33,8 +33,8 @@ def resolve(*arguments: str | Path, code: int = 0) -> Result:
 
 
 def resolved(*arguments: str | Path, code: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(resolve(*arguments, "--json", code=code).stdout)
-    return found
+    result: dict[str, Any] = msgspec.json.decode(resolve(*arguments, "--json", code=code).stdout)
+    return result
 
 
 def written(path: Path, events: list[dict[str, Any]]) -> Path:
@@ -48,20 +48,20 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_groups_come_with_their_profile_ids_and_events(file):
-    found = resolved(file)
+    result = resolved(file)
 
-    assert [(group["profile_id"], group["identifiers"], group["events"]) for group in found["groups"]] == [
+    assert [(group["profile_id"], group["identifiers"], group["events"]) for group in result["groups"]] == [
         (U1, ["email:ada@shop.example", "user_id:u1"], 2),
         (U2, ["anonymous_id:a-1", "user_id:u2"], 2),
         (ALONE, ["anonymous_id:alone"], 1),
     ]
-    assert found["rejects"] == 0
+    assert result["rejects"] == 0
 
 
 def test_a_held_link_comes_with_the_rule_and_where_it_was_seen(file):
-    (held,) = resolved(file)["held"]
+    (current,) = resolved(file)["rejected"]
 
-    assert (held["start"], held["end"], held["held"], held["rule"], held["event_id"]) == (
+    assert (current["start"], current["end"], current["rejected"], current["rule"], current["event_id"]) == (
         "user_id:u1", "anonymous_id:a-1", "limit", "user_id: 1 ever", "web/m1",
     )  # fmt: skip
 
@@ -73,9 +73,9 @@ def test_each_event_is_attributed_to_the_customer_of_its_anchor(file):
 
 
 def test_neither_order_nor_repetition_nor_the_split_into_files_makes_a_difference(file, tmp_path):
-    def bare(found: dict[str, Any]) -> Any:
-        found["events"].sort(key=lambda event: event["event_id"])
-        return found
+    def bare(result: dict[str, Any]) -> Any:
+        result["events"].sort(key=lambda event: event["event_id"])
+        return result
 
     shuffled = random.Random(7).sample(EVENTS * 2, 2 * len(EVENTS))
     one, other = (written(tmp_path / f"{at}.ndjson", shuffled[at::2]) for at in (0, 1))
@@ -92,28 +92,28 @@ def test_other_rules_make_other_customers(file, tmp_path):
         "preset: none\n"
         "max_identifiers: 100\n"
     )
-    found = resolved(file, "--rules", tmp_path / "rules")
+    result = resolved(file, "--rules", tmp_path / "rules")
 
-    assert found["groups"][0]["identifiers"] == ["anonymous_id:a-1", "user_id:u1", "user_id:u2"]
-    (household,) = found["households"]
+    assert result["groups"][0]["identifiers"] == ["anonymous_id:a-1", "user_id:u1", "user_id:u2"]
+    (household,) = result["households"]
     assert (household["shared"], household["profile_ids"]) == ("email:ada@shop.example", [U1])
-    assert found["closed"] == [{"tenant": "default", "identifier": "email:ada@shop.example", "reason": "household"}]
+    assert result["isolated"] == [{"tenant": "default", "identifier": "email:ada@shop.example", "reason": "household"}]
 
 
 def test_a_log_out_gives_the_browser_back(tmp_path):
     events = [*EVENTS[:1], {**EVENTS[2], "event": "signed_out", "userId": "u1", "messageId": "m9"}]
-    found = resolved(written(tmp_path / "events.ndjson", events))
+    result = resolved(written(tmp_path / "events.ndjson", events))
 
-    assert [held["held"] for held in found["held"]] == ["logged_out"]
-    assert found["held"][0]["count"] == 2
+    assert [current["rejected"] for current in result["rejected"]] == ["logged_out"]
+    assert result["rejected"][0]["count"] == 2
 
 
 def test_tenants_are_resolved_apart(tmp_path):
     events = [EVENTS[0], {**EVENTS[0], "tenant": "other"}]
-    found = resolved(written(tmp_path / "events.ndjson", events))
+    result = resolved(written(tmp_path / "events.ndjson", events))
 
-    assert [group["tenant"] for group in found["groups"]] == ["default", "other"]
-    assert len({group["profile_id"] for group in found["groups"]}) == 2
+    assert [group["tenant"] for group in result["groups"]] == ["default", "other"]
+    assert len({group["profile_id"] for group in result["groups"]}) == 2
 
 
 def test_what_is_no_event_is_told_with_its_line_and_the_rest_is_resolved(tmp_path):
@@ -131,7 +131,7 @@ def test_for_people_it_is_three_tables(file):
     shown = resolve(file).stdout
 
     for words in (
-        "5 events of 3 customers, 1 held links",
+        "5 events of 3 customers, 1 rejected links",
         U1,
         "user_id:u1 - anonymous_id:a-1",
         "user_id: 1 ever",

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
 from pipeline.rules.model_file import load_model, save_model
-from pipeline.score.prediction import PredictionModel, sealed
+from pipeline.score.prediction import PredictionModel, with_version
 from tests.support.exports import write_export
 from tests.support.simulated_shop import shop
 
@@ -48,8 +48,8 @@ def test_show_prints_what_fit_did_and_all_of_it_as_json(fitted: tuple[Path, Resu
     shown = run("show", out)
     assert shown.exit_code == 0
     assert result.stdout.startswith(shown.stdout)
-    told = run("show", out, "--json")
-    assert msgspec.json.decode(told.stdout, type=PredictionModel) == load_model(out)
+    facts = run("show", out, "--json")
+    assert msgspec.json.decode(facts.stdout, type=PredictionModel) == load_model(out)
 
 
 def test_fit_tells_json_of_the_same_model_without_a_hold_out_too(
@@ -65,7 +65,7 @@ def test_fit_tells_json_of_the_same_model_without_a_hold_out_too(
 def test_notes_are_shown_and_no_hold_out_where_there_was_none(fitted: tuple[Path, Result], tmp_path: Path) -> None:
     model = load_model(fitted[0])
     noted = msgspec.structs.replace(model.calibration, notes=("mind the gap",))
-    save_model(tmp_path / "m.json", sealed(msgspec.structs.replace(model, calibration=noted, holdout=None)))
+    save_model(tmp_path / "m.json", with_version(msgspec.structs.replace(model, calibration=noted, holdout=None)))
     shown = run("show", tmp_path / "m.json").stdout
     assert "mind the gap" in shown
     assert "Hold-out" not in shown
@@ -77,7 +77,7 @@ def test_too_few_repeat_buyers_is_an_error_of_one_line_and_leaves_no_file(tmp_pa
     assert result.exit_code == 1
     assert "at least 100 are needed" in result.stderr
     assert result.stderr.count("\n") == 1
-    assert [each.name for each in tmp_path.iterdir()] == ["few.ndjson"]
+    assert [item.name for item in tmp_path.iterdir()] == ["few.ndjson"]
 
 
 @pytest.mark.parametrize(

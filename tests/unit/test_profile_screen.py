@@ -9,7 +9,7 @@ from pipeline.profile.booking import Plan
 from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.profile.view import profile_view
 from pipeline.score.rules import ScoreRules
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import TriggerRules
 from tests.support.exports import row_of
 

@@ -1,4 +1,4 @@
-"""``stitchline routing try``: the decision about a lead that nobody has, explained."""
+"""``stitchline routing dry-run``: the decision about a lead that nobody has, explained."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def rules(tmp_path: Path) -> Path:
 
 
 def tried(*arguments: str | Path, code: int = 0) -> Result:
-    done = CliRunner().invoke(app, ["routing", "try", *map(str, arguments)], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["routing", "dry-run", *map(str, arguments)], env={"COLUMNS": "200"})
     assert done.exit_code == code, done.output
     return done
 

@@ -43,9 +43,9 @@ def test_check_prints_a_line_per_problem_and_exits_1(broken: Path) -> None:
 def test_check_in_json_is_one_document_with_the_places(broken: Path) -> None:
     done = RUNNER.invoke(app, ["check", str(broken), "--json"])
     assert done.exit_code == 1
-    found = json.loads(done.stdout)
-    assert found["ok"] is False
-    assert found["problems"][1] == {
+    result = json.loads(done.stdout)
+    assert result["ok"] is False
+    assert result["problems"][1] == {
         "file": f"{broken}/scores.yaml", "line": 3, "column": 5, "message": "unknown name 'pionts'",
         "instead": "did you mean points?",
     }  # fmt: skip
@@ -64,8 +64,8 @@ def test_show_prints_the_rules_in_force_with_their_defaults(tmp_path: Path) -> N
     assert "default_country: DE" in done.stdout
     assert "retention: 400 d" in done.stdout
     assert "triggers" not in done.stdout
-    found = json.loads(RUNNER.invoke(app, ["show", "--json"]).stdout)
-    assert list(found) == [spec.topic for spec in FILES]
+    result = json.loads(RUNNER.invoke(app, ["show", "--json"]).stdout)
+    assert list(result) == [spec.topic for spec in FILES]
 
 
 def test_show_refuses_what_it_cannot_show(broken: Path) -> None:

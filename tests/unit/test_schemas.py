@@ -129,9 +129,9 @@ def test_a_changed_type_inside_a_nested_record_is_found():
         windows = next(field for field in schema["fields"] if field["name"] == "aggregates")["type"]["values"]
         windows["fields"][0]["type"] = "double"
 
-    found = problems(schemas.text("profile-update"), changed("profile-update", widen), Level.FULL_TRANSITIVE)
-    assert len(found) == 1
-    assert "old readers cannot read" in found[0]
+    result = problems(schemas.text("profile-update"), changed("profile-update", widen), Level.FULL_TRANSITIVE)
+    assert len(result) == 1
+    assert "old readers cannot read" in result[0]
 
 
 def test_documentation_can_change_without_a_release():

@@ -7,7 +7,7 @@ import fastavro
 import pytest
 
 from connectors.sources.avro import AvroSource
-from connectors.sources.choose import made_message_id, source_for
+from connectors.sources.choose import derived_message_id, source_for
 from connectors.sources.mapping import Mapping, Timestamp
 from connectors.sources.record import Position, Record
 from pipeline.event.reason import Reason
@@ -148,8 +148,8 @@ def test_any_record_can_be_mapped_and_logical_types_become_json(tmp_path):
 
 
 def test_a_made_message_id_depends_on_file_place_and_content_alone():
-    made = made_message_id("a.csv", 7, b"row")
+    made = derived_message_id("a.csv", 7, b"row")
 
-    assert made == made_message_id("a.csv", 7, b"row")
-    assert len({made, made_message_id("b.csv", 7, b"row"), made_message_id("a.csv", 8, b"row"),
-                made_message_id("a.csv", 7, b"other")}) == 4  # fmt: skip
+    assert made == derived_message_id("a.csv", 7, b"row")
+    assert len({made, derived_message_id("b.csv", 7, b"row"), derived_message_id("a.csv", 8, b"row"),
+                derived_message_id("a.csv", 7, b"other")}) == 4  # fmt: skip

@@ -179,28 +179,28 @@ def test_a_stop_ends_after_a_committed_chunk(tmp_path, monkeypatch):
 
 
 def test_rejects_keep_their_bytes_and_people_see_file_line_and_reason(tmp_path):
-    said: list[str] = []
-    rejects = Rejects(said.append, tmp_path / "rejects.ndjson")
+    output: list[str] = []
+    rejects = Rejects(output.append, tmp_path / "rejects.ndjson")
     why = Rejected(Reason.UNDECODABLE, "not JSON")
     for raw in ("é{".encode(), b"\xff\x00"):
         rejects.report(Path("in.ndjson"), Record(7, raw, why, Position()), why)
     rejects.close()
 
     first, second = map(msgspec.json.decode, (tmp_path / "rejects.ndjson").read_bytes().splitlines())
-    assert said == ["in.ndjson:7 undecodable: not JSON"] * 2
+    assert output == ["in.ndjson:7 undecodable: not JSON"] * 2
     assert first == {"file": "in.ndjson", "line": 7, "reason": "undecodable", "detail": "not JSON", "raw": "é{"}
     assert b64decode(second["raw_base64"]) == b"\xff\x00"
 
 
 def test_a_flood_of_rejects_is_cut_on_the_screen_but_not_in_the_file(tmp_path):
-    said: list[str] = []
-    rejects = Rejects(said.append, tmp_path / "rejects.ndjson")
+    output: list[str] = []
+    rejects = Rejects(output.append, tmp_path / "rejects.ndjson")
     why = Rejected(Reason.UNDECODABLE, "not JSON")
     for number in range(SHOWN + 50):
         rejects.report(Path("in.ndjson"), Record(number, b"{", why, Position()), why)
     rejects.close()
 
-    assert len(said) == SHOWN + 1
+    assert len(output) == SHOWN + 1
     assert (tmp_path / "rejects.ndjson").read_bytes().count(b"\n") == SHOWN + 50
 
 

@@ -76,9 +76,9 @@ def kafka():
 
 
 def producer(kafka: MemoryKafka) -> MemoryProducer:
-    found = MemoryProducer(kafka, {"transactional.id": "worker"})
-    found.init_transactions()
-    return found
+    memory_producer = MemoryProducer(kafka, {"transactional.id": "worker"})
+    memory_producer.init_transactions()
+    return memory_producer
 
 
 def test_partitions_and_offsets_learn_of_a_commit_one_by_one(kafka):
@@ -94,7 +94,7 @@ def test_partitions_and_offsets_learn_of_a_commit_one_by_one(kafka):
     assert (first.end, first.stable_end, group.position(("in", 0))) == (1, 0, None)
     (transaction,) = kafka.unsettled.values()
     transaction.mark(first)
-    assert ([each.value() for each in first.all_committed()], list(second.all_committed())) == ([b"1"], [])
+    assert ([item.value() for item in first.all_committed()], list(second.all_committed())) == ([b"1"], [])
     assert first.end == first.stable_end == 2  # the marker has an offset too
     transaction.mark(group)
     assert group.position(("in", 0)) == 7

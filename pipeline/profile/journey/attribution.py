@@ -65,8 +65,8 @@ def attribution_of(ledgers: Sequence[Ledger], rules: AttributionRules | None) ->
     if rules is None:
         return ()
     journeys = [ledger.journey for ledger in ledgers if ledger.journey is not None]
-    touches = [_touch(line) for line in sorted(line for each in journeys for line in each.touches)]
-    conversions = sorted(line for each in journeys for line in each.conversions)
+    touches = [_touch(line) for line in sorted(line for journey in journeys for line in journey.touches)]
+    conversions = sorted(line for journey in journeys for line in journey.conversions)
     return tuple(_converted(line, touches, rules) for line in conversions)
 
 
@@ -91,7 +91,7 @@ def _credited(touches: Sequence[MarketingTouch], value_minor: int, rules: Attrib
 
 
 def _at(parts: Mapping[str, Sequence[int]], place: int) -> dict[str, int]:
-    return {model: found[place] for model, found in parts.items()}
+    return {model: column[place] for model, column in parts.items()}
 
 
 def _touch(line: Line) -> MarketingTouch:
@@ -132,7 +132,11 @@ def minor_of(micros: int, currency: str) -> int:
 def attribution_view(converted: Sequence[Converted]) -> list[dict[str, Any]]:
     """The conversions as JSON values."""
     return [
-        each._asdict()
-        | {"journey": [c.touch._asdict() | {"credit": c.credit, "value_minor": c.value_minor} for c in each.journey]}
-        for each in converted
+        conversion._asdict()
+        | {
+            "journey": [
+                c.touch._asdict() | {"credit": c.credit, "value_minor": c.value_minor} for c in conversion.journey
+            ]
+        }
+        for conversion in converted
     ]

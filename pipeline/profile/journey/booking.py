@@ -11,7 +11,7 @@ import msgspec
 from pipeline.event.model import CHANNELS
 from pipeline.event.money import MAX_MINOR, exponent, to_minor
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.booking import NO_MARKS, Booking, Marks
+from pipeline.profile.booking import NO_CHANGED_BITS, Booking, ChangedBits
 from pipeline.profile.fields import Getter, getter
 from pipeline.profile.filter import Filter, Test
 from pipeline.profile.journey.kept import CONVERSIONS, NEWEST_TOUCHES, OLDEST_TOUCHES, CartLog, Journey
@@ -25,8 +25,8 @@ from pipeline.profile.statements import book_consent, book_trait
 
 MICROS: Final = 6
 """Costs are kept in millionths of the currency's unit, as ad platforms bill them: a click may cost less than a cent."""
-_MOST_PIECES: Final = 10**6
-_MOST_QUESTION: Final = 64
+_MAX_PIECES: Final = 10**6
+_MAX_QUESTION_CHARACTERS: Final = 64
 ADDED: Final = "+"
 REMOVED: Final = "-"
 
@@ -43,32 +43,36 @@ class _Booking:
         book: Callable[[Ledger, Touch], None],
         *,
         signs: tuple[Test, ...] = (),
-        marks: int = 0,
+        changed_bits: int = 0,
     ) -> None:
-        self.filter, self.marks = filter_, marks
+        self.filter, self.changed_bits = filter_, changed_bits
         self.tests: tuple[Test, ...] = (*signs, *filter_.tests(zone))
         self.book = book
 
 
-def journey_bookings(rules: JourneyRules, zone: Zone = UTC, marks: Marks = NO_MARKS) -> tuple[Booking, ...]:
+def journey_bookings(
+    rules: JourneyRules, zone: Zone = UTC, changed_bits: ChangedBits = NO_CHANGED_BITS
+) -> tuple[Booking, ...]:
     """What to book of every touch, beside aggregates and counts."""
-    found: list[Booking] = []
+    bookings: list[Booking] = []
     if rules.carts is not None:
-        found += _carts(rules.carts, zone, marks.cart)
+        bookings += _carts(rules.carts, zone, changed_bits.cart)
     if rules.attribution is not None:
-        found += _attribution(rules.attribution, zone)
+        bookings += _attribution(rules.attribution, zone)
     for survey in rules.surveys:
-        found.append(_Booking(survey.filter, zone, _survey(survey.question, survey.answer), marks=marks.traits))
+        bookings.append(
+            _Booking(survey.filter, zone, _survey(survey.question, survey.answer), changed_bits=changed_bits.traits)
+        )
     for choice in rules.preferences:
-        found.append(_Booking(choice.filter, zone, _preferences(choice.field), marks=marks.consent))
-    return tuple(found)
+        bookings.append(_Booking(choice.filter, zone, _preferences(choice.field), changed_bits=changed_bits.consent))
+    return tuple(bookings)
 
 
-def _carts(rules: CartRules, zone: Zone, marks: int) -> Iterator[Booking]:
-    yield _Booking(rules.added, zone, _item(rules.item, ADDED), marks=marks)
+def _carts(rules: CartRules, zone: Zone, changed_bits: int) -> Iterator[Booking]:
+    yield _Booking(rules.added, zone, _item(rules.item, ADDED), changed_bits=changed_bits)
     if rules.removed is not None:
-        yield _Booking(rules.removed, zone, _item(rules.item, REMOVED), marks=marks)
-    yield _Booking(rules.bought, zone, _buy, marks=marks)
+        yield _Booking(rules.removed, zone, _item(rules.item, REMOVED), changed_bits=changed_bits)
+    yield _Booking(rules.bought, zone, _buy, changed_bits=changed_bits)
 
 
 def _cart_of(ledger: Ledger) -> CartLog:
@@ -99,9 +103,9 @@ def _first(getters: list[Getter], touch: Touch) -> str:
     """The first text or whole number there is, as a text."""
     for read in getters:
         value = read(touch)
-        found = str(value) if type(value) is int else text_of(value)
-        if found:
-            return found
+        text = str(value) if type(value) is int else text_of(value)
+        if text:
+            return text
     return ""
 
 
@@ -109,7 +113,7 @@ def _pieces(value: Any) -> int:
     """A whole number of pieces; 0 if the event names none."""
     if type(value) is float and value.is_integer():
         value = int(value)
-    return value if type(value) is int and 0 < value <= _MOST_PIECES else 0
+    return value if type(value) is int and 0 < value <= _MAX_PIECES else 0
 
 
 def _price(path: str) -> Callable[[Touch], tuple[int, str]]:
@@ -202,26 +206,29 @@ def _micros(minor: Any, units: Any, currency: str) -> int:
     if decimals is None:
         return 0
     if type(minor) is int:
-        found: int | None = minor * 10 ** (MICROS - decimals)
+        micros: int | None = minor * 10 ** (MICROS - decimals)
     else:
-        found = units * 10**MICROS if type(units) is int else to_minor(units, MICROS)
-    return found if found is not None and 0 < found <= MAX_MINOR else 0
+        micros = units * 10**MICROS if type(units) is int else to_minor(units, MICROS)
+    return micros if micros is not None and 0 < micros <= MAX_MINOR else 0
 
 
 def _survey(question: str, answer: str) -> Callable[[Ledger, Touch], None]:
     read_question, read_answer = getter(question), getter(answer)
 
     def book(ledger: Ledger, touch: Touch) -> None:
-        asked, answered = text_of(read_question(touch)).strip()[:_MOST_QUESTION], read_answer(touch)
-        if asked and _is_answer(answered):
-            book_trait(ledger, touch, f"survey.{asked}", answered)
+        question_text, answer_value = (
+            text_of(read_question(touch)).strip()[:_MAX_QUESTION_CHARACTERS],
+            read_answer(touch),
+        )
+        if question_text and _is_answer(answer_value):
+            book_trait(ledger, touch, f"survey.{question_text}", answer_value)
 
     return book
 
 
 def _is_answer(value: Any) -> bool:
     scalars = (str, int, float, bool)
-    return type(value) in scalars or (type(value) is list and all(type(each) in scalars for each in value))
+    return type(value) in scalars or (type(value) is list and all(type(item) in scalars for item in value))
 
 
 def _preferences(field: str) -> Callable[[Ledger, Touch], None]:

@@ -85,16 +85,16 @@ def cart_view(cart: Cart) -> dict[str, Any]:
 
 def _replay(items: dict[str, Item], line: str) -> None:
     _, _, sign, quantity, price_minor, currency, product, name = fields_of(line)
-    pieces, held = int(quantity), items.get(product)
+    pieces, item = int(quantity), items.get(product)
     if sign == ADDED:
-        before = 0 if held is None else held.quantity
-        if held is not None and not currency:  # the event that added more named no price
-            price_minor, currency = str(held.price_minor), held.currency
+        before = 0 if item is None else item.quantity
+        if item is not None and not currency:  # the event that added more named no price
+            price_minor, currency = str(item.price_minor), item.currency
         items[product] = Item(product, name, before + (pieces or 1), int(price_minor), currency)
-    elif held is not None:
-        left = held.quantity - pieces if pieces else 0
+    elif item is not None:
+        left = item.quantity - pieces if pieces else 0
         if left > 0:
-            items[product] = held._replace(quantity=left)
+            items[product] = item._replace(quantity=left)
         else:
             del items[product]
 

@@ -15,7 +15,7 @@ Place: TypeAlias = str
 _SEPARATOR: Final = "\x1f"
 _AFTER: Final = "\x20"
 """Sorts after the separator, and so after every line of the same event."""
-_MOST_CHARACTERS: Final = 120
+_MAX_CHARACTERS: Final = 120
 
 
 def line_of(touch: Touch, *fields: str) -> Line:
@@ -43,13 +43,13 @@ def fields_of(line: Line) -> list[str]:
 
 def text_of(value: Any) -> str:
     """A text as a field of a line, cut to 120 characters; "" for what is no text."""
-    return value[:_MOST_CHARACTERS] if type(value) is str else ""
+    return value[:_MAX_CHARACTERS] if type(value) is str else ""
 
 
-def keep_newest(lines: list[Line], line: Line, most: int) -> None:
+def keep_newest(lines: list[Line], line: Line, limit: int) -> None:
     """Add a line if it is among the newest, in place; ``lines`` stays sorted, oldest first."""
     insort(lines, line)
-    if len(lines) > most:
+    if len(lines) > limit:
         del lines[0]
 
 

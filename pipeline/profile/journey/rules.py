@@ -98,7 +98,7 @@ class AttributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Of costs whose event has no ``properties.currency``."""
 
     def __post_init__(self) -> None:
-        unique("conversion", [each.name for each in self.conversions])
+        unique("conversion", [conversion.name for conversion in self.conversions])
         getter(self.cost_field)
         if self.first_percent + self.last_percent > 100:
             msg = "first_percent and last_percent are more than 100 together: leave some, or nothing, for those between"

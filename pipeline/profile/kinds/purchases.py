@@ -67,10 +67,10 @@ def _add(one: Pairs, other: Pairs) -> Pairs:
 
 def _read(cell: Pairs, _divisor: int) -> dict[str, Any] | None:
     """The facts, and ``history``: [day, amount, orders] of every day, which ``model fit`` learns from."""
-    found = purchases_of(cell)
-    if found is None:
+    purchases = purchases_of(cell)
+    if purchases is None:
         return None
-    return {**found._asdict(), "history": [[day, amount, orders] for day, (amount, orders) in cell]}
+    return {**purchases._asdict(), "history": [[day, amount, orders] for day, (amount, orders) in cell]}
 
 
 PURCHASES = Kind("purchases", "money", _lift, _add, _read, None, lifetime_only=True)

@@ -16,7 +16,7 @@ Run: TypeAlias = list[int]
 NAME: Final = "sessions"
 GAP_MS: Final = 30 * MINUTE_MS
 """What web analytics has counted by since Catledge and Pitkow (1995) measured 25.5 minutes."""
-SHORTEST_GAP_MS: Final = 5 * MINUTE_MS
+MIN_GAP_MS: Final = 5 * MINUTE_MS
 """So that a day holds at most 288 runs."""
 
 

@@ -1,6 +1,6 @@
 """The values a field has had: all of them, the most frequent, or the few most frequent.
 
-The cell is [hash, [JSON text, count]] pairs of at most ``MOST_VALUES`` values. Beyond that, those with the smallest
+The cell is [hash, [JSON text, count]] pairs of at most ``MAX_VALUES`` values. Beyond that, those with the smallest
 hashes stay: whether a value stays depends on the set of values alone, a value that stays has been counted from its
 first occurrence on, and merging is exact. So counts are exact, the list is complete up to 64 values, and of more it is
 a fair sample of them.
@@ -15,7 +15,7 @@ import msgspec
 from pipeline.profile.kinds.kind import Kind
 from pipeline.profile.kinds.pairs import Pairs, join_pairs
 
-MOST_VALUES: Final = 64
+MAX_VALUES: Final = 64
 TOP_VALUES: Final = 5
 
 
@@ -34,7 +34,7 @@ def _join(one: list[Any], other: list[Any]) -> list[Any]:
 
 
 def _add(one: Pairs, other: Pairs) -> Pairs:
-    return join_pairs(one, other, _join)[:MOST_VALUES]
+    return join_pairs(one, other, _join)[:MAX_VALUES]
 
 
 def _read_unique(cell: Pairs, _divisor: int) -> list[Any]:

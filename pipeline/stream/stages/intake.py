@@ -14,8 +14,8 @@ from pipeline.event.reason import Reason
 from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.identity.evidence import logouts_of
 from pipeline.identity.messages import Assignment
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
-from pipeline.identity.rulebook import Rulebook
 from pipeline.kafka.dlq_headers import HEADER_PREFIX
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
@@ -49,8 +49,8 @@ class IntakeStage(Stage):
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
         self._encode = msgspec.msgpack.Encoder().encode
-        self._book = Rulebook(context.rules.identity)
-        self._logouts = frozenset(self._book.rules.logout_events)
+        self._policy = IdentityPolicy(context.rules.identity)
+        self._logouts = frozenset(self._policy.rules.logout_events)
         self._decode_assignment = msgspec.msgpack.Decoder(Assignment).decode
         self._intake = Intake(
             rules,
@@ -76,7 +76,7 @@ class IntakeStage(Stage):
                 taken += 1
                 self._perform(result)
                 continue
-            bad += self._set_aside(result, record, self._topics[topic], counts)
+            bad += self._quarantine(result, record, self._topics[topic], counts)
         self._count(taken, counts)
         breaker = self._context.breaker
         breaker.count(len(batch), bad)
@@ -104,10 +104,10 @@ class IntakeStage(Stage):
         for link in effects.links:
             self._emit(LINKS, link.tenant, self._encode(link))
         if event.name in self._logouts:
-            for command in logouts_of(event, self._book):
+            for command in logouts_of(event, self._policy):
                 self._emit(LINKS, event.tenant, self._encode(command))
 
-    def _set_aside(
+    def _quarantine(
         self, result: Drop | Rejected | Redirect, record: Record, topic: Topic, counts: dict[tuple[str, str], int]
     ) -> bool:
         """Perform what is not a touch; True if the record was bad."""

@@ -19,7 +19,7 @@ from pipeline.state.view import msgpack_view
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.topics import INPUTS, LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
 
-MOST_TIMERS = 2_000
+MAX_TIMERS = 2_000
 """At one tick: more wait for the next, so that no commit is held up by a night's worth of them."""
 
 _decode = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
@@ -56,7 +56,7 @@ class ProfileStage(Stage):
         if now_ms is None:
             replay = settings.clock == "stream"
             now_ms = max(0, self.newest_ms - settings.stream_lateness_ms) if replay else self._context.clock()
-        timers = self._timers.take(now_ms, MOST_TIMERS)
+        timers = self._timers.take(now_ms, MAX_TIMERS)
         if timers:
             self._perform(self._logic.on_time(timers, now_ms))
             self._context.metrics.add(m.TIMERS, len(timers))
@@ -72,7 +72,7 @@ class ProfileStage(Stage):
         encode, emit = self._context.codecs.update, self._emit
         for update in effects.updates:
             emit(UPDATES, update.profile_id, encode(update))
-        self._tell(effects.segment_changes)
+        self._publish_segment_changes(effects.segment_changes)
         self._send(effects.leads)
         self._count(effects)
 
@@ -83,10 +83,10 @@ class ProfileStage(Stage):
     def _perform(self, applied: Applied) -> None:
         self._changed.update(applied.changed)
         self._forward(applied.forwards)
-        self._tell(applied.decided.segment_changes)
+        self._publish_segment_changes(applied.decided.segment_changes)
         self._send(applied.decided.leads)
 
-    def _tell(self, segment_changes: Sequence[SegmentChange]) -> None:
+    def _publish_segment_changes(self, segment_changes: Sequence[SegmentChange]) -> None:
         for change in segment_changes:
             self._emit(SEGMENTS, change.profile_id, self._context.codecs.segment(change))
             self._context.metrics.add(m.SEGMENT_CHANGES, 1, change.segment, change.change)

@@ -42,18 +42,18 @@ class RouteStage(Stage):
             self._perform(self._router(tenant).on_leads(list(run), now_ms))
 
     def _router(self, tenant: str) -> Router:
-        found = self._routers.get(tenant)
-        if found is None:
+        router = self._routers.get(tenant)
+        if router is None:
             tables = RouteTables(
                 self._owners.of(tenant), self._leads.of(tenant), self._teams.of(tenant), self._loads.of(tenant)
             )
-            found = self._routers[tenant] = Router(self._context.rules.routing, self._strong, tables)
-        return found
+            router = self._routers[tenant] = Router(self._context.rules.routing, self._strong, tables)
+        return router
 
     def _perform(self, routed: Sequence[Routed]) -> None:
         for action, _, _ in routed:
             self._emit(ACTIONS, action.profile_id, self._context.codecs.action(action))
-        for (step, route), count in Counter((each.step, each.route) for each in routed).items():
+        for (step, route), count in Counter((routed_lead.step, routed_lead.route) for routed_lead in routed).items():
             self._context.metrics.add(m.LEADS_ROUTED, count, step, route)
 
 

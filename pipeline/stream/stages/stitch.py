@@ -43,11 +43,11 @@ class StitchStage(Stage):
             self._perform(tenant, self._stitcher(tenant).on_links(list(run), now_ms))
 
     def _stitcher(self, tenant: str) -> Stitcher:
-        found = self._stitchers.get(tenant)
-        if found is None:
+        stitcher = self._stitchers.get(tenant)
+        if stitcher is None:
             tables = StitchTables(self._nodes.of(tenant), self._counters.of(tenant))
-            found = self._stitchers[tenant] = Stitcher(tenant, self._context.rules.identity, tables)
-        return found
+            stitcher = self._stitchers[tenant] = Stitcher(tenant, self._context.rules.identity, tables)
+        return stitcher
 
     def _perform(self, tenant: str, effects: StitchEffects) -> None:
         emit, encode, encode_change = self._emit, _encode, self._context.codecs.change
@@ -55,7 +55,7 @@ class StitchStage(Stage):
             emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment))
         for move in effects.moves:
             emit(TOUCHES, move.source, encode(move))
-        for move in effects.homecomings:
+        for move in effects.moves_for_target:
             emit(TOUCHES, move.target, encode(move))
         for change in effects.changes:
             emit(CHANGES, change.profile_id, encode_change(change))
@@ -67,13 +67,13 @@ class StitchStage(Stage):
         for kind in set(kinds):
             metrics.add(m.IDENTITY_CHANGES, kinds.count(kind), kind)
         metrics.add(m.MERGES, kinds.count("merged"))
-        metrics.add(m.MOVES, sum(len(move.leaves) for move in effects.moves))
+        metrics.add(m.MOVES, sum(len(move.anchors) for move in effects.moves))
         for change in effects.changes:
             if change.change == "quarantined" and change.reason == Reason.FIREBREAK:
                 type_name = type_of(change.identifiers[0])
                 metrics.add(m.FIREBREAKS, 1, type_name)
-                told = {"rule": change.rule, "profile_id": change.profile_id, "seq": change.seq}
-                log.warning("identifier_quarantined", tenant=tenant, type=type_name, **told)
+                fields = {"rule": change.rule, "profile_id": change.profile_id, "seq": change.seq}
+                log.warning("identifier_quarantined", tenant=tenant, type=type_name, **fields)
 
 
 STITCH = StageSpec(StageName.STITCH, INPUTS[StageName.STITCH], (layout.NODES, layout.COUNTERS), StitchStage)

@@ -105,9 +105,9 @@ def test_a_record_that_does_not_fit_the_schema_is_refused_and_leaves_the_encoder
 
 def test_a_nested_field_that_is_missing_takes_its_default():
     record = {"aggregates": {"orders": {"lifetime": 3}}, "first_touch": {"channel": "web"}}
-    found = DECODERS["profile-update"](Encoder("profile-update", schemas.own_id("profile-update"))(record))
-    assert found["aggregates"]["orders"] == dict.fromkeys(found["aggregates"]["orders"], 0) | {"lifetime": 3}
-    assert found["first_touch"]["channel"] == "web"
+    result = DECODERS["profile-update"](Encoder("profile-update", schemas.own_id("profile-update"))(record))
+    assert result["aggregates"]["orders"] == dict.fromkeys(result["aggregates"]["orders"], 0) | {"lifetime": 3}
+    assert result["first_touch"]["channel"] == "web"
 
 
 @pytest.mark.parametrize("counts", [{"last_1h": "many"}, {"last_1h": -(2**63) - 1}, 3, None])
@@ -211,10 +211,10 @@ def test_a_writer_that_differs_in_documentation_alone_is_read_the_fast_way():
 
 
 def test_a_writer_is_asked_for_once_whether_it_exists_or_not():
-    asked = []
+    requested = []
 
     def writer(number):
-        asked.append(number)
+        requested.append(number)
         return schemas.text("event-web") if number == 7 else None
 
     decode = EventDecoder("event-web", writer)
@@ -222,7 +222,7 @@ def test_a_writer_is_asked_for_once_whether_it_exists_or_not():
         decode(written_with(schemas.text("event-web"), 7, EVENT))
         with pytest.raises(Undecodable, match="no schema has id 8"):
             decode(head(8) + b"anything")
-    assert asked == [7, 8]
+    assert requested == [7, 8]
 
 
 def test_an_id_that_belongs_to_something_else_than_a_record_is_undecodable():

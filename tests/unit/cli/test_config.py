@@ -21,15 +21,15 @@ def _an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_is_told_with_value_origin_and_description() -> None:
-    found = {each["name"]: each for each in json.loads(RUNNER.invoke(app, ["config", "show", "--json"]).stdout)}
+    result = {load["name"]: load for load in json.loads(RUNNER.invoke(app, ["config", "show", "--json"]).stdout)}
 
-    assert list(found) == list(Settings.model_fields)
-    assert found["partitions"] == {
+    assert list(result) == list(Settings.model_fields)
+    assert result["partitions"] == {
         "name": "partitions", "variable": "STITCHLINE_PARTITIONS", "value": 12, "origin": "environment",
         "description": Settings.model_fields["partitions"].description,
     }  # fmt: skip
-    assert found["rules_dir"]["value"] == ""
-    assert {name for name, each in found.items() if each["origin"] == "environment"} == {
+    assert result["rules_dir"]["value"] == ""
+    assert {name for name, item in result.items() if item["origin"] == "environment"} == {
         "partitions", "sasl_password", "schema_registry_url",
     }  # fmt: skip
 

@@ -21,9 +21,9 @@ def operands(path, window):
 
 def holds(text: str, /, **facts: object) -> bool:
     compiled = compile_condition(parse(text), operands)
-    asked = SimpleNamespace(**facts)
-    assert compiled.outlook(asked) == (compiled.holds(asked), FOREVER)
-    return compiled.holds(asked)
+    requested = SimpleNamespace(**facts)
+    assert compiled.outlook(requested) == (compiled.holds(requested), FOREVER)
+    return compiled.holds(requested)
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_parts_are_joined_and_the_first_that_decides_ends_the_quick_question():
 
 
 def test_it_is_known_what_a_condition_reads():
-    found = compile_condition(parse("number over 90 min > 1 and not (any.x or text is known and any.x)"), operands)
-    assert found.reads == {(("number",), "90 min"), (("any", "x"), None), (("text",), None)}
-    assert found.holds(SimpleNamespace(**{"number_90 min": 2}))
+    condition = compile_condition(parse("number over 90 min > 1 and not (any.x or text is known and any.x)"), operands)
+    assert condition.reads == {(("number",), "90 min"), (("any", "x"), None), (("text",), None)}
+    assert condition.holds(SimpleNamespace(**{"number_90 min": 2}))
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.condition.errors import ConditionError
-from pipeline.condition.grammar import DEEPEST, parse
-from pipeline.condition.lexer import MOST_CHARACTERS
+from pipeline.condition.grammar import MAX_DEPTH, parse
+from pipeline.condition.lexer import MAX_CHARACTERS
 from pipeline.condition.syntax import Among, And, Compare, Known, Name, Not, Or, Truth, Value
 from pipeline.condition.text import format_condition
 from pipeline.event.duration import format_duration
@@ -12,8 +12,8 @@ from pipeline.event.duration import format_duration
 DAY_MS = 86_400_000
 
 
-def number(found: float) -> Value:
-    return Value("number", found)
+def number(result: float) -> Value:
+    return Value("number", result)
 
 
 SAID = [
@@ -155,9 +155,9 @@ WRONG = [
     ('a = "C:\\d"', 7, "\\d stands for nothing", "write \\\\ for a backslash"),
     ("`a", 0, "a backtick that is not closed", "write ` at the end"),
     ("traits. = 1", 6, "a dot that joins nothing", "before it and after it"),
-    ("(" * (DEEPEST + 1), DEEPEST, "too deep", "make segments"),
-    ("not " * DEEPEST + "a", 4 * DEEPEST, "too deep", "make segments"),
-    ("a" * (MOST_CHARACTERS + 1), MOST_CHARACTERS, "more than 10000 characters", "make segments"),
+    ("(" * (MAX_DEPTH + 1), MAX_DEPTH, "too deep", "make segments"),
+    ("not " * MAX_DEPTH + "a", 4 * MAX_DEPTH, "too deep", "make segments"),
+    ("a" * (MAX_CHARACTERS + 1), MAX_CHARACTERS, "more than 10000 characters", "make segments"),
 ]  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_an_error_can_be_pointed_out_in_the_text_it_is_about():
     text = "a = 1\n  and b == 2"
     with pytest.raises(ConditionError) as caught:
         parse(text)
-    assert caught.value.pointed_out(text) == (
+    assert caught.value.with_caret(text) == (
         "  and b == 2\n        ^ == is no sign of this language; write = for equality"
     )
 

@@ -4,8 +4,8 @@ import unicodedata
 import pytest
 from rich.console import Console
 
-from pipeline.demo.lines import Lines
-from pipeline.demo.look import SLOTS, Curves, Look
+from pipeline.demo.demo_state import SLOTS, Curves, DemoState
+from pipeline.demo.lines import LineDisplay
 from pipeline.demo.screen import curve, drawn, lead_lines
 from pipeline.query.flow import StageFlow
 from pipeline.query.lead import reasons, story, strongest, who
@@ -45,7 +45,7 @@ ACTION = {
         touch("web", "product_viewed"),
     ],
 }
-LOOK = Look(
+LOOK = DemoState(
     day_share=0.5,
     sent=31_000,
     events=50_000,
@@ -54,7 +54,7 @@ LOOK = Look(
     counts=Counts(customers=3_000, merges=5_000, leads=12, duplicates=0, quarantined=0),
     stages=[StageFlow(stage, 12_345.6, 1_234, {}) for stage in ("intake", "stitch", "profile")],
     identifier_curve=[0, 4_000, 8_000],
-    most_identifiers=8_000,
+    max_identifiers=8_000,
     customer_curve=[0, 3_500, 3_000],
 )
 
@@ -107,15 +107,15 @@ def test_the_picture_fits_its_terminal(width):
 
 def test_lines_carry_no_control_characters_and_one_line_a_lead():
     console = Console(file=io.StringIO(), width=80)
-    lines = Lines(console)
+    lines = LineDisplay(console)
     lines.step("starting")
     lines.show(LOOK)
     lines.show(LOOK)
     lines.lead(ACTION, LOOK)
     lines.lead(ACTION | {"kind": "duplicate_of", "duplicate_of": "0"}, LOOK)
-    said = console.file.getvalue()
+    output = console.file.getvalue()
 
-    assert not [character for character in said if unicodedata.category(character) == "Cc" and character != "\n"]
-    assert said.count("\n") == 4
-    assert "12:00  LEAD  Ada Berg | ada@example.com | score 87 | quote requested +40" in said
-    assert "duplicate_of" in said
+    assert not [character for character in output if unicodedata.category(character) == "Cc" and character != "\n"]
+    assert output.count("\n") == 4
+    assert "12:00  LEAD  Ada Berg | ada@example.com | score 87 | quote requested +40" in output
+    assert "duplicate_of" in output

@@ -8,7 +8,7 @@ import pytest
 from pipeline.demo.shop import DAY_MS, ShopDay, shop_day
 from pipeline.event.instant import parse_instant
 from pipeline.event.model import CHANNELS
-from tests.support.waiting import deadline_s
+from tests.support.waiting import deadline_seconds
 
 END_MS = 1_782_909_000_000
 
@@ -20,10 +20,10 @@ def day() -> ShopDay:
 
 def sent(event: dict) -> set[str]:
     """The identifiers as they will be normalised."""
-    found = {f"{kind}:{value.strip().lower()}" for kind, value in event.get("identifiers", {}).items()}
-    found |= {f"user_id:{event['userId']}"} if "userId" in event else set()
-    found |= {f"anonymous_id:{event['anonymousId']}"} if "anonymousId" in event else set()
-    return {"phone:+" + "".join(filter(str.isdigit, one)) if one.startswith("phone:") else one for one in found}
+    result = {f"{kind}:{value.strip().lower()}" for kind, value in event.get("identifiers", {}).items()}
+    result |= {f"user_id:{event['userId']}"} if "userId" in event else set()
+    result |= {f"anonymous_id:{event['anonymousId']}"} if "anonymousId" in event else set()
+    return {"phone:+" + "".join(filter(str.isdigit, one)) if one.startswith("phone:") else one for one in result}
 
 
 def test_the_day_has_every_channel_in_order_of_time_and_ends_when_told(day):
@@ -49,7 +49,7 @@ def test_a_day_is_told_in_under_three_seconds():
     began = time.process_time()
     shop_day(END_MS, seed=9)
 
-    assert time.process_time() - began < deadline_s(3)
+    assert time.process_time() - began < deadline_seconds(3)
 
 
 def test_links_join_what_belongs_to_one_person_and_never_two_people(day):

@@ -25,10 +25,10 @@ def update(profile_id: str, identifiers: list[str], events: int, status: str = "
 
 
 def known(*updates: dict) -> Known:
-    found = Known()
-    for each in updates:
-        found.take(each)
-    return found
+    result = Known()
+    for item in updates:
+        result.take(item)
+    return result
 
 
 PEOPLE = [person(0), person(1), person(2, known=False)]
@@ -66,10 +66,10 @@ def test_an_event_lost_or_counted_twice_is_seen():
 
 
 def test_a_person_torn_apart_is_seen():
-    found = known(
+    result = known(
         update("a", ["user_id:u0"], 2), update("b", ["anonymous_id:b0"], 1), update("c", ["anonymous_id:b2"], 1)
     )
-    verdict = judge(PEOPLE, EVENTS, found, {"a"})
+    verdict = judge(PEOPLE, EVENTS, result, {"a"})
 
     assert (verdict.people_logged_in, verdict.people_whole) == (1, 0)
     assert not verdict.is_true
@@ -83,6 +83,6 @@ def test_two_people_in_one_customer_are_seen():
 
 
 def test_a_quote_that_made_no_lead_is_seen():
-    found = known(update("a", ["anonymous_id:b0", "user_id:u0"], 3), update("c", ["anonymous_id:b2"], 1))
+    result = known(update("a", ["anonymous_id:b0", "user_id:u0"], 3), update("c", ["anonymous_id:b2"], 1))
 
-    assert not judge(PEOPLE, EVENTS, found, {"c"}).is_true
+    assert not judge(PEOPLE, EVENTS, result, {"c"}).is_true

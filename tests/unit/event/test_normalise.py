@@ -19,26 +19,26 @@ def normalise():
 
 
 def test_identifiers_become_canonical_unique_and_strongest_first(normalise):
-    found = event(identifiers=["anonymous_id:a", "phone:030 1234567", "email:A@B.org", "email:a@b.ORG"])
-    assert normalise(found) is None
-    assert found.identifiers == ["email:a@b.org", "phone:+49301234567", "anonymous_id:a"]
+    result = event(identifiers=["anonymous_id:a", "phone:030 1234567", "email:A@B.org", "email:a@b.ORG"])
+    assert normalise(result) is None
+    assert result.identifiers == ["email:a@b.org", "phone:+49301234567", "anonymous_id:a"]
 
 
 def test_what_is_no_identifier_stays_in_the_context_with_the_reason(normalise):
-    found = event(identifiers=["user_id:null", "email:nobody", "fax:1", "anonymous_id:a"])
-    assert normalise(found) is None
-    assert found.identifiers == ["anonymous_id:a"]
+    result = event(identifiers=["user_id:null", "email:nobody", "fax:1", "anonymous_id:a"])
+    assert normalise(result) is None
+    assert result.identifiers == ["anonymous_id:a"]
     rejected = {"user_id:null": "blocked", "email:nobody": "invalid", "fax:1": "undeclared"}
-    assert found.context == {"not_identifiers": rejected}
-    found.identifiers = ["anonymous_id:a", "fax:2"]
-    normalise(found)
-    assert found.context == {"not_identifiers": {**rejected, "fax:2": "undeclared"}}
+    assert result.context == {"not_identifiers": rejected}
+    result.identifiers = ["anonymous_id:a", "fax:2"]
+    normalise(result)
+    assert result.context == {"not_identifiers": {**rejected, "fax:2": "undeclared"}}
 
 
 def test_an_own_entry_of_that_name_gives_way(normalise):
-    found = event(identifiers=["fax:1", "user_id:u"], context={"not_identifiers": "mine"})
-    normalise(found)
-    assert found.context == {"not_identifiers": {"fax:1": "undeclared"}}
+    result = event(identifiers=["fax:1", "user_id:u"], context={"not_identifiers": "mine"})
+    normalise(result)
+    assert result.context == {"not_identifiers": {"fax:1": "undeclared"}}
 
 
 def test_an_event_of_nobody_is_refused(normalise):
@@ -47,12 +47,12 @@ def test_an_event_of_nobody_is_refused(normalise):
 
 
 def test_the_pages_url_gives_campaign_and_click(normalise):
-    found = event(
+    result = event(
         context={"page": {"url": "https://Shop.example/?utm_source=mail&utm_campaign=x&gclid=G1", "title": "T"}}
     )
-    normalise(found)
-    assert found.identifiers == ["user_id:u1", "click_id:G1"]
-    assert found.context == {
+    normalise(result)
+    assert result.identifiers == ["user_id:u1", "click_id:G1"]
+    assert result.context == {
         "page": {"url": "https://shop.example/", "title": "T"},
         "campaign": {"source": "mail", "name": "x"},
     }
@@ -69,19 +69,19 @@ def test_a_page_calls_own_url_counts_too_and_a_track_calls_does_not(normalise):
 
 def test_the_senders_campaign_goes_before_the_urls(normalise):
     url = "https://shop.example/?utm_source=mail&utm_medium=email"
-    found = event(context={"page": {"url": url}, "campaign": {"source": "own"}})
-    normalise(found)
-    assert found.context["campaign"] == {"source": "own", "medium": "email"}
-    found = event(context={"page": {"url": url}, "campaign": "own"})
-    normalise(found)
-    assert found.context["campaign"] == "own"
+    result = event(context={"page": {"url": url}, "campaign": {"source": "own"}})
+    normalise(result)
+    assert result.context["campaign"] == {"source": "own", "medium": "email"}
+    result = event(context={"page": {"url": url}, "campaign": "own"})
+    normalise(result)
+    assert result.context["campaign"] == "own"
 
 
 @pytest.mark.parametrize("page", [None, "home", {}, {"url": 5}, {"url": "https://shop.example/"}])
 def test_a_page_without_news_is_left_alone(normalise, page):
-    found = event(context={"page": copy.deepcopy(page)})
-    assert normalise(found) is None
-    assert found.context == {"page": page}
+    result = event(context={"page": copy.deepcopy(page)})
+    assert normalise(result) is None
+    assert result.context == {"page": page}
 
 
 def test_two_visits_of_one_campaign_do_not_share_it(normalise):
@@ -110,9 +110,9 @@ def test_two_visits_of_one_campaign_do_not_share_it(normalise):
     ],
 )
 def test_money_is_the_first_number_in_minor_units(normalise, properties, amount):
-    found = event(properties=properties)
-    assert normalise(found) is None
-    assert (found.amount_minor, found.currency) == amount
+    result = event(properties=properties)
+    assert normalise(result) is None
+    assert (result.amount_minor, result.currency) == amount
 
 
 @pytest.mark.parametrize("currency", ["gold", "XXX", 5])

@@ -31,15 +31,15 @@ def test_a_page_has_one_url(read, url, canonical):
     ["", "/relative?utm_source=x", "app://home", "mailto:a@b.org", "http://", "https://[broken", "https://a:b/", "https://a:99999/"],
 )  # fmt: skip
 def test_what_is_no_web_address_stays_as_it_is(read, url):
-    found = read(url)
-    assert (found.url, found.campaign, found.click_ids) == (url, {}, ())
+    result = read(url)
+    assert (result.url, result.campaign, result.click_ids) == (url, {}, ())
 
 
 def test_campaign_and_clicks_are_taken_out_of_the_url(read):
-    found = read(
+    result = read(
         "https://shop.example/?utm_source=Spring+Mail&utm_campaign=s%C3%A4le&utm_source=later&UTM_Term=&utm_id=7"
         "&size=42&GCLID=Cj0&fbclid=fb1&gclid="
     )
-    assert found.url == "https://shop.example/?size=42"
-    assert found.campaign == {"source": "Spring Mail", "name": "säle", "id": "7"}
-    assert found.click_ids == ("Cj0", "fb1")
+    assert result.url == "https://shop.example/?size=42"
+    assert result.campaign == {"source": "Spring Mail", "name": "säle", "id": "7"}
+    assert result.click_ids == ("Cj0", "fb1")

@@ -60,21 +60,25 @@ def test_a_parquet_row_says_what_the_profile_does(views):
     assert write_parquet(file, views) == 2
 
     first = parquet.read_table(io.BytesIO(file.getvalue())).to_pylist()[0]
-    said = {"timestamp_ms": START_MS, "event_id": "pos/m1", "channel": "pos"}
+    output = {"timestamp_ms": START_MS, "event_id": "pos/m1", "channel": "pos"}
     assert first["traits"] == [
-        {"name": "address", "value": '{"city":"Ulm","zip":"1"}', **said},
-        {"name": "age", "value": "41", **said},
+        {"name": "address", "value": '{"city":"Ulm","zip":"1"}', **output},
+        {"name": "age", "value": "41", **output},
     ]
     assert first["first_touch"]["campaign"] == '{"name":"spring","source":"news"}'
     assert first["first_touch"]["referrer"] is None
     assert first["consent"] == [{"purpose": "marketing", "granted": True}]
-    money = [each for each in first["aggregates"] if each["currency"] == "EUR" and each["window"] == "lifetime"]
-    assert {each["number"] for each in money if each["name"] != "purchases"} == {1999.0}
-    purchases = {each["part"]: each for each in money if each["name"] == "purchases"}
+    money = [
+        aggregate
+        for aggregate in first["aggregates"]
+        if aggregate["currency"] == "EUR" and aggregate["window"] == "lifetime"
+    ]
+    assert {item["number"] for item in money if item["name"] != "purchases"} == {1999.0}
+    purchases = {item["part"]: item for item in money if item["name"] == "purchases"}
     day = START_MS // 86_400_000
     assert msgspec.json.decode(purchases["history"]["text"]) == [[day, 1999, 1]]
     assert purchases["total_minor"]["number"] == 1999
-    assert {each["text"] for each in money if each["name"] != "purchases"} == {None}
+    assert {item["text"] for item in money if item["name"] != "purchases"} == {None}
 
 
 @pytest.mark.parametrize(
@@ -93,8 +97,11 @@ def test_an_aggregate_is_a_number_or_a_text(views, value, number, text):
 def test_an_aggregate_of_several_values_is_a_row_for_each(views):
     row = row_of(views[0] | {"aggregates": {"x": {"7d": {"p50": 1, "open": True}}, "y": {"7d": {"EUR": 5, "JPY": 7}}}})
 
-    found = [(each["name"], each["currency"], each["part"], each["number"], each["text"]) for each in row["aggregates"]]
-    assert found == [
+    result = [
+        (aggregate["name"], aggregate["currency"], aggregate["part"], aggregate["number"], aggregate["text"])
+        for aggregate in row["aggregates"]
+    ]
+    assert result == [
         ("x", "", "p50", 1, None), ("x", "", "open", None, "true"),
         ("y", "EUR", "", 5, None), ("y", "JPY", "", 7, None),
     ]  # fmt: skip

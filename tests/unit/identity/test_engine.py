@@ -4,13 +4,13 @@ from collections import Counter as Tally
 
 import pytest
 
-from pipeline.identity.forest import Forest, head_of
 from pipeline.identity.household import StoredHouseholds
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import Node, StitchTables
 from pipeline.identity.stitch import Stitcher
+from pipeline.identity.union_find import UnionFind, head_of
 from pipeline.testing.build import link
 from pipeline.testing.table import MemoryTable
 
@@ -33,20 +33,20 @@ class Bench:
         self.engine = Stitcher("t", IdentityRules(**{"types": TYPES, **rules}), tables)
         self.changes = []
         self.moves = []
-        self.homecomings = []
+        self.moves_for_target = []
 
     def take(self, *messages: Link | Command) -> "Bench":
         effects = self.engine.on_links(messages, 0)
         self.changes += effects.changes
         self.moves += effects.moves
-        self.homecomings += effects.homecomings
+        self.moves_for_target += effects.moves_for_target
         return self
 
     def groups(self) -> set[frozenset[str]]:
-        found: dict[str, set[str]] = {}
+        result: dict[str, set[str]] = {}
         for ident in self.nodes.rows:
-            found.setdefault(self.engine.profile_of(ident), set()).add(ident)
-        return {frozenset(members) for members in found.values()}
+            result.setdefault(self.engine.profile_of(ident), set()).add(ident)
+        return {frozenset(members) for members in result.values()}
 
     def kinds(self) -> Tally[str]:
         return Tally(change.change for change in self.changes)
@@ -67,7 +67,7 @@ def test_a_kiosk_with_500_log_ins_makes_no_giant_and_leaves_everyone_else_untouc
     assert len(bench.groups()) == 501
     assert frozenset({"dev:kiosk"}) in bench.groups()
     assert all(frozenset({f"user:{number}", f"anon:{number}"}) in bench.groups() for number in range(500))
-    assert {leaf for move in bench.moves for leaf in move.leaves} == {
+    assert {anchor for move in bench.moves for anchor in move.anchors} == {
         "dev:kiosk",
         *(f"anon:{number}" for number in range(500)),
     }
@@ -124,8 +124,8 @@ def test_a_limit_by_period_counts_identifiers_first_seen_within_it():
     assert bench.groups() == {frozenset({"user:1", "dev:0", "dev:1", "dev:2", "dev:3", "dev:4"})}
     bench.take(seen("user:1", "dev:5", 1))
     assert len(bench.groups()) == 2
-    (held,) = [change for change in bench.changes if change.change in {"refused", "evicted"}]
-    assert held.rule == "dev: 2 per 1 d"
+    (rejected,) = [change for change in bench.changes if change.change in {"refused", "evicted"}]
+    assert rejected.rule == "dev: 2 per 1 d"
 
 
 def test_a_late_sighting_that_dates_an_identifier_back_can_break_a_limit_by_period():
@@ -151,7 +151,7 @@ def test_a_component_that_waits_to_be_resolved_takes_no_one_in_meanwhile():
     bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:1", "anon:1", 2))
     before = len(bench.moves)
     bench.take(decided("unlink", "user:1", "dev:1"), seen("dev:1", "anon:2", 9))
-    moved = [(leaf, move.target) for move in bench.moves[before:] for leaf in move.leaves]
+    moved = [(anchor, move.target) for move in bench.moves[before:] for anchor in move.anchors]
     assert sorted(moved) == [("anon:2", profile_id("t", "dev:1")), ("dev:1", profile_id("t", "dev:1"))]
 
 
@@ -209,16 +209,16 @@ def test_links_with_a_suppressed_identifier_beyond_the_bound_wait_to_be_seen_aga
 def test_a_household_merges_nobody_and_its_members_are_told():
     bench = Bench().take(seen("user:1", "home:1", 1), seen("user:2", "home:1", 2))
     assert all(len(group) == 1 for group in bench.groups())
-    told = [(line.change, line.identifiers, line.profile_id, line.other_profile_id) for line in bench.changes]
+    shown = [(line.change, line.identifiers, line.profile_id, line.other_profile_id) for line in bench.changes]
     home = profile_id("t", "home:1")
-    assert told == [
+    assert shown == [
         ("joined", [user, "home:1"], profile_id("t", user), home) for user in ("user:1", "user:2")
     ]  # fmt: skip
 
 
 def test_what_nobody_has_linked_shares_nothing_and_is_shared_by_nobody():
     bench = Bench().take(seen("user:1", "home:1", 1))
-    rows = StoredHouseholds("t", Forest(bench.nodes), bench.nodes)
+    rows = StoredHouseholds("t", UnionFind(bench.nodes), bench.nodes)
     assert (rows.of("home:1").profile_ids, rows.shared_by("user:1")) == ([profile_id("t", "user:1")], ["home:1"])
     assert (rows.of("home:9"), rows.of("user:1"), rows.shared_by("user:9")) == (None, None, [])
 
@@ -257,15 +257,15 @@ def test_a_member_of_more_households_than_links_are_kept_leaves_those_seen_least
 def test_a_split_off_identifier_gets_its_own_id_back_and_that_profile_is_told():
     bench = Bench().take(seen("user:1", "dev:1", 1))
     assert bench.engine.profile_of("dev:1") == profile_id("t", "user:1")
-    assert not bench.homecomings
+    assert not bench.moves_for_target
     bench.take(decided("unlink", "user:1", "dev:1"))
     assert bench.engine.profile_of("dev:1") == profile_id("t", "dev:1")
-    assert bench.homecomings == bench.moves[1:]
+    assert bench.moves_for_target == bench.moves[1:]
 
 
 def test_moves_of_a_leaf_form_a_chain_over_a_to_b_to_a():
     bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:2", "dev:1", 2)).take(seen("user:1", "dev:1", 3))
-    chain = [(move.source, move.target) for move in bench.moves if move.leaves == ["dev:1"]]
+    chain = [(move.source, move.target) for move in bench.moves if move.anchors == ["dev:1"]]
     one, two = profile_id("t", "user:1"), profile_id("t", "user:2")
     assert chain == [(profile_id("t", "dev:1"), one), (one, two), (two, one)]
     assert [move.seq for move in bench.moves] == sorted(move.seq for move in bench.moves)
@@ -275,7 +275,7 @@ def test_one_batch_resolves_a_busy_tangle_once():
     bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:2", "dev:1", 2))
     before = len(bench.moves)
     bench.take(*(seen(f"user:{1 + number % 2}", "dev:1", 10 + number) for number in range(7)))
-    assert [(move.leaves, move.target) for move in bench.moves[before:]] == [(["dev:1"], profile_id("t", "user:1"))]
+    assert [(move.anchors, move.target) for move in bench.moves[before:]] == [(["dev:1"], profile_id("t", "user:1"))]
 
 
 def test_an_error_in_a_batch_leaves_nothing_waiting_in_the_engine():
@@ -290,6 +290,6 @@ def test_rows_that_contradict_each_other_tell_the_operator_what_to_do():
     nodes: MemoryTable[Node] = MemoryTable()
     orphan = Node("user:1", "user:1", (), None)
     with pytest.raises(LookupError, match="row of a user is gone; restore this partition"):
-        Forest(nodes).root("dev:1", orphan)
+        UnionFind(nodes).root("dev:1", orphan)
     with pytest.raises(LookupError, match="root without a head; restore this partition"):
         head_of(orphan)

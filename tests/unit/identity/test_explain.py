@@ -8,16 +8,16 @@ from pipeline.identity.explain import around, why
 from pipeline.identity.household import households
 from pipeline.identity.limits import parse_limit
 from pipeline.identity.messages import Command, Link
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution, resolve
-from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.sighting import first_sighting, widen
 from pipeline.testing.build import link
 
 
-def book(*limits: str) -> Rulebook:
-    return Rulebook(
+def book(*limits: str) -> IdentityPolicy:
+    return IdentityPolicy(
         IdentityRules(
             types=[
                 IdentityType(name="user", priority=1, strong=True, limits=list(limits)),
@@ -48,20 +48,20 @@ def resolved(*limits: str, links: list[Link] = LINKS, decisions: Decisions | Non
 
 def test_why_prints_the_path_of_links_with_where_each_comes_from():
     answer = why("dev:1", "user:2", resolved())
-    assert answer.together
+    assert answer.same_customer
     assert [(step.start, step.end) for step in answer.path] == [
         ("dev:1", "user:1"), ("user:1", "mail:1"), ("mail:1", "dev:2"), ("dev:2", "user:2"),
     ]  # fmt: skip
-    assert [step.bond.edge.event_id for step in answer.path] == ["web/1", "web/2", "web/3", "web/4"]
+    assert [step.merged_link.edge.event_id for step in answer.path] == ["web/1", "web/2", "web/3", "web/4"]
     assert answer.obstacles == []
 
 
 def test_why_names_the_limit_that_keeps_two_apart():
     answer = why("dev:1", "user:2", resolved("1 ever"))
-    assert not answer.together
-    assert [(held.bond.strong, held.bond.weak, held.rule) for held in answer.obstacles] == [
-        ("mail:1", "dev:2", "user: 1 ever")
-    ]
+    assert not answer.same_customer
+    assert [
+        (rejected.merged_link.strong, rejected.merged_link.weak, rejected.rule) for rejected in answer.obstacles
+    ] == [("mail:1", "dev:2", "user: 1 ever")]
 
 
 def test_why_takes_the_shortest_of_several_ways():
@@ -73,14 +73,14 @@ def test_why_takes_the_shortest_of_several_ways():
     ]
     answer = why("user:1", "home:1", resolved(links=[*ring, seen("mail:1", "home:1", 2), seen("dev:1", "home:1", 3)]))
     assert [step.end for step in answer.path] == ["dev:1", "home:1"]
-    assert [str(held.reason) for held in answer.obstacles] == ["household"]
+    assert [str(rejected.reason) for rejected in answer.obstacles] == ["household"]
 
 
 def test_why_of_the_unrelated_the_same_and_the_unknown():
     assert why("user:1", "user:3", resolved()).path == []
-    assert why("user:1", "user:1", resolved()).together
-    assert not why("user:1", "user:77", resolved()).together
-    assert not why("user:77", "user:1", resolved()).together
+    assert why("user:1", "user:1", resolved()).same_customer
+    assert not why("user:1", "user:77", resolved()).same_customer
+    assert not why("user:77", "user:1", resolved()).same_customer
 
 
 def test_why_prefers_a_way_without_obstacles_over_a_short_one():
@@ -91,10 +91,15 @@ def test_why_prefers_a_way_without_obstacles_over_a_short_one():
 
 
 def test_around_draws_a_customer_with_what_is_held_at_its_border():
-    members, bonds, held = around("mail:1", resolved("1 ever"))
+    members, merged_links, rejected = around("mail:1", resolved("1 ever"))
     assert members == ["dev:1", "mail:1", "user:1"]
-    assert {(bond.strong, bond.weak) for bond in bonds} == {("user:1", "dev:1"), ("user:1", "mail:1")}
-    assert [(each.bond.strong, each.bond.weak) for each in held] == [("mail:1", "dev:2")]
+    assert {(merged_link.strong, merged_link.weak) for merged_link in merged_links} == {
+        ("user:1", "dev:1"),
+        ("user:1", "mail:1"),
+    }
+    assert [(rejected_link.merged_link.strong, rejected_link.merged_link.weak) for rejected_link in rejected] == [
+        ("mail:1", "dev:2")
+    ]
     assert around("user:77", resolved()) == (["user:77"], [], [])
 
 
@@ -109,17 +114,17 @@ def test_new_rules_are_told_as_merges_and_splits_before_anything_changes():
 
 def test_a_household_lists_the_profiles_that_share_an_account_and_keeps_its_id():
     links = [*LINKS, seen("user:1", "home:1", 6), seen("user:3", "home:1", 7), seen("dev:1", "home:1", 8)]
-    (found,) = households("t", resolved("1 ever", links=[*links, seen("home:1", "home:2", 9)]))
-    assert found.shared == "home:1"
-    assert found.profile_ids == sorted([profile_id("t", "user:1"), profile_id("t", "user:3")])
-    assert found.household_id == profile_id("t", "home:1")
+    (household,) = households("t", resolved("1 ever", links=[*links, seen("home:1", "home:2", 9)]))
+    assert household.shared == "home:1"
+    assert household.profile_ids == sorted([profile_id("t", "user:1"), profile_id("t", "user:3")])
+    assert household.household_id == profile_id("t", "home:1")
 
 
 def test_a_household_type_stronger_than_a_person_still_groups_and_never_merges():
     rules = IdentityRules(
         types=[IdentityType(name="acct", priority=1, household=True), IdentityType(name="user", priority=2)]
     )
-    resolution = resolve([seen("acct:1", "user:1", 1), seen("acct:1", "user:2", 2)], Rulebook(rules))
+    resolution = resolve([seen("acct:1", "user:1", 1), seen("acct:1", "user:2", 2)], IdentityPolicy(rules))
     (household,) = households("t", resolution)
     assert (household.shared, len(household.profile_ids)) == ("acct:1", 2)
 

@@ -5,10 +5,10 @@ import pytest
 from pipeline.event.model import Event
 from pipeline.identity.evidence import links_of, logouts_of
 from pipeline.identity.messages import Command, Link
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.presets import spelled_out
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import resolve
-from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType, Preset
 from pipeline.identity.state import StitchTables
 from pipeline.identity.stitch import Stitcher
@@ -65,8 +65,8 @@ def test_a_late_event_of_the_earlier_customer_does_not_take_the_device_back():
 def test_both_customers_are_told_to_pass_the_contested_device_on():
     stitcher = engine("last-authenticated-owns-device")
     effects = stitcher.on_links(SHARED, 0)
-    told = {ident: row.contested for ident, row in effects.assignments.items()}
-    assert told["user_id:ann"] == told["user_id:bob"] == ["device_id:d"]
+    shown = {ident: row.contested for ident, row in effects.assignments.items()}
+    assert shown["user_id:ann"] == shown["user_id:bob"] == ["device_id:d"]
 
 
 def test_the_first_keeps_the_device_and_the_newcomer_has_a_profile_of_their_own():
@@ -86,7 +86,7 @@ def test_a_log_out_gives_the_device_a_profile_of_its_own_until_the_next_log_in()
     stitcher = engine("logout-resets")
     stitcher.on_links([seen("user_id:ann", "device_id:d", 10)], 0)
     event = told_as(["user_id:ann", "email:a@x.org", "device_id:d"], 20, name="Logged Out")
-    commands = logouts_of(event, Rulebook(rules("logout-resets")))
+    commands = logouts_of(event, IdentityPolicy(rules("logout-resets")))
     assert [(command.kind, command.a, command.b) for command in commands] == [("logout", "user_id:ann", "device_id:d")]
     effects = stitcher.on_links([*links_of(event), *commands], 0)
     assert owner(stitcher, "user_id:ann", "device_id:d", "email:a@x.org") == [False, True]
@@ -122,17 +122,17 @@ def told_as(identifiers: list[str], at_ms: int, name: str = "", kind: str = "tra
 
 
 def test_only_track_events_with_a_listed_name_are_log_outs():
-    book = Rulebook(rules("logout-resets"))
-    assert logouts_of(told_as(["user_id:1", "device_id:d"], 1, "Order Completed"), book) == []
-    assert logouts_of(told_as(["user_id:1", "device_id:d"], 1, "Logged Out", "page"), book) == []
-    assert logouts_of(told_as(["user_id:1", "device_id:d"], 1, "Logged Out"), Rulebook(rules("none"))) == []
+    policy = IdentityPolicy(rules("logout-resets"))
+    assert logouts_of(told_as(["user_id:1", "device_id:d"], 1, "Order Completed"), policy) == []
+    assert logouts_of(told_as(["user_id:1", "device_id:d"], 1, "Logged Out", "page"), policy) == []
+    assert logouts_of(told_as(["user_id:1", "device_id:d"], 1, "Logged Out"), IdentityPolicy(rules("none"))) == []
 
 
 def test_an_alias_asserts_its_links_and_merges_two_identified_customers():
-    book = Rulebook(rules("last-authenticated-owns-device"))
+    policy = IdentityPolicy(rules("last-authenticated-owns-device"))
     plain, alias = (links_of(told_as(["user_id:1", "user_id:2"], 1, kind=kind)) for kind in ("identify", "alias"))
-    assert len(resolve(plain, book).groups()) == 2
-    assert len(resolve(alias, book).groups()) == 1
+    assert len(resolve(plain, policy).groups()) == 2
+    assert len(resolve(alias, policy).groups()) == 1
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_of_two_ends_seen_together_first_the_stronger_founds_and_only_the_weaker
     assert [(ident, row.profile_id, row.seq) for ident, row in effects.assignments.items()] == [
         ("dev:1", pid("user:1"), 1)
     ]
-    assert [(move.leaves, move.source, move.target) for move in effects.moves] == [
+    assert [(move.anchors, move.source, move.target) for move in effects.moves] == [
         (["dev:1"], pid("dev:1"), pid("user:1"))
     ]
     (change,) = effects.changes
@@ -49,7 +49,7 @@ def test_the_older_profile_survives_a_merge_even_if_it_is_the_smaller():
     engine = stitcher()
     engine.on_links([link("user:2", f"dev:{n}", 20) for n in range(5)] + [link("mail:1", "dev:9", 10)], 0)
     effects = engine.on_links([link("user:2", "mail:1", 30)], 0)
-    assert {leaf for move in effects.moves for leaf in move.leaves} == {"user:2", *(f"dev:{n}" for n in range(5))}
+    assert {anchor for move in effects.moves for anchor in move.anchors} == {"user:2", *(f"dev:{n}" for n in range(5))}
     assert {move.target for move in effects.moves} == {pid("mail:1")}
     assert engine.profile_of("dev:3") == pid("mail:1")
 
@@ -65,7 +65,7 @@ def test_a_late_link_can_make_an_older_founder_and_moves_everybody():
     engine.on_links([link("user:1", "dev:1", 50), link("user:1", "dev:2", 60)], 0)
     effects = engine.on_links([link("mail:1", "dev:2", 5)], 0)
     assert engine.profile_of("user:1") == pid("mail:1")
-    assert {leaf for move in effects.moves for leaf in move.leaves} == {"user:1", "dev:1", "dev:2"}
+    assert {anchor for move in effects.moves for anchor in move.anchors} == {"user:1", "dev:1", "dev:2"}
 
 
 def test_a_late_sighting_of_a_known_pair_backdates_the_founder():
@@ -73,7 +73,7 @@ def test_a_late_sighting_of_a_known_pair_backdates_the_founder():
     engine.on_links([link("user:1", "dev:1", 50), link("mail:1", "dev:1", 60)], 0)
     effects = engine.on_links([link("mail:1", "dev:1", 40, 60)], 0)
     assert engine.profile_of("dev:1") == pid("mail:1")
-    assert {leaf for move in effects.moves for leaf in move.leaves} == {"user:1", "dev:1", "mail:1"}
+    assert {anchor for move in effects.moves for anchor in move.anchors} == {"user:1", "dev:1", "mail:1"}
 
 
 def test_duplicates_refreshes_and_links_to_oneself_have_no_effects():

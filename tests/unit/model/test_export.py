@@ -29,9 +29,9 @@ def silent(_done: int, _all: int) -> None:
 def test_both_formats_hold_every_day_of_every_customer_by_currency(tmp_path: Path, suffix: str) -> None:
     path = write_export(tmp_path / f"profiles{suffix}", CUSTOMERS, 200)
     steps: list[tuple[int, int]] = []
-    found = read_export(path, "purchases", "", lambda done, total: steps.append((done, total)))
-    assert found.histories == {"EUR": EUR, "USD": USD}
-    assert (found.profiles, found.as_of_day) == (4, 200)
+    export = read_export(path, "purchases", "", lambda done, total: steps.append((done, total)))
+    assert export.histories == {"EUR": EUR, "USD": USD}
+    assert (export.profiles, export.as_of_day) == (4, 200)
     assert steps[-1][0] == steps[-1][1] > 0
 
 

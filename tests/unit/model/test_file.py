@@ -14,10 +14,10 @@ from pipeline.profile.rfm import RfmEdges
 from pipeline.rules.model_file import MAX_FILE_BYTES, load_model, save_model
 from pipeline.score.bgnbd import BgNbd
 from pipeline.score.gamma_gamma import GammaGamma
-from pipeline.score.prediction import Calibration, ModelError, PredictionModel, encode_model, predict, sealed
+from pipeline.score.prediction import Calibration, ModelError, PredictionModel, encode_model, predict, with_version
 from tests.support.cdnow_sample import PUBLISHED_GAMMA_GAMMA
 
-MODEL = sealed(
+MODEL = with_version(
     PredictionModel(
         aggregate="purchases",
         currency="USD",
@@ -49,10 +49,10 @@ def test_a_model_is_loaded_as_it_was_saved_under_a_version_of_its_content(file: 
 def test_a_customer_of_the_sample_is_predicted_as_published() -> None:
     """Customer 1 of the sample: x = 2, 213 and 272 days, mean 22.35; the note says 1.226 in 39 weeks and 24.66 each."""
     customer = Purchases(first_day=9_862, last_day=10_075, days=3, orders=3, total_minor=7_403, repeat_minor=4_470)
-    found = predict(sealed(msgspec.structs.replace(MODEL, horizon_days=39 * 7)), customer, 10_134 * DAY_MS)
-    assert found["expected_purchases"] == pytest.approx(1.226, abs=0.001)
-    assert found["expected_value_minor"] == pytest.approx(1.226 * 2_466, rel=0.001)
-    assert found["rfm"] == "444"
+    result = predict(with_version(msgspec.structs.replace(MODEL, horizon_days=39 * 7)), customer, 10_134 * DAY_MS)
+    assert result["expected_purchases"] == pytest.approx(1.226, abs=0.001)
+    assert result["expected_value_minor"] == pytest.approx(1.226 * 2_466, rel=0.001)
+    assert result["rfm"] == "444"
 
 
 def test_a_one_time_buyer_never_churns_by_definition_but_is_less_and_less_expected() -> None:
@@ -100,5 +100,5 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
 
 
 def test_when_a_model_was_fitted_makes_no_other_version() -> None:
-    assert sealed(msgspec.structs.replace(MODEL, fitted_at_ms=5)).version == MODEL.version
-    assert sealed(msgspec.structs.replace(MODEL, currency="EUR")).version != MODEL.version
+    assert with_version(msgspec.structs.replace(MODEL, fitted_at_ms=5)).version == MODEL.version
+    assert with_version(msgspec.structs.replace(MODEL, currency="EUR")).version != MODEL.version

@@ -47,20 +47,20 @@ def cell_of(orders: list[tuple[int, int, str]]) -> Pairs:
 
 
 def summary_on(history: Pairs, day: int) -> Summary | None:
-    found = purchases_of(until(history, day))
-    return None if found is None else summary_of(found, day)
+    purchases = purchases_of(until(history, day))
+    return None if purchases is None else summary_of(purchases, day)
 
 
 @pytest.fixture(scope="module")
 def sample() -> list[Summary]:
     """The calibration sample, from the purchase log through the kind and the summary that production uses."""
-    log = sorted(cdnow.purchases(), key=lambda each: (each.customer, each.line))
+    log = sorted(cdnow.purchases(), key=lambda item: (item.customer, item.line))
     cells = {
-        who: cell_of([(each.day_ms // 86_400_000, cdnow.cents(each), "USD") for each in own])
-        for who, own in groupby(log, key=lambda each: each.customer)
+        who: cell_of([(item.day_ms // 86_400_000, cdnow.cents(item), "USD") for item in own])
+        for who, own in groupby(log, key=lambda item: item.customer)
     }
-    found = [summary_on(cells[who], CALIBRATION_DAY) for who in sample_customers()]
-    return [each for each in found if each is not None]
+    result = [summary_on(cells[who], CALIBRATION_DAY) for who in sample_customers()]
+    return [summary for summary in result if summary is not None]
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,8 @@ def test_the_summaries_of_the_sample_are_the_published_ones(sample: list[Summary
 
 
 def test_bgnbd_on_the_sample_is_the_published_estimate(sample: list[Summary]) -> None:
-    found = fit_bgnbd(sample, nothing)
-    weekly = {"r": found.r, "alpha": found.alpha / WEEK_DAYS, "a": found.a, "b": found.b}
+    bg_nbd = fit_bgnbd(sample, nothing)
+    weekly = {"r": bg_nbd.r, "alpha": bg_nbd.alpha / WEEK_DAYS, "a": bg_nbd.a, "b": bg_nbd.b}
     assert {name: round(value, 3) for name, value in weekly.items()} == PUBLISHED_BGNBD
 
 
@@ -92,15 +92,18 @@ def test_the_likelihood_at_the_published_estimate_is_the_published_one(sample: l
 
 def test_gamma_gamma_on_the_sample_is_the_published_estimate_and_no_less_likely(sample: list[Summary]) -> None:
     """The note's spreadsheet stops at v = 15.44, a hundredth before the top; p and q agree as they are printed."""
-    assert sum(each.frequency > 0 for each in sample) == 946
-    found = fit_gamma_gamma(sample, nothing)
-    assert (round(found.p, 2), round(found.q, 2)) == (PUBLISHED_GAMMA_GAMMA["p"], PUBLISHED_GAMMA_GAMMA["q"])
-    assert found.v / 100 == pytest.approx(PUBLISHED_GAMMA_GAMMA["v"], abs=0.01)
+    assert sum(summary.frequency > 0 for summary in sample) == 946
+    gamma_gamma = fit_gamma_gamma(sample, nothing)
+    assert (round(gamma_gamma.p, 2), round(gamma_gamma.q, 2)) == (
+        PUBLISHED_GAMMA_GAMMA["p"],
+        PUBLISHED_GAMMA_GAMMA["q"],
+    )
+    assert gamma_gamma.v / 100 == pytest.approx(PUBLISHED_GAMMA_GAMMA["v"], abs=0.01)
 
     rows = np.array([(s.frequency, s.monetary_minor) for s in sample if s.frequency])
     ours, theirs = (
         gamma_gamma_likelihood(np.log([p, q - 1, v]), rows, np.ones(len(rows)))[0]
-        for p, q, v in ((found.p, found.q, found.v), (6.25, 3.74, 1_544.0))
+        for p, q, v in ((gamma_gamma.p, gamma_gamma.q, gamma_gamma.v), (6.25, 3.74, 1_544.0))
     )
     assert ours >= theirs
 
@@ -125,7 +128,7 @@ def test_the_slope_is_that_of_the_likelihood(
 
 
 def test_what_simulated_customers_are_made_of_is_found_again(shop: list[Pairs]) -> None:
-    summaries = [found for history in shop if (found := summary_on(history, START_DAY + DAYS))]
+    summaries = [summary for history in shop if (summary := summary_on(history, START_DAY + DAYS))]
     buying, spend = fit_bgnbd(summaries, nothing), fit_gamma_gamma(summaries, nothing)
     truth, money = simulated_shop.TRUTH, simulated_shop.SPEND
     assert buying.r / buying.alpha == pytest.approx(truth.r / truth.alpha, rel=0.1)
@@ -135,31 +138,31 @@ def test_what_simulated_customers_are_made_of_is_found_again(shop: list[Pairs]) 
 
 
 def test_on_the_hold_out_the_model_beats_what_needs_no_model(shop: list[Pairs]) -> None:
-    found = evaluate(shop, START_DAY + DAYS, 90, nothing)
+    holdout = evaluate(shop, START_DAY + DAYS, 90, nothing)
     came = [
         sum(START_DAY + DAYS - 90 < day <= START_DAY + DAYS for day, _ in history)
         for history in shop
         if history[0][0] <= START_DAY + DAYS - 90
     ]
-    assert (found.customers, found.purchases) == (len(came), sum(came))
-    model = found.predictors.pop("model")
-    assert model.total == pytest.approx(found.purchases, rel=0.1)
-    assert found.spent_predicted_minor == pytest.approx(found.spent_minor, rel=0.15)
-    for other in found.predictors.values():
+    assert (holdout.customers, holdout.purchases) == (len(came), sum(came))
+    model = holdout.predictors.pop("model")
+    assert model.total == pytest.approx(holdout.purchases, rel=0.1)
+    assert holdout.spent_predicted_minor == pytest.approx(holdout.spent_minor, rel=0.15)
+    for other in holdout.predictors.values():
         assert model.root_mean_square_error < other.root_mean_square_error
         assert model.correlation > other.correlation
-    assert found.predictors["everyone_equal"].correlation == 0
+    assert holdout.predictors["everyone_equal"].correlation == 0
 
 
 def test_the_predictors_that_need_no_model_are_what_they_say() -> None:
     """150 customers of three kinds, each kind the same: the errors are sums that fit on a line."""
     kinds = [[(0, 100), (40, 100), (80, 300)], [(0, 100), (95, 200)], [(50, 100), (60, 100), (85, 100), (98, 400)]]
     histories = [[[day, [amount, 1]] for day, amount in kind] for kind in kinds for _ in range(50)]
-    found = evaluate(histories, 100, 10, nothing)
-    assert (found.customers, found.purchases, found.spent_minor) == (150, 100, 50 * 600)
+    holdout = evaluate(histories, 100, 10, nothing)
+    assert (holdout.customers, holdout.purchases, holdout.spent_minor) == (150, 100, 50 * 600)
     # Known by day 90: x = 2 in 90 days, 0 in 90, 2 in 40. On days 81 to 90: none (80 is too old), none, one.
     # On days 91 to 100 came none, one, one.
-    own, period, equal = (found.predictors[name] for name in ("own_rate", "last_period", "everyone_equal"))
+    own, period, equal = (holdout.predictors[name] for name in ("own_rate", "last_period", "everyone_equal"))
     assert own.mean_absolute_error == pytest.approx((20 / 90 + 1 + 1 - 20 / 40) / 3)
     assert period.mean_absolute_error == pytest.approx((0 + 1 + 0) / 3)
     assert period.root_mean_square_error == pytest.approx((1 / 3) ** 0.5)
@@ -210,9 +213,9 @@ def test_a_shop_that_nobody_leaves_is_fitted_all_the_same() -> None:
             days.append(days[-1] + chance.expovariate(rate))
         x = len(days) - 2
         summaries.append(Summary(x, int(days[-2]), 365, 1_000 * x, x + 1, 1_000 * (x + 1)))
-    found = fit_bgnbd(summaries, nothing)
-    assert (found.r, found.alpha) == (pytest.approx(1.0, rel=0.1), pytest.approx(20, rel=0.15))
-    assert chance_alive(found, 10, 200, 365) > 0.999
+    bg_nbd = fit_bgnbd(summaries, nothing)
+    assert (bg_nbd.r, bg_nbd.alpha) == (pytest.approx(1.0, rel=0.1), pytest.approx(20, rel=0.15))
+    assert chance_alive(bg_nbd, 10, 200, 365) > 0.999
 
 
 def test_a_likelihood_without_a_top_is_not_taken_for_one() -> None:

@@ -9,12 +9,12 @@ from pipeline.obs import metrics as m
 
 
 def test_names_say_what_they_measure_and_are_unique() -> None:
-    names = [each.name for each in m.DEFINITIONS]
+    names = [definition.name for definition in m.DEFINITIONS]
     assert len(set(names)) == len(names)
-    for each in m.DEFINITIONS:
-        assert re.fullmatch(r"stitchline(_[a-z]+)+", each.name)
-        assert each.help.endswith((".", "…"))
-        assert each.name.endswith("_total") == isinstance(each, m.Counter)
+    for definition in m.DEFINITIONS:
+        assert re.fullmatch(r"stitchline(_[a-z]+)+", definition.name)
+        assert definition.help.endswith((".", "…"))
+        assert definition.name.endswith("_total") == isinstance(definition, m.Counter)
 
 
 def test_no_label_can_carry_a_customer() -> None:
@@ -22,7 +22,7 @@ def test_no_label_can_carry_a_customer() -> None:
         "worker", "stages", "version", "stage", "topic", "partition", "result", "reason", "kind", "cause", "table",
         "outcome", "type", "what", "segment", "change", "trigger", "route",
     }  # fmt: skip
-    assert {label for each in m.DEFINITIONS for label in each.labels} <= allowed
+    assert {label for definition in m.DEFINITIONS for label in definition.labels} <= allowed
 
 
 def test_counters_add_gauges_set_and_histograms_count() -> None:

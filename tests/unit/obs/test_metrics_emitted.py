@@ -25,7 +25,7 @@ def emissions() -> Iterator[tuple[str, str, int]]:
 
 
 def test_every_metric_is_emitted():
-    names = {name for name, found in vars(m).items() if isinstance(found, m.Definition)}
+    names = {name for name, var in vars(m).items() if isinstance(var, m.Definition)}
     assert names - {name for _, name, _ in emissions()} == set()
 
 

@@ -23,8 +23,8 @@ NO_RULES = Plan((), ())
 
 def ledger(*touches: Any) -> Ledger:
     made = Ledger()
-    for each in touches:
-        apply_touch(NO_RULES, made, each)
+    for item in touches:
+        apply_touch(NO_RULES, made, item)
     return made
 
 

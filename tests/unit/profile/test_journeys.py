@@ -32,7 +32,7 @@ from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRules
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import TriggerRules
 from tests.property.profile_histories import START_MS, touch
 
@@ -44,8 +44,8 @@ RULES = AttributionRules(own_hosts=("shop.example",), conversions=(ORDER, QUOTE)
 
 def ledger(rules: JourneyRules, *touches: Touch) -> Ledger:
     made, plan = Ledger(), Plan((), (), journey_bookings(rules))
-    for each in touches:
-        apply_touch(plan, made, each)
+    for entry in touches:
+        apply_touch(plan, made, entry)
     return made
 
 
@@ -58,17 +58,17 @@ def cart(*touches: Touch) -> Any:
 
 
 def test_a_cart_has_pieces_prices_and_what_they_come_to_by_currency() -> None:
-    found = cart(
+    result = cart(
         item(1, "add", sku="K", name="Kettle", price=19.99, quantity=2, currency="eur"),
         item(2, "add", product_id=7, title="Wok", price_minor=500, price=9, currency="JPY"),
         item(3, "add", sku="K", name="Kettle"),
         item(4, "remove", sku="K", quantity=1),
     )
-    assert found.items == (Item("K", "Kettle", 2, 1999, "EUR"), Item("7", "Wok", 1, 500, "JPY"))
-    assert found.amounts_minor == {"EUR": 3998, "JPY": 500}
-    assert (found.status, found.since_ms, found.updated_ms) == ("open", START_MS + 1000, START_MS + 4000)
-    assert cart_view(found)["due_ms"] == START_MS + 4000 + 4 * HOUR_MS
-    assert cart_view(found)["items"][1] == {
+    assert result.items == (Item("K", "Kettle", 2, 1999, "EUR"), Item("7", "Wok", 1, 500, "JPY"))
+    assert result.amounts_minor == {"EUR": 3998, "JPY": 500}
+    assert (result.status, result.since_ms, result.updated_ms) == ("open", START_MS + 1000, START_MS + 4000)
+    assert cart_view(result)["due_ms"] == START_MS + 4000 + 4 * HOUR_MS
+    assert cart_view(result)["items"][1] == {
         "id": "7", "name": "Wok", "quantity": 1, "price_minor": 500, "currency": "JPY",
     }  # fmt: skip
 
@@ -79,7 +79,7 @@ def test_what_is_taken_out_whole_or_bought_is_in_no_cart() -> None:
     assert cart(item(1, "remove", sku="K")) == EMPTY
     assert cart_view(EMPTY)["due_ms"] is None
     again = cart(item(3, "add", sku="L"), item(1, "add", sku="K"), item(2, "buy"))
-    assert [each.id for each in again.items] == ["L"]
+    assert [entry.id for entry in again.items] == ["L"]
     assert again.since_ms == START_MS + 3000
 
 
@@ -116,8 +116,8 @@ def test_a_cart_is_published_with_its_content_and_without_its_due_time() -> None
     ],
 )
 def test_pieces_and_prices_that_make_no_sense_are_not_taken(properties: dict[str, Any], kept: Any) -> None:
-    (found,) = cart(item(1, "add", **properties)).items
-    assert (found.quantity, found.price_minor, found.currency) == kept
+    (result,) = cart(item(1, "add", **properties)).items
+    assert (result.quantity, result.price_minor, result.currency) == kept
 
 
 def test_a_product_without_an_id_goes_by_its_name_and_without_either_is_none() -> None:
@@ -150,9 +150,18 @@ def test_a_touch_with_a_sign_of_marketing_is_kept_with_what_it_says(more: dict[s
     kept = ledger(JourneyRules(attribution=RULES), touch(1, 0, **more), touch(2, 1, name="ask"))
     [converted] = attribution_of([kept], RULES)
     [credited] = converted.journey
-    found = credited.touch
-    assert (found.campaign, found.source, found.medium, found.click_id, found.referrer) == said
-    assert (found.event, found.channel) == (more.get("name", "View") or "page", more.get("channel", "web"))
+    marketing_touch = credited.touch
+    assert (
+        marketing_touch.campaign,
+        marketing_touch.source,
+        marketing_touch.medium,
+        marketing_touch.click_id,
+        marketing_touch.referrer,
+    ) == said
+    assert (marketing_touch.event, marketing_touch.channel) == (
+        more.get("name", "View") or "page",
+        more.get("channel", "web"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +216,7 @@ def journey(*ages_days: int, value_minor: int = 100, rules: AttributionRules = R
 
 
 def credits_of(converted: Converted, model: str) -> list[int]:
-    return [each.credit[model] for each in converted.journey]
+    return [credited.credit[model] for credited in converted.journey]
 
 
 def test_each_model_shares_the_credit_as_it_says() -> None:
@@ -217,7 +226,7 @@ def test_each_model_shares_the_credit_as_it_says() -> None:
     assert credits_of(three, "linear") == [333_334, 333_333, 333_333]
     assert credits_of(three, "time_decay") == [142_857, 285_714, 571_429]
     assert credits_of(three, "position") == [400_000, 200_000, 400_000]
-    assert [each.value_minor["linear"] for each in three.journey] == [34, 33, 33]
+    assert [credited.value_minor["linear"] for credited in three.journey] == [34, 33, 33]
     assert credits_of(journey(3), "position") == [1_000_000]
     assert credits_of(journey(3, 2), "position") == [500_000, 500_000]
     uneven = AttributionRules(conversions=(ORDER,), first_percent=60, last_percent=20)
@@ -233,13 +242,13 @@ def test_a_very_old_journey_does_not_fade_to_nothing() -> None:
 
 
 def test_a_touch_beyond_the_look_back_or_after_the_purchase_earns_nothing() -> None:
-    assert [each.touch.campaign for each in journey(90, 89, -1).journey] == ["c1"]
+    assert [credited.touch.campaign for credited in journey(90, 89, -1).journey] == ["c1"]
     assert journey(91).journey == ()
 
 
 def test_money_that_was_given_back_is_shared_too() -> None:
     refunded = journey(2, 1, value_minor=-101)
-    assert [each.value_minor["linear"] for each in refunded.journey] == [-51, -50]
+    assert [credited.value_minor["linear"] for credited in refunded.journey] == [-51, -50]
     assert distribute(0, [1, 2]) == [0, 0]
 
 
@@ -249,7 +258,10 @@ def test_a_conversion_without_money_is_worth_what_the_rule_says() -> None:
         touch(1, 0, name="ask"),
         touch(2, 1, name="ask", amount_minor=9, currency="USD"),
     )
-    assert [(each.value_minor, each.currency) for each in attribution_of([kept], RULES)] == [(5000, "EUR"), (9, "USD")]
+    assert [(converted.value_minor, converted.currency) for converted in attribution_of([kept], RULES)] == [
+        (5000, "EUR"),
+        (9, "USD"),
+    ]
     assert attribution_of([kept], None) == ()
 
 
@@ -288,8 +300,8 @@ def test_costs_are_summed_by_campaign_and_currency_and_rounded_only_when_read() 
 def test_answers_of_surveys_become_traits_with_their_provenance() -> None:
     rules = JourneyRules(surveys=(SurveyRule(filter=Filter(events=("answered",))),))
 
-    def answer(number: int, question: Any, said: Any) -> Touch:
-        return item(number, "answered", question=question, answer=said)
+    def answer(number: int, question: Any, output: Any) -> Touch:
+        return item(number, "answered", question=question, answer=output)
 
     kept = ledger(
         rules, answer(2, " size ", "L"), answer(1, "size", "S"), answer(3, "likes", ["pots", 7]),
@@ -329,7 +341,7 @@ def test_a_journey_begins_with_the_anonymous_touch_that_a_merge_revealed_and_end
 
     def campaigns() -> list[str]:
         [converted] = attribution_of(table.rows["pa"].ledgers(), RULES)
-        return [each.touch.campaign for each in converted.journey]
+        return [credited.touch.campaign for credited in converted.journey]
 
     assert campaigns() == ["news"]
     apart = attribution_of(table.rows["pa"].ledgers(), RULES)

@@ -8,7 +8,7 @@ from pipeline.event.duration import MINUTE_MS
 from pipeline.profile.kinds import KINDS, kind_of
 from pipeline.profile.kinds.purchases import Purchases, purchases_of
 from pipeline.profile.kinds.sessions import join_runs, sessions
-from pipeline.profile.kinds.values import MOST_VALUES
+from pipeline.profile.kinds.values import MAX_VALUES
 
 
 def cell(kind: str, values: list[Any]) -> Any:
@@ -18,16 +18,16 @@ def cell(kind: str, values: list[Any]) -> Any:
 
 @pytest.mark.parametrize("many", [1, 20, 500, 3_000, 20_000])
 def test_distinct_is_within_ten_percent(many: int) -> None:
-    found = KINDS["distinct"].read(cell("distinct", [f'"v{n}"' for n in range(many)]), 1)
-    assert found == pytest.approx(many, rel=0.1)
+    result = KINDS["distinct"].read(cell("distinct", [f'"v{n}"' for n in range(many)]), 1)
+    assert result == pytest.approx(many, rel=0.1)
 
 
 def test_quantiles_are_within_one_percent_of_the_value_at_their_rank() -> None:
     values = [*range(-500, 10_000, 7), 0, 0, 4_000_000]
-    found = KINDS["quantiles"].read(cell("quantiles", values), 1)
+    result = KINDS["quantiles"].read(cell("quantiles", values), 1)
     ranked = sorted(values)
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
-        assert found[name] == pytest.approx(ranked[int(share * (len(ranked) - 1))], rel=0.0101)
+        assert result[name] == pytest.approx(ranked[int(share * (len(ranked) - 1))], rel=0.0101)
     assert KINDS["quantiles"].read(cell("quantiles", [-200]), 1)["p50"] == pytest.approx(-200, rel=0.0101)
     assert KINDS["quantiles"].read(cell("quantiles", [0]), 1) == {"p50": 0.0, "p90": 0.0, "p99": 0.0}
 
@@ -35,7 +35,7 @@ def test_quantiles_are_within_one_percent_of_the_value_at_their_rank() -> None:
 def test_of_more_values_than_are_kept_those_kept_are_counted_exactly() -> None:
     values = [f'"v{n % 200}"' for n in range(2_000)]
     kept = cell("unique", values)
-    assert len(kept) == MOST_VALUES
+    assert len(kept) == MAX_VALUES
     assert {count for _, (_, count) in kept} == {10}
     random.Random(3).shuffle(values)
     assert cell("unique", values) == kept
@@ -73,9 +73,9 @@ def test_a_refund_takes_from_its_day_and_is_neither_an_order_nor_a_purchase_day(
 
 
 def test_the_five_most_frequent_values_come_with_counts_and_shares_of_all() -> None:
-    found = KINDS["top"].read(cell("top", ['"a"', '"b"', '"b"', *(str(n) for n in range(5))]), 1)
-    assert found[:2] == [{"value": "b", "count": 2, "share": 0.25}, {"value": "a", "count": 1, "share": 0.125}]
-    assert [each["value"] for each in found[2:]] == [0, 1, 2]
+    result = KINDS["top"].read(cell("top", ['"a"', '"b"', '"b"', *(str(n) for n in range(5))]), 1)
+    assert result[:2] == [{"value": "b", "count": 2, "share": 0.25}, {"value": "a", "count": 1, "share": 0.125}]
+    assert [item["value"] for item in result[2:]] == [0, 1, 2]
 
 
 def test_a_count_is_one_for_every_event() -> None:

@@ -14,7 +14,7 @@ from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.profile.view import profile_view
 from pipeline.score.rules import ScoreRules
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import TriggerRules
 from tests.property.profile_histories import EVERY_KIND, SCORES, START_MS, touch
 
@@ -28,15 +28,15 @@ def stage() -> tuple[ProfileLogic, MemoryTable[ProfileRow]]:
     return ProfileLogic(RULES, table), table
 
 
-def move(seq: int, source: str, target: str, leaf: str = B) -> Move:
-    return Move("default", [leaf], source, target, seq)
+def move(seq: int, source: str, target: str, anchor: str = B) -> Move:
+    return Move("default", [anchor], source, target, seq)
 
 
 def test_a_batch_publishes_each_profile_it_changed_once() -> None:
     logic, table = stage()
     effects = logic.on_batch([(PA, touch(n, n, A)) for n in range(5)] + [(PB, touch(9, 9, B))], 0)
     assert [(u.profile_id, u.version) for u in effects.updates] == [(PA, 1), (PB, 1)]
-    assert table.rows[PA].leaves[A].touches == 5
+    assert table.rows[PA].anchors[A].touches == 5
     assert logic.evaluate([PA, "never-heard-of"], 0).updates[0].version == 2
 
 
@@ -87,12 +87,12 @@ def test_a_late_touch_follows_the_pointer_with_its_seq() -> None:
     assert (to, forwarded.seq) == (PA, 7)
 
 
-def test_a_forwarded_touch_that_overtakes_its_move_is_kept_and_tells_who_owns_the_leaf() -> None:
+def test_a_forwarded_touch_that_overtakes_its_move_is_kept_and_tells_who_owns_the_anchor() -> None:
     logic, table = stage()
     logic.on_batch([(PA, move(1, PA, PB)), (PA, touch(1, 0, B, seq=2))], 0)
     assert table.rows[PA].ownership.pointers[B] == (2, PA)
     assert logic.on_batch([(PA, move(1, PA, PB))], 0).forwards == []
-    assert table.rows[PA].leaves[B].touches == 1
+    assert table.rows[PA].anchors[B].touches == 1
 
 
 def test_a_carry_for_a_leaf_that_moved_on_is_forwarded_with_the_higher_seq() -> None:
@@ -113,7 +113,7 @@ def test_a_profile_whose_ledgers_have_gone_names_the_last_ones_heir_until_one_co
     back = msgspec.structs.replace(carry, seq=4, target=PA)
     (update,) = logic.on_batch([(PA, back)], 0).updates
     assert (update.status, update.merged_into) == ("active", "")
-    assert table.rows[PA].leaves[A].touches == 1
+    assert table.rows[PA].anchors[A].touches == 1
 
 
 def test_a_ledger_that_passes_through_leaves_word_where_it_went() -> None:
@@ -130,9 +130,9 @@ def test_a_ledger_that_passes_through_leaves_word_where_it_went() -> None:
 def test_merging_and_splitting_gives_back_the_profiles_to_the_last_digit() -> None:
     logic, table = stage()
     for n in range(40):
-        leaf = (A, B)[n % 2]
+        anchor = (A, B)[n % 2]
         logic.on_batch(
-            [(profile_id("default", leaf), touch(n, n * 7 * HOUR_MS, leaf, name=("View", "Buy", "Open")[n % 3]))], 0
+            [(profile_id("default", anchor), touch(n, n * 7 * HOUR_MS, anchor, name=("View", "Buy", "Open")[n % 3]))], 0
         )
     as_of_ms = START_MS + 20 * DAY_MS
 
@@ -164,7 +164,7 @@ def test_the_view_of_a_profile_that_moved_away_names_its_successor() -> None:
     logic, table = stage()
     logic.on_batch([(PB, move(1, PB, PA))], 0)
     view = profile_view(PB, table.rows[PB], RULES, START_MS)
-    assert (view["merged_into"], view["leaves"], view["first_touch"]) == (PA, [], None)
+    assert (view["merged_into"], view["anchors"], view["first_touch"]) == (PA, [], None)
 
 
 def test_a_profile_without_a_touch_is_nobody_elses_because_somebody_left_it() -> None:
@@ -190,7 +190,7 @@ def test_without_rules_a_profile_is_still_kept() -> None:
 
 def test_a_profile_without_a_touch_publishes_that_there_was_none() -> None:
     logic, table = stage()
-    table.put(PA, ProfileRow("default", leaves={A: Ledger()}))
+    table.put(PA, ProfileRow("default", anchors={A: Ledger()}))
     (update,) = logic.evaluate([PA], START_MS).updates
     assert update.first_touch == update.last_touch
     assert (update.first_seen_ms, update.first_touch.event_id) == (0, "")
@@ -203,6 +203,6 @@ def test_a_window_added_to_a_rule_later_counts_from_then_on() -> None:
         logic = ProfileLogic(compile_rules(aggregates, ScoreRules(), TriggerRules()), table)
         (before,) = logic.evaluate([PA], 0).updates or [None]
         (update,) = logic.on_batch([(PA, touch(number, number, A))], 0).updates
-        found = update.aggregates["n"]
-        assert (found.lifetime, found.last_24h, found.last_30d) == (number + 1, number, number)
+        result = update.aggregates["n"]
+        assert (result.lifetime, result.last_24h, result.last_30d) == (number + 1, number, number)
         assert before is None or before.aggregates["n"].last_24h == 0

@@ -20,8 +20,8 @@ def read(of: str, to: str, aggregates: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_ratio_is_read_over_the_windows_both_have_and_is_none_where_nothing_can_be_divided_by() -> None:
-    found = read("opens", "sent", {"opens": {"7d": 0, "lifetime": 1}, "sent": {"24h": 0, "7d": 0, "lifetime": 4}})
-    assert found == {"7d": None, "lifetime": 0.25}
+    result = read("opens", "sent", {"opens": {"7d": 0, "lifetime": 1}, "sent": {"24h": 0, "7d": 0, "lifetime": 4}})
+    assert result == {"7d": None, "lifetime": 0.25}
 
 
 def test_money_by_a_count_is_money_by_currency() -> None:

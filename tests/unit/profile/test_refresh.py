@@ -9,7 +9,7 @@ from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.state.timers import TimerView
 from pipeline.testing.store import MemoryStore
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import TriggerRules
 from tests.property.profile_histories import START_MS, touch
 

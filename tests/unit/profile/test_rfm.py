@@ -26,27 +26,27 @@ END_DAY = int(END.timestamp()) * 1000 // DAY_MS
 def booked(purchases: list[cdnow.Purchase], plan: Plan = PLAN) -> Ledger:
     """A ledger with the purchases of a customer, in the order given."""
     ledger = Ledger()
-    for each in purchases:
-        made = touch(each.line, 0, timestamp_ms=each.day_ms, amount_minor=cdnow.cents(each), currency="USD")
+    for purchase in purchases:
+        made = touch(purchase.line, 0, timestamp_ms=purchase.day_ms, amount_minor=cdnow.cents(purchase), currency="USD")
         plan.book(ledger, made)
     return ledger
 
 
 @pytest.fixture(scope="module")
 def log() -> dict[str, list[cdnow.Purchase]]:
-    by_customer = sorted(cdnow.purchases(), key=lambda each: each.customer)
-    return {who: list(own) for who, own in groupby(by_customer, key=lambda each: each.customer)}
+    by_customer = sorted(cdnow.purchases(), key=lambda item: item.customer)
+    return {who: list(own) for who, own in groupby(by_customer, key=lambda item: item.customer)}
 
 
 @pytest.fixture(scope="module")
 def summaries(log: dict[str, list[cdnow.Purchase]]) -> dict[str, Summary]:
     """Each customer's, with every second purchase under another identifier: two ledgers, one customer."""
-    found = {}
+    result = {}
     for who, own in log.items():
         purchases = purchases_in([booked(own[::2]), booked(own[1::2])], "bought", "USD")
         assert purchases is not None
-        found[who] = summary_of(purchases, END_DAY)
-    return found
+        result[who] = summary_of(purchases, END_DAY)
+    return result
 
 
 def test_every_customer_equals_an_independent_fold(
@@ -54,8 +54,8 @@ def test_every_customer_equals_an_independent_fold(
 ) -> None:
     assert len(log) == CUSTOMERS
     for who, own in log.items():
-        days = sorted({each.day_ms // DAY_MS for each in own})
-        repeat_minor = sum(cdnow.cents(each) for each in own if each.day_ms // DAY_MS != days[0])
+        days = sorted({item.day_ms // DAY_MS for item in own})
+        repeat_minor = sum(cdnow.cents(item) for item in own if item.day_ms // DAY_MS != days[0])
         expected = Summary(
             len(days) - 1, days[-1] - days[0], END_DAY - days[0], repeat_minor, len(own), sum(map(cdnow.cents, own))
         )
@@ -66,16 +66,16 @@ def test_every_customer_equals_what_lifetimes_says(summaries: dict[str, Summary]
     with lifetimes_in_peace() as lifetimes:
         table = pd.DataFrame(
             [
-                (each.customer, datetime.fromtimestamp(each.day_ms / 1000, UTC).date(), cdnow.cents(each))
-                for each in cdnow.purchases()
+                (purchase.customer, datetime.fromtimestamp(purchase.day_ms / 1000, UTC).date(), cdnow.cents(purchase))
+                for purchase in cdnow.purchases()
             ],
             columns=["who", "day", "cents"],
         )
-        told = lifetimes.utils.summary_data_from_transaction_data(
+        shown = lifetimes.utils.summary_data_from_transaction_data(
             table, "who", "day", "cents", observation_period_end=END.date(), freq="D"
         )
-    assert len(told) == CUSTOMERS
-    for who, frequency, recency, age, monetary in told.itertuples():
+    assert len(shown) == CUSTOMERS
+    for who, frequency, recency, age, monetary in shown.itertuples():
         ours = summaries[who]
         assert (ours.frequency, ours.recency_days, ours.age_days) == (frequency, recency, age), who
         assert ours.monetary_minor == pytest.approx(monetary, rel=1e-12), who
@@ -120,16 +120,16 @@ def test_digits_rank_recent_frequent_and_large_as_five_and_equal_customers_equal
 ) -> None:
     everyone = list(summaries.values())
     edges = RfmEdges(
-        days_since=edges_of([each.days_since for each in everyone]),
-        orders=edges_of([each.orders for each in everyone]),
-        total_minor=edges_of([each.total_minor for each in everyone]),
+        days_since=edges_of([summary.days_since for summary in everyone]),
+        orders=edges_of([summary.orders for summary in everyone]),
+        total_minor=edges_of([summary.total_minor for summary in everyone]),
     )
     assert rfm_digits(Summary(9, 540, 541, 90_000, 10, 100_000), edges) == "555"
     assert rfm_digits(Summary(0, 0, 545, 0, 1, 10), edges) == "111"
-    money = [rfm_digits(each, edges)[2] for each in everyone]
+    money = [rfm_digits(summary, edges)[2] for summary in everyone]
     for digit in "12345":  # amounts hardly repeat, so each fifth is one
         assert money.count(digit) / len(money) == pytest.approx(0.2, abs=0.02)
-    recency = [(each.days_since, rfm_digits(each, edges)[0]) for each in everyone]
+    recency = [(summary.days_since, rfm_digits(summary, edges)[0]) for summary in everyone]
     assert [digit for _, digit in sorted(recency)] == sorted((digit for _, digit in recency), reverse=True)
 
 

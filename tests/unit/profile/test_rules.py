@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from pipeline.event.duration import parse_duration
-from pipeline.profile.booking import Counted, Plan
+from pipeline.profile.booking import CountedRule, Plan
 from pipeline.profile.fields import getter
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.ledger import Ledger
@@ -71,13 +71,13 @@ def test_a_condition_looks_at_any_field(condition: dict[str, Any], holds: bool) 
 )
 def test_a_filter_admits_by_event_type_and_channel(filter_: Filter, matches: bool) -> None:
     ledger = Ledger()
-    points = Plan((), (Counted("n", filter_, "total", 3),)).book(ledger, SHOES)[:2]
+    points = Plan((), (CountedRule("n", filter_, "total", 3),)).book(ledger, SHOES)[:2]
     assert points == ((3, 0) if matches else (0, 0))
     assert ("n" in ledger.occurrences) is matches
 
 
 def test_points_that_are_taken_are_told_apart_from_points_given() -> None:
-    counted = (Counted("good", Filter(), "hours", 3), Counted("bad", Filter(), "days", -5))
+    counted = (CountedRule("good", Filter(), "hours", 3), CountedRule("bad", Filter(), "days", -5))
     assert Plan((), counted).book(Ledger(), SHOES)[:2] == (3, 5)
 
 

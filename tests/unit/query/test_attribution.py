@@ -29,11 +29,11 @@ HOUR_MS = 3_600_000
 ADA, BEN, CLEO = "user_id:ada", "user_id:ben", "user_id:cleo"
 
 
-def touch(number: int, leaf: str, channel: str, name: str, **more: Any) -> Touch:
+def touch(number: int, anchor: str, channel: str, name: str, **more: Any) -> Touch:
     money = {"amount_minor": more.pop("amount", 0), "currency": more.pop("currency", "")}
     at_ms = START_MS + number * HOUR_MS
     return build.touch(
-        leaf, event_id=f"{channel}/m{number}", timestamp_ms=at_ms, channel=channel, name=name, **more, **money
+        anchor, event_id=f"{channel}/m{number}", timestamp_ms=at_ms, channel=channel, name=name, **more, **money
     )
 
 
@@ -54,7 +54,7 @@ TOUCHES = [
 @pytest.fixture
 def rows() -> list[tuple[str, ProfileRow]]:
     table: MemoryTable[ProfileRow] = MemoryTable()
-    ProfileLogic(RULES, table).on_batch([(each.leaf, each) for each in TOUCHES], 0)
+    ProfileLogic(RULES, table).on_batch([(item.anchor, item) for item in TOUCHES], 0)
     return sorted(table.rows.items())
 
 
@@ -64,9 +64,9 @@ def rules() -> AttributionRules:
 
 
 def test_conversions_revenue_and_costs_are_credited_by_campaign(rows: Any) -> None:
-    found = report_view(attribution_report(rows, rules(), "linear", "campaign"))
-    assert (found["profiles"], found["conversions"]) == (3, 2)
-    lines = {line.pop("name"): line for line in found["lines"]}
+    result = report_view(attribution_report(rows, rules(), "linear", "campaign"))
+    assert (result["profiles"], result["conversions"]) == (3, 2)
+    lines = {line.pop("name"): line for line in result["lines"]}
     assert list(lines) == ["(no marketing)", "letter", "spring"]
     assert lines["spring"] == {
         "conversions": 0.5, "revenue_minor": {"EUR": 5001}, "cost_minor": {"USD": 170},
@@ -80,10 +80,10 @@ def test_conversions_revenue_and_costs_are_credited_by_campaign(rows: Any) -> No
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("by", ["campaign", "channel", "source"])
 def test_whatever_the_model_and_grouping_all_conversions_and_revenue_are_there(rows: Any, model: str, by: Any) -> None:
-    found = attribution_report(rows, rules(), model, by)
-    assert sum(found.credit.values()) == 2_000_000
-    assert sum(minor for (_, currency), minor in found.revenue.items() if currency == "EUR") == 10_001
-    assert sum(found.cost.values()) == 2 * 850_000
+    report = attribution_report(rows, rules(), model, by)
+    assert sum(report.credit.values()) == 2_000_000
+    assert sum(minor for (_, currency), minor in report.revenue.items() if currency == "EUR") == 10_001
+    assert sum(report.cost.values()) == 2 * 850_000
 
 
 def test_what_was_paid_for_without_a_conversion_has_no_cost_per_acquisition(rows: Any) -> None:
@@ -142,9 +142,13 @@ def test_parquet_holds_cart_attribution_and_sessions(rows: Any) -> None:
         assert row["cart"]["items"] == view["cart"]["items"]
     cart = table[ADA]["cart"]
     assert cart["amounts_minor"] == [{"currency": "EUR", "amount_minor": 11_800}]
-    parts = {each["part"]: each["number"] for each in table[ADA]["aggregates"] if each["name"] == "sessions"}
+    parts = {
+        aggregate["part"]: aggregate["number"]
+        for aggregate in table[ADA]["aggregates"]
+        if aggregate["name"] == "sessions"
+    }
     assert (parts["sessions"], parts["bounced"], parts["duration_ms"]) == (2, 2, 0)
-    assert {each["name"] for each in table[ADA]["ratios"]} == {"email_open_rate", "email_click_rate"}
+    assert {ratio["name"] for ratio in table[ADA]["ratios"]} == {"email_open_rate", "email_click_rate"}
 
 
 def test_spans_are_written_in_their_two_largest_units() -> None:

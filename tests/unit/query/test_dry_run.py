@@ -14,7 +14,7 @@ from pipeline.profile.rules import AggregateRules
 from pipeline.query.dry_run import DryRun, dry_run
 from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.testing.table import MemoryTable
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS
 from tests.unit.trigger.test_watch import HOT, SCORES, B, Stage, said
@@ -54,9 +54,9 @@ def tried(stage: Stage, *triggers: TriggerRule, as_of_ms: int = 0, sample: int =
     return dry_run(rows, rules, [rule.name for rule in triggers], as_of_ms, sample)
 
 
-def counted(found: DryRun, name: str = "hot") -> dict[str, int]:
+def counted(result: DryRun, name: str = "hot") -> dict[str, int]:
     """What is not 0."""
-    tally = found.tallies[name]
+    tally = result.tallies[name]
     every = {"fires": tally.fires, **tally.waits, "open": tally.open, "spent": tally.spent}
     return {what: count for what, count in every.items() if count}
 
@@ -65,11 +65,11 @@ def test_a_lower_mark_would_fire_for_those_who_are_above_it() -> None:
     stage = Stage(HOT)
     stage.touch(0, traits={"email": "ann@example.org", "firstName": "Ann"})
     stage.views(2, 1)
-    stage.views(1, leaf=B)
-    found = tried(stage, TriggerRule(name="hot", high=30, low=20))
-    assert found.profiles == 2
-    assert counted(found) == {"fires": 1}
-    (one,) = found.tallies["hot"].sample
+    stage.views(1, anchor=B)
+    result = tried(stage, TriggerRule(name="hot", high=30, low=20))
+    assert result.profiles == 2
+    assert counted(result) == {"fires": 1}
+    (one,) = result.tallies["hot"].sample
     assert (one["firstName"], one["email"], one["score"], one["grade"]) == ("Ann", "ann@example.org", 30.0, "")
     assert tried(stage, TriggerRule(name="hot", high=10, low=5), sample=1).tallies["hot"].sample[0]["score"] in {10, 30}
     assert counted(tried(stage, HOT)) == {}
@@ -135,10 +135,10 @@ def test_it_fires_for_whom_a_worker_with_these_rules_fires() -> None:
         table: MemoryTable[ProfileRow] = MemoryTable()
         table.put(profile_id, copy(row))
         leads = ProfileLogic(rules, table).evaluate([profile_id], as_of_ms).leads
-        found = dry_run([(profile_id, copy(row))], rules, names, as_of_ms, 1)
+        result = dry_run([(profile_id, copy(row))], rules, names, as_of_ms, 1)
         replay = f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=1 pytest {__file__}"
-        would = [name for name, tally in found.tallies.items() if tally.fires]
+        would = [name for name, tally in result.tallies.items() if tally.fires]
         assert would == [lead.action.trigger for lead in leads], replay
-        assert [found.tallies[name].sample[0]["score"] for name in would] == [lead.action.score for lead in leads]
+        assert [result.tallies[name].sample[0]["score"] for name in would] == [lead.action.score for lead in leads]
         fired += len(would)
     assert fired > SEEDS or SEEDS < 20

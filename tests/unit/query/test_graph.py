@@ -9,16 +9,16 @@ import pytest
 from pipeline.export.drawing import draw
 from pipeline.identity.decisions import decide
 from pipeline.identity.messages import Command, Link
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution, resolve
-from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.query.graph import Graph, customer_graph, write_graphml
 from pipeline.rules.load import load_rules
 from pipeline.testing.build import link
 
 SVG = "{http://www.w3.org/2000/svg}"
-BOOK = Rulebook(load_rules().identity)
+BOOK = IdentityPolicy(load_rules().identity)
 ADA, PHONE, KIOSK = "email:ada@shop.example", "device_id:phone", "anonymous_id:kiosk"
 
 
@@ -32,8 +32,8 @@ def resolution(extra: list[Link] | None = None) -> Resolution:
         seen(ADA, "loyalty_id:<&>'\"", 30), *(seen(f"user_id:{at}", KIOSK, 40 + at) for at in range(1, 14)),
         *(extra or []),
     ]  # fmt: skip
-    said = [Command("default", "link", "user_id:1", "phone:+491511234567", "ann", "her card", 50, "decision/1")]
-    return resolve(links, BOOK, decide(said, BOOK))
+    output = [Command("default", "link", "user_id:1", "phone:+491511234567", "ann", "her card", 50, "decision/1")]
+    return resolve(links, BOOK, decide(output, BOOK))
 
 
 def graph(ident: str = ADA) -> Graph:
@@ -41,17 +41,17 @@ def graph(ident: str = ADA) -> Graph:
 
 
 def test_members_links_and_what_is_held_at_the_border_are_in_it():
-    found = graph()
+    result = graph()
 
-    assert {ident for ident, each in found.nodes(data=True) if each["member"]} == {
+    assert {ident for ident, node in result.nodes(data=True) if node["member"]} == {
         "user_id:1", ADA, PHONE, "loyalty_id:<&>'\"", "phone:+491511234567",
     }  # fmt: skip
-    assert {ident for ident, each in found.nodes(data=True) if not each["member"]} == {"user_id:2", KIOSK}
-    assert found.edges["user_id:2", PHONE]["rule"] == "user_id: 1 ever"
-    assert found.edges["user_id:1", KIOSK]["held"] == "firebreak"
-    assert found.edges["user_id:1", "phone:+491511234567"]["asserted"]
-    assert found.edges["user_id:1", ADA]["held"] == ""
-    assert found.graph["profile_id"] == profile_id("default", "user_id:1")
+    assert {ident for ident, node in result.nodes(data=True) if not node["member"]} == {"user_id:2", KIOSK}
+    assert result.edges["user_id:2", PHONE]["rule"] == "user_id: 1 ever"
+    assert result.edges["user_id:1", KIOSK]["rejected"] == "firebreak"
+    assert result.edges["user_id:1", "phone:+491511234567"]["asserted"]
+    assert result.edges["user_id:1", ADA]["rejected"] == ""
+    assert result.graph["profile_id"] == profile_id("default", "user_id:1")
 
 
 def test_graphml_says_the_same_to_other_programs():
@@ -76,16 +76,16 @@ def test_held_links_are_dashed_and_the_founder_wears_a_ring():
     assert sum("stroke-dasharray" in line.attrib for line in lines) == 2
     assert sum(circle.get("r") == "14.5" for circle in root.iter(f"{SVG}circle")) == 1
     texts = {text.text for text in root.iter(f"{SVG}text")}
-    assert {"user_id: 1 ever", "firebreak", "loyalty_id", "<&>'\"", "held"} <= texts
+    assert {"user_id: 1 ever", "firebreak", "loyalty_id", "<&>'\"", "rejected"} <= texts
     assert f"Customer {profile_id('default', 'user_id:1')}" in texts
 
 
 @pytest.mark.parametrize("size", [1, 2, 12, 120])
 def test_no_label_covers_another_or_leaves_the_page(size):
     links = [seen("user_id:9", f"anonymous_id:{at:032x}", at) for at in range(size - 1)]
-    wide = Rulebook(BOOK.rules.__class__(types=[]))
-    found = customer_graph("default", "user_id:9", resolve(links, wide))
-    root = ET.fromstring(draw(found, BOOK))
+    wide = IdentityPolicy(BOOK.rules.__class__(types=[]))
+    result = customer_graph("default", "user_id:9", resolve(links, wide))
+    root = ET.fromstring(draw(result, BOOK))
     width, height = float(root.get("width", 0)), float(root.get("height", 0))
     boxes = [
         (float(text.get("x", 0)), float(text.get("y", 0)), len(text.text or "") * 6.3)
@@ -108,7 +108,7 @@ def test_a_long_value_keeps_both_its_ends():
 
 
 HOME = "account_id:A-7"
-SHARING = Rulebook(
+SHARING = IdentityPolicy(
     IdentityRules(
         types=[IdentityType(name="user_id", priority=1), IdentityType(name="account_id", priority=9, household=True)]
     )
@@ -118,14 +118,14 @@ SHARING = Rulebook(
 @pytest.mark.parametrize(("asked", "heading"), [("user_id:1", "Customer"), (HOME, "Household")])
 def test_what_a_household_shares_is_a_square_on_dotted_lines_and_no_held_link(asked: str, heading: str):
     sharing = resolve([seen("user_id:1", HOME, 1), seen("user_id:2", HOME, 2)], SHARING)
-    found = customer_graph("default", asked, sharing)
-    root = ET.fromstring(draw(found, SHARING))
+    result = customer_graph("default", asked, sharing)
+    root = ET.fromstring(draw(result, SHARING))
     dashes = {line.get("stroke-dasharray") for line in root.iter(f"{SVG}line")}
     texts = {text.text for text in root.iter(f"{SVG}text")}
     squares = [rect for rect in root.iter(f"{SVG}rect") if rect.get("width") == "20.0"]
 
     assert (dashes, len(squares)) == ({"1 5"}, 1)
-    assert found.nodes[HOME]["closed"] == "household"
-    assert {f"{heading} {found.graph['profile_id']}", "shared", "household"} <= texts
-    assert "held" not in texts
-    assert found.number_of_edges() == (1 if asked != HOME else 2)
+    assert result.nodes[HOME]["isolated"] == "household"
+    assert {f"{heading} {result.graph['profile_id']}", "shared", "household"} <= texts
+    assert "rejected" not in texts
+    assert result.number_of_edges() == (1 if asked != HOME else 2)

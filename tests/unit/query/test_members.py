@@ -36,14 +36,14 @@ SEGMENTS = Segments(
 
 
 def row(number: int, **traits: Any) -> ProfileRow:
-    leaf, found = f"user_id:{number}", Ledger()
-    seen = [leaf, f"email:p{number}@shop.example"]
+    anchor, ledger = f"user_id:{number}", Ledger()
+    seen = [anchor, f"email:p{number}@shop.example"]
     touched = touch(
-        leaf, event_id=f"web/{number}", timestamp_ms=START_MS + number, type="identify", name="", identifiers=seen,
+        anchor, event_id=f"web/{number}", timestamp_ms=START_MS + number, type="identify", name="", identifiers=seen,
         traits=traits,
     )  # fmt: skip
-    apply_touch(Plan((), ()), found, touched)
-    return ProfileRow("default", leaves={leaf: found})
+    apply_touch(Plan((), ()), ledger, touched)
+    return ProfileRow("default", anchors={anchor: ledger})
 
 
 ROWS = [
@@ -55,16 +55,16 @@ ROWS = [
 def test_current_profiles_are_counted_and_the_first_members_shown():
     steps: list[int] = []
     rows = current_rows(ROWS, lambda: steps.append(1))
-    found = census(rows, SEGMENTS, ["named", "silent"], START_MS, 1)
-    assert (found.profiles, found.counts) == (3, {"named": 2, "silent": 0})
-    assert [each["profile_id"] for each in found.samples["named"]] == ["a"]
-    assert found.samples["silent"] == []
+    result = census(rows, SEGMENTS, ["named", "silent"], START_MS, 1)
+    assert (result.profiles, result.counts) == (3, {"named": 2, "silent": 0})
+    assert [item["profile_id"] for item in result.samples["named"]] == ["a"]
+    assert result.samples["silent"] == []
     assert len(steps) == 4
 
 
 def test_a_moment_decides_and_a_profile_is_read_at_its_newest_event_at_the_earliest():
-    current = [each for each in ROWS if each[1].leaves]
-    assert [each["profile_id"] for each in members(current, SEGMENTS, "silent", START_MS + 1 + DAY_MS)] == ["a"]
+    current = [item for item in ROWS if item[1].anchors]
+    assert [member["profile_id"] for member in members(current, SEGMENTS, "silent", START_MS + 1 + DAY_MS)] == ["a"]
     assert list(members(current, SEGMENTS, "silent", 0)) == []
     assert list(members(current, SEGMENTS, "nobody", START_MS)) == []
 
@@ -99,8 +99,8 @@ def read(path: Path, file_format: str) -> list[dict[str, Any]]:
         return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
     header, *rows = csv.reader(io.StringIO(path.read_bytes().decode(), newline=""))
     assert tuple(header) == COLUMNS
-    found = [dict(zip(header, each, strict=True)) for each in rows]
+    result = [dict(zip(header, item, strict=True)) for item in rows]
     return [
-        {name: msgspec.json.decode(cell) if name == "identifiers" else cell or None for name, cell in each.items()}
-        for each in found
+        {name: msgspec.json.decode(cell) if name == "identifiers" else cell or None for name, cell in item.items()}
+        for item in result
     ]

@@ -18,9 +18,9 @@ SHIPPED = load_rules()
 RULES = compiled(SHIPPED)
 
 
-def touch(leaf: str, number: int) -> Touch:
+def touch(anchor: str, number: int) -> Touch:
     return build.touch(
-        leaf, event_id=f"web/m{number}", timestamp_ms=START_MS + number * 1000, properties={"product": "Kettle"},
+        anchor, event_id=f"web/m{number}", timestamp_ms=START_MS + number * 1000, properties={"product": "Kettle"},
         traits={"name": "Ada"},
     )  # fmt: skip
 
@@ -67,10 +67,10 @@ def test_the_changelog_gives_the_same_rows_in_order_and_nothing_of_other_tables(
     changelog = {row_key(name): msgspec.msgpack.encode(row) for name, row in reversed(rows.items())}
     changelog[b"other/a"] = b"\x90"
 
-    found = list(profile_rows(changelog))
+    result = list(profile_rows(changelog))
 
-    assert [name for name, _ in found] == ["a", "b", "c"]
-    assert list(export_profiles(found, RULES, LATEST)) == list(export_profiles(sorted(rows.items()), RULES, LATEST))
+    assert [name for name, _ in result] == ["a", "b", "c"]
+    assert list(export_profiles(result, RULES, LATEST)) == list(export_profiles(sorted(rows.items()), RULES, LATEST))
 
 
 def test_an_old_id_leads_to_the_profile_that_took_over(rows):

@@ -17,11 +17,11 @@ def entry(number: int, reason: str = "undecodable") -> Entry:
 
 
 def test_a_listing_counts_all_and_keeps_the_newest_first():
-    found = listing((entry(number, "too_old" if number % 4 else "undecodable") for number in range(999)), 3)
+    result = listing((entry(number, "too_old" if number % 4 else "undecodable") for number in range(999)), 3)
 
-    assert found.total == 999
-    assert [(each["reason"], each["records"]) for each in found.counts] == [("too_old", 749), ("undecodable", 250)]
-    assert [each.place for each in found.newest] == ["0:00998", "0:00997", "0:00996"]
+    assert result.total == 999
+    assert [(count["reason"], count["records"]) for count in result.counts] == [("too_old", 749), ("undecodable", 250)]
+    assert [item.place for item in result.newest] == ["0:00998", "0:00997", "0:00996"]
     assert listing([entry(1)], 0).newest == []
     assert listing([], 5).total == 0
 
@@ -31,7 +31,7 @@ def test_a_position_knows_what_each_replay_has_done_whatever_their_order(replays
     position, done = Position(), set()
     for reason, end in replays:
         position = position.moved(reason, end)
-        done |= {(each, offset) for each in REASONS if reason in ("", each) for offset in range(end)}
+        done |= {(item, offset) for item in REASONS if reason in ("", item) for offset in range(end)}
 
-    assert {(each, at) for each in REASONS for at in range(31) if position.is_done(at, each)} == done
+    assert {(item, at) for item in REASONS for at in range(31) if position.is_done(at, item)} == done
     assert all(at > position.offset for at in position.ahead.values())

@@ -69,8 +69,8 @@ def test_a_condition_reads_the_lead(text: str) -> None:
 
 def test_time_alone_changes_nothing_about_a_lead() -> None:
     for text in HOLD:
-        asked = compile_condition(parse(text), partial(facts._resolve, SEGMENTS))
-        assert asked.outlook(GIVEN) == (True, FOREVER)
+        condition = compile_condition(parse(text), partial(facts._resolve, SEGMENTS))
+        assert condition.outlook(GIVEN) == (True, FOREVER)
 
 
 def test_any_segment_may_be_named_where_nobody_says_which_there_are() -> None:
@@ -101,6 +101,6 @@ def test_what_nobody_knows_of_a_lead_is_refused_with_advice(text: str, says: str
 
 @pytest.mark.parametrize("module", ["facts", "quota"])
 def test_the_examples_of_the_package_hold(module: str) -> None:
-    found = doctest.testmod(import_module(f"pipeline.route.{module}"))
-    assert found.attempted > 0
-    assert found.failed == 0
+    result = doctest.testmod(import_module(f"pipeline.route.{module}"))
+    assert result.attempted > 0
+    assert result.failed == 0

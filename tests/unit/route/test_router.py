@@ -278,14 +278,14 @@ def test_a_lead_that_comes_again_is_told_once() -> None:
 
 def test_every_word_on_a_lead_has_a_revision_and_one_that_stands_again_goes_to_the_same_and_takes_no_turn() -> None:
     desk = Desk(rules())
-    told = []
+    shown = []
     for kind, other in (
         ("lead", ""), (DUPLICATE, "lead-8"), (DUPLICATE, "lead-8"), (DUPLICATE, "lead-9"), ("lead", ""), ("lead", ""),
     ):  # fmt: skip
         for routed in desk.router.on_leads([lead(1, traits=GERMAN, kind=kind, duplicate_of=other)], 0):
             action = routed.action
-            told.append((action.revision, action.kind, action.duplicate_of, action.owner))
-    assert told == [
+            shown.append((action.revision, action.kind, action.duplicate_of, action.owner))
+    assert shown == [
         (1, "lead", "", "ann"), (2, DUPLICATE, "lead-8", "ann"), (3, DUPLICATE, "lead-9", "ann"),
         (4, "lead", "", "ann"),
     ]  # fmt: skip

@@ -77,8 +77,8 @@ WRONG = [
 @pytest.mark.parametrize(("good", "wrong", "says"), WRONG, ids=[case[1] or f"no {case[0]}" for case in WRONG])
 def test_a_mistake_is_found_at_its_place(tmp_path: Path, good: str, wrong: str, says: str) -> None:
     assert good in GOOD
-    told = found(tmp_path, GOOD.replace(good, wrong))
-    assert any(says in problem for problem in told), told
+    shown = found(tmp_path, GOOD.replace(good, wrong))
+    assert any(says in problem for problem in shown), shown
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pipeline.route.quota import next_by_quota
 from pipeline.route.state import TeamRow
-from pipeline.route.teams import MOST_TALLIES, take_turn
+from pipeline.route.teams import MAX_TALLIES, take_turn
 from pipeline.testing.table import MemoryTable
 
 WEIGHTS = {"ann": 3, "bob": 1, "cyn": 1}
@@ -73,10 +73,10 @@ def test_a_changed_weight_is_another_set_and_teams_have_nothing_in_common() -> N
 
 def test_the_set_not_used_for_longest_is_forgotten() -> None:
     table: MemoryTable[TeamRow] = MemoryTable()
-    for number in range(MOST_TALLIES + 1):
+    for number in range(MAX_TALLIES + 1):
         take_turn(table, "north", {"ann": 1, f"rep{number}": 1})
         take_turn(table, "north", {"ann": 1, "rep0": 1})
     kept = [tally.weights for tally in table.rows["north"].tallies]
-    assert len(kept) == MOST_TALLIES
+    assert len(kept) == MAX_TALLIES
     assert {"ann": 1, "rep0": 1} in kept
     assert {"ann": 1, "rep1": 1} not in kept

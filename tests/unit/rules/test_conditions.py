@@ -100,7 +100,7 @@ def test_a_route_that_asks_for_a_segment_there_is_not_is_shown_at_its_place(tmp_
     assert (problem.message, problem.instead) == ("there is no segment dorment", "did you mean dormant?")
     assert ROUTING.splitlines()[problem.line - 1][problem.column - 1 :] == "segment.dorment"
     (tmp_path / "segments.yaml").write_text("segments: [{name: a, when: }]")
-    assert [Path(each.file).name for each in check_rules(tmp_path)[1]] == ["segments.yaml"]
+    assert [Path(check_rule.file).name for check_rule in check_rules(tmp_path)[1]] == ["segments.yaml"]
 
 
 def test_a_shop_without_carts_has_no_segment_of_them(tmp_path: Path) -> None:

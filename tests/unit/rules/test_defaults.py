@@ -18,18 +18,18 @@ def recognised(ident: str) -> bool:
 
 
 def test_types_come_strongest_first_and_each_has_a_rank_of_its_own() -> None:
-    names = [each.name for each in RULES.identifiers]
+    names = [identifier.name for identifier in RULES.identifiers]
     assert names == [
         "user_id", "crm_contact_id", "loyalty_id", "email", "phone", "device_id", "anonymous_id", "click_id",
         "account_id",
     ]  # fmt: skip
-    ranks = [each.priority for each in RULES.identifiers]
+    ranks = [identifier.priority for identifier in RULES.identifiers]
     assert ranks == sorted(set(ranks))
 
 
 def test_intake_and_stitch_read_the_same_types() -> None:
-    assert [(each.name, each.priority) for each in RULES.identifiers] == [
-        (each.name, each.priority) for each in RULES.identity.types
+    assert [(identifier.name, identifier.priority) for identifier in RULES.identifiers] == [
+        (identity_type.name, identity_type.priority) for identity_type in RULES.identity.types
     ]
 
 
@@ -132,8 +132,8 @@ def test_the_score_can_reach_the_trigger_and_looking_around_alone_cannot() -> No
 
 @pytest.mark.parametrize("spec", FILES, ids=lambda spec: spec.topic)
 def test_rules_that_are_shown_load_as_the_same_rules(tmp_path: Path, spec: object) -> None:
-    for each in FILES:
-        (tmp_path / each.name).write_text(yaml_text(file_data(RULES, each)), encoding="utf-8")
+    for rules_file in FILES:
+        (tmp_path / rules_file.name).write_text(yaml_text(file_data(RULES, rules_file)), encoding="utf-8")
     assert load_rules(tmp_path) == RULES
 
 

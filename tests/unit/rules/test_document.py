@@ -14,7 +14,7 @@ def plain(node: Node) -> object:
     if isinstance(node.value, dict):
         return {key: plain(entry.node) for key, entry in node.value.items()}
     if isinstance(node.value, list):
-        return [plain(each) for each in node.value]
+        return [plain(item) for item in node.value]
     return node.value
 
 
@@ -80,8 +80,8 @@ def test_a_list_can_be_named_once_and_used_again() -> None:
     ],
 )
 def test_what_is_not_plain_yaml_is_refused_at_its_line(text: str, line: int, part: str) -> None:
-    found, [problem] = read(text)
-    assert found is None
+    result, [problem] = read(text)
+    assert result is None
     assert part in problem.message
     assert problem.line in {line, line + 1}
     assert problem.instead
@@ -97,8 +97,8 @@ def test_what_is_not_plain_yaml_is_refused_at_its_line(text: str, line: int, par
     ids=["a billion values in ten lines", "a list that holds itself", "five thousand brackets"],
 )
 def test_hostile_files_are_refused_quickly(text: str) -> None:
-    found, problems = read(text)
-    assert found is None
+    result, problems = read(text)
+    assert result is None
     assert len(problems) == 1
 
 

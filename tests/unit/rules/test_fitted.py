@@ -37,9 +37,9 @@ def test_a_model_that_the_rules_do_not_feed_is_refused(folder: Path) -> None:
     (folder / "aggregates.yaml").write_text("aggregates: [{name: events}]\n", encoding="utf-8")
     rules, problems = check_rules(folder)
     assert rules is None
-    (told,) = [str(each) for each in problems if each.file.endswith("model.json")]
-    assert f"the model reads the aggregate {MODEL.aggregate!r}, which is not one of kind purchases here" in told
-    assert told.endswith("add it to aggregates.yaml, or fit a model for these rules")
+    (shown,) = [str(problem) for problem in problems if problem.file.endswith("model.json")]
+    assert f"the model reads the aggregate {MODEL.aggregate!r}, which is not one of kind purchases here" in shown
+    assert shown.endswith("add it to aggregates.yaml, or fit a model for these rules")
 
 
 def test_a_file_that_is_no_model_says_so(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_every_mistake_of_every_file_is_reported_at_once_in_the_order_of_the_wal
     (tmp_path / "scores.yaml").write_text("scores: [{name: a, points: 0}, {name: b, points: 0}]")
     (tmp_path / "intake.yaml").write_text("max_depth: [\n")
     _, problems = check_rules(tmp_path)
-    assert [Path(each.file).stem for each in problems] == ["intake", "scores", "scores", *["triggers"] * 3]
+    assert [Path(problem.file).stem for problem in problems] == ["intake", "scores", "scores", *["triggers"] * 3]
 
 
 def test_rules_with_problems_are_not_loaded(tmp_path: Path) -> None:
@@ -182,7 +182,11 @@ def test_files_that_cannot_be_text_are_refused_not_raised(tmp_path: Path) -> Non
     (tmp_path / "scores.yaml").write_bytes(b"# x\n" * 300_000)
     (tmp_path / "triggers.yaml").mkdir()
     _, problems = check_rules(tmp_path)
-    assert [(Path(each.file).stem, each.line) for each in problems] == [("intake", 2), ("scores", 0), ("triggers", 0)]
+    assert [(Path(problem.file).stem, problem.line) for problem in problems] == [
+        ("intake", 2),
+        ("scores", 0),
+        ("triggers", 0),
+    ]
 
 
 def test_a_file_that_is_missing_is_the_shipped_one(tmp_path: Path) -> None:

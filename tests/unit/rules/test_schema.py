@@ -22,7 +22,7 @@ each_file = pytest.mark.parametrize("spec", FILES, ids=lambda spec: spec.topic)
 def data_of(node: Node) -> Any:
     if isinstance(node.value, dict):
         return {key: data_of(entry.node) for key, entry in node.value.items()}
-    return [data_of(each) for each in node.value] if isinstance(node.value, list) else node.value
+    return [data_of(item) for item in node.value] if isinstance(node.value, list) else node.value
 
 
 def parsed(text: str) -> Any:
@@ -105,13 +105,13 @@ def test_every_field_of_a_file_is_explained_or_explains_itself(spec: RulesFile) 
     assert all("``" not in doc and "\n" not in doc for doc in field_docs(spec.shape).values())
 
 
-def structs_of(found: inspect.Type) -> list[inspect.StructType]:
-    found = plain(found)
-    if isinstance(found, inspect.StructType):
-        return [found, *(each for field in found.fields for each in structs_of(field.type))]
-    if isinstance(found, inspect.UnionType):
-        return [each for option in found.types for each in structs_of(option)]
-    return structs_of(found.item_type) if isinstance(found, LISTS) else []
+def structs_of(result: inspect.Type) -> list[inspect.StructType]:
+    result = plain(result)
+    if isinstance(result, inspect.StructType):
+        return [result, *(item for field in result.fields for item in structs_of(field.type))]
+    if isinstance(result, inspect.UnionType):
+        return [item for option in result.types for item in structs_of(option)]
+    return structs_of(result.item_type) if isinstance(result, LISTS) else []
 
 
 @each_file

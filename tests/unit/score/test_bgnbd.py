@@ -32,8 +32,8 @@ def by_the_paper(model: BgNbd, x: int, recency: float, age: float, ahead: float)
 
 def test_expected_purchases_equal_the_published_equation() -> None:
     for customer, ahead in product(CUSTOMERS, AHEAD):
-        found = expected_purchases(CDNOW, *customer, ahead)
-        assert found == pytest.approx(by_the_paper(CDNOW, *customer, ahead), rel=1e-9), (customer, ahead)
+        result = expected_purchases(CDNOW, *customer, ahead)
+        assert result == pytest.approx(by_the_paper(CDNOW, *customer, ahead), rel=1e-9), (customer, ahead)
 
 
 def test_the_customer_worked_through_in_the_authors_note_buys_as_they_say() -> None:
@@ -51,12 +51,12 @@ def test_both_models_equal_lifetimes_on_a_grid() -> None:
             alive = float(buying.conditional_probability_alive(x, recency, age)[0])
             assert chance_alive(CDNOW, x, recency, age) == pytest.approx(alive, rel=1e-9, abs=1e-300)
             for ahead in AHEAD:
-                told = buying.conditional_expected_number_of_purchases_up_to_time(ahead, x, recency, age)
+                shown = buying.conditional_expected_number_of_purchases_up_to_time(ahead, x, recency, age)
                 ours = expected_purchases(CDNOW, x, recency, age, ahead)
-                assert ours == pytest.approx(float(told), rel=1e-8, abs=1e-300), (x, recency, age, ahead)
+                assert ours == pytest.approx(float(shown), rel=1e-8, abs=1e-300), (x, recency, age, ahead)
         for x, mean in product((1, 2, 9, 60), (0.5, 22.35, 400.0)):
-            told = spend.conditional_expected_average_profit(pd.Series([x]), pd.Series([mean]))
-            assert expected_value(SPEND, x, x * mean) == pytest.approx(float(told[0]), rel=1e-12)
+            shown = spend.conditional_expected_average_profit(pd.Series([x]), pd.Series([mean]))
+            assert expected_value(SPEND, x, x * mean) == pytest.approx(float(shown[0]), rel=1e-12)
 
 
 def test_the_chance_of_a_purchase_is_that_of_a_simulated_gamma_rate() -> None:
@@ -76,8 +76,8 @@ def test_the_chance_of_a_purchase_is_that_of_a_simulated_gamma_rate() -> None:
 @pytest.mark.parametrize("b", [1e-4, 0.7, 3.0, 1e6])
 def test_the_sum_and_the_integral_agree_also_where_the_published_form_divides_by_nothing(a: float, b: float) -> None:
     for shape, ratio in product((1e-4, 0.5, 3.0, 60.0), (1e-6, 0.3, 4.9)):
-        found = _by_series(shape, ratio, a, b + 1)
-        assert _by_quadrature(shape, ratio, a, b + 1) == pytest.approx(found, rel=1e-6), (shape, ratio)
+        result = _by_series(shape, ratio, a, b + 1)
+        assert _by_quadrature(shape, ratio, a, b + 1) == pytest.approx(result, rel=1e-6), (shape, ratio)
 
 
 def test_at_the_seam_of_the_two_ways_there_is_no_step() -> None:

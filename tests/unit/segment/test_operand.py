@@ -54,10 +54,10 @@ PLAN = Plan(AGGREGATES.aggregates, Scores(SCORES).counted, journey_bookings(JOUR
 
 
 def ledger(*touches: Touch) -> Ledger:
-    found = Ledger()
-    for each in touches:
-        apply_touch(PLAN, found, each)
-    return found
+    result = Ledger()
+    for item in touches:
+        apply_touch(PLAN, result, item)
+    return result
 
 
 def added(at_ms: int, product: str, price: float, quantity: int = 1) -> Touch:
@@ -95,109 +95,114 @@ def test_sessions_are_counted_and_measured_over_all_ledgers():
     web = ledger(touch(START_MS), touch(START_MS + 10 * MINUTE_MS), touch(START_MS + 3 * HOUR_MS))
     app = ledger(touch(START_MS + 20 * MINUTE_MS))
     now = START_MS + 3 * HOUR_MS
-    asked = "visits.sessions over 24 h = 2 and visits.events over 24 h = 4 and visits.bounced over 24 h = 1"
-    assert holds(asked, web, app, as_of_ms=now)
+    requested = "visits.sessions over 24 h = 2 and visits.events over 24 h = 4 and visits.bounced over 24 h = 1"
+    assert holds(requested, web, app, as_of_ms=now)
     assert holds("visits.duration over 24 h = 20 min and visits.longest over 24 h = 20 min", web, app, as_of_ms=now)
     assert holds("visits.last_start over 24 h < 1 min and visits.last_end over 24 h < 1 min", web, app, as_of_ms=now)
     assert holds("visits.sessions over 24 h = 0 and visits.last_end over 24 h is unknown and not visits.open over 24 h")
 
 
 def test_sessions_leave_their_window_bucket_by_bucket():
-    found = [ledger(touch(START_MS), touch(START_MS + 2 * HOUR_MS))]
+    result = [ledger(touch(START_MS), touch(START_MS + 2 * HOUR_MS))]
     now = START_MS + 2 * HOUR_MS
-    assert standing("visits.sessions over 24 h >= 2", found, now) == (True, START_MS + DAY_MS)
-    assert standing("visits.sessions over 24 h >= 1", found, now) == (True, START_MS + 26 * HOUR_MS)
-    assert standing("visits.longest over 24 h > 1 min", found, now) == (False, FOREVER)
+    assert standing("visits.sessions over 24 h >= 2", result, now) == (True, START_MS + DAY_MS)
+    assert standing("visits.sessions over 24 h >= 1", result, now) == (True, START_MS + 26 * HOUR_MS)
+    assert standing("visits.longest over 24 h > 1 min", result, now) == (False, FOREVER)
 
 
 def test_a_session_is_open_until_nothing_has_come_for_longer_than_the_gap():
-    found, now = [ledger(touch(START_MS), touch(START_MS + HOUR_MS))], START_MS + HOUR_MS
-    assert standing("visits.open over 24 h", found, now) == (True, now + GAP_MS + 1)
-    assert standing("visits.open over 24 h", found, now + GAP_MS) == (True, now + GAP_MS + 1)
-    assert standing("visits.open over 24 h = false", found, now) == (False, now + GAP_MS + 1)
-    assert standing("visits.open over 24 h", found, now + GAP_MS + 1) == (False, FOREVER)
+    result, now = [ledger(touch(START_MS), touch(START_MS + HOUR_MS))], START_MS + HOUR_MS
+    assert standing("visits.open over 24 h", result, now) == (True, now + GAP_MS + 1)
+    assert standing("visits.open over 24 h", result, now + GAP_MS) == (True, now + GAP_MS + 1)
+    assert standing("visits.open over 24 h = false", result, now) == (False, now + GAP_MS + 1)
+    assert standing("visits.open over 24 h", result, now + GAP_MS + 1) == (False, FOREVER)
 
 
 def test_a_session_is_over_when_its_window_lets_go_of_it_if_that_comes_first():
     rule = AggregateRule(name="brief", kind="sessions", windows=("5m",))
     rules = SegmentRules(segments=(SegmentRule(name="asked", when="brief.open over 5 min"),))
-    found = Ledger()
-    apply_touch(Plan((rule,), ()), found, touch(START_MS + 1_000))
+    result = Ledger()
+    apply_touch(Plan((rule,), ()), result, touch(START_MS + 1_000))
     made = Segments(rules, AggregateRules(aggregates=(rule,)), ScoreRules())
-    assert made.evaluate([found], START_MS + 1_000)["asked"][:2] == (True, START_MS + 5 * MINUTE_MS)
-    assert made.evaluate([found], START_MS + 5 * MINUTE_MS)["asked"][:2] == (False, FOREVER)
+    assert made.evaluate([result], START_MS + 1_000)["asked"][:2] == (True, START_MS + 5 * MINUTE_MS)
+    assert made.evaluate([result], START_MS + 5 * MINUTE_MS)["asked"][:2] == (False, FOREVER)
 
 
 def test_purchases_are_told_by_currency_and_no_order_is_none_of_them():
-    found = ledger(
+    result = ledger(
         bought(START_MS, 5_000), bought(START_MS + HOUR_MS, 1_000), bought(START_MS + 3 * DAY_MS, 2_550),
         bought(START_MS, -700, "USD"),
     )  # fmt: skip
     now = START_MS + 3 * DAY_MS
-    asked = "bought.EUR.orders = 3 and bought.EUR.days = 2 and bought.EUR.total = 85.5 and bought.EUR.repeat = 25.50"
-    assert standing(asked, [found], now) == (True, FOREVER)
-    assert holds("bought.USD.orders = 0 and bought.USD.total = 0 and bought.USD.last_day is unknown", found)
-    assert holds("bought.GBP.days = 0 and bought.GBP.first_day is unknown", found)
-    assert standing("bought.EUR.last_day >= 10 d", [found], now) == (False, START_MS + 13 * DAY_MS)
-    assert standing("bought.EUR.first_day >= 10 d", [found], now) == (False, START_MS + 10 * DAY_MS)
+    requested = (
+        "bought.EUR.orders = 3 and bought.EUR.days = 2 and bought.EUR.total = 85.5 and bought.EUR.repeat = 25.50"
+    )
+    assert standing(requested, [result], now) == (True, FOREVER)
+    assert holds("bought.USD.orders = 0 and bought.USD.total = 0 and bought.USD.last_day is unknown", result)
+    assert holds("bought.GBP.days = 0 and bought.GBP.first_day is unknown", result)
+    assert standing("bought.EUR.last_day >= 10 d", [result], now) == (False, START_MS + 13 * DAY_MS)
+    assert standing("bought.EUR.first_day >= 10 d", [result], now) == (False, START_MS + 10 * DAY_MS)
 
 
 def test_time_since_is_how_long_ago_the_newest_was():
-    found = [ledger(bought(START_MS, 1))]
-    assert standing("since_buy > 31 d", found, START_MS) == (False, START_MS + 31 * DAY_MS + 1)
+    result = [ledger(bought(START_MS, 1))]
+    assert standing("since_buy > 31 d", result, START_MS) == (False, START_MS + 31 * DAY_MS + 1)
     assert holds("since_buy is unknown", ledger(touch(START_MS)))
 
 
 def test_the_most_frequent_values_are_a_list():
     seen = [touch(START_MS + day * DAY_MS, properties={"category": name}) for day, name in enumerate(("shoes", "hats"))]
-    found, now = [ledger(*seen)], START_MS + DAY_MS
-    assert standing('top over 30 d contains "shoes"', found, now) == (True, START_MS + 30 * DAY_MS)
-    assert standing('top contains "shoes" and top contains "hats"', found, now) == (True, FOREVER)
+    result, now = [ledger(*seen)], START_MS + DAY_MS
+    assert standing('top over 30 d contains "shoes"', result, now) == (True, START_MS + 30 * DAY_MS)
+    assert standing('top contains "shoes" and top contains "hats"', result, now) == (True, FOREVER)
     assert holds('not top contains "shoes" and top is known')
 
 
 def test_quantiles_and_ends_of_money_are_compared_in_units():
-    found = ledger(bought(START_MS, 2_000))
-    assert holds("basket.EUR.p50 > 19.70 and basket.EUR.p50 < 20.30 and basket.USD.p50 is unknown", found)
-    assert holds("first_amount.EUR = 20", found)
+    result = ledger(bought(START_MS, 2_000))
+    assert holds("basket.EUR.p50 > 19.70 and basket.EUR.p50 < 20.30 and basket.USD.p50 is unknown", result)
+    assert holds("first_amount.EUR = 20", result)
 
 
 def test_a_ratio_is_unknown_where_there_is_nothing_to_divide_by():
     assert holds("buy_rate is unknown and order_value.EUR is unknown and orders_by_money.EUR is unknown")
-    found = ledger(touch(START_MS, properties={"weight": 1.5}), bought(START_MS, 5_001), bought(START_MS, 5_000))
-    assert holds("buy_rate >= 0.66 and buy_rate < 0.67 and order_value.EUR = 50.005", found)
-    assert holds("orders_by_money.EUR < 0.02 and orders_by_money.EUR > 0.0199 and order_value.USD = 0", found)
-    assert holds("mean_weight = 0.5", found)
+    result = ledger(touch(START_MS, properties={"weight": 1.5}), bought(START_MS, 5_001), bought(START_MS, 5_000))
+    assert holds("buy_rate >= 0.66 and buy_rate < 0.67 and order_value.EUR = 50.005", result)
+    assert holds("orders_by_money.EUR < 0.02 and orders_by_money.EUR > 0.0199 and order_value.USD = 0", result)
+    assert holds("mean_weight = 0.5", result)
 
 
 def test_a_ratio_moves_as_either_side_leaves_the_window():
-    found = [ledger(touch(START_MS), bought(START_MS + 2 * HOUR_MS, 100), touch(START_MS + 4 * HOUR_MS))]
+    result = [ledger(touch(START_MS), bought(START_MS + 2 * HOUR_MS, 100), touch(START_MS + 4 * HOUR_MS))]
     now = START_MS + 4 * HOUR_MS
-    assert standing("buy_rate over 24 h > 0.4", found, now) == (False, START_MS + 24 * HOUR_MS)
-    assert standing("buy_rate over 24 h > 0.9", found, now) == (False, FOREVER)
-    assert standing("buy_rate over 24 h = 0", found, now) == (False, START_MS + 26 * HOUR_MS)
-    assert standing("buy_rate over 24 h is known", found, now) == (True, START_MS + 28 * HOUR_MS)
-    assert standing("buy_rate > 0.3", found, now) == (True, FOREVER)
+    assert standing("buy_rate over 24 h > 0.4", result, now) == (False, START_MS + 24 * HOUR_MS)
+    assert standing("buy_rate over 24 h > 0.9", result, now) == (False, FOREVER)
+    assert standing("buy_rate over 24 h = 0", result, now) == (False, START_MS + 26 * HOUR_MS)
+    assert standing("buy_rate over 24 h is known", result, now) == (True, START_MS + 28 * HOUR_MS)
+    assert standing("buy_rate > 0.3", result, now) == (True, FOREVER)
     assert keys("buy_rate") == {"count:buys", "count:views"}
 
 
 def test_a_cart_is_open_and_then_abandoned_without_an_event():
-    found, left_ms = [ledger(added(START_MS, "a", 10), added(START_MS + HOUR_MS, "b", 2.5, 4))], START_MS + HOUR_MS
+    result, left_ms = [ledger(added(START_MS, "a", 10), added(START_MS + HOUR_MS, "b", 2.5, 4))], START_MS + HOUR_MS
     due_ms = left_ms + 4 * HOUR_MS
-    assert standing('cart.status = "abandoned"', found, left_ms) == (False, due_ms)
-    assert standing('cart.status = "open"', found, due_ms - 1) == (True, due_ms)
-    assert standing('cart.status in ["open", "abandoned"]', found, left_ms) == (True, FOREVER)
-    assert standing('cart.status = "abandoned"', found, due_ms) == (True, FOREVER)
+    assert standing('cart.status = "abandoned"', result, left_ms) == (False, due_ms)
+    assert standing('cart.status = "open"', result, due_ms - 1) == (True, due_ms)
+    assert standing('cart.status in ["open", "abandoned"]', result, left_ms) == (True, FOREVER)
+    assert standing('cart.status = "abandoned"', result, due_ms) == (True, FOREVER)
     assert standing('cart.status = "none"', [], START_MS) == (True, FOREVER)
     assert keys("cart", "status") == keys("cart", "items") == keys("cart", "amount", "EUR") == {"cart"}
 
 
 def test_what_lies_in_the_cart_is_told_in_products_and_by_currency():
-    found = ledger(added(START_MS, "a", 10), added(START_MS + HOUR_MS, "b", 2.5, 4))
+    result = ledger(added(START_MS, "a", 10), added(START_MS + HOUR_MS, "b", 2.5, 4))
     now = START_MS + HOUR_MS
-    assert standing("cart.items = 2 and cart.amount.EUR >= 20 and cart.amount.USD = 0", [found], now) == (True, FOREVER)
-    assert standing("cart.updated > 2 h", [found], now) == (False, now + 2 * HOUR_MS + 1)
-    assert standing("cart.since >= 2 h", [found], now) == (False, START_MS + 2 * HOUR_MS)
+    assert standing("cart.items = 2 and cart.amount.EUR >= 20 and cart.amount.USD = 0", [result], now) == (
+        True,
+        FOREVER,
+    )
+    assert standing("cart.updated > 2 h", [result], now) == (False, now + 2 * HOUR_MS + 1)
+    assert standing("cart.since >= 2 h", [result], now) == (False, START_MS + 2 * HOUR_MS)
     assert holds("cart.items = 0 and cart.amount.EUR = 0 and cart.since is unknown and cart.updated is unknown")
     emptied = ledger(added(START_MS, "a", 10), bought(START_MS + 1, 1_000))
     assert holds('cart.status = "none" and cart.items = 0 and cart.updated is unknown', emptied, as_of_ms=START_MS + 1)
@@ -213,16 +218,16 @@ def test_a_grade_joins_who_somebody_is_and_what_they_do():
 
 
 def test_a_grade_is_due_before_a_score_crosses_a_step():
-    found = [ledger(touch(START_MS), touch(START_MS))]
-    held, due_ms = standing('grade = "D1"', found, START_MS)
-    assert held
+    result = [ledger(touch(START_MS), touch(START_MS))]
+    current, due_ms = standing('grade = "D1"', result, START_MS)
+    assert current
     assert START_MS < due_ms <= START_MS + DAY_MS
-    asked, at_ms = segments('grade = "D1"'), START_MS
-    while held:
+    requested, at_ms = segments('grade = "D1"'), START_MS
+    while current:
         before_ms, at_ms = at_ms, due_ms
         assert before_ms < at_ms
-        assert asked.holds("asked", found, at_ms - 1)
-        held, due_ms, _ = asked.evaluate(found, at_ms)["asked"]
+        assert requested.holds("asked", result, at_ms - 1)
+        current, due_ms, _ = requested.evaluate(result, at_ms)["asked"]
     assert standing('grade = "A1"', [], START_MS) == (False, FOREVER)
 
 

@@ -29,35 +29,35 @@ def segments(when: str) -> Segments:
 
 
 def customer() -> list[Ledger]:
-    found, plan = Ledger(), Plan((BOUGHT,), ())
+    ledger, plan = Ledger(), Plan((BOUGHT,), ())
     for day in DAYS:
-        apply_touch(plan, found, bought(day * DAY_MS + 5_000, 2_000, "USD"))
-    return [found]
+        apply_touch(plan, ledger, bought(day * DAY_MS + 5_000, 2_000, "USD"))
+    return [ledger]
 
 
 def test_a_prediction_is_looked_at_every_midnight_and_turns_on_the_day_that_the_model_says():
-    asked, at_ms, looks = segments("prediction.churn_risk >= 0.5"), DAYS[-1] * DAY_MS + 5_000, 0
+    requested, at_ms, looks = segments("prediction.churn_risk >= 0.5"), DAYS[-1] * DAY_MS + 5_000, 0
     forecast, ledgers = Forecaster(MODEL), customer()
-    inside, due_ms, _ = asked.evaluate(ledgers, at_ms)["asked"]
+    inside, due_ms, _ = requested.evaluate(ledgers, at_ms)["asked"]
     while not inside:
         assert due_ms == (at_ms // DAY_MS + 1) * DAY_MS
         assert forecast.numbers(ledgers, due_ms - 1)["churn_risk"] < 0.5
         at_ms, looks = due_ms, looks + 1
-        inside, due_ms, _ = asked.evaluate(ledgers, at_ms)["asked"]
+        inside, due_ms, _ = requested.evaluate(ledgers, at_ms)["asked"]
     assert forecast.numbers(ledgers, at_ms)["churn_risk"] >= 0.5
     assert looks > 30
 
 
 def test_nothing_is_predicted_of_who_never_bought_and_nobody_waits_for_it():
-    found = segments("prediction.expected_value_minor >= 0")
-    assert found.evaluate([], 0)["asked"][:2] == (False, FOREVER)
-    assert found.evaluate(customer(), DAYS[-1] * DAY_MS + 5_000)["asked"].inside
+    result = segments("prediction.expected_value_minor >= 0")
+    assert result.evaluate([], 0)["asked"][:2] == (False, FOREVER)
+    assert result.evaluate(customer(), DAYS[-1] * DAY_MS + 5_000)["asked"].inside
 
 
 def test_an_order_asks_the_condition_again():
-    waiting = segments("prediction.expected_purchases > 1").waiting
-    assert waiting.marks([BOUGHT.key])
-    assert not waiting.marks(["traits", "touch"])
+    waiting = segments("prediction.expected_purchases > 1").watch_bits
+    assert waiting.bits_of_keys([BOUGHT.key])
+    assert not waiting.bits_of_keys(["traits", "touch"])
 
 
 @pytest.mark.parametrize(

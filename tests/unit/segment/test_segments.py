@@ -57,10 +57,10 @@ def touch(at_ms: int, name: str = "look", **more: Any) -> Touch:
 
 
 def ledger(*touches: Touch) -> Ledger:
-    found = Ledger()
-    for each in touches:
-        apply_touch(PLAN, found, each)
-    return found
+    result = Ledger()
+    for item in touches:
+        apply_touch(PLAN, result, item)
+    return result
 
 
 def bought(at_ms: int, minor: int, currency: str = "EUR", **more: Any) -> Touch:
@@ -76,15 +76,15 @@ def segments(**when: str) -> Segments:
 
 def told(made: Segments, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, tuple[bool, int]]:
     """Standings without what they wait for."""
-    return {name: (held.inside, held.due_ms) for name, held in made.evaluate(ledgers, as_of_ms).items()}
+    return {name: (current.inside, current.due_ms) for name, current in made.evaluate(ledgers, as_of_ms).items()}
 
 
 def turned(made: Segments, *keys: str) -> tuple[list[str], list[str]]:
     """Segments that bookings under these keys may let somebody enter, and leave."""
-    waiting = made.waiting
-    marks = waiting.marks(keys)
-    enter = [name for name in made.names if marks & waiting.of(name) & ~waiting.inside(name)]
-    return sorted(enter), sorted(name for name in made.names if marks & waiting.inside(name))
+    waiting = made.watch_bits
+    thresholds = waiting.bits_of_keys(keys)
+    enter = [name for name in made.names if thresholds & waiting.all_bits(name) & ~waiting.while_inside(name)]
+    return sorted(enter), sorted(name for name in made.names if thresholds & waiting.while_inside(name))
 
 
 def standing(when: str, ledgers: list[Ledger], as_of_ms: int) -> tuple[bool, int]:
@@ -96,7 +96,7 @@ def holds(when: str, *ledgers: Ledger, as_of_ms: int = START_MS + HOUR_MS) -> bo
 
 
 def test_money_is_written_in_units_and_compared_in_minor_ones():
-    one, other = ledger(bought(START_MS, 49_999)), ledger(bought(START_MS, 1, leaf="email:a"))
+    one, other = ledger(bought(START_MS, 49_999)), ledger(bought(START_MS, 1, anchor="email:a"))
     assert not holds("spent.EUR over 30 d >= 500", one)
     assert holds("spent.EUR over 30 d >= 500", one, other)
     assert holds("spent.EUR in [499.99, 3]", one)
@@ -126,19 +126,19 @@ def test_a_sum_can_rise_as_a_refund_leaves_its_window():
 
 def test_values_of_other_kinds_follow_their_windows_too():
     first, last = {"size": "S", "total": 10}, {"size": "L", "total": 30}
-    found = [ledger(touch(START_MS, properties=first), touch(START_MS + DAY_MS, properties=last))]
+    result = [ledger(touch(START_MS, properties=first), touch(START_MS + DAY_MS, properties=last))]
     now = START_MS + DAY_MS
-    assert standing('size over 7 d = "L"', found, now) == (True, now + 7 * DAY_MS)
-    assert standing("basket.p50 over 30 d < 15", found, now) == (True, START_MS + 30 * DAY_MS)
+    assert standing('size over 7 d = "L"', result, now) == (True, now + 7 * DAY_MS)
+    assert standing("basket.p50 over 30 d < 15", result, now) == (True, START_MS + 30 * DAY_MS)
     assert standing("basket.p90 over 30 d > 15", [], now) == (False, FOREVER)
-    assert standing('sizes contains "S"', found, now) == (True, FOREVER)
-    assert holds("sizes.inner is unknown", *found, as_of_ms=now)
+    assert standing('sizes contains "S"', result, now) == (True, FOREVER)
+    assert holds("sizes.inner is unknown", *result, as_of_ms=now)
     assert holds("size over 7 d is unknown", ledger())
 
 
 def test_buckets_of_one_moment_leave_together_whichever_ledgers_hold_them():
-    found = [ledger(touch(START_MS, properties={"total": total})) for total in (10, 30)]
-    assert standing("basket.p50 over 30 d > 5", found, START_MS) == (True, START_MS + 30 * DAY_MS)
+    result = [ledger(touch(START_MS, properties={"total": total})) for total in (10, 30)]
+    assert standing("basket.p50 over 30 d > 5", result, START_MS) == (True, START_MS + 30 * DAY_MS)
 
 
 def test_what_was_booked_before_there_was_a_window_is_in_none():
@@ -146,31 +146,31 @@ def test_what_was_booked_before_there_was_a_window_is_in_none():
         AggregateRule(name="orders", filter=BUY),
         AggregateRule(name="size", kind="last", field="properties.size"),
     )
-    plan, found = Plan(before, ()), Ledger()
-    apply_touch(plan, found, touch(START_MS, "buy", properties={"size": "S"}))
-    assert standing("orders over 30 d = 0 and orders = 1", [found], START_MS) == (True, FOREVER)
-    assert standing("size over 7 d is unknown", [found], START_MS) == (True, FOREVER)
+    plan, result = Plan(before, ()), Ledger()
+    apply_touch(plan, result, touch(START_MS, "buy", properties={"size": "S"}))
+    assert standing("orders over 30 d = 0 and orders = 1", [result], START_MS) == (True, FOREVER)
+    assert standing("size over 7 d is unknown", [result], START_MS) == (True, FOREVER)
 
 
 def test_how_long_ago_something_was_is_compared_with_durations():
-    found = [ledger(bought(START_MS, 100), touch(START_MS + DAY_MS))]
+    result = [ledger(bought(START_MS, 100), touch(START_MS + DAY_MS))]
     now = START_MS + DAY_MS
-    assert standing("last_buy > 31 d", found, now) == (False, START_MS + 31 * DAY_MS + 1)
-    assert standing("last_buy >= 31 d", found, now) == (False, START_MS + 31 * DAY_MS)
-    assert standing("first_buy <= 12 h", found, now) == (False, FOREVER)
-    assert standing("last_buy over 30 d < 12 d", found, now) == (True, START_MS + 12 * DAY_MS)
-    assert standing("last_buy over 30 d < 40 d", found, now) == (True, START_MS + 30 * DAY_MS)
+    assert standing("last_buy > 31 d", result, now) == (False, START_MS + 31 * DAY_MS + 1)
+    assert standing("last_buy >= 31 d", result, now) == (False, START_MS + 31 * DAY_MS)
+    assert standing("first_buy <= 12 h", result, now) == (False, FOREVER)
+    assert standing("last_buy over 30 d < 12 d", result, now) == (True, START_MS + 12 * DAY_MS)
+    assert standing("last_buy over 30 d < 40 d", result, now) == (True, START_MS + 30 * DAY_MS)
     assert standing("last_buy is unknown", [ledger()], now) == (True, FOREVER)
-    assert standing("last_touch > 31 d", found, now) == (False, START_MS + 32 * DAY_MS + 1)
-    assert standing("first_touch in [2 d, 3 d]", found, now) == (False, START_MS + 2 * DAY_MS)
+    assert standing("last_touch > 31 d", result, now) == (False, START_MS + 32 * DAY_MS + 1)
+    assert standing("first_touch in [2 d, 3 d]", result, now) == (False, START_MS + 2 * DAY_MS)
     assert standing("last_touch > 31 d", [], now) == (False, FOREVER)
 
 
 def test_first_and_last_touch_tell_channel_and_campaign():
     shop = touch(START_MS, channel="pos", context={"campaign": {"name": "spring"}})
-    found = ledger(shop, touch(START_MS + 1))
-    assert holds('first_touch.channel = "pos" and first_touch.campaign = "spring"', found)
-    assert holds('last_touch.channel = "web" and last_touch.campaign = ""', found)
+    result = ledger(shop, touch(START_MS + 1))
+    assert holds('first_touch.channel = "pos" and first_touch.campaign = "spring"', result)
+    assert holds('last_touch.channel = "web" and last_touch.campaign = ""', result)
     assert holds("last_touch.channel is unknown")
 
 
@@ -194,41 +194,41 @@ def test_consent_is_true_false_or_unsaid_and_a_denied_purpose_denies_its_channel
 
 
 def test_an_identifier_is_the_one_seen_last():
-    found = ledger(
+    result = ledger(
         touch(START_MS, identifiers=["user_id:1", "email:old@x.org"]),
         touch(START_MS + 1, identifiers=["user_id:1", "email:new@x.org"]),
     )
-    assert holds('identifier.email = "new@x.org" and identifier.email contains "@x.org"', found)
+    assert holds('identifier.email = "new@x.org" and identifier.email contains "@x.org"', result)
     assert holds("identifier.email is unknown and identifier.user_id is known", ledger(touch(START_MS)))
 
 
 def test_a_score_falls_below_a_mark_at_a_boundary_of_its_buckets_and_not_before():
-    found, now = [ledger(bought(START_MS, 100))], START_MS + 1
-    held, due_ms = standing("score.engagement >= 25", found, now)
-    assert held
+    result, now = [ledger(bought(START_MS, 100))], START_MS + 1
+    current, due_ms = standing("score.engagement >= 25", result, now)
+    assert current
     assert due_ms % DAY_MS == 0
     assert START_MS + 25 * DAY_MS < due_ms <= START_MS + 30 * DAY_MS
-    assert standing("score.engagement > 60", found, now) == (False, FOREVER)
-    assert standing("score.engagement >= -1", found, now) == (True, FOREVER)
-    assert standing("score.engagement = 50", found, now) == (True, START_MS + DAY_MS)
-    assert standing("score.engagement is known", found, now) == (True, FOREVER)
-    assert standing("score.taste > 1", found, now) == (False, FOREVER)
+    assert standing("score.engagement > 60", result, now) == (False, FOREVER)
+    assert standing("score.engagement >= -1", result, now) == (True, FOREVER)
+    assert standing("score.engagement = 50", result, now) == (True, START_MS + DAY_MS)
+    assert standing("score.engagement is known", result, now) == (True, FOREVER)
+    assert standing("score.taste > 1", result, now) == (False, FOREVER)
     tasted = [ledger(touch(START_MS, "like"), bought(START_MS, 100))]
     assert standing("score.taste > 1", tasted, now) == (False, START_MS + HOUR_MS)
 
 
 def test_a_score_rises_as_what_spoke_against_somebody_fades():
-    found, now = [ledger(touch(START_MS, "join"), touch(START_MS, "leave"))], START_MS + 1
-    held, due_ms = standing("score.engagement >= 10", found, now)
-    assert not held
+    result, now = [ledger(touch(START_MS, "join"), touch(START_MS, "leave"))], START_MS + 1
+    current, due_ms = standing("score.engagement >= 10", result, now)
+    assert not current
     assert START_MS + DAY_MS < due_ms <= START_MS + 2 * DAY_MS
-    assert standing("score.engagement > 21", found, now) == (False, FOREVER)
-    assert standing("score.engagement < -40", found, now) == (False, FOREVER)
+    assert standing("score.engagement > 21", result, now) == (False, FOREVER)
+    assert standing("score.engagement < -40", result, now) == (False, FOREVER)
 
 
 def test_a_score_that_does_not_fade_is_never_due():
-    found, now = [ledger(touch(START_MS, "join"))], START_MS + 1
-    assert standing("score.engagement >= 20", found, now) == (True, FOREVER)
+    result, now = [ledger(touch(START_MS, "join"))], START_MS + 1
+    assert standing("score.engagement >= 20", result, now) == (True, FOREVER)
     mixed = [ledger(touch(START_MS, "join"), touch(START_MS, "leave"))]
     assert standing("score.engagement > -20", mixed, now) == (True, FOREVER)
 
@@ -238,32 +238,32 @@ def test_a_score_is_due_when_an_occurrence_is_so_old_that_it_counts_no_more():
     slow = ScoreRules(
         scores=(ScoreRule(name="look", points=2000, filter=Filter(events=("look",)), half_life_ms=14 * DAY_MS),)
     )
-    plan, found = Plan((), Scores(slow).counted), Ledger()
-    apply_touch(plan, found, touch(START_MS))
+    plan, result = Plan((), Scores(slow).counted), Ledger()
+    apply_touch(plan, result, touch(START_MS))
     made = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 20"),)), AGGREGATES, slow)
     now = START_MS + 89 * DAY_MS
-    assert told(made, [found], now) == {"a": (True, START_MS + 90 * DAY_MS)}
-    assert told(made, [found], START_MS + 90 * DAY_MS) == {"a": (False, FOREVER)}
-    leaves = [Ledger(), Ledger(), Ledger()]
-    for leaf, day in zip(leaves, (1, 0, 2), strict=True):
-        apply_touch(plan, leaf, touch(START_MS + day * DAY_MS))
+    assert told(made, [result], now) == {"a": (True, START_MS + 90 * DAY_MS)}
+    assert told(made, [result], START_MS + 90 * DAY_MS) == {"a": (False, FOREVER)}
+    anchors = [Ledger(), Ledger(), Ledger()]
+    for anchor, day in zip(anchors, (1, 0, 2), strict=True):
+        apply_touch(plan, anchor, touch(START_MS + day * DAY_MS))
     several = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 70"),)), AGGREGATES, slow)
-    assert told(several, leaves, now) == {"a": (True, START_MS + 90 * DAY_MS)}
-    apply_touch(plan, found, touch(START_MS + 60 * DAY_MS))
-    _, due_ms, _ = made.evaluate([found], START_MS + 91 * DAY_MS)["a"]
+    assert told(several, anchors, now) == {"a": (True, START_MS + 90 * DAY_MS)}
+    apply_touch(plan, result, touch(START_MS + 60 * DAY_MS))
+    _, due_ms, _ = made.evaluate([result], START_MS + 91 * DAY_MS)["a"]
     assert due_ms <= START_MS + 150 * DAY_MS
 
 
 def test_segments_are_evaluated_after_those_they_read():
     made = segments(top="segment.middle and segment.base", middle="not segment.base", base="orders >= 1")
     assert made.names == ("base", "middle", "top")
-    found = [ledger(bought(START_MS, 1))]
-    assert list(made.evaluate(found, START_MS)) == ["base", "middle", "top"]
-    assert {name: held for name, (held, _, _) in made.evaluate(found, START_MS).items()} == {
+    result = [ledger(bought(START_MS, 1))]
+    assert list(made.evaluate(result, START_MS)) == ["base", "middle", "top"]
+    assert {name: current for name, (current, _, _) in made.evaluate(result, START_MS).items()} == {
         "base": True, "middle": False, "top": False,
     }  # fmt: skip
-    assert made.holds("base", found, START_MS)
-    assert told(segments(a="segment.b = false", b="last_touch > 1 d"), found, START_MS)["a"] == (
+    assert made.holds("base", result, START_MS)
+    assert told(segments(a="segment.b = false", b="last_touch > 1 d"), result, START_MS)["a"] == (
         True, START_MS + DAY_MS + 1,
     )  # fmt: skip
 
@@ -280,7 +280,7 @@ def test_only_what_a_change_affects_is_evaluated():
 
     assert affected("count:orders") == ({"buyers", "best"}, set())
     assert affected(given_key("engagement"), "sum:spent") == ({"best"}, set())
-    assert made.waiting.mask(made.waiting.scored) == made.mask_of(["warm"])
+    assert made.watch_bits.mask_of_bits(made.watch_bits.score_bits) == made.mask_of(["warm"])
     assert affected(taken_key("engagement")) == (set(), {"warm", "best"})
     assert affected("touch") == (set(), {"silent"})
     assert affected("traits", "consent") == ({"named", "reachable"}, {"named", "reachable"})

@@ -6,23 +6,23 @@ import threading
 import time
 
 from pipeline.stream.watchdog import Watchdog
-from tests.support.waiting import deadline_s, slowness
+from tests.support.waiting import deadline_seconds, slowness
 
 
 def test_a_call_that_takes_too_long_is_ended_from_outside():
     bitten = threading.Event()
-    said: list[str] = []
-    watchdog = Watchdog(0.1, "too long", lambda message: (said.append(message), bitten.set())[0])
+    output: list[str] = []
+    watchdog = Watchdog(0.1, "too long", lambda message: (output.append(message), bitten.set())[0])
     with watchdog:
-        assert bitten.wait(deadline_s())
-    assert said == ["too long"]
+        assert bitten.wait(deadline_seconds())
+    assert output == ["too long"]
 
 
 def test_many_short_calls_may_take_longer_together():
     bitten = threading.Event()
-    limit_s = 0.5 * slowness()
-    watchdog = Watchdog(limit_s, "too long", lambda _message: bitten.set())
-    end = time.monotonic() + 3 * limit_s
+    limit_seconds = 0.5 * slowness()
+    watchdog = Watchdog(limit_seconds, "too long", lambda _message: bitten.set())
+    end = time.monotonic() + 3 * limit_seconds
     while time.monotonic() < end:
         with watchdog:
             pass
@@ -39,5 +39,5 @@ def test_the_process_ends_with_exit_code_1_and_one_line_though_it_waits_in_c():
         "    lock.acquire()\n"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s(), check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_seconds(), check=False)
     assert (done.returncode, done.stderr) == (1, "stitchline: Kafka is silent\n")

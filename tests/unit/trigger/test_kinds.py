@@ -15,7 +15,7 @@ MIDNIGHT_MS = START_MS - START_MS % DAY_MS
 
 
 def told(actions: list[CrmAction]) -> list[tuple[str, str, int, int]]:
-    return [(each.trigger, each.event, each.episode, each.timestamp_ms) for each in actions]
+    return [(action.trigger, action.event, action.episode, action.timestamp_ms) for action in actions]
 
 
 def test_a_falling_score_fires_below_low_with_no_event_but_only_after_it_was_up() -> None:

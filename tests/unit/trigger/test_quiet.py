@@ -36,18 +36,18 @@ def test_quiet_ends_at_the_first_minute_that_is_not_quiet_and_sensibly_when_cloc
     quiet, (start, end) = Quiet(rule, local), rule.minutes()
     begin = ms(datetime.fromisoformat(day).replace(tzinfo=UTC))
     for at_ms in range(begin, begin + 2 * DAY_MS, 17 * MINUTE_MS):
-        found = at_ms
-        while woken := quiet.ends_ms(found):  # a trigger looks again when it is woken
-            assert woken > found
-            found = woken
+        result = at_ms
+        while woken := quiet.ends_ms(result):  # a trigger looks again when it is woken
+            assert woken > result
+            result = woken
         expected = at_ms
         while is_quiet(expected, start, end):
             expected += MINUTE_MS - expected % MINUTE_MS
-        assert not is_quiet(found, start, end)
-        if local(found) - found == local(at_ms) - at_ms:
-            assert found == expected
+        assert not is_quiet(result, start, end)
+        if local(result) - result == local(at_ms) - at_ms:
+            assert result == expected
         else:  # an hour is skipped, or comes twice and may count as a part of the night
-            assert at_ms <= found < at_ms + DAY_MS
+            assert at_ms <= result < at_ms + DAY_MS
 
 
 @pytest.mark.parametrize(

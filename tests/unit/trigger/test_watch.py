@@ -15,8 +15,8 @@ from pipeline.profile.rules import AggregateRules
 from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.testing.table import MemoryTable
 from pipeline.trigger.action import action_id
-from pipeline.trigger.episodes import booking_leaf
-from pipeline.trigger.rulebook import compile_rules
+from pipeline.trigger.compile import compile_rules
+from pipeline.trigger.episodes import booking_anchor
 from pipeline.trigger.rules import TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS, touch
 
@@ -48,16 +48,16 @@ class Stage:
             actions += [lead.action for lead in effects.leads]
         return actions
 
-    def touch(self, offset_ms: int, leaf: str = A, name: str = "View", to: str = "", **more: Any) -> list[CrmAction]:
+    def touch(self, offset_ms: int, anchor: str = A, name: str = "View", to: str = "", **more: Any) -> list[CrmAction]:
         self.number += 1
-        made: Touch = touch(self.number, offset_ms, leaf, name=name, **more)
-        return self.take((to or profile_id("default", leaf), made))
+        made: Touch = touch(self.number, offset_ms, anchor, name=name, **more)
+        return self.take((to or profile_id("default", anchor), made))
 
-    def views(self, count: int, offset_ms: int = 0, leaf: str = A) -> list[CrmAction]:
-        return [action for n in range(count) for action in self.touch(offset_ms + n, leaf)]
+    def views(self, count: int, offset_ms: int = 0, anchor: str = A) -> list[CrmAction]:
+        return [action for n in range(count) for action in self.touch(offset_ms + n, anchor)]
 
-    def move(self, leaf: str, source: str, target: str, seq: int) -> list[CrmAction]:
-        moved = Move("default", [leaf], source, target, seq)
+    def move(self, anchor: str, source: str, target: str, seq: int) -> list[CrmAction]:
+        moved = Move("default", [anchor], source, target, seq)
         return self.take((source, moved), (target, moved))
 
 
@@ -92,9 +92,9 @@ def test_it_fires_again_only_after_falling_below_the_low_mark() -> None:
     assert again.action_id == action_id("default", A, "hot", 2)
 
 
-def first_hour(stage: Stage, holds: Callable[[float], bool], leaf: str = A) -> int:
+def first_hour(stage: Stage, holds: Callable[[float], bool], anchor: str = A) -> int:
     """The first full hour at which the score of a profile with one ledger is such, found by trying every one."""
-    ledger = stage.table.rows[profile_id("default", leaf)].leaves[leaf]
+    ledger = stage.table.rows[profile_id("default", anchor)].anchors[anchor]
     hour = START_MS // HOUR_MS + 1
     while not holds(stage.rules.scorer.values([ledger], hour * HOUR_MS)["engagement"]):
         hour += 1
@@ -105,7 +105,7 @@ def test_time_alone_re_arms_at_the_hour_the_score_falls_below_low_whenever_someb
     stage = Stage(HOT)
     stage.views(5)
     stage.logic.evaluate([PA], START_MS + 10 * DAY_MS)
-    episode = stage.table.rows[PA].leaves[A].episodes["hot"]
+    episode = stage.table.rows[PA].anchors[A].episodes["hot"]
     assert episode.closed_ms == first_hour(stage, lambda score: score < 20)
 
 
@@ -181,7 +181,7 @@ def test_a_split_hands_the_episode_over_with_its_ledger() -> None:
     stage.views(5, 0, A)
     stage.touch(10, B)
     stage.move(A, PA, PB, 2)
-    assert stage.table.rows[PB].leaves[A].episodes["hot"].number == 1
+    assert stage.table.rows[PB].anchors[A].episodes["hot"].number == 1
     assert stage.views(5, 20, A) == []
     (own,) = stage.views(4, 30, B)
     assert (own.profile_id, own.action_id) == (PA, action_id("default", B, "hot", 1))
@@ -225,13 +225,13 @@ def test_changed_rules_look_again_at_once() -> None:
     assert action.score == 30
 
 
-def test_an_episode_is_booked_under_the_founder_or_else_under_the_first_leaf() -> None:
+def test_an_episode_is_booked_under_the_founder_or_else_under_the_first_anchor() -> None:
     stage = Stage(HOT)
-    for leaf in (A, B):
-        stage.touch(0, leaf, to=PB)
+    for anchor in (A, B):
+        stage.touch(0, anchor, to=PB)
     row = stage.table.rows[PB]
-    assert booking_leaf(PB, row) == B
-    assert booking_leaf("somebody-else", row) == A
+    assert booking_anchor(PB, row) == B
+    assert booking_anchor("somebody-else", row) == A
 
 
 def test_a_trigger_on_a_score_without_rules_is_refused() -> None:

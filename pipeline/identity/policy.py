@@ -12,14 +12,14 @@ class Kinds(dict[str, IdentityType]):
 
     def __init__(self, types: list[IdentityType]) -> None:
         super().__init__({kind.name: kind for kind in types})
-        self._undeclared = max((kind.priority for kind in types), default=0) + 1
+        self._undeclared_priority = max((kind.priority for kind in types), default=0) + 1
 
     def __missing__(self, name: str) -> IdentityType:
-        found = self[name] = IdentityType(name=name, priority=self._undeclared, policy="latest")
-        return found
+        declared = self[name] = IdentityType(name=name, priority=self._undeclared_priority, policy="latest")
+        return declared
 
 
-class Rulebook:
+class IdentityPolicy:
     """Strength of identifiers under ``rules``; strength is a total order, so either end of a link is the weaker."""
 
     def __init__(self, rules: IdentityRules) -> None:
@@ -28,7 +28,7 @@ class Rulebook:
         self.limits: dict[str, list[Limit]] = {
             kind.name: [parse_limit(text) for text in kind.limits] for kind in self.rules.types if kind.limits
         }
-        self._least = {name: min(limit.count for limit in limits) for name, limits in self.limits.items()}
+        self._min_counts = {name: min(limit.count for limit in limits) for name, limits in self.limits.items()}
 
     def kind(self, ident: Identifier) -> IdentityType:
         """The declaration of the identifier's type."""
@@ -63,19 +63,22 @@ class Rulebook:
         other = self.kind(strong)
         return other.strong and not other.household and other.priority < kind.priority
 
-    def fit(self, a: Head, b: Head) -> bool:
+    def fit_together(self, a: Head, b: Head) -> bool:
         """Whether two components surely break no limit as one. False means: look closer."""
         if a.size + b.size > self.rules.max_identifiers:
             return False
-        return all(a.tally.get(name, 0) + b.tally.get(name, 0) <= count for name, count in self._least.items())
+        return all(
+            a.counts_by_type.get(name, 0) + b.counts_by_type.get(name, 0) <= count
+            for name, count in self._min_counts.items()
+        )
 
     def fits_one(self, head: Head, kind: str) -> bool:
         """Whether one more identifier of a type surely breaks no limit of the component."""
         if head.size >= self.rules.max_identifiers:
             return False
-        least = self._least.get(kind)
-        return least is None or head.tally.get(kind, 0) < least
+        minimum = self._min_counts.get(kind)
+        return minimum is None or head.counts_by_type.get(kind, 0) < minimum
 
     def roomy(self, head: Head) -> bool:
         """Whether a component is so far from every limit that no new time of a link can break one."""
-        return all(head.tally.get(name, 0) <= count for name, count in self._least.items())
+        return all(head.counts_by_type.get(name, 0) <= count for name, count in self._min_counts.items())

@@ -2,18 +2,18 @@
 
 from typing import NamedTuple
 
-from pipeline.profile.aggregates import Reader, Totals
+from pipeline.profile.aggregates import AggregateReader, Totals
 from pipeline.profile.booking import Plan
 from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ports import Decider, Forecast, Scorer, Segmenter
 from pipeline.profile.ratios import RatioReader
 
 
-class Rulebook(NamedTuple):
-    """What to book, how to read it, and what follows. :func:`pipeline.trigger.rulebook.compile_rules` makes one."""
+class CompiledRules(NamedTuple):
+    """What to book, how to read it, and what follows. :func:`pipeline.trigger.compile.compile_rules` makes one."""
 
     plan: Plan
-    readers: tuple[Reader, ...]
+    readers: tuple[AggregateReader, ...]
     totals: Totals
     scorer: Scorer
     segments: Segmenter

@@ -7,12 +7,12 @@ from zlib import crc32
 import msgspec
 
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.aggregates import Reader, Totals
-from pipeline.profile.booking import Marks, Plan
+from pipeline.profile.aggregates import AggregateReader, Totals
+from pipeline.profile.booking import ChangedBits, Plan
+from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.journey.booking import journey_bookings
 from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ratios import ratio_readers
-from pipeline.profile.rulebook import Rulebook
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.forecast import Forecaster
 from pipeline.score.prediction import PredictionModel
@@ -20,8 +20,8 @@ from pipeline.score.rules import ScoreRules
 from pipeline.score.scorer import Scores
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import Segments
-from pipeline.trigger.action import Story
-from pipeline.trigger.decide import TRAITS_CHANGED, Decisions
+from pipeline.trigger.action import ActionContext
+from pipeline.trigger.decide import TRAITS_CHANGED, RuleDecider
 from pipeline.trigger.membership import Memberships
 from pipeline.trigger.rules import TriggerRules
 from pipeline.trigger.watch import Triggers
@@ -38,7 +38,7 @@ def compile_rules(
     journeys: JourneyRules = NO_JOURNEYS,
     zone: Zone = UTC,
     model: PredictionModel | None = None,
-) -> Rulebook:
+) -> CompiledRules:
     """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
 
     ``zone`` is that of the aggregates' ``time_zone``; :func:`pipeline.rules.compiled.compiled` finds it by its name.
@@ -54,25 +54,27 @@ def compile_rules(
             msg = f"trigger {rule.name!r} watches segment {rule.segment!r}: declare it in segments.yaml"
             raise ValueError(msg)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
-    story, score_marks = Story(scorer, forecaster, journeys.carts), members.waiting.score_marks
-    watcher = Triggers(triggers, story, zone.local, score_marks)
-    decisions = Decisions(Memberships(members), watcher, fingerprint)
-    fit = TRAITS_CHANGED if _watch_fit(triggers, scorer) else 0
-    marks = _marks(lambda *keys: members.waiting.marks(keys) << 1, aggregates, scorer, fit)
-    readers = tuple(Reader(rule) for rule in aggregates.aggregates)
-    plan = Plan(aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, marks), zone, marks)
+    context, score_thresholds = ActionContext(scorer, forecaster, journeys.carts), members.watch_bits.score_thresholds
+    watcher = Triggers(triggers, context, zone.local, score_thresholds)
+    decisions = RuleDecider(Memberships(members), watcher, fingerprint)
+    fit = TRAITS_CHANGED if _watches_fit(triggers, scorer) else 0
+    changed_bits = _changed_bits(lambda *keys: members.watch_bits.bits_of_keys(keys) << 1, aggregates, scorer, fit)
+    readers = tuple(AggregateReader(rule) for rule in aggregates.aggregates)
+    plan = Plan(
+        aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, changed_bits), zone, changed_bits
+    )
     ratios = ratio_readers(aggregates)
-    return Rulebook(plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys)
+    return CompiledRules(plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys)
 
 
-def _watch_fit(triggers: TriggerRules, scorer: Scores) -> bool:
+def _watches_fit(triggers: TriggerRules, scorer: Scores) -> bool:
     return any(rule.score in scorer.fit_names for rule in triggers.triggers)
 
 
-def _marks(of: Callable[..., int], aggregates: AggregateRules, scorer: Scores, fit: int) -> Marks:
-    """Which marks follow which part of a touch; ``of`` gives those of some keys."""
+def _changed_bits(of: Callable[..., int], aggregates: AggregateRules, scorer: Scores, fit: int) -> ChangedBits:
+    """Which changed bits follow which part of a touch; ``of`` gives those of some keys."""
     keys = {rule.key for rule in aggregates.aggregates} | {counted.key for counted in scorer.counted}
-    return Marks(
+    return ChangedBits(
         {key: of(key) for key in keys},
         touch=of("touch"),
         traits=of("traits") | fit,

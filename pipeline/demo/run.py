@@ -9,16 +9,16 @@ import msgspec
 
 from connectors.sources.outgoing import EventEncoder
 from pipeline.avro.registry import FileIds
-from pipeline.demo.crew import wait_for_workers, workers_here
-from pipeline.demo.look import Stage
-from pipeline.demo.play import Play
+from pipeline.demo.demo_state import Display
+from pipeline.demo.event_sender import EventSender
+from pipeline.demo.loop import DemoLoop, Outcome
 from pipeline.demo.shop import ShopDay
-from pipeline.demo.show import Outcome, Show
 from pipeline.demo.truth import Known, Verdict, judge
+from pipeline.demo.worker_processes import wait_for_workers, workers_here
 from pipeline.event.parse import Defaults
 from pipeline.kafka.admin import ensure_topics
 from pipeline.query.flow import FlowMeter
-from pipeline.query.live import Board, Counts, HotLead, Live
+from pipeline.query.live import Counts, HotLead, LeadBoard, Live
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.stream.supervisor import Supervisor
@@ -36,15 +36,15 @@ class Result(msgspec.Struct, frozen=True):
     """One whose customer is worth a look; empty if there is no customer."""
 
 
-def perform(
+def run_demo(
     settings: Settings,
     environment: Mapping[str, str],
     log: Path,
     day: ShopDay,
     *,
     seconds: float,
-    patience_seconds: float,
-    stage: Stage,
+    timeout_seconds: float,
+    display: Display,
 ) -> Result:
     """Run it. No worker is left, however it ends; ``log`` takes what they say.
 
@@ -55,17 +55,17 @@ def perform(
     encode = EventEncoder(rules.intake, rules.identifiers, FileIds(), settings.topic_prefix, Defaults())
     ensure_topics(settings)
     known, workers = Known(), workers_here()
-    board = Board(FileIds(), settings.topic_prefix, on_update=known.take)
+    board = LeadBoard(FileIds(), settings.topic_prefix, on_update=known.take)
     with (
         Supervisor(workers, environment, log) as supervisor,
         Live(settings, board) as live,
         closing(FlowMeter(settings)) as meter,
     ):
-        stage.step(f"starting {workers} worker{'s' if workers > 1 else ''}")
+        display.step(f"starting {workers} worker{'s' if workers > 1 else ''}")
         wait_for_workers(settings, workers, supervisor.check)
-        play = Play(settings.kafka(), encode, day, seconds)
-        show = Show(play, supervisor, known, live=live, meter=meter, stage=stage)
-        outcome = show.run(patience_seconds)
+        sender = EventSender(settings.kafka(), encode, day, seconds)
+        loop = DemoLoop(sender, supervisor, known, live=live, meter=meter, display=display)
+        outcome = loop.run(timeout_seconds)
     leads = {board.owner(action["profile_id"]) for action in board.actions.values()}
     verdict = judge(day.people, day.events, known, leads)
     return Result(verdict, outcome, board.counts(), _worth_a_look(board.hottest(HOTTEST), known))
@@ -73,6 +73,6 @@ def perform(
 
 def _worth_a_look(leads: list[HotLead], known: Known) -> str:
     """The lead with the most identifiers, else the customer with the most; of equals the first by text."""
-    told = [(-lead.identifiers, lead.identifier) for lead in leads]
-    others = [(-len(found), found[0]) for found, _ in known.customers.values() if found]
-    return min(told or others, default=(0, ""))[1]
+    by_size = [(-lead.identifiers, lead.identifier) for lead in leads]
+    others = [(-len(identifiers), identifiers[0]) for identifiers, _ in known.customers.values() if identifiers]
+    return min(by_size or others, default=(0, ""))[1]

@@ -7,13 +7,13 @@ from pipeline.event.ports import Table
 from pipeline.identity.state import Head, Node, fresh
 
 
-class Forest:
+class UnionFind:
     """Components as trees (to find the root) and as circles (to list the members), by size, smaller under larger."""
 
     def __init__(self, nodes: Table[Node]) -> None:
         self._nodes = nodes
 
-    def plant(self, ident: Identifier) -> Node:
+    def get_or_create(self, ident: Identifier) -> Node:
         """The identifier's row; a new one, for the caller to put, is a component of its own."""
         return self._nodes.get(ident) or fresh(ident)
 
@@ -35,8 +35,8 @@ class Forest:
         node = self._nodes.get(ident)
         if node is None:
             return ident
-        if node.knot is not None and node.knot.founder:
-            return node.knot.founder
+        if node.state is not None and node.state.founder:
+            return node.state.founder
         return self.root(ident, node)[2].founder
 
     def members(self, ident: Identifier, node: Node) -> Iterator[tuple[Identifier, Node]]:
@@ -48,7 +48,7 @@ class Forest:
             member, following = following, node.next
             yield member, node
 
-    def join(self, over: tuple[Identifier, Node], under: tuple[Identifier, Node]) -> None:
+    def attach(self, over: tuple[Identifier, Node], under: tuple[Identifier, Node]) -> None:
         """Put one component under the root of another, whose head is up to date already; puts both roots."""
         (a, root_a), (b, root_b) = over, under
         root_a.next, root_b.next = root_b.next, root_a.next

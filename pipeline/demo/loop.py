@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.demo.look import Curves, Look, Stage
-from pipeline.demo.play import Play
+from pipeline.demo.demo_state import Curves, DemoState, Display
+from pipeline.demo.event_sender import EventSender
 from pipeline.demo.truth import Known
 from pipeline.errors import OperatorError
 from pipeline.query.flow import FlowMeter, StageFlow
@@ -14,12 +14,12 @@ from pipeline.query.live import Live
 from pipeline.stream.supervisor import Supervisor
 
 TURN_SECONDS: Final = 0.05
-LOOK_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.25
 SAMPLE_SECONDS: Final = 0.5
-MOST_AT_ONCE: Final = 1_000
+MAX_AT_ONCE: Final = 1_000
 """Events sent between two looks at what came back, so that the screen stays alive when the day is played at once."""
 ENOUGH_QUIET_SAMPLES: Final = 2
-MOST_WAITING: Final = 3_000
+MAX_WAITING: Final = 3_000
 """Records before any one stage above which the shop's clock stands still: on a slow machine the day takes longer, but
 what is on the screen stays the truth about the hour on its clock."""
 
@@ -32,35 +32,35 @@ class Outcome(msgspec.Struct, frozen=True):
     """How it went, in seconds since the first event was sent."""
 
     seconds: float
-    first_lead_s: float | None
+    first_lead_seconds: float | None
     peak_customers: int
 
 
-class Show:
+class DemoLoop:
     """One performance. ``known`` must be what the live view's board tells of updates."""
 
     def __init__(
         self,
-        play: Play,
+        sender: EventSender,
         supervisor: Supervisor,
         known: Known,
         *,
         live: Live,
         meter: FlowMeter,
-        stage: Stage,
+        display: Display,
     ) -> None:
-        self._play, self._supervisor, self._known = play, supervisor, known
-        self._live, self._meter, self._stage = live, meter, stage
+        self._play, self._supervisor, self._known = sender, supervisor, known
+        self._live, self._meter, self._stage = live, meter, display
         self._curves = Curves()
         self._stages: list[StageFlow] = []
         self._quiet = 0
-        self._clock_s = self._turned_s = 0.0
-        self._first_lead_s: float | None = None
+        self._clock_seconds = self._turned_seconds = 0.0
+        self._first_lead_seconds: float | None = None
         self._peak = 0
         self._began = time.monotonic()
         self._sample_due = self._look_due = 0.0
 
-    def run(self, patience_seconds: float) -> Outcome:
+    def run(self, timeout_seconds: float) -> Outcome:
         """Play the day, and wait until it is processed: at most so many seconds after its last event was sent.
 
         Raises:
@@ -69,66 +69,66 @@ class Show:
             PlayError: an event could not be sent.
         """
         self._began = time.monotonic()
-        over_s = None
+        over_seconds = None
         while self._quiet < ENOUGH_QUIET_SAMPLES:
-            passed_s = self._passed_s()
+            elapsed_seconds = self._elapsed_seconds()
             if not self._play.is_over:
-                self._play.send_due(self._clock(passed_s), MOST_AT_ONCE)
-            elif over_s is None:
-                over_s = passed_s
-            elif passed_s > over_s + patience_seconds:
+                self._play.send_due(self._clock(elapsed_seconds), MAX_AT_ONCE)
+            elif over_seconds is None:
+                over_seconds = elapsed_seconds
+            elif elapsed_seconds > over_seconds + timeout_seconds:
                 waiting = sum(flow.lag for flow in self._stages)
-                message = f"{waiting:,} records still wait {patience_seconds:.0f} s after the last event was sent"
+                message = f"{waiting:,} records still wait {timeout_seconds:.0f} s after the last event was sent"
                 raise NotFinishedError(message)
             self._leads(self._live.poll(TURN_SECONDS))
-            self._look(passed_s)
+            self._look(elapsed_seconds)
         self._leads(self._live.until_now())
         self._stage.show(self._picture())
-        return Outcome(self._passed_s(), self._first_lead_s, self._peak)
+        return Outcome(self._elapsed_seconds(), self._first_lead_seconds, self._peak)
 
-    def _clock(self, passed_s: float) -> float:
+    def _clock(self, elapsed_seconds: float) -> float:
         """Seconds of the day so far; they pass only while the pipeline keeps up."""
-        if max((flow.lag for flow in self._stages), default=0) < MOST_WAITING:
-            self._clock_s += passed_s - self._turned_s
-        self._turned_s = passed_s
-        return self._clock_s
+        if max((flow.lag for flow in self._stages), default=0) < MAX_WAITING:
+            self._clock_seconds += elapsed_seconds - self._turned_seconds
+        self._turned_seconds = elapsed_seconds
+        return self._clock_seconds
 
-    def _passed_s(self) -> float:
+    def _elapsed_seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def _look(self, passed_s: float) -> None:
-        if passed_s >= self._sample_due:
-            self._sample_due = passed_s + SAMPLE_SECONDS
+    def _look(self, elapsed_seconds: float) -> None:
+        if elapsed_seconds >= self._sample_due:
+            self._sample_due = elapsed_seconds + SAMPLE_SECONDS
             self._supervisor.check()
             was_over = self._play.is_over
             self._stages = self._meter.sample(time.monotonic())
             done = was_over and not any(flow.lag for flow in self._stages)
             self._quiet = self._quiet + 1 if done else 0
-        if passed_s >= self._look_due:
-            self._look_due = passed_s + LOOK_SECONDS
+        if elapsed_seconds >= self._look_due:
+            self._look_due = elapsed_seconds + POLL_SECONDS
             self._stage.show(self._picture())
 
     def _leads(self, actions: list[dict[str, Any]]) -> None:
         for action in actions:
-            if self._first_lead_s is None:
-                self._first_lead_s = self._passed_s()
+            if self._first_lead_seconds is None:
+                self._first_lead_seconds = self._elapsed_seconds()
             self._stage.lead(action, self._picture())
 
-    def _picture(self) -> Look:
+    def _picture(self) -> DemoState:
         counts = self._live.board.counts()
         self._peak = max(self._peak, counts.customers)
-        play = self._play
-        share = min(1.0, self._clock_s / play.seconds) if play.seconds else play.sent / play.events
+        sender = self._play
+        share = min(1.0, self._clock_seconds / sender.seconds) if sender.seconds else sender.sent / sender.events
         self._curves.note(share, len(self._known.identifiers), counts.customers)
-        return Look(
+        return DemoState(
             day_share=share,
-            sent=play.sent,
-            events=play.events,
-            by_channel=dict(play.by_channel),
+            sent=sender.sent,
+            events=sender.events,
+            by_channel=dict(sender.by_channel),
             identifiers=len(self._known.identifiers),
             counts=counts,
             stages=self._stages,
             identifier_curve=self._curves.identifiers,
-            most_identifiers=play.identifiers,
+            max_identifiers=sender.identifiers,
             customer_curve=self._curves.customers,
         )

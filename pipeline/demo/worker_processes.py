@@ -12,24 +12,24 @@ from pipeline.kafka.clients import KafkaAdmin, admin
 from pipeline.settings import Settings
 from pipeline.topics import StageName
 
-MOST_WORKERS: Final = 2
+MAX_WORKERS: Final = 2
 READY_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.2
 PARTITIONS: Final = 4
 REQUEST_SECONDS: Final = 30.0
 
 
-class CrewError(OperatorError):
+class WorkersError(OperatorError):
     """The workers did not get ready in time. Operator action: see their log, which the message names."""
 
 
 def workers_here() -> int:
     """Two, or one where there is only one core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, cores)
+    return min(MAX_WORKERS, cores)
 
 
-def equip(base: Settings, **chosen: Any) -> tuple[Settings, dict[str, str]]:
+def configured(base: Settings, **chosen: Any) -> tuple[Settings, dict[str, str]]:
     """The settings of a demo, and the environment that gives a worker the same.
 
     How to reach Kafka and which rules are in force is as in ``base``; what would spoil the show is fixed.
@@ -46,7 +46,7 @@ def wait_for_workers(settings: Settings, workers: int, check: Callable[[], None]
     """Return once the group has so many members and has settled; ``check`` is called while waiting.
 
     Raises:
-        CrewError: not in time.
+        WorkersError: not in time.
     """
     client = admin(settings.kafka())
     group, deadline = settings.application_id, time.monotonic() + READY_SECONDS
@@ -56,16 +56,16 @@ def wait_for_workers(settings: Settings, workers: int, check: Callable[[], None]
             return
         time.sleep(POLL_SECONDS)
     message = f"the workers were not ready within {READY_SECONDS:.0f} s"
-    raise CrewError(message)
+    raise WorkersError(message)
 
 
 def _members(client: KafkaAdmin, group: str) -> int:
     """Members of a group that has settled; 0 while it has not."""
     try:
-        asked = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
-        found = asked[group].result(REQUEST_SECONDS)
+        requested = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
+        description = requested[group].result(REQUEST_SECONDS)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return 0
         raise
-    return len(found.members) if found.state == ConsumerGroupState.STABLE else 0
+    return len(description.members) if description.state == ConsumerGroupState.STABLE else 0

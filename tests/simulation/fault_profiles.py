@@ -13,25 +13,25 @@ from pipeline.event import accept
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.rules import IntakeRules
 from pipeline.identity import stitch
-from pipeline.identity.rulebook import Rulebook
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.rules.normalisers import normalisers
 from pipeline.stream.stages import intake as intake_stage
 from pipeline.stream.stages import profile
 from tests.simulation.histories import IDENTIFIERS
 from tests.simulation.oracle import COMPILED, check
-from tests.simulation.world import RULES, Weather, World
+from tests.simulation.world import RULES, FaultProfile, World
 
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "500"))
 """Worlds of each kind; ``make storms`` plays ten times as many."""
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
 BLOCK = 500
 
-CRASHES = Weather(
+CRASHES = FaultProfile(
     work=60, start=8, die=3, rebalance=1, complete=6, settle=6, expire=1,
     crash=7, stand_still=2, refuse=3, replaced=1, calm_steps=150,
 )  # fmt: skip
 """Processes die at every step, their folders fall behind, and successors start."""
-HANDOVERS = Weather(
+HANDOVERS = FaultProfile(
     work=60, start=8, die=1, rebalance=1, complete=8, settle=3, expire=1,
     crash=2, stand_still=8, refuse=3, replaced=2, calm_steps=150,
 )  # fmt: skip
@@ -44,11 +44,11 @@ def blocks() -> list[range]:
     return [range(start, min(start + BLOCK, end)) for start in range(FIRST_SEED, end, BLOCK)]
 
 
-def survive(seeds: range, weather: Weather, file: str) -> None:
+def run_worlds(seeds: range, faults: FaultProfile, file: str) -> None:
     """Play and check each world; where one fails, print the line that plays it again."""
     for seed in seeds:
         try:
-            check(World(seed, weather).play())
+            check(World(seed, faults).play())
         except BaseException:
             print(f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=1 pytest {file}")
             raise
@@ -61,13 +61,13 @@ def shared() -> Iterator[None]:
     The rules hold no state of a world, and the worlds' warnings are all the same: an identifier was quarantined.
     """
     normaliser = functools.cache(lambda country: EventNormaliser(IntakeRules(), IDENTIFIERS, normalisers(country)))
-    books = {id(rules.identity): Rulebook(rules.identity) for rules in RULES}
+    books = {id(rules.identity): IdentityPolicy(rules.identity) for rules in RULES}
     before = gc.get_threshold()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(profile, "compiled", lambda _rules: COMPILED)
         patch.setattr(accept, "EventNormaliser", lambda rules, *_: normaliser(rules.default_country))
         for module in (stitch, intake_stage):
-            patch.setattr(module, "Rulebook", lambda rules: books[id(rules)])
+            patch.setattr(module, "IdentityPolicy", lambda rules: books[id(rules)])
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         gc.set_threshold(50_000, 20, 100)
         yield

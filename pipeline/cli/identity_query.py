@@ -1,4 +1,4 @@
-"""``stitchline identity why | graph | household | simulate``: questions to the stored links, by the rules in force."""
+"""``stitchline identity why | graph | household | dry-run``: questions to the stored links, by the rules in force."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +17,9 @@ from pipeline.cli.identity_screen import print_difference, print_households, pri
 from pipeline.event.identifier import Identifier
 from pipeline.identity.compare import Difference
 from pipeline.identity.explain import Why
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
-from pipeline.identity.rulebook import Rulebook
 from pipeline.query.households import household_facts
 from pipeline.query.identity import StoredIdentity, read_identity
 from pipeline.query.links import link_facts
@@ -49,12 +49,12 @@ Examples:
   stitchline identity household account_id:A-77
   stitchline identity household email:ada@example.org --json | jq '.households[].profile_ids'
 """
-SIMULATE_EXAMPLES = """\b
+DRY_RUN_EXAMPLES = """\b
 Exit codes: 0 told, whatever would change; 1 Kafka or the rules refused.
 \b
 Examples:
-  stitchline identity simulate --rules my-rules
-  stitchline identity simulate --rules my-rules --json | jq .profiles_affected
+  stitchline identity dry-run --rules my-rules
+  stitchline identity dry-run --rules my-rules --json | jq .profiles_affected
 """
 SUFFIXES = (".svg", ".graphml")
 
@@ -72,18 +72,20 @@ def why(
     """Say why two identifiers are one customer: the links that lead from one to the other; or the limit in between."""
     with explained(OSError, KafkaException):
         rules, stored = _read(tenant)
-        naming, book = Naming(rules), Rulebook(rules.identity)
+        naming, policy = Naming(rules), IdentityPolicy(rules.identity)
         one, two = naming.identifier(a, or_blocked=True), naming.identifier(b, or_blocked=True)
-        answer, area = stored.why(one, two, book)
-    told = _why_facts(tenant, (one, two), answer, area.resolution) | {"complete": area.whole and stored.complete}
+        answer, area = stored.why(one, two, policy)
+    facts = _why_facts(tenant, (one, two), answer, area.resolution) | {"complete": area.whole and stored.complete}
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     else:
-        print_why(Console(highlight=False), told, [each for each in (one, two) if not stored.knows(each)])
+        print_why(Console(highlight=False), facts, [ident for ident in (one, two) if not stored.knows(ident)])
 
 
 def graph(
-    who: Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")
+    ],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A picture (.svg) or a graph (.graphml).")],
     tenant: Tenant = "default",
@@ -97,11 +99,11 @@ def graph(
 
     with explained(OSError, KafkaException):
         rules, stored = _read(tenant)
-        ident, book = _linked(who, stored, Naming(rules)), Rulebook(rules.identity)
-        drawn = customer_graph(tenant, ident, stored.around([ident], book).resolution)
+        ident, policy = _linked(identifier, stored, Naming(rules)), IdentityPolicy(rules.identity)
+        drawn = customer_graph(tenant, ident, stored.around([ident], policy).resolution)
         with replacing(out) as file:
             if out.suffix.lower() == ".svg":
-                file.write(draw(drawn, book).encode())
+                file.write(draw(drawn, policy).encode())
             else:
                 write_graphml(file, drawn)
     counts = {"identifiers": drawn.number_of_nodes(), "links": drawn.number_of_edges()}
@@ -112,7 +114,9 @@ def graph(
 
 
 def household(
-    who: Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="What is shared, or one who shares it.")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="What is shared, or one who shares it.")
+    ],
     *,
     tenant: Tenant = "default",
     as_json: Json = False,
@@ -123,20 +127,20 @@ def household(
     """
     with explained(OSError, KafkaException):
         rules, stored = _read(tenant)
-        ident = _linked(who, stored, Naming(rules))
-        told = {
+        ident = _linked(identifier, stored, Naming(rules))
+        facts = {
             "identifier": ident,
             "profile_id": profile_id(tenant, stored.founder(ident)),
             "households": [household_facts(stored, shared) for shared in stored.households.shared_by(ident)],
             "complete": stored.complete,
         }
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     else:
-        print_households(Console(highlight=False), told)
+        print_households(Console(highlight=False), facts)
 
 
-def simulate(
+def dry_run(
     *,
     rules: Annotated[Path, typer.Option("--rules", metavar="DIR", help="Directory of rules files to try.")],
     tenant: Tenant = "default",
@@ -146,15 +150,15 @@ def simulate(
     with explained(OSError, KafkaException):
         tried = load_rules(rules)
         in_force, stored = _read(tenant)
-        difference = stored.replay(Rulebook(in_force.identity), Rulebook(tried.identity))
+        difference = stored.replay(IdentityPolicy(in_force.identity), IdentityPolicy(tried.identity))
         naming = Naming(tried)
         blocked = sorted(ident for ident in stored.identifiers() if naming.is_blocked(ident))
-    told = {"identifiers": len(stored), **_difference_facts(tenant, difference), "blocked": blocked}
-    told["complete"] = stored.complete
+    facts = {"identifiers": len(stored), **_difference_facts(tenant, difference), "blocked": blocked}
+    facts["complete"] = stored.complete
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     else:
-        print_difference(Console(highlight=False), told)
+        print_difference(Console(highlight=False), facts)
 
 
 def _read(tenant: str) -> tuple[Rules, StoredIdentity]:
@@ -164,23 +168,25 @@ def _read(tenant: str) -> tuple[Rules, StoredIdentity]:
         return rules, read_identity(settings, tenant, bars.reading("reading"))
 
 
-def _linked(who: str, stored: StoredIdentity, naming: Naming) -> Identifier:
+def _linked(identifier: str, stored: StoredIdentity, naming: Naming) -> Identifier:
     """The identifier, or one of the profile, that is meant; the command ends where nothing was ever linked to it."""
-    by_id = is_profile_id(who.lower())
-    ident = stored.named_after(who.lower()) if by_id else naming.identifier(who, or_blocked=True)
+    by_id = is_profile_id(identifier.lower())
+    ident = stored.named_after(identifier.lower()) if by_id else naming.identifier(identifier, or_blocked=True)
     if ident is None or not stored.knows(ident):
-        fail(f"{who} is unknown: nothing was ever linked to it (tenant {stored.tenant})", ExitCode.UNKNOWN)
+        fail(f"{identifier} is unknown: nothing was ever linked to it (tenant {stored.tenant})", ExitCode.UNKNOWN)
     return ident
 
 
 def _why_facts(tenant: str, ends: tuple[str, str], answer: Why, resolution: Resolution) -> dict[str, Any]:
-    steps = [{"start": step.start, "end": step.end, **link_facts(step.bond, step.held)} for step in answer.path]
+    steps = [
+        {"start": step.start, "end": step.end, **link_facts(step.merged_link, step.rejection)} for step in answer.path
+    ]
     return {
         "identifiers": list(ends),
-        "together": answer.together,
+        "together": answer.same_customer,
         "profile_ids": [profile_id(tenant, resolution.founder_of.get(end, end)) for end in ends],
         "path": steps,
-        "obstacles": [step for step in steps if step["held"]],
+        "obstacles": [step for step in steps if step["rejected"]],
     }
 
 
@@ -188,8 +194,8 @@ def _difference_facts(tenant: str, difference: Difference) -> dict[str, Any]:
     def ids(founders: list[Identifier]) -> list[dict[str, str]]:
         return [{"profile_id": profile_id(tenant, founder), "founder": founder} for founder in founders]
 
-    merged = [{**ids([into])[0], "from": ids(found)} for into, found in difference.merged.items()]
-    split = [{**ids([before])[0], "into": ids(found)} for before, found in difference.split.items()]
+    merged = [{**ids([into])[0], "from": ids(of_founder)} for into, of_founder in difference.merged.items()]
+    split = [{**ids([before])[0], "into": ids(of_founder)} for before, of_founder in difference.split.items()]
     return {
         "profiles_affected": len(difference.affected),
         "merges": merged,

@@ -11,7 +11,7 @@ SLOTS: Final = 48
 """Half hours of the day: the columns of the curves."""
 
 
-class Look(msgspec.Struct, frozen=True):
+class DemoState(msgspec.Struct, frozen=True):
     """One moment of the demo."""
 
     day_share: float
@@ -24,7 +24,7 @@ class Look(msgspec.Struct, frozen=True):
     stages: list[StageFlow]
     identifier_curve: list[int]
     """Identifiers seen by the end of each half hour so far."""
-    most_identifiers: int
+    max_identifiers: int
     """What the first curve can rise to."""
     customer_curve: list[int]
     """Customers at the end of each half hour so far."""
@@ -51,17 +51,17 @@ class Curves:
             curve[slot] = value
 
 
-class Stage(Protocol):
+class Display(Protocol):
     """Where the demo is shown: a screen, or lines of text."""
 
     def step(self, text: str) -> None:
         """What is being prepared."""
         ...
 
-    def lead(self, action: dict[str, Any], look: Look) -> None:
+    def lead(self, action: dict[str, Any], state: DemoState) -> None:
         """A lead that has just been made."""
         ...
 
-    def show(self, look: Look) -> None:
+    def show(self, state: DemoState) -> None:
         """The moment, several times a second."""
         ...

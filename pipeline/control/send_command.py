@@ -19,7 +19,7 @@ from pipeline.settings import Settings
 from pipeline.topics import CHANGES, LINKS
 
 DELIVERY_SECONDS: Final = 30.0
-LOOK_AGAIN_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.1
 OPEN_SECONDS: Final = 2.0
 """Patience for a transaction that is being written; it is seldom open for longer than a commit interval."""
 
@@ -39,7 +39,7 @@ def new_command(  # noqa: PLR0917 - the fields of the record
     return Command(tenant, kind, a, b, actor, why, now_ms, f"decision/{uuid4()}")
 
 
-class Decider:
+class CommandSender:
     """Sends decisions and waits for their consequences.
 
     Raises:
@@ -75,7 +75,7 @@ class Decider:
             message = f"Kafka did not take the decision: {failures[0].str() if failures else 'no answer'}"
             raise DecisionError(message)
 
-    def consequences(self, command: Command, within_seconds: float) -> list[Change]:
+    def wait_for_changes(self, command: Command, within_seconds: float) -> list[Change]:
         """What STITCH changed because of a decision sent before, in its order; empty if it has not answered in time.
 
         Every decision has at least one line, its own. All lines come from one transaction: once one is seen, those of
@@ -83,19 +83,19 @@ class Decider:
         """
         deadline = time.monotonic() + within_seconds
         while time.monotonic() < deadline:
-            if self._look(command):
-                return self._look(command)
-            time.sleep(LOOK_AGAIN_SECONDS)
+            if self._poll_changes(command):
+                return self._poll_changes(command)
+            time.sleep(POLL_SECONDS)
         return []
 
-    def _look(self, command: Command) -> list[Change]:
-        found = []
+    def _poll_changes(self, command: Command) -> list[Change]:
+        changes = []
         for batch in self._reading(self._begin).batches():
             for message in batch:
                 change = self._change(message)
                 if change is not None and change["trigger_event_id"] == command.event_id:
-                    found.append(change)
-        return sorted(found, key=lambda change: int(change["seq"]))
+                    changes.append(change)
+        return sorted(changes, key=lambda change: int(change["seq"]))
 
     def _change(self, message: confluent_kafka.Message) -> Change | None:
         try:
@@ -104,4 +104,4 @@ class Decider:
             return None
 
     def _reading(self, begin: dict[int, int] | None = None) -> Reading:
-        return Reading(self._kafka, self._changes, self._partitions, begin=begin, patience_seconds=OPEN_SECONDS)
+        return Reading(self._kafka, self._changes, self._partitions, begin=begin, timeout_seconds=OPEN_SECONDS)

@@ -17,11 +17,11 @@ from pipeline.kafka.clients import idempotent_producer
 FLUSH_SECONDS = 30.0
 
 
-class PlayError(OperatorError):
+class SendError(OperatorError):
     """An event could not be sent. Operator action: see the message; the demo can be started again at any time."""
 
 
-class Play:
+class EventSender:
     """Sends what is due. The producer is idempotent, so every event is on its topic exactly once.
 
     ``seconds`` is the length of the day on the wall clock; 0 sends everything as fast as it goes.
@@ -34,7 +34,9 @@ class Play:
         self.identifiers = sum(len(person.identifiers) for person in day.people)
         self._encode, self._events = encode, day.events
         begin_ms = day.end_ms - DAY_MS
-        self._due_s = [((parse_instant(each["timestamp"]) or 0) - begin_ms) / DAY_MS * seconds for each in day.events]
+        self._due_seconds = [
+            ((parse_instant(event["timestamp"]) or 0) - begin_ms) / DAY_MS * seconds for event in day.events
+        ]
         self._failed: list[str] = []
         self._producer = idempotent_producer(kafka, {"compression.type": "lz4", "linger.ms": 20})
 
@@ -43,27 +45,27 @@ class Play:
         """Whether every event is sent."""
         return self.sent == len(self._events)
 
-    def send_due(self, passed_s: float, most: int) -> None:
+    def send_due(self, elapsed_seconds: float, limit: int) -> None:
         """Send what is due so many seconds into the day, at most so many events at once.
 
         Raises:
-            PlayError: an event was refused by the rules or by the broker.
+            SendError: an event was refused by the rules or by the broker.
         """
-        until = min(len(self._events), self.sent + most)
-        while self.sent < until and self._due_s[self.sent] <= passed_s:
+        until = min(len(self._events), self.sent + limit)
+        while self.sent < until and self._due_seconds[self.sent] <= elapsed_seconds:
             self._send(self._events[self.sent])
             self.sent += 1
         self._producer.poll(0)
         if self.is_over and self._producer.flush(FLUSH_SECONDS):
             self._failed.append(f"the broker did not take the last events within {FLUSH_SECONDS:.0f} s")
         if self._failed:
-            raise PlayError(self._failed[0])
+            raise SendError(self._failed[0])
 
     def _send(self, event: JsonEvent) -> None:
         record = self._encode(event)
         if isinstance(record, Rejected):
             message = f"the rules in force refuse an event of the shop day: {record.reason}, {record.detail}"
-            raise PlayError(message)
+            raise SendError(message)
         self._producer.produce(record.topic, record.value, record.key, on_delivery=self._delivered)
         self.by_channel[event["channel"]] += 1
 

@@ -1,0 +1,147 @@
+"""Who is one customer: open links taken in the order of their weight, united while no limit breaks.
+
+The order depends on the links alone, never on their arrival: asserted links, then by the type of the weaker end,
+strongest first; within a type newest or oldest first as its policy says; at last a stable hash. A rejected link never
+ends up inside one group, because limits that two groups break together are still broken when both have grown.
+"""
+
+from bisect import insort
+from zlib import crc32
+
+import msgspec
+
+from pipeline.event.identifier import Identifier
+from pipeline.event.reason import Reason
+from pipeline.identity.decisions import MergedLink
+from pipeline.identity.filter_links import RejectedLink
+from pipeline.identity.policy import IdentityPolicy
+
+
+class ResolvedGroups(msgspec.Struct):
+    """Groups by their founder, and the links that would have broken a limit, heaviest first."""
+
+    founder_of: dict[Identifier, Identifier]
+    since_ms: dict[Identifier, int]
+    """When each founder was first seen."""
+    rejected: list[RejectedLink]
+
+
+def resolve_groups(merged_links: list[MergedLink], policy: IdentityPolicy) -> ResolvedGroups:
+    """Resolve links that passed the screen. A type whose policy is ``isolate`` loses what two customers claim."""
+    ordered = sorted(merged_links, key=lambda merged_link: _weight(merged_link, policy))
+    isolated: set[Identifier] = set()
+    asserted = {
+        end
+        for merged_link in merged_links
+        if merged_link.edge.asserted
+        for end in (merged_link.strong, merged_link.weak)
+    }
+    while True:
+        groups, rejected = _union_all(ordered, policy, isolated)
+        lost = {
+            rejected_link.merged_link.weak
+            for rejected_link in rejected
+            if rejected_link.reason != Reason.ISOLATED
+            and policy.kind(rejected_link.merged_link.weak).policy == "isolate"
+        } - asserted
+        if not lost:
+            return _with_founders(groups, merged_links, rejected, policy)
+        isolated |= lost
+
+
+def _weight(merged_link: MergedLink, policy: IdentityPolicy) -> tuple[bool, int, str, int, int, Identifier, Identifier]:
+    edge, kind = merged_link.edge, policy.kind(merged_link.weak)
+    age = -edge.last_seen_ms if kind.policy == "latest" else edge.first_seen_ms
+    mixed = crc32(f"{merged_link.strong} {merged_link.weak}".encode())
+    return not edge.asserted, kind.priority, kind.name, age, mixed, merged_link.strong, merged_link.weak
+
+
+def _union_all(
+    ordered: list[MergedLink], policy: IdentityPolicy, isolated: set[Identifier]
+) -> tuple["Groups", list[RejectedLink]]:
+    groups, rejected = Groups(ordered, policy), []
+    for merged_link in ordered:
+        isolated_end = next((end for end in (merged_link.weak, merged_link.strong) if end in isolated), None)
+        if isolated_end is not None:
+            rejected.append(RejectedLink(merged_link, Reason.ISOLATED, f"{policy.kind(isolated_end).name}: isolate"))
+            continue
+        a, b = groups.find(merged_link.strong), groups.find(merged_link.weak)
+        if a == b:
+            continue
+        broken = groups.broken_limit(a, b, asserted=merged_link.edge.asserted)
+        if broken is None:
+            groups.union(a, b)
+        else:
+            rejected.append(RejectedLink(merged_link, broken[0], broken[1]))
+    return groups, rejected
+
+
+def _with_founders(
+    groups: "Groups", merged_links: list[MergedLink], rejected: list[RejectedLink], policy: IdentityPolicy
+) -> ResolvedGroups:
+    eldest: dict[Identifier, tuple[int, Identifier]] = {}
+    for merged_link in merged_links:
+        root = groups.find(merged_link.strong)
+        if root != groups.find(merged_link.weak):
+            continue
+        since_ms, known = merged_link.edge.first_seen_ms, eldest.get(root)
+        if known is None or policy.older(since_ms, merged_link.strong, *known):
+            eldest[root] = (since_ms, merged_link.strong)
+    founder_of = {}
+    for ident in groups.parents:
+        root = groups.find(ident)
+        founder_of[ident] = eldest[root][1] if root in eldest else ident
+    return ResolvedGroups(founder_of, {founder: since_ms for since_ms, founder in eldest.values()}, rejected)
+
+
+class Groups:
+    """Union-find in memory over the ends of ``merged_links``, with what the limits need to know of each group."""
+
+    def __init__(self, merged_links: list[MergedLink], policy: IdentityPolicy) -> None:
+        self.parents: dict[Identifier, Identifier] = {}
+        self._policy = policy
+        self._sizes: dict[Identifier, int] = {}
+        self._times: dict[Identifier, dict[str, list[int]]] = {}
+        seen: dict[Identifier, int] = {}
+        for merged_link in merged_links:
+            for end in (merged_link.strong, merged_link.weak):
+                seen[end] = min(seen.get(end, merged_link.edge.first_seen_ms), merged_link.edge.first_seen_ms)
+        for ident, at_ms in seen.items():
+            kind = ident.partition(":")[0]
+            self.parents[ident], self._sizes[ident] = ident, 1
+            self._times[ident] = {kind: [at_ms]} if kind in policy.limits else {}
+
+    def find(self, ident: Identifier) -> Identifier:
+        """The group's representative, with path halving."""
+        parents = self.parents
+        while parents[ident] != ident:
+            parents[ident] = parents[parents[ident]]
+            ident = parents[ident]
+        return ident
+
+    def broken_limit(self, a: Identifier, b: Identifier, *, asserted: bool) -> tuple[Reason, str] | None:
+        """The limit that the two groups would break as one. Types' limits do not bind a person's assertion."""
+        cap = self._policy.rules.max_identifiers
+        if self._sizes[a] + self._sizes[b] > cap:
+            return Reason.CAP, f"max_identifiers: {cap}"
+        if asserted:
+            return None
+        times_a, times_b = self._times[a], self._times[b]
+        for kind in sorted(times_a.keys() & times_b.keys()):
+            together = sorted(times_a[kind] + times_b[kind])
+            for limit in self._policy.limits[kind]:
+                if limit.broken_by(together):
+                    return Reason.LIMIT, f"{kind}: {limit.text}"
+        return None
+
+    def union(self, a: Identifier, b: Identifier) -> None:
+        """Make two groups one, the smaller under the larger."""
+        if self._sizes[a] < self._sizes[b]:
+            a, b = b, a
+        self.parents[b] = a
+        self._sizes[a] += self._sizes.pop(b)
+        mine = self._times[a]
+        for kind, times in self._times.pop(b).items():
+            known = mine.setdefault(kind, [])
+            for at_ms in times:
+                insort(known, at_ms)

@@ -1,0 +1,61 @@
+"""PROFILE without crashes: over what it was given in the worlds' committed transactions, with one commit at the end.
+
+So where transactions began and ended, what was thrown away and done again, and who restored what, can make no
+difference. Time is an input like touches: what a stage took for now, and when a timer woke whom, are kept as they were.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from pipeline.profile.compiled_rules import CompiledRules
+from pipeline.profile.logic import ProfileLogic
+from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.ports import Decided
+from pipeline.profile.row import ProfileRow
+from pipeline.testing.table import MemoryTable
+from tests.simulation.process import ProcessedBatch
+from tests.simulation.world import CODECS, ENCODE
+
+MESSAGE = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
+
+
+class ReferenceOutput(NamedTuple):
+    """Everything PROFILE tells except profiles, as the bytes it sends."""
+
+    leads: Counter[bytes]
+    segment_changes: Counter[bytes]
+    forwards: Counter[tuple[str, bytes]]
+    """With the profile each is sent to."""
+
+
+def reference_run(rules: CompiledRules, batches: Iterable[ProcessedBatch], end_ms: int) -> ReferenceOutput:
+    """What is said by ``end_ms``: the commit lives through all that is due, so a timer that was lost shows."""
+    output = ReferenceOutput(Counter(), Counter(), Counter())
+    of_partition: dict[int, list[ProcessedBatch]] = {}
+    for batch in batches:
+        of_partition.setdefault(batch.partition, []).append(batch)
+    for result in of_partition.values():
+        _run(rules, result, end_ms, output)
+    return output
+
+
+def _run(rules: CompiledRules, batches: list[ProcessedBatch], end_ms: int, output: ReferenceOutput) -> None:
+    table: MemoryTable[ProfileRow] = MemoryTable()
+    logic = ProfileLogic(rules, table)
+    for batch in batches:
+        for due_ms, profile_id in batch.timers:
+            table.rows[profile_id].schedule.timer_ms = due_ms
+        messages = [((record.key() or b"").decode(), MESSAGE(record.value() or b"")) for record in batch.records]
+        applied = logic.apply(messages, batch.now_ms) if messages else logic.on_time(batch.timers, batch.now_ms)
+        output.forwards.update((profile_id, ENCODE(message)) for profile_id, message in applied.forwards)
+        _collect(applied.decided, output)
+    effects = logic.evaluate(table.rows, end_ms)
+    _collect(Decided(effects.leads, effects.segment_changes), output)
+
+
+def _collect(decided: Decided, output: ReferenceOutput) -> None:
+    output.leads.update(ENCODE(lead) for lead in decided.leads)
+    output.segment_changes.update(CODECS.segment(change) for change in decided.segment_changes)
