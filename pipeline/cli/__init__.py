@@ -7,6 +7,7 @@ from pipeline.cli import (
     config,
     demo,
     dlq,
+    doctor,
     identity,
     ingest,
     kafka,
@@ -47,6 +48,7 @@ app.add_typer(sink.app, name="sink")
 app.add_typer(topics.app, name="topics")
 app.add_typer(trigger.app, name="trigger")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("top", epilog=top.EXAMPLES)(top.top)

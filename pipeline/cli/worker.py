@@ -18,7 +18,8 @@ import typer
 from pipeline.avro.registry import RegistryError
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.explained import FAILED, explained
-from pipeline.kafka.admin import NoBrokerError, TopicsError
+from pipeline.kafka.admin import TopicsError
+from pipeline.kafka.reach import NoBrokerError
 from pipeline.local.kafka import LocalKafka
 from pipeline.local.process import ServerError
 from pipeline.obs.http import AddressError
