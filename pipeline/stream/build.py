@@ -12,6 +12,7 @@ from pipeline.obs.metrics import COMMIT_FAILURES, Metrics
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.stream.dlq import LossBreaker
+from pipeline.stream.first_series import start_series
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE
@@ -61,6 +62,7 @@ def build_worker(settings: Settings) -> Worker:
     partitions = partition_count(settings)
     name = f"{settings.application_id}-{settings.worker_id}"
     metrics = Metrics()
+    start_series(metrics, settings.stage_names(), rules)
     unit = UnitOfWork(
         settings.kafka(),
         name,
