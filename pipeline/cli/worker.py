@@ -22,6 +22,7 @@ from pipeline.kafka.admin import TopicsError
 from pipeline.kafka.reach import NoBrokerError
 from pipeline.local.kafka import LocalKafka
 from pipeline.local.process import ServerError
+from pipeline.obs.descriptors import DescriptorsError
 from pipeline.obs.http import AddressError
 from pipeline.obs.log import configure
 from pipeline.rules.problem import RulesError
@@ -34,8 +35,8 @@ from pipeline.stream.supervisor import Supervisor, WorkersKeepDyingError
 END_GRACE_S = 10.0
 STANDARD_INPUT = 0
 EXPECTED = (
-    AddressError, NoBrokerError, NoKafkaError, RulesError, TopicsError, UnknownStageError, RegistryError,
-    LossBreakerTripped, ServerError, WorkersKeepDyingError, confluent_kafka.KafkaException,
+    AddressError, DescriptorsError, NoBrokerError, NoKafkaError, RulesError, TopicsError, UnknownStageError,
+    RegistryError, LossBreakerTripped, ServerError, WorkersKeepDyingError, confluent_kafka.KafkaException,
 )  # fmt: skip
 """What an operator can do something about; each says what."""
 
