@@ -1,5 +1,6 @@
 """The command line: one file per command, put together here."""
 
+import stamina
 import typer
 
 from pipeline.cli import (
@@ -25,6 +26,7 @@ from pipeline.cli import (
     trigger,
     worker,
 )
+from pipeline.obs.log import silence
 
 app = typer.Typer(
     name="stitchline",
@@ -58,4 +60,6 @@ app.command("up", epilog=worker.UP_EXAMPLES)(worker.up)
 
 def main() -> None:
     """The console script's entry."""
+    silence()
+    stamina.instrumentation.set_on_retry_hooks([])  # a command that retries shows its outcome, not each attempt
     app(prog_name="stitchline")

@@ -15,6 +15,7 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import Processor
 
+from pipeline.obs import librdkafka
 from pipeline.obs.redact import IDENTIFIER_TYPES, Redactor
 
 QUIETER: Final = {"faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning"}
@@ -41,6 +42,10 @@ def configure(
         meta = {key: fields.pop(key) for key in ("_record", "_from_structlog") if key in fields}
         return {**redact(fields), **meta}
 
+    def client_fields(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        found: dict[str, Any] = getattr(fields.get("_record"), "kafka_client", {})
+        return {**fields, **found}
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -50,6 +55,7 @@ def configure(
     # Exceptions become text before redaction: their messages may quote a payload.
     last: list[Processor] = [
         structlog.processors.format_exc_info,
+        client_fields,
         redaction,
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.dev.ConsoleRenderer(colors=out.isatty()) if on_console else structlog.processors.JSONRenderer(),
@@ -70,6 +76,14 @@ def configure(
     )
 
 
+def silence() -> None:
+    """Switch off logging for a command: it shows its outcome itself. :func:`configure` switches it on again."""
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())  # else the standard library prints warnings to standard error
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory(), wrapper_class=structlog.stdlib.BoundLogger)
+
+
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a module. Event names are ``snake_case`` facts; everything that varies is a field."""
     found: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
@@ -82,5 +96,6 @@ def _install(handler: logging.Handler, level: str) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+    librdkafka.install()
     for name, least in QUIETER.items():
         logging.getLogger(name).setLevel(max(logging.getLevelName(least.upper()), root.level))

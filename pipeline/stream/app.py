@@ -8,6 +8,7 @@ from typing import Any, cast
 import faust
 from yarl import URL
 
+from pipeline.kafka.clients import LOGGED
 from pipeline.obs import metrics as m
 from pipeline.obs.descriptors import DescriptorReserve, DescriptorsError, explained
 from pipeline.obs.http import HealthServer
@@ -52,6 +53,7 @@ def build_app(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
     return {
         **settings.kafka(),
+        **LOGGED,
         "group.id": settings.application_id,
         "client.id": f"{settings.application_id}-{settings.worker_id}",
         "auto.offset.reset": "earliest",

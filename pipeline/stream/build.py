@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import schema_ids
 from pipeline.kafka.admin import ensure_topics, partition_count
+from pipeline.kafka.clients import LOGGED
 from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import COMMIT_FAILURES, Metrics
@@ -64,7 +65,7 @@ def build_worker(settings: Settings) -> Worker:
     metrics = Metrics()
     start_series(metrics, settings.stage_names(), rules)
     unit = UnitOfWork(
-        settings.kafka(),
+        {**settings.kafka(), **LOGGED},
         name,
         settings.topic_prefix,
         refused=lambda kind: metrics.add(COMMIT_FAILURES, 1, kind),

@@ -139,6 +139,7 @@ class Worker(Owner):
             self._vitals.state(task.state for task in self.tasks.values())
             self._vitals.lag(self.consumer, await self._ends.of(self.consumer.held))
             await self._stability.look(self.consumer.held)
+            self.unit.poll()  # serves the log lines of a producer that nothing else polls while the worker is idle
             await asyncio.sleep(INTERVAL_SECONDS)
 
     def _start_over(self) -> None:
