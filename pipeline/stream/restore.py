@@ -63,6 +63,7 @@ def roll_forward(
     reader = consumer(
         {
             **config,
+            "log_level": 2,  # its errors come as exceptions; librdkafka's raw lines would not be JSON
             "group.id": "unused",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
