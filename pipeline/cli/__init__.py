@@ -5,6 +5,7 @@ import typer
 
 from pipeline.cli import (
     attribution,
+    background,
     config,
     demo,
     dlq,
@@ -50,6 +51,7 @@ app.add_typer(sink.app, name="sink")
 app.add_typer(topics.app, name="topics")
 app.add_typer(trigger.app, name="trigger")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("down", epilog=background.DOWN_EXAMPLES)(background.down)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)

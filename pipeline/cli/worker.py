@@ -8,37 +8,47 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event, Thread
+from types import MappingProxyType
 from typing import Annotated
 
 import confluent_kafka
 import typer
 
 from pipeline.avro.registry import RegistryError
-from pipeline.cli.connect import NoKafkaError, connected
-from pipeline.cli.explained import FAILED, explained
+from pipeline.cli.background import NotUpError, start_and_wait
+from pipeline.cli.connect import NoKafkaError, located
+from pipeline.cli.explained import FAILED, NO_CODES, explained
+from pipeline.demo.crew import CrewError
 from pipeline.kafka.admin import TopicsError
 from pipeline.kafka.reach import NoBrokerError
-from pipeline.local.kafka import LocalKafka
+from pipeline.local.attended import AttendedKafka, StoppedByHandError
+from pipeline.local.home_lock import AlreadyUpError, held
 from pipeline.local.process import ServerError
 from pipeline.obs.descriptors import DescriptorsError
 from pipeline.obs.http import AddressError
-from pipeline.obs.log import configure
+from pipeline.obs.log import configure, logger
 from pipeline.rules.problem import RulesError
 from pipeline.settings import Settings
 from pipeline.stream.app import run
 from pipeline.stream.build import UnknownStageError, build_worker, stage_specs
 from pipeline.stream.dlq import LossBreakerTripped
-from pipeline.stream.supervisor import Supervisor, WorkersKeepDyingError
+from pipeline.stream.supervisor import NOT_ITS_FAULT, Supervisor, WorkersKeepDyingError
 
 END_GRACE_S = 10.0
 STANDARD_INPUT = 0
 EXPECTED = (
     AddressError, DescriptorsError, NoBrokerError, NoKafkaError, RulesError, TopicsError, UnknownStageError,
     RegistryError, LossBreakerTripped, ServerError, WorkersKeepDyingError, confluent_kafka.KafkaException,
+    AlreadyUpError, StoppedByHandError, NotUpError, CrewError,
 )  # fmt: skip
 """What an operator can do something about; each says what."""
+
+NOT_ITS_FAULT_CODES = MappingProxyType(dict.fromkeys((NoBrokerError, confluent_kafka.KafkaException), NOT_ITS_FAULT))
+"""A supervisor waits for Kafka as long as it takes."""
+
+log = logger(__name__)
 
 WORKER_EXAMPLES = """\b
 Examples:
@@ -50,6 +60,7 @@ UP_EXAMPLES = """\b
 Examples:
   stitchline up
   stitchline up --workers 4
+  stitchline up --wait && stitchline ingest events.ndjson && stitchline down
 """
 
 
@@ -61,8 +72,8 @@ def worker(
 ) -> None:
     """Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions."""
     chosen = {"stages": stages, "worker_id": worker_id, "http_port": http_port}
-    with explained(EXPECTED):
-        settings = connected(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
+    with explained(EXPECTED, NOT_ITS_FAULT_CODES if supervised else NO_CODES):
+        settings = located(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
         configure(settings.log_level)
         if supervised:
             _end_with_parent()
@@ -72,28 +83,41 @@ def worker(
 
 def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Run in the background; return when the workers are ready.")
+    ] = False,
 ) -> None:
     """Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c."""
+    if wait:
+        with explained(EXPECTED):
+            start_and_wait(Settings(), workers)
+        return
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
-    with explained(EXPECTED), kafka_for(Settings()) as settings:
+    with explained(EXPECTED), held(Settings().home), kafka_for(Settings()) as (settings, look_after_kafka):
         configure(settings.log_level)
         typer.echo(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
-            supervisor.run(stop)
+            supervisor.run(stop, look_after_kafka)
 
 
 @contextlib.contextmanager
-def kafka_for(settings: Settings) -> Iterator[Settings]:
-    """Settings with brokers: the configured, or the running local ones, or local ones that end with this process."""
-    try:
-        found = connected(settings)
-    except NoKafkaError:
-        with LocalKafka(settings.home / "kafka") as local:
-            yield settings.model_copy(update={"bootstrap_servers": local.bootstrap_servers})
+def kafka_for(settings: Settings) -> Iterator[tuple[Settings, Callable[[], None]]]:
+    """Settings with brokers, and what to call now and then so that a local Kafka that was started here stays up.
+
+    The brokers are the configured ones, or the running local ones, or local ones that end with this process; other
+    commands of the same home find them.
+    """
+    if settings.bootstrap_servers:
+        yield settings, lambda: None
         return
-    yield found
+    with AttendedKafka(settings.home, _report_kafka) as local:
+        yield settings.model_copy(update={"bootstrap_servers": local.address}), local.check
+
+
+def _report_kafka(event: str, pause_seconds: float) -> None:
+    log.warning("local_kafka_down", reason=event, started_again_in_seconds=pause_seconds)
 
 
 def _end_with_parent() -> None:

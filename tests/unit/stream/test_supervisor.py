@@ -97,4 +97,5 @@ def test_a_worker_that_lived_long_enough_begins_anew(tmp_path: Path) -> None:
     with crew(tmp_path, worker_0=1) as it:
         for _ in range(2 * MAX_DEATHS):
             it.look(seconds=61.0)
+        it.supervisor.processes["0"].wait(30)
         assert it.lives("0") == 2 * MAX_DEATHS + 1
