@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 
 from pipeline.kafka.clients import KafkaAdmin, admin
+from pipeline.kafka.retry import NO_BROKER_CODES, is_passing
 from pipeline.settings import Settings
 
 MOST_WORKERS: Final = 2
@@ -63,7 +64,8 @@ def _members(client: KafkaAdmin, group: str) -> int:
         asked = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
         found = asked[group].result(REQUEST_SECONDS)
     except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+        code = error.args[0].code()
+        if code == KafkaError.GROUP_ID_NOT_FOUND or code in NO_BROKER_CODES or is_passing(error):
             return 0
         raise
     return len(found.members) if found.state == ConsumerGroupState.STABLE else 0
