@@ -74,7 +74,7 @@ def worker(
     chosen = {"stages": stages, "worker_id": worker_id, "http_port": http_port}
     with explained(EXPECTED, NOT_ITS_FAULT_CODES if supervised else NO_CODES):
         settings = located(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
-        configure(settings.log_level)
+        configure(settings.log_level, fields={"worker": settings.worker_id})
         if supervised:
             _end_with_parent()
         specs = stage_specs(settings)

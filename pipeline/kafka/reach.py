@@ -14,8 +14,7 @@ from pipeline.kafka.retry import NO_BROKER_CODES
 REQUEST_SECONDS: Final = 10.0
 REFUSED_CODES: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
 TLS_CODES: Final = frozenset({KafkaError._SSL})  # noqa: SLF001
-
-CAUSES: Final = (KafkaError._RESOLVE, KafkaError._TRANSPORT)  # noqa: SLF001
+CAUSES: Final = (KafkaError._RESOLVE, KafkaError._TRANSPORT)
 
 
 class NoBrokerError(RuntimeError):
@@ -69,8 +68,9 @@ def _explained(config: Mapping[str, str | int], errors: list[KafkaError]) -> NoB
         )
     # What the callback got names the cause; the request itself ended with "transport failure" or a time-out.
     causes = [by_code[code] for code in CAUSES if code in by_code and by_code[code] is not errors[0]]
+    reason = _reason(causes[0]) if causes else errors[0].str()
     return NoBrokerError(
-        f"no Kafka broker answers at {servers} ({_reason(causes[0]) if causes else errors[0].str()}); check STITCHLINE_BOOTSTRAP_SERVERS, and "
+        f"no Kafka broker answers at {servers} ({reason}); check STITCHLINE_BOOTSTRAP_SERVERS, and "
         f"STITCHLINE_SECURITY_PROTOCOL, which is {protocol}"
     )
 
