@@ -11,6 +11,8 @@ from faust.types import TP
 from pipeline.kafka.clients import admin
 
 TIMEOUT_SECONDS = 10.0
+REFRESH_SECONDS = 2.0
+"""Short: a process that ends waits for it."""
 
 
 class Ends:
@@ -43,7 +45,7 @@ class Ends:
             # After a broker's restart librdkafka keeps asking with the leader epochs of before, which the broker
             # refuses (FENCED_LEADER_EPOCH), for up to five minutes. Listing the topics makes it learn the present ones.
             with contextlib.suppress(confluent_kafka.KafkaException):
-                await asyncio.to_thread(self._admin.list_topics, timeout=TIMEOUT_SECONDS)
+                await asyncio.to_thread(self._admin.list_topics, timeout=REFRESH_SECONDS)
         return offsets
 
     async def committed(self, group: str, tps: Collection[TP]) -> dict[TP, int]:

@@ -124,6 +124,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
         descriptors.cancel()
         await app.stop()
         await pages.stop()
+        reserve.release()
     if worker.failure is not None:
         raise explained(worker.failure)
     log.info("worker_stopped", worker=settings.worker_id)
