@@ -1,6 +1,7 @@
 """Where partitions end and where a group stands, asked of the brokers: what the lag is measured by."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping
 
 import confluent_kafka
@@ -10,6 +11,8 @@ from faust.types import TP
 from pipeline.kafka.clients import admin
 
 TIMEOUT_SECONDS = 10.0
+REFRESH_SECONDS = 2.0
+"""Short: a process that ends waits for it."""
 
 
 class Ends:
@@ -19,16 +22,31 @@ class Ends:
         self._admin = admin(config)
 
     async def of(self, tps: Collection[TP]) -> dict[TP, int]:
-        """The high watermark of each, open transactions included; those that no broker tells in time are left out."""
+        """Returns high watermarks, open transactions included. Omits partitions that do not answer in time."""
+        return await self._latest(tps, confluent_kafka.IsolationLevel.READ_UNCOMMITTED)
+
+    async def stable(self, tps: Collection[TP]) -> dict[TP, int]:
+        """Returns last stable offsets, in front of open transactions. Omits partitions that do not answer in time."""
+        return await self._latest(tps, confluent_kafka.IsolationLevel.READ_COMMITTED)
+
+    async def _latest(self, tps: Collection[TP], level: confluent_kafka.IsolationLevel) -> dict[TP, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         requested = {confluent_kafka.TopicPartition(tp.topic, tp.partition): latest for tp in tps}
-        shown = self._admin.list_offsets(requested, request_timeout=TIMEOUT_SECONDS) if requested else {}
-        answers = await asyncio.gather(*map(asyncio.wrap_future, shown.values()), return_exceptions=True)
-        return {
+        if not requested:
+            return {}
+        pending = self._admin.list_offsets(requested, isolation_level=level, request_timeout=TIMEOUT_SECONDS)
+        answers = await asyncio.gather(*map(asyncio.wrap_future, pending.values()), return_exceptions=True)
+        offsets = {
             TP(at.topic, at.partition): int(answer.offset)
-            for at, answer in zip(shown, answers, strict=True)
+            for at, answer in zip(pending, answers, strict=True)
             if not isinstance(answer, BaseException)
         }
+        if len(offsets) < len(pending):
+            # After a broker's restart librdkafka keeps asking with the leader epochs of before, which the broker
+            # refuses (FENCED_LEADER_EPOCH), for up to five minutes. Listing the topics makes it learn the present ones.
+            with contextlib.suppress(confluent_kafka.KafkaException):
+                await asyncio.to_thread(self._admin.list_topics, timeout=REFRESH_SECONDS)
+        return offsets
 
     async def committed(self, group: str, tps: Collection[TP]) -> dict[TP, int]:
         """The group's offset in each, 0 where it has not begun.
