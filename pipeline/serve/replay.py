@@ -19,7 +19,7 @@ from pipeline.serve.client import quiet
 from pipeline.serve.quarantine import REPLAYED_HEADER, entry_of, original_headers
 from pipeline.serve.reading import REQUEST_SECONDS, Progress, Reading, partitions_of, silent
 from pipeline.settings import Settings
-from pipeline.stream.unit_of_work import MOST_RECORD_BYTES
+from pipeline.stream.unit_of_work import MAX_RECORD_BYTES
 from pipeline.topics import DLQ, EVENTS
 
 CHUNK_RECORDS: Final = 2_000
@@ -159,7 +159,7 @@ def _producer(kafka: Mapping[str, str | int], name: str) -> confluent_kafka.Prod
             "transactional.id": name,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
-            "message.max.bytes": MOST_RECORD_BYTES,
+            "message.max.bytes": MAX_RECORD_BYTES,
         }
     )
     _retried(lambda: producer.init_transactions(REQUEST_SECONDS))

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import signal
-from typing import Any, cast
+from typing import Any
 
+import confluent_kafka
 import faust
 from yarl import URL
 
@@ -13,8 +14,9 @@ from pipeline.obs.http import HealthServer
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.stream.collector import collect_seldom
+from pipeline.stream.faust_transport import CODEC, BatchTransport
 from pipeline.stream.stages.base import StageSpec
-from pipeline.stream.transport import CODEC, BatchConsumer, BatchTransport
+from pipeline.stream.vitals import INTERVAL_SECONDS
 from pipeline.stream.worker import Worker
 
 IDLE_CHECK_SECONDS = 0.02
@@ -38,9 +40,9 @@ def build_app(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     )
     app.conf.broker_commit_interval = 1e9
     transport = BatchTransport([URL(url)], app)
-    transport.owner = worker
+    transport.worker = worker
     transport.batch_records = settings.batch_records
-    transport.consumer_config = _consumer_config(settings)
+    transport.open_client = lambda: confluent_kafka.Consumer(_consumer_config(settings))
     app.transport = transport
     for spec in specs:
         _add_agent(app, worker, spec)
@@ -54,7 +56,7 @@ def _consumer_config(settings: Settings) -> dict[str, Any]:
         "client.id": f"{settings.application_id}-{settings.worker_id}",
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
-        "enable.partition.eof": True,  # tells the end behind transaction markers, for the lag
+        "enable.partition.eof": True,  # gives the end behind transaction markers, for the lag
         "isolation.level": "read_committed",
         "partition.assignment.strategy": "range",  # partition i of every topic on one worker
         "session.timeout.ms": settings.session_timeout_ms,
@@ -93,7 +95,6 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, worker.unit.start)
     app = build_app(settings, worker, specs)
-    worker.consumer = cast("BatchConsumer", app.consumer)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -109,7 +110,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
         await pages.start()
     log.info("worker_started", worker=settings.worker_id, stages=settings.stages, http_port=pages.port)
     await app.start()
-    watch = loop.create_task(worker.watch())
+    watch = loop.create_task(_show(worker))
     try:
         await _commit_until(worker, stop)
     finally:
@@ -132,3 +133,10 @@ async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
                 worker.fail(error)
             continue
         await asyncio.sleep(max(wait, IDLE_CHECK_SECONDS))
+
+
+async def _show(worker: Worker) -> None:
+    """Keep the gauges current until cancelled."""
+    while True:
+        worker.show(await worker.offsets.of(worker.poller.held))
+        await asyncio.sleep(INTERVAL_SECONDS)

@@ -17,6 +17,7 @@ from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE
 from pipeline.stream.stages.route import ROUTE
 from pipeline.stream.stages.stitch import STITCH
+from pipeline.stream.surroundings import surroundings
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Worker
 
@@ -77,7 +78,7 @@ def build_worker(settings: Settings) -> Worker:
         breaker=LossBreaker(settings.poison_share, settings.poison_window),
         metrics=metrics,
     )
-    return Worker(settings, specs, context, unit, metrics)
+    return Worker(specs, context, unit, surroundings(settings))
 
 
 def wall_clock_ms() -> int:

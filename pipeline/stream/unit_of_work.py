@@ -17,13 +17,13 @@ from pipeline.topics import CHANGELOGS, Topic
 
 QUEUE_FULL_WAIT_SECONDS = 0.1
 INIT_TIMEOUT_SECONDS = 60.0
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 """Longer than a transaction's timeout: by then the brokers have aborted it, if they are there."""
-IN_VAIN = (
-    f"Kafka did not settle a transaction within {PATIENCE_SECONDS:.0f} s; look at the brokers and start the worker "
+STUCK_MESSAGE = (
+    f"Kafka did not settle a transaction within {TIMEOUT_SECONDS:.0f} s; look at the brokers and start the worker "
     "again: it goes on behind the last transaction that was committed, nothing is lost or doubled"
 )
-MOST_RECORD_BYTES = 32 << 20
+MAX_RECORD_BYTES = 32 << 20
 """More than any of our topics takes, so that the topic's limit counts: nothing that came in is refused here."""
 
 _Error = confluent_kafka.KafkaError
@@ -70,8 +70,8 @@ class _Outlet:
         self.name, self.records = name, 0
 
 
-def _unheard(_kind: str) -> None:
-    """Nobody counts."""
+def _ignore(_kind: str) -> None:
+    """Refusals are not counted."""
 
 
 class UnitOfWork:
@@ -88,7 +88,7 @@ class UnitOfWork:
         transactional_id: str,
         prefix: str,
         transaction_timeout_ms: int = 15_000,
-        refused: Callable[[str], None] = _unheard,
+        refused: Callable[[str], None] = _ignore,
         *,
         producer: Callable[[dict[str, Any]], Producer] = confluent_kafka.Producer,
         watchdog: AbstractContextManager[None] | None = None,
@@ -98,7 +98,7 @@ class UnitOfWork:
         ``producer`` makes the client. ``watchdog`` guards what may wait in vain; the usual one ends the process.
         """
         self._prefix, self._refused = prefix, refused
-        self._watchdog = watchdog or Watchdog(PATIENCE_SECONDS, IN_VAIN)
+        self._watchdog = watchdog or Watchdog(TIMEOUT_SECONDS, STUCK_MESSAGE)
         self._outlets: dict[Topic, _Outlet] = {}
         self._offsets: dict[tuple[str, int], int] = {}
         self._positions: dict[tuple[str, int], int] = {}
@@ -117,7 +117,7 @@ class UnitOfWork:
                 "batch.size": 512 << 10,
                 "linger.ms": 50,  # a commit's flush does not wait for it; until then larger batches cost less
                 "compression.type": "lz4",
-                "message.max.bytes": MOST_RECORD_BYTES,
+                "message.max.bytes": MAX_RECORD_BYTES,
             }
         )
         self._produce_one = made.produce
@@ -146,19 +146,16 @@ class UnitOfWork:
         self._offsets[topic, partition] = next_offset
         self.records += records
 
-    def stand_at(self, positions: Mapping[Any, int]) -> None:
-        """Partitions were assigned: where the group has committed each, by (topic, partition)."""
+    def set_committed_positions(self, positions: Mapping[Any, int]) -> None:
+        """The group's committed offsets in the assigned partitions, by (topic, partition)."""
         self._positions = dict(positions)
 
-    def stands(self, topic: str, partition: int) -> bool:
-        """Whether the group's position in a partition is known, so that :meth:`held` can be called."""
+    def knows_position(self, topic: str, partition: int) -> bool:
+        """Whether the group's position in a partition is known, so that :meth:`hold_position` can be called."""
         return (topic, partition) in self._positions
 
-    def held(self, topic: str, partition: int) -> None:
-        """The transaction holds records that nothing consumed led to: by time alone.
-
-        The position that the group has goes in once more, so that such a transaction is fenced like every other.
-        """
+    def hold_position(self, topic: str, partition: int) -> None:
+        """Timers alone produced records. Re-commit the current offset so that this transaction is fenced as well."""
         self._begin()
         self._offsets.setdefault((topic, partition), self._positions[topic, partition])
 
