@@ -94,7 +94,9 @@ class Poller:
         """The group metadata of the last assignment. Its generation fences this worker once the group has moved on."""
         self.behind = False
         """Whether the last fetch was as large as it could be, so that more is waiting."""
-        self._epoch_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._rewinds = 0
+        """Called for and not done yet."""
         self._rebalances = 0
         self._delivered: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, tuple[int, int]] = {}
@@ -114,6 +116,10 @@ class Poller:
         taken away. Partitions that were assigned within it return none, for they are paused.
         """
         epoch = self.epoch
+        if (
+            self._rewinds
+        ):  # the client still stands behind what was aborted; the rewind is the polling thread's next call
+            return Fetched(epoch, [])
         try:
             messages = self._client.consume(self._batch_records, FETCH_SECONDS)
         except RuntimeError:  # the client was closed while a fetch was queued
@@ -142,7 +148,7 @@ class Poller:
     def _take_away(
         self, client: Any, partitions: set[TopicPartition], release: Callable[[set[TopicPartition]], None]
     ) -> None:
-        self.new_epoch()
+        self._new_epoch()
         release(partitions)
         # Counted after the release, in which the owner may still resume or rewind these partitions for the last time.
         self._rebalances += 1
@@ -153,11 +159,15 @@ class Poller:
         if self._rebalances == rebalances:
             self._client.resume([confluent_kafka.TopicPartition(*at) for at in partitions])
 
-    def _seek_committed(self, rebalances: int) -> None:
-        # Counted again: a fetch between the call of rewind and this one returned records from before the seek.
-        self.new_epoch()
-        if self._rebalances != rebalances:  # partitions assigned since then start at the committed offsets anyway
-            return
+    def _rewind(self, rebalances: int) -> None:
+        try:
+            if self._rebalances == rebalances:  # partitions assigned since then start at the committed offsets anyway
+                self._seek_committed()
+        finally:
+            with self._lock:
+                self._rewinds -= 1
+
+    def _seek_committed(self) -> None:
         for position in self._client.committed([confluent_kafka.TopicPartition(*at) for at in sorted(self.held)]):
             if position.offset < 0:
                 position.offset = confluent_kafka.OFFSET_BEGINNING
@@ -167,7 +177,7 @@ class Poller:
 
     def batches(self, fetched: Fetched) -> list[Batch]:
         """The records by partition; none if they were fetched in an earlier epoch."""
-        # A new epoch may begin at any time and replaces both tables. What this adds to the old ones then counts no more.
+        # A new epoch may begin at any time and replaces both tables. Additions to the old ones then count no more.
         delivered, ends = self._delivered, self._ends
         self.behind = len(fetched.messages) >= self._batch_records
         if fetched.epoch != self.epoch:
@@ -195,9 +205,9 @@ class Poller:
         batch.taken = True
         return batch.epoch == self.epoch
 
-    def new_epoch(self) -> None:
-        """Refuse every batch fetched so far."""
-        with self._epoch_lock:  # both threads come here, and two calls must never count as one
+    def _new_epoch(self) -> None:
+        """Refuse every batch fetched so far. Both threads call it, and two calls must never count as one."""
+        with self._lock:
             self.epoch += 1
         self._delivered, self._ends = {}, {}
 
@@ -209,12 +219,14 @@ class Poller:
     def rewind(self) -> None:
         """Refuse every batch fetched so far, and fetch again from the committed offsets.
 
-        The seeks run in the polling thread. From elsewhere a fetch under way could return records from before the seek
-        under the epoch of after it.
+        The seeks run in the polling thread. Until then nothing is fetched: a fetch that starts before the seek returns
+        records from before it under the epoch of after it.
         """
-        self.new_epoch()
+        with self._lock:
+            self._rewinds += 1
+        self._new_epoch()  # after the count: a fetch that reads the new epoch must see the rewind too
         rebalances = self._rebalances
-        self._in_polling_thread(lambda: self._seek_committed(rebalances))
+        self._in_polling_thread(lambda: self._rewind(rebalances))
 
     def behind_markers(self, at: TopicPartition, position: int) -> int:
         """The position, advanced past transaction markers and aborted records if nothing else follows.

@@ -38,9 +38,10 @@ from pipeline.topics import (
 )
 from pipeline.trigger.action import LEAD as LEAD_KIND
 from pipeline.trigger.messages import Lead
+from tests.simulation.disk import DiskStore
 from tests.simulation.histories import TENANT
 from tests.simulation.lead_oracle import check_leads
-from tests.simulation.process import GROUP, PREFIX, STAGES, DiskStore
+from tests.simulation.process import GROUP, PREFIX, STAGES
 from tests.simulation.straight import MESSAGE, straight_run
 from tests.simulation.world import RULES, World
 

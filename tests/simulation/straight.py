@@ -17,7 +17,7 @@ from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
 from pipeline.testing.table import MemoryTable
 from pipeline.trigger.messages import lead_of
-from tests.simulation.process import Deed
+from tests.simulation.deeds import Deed
 from tests.simulation.world import CODECS, ENCODE
 
 MESSAGE = msgspec.msgpack.Decoder(Touch | Move | Carry).decode

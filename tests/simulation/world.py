@@ -25,8 +25,10 @@ from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.refusals import refusal
 from pipeline.testing.transactions import MemoryPartition, Transaction
 from pipeline.topics import ASSIGNMENTS, EVENTS, LEADS, LINKS, TOUCHES
+from tests.simulation.deeds import Deed
+from tests.simulation.disk import Disk
 from tests.simulation.histories import IDENTITIES, START_MS, Message, history, rules_of
-from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Deed, Disk, Process
+from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Process
 
 STEPS_MS = (MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS)
 """Time passes by one of these at once."""
@@ -48,6 +50,10 @@ REPEATED = frozenset({"offsets", "offsets_sent", "commit", "committed"})
 """Steps whose call Kafka may ask to repeat, whether or not it took effect."""
 REFUSED = frozenset({"offsets", "commit"})
 """Steps whose call Kafka may refuse for good."""
+
+
+SETTLED = frozenset({"committed", "aborted"})
+"""Steps after which the open transaction's deeds have happened or never will."""
 
 
 class Weather(NamedTuple):
@@ -112,6 +118,7 @@ class World:
         """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
         if step == "committed":
             self.deeds += process.deeds
+        if step in SETTLED:
             process.deeds.clear()
         if not self._stormy:
             return
@@ -138,7 +145,7 @@ class World:
             self._meanwhile()
 
     def waiting(self, process: Process, partition: MemoryPartition) -> None:
-        """Somebody settles the transaction, others act, or the restore is given up until later."""
+        """The transaction is settled, or others act and the restore goes on later."""
         blocking = min(partition.unstable, key=partition.unstable.__getitem__)
         if blocking.decided:
             if self._stormy and self.chance.random() < 0.5:
@@ -147,7 +154,6 @@ class World:
                 blocking.mark(partition)
         elif self._stormy and self.chance.random() < 0.7:
             self._meanwhile()
-            process.gives_up = True
         else:
             self.kafka.expire(blocking)
 
@@ -235,7 +241,11 @@ class World:
     def _die(self) -> None:
         idle = [process for process in self.processes.values() if process not in self._busy]
         if idle:
-            self._buried(self.chance.choice(idle))
+            process = self.chance.choice(idle)
+            if self.chance.random() < 0.3:  # not of a crash: it leaves the group first
+                with self._acting(process):
+                    process.stop()
+            self._buried(process)
 
     def _buried(self, process: Process) -> None:
         """Its folder stays behind, unless another has taken over its name already."""
