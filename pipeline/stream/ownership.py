@@ -175,7 +175,8 @@ class Ownership:
         try:
             topic = CHANGELOGS[stage].of(self._context.settings.topic_prefix)
             for rows in self._on.roll_forward(topic, partition, store, is_wanted=lambda: assignment.is_wanted):
-                self._context.metrics.add(m.RESTORE_ROWS, rows, stage)
+                if rows:
+                    self._context.metrics.add(m.RESTORE_ROWS, rows, stage)
                 yield 0
         except BaseException:
             store.close()

@@ -91,19 +91,20 @@ class SteppedRestores:
         while self._jobs:
             self.step()
 
-    def step(self) -> None:
+    def step(self) -> bool:
+        """Advance a job; False if it wants to wait."""
         at = int(self._chance.random() * len(self._jobs))
         job, ended = self._jobs[at]
         failure: BaseException | None = None
         try:
-            next(job)
-            return
+            return not next(job)
         except StopIteration:
             pass
         except Exception as error:  # noqa: BLE001 - handed to the worker, as its threads do
             failure = error
         del self._jobs[at]
         ended(failure)
+        return True
 
 
 class Member(MemoryMember):
@@ -216,8 +217,7 @@ class Process:
     def restore(self, steps: int = 1_000) -> bool:
         """Go on restoring; False once there is nothing left to restore."""
         busy = bool(self.restores)
-        while self.restores and steps:
-            self.restores.step()
+        while self.restores and steps and self.restores.step():
             steps -= 1
         self._end_if_failed()
         return busy
