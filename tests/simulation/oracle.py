@@ -41,7 +41,7 @@ from pipeline.trigger.messages import Lead
 from tests.simulation.disk import DiskStore
 from tests.simulation.histories import TENANT
 from tests.simulation.lead_oracle import check_leads
-from tests.simulation.process import GROUP, PREFIX, STAGES
+from tests.simulation.process import GROUP, PREFIX, READERS, STAGES
 from tests.simulation.straight import MESSAGE, straight_run
 from tests.simulation.world import RULES, World
 
@@ -60,6 +60,7 @@ def check(world: World) -> None:
     owner = owners(world)
     profiles = rows_of(world, "profile", layout.PROFILES, PROFILE_ROW)
     check_everything_was_read(world)
+    check_consumed(world)
     check_stores(world)
     check_ledgers(world, owner, profiles)
     check_touches(world)
@@ -248,6 +249,17 @@ def check_everything_was_read(world: World) -> None:
                 position = group.position((topic, partition.number))
                 assert position is not None
                 assert partition.committed(position, 1)[0] == []
+
+
+def check_consumed(world: World) -> None:
+    """Committed transactions took each record of each input once, in the order of the log."""
+    offsets: dict[tuple[str, int], list[int]] = {}
+    for batch in world.consumed:
+        offsets.setdefault((batch.topic, batch.partition), []).extend(record.offset() for record in batch)
+    for topic in READERS:
+        for partition in world.kafka.topic(topic):
+            expected = [record.offset() for record in partition.all_committed()]
+            assert offsets.get((topic, partition.number), []) == expected, f"what was taken of {topic}"
 
 
 def check_stores(world: World) -> None:

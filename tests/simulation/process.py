@@ -42,9 +42,7 @@ SETTINGS = tuple(
 GROUP, PREFIX = SETTINGS[0].application_id, SETTINGS[0].topic_prefix
 SILENT = frozenset(topic for channel, topic in EVENTS.items() if channel != "web")
 """Inputs that nothing writes to; they are not subscribed to."""
-READERS = {
-    topic.of(PREFIX): spec.name for spec in STAGES.values() for topic in spec.inputs if topic not in SILENT
-}
+READERS = {topic.of(PREFIX): spec.name for spec in STAGES.values() for topic in spec.inputs if topic not in SILENT}
 """The stage that reads each topic."""
 
 
@@ -123,6 +121,9 @@ class Member(MemoryMember):
     def _fetch(self, most: int) -> list[Any]:
         return super()._fetch(self._chance.randint(1, self._world.most_records))
 
+    def _check_assigned(self, at: Any) -> None:
+        assert (at.topic, at.partition) in self._assigned, f"a call for {at}, which is not assigned"
+
     def is_settled(self) -> bool:
         """Whether the group's offsets are stable, so that :meth:`committed` need not wait."""
         return all(self._group.position(place) is not None for place in self._assigned)
@@ -149,6 +150,8 @@ class Process:
         self._chance = world.chance
         self.at = functools.partial(world.at, self)
         self.deeds: list[Deed] = []
+        self.consumed: list[Batch] = []
+        """Batches of the open transaction."""
         self.until_ms: int | None = None
         self.restores = SteppedRestores(world.chance)
         self.unit = UnitOfWork(
@@ -159,6 +162,8 @@ class Process:
         self._seconds = 0.0
         self._calls: deque[Callable[[], None]] = deque()
         """What waits for the polling thread."""
+        self._pace = world.chance.choice((0.2, 0.9))
+        """How soon the polling thread comes to them."""
         self._queue: deque[Batch] = deque()
         """Batches fetched and not taken."""
 
@@ -187,11 +192,11 @@ class Process:
     def step(self) -> bool:
         """One thing that happens in a worker."""
         chance = self._chance
-        if self.client.has_news() or (self._calls and chance.random() < 0.7):
+        if self.client.has_news() or (self._calls and chance.random() < self._pace):
             return self.poll()
-        event = chance.random()
-        if self.restores and event < 0.8:
+        if self.restores and chance.random() < 0.8:
             return self.restore(chance.choice((1, 3, 100)))
+        event = chance.random()
         if event < 0.35:
             return self.commit()
         return self.tick() if event < 0.5 else self.take()
@@ -205,7 +210,7 @@ class Process:
 
     def poll(self) -> bool:
         """The polling thread's next call, which may have to wait, or else a fetch."""
-        if self._calls and self._chance.random() < 0.8:
+        if self._calls and self._chance.random() < 0.6:
             if not self.client.is_settled():
                 return False
             self._calls.popleft()()
@@ -223,14 +228,16 @@ class Process:
         return busy
 
     def take(self) -> bool:
-        """Hand the next batch to its stage. Whether there was one."""
-        if not self._queue or self._chance.random() < 0.2:
+        """Hand the next batch to its stage, perhaps after the next fetch. Whether there was one."""
+        if not self._queue or self._chance.random() < 0.4:
             self.poll()
         if not self._queue:
             return False
         if self._chance.random() < 0.1:
             self._seconds += COMMIT_MS / 1000  # so that the worker commits after the batch
         batch = self._queue.popleft()
+        if batch.epoch == self.poller.epoch:
+            self.consumed.append(batch)
         self.worker.take(READERS[batch.topic], batch)
         self._end_if_failed()
         return True

@@ -17,6 +17,7 @@ from pipeline.obs.metrics import Metrics
 from pipeline.profile.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.stream.codecs import Codecs
 from pipeline.stream.partitioner import partition_of
+from pipeline.stream.poller import Batch
 from pipeline.stream.registry import FileIds
 from pipeline.stream.simulate import NO_BREAKER
 from pipeline.stream.stages.base import Context
@@ -53,7 +54,7 @@ REFUSED = frozenset({"offsets", "commit"})
 
 
 SETTLED = frozenset({"committed", "aborted"})
-"""Steps after which the open transaction's deeds have happened or never will."""
+"""Steps after which the open transaction's deeds and batches count, or never will."""
 
 
 class Weather(NamedTuple):
@@ -87,6 +88,8 @@ class World:
         self.now_ms = START_MS
         self.deeds: list[Deed] = []
         """What PROFILE stages did in transactions that were committed."""
+        self.consumed: list[Batch] = []
+        """What workers took in transactions that were committed."""
         self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
         self.names = [f"w{number}" for number in range(chance.choice((2, 2, 3)))]
         self.disks = {name: Disk() for name in self.names}
@@ -118,8 +121,10 @@ class World:
         """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
         if step == "committed":
             self.deeds += process.deeds
+            self.consumed += process.consumed
         if step in SETTLED:
             process.deeds.clear()
+            process.consumed.clear()
         if not self._stormy:
             return
         if self._refusal_due and step in REFUSED:
