@@ -8,7 +8,7 @@ import contextlib
 import functools
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -23,10 +23,11 @@ from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Worker
 from pipeline.testing.consumer import MemoryConsumer
+from pipeline.testing.group import Membership, MemoryGroup
 from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.member import MemoryMember
 from pipeline.testing.producer import MemoryProducer
-from pipeline.testing.transactions import MemoryPartition
+from pipeline.testing.transactions import MemoryPartition, Transaction
 from pipeline.topics import EVENTS
 from tests.simulation.deeds import Deed, NotedProfile
 from tests.simulation.disk import Disk
@@ -119,7 +120,8 @@ class Member(MemoryMember):
             self._positions = {place: position for place, position in positions.items() if position is not None}
 
     def _fetch(self, most: int) -> list[Any]:
-        return super()._fetch(self._chance.randint(1, self._world.most_records))
+        most = self._world.most_records
+        return super()._fetch(most if self._chance.random() < 0.5 else self._chance.randint(1, most))
 
     def _check_assigned(self, at: Any) -> None:
         assert (at.topic, at.partition) in self._assigned, f"a call for {at}, which is not assigned"
@@ -127,6 +129,14 @@ class Member(MemoryMember):
     def is_settled(self) -> bool:
         """Whether the group's offsets are stable, so that :meth:`committed` need not wait."""
         return all(self._group.position(place) is not None for place in self._assigned)
+
+
+class Group(MemoryGroup):
+    """A group whose offsets never go back."""
+
+    def take(self, offsets: Mapping[Any, int], membership: Membership, transaction: Transaction) -> None:
+        super().take(offsets, membership, transaction)
+        assert all(offset >= self._offsets.get(place, 0) for place, offset in offsets.items()), "the group goes back"
 
 
 class Producer(MemoryProducer):
@@ -199,7 +209,9 @@ class Process:
         event = chance.random()
         if event < 0.35:
             return self.commit()
-        return self.tick() if event < 0.5 else self.take()
+        if event < 0.5:
+            return self.tick()
+        return self.poll() if event < 0.6 else self.take()
 
     def hear(self) -> bool:
         """Let the polling thread do what it has to, until it would only fetch."""

@@ -29,7 +29,7 @@ from pipeline.topics import ASSIGNMENTS, EVENTS, LEADS, LINKS, TOUCHES
 from tests.simulation.deeds import Deed
 from tests.simulation.disk import Disk
 from tests.simulation.histories import IDENTITIES, START_MS, Message, history, rules_of
-from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Process
+from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Group, Process
 
 STEPS_MS = (MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS)
 """Time passes by one of these at once."""
@@ -91,6 +91,7 @@ class World:
         self.consumed: list[Batch] = []
         """What workers took in transactions that were committed."""
         self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
+        self.kafka.groups[GROUP] = Group()
         self.names = [f"w{number}" for number in range(chance.choice((2, 2, 3)))]
         self.disks = {name: Disk() for name in self.names}
         self.processes: dict[str, Process] = {}
