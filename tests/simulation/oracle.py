@@ -61,6 +61,7 @@ def check(world: World) -> None:
     profiles = rows_of(world, "profile", layout.PROFILES, PROFILE_ROW)
     check_everything_was_read(world)
     check_consumed(world)
+    check_lag(world)
     check_stores(world)
     check_ledgers(world, owner, profiles)
     check_touches(world)
@@ -260,6 +261,15 @@ def check_consumed(world: World) -> None:
         for partition in world.kafka.topic(topic):
             expected = [record.offset() for record in partition.all_committed()]
             assert offsets.get((topic, partition.number), []) == expected, f"what was taken of {topic}"
+
+
+def check_lag(world: World) -> None:
+    """Every worker knows that it has nothing left to read, whatever markers lie behind its last record."""
+    group = world.kafka.groups[GROUP]
+    for process in world.processes.values():
+        for at in process.poller.held:
+            end = world.kafka.topic(at.topic)[at.partition].end
+            assert process.poller.behind_markers(at, group.position(at)) == end, f"the lag of {at}"
 
 
 def check_stores(world: World) -> None:
