@@ -88,11 +88,20 @@ class SteppedRestores:
 
     def wait(self) -> None:
         while self._jobs:
-            self.step()
+            self.go_on(len(self._jobs))
 
-    def step(self) -> bool:
-        """Advance a job; False if it wants to wait."""
-        at = int(self._chance.random() * len(self._jobs))
+    def go_on(self, steps: int) -> None:
+        """Advance jobs at random, so many steps in all at most, and none that wants to wait."""
+        waiting: list[tuple[Job, Callable[[BaseException | None], None]]] = []
+        while self._jobs and steps:
+            at = int(self._chance.random() * len(self._jobs))
+            if not self._step(at):
+                waiting.append(self._jobs.pop(at))
+            steps -= 1
+        self._jobs += waiting
+
+    def _step(self, at: int) -> bool:
+        """Whether the job may go on, or has ended."""
         job, ended = self._jobs[at]
         failure: BaseException | None = None
         try:
@@ -172,7 +181,7 @@ class Process:
         self._seconds = 0.0
         self._calls: deque[Callable[[], None]] = deque()
         """What waits for the polling thread."""
-        self._pace = world.chance.choice((0.2, 0.9))
+        self._pace = world.chance.choice((0.3, 0.95, 0.95))
         """How soon the polling thread comes to them."""
         self._queue: deque[Batch] = deque()
         """Batches fetched and not taken."""
@@ -205,7 +214,7 @@ class Process:
         if self.client.has_news() or (self._calls and chance.random() < self._pace):
             return self.poll()
         if self.restores and chance.random() < 0.8:
-            return self.restore(chance.choice((1, 3, 100)))
+            return self.restore(chance.choice((1, 10, 100, 100)))
         event = chance.random()
         if event < 0.35:
             return self.commit()
@@ -234,8 +243,7 @@ class Process:
     def restore(self, steps: int = 1_000) -> bool:
         """Go on restoring; False once there is nothing left to restore."""
         busy = bool(self.restores)
-        while self.restores and steps and self.restores.step():
-            steps -= 1
+        self.restores.go_on(steps)
         self._end_if_failed()
         return busy
 
