@@ -35,6 +35,8 @@ __all__ = ["shared"]
 
 ENOUGH_SEEDS = 2000
 STANDSTILLS = HANDOVERS._replace(crash=0, refuse=0, replaced=0, expire=0, calm_steps=80)
+SUCCESSIONS = STANDSTILLS._replace(settle=25, die=5, complete=12)
+"""A worker that stood still commits, and dies before it asks for its partitions back."""
 REFUSALS = CRASHES._replace(crash=2, refuse=12, stand_still=1, replaced=0, calm_steps=60)
 """Transactions are aborted often, so that workers rewind."""
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -277,7 +279,7 @@ def what_is_due_decided_as_of_now(patch: pytest.MonkeyPatch) -> None:
 DEFECTS: list[tuple[Patch, Weather]] = [
     (rows_written_before_the_commit, CRASHES),
     (offsets_beside_the_transaction, CRASHES),
-    (offsets_before_the_flush, STANDSTILLS),
+    (offsets_before_the_flush, SUCCESSIONS),
     (one_changelog_record_skipped, CRASHES),
     (position_of_the_last_record_not_behind_it, CRASHES),
     (ledgers_carried_in_the_next_transaction, CRASHES),
