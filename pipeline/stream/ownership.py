@@ -84,6 +84,11 @@ class Ownership:
     ) -> None:  # fmt: skip
         """``ready`` is called when an assignment is restored; ``failed`` with what makes that impossible."""
         self._context, self._specs = context, {spec.name: spec for spec in specs}
+        self._readers: dict[str, list[str]] = {}
+        """The stages that read a topic."""
+        for spec in specs:
+            for topic in spec.inputs:
+                self._readers.setdefault(topic.of(context.settings.topic_prefix), []).append(spec.name)
         self._on = surroundings
         self._ready, self._failed = ready, failed
         self._assignment: Assignment | None = None
@@ -140,10 +145,8 @@ class Ownership:
         self.tasks.clear()
 
     def _places(self, partitions: Collection[TopicPartition]) -> list[StagePartition]:
-        prefix = self._context.settings.topic_prefix
-        readers = [(topic.of(prefix), spec.name) for spec in self._specs.values() for topic in spec.inputs]
         return sorted(
-            {StagePartition(stage, at.partition) for at in partitions for topic, stage in readers if topic == at.topic}
+            {StagePartition(stage, at.partition) for at in partitions for stage in self._readers.get(at.topic, ())}
         )
 
     # Jobs, which may run in other threads

@@ -180,7 +180,7 @@ class Poller:
         # A new epoch may begin at any time and replaces both tables. Additions to the old ones then count no more.
         delivered, ends = self._delivered, self._ends
         self.behind = len(fetched.messages) >= self._batch_records
-        if fetched.epoch != self.epoch:
+        if fetched.epoch != self.epoch or not fetched.messages:
             return []
         batches: dict[tuple[str, int], Batch] = {}
         for message in fetched.messages:

@@ -195,12 +195,12 @@ class World:
         """One thing that happens somewhere."""
         chance = self.chance
         event = chance.random()
-        if event < 0.08:
+        if event < 0.07:
             self._deliver(chance.randint(1, 3))
-        elif event < 0.12:
+        elif event < 0.11:
             topic = self.kafka.topic(chance.choice(INPUTS))
             self.lagging = chance.choice(topic)
-        elif event < 0.17:
+        elif event < 0.16:
             self.now_ms += chance.choice(STEPS_MS)
         chance.choices(self._actions, cum_weights=self._weights)[0]()
 
