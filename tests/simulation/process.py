@@ -238,6 +238,8 @@ class Process:
         else:  # it was under way when the call came
             self._queue += self.poller.batches(self.poller.fetch())
         self._end_if_failed()
+        if not self.worker.ownership.is_ready:
+            assert not self.unit._positions, "timers may commit the offsets of a former assignment"
         return True
 
     def restore(self, steps: int = 1_000) -> bool:
