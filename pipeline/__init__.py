@@ -1,7 +1,7 @@
 """Stitchline: whose is each event, how warm is this customer, tell the CRM. The map, in the order of an event's path.
 
 1. ``pipeline.topics``: every topic, named once; between any two steps lies one of them, and nothing else.
-2. ``pipeline.stream.transport``: a stage is handed the records of one partition as one batch.
+2. ``pipeline.stream.poller``: a stage is handed the records of one partition as one batch.
 3. ``pipeline.event.intake``: INTAKE: is it an event, is it new, under whom is it booked, which links does it show.
 4. ``pipeline.identity.stitch``: STITCH: links become profiles; who moved, who merged, what was held and why.
 5. ``pipeline.profile.logic``: PROFILE: touches into ledgers, ledgers to their owners, a profile as the fold of them.

@@ -15,6 +15,7 @@ from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.stream.dlq import LossBreaker
 from pipeline.stream.first_series import start_series
+from pipeline.stream.process_environment import process_environment
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE
@@ -81,4 +82,4 @@ def build_worker(settings: Settings) -> Worker:
         breaker=LossBreaker(settings.poison_share, settings.poison_window),
         metrics=metrics,
     )
-    return Worker(settings, specs, context, unit, metrics)
+    return Worker(specs, context, unit, process_environment(settings))

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol
 
-from faust.types import TP
-
 from pipeline.kafka.stable_offset import StuckOffsets
+from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs import metrics as m
 from pipeline.topics import CHANGELOGS
 
@@ -17,11 +16,11 @@ STUCK_SECONDS: Final = 90.0
 class Offsets(Protocol):
     """Answers where partitions end; partitions that do not answer are left out."""
 
-    async def of(self, tps: Collection[TP]) -> dict[TP, int]:
+    async def of(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Returns high watermarks."""
         ...
 
-    async def stable(self, tps: Collection[TP]) -> dict[TP, int]:
+    async def stable(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Returns last stable offsets."""
         ...
 
@@ -40,10 +39,10 @@ class StabilityWatch:
         """``stages`` gives the stage that reads a topic, by the topic's name on the broker. ``clock`` is in seconds."""
         self._offsets, self._metrics, self._clock = offsets, metrics, clock
         self._prefix, self._stages = prefix, stages
-        self._stuck: StuckOffsets[TP] = StuckOffsets()
-        self._seconds: dict[TP, float] = {}
+        self._stuck: StuckOffsets[TopicPartition] = StuckOffsets()
+        self._seconds: dict[TopicPartition, float] = {}
 
-    async def look(self, inputs: Iterable[TP]) -> None:
+    async def look(self, inputs: Iterable[TopicPartition]) -> None:
         """Updates metric and reasons for these input partitions and their changelogs."""
         stage_of = self._watched(inputs)
         # The stable offset first: an end that is read before it could lie behind a transaction that has since ended.
@@ -65,14 +64,14 @@ class StabilityWatch:
             if seconds >= STUCK_SECONDS
         ]
 
-    def _watched(self, inputs: Iterable[TP]) -> dict[TP, str]:
-        watched: dict[TP, str] = {}
+    def _watched(self, inputs: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
+        watched: dict[TopicPartition, str] = {}
         for tp in inputs:
             stage = self._stages[tp.topic]
-            watched[tp] = watched[TP(CHANGELOGS[stage].of(self._prefix), tp.partition)] = stage
+            watched[tp] = watched[TopicPartition(CHANGELOGS[stage].of(self._prefix), tp.partition)] = stage
         return watched
 
-    def _labels(self, tp: TP) -> tuple[str, str, str]:
+    def _labels(self, tp: TopicPartition) -> tuple[str, str, str]:
         topic = tp.topic[len(self._prefix) + 1 :]
         changelogs = {changelog.name: stage for stage, changelog in CHANGELOGS.items()}
         return self._stages.get(tp.topic) or changelogs[topic], topic, str(tp.partition)

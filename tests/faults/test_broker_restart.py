@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from faust.types import TP
 
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.ends import Ends
+from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.local.kafka import LocalKafka
 from pipeline.local.ports import LOOPBACK, free_ports
 from pipeline.local.process import wait_until
@@ -30,10 +30,10 @@ def test_ends_are_known_again_soon_after_a_broker_went_away_and_came_back(tmp_pa
     broker = LocalKafka(tmp_path, port=port)
     with broker:
         ensure_topics(settings, (EVENTS["web"],))
-        tps = {TP(EVENTS["web"].of(settings.topic_prefix), number) for number in range(2)}
+        tps = {TopicPartition(EVENTS["web"].of(settings.topic_prefix), number) for number in range(2)}
 
         async def until_known(ends: Ends) -> None:
-            known: set[TP] = set()
+            known: set[TopicPartition] = set()
             async with asyncio.timeout(SOON_S):
                 while known != tps:
                     known = (await ends.of(tps)).keys() & (await ends.stable(tps)).keys()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
+from tests.simulation.batches import ProcessedBatch
 
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.logic import ProfileLogic
@@ -16,7 +17,6 @@ from pipeline.profile.messages import Carry, Move, Touch
 from pipeline.profile.ports import Decided
 from pipeline.profile.row import ProfileRow
 from pipeline.testing.table import MemoryTable
-from tests.simulation.process import ProcessedBatch
 from tests.simulation.world import CODECS, ENCODE
 
 MESSAGE = msgspec.msgpack.Decoder(Touch | Move | Carry).decode

@@ -3,22 +3,21 @@
 import asyncio
 from collections.abc import Collection
 
-from faust.types import TP
-
+from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs import metrics as m
 from pipeline.stream.stability import STUCK_SECONDS, StabilityWatch
 
-WEB, CHANGELOG = TP("x.events.web.v1", 3), TP("x.state.intake.v1", 3)
+WEB, CHANGELOG = TopicPartition("x.events.web.v1", 3), TopicPartition("x.state.intake.v1", 3)
 
 
 class Given:
     def __init__(self) -> None:
         self.ends, self.stables = {WEB: 10, CHANGELOG: 10}, {WEB: 10, CHANGELOG: 10}
 
-    async def of(self, tps: Collection[TP]) -> dict[TP, int]:
+    async def of(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: self.ends[tp] for tp in tps}
 
-    async def stable(self, tps: Collection[TP]) -> dict[TP, int]:
+    async def stable(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: self.stables[tp] for tp in tps}
 
 
@@ -27,12 +26,12 @@ class World:
         self.given, self.metrics, self.now = Given(), m.Metrics(), 0.0
         self.watch = StabilityWatch(self.given, self.metrics, "x", {WEB.topic: "intake"}, lambda: self.now)
 
-    def look(self, now: float, *tps: TP) -> list[str]:
+    def look(self, now: float, *tps: TopicPartition) -> list[str]:
         self.now = now
         asyncio.run(self.watch.look(tps))
         return self.watch.reasons()
 
-    def seconds(self, tp: TP) -> float:
+    def seconds(self, tp: TopicPartition) -> float:
         return self.metrics.value(m.STABLE_OFFSET_STUCK, "intake", tp.topic.partition(".")[2], str(tp.partition))
 
 
