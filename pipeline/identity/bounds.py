@@ -4,24 +4,30 @@ from collections.abc import Sequence
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
+from pipeline.identity.decisions import Bond
 from pipeline.identity.rulebook import Rulebook
-from pipeline.identity.screen import Held, Screened
+from pipeline.identity.screen import Held, Screened, first_claims
 from pipeline.identity.state import FOREVER, Edge
 
 SPARE = 16
 
 
-def idle_links(screened: Screened, held: Sequence[Held]) -> list[Held]:
+def idle_links(screened: Screened, held: Sequence[Held], book: Rulebook) -> list[Held]:
     """The held links, in their order, that link nobody and that hardly anything depends on.
 
     Only a limit holds them: one that isolates its identifier has a part in who is one customer. And they do not keep
-    an identifier near its firebreak, whose expired links would come back without them.
+    an identifier near its firebreak, whose expired links would come back without them. Nor is it the first link of
+    its weaker end, which tells who claimed that.
     """
     near = {each.bond.weak for each in screened.held if each.reason == Reason.EXPIRED}
+    first = {id(bond) for bond in first_claims(screened.claiming, book, ()).values()}
     return [
         each
         for each in held
-        if each.reason in {Reason.LIMIT, Reason.CAP} and each.bond.weak not in near and _idle(each.bond.edge)
+        if each.reason in {Reason.LIMIT, Reason.CAP}
+        and each.bond.weak not in near
+        and _idle(each.bond.edge)
+        and id(each.bond) not in first
     ]
 
 
@@ -41,7 +47,10 @@ def trimmed(ident: Identifier, edges: tuple[Edge, ...], closed: str, book: Ruleb
         for edge in edges
         if (closed or book.kind(edge.peer).household) and _idle(edge) and not book.counts(edge.peer, ident)
     ]
+    first = first_claims((Bond(edge.peer, ident, edge) for edge in edges if edge.count), book, ()).get(ident)
     dropped = {edge.peer for edge in _newest_first(strong)[2 * above + SPARE :] + _newest_first(others)[most:]}
+    if first is not None:
+        dropped.discard(first.strong)
     return tuple(edge for edge in edges if edge.peer not in dropped) if dropped else edges
 
 

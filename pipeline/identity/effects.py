@@ -6,7 +6,7 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
-from pipeline.identity.messages import Assignment, ChangeKind, Command, IdentityChange, Link, Move
+from pipeline.identity.messages import Assignment, ChangeKind, Command, IdentityChange, Link, Move, Ownership
 from pipeline.identity.profile_id import profile_id
 
 LINKED: str = Reason.LINKED.value
@@ -22,6 +22,8 @@ class StitchEffects(msgspec.Struct):
     """For the profiles that identifiers leave."""
     homecomings: list[Move] = []
     """Those that bring a profile the identifier it is named after: for that profile too."""
+    ownerships: list[tuple[str, Ownership]] = []
+    """With the id of the profile each is for."""
 
 
 class Scribe:
@@ -85,15 +87,15 @@ class Scribe:
         founder: Identifier,
         cause: Link | Command,
         *,
+        over: bool = True,
         reason: str = LINKED,
         rule: str = "",
     ) -> None:
         """Identifiers, each with what it contests, leave the profile of ``ended`` for that of ``founder``.
 
-        If ``ended`` itself is among them its profile is over, ``merged``; else ``split``.
+        If that leaves nothing of the profile it is ``over``, and ``merged``; else it is ``split``.
         """
         idents = [ident for ident, _ in moved]
-        over = ended in idents
         if over:
             seq = self.note("merged", (founder, ended), idents, cause, rule=rule, reason=reason)
         else:
@@ -106,6 +108,12 @@ class Scribe:
         effects.moves.append(move)
         if founder in idents:
             effects.homecomings.append(move)
+
+    def own(self, leaf: Identifier, founder: Identifier, owned: dict[Identifier, bool]) -> None:
+        """Tell the ledger of an anchor which identifiers of its events are its customer's."""
+        self.seq = seq = self.seq + 1
+        message = Ownership(self._tenant, leaf, seq, owned, seq)
+        self.effects.ownerships.append((profile_id(self._tenant, founder), message))
 
     def contest(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:
         """The identifier stays where it is, but which of its links INTAKE must always pass on has changed."""

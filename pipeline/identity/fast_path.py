@@ -1,7 +1,7 @@
 """Union-find, the answer for every link that surely breaks no limit: all links are accepted, so groups are components.
 
-The oldest founder's profile survives, whichever tree is the larger. A union writes two rows, and a third where the
-link is kept in neither root.
+Components here have one lord (:mod:`~pipeline.identity.claims`), so the oldest member is the founder and its profile
+survives, whichever tree is the larger. A union writes two rows, and a third where the link is kept in neither root.
 """
 
 from pipeline.event.identifier import Identifier
@@ -36,12 +36,28 @@ class FastPath:
         node, peer = self._nodes.get(weak), self._nodes.get(strong) or fresh(strong)
         if node is None and peer.knot is None and not above.household:
             root, row, head = self._forest.root(strong, peer)
-            if not head.tangled and self._book.fits_one(head, below.name):
-                self._found(root, row, head, strong, link)
-                self._attach(weak, root, row, head, first_sighting(strong, link))
-                self._scribe.welcome(weak, head.founder, link)
+            if (
+                not head.tangled
+                and self._book.fits_one(head, below.name)
+                and self._book.takes_in(head, strong, below)
+            ):
+                self._welcome(weak, root, row, head, first_sighting(strong, link), link)
                 return None
         return self._consider(weak, node or fresh(weak), strong, peer, link)
+
+    def _welcome(
+        self, weak: Identifier, root: Identifier, row: Node, head: Head, edge: Edge, link: Link
+    ) -> None:
+        """Take in an identifier without a row; if it is the oldest of all, the others go over to its profile."""
+        self._found(root, row, head, edge, link)
+        since_ms = edge.first_seen_ms
+        if since_ms <= head.since_ms and self._book.older(since_ms, weak, head.since_ms, head.founder):
+            self._rename(root, row, head.founder, weak, link)
+            head.since_ms, head.founder = since_ms, weak
+            self._attach(weak, root, row, head, edge)
+        else:
+            self._attach(weak, root, row, head, edge)
+            self._scribe.welcome(weak, head.founder, link)
 
     def _attach(self, ident: Identifier, root: Identifier, row: Node, head: Head, edge: Edge) -> None:
         """Add an identifier that has no row to a component."""
@@ -56,26 +72,30 @@ class FastPath:
         self, weak: Identifier, node: Node, strong: Identifier, peer: Node, link: Link
     ) -> tuple[Identifier, Identifier] | None:
         edge = edge_with(node, strong)
-        known = edge is not None
+        known, reordered = edge is not None, True
         if edge is None:
             edge = first_sighting(strong, link)
             if node.knot is not None and self._book.kind(strong).strong:
                 edge.ended_ms = node.knot.left_ms
             node.edges += (edge,)
-        elif not widen(edge, link):
-            return None
+        else:
+            first_seen_ms = edge.first_seen_ms
+            if not widen(edge, link):
+                return None
+            reordered = edge.first_seen_ms < first_seen_ms
         a, root_a, head_a = self._forest.root(strong, peer)
         b, root_b, head_b = self._forest.root(weak, node)
         if not (head_a.tangled or head_b.tangled) and self._plain(strong, peer, weak, node, edge):
-            if a == b:
+            if a == b and (not reordered or self._book.of_one_person(head_b)):
                 self._nodes.put(weak, node)
-                if self._found(b, root_b, head_b, strong, link):
+                older = self._found(b, root_b, head_b, edge, link)
+                if self._found_weak(b, root_b, head_b, weak, edge, link) or older:
                     self._nodes.put(b, root_b)
                 return None
-            if self._book.fit(head_a, head_b):
+            if a != b and self._book.fit(head_a, head_b) and self._book.of_one_person(head_a, head_b):
                 if root_b is not node:
                     self._nodes.put(weak, node)
-                self._join((a, root_a), (b, root_b), strong, link)
+                self._join((a, root_a), (b, root_b), weak, edge, link)
                 return None
         if not known:
             edge.held = UNJUDGED
@@ -91,12 +111,15 @@ class FastPath:
         most = self._book.kind(weak).firebreak_above
         return not most or sum(self._book.counts(each.peer, weak) for each in node.edges) <= most
 
-    def _join(self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], strong: Identifier, link: Link) -> None:
-        """Make two components one: the eldest of both and of the link founds it."""
+    def _join(
+        self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], weak: Identifier, edge: Edge, link: Link
+    ) -> None:
+        """Make the components of the stronger and the weaker end one: the eldest of all founds it."""
         head, other = head_of(one[1]), head_of(two[1])
+        self._found(*one, head, edge, link)
+        self._found_weak(*two, other, weak, edge, link)
         if head.size < other.size:
             one, two, head, other = two, one, other, head
-        self._found(*one, head, strong, link)
         if self._book.older(other.since_ms, other.founder, head.since_ms, head.founder):
             self._rename(*one, head.founder, other.founder, link)
             head.since_ms, head.founder = other.since_ms, other.founder
@@ -107,13 +130,23 @@ class FastPath:
             head.tally[kind] = head.tally.get(kind, 0) + count
         self._forest.join(one, two)
 
-    def _found(self, root: Identifier, row: Node, head: Head, strong: Identifier, link: Link) -> bool:
-        """Let the link's stronger end found the component, if that was never seen so early. Whether it did."""
-        since_ms = link.first_seen_ms
-        if since_ms > head.since_ms or not self._book.older(since_ms, strong, head.since_ms, head.founder):
+    def _found(self, root: Identifier, row: Node, head: Head, edge: Edge, link: Link) -> bool:
+        """Let the link's stronger end found the component, if it is the oldest. Whether that is news."""
+        return self._found_by(root, row, head, edge.peer, edge.peer_ms, link)
+
+    def _found_weak(
+        self, root: Identifier, row: Node, head: Head, weak: Identifier, edge: Edge, link: Link
+    ) -> bool:
+        """As :meth:`_found` for the weaker end."""
+        return self._found_by(root, row, head, weak, edge.first_seen_ms, link)
+
+    def _found_by(
+        self, root: Identifier, row: Node, head: Head, ident: Identifier, since_ms: int, link: Link
+    ) -> bool:
+        if since_ms > head.since_ms or not self._book.older(since_ms, ident, head.since_ms, head.founder):
             return False
-        self._rename(root, row, head.founder, strong, link)
-        head.since_ms, head.founder = since_ms, strong
+        self._rename(root, row, head.founder, ident, link)
+        head.since_ms, head.founder = since_ms, ident
         return True
 
     def _rename(self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link) -> None:

@@ -24,6 +24,8 @@ class Link(msgspec.Struct, array_like=True, gc=False, tag="link", tag_field="rec
     event_id: str
     asserted: bool = False
     """The event says the two are one (an alias, the CRM's contact of a lead): no limit of a type holds it."""
+    anchor_first_ms: int = -1
+    """When the anchor was first seen, alone or with others; -1 if that is not known."""
 
 
 class Assignment(msgspec.Struct, array_like=True, gc=False):
@@ -49,6 +51,22 @@ class Move(msgspec.Struct, array_like=True, gc=False, tag="move", tag_field="rec
     target: str
     """Profile id that owns them from ``seq`` on."""
     seq: int
+
+
+class Ownership(msgspec.Struct, array_like=True, gc=False, tag="ownership", tag_field="record"):
+    """Which identifiers of an anchor's events are its customer's. What was never said of is the customer's.
+
+    It goes to the profile that owns the anchor, whose ledger keeps it: where the ledger goes, it goes.
+    """
+
+    tenant: str
+    leaf: Identifier
+    """The anchor."""
+    seq: int
+    """The profile that this is sent to owns the anchor from then on."""
+    owned: dict[Identifier, bool]
+    decided: int
+    """STITCH's number of the decision; of two about one identifier the higher holds."""
 
 
 class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_field="record"):

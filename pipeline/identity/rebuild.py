@@ -16,13 +16,15 @@ from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.event.reason import Reason
 from pipeline.identity.bounds import idle_links, trimmed
+from pipeline.identity.claims import Claims, claims_of
 from pipeline.identity.contest import contested_by
 from pipeline.identity.decisions import Bond
 from pipeline.identity.forest import Forest
+from pipeline.identity.resolve import named
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.screen import Held, Screened, rule_of, screen
 from pipeline.identity.settle import Settled, settle
-from pipeline.identity.state import FOREVER, Edge, Head, Knot, Node
+from pipeline.identity.state import FOREVER, UNJUDGED, Edge, Head, Knot, Node
 
 NO_KNOT = Knot()
 
@@ -58,6 +60,8 @@ class Outcome(msgspec.Struct):
     """Links held for a reason that was not told before, each with the reason told before."""
     forgotten: list[Held]
     """Links beyond the bounds: held by limits, and memberships of households."""
+    parted: list[Bond]
+    """Links whose ends became of different customers, or of one again, for the anchor's ledger to be told."""
 
 
 class Rebuilder:
@@ -82,12 +86,16 @@ class Rebuilder:
             for held in excess:
                 _drop(members[held.bond.weak], held.bond.strong)
             forgotten += excess
+        new = {id(bond) for bond in bonds if bond.edge.held == UNJUDGED}
         told = _retold(screened.held + settled.held, bonds, members)
-        forgotten += self._judge(members, bonds, screened, settled)
+        claims = claims_of(screened.claiming, self._book)
+        founder_of = named({ident: ident for ident in members} | settled.group_of, claims, self._book)
+        forgotten += self._judge(members, bonds, screened, settled, founder_of)
+        parted = _parted(bonds, new, members, self._book)
         forgotten += self._bound(members)
-        for component in _components(members, screened.open):
-            self._write(component, members, settled)
-        return Outcome(members, told, forgotten)
+        for component in _components(members, screened.claiming):
+            self._write(component, members, claims)
+        return Outcome(members, told, forgotten, parted)
 
     def _survey(
         self, members: dict[Identifier, Member], pairs: Mapping[Identifier, AbstractSet[Identifier]]
@@ -122,7 +130,12 @@ class Rebuilder:
                 waiting += pairs.get(each, ())
 
     def _judge(
-        self, members: dict[Identifier, Member], bonds: list[Bond], screened: Screened, settled: Settled
+        self,
+        members: dict[Identifier, Member],
+        bonds: list[Bond],
+        screened: Screened,
+        settled: Settled,
+        founder_of: Mapping[Identifier, Identifier],
     ) -> list[Held]:
         """Give every member its founder and a knot with all but the founder; who found no room in a household."""
         reasons = {(each.bond.strong, each.bond.weak): each.reason for each in screened.held + settled.held}
@@ -134,13 +147,14 @@ class Rebuilder:
                 (gone if bond.edge.ended_ms == FOREVER else weaker).setdefault(bond.strong, set()).add(bond.weak)
         turned_away: list[Held] = []
         for ident, member in members.items():
-            member.founder = settled.founder_of.get(ident, ident)
+            member.founder = founder_of[ident]
             before = member.knot
             elsewhere = {end for end in before.contested if end not in members}
             member.knot = Knot(
                 contested=sorted(elsewhere | contested.get(ident, set())),
                 suppressed=before.suppressed,
                 trusted=before.trusted,
+                forgetful=before.forgetful,
                 left_ms=before.left_ms,
                 closed=str(screened.closed.get(ident, "")),
             )
@@ -172,8 +186,8 @@ class Rebuilder:
         if len(screened.open) <= most:
             return []
         excess: list[Held] = []
-        idle = idle_links(screened, settled.held)
-        for component in _components(members, screened.open):
+        idle = idle_links(screened, settled.held, self._book)
+        for component in _components(members, screened.claiming):
             within = set(component)
             links = sum(bond.weak in within for bond in screened.open)
             excess += [each for each in idle if each.bond.weak in within][::-1][: max(0, links - most)]
@@ -192,7 +206,7 @@ class Rebuilder:
                 for edge in node.edges:
                     if edge.peer not in kept:
                         found += self._membership(ident, edge)
-                member.edges_changed, node.edges = True, edges
+                member.edges_changed, node.edges, knot.forgetful = True, edges, True
         return found
 
     def _membership(self, weak: Identifier, edge: Edge) -> list[Held]:
@@ -201,15 +215,20 @@ class Rebuilder:
             return []
         return [Held(Bond(edge.peer, weak, edge), Reason.HOUSEHOLD, rule_of(edge.peer, Reason.HOUSEHOLD, self._book))]
 
-    def _write(self, component: list[Identifier], members: dict[Identifier, Member], settled: Settled) -> None:
+    def _write(self, component: list[Identifier], members: dict[Identifier, Member], claims: Claims) -> None:
         founders = {members[ident].founder for ident in component}
         founder = founders.pop() if len(founders) == 1 else ""
         tally: dict[str, int] = {}
         for ident in component:
             kind = ident.partition(":")[0]
             tally[kind] = tally.get(kind, 0) + 1
-        head = Head(len(component), settled.since_ms.get(founder, FOREVER), founder, tally)
-        head.tangled = not founder or not self._book.roomy(head)
+        head = Head(len(component), claims.seen_ms.get(founder, FOREVER), founder, tally)
+        head.tangled = not (
+            founder
+            and self._book.roomy(head)
+            and len({claims.lord_of.get(ident, ident) for ident in component}) == 1
+            and not any(edge.apart for ident in component for edge in members[ident].node.edges)
+        )
         for ident, following in zip(component, component[1:] + component[:1], strict=True):
             member, node = members[ident], members[ident].node
             member.knot.founder = "" if founder else member.founder
@@ -227,11 +246,11 @@ def _bonds(members: dict[Identifier, Member]) -> list[Bond]:
 
 
 def _reached(members: dict[Identifier, Member], screened: Screened) -> AbstractSet[Identifier]:
-    """Whom open links lead to that are not among the members yet; and all around one that just closed or opened.
+    """Whom claiming links lead to that are not among the members yet; and all around one that just closed or opened.
 
     And households, whose rows alone know whether they are suppressed.
     """
-    reached = {bond.strong for bond in screened.open}
+    reached = {bond.strong for bond in screened.claiming}
     reached.update(held.bond.strong for held in screened.held if held.reason == Reason.HOUSEHOLD)
     for ident, member in members.items():
         if screened.closed.get(ident, "") != member.knot.closed:
@@ -255,9 +274,29 @@ def _retold(held: list[Held], bonds: list[Bond], members: dict[Identifier, Membe
     return sorted(news, key=lambda item: (item[0].bond.strong, item[0].bond.weak))
 
 
+def _parted(bonds: list[Bond], new: set[int], members: dict[Identifier, Member], book: Rulebook) -> list[Bond]:
+    """Note in every edge whether its ends are of different customers; those of which that is news.
+
+    Of a link that comes back after it was forgotten, everything is.
+    """
+    news = []
+    for bond in bonds:
+        strong, edge = members.get(bond.strong), bond.edge
+        if book.kind(bond.strong).household:
+            apart = edge.held != Reason.HOUSEHOLD
+        else:
+            apart = strong is None or strong.founder != members[bond.weak].founder
+        if apart != edge.apart or (members[bond.weak].knot.forgetful and id(bond) in new):
+            edge.apart = apart
+            members[bond.weak].edges_changed = True
+            news.append(bond)
+    return sorted(news, key=lambda bond: (bond.strong, bond.weak))
+
+
 def _drop(member: Member, peer: Identifier) -> None:
     member.node.edges = tuple(edge for edge in member.node.edges if edge.peer != peer)
     member.edges_changed = True
+    member.knot = msgspec.structs.replace(member.knot, forgetful=True)
 
 
 def _components(members: Iterable[Identifier], bonds: list[Bond]) -> list[list[Identifier]]:

@@ -7,6 +7,10 @@ from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import Head
 
 
+BELOW_PEOPLE = 1 << 30
+"""The class of every type that does not name people; the classes of those that do are their priorities."""
+
+
 class Kinds(dict[str, IdentityType]):
     """Declarations by type name; a type that is not declared gets one as it is first asked for."""
 
@@ -28,6 +32,10 @@ class Rulebook:
         self.limits: dict[str, list[Limit]] = {
             kind.name: [parse_limit(text) for text in kind.limits] for kind in self.rules.types if kind.limits
         }
+        self._people: dict[int, list[str]] = {}
+        for kind in self.rules.types:
+            if kind.strong and not kind.household:
+                self._people.setdefault(kind.priority, []).append(kind.name)
         self._least = {name: min(limit.count for limit in limits) for name, limits in self.limits.items()}
 
     def kind(self, ident: Identifier) -> IdentityType:
@@ -49,11 +57,19 @@ class Rulebook:
             return (a, b) if self.kind(a).household else (b, a)
         return (a, b) if one <= two else (b, a)
 
+    def person_class(self, ident: Identifier) -> int:
+        """The class of people the identifier's type belongs to, the strongest is least; else ``BELOW_PEOPLE``."""
+        kind = self.kind(ident)
+        return kind.priority if kind.strong and not kind.household else BELOW_PEOPLE
+
     def older(self, since_a: int, a: Identifier, since_b: int, b: Identifier) -> bool:
-        """Whether ``a``, first seen at ``since_a`` ms, founds a profile rather than ``b``: age, then strength."""
+        """Whether ``a``, first seen at ``since_a`` ms, founds a profile rather than ``b``: age, then weakness.
+
+        Who logs in for the first time is seen together with a browser that had a profile before; that one goes on.
+        """
         if since_a != since_b:
             return since_a < since_b
-        return self.strength(a) < self.strength(b)
+        return self.strength(a) > self.strength(b)
 
     def counts(self, strong: Identifier, weak: Identifier) -> bool:
         """Whether a link with ``strong`` counts towards the firebreak of ``weak``."""
@@ -75,6 +91,30 @@ class Rulebook:
             return False
         least = self._least.get(kind)
         return least is None or head.tally.get(kind, 0) < least
+
+    def of_one_person(self, a: Head, b: Head | None = None) -> bool:
+        """Whether the components together hold at most one identifier of each class of people.
+
+        Then all claims end at the strongest member, whatever the order of the links.
+        """
+        tallies = (a.tally,) if b is None else (a.tally, b.tally)
+        return all(
+            sum(tally.get(name, 0) for tally in tallies for name in names) <= 1 for names in self._people.values()
+        )
+
+    def takes_in(self, head: Head, strong: Identifier, kind: IdentityType) -> bool:
+        """Whether a new identifier of a type, seen with ``strong``, surely gets the lord that all of the component have.
+
+        It does if it names nobody; if there is one of each class of people still; or if ``strong`` is that lord.
+        """
+        own = self._people.get(kind.priority, ())
+        if kind.name not in own:
+            return True
+        counts = {people: sum(head.tally.get(name, 0) for name in names) for people, names in self._people.items()}
+        if not counts[kind.priority] and max(counts.values()) <= 1:
+            return True
+        highest = min((people for people, count in counts.items() if count), default=BELOW_PEOPLE)
+        return self.person_class(strong) == highest < kind.priority and counts[highest] == 1
 
     def roomy(self, head: Head) -> bool:
         """Whether a component is so far from every limit that no new time of a link can break one."""

@@ -3,7 +3,7 @@
 Everything here looks at one identifier's own links only, so that one identifier is judged without its component.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -13,6 +13,10 @@ from pipeline.event.reason import Reason
 from pipeline.identity.decisions import Bond
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.state import FOREVER
+
+
+_SILENT = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
+"""Links with what is closed for these claim nothing."""
 
 
 class Held(msgspec.Struct, gc=False):
@@ -29,13 +33,16 @@ class Screened(msgspec.Struct):
     open: list[Bond]
     held: list[Held]
     closed: dict[Identifier, Reason]
+    claiming: list[Bond]
+    """Links that :mod:`~pipeline.identity.claims` are made of: the open ones, those that a log-out ended, and of those
+    with a firebreak in between each weaker end's first."""
 
 
 def screen(
     bonds: Sequence[Bond], book: Rulebook, suppressed: AbstractSet[Identifier], trusted: AbstractSet[Identifier]
 ) -> Screened:
     """Judge every bond whose identifiers' own links are all among ``bonds``."""
-    found = Screened([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED))
+    found = Screened([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED), [])
     near: dict[Identifier, list[Bond]] = {}
     for bond in bonds:
         for end in (bond.strong, bond.weak):
@@ -56,7 +63,40 @@ def screen(
             found.open.append(bond)
         else:
             found.held.append(held)
+    found.claiming = _claiming(bonds, book, found.closed, expired)
     return found
+
+
+def first_claims(bonds: Iterable[Bond], book: Rulebook, suppressed: Container[Identifier]) -> dict[Identifier, Bond]:
+    """By weaker end, the link that was seen first of those that may claim."""
+    first: dict[Identifier, Bond] = {}
+    for bond in bonds:
+        strong, weak, edge = bond.strong, bond.weak, bond.edge
+        if edge.ended_ms == FOREVER or strong in suppressed or weak in suppressed or book.kind(strong).household:
+            continue
+        known = first.get(weak)
+        if known is None or (edge.first_seen_ms, strong) < (known.edge.first_seen_ms, known.strong):
+            first[weak] = bond
+    return first
+
+
+def _claiming(
+    bonds: Sequence[Bond],
+    book: Rulebook,
+    closed: dict[Identifier, Reason],
+    expired: set[tuple[Identifier, Identifier]],
+) -> list[Bond]:
+    suppressed = {ident for ident, reason in closed.items() if reason == Reason.SUPPRESSED}
+    first = first_claims(bonds, book, suppressed)
+    claiming = []
+    for bond in bonds:
+        strong, weak = bond.strong, bond.weak
+        if bond.edge.ended_ms == FOREVER or closed.get(strong) in _SILENT or closed.get(weak) in _SILENT:
+            continue
+        between = (strong, weak) in expired or Reason.FIREBREAK in {closed.get(strong), closed.get(weak)}
+        if not between or first[weak] is bond:
+            claiming.append(bond)
+    return claiming
 
 
 def _stale(near: list[Bond], book: Rulebook) -> list[Bond] | None:

@@ -18,11 +18,9 @@ from pipeline.identity.screen import Held
 
 
 class Settled(msgspec.Struct):
-    """Groups by their founder, and the links that would have broken a limit, heaviest first."""
+    """Groups by any key, and the links that would have broken a limit, heaviest first."""
 
-    founder_of: dict[Identifier, Identifier]
-    since_ms: dict[Identifier, int]
-    """When each founder was first seen."""
+    group_of: dict[Identifier, Identifier]
     held: list[Held]
 
 
@@ -39,7 +37,7 @@ def settle(bonds: list[Bond], book: Rulebook) -> Settled:
             if each.reason != Reason.ISOLATED and book.kind(each.bond.weak).policy == "isolate"
         } - asserted
         if not contested:
-            return _founded(groups, bonds, held, book)
+            return Settled({ident: groups.find(ident) for ident in groups.parents}, held)
         isolated |= contested
 
 
@@ -66,22 +64,6 @@ def _unite(ordered: list[Bond], book: Rulebook, isolated: set[Identifier]) -> tu
         else:
             held.append(Held(bond, broken[0], broken[1]))
     return groups, held
-
-
-def _founded(groups: "Groups", bonds: list[Bond], held: list[Held], book: Rulebook) -> Settled:
-    eldest: dict[Identifier, tuple[int, Identifier]] = {}
-    for bond in bonds:
-        root = groups.find(bond.strong)
-        if root != groups.find(bond.weak):
-            continue
-        since_ms, known = bond.edge.first_seen_ms, eldest.get(root)
-        if known is None or book.older(since_ms, bond.strong, *known):
-            eldest[root] = (since_ms, bond.strong)
-    founder_of = {}
-    for ident in groups.parents:
-        root = groups.find(ident)
-        founder_of[ident] = eldest[root][1] if root in eldest else ident
-    return Settled(founder_of, {founder: since_ms for since_ms, founder in eldest.values()}, held)
 
 
 class Groups:

@@ -30,7 +30,7 @@ def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]], book: Rulebook)
                 links.append(
                     Link(
                         tenant, edge.peer, ident, edge.first_seen_ms, edge.last_seen_ms, edge.count,
-                        edge.source, edge.event_id, edge.asserted,
+                        edge.source, edge.event_id, edge.asserted, edge.peer_ms,
                     )
                 )  # fmt: skip
     return links, decisions

@@ -1,5 +1,7 @@
 """Tell what a rebuilding changed: profiles that merged, split, links refused, evicted, quarantined, released."""
 
+from collections.abc import Mapping
+
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
 from pipeline.identity.effects import Scribe
@@ -24,11 +26,12 @@ class Verdict:
         self._scribe = scribe
 
     def tell(self) -> None:
-        """Firebreaks first, then who moved where, then the links that did not make it."""
+        """Firebreaks first, then who moved where and owns what, then the links that did not make it."""
         members = sorted(self._outcome.members.items())
         for ident, member in members:
             self._firebreak(ident, member)
         self._flows(members)
+        self._ownerships()
         for ident, member in members:
             if member.founder == member.before and member.knot.contested != member.contested_before:
                 self._scribe.contest(ident, member.founder, member.knot.contested)
@@ -61,9 +64,31 @@ class Verdict:
         for ident, member in members:
             if member.before != member.founder:
                 flows.setdefault((member.before, member.founder), []).append((ident, member.knot.contested))
-        for (before, after), moved in sorted(flows.items()):
+        last = self._last_flows(flows)
+        for (before, after), moved in sorted(flows.items(), key=lambda flow: (flow[0] in last, flow[0])):
             reason, rule = self._grounds({ident for ident, _ in moved})
-            self._scribe.follow(moved, before, after, self._cause, reason=reason, rule=rule)
+            over = (before, after) in last
+            self._scribe.follow(moved, before, after, self._cause, over=over, reason=reason, rule=rule)
+
+    def _last_flows(
+        self, flows: Mapping[tuple[Identifier, Identifier], list[tuple[Identifier, list[Identifier]]]]
+    ) -> set[tuple[Identifier, Identifier]]:
+        """Of every profile that is over the flow that takes its strongest identifier along: that is its successor."""
+        standing = {member.founder for member in self._outcome.members.values()}
+        last: dict[Identifier, tuple[tuple[int, str, Identifier], Identifier]] = {}
+        for (before, after), moved in flows.items():
+            if before not in standing:
+                strongest = min(self._book.strength(ident) for ident, _ in moved)
+                last[before] = min(last.get(before, (strongest, after)), (strongest, after))
+        return {(before, after) for before, (_, after) in last.items()}
+
+    def _ownerships(self) -> None:
+        owned: dict[Identifier, dict[Identifier, bool]] = {}
+        for bond in self._outcome.parted:
+            leaf, other = sorted((bond.strong, bond.weak), key=self._book.strength)
+            owned.setdefault(leaf, {})[other] = not bond.edge.apart
+        for leaf, others in sorted(owned.items()):
+            self._scribe.own(leaf, self._forest.founder(leaf), others)
 
     def _grounds(self, moved: set[Identifier]) -> tuple[str, str]:
         """Why identifiers left: the first link of theirs that is accepted no more; else that they were linked."""

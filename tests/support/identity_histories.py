@@ -81,7 +81,8 @@ def history(rng: random.Random) -> list[Link | Command]:
             a, b = rng.choice([ident for ident in idents if ident != shared]), shared
         first = rng.randrange(span_ms)
         last = first if rng.random() < 0.7 else rng.randrange(first, span_ms)
-        link = Link("t", a, b, first, last, 1, "web", f"e{number}", asserted=rng.random() < 0.04)
+        alone = rng.choice((-1, -1, rng.randrange(span_ms)))
+        link = Link("t", a, b, first, last, 1, "web", f"e{number}", rng.random() < 0.04, alone)
         messages += [link] * rng.choice((1, 1, 1, 2))
     rng.shuffle(messages)
     known = [message for message in messages if isinstance(message, Link)]
@@ -122,6 +123,7 @@ class Run:
         self.engine = Stitcher("t", rules, self.tables)
         self.owner: dict[str, str] = {}
         self.assigned: dict[str, tuple[int, str, list[str]]] = {}
+        self.owned: dict[tuple[str, str], tuple[int, bool]] = {}
         self.changes: list[IdentityChange] = []
         rest = list(messages)
         while rest:
@@ -140,6 +142,9 @@ class Run:
         for ident, row in effects.assignments.items():
             assert row.seq > self.assigned.get(ident, (0, "", []))[0]
             self.assigned[ident] = (row.seq, row.profile_id, row.contested)
+        for target, told in sorted(effects.ownerships, key=lambda each: each[1].seq):
+            assert self.engine.profile_of(told.leaf) == target
+            self.owned.update({(told.leaf, other): (told.decided, own) for other, own in told.owned.items()})
         self.changes += effects.changes
 
     def held(self) -> set[tuple[str, str, str]]:
@@ -162,6 +167,20 @@ def agree(run: Run, expected: Resolution, idents: set[str]) -> None:
 def agree_on_held(run: Run, expected: Resolution) -> None:
     """What is held, and why."""
     assert run.held() == {(held.bond.strong, held.bond.weak, str(held.reason)) for held in expected.held}
+
+
+def agree_on_ownership(run: Run, expected: Resolution, links: list[Link], book: Rulebook) -> None:
+    """Every anchor's ledger was told which identifiers of its events are its customer's."""
+    reason_of = {(held.bond.strong, held.bond.weak): held.reason for held in expected.held}
+    for link in links:
+        strong, weak = book.ends(link.anchor, link.other)
+        if strong == weak:
+            continue
+        leaf, other = sorted((strong, weak), key=book.strength)
+        own = expected.founder_of[strong] == expected.founder_of[weak]
+        if book.kind(strong).household:
+            own = reason_of[strong, weak] == "household"
+        assert run.owned.get((leaf, other), (0, True))[1] is own, (leaf, other)
 
 
 def agree_on_contested(run: Run, expected: Resolution, book: Rulebook) -> None:
@@ -211,9 +230,14 @@ def in_shape(run: Run) -> None:
     assert seen == set(run.nodes.rows)
     numbers = [change.seq for change in run.changes]
     assert numbers == sorted(set(numbers))
+    owner = {ident: profile_id("t", ident) for ident in run.nodes.rows}
     for change in run.changes:
-        if change.change == "merged":
-            assert change.other_profile_id in {profile_id("t", ident) for ident in change.identifiers}
+        if change.change in {"merged", "split"}:
+            over = change.change == "merged"
+            target = change.profile_id if over else change.other_profile_id
+            owner.update(dict.fromkeys(change.identifiers, target))
+            if over:
+                assert change.other_profile_id not in owner.values(), "a profile that merged has nothing left"
 
 
 def check(seed: int) -> None:
@@ -230,6 +254,7 @@ def check(seed: int) -> None:
     agree(run, expected, idents)
     agree_on_held(run, expected)
     agree_on_households(run, expected)
+    agree_on_ownership(run, expected, kept, book)
     agree_with_a_reader_of_the_changes(run, idents, households("t", expected))
     in_shape(run)
     if bounded:
