@@ -24,7 +24,7 @@ from pipeline.event.parse import Defaults, parse_event
 from pipeline.event.reason import Reason
 from pipeline.event.validate import validate
 from pipeline.identity.decisions import decide
-from pipeline.identity.evidence import links_of, logouts_of
+from pipeline.identity.evidence import FirstSightings, links_of, logouts_of
 from pipeline.identity.household import households
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.profile_id import profile_id
@@ -55,6 +55,7 @@ class Seen(msgspec.Struct):
     """Each event's id and anchor, in the order of the file."""
     counts: Counter[tuple[Identifier, Identifier]] = msgspec.field(default_factory=Counter)
     told: set[str] = set()
+    sightings: FirstSightings = msgspec.field(default_factory=FirstSightings)
 
 
 def resolve(
@@ -120,6 +121,7 @@ class _Reader:
 
 def _note(seen: Seen, event: Event, book: Rulebook) -> None:
     seen.events.append((event.event_id, event.identifiers[0]))
+    seen.sightings.note(event)
     for link in links_of(event):
         ends = book.ends(link.anchor, link.other)
         seen.counts[ends] += 1
@@ -131,7 +133,7 @@ def resolution_facts(seen: dict[str, Seen], book: Rulebook) -> dict[str, Any]:
     """Groups, held links, closed identifiers, households and events of every tenant, by tenant."""
     told: dict[str, list[dict[str, Any]]] = {"groups": [], "held": [], "closed": [], "households": [], "events": []}
     for tenant, each in sorted(seen.items()):
-        found = resolved(each.links, book, decide(each.logouts, book))
+        found = resolved(each.sightings.told(each.links), book, decide(each.logouts, book))
         owner_of = {anchor: profile_id(tenant, found.founder_of.get(anchor, anchor)) for _, anchor in each.events}
         told["groups"] += _groups(tenant, found, [anchor for _, anchor in each.events])
         for held in found.held:

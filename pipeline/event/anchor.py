@@ -7,6 +7,7 @@ from pipeline.event.identifier import Identifier
 ROW_VERSION = 1
 """Format of a stored row. A reader of another version must convert before it decodes."""
 NO_ASSIGNMENT = -1
+NEVER = -1
 
 
 class KnownLink(Struct, array_like=True, gc=False):
@@ -28,6 +29,15 @@ class AnchorRow(Struct, array_like=True, gc=False):
     seq: int = NO_ASSIGNMENT
     contested: list[Identifier] = []
     links: dict[Identifier, KnownLink] = {}
+    first_ms: int = NEVER
+    """Time of the anchor's earliest event, alone or with others. NEVER: it was no event's anchor yet."""
+
+    def note(self, at_ms: int) -> bool:
+        """Take in the time of an event; whether none was so early before."""
+        if self.first_ms != NEVER and self.first_ms <= at_ms:
+            return False
+        self.first_ms = at_ms
+        return True
 
 
 class SeenLink(Struct, gc=False):
@@ -45,3 +55,5 @@ class SeenLink(Struct, gc=False):
     the source, when no event did."""
     asserted: bool = False
     """The event itself says the two are one: an alias."""
+    anchor_first_ms: int = NEVER
+    """When the anchor was first seen, alone or with others."""

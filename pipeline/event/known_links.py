@@ -27,7 +27,7 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
         link = links.get(other)
         if link is None:
             links[other] = link = KnownLink(at_ms, at_ms, 1, at_ms, at_ms)
-            passed.append(_pass(event.tenant, anchor, other, link, event))
+            passed.append(_pass(event.tenant, anchor, other, link, event, row))
             continue
         link.count += 1
         if at_ms > link.last_ms:
@@ -36,8 +36,13 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
             link.first_ms = at_ms
         patience_ms = 0 if contested and other in contested else refresh_ms
         if link.last_ms - link.passed_last_ms > patience_ms or link.first_ms < link.passed_first_ms or asserted:
-            passed.append(_pass(event.tenant, anchor, other, link, event))
+            passed.append(_pass(event.tenant, anchor, other, link, event, row))
     return passed
+
+
+def pass_all(tenant: str, anchor: Identifier, row: AnchorRow) -> list[SeenLink]:
+    """Every known link: the anchor turned out to be older than STITCH was told."""
+    return [_pass(tenant, anchor, other, link, None, row) for other, link in row.links.items()]
 
 
 def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[SeenLink]:
@@ -46,7 +51,7 @@ def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Seen
     for other in row.contested:
         link = row.links.get(other)
         if link is not None and link.last_ms > link.passed_last_ms:
-            passed.append(_pass(tenant, anchor, other, link, None))
+            passed.append(_pass(tenant, anchor, other, link, None, row))
     return passed
 
 
@@ -60,16 +65,20 @@ def forget(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[Se
     passed = []
     for other, link in oldest:
         if link.last_ms > link.passed_last_ms:
-            passed.append(_pass(tenant, anchor, other, link, None))
+            passed.append(_pass(tenant, anchor, other, link, None, row))
         del row.links[other]
     return passed
 
 
-def _pass(tenant: str, anchor: Identifier, other: Identifier, link: KnownLink, event: Event | None) -> SeenLink:
+def _pass(
+    tenant: str, anchor: Identifier, other: Identifier, link: KnownLink, event: Event | None, row: AnchorRow
+) -> SeenLink:
     """What to tell STITCH of a link now, marked as told."""
     link.passed_first_ms, link.passed_last_ms = link.first_ms, link.last_ms
     first_ms, last_ms = link.first_ms, link.last_ms
     if event is None:
-        return SeenLink(tenant, anchor, other, first_ms, last_ms, link.count, "", "")
+        return SeenLink(tenant, anchor, other, first_ms, last_ms, link.count, "", "", False, row.first_ms)
     asserted = event.type == ALIAS
-    return SeenLink(tenant, anchor, other, first_ms, last_ms, link.count, event.source, event.event_id, asserted)
+    return SeenLink(
+        tenant, anchor, other, first_ms, last_ms, link.count, event.source, event.event_id, asserted, row.first_ms
+    )

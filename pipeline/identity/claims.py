@@ -5,14 +5,19 @@ Types that name people form classes, one for each priority; all other types are 
 
 * two lords below the people become one;
 * a lord of a lower class is claimed by a lord of a higher class, unless that one would then hold more people's
-  identifiers of a type than a limit allows;
-* two lords of one class leave each other alone.
+  identifiers of a type than a limit allows: then each of these is disputed;
+* two lords of one class leave each other alone, and the weaker end of their link is disputed.
+
+What is disputed may be with either from then on, so no lord claims another person through it; nor through what a person
+had logged out of before. What is below the people and meets a disputed identifier names no profile any more. A person
+who was claimed through something else than a link with the lord, or by a party to a dispute, may turn out to be another
+one: the lord's profile has names from there only while it holds that person.
 
 So a shared device that moves on to the next person never takes the name of the profile along, and a split-off
 identifier does not get back what another has claimed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -24,6 +29,10 @@ from pipeline.identity.rulebook import BELOW_PEOPLE, Rulebook
 APART: Final = "~"
 """Begins the founder of a profile that no identifier of its own may name. No type's name begins with it."""
 
+NOBODY: Final = ""
+"""The lord of names that are not used any more."""
+_CLASS_OF_NOBODY: Final = -1
+
 
 class Claims(msgspec.Struct):
     """The claims that a set of links makes."""
@@ -31,21 +40,28 @@ class Claims(msgspec.Struct):
     seen_ms: dict[Identifier, int]
     """When each identifier was first seen; those without links are missing."""
     lord_of: dict[Identifier, Identifier]
-    """Who claimed each identifier in the end: itself, if nobody did."""
+    """Who claimed each identifier in the end: itself, if nobody did; NOBODY, if its name is not used any more."""
+    disputed: set[Identifier]
+    """Identifiers at which two people met and stayed two."""
+    conditions: dict[Identifier, tuple[Identifier, ...]]
+    """People that a group must hold, beside the lord, to be named after an identifier; where there are any."""
 
 
-def claims_of(bonds: Iterable[Bond], book: Rulebook) -> Claims:
+def claims_of(bonds: Iterable[Bond], book: Rulebook, first_logout_ms: Mapping[Identifier, int]) -> Claims:
     """The claims of the links that make any. Their order in ``bonds`` makes no difference."""
-    ordered = sorted(bonds, key=lambda bond: (bond.edge.first_seen_ms, bond.strong, bond.weak))
+    ordered = sorted(
+        bonds, key=lambda bond: (bond.edge.first_seen_ms, book.strength(bond.weak), book.strength(bond.strong))
+    )
     seen_ms: dict[Identifier, int] = {}
     for bond in ordered:
         edge = bond.edge
         seen_ms[bond.strong] = min(seen_ms.get(bond.strong, edge.peer_ms), edge.peer_ms)
         seen_ms.setdefault(bond.weak, edge.first_seen_ms)
-    realms = _Realms(seen_ms, book)
+    realms = _Realms(seen_ms, book, first_logout_ms)
     for bond in ordered:
         realms.meet(bond)
-    return Claims(seen_ms, {ident: realms.lord(ident) for ident in seen_ms})
+    conditions = {ident: found for ident in seen_ms if (found := realms.conditions(ident))}
+    return Claims(seen_ms, {ident: realms.lord(ident) for ident in seen_ms}, realms.disputed, conditions)
 
 
 def founders(
@@ -63,6 +79,8 @@ def founders(
     for ident, lord in claims.lord_of.items():
         key = key_of.get(lord)
         if key is None or book.person_class(lord) != at_most[key]:
+            continue
+        if not all(key_of.get(person) == key for person in claims.conditions.get(ident, ())):
             continue
         known = eldest.get(key)
         if known is None or book.older(claims.seen_ms[ident], ident, claims.seen_ms[known], known):
@@ -83,44 +101,88 @@ def _apart(members: Iterable[Identifier], person_class: int, claims: Claims, boo
 class _Realms:
     """Chains of claims, and how many people's identifiers of a type with limits each lord holds."""
 
-    def __init__(self, seen_ms: Mapping[Identifier, int], book: Rulebook) -> None:
-        self._book = book
+    def __init__(
+        self, seen_ms: Mapping[Identifier, int], book: Rulebook, first_logout_ms: Mapping[Identifier, int]
+    ) -> None:
+        self._book, self._first_logout_ms = book, first_logout_ms
+        self.disputed: set[Identifier] = set()
+        self._parties: set[Identifier] = set()
+        self._through_others: set[Identifier] = set()
         self._claimed_by: dict[Identifier, Identifier] = {}
-        self._times: dict[Identifier, dict[str, list[int]]] = {}
+        self._shortcut: dict[Identifier, Identifier] = {}
+        self._limited: dict[Identifier, dict[str, list[tuple[int, Identifier]]]] = {NOBODY: {}}
         for ident, at_ms in seen_ms.items():
             kind = type_of(ident)
             limited = kind in book.limits and book.person_class(ident) != BELOW_PEOPLE
-            self._times[ident] = {kind: [at_ms]} if limited else {}
+            self._limited[ident] = {kind: [(at_ms, ident)]} if limited else {}
+
+    def chain(self, ident: Identifier) -> Iterator[Identifier]:
+        """The identifier, who claimed it, and so on to the lord."""
+        yield ident
+        while (above := self._claimed_by.get(ident)) is not None:
+            yield (ident := above)
+
+    def conditions(self, ident: Identifier) -> tuple[Identifier, ...]:
+        """Whom a group must hold beside the lord to be named after the identifier."""
+        return tuple(each for each in self.chain(ident) if each in self._through_others)
 
     def lord(self, ident: Identifier) -> Identifier:
         """The end of the chain of claims, with path halving."""
-        claimed_by = self._claimed_by
-        while (above := claimed_by.get(ident)) is not None:
-            further = claimed_by.get(above)
+        shortcut = self._shortcut
+        while (above := shortcut.get(ident)) is not None:
+            further = shortcut.get(above)
             if further is not None:
-                claimed_by[ident] = further
+                shortcut[ident] = further
             ident = above
         return ident
 
     def meet(self, bond: Bond) -> None:
         """Let the lords of both ends of a link meet."""
         a, b = self.lord(bond.strong), self.lord(bond.weak)
-        class_a, class_b = self._book.person_class(a), self._book.person_class(b)
-        if a == b or class_a == class_b != BELOW_PEOPLE:
+        if a == b:
             return
-        if not bond.edge.asserted and self._too_many(a, b):
+        class_a, class_b = self._class_of(a), self._class_of(b)
+        if class_a <= class_b:
+            above, below, class_below, end = a, b, class_b, bond.strong
+        else:
+            above, below, class_below, end = b, a, class_a, bond.weak
+        if class_below == BELOW_PEOPLE:
+            self._claim(NOBODY if end in self.disputed else above, below)
             return
-        if class_a > class_b:
-            a, b = b, a
-        self._claimed_by[b] = a
-        mine = self._times[a]
-        for kind, times in self._times.pop(b).items():
-            mine[kind] = sorted(mine.get(kind, []) + times)
+        if above == NOBODY:
+            return
+        many = [] if bond.edge.asserted else self._too_many(a, b)
+        if class_a == class_b or many or self._may_be_elsewhere(bond):
+            self.disputed |= {bond.weak, *many}
+            self._parties |= {a, b}
+            return
+        if {above, below} != {bond.strong, bond.weak} or self._parties & {above, below}:
+            self._through_others.add(below)
+        self._claim(above, below)
 
-    def _too_many(self, a: Identifier, b: Identifier) -> bool:
-        mine, theirs = self._times[a], self._times[b]
+    def _class_of(self, lord: Identifier) -> int:
+        return self._book.person_class(lord) if lord else _CLASS_OF_NOBODY
+
+    def _may_be_elsewhere(self, bond: Bond) -> bool:
+        """Whether another person than the lord may be at an end of the link."""
+        ends = (bond.strong, bond.weak)
         return any(
-            limit.broken_by(sorted(mine[kind] + theirs[kind]))
-            for kind in mine.keys() & theirs.keys()
-            for limit in self._book.limits[kind]
+            end in self.disputed or self._first_logout_ms.get(end, bond.edge.first_seen_ms) < bond.edge.first_seen_ms
+            for end in ends
         )
+
+    def _claim(self, above: Identifier, below: Identifier) -> None:
+        self._claimed_by[below] = self._shortcut[below] = above
+        mine = self._limited[above]
+        for kind, held in self._limited.pop(below).items():
+            mine[kind] = sorted(mine.get(kind, []) + held)
+
+    def _too_many(self, a: Identifier, b: Identifier) -> list[Identifier]:
+        """The identifiers of which two lords together would hold more than a limit allows: any may have to go."""
+        mine, theirs = self._limited[a], self._limited[b]
+        many: list[Identifier] = []
+        for kind in mine.keys() & theirs.keys():
+            held = sorted(mine[kind] + theirs[kind])
+            if any(limit.broken_by([at_ms for at_ms, _ in held]) for limit in self._book.limits[kind]):
+                many += [ident for _, ident in held]
+        return many

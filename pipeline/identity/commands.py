@@ -55,6 +55,7 @@ def _log_out(command: Command, node: Node, book: Rulebook) -> list[Identifier]:
     """End every person's link that is not newer, or it would go back to who was logged in before; whose it ended."""
     node.knot = node.knot or Knot()
     node.knot.left_ms = max(node.knot.left_ms, command.timestamp_ms)
+    node.knot.first_logout_ms = min(node.knot.first_logout_ms, command.timestamp_ms)
     ended = []
     for edge in node.edges:
         if edge.ended_ms < command.timestamp_ms and book.kind(edge.peer).strong:

@@ -26,6 +26,8 @@ class Decisions(msgspec.Struct):
     """Pairs that link only if seen after this time."""
     left_ms: dict[Identifier, list[int]] = {}
     """When somebody logged out of an identifier, in the order of the log."""
+    first_logout_ms: dict[Identifier, int] = {}
+    """When somebody first logged out of an identifier."""
     linked_after: dict[tuple[Identifier, Identifier], int] = {}
     """Pairs that a person linked, with how many of those log-outs that overruled."""
     suppressed: set[Identifier] = set()
@@ -54,6 +56,8 @@ def decide(commands: Iterable[Command], book: Rulebook) -> Decisions:
             case "logout":
                 found.ended_ms[pair] = max(found.ended_ms.get(pair, NEVER), command.timestamp_ms)
                 found.left_ms.setdefault(pair[1], []).append(command.timestamp_ms)
+                known = found.first_logout_ms.get(pair[1], command.timestamp_ms)
+                found.first_logout_ms[pair[1]] = min(known, command.timestamp_ms)
             case "suppress":
                 found.suppressed.add(command.a)
                 found.trusted.discard(command.a)

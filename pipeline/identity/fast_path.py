@@ -36,18 +36,12 @@ class FastPath:
         node, peer = self._nodes.get(weak), self._nodes.get(strong) or fresh(strong)
         if node is None and peer.knot is None and not above.household:
             root, row, head = self._forest.root(strong, peer)
-            if (
-                not head.tangled
-                and self._book.fits_one(head, below.name)
-                and self._book.takes_in(head, strong, below)
-            ):
+            if not head.tangled and self._book.fits_one(head, below.name) and self._book.takes_in(head, strong, below):
                 self._welcome(weak, root, row, head, first_sighting(strong, link), link)
                 return None
         return self._consider(weak, node or fresh(weak), strong, peer, link)
 
-    def _welcome(
-        self, weak: Identifier, root: Identifier, row: Node, head: Head, edge: Edge, link: Link
-    ) -> None:
+    def _welcome(self, weak: Identifier, root: Identifier, row: Node, head: Head, edge: Edge, link: Link) -> None:
         """Take in an identifier without a row; if it is the oldest of all, the others go over to its profile."""
         self._found(root, row, head, edge, link)
         since_ms = edge.first_seen_ms
@@ -134,15 +128,11 @@ class FastPath:
         """Let the link's stronger end found the component, if it is the oldest. Whether that is news."""
         return self._found_by(root, row, head, edge.peer, edge.peer_ms, link)
 
-    def _found_weak(
-        self, root: Identifier, row: Node, head: Head, weak: Identifier, edge: Edge, link: Link
-    ) -> bool:
+    def _found_weak(self, root: Identifier, row: Node, head: Head, weak: Identifier, edge: Edge, link: Link) -> bool:
         """As :meth:`_found` for the weaker end."""
         return self._found_by(root, row, head, weak, edge.first_seen_ms, link)
 
-    def _found_by(
-        self, root: Identifier, row: Node, head: Head, ident: Identifier, since_ms: int, link: Link
-    ) -> bool:
+    def _found_by(self, root: Identifier, row: Node, head: Head, ident: Identifier, since_ms: int, link: Link) -> bool:
         if since_ms > head.since_ms or not self._book.older(since_ms, ident, head.since_ms, head.founder):
             return False
         self._rename(root, row, head.founder, ident, link)

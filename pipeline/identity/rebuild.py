@@ -88,7 +88,8 @@ class Rebuilder:
             forgotten += excess
         new = {id(bond) for bond in bonds if bond.edge.held == UNJUDGED}
         told = _retold(screened.held + settled.held, bonds, members)
-        claims = claims_of(screened.claiming, self._book)
+        logouts = {ident: member.knot.first_logout_ms for ident, member in members.items()}
+        claims = claims_of(screened.claiming, self._book, logouts)
         founder_of = named({ident: ident for ident in members} | settled.group_of, claims, self._book)
         forgotten += self._judge(members, bonds, screened, settled, founder_of)
         parted = _parted(bonds, new, members, self._book)
@@ -156,6 +157,7 @@ class Rebuilder:
                 trusted=before.trusted,
                 forgetful=before.forgetful,
                 left_ms=before.left_ms,
+                first_logout_ms=before.first_logout_ms,
                 closed=str(screened.closed.get(ident, "")),
             )
             if member.knot.closed:
@@ -227,6 +229,7 @@ class Rebuilder:
             founder
             and self._book.roomy(head)
             and len({claims.lord_of.get(ident, ident) for ident in component}) == 1
+            and not claims.disputed.intersection(component)
             and not any(edge.apart for ident in component for edge in members[ident].node.edges)
         )
         for ident, following in zip(component, component[1:] + component[:1], strict=True):

@@ -48,6 +48,6 @@ def resolve(links: Iterable[Link], book: Rulebook, decisions: Decisions | None =
     screened = screen(bonds, book, decisions.suppressed, decisions.trusted)
     settled = settle(screened.open, book)
     group_of = {end: end for bond in bonds for end in (bond.strong, bond.weak)} | settled.group_of
-    founder_of = named(group_of, claims_of(screened.claiming, book), book)
+    founder_of = named(group_of, claims_of(screened.claiming, book, decisions.first_logout_ms), book)
     accepted = [bond for bond in screened.open if founder_of[bond.strong] == founder_of[bond.weak]]
     return Resolution(founder_of, accepted, screened.held + settled.held, screened.closed)

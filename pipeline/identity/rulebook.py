@@ -6,7 +6,6 @@ from pipeline.identity.presets import spelled_out
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import Head
 
-
 BELOW_PEOPLE = 1 << 30
 """The class of every type that does not name people; the classes of those that do are their priorities."""
 

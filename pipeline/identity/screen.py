@@ -14,7 +14,6 @@ from pipeline.identity.decisions import Bond
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.state import FOREVER
 
-
 _SILENT = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
 """Links with what is closed for these claim nothing."""
 

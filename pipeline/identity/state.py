@@ -77,6 +77,8 @@ class Knot(msgspec.Struct, array_like=True, gc=False):
     """Links in its row were forgotten, and with them what was told of them."""
     left_ms: int = NEVER
     """When somebody last logged out there: persons who were seen no later no longer own it."""
+    first_logout_ms: int = FOREVER
+    """When somebody first logged out there."""
 
 
 class Node(msgspec.Struct, array_like=True, gc=False):

@@ -6,7 +6,7 @@ from pipeline.event.identifier import Identifier
 from pipeline.identity.decisions import Decisions
 from pipeline.identity.messages import Link
 from pipeline.identity.rulebook import Rulebook
-from pipeline.identity.state import NEVER, Node
+from pipeline.identity.state import FOREVER, NEVER, Node
 
 
 def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]], book: Rulebook) -> tuple[list[Link], Decisions]:
@@ -22,6 +22,8 @@ def stored(tenant: str, rows: Iterable[tuple[Identifier, Node]], book: Rulebook)
             decisions.suppressed.add(ident)
         if node.knot is not None and node.knot.trusted:
             decisions.trusted.add(ident)
+        if node.knot is not None and node.knot.first_logout_ms < FOREVER:
+            decisions.first_logout_ms[ident] = node.knot.first_logout_ms
         for edge in node.edges:
             if edge.ended_ms != NEVER:
                 pair = book.ends(edge.peer, ident)

@@ -22,15 +22,15 @@ from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
-from pipeline.profile.messages import Carry, Move, Touch, carries
+from pipeline.profile.messages import Carry, Move, Ownership, Touch, carries
 from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
 from pipeline.profile.refresh import refresh_due_ms
 from pipeline.profile.row import ACTIVE, FOREVER, MERGED, Pointer, ProfileRow
 from pipeline.profile.rulebook import Rulebook
 
-Message: TypeAlias = Touch | Move | Carry
-Forward: TypeAlias = tuple[str, Touch | Carry]
+Message: TypeAlias = Touch | Move | Carry | Ownership
+Forward: TypeAlias = tuple[str, Touch | Carry | Ownership]
 """(profile id, message): goes out on the touches topic, keyed by the profile id."""
 Timer: TypeAlias = tuple[int, str]
 """(due time in ms, profile id)."""
@@ -87,6 +87,8 @@ class ProfileLogic:
                 self._touch(profile_id, row, message, now_ms, applied)
             elif isinstance(message, Move):
                 self._move(profile_id, row, message, now_ms, applied)
+            elif isinstance(message, Ownership):
+                self._owned(profile_id, row, message, now_ms, applied)
             else:
                 self._carry(profile_id, row, message, now_ms, applied)
         for profile_id, row in rows.items():
@@ -127,9 +129,23 @@ class ProfileLogic:
         ledger = row.leaves.get(leaf)
         if ledger is None:
             ledger = row.leaves[leaf] = Ledger()
+            row.arrived(leaf)
         booked = apply_touch(self._rules.plan, ledger, touch)
         decider.touched(profile_id, row, as_of_ms, booked, applied.decided)
         applied.changed[profile_id] = None
+
+    def _owned(self, profile_id: str, row: ProfileRow, told: Ownership, now_ms: int, applied: Applied) -> None:
+        leaf = told.leaf
+        owner = _owner(profile_id, row, leaf, told.seq)
+        if owner != profile_id:
+            applied.forwards.append((owner, msgspec.structs.replace(told, seq=row.pointers[leaf][0])))
+            return
+        as_of_ms = row.moment(now_ms)
+        if leaf in row.leaves:
+            self._rules.decider.pass_time(profile_id, row, as_of_ms, applied.decided)
+        if row.keep(leaf, {ident: (told.decided, own) for ident, own in told.owned.items()}):
+            self._rules.decider.restated(profile_id, row, as_of_ms, applied.decided)
+            applied.changed[profile_id] = None
 
     def _move(self, profile_id: str, row: ProfileRow, move: Move, now_ms: int, applied: Applied) -> None:
         seq, target, pointers = move.seq, move.target, row.pointers
@@ -172,6 +188,7 @@ class ProfileLogic:
         for leaf, ledger in ledgers.items():
             held = row.leaves.get(leaf)
             row.leaves[leaf] = ledger if held is None else merge(held, ledger)
+            row.arrived(leaf)
         decider.joined(profile_id, row, as_of_ms, applied.decided)
         applied.changed[profile_id] = None
 

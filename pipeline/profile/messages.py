@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.event.identifier import Identifier
-from pipeline.identity.messages import Move
+from pipeline.identity.messages import Move, Ownership
 
-__all__ = ["Carry", "Move", "Touch", "carries"]
+__all__ = ["Carry", "Move", "Ownership", "Touch", "carries"]
 
 MOST_CARRIED_BYTES: Final = 512 << 10
 """In one message, unless a single ledger is larger: half of what Kafka takes by default."""

@@ -6,7 +6,7 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.profile_id import profile_id as id_of
-from pipeline.profile.ledger import Ledger
+from pipeline.profile.ledger import Ledger, Owned
 
 ROW_FORMAT: Final = 1
 
@@ -59,6 +59,9 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     heir: str = ""
     """The profile that the last ledger to leave this one, or to pass through, was sent to."""
 
+    awaited: dict[Identifier, dict[Identifier, Owned]] = {}
+    """What STITCH decided for ledgers that are still on their way here."""
+
     def unwatch(self) -> None:
         """What was said of times and headroom holds no more: rules changed, or a ledger came or went."""
         self.triggers_due_ms = self.headroom = self.due_ms = 0
@@ -80,6 +83,21 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
             if last is not None and last[0] > latest:
                 latest = last[0]
         return latest
+
+    def keep(self, leaf: Identifier, owned: dict[Identifier, Owned]) -> bool:
+        """Note whose identifiers are, in the leaf's ledger once that is here. Whether it says something else now."""
+        ledger = self.leaves.get(leaf)
+        kept = self.awaited.setdefault(leaf, {}) if ledger is None else ledger.owned
+        before = None if ledger is None else ledger.own_identifiers().keys()
+        for ident, each in owned.items():
+            kept[ident] = max(kept.get(ident, each), each)
+        return ledger is not None and ledger.own_identifiers().keys() != before
+
+    def arrived(self, leaf: Identifier) -> None:
+        """A ledger is here: it takes what was awaited for it."""
+        awaited = self.awaited.pop(leaf, None)
+        if awaited:
+            self.keep(leaf, awaited)
 
     def bequeath(self, heir: str) -> None:
         """A ledger was sent on."""

@@ -3,6 +3,7 @@
 from pipeline.profile.rulebook import Rulebook
 from pipeline.rules.model import Rules
 from pipeline.rules.zones import zone_of
+from pipeline.trigger.episodes import Strength
 from pipeline.trigger.rulebook import compile_rules
 
 
@@ -21,4 +22,8 @@ def compiled(rules: Rules) -> Rulebook:
         journeys=rules.journeys,
         zone=zone,
         model=rules.model,
+        strength=Strength(
+            {kind.name: kind.priority for kind in rules.identity.types},
+            {kind.name for kind in rules.identity.types if kind.strong and not kind.household},
+        ),
     )

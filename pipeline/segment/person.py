@@ -68,7 +68,7 @@ def identifier(path: tuple[str, ...], types: frozenset[str]) -> ProfileOperand:
         seen = [
             (span[1], value_of(each))
             for ledger in facts.ledgers
-            for each, span in ledger.identifiers.items()
+            for each, span in ledger.own_identifiers().items()
             if type_of(each) == kind
         ]
         return max(seen)[1] if seen else None

@@ -59,6 +59,7 @@ class Decisions:
 
     def joined(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """Ledgers came: one of several open episodes leads, and everything is looked at anew."""
+        self._triggers.claim(row)
         decided.actions.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
         row.unwatch()
         self._look(profile_id, row, as_of_ms, ALL, decided)
@@ -72,6 +73,11 @@ class Decisions:
         else:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
             row.decided_ms = as_of_ms
+
+    def restated(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
+        """Identifiers are the customer's now, or no longer: conditions on them are looked at anew."""
+        row.unwatch()
+        self._look(profile_id, row, as_of_ms, ALL, decided)
 
     def try_out(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, Bearing]:
         """Look at everything once, as these rules would, on a row that nobody keeps; where each trigger stands then."""

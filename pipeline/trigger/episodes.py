@@ -1,25 +1,48 @@
 """Episodes: what a profile's ledgers remember of each trigger.
 
-An episode is booked in one ledger of the profile, so that a merge or split hands it over with everything else: in the
-founder's (the leaf the profile id is made of) where that has a ledger, else in the first leaf by text. The profile's
-state of a trigger is read from all its ledgers: open if any episode is open. Closing closes them all.
+An episode is booked in one ledger of the profile, so that a merge or split hands it over with everything else: in that
+of the strongest anchor, which names the person. So a shared device that moves on does not take a person's lead along.
+What fired before anybody was known there is the person's from the log-in on. The profile's state of a trigger is read
+from all its ledgers: open if any episode is open. Closing closes them all.
 
 A trigger that must first be armed (a score on its way down, a segment that is left) keeps that as episode 0, closed.
 """
 
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Container, Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from pipeline.event.identifier import Identifier
-from pipeline.identity.profile_id import profile_id as profile_id_of
+from pipeline.event.identifier import Identifier, type_of
 from pipeline.profile.ledger import Episode
 from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.trigger.rules import Trigger
 
+_WEAKEST: Final = 1 << 30
+
 Standing: TypeAlias = Literal["unarmed", "armed", "open", "cooling", "spent"]
 
 
+class Strength:
+    """How strong anchors are, by the priorities of their types; a type that is not declared is the weakest."""
+
+    def __init__(self, priorities: Mapping[str, int], people: Container[str]) -> None:
+        """``people``: the types that name people."""
+        self._priorities, self._people = priorities, people
+
+    def of(self, leaf: Identifier) -> int:
+        """Lower is stronger."""
+        return self._priorities.get(type_of(leaf), _WEAKEST)
+
+    def names_people(self, leaf: Identifier) -> bool:
+        """Whether it is a person's, not a device's."""
+        return type_of(leaf) in self._people
+
+
+EQUAL: Final = Strength({}, ())
+"""Of all anchors the first by text, and none names people."""
+
+
 class Held(NamedTuple):
-    """An episode and the leaf whose ledger keeps it; the earliest opened sorts first."""
+    """An episode and the leaf under which it was opened; the earliest opened sorts first."""
 
     opened_ms: int
     leaf: Identifier
@@ -50,7 +73,7 @@ def standing_of(rule: Trigger, row: ProfileRow, as_of_ms: int) -> tuple[Standing
 def opened(row: ProfileRow, trigger: str) -> list[Held]:
     """The open episodes of a trigger in a profile."""
     return [
-        Held(episode.opened_ms, leaf, episode)
+        Held(episode.opened_ms, episode.leaf or leaf, episode)
         for leaf, ledger in row.leaves.items()
         if (episode := ledger.episodes.get(trigger)) is not None and not episode.closed_ms
     ]
@@ -62,23 +85,36 @@ def close(row: ProfileRow, trigger: str, as_of_ms: int) -> None:
         episode.closed_ms = max(as_of_ms, at_ms, 1)
 
 
-def arm(profile_id: str, row: ProfileRow, trigger: str, as_of_ms: int) -> None:
+def arm(row: ProfileRow, trigger: str, as_of_ms: int, strength: Strength) -> None:
     """The trigger waits from now on."""
-    row.leaves[booking_leaf(profile_id, row)].episodes[trigger] = Episode(0, 0, max(as_of_ms, 1))
+    row.leaves[booking_leaf(row, strength)].episodes[trigger] = Episode(0, 0, max(as_of_ms, 1))
 
 
-def open_next(profile_id: str, row: ProfileRow, trigger: str, as_of_ms: int) -> tuple[Identifier, int]:
+def open_next(row: ProfileRow, trigger: str, as_of_ms: int, strength: Strength) -> tuple[Identifier, int]:
     """Open the next episode; the leaf that keeps it, and its number."""
-    leaf = booking_leaf(profile_id, row)
+    leaf = booking_leaf(row, strength)
     episodes = row.leaves[leaf].episodes
     number = episodes[trigger].number + 1 if trigger in episodes else 1
     episodes[trigger] = Episode(number, as_of_ms)
     return leaf, number
 
 
-def booking_leaf(profile_id: str, row: ProfileRow) -> Identifier:
-    """The leaf whose ledger takes a new episode: the founder's if it has one, else the first by text."""
-    for leaf in row.leaves:
-        if profile_id_of(row.tenant, leaf) == profile_id:
-            return leaf
-    return min(row.leaves)
+def booking_leaf(row: ProfileRow, strength: Strength) -> Identifier:
+    """The leaf whose ledger takes a new episode: the strongest anchor's, ties by text."""
+    leaves = row.leaves
+    return next(iter(leaves)) if len(leaves) == 1 else min(leaves, key=lambda leaf: (strength.of(leaf), leaf))
+
+
+def claim(row: ProfileRow, strength: Strength) -> None:
+    """Hand episodes that devices keep to the person, where there is one who has none of that trigger."""
+    person = booking_leaf(row, strength)
+    if not strength.names_people(person):
+        return
+    kept = row.leaves[person].episodes
+    for leaf in sorted(row.leaves):
+        if strength.names_people(leaf):
+            continue
+        episodes = row.leaves[leaf].episodes
+        for trigger in [name for name in episodes if name not in kept]:
+            episode = kept[trigger] = episodes.pop(trigger)
+            episode.leaf = episode.leaf or leaf

@@ -22,6 +22,7 @@ from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import Segments
 from pipeline.trigger.action import Story
 from pipeline.trigger.decide import TRAITS_CHANGED, Decisions
+from pipeline.trigger.episodes import EQUAL, Strength
 from pipeline.trigger.membership import Memberships
 from pipeline.trigger.rules import TriggerRules
 from pipeline.trigger.watch import Triggers
@@ -38,10 +39,11 @@ def compile_rules(
     journeys: JourneyRules = NO_JOURNEYS,
     zone: Zone = UTC,
     model: PredictionModel | None = None,
+    strength: Strength = EQUAL,
 ) -> Rulebook:
     """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
 
-    ``zone`` is that of the aggregates' ``time_zone``; :func:`pipeline.rules.compiled.compiled` finds it by its name.
+    ``strength`` orders the anchors that keep episodes. ``zone`` is that of the aggregates' ``time_zone``; :func:`pipeline.rules.compiled.compiled` finds it by its name.
 
     Raises:
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's
@@ -55,7 +57,7 @@ def compile_rules(
             raise ValueError(msg)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
     story, score_marks = Story(scorer, forecaster, journeys.carts), members.waiting.score_marks
-    watcher = Triggers(triggers, story, zone.local, score_marks)
+    watcher = Triggers(triggers, story, zone.local, score_marks, strength)
     decisions = Decisions(Memberships(members), watcher, fingerprint)
     fit = TRAITS_CHANGED if _watch_fit(triggers, scorer) else 0
     marks = _marks(lambda *keys: members.waiting.marks(keys) << 1, aggregates, scorer, fit)

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pipeline.profile.fold import consent_of, permits
 from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.trigger.action import DUPLICATE, Story, action_id, action_of
-from pipeline.trigger.episodes import arm, close, open_next, opened, standing_of
+from pipeline.trigger.episodes import EQUAL, Strength, arm, claim, close, open_next, opened, standing_of
 from pipeline.trigger.quiet import Local, Quiet
 from pipeline.trigger.rules import Trigger, TriggerRules
 from pipeline.trigger.signals import ScoreMarks, ScoreSignal, SegmentSignal, Signal, Turn
@@ -39,9 +39,14 @@ class Triggers:
     """
 
     def __init__(
-        self, rules: TriggerRules, story: Story, local: Local, score_marks: Mapping[str, Collection[float]] = _NONE
+        self,
+        rules: TriggerRules,
+        story: Story,
+        local: Local,
+        score_marks: Mapping[str, Collection[float]] = _NONE,
+        strength: Strength = EQUAL,
     ) -> None:
-        """``score_marks``: by score, what segments wait for."""
+        """``score_marks``: by score, what segments wait for. ``strength``: of the anchors that keep episodes."""
         scores = story.scores
         for rule in rules.triggers:
             if rule.score not in scores.names():
@@ -51,7 +56,12 @@ class Triggers:
         signals += [(rule, SegmentSignal(rule)) for rule in rules.segment_triggers]
         self._watched = tuple(_Watched(rule, signal, local) for rule, signal in signals)
         self._marks = tuple(ScoreMarks(score, marks, scores) for score, marks in score_marks.items())
-        self._story = story
+        self._story, self._strength = story, strength
+
+    def claim(self, row: ProfileRow) -> None:
+        """What fired on a device is the person's who is now known there."""
+        if any(ledger.episodes for ledger in row.leaves.values()):
+            claim(row, self._strength)
 
     def look(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[dict[str, Any]]:
         """Re-arm and fire what is to be; note in the row when, and after how many points, to look again."""
@@ -105,7 +115,7 @@ class Triggers:
             if standing == "open":
                 close(row, rule.name, as_of_ms)
             else:
-                arm(profile_id, row, rule.name, as_of_ms)
+                arm(row, rule.name, as_of_ms, self._strength)
             standing, until_ms = standing_of(rule, row, as_of_ms)
         if standing != "armed":
             return Turn(come=False, due_ms=until_ms)
@@ -121,7 +131,7 @@ class Triggers:
         return self._step(watched, profile_id, row, as_of_ms, actions)
 
     def _fire(self, rule: Trigger, profile_id: str, row: ProfileRow, as_of_ms: int) -> dict[str, Any]:
-        leaf, number = open_next(profile_id, row, rule.name, as_of_ms)
+        leaf, number = open_next(row, rule.name, as_of_ms, self._strength)
         action = action_of(profile_id, row, rule, self._story, as_of_ms)
         action["action_id"], action["episode"] = action_id(row.tenant, leaf, rule.name, number), number
         return action

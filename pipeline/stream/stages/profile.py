@@ -8,7 +8,7 @@ import msgspec
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic
-from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.messages import Carry, Move, Ownership, Touch
 from pipeline.profile.row import ProfileRow
 from pipeline.rules.compiled import compiled
 from pipeline.state import layout
@@ -24,7 +24,7 @@ NAME = "profile"
 MOST_TIMERS = 2_000
 """At one tick: more wait for the next, so that no commit is held up by a night's worth of them."""
 
-_decode = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
+_decode = msgspec.msgpack.Decoder(Touch | Move | Carry | Ownership).decode
 
 
 class ProfileStage:
@@ -100,8 +100,9 @@ class ProfileStage:
         for profile_id, message in forwards:
             self._emit(TOUCHES, profile_id, self._encode(message))
         carries = [message for _, message in forwards if isinstance(message, Carry)]
+        touches = sum(isinstance(message, Touch) for _, message in forwards)
         self._context.metrics.add(m.FORWARDED, sum(len(carry.ledgers) for carry in carries), "ledger")
-        self._context.metrics.add(m.FORWARDED, len(forwards) - len(carries), "touch")
+        self._context.metrics.add(m.FORWARDED, touches, "touch")
 
     def _act(self, actions: Sequence[dict[str, Any]]) -> None:
         for action in actions:
