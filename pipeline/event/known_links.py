@@ -7,11 +7,20 @@ here, and passed as soon as it matters: what STITCH is told at the end never dep
 from typing import Final
 
 from pipeline.event.anchor import AnchorRow, KnownLink, SeenLink
-from pipeline.event.identifier import Identifier
+from pipeline.event.identifier import Identifier, type_of
 from pipeline.event.model import Event
 
 ALIAS: Final = "alias"
 """The type of events that say of two identifiers that they are one person."""
+
+
+def asserts(event: Event, other: Identifier) -> bool:
+    """Whether the event says that its anchor and the other are one person, limits or not.
+
+    An alias of two identifiers of one type does, as of an old user id and a new one. That of a browser is evidence as any
+    other: it shall be no way round a limit.
+    """
+    return event.type == ALIAS and type_of(event.identifiers[0]) == type_of(other)
 
 
 def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
@@ -21,7 +30,7 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
     seen more than ``refresh_ms`` later than passed, or is asserted (by an alias), which may revive a deleted link.
     """
     passed: list[SeenLink] = []
-    at_ms, links, contested, asserted = event.timestamp_ms, row.links, row.contested, event.type == ALIAS
+    at_ms, links, contested = event.timestamp_ms, row.links, row.contested
     anchor, *others = event.identifiers
     for other in others:
         link = links.get(other)
@@ -35,7 +44,7 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
         elif at_ms < link.first_ms:
             link.first_ms = at_ms
         patience_ms = 0 if contested and other in contested else refresh_ms
-        if link.last_ms - link.passed_last_ms > patience_ms or link.first_ms < link.passed_first_ms or asserted:
+        if link.last_ms - link.passed_last_ms > patience_ms or link.first_ms < link.passed_first_ms or asserts(event, other):
             passed.append(_pass(event.tenant, anchor, other, link, event, row))
     return passed
 
@@ -78,7 +87,7 @@ def _pass(
     first_ms, last_ms = link.first_ms, link.last_ms
     if event is None:
         return SeenLink(tenant, anchor, other, first_ms, last_ms, link.count, "", "", False, row.first_ms)
-    asserted = event.type == ALIAS
+    asserted = asserts(event, other)
     return SeenLink(
         tenant, anchor, other, first_ms, last_ms, link.count, event.source, event.event_id, asserted, row.first_ms
     )

@@ -27,6 +27,9 @@ def apply(command: Command, book: Rulebook, forest: Forest, nodes: Table[Node]) 
         _decide_pair(command, node, strong)
         if command.kind == "logout":
             touched += [(peer, weak) for peer in _log_out(command, node, book)]
+    elif command.kind == "logout":
+        weak, node = command.a, forest.plant(command.a)
+        touched += [(peer, weak) for peer in _log_out(command, node, book)]
     else:
         weak, node = command.a, forest.plant(command.a)
         node.knot = _decide_one(command, node.knot or Knot())

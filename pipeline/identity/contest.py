@@ -33,6 +33,8 @@ def contested_by(
     for bond in bonds:
         if bond.edge.ended_ms == FOREVER or closed.get(bond.strong) in SETTLED or closed.get(bond.weak) in SETTLED:
             continue
+        if reasons.get((bond.strong, bond.weak)) == Reason.SHARED:
+            continue
         kind, edge = book.kind(bond.weak), bond.edge
         reviving = edge.ended_ms != NEVER and not edge.alive
         if reviving or bond.weak in busy or (kind.policy == "latest" and bond.weak in claimed):

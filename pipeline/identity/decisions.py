@@ -45,7 +45,7 @@ def decide(commands: Iterable[Command], book: Rulebook) -> Decisions:
     """Fold commands in log order; a later one overrules an earlier one about the same identifiers."""
     found = Decisions()
     for command in commands:
-        pair = book.ends(command.a, command.b)
+        pair = book.ends(command.a, command.b) if command.b else ("", command.a)
         match command.kind:
             case "link":
                 found.ended_ms.pop(pair, None)

@@ -5,17 +5,20 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from pipeline.event.identifier import Identifier
+from pipeline.event.known_links import asserts
 from pipeline.event.model import Event
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.rulebook import Rulebook
 
 
 def links_of(event: Event) -> list[Link]:
-    """The links of a normalised event, whose strongest identifier stands first. An alias asserts them."""
+    """The links of a normalised event, whose strongest identifier stands first. An alias may assert them."""
     anchor, *others = event.identifiers
-    at_ms, asserted = event.timestamp_ms, event.type == "alias"
+    at_ms = event.timestamp_ms
     return [
-        Link(event.tenant, anchor, other, at_ms, at_ms, 1, event.source, event.event_id, asserted, at_ms)
+        Link(
+            event.tenant, anchor, other, at_ms, at_ms, 1, event.source, event.event_id, asserts(event, other), at_ms
+        )
         for other in others
     ]
 
@@ -38,12 +41,16 @@ class FirstSightings:
 
 
 def logouts_of(event: Event, book: Rulebook) -> list[Command]:
-    """If the rules call the event a log-out: the anchor no longer owns its devices until it is next seen there."""
-    if event.type != "track" or event.name not in book.rules.logout_events:
+    """If the rules call the event a log-out: no person owns its devices until they are next seen there.
+
+    An event that names no person, as of a client that forgets the person first, logs out of all its devices.
+    """
+    if event.type != "track" or not book.is_logout(event.name):
         return []
     anchor, *others = event.identifiers
+    pairs = [(anchor, other) for other in others] if book.kind(anchor).strong else [(i, "") for i in event.identifiers]
     return [
-        Command(event.tenant, "logout", anchor, other, event.source, event.name, event.timestamp_ms, event.event_id)
-        for other in others
-        if not (book.kind(other).strong or book.kind(other).household)
+        Command(event.tenant, "logout", a, b, event.source, event.name, event.timestamp_ms, event.event_id)
+        for a, b in pairs
+        if not (book.kind(b or a).strong or book.kind(b or a).household)
     ]

@@ -102,6 +102,8 @@ class FastPath:
             return False
         if self._book.kind(strong).household:
             return False
+        if self._book.kind(weak).exclusive and len(node.edges) > 1:
+            return False
         most = self._book.kind(weak).firebreak_above
         return not most or sum(self._book.counts(each.peer, weak) for each in node.edges) <= most
 

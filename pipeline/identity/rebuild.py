@@ -93,7 +93,7 @@ class Rebuilder:
         founder_of = named({ident: ident for ident in members} | settled.group_of, claims, self._book)
         forgotten += self._judge(members, bonds, screened, settled, founder_of)
         parted = _parted(bonds, new, members, self._book)
-        forgotten += self._bound(members)
+        forgotten += self._bound(members, screened)
         for component in _components(members, screened.claiming):
             self._write(component, members, claims)
         return Outcome(members, told, forgotten, parted)
@@ -188,21 +188,22 @@ class Rebuilder:
         if len(screened.open) <= most:
             return []
         excess: list[Held] = []
-        idle = idle_links(screened, settled.held, self._book)
+        idle = idle_links(screened, settled.held)
         for component in _components(members, screened.claiming):
             within = set(component)
             links = sum(bond.weak in within for bond in screened.open)
             excess += [each for each in idle if each.bond.weak in within][::-1][: max(0, links - most)]
         return excess
 
-    def _bound(self, members: dict[Identifier, Member]) -> list[Held]:
+    def _bound(self, members: dict[Identifier, Member], screened: Screened) -> list[Held]:
         """Keep rows small; the links forgotten that made somebody a member of a household."""
         found: list[Held] = []
         for ident, member in members.items():
             knot, node = member.knot, member.node
             if knot.trusted:
                 continue
-            edges = trimmed(ident, node.edges, knot.closed, self._book)
+            first = screened.first.get(ident)
+            edges = trimmed(ident, node.edges, knot.closed, "" if first is None else first.strong, self._book)
             if edges is not node.edges:
                 kept = {edge.peer for edge in edges}
                 for edge in node.edges:

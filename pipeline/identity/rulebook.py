@@ -1,5 +1,7 @@
 """The rules, compiled: what the hot path asks about an identifier answered with one dictionary look-up."""
 
+from functools import lru_cache
+
 from pipeline.event.identifier import Identifier
 from pipeline.identity.limits import Limit, parse_limit
 from pipeline.identity.presets import spelled_out
@@ -22,6 +24,11 @@ class Kinds(dict[str, IdentityType]):
         return found
 
 
+@lru_cache(maxsize=1 << 12)
+def _folded(name: str) -> str:
+    return "".join(each for each in name.casefold() if each.isalnum())
+
+
 class Rulebook:
     """Strength of identifiers under ``rules``; strength is a total order, so either end of a link is the weaker."""
 
@@ -31,11 +38,16 @@ class Rulebook:
         self.limits: dict[str, list[Limit]] = {
             kind.name: [parse_limit(text) for text in kind.limits] for kind in self.rules.types if kind.limits
         }
+        self._logouts = frozenset(map(_folded, self.rules.logout_events))
         self._people: dict[int, list[str]] = {}
         for kind in self.rules.types:
             if kind.strong and not kind.household:
                 self._people.setdefault(kind.priority, []).append(kind.name)
         self._least = {name: min(limit.count for limit in limits) for name, limits in self.limits.items()}
+
+    def is_logout(self, name: str) -> bool:
+        """Whether the rules name a track event a log-out: in any case, with any or no separators between the words."""
+        return bool(self._logouts) and _folded(name) in self._logouts
 
     def kind(self, ident: Identifier) -> IdentityType:
         """The declaration of the identifier's type."""

@@ -34,14 +34,16 @@ class Screened(msgspec.Struct):
     closed: dict[Identifier, Reason]
     claiming: list[Bond]
     """Links that :mod:`~pipeline.identity.claims` are made of: the open ones, those that a log-out ended, and of those
-    with a firebreak in between each weaker end's first."""
+    with a firebreak in between, or with what is exclusive, each weaker end's first."""
+    first: dict[Identifier, Bond]
+    """By weaker end, the link that was seen first of those that may claim."""
 
 
 def screen(
     bonds: Sequence[Bond], book: Rulebook, suppressed: AbstractSet[Identifier], trusted: AbstractSet[Identifier]
 ) -> Screened:
     """Judge every bond whose identifiers' own links are all among ``bonds``."""
-    found = Screened([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED), [])
+    found = Screened([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED), [], {})
     near: dict[Identifier, list[Bond]] = {}
     for bond in bonds:
         for end in (bond.strong, bond.weak):
@@ -56,18 +58,19 @@ def screen(
             found.closed.setdefault(weak, Reason.FIREBREAK)
         else:
             expired.update((bond.strong, weak) for bond in stale)
+    first = found.first = _first_claims(bonds, book, suppressed)
     for bond in bonds:
-        held = _held(bond, book, found.closed, expired)
+        shared = book.kind(bond.weak).exclusive and not bond.edge.asserted and first.get(bond.weak) is not bond
+        held = _held(bond, book, found.closed, expired, shared=shared)
         if held is None:
             found.open.append(bond)
         else:
             found.held.append(held)
-    found.claiming = _claiming(bonds, book, found.closed, expired)
+    found.claiming = _claiming(bonds, book, found.closed, expired, first)
     return found
 
 
-def first_claims(bonds: Iterable[Bond], book: Rulebook, suppressed: Container[Identifier]) -> dict[Identifier, Bond]:
-    """By weaker end, the link that was seen first of those that may claim."""
+def _first_claims(bonds: Iterable[Bond], book: Rulebook, suppressed: Container[Identifier]) -> dict[Identifier, Bond]:
     first: dict[Identifier, Bond] = {}
     for bond in bonds:
         strong, weak, edge = bond.strong, bond.weak, bond.edge
@@ -84,15 +87,15 @@ def _claiming(
     book: Rulebook,
     closed: dict[Identifier, Reason],
     expired: set[tuple[Identifier, Identifier]],
+    first: dict[Identifier, Bond],
 ) -> list[Bond]:
-    suppressed = {ident for ident, reason in closed.items() if reason == Reason.SUPPRESSED}
-    first = first_claims(bonds, book, suppressed)
     claiming = []
     for bond in bonds:
         strong, weak = bond.strong, bond.weak
         if bond.edge.ended_ms == FOREVER or closed.get(strong) in _SILENT or closed.get(weak) in _SILENT:
             continue
         between = (strong, weak) in expired or Reason.FIREBREAK in {closed.get(strong), closed.get(weak)}
+        between = between or (book.kind(weak).exclusive and not bond.edge.asserted)
         if not between or first[weak] is bond:
             claiming.append(bond)
     return claiming
@@ -109,7 +112,12 @@ def _stale(near: list[Bond], book: Rulebook) -> list[Bond] | None:
 
 
 def _held(
-    bond: Bond, book: Rulebook, closed: dict[Identifier, Reason], expired: set[tuple[Identifier, Identifier]]
+    bond: Bond,
+    book: Rulebook,
+    closed: dict[Identifier, Reason],
+    expired: set[tuple[Identifier, Identifier]],
+    *,
+    shared: bool,
 ) -> Held | None:
     edge = bond.edge
     if not edge.alive:
@@ -117,6 +125,8 @@ def _held(
     own = closed.get(bond.weak)
     if own is None and (bond.strong, bond.weak) in expired:
         own = Reason.EXPIRED
+    if own is None and shared and not book.kind(bond.strong).household:
+        own = Reason.SHARED
     if own is not None:
         return Held(bond, own, rule_of(bond.weak, own, book))
     other = closed.get(bond.strong)
@@ -130,4 +140,6 @@ def rule_of(ident: Identifier, reason: str, book: Rulebook) -> str:
     kind = book.kind(ident)
     if reason in {Reason.FIREBREAK, Reason.EXPIRED}:
         return f"{kind.name}: firebreak above {kind.firebreak_above}"
+    if reason == Reason.SHARED:
+        return f"{kind.name}: exclusive"
     return f"{kind.name}: household" if reason == Reason.HOUSEHOLD else ""

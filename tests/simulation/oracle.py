@@ -61,6 +61,7 @@ def check(world: World) -> None:
     check_everything_was_read(world)
     check_stores(world)
     check_ledgers(world, owner, profiles)
+    check_identifiers(owner, profiles)
     check_touches(world)
     check_assignments(world, owner)
     check_changes(world)
@@ -88,12 +89,12 @@ def straight(touches: list[Touch]) -> dict[str, bytes]:
     found: dict[str, Ledger] = {}
     for touch in touches:
         apply_touch(COMPILED.plan, found.setdefault(touch.leaf, Ledger()), touch)
-    return {leaf: without_episodes(ledger) for leaf, ledger in found.items()}
+    return {leaf: of_touches(ledger) for leaf, ledger in found.items()}
 
 
-def without_episodes(ledger: Ledger) -> bytes:
-    """When a trigger fired depends on the order of arrival."""
-    return encode_ledger(msgspec.structs.replace(ledger, episodes={}))
+def of_touches(ledger: Ledger) -> bytes:
+    """What the touches alone say: when a trigger fired, and what STITCH numbers, depends on the order of arrival."""
+    return encode_ledger(msgspec.structs.replace(ledger, episodes={}, owned={}))
 
 
 def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, ProfileRow]) -> None:
@@ -101,12 +102,21 @@ def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, Profi
     held: dict[str, list[tuple[str, bytes]]] = {}
     for profile, row in profiles.items():
         for leaf, ledger in row.leaves.items():
-            held.setdefault(leaf, []).append((profile, without_episodes(ledger)))
+            held.setdefault(leaf, []).append((profile, of_touches(ledger)))
     expected = straight(world.history.touches)
     places = {leaf: [profile for profile, _ in found] for leaf, found in held.items()}
     assert places == {leaf: [owner[leaf]] for leaf in expected}
     for leaf, ledger in expected.items():
         assert held[leaf] == [(owner[leaf], ledger)], f"the ledger of {leaf}"
+
+
+def check_identifiers(owner: dict[str, str], profiles: dict[str, ProfileRow]) -> None:
+    """Of the identifiers of its events each ledger holds for its customer's those that are, and nothing is awaited."""
+    for profile, row in profiles.items():
+        assert not row.awaited, f"decisions for ledgers that {profile} never had"
+        for leaf, ledger in row.leaves.items():
+            own = {ident for ident in ledger.identifiers if owner.get(ident, profile_id(TENANT, ident)) == profile}
+            assert ledger.own_identifiers().keys() == own, f"the identifiers of {leaf}"
 
 
 def check_touches(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from pipeline.profile.logic import ProfileLogic
-from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.messages import Carry, Move, Ownership, Touch
 from pipeline.profile.ports import Decided
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rulebook import Rulebook
@@ -20,7 +20,7 @@ from pipeline.trigger.messages import lead_of
 from tests.simulation.process import Deed
 from tests.simulation.world import CODECS, ENCODE
 
-MESSAGE = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
+MESSAGE = msgspec.msgpack.Decoder(Touch | Move | Carry | Ownership).decode
 
 
 class Said(NamedTuple):

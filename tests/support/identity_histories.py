@@ -57,6 +57,7 @@ def rules_of(rng: random.Random, *, bounded: bool) -> IdentityRules:
             firebreak_above=rng.choice((0, 0, 2, 3)) if rank else 0,
             firebreak_window_ms=rng.choice((0, 3 * DAY_MS)),
             household=name == "home",
+            exclusive=name == "anon" and rng.random() < 0.3,
         )
         for rank, name in enumerate(KINDS)
     ]
@@ -262,7 +263,7 @@ def check(seed: int) -> None:
     agree_on_contested(run, expected, book)
     expected = resolve(rng.sample(links, len(links)), book, decide(commands, book))
     assert naive_groups(expected, book.rules) == {frozenset(members) for members in expected.groups().values()}
-    if not any(kind.firebreak_above for kind in rules.types):
+    if not any(kind.firebreak_above or kind.exclusive for kind in rules.types):
         agree(run, expected, idents)
         agree_on_held(run, expected)
     elif not commands:

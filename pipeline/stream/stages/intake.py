@@ -51,7 +51,6 @@ class IntakeStage:
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
         self._encode = msgspec.msgpack.Encoder().encode
         self._book = Rulebook(context.rules.identity)
-        self._logouts = frozenset(self._book.rules.logout_events)
         self._decode_assignment = msgspec.msgpack.Decoder(Assignment).decode
         self._intake = Intake(
             rules,
@@ -127,7 +126,7 @@ class IntakeStage:
         self._emit(TOUCHES, owner, self._encode(touch))
         for link in effects.links:
             self._tell(link)
-        if event.name in self._logouts:
+        if event.name and self._book.is_logout(event.name):
             for command in logouts_of(event, self._book):
                 self._emit(LINKS, event.tenant, self._encode(command))
 
