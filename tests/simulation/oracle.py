@@ -17,7 +17,7 @@ from pipeline.identity.rulebook import Rulebook
 from pipeline.kafka.partitioner import partition_of
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, encode_ledger
-from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.messages import Carry, Move, Ownership, Touch
 from pipeline.profile.publish import segments_of
 from pipeline.profile.row import ACTIVE, FOREVER, ProfileRow
 from pipeline.rules.compiled import compiled
@@ -154,11 +154,13 @@ def check_assignments(world: World, owner: dict[str, str]) -> None:
 
 
 def check_changes(world: World) -> None:
-    """The public log's numbers rise by one with each decision; only a mere change of contests has no line in it."""
+    """Numbers rise by one with each decision; a mere change of contests or of ownership has no line in the log."""
     lines = [[CHANGE(record.value())["seq"] for record in found] for found in by_partition(world, CHANGES)]
     assert all(found == sorted(found) for found in lines)
     numbers = [number for found in lines for number in found]
     assigned = {ASSIGNMENT(record.value()).seq for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX))}
+    messages = [MESSAGE(record.value()) for record in world.kafka.committed(TOUCHES.of(PREFIX))]
+    assigned |= {message.decided for message in messages if isinstance(message, Ownership)}
     assert len(numbers) == len(set(numbers))
     assert {*numbers, *assigned} == set(range(1, 1 + max({*numbers, *assigned}, default=0)))
 
