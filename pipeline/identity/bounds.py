@@ -30,7 +30,9 @@ def idle_links(screened: Screened, held: Sequence[Held]) -> list[Held]:
     ]
 
 
-def trimmed(ident: Identifier, edges: tuple[Edge, ...], closed: str, first: Identifier, book: Rulebook) -> tuple[Edge, ...]:
+def trimmed(
+    ident: Identifier, edges: tuple[Edge, ...], closed: str, first: Identifier, book: Rulebook
+) -> tuple[Edge, ...]:
     """The edges worth keeping in an identifier's row; the same tuple if that is all of them.
 
     ``first`` is the other end of the link that may claim the identifier, which always stays.
@@ -48,7 +50,9 @@ def trimmed(ident: Identifier, edges: tuple[Edge, ...], closed: str, first: Iden
     others = [
         edge
         for edge in edges
-        if (closed or book.kind(ident).exclusive or book.kind(edge.peer).household) and _idle(edge) and not book.counts(edge.peer, ident)
+        if (closed or book.kind(ident).exclusive or book.kind(edge.peer).household)
+        and _idle(edge)
+        and not book.counts(edge.peer, ident)
     ]
     dropped = {edge.peer for edge in _newest_first(strong)[2 * above + SPARE :] + _newest_first(others)[most:]}
     dropped.discard(first)

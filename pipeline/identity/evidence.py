@@ -16,9 +16,7 @@ def links_of(event: Event) -> list[Link]:
     anchor, *others = event.identifiers
     at_ms = event.timestamp_ms
     return [
-        Link(
-            event.tenant, anchor, other, at_ms, at_ms, 1, event.source, event.event_id, asserts(event, other), at_ms
-        )
+        Link(event.tenant, anchor, other, at_ms, at_ms, 1, event.source, event.event_id, asserts(event, other), at_ms)
         for other in others
     ]
 

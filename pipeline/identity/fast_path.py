@@ -4,6 +4,8 @@ Components here have one lord (:mod:`~pipeline.identity.claims`), so the oldest 
 survives, whichever tree is the larger. A union writes two rows, and a third where the link is kept in neither root.
 """
 
+from typing import TypeAlias
+
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.identity.effects import Scribe
@@ -12,6 +14,9 @@ from pipeline.identity.messages import Link
 from pipeline.identity.rulebook import Rulebook
 from pipeline.identity.sighting import edge_with, first_sighting, widen
 from pipeline.identity.state import NEVER, UNJUDGED, Edge, Head, Node, fresh
+
+Component: TypeAlias = tuple[Identifier, Node, Head]
+"""Its root, the root's row and head."""
 
 
 class FastPath:
@@ -37,20 +42,17 @@ class FastPath:
         if node is None and peer.knot is None and not above.household:
             root, row, head = self._forest.root(strong, peer)
             if not head.tangled and self._book.fits_one(head, below.name) and self._book.takes_in(head, strong, below):
-                self._welcome(weak, root, row, head, first_sighting(strong, link), link)
+                self._welcome(weak, (root, row, head), first_sighting(strong, link), link)
                 return None
         return self._consider(weak, node or fresh(weak), strong, peer, link)
 
-    def _welcome(self, weak: Identifier, root: Identifier, row: Node, head: Head, edge: Edge, link: Link) -> None:
+    def _welcome(self, weak: Identifier, component: Component, edge: Edge, link: Link) -> None:
         """Take in an identifier without a row; if it is the oldest of all, the others go over to its profile."""
-        self._found(root, row, head, edge, link)
-        since_ms = edge.first_seen_ms
-        if since_ms <= head.since_ms and self._book.older(since_ms, weak, head.since_ms, head.founder):
-            self._rename(root, row, head.founder, weak, link)
-            head.since_ms, head.founder = since_ms, weak
-            self._attach(weak, root, row, head, edge)
-        else:
-            self._attach(weak, root, row, head, edge)
+        ident, since_ms = self._elder(weak, edge)
+        self._found(component, ident, since_ms, link)
+        root, row, head = component
+        self._attach(weak, root, row, head, edge)
+        if head.founder != weak:
             self._scribe.welcome(weak, head.founder, link)
 
     def _attach(self, ident: Identifier, root: Identifier, row: Node, head: Head, edge: Edge) -> None:
@@ -82,8 +84,7 @@ class FastPath:
         if not (head_a.tangled or head_b.tangled) and self._plain(strong, peer, weak, node, edge):
             if a == b and (not reordered or self._book.of_one_person(head_b)):
                 self._nodes.put(weak, node)
-                older = self._found(b, root_b, head_b, edge, link)
-                if self._found_weak(b, root_b, head_b, weak, edge, link) or older:
+                if self._found((b, root_b, head_b), *self._elder(weak, edge), link):
                     self._nodes.put(b, root_b)
                 return None
             if a != b and self._book.fit(head_a, head_b) and self._book.of_one_person(head_a, head_b):
@@ -112,8 +113,8 @@ class FastPath:
     ) -> None:
         """Make the components of the stronger and the weaker end one: the eldest of all founds it."""
         head, other = head_of(one[1]), head_of(two[1])
-        self._found(*one, head, edge, link)
-        self._found_weak(*two, other, weak, edge, link)
+        self._found((*one, head), edge.peer, edge.peer_ms, link)
+        self._found((*two, other), weak, edge.first_seen_ms, link)
         if head.size < other.size:
             one, two, head, other = two, one, other, head
         if self._book.older(other.since_ms, other.founder, head.since_ms, head.founder):
@@ -126,15 +127,15 @@ class FastPath:
             head.tally[kind] = head.tally.get(kind, 0) + count
         self._forest.join(one, two)
 
-    def _found(self, root: Identifier, row: Node, head: Head, edge: Edge, link: Link) -> bool:
-        """Let the link's stronger end found the component, if it is the oldest. Whether that is news."""
-        return self._found_by(root, row, head, edge.peer, edge.peer_ms, link)
+    def _elder(self, weak: Identifier, edge: Edge) -> tuple[Identifier, int]:
+        """The end of a link that was seen first, and when."""
+        if self._book.older(edge.first_seen_ms, weak, edge.peer_ms, edge.peer):
+            return weak, edge.first_seen_ms
+        return edge.peer, edge.peer_ms
 
-    def _found_weak(self, root: Identifier, row: Node, head: Head, weak: Identifier, edge: Edge, link: Link) -> bool:
-        """As :meth:`_found` for the weaker end."""
-        return self._found_by(root, row, head, weak, edge.first_seen_ms, link)
-
-    def _found_by(self, root: Identifier, row: Node, head: Head, ident: Identifier, since_ms: int, link: Link) -> bool:
+    def _found(self, component: Component, ident: Identifier, since_ms: int, link: Link) -> bool:
+        """Let an identifier found the component, if it is the oldest. Whether that is news."""
+        root, row, head = component
         if since_ms > head.since_ms or not self._book.older(since_ms, ident, head.since_ms, head.founder):
             return False
         self._rename(root, row, head.founder, ident, link)

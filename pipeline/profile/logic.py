@@ -151,6 +151,8 @@ class ProfileLogic:
         seq, target, pointers = move.seq, move.target, row.pointers
         moved = [leaf for leaf in move.leaves if leaf not in pointers or seq > pointers[leaf][0]]
         pointers.update(dict.fromkeys(moved, (seq, target)))
+        if target != profile_id and row.awaited:
+            self._pass_on(row, moved, seq, target, applied)
         parting = [leaf for leaf in moved if leaf in row.leaves] if target != profile_id else ()
         if parting:
             as_of_ms = row.moment(now_ms)
@@ -160,6 +162,12 @@ class ProfileLogic:
             row.bequeath(target)
             self._rules.decider.parted(profile_id, row, as_of_ms, applied.decided)
             applied.changed[profile_id] = None
+
+    def _pass_on(self, row: ProfileRow, leaves: Iterable[Identifier], seq: int, target: str, applied: Applied) -> None:
+        """What was decided for ledgers that have not come goes where they are going."""
+        for leaf in leaves:
+            for ident, (decided, own) in row.awaited.pop(leaf, {}).items():
+                applied.forwards.append((target, Ownership(row.tenant, leaf, seq, {ident: own}, decided)))
 
     def _carry(self, profile_id: str, row: ProfileRow, carry: Carry, now_ms: int, applied: Applied) -> None:
         ours: dict[Identifier, Ledger] = {}

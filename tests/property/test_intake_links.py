@@ -19,7 +19,7 @@ UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 
 REFRESH_MS = 10
 TYPES = (IdentifierType(name="u", priority=1), IdentifierType(name="d", priority=2))
-ANCHORS, OTHERS = ["u:1", "u:2"], ["d:1", "d:2", "d:3", "d:4"]
+ANCHORS, OTHERS = ["u:1", "u:2"], ["d:1", "d:2", "d:3", "u:4"]
 
 sightings = st.tuples(
     st.sampled_from(ANCHORS),
@@ -57,7 +57,7 @@ def naive(history):
         for other in set(others):
             first, last, count, asserted = found.get((anchor, other), (at_ms, at_ms, 0, False))
             found[anchor, other] = (
-                min(first, at_ms), max(last, at_ms), count + 1, asserted or kind == "alias",
+                min(first, at_ms), max(last, at_ms), count + 1, asserted or (kind == "alias" and other == "u:4"),
             )  # fmt: skip
     return found
 
