@@ -44,7 +44,11 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
         elif at_ms < link.first_ms:
             link.first_ms = at_ms
         patience_ms = 0 if contested and other in contested else refresh_ms
-        if link.last_ms - link.passed_last_ms > patience_ms or link.first_ms < link.passed_first_ms or asserts(event, other):
+        if (
+            link.last_ms - link.passed_last_ms > patience_ms
+            or link.first_ms < link.passed_first_ms
+            or asserts(event, other)
+        ):
             passed.append(_pass(event.tenant, anchor, other, link, event, row))
     return passed
 

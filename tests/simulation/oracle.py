@@ -191,7 +191,8 @@ def check_decisions(world: World) -> None:
     forwards: Counter[tuple[str, bytes]] = Counter()
     for record in world.kafka.committed(TOUCHES.of(PREFIX)):
         message = MESSAGE(record.value())
-        if isinstance(message, Carry) or (isinstance(message, Touch) and message.seq):
+        passed_on = isinstance(message, Carry) or (isinstance(message, Touch) and message.seq)
+        if passed_on or (isinstance(message, Ownership) and message.seq != message.decided):
             forwards[record.key().decode(), record.value()] += 1
     assert forwards == said.forwards
     assert Counter(record.value() for record in world.kafka.committed(SEGMENTS.of(PREFIX))) == said.segment_changes
