@@ -17,8 +17,8 @@ ALIAS: Final = "alias"
 def asserts(event: Event, other: Identifier) -> bool:
     """Whether the event says that its anchor and the other are one person, limits or not.
 
-    An alias of two identifiers of one type does, as of an old user id and a new one. That of a browser is evidence as any
-    other: it shall be no way round a limit.
+    An alias of two identifiers of one type does, as of an old user id and a new one. That of a browser is evidence as
+    any other: it shall be no way round a limit.
     """
     return event.type == ALIAS and type_of(event.identifiers[0]) == type_of(other)
 
@@ -36,7 +36,7 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
         link = links.get(other)
         if link is None:
             links[other] = link = KnownLink(at_ms, at_ms, 1, at_ms, at_ms)
-            passed.append(_pass(event.tenant, anchor, other, link, event, row))
+            passed.append(_pass(event.tenant, anchor, other, row, event))
             continue
         link.count += 1
         if at_ms > link.last_ms:
@@ -49,13 +49,13 @@ def see(event: Event, row: AnchorRow, refresh_ms: int) -> list[SeenLink]:
             or link.first_ms < link.passed_first_ms
             or asserts(event, other)
         ):
-            passed.append(_pass(event.tenant, anchor, other, link, event, row))
+            passed.append(_pass(event.tenant, anchor, other, row, event))
     return passed
 
 
 def pass_all(tenant: str, anchor: Identifier, row: AnchorRow) -> list[SeenLink]:
     """Every known link: the anchor turned out to be older than STITCH was told."""
-    return [_pass(tenant, anchor, other, link, None, row) for other, link in row.links.items()]
+    return [_pass(tenant, anchor, other, row, None) for other in row.links]
 
 
 def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[SeenLink]:
@@ -64,7 +64,7 @@ def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Seen
     for other in row.contested:
         link = row.links.get(other)
         if link is not None and link.last_ms > link.passed_last_ms:
-            passed.append(_pass(tenant, anchor, other, link, None, row))
+            passed.append(_pass(tenant, anchor, other, row, None))
     return passed
 
 
@@ -78,15 +78,14 @@ def forget(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[Se
     passed = []
     for other, link in oldest:
         if link.last_ms > link.passed_last_ms:
-            passed.append(_pass(tenant, anchor, other, link, None, row))
+            passed.append(_pass(tenant, anchor, other, row, None))
         del row.links[other]
     return passed
 
 
-def _pass(
-    tenant: str, anchor: Identifier, other: Identifier, link: KnownLink, event: Event | None, row: AnchorRow
-) -> SeenLink:
+def _pass(tenant: str, anchor: Identifier, other: Identifier, row: AnchorRow, event: Event | None) -> SeenLink:
     """What to tell STITCH of a link now, marked as told."""
+    link = row.links[other]
     link.passed_first_ms, link.passed_last_ms = link.first_ms, link.last_ms
     first_ms, last_ms = link.first_ms, link.last_ms
     if event is None:

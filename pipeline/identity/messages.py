@@ -74,8 +74,9 @@ class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_fiel
 
     ``link a b`` asserts a link that no type limit can hold; ``unlink a b`` deletes the pair's link for good, whatever
     events still say, until ``link a b``; ``logout a b`` deletes it until the pair is next seen after ``timestamp_ms``,
-    and so every other person's link with the weaker of the two, ``logout a`` every person's link with ``a``; ``suppress a`` lets ``a`` link to nothing; ``release
-    a`` lifts that, or the firebreak of an identifier that is known to be sound.
+    and so every other person's link with the weaker of the two, ``logout a`` every person's link with ``a``;
+    ``suppress a`` lets ``a`` link to nothing; ``release a`` lifts that, or the firebreak of an identifier that is known
+    to be sound.
     """
 
     tenant: str

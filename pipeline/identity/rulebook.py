@@ -108,13 +108,17 @@ class Rulebook:
 
         Then all claims end at the strongest member, whatever the order of the links.
         """
-        tallies = (a.tally,) if b is None else (a.tally, b.tally)
-        return all(
-            sum(tally.get(name, 0) for tally in tallies for name in names) <= 1 for names in self._people.values()
-        )
+        mine, theirs = a.tally, {} if b is None else b.tally
+        for names in self._people.values():
+            count = 0
+            for name in names:
+                count += mine.get(name, 0) + theirs.get(name, 0)
+            if count > 1:
+                return False
+        return True
 
     def takes_in(self, head: Head, strong: Identifier, kind: IdentityType) -> bool:
-        """Whether a new identifier of a type, seen with ``strong``, surely gets the lord that all of the component have.
+        """Whether a new identifier of a type, seen with ``strong``, surely gets the lord of all the component.
 
         It does if it names nobody; if there is one of each class of people still; or if ``strong`` is that lord.
         """

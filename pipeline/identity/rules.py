@@ -56,5 +56,6 @@ class IdentityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_links: Annotated[int, Meta(ge=2)] = 4000
     """Links kept per tangle of customers who share identifiers; the weakest held ones are forgotten beyond it."""
     logout_events: list[str] = []
-    """Names of track events, in any case and with any separators, after which nobody owns the event's identifiers that are not strong: neither the anchor nor
-    any person who was logged in there before, until they are seen there again."""
+    """Names of track events, in any case and with any separators, after which nobody owns the event's identifiers that
+    are not strong: neither the anchor nor any person who was logged in there before, until they are seen there again.
+    An event without a person logs out of all its identifiers."""

@@ -172,8 +172,8 @@ def _digits(text: str) -> str:
 def contact_of(ledgers: Sequence[Ledger]) -> dict[str, str]:
     """How to reach the customer: email, phone, names and company, as far as known.
 
-    A trait people stated wins over an identifier, unless it is an identifier of another customer; of several identifiers
-    the one seen last, ties by text.
+    A trait people stated wins over an identifier, unless it is an identifier of another customer; of several
+    identifiers the one seen last, ties by text.
     """
     traits = traits_of(ledgers)
     foreign = {ident for ledger in ledgers for ident in ledger.foreign_identifiers()}

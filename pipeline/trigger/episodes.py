@@ -17,6 +17,9 @@ from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.trigger.rules import Trigger
 
 _WEAKEST: Final = 1 << 30
+GIVEN: Final = "-"
+"""The ``leaf`` of an episode that a person's ledger has taken over. What is left behind keeps only its number, so that
+the next one under the same anchor gets another."""
 
 Standing: TypeAlias = Literal["unarmed", "armed", "open", "cooling", "spent"]
 
@@ -55,7 +58,7 @@ def standing_of(rule: Trigger, row: ProfileRow, as_of_ms: int) -> tuple[Standing
     cool_ms, fired = 0, False
     for ledger in row.leaves.values():
         episode = ledger.episodes.get(rule.name)
-        if episode is None:
+        if episode is None or episode.leaf == GIVEN:
             continue
         if not episode.closed_ms:
             return "open", FOREVER
@@ -115,6 +118,8 @@ def claim(row: ProfileRow, strength: Strength) -> None:
         if strength.names_people(leaf):
             continue
         episodes = row.leaves[leaf].episodes
-        for trigger in [name for name in episodes if name not in kept]:
-            episode = kept[trigger] = episodes.pop(trigger)
-            episode.leaf = episode.leaf or leaf
+        for trigger, episode in episodes.items():
+            if trigger not in kept and episode.leaf != GIVEN:
+                episodes[trigger] = Episode(episode.number, 0, 1, leaf=GIVEN)
+                episode.leaf = episode.leaf or leaf
+                kept[trigger] = episode

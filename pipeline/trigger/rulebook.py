@@ -43,7 +43,8 @@ def compile_rules(
 ) -> Rulebook:
     """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
 
-    ``strength`` orders the anchors that keep episodes. ``zone`` is that of the aggregates' ``time_zone``; :func:`pipeline.rules.compiled.compiled` finds it by its name.
+    ``strength`` orders the anchors that keep episodes. ``zone`` is that of the aggregates' ``time_zone``;
+    :func:`pipeline.rules.compiled.compiled` finds both.
 
     Raises:
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's

@@ -18,7 +18,7 @@ class Dying(Replay):
         moment, number = sys.argv[1], int(sys.argv[2])
         self.commits += 1
         if moment == "before" and self.commits == number:
-            self._transactions._producer.flush(30)  # the records are on the broker, in a transaction that nobody will end
+            self._transactions._producer.flush()  # on the broker, in a transaction that stays open
             os.kill(os.getpid(), signal.SIGKILL)
         super()._commit(positions)
         if moment == "after" and self.commits == number:

@@ -152,7 +152,9 @@ def test_a_component_that_waits_to_be_resolved_takes_no_one_in_meanwhile():
     bench.take(decided("unlink", "user:1", "dev:1"), seen("dev:1", "anon:2", 9))
     moved = [(leaf, move.target) for move in bench.moves[before:] for leaf in move.leaves]
     assert sorted(moved) == [
-        ("anon:1", profile_id("t", "anon:1")), ("dev:1", profile_id("t", "anon:2")), ("user:1", profile_id("t", "anon:1")),
+        ("anon:1", profile_id("t", "anon:1")),
+        ("dev:1", profile_id("t", "anon:2")),
+        ("user:1", profile_id("t", "anon:1")),
     ]  # fmt: skip
 
 
