@@ -5,6 +5,7 @@ that replays it.
 """
 
 import random
+from functools import cmp_to_key
 
 import networkx as nx
 import pytest
@@ -31,7 +32,7 @@ def test_without_limits_groups_are_connected_components():
         graph = nx.Graph((link.anchor, link.other) for link in links)
         for component in nx.connected_components(graph):
             owners = {run.engine.profile_of(ident) for ident in component}
-            strength = Rulebook(rules).strength
-            ends = [(link.first_seen_ms, *strength(link.anchor)) for link in links if link.anchor in component]
-            ends += [(link.first_seen_ms, *strength(link.other)) for link in links if link.anchor in component]
-            assert owners == {profile_id("t", min(ends)[-1])}, replay(seed, "connected_components")
+            older = cmp_to_key(lambda a, b: -1 if Rulebook(rules).older(*a, *b) else 1)
+            ends = {(link.first_seen_ms, end) for link in links for end in (link.anchor, link.other)}
+            oldest = min((each for each in ends if each[1] in component), key=older)
+            assert owners == {profile_id("t", oldest[1])}, replay(seed, "connected_components")

@@ -12,7 +12,7 @@ from pipeline.identity import bounds
 from pipeline.identity.contest import contested_by
 from pipeline.identity.decisions import decide
 from pipeline.identity.household import Household, StoredHouseholds, households
-from pipeline.identity.messages import Command, IdentityChange, Link
+from pipeline.identity.messages import Command, IdentityChange, Link, Ownership
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution, resolve
 from pipeline.identity.rulebook import Rulebook
@@ -136,17 +136,23 @@ class Run:
         effects = self.engine.on_links(batch, 0)
         home = [move for move in effects.moves if move.target in {profile_id("t", leaf) for leaf in move.leaves}]
         assert effects.homecomings == home
-        for move in sorted(effects.moves, key=lambda move: move.seq):
-            for leaf in move.leaves:
-                assert self.owner.get(leaf, profile_id("t", leaf)) == move.source != move.target
-                self.owner[leaf] = move.target
+        told = [*effects.moves, *(ownership for _, ownership in effects.ownerships)]
+        targets = {ownership.seq: target for target, ownership in effects.ownerships}
+        for message in sorted(told, key=lambda message: message.seq):
+            if isinstance(message, Ownership):
+                self._own(message, targets[message.seq])
+                continue
+            for leaf in message.leaves:
+                assert self.owner.get(leaf, profile_id("t", leaf)) == message.source != message.target
+                self.owner[leaf] = message.target
         for ident, row in effects.assignments.items():
             assert row.seq > self.assigned.get(ident, (0, "", []))[0]
             self.assigned[ident] = (row.seq, row.profile_id, row.contested)
-        for target, told in sorted(effects.ownerships, key=lambda each: each[1].seq):
-            assert self.engine.profile_of(told.leaf) == target
-            self.owned.update({(told.leaf, other): (told.decided, own) for other, own in told.owned.items()})
         self.changes += effects.changes
+
+    def _own(self, told: Ownership, target: str) -> None:
+        assert self.owner.get(told.leaf, profile_id("t", told.leaf)) == target
+        self.owned.update({(told.leaf, other): (told.decided, own) for other, own in told.owned.items()})
 
     def held(self) -> set[tuple[str, str, str]]:
         return {
@@ -163,6 +169,16 @@ def agree(run: Run, expected: Resolution, idents: set[str]) -> None:
         own, wanted = profile_id("t", ident), profile_id("t", expected.founder_of.get(ident, ident))
         assert run.engine.profile_of(ident) == wanted, ident
         assert run.assigned.get(ident, (0, own, []))[1] == run.owner.get(ident, own) == wanted, ident
+
+
+def agree_on_groups(run: Run, expected: Resolution, idents: set[str]) -> None:
+    """The same customers. Their names may depend on links behind a firebreak that were forgotten."""
+    found: dict[str, set[str]] = {}
+    wanted: dict[str, set[str]] = {}
+    for ident in idents:
+        found.setdefault(run.engine.profile_of(ident), set()).add(ident)
+        wanted.setdefault(expected.founder_of.get(ident, ident), set()).add(ident)
+    assert set(map(frozenset, found.values())) == set(map(frozenset, wanted.values()))
 
 
 def agree_on_held(run: Run, expected: Resolution) -> None:
@@ -267,7 +283,7 @@ def check(seed: int) -> None:
         agree(run, expected, idents)
         agree_on_held(run, expected)
     elif not commands:
-        agree(run, expected, idents)
+        agree_on_groups(run, expected, idents)
 
 
 def check_part(monkeypatch: pytest.MonkeyPatch, part: int) -> None:
