@@ -22,6 +22,10 @@ def test_engine_equals_the_pure_function_over_every_history(monkeypatch: pytest.
     check_part(monkeypatch, part)
 
 
+def oldest(sightings: list[tuple[int, str]], book: Rulebook) -> str:
+    return min(sightings, key=cmp_to_key(lambda a, b: -1 if book.older(*a, *b) else 1))[1]
+
+
 def test_without_limits_groups_are_connected_components():
     for seed in seeds(0, 1, most=300):
         rng = random.Random(seed)
@@ -32,7 +36,6 @@ def test_without_limits_groups_are_connected_components():
         graph = nx.Graph((link.anchor, link.other) for link in links)
         for component in nx.connected_components(graph):
             owners = {run.engine.profile_of(ident) for ident in component}
-            older = cmp_to_key(lambda a, b: -1 if Rulebook(rules).older(*a, *b) else 1)
             ends = {(link.first_seen_ms, end) for link in links for end in (link.anchor, link.other)}
-            oldest = min((each for each in ends if each[1] in component), key=older)
-            assert owners == {profile_id("t", oldest[1])}, replay(seed, "connected_components")
+            founder = oldest([each for each in ends if each[1] in component], Rulebook(rules))
+            assert owners == {profile_id("t", founder)}, replay(seed, "connected_components")
