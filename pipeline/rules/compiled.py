@@ -4,6 +4,7 @@ from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.rules.model import Rules
 from pipeline.rules.zones import zone_of
 from pipeline.trigger.compile import compile_rules
+from pipeline.trigger.episodes import Strength
 
 
 def compiled(rules: Rules) -> CompiledRules:
@@ -21,4 +22,8 @@ def compiled(rules: Rules) -> CompiledRules:
         journeys=rules.journeys,
         zone=zone,
         model=rules.model,
+        strength=Strength(
+            {kind.name: kind.priority for kind in rules.identity.types},
+            {kind.name for kind in rules.identity.types if kind.strong and not kind.household},
+        ),
     )
