@@ -12,6 +12,7 @@ import msgspec
 from connectors.sources.lines import Opened
 from connectors.sources.mapping import Mapping
 from connectors.sources.record import Payload, Position, Record
+from pipeline.event.event_time import write_time
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 
@@ -89,9 +90,11 @@ def as_segment(datum: dict[str, Any]) -> Payload | Rejected:
                 found[name] = msgspec.json.decode(found[name] or "{}")
             except msgspec.DecodeError as error:
                 return Rejected(Reason.INVALID_FIELD, f"{name} is not JSON: {error}")
-    for ours, segment in (("message_id", "messageId"), ("timestamp_ms", "timestamp")):
-        if ours in found:
-            found[segment] = found.pop(ours)
+    if "message_id" in found:
+        found["messageId"] = found.pop("message_id")
+    if "timestamp_ms" in found:
+        stated = found.pop("timestamp_ms")
+        found["timestamp"] = write_time(stated) if type(stated) is int else stated
     if isinstance(found.get("identifiers"), list):
         found["identifiers"] = _by_type(found["identifiers"])
     return found

@@ -11,6 +11,7 @@ import yaml
 
 from connectors.sources.record import Payload
 from pipeline.errors import OperatorError
+from pipeline.event.event_time import write_time
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 
@@ -67,7 +68,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 if (cell := row.get(column)) not in (None, ""):
                     to, kind = (target, "text") if isinstance(target, str) else (target.to, target.kind)
                     _put(found, to, _convert(column, cell, kind))
-            found["timestamp"] = _milliseconds(row.get(self.timestamp.column), self.timestamp)
+            found["timestamp"] = write_time(_milliseconds(row.get(self.timestamp.column), self.timestamp))
         except _BadCellError as bad:
             return Rejected(Reason.INVALID_FIELD, str(bad))
         found["identifiers"] = {

@@ -13,17 +13,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from pipeline.event.envelope import channel_of, refuse_unknown
 from pipeline.event.errors import InvalidEventError
+from pipeline.event.event_time import FORMS, event_time
 from pipeline.event.identifier import Identifier, identifier, type_of, value_of
-from pipeline.event.instant import format_instant, parse_instant
-from pipeline.event.model import CHANNELS, TYPES, Channel, Event
+from pipeline.event.instant import format_instant
+from pipeline.event.model import TYPES, Channel, Event
 
-_READ = frozenset({
-    "type", "event", "name", "category", "groupId", "messageId", "userId", "anonymousId", "previousId", "identifiers",
-    "timestamp", "originalTimestamp", "channel", "tenant", "source", "context", "properties", "traits",
-})  # fmt: skip
-_IGNORED = frozenset({"integrations", "version", "sentAt", "receivedAt", "writeKey", "projectId"})
-"""Fields of the spec about the delivery, not about the customer. So is everything that starts with ``_``."""
 _TRAIT_IDENTIFIERS = ("email", "phone")
 _CALLS_WITHOUT_OWN_TRAITS = frozenset({"group"})
 """The traits of a group call describe an account, not the person."""
@@ -52,10 +48,10 @@ def parse_event(document: Mapping[str, Any], defaults: Defaults = NO_DEFAULTS) -
     Raises:
         InvalidEventError: a field is missing, unknown or of the wrong type; the message names it.
     """
-    _refuse_unknown(document)
-    kind = _choice(document, "type", TYPES, None)
-    channel = _choice(document, "channel", CHANNELS, defaults.channel)
+    refuse_unknown(document)
+    kind = _kind(document)
     context = _bag(document, "context")
+    channel = channel_of(document, context, defaults.channel)
     properties = _bag(document, "properties")
     traits = _bag(document, "traits")
     name = _text(document, "event") if kind == "track" else ""
@@ -112,12 +108,6 @@ def _take_first(grouped: dict[str, list[str]], kind: str) -> str:
     return first
 
 
-def _refuse_unknown(document: Mapping[str, Any]) -> None:
-    for field in document:
-        if field not in _READ and field not in _IGNORED and not str(field).startswith("_"):
-            raise InvalidEventError(str(field), "unknown field; own data belongs into properties or context")
-
-
 def _text(document: Mapping[str, Any], field: str) -> str:
     """A string, "" where there is none."""
     value = document.get(field)
@@ -128,16 +118,17 @@ def _text(document: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _choice(document: Mapping[str, Any], field: str, choices: tuple[str, ...], default: str | None) -> str:
-    value = _text(document, field) or default
-    if value not in choices:
-        raise InvalidEventError(field, f"must be one of {', '.join(choices)}")
+def _kind(document: Mapping[str, Any]) -> str:
+    value = _text(document, "type")
+    if value not in TYPES:
+        field = "type"
+        raise InvalidEventError(field, f"must be one of {', '.join(TYPES)}")
     return value
 
 
 def _bag(document: Mapping[str, Any], field: str) -> dict[str, Any]:
     value = document.get(field)
-    if value is None:
+    if value is None or value == []:  # PHP writes an empty object as an empty array
         return {}
     if not isinstance(value, dict):
         raise InvalidEventError(field, f"must be an object, not {_json_type(value)}")
@@ -163,16 +154,11 @@ def _message_id(document: Mapping[str, Any], defaults: Defaults) -> str:
 
 
 def _timestamp_ms(document: Mapping[str, Any]) -> int:
-    field = "timestamp" if document.get("timestamp") is not None else "originalTimestamp"
-    value = document.get(field)
-    if isinstance(value, str):
-        found = parse_instant(value.strip())
-        if found is not None:
-            return found
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1:
-        return int(value)
-    field = "timestamp"
-    raise InvalidEventError(field, "must be ISO 8601 (2026-03-01T12:00:00Z) or milliseconds since 1970")
+    found = event_time(document)
+    if found is None:
+        field = "timestamp"
+        raise InvalidEventError(field, FORMS)
+    return found
 
 
 def _identifiers(
