@@ -1,6 +1,6 @@
 """The envelope of an event: the fields that tools put around it, and the channel they do not know.
 
-Segment, RudderStack, Jitsu and their archives all write the Segment spec with additions of their own about the delivery.
+Segment, RudderStack, Jitsu and their archives all add fields of their own about the delivery to the Segment spec.
 """
 
 import re
@@ -26,12 +26,7 @@ IGNORED: Final = frozenset({
 _APP: Final = re.compile(r"mobile|android|ios|iphone|flutter|react-native|unity|app\b", re.IGNORECASE)
 _WEB: Final = re.compile(r"client|browser|web|javascript|\bjs\b|analytics\.js", re.IGNORECASE)
 _ELSEWHERE: Final = re.compile(r"server|sources?|http|warehouse|cloud|(\w+[-_])?(sdk|api)", re.IGNORECASE)
-_PLACES: Final[tuple[tuple[str, Channel], ...]] = (
-    ("page", "web"),
-    ("device", "app"),
-    ("app", "app"),
-    ("screen", "app"),
-)
+_PLACES: Final[dict[str, Channel]] = {"page": "web", "device": "app", "app": "app", "screen": "app"}
 """Parts of a context that only a browser or only an app fills."""
 
 
@@ -74,5 +69,5 @@ def _by_sdk(word: str, context: Mapping[str, Any]) -> Channel | None:
         return "web"
     if not _ELSEWHERE.fullmatch(word):
         return None
-    filled = (channel for place, channel in _PLACES if isinstance(context.get(place), dict) and context[place])
+    filled = (channel for place, channel in _PLACES.items() if isinstance(context.get(place), dict) and context[place])
     return next(filled, "web")

@@ -1,4 +1,4 @@
-"""When an event happened: the forms of time that senders write, and device clocks corrected by what senders say of them.
+"""When an event happened: the forms of time that senders write, and the correction of wrong device clocks.
 
 >>> read_time(1772366400), read_time("1772366400000000"), read_time("2026-03-01 12:00:00 UTC"), read_time(17723664000)
 (1772366400000, 1772366400000, 1772366400000, None)

@@ -1,7 +1,7 @@
-"""JSON as senders write it: strictly read where it is well formed, repaired where one value in it cannot be used.
+r"""JSON as senders write it: strictly read where it is well formed, repaired where one value in it cannot be used.
 
->>> read_json(b'{"name": "half \\\\ud83d", "ratio": NaN}')
-{'name': 'half \\ufffd', 'ratio': None}
+>>> read_json(b'{"name": "half \\ud83d", "ratio": NaN}')
+{'name': 'half \ufffd', 'ratio': None}
 """
 
 import json

@@ -15,6 +15,8 @@ from pipeline.event.rules import IdentifierType, IntakeRules
 
 CLICK_ID: Final = "click_id"
 MINOR: Final = "_minor"
+SET_ONCE: Final = "$set_once"
+"""Entry of traits or properties: traits that are set where nothing has set them."""
 _SHAPES_REMEMBERED: Final = 1 << 10
 NOT_IDENTIFIERS: Final = "not_identifiers"
 """Context entry that keeps what was sent as an identifier and is none: the text as sent, and why."""
@@ -36,24 +38,28 @@ class EventNormaliser:
     def normalise(self, event: Event) -> Rejected | None:
         """Bring the event into canonical form, or say why it has none: no identifier is left, or money is wrong.
 
-        1. page URL: canonical, campaign into the context, ad clicks as identifiers;
-        2. identifiers: normalised, unique, strongest first, blocked ones out;
-        3. money: minor units of a known currency.
+        1. traits: those that an identify call carries in its context, and those a call of any type sets once;
+        2. page URL: canonical, campaign into the context, ad clicks as identifiers;
+        3. identifiers: normalised, unique, strongest first, blocked ones out;
+        4. money: minor units of a known currency.
         """
-        # 1. page URL
+        # 1. traits
         context = event.context
+        if event.type == "identify" or SET_ONCE in event.properties:
+            _gather_traits(event)
+        # 2. page URL
         if context and "page" in context:
             self._read_page(event, context["page"])
         if event.type == "page" and "url" in event.properties:
             self._read_page(event, event.properties)
-        # 2. identifiers
+        # 3. identifiers
         accepted, rejected = self._resolve(tuple(event.identifiers))
         event.identifiers = list(accepted)
         if rejected:
             _set_aside(event, rejected)
         if not accepted:
             return Rejected(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
-        # 3. money
+        # 4. money
         properties = event.properties
         if properties:
             amounts = self._amounts_in(tuple(properties))
@@ -77,7 +83,7 @@ class EventNormaliser:
         if read.url != url:
             page["url"] = read.url
         if read.campaign:
-            campaign = event.context.setdefault("campaign", {})
+            campaign = event.context.get("campaign") or {}  # PHP's empty object is an empty array
             if isinstance(campaign, dict):  # what the sender says itself goes before what the URL says
                 event.context["campaign"] = {**read.campaign, **campaign}
         if read.click_ids:
@@ -115,6 +121,18 @@ def _first_number(properties: dict[str, Any], amounts: tuple[str, ...], decimals
 
 def _integer(value: object) -> int | None:
     return value if type(value) is int else None
+
+
+def _gather_traits(event: Event) -> None:
+    """Put traits where they belong: from an identify's context, where RudderStack writes them, and from properties."""
+    if event.type == "identify" and isinstance(event.context.get("traits"), dict):
+        event.traits = {**event.context["traits"], **event.traits}
+    if isinstance(event.properties.get(SET_ONCE), dict):
+        once = event.traits.get(SET_ONCE)
+        event.traits = {
+            **event.traits,
+            SET_ONCE: {**event.properties[SET_ONCE], **(once if isinstance(once, dict) else {})},
+        }
 
 
 def _set_aside(event: Event, rejected: dict[Identifier, str]) -> None:

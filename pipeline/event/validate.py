@@ -108,7 +108,7 @@ def _bad_count(event: Event, rules: IntakeRules) -> Rejected:
 
 
 def _contain_bags(event: Event, rules: IntakeRules) -> Rejected | None:
-    """Write integers of more than 64 bits as text, in place; reject the event if a bag is still too large or too deep."""
+    """Write integers of more than 64 bits as text, in place; reject what is still too large or too deep."""
     bags = {"properties": event.properties, "context": event.context, "traits": event.traits}
     for name, bag in bags.items():
         if len(bag) <= rules.max_fields and _storable(bag, rules.max_depth):

@@ -1,12 +1,13 @@
 """Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from pipeline.event.identifier import Identifier, type_of, value_of
-from pipeline.profile.ledger import Ledger, Span, Touchpoint, Trait, newer_trait
+from pipeline.profile.ledger import Accounts, Ledger, Span, Touchpoint, Trait, join_accounts, newer_trait, older_trait
 from pipeline.profile.timeline import TIMELINE_ENTRIES, Entry, Line, read_line
 
 _Part = TypeVar("_Part")
@@ -52,14 +53,23 @@ def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
 
 
 def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
-    """The newest value of every trait, with its provenance."""
+    """The newest value of every trait, else the oldest that was to be set once, with its provenance."""
     if len(ledgers) == 1:
-        return ledgers[0].traits
+        only = ledgers[0]
+        return {**only.set_once, **only.traits} if only.set_once else only.traits
     found: dict[str, Trait] = {}
+    initial: dict[str, Trait] = {}
     for ledger in ledgers:
         for name, trait in ledger.traits.items():
             found[name] = newer_trait(found[name], trait) if name in found else trait
-    return found
+        for name, trait in ledger.set_once.items():
+            initial[name] = older_trait(initial[name], trait) if name in initial else trait
+    return {**initial, **found} if initial else found
+
+
+def accounts_of(ledgers: Sequence[Ledger]) -> Accounts:
+    """What is stated of the accounts that the person belongs to."""
+    return reduce(join_accounts, (ledger.accounts for ledger in ledgers), {})
 
 
 def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:

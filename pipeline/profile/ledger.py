@@ -31,6 +31,10 @@ Touchpoint: TypeAlias = tuple[int, str, str, str, str, str]
 """(event time in ms, event id, channel, type, event name, JSON text of campaign and referrer or "")."""
 Trait: TypeAlias = tuple[int, str, str, Any]
 """(event time in ms, event id, channel, value): the value with its provenance; the event id begins with the source."""
+Accounts: TypeAlias = dict[str, dict[str, Trait]]
+"""Account id to the traits of the account."""
+MAX_ACCOUNTS: Final = 64
+"""Accounts kept in one ledger: those first by name, so that what is kept depends on the set alone."""
 Consent: TypeAlias = tuple[int, int, str]
 """(event time in ms, 1 if denied, event id)."""
 Span: TypeAlias = tuple[int, int]
@@ -74,6 +78,10 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     """What happened in the CRM, apart from the timeline so that a burst of page views pushes no call out."""
     cart: CartLog | None = None
     journey: Journey | None = None
+    set_once: dict[str, Trait] = {}
+    """The oldest value of each trait that was set once; it counts where :attr:`traits` has none."""
+    accounts: Accounts = {}
+    """What group calls state: of an account, never of the person."""
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -99,6 +107,17 @@ def newer_trait(one: Trait, other: Trait) -> Trait:
     if one[:2] != other[:2]:
         return one if one[:2] > other[:2] else other
     return max(one, other, key=lambda trait: (trait[2], msgspec.json.encode(trait[3], order="deterministic")))
+
+
+def older_trait(one: Trait, other: Trait) -> Trait:
+    """The earlier by (event time, event id); two values under one id are ordered by their text."""
+    return one if newer_trait(one, other) is other else other
+
+
+def join_accounts(one: Accounts, other: Accounts) -> Accounts:
+    """What both state of accounts."""
+    joined = _union(one, other, lambda a, b: _union(a, b, newer_trait))
+    return joined if len(joined) <= MAX_ACCOUNTS else dict(sorted(joined.items())[:MAX_ACCOUNTS])
 
 
 def join_episodes(one: Episode, other: Episode) -> Episode:
@@ -152,4 +171,6 @@ def merge(one: Ledger, other: Ledger) -> Ledger:
         merge_timelines(one.activities, other.activities),
         merge_carts(one.cart, other.cart),
         merge_journeys(one.journey, other.journey),
+        _union(one.set_once, other.set_once, older_trait),
+        join_accounts(one.accounts, other.accounts),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.profile.aggregates import read_aggregates
 from pipeline.profile.fold import (
+    accounts_of,
     consent_of,
     first_touch,
     identifiers_of,
@@ -48,6 +49,10 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
         "traits": {
             name: {"value": value, "timestamp_ms": timestamp_ms, "event_id": event_id, "channel": channel}
             for name, (timestamp_ms, event_id, channel, value) in sorted(traits_of(ledgers).items())
+        },
+        "accounts": {
+            account: {name: trait[3] for name, trait in sorted(traits.items())}
+            for account, traits in sorted(accounts_of(ledgers).items())
         },
         "consent": dict(sorted(consent_of(ledgers).items())),
         "aggregates": aggregates,

@@ -12,7 +12,8 @@ EVENT = parse_event({
 
 def test_a_record_holds_plain_values_and_json_text():
     assert to_avro(EVENT) == {
-        "tenant": "default", "source": "web", "message_id": "m1", "type": "track", "event": "Viewed", "timestamp_ms": 1772366400005,
+        "tenant": "default", "source": "web", "message_id": "m1", "type": "track", "event": "Viewed",
+        "timestamp_ms": 1772366400005,
         "identifiers": ["user_id:u1"], "properties": '{"sku":"é","price":1.5}', "context": '{"ip":null}',
         "traits": '{"tags":[1,{"a":true}]}',
     }  # fmt: skip

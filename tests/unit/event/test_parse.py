@@ -93,7 +93,7 @@ def test_a_groups_traits_describe_an_account_and_identify_nobody():
             "context": {"traits": {"email": "x@b.org"}},
         }
     )
-    assert event.identifiers == ["user_id:u1"]
+    assert event.identifiers == ["user_id:u1", "account_id:g1"]
     assert event.context["groupId"] == "g1"
 
 
