@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
+from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.buckets import Cell, Cells, Series, put, spread
 from pipeline.profile.fields import AMOUNT, getter
-from pipeline.profile.filter import Filter, Test, is_number
+from pipeline.profile.filter import Filter, Test
 from pipeline.profile.kinds import KINDS, kind_of
 from pipeline.profile.kinds.count import COUNT
 from pipeline.profile.kinds.kind import MILLIONTHS, Kind
@@ -250,8 +251,8 @@ def extractor(kind: Kind, field: str, zone: Zone = UTC) -> Extract:
 
 def _number(read: Extract) -> Extract:
     def extract(touch: Touch) -> int | None:
-        value = read(touch)
-        if not is_number(value) or not math.isfinite(value) or abs(value) > _LARGEST:
+        value = number_of(read(touch))
+        if value is None or not math.isfinite(value) or abs(value) > _LARGEST:
             return None
         millionths: int = round(value * MILLIONTHS)
         return millionths

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pipeline.event.model import Channel, EventType
+from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.fields import getter
 from pipeline.profile.messages import Touch
@@ -17,8 +18,8 @@ Test: TypeAlias = Callable[[Touch], bool]
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a field must be; several operators in one condition must all hold.
 
-    A field that is missing or null fails every operator but ``exists: false`` and ``ne``. Numbers compare with numbers
-    only and texts with texts only; true is not 1.
+    A field that is missing or null fails every operator but ``exists: false`` and ``ne``. Where a number is asked for,
+    a text counts as the number it holds; texts compare with texts only; true is not 1.
     """
 
     field: str
@@ -75,13 +76,10 @@ def _test(condition: Condition, zone: Zone) -> Test:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equality in which true is not 1."""
+    """Equality in which true is not 1, and a number in text is the number it is compared with."""
+    if type(one) is str and type(other) in (int, float):
+        one = number_of(one)
     return bool(one == other) and (type(one) is bool) == (type(other) is bool)
-
-
-def is_number(value: Any) -> bool:
-    """A number, and not a truth value."""
-    return type(value) in (int, float)
 
 
 def _checks(condition: Condition) -> tuple[Callable[[Any], bool], ...]:
@@ -89,10 +87,10 @@ def _checks(condition: Condition) -> tuple[Callable[[Any], bool], ...]:
         (condition.eq, _equals),
         (condition.ne, _differs),
         (condition.one_of, _one_of),
-        (condition.gt, lambda bound: lambda value: is_number(value) and value > bound),
-        (condition.gte, lambda bound: lambda value: is_number(value) and value >= bound),
-        (condition.lt, lambda bound: lambda value: is_number(value) and value < bound),
-        (condition.lte, lambda bound: lambda value: is_number(value) and value <= bound),
+        (condition.gt, lambda bound: lambda value: (number := number_of(value)) is not None and number > bound),
+        (condition.gte, lambda bound: lambda value: (number := number_of(value)) is not None and number >= bound),
+        (condition.lt, lambda bound: lambda value: (number := number_of(value)) is not None and number < bound),
+        (condition.lte, lambda bound: lambda value: (number := number_of(value)) is not None and number <= bound),
         (condition.contains, _contains),
         (condition.exists, lambda wanted: lambda value: (value is not None) is wanted),
     )

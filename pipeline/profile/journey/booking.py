@@ -9,7 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.event.model import CHANNELS
-from pipeline.event.money import MAX_MINOR, exponent, to_minor
+from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
+from pipeline.event.money_text import read_money
+from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.booking import NO_MARKS, Booking, Marks
 from pipeline.profile.fields import Getter, getter
@@ -107,6 +109,7 @@ def _first(getters: list[Getter], touch: Touch) -> str:
 
 def _pieces(value: Any) -> int:
     """A whole number of pieces; 0 if the event names none."""
+    value = number_of(value)
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 < value <= _MOST_PIECES else 0
@@ -120,12 +123,20 @@ def _price(path: str) -> Callable[[Touch], tuple[int, str]]:
         decimals = exponent(currency)
         if decimals is None:
             return 0, ""
-        minor = read_minor(touch)
+        minor = number_of(read_minor(touch))
         if type(minor) is not int:
-            minor = to_minor(read(touch), decimals)
+            minor = _minor(read(touch), decimals)
         return (minor, currency) if minor is not None and 0 <= minor <= MAX_MINOR else (0, currency)
 
     return price_of
+
+
+def _minor(value: Any, decimals: int) -> int | None:
+    """Minor units of a price, which may be text with the mark of a currency."""
+    if type(value) is str:
+        read = read_money(value)
+        return None if read is None or read.number is None else minor_of(read.number, decimals)
+    return to_minor(value, decimals)
 
 
 def _currency(touch: Touch, default: str = "") -> str:
@@ -186,7 +197,7 @@ def _cost(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:
 
     def book(ledger: Ledger, touch: Touch) -> None:
         currency = _currency(touch, rules.cost_currency)
-        micros = _micros(read_minor(touch), read(touch), currency)
+        micros = _micros(number_of(read_minor(touch)), read(touch), currency)
         if micros:
             source = campaign_part(touch, "source") or referrer_host(touch)
             key = msgspec.json.encode((campaign_of(touch), touch.channel, source, currency)).decode()
@@ -204,7 +215,7 @@ def _micros(minor: Any, units: Any, currency: str) -> int:
     if type(minor) is int:
         found: int | None = minor * 10 ** (MICROS - decimals)
     else:
-        found = units * 10**MICROS if type(units) is int else to_minor(units, MICROS)
+        found = units * 10**MICROS if type(units) is int else _minor(units, MICROS)
     return found if found is not None and 0 < found <= MAX_MINOR else 0
 
 
