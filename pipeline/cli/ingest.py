@@ -17,7 +17,7 @@ from connectors.sources.choose import source_for
 from connectors.sources.delivery import Delivery
 from connectors.sources.identity import ProgressFile, file_identity
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import load_mapping
+from connectors.sources.mapping_file import load_mapping
 from connectors.sources.outgoing import EventEncoder
 from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
@@ -49,9 +49,10 @@ A mapping says which column becomes what:
   timestamp: {column: sold_at, format: "%d.%m.%Y %H:%M", timezone: Europe/Berlin}
   identifiers: {loyalty_id: card, email: mail}
   message_id: receipt
+  decimal: ","
   constants: {channel: pos, type: track, event: order_completed}
   columns:
-    total: {to: properties.total, as: number}
+    total: {to: properties.total, as: money}
     shop: properties.shop
 """
 
@@ -97,9 +98,10 @@ class Job:
 
     def __init__(self, settings: Settings, defaults: Defaults, mapping: Path | None, *, restart: bool) -> None:
         self._settings = settings
-        self._mapping = load_mapping(mapping) if mapping else None
         self._restart = restart
         rules = load_rules(settings.rules_dir)
+        known = rules.identifier_types, rules.intake.amount_fields
+        self._mapping = load_mapping(mapping, *known) if mapping else None
         ids = schema_ids(settings.schema_registry_url)
         self._encode = EventEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix, defaults)
         ensure_topics(settings)

@@ -15,7 +15,7 @@ import typer
 
 from connectors.sources.choose import source_for
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import load_mapping
+from connectors.sources.mapping_file import load_mapping
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
@@ -156,7 +156,7 @@ def _run(  # noqa: PLR0917 - the command's options
     settings = Settings().model_copy(update={"clock": clock})
     rules = load_rules(rules_dir or settings.rules_dir)
     moment_ms = as_of_ms(as_of, wall_clock_ms())
-    known = load_mapping(mapping) if mapping else None
+    known = load_mapping(mapping, rules.identifier_types, rules.intake.amount_fields) if mapping else None
     out.mkdir(parents=True, exist_ok=True)
     defaults = Defaults(tenant=tenant, source="", channel=channel)
     encode = EventEncoder(rules.intake, rules.identifiers, FileIds(), settings.topic_prefix, defaults)

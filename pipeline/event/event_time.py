@@ -20,6 +20,8 @@ _UNITS: Final = (
     (10**17, 10**19, Decimal("0.000001")),  # nanoseconds, 1973 to 2286
 )
 """From, below, and milliseconds per unit. The gaps between them are ambiguous: 1970 in one unit, far off in another."""
+FORMATS: Final = ("iso", "epoch_s", "epoch_ms", "epoch_us")
+"""Names by which a mapping of columns says the form of its times."""
 FORMS: Final = "must be ISO 8601 (2026-03-01T12:00:00Z), or seconds, milliseconds or microseconds since 1970"
 
 
