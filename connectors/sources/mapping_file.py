@@ -16,12 +16,13 @@ from pipeline.rules.problem import Problem, did_you_mean
 from pipeline.rules.shape import Shape, type_of_file
 
 MONEY: Final = "money"
+TYPES: Final = tuple(declared.name for declared in DEFAULT_TYPES)
 _OBJECTS: Final = frozenset({"properties", "context", "traits", "identifiers"})
 
 
 def load_mapping(
     path: Path,
-    types: Iterable[str] = tuple(kind.name for kind in DEFAULT_TYPES),
+    types: Iterable[str] = TYPES,
     amount_fields: tuple[str, ...] = IntakeRules().amount_fields,
 ) -> Mapping:
     """Read and check a mapping file.

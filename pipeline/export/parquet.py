@@ -45,7 +45,13 @@ _MARKETING: Final = _record(
     click_id=_TEXT, referrer=_TEXT, credit=_MODELS, value_minor=_MODELS,
 )  # fmt: skip
 _CONVERSION: Final = _record(
-    name=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, value_minor=_LONG, currency=_TEXT, journey=pa.list_(_MARKETING)
+    name=_TEXT,
+    timestamp_ms=_LONG,
+    event_id=_TEXT,
+    value_minor=_LONG,
+    currency=_TEXT,
+    refunded_minor=_LONG,
+    journey=pa.list_(_MARKETING),
 )
 SCHEMA: Final = pa.schema(
     {

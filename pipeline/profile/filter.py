@@ -6,9 +6,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pipeline.event.model import Channel, EventType
+from pipeline.event.names import fold_name
 from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.fields import getter
+from pipeline.profile.fields import EVENT, Getter, getter
 from pipeline.profile.messages import Touch
 
 Scalar: TypeAlias = str | int | float | bool
@@ -47,7 +48,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Which touches count. An empty list means any; everything given must hold."""
 
     events: tuple[str, ...] = ()
-    """Event names, as in ``event`` of a track call."""
+    """Event names, as in ``event`` of a track call, in any case and however their words are joined."""
     types: tuple[EventType, ...] = ()
     channels: tuple[Channel, ...] = ()
     where: tuple[Condition, ...] = ()
@@ -55,7 +56,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def admits(self, channel: str, kind: str, name: str) -> bool:
         """Whether a touch of this channel, type and event name may match, before its fields are looked at."""
         return (
-            (not self.events or name in self.events)
+            (not self.events or fold_name(name) in map(fold_name, self.events))
             and (not self.types or kind in self.types)
             and (not self.channels or channel in self.channels)
         )
@@ -67,12 +68,32 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def _test(condition: Condition, zone: Zone) -> Test:
     read, checks = getter(condition.field, zone), _checks(condition)
+    if condition.field == EVENT:
+        read, checks = _folded(read), _checks(_with_folded_names(condition))
 
     def holds(touch: Touch) -> bool:
         value = read(touch)
         return all(check(value) for check in checks)
 
     return holds
+
+
+def _folded(read: Getter) -> Getter:
+    def folded(touch: Touch) -> str | None:
+        name = read(touch)
+        return fold_name(name) if name else None
+
+    return folded
+
+
+def _with_folded_names(condition: Condition) -> Condition:
+    def fold(value: Any) -> Any:
+        return fold_name(value) if type(value) is str else value
+
+    names = None if condition.one_of is None else tuple(map(fold, condition.one_of))
+    return msgspec.structs.replace(
+        condition, eq=fold(condition.eq), ne=fold(condition.ne), one_of=names, contains=fold(condition.contains)
+    )
 
 
 def same(one: Any, other: Any) -> bool:

@@ -22,6 +22,7 @@ from pipeline.profile.buckets import Cells, merge_cells
 from pipeline.profile.journey.kept import CartLog, Journey, merge_carts, merge_journeys
 from pipeline.profile.kinds import kind_of
 from pipeline.profile.occurrences import Occurrences, merge_occurrences
+from pipeline.profile.orders import Orders, join_orders
 from pipeline.profile.timeline import Line, merge_timelines
 
 LEDGER_FORMAT: Final = 1
@@ -82,6 +83,8 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     """The oldest value of each trait that was set once; it counts where :attr:`traits` has none."""
     accounts: Accounts = {}
     """What group calls state: of an account, never of the person."""
+    orders: Orders = {}
+    """The newest orders, by a hash of their id: what keeps one order from counting twice, and refunds from more."""
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -173,4 +176,5 @@ def merge(one: Ledger, other: Ledger) -> Ledger:
         merge_journeys(one.journey, other.journey),
         _union(one.set_once, other.set_once, older_trait),
         join_accounts(one.accounts, other.accounts),
+        join_orders(one.orders, other.orders),
     )

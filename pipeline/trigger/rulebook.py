@@ -60,7 +60,8 @@ def compile_rules(
     fit = TRAITS_CHANGED if _watch_fit(triggers, scorer) else 0
     marks = _marks(lambda *keys: members.waiting.marks(keys) << 1, aggregates, scorer, fit)
     readers = tuple(Reader(rule) for rule in aggregates.aggregates)
-    plan = Plan(aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, marks), zone, marks)
+    journey = journey_bookings(journeys, zone, marks)
+    plan = Plan(aggregates.aggregates, scorer.counted, journey, zone, marks, orders=journeys.orders)
     ratios = ratio_readers(aggregates)
     return Rulebook(plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys)
 

@@ -37,6 +37,7 @@ class _Booking:
     """A rule of journeys: which touches it is about, and what is done with each."""
 
     points: Final = 0
+    sums_money: Final = ""
 
     def __init__(
         self,
