@@ -7,7 +7,17 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from pipeline.event.identifier import Identifier, type_of, value_of
-from pipeline.profile.ledger import Accounts, Ledger, Span, Touchpoint, Trait, join_accounts, newer_trait, older_trait
+from pipeline.profile.ledger import (
+    Accounts,
+    Consent,
+    Ledger,
+    Span,
+    Touchpoint,
+    Trait,
+    join_accounts,
+    newer_trait,
+    older_trait,
+)
 from pipeline.profile.timeline import TIMELINE_ENTRIES, Entry, Line, read_line
 
 _Part = TypeVar("_Part")
@@ -92,11 +102,18 @@ def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
 
 
 def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
-    """Consent by ``purpose`` or ``purpose/channel``: each ledger's newest statement, denied if any ledger denies."""
-    found: dict[str, bool] = {}
+    """Consent by ``purpose`` or ``purpose/channel``: what the newest statement of all ledgers says; a tie is a no."""
+    return {key: not denied for key, (_, denied, _) in statements_of(ledgers).items()}
+
+
+def statements_of(ledgers: Sequence[Ledger]) -> dict[str, Consent]:
+    """The statement that decides each ``purpose`` or ``purpose/channel``."""
+    if len(ledgers) == 1:
+        return ledgers[0].consent
+    found: dict[str, Consent] = {}
     for ledger in ledgers:
-        for key, (_, denied, _) in ledger.consent.items():
-            found[key] = found.get(key, True) and not denied
+        for key, statement in ledger.consent.items():
+            found[key] = max(found.get(key, statement), statement)
     return found
 
 

@@ -13,6 +13,7 @@ from pipeline.profile.fold import (
     first_touch,
     identifiers_of,
     last_touch,
+    statements_of,
     timeline_of,
     touchpoint_view,
     traits_of,
@@ -55,6 +56,10 @@ def profile_view(profile_id: str, row: ProfileRow, rules: Rulebook, as_of_ms: in
             for account, traits in sorted(accounts_of(ledgers).items())
         },
         "consent": dict(sorted(consent_of(ledgers).items())),
+        "consent_statements": {
+            purpose: {"granted": not denied, "timestamp_ms": timestamp_ms, "event_id": event_id}
+            for purpose, (timestamp_ms, denied, event_id) in sorted(statements_of(ledgers).items())
+        },
         "aggregates": aggregates,
         "ratios": {ratio.name: ratio.read(aggregates) for ratio in rules.ratios},
         "cart": cart_view(cart_of(ledgers, rules.journeys.carts, as_of_ms)),

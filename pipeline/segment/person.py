@@ -44,7 +44,7 @@ def trait(path: tuple[str, ...]) -> ProfileOperand:
 def consent(path: tuple[str, ...]) -> ProfileOperand:
     """``consent.ads``, ``consent.ads/email``: true if granted, false if denied, unknown if nothing was said.
 
-    A denied purpose denies all its channels, and between ledgers denial wins: see :mod:`pipeline.profile.fold`.
+    A denied purpose denies all its channels; of two statements the newer counts: see :mod:`pipeline.profile.fold`.
     """
     purpose = ".".join(_rest(path, "purpose", "consent.marketing/email"))
     whole = purpose.partition("/")[0]

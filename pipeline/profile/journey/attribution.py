@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from pipeline.event.money import exponent
+from pipeline.profile.journey.arrivals import arrivals
 from pipeline.profile.journey.booking import MICROS
 from pipeline.profile.journey.credit import MODELS, WHOLE, distribute
 from pipeline.profile.journey.kept import Journey
@@ -68,7 +69,7 @@ def attribution_of(ledgers: Sequence[Ledger], rules: AttributionRules | None) ->
     if rules is None:
         return ()
     journeys = [ledger.journey for ledger in ledgers if ledger.journey is not None]
-    touches = [_touch(line) for line in sorted(line for each in journeys for line in each.touches)]
+    touches = [_touch(line) for line in arrivals(sorted(line for each in journeys for line in each.touches))]
     conversions = sorted(line for each in journeys for line in each.conversions)
     refunded = refunded_by_event(ledger.orders for ledger in ledgers)
     return tuple(_converted(line, touches, refunded, rules) for line in conversions)

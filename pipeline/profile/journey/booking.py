@@ -16,9 +16,17 @@ from pipeline.event.zone import UTC, Zone
 from pipeline.profile.booking import NO_MARKS, Booking, Marks
 from pipeline.profile.fields import Getter, getter
 from pipeline.profile.filter import Filter, Test
+from pipeline.profile.journey.arrivals import is_first_of_visit
 from pipeline.profile.journey.kept import CONVERSIONS, NEWEST_TOUCHES, OLDEST_TOUCHES, CartLog, Journey
 from pipeline.profile.journey.lines import end_of, keep_ends, keep_newest, line_of, text_of
-from pipeline.profile.journey.rules import AttributionRules, CartRules, Conversion, ItemFields, JourneyRules
+from pipeline.profile.journey.rules import (
+    AttributionRules,
+    CartRules,
+    Conversion,
+    ItemFields,
+    JourneyRules,
+    PreferenceRule,
+)
 from pipeline.profile.journey.signs import ADS, campaign_of, campaign_part, click_of, referrer_of, sign_of
 from pipeline.profile.kinds.values import UNIQUE, hash_of
 from pipeline.profile.ledger import Ledger
@@ -63,7 +71,7 @@ def journey_bookings(rules: JourneyRules, zone: Zone = UTC, marks: Marks = NO_MA
     for survey in rules.surveys:
         found.append(_Booking(survey.filter, zone, _survey(survey.question, survey.answer), marks=marks.traits))
     for choice in rules.preferences:
-        found.append(_Booking(choice.filter, zone, _preferences(choice.field), marks=marks.consent))
+        found.append(_Booking(choice.filter, zone, _preferences(choice), marks=marks.consent))
     return tuple(found)
 
 
@@ -177,7 +185,9 @@ def _touch(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:
             campaign_part(touch, "source") or referrer, campaign_part(touch, "medium"), text_of(click_of(touch)),
             referrer,
         )  # fmt: skip
-        keep_ends(_journey_of(ledger).touches, line, OLDEST_TOUCHES, NEWEST_TOUCHES)
+        touches = _journey_of(ledger).touches
+        if is_first_of_visit(touches, line):
+            keep_ends(touches, line, OLDEST_TOUCHES, NEWEST_TOUCHES)
 
     return book
 
@@ -236,8 +246,9 @@ def _is_answer(value: Any) -> bool:
     return type(value) in scalars or (type(value) is list and all(type(each) in scalars for each in value))
 
 
-def _preferences(field: str) -> Callable[[Ledger, Touch], None]:
-    read: Getter = getter(field) if field else lambda touch: touch.properties
+def _preferences(rule: PreferenceRule) -> Callable[[Ledger, Touch], None]:
+    denied = dict.fromkeys(rule.denies, False)
+    read: Getter = getter(rule.field) if rule.field else lambda touch: denied or touch.properties
 
     def book(ledger: Ledger, touch: Touch) -> None:
         book_consent(ledger, touch, read(touch))

@@ -154,15 +154,23 @@ class SurveyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PreferenceRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event of the preference centre: ``{purpose: true}`` or ``{purpose: {channel: false}}`` are consent."""
+    """An event that states consent: of the preference centre, or one that is a no by itself, such as unsubscribing.
+
+    A preference centre's statements are ``{purpose: true}`` or ``{purpose: {channel: false}}``.
+    """
 
     filter: Filter
     field: str = ""
     """The field that holds the statements; without it they are the properties themselves."""
+    denies: tuple[str, ...] = ()
+    """What the event denies, as ``purpose`` or ``purpose/channel``, whatever its properties are."""
 
     def __post_init__(self) -> None:
         if self.filter == ANY:
             msg = "preferences would be read from every event: give the filter events"
+            raise ValueError(msg)
+        if self.field and self.denies:
+            msg = "denies is a statement by itself, and field names where one stands: leave one of them out"
             raise ValueError(msg)
         if self.field:
             getter(self.field)
