@@ -27,12 +27,12 @@ class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Events older than this are quarantined as ``too_old``: their windows and ledgers are closed."""
     dedupe_window_ms: Milliseconds = DAY_MS
     """Two events of one message id whose own times are at most this far apart are one event, however late the second
-    arrives. At least three times as far apart they are two, for the sender has used the id again; in between they may be
-    either. 0: no event is ever a repetition."""
+    arrives. At least three times as far apart they are two, for the sender has used the id again; in between they may
+    be either. 0: no event is ever a repetition."""
     dedupe_memory_ms: Milliseconds = 400 * DAY_MS
     """How long message ids are kept, behind the newest event: a repetition of an event older than this counts again.
-    As long as ``retention`` no event that is taken can be one. An id costs about 20 bytes of state. A replay keeps all
-    ids."""
+    As long as ``retention`` no event that is taken can be one; never shorter than the window. An id costs about 20
+    bytes of state. A replay keeps all ids."""
     default_country: Annotated[str, Meta(pattern="^([A-Z]{2})?$")] = "US"
     """ISO 3166 country of phone numbers written without ``+``. Empty: such numbers are not identifiers."""
     default_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"
@@ -50,11 +50,6 @@ class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A known link is told to STITCH again when it was seen this much later than STITCH last heard."""
     known_links_cap: Count = 1000
     """Links remembered per anchor. The longest unseen are forgotten beyond it: if seen again they count as new."""
-
-    def __post_init__(self) -> None:
-        if self.dedupe_memory_ms < self.dedupe_window_ms:
-            msg = "dedupe_memory is shorter than dedupe_window: write at least the window"
-            raise ValueError(msg)
 
 
 class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -44,7 +44,7 @@ class IntakeStage:
         if settings.clock == "stream":  # a replay's events are as old as they are
             rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS)
         anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
-        seen = SeenView(store, rules.dedupe_window_ms, rules.dedupe_memory_ms)
+        seen = SeenView(store, rules.dedupe_window_ms, max(rules.dedupe_window_ms, rules.dedupe_memory_ms))
         self.state = PartitionState(store, [anchors, seen])
         self._context, self._emit = context, context.emit
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
