@@ -58,7 +58,7 @@ class Seen(msgspec.Struct):
 
 
 def resolve(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,

@@ -123,7 +123,7 @@ class _Watch:
 
 @app.command("simulate", epilog=EXAMPLES)
 def simulate(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; files in it are overwritten.")] = Path("simulated"),
@@ -153,6 +153,24 @@ def _run(  # noqa: PLR0917 - the command's options
     files: list[Path], rules_dir: Path | None, out: Path, mapping: Path | None, channel: Any, tenant: str, clock: str,
     as_of: str,
 ) -> dict[str, int]:  # fmt: skip
+    _clear(out)
+    try:
+        return _simulated(files, rules_dir, out, mapping, channel, tenant, clock, as_of)
+    except BaseException:
+        _clear(out)
+        raise
+
+
+def _clear(out: Path) -> None:
+    """Remove results: those of an earlier run must not pass for those of one that failed."""
+    for name in (*OUTPUTS.values(), "dlq", "rejects", "profiles"):
+        (out / f"{name}.ndjson").unlink(missing_ok=True)
+
+
+def _simulated(  # noqa: PLR0917 - the command's options
+    files: list[Path], rules_dir: Path | None, out: Path, mapping: Path | None, channel: Any, tenant: str, clock: str,
+    as_of: str,
+) -> dict[str, int]:  # fmt: skip
     settings = Settings().model_copy(update={"clock": clock})
     rules = load_rules(rules_dir or settings.rules_dir)
     moment_ms = as_of_ms(as_of, wall_clock_ms())
@@ -162,7 +180,6 @@ def _run(  # noqa: PLR0917 - the command's options
     encode = EventEncoder(rules.intake, rules.identifiers, FileIds(), settings.topic_prefix, defaults)
     simulation = Simulation(settings, rules, wall_clock_ms)
     totals: Counter[str] = Counter()
-    (out / "rejects.ndjson").unlink(missing_ok=True)
     with FileProgress() as progress, closing(Rejects(progress.say, out / "rejects.ndjson")) as rejects:
         with closing(_Run(simulation, out)) as run:
             for path in files:
