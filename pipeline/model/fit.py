@@ -107,9 +107,8 @@ def _edge_notes(purchases: BgNbd, spend: GammaGamma, summaries: Sequence[Summary
     stuck = stuck_parameters(purchases, spend, summaries)
     if not stuck:
         return []
-    return [
-        f"{', '.join(stuck)} at the edge of what is sought: the history does not determine the model, do not rely on it"
-    ]
+    where = f"{', '.join(stuck)} at the edge of the range that is searched"
+    return [f"{where}: this history does not determine the model, do not rely on its predictions"]
 
 
 def _notes(dependence: float, spend: GammaGamma, holdout: Holdout | None) -> list[str]:
