@@ -63,7 +63,9 @@ def compile_rules(
     journey = journey_bookings(journeys, zone, marks)
     plan = Plan(aggregates.aggregates, scorer.counted, journey, zone, marks, orders=journeys.orders)
     ratios = ratio_readers(aggregates)
-    return Rulebook(plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys)
+    return Rulebook(
+        plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys, fingerprint
+    )
 
 
 def _watch_fit(triggers: TriggerRules, scorer: Scores) -> bool:
