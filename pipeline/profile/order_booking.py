@@ -8,10 +8,9 @@ import msgspec
 from pipeline.profile.fields import Getter, getter
 from pipeline.profile.filter import Filter, Test
 from pipeline.profile.journey.rules import OrderRules
-from pipeline.profile.kinds.values import hash_of
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
-from pipeline.profile.orders import Order, bounded_refunds, keep_newest_orders
+from pipeline.profile.orders import Order, bounded_refunds, keep_newest_orders, key_of_id
 from pipeline.profile.ports import Booked
 
 Role: TypeAlias = Literal["completed", "refunded", "cancelled"]
@@ -70,7 +69,7 @@ class OrderBooking:
     def _complete(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
         if not order_id:
             return _run(rules, ledger, touch)
-        key = hash_of(order_id)
+        key = key_of_id(order_id)
         known = ledger.orders.get(key)
         if known is not None and known.event_id:
             return _run(_unnamed(rules), ledger, touch)
@@ -89,9 +88,9 @@ class OrderBooking:
         return booked
 
     def _take_back(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
-        key = hash_of(order_id) if order_id else None
+        key = key_of_id(order_id) if order_id else None
         order = ledger.orders.get(key) if key is not None else None
-        refund_hash = hash_of(_first(self._refund_ids, touch) or touch.event_id)
+        refund_hash = key_of_id(_first(self._refund_ids, touch) or touch.event_id)
         if order is not None and refund_hash in order.refunds:
             return _run(_unnamed(rules), ledger, touch)
         refund = _refund_of(order, touch)
@@ -132,7 +131,7 @@ def _refund_of(order: Order | None, touch: Touch) -> _Refund:
     return _Refund(taken_minor, order.currency, tuple(order.keys))
 
 
-def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: int) -> Order:
+def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: str) -> Order:
     known = order or Order(touch.timestamp_ms, currency=refund.currency)
     taken_minor = refund.taken_minor if refund.currency == known.currency else 0
     return msgspec.structs.replace(

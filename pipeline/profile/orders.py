@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from pipeline.profile.kinds.values import hash_of
+
 MAX_ORDERS: Final = 100
 """Orders kept in one ledger, the newest by (event time, hash of the id). An older one that comes again counts again."""
 MAX_REFUNDS: Final = 50
@@ -26,7 +28,7 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     """Of the event that counts as the order; "" while it is not known."""
     amount_minor: int = 0
     currency: str = ""
-    refunds: dict[int, int] = {}
+    refunds: dict[str, int] = {}
     """Hash of the refund's id to what it took back, in minor units of :attr:`currency`."""
     whole: bool = False
     """Refunded or cancelled with no amount named: all of it is taken back."""
@@ -46,8 +48,13 @@ class Order(msgspec.Struct, array_like=True, gc=False):
         return max(0, self.amount_minor) - self.refunded_minor
 
 
-Orders = dict[int, Order]
-"""By the hash of the order id."""
+Orders = dict[str, Order]
+"""By :func:`key_of_id` of the order id."""
+
+
+def key_of_id(text: str) -> str:
+    """16 hex digits that stand for the id of an order or a refund."""
+    return f"{hash_of(text):016x}"
 
 
 def keep_newest_orders(orders: Orders) -> None:
@@ -76,7 +83,7 @@ def _join(one: Order, other: Order) -> Order:
     return msgspec.structs.replace(first, refunds=bounded_refunds(refunds), whole=whole)
 
 
-def bounded_refunds(refunds: dict[int, int]) -> dict[int, int]:
+def bounded_refunds(refunds: dict[str, int]) -> dict[str, int]:
     """The refunds that are kept of one order: those of the smallest hashes."""
     return refunds if len(refunds) <= MAX_REFUNDS else dict(sorted(refunds.items())[:MAX_REFUNDS])
 
