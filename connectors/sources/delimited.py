@@ -25,7 +25,7 @@ class MissingColumnsError(OperatorError):
 
 
 class SeparatorLineError(OperatorError):
-    """The table begins with a line that tells Excel its delimiter. Operator action: what the message says."""
+    """The table begins with a line that names its delimiter to Excel. Operator action: what the message says."""
 
 
 class Row(msgspec.Struct, gc=False):

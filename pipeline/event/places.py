@@ -27,7 +27,7 @@ def identifiers_of(
 ) -> list[Identifier]:
     """All identifiers, unique, by type in order of first appearance, ``userId`` and ``anonymousId`` first.
 
-    The traits of a group call describe the account, so that they identify nobody.
+    The traits of a group call describe the account, so that they identify no person.
 
     Raises:
         InvalidEventError: an identifier that the document names itself is no text and no integer.

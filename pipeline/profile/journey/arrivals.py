@@ -72,7 +72,7 @@ def arrivals(lines: Iterable[Line]) -> Iterator[Line]:
 
 
 def _arrival_of(line: Line) -> _Arrival | None:
-    """What tells arrivals apart; None where every touch stands for itself."""
+    """What distinguishes arrivals; None where every touch stands for itself."""
     _, _, channel, _, campaign, source, medium, click, referrer = fields_of(line)
     if channel not in _SITE:
         return None

@@ -121,7 +121,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     )  # fmt: skip
     """Where the id of the order stands; the first that has a value counts."""
     refund_id: tuple[str, ...] = ("properties.refund_id", "properties.refundId")
-    """Where the id of the refund stands; without one the event's own id tells refunds apart."""
+    """Where the id of the refund stands; without one the event's own id distinguishes refunds."""
 
     def __post_init__(self) -> None:
         for field in (*self.id, *self.refund_id):
