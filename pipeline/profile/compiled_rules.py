@@ -21,3 +21,5 @@ class CompiledRules(NamedTuple):
     forecast: Forecast
     ratios: tuple[RatioReader, ...] = ()
     journeys: JourneyRules = NO_JOURNEYS
+    fingerprint: int = 0
+    """Changes with the rules that decide: rows that workers decided by others carry another one."""

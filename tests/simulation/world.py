@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import confluent_kafka
 import msgspec
-from tests.simulation.batches import ProcessedBatch
 
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import FileIds
@@ -27,6 +26,7 @@ from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.refusals import refusal
 from pipeline.testing.transactions import MemoryPartition, Transaction
 from pipeline.topics import ASSIGNMENTS, EVENTS, LEADS, LINKS, TOUCHES
+from tests.simulation.batches import ProcessedBatch
 from tests.simulation.disk import Disk
 from tests.simulation.histories import IDENTITIES, START_MS, Message, history, rules_of
 from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Group, Process
