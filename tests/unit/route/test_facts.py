@@ -1,4 +1,4 @@
-"""What conditions of routes may ask of a lead."""
+"""The names in conditions of routes: their values, and rejected names."""
 
 import doctest
 from functools import partial
@@ -49,12 +49,12 @@ REFUSED = [
     ("segment", "segment needs the name of a segment; write dormant, engaged or vip.gold"),
     ("segment.engagd", "there is no segment engagd; did you mean engaged?"),
     ('cart.status = "left"', "a cart is never 'left'; write abandoned, none or open"),
-    ("cart = 1", "nothing of a lead is called 'cart'; write campaign, cart.amount.EUR, cart.items"),
+    ("cart = 1", "a lead has no 'cart'; write campaign, cart.amount.EUR, cart.items"),
     ("cart.amount > 5", "cart.amount is money, which is kept by currency; write cart.amount.EUR"),
     ("cart.amount.EUR.x > 5", "cart.amount.EUR is a number and has no x"),
     ('grade = "E1"', "'E1' is no grade"),
-    ("traits", "nothing of a lead is called 'traits'; did you mean traits.country?"),
-    ('contact.email.domain = "x"', "nothing of a lead is called 'contact.email.domain'; did you mean contact.email?"),
+    ("traits", "a lead has no 'traits'; did you mean traits.country?"),
+    ('contact.email.domain = "x"', "a lead has no 'contact.email.domain'; did you mean contact.email?"),
     ("score over 30 d > 5", "score is taken as it is when the trigger fires, not over a time; leave out over 30 d"),
     ('score = "high"', "number"),
     ("", "condition"),

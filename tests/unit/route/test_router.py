@@ -1,4 +1,4 @@
-"""Whose lead it is: the order of the rules, absences, capacities, memory, and the sentence that explains it."""
+"""The owner of a lead: the order of the steps, absences, capacities, remembered owners, and the reason."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ AWAY_BOB = Rep(name="bob", weight=2, absent=(HOLIDAYS,))
 
 
 def rules(*reps: Rep, **changed: Any) -> RoutingRules:
-    """Ann and bob in the north, cyn and dan inside; customers from DE go north, everybody else inside."""
+    """Team north has ann and bob, team inside has cyn and dan. Customers from DE go to north, all others to inside."""
     given = {
         "reps": reps or (ANN, BOB, CYN, DAN),
         "teams": (Team(name="north", reps=("ann", "bob")), Team(name="inside", reps=("cyn", "dan"))),
@@ -250,7 +250,7 @@ def test_of_two_customers_who_merge_the_earlier_owner_has_both_and_each_goes_bac
 def test_a_customer_without_strong_identifiers_is_known_by_profile_also_once_they_log_in() -> None:
     desk = Desk(rules())
     assert desk.give(lead(1, "device_id:x", profile_id="p", traits=GERMAN)) == "ann"
-    assert desk.give(lead(2, "device_id:x", traits=GERMAN)) == "bob", "somebody else on the same device"
+    assert desk.give(lead(2, "device_id:x", traits=GERMAN)) == "bob", "another customer on the same device"
     assert desk.give(lead(3, "device_id:x", "user_id:a", profile_id="p", traits=GERMAN)) == "ann"
     assert desk.give(lead(4, "user_id:a", traits=GERMAN)) == "ann"
 
@@ -266,7 +266,7 @@ def test_a_duplicate_keeps_the_owner_of_the_lead_it_closes() -> None:
     assert desk.decided_by == ("duplicate", "")
     assert desk.give(lead(9, *merged, kind=DUPLICATE, duplicate_of="lead-1")) == ""
     assert desk.reason == "the lead that it closes has no owner"
-    assert desk.give(lead(3, traits=GERMAN)) == "ann", "closing takes nobody's turn"
+    assert desk.give(lead(3, traits=GERMAN)) == "ann", "closing a lead takes no turn"
 
 
 def test_a_lead_that_comes_again_is_told_once() -> None:
