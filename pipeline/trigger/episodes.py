@@ -1,10 +1,12 @@
-"""Episodes: what a profile's ledgers remember of each trigger.
+"""Episodes: the state of each trigger in a profile's ledgers.
 
-An episode is booked in one ledger of the profile, so that a merge or split hands it over with everything else: in the
-founder's (the anchor the profile id is made of) where that has a ledger, else in the first anchor by text. The
-profile's state of a trigger is read from all its ledgers: open if any episode is open. Closing closes them all.
+An episode is stored in one ledger of the profile, so that a merge or split moves it with everything else. It is the
+ledger of the founder (the anchor from which the profile id is derived) if the founder has one, else the ledger of the
+first anchor in text order. The state of a trigger is read from all ledgers of the profile: it is open if any episode is
+open. Closing closes all of them.
 
-A trigger that must first be armed (a score on its way down, a segment that is left) keeps that as episode 0, closed.
+A trigger that must be armed before its first firing (a falling score, an exit from a segment) stores that as a closed
+episode with number 0.
 """
 
 from typing import Literal, NamedTuple, TypeAlias
@@ -19,7 +21,7 @@ EpisodeState: TypeAlias = Literal["unarmed", "armed", "open", "cooling", "spent"
 
 
 class OpenEpisode(NamedTuple):
-    """An episode and the anchor whose ledger keeps it; the earliest opened sorts first."""
+    """An open episode and the anchor whose ledger stores it. Sorts by opening time, then by anchor."""
 
     opened_ms: int
     anchor: Identifier
@@ -27,7 +29,10 @@ class OpenEpisode(NamedTuple):
 
 
 def episode_state(rule: Trigger, row: ProfileRow, as_of_ms: int) -> tuple[EpisodeState, int]:
-    """Where a trigger stands in a profile, and until when by its cooldown alone."""
+    """Returns (the state of a trigger in a profile, the end of its cooldown in ms).
+
+    The second is FOREVER unless the state is ``cooling``.
+    """
     state: EpisodeState = "unarmed" if rule.starts_unarmed else "armed"
     cool_ms, fired = 0, False
     for ledger in row.anchors.values():
@@ -48,7 +53,7 @@ def episode_state(rule: Trigger, row: ProfileRow, as_of_ms: int) -> tuple[Episod
 
 
 def opened(row: ProfileRow, trigger: str) -> list[OpenEpisode]:
-    """The open episodes of a trigger in a profile."""
+    """Returns the open episodes of a trigger in a profile."""
     return [
         OpenEpisode(episode.opened_ms, anchor, episode)
         for anchor, ledger in row.anchors.items()
@@ -57,18 +62,18 @@ def opened(row: ProfileRow, trigger: str) -> list[OpenEpisode]:
 
 
 def close(row: ProfileRow, trigger: str, as_of_ms: int) -> None:
-    """The trigger is armed again."""
+    """Closes the trigger's open episodes; it may then fire again."""
     for at_ms, _, episode in opened(row, trigger):
-        episode.closed_ms = max(as_of_ms, at_ms, 1)
+        episode.closed_ms = max(as_of_ms, at_ms, 1)  # 0 would mean open
 
 
 def arm(profile_id: str, row: ProfileRow, trigger: str, as_of_ms: int) -> None:
-    """The trigger waits from now on."""
+    """Arms the trigger: stores episode 0, closed."""
     row.anchors[booking_anchor(profile_id, row)].episodes[trigger] = Episode(0, 0, max(as_of_ms, 1))
 
 
 def open_next(profile_id: str, row: ProfileRow, trigger: str, as_of_ms: int) -> tuple[Identifier, int]:
-    """Open the next episode; the anchor that keeps it, and its number."""
+    """Opens the next episode. Returns (the anchor whose ledger stores it, its number)."""
     anchor = booking_anchor(profile_id, row)
     episodes = row.anchors[anchor].episodes
     number = episodes[trigger].number + 1 if trigger in episodes else 1
@@ -77,7 +82,7 @@ def open_next(profile_id: str, row: ProfileRow, trigger: str, as_of_ms: int) -> 
 
 
 def booking_anchor(profile_id: str, row: ProfileRow) -> Identifier:
-    """The anchor whose ledger takes a new episode: the founder's if it has one, else the first by text."""
+    """Returns the anchor whose ledger stores a new episode: the founder if it has a ledger, else the first by text."""
     for anchor in row.anchors:
         if profile_id_of(row.tenant, anchor) == profile_id:
             return anchor

@@ -1,4 +1,4 @@
-"""What PROFILE tells ROUTE: the action, and the facts about the customer that only routing reads."""
+"""Leads from PROFILE to ROUTE: the action, and the facts about the customer that only routing reads."""
 
 import msgspec
 

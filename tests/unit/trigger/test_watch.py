@@ -32,7 +32,7 @@ PA, PB = profile_id("default", A), profile_id("default", B)
 
 
 class Stage:
-    """PROFILE over a dict, which carries out its own forwards."""
+    """PROFILE over a dict; it processes its own forwards."""
 
     def __init__(self, *triggers: TriggerRule, scores: ScoreRules = SCORES) -> None:
         self.rules = compile_rules(AggregateRules(), scores, TriggerRules(triggers=triggers))
@@ -93,7 +93,7 @@ def test_it_fires_again_only_after_falling_below_the_low_mark() -> None:
 
 
 def first_hour(stage: Stage, holds: Callable[[float], bool], anchor: str = A) -> int:
-    """The first full hour at which the score of a profile with one ledger is such, found by trying every one."""
+    """Returns the first full hour at which the score of a profile with one ledger qualifies, by trying every hour."""
     ledger = stage.table.rows[profile_id("default", anchor)].anchors[anchor]
     hour = START_MS // HOUR_MS + 1
     while not holds(stage.rules.scorer.values([ledger], hour * HOUR_MS)["engagement"]):
@@ -189,15 +189,15 @@ def test_a_split_hands_the_episode_over_with_its_ledger() -> None:
     assert (duplicate.action_id, duplicate.duplicate_of) == (own.action_id, action_id("default", A, "hot", 1))
 
 
-def said(**purposes: bool) -> dict[str, Any]:
+def consents(**purposes: bool) -> dict[str, Any]:
     return {"context": {"consent": purposes}}
 
 
 def test_without_consent_a_trigger_waits_and_fires_when_it_is_given() -> None:
     stage = Stage(TriggerRule(name="hot", high=50, low=20, consent="sales/phone"))
-    stage.touch(0, name="Other", **said(sales=False))
+    stage.touch(0, name="Other", **consents(sales=False))
     assert stage.views(5, 10) == []
-    (action,) = stage.touch(20, name="Other", **said(sales=True))
+    (action,) = stage.touch(20, name="Other", **consents(sales=True))
     assert action.consent == '{"sales":true}'
 
 
@@ -205,13 +205,13 @@ def test_consent_that_must_be_asked_for_is_not_given_by_silence() -> None:
     rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_asked=True)
     stage = Stage(rule)
     assert stage.views(6) == []
-    assert [a.kind for a in stage.touch(9, **said(sales=True))] == ["lead"]
+    assert [a.kind for a in stage.touch(9, **consents(sales=True))] == ["lead"]
     assert stage.views(5, 0, B) == []
 
 
 def test_a_denial_that_a_merge_brings_holds_for_both() -> None:
     stage = Stage(TriggerRule(name="hot", high=50, low=20, consent="sales"))
-    stage.touch(0, B, name="Other", **said(sales=False))
+    stage.touch(0, B, name="Other", **consents(sales=False))
     stage.move(B, PB, PA, 1)
     assert stage.views(6) == []
     assert [a.kind for a in stage.move(B, PA, PB, 2)] == ["lead"]
@@ -242,7 +242,7 @@ def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ({"consent_asked": True}, "consent to nothing"),
+        ({"consent_asked": True}, "consent_asked without consent"),
         ({"low": 0}, "low must be above 0"),
         ({"low": 60}, "not above high"),
         ({"cooldown_ms": -1}, "below zero"),
