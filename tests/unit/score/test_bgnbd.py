@@ -1,4 +1,4 @@
-"""BG/NBD and gamma-gamma equal their published formulas, another package, and each other's ways of computing them."""
+"""BG/NBD and gamma-gamma equal their published formulas and another package; series and quadrature agree."""
 
 import math
 from itertools import product

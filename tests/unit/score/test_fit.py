@@ -74,8 +74,8 @@ def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagemen
         (lambda: FitRule(name="x", points=0, where=LARGE.where), "gives 0 points"),
         (lambda: FitRule(name="x", points=1), "where of fit rule 'x' is missing"),
         (lambda: FitRule(name="x", points=1, where=(Condition(field="channel", eq="web"),)), "write traits."),
-        (lambda: Grades(letters=(50, 50, 25)), "letters of grades do not fall"),
-        (lambda: Grades(digits=(1, 2, 3)), "digits of grades do not fall"),
+        (lambda: Grades(letters=(50, 50, 25)), "letters of grades are not in descending order"),
+        (lambda: Grades(digits=(1, 2, 3)), "digits of grades are not in descending order"),
         (lambda: ScoreRules(scores=(VIEW,), fit=(FitRule(name="view", points=1, where=LARGE.where),)), "there twice"),
         (lambda: ScoreRules(fit=(LARGE,)), "declare it under groups"),
         (
