@@ -128,7 +128,7 @@ class Router:
             why = f"{owner.rep} has had this customer since {day(owner.since_ms)}"
             return self._own(case, owner.rep, why, "existing_owner")
         if gone:
-            case.unavailable.append(f"{gone}, who had this customer, is no representative any more")
+            case.unavailable.append(f"{gone}, the former owner, is no longer a representative")
         return None
 
     def _account_owner(self, case: Case) -> Decision | None:
@@ -185,7 +185,7 @@ class Router:
             stand_in, part = self._share(case, team, besides=rep)
             if stand_in:
                 return case.decided(stand_in, f"{why}: {part}", step)
-        case.unavailable.append(f"{why}, and nobody of their team can stand in")
+        case.unavailable.append(f"{why}, and no team member can stand in")
         return None
 
     def _deputy(self, case: Case, rep: str) -> str:

@@ -34,7 +34,7 @@ class Absence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Rep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A representative, who gets leads to work on."""
+    """A representative: a person that leads are assigned to."""
 
     name: str
     """Name in the CRM. Actions carry it as ``owner``, and the owner traits are compared with it."""

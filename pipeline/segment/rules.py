@@ -17,7 +17,7 @@ class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     over 90 d contains "shoes"``). The first or last ``timestamp_ms`` and the kind time_since are read as the time since
     then, as in ``last_order_at > 90 d``. Parts of sessions are ``.sessions``, ``.events``, ``.bounced``, ``.duration``,
     ``.longest``, ``.open``, ``.last_start`` and ``.last_end``; parts of purchases are ``.EUR.orders``, ``.days``,
-    ``.total``, ``.repeat``, ``.first_day`` and ``.last_day``. Other names: ratios (``email_open_rate over 30 d >= 0.2``),
+    ``.total``, ``.repeat``, ``.first_day`` and ``.last_day``. Other names are ratios (``email_open_rate >= 0.2``),
     ``score.NAME``, ``grade`` (``"A1"``), ``prediction.NAME`` (churn_risk, purchase_probability, expected_purchases,
     expected_value_minor, rfm), ``cart.status`` (none, open, abandoned), ``cart.items``, ``cart.amount.EUR``,
     ``cart.since`` and ``cart.updated`` (times since), ``traits.NAME``, ``consent.PURPOSE/CHANNEL``,

@@ -16,7 +16,7 @@ def number(result: float) -> Value:
     return Value("number", result)
 
 
-SAID = [
+PARSED = [
     (
         "spent.EUR over 30 d >= 500 and orders over 90 d >= 3",
         And((
@@ -47,7 +47,7 @@ SAID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "tree"), SAID, ids=[text for text, _ in SAID])
+@pytest.mark.parametrize(("text", "tree"), PARSED, ids=[text for text, _ in PARSED])
 def test_a_condition_is_read_as_it_is_meant(text, tree):
     assert parse(text) == tree
     assert format_condition(tree) == text

@@ -92,11 +92,11 @@ def test_what_a_lead_does_not_have_is_unknown() -> None:
     assert compile_when('cart.status = "none" and cart.items = 0 and cart.amount.EUR = 0')(bare)
 
 
-@pytest.mark.parametrize(("text", "says"), REFUSED)
-def test_what_nobody_knows_of_a_lead_is_refused_with_advice(text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "message"), REFUSED)
+def test_an_unknown_name_is_refused_with_advice(text: str, message: str) -> None:
     with pytest.raises(ConditionError) as error:
         compile_when(text, SEGMENTS)
-    assert says in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize("module", ["facts", "quota"])

@@ -211,7 +211,7 @@ def test_where_nobody_of_the_team_can_stand_in_the_next_rules_are_tried() -> Non
     assert desk.give(lead(1, traits={"owner": "bob"}, at_ms=CHRISTMAS)) == "cyn"
     assert desk.reason == (
         "no route takes it: catch-all, round robin in team inside (1 of 2 shares); bob has this customer in the CRM, "
-        "but is absent until 2026-12-27, and nobody of their team can stand in"
+        "but is absent until 2026-12-27, and no team member can stand in"
     )
 
 
@@ -230,7 +230,7 @@ def test_a_customer_of_somebody_who_has_left_is_routed_anew_and_then_stays() -> 
     left = rules(BOB, CYN, DAN, teams=(Team(name="north", reps=("bob",)), Team(name="inside", reps=("cyn", "dan"))))
     desk = Desk(left, tables)
     assert desk.give(lead(2, "user_id:a", traits=GERMAN)) == "bob"
-    assert desk.reason.endswith("; ann, who had this customer, is no representative any more")
+    assert desk.reason.endswith("; ann, the former owner, is no longer a representative")
     assert desk.give(lead(3, "user_id:a")) == "bob"
     assert desk.reason == "bob has had this customer since 2026-11-22"
 

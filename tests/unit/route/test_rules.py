@@ -74,23 +74,23 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("good", "wrong", "says"), WRONG, ids=[case[1] or f"no {case[0]}" for case in WRONG])
-def test_a_mistake_is_found_at_its_place(tmp_path: Path, good: str, wrong: str, says: str) -> None:
+@pytest.mark.parametrize(("good", "wrong", "message"), WRONG, ids=[case[1] or f"no {case[0]}" for case in WRONG])
+def test_a_mistake_is_found_at_its_place(tmp_path: Path, good: str, wrong: str, message: str) -> None:
     assert good in GOOD
     shown = found(tmp_path, GOOD.replace(good, wrong))
-    assert any(says in problem for problem in shown), shown
+    assert any(message in problem for problem in shown), shown
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({"reps": (Rep(name="ann"), Rep(name="ann"))}, "rep 'ann' is there twice"),
         ({"teams": (Team(name="", reps=("ann",)),)}, "a team has no name"),
         ({"routes": (Route(name="a", when="score > 1", rep="ann"),) * 2}, "route 'a' is there twice"),
     ],
 )
-def test_names_are_unique(given: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_names_are_unique(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         RoutingRules(**given)
 
 

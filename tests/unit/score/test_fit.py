@@ -28,7 +28,7 @@ SCORER = Scores(RULES)
 
 def ledger(views: int = 0, **traits: Any) -> Ledger:
     made = Ledger()
-    apply_touch(Plan((), SCORER.counted), made, touch(0, 0, name="Told", traits=traits))
+    apply_touch(Plan((), SCORER.counted), made, touch(0, 0, name="Stated", traits=traits))
     for number in range(views):
         apply_touch(Plan((), SCORER.counted), made, touch(number + 1, 0))
     return made
@@ -69,7 +69,7 @@ def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagemen
 
 
 @pytest.mark.parametrize(
-    ("made", "says"),
+    ("made", "message"),
     [
         (lambda: FitRule(name="x", points=0, where=LARGE.where), "gives 0 points"),
         (lambda: FitRule(name="x", points=1), "where of fit rule 'x' is missing"),
@@ -85,6 +85,6 @@ def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagemen
         (lambda: ScoreRules(scores=(VIEW,), grades=Grades()), "no rule gives it points"),
     ],
 )
-def test_fit_rules_that_cannot_be_meant_are_refused(made: Any, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_fit_rules_that_cannot_be_meant_are_refused(made: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         made()

@@ -63,14 +63,14 @@ def test_a_trigger_that_waited_for_its_cooldown_fires_when_that_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "says"),
+    ("rule", "message"),
     [
         ({"segment": "vip", "consent_asked": True}, "consent_asked without consent"),
         ({"segment": "vip", "cooldown_ms": -1}, "below zero"),
     ],
 )
-def test_a_segment_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_a_segment_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         SegmentTrigger(**({"name": "x"} | rule))
 
 

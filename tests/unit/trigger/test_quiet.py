@@ -51,13 +51,13 @@ def test_quiet_ends_at_the_first_minute_that_is_not_quiet_and_sensibly_when_cloc
 
 
 @pytest.mark.parametrize(
-    ("hours", "says"),
+    ("hours", "message"),
     [
         ({"start": "24:00", "end": "08:00"}, "not a time of day"),
         ({"start": "9:00", "end": "08:00"}, "as in 21:00"),
         ({"start": "08:00", "end": "08:00"}, "start and end at the same time"),
     ],
 )
-def test_hours_that_cannot_be_meant_are_refused(hours: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_hours_that_cannot_be_meant_are_refused(hours: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         QuietHours(**hours)

@@ -231,7 +231,7 @@ def test_an_episode_is_booked_under_the_founder_or_else_under_the_first_anchor()
         stage.touch(0, anchor, to=PB)
     row = stage.table.rows[PB]
     assert booking_anchor(PB, row) == B
-    assert booking_anchor("somebody-else", row) == A
+    assert booking_anchor("another-profile", row) == A
 
 
 def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
@@ -240,7 +240,7 @@ def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "says"),
+    ("rule", "message"),
     [
         ({"consent_asked": True}, "consent_asked without consent"),
         ({"low": 0}, "low must be above 0"),
@@ -248,8 +248,8 @@ def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
         ({"cooldown_ms": -1}, "below zero"),
     ],
 )
-def test_a_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_a_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         TriggerRule(**({"name": "hot", "high": 50, "low": 20} | rule))
     with pytest.raises(ValueError, match="there twice"):
         TriggerRules(triggers=(HOT, HOT))
