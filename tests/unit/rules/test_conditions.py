@@ -1,4 +1,4 @@
-"""Conditions in rules files: a mistake is shown where it stands in the file, however YAML lets the text be written."""
+"""Conditions in rules files: a mistake is reported at its line and column, in every YAML notation of texts."""
 
 from pathlib import Path
 

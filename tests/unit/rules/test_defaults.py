@@ -1,4 +1,4 @@
-"""The shipped rules: they hold together, block what identifies nobody, and let real identifiers through."""
+"""The shipped rules: they are consistent, block placeholder values, and accept real identifiers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""YAML as plain data with lines: what is read, and which of YAML's surprises are not."""
+"""The YAML reader: the values and lines it returns, and the YAML features it rejects."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""A model beside the rules: read with them, and refused with them."""
+"""``model.json`` in a rules directory: loading, and rejected models."""
 
 from pathlib import Path
 
