@@ -55,7 +55,7 @@ def parse(text: str) -> Expression:
 
 
 class _Parser:
-    """Looks at one token at a time and never goes back."""
+    """Reads the tokens one at a time, without backtracking."""
 
     def __init__(self, text: str) -> None:
         self._tokens = tokens_of(text)

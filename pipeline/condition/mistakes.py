@@ -1,4 +1,7 @@
-"""Common mistakes in conditions, each with a message and the advice what to write instead."""
+"""Common mistakes in conditions, each with a message and the advice what to write instead.
+
+Each function returns the mistake for the case that its docstring describes.
+"""
 
 from typing import Final, NamedTuple
 
@@ -26,7 +29,9 @@ ROUND_LIST: Final = Mistake("a list is written in square brackets", 'write [ and
 EMPTY_LIST: Final = Mistake("an empty list holds nothing", "write the values there are to choose from")
 IS_NOT: Final = Mistake("is not is no operator", "write is unknown, or != for what differs")
 TOO_DEEP: Final = Mistake("parentheses and nots too deep within each other", "make segments of the parts and name them")
-_COMMA: Final = Mistake("a comma stands in lists only", "write numbers without separators; join conditions with and")
+_COMMA: Final = Mistake(
+    "a comma is allowed in lists only", "write numbers without separators; join conditions with and"
+)
 
 _LIKENED: Final = {
     "equals": "write =", "eq": "write =", "like": "write contains", "has": "write contains",
@@ -70,7 +75,7 @@ def no_unit(number: Token) -> Mistake:
 
 
 def not_known(name: Name, token: Token) -> Mistake:
-    """Another token than ``known`` or ``unknown`` after ``is``."""
+    """A token other than ``known`` or ``unknown`` after ``is``."""
     written = format_name(name)
     instead = f"write {written} = {token.written} for equality" if is_literal(token) else f"write {written} is known"
     return Mistake("is goes with known and unknown only", instead)

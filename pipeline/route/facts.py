@@ -122,7 +122,7 @@ _EXAMPLES: Final = ("traits.country", "contact.email", "identifier.email", "cart
 def _resolve(segments: Collection[str] | None, path: tuple[str, ...], window: str | None) -> Operand[Lead]:
     written, (root, *rest) = ".".join(path), path
     if window is not None:
-        message = f"{written} is taken as it is when the trigger fires, not over a time"
+        message = f"{written} is read when the trigger fires, not over a window"
         raise MeaningError(message, f"leave out over {window}")
     if root == "traits" and rest:
         return _trait(*rest)

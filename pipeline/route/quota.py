@@ -22,11 +22,11 @@ def next_by_quota(weights: Mapping[str, int], given: Mapping[str, int]) -> str:
 
     ``weights`` must not be empty. ``given`` counts what this function has returned for the same weights so far.
     """
-    whole, size = sum(weights.values()), sum(given[name] for name in weights) + 1
+    total_weight, size = sum(weights.values()), sum(given[name] for name in weights) + 1
     chosen = ""
     for name in sorted(weights):
         weight, has = weights[name], given[name]
-        below_quota = has * whole < weight * size
+        below_quota = has * total_weight < weight * size
         if below_quota and (not chosen or weight * (given[chosen] + 1) > weights[chosen] * (has + 1)):
             chosen = name
     return chosen

@@ -1,4 +1,4 @@
-"""Reads a YAML file as plain data in which every value knows its line.
+"""Reads a YAML file as plain data with the line of every value.
 
 Only the plain core of YAML is read: mappings with text keys, lists, texts, decimal numbers, true and false, null. The
 surprising conversions of YAML 1.1 do not apply: ``no`` (false), ``22:00`` (1320), ``010`` (8) and dates stay texts.

@@ -32,25 +32,25 @@ ROUTE_EXAMPLES: Final = (
 """Examples over a lead, for the conditions of routes."""
 
 
-def form_of(result: inspect.Type) -> Form:
+def form_of(field_type: inspect.Type) -> Form:
     """Returns the form of a field's type; "" if it has none."""
-    form: Form = _extra(result).get(FORM, "")
+    form: Form = _extra(field_type).get(FORM, "")
     return form
 
 
-def choices_of(result: inspect.Type) -> tuple[str, ...]:
+def choices_of(field_type: inspect.Type) -> tuple[str, ...]:
     """Returns the names that a field of the form ``choice`` accepts; empty for other forms."""
-    names: tuple[str, ...] = _extra(result).get(CHOICES, ())
+    names: tuple[str, ...] = _extra(field_type).get(CHOICES, ())
     return names
 
 
-def plain(result: inspect.Type) -> inspect.Type:
+def plain(field_type: inspect.Type) -> inspect.Type:
     """Returns the type without its form."""
-    return result.type if isinstance(result, inspect.Metadata) else result
+    return field_type.type if isinstance(field_type, inspect.Metadata) else field_type
 
 
-def _extra(result: inspect.Type) -> dict[str, Any]:
-    return (result.extra or {}) if isinstance(result, inspect.Metadata) else {}
+def _extra(field_type: inspect.Type) -> dict[str, Any]:
+    return (field_type.extra or {}) if isinstance(field_type, inspect.Metadata) else {}
 
 
 class WrongTextError(ValueError):

@@ -43,8 +43,8 @@ def _written(struct: msgspec.Struct) -> dict[str, Any]:
 
 @cache
 def _fields(struct: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
-    result = inspect.type_info(struct)
-    return result.fields if isinstance(result, inspect.StructType) else ()
+    struct_type = inspect.type_info(struct)
+    return struct_type.fields if isinstance(struct_type, inspect.StructType) else ()
 
 
 def _value(value: Any, expected: inspect.Type) -> Any:

@@ -1,6 +1,6 @@
 """Checks a document against its struct: reports every unknown, missing or mistyped value with its line.
 
-msgspec stops at the first mistake and knows no lines, so this check runs before it. msgspec still builds the struct.
+msgspec stops at the first mistake and reports no lines, so this check runs before it. msgspec still builds the struct.
 Errors of the struct's own ``__post_init__`` are reported at the field that their message names.
 
 The type of a field defines how it is written: see :mod:`pipeline.event.form`. ``half_life_ms`` is written

@@ -71,7 +71,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class PredictionModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The model file. It does not name a tenant: it serves the tenant whose rules directory contains it."""
+    """The model file. It does not name a tenant; the caller that loads it decides which tenant it serves."""
 
     format: int = MODEL_FORMAT
     version: str = ""

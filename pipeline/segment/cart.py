@@ -52,7 +52,7 @@ class CartStatus:
     kind: Kind = "text"
     keys = frozenset({CART})
     puts_off = frozenset({"abandoned"})
-    """Values whose due time can only be postponed by bookings, never moved forward."""
+    """Values whose due time bookings can only postpone, never bring closer."""
 
     def __init__(self, now: Now) -> None:
         self._now = now

@@ -3,7 +3,7 @@
 A count only grows, given points only raise a score, and a touch only shortens the time since the last one. So for a
 profile outside a segment, a booking that cannot make the condition true needs no evaluation. The same holds inside a
 segment for a booking that cannot make it false. The stored due time stays valid, because a booking in such a direction
-can only postpone a change by time.
+can only postpone a change that time alone brings.
 """
 
 from collections.abc import Callable, Mapping, Sequence

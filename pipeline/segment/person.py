@@ -42,11 +42,11 @@ def consent(path: tuple[str, ...]) -> ProfileOperand:
     A denied purpose denies all its channels. If two ledgers differ, the denial wins: see :mod:`pipeline.profile.fold`.
     """
     purpose = ".".join(_rest(path, "purpose", "consent.marketing/email"))
-    whole = purpose.partition("/")[0]
+    without_channel = purpose.partition("/")[0]
 
     def read(facts: Facts) -> bool | None:
         statements: Mapping[str, bool] = facts.once(CONSENT, _consent)
-        if purpose not in statements and whole not in statements:
+        if purpose not in statements and without_channel not in statements:
             return None
         return permits(statements, purpose, default=True)
 

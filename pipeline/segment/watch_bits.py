@@ -98,10 +98,10 @@ def watch_bits_of(compiled: Compiled) -> WatchBits:
     for name in compiled.order:
         expressions = compiled.expressions[name]
         parts = [drift_of(expression, compiled.operand_of, drifts) for expression in expressions]
-        drifts[name] = whole = union(parts)
+        drifts[name] = drift = union(parts)
         bit_pairs = [allocator.part(*part) for part in zip(expressions, parts, strict=True)]
         outside, until_due = tuple(pair[0] for pair in bit_pairs), tuple(pair[1] for pair in bit_pairs)
-        inside = allocator.bit(whole.leave)
+        inside = allocator.bit(drift.leave)
         bits[name] = Bits(outside, until_due, inside, sum({*outside, *until_due, inside}))
     return WatchBits(bits, allocator.by_key, allocator.score_bits, allocator.score_thresholds)
 

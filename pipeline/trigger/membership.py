@@ -43,7 +43,7 @@ class Memberships:
         return self._watch_bits.mask_of_bits(affected) if affected else 0
 
     def start_watching(self, row: ProfileRow) -> int:
-        """Initialise a new profile's watch bits. Returns the mask of segments an empty profile already belongs to."""
+        """Initialises a new profile's watch bits. Returns the mask of segments an empty profile already belongs to."""
         row.watch_bits = self._empty_watch_bits
         return self._empty_mask
 

@@ -55,7 +55,7 @@ REFUSED = [
     ('grade = "E1"', "'E1' is no grade"),
     ("traits", "a lead has no 'traits'; did you mean traits.country?"),
     ('contact.email.domain = "x"', "a lead has no 'contact.email.domain'; did you mean contact.email?"),
-    ("score over 30 d > 5", "score is taken as it is when the trigger fires, not over a time; leave out over 30 d"),
+    ("score over 30 d > 5", "score is read when the trigger fires, not over a window; leave out over 30 d"),
     ('score = "high"', "number"),
     ("", "condition"),
 ]  # fmt: skip
@@ -73,7 +73,7 @@ def test_time_alone_changes_nothing_about_a_lead() -> None:
         assert condition.outlook(GIVEN) == (True, FOREVER)
 
 
-def test_any_segment_may_be_named_where_nobody_says_which_there_are() -> None:
+def test_any_segment_may_be_named_if_the_declared_ones_are_unknown() -> None:
     assert not compile_when("segment.anything")(GIVEN)
 
 

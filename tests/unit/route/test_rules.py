@@ -30,7 +30,7 @@ def found(folder: Path, text: str) -> list[str]:
     return [str(problem).partition("routing.yaml:")[2] for problem in problems]
 
 
-def test_the_shipped_rules_declare_nobody() -> None:
+def test_the_shipped_rules_declare_no_representatives() -> None:
     assert load_rules().routing == RoutingRules()
 
 

@@ -42,7 +42,7 @@ def test_the_largest_weight_for_one_more_is_next_and_ties_go_by_name() -> None:
     assert turns({"zoe": 2, "ann": 1}, 3) == "zaz"
 
 
-def test_nobody_is_lifted_above_their_quota_although_a_divisor_method_would() -> None:
+def test_no_member_exceeds_their_quota_although_a_divisor_method_would() -> None:
     weights = {"ann": 90, "bob": 4, "cyn": 3, "dan": 2, "eve": 1}
     order = turns(weights, 100)
     assert furthest(weights, order) < 1

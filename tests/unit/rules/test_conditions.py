@@ -138,7 +138,7 @@ def test_conditions_of_files_are_left_alone_while_what_they_name_has_problems(tm
     ]
 
 
-def test_editors_are_told_what_a_condition_looks_like() -> None:
+def test_the_schema_shows_editors_examples_of_conditions() -> None:
     [spec] = [spec for spec in FILES if spec.topic == "segments"]
     schema = file_schema(spec)
     when = schema["$defs"]["SegmentRule"]["properties"]["when"]

@@ -124,7 +124,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("name", "text", "message", "instead"), RULES, ids=[case[1] for case in RULES])
-def test_a_mistake_in_a_rule_says_what_is_wrong_and_what_to_write(
+def test_a_mistake_in_a_rule_is_reported_with_message_and_advice(
     tmp_path: Path, name: str, text: str, message: str, instead: str
 ) -> None:
     [problem] = problems_of(tmp_path, name, text)

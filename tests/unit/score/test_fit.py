@@ -52,7 +52,7 @@ def test_a_trait_that_changes_takes_its_points_along() -> None:
     assert SCORER.values([older, newer], START_MS + 9)["fit"] == 0
 
 
-def test_nobody_known_has_no_fit() -> None:
+def test_a_profile_without_traits_has_no_fit() -> None:
     assert SCORER.values([Ledger()], START_MS) == {"engagement": 0.0, "fit": 0.0}
     assert SCORER.outlook("fit", [ledger(employees=999)], START_MS).value() == 60
 
@@ -61,7 +61,7 @@ def test_nobody_known_has_no_fit() -> None:
     ("fit", "engagement", "expected"),
     [(75, 30, "A1"), (74.9, 29.9, "B2"), (25, 10, "C3"), (24, 0, "D4"), (-5, 99, "D1")],
 )
-def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagement: float, expected: str) -> None:
+def test_a_grade_combines_fit_and_engagement(fit: float, engagement: float, expected: str) -> None:
     assert RULES.grades is not None
     assert grade(RULES.grades, fit, engagement) == expected
     assert SCORER.grade({"fit": fit, "engagement": engagement}) == expected
@@ -85,6 +85,6 @@ def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagemen
         (lambda: ScoreRules(scores=(VIEW,), grades=Grades()), "no rule gives it points"),
     ],
 )
-def test_fit_rules_that_cannot_be_meant_are_refused(made: Any, message: str) -> None:
+def test_invalid_fit_rules_are_refused(made: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         made()

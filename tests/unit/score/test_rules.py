@@ -114,7 +114,7 @@ def test_weights_never_rise_with_age() -> None:
         ({"name": ""}, "has no name"),
     ],
 )
-def test_a_rule_that_cannot_be_meant_is_refused(rule: dict[str, object], message: str) -> None:
+def test_an_invalid_rule_is_refused(rule: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         one(**rule)
 

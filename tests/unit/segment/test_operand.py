@@ -83,7 +83,7 @@ def keys(*path: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_of_aggregate_can_be_asked_for(kind: str):
+def test_every_kind_of_aggregate_has_an_operand(kind: str):
     rule = next(rule for rule in EVERY_KIND if rule.kind == kind)
     parts = {"sessions": ("open",), "purchases": ("EUR", "orders"), "quantiles": ("p50",)}.get(kind, ())
     over = None if KINDS[kind].for_ever else "30 d"
@@ -128,7 +128,7 @@ def test_a_session_is_over_when_its_window_lets_go_of_it_if_that_comes_first():
     assert made.evaluate([result], START_MS + 5 * MINUTE_MS)["tried"][:2] == (False, FOREVER)
 
 
-def test_purchases_are_told_by_currency_and_no_order_is_none_of_them():
+def test_purchases_are_read_by_currency():
     result = ledger(
         bought(START_MS, 5_000), bought(START_MS + HOUR_MS, 1_000), bought(START_MS + 3 * DAY_MS, 2_550),
         bought(START_MS, -700, "USD"),
@@ -194,7 +194,7 @@ def test_a_cart_is_open_and_then_abandoned_without_an_event():
     assert keys("cart", "status") == keys("cart", "items") == keys("cart", "amount", "EUR") == {"cart"}
 
 
-def test_what_lies_in_the_cart_is_told_in_products_and_by_currency():
+def test_the_cart_is_read_as_products_and_amounts_by_currency():
     result = ledger(added(START_MS, "a", 10), added(START_MS + HOUR_MS, "b", 2.5, 4))
     now = START_MS + HOUR_MS
     assert standing("cart.items = 2 and cart.amount.EUR >= 20 and cart.amount.USD = 0", [result], now) == (
@@ -208,7 +208,7 @@ def test_what_lies_in_the_cart_is_told_in_products_and_by_currency():
     assert holds('cart.status = "none" and cart.items = 0 and cart.updated is unknown', emptied, as_of_ms=START_MS + 1)
 
 
-def test_a_grade_joins_who_somebody_is_and_what_they_do():
+def test_a_grade_combines_fit_and_engagement_in_conditions():
     warm, vip = ledger(touch(START_MS)), ledger(touch(START_MS, "other", traits={"vip": True}))
     assert holds('grade = "D2" and grade contains "2" and grade > "C"', warm)
     assert holds('grade = "A4" and grade in ["A1", "A4"]', vip)

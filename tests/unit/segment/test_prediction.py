@@ -35,7 +35,7 @@ def customer() -> list[Ledger]:
     return [ledger]
 
 
-def test_a_prediction_is_looked_at_every_midnight_and_turns_on_the_day_that_the_model_says():
+def test_a_prediction_is_due_every_midnight_and_changes_on_the_day_of_the_model():
     requested, at_ms, looks = segments("prediction.churn_risk >= 0.5"), DAYS[-1] * DAY_MS + 5_000, 0
     forecast, ledgers = Forecaster(MODEL), customer()
     inside, due_ms, _ = requested.evaluate(ledgers, at_ms)["tried"]
@@ -48,7 +48,7 @@ def test_a_prediction_is_looked_at_every_midnight_and_turns_on_the_day_that_the_
     assert looks > 30
 
 
-def test_nothing_is_predicted_of_who_never_bought_and_nobody_waits_for_it():
+def test_a_profile_without_orders_has_no_prediction_and_no_due_time():
     result = segments("prediction.expected_value_minor >= 0")
     assert result.evaluate([], 0)["tried"][:2] == (False, FOREVER)
     assert result.evaluate(customer(), DAYS[-1] * DAY_MS + 5_000)["tried"].inside

@@ -217,7 +217,7 @@ def test_a_score_falls_below_a_mark_at_a_boundary_of_its_buckets_and_not_before(
     assert standing("score.taste > 1", tasted, now) == (False, START_MS + HOUR_MS)
 
 
-def test_a_score_rises_as_what_spoke_against_somebody_fades():
+def test_a_score_rises_as_lost_points_fade():
     result, now = [ledger(touch(START_MS, "join"), touch(START_MS, "leave"))], START_MS + 1
     current, due_ms = standing("score.engagement >= 10", result, now)
     assert not current
@@ -363,12 +363,12 @@ def test_every_type_of_identifier_is_taken_where_none_is_declared():
     assert Vocabulary(AGGREGATES, SCORES).resolve(("identifier", "anything"), None).kind == "text"
 
 
-def test_a_vocabulary_alone_knows_of_nobody_in_a_segment():
+def test_a_vocabulary_without_segments_evaluates_every_membership_as_false():
     vocabulary = Vocabulary(AGGREGATES, SCORES, segments=("a",))
     assert vocabulary.resolve(("segment", "a"), None).read(Facts([], START_MS)) is False
 
 
-def test_every_segment_with_a_mistake_is_told_of_and_circles_are_named():
+def test_every_segment_with_a_mistake_is_reported_and_cycles_are_named():
     rules = SegmentRules(
         segments=(
             SegmentRule(name="a", when="orders >= 1"), SegmentRule(name="b", when="nothing"),

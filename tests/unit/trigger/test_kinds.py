@@ -37,7 +37,7 @@ def test_once_means_once_in_a_life() -> None:
     assert stage.views(9, 20 * DAY_MS) == []
 
 
-def test_what_fires_at_night_is_told_in_the_morning_if_it_still_holds() -> None:
+def test_a_trigger_in_quiet_hours_fires_in_the_morning_if_it_still_holds() -> None:
     stage = Stage(TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="21:00", end="08:00")))
     night_ms = MIDNIGHT_MS + DAY_MS + 23 * HOUR_MS - START_MS
     assert stage.views(8, night_ms) == []
@@ -69,7 +69,7 @@ def test_a_trigger_that_waited_for_its_cooldown_fires_when_that_ends() -> None:
         ({"segment": "vip", "cooldown_ms": -1}, "below zero"),
     ],
 )
-def test_a_segment_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], message: str) -> None:
+def test_an_invalid_segment_trigger_is_refused(rule: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SegmentTrigger(**({"name": "x"} | rule))
 

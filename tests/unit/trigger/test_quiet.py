@@ -58,6 +58,6 @@ def test_quiet_ends_at_the_first_minute_that_is_not_quiet_and_sensibly_when_cloc
         ({"start": "08:00", "end": "08:00"}, "start and end at the same time"),
     ],
 )
-def test_hours_that_cannot_be_meant_are_refused(hours: dict[str, Any], message: str) -> None:
+def test_invalid_hours_are_refused(hours: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         QuietHours(**hours)

@@ -101,7 +101,7 @@ def first_hour(stage: Stage, holds: Callable[[float], bool], anchor: str = A) ->
     return hour * HOUR_MS
 
 
-def test_time_alone_re_arms_at_the_hour_the_score_falls_below_low_whenever_somebody_looks() -> None:
+def test_time_alone_re_arms_at_the_hour_the_score_falls_below_low_whenever_it_is_evaluated() -> None:
     stage = Stage(HOT)
     stage.views(5)
     stage.logic.evaluate([PA], START_MS + 10 * DAY_MS)
@@ -201,7 +201,7 @@ def test_without_consent_a_trigger_waits_and_fires_when_it_is_given() -> None:
     assert action.consent == '{"sales":true}'
 
 
-def test_consent_that_must_be_asked_for_is_not_given_by_silence() -> None:
+def test_required_consent_is_not_granted_by_silence() -> None:
     rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_asked=True)
     stage = Stage(rule)
     assert stage.views(6) == []
@@ -248,7 +248,7 @@ def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
         ({"cooldown_ms": -1}, "below zero"),
     ],
 )
-def test_a_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], message: str) -> None:
+def test_an_invalid_trigger_is_refused(rule: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TriggerRule(**({"name": "hot", "high": 50, "low": 20} | rule))
     with pytest.raises(ValueError, match="there twice"):
