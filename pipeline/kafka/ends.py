@@ -1,4 +1,4 @@
-"""Where partitions end and where a group stands, asked of the brokers: what the lag is measured by."""
+"""End offsets of partitions and committed offsets of a group, from the brokers. Their difference is the lag."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -13,34 +13,36 @@ TIMEOUT_SECONDS = 10.0
 
 
 class Ends:
-    """A client of its own. The consumer knows both too, but asking it during a rebalance blocks for ever."""
+    """Reads offsets with its own admin client, because the consumer's offset requests block for ever in a rebalance."""
 
     def __init__(self, config: Mapping[str, str | int]) -> None:
         self._admin = admin(config)
 
     async def of(self, tps: Collection[TP]) -> dict[TP, int]:
-        """The high watermark of each, open transactions included; those that no broker tells in time are left out."""
+        """Returns each partition's high watermark, open transactions included. Omits partitions without an answer."""
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         requested = {confluent_kafka.TopicPartition(tp.topic, tp.partition): latest for tp in tps}
-        shown = self._admin.list_offsets(requested, request_timeout=TIMEOUT_SECONDS) if requested else {}
-        answers = await asyncio.gather(*map(asyncio.wrap_future, shown.values()), return_exceptions=True)
+        futures = self._admin.list_offsets(requested, request_timeout=TIMEOUT_SECONDS) if requested else {}
+        answers = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
         return {
-            TP(at.topic, at.partition): int(answer.offset)
-            for at, answer in zip(shown, answers, strict=True)
+            TP(place.topic, place.partition): int(answer.offset)
+            for place, answer in zip(futures, answers, strict=True)
             if not isinstance(answer, BaseException)
         }
 
     async def committed(self, group: str, tps: Collection[TP]) -> dict[TP, int]:
-        """The group's offset in each, 0 where it has not begun.
+        """Returns the group's committed offset per partition; 0 if the group has committed none.
 
-        Left out are those that no broker tells in time, and those that a transaction may still move: what came before
-        it is not where the group is, and who commits that again sends the group back.
+        Omits partitions that did not answer within ``TIMEOUT_SECONDS``, and those with an unstable offset:
+        re-committing an offset that a pending transaction is about to advance would rewind the group.
         """
         places = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps]
         requested = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
-        shown = self._admin.list_consumer_group_offsets(requested, require_stable=True, request_timeout=TIMEOUT_SECONDS)
+        futures = self._admin.list_consumer_group_offsets(
+            requested, require_stable=True, request_timeout=TIMEOUT_SECONDS
+        )
         try:
-            result = (await asyncio.wrap_future(shown[group])).topic_partitions
+            result = (await asyncio.wrap_future(futures[group])).topic_partitions
         except confluent_kafka.KafkaException:
             return {}
-        return {TP(at.topic, at.partition): max(0, at.offset) for at in result if at.error is None}
+        return {TP(place.topic, place.partition): max(0, place.offset) for place in result if place.error is None}
