@@ -134,7 +134,7 @@ def test_a_record_cut_short_anywhere_is_undecodable(name):
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_bytes_left_over_after_the_record_are_undecodable(name):
-    with pytest.raises(Undecodable, match="3 bytes are left over"):
+    with pytest.raises(Undecodable, match="3 bytes follow the record"):
         DECODERS[name](encoded(name) + b"\x00\x00\x00")
 
 
@@ -176,7 +176,7 @@ def test_a_megabyte_of_noise_is_undecodable_with_and_without_a_good_header(name)
         (head(WEB), "ends in the middle of a field"),
         (head(WEB) + b"\x04\xff\xff", "a string is not UTF-8"),
         (head(WEB) + b"\x03ab", "ends in the middle of a field"),
-        (head(schemas.own_id("event-pos")), "is that of io.stitchline.v1.PosEvent, not of io.stitchline.v1.WebEvent"),
+        (head(schemas.own_id("event-pos")), "belongs to io.stitchline.v1.PosEvent, not to io.stitchline.v1.WebEvent"),
     ],
 )
 def test_undecodable_says_what_is_wrong(data, says):
