@@ -228,7 +228,7 @@ def test_a_writer_is_asked_for_once_whether_it_exists_or_not():
 def test_an_id_that_belongs_to_something_else_than_a_record_is_undecodable():
     decode = Decoder("event-web", {7: '"string"', 8: "{"}.get)
     for number in (7, 8):
-        with pytest.raises(Undecodable, match=f"schema id {number} is not that of an Avro record"):
+        with pytest.raises(Undecodable, match=f"schema id {number} is not the id of an Avro record"):
             decode(head(number) + b"\x02a")
 
 
