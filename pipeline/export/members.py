@@ -1,4 +1,4 @@
-"""Members of a segment into files for other tools: CSV, NDJSON or Parquet."""
+"""Writes the members of a segment to files for other tools: CSV, NDJSON or Parquet."""
 
 import csv
 import io
@@ -13,14 +13,14 @@ from pipeline.export.files import FORMATS, write_ndjson
 from pipeline.query.members import COLUMNS
 
 MEMBER_FORMATS: Final = {**FORMATS, ".csv": "csv"}
-"""Suffix to format."""
+"""File name suffix to format."""
 
 
 def write_members(path: Path, rows: Iterable[dict[str, Any]], file_format: str) -> int:
-    """Write members in their order; how many. Equal members make equal files, byte for byte.
+    """Writes the members in their order. Returns their number. Equal members give equal files, byte for byte.
 
     Raises:
-        OSError: the file could not be written; what stood there before still does.
+        OSError: the file could not be written; a previous file is unchanged.
     """
     write = {"csv": _write_csv, "ndjson": write_ndjson, "parquet": _write_parquet}[file_format]
     with replacing(path) as file:
@@ -28,7 +28,7 @@ def write_members(path: Path, rows: Iterable[dict[str, Any]], file_format: str) 
 
 
 def _write_csv(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
-    """RFC 4180, UTF-8, with a header."""
+    """Writes RFC 4180 in UTF-8, with a header line. Returns the number of members."""
     count = 0
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     table = csv.writer(text)
@@ -44,6 +44,6 @@ def _cell(value: Any) -> str:
 
 
 def _write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
-    from pipeline.export.parquet import write_members_parquet  # noqa: PLC0415 - only who wants Arrow waits for its import
+    from pipeline.export.parquet import write_members_parquet  # noqa: PLC0415 - importing Arrow is slow
 
     return write_members_parquet(file, rows)
