@@ -246,7 +246,7 @@ def test_without_a_choice_the_currency_of_most_customers_is_fitted() -> None:
     some: list[Pairs] = [[[1, [5, 1]]]]
     assert currency_of(Export(1, 3, {"USD": some, "EUR": some * 2})) == "EUR"
     assert currency_of(Export(1, 2, {"USD": some, "EUR": some})) == "EUR"
-    with pytest.raises(FitError, match="nobody has bought in GBP; there is USD"):
+    with pytest.raises(FitError, match="no customer has bought in GBP; the export has: USD"):
         fit_model(Export(1, 1, {"USD": some}), Ask("purchases", "GBP", 30, 0), 1, nothing)
 
 
