@@ -220,9 +220,9 @@ def test_a_shop_that_nobody_leaves_is_fitted_all_the_same() -> None:
 
 def test_a_likelihood_without_a_top_is_not_taken_for_one() -> None:
     table = np.ones((3, 2))
-    with pytest.raises(FitError, match="no maximum that could be found"):
+    with pytest.raises(FitError, match="no maximum of the likelihood was found"):
         _maximise(lambda *_: (math.nan, np.zeros(2)), table, 2, nothing)
-    with pytest.raises(FitError, match="no maximum that could be found"):
+    with pytest.raises(FitError, match="no maximum of the likelihood was found"):
         _maximise(lambda *_: (0.0, np.ones(2)), table, 2, nothing)
 
 
