@@ -21,7 +21,8 @@ pure, and each reads only those before it.
 * ``pipeline.state``: the rows and timers of one stage and partition, and the changelog they are restored from.
 * ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
 * ``pipeline.kafka``: every Kafka client; ``pipeline.avro``: the bytes of records; ``pipeline.atomic_file``: files
-  that are written whole or not at all.
+  that are written whole or not at all; ``pipeline.backoff``: growing pauses between attempts;
+  ``pipeline.retries``: stamina without its log lines.
 * ``pipeline.query``: profiles, identities and leads as commands read them; ``pipeline.export``: the same as files.
 * ``pipeline.control``: operators' decisions, and replays; ``pipeline.simulate``: the stages without Kafka.
 * ``pipeline.model``: what customers will do, learnt offline from exported profiles.

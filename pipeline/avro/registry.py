@@ -12,10 +12,10 @@ from typing import Any, Protocol, Self
 from urllib.parse import quote, urlsplit
 
 import httpx2
-import stamina
 
 import schemas
 from pipeline.errors import OperatorError
+from pipeline.retries import retry_context
 from schemas.level import level
 
 ATTEMPTS = 4
@@ -153,9 +153,7 @@ class Registry:
         Returns every answer below status 500 except 401 and 403, which raise RegistryError.
         """
         try:
-            for attempt in stamina.retry_context(
-                on=_is_transient, attempts=self._attempts, wait_initial=0.1, wait_max=2.0
-            ):
+            for attempt in retry_context(on=_is_transient, attempts=self._attempts, wait_initial=0.1, wait_max=2.0):
                 with attempt:
                     answer = self._http.request(method, path, json=body, headers={"content-type": _MEDIA})
                     if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:

@@ -4,7 +4,7 @@ Exit codes: 0 ended (by ctrl-c, SIGTERM, ``-n`` or ``--drain``), 1 Kafka or the 
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -19,8 +19,7 @@ from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.cli.connect import connected
 from pipeline.cli.ending import Ended, ends_on_signals
-from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.explained import explained, fail
+from pipeline.cli.explained import complain, explained
 from pipeline.kafka.follow import Follower
 from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 from pipeline.settings import Settings
@@ -67,18 +66,19 @@ def _actions(settings: Settings, *, from_start: bool, drain: bool) -> Iterator[d
     decode = Decoder(ACTIONS.value, schema_ids(settings.schema_registry_url).writer)
     with Follower(settings.kafka(), [topic], from_start=from_start) as follower:
         if from_start or drain:
-            there = [_decoded(decode, message) for message in follower.until_now(TIMEOUT_SECONDS)]
+            there = list(_decoded(decode, follower.until_now(TIMEOUT_SECONDS)))
             yield from sorted(there, key=lambda action: (action["timestamp_ms"], action["action_id"]))
         while not drain:
-            for message in follower.poll(POLL_SECONDS):
-                yield _decoded(decode, message)
+            yield from _decoded(decode, follower.poll(POLL_SECONDS))
 
 
-def _decoded(decode: Decoder, message: Message) -> dict[str, Any]:
-    try:
-        return decode(message.value())
-    except Undecodable as error:
-        fail(f"{message.topic()} {message.partition()}:{message.offset()}: {error}", ExitCode.FAILED)
+def _decoded(decode: Decoder, messages: Iterable[Message]) -> Iterator[dict[str, Any]]:
+    """Yields the actions; a record that is none is reported on stderr and passed over."""
+    for message in messages:
+        try:
+            yield decode(message.value())
+        except Undecodable as error:
+            complain(f"{message.topic()} {message.partition()}:{message.offset()} is no action: {error}")
 
 
 def _printer(console: Console) -> Callable[[dict[str, Any]], None]:

@@ -31,6 +31,11 @@ def key_of(tenant: str, ident: Identifier) -> str:
     return f"{tenant}{ANCHOR_SEPARATOR}{ident}"
 
 
+def is_identifier(text: str) -> bool:
+    """Whether the text has a type and a value."""
+    return 0 < text.find(":") < len(text) - 1
+
+
 def split_key(key: str) -> tuple[str, Identifier]:
     """The tenant and identifier of a :func:`key_of`."""
     tenant, _, ident = key.partition(ANCHOR_SEPARATOR)

@@ -1,18 +1,17 @@
 """Creates the topics a deployment needs, co-partitioned, and reports existing topics that do not fit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from pipeline.errors import OperatorError
 from pipeline.kafka.clients import admin
-from pipeline.kafka.retry import NO_BROKER_CODES
+from pipeline.kafka.reach import cluster
 from pipeline.settings import Settings
 from pipeline.topics import ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
-FIRST_ANSWER_SECONDS = 10.0
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
 MAX_TOPIC_RECORD_BYTES = 16 << 20
 """Size limit of a record on every topic, independent of the broker's default. An oversized event must reach INTAKE to
@@ -30,25 +29,17 @@ class TopicsError(OperatorError):
     """
 
 
-class NoBrokerError(OperatorError):
-    """No broker answers at the configured address.
-
-    Operator action: check STITCHLINE_BOOTSTRAP_SERVERS and STITCHLINE_SECURITY_PROTOCOL. A broker that expects another
-    protocol does not answer either.
-    """
-
-
 def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str]:
     """Creates the missing topics. Returns their names.
 
     Raises:
+        NoBrokerError: no broker answers, or it refuses the log-in.
         TopicsError: the existing topics differ in their number of partitions. An anchor's events and its assignments
             would be on different workers.
-        NoBrokerError: no broker answers.
         confluent_kafka.KafkaException: the broker refused.
     """
     client = admin(settings.kafka())
-    existing = _topics(client, settings)
+    existing = cluster(settings.kafka()).topics
     wanted = {topic.of(settings.topic_prefix): topic for topic in topics}
     counts_found = {name: len(existing[name].partitions) for name in wanted if name in existing}
     counts = set(counts_found.values()) or {settings.partitions}
@@ -75,19 +66,6 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
                 raise
             counts_found[name] = partitions  # another process created it at the same time
     return [topic.topic for topic in missing]
-
-
-def _topics(client: AdminClient, settings: Settings) -> Mapping[str, TopicMetadata]:
-    try:
-        return client.list_topics(timeout=FIRST_ANSWER_SECONDS).topics
-    except confluent_kafka.KafkaException as error:
-        if error.args[0].code() not in NO_BROKER_CODES:
-            raise
-        message = (
-            f"no Kafka broker answers at {settings.bootstrap_servers} ({error.args[0].str()}); check "
-            f"STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL, which is {settings.security_protocol}"
-        )
-        raise NoBrokerError(message) from error
 
 
 def _config(topic: Topic) -> dict[str, str]:

@@ -7,6 +7,7 @@ errors reach the caller as exceptions.
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import confluent_kafka
@@ -23,6 +24,8 @@ MAX_RECORD_BYTES: Final = 32 << 20
 _QUIET: Final = {"log_level": 2}
 """librdkafka's syslog level: only critical lines."""
 _LIBRDKAFKA: Final = logging.getLogger("librdkafka")
+LOGGED: Final[Mapping[str, Any]] = MappingProxyType({"logger": _LIBRDKAFKA})
+"""Option of a client that is polled: its lines go to the logger ``librdkafka``."""
 
 
 def admin(config: Config) -> AdminClient:
@@ -54,7 +57,7 @@ def member(config: Config, group: str, options: Mapping[str, Any] | None = None)
     return confluent_kafka.Consumer(
         {
             **config,
-            "logger": _LIBRDKAFKA,
+            **LOGGED,
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -84,7 +87,7 @@ def transactional_producer(
     return confluent_kafka.Producer(
         {
             **config,
-            "logger": _LIBRDKAFKA,
+            **LOGGED,
             "transactional.id": transactional_id,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",

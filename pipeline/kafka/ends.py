@@ -1,6 +1,7 @@
 """End offsets of partitions and committed offsets of a group, from the brokers. Their difference is the lag."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping
 
 import confluent_kafka
@@ -10,6 +11,8 @@ from faust.types import TP
 from pipeline.kafka.clients import admin
 
 TIMEOUT_SECONDS = 10.0
+REFRESH_SECONDS = 2.0
+"""Short: a process that ends waits for it."""
 
 
 class Ends:
@@ -19,16 +22,34 @@ class Ends:
         self._admin = admin(config)
 
     async def of(self, tps: Collection[TP]) -> dict[TP, int]:
-        """Returns each partition's high watermark, open transactions included. Omits partitions without an answer."""
+        """Returns high watermarks, open transactions included. Omits partitions that do not answer in time."""
+        return await self._latest(tps, confluent_kafka.IsolationLevel.READ_UNCOMMITTED)
+
+    async def stable(self, tps: Collection[TP]) -> dict[TP, int]:
+        """Returns last stable offsets, which lie before open transactions. Omits partitions that do not answer in time.
+
+        The time limit is ``TIMEOUT_SECONDS``.
+        """
+        return await self._latest(tps, confluent_kafka.IsolationLevel.READ_COMMITTED)
+
+    async def _latest(self, tps: Collection[TP], level: confluent_kafka.IsolationLevel) -> dict[TP, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         requested = {confluent_kafka.TopicPartition(tp.topic, tp.partition): latest for tp in tps}
-        futures = self._admin.list_offsets(requested, request_timeout=TIMEOUT_SECONDS) if requested else {}
+        if not requested:
+            return {}
+        futures = self._admin.list_offsets(requested, isolation_level=level, request_timeout=TIMEOUT_SECONDS)
         answers = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
-        return {
+        offsets = {
             TP(place.topic, place.partition): int(answer.offset)
             for place, answer in zip(futures, answers, strict=True)
             if not isinstance(answer, BaseException)
         }
+        if len(offsets) < len(futures):
+            # After a broker's restart librdkafka sends the old leader epochs for up to five minutes, which the broker
+            # refuses (FENCED_LEADER_EPOCH). Listing the topics makes it fetch the current ones.
+            with contextlib.suppress(confluent_kafka.KafkaException):
+                await asyncio.to_thread(self._admin.list_topics, timeout=REFRESH_SECONDS)
+        return offsets
 
     async def committed(self, group: str, tps: Collection[TP]) -> dict[TP, int]:
         """Returns the group's committed offset per partition; 0 if the group has committed none.

@@ -15,8 +15,8 @@ from pipeline.kafka.retry import retrying
 BATCH_RECORDS: Final = 10_000
 POLL_SECONDS: Final = 0.2
 REQUEST_SECONDS: Final = 30.0
-TIMEOUT_SECONDS: Final = 20.0
-"""Longer than a killed worker's transaction stays open before Kafka aborts it."""
+TIMEOUT_SECONDS: Final = 30.0
+"""Longer than a killed worker's transaction stays open: its timeout of 15 s, plus up to 10 s until Kafka checks it."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with the number of offsets passed and the number to pass in all."""

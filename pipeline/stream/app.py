@@ -8,7 +8,9 @@ from typing import Any, cast
 import faust
 from yarl import URL
 
+from pipeline.kafka.clients import LOGGED
 from pipeline.obs import metrics as m
+from pipeline.obs.descriptors import DescriptorReserve, DescriptorsError, explained
 from pipeline.obs.http import HealthServer
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
@@ -19,6 +21,7 @@ from pipeline.stream.worker import Worker
 from pipeline.version import version
 
 IDLE_CHECK_SECONDS = 0.02
+DESCRIPTORS_CHECK_SECONDS = 1.0
 
 log = logger(__name__)
 
@@ -51,6 +54,7 @@ def build_app(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
     return {
         **settings.kafka(),
+        **LOGGED,
         "group.id": settings.application_id,
         "client.id": f"{settings.application_id}-{settings.worker_id}",
         "auto.offset.reset": "earliest",
@@ -86,11 +90,13 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     """Run until SIGTERM or SIGINT, or until the worker fails.
 
     Raises:
+        DescriptorsError: the process may open no more files.
         BaseException: the worker's failure, after the open transaction was aborted and the group was left.
     """
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
     collect_rarely()
+    reserve = DescriptorReserve()
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, worker.unit.start)
     app = build_app(settings, worker, specs)
@@ -111,15 +117,29 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     log.info("worker_started", worker=settings.worker_id, stages=settings.stages, http_port=pages.port)
     await app.start()
     watch = loop.create_task(worker.watch())
+    descriptors = loop.create_task(_watch_descriptors(worker, reserve))
     try:
         await _commit_until(worker, stop)
     finally:
         watch.cancel()
+        descriptors.cancel()
         await app.stop()
         await pages.stop()
+        reserve.release()
     if worker.failure is not None:
-        raise worker.failure
+        raise explained(worker.failure)
     log.info("worker_stopped", worker=settings.worker_id)
+
+
+async def _watch_descriptors(worker: Worker, reserve: DescriptorReserve) -> None:
+    """Fail the worker while there are enough left to end in order."""
+    while True:
+        try:
+            reserve.check()
+        except DescriptorsError as error:
+            worker.fail(error)
+            return
+        await asyncio.sleep(DESCRIPTORS_CHECK_SECONDS)
 
 
 async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:

@@ -7,12 +7,14 @@ from pipeline.avro.registry import schema_ids
 from pipeline.clock import wall_clock_ms
 from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics, partition_count
+from pipeline.kafka.clients import LOGGED
 from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import COMMIT_FAILURES, Metrics
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.stream.dlq import LossBreaker
+from pipeline.stream.first_series import start_series
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE
@@ -62,8 +64,9 @@ def build_worker(settings: Settings) -> Worker:
     partitions = partition_count(settings)
     name = f"{settings.application_id}-{settings.worker_id}"
     metrics = Metrics()
+    start_series(metrics, settings.stage_names(), rules)
     unit = UnitOfWork(
-        settings.kafka(),
+        {**settings.kafka(), **LOGGED},
         name,
         settings.topic_prefix,
         refused=lambda kind: metrics.add(COMMIT_FAILURES, 1, kind),

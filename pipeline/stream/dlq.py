@@ -1,5 +1,9 @@
 """Quarantine: the bytes as they came, the facts in headers; and the breaker that stops draining a topic into it."""
 
+from collections import defaultdict
+
+import msgspec
+
 from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
 from pipeline.kafka.dlq_headers import quarantine_headers
@@ -15,36 +19,63 @@ class LossBreakerTripped(OperatorError):  # noqa: N818 - a breaker trips
     """
 
 
+class _Window(msgspec.Struct):
+    """The records of one topic since its last full window."""
+
+    seen: int = 0
+    bad: int = 0
+    last_share: float = 0.0
+    """Share of bad records in the last full window."""
+    offender: str = ""
+    """Place and reason of the newest bad record."""
+
+
 class LossBreaker:
-    """Counts records in windows of ``window``; trips when more than ``share`` of a full window were bad."""
+    """Counts the records of each topic in windows of ``window``.
+
+    Trips when more than ``share`` of a full window were bad. Topics are counted apart, so that the good records of one
+    do not hide the bad ones of another.
+    """
 
     def __init__(self, share: float, window: int) -> None:
         self._share, self._window = share, window
-        self._seen = self._bad = 0
-        self._last = 0.0
+        self._windows: defaultdict[tuple[str, str], _Window] = defaultdict(_Window)
+        self._offender = ""
 
-    def count(self, seen: int, bad: int) -> None:
-        """Add a batch.
+    def offended(self, record: Record, reason: Reason) -> None:
+        """Remembers a bad record, for the message of a trip."""
+        self._offender = f"{record.topic()} partition {record.partition()} offset {record.offset()}: {reason.value}"
+
+    def count(self, stage: str, topic: str, seen: int, bad: int) -> None:
+        """Adds a batch of a topic that a stage reads.
 
         Raises:
-            LossBreakerTripped: at the end of a window with too large a share of bad records.
+            LossBreakerTripped: A window is full and holds too large a share of bad records.
         """
-        self._seen += seen
-        self._bad += bad
-        if self._seen < self._window:
+        window = self._windows[stage, topic]
+        window.seen += seen
+        if bad:
+            window.bad += bad
+            window.offender = self._offender
+        if window.seen < self._window:
             return
-        share = self._last = self._bad / self._seen
-        self._seen = self._bad = 0
+        share = window.last_share = window.bad / window.seen
+        window.seen = window.bad = 0
         if share > self._share:
             message = (
-                f"{share:.0%} of the last records were bad, the limit is {self._share:.0%}; see `stitchline dlq ls`"
+                f"{share:.0%} of the last records of {topic} were bad, the limit is {self._share:.0%}; the newest is "
+                f"{window.offender}. See `stitchline dlq ls`"
             )
             raise LossBreakerTripped(message)
 
-    @property
-    def share(self) -> float:
-        """Of the last full window, or of this one where it is worse already, however its rest turns out."""
-        return max(self._last, self._bad / self._window)
+    def share(self, stage: str) -> float:
+        """Returns the worst share, 0 to 1, of the topics that a stage reads.
+
+        A topic's share is that of its last full window, or of the current one if that is worse already, however the
+        rest of it turns out.
+        """
+        windows = [window for (reader, _), window in self._windows.items() if reader == stage]
+        return max((max(window.last_share, window.bad / self._window) for window in windows), default=0.0)
 
 
 def quarantine(emit: Emit, record: Record, stage: str, reason: Reason, detail: str) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
+from pipeline.kafka.clients import admin
 from pipeline.state.partition import change_of, expanded
 from pipeline.state.store import Change, PartitionStore
 
@@ -25,8 +26,8 @@ def high_watermark(config: Mapping[str, str | int], topic: str, partition: int) 
         confluent_kafka.KafkaException: the broker did not answer or refused.
     """
     wanted = confluent_kafka.TopicPartition(topic, partition)
-    admin = AdminClient(dict(config))
-    result = admin.list_offsets(
+    client = admin(config)
+    result = client.list_offsets(
         {wanted: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
         isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED,
         request_timeout=METADATA_TIMEOUT_SECONDS,
@@ -63,6 +64,7 @@ def roll_forward(
     reader = consumer(
         {
             **config,
+            "log_level": 2,  # its errors come as exceptions; librdkafka's raw lines would not be JSON
             "group.id": "unused",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",

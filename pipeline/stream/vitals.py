@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from faust.types import TP
 
+from pipeline.kafka.waiting import WaitingRecords
 from pipeline.obs import metrics as m
 from pipeline.state.partition import PartitionState
 from pipeline.state.tenants import TenantViews
@@ -27,6 +28,7 @@ class Vitals:
         self._oldest_ms: dict[str, int] = {}
         self._positions: dict[TP, int] = {}
         self._shown: set[TP] = set()
+        self._waiting: WaitingRecords[TP] = WaitingRecords()
 
     def batch_processed(self, stage: str, batch: Batch, seconds: float) -> None:
         """A stage has worked on a batch."""
@@ -67,13 +69,22 @@ class Vitals:
         self._positions = dict(positions)
 
     def lag(self, consumer: BatchConsumer, ends: Mapping[TP, int]) -> None:
-        """Set the lag of each held partition whose end is known; forget that of others."""
-        shown = consumer.held & self._positions.keys() & ends.keys()
+        """Sets lag and waiting time of each held partition whose end is known; forgets those of others.
+
+        A position is unknown while a transaction keeps the group from answering: then everything waits.
+        """
+        now = time.monotonic()
+        shown = consumer.held & ends.keys()
+        self._waiting.forget_all_but(consumer.held)
         for tp in shown:
-            behind = ends[tp] - consumer.behind_markers(tp, self._positions[tp])
-            self._metrics.set(m.LAG, max(0, behind), *self._labels(tp))
+            position = consumer.behind_markers(tp, self._positions.get(tp, 0))
+            if tp in self._positions:
+                self._metrics.set(m.LAG, max(0, ends[tp] - position), *self._labels(tp))
+            waits = self._waiting.observe(tp, position=position, end=ends[tp], now_seconds=now)
+            self._metrics.set(m.OLDEST_WAITING_SECONDS, waits, *self._labels(tp))
         for tp in self._shown - shown:
             self._metrics.forget(m.LAG, *self._labels(tp))
+            self._metrics.forget(m.OLDEST_WAITING_SECONDS, *self._labels(tp))
         self._shown = shown
 
     def partitions(self, assigned: Iterable[tuple[str, int]], restored: Collection[tuple[str, int]]) -> None:

@@ -14,6 +14,7 @@ from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
 from pipeline.stream.restore import Interrupted, roll_forward
+from pipeline.stream.stability import StabilityWatch
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.transport import Batch, BatchConsumer, Owner
 from pipeline.stream.unit_of_work import TIMEOUT_SECONDS, Aborted, UnitOfWork
@@ -78,6 +79,7 @@ class Worker(Owner):
         self._vitals = Vitals(metrics, settings.topic_prefix, readers)
         self._held: list[tuple[str, int]] = []
         self._ends = Ends(settings.kafka())
+        self._stability = StabilityWatch(self._ends, metrics, settings.topic_prefix, readers)
 
     # Batches
 
@@ -136,6 +138,8 @@ class Worker(Owner):
             self._vitals.partitions(self._held, self.tasks)
             self._vitals.state(task.state for task in self.tasks.values())
             self._vitals.lag(self.consumer, await self._ends.of(self.consumer.held))
+            await self._stability.look(self.consumer.held)
+            self.unit.poll()  # serves the log lines of a producer that nothing else polls while the worker is idle
             await asyncio.sleep(INTERVAL_SECONDS)
 
     def _start_over(self) -> None:
@@ -280,8 +284,9 @@ class Worker(Owner):
     def why_not_ready(self) -> list[str]:
         """Reasons, empty when every assigned partition is being processed."""
         if self._restored:
-            return []
-        return ["restoring state" if self._restoring is not None else "no partitions assigned yet"]
+            return self._stability.reasons()
+        reason = "restoring state" if self._restoring is not None else "no partitions assigned yet"
+        return [reason, *self._stability.reasons()]
 
     def why_not_alive(self) -> list[str]:
         """Reasons, empty while the worker can go on."""

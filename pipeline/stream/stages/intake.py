@@ -13,6 +13,7 @@ from pipeline.event.intake import Intake, IntakeEffects, Result
 from pipeline.event.reason import Reason
 from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.identity.evidence import logouts_of
+from pipeline.identity.faults import assignment_fault
 from pipeline.identity.messages import Assignment
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
@@ -28,6 +29,7 @@ from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
 from pipeline.stream.dlq import quarantine
 from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.stream.stages.internal import InternalReader
 from pipeline.topics import ASSIGNMENTS, EVENTS, INPUTS, LINKS, TOUCHES, StageName, Topic
 
 REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
@@ -51,7 +53,8 @@ class IntakeStage(Stage):
         self._encode = msgspec.msgpack.Encoder().encode
         self._policy = IdentityPolicy(context.rules.identity)
         self._logouts = frozenset(self._policy.rules.logout_events)
-        self._decode_assignment = msgspec.msgpack.Decoder(Assignment).decode
+        decode = msgspec.msgpack.Decoder(Assignment).decode
+        self._assignment_reader = InternalReader(context, StageName.INTAKE, decode, assignment_fault)
         self._intake = Intake(
             rules,
             context.rules.identifiers,
@@ -79,8 +82,8 @@ class IntakeStage(Stage):
             bad += self._quarantine(result, record, self._topics[topic], counts)
         self._count(taken, counts)
         breaker = self._context.breaker
-        breaker.count(len(batch), bad)
-        self._context.metrics.set(m.POISON_SHARE, breaker.share, StageName.INTAKE)
+        breaker.count(StageName.INTAKE, topic, len(batch), bad)
+        self._context.metrics.set(m.POISON_SHARE, breaker.share(StageName.INTAKE), StageName.INTAKE)
 
     def _result_of(self, record: Record, channel: str, decoder: EventDecoder, now_ms: int) -> Result:
         value = record.value()
@@ -115,18 +118,18 @@ class IntakeStage(Stage):
         counts[kind, result.reason] = counts.get((kind, result.reason), 0) + 1
         if isinstance(result, Rejected):
             quarantine(self._emit, record, StageName.INTAKE, result.reason, result.detail)
+            self._context.breaker.offended(record, result.reason)
             return True
         if isinstance(result, Redirect):
             self._emit(topic, result.key, record.value(), [*(record.headers() or []), (REKEYED_HEADER, b"1")])
         return False
 
     def _assigned(self, batch: Sequence[Record]) -> None:
-        for record in batch:
-            key, value = record.key(), record.value()
-            if key is not None and value is not None:
-                tenant, ident = split_key(key.decode())
-                for link in self._intake.on_assignment(tenant, ident, self._decode_assignment(value)):
-                    self._emit(LINKS, link.tenant, self._encode(link))
+        kept = [record for record in batch if record.value() is not None]  # a tombstone only frees the topic's space
+        for key, assignment in self._assignment_reader.read(kept):
+            tenant, ident = split_key(key)
+            for link in self._intake.on_assignment(tenant, ident, assignment):
+                self._emit(LINKS, link.tenant, self._encode(link))
 
     def _count(self, taken: int, counts: dict[tuple[str, str], int]) -> None:
         metrics = self._context.metrics

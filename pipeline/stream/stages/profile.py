@@ -6,6 +6,7 @@ import msgspec
 
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
+from pipeline.profile.faults import fault_of
 from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic
 from pipeline.profile.messages import Carry, Move, Touch
 from pipeline.profile.records import Lead, SegmentChange
@@ -17,6 +18,7 @@ from pipeline.state.store import PartitionStore
 from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
 from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.stream.stages.internal import InternalReader
 from pipeline.topics import INPUTS, LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
 
 MAX_TIMERS = 2_000
@@ -37,15 +39,12 @@ class ProfileStage(Stage):
         self.newest_ms = 0
         """Event time of the newest touch: what the stream's own clock shows."""
         self._changed: dict[str, None] = {}
+        self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
         self._encode = msgspec.msgpack.Encoder().encode
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
         """Book the batch; profiles it changed are published before the commit, once each."""
-        messages = [
-            (key.decode(), _decode(value))
-            for record in batch
-            if (key := record.key()) is not None and (value := record.value()) is not None
-        ]
+        messages = self._reader.read(batch)
         touched = (message.timestamp_ms for _, message in messages if type(message) is Touch)
         self.newest_ms = max(self.newest_ms, *touched, 0)
         self._perform(self._logic.apply(messages, self._now_ms()))

@@ -8,6 +8,7 @@ import msgspec
 
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
+from pipeline.profile.faults import lead_fault
 from pipeline.profile.records import Lead
 from pipeline.route.router import Routed, Router
 from pipeline.route.state import GivenLead, Load, Owner, RouteTables, TeamRow
@@ -16,6 +17,7 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
 from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.stream.stages.internal import InternalReader
 from pipeline.topics import ACTIONS, INPUTS, StageName
 
 _decode = msgspec.msgpack.Decoder(Lead).decode
@@ -33,11 +35,12 @@ class RouteStage(Stage):
         super().__init__(context, PartitionState(store, [self._owners, self._leads, self._teams, self._loads]))
         self._strong = [kind.name for kind in context.rules.identity.types if kind.strong]
         self._routers: dict[str, Router] = {}
+        self._reader = InternalReader(context, StageName.ROUTE, _decode, lead_fault)
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
         """Take leads in log order, which is the order of every decision of a tenant."""
         now_ms = self._context.clock()
-        leads = [_decode(value) for record in batch if (value := record.value()) is not None]
+        leads = [lead for _, lead in self._reader.read(batch)]
         for tenant, run in groupby(leads, key=lambda lead: lead.tenant):
             self._perform(self._router(tenant).on_leads(list(run), now_ms))
 

@@ -8,6 +8,7 @@ import msgspec
 from pipeline.event.identifier import key_of, type_of
 from pipeline.event.reason import Reason
 from pipeline.identity.effects import StitchEffects
+from pipeline.identity.faults import fault_of
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.state import Counter, Node, StitchTables
 from pipeline.identity.stitch import Stitcher
@@ -19,6 +20,7 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
 from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.stream.stages.internal import InternalReader
 from pipeline.topics import ASSIGNMENTS, CHANGES, INPUTS, TOUCHES, StageName
 
 log = logger(__name__)
@@ -34,11 +36,12 @@ class StitchStage(Stage):
         self._counters = TenantViews(layout.COUNTERS, store, Counter, rows)
         super().__init__(context, PartitionState(store, [self._nodes, self._counters]))
         self._stitchers: dict[str, Stitcher] = {}
+        self._reader = InternalReader(context, StageName.STITCH, _decode, fault_of)
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
         """Take links and commands in log order, which is the order of every decision of a tenant."""
         now_ms = self._context.clock()
-        messages = [_decode(value) for record in batch if (value := record.value()) is not None]
+        messages = [message for _, message in self._reader.read(batch)]
         for tenant, run in groupby(messages, key=lambda message: message.tenant):
             self._perform(tenant, self._stitcher(tenant).on_links(list(run), now_ms))
 

@@ -11,7 +11,7 @@ from pipeline.stream.dlq import (
     LossBreakerTripped,
     quarantine,
 )
-from pipeline.testing.log import MemoryLog
+from pipeline.testing.log import MemoryLog, MemoryRecord
 from pipeline.topics import DLQ, EVENTS
 
 
@@ -55,25 +55,35 @@ def test_the_breaker_trips_when_a_full_window_is_worse_than_the_limit_and_only_t
         seen, bad = seen + records, bad + wrong
         if seen >= window and bad / seen > limit:
             with pytest.raises(LossBreakerTripped, match="stitchline dlq ls"):
-                breaker.count(records, wrong)
+                breaker.count("intake", "web", records, wrong)
         else:
-            breaker.count(records, wrong)
+            breaker.count("intake", "web", records, wrong)
         if seen >= window:
             seen = bad = 0
 
 
 def test_the_share_is_that_of_the_last_full_window_or_of_this_one_if_worse():
     breaker = LossBreaker(0.5, 100)
-    breaker.count(1, 1)
-    assert breaker.share == pytest.approx(0.01)
-    breaker.count(99, 39)
-    assert breaker.share == pytest.approx(0.4)
-    breaker.count(50, 45)
-    assert breaker.share == pytest.approx(0.45)
-    breaker.count(50, 0)
-    breaker.count(100, 0)
-    assert breaker.share == 0
+    breaker.count("intake", "web", 1, 1)
+    assert breaker.share("intake") == pytest.approx(0.01)
+    breaker.count("intake", "web", 99, 39)
+    assert breaker.share("intake") == pytest.approx(0.4)
+    breaker.count("intake", "web", 50, 45)
+    assert breaker.share("intake") == pytest.approx(0.45)
+    breaker.count("intake", "web", 50, 0)
+    breaker.count("intake", "web", 100, 0)
+    assert breaker.share("intake") == 0
 
 
 def test_a_limit_of_everything_never_trips():
-    LossBreaker(1.0, 10).count(1000, 1000)
+    LossBreaker(1.0, 10).count("intake", "web", 1000, 1000)
+
+
+def test_good_records_of_one_topic_do_not_hide_the_bad_ones_of_another():
+    breaker = LossBreaker(0.5, 100)
+    breaker.offended(MemoryRecord("cdp.events.app.v1", 7, None, b"", None, partition=3), Reason.UNDECODABLE)
+    breaker.count("intake", "web", 1000, 0)
+    with pytest.raises(LossBreakerTripped, match=r"of app were bad.*app\.v1 partition 3 offset 7: undecodable"):
+        breaker.count("intake", "app", 100, 60)
+    assert breaker.share("intake") == pytest.approx(0.6)
+    assert breaker.share("stitch") == 0

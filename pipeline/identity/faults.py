@@ -1,0 +1,34 @@
+"""What makes a record of an internal identity topic unusable although its fields have the right types."""
+
+from pipeline.event.identifier import is_identifier, split_key
+from pipeline.event.validate import is_tenant
+from pipeline.identity.messages import Assignment, Command, Link
+
+BOTH_ENDS = frozenset({"link", "unlink", "logout"})
+"""Kinds of commands about two identifiers; the others are about one."""
+
+
+def fault_of(_key: str, message: Link | Command) -> str:
+    """Returns what is wrong with a link or command, or "" if nothing is. The text quotes nothing of the message."""
+    if not is_tenant(message.tenant):
+        return "tenant: not the name of a tenant"
+    if isinstance(message, Link):
+        if not (is_identifier(message.anchor) and is_identifier(message.other)):
+            return "anchor, other: not identifiers"
+        if message.anchor == message.other:
+            return "anchor, other: the same identifier"
+        times_are_sound = 0 <= message.first_seen_ms <= message.last_seen_ms
+        return "" if times_are_sound and message.count > 0 else "first_seen_ms, last_seen_ms, count: out of order"
+    if not is_identifier(message.a) or (message.kind in BOTH_ENDS and not is_identifier(message.b)):
+        return "a, b: not identifiers"
+    return "" if message.timestamp_ms >= 0 else "timestamp_ms: below zero"
+
+
+def assignment_fault(key: str, assignment: Assignment) -> str:
+    """Returns what is wrong with an assignment under its key, or "" if nothing is."""
+    tenant, ident = split_key(key)
+    if not (is_tenant(tenant) and is_identifier(ident)):
+        return "key: not a tenant and an identifier"
+    if not (assignment.profile_id and assignment.seq >= 0):
+        return "profile_id, seq: empty or below zero"
+    return "" if all(map(is_identifier, assignment.contested)) else "contested: not identifiers"

@@ -1,0 +1,38 @@
+"""What makes a record of an internal profile topic unusable although its fields have the right types."""
+
+import msgspec
+
+from pipeline.event.identifier import is_identifier
+from pipeline.event.validate import is_tenant
+from pipeline.profile.ledger import decode_ledger
+from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.records import Lead
+
+
+def fault_of(key: str, message: Touch | Move | Carry) -> str:
+    """Returns what is wrong with a message to PROFILE, or "" if nothing is. The text quotes nothing of the message."""
+    if not key:
+        return "key: not a profile id"
+    if not is_tenant(message.tenant):
+        return "tenant: not the name of a tenant"
+    if isinstance(message, Touch):
+        if not (is_identifier(message.anchor) and message.identifiers and all(map(is_identifier, message.identifiers))):
+            return "anchor, identifiers: not identifiers"
+        return "" if message.timestamp_ms >= 0 else "timestamp_ms: below zero"
+    if isinstance(message, Move):
+        return "" if message.anchors and all(map(is_identifier, message.anchors)) else "anchors: not identifiers"
+    if not all(map(is_identifier, message.ledgers)):
+        return "ledgers: not under identifiers"
+    try:
+        for ledger in message.ledgers.values():
+            decode_ledger(ledger)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return f"ledgers: {type(error).__name__}"
+    return ""
+
+
+def lead_fault(_key: str, lead: Lead) -> str:
+    """Returns what is wrong with a lead, or "" if nothing is."""
+    if not is_tenant(lead.tenant):
+        return "tenant: not the name of a tenant"
+    return "" if lead.action.action_id and lead.action.profile_id else "action: no id"

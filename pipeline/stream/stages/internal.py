@@ -1,0 +1,60 @@
+"""Records of internal topics: decoded, checked, and quarantined where they are not what their topic holds.
+
+Only Stitchline writes these topics, so a bad record there comes from a foreign producer, another version or a damaged
+log. It must not stop the partition: it is quarantined byte-identical, and the loss breaker counts it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from pipeline.event.reason import Reason
+from pipeline.kafka.record import Record
+from pipeline.obs import metrics as m
+from pipeline.stream.dlq import quarantine
+from pipeline.stream.stages.base import Context
+from pipeline.topics import StageName
+
+Message = TypeVar("Message")
+
+
+class InternalReader(Generic[Message]):
+    """Reads one internal topic of one stage. ``fault`` returns what is wrong with a key and its message, or ""."""
+
+    def __init__(
+        self,
+        context: Context,
+        stage: StageName,
+        decode: Callable[[bytes], Message],
+        fault: Callable[[str, Message], str],
+    ) -> None:
+        self._context, self._stage, self._decode, self._fault = context, stage, decode, fault
+
+    def read(self, batch: Sequence[Record]) -> list[tuple[str, Message]]:
+        """Returns key and message of each good record, in order.
+
+        Raises:
+            LossBreakerTripped: Too large a share of the topic is bad.
+        """
+        messages = []
+        for record in batch:
+            try:
+                key, message = (record.key() or b"").decode(), self._decode(record.value() or b"")
+                fault = self._fault(key, message)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                fault = str(error) if isinstance(error, msgspec.DecodeError) else "the key is not UTF-8"
+            if fault:
+                self._quarantine(record, fault)
+            else:
+                messages.append((key, message))
+        if batch:
+            bad = len(batch) - len(messages)
+            self._context.breaker.count(self._stage, batch[0].topic(), len(batch), bad)
+        return messages
+
+    def _quarantine(self, record: Record, fault: str) -> None:
+        quarantine(self._context.emit, record, self._stage, Reason.UNDECODABLE, fault)
+        self._context.breaker.offended(record, Reason.UNDECODABLE)
+        self._context.metrics.add(m.DLQ_RECORDS, 1, self._stage, Reason.UNDECODABLE)
+        self._context.metrics.add(m.RESULTS, 1, self._stage, "dead_letter", Reason.UNDECODABLE)
