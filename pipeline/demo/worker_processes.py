@@ -61,7 +61,7 @@ def wait_for_workers(settings: Settings, workers: int, check: Callable[[], None]
 
 
 def _members(client: KafkaAdmin, group: str) -> int:
-    """Returns the number of members of a stable group; 0 while the group is not stable."""
+    """Returns the number of members of a stable group; 0 while the group is not stable or no broker answers."""
     try:
         requested = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
         description = requested[group].result(REQUEST_SECONDS)

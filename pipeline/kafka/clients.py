@@ -25,7 +25,7 @@ _QUIET: Final = {"log_level": 2}
 """librdkafka's syslog level: only critical lines."""
 _LIBRDKAFKA: Final = logging.getLogger("librdkafka")
 LOGGED: Final[Mapping[str, Any]] = MappingProxyType({"logger": _LIBRDKAFKA})
-"""Option of a client that is polled: its lines go to the logger ``librdkafka``."""
+"""Option of a polled client. Sends the client's log lines to the logger ``librdkafka``."""
 
 
 def admin(config: Config) -> AdminClient:

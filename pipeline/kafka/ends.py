@@ -12,7 +12,7 @@ from pipeline.kafka.clients import admin
 
 TIMEOUT_SECONDS = 10.0
 REFRESH_SECONDS = 2.0
-"""Short: a process that ends waits for it."""
+"""Time limit of the metadata refresh. It is short because an exiting process waits for it."""
 
 
 class Ends:
