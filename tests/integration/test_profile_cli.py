@@ -139,7 +139,7 @@ def test_a_moment_can_be_named(deployment):
         (["anonymous_id:a-1", "--tenant", "other"], 4, "tenant other"),
         (["00000000-0000-5000-8000-000000000000"], 4, "is unknown"),
         (["email:no address"], 2, "'email:no address' is not a valid email"),
-        (["user_id:guest"], 2, "identifies nobody"),
+        (["user_id:guest"], 2, "is a blocked value"),
         (["ada"], 2, "neither a profile id nor type:value"),
         (["email:ada@shop.example", "--as-of", "yesterday"], 2, "write now, latest"),
     ],
