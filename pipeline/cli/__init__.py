@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.lazy import Deferred, LazyGroup
+from pipeline.cli.printed import print_line
 
 
 class Commands(LazyGroup):
@@ -57,7 +58,7 @@ def _print_version(requested: bool) -> None:
     if requested:
         from pipeline.version import version  # noqa: PLC0415 - importlib.metadata is slow to import
 
-        typer.echo(f"stitchline {version()}")
+        print_line(f"stitchline {version()}")
         raise typer.Exit
 
 

@@ -5,7 +5,6 @@ Exit codes: 0 shown, 1 Kafka or a rules file refused (the message says what to d
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
@@ -15,10 +14,13 @@ from rich.table import Table
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_json
 from pipeline.cli.profile_screen import money
+from pipeline.cli.screen import screen
 from pipeline.errors import OperatorError
 from pipeline.kafka.reading import partitions_of
 from pipeline.kafka.snapshot import read_compacted
+from pipeline.printable import printable
 from pipeline.profile.journey.credit import MODELS
 from pipeline.profile.journey.rules import AttributionRules
 from pipeline.query.attribution import By, Report, attribution_report, report_view
@@ -82,9 +84,9 @@ def report(
         complain(UNDECIDED)
     if as_json:
         shown = report_view(made) | {"complete": not snapshot.undecided}
-        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))
+        print_json(shown, indent=2)
     else:
-        print_report(Console(highlight=False), made)
+        print_report(screen(), made)
 
 
 def _rules(settings: Settings) -> AttributionRules:
@@ -103,7 +105,7 @@ def print_report(console: Console, made: Report) -> None:
         table.add_column(name, header_style="dim", justify="left" if name == made.by else "right", overflow="fold")
     for line in made.lines():
         amounts = (line.revenue_minor, line.cost_minor, line.cost_per_acquisition_minor)
-        table.add_row(escape(line.name), f"{line.conversions:.2f}", *map(_money, amounts))
+        table.add_row(escape(printable(line.name)), f"{line.conversions:.2f}", *map(_money, amounts))
     console.print(table)
 
 

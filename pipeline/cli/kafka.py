@@ -5,12 +5,12 @@ Exit codes: 0 done or running, 1 it could not be started, 6 (status) something a
 
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.local import detached
 from pipeline.settings import Settings
 
@@ -24,7 +24,7 @@ Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Kafka's por
 @app.command()
 def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> None:
     """Start it, or find it running; the data of the last time are still there."""
-    console, servers = Console(stderr=True), []
+    console, servers = screen(stderr=True), []
     with explained():
         for kind in _kinds(registry):
             with console.status(f"starting {kind}"):
@@ -49,7 +49,7 @@ def stop() -> None:
         home = Settings().home
     for kind in reversed(detached.KINDS):
         if detached.stop(home, kind):
-            typer.echo(f"{kind}: stopped")
+            print_line(f"{kind}: stopped")
 
 
 def _kinds(registry: bool) -> tuple[str, ...]:
@@ -58,11 +58,11 @@ def _kinds(registry: bool) -> tuple[str, ...]:
 
 def _show(servers: list[detached.Running], as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.encode({running.kind: running for running in servers}))
+        print_json({running.kind: running for running in servers})
         return
     if not servers:
-        typer.echo("nothing is running; start it with: stitchline kafka start")
+        print_line("nothing is running; start it with: stitchline kafka start")
     for running in servers:
-        typer.echo(f"{running.description}, pid {running.pid}, data in {running.data}")
+        print_line(f"{running.description}, pid {running.pid}, data in {running.data}")
         name, value = ("SCHEMA_REGISTRY_URL", running.url) if running.url else ("BOOTSTRAP_SERVERS", running.address)
-        typer.echo(f"  export STITCHLINE_{name}={value}")
+        print_line(f"  export STITCHLINE_{name}={value}")

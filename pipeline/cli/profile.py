@@ -7,18 +7,19 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
-from rich.console import Console
 
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
+from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile_screen import print_profile, print_timeline
+from pipeline.cli.screen import screen
 from pipeline.errors import MisuseError
 from pipeline.export.files import FORMATS, UnknownFormatError, format_of, write_profiles
+from pipeline.printable import printable
 from pipeline.profile.fold import timeline_page
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.timeline import TIMELINE_ENTRIES
@@ -83,10 +84,10 @@ def show(
         book = compiled(rules)
         view = profile_view(*customer(settings, rules, identifier, tenant), book, at_ms)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(view), indent=2))
+        print_json(view, indent=2)
     else:
         spans = {reader.name for reader in book.readers if reader.is_span}
-        print_profile(Console(highlight=False), view, identifier, spans)
+        print_profile(screen(), view, identifier, spans)
 
 
 @app.command(epilog=TIMELINE_EXAMPLES)
@@ -113,11 +114,11 @@ def timeline(
     entries = [entry_view(entry) for entry in page.entries]
     if as_json:
         shown = {"profile_id": profile_id, "timeline": entries, "before": page.before or None}
-        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))
+        print_json(shown, indent=2)
         return
-    print_timeline(Console(highlight=False), entries)
+    print_timeline(screen(), entries)
     if page.before:
-        typer.echo(f"\nolder: --before {page.before}")
+        print_line(f"\nolder: --before {printable(page.before)}")
 
 
 @app.command(epilog=EXPORT_EXAMPLES)
@@ -148,9 +149,9 @@ def export(
         complain(UNDECIDED)
     if as_json:
         report = {"profiles": count, "file": str(file), "format": chosen, "complete": not snapshot.undecided}
-        typer.echo(msgspec.json.encode(report))
+        print_json(report)
     else:
-        typer.echo(f"{count} profiles written to {file}")
+        print_line(f"{count} profiles written to {file}")
 
 
 UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the file"

@@ -12,6 +12,7 @@ from rich.table import Table
 from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.event.instant import format_instant
 from pipeline.event.money import exponent
+from pipeline.printable import printable, printable_values
 from pipeline.profile.aggregates import is_by_currency
 from pipeline.profile.journey.credit import MODELS, WHOLE
 from pipeline.profile.windows import LIFETIME, window
@@ -24,7 +25,8 @@ def print_profile(console: Console, view: dict[str, Any], title: str, spans: Col
 
     ``spans`` are the aggregates whose values are milliseconds.
     """
-    _head(console, view, title)
+    view = printable_values(view)
+    _head(console, view, printable(title))
     _identifiers(console, view["identifiers"])
     _traits(console, view["traits"])
     _aggregates(console, view["aggregates"], spans)
@@ -127,7 +129,7 @@ def _attribution(console: Console, conversions: list[dict[str, Any]]) -> None:
 
 def print_scores(console: Console, view: dict[str, Any]) -> None:
     """Print the scores of a :func:`~pipeline.profile.view.profile_view` with what they sum up, and the grade."""
-    for score in view["scores"]:
+    for score in printable_values(view["scores"]):
         table = titled_table(f"Score {score['name']}: {score['value']:g}", "points", "rule", "group", "matched")
         table.columns[0].justify = table.columns[3].justify = "right"
         for line in score["contributions"]:
@@ -137,14 +139,14 @@ def print_scores(console: Console, view: dict[str, Any]) -> None:
         console.print()
         console.print(table)
     if view["grade"]:
-        console.print(f"\n[bold]Grade {view['grade']}[/bold]")
+        console.print(f"\n[bold]Grade {escape(printable(view['grade']))}[/bold]")
 
 
 def print_timeline(console: Console, entries: list[dict[str, Any]]) -> None:
     """Print entries of a timeline, as :func:`~pipeline.profile.view.entry_view` gives them."""
     table = titled_table("Timeline", "time", "channel", "event", "about", "amount")
     table.columns[4].justify = "right"
-    for entry in entries:
+    for entry in printable_values(entries):
         amount = money(entry["amount_minor"], entry["currency"]) if entry["currency"] else ""
         happened = entry["event"] or entry["type"]
         table.add_row(_time(entry["timestamp_ms"]), entry["channel"], escape(happened), escape(entry["detail"]), amount)

@@ -19,6 +19,9 @@ from rich.text import Text
 from pipeline.cli.connect import connected
 from pipeline.cli.ending import Ended, ends_on_signals
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_json
+from pipeline.cli.screen import screen
+from pipeline.printable import printable
 from pipeline.query.flow import FlowMeter, StageFlow
 from pipeline.query.live import Counts, HotLead, Live
 from pipeline.settings import Settings
@@ -54,7 +57,7 @@ def top(
     as_json: Annotated[bool, typer.Option("--json", help="Print each picture as one line of JSON.")] = False,
 ) -> None:
     """Show rates and lag of every stage, customers, merges, leads and the DLQ, until ctrl-c."""
-    console = Console(highlight=False)
+    console = screen()
     with (
         explained(KafkaException),
         suppress(Ended),
@@ -63,7 +66,7 @@ def top(
     ):
         if as_json or once or not console.is_terminal:
             for picture in pictures:
-                typer.echo(msgspec.json.encode(picture)) if as_json else console.print(drawn(picture))
+                print_json(picture) if as_json else console.print(drawn(picture))
                 if once:
                     return
         _watch(pictures, console)
@@ -124,5 +127,7 @@ def _leads(hottest: list[HotLead]) -> Table:
     table.add_column("identifiers", justify="right")
     table.add_column("look at", style="dim")
     for lead in hottest:
-        table.add_row(Text(lead.name), f"{lead.score:.0f}", str(lead.identifiers), Text(lead.identifier))
+        table.add_row(
+            Text(printable(lead.name)), f"{lead.score:.0f}", str(lead.identifiers), Text(printable(lead.identifier))
+        )
     return table

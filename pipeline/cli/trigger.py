@@ -15,9 +15,12 @@ from rich.markup import escape
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_json
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
+from pipeline.cli.screen import screen
 from pipeline.cli.segment import RulesDir, reached_at
+from pipeline.printable import printable_values
 from pipeline.query.as_of import as_of_ms
 from pipeline.query.dry_run import DryRun
 from pipeline.query.dry_run import dry_run as tried
@@ -81,9 +84,9 @@ def dry_run(
         complain(UNDECIDED)
     if as_json:
         report = _report(triggers, tried_out, not snapshot.undecided)
-        typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        print_json(report, indent=2)
     else:
-        _print(Console(highlight=False), triggers, tried_out)
+        _print(screen(), triggers, tried_out)
 
 
 def _report(triggers: Sequence[Trigger], tried_out: DryRun, complete: bool) -> dict[str, Any]:
@@ -108,7 +111,7 @@ def _print(console: Console, triggers: Sequence[Trigger], tried_out: DryRun) -> 
         tally = tried_out.tallies[rule.name]
         numbers = (tally.fires, *tally.waits.values(), tally.open, tally.spent)
         counts.add_row(escape(rule.name), *map(str, numbers), escape(_fires_when(rule)))
-        for action in tally.sample:
+        for action in printable_values(list(tally.sample)):
             reached = escape(reached_at(action))
             some.add_row(escape(rule.name), action["profile_id"], f"{action['score']:g}", action["grade"], reached)
     console.print(counts)

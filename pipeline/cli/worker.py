@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from pipeline.cli.connect import NoKafkaError, connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_line
 from pipeline.local.kafka import LocalKafka
 from pipeline.obs.log import configure
 from pipeline.settings import Settings
@@ -69,7 +70,7 @@ def up(
         signal.signal(number, lambda _signal, _frame: stop.set())
     with explained(KafkaException), kafka_for(Settings()) as settings:
         configure(settings.log_level)
-        typer.echo(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
+        print_line(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
             supervisor.run(stop)
 
