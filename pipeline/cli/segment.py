@@ -116,6 +116,9 @@ def export(
     file_format: Annotated[
         str, typer.Option("--format", metavar="csv|ndjson|parquet", help="Default: what the file's suffix says.")
     ] = "",
+    safe: Annotated[
+        bool, typer.Option("--safe/--no-safe", help="CSV: an apostrophe before what a spreadsheet would compute.")
+    ] = True,
     rules_dir: RulesDir = None,
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -135,7 +138,7 @@ def export(
         with Bars() as bars:
             snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("writing", len(snapshot.rows)))
-            count = write_members(file, members(rows, segments, name, moment_ms), chosen)
+            count = write_members(file, members(rows, segments, name, moment_ms), chosen, safe=safe)
     if snapshot.undecided:
         complain(UNDECIDED)
     if as_json:
