@@ -24,6 +24,7 @@ from pipeline.obs.log import configure
 from pipeline.settings import Settings
 from pipeline.stream.app import run
 from pipeline.stream.build import build_worker, stage_specs
+from pipeline.stream.only_worker import only_worker
 from pipeline.stream.supervisor import Supervisor
 
 END_GRACE_SECONDS = 10.0
@@ -45,19 +46,24 @@ app = typer.Typer()
 @app.command("worker", epilog=WORKER_EXAMPLES)
 def worker(
     stages: Annotated[str, typer.Option(help="Stages to run. Default: STITCHLINE_STAGES, or all.")] = "",
-    worker_id: Annotated[str, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")] = "",
+    worker_id: Annotated[
+        str | None, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")
+    ] = None,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of /metrics, /livez, /readyz; 0: none.")] = 0,
     supervised: Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")] = False,
 ) -> None:
     """Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions."""
-    chosen = {"stages": stages, "worker_id": worker_id, "http_port": http_port}
+    chosen = {name: value for name, value in (("stages", stages), ("http_port", http_port)) if value}
+    if worker_id is not None:
+        chosen["worker_id"] = worker_id
     with explained(KafkaException):
-        settings = connected(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
+        settings = connected(Settings(**chosen))
         configure(settings.log_level)
         if supervised:
             _end_with_parent()
         specs = stage_specs(settings)
-        asyncio.run(run(settings, build_worker(settings), specs))
+        with only_worker(settings.home, settings.application_id, settings.worker_id):
+            asyncio.run(run(settings, build_worker(settings), specs))
 
 
 @app.command("up", epilog=UP_EXAMPLES)

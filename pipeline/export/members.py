@@ -17,7 +17,7 @@ from pipeline.query.members import COLUMNS
 MEMBER_FORMATS: Final = {**FORMATS, ".csv": "csv"}
 """Suffix to format."""
 _FORMULA: Final = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that a spreadsheet computes instead of showing it; the last four are full-width forms of the first."""
+"""How a cell begins that a spreadsheet computes instead of showing it; the last four are full-width forms."""
 _TELEPHONE: Final = re.compile(r"\+[0-9][0-9 ]*")
 """Begins with a plus sign, and can compute to nothing but itself."""
 
@@ -31,10 +31,13 @@ def write_members(path: Path, rows: Iterable[dict[str, Any]], file_format: str, 
     Raises:
         OSError: the file could not be written; what stood there before still does.
     """
-    write_csv = partial(_write_csv, cell_of=_safe_cell if safe else _cell)
-    write = {"csv": write_csv, "ndjson": write_ndjson, "parquet": _write_parquet}[file_format]
+    write: dict[str, Callable[[IO[bytes], Iterable[dict[str, Any]]], int]] = {
+        "csv": partial(_write_csv, cell_of=_safe_cell if safe else _cell),
+        "ndjson": write_ndjson,
+        "parquet": _write_parquet,
+    }
     with replacing(path) as file:
-        return write(file, rows)
+        return write[file_format](file, rows)
 
 
 def _write_csv(file: IO[bytes], rows: Iterable[dict[str, Any]], cell_of: Callable[[Any], str]) -> int:
