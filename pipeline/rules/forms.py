@@ -12,6 +12,7 @@ from pipeline.event.duration import DURATION_EXAMPLES, compact_duration
 from pipeline.event.form import CHOICES, FORM, Form
 from pipeline.identity.limits import LIMIT_EXAMPLES, format_limit, parse_limit
 from pipeline.profile.windows import LIFETIME
+from pipeline.rules.patterns import check_pattern
 from pipeline.rules.problem import did_you_mean
 
 _UNITS: Final = r"(ms|s|secs?|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
@@ -134,11 +135,7 @@ def _window(text: str) -> str:
 
 
 def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        message = f"{text!r} is not a regular expression: {error.msg}; put a \\ before signs that are meant as such"
-        raise ValueError(message) from error
+    check_pattern(text)
     return text
 
 
