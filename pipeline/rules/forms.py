@@ -8,6 +8,7 @@ from msgspec import inspect
 
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import parse
+from pipeline.condition.lexer import NEXT_PART
 from pipeline.event.duration import DURATION_EXAMPLES, compact_duration
 from pipeline.event.form import CHOICES, FORM, Form
 from pipeline.identity.limits import LIMIT_EXAMPLES, format_limit, parse_limit
@@ -139,6 +140,14 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if re.fullmatch(NEXT_PART, text) is None:
+        written = re.sub(r"[^\w/-]+", "_", text).strip("_-/") or "a_name"
+        message = f"{text!r} is no name that a condition can call; write {written}: letters, digits, _, - and /"
+        raise ValueError(message)
+    return text
+
+
 def _condition(text: str) -> str:
     parse(text)
     return text
@@ -152,6 +161,7 @@ FORMS: Final[dict[Form, TextForm]] = {
         _window, {"pattern": f"^({LIFETIME})?$|{DURATION_PATTERN}", "examples": list(DURATION_EXAMPLES)}
     ),
     "pattern": TextForm(_pattern, {"format": "regex"}),
+    "name": TextForm(_name, {"pattern": rf"^{NEXT_PART}$"}),
     "condition": TextForm(_condition, {**_CONDITION, "examples": list(CONDITION_EXAMPLES)}),
     "route condition": TextForm(_condition, {**_CONDITION, "examples": list(ROUTE_EXAMPLES)}),
 }

@@ -1,11 +1,11 @@
 """Rules of scores: points for behaviour. The structs are what ``scores.yaml`` is read into."""
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
-from pipeline.event.form import Duration
+from pipeline.event.form import ConditionName, Duration
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.occurrences import Grain
 from pipeline.profile.rules import unique
@@ -15,6 +15,10 @@ FIT: Final = "fit"
 LETTERS: Final = "ABCD"
 DIGITS: Final = "1234"
 _MAX_BY_HOUR_MS: Final = 14 * DAY_MS
+_MAX_POINTS: Final = 1_000_000
+"""So that the sum of all rules and occurrences is a whole number that a float holds exactly."""
+Points: TypeAlias = Annotated[int, msgspec.Meta(ge=-_MAX_POINTS, le=_MAX_POINTS)]
+Cap: TypeAlias = Annotated[int, msgspec.Meta(le=_MAX_POINTS)]
 
 
 class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,17 +29,17 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     name: str
-    points: int
+    points: Points
     """Negative for what speaks against a customer."""
     filter: Filter = Filter()
     half_life_ms: Duration = 7 * DAY_MS
     """At least an hour; 0 for points that never fade."""
-    score: str = ENGAGEMENT
+    score: ConditionName = ENGAGEMENT
     group: str = ""
     """Rules of one group share its cap."""
-    max_occurrences: int = 0
+    max_occurrences: Cap = 0
     """Only the newest this many count; 0: all."""
-    max_points: int = 0
+    max_points: Cap = 0
     """The rule adds (or takes) no more than this; 0: no limit."""
 
     def __post_init__(self) -> None:
@@ -61,7 +65,7 @@ class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Rules that together add no more than ``max_points`` to a score, and take no more than that from it."""
 
     name: str
-    max_points: int
+    max_points: Cap
 
     def __post_init__(self) -> None:
         if not self.name or self.max_points <= 0:
@@ -73,11 +77,11 @@ class FitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Points for who somebody is, as their traits say. They do not fade."""
 
     name: str
-    points: int
+    points: Points
     """Negative for what speaks against a customer."""
     where: tuple[Condition, ...] = ()
     """Conditions on ``traits.…``, which must all hold."""
-    score: str = FIT
+    score: ConditionName = FIT
     group: str = ""
     """Rules of one group share its cap."""
 

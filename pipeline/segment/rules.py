@@ -3,14 +3,14 @@
 import msgspec
 
 from pipeline.condition.grammar import parse
-from pipeline.event.form import ConditionText
+from pipeline.event.form import ConditionName, ConditionText
 from pipeline.profile.rules import unique
 
 
 class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everybody for whom ``when`` holds, as long as it does: people come and go as events happen and time passes."""
 
-    name: str
+    name: ConditionName
     """What other segments (``segment.NAME``), triggers and downstream services call it."""
     when: ConditionText
     """A condition over aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``; the first or last
