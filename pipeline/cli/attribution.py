@@ -16,6 +16,7 @@ from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json
 from pipeline.cli.profile_screen import money
+from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
 from pipeline.errors import OperatorError
 from pipeline.kafka.reading import partitions_of
@@ -90,7 +91,9 @@ def report(
 
 
 def _rules(settings: Settings) -> AttributionRules:
-    rules = load_rules(settings.rules_dir).journeys.attribution
+    in_force = load_rules(settings.rules_dir)
+    note_other_rules(settings, in_force)
+    rules = in_force.journeys.attribution
     if rules is None or not rules.conversions:
         message = "no conversions are declared: add attribution with conversions to journeys.yaml"
         raise NoAttributionError(message)

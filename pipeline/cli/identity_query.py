@@ -13,6 +13,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained, fail
 from pipeline.cli.identity_screen import print_difference, print_households, print_why
 from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
 from pipeline.event.identifier import Identifier
 from pipeline.identity.compare import Difference
@@ -164,6 +165,7 @@ def dry_run(
 def _read(tenant: str) -> tuple[Rules, StoredIdentity]:
     settings = connected(Settings())
     rules = load_rules(settings.rules_dir)
+    note_other_rules(settings, rules)
     with Bars() as bars:
         return rules, read_identity(settings, tenant, bars.reading("reading"))
 

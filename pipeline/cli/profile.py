@@ -16,6 +16,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile_screen import print_profile, print_timeline
+from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
 from pipeline.errors import MisuseError
 from pipeline.export.files import FORMATS, UnknownFormatError, format_of, write_profiles
@@ -81,6 +82,7 @@ def show(
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with explained(OSError, KafkaException):
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
+        note_other_rules(settings, rules)
         book = compiled(rules)
         view = profile_view(*customer(settings, rules, identifier, tenant), book, at_ms)
     if as_json:
@@ -140,10 +142,11 @@ def export(
             message = f"--format {file_format}: write ndjson or parquet"
             raise UnknownFormatError(message)
         chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, now_ms()), connected(Settings())
-        rules = compiled(load_rules(settings.rules_dir))
+        rules = load_rules(settings.rules_dir)
+        note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
-            views = export_profiles(profile_rows(snapshot.rows), rules, at_ms)
+            views = export_profiles(profile_rows(snapshot.rows), compiled(rules), at_ms)
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:
         complain(UNDECIDED)

@@ -15,11 +15,12 @@ from pipeline.cli.explained import complain, fail
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
 from pipeline.rules.files import FILES
-from pipeline.rules.load import DEFAULTS, check_rules, load_rules
+from pipeline.rules.load import DEFAULTS, check_rules, load_rules, stand_ins
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import Problem, RulesError
 from pipeline.rules.render import file_data, yaml_text
 from pipeline.rules.schema import file_schema, write_schemas
+from pipeline.rules.version import rules_version
 
 EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command line."
 
@@ -46,13 +47,16 @@ def check(directory: Directory = None, as_json: Json = False) -> None:
     """Say whether the rules can be used; if not, every problem with file, line and what to write instead."""
     rules, problems = check_rules(directory)
     if as_json:
-        print_json({"ok": not problems, "directory": str(directory or DEFAULTS), "problems": problems}, indent=2)
+        report = {"ok": not problems, "directory": str(directory or DEFAULTS), "problems": problems}
+        version = rules_version(rules) if rules else None
+        print_json({**report, "version": version, "shipped_defaults": stand_ins(directory)}, indent=2)
     elif problems:
         _show_problems(problems)
     if problems or rules is None:
         raise typer.Exit(ExitCode.FAILED)
     if not as_json:
         print_line(f"{directory or 'shipped rules'}: no problems in {_summary(rules)}")
+        print_line(f"rules version {rules_version(rules)}{_stand_ins(directory)}")
 
 
 @app.command(epilog="Examples: stitchline rules show · stitchline rules show my-rules --file scores. " + EXIT_CODES)
@@ -77,9 +81,11 @@ def show(
     if as_json:
         print_json(shown, indent=2)
         return
+    print_line(f"# rules version {rules_version(rules)}\n")
     for spec in FILES:
         if spec.topic in shown:
-            print_line(f"# {spec.name}: {spec.title}\n{yaml_text(shown[spec.topic])}")
+            shipped = " (shipped default)" if spec.name in stand_ins(directory) else ""
+            print_line(f"# {spec.name}: {spec.title}{shipped}\n{yaml_text(shown[spec.topic])}")
 
 
 @app.command(epilog="Examples: stitchline rules schema · stitchline rules schema --out schemas. Exit code 0.")
@@ -107,6 +113,11 @@ def init(
         text = (DEFAULTS / spec.name).read_text(encoding="utf-8")
         (directory / spec.name).write_text(text.replace("$schema=../schema/", "$schema=schema/", 1), encoding="utf-8")
     print_line(f"{directory}: {len(FILES)} rules files; check them with: stitchline rules check {directory}")
+
+
+def _stand_ins(directory: Path | None) -> str:
+    names = stand_ins(directory) if directory else []
+    return f"; shipped defaults, which the directory does not have: {', '.join(names)}" if names else ""
 
 
 def _summary(rules: Rules) -> str:

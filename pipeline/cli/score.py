@@ -14,6 +14,7 @@ from pipeline.cli.explained import explained
 from pipeline.cli.printed import print_json
 from pipeline.cli.profile import AsOf, Json, Who, customer, now_ms
 from pipeline.cli.profile_screen import print_scores
+from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
 from pipeline.event.instant import format_instant
 from pipeline.printable import printable_values
@@ -57,6 +58,7 @@ def explain(
     with explained(OSError, KafkaException):
         at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
+        note_other_rules(settings, rules)
         seen = profile_view(*customer(settings, rules, identifier, tenant), compiled(rules), at_ms)
     facts = {name: seen[name] for name in SHOWN}
     if as_json:

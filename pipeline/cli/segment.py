@@ -18,6 +18,7 @@ from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
+from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
@@ -96,8 +97,11 @@ def dry_run(
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         chosen, segments = _asked(rules, name, when)
+        settings = connected(settings)
+        if rules_dir is None:
+            note_other_rules(settings, rules)
         with Bars() as bars:
-            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            snapshot = profile_snapshot(settings, bars.reading("reading"))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("evaluating", len(snapshot.rows)))
             counted = census(rows, segments, [rule.name for rule in chosen], moment_ms, sample)
     if snapshot.undecided:
@@ -135,8 +139,11 @@ def export(
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         _, segments = _asked(rules, name, "")
+        settings = connected(settings)
+        if rules_dir is None:
+            note_other_rules(settings, rules)
         with Bars() as bars:
-            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            snapshot = profile_snapshot(settings, bars.reading("reading"))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("writing", len(snapshot.rows)))
             count = write_members(file, members(rows, segments, name, moment_ms), chosen, safe=safe)
     if snapshot.undecided:

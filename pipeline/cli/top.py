@@ -48,6 +48,8 @@ class Picture(msgspec.Struct, frozen=True):
     complete: bool
     """False while what was in the topics before is still being read: the counts are too low then."""
     hottest: list[HotLead]
+    rules_version: str = ""
+    """Of the newest profile update; "" if there is none."""
 
 
 @app.command("top", epilog=EXAMPLES)
@@ -91,7 +93,8 @@ def _pictures(settings: Settings, interval: float, *, whole: bool) -> Generator[
                 live.poll(min(POLL_SECONDS, max(0.0, due - time.monotonic())))
             due += interval
             stages = meter.sample(time.monotonic())
-            yield Picture(stages, live.board.counts(), live.has_caught_up, live.board.hottest(HOTTEST))
+            board = live.board
+            yield Picture(stages, board.counts(), live.has_caught_up, board.hottest(HOTTEST), board.rules.version)
 
 
 def drawn(picture: Picture) -> Group:
@@ -102,6 +105,8 @@ def drawn(picture: Picture) -> Group:
     if counts.duplicates:
         head.append(f" ({counts.duplicates:,} closed as duplicates)", style="dim not bold")
     head.append(f" · {counts.quarantined:,} in the DLQ", style="red" if counts.quarantined else "not bold")
+    if picture.rules_version:
+        head.append(f" · rules {printable(picture.rules_version)}", style="dim not bold")
     if not picture.complete:
         head.append("  still reading what was there before", style="yellow not bold")
     return Group(head, Text(), flow_table(picture.stages), Text(), _leads(picture.hottest))

@@ -18,6 +18,7 @@ from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
+from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
 from pipeline.cli.segment import RulesDir, reached_at
 from pipeline.printable import printable_values
@@ -76,8 +77,11 @@ def dry_run(
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         triggers = rules.triggers.every()
+        settings = connected(settings)
+        if rules_dir is None:
+            note_other_rules(settings, rules)
         with Bars() as bars:
-            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            snapshot = profile_snapshot(settings, bars.reading("reading"))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("trying", len(snapshot.rows)))
             tried_out = tried(rows, compiled(rules), [rule.name for rule in triggers], moment_ms, sample)
     if snapshot.undecided:

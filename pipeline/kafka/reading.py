@@ -61,15 +61,22 @@ class Reading:
         partitions: Collection[int],
         *,
         begin: Mapping[int, int] | None = None,
+        last_offsets: int = 0,
         progress: Progress = silent,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """``begin``: offset by partition, the earliest where it says none. KafkaException: the broker refused."""
+        """``begin``: offset by partition, the earliest where it says none. ``last_offsets``: only so many of each.
+
+        Raises:
+            KafkaException: The broker refused.
+        """
         self._config, self._topic, self._progress, self._patience_seconds = config, topic, progress, timeout_seconds
         earliest = _offsets(config, topic, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         self.ends = _offsets(config, topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         """Where each partition ended when the pass began."""
         self._begin = {p: max(at, (begin or {}).get(p, at)) for p, at in earliest.items()}
+        if last_offsets:
+            self._begin = {p: max(at, self.ends[p] - last_offsets) for p, at in self._begin.items()}
         self.reached = dict(self._begin)
         """Offset behind the last record handed out, or behind the transaction markers after it."""
 

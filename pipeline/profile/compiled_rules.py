@@ -21,3 +21,5 @@ class CompiledRules(NamedTuple):
     forecast: Forecast
     ratios: tuple[RatioReader, ...] = ()
     journeys: JourneyRules = NO_JOURNEYS
+    version: str = ""
+    """Of the rules as they were read; it goes out with every profile update."""

@@ -10,6 +10,7 @@ from pipeline.avro.registry import SchemaIds, schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.kafka.follow import Follower
 from pipeline.query.lead import is_duplicate, strongest, who
+from pipeline.query.published_rules import NewestRules
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, CHANGES, DLQ, UPDATES
 
@@ -66,6 +67,8 @@ class LeadBoard:
         self._revisions: dict[str, int] = {}
         """By action id, the highest seen."""
         self._merges = self._quarantined = 0
+        self.rules = NewestRules()
+        """Of the profile updates."""
 
     def feed(self, messages: Iterable[confluent_kafka.Message]) -> list[dict[str, Any]]:
         """Take records; the CRM actions among them, decoded, in order."""
@@ -118,6 +121,7 @@ class LeadBoard:
         """Take one record; whether it is a CRM action."""
         if topic == self._updates:
             self._profile(record)
+            self.rules.feed(record)
             self._on_update(record)
         elif topic == self._changes:
             self._merges += record["change"] == "merged"

@@ -2,6 +2,7 @@
 
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.rules.model import Rules
+from pipeline.rules.version import rules_version
 from pipeline.rules.zones import zone_of
 from pipeline.trigger.compile import compile_rules
 
@@ -13,7 +14,7 @@ def compiled(rules: Rules) -> CompiledRules:
         UnknownZoneError: There is no such time zone here; ``load_rules`` has refused it before.
     """
     zone = zone_of(rules.aggregates.time_zone)
-    return compile_rules(
+    compiled_rules = compile_rules(
         rules.aggregates,
         rules.scores,
         rules.triggers,
@@ -22,3 +23,4 @@ def compiled(rules: Rules) -> CompiledRules:
         zone=zone,
         model=rules.model,
     )
+    return compiled_rules._replace(version=rules_version(rules))

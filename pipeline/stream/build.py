@@ -9,8 +9,9 @@ from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics, partition_count
 from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.log import logger
-from pipeline.obs.metrics import COMMIT_FAILURES, Metrics
+from pipeline.obs.metrics import COMMIT_FAILURES, RULES, Metrics
 from pipeline.rules.load import load_rules
+from pipeline.rules.version import rules_version
 from pipeline.settings import Settings
 from pipeline.stream.dlq import LossBreaker
 from pipeline.stream.stages.base import Context, StageSpec
@@ -62,6 +63,7 @@ def build_worker(settings: Settings) -> Worker:
     partitions = partition_count(settings)
     name = f"{settings.application_id}-{settings.worker_id}"
     metrics = Metrics()
+    metrics.set(RULES, 1, rules_version(rules))
     unit = UnitOfWork(
         settings.kafka(),
         name,

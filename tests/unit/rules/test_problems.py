@@ -186,6 +186,14 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert problem.message == "no such directory"
 
 
+def test_a_directory_without_rules_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# mine")
+    rules, [problem] = check_rules(tmp_path)
+    assert rules is None
+    assert problem.message == "no rules file is in this directory"
+    assert f"stitchline rules init {tmp_path}" in problem.instead
+
+
 def test_files_that_cannot_be_text_are_refused_not_raised(tmp_path: Path) -> None:
     (tmp_path / "intake.yaml").write_bytes(b"max_depth: 3\ndefault_country: \xff\xfe")
     (tmp_path / "scores.yaml").write_bytes(b"# x\n" * 300_000)
