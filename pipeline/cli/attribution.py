@@ -24,7 +24,7 @@ from pipeline.kafka.snapshot import read_compacted
 from pipeline.printable import printable
 from pipeline.profile.journey.credit import MODELS
 from pipeline.profile.journey.rules import AttributionRules
-from pipeline.query.attribution import By, Report, attribution_report, report_view
+from pipeline.query.attribution import By, Line, Report, attribution_report, report_view
 from pipeline.query.profiles import profile_rows
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
@@ -107,9 +107,15 @@ def print_report(console: Console, made: Report) -> None:
     for name in (made.by, "conversions", "revenue", "cost", "per acquisition"):
         table.add_column(name, header_style="dim", justify="left" if name == made.by else "right", overflow="fold")
     for line in made.lines():
-        amounts = (line.revenue_minor, line.cost_minor, line.cost_per_acquisition_minor)
-        table.add_row(escape(printable(line.name)), f"{line.conversions:.2f}", *map(_money, amounts))
+        table.add_row(*_cells(line))
+    table.add_section()
+    table.add_row(*_cells(made.total()), style="bold")
     console.print(table)
+
+
+def _cells(line: Line) -> list[str]:
+    amounts = (line.revenue_minor, line.cost_minor, line.cost_per_acquisition_minor)
+    return [escape(printable(line.name)), f"{line.conversions:.2f}", *map(_money, amounts)]
 
 
 def _money(by_currency: dict[str, Any]) -> str:

@@ -14,6 +14,27 @@ from pipeline.cli.screen import screen
 from pipeline.local import detached
 from pipeline.settings import Settings
 
+START_EXAMPLES = """\b
+Exit codes: 0 it runs; 1 it could not be started.
+\b
+Examples:
+  stitchline kafka start
+  stitchline kafka start --registry --port 9092
+"""
+STATUS_EXAMPLES = """\b
+Exit codes: 0 it runs; 6 something asked for does not.
+\b
+Examples:
+  stitchline kafka status
+  stitchline kafka status --registry --json
+"""
+STOP_EXAMPLES = """\b
+Exit codes: 0 nothing runs any more; 1 a setting is wrong.
+\b
+Examples:
+  stitchline kafka stop
+"""
+
 app = typer.Typer(no_args_is_help=True, help="A real Apache Kafka on this machine, no Java and no Docker needed.")
 
 Registry = Annotated[bool, typer.Option("--registry", help="Also the schema registry (Confluent API).")]
@@ -21,7 +42,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Kafka's port on 127.0.0.1; 0: any free one.")]
 
 
-@app.command()
+@app.command(epilog=START_EXAMPLES)
 def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> None:
     """Start it, or find it running; the data of the last time are still there."""
     console, servers = screen(stderr=True), []
@@ -32,7 +53,7 @@ def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> 
     _show(servers, as_json)
 
 
-@app.command()
+@app.command(epilog=STATUS_EXAMPLES)
 def status(registry: Registry = False, as_json: Json = False) -> None:
     """Say whether it runs, and where. Exit code 6 when something asked for does not."""
     with explained():
@@ -42,7 +63,7 @@ def status(registry: Registry = False, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.NOT_READY)
 
 
-@app.command()
+@app.command(epilog=STOP_EXAMPLES)
 def stop() -> None:
     """Stop Kafka and the registry; Kafka's data stay in the home folder until you delete it."""
     with explained():

@@ -89,7 +89,8 @@ def show(
         print_json(view, indent=2)
     else:
         spans = {reader.name for reader in book.readers if reader.is_span}
-        print_profile(screen(), view, identifier, spans)
+        moments = {reader.name for reader in book.readers if reader.is_moment}
+        print_profile(screen(), view, identifier, spans, moments)
 
 
 @app.command(epilog=TIMELINE_EXAMPLES)

@@ -1,7 +1,7 @@
 """A profile for people: who it is, how warm, what is known and what happened."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,16 +20,18 @@ from pipeline.profile.windows import LIFETIME, window
 _NO_VALUE: Final = "-"
 
 
-def print_profile(console: Console, view: dict[str, Any], title: str, spans: Collection[str] = ()) -> None:
+def print_profile(
+    console: Console, view: dict[str, Any], title: str, spans: Collection[str] = (), moments: Collection[str] = ()
+) -> None:
     """Print a :func:`~pipeline.profile.view.profile_view`; ``asked`` is what the person typed.
 
-    ``spans`` are the aggregates whose values are milliseconds.
+    ``spans`` are the aggregates whose values are milliseconds, ``moments`` those whose values are points in time.
     """
     view = printable_values(view)
     _head(console, view, printable(title))
     _identifiers(console, view["identifiers"])
     _traits(console, view["traits"])
-    _aggregates(console, view["aggregates"], spans)
+    _aggregates(console, view["aggregates"], {**dict.fromkeys(spans, span), **dict.fromkeys(moments, _moment)})
     _ratios(console, view["ratios"])
     _cart(console, view["cart"])
     _attribution(console, view["attribution"])
@@ -68,10 +70,15 @@ def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
     _show(console, table)
 
 
-def _aggregates(console: Console, aggregates: dict[str, dict[str, Any]], spans: Collection[str]) -> None:
+def _aggregates(
+    console: Console, aggregates: dict[str, dict[str, Any]], forms: Mapping[str, Callable[[int], str]]
+) -> None:
     """Windows from the shortest to the lifetime; what never happened is left out."""
     windows_by_name = {
-        name: {label: span(value) if name in spans and value is not None else value for label, value in windows.items()}
+        name: {
+            label: forms[name](value) if name in forms and value is not None else value
+            for label, value in windows.items()
+        }
         for name, windows in aggregates.items()
         if any(windows.values())
     }
@@ -239,6 +246,10 @@ def _length(label: str) -> float:
 def _time(ms: int) -> str:
     """To the second: people compare times, --json has them in full."""
     return (format_instant(ms) or str(ms)).replace("T", " ").partition(".")[0]
+
+
+def _moment(ms: float) -> str:
+    return _time(int(ms))
 
 
 def _number_of(items: list[str], what: str) -> str:

@@ -26,6 +26,8 @@ from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, DLQ
 
 EXAMPLES = """\b
+Exit codes: 0 stopped or drained; 1 the file, the schema registry or Kafka refused.
+\b
 Examples:
   stitchline sink jsonl leads.jsonl
   stitchline sink jsonl leads.jsonl --drain --json

@@ -29,12 +29,16 @@ from pipeline.stream.supervisor import Supervisor
 
 END_GRACE_SECONDS = 10.0
 WORKER_EXAMPLES = """\b
+Exit codes: 0 stopped; 1 it could not start or could not go on.
+\b
 Examples:
   stitchline worker
   stitchline worker --stages intake,profile --http-port 9101
   STITCHLINE_BOOTSTRAP_SERVERS=kafka:9092 STITCHLINE_WORKER_ID=$(hostname) stitchline worker
 """
 UP_EXAMPLES = """\b
+Exit codes: 0 stopped; 1 it could not start, or its workers keep ending.
+\b
 Examples:
   stitchline up
   stitchline up --workers 4

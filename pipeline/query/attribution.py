@@ -1,7 +1,7 @@
 """The attribution report: what marketing has led to and what it has cost, over all stored profiles."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -16,6 +16,7 @@ NO_MARKETING: Final = "(no marketing)"
 """Conversions to which no marketing touch led."""
 UNNAMED: Final = "(unnamed)"
 """Touches and costs that do not say their campaign or source."""
+TOTAL: Final = "total"
 
 
 class Line(NamedTuple):
@@ -66,17 +67,30 @@ class Report(msgspec.Struct):
     def lines(self) -> list[Line]:
         """The most credited first; of equal ones in the order of their names."""
         names = {*self.credit, *(name for name, _ in self.cost)}
-        return [self._line(name) for name in sorted(names, key=lambda name: (-self.credit[name], name))]
+        return [self._line(name, {name}) for name in sorted(names, key=lambda name: (-self.credit[name], name))]
 
-    def _line(self, name: str) -> Line:
-        credit = self.credit[name]
-        spent = {currency: micros for (at, currency), micros in sorted(self.cost.items()) if at == name}
+    def total(self) -> Line:
+        """The sum of all lines; its cost per acquisition is all cost by all conversions."""
+        return self._line(TOTAL, {*self.credit, *(name for name, _ in [*self.cost, *self.revenue])})
+
+    def _line(self, label: str, names: Collection[str]) -> Line:
+        credit = sum(self.credit[name] for name in names)
+        spent = _by_currency(self.cost, names)
         cost_per_unit = {
             currency: minor_of(micros * WHOLE // credit, currency) for currency, micros in spent.items() if credit
         }
-        earned = {currency: minor for (at, currency), minor in sorted(self.revenue.items()) if at == name}
+        earned = _by_currency(self.revenue, names)
         costs = {currency: minor_of(micros, currency) for currency, micros in spent.items()}
-        return Line(name, credit / WHOLE, earned, costs, cost_per_unit)
+        return Line(label, credit / WHOLE, earned, costs, cost_per_unit)
+
+
+def _by_currency(amounts: Counter[tuple[str, str]], names: Collection[str]) -> dict[str, int]:
+    """The sums of some names, in the order of the currencies."""
+    sums: Counter[str] = Counter()
+    for (name, currency), amount in amounts.items():
+        if name in names:
+            sums[currency] += amount
+    return dict(sorted(sums.items()))
 
 
 _NAMES: Final[dict[By, Callable[[MarketingTouch | Cost], str]]] = {
@@ -106,4 +120,5 @@ def report_view(report: Report) -> dict[str, Any]:
         "profiles": report.profiles,
         "conversions": report.conversions,
         "lines": [line._asdict() for line in report.lines()],
+        "total": report.total()._asdict(),
     }
