@@ -11,10 +11,10 @@ from typing import Any, Protocol, Self
 from urllib.parse import quote, urlsplit
 
 import httpx2
-import stamina
 
 import schemas
 from pipeline.errors import OperatorError
+from pipeline.retries import retry_context
 from schemas.level import level
 
 ATTEMPTS = 4
@@ -141,9 +141,7 @@ class Registry:
     def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx2.Response:
         """One request, repeated while the registry is away. Answers below 500 are the caller's."""
         try:
-            for attempt in stamina.retry_context(
-                on=_is_transient, attempts=self._attempts, wait_initial=0.1, wait_max=2.0
-            ):
+            for attempt in retry_context(on=_is_transient, attempts=self._attempts, wait_initial=0.1, wait_max=2.0):
                 with attempt:
                     answer = self._http.request(method, path, json=body, headers={"content-type": _MEDIA})
                     if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:

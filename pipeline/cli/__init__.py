@@ -1,5 +1,6 @@
 """The command line: one file per command, imported when the command is run."""
 
+import logging
 import os
 from typing import Annotated, Final
 
@@ -35,6 +36,13 @@ class Commands(LazyGroup):
             "Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c.",
             "pipeline.cli.worker",
         ),
+        Deferred(
+            "down",
+            "Stop what `stitchline up` runs for this home: "
+            "workers commit and leave, then the local Kafka that it started.",
+            "pipeline.cli.background",
+        ),
+        Deferred("doctor", "Check Kafka, topics, transactions, rules, state folder, disk, clock and registry."),
         Deferred("attribution", "What marketing has led to."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
         Deferred("dlq", "Events that could not be taken: quarantined byte by byte, with the reason."),
@@ -84,4 +92,5 @@ def _stitchline(
 
 def main() -> None:
     """The console script's entry."""
+    logging.getLogger().addHandler(logging.NullHandler())  # else warnings of libraries go to standard error
     app(prog_name="stitchline")

@@ -9,6 +9,7 @@ from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 
 from pipeline.errors import OperatorError
 from pipeline.kafka.clients import KafkaAdmin, admin
+from pipeline.kafka.retry import NO_BROKER_CODES, is_passing
 from pipeline.settings import Settings
 from pipeline.topics import StageName
 
@@ -65,7 +66,8 @@ def _members(client: KafkaAdmin, group: str) -> int:
         requested = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
         description = requested[group].result(REQUEST_SECONDS)
     except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+        code = error.args[0].code()
+        if code == KafkaError.GROUP_ID_NOT_FOUND or code in NO_BROKER_CODES or is_passing(error):
             return 0
         raise
     return len(description.members) if description.state == ConsumerGroupState.STABLE else 0

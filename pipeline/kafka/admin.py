@@ -1,18 +1,17 @@
 """Create the topics a deployment needs, co-partitioned, and say what is wrong where they exist otherwise."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from pipeline.errors import OperatorError
 from pipeline.kafka.clients import admin
-from pipeline.kafka.retry import NO_BROKER_CODES
+from pipeline.kafka.reach import cluster
 from pipeline.settings import Settings
 from pipeline.topics import ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
-FIRST_ANSWER_SECONDS = 10.0
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
 MAX_TOPIC_RECORD_BYTES = 16 << 20
 """Of a record, whatever the broker's own limit: what is too large for INTAKE must reach it to be quarantined with the
@@ -29,24 +28,17 @@ class TopicsError(OperatorError):
     """
 
 
-class NoBrokerError(OperatorError):
-    """No broker answers at the configured address.
-
-    Operator action: check STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL: a broker that expects another
-    protocol does not answer either.
-    """
-
-
 def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str]:
     """Create what is missing; return the names created.
 
     Raises:
+        NoBrokerError: no broker answers, or it refuses the log-in.
         TopicsError: an existing topic has another number of partitions than the rest, which would put an anchor's
             events and its assignments on different workers.
         confluent_kafka.KafkaException: the broker refused.
     """
     client = admin(settings.kafka())
-    existing = _topics(client, settings)
+    existing = cluster(settings.kafka()).topics
     wanted = {topic.of(settings.topic_prefix): topic for topic in topics}
     counts_found = {name: len(existing[name].partitions) for name in wanted if name in existing}
     counts = set(counts_found.values()) or {settings.partitions}
@@ -73,19 +65,6 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
                 raise
             counts_found[name] = partitions
     return [topic.topic for topic in missing]
-
-
-def _topics(client: AdminClient, settings: Settings) -> Mapping[str, TopicMetadata]:
-    try:
-        return client.list_topics(timeout=FIRST_ANSWER_SECONDS).topics
-    except confluent_kafka.KafkaException as error:
-        if error.args[0].code() not in NO_BROKER_CODES:
-            raise
-        message = (
-            f"no Kafka broker answers at {settings.bootstrap_servers} ({error.args[0].str()}); check "
-            f"STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL, which is {settings.security_protocol}"
-        )
-        raise NoBrokerError(message) from error
 
 
 def _config(topic: Topic) -> dict[str, str]:

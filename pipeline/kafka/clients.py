@@ -7,6 +7,7 @@ caller as exceptions.
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import confluent_kafka
@@ -22,6 +23,8 @@ MAX_RECORD_BYTES: Final = 32 << 20
 _QUIET: Final = {"log_level": 2}
 """librdkafka's syslog level: only critical lines."""
 _LIBRDKAFKA: Final = logging.getLogger("librdkafka")
+LOGGED: Final[Mapping[str, Any]] = MappingProxyType({"logger": _LIBRDKAFKA})
+"""Option of a client that is polled: its lines go to the logger ``librdkafka``."""
 
 
 def admin(config: Config) -> AdminClient:
@@ -53,7 +56,7 @@ def member(config: Config, group: str, options: Mapping[str, Any] | None = None)
     return confluent_kafka.Consumer(
         {
             **config,
-            "logger": _LIBRDKAFKA,
+            **LOGGED,
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -83,7 +86,7 @@ def transactional_producer(
     return confluent_kafka.Producer(
         {
             **config,
-            "logger": _LIBRDKAFKA,
+            **LOGGED,
             "transactional.id": transactional_id,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
@@ -91,3 +94,13 @@ def transactional_producer(
             **(options or {}),
         }
     )
+
+
+def configured_consumer(config: Mapping[str, Any]) -> confluent_kafka.Consumer:
+    """Returns a consumer for a caller that states the whole configuration: a restore."""
+    return confluent_kafka.Consumer(dict(config))
+
+
+def configured_producer(config: Mapping[str, Any]) -> confluent_kafka.Producer:
+    """Returns a producer for a caller that states the whole configuration: a unit of work."""
+    return confluent_kafka.Producer(dict(config))

@@ -15,8 +15,8 @@ from pipeline.kafka.retry import retrying
 BATCH_RECORDS: Final = 10_000
 POLL_SECONDS: Final = 0.2
 REQUEST_SECONDS: Final = 30.0
-TIMEOUT_SECONDS: Final = 20.0
-"""Longer than Kafka lets the transaction of a worker that was killed stay open."""
+TIMEOUT_SECONDS: Final = 30.0
+"""Longer than the transaction of a killed worker stays open: its timeout of 15 s, and up to 10 s until Kafka looks."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Offsets passed and offsets to pass, now and then."""

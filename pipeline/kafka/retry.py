@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-import stamina
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from pipeline.retries import RetryingCaller
 
 TIMEOUT_SECONDS: Final = 15.0
 """How long a request is repeated unless the caller says otherwise."""
@@ -34,7 +35,7 @@ def retrying(call: Callable[[], _Result], timeout_seconds: float = TIMEOUT_SECON
     Raises:
         KafkaException: The error is not of that kind, or did not pass within ``timeout_seconds``.
     """
-    attempts = stamina.RetryingCaller(
+    attempts = RetryingCaller(
         attempts=None, timeout=timeout_seconds, wait_initial=WAIT_SECONDS, wait_max=1.0, wait_jitter=WAIT_SECONDS
     )
     return attempts(is_passing, call)

@@ -52,6 +52,16 @@ REBALANCES = Counter("stitchline_rebalances_total", "Times the consumer group ga
 LAG = Gauge(
     "stitchline_lag_records", "Records in the topic that are not yet committed.", ("stage", "topic", "partition")
 )  # fmt: skip
+OLDEST_WAITING_SECONDS = Gauge(
+    "stitchline_oldest_waiting_seconds",
+    "Time for which the partition's oldest record that is not yet committed has been seen waiting.",
+    ("stage", "topic", "partition"),
+)
+STABLE_OFFSET_STUCK = Gauge(
+    "stitchline_stable_offset_stuck_seconds",
+    "Time for which the last stable offset has stood below the high watermark: a long transaction, or a hanging one.",
+    ("stage", "topic", "partition"),
+)
 
 # Batches and results
 RECORDS_CONSUMED = Counter("stitchline_records_consumed_total", "Records taken from a topic.", ("stage", "topic"))

@@ -33,7 +33,10 @@ def only_worker(home: Path, application_id: str, worker_id: str) -> Iterator[Non
         try:
             yield
         except KafkaException as error:
-            if error.args and error.args[0].code() == KafkaError._FENCED:  # the broker gave the id to a later worker
-                message = f"another worker with the id {worker_id!r} of {application_id} was started: {advice}"
+            if error.args and error.args[0].code() == KafkaError._FENCED:  # the broker gave the id to a later producer
+                message = (
+                    f"another worker with the id {worker_id!r} of {application_id} was started, or this one stood "
+                    f"still for longer than its transaction may be open: {advice}"
+                )
                 raise WorkerIdError(message) from error
             raise

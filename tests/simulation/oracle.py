@@ -38,9 +38,10 @@ from pipeline.topics import (
     Topic,
 )
 from pipeline.trigger.action import LEAD as LEAD_KIND
+from tests.simulation.disk import DiskStore
 from tests.simulation.histories import TENANT
 from tests.simulation.lead_oracle import check_leads
-from tests.simulation.process import GROUP, PREFIX, STAGES, DiskStore
+from tests.simulation.process import GROUP, PREFIX, READERS, STAGES
 from tests.simulation.reference_run import MESSAGE, reference_run
 from tests.simulation.world import RULES, World
 
@@ -59,6 +60,8 @@ def check(world: World) -> None:
     owner = owners(world)
     profiles = rows_of(world, "profile", layout.PROFILES, PROFILE_ROW)
     check_everything_was_read(world)
+    check_consumed(world)
+    check_lag(world)
     check_stores(world)
     check_ledgers(world, owner, profiles)
     check_touches(world)
@@ -249,6 +252,26 @@ def check_everything_was_read(world: World) -> None:
                 position = group.position((topic, partition.number))
                 assert position is not None
                 assert partition.committed(position, 1)[0] == []
+
+
+def check_consumed(world: World) -> None:
+    """Committed transactions took each record of each input once, in the order of the log."""
+    offsets: dict[tuple[str, int], list[int]] = {}
+    for batch in world.consumed:
+        offsets.setdefault((batch.topic, batch.partition), []).extend(record.offset() for record in batch)
+    for topic in READERS:
+        for partition in world.kafka.topic(topic):
+            expected = [record.offset() for record in partition.all_committed()]
+            assert offsets.get((topic, partition.number), []) == expected, f"what was taken of {topic}"
+
+
+def check_lag(world: World) -> None:
+    """Every worker knows that it has nothing left to read, whatever markers lie behind its last record."""
+    group = world.kafka.groups[GROUP]
+    for process in world.processes.values():
+        for at in process.poller.held:
+            end = world.kafka.topic(at.topic)[at.partition].end
+            assert process.poller.behind_markers(at, group.position(at)) == end, f"the lag of {at}"
 
 
 def check_stores(world: World) -> None:

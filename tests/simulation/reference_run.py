@@ -16,7 +16,7 @@ from pipeline.profile.messages import Carry, Move, Touch
 from pipeline.profile.ports import Decided
 from pipeline.profile.row import ProfileRow
 from pipeline.testing.table import MemoryTable
-from tests.simulation.process import ProcessedBatch
+from tests.simulation.batches import ProcessedBatch
 from tests.simulation.world import CODECS, ENCODE
 
 MESSAGE = msgspec.msgpack.Decoder(Touch | Move | Carry).decode

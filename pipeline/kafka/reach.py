@@ -1,0 +1,81 @@
+"""Whether the brokers answer, and if not, why: a wrong address and a wrong password look alike to a client.
+
+librdkafka reports a refused log-in only through its error callback; the request itself ends with "transport failure".
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]  # public, not re-exported
+
+from pipeline.errors import OperatorError
+from pipeline.kafka.retry import NO_BROKER_CODES
+
+REQUEST_SECONDS: Final = 10.0
+REFUSED_CODES: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
+TLS_CODES: Final = frozenset({KafkaError._SSL})  # noqa: SLF001
+CAUSES: Final = (KafkaError._RESOLVE, KafkaError._TRANSPORT)
+
+
+class NoBrokerError(OperatorError):
+    """No broker answers at the configured address.
+
+    Operator action: check STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL: a broker that expects another
+    protocol does not answer either.
+    """
+
+
+class AuthenticationFailedError(NoBrokerError):
+    """A broker answered and refused the log-in or the TLS handshake.
+
+    Operator action: check STITCHLINE_SASL_MECHANISM, STITCHLINE_SASL_USERNAME and STITCHLINE_SASL_PASSWORD; for TLS,
+    STITCHLINE_SSL_CA_LOCATION.
+    """
+
+
+def cluster(config: Mapping[str, str | int], timeout_seconds: float = REQUEST_SECONDS) -> ClusterMetadata:
+    """Returns brokers and topics.
+
+    Raises:
+        AuthenticationFailedError: A broker refused the log-in or the TLS handshake.
+        NoBrokerError: No broker answered within ``timeout_seconds``.
+        KafkaException: A broker answered with another error.
+    """
+    errors: list[KafkaError] = []
+    options: dict[str, Any] = {**config, "log_level": 0, "error_cb": errors.append}
+    client = AdminClient(options)
+    try:
+        return client.list_topics(timeout=timeout_seconds)
+    except KafkaException as error:
+        if error.args[0].code() not in NO_BROKER_CODES:
+            raise
+        client.poll(0)
+        raise _explained(config, [error.args[0], *errors]) from error
+
+
+def _explained(config: Mapping[str, str | int], errors: list[KafkaError]) -> NoBrokerError:
+    servers, protocol = config["bootstrap.servers"], config.get("security.protocol", "plaintext")
+    by_code = {error.code(): error for error in errors}
+    for code in REFUSED_CODES & by_code.keys():
+        return AuthenticationFailedError(
+            f"authentication failed at {servers} ({_reason(by_code[code])}); check STITCHLINE_SASL_MECHANISM, "
+            "STITCHLINE_SASL_USERNAME and STITCHLINE_SASL_PASSWORD"
+        )
+    for code in TLS_CODES & by_code.keys():
+        return AuthenticationFailedError(
+            f"TLS with {servers} failed ({_reason(by_code[code])}); check STITCHLINE_SSL_CA_LOCATION, and "
+            f"STITCHLINE_SECURITY_PROTOCOL, which is {protocol}"
+        )
+    # What the callback got names the cause; the request itself ended with "transport failure" or a time-out.
+    causes = [by_code[code] for code in CAUSES if code in by_code and by_code[code] is not errors[0]]
+    reason = _reason(causes[0]) if causes else errors[0].str()
+    return NoBrokerError(
+        f"no Kafka broker answers at {servers} ({reason}); check STITCHLINE_BOOTSTRAP_SERVERS, and "
+        f"STITCHLINE_SECURITY_PROTOCOL, which is {protocol}"
+    )
+
+
+def _reason(error: KafkaError) -> str:
+    """The broker's words, without librdkafka's own client and broker names in front and its counters behind."""
+    return error.str().rpartition("bootstrap: ")[2].partition(" (after ")[0].strip()
