@@ -25,7 +25,7 @@ from pipeline.event.model import Event
 from pipeline.event.parse import Defaults
 from pipeline.event.result import Rejected
 from pipeline.identity.decisions import decide
-from pipeline.identity.evidence import links_of, logouts_of
+from pipeline.identity.evidence import FirstSightings, links_of, logouts_of
 from pipeline.identity.household import households
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.policy import IdentityPolicy
@@ -57,6 +57,7 @@ class Seen(msgspec.Struct):
     """Each event's id and anchor, in the order of the file."""
     counts: Counter[tuple[Identifier, Identifier]] = msgspec.field(default_factory=Counter)
     reported: set[str] = set()
+    sightings: FirstSightings = msgspec.field(default_factory=FirstSightings)
 
 
 def resolve(
@@ -120,6 +121,7 @@ class _FileReader:
 
 def _note(seen: Seen, event: Event, policy: IdentityPolicy) -> None:
     seen.events.append((event.event_id, event.identifiers[0]))
+    seen.sightings.note(event)
     for link in links_of(event):
         ends = policy.ends(link.anchor, link.other)
         seen.counts[ends] += 1
@@ -137,7 +139,9 @@ def resolution_facts(seen: dict[str, Seen], policy: IdentityPolicy) -> dict[str,
         "events": [],
     }
     for tenant, tenant_seen in sorted(seen.items()):
-        resolution = resolved(tenant_seen.links, policy, decide(tenant_seen.logouts, policy))
+        resolution = resolved(
+            tenant_seen.sightings.told(tenant_seen.links), policy, decide(tenant_seen.logouts, policy)
+        )
         owner_of = {
             anchor: profile_id(tenant, resolution.founder_of.get(anchor, anchor)) for _, anchor in tenant_seen.events
         }

@@ -32,7 +32,7 @@ def print_why(console: Console, facts: dict[str, Any], unlinked: Iterable[Identi
         _step(console, step)
     for step in facts["obstacles"]:
         rule = f" ({escape(step['rule'])})" if step["rule"] else ""
-        console.print(f"held for {step['held']}{rule}: {MEANING[step['held']]}", soft_wrap=True, style="yellow")
+        console.print(f"held for {step['rejected']}{rule}: {MEANING[step['rejected']]}", soft_wrap=True, style="yellow")
     for ident in unlinked:
         console.print(f"{escape(printable(ident))} was never linked to anything", style="dim", soft_wrap=True)
     if not facts["path"] and not facts["together"]:

@@ -113,12 +113,15 @@ class Intake:
             row = AnchorRow()
         # 5. filter known links
         links: list[Link] = []
+        older = row.note(event.timestamp_ms)
+        if older and row.links:
+            links = known_links.pass_all(event.tenant, anchor, row)
         if len(identifiers) > 1:
-            links = known_links.observe(event, row, self._rules.link_refresh_ms)
+            links += known_links.observe(event, row, self._rules.link_refresh_ms)
             if len(row.links) > self._rules.known_links_cap:
                 links += known_links.evict_excess(event.tenant, anchor, row, self._rules.known_links_cap)
             self._anchors.put(home, row)
-        elif first_sight:
+        elif older or first_sight:
             self._anchors.put(home, row)
         return IntakeEffects(event, row.profile_id, links)
 

@@ -195,7 +195,9 @@ def _named(document: Mapping[str, Any], kind: str) -> Iterator[tuple[str, str]]:
     yield "user_id", _scalar("userId", document.get("userId"))
     yield "anonymous_id", _scalar("anonymousId", document.get("anonymousId"))
     if kind == "alias":
-        yield "anonymous_id", _scalar("previousId", document.get("previousId"))
+        previous = _scalar("previousId", document.get("previousId"))
+        if previous != _scalar("userId", document.get("userId")):  # else it says of a person that they are themselves
+            yield "anonymous_id", previous
 
 
 def _declared(identifiers: object) -> Iterator[tuple[str, str]]:

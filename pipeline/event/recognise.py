@@ -31,6 +31,13 @@ MAX_VALUE_CHARS: Final = 256
 _REMEMBERED: Final = 1 << 17
 
 
+def visible(value: str) -> str:
+    """Without characters that nobody sees: zero-width ones, soft hyphens, byte order marks, non-breaking spaces."""
+    if value.isascii():
+        return value
+    return "".join(item for item in value if item != "\u00a0" and unicodedata.category(item) != "Cf")
+
+
 def text(value: str) -> str | None:
     """Trimmed, in Unicode's composed form; None if empty or if it holds what does not print."""
     value = unicodedata.normalize("NFC", value).strip()
@@ -102,7 +109,7 @@ class Recogniser:
             return REJECTED, "undeclared"
         if len(value) > MAX_VALUE_CHARS:
             return REJECTED, "invalid"
-        normalised = kind.normalise(value)
+        normalised = kind.normalise(visible(value))
         if normalised is None or len(normalised) > MAX_VALUE_CHARS:
             return REJECTED, "invalid"
         if normalised.lower() in kind.blocked or kind.matches_blocked(normalised):

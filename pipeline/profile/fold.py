@@ -19,6 +19,8 @@ _CONTACT: Final = {
     "company": ("company", "companyName", "company_name"),
 }
 """Contact field to the traits that state it, the first there is."""
+_MIN_DIGITS: Final = 6
+"""Fewer are no telephone number."""
 
 
 def gathered(parts: Iterable[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
@@ -63,22 +65,22 @@ def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
 
 
 def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
-    """When each identifier was first and last seen."""
+    """When each of the customer's identifiers was first and last seen."""
     if len(ledgers) == 1:
-        return ledgers[0].identifiers
+        return ledgers[0].own_identifiers()
     spans: dict[Identifier, Span] = {}
     for ledger in ledgers:
-        for identifier, span in ledger.identifiers.items():
+        for identifier, span in ledger.own_identifiers().items():
             old = spans.get(identifier, span)
             spans[identifier] = (min(old[0], span[0]), max(old[1], span[1]))
     return spans
 
 
 def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
-    """Every identifier seen, sorted."""
+    """Every identifier of the customer, sorted."""
     if len(ledgers) == 1:
-        return sorted(ledgers[0].identifiers)
-    return sorted(set().union(*[ledger.identifiers for ledger in ledgers]))
+        return sorted(ledgers[0].own_identifiers())
+    return sorted(set().union(*[ledger.own_identifiers() for ledger in ledgers]))
 
 
 def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
@@ -150,17 +152,36 @@ def campaign_of(origin: str) -> str:
     return name if type(name) is str else ""
 
 
+def _is_foreign(field: str, stated: str, foreign: Iterable[Identifier]) -> bool:
+    """Whether an address or number, as it was stated, is one of some identifiers.
+
+    Identifiers are normalised and traits are not: letters compare in lower case; of telephone numbers the last digits,
+    as many as both have but for leading zeros.
+    """
+    values = [value_of(ident) for ident in foreign if type_of(ident) == field]
+    if field != "phone":
+        return stated.strip().lower() in values
+    digits = _digits(stated).lstrip("0")
+    return len(digits) >= _MIN_DIGITS and any(_digits(value).endswith(digits) for value in values)
+
+
+def _digits(text: str) -> str:
+    return "".join(item for item in text if item.isdigit())
+
+
 def contact_of(ledgers: Sequence[Ledger]) -> dict[str, str]:
     """How to reach the customer: email, phone, names and company, as far as known.
 
-    A trait people stated wins over an identifier; of several identifiers the one seen last, ties by text.
+    A trait people stated wins over an identifier, unless it is an identifier of another customer; of several
+    identifiers the one seen last, ties by text.
     """
     traits = traits_of(ledgers)
+    foreign = {ident for ledger in ledgers for ident in ledger.foreign_identifiers()}
     contact: dict[str, str] = {}
     for field, names in _CONTACT.items():
         for name in names:
             stated = traits[name][3] if name in traits else ""
-            if stated and isinstance(stated, str):
+            if stated and isinstance(stated, str) and not (foreign and _is_foreign(field, stated, foreign)):
                 contact.setdefault(field, stated)
     for field in ("email", "phone"):
         seen = [(span[1], value_of(i)) for i, span in identifiers_of(ledgers).items() if type_of(i) == field]

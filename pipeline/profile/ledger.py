@@ -9,6 +9,7 @@
 * identifiers: first and last time seen; timeline and CRM activities: the newest 20 of each by (event time, event id);
 * occurrences of score rules: counts in hours or days, and in total;
 * episodes of triggers: the highest number; of one number the earliest opening and the latest closing;
+* whose the identifiers are: what STITCH decided last;
 * cart: the newest purchase and the newest 50 item events after it; journey: the oldest 10 and the newest 40 marketing
   touches, the newest 20 conversions, costs by campaign (:mod:`pipeline.profile.journey.kept`).
 """
@@ -35,11 +36,16 @@ Consent: TypeAlias = tuple[int, int, str]
 """(event time in ms, 1 if denied, event id)."""
 Span: TypeAlias = tuple[int, int]
 """(first, last) event time in ms."""
+Owned: TypeAlias = tuple[int, bool]
+"""(STITCH's number of the decision, whether the identifier is the customer's)."""
 Aggregates: TypeAlias = dict[str, dict[str, Cells]]
 
 
 UNSURE: Final = "?"
 """Two views of one episode were joined that had said different things of it."""
+
+
+OWN: Final[Owned] = (0, True)
 
 
 class Episode(msgspec.Struct, array_like=True, gc=False):
@@ -51,6 +57,8 @@ class Episode(msgspec.Struct, array_like=True, gc=False):
     """0 while open."""
     duplicate_of: str = ""
     """The action that this firing was last said to duplicate; "" if it was said to be a lead; UNSURE: one of both."""
+    anchor: Identifier = ""
+    """The anchor in whose ledger it was opened, where that is another than the one that keeps it."""
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False):
@@ -74,6 +82,19 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     """What happened in the CRM, apart from the timeline so that a burst of page views pushes no call out."""
     cart: CartLog | None = None
     journey: Journey | None = None
+    owned: dict[Identifier, Owned] = {}
+    """Of ``identifiers`` those that STITCH spoke of; all others are the customer's."""
+
+    def own_identifiers(self) -> dict[Identifier, Span]:
+        """Those of ``identifiers`` that are the customer's now."""
+        owned = self.owned
+        if not owned:
+            return self.identifiers
+        return {ident: span for ident, span in self.identifiers.items() if owned.get(ident, OWN)[1]}
+
+    def foreign_identifiers(self) -> list[Identifier]:
+        """Those that another customer owns, or nobody."""
+        return [ident for ident, (_, own) in self.owned.items() if not own]
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -113,6 +134,7 @@ def join_episodes(one: Episode, other: Episode) -> Episode:
         min(one.opened_ms, other.opened_ms),
         max(one.closed_ms, other.closed_ms),
         one.duplicate_of if one.duplicate_of == other.duplicate_of else UNSURE,
+        max(one.anchor, other.anchor),
     )
 
 
@@ -152,4 +174,5 @@ def merge(one: Ledger, other: Ledger) -> Ledger:
         merge_timelines(one.activities, other.activities),
         merge_carts(one.cart, other.cart),
         merge_journeys(one.journey, other.journey),
+        _union(one.owned, other.owned, max),
     )

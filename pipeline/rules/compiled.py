@@ -5,6 +5,7 @@ from pipeline.rules.model import Rules
 from pipeline.rules.version import rules_version
 from pipeline.rules.zones import zone_of
 from pipeline.trigger.compile import compile_rules
+from pipeline.trigger.episodes import Strength
 
 
 def compiled(rules: Rules) -> CompiledRules:
@@ -22,5 +23,9 @@ def compiled(rules: Rules) -> CompiledRules:
         journeys=rules.journeys,
         zone=zone,
         model=rules.model,
+        strength=Strength(
+            {kind.name: kind.priority for kind in rules.identity.types},
+            {kind.name for kind in rules.identity.types if kind.strong and not kind.household},
+        ),
     )
     return compiled_rules._replace(version=rules_version(rules))

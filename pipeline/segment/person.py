@@ -68,7 +68,7 @@ def identifier(path: tuple[str, ...], types: frozenset[str]) -> ProfileOperand:
         seen = [
             (span[1], value_of(ident))
             for ledger in facts.ledgers
-            for ident, span in ledger.identifiers.items()
+            for ident, span in ledger.own_identifiers().items()
             if type_of(ident) == kind
         ]
         return max(seen)[1] if seen else None

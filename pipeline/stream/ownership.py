@@ -116,7 +116,7 @@ class PartitionOwnership:
         reasons = [f"partition {partition} of {stage} is restoring" for stage, partition in restoring[:MAX_NAMED]]
         if len(restoring) > MAX_NAMED:
             reasons.append(f"{len(restoring) - MAX_NAMED} more partitions are restoring")
-        return reasons or ["waiting for the group's committed offsets"]
+        return reasons or ["waiting for the committed offsets of the group"]
 
     def take_over(self, partitions: set[TopicPartition]) -> None:
         """Restore the partitions; ``ready`` is called when they may flow."""

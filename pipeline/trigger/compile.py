@@ -22,6 +22,7 @@ from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import Segments
 from pipeline.trigger.action import ActionContext
 from pipeline.trigger.decide import TRAITS_CHANGED, RuleDecider
+from pipeline.trigger.episodes import EQUAL, Strength
 from pipeline.trigger.membership import Memberships
 from pipeline.trigger.rules import TriggerRules
 from pipeline.trigger.watch import Triggers
@@ -38,10 +39,12 @@ def compile_rules(
     journeys: JourneyRules = NO_JOURNEYS,
     zone: Zone = UTC,
     model: PredictionModel | None = None,
+    strength: Strength = EQUAL,
 ) -> CompiledRules:
     """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
 
-    ``zone`` is that of the aggregates' ``time_zone``; :func:`pipeline.rules.compiled.compiled` finds it by its name.
+    ``strength`` orders the anchors that keep episodes. ``zone`` is that of the aggregates' ``time_zone``;
+    :func:`pipeline.rules.compiled.compiled` finds both.
 
     Raises:
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's
@@ -55,7 +58,7 @@ def compile_rules(
             raise ValueError(msg)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
     context, score_thresholds = ActionContext(scorer, forecaster, journeys.carts), members.watch_bits.score_thresholds
-    watcher = Triggers(triggers, context, zone.local, score_thresholds)
+    watcher = Triggers(triggers, context, zone.local, score_thresholds, strength)
     decisions = RuleDecider(Memberships(members), watcher, fingerprint)
     fit = TRAITS_CHANGED if _watches_fit(triggers, scorer) else 0
     changed_bits = _changed_bits(lambda *keys: members.watch_bits.bits_of_keys(keys) << 1, aggregates, scorer, fit)

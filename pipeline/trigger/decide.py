@@ -61,6 +61,7 @@ class RuleDecider:
 
     def on_ledger_in(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """Ledgers came: one of several open episodes leads, and everything is looked at anew."""
+        self._triggers.claim(row)
         decided.leads.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
         row.schedule.reset()
         self._evaluate(profile_id, row, as_of_ms, ALL, decided)
@@ -74,6 +75,11 @@ class RuleDecider:
         else:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
             row.schedule.decided_ms = as_of_ms
+
+    def restated(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
+        """Identifiers are the customer's now, or no longer: conditions on them are looked at anew."""
+        row.schedule.reset()
+        self._evaluate(profile_id, row, as_of_ms, ALL, decided)
 
     def dry_run(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, TriggerState]:
         """Look at everything once, as these rules would, on a row that nobody keeps; where each trigger stands then."""

@@ -11,7 +11,7 @@ from pipeline.profile.fold import consent_of, permits
 from pipeline.profile.records import Lead
 from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.trigger.action import ActionContext, Firing, action_id, lead_of
-from pipeline.trigger.episodes import arm, close, episode_state, open_next, opened
+from pipeline.trigger.episodes import EQUAL, Strength, arm, claim, close, episode_state, open_next, opened
 from pipeline.trigger.quiet import Local, Quiet
 from pipeline.trigger.rules import Trigger, TriggerRules
 from pipeline.trigger.signals import ScoreSignal, ScoreThresholds, SegmentSignal, Signal, SignalCheck
@@ -45,8 +45,9 @@ class Triggers:
         context: ActionContext,
         local: Local,
         score_thresholds: Mapping[str, Collection[float]] = _NONE,
+        strength: Strength = EQUAL,
     ) -> None:
-        """``score_thresholds``: by score, what segments wait for."""
+        """``score_thresholds``: by score, what segments wait for. ``strength``: of the anchors that keep episodes."""
         scores = context.scores
         for rule in rules.triggers:
             if rule.score not in scores.names():
@@ -58,7 +59,12 @@ class Triggers:
         self._thresholds = tuple(
             ScoreThresholds(score, thresholds, scores) for score, thresholds in score_thresholds.items()
         )
-        self._context = context
+        self._context, self._strength = context, strength
+
+    def claim(self, row: ProfileRow) -> None:
+        """What fired on a device is the person's who is now known there."""
+        if any(ledger.episodes for ledger in row.anchors.values()):
+            claim(row, self._strength)
 
     def evaluate(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
         """Re-arm and fire what is to be; note in the row when, and after how many points, to look again."""
@@ -109,7 +115,7 @@ class Triggers:
             if state == "open":
                 close(row, rule.name, as_of_ms)
             else:
-                arm(profile_id, row, rule.name, as_of_ms)
+                arm(row, rule.name, as_of_ms, self._strength)
             state, until_ms = episode_state(rule, row, as_of_ms)
         if state != "armed":
             return SignalCheck(holds=False, due_ms=until_ms)
@@ -125,7 +131,7 @@ class Triggers:
         return self._step(compiled, profile_id, row, as_of_ms, leads)
 
     def _fire(self, rule: Trigger, profile_id: str, row: ProfileRow, as_of_ms: int) -> Lead:
-        anchor, number = open_next(profile_id, row, rule.name, as_of_ms)
+        anchor, number = open_next(row, rule.name, as_of_ms, self._strength)
         firing = Firing(rule, action_id(row.tenant, anchor, rule.name, number), number)
         return lead_of(profile_id, row, firing, self._context, as_of_ms)
 

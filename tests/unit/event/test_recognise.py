@@ -77,3 +77,10 @@ def test_a_type_with_an_unknown_normaliser_is_refused():
 def test_a_broken_pattern_is_refused():
     with pytest.raises(PatternError):
         Recogniser((IdentifierType(name="a", priority=0, blocked_patterns=("(",)),), CORE)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u00a0", "\u00ad", "\u2060", "\u200e"])
+def test_characters_that_nobody_sees_make_no_other_identifier(rank, hidden):
+    for raw in (f"user_id:{hidden}U1", f"user_id:U1{hidden}", f"user_id:U{hidden}1"):
+        assert rank(raw) == (1, "user_id:U1")
+    assert rank(f"user_id:{hidden}") == (-1, "invalid")

@@ -92,7 +92,7 @@ def test_a_health_page_reads_which_partitions_are_restoring_and_then_nothing(sce
     scene.restores.finish(1)
     assert ownership.why_not_ready() == ["partition 1 of profile is restoring"]
     scene.restores.finish(1)
-    assert ownership.why_not_ready() == ["waiting for the group's committed offsets"]
+    assert ownership.why_not_ready() == ["waiting for the committed offsets of the group"]
     assert scene.ready == []
     scene.restores.finish(0)
     assert ownership.why_not_ready() == []

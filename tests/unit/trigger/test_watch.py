@@ -16,7 +16,7 @@ from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.testing.table import MemoryTable
 from pipeline.trigger.action import action_id
 from pipeline.trigger.compile import compile_rules
-from pipeline.trigger.episodes import booking_anchor
+from pipeline.trigger.episodes import EQUAL, Strength, booking_anchor
 from pipeline.trigger.rules import TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS, touch
 
@@ -28,14 +28,16 @@ SCORES = ScoreRules(
 )
 HOT = TriggerRule(name="hot", high=50, low=20)
 A, B = "user_id:a", "user_id:b"
-PA, PB = profile_id("default", A), profile_id("default", B)
+DEVICE = "device_id:d"
+PA, PB, PDEVICE = (profile_id("default", anchor) for anchor in (A, B, DEVICE))
+STRENGTH = Strength({"user_id": 1, "device_id": 2}, {"user_id"})
 
 
 class Stage:
     """PROFILE over a dict, which carries out its own forwards."""
 
-    def __init__(self, *triggers: TriggerRule, scores: ScoreRules = SCORES) -> None:
-        self.rules = compile_rules(AggregateRules(), scores, TriggerRules(triggers=triggers))
+    def __init__(self, *triggers: TriggerRule, scores: ScoreRules = SCORES, strength: Strength = EQUAL) -> None:
+        self.rules = compile_rules(AggregateRules(), scores, TriggerRules(triggers=triggers), strength=strength)
         self.table: MemoryTable[ProfileRow] = MemoryTable()
         self.logic = ProfileLogic(self.rules, self.table)
         self.number = 0
@@ -225,13 +227,25 @@ def test_changed_rules_look_again_at_once() -> None:
     assert action.score == 30
 
 
-def test_an_episode_is_booked_under_the_founder_or_else_under_the_first_anchor() -> None:
+def test_an_episode_is_booked_under_the_strongest_anchor_or_else_under_the_first() -> None:
     stage = Stage(HOT)
-    for anchor in (A, B):
+    for anchor in (A, B, DEVICE):
         stage.touch(0, anchor, to=PB)
     row = stage.table.rows[PB]
-    assert booking_anchor(PB, row) == B
-    assert booking_anchor("somebody-else", row) == A
+    assert booking_anchor(row, STRENGTH) == A
+    assert booking_anchor(row, Strength({"device_id": 1, "user_id": 2}, ())) == DEVICE
+
+
+def test_what_fired_on_a_device_is_the_persons_who_logs_in_there_and_stays_theirs() -> None:
+    stage = Stage(HOT, strength=STRENGTH)
+    (lead,) = stage.views(5, 0, DEVICE)
+    stage.touch(10, A, name="Other")
+    assert stage.move(DEVICE, PDEVICE, PA, 1) == []
+    (other,) = stage.move(DEVICE, PA, PB, 2)
+    assert stage.table.rows[PA].anchors[A].episodes["hot"].number == 1
+    assert "hot" in stage.table.rows[PB].anchors[DEVICE].episodes
+    assert (lead.profile_id, other.profile_id) == (PDEVICE, PB)
+    assert lead.action_id != other.action_id
 
 
 def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
