@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from connectors.sources.choose import derived_message_id, source_for
-from connectors.sources.mapping import load_mapping
+from connectors.sources.mapping_file import load_mapping
 from connectors.sources.record import Position, Record
 from connectors.sources.rejects import Rejects
 from pipeline.cli.exit_codes import ExitCode
@@ -61,7 +61,7 @@ class Seen(msgspec.Struct):
 
 
 def resolve(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
@@ -76,7 +76,7 @@ def resolve(
     with explained(OSError):
         in_force = load_rules(rules or Settings().rules_dir)
         reader = _FileReader(in_force, Defaults(tenant=tenant, channel=channel_named(channel)))
-        known = load_mapping(mapping) if mapping else None
+        known = load_mapping(mapping, in_force.identifier_types, in_force.intake.amount_fields) if mapping else None
         with closing(Rejects(lambda line: print_line(printable(line), err=True), None)) as rejects:
             for path in files:
                 for record in source_for(path, known).records(Position()):

@@ -27,7 +27,7 @@ from pipeline.profile.timeline import TIMELINE_ENTRIES
 from pipeline.profile.view import entry_view, profile_view
 from pipeline.query.as_of import as_of_ms
 from pipeline.query.lookup import ProfileLookup
-from pipeline.query.profiles import export_profiles, profile_rows, profile_snapshot
+from pipeline.query.profiles import RulesWatch, decided_by_others, export_profiles, profile_rows, profile_snapshot
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
@@ -84,7 +84,10 @@ def show(
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
         note_other_rules(settings, rules)
         book = compiled(rules)
-        view = profile_view(*customer(settings, rules, identifier, tenant), book, at_ms)
+        profile_id, row = customer(settings, rules, identifier, tenant)
+        view = profile_view(profile_id, row, book, at_ms)
+    if decided_by_others(row, book):
+        complain(OTHER_RULES)
     if as_json:
         print_json(view, indent=2)
     else:
@@ -147,10 +150,14 @@ def export(
         note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
-            views = export_profiles(profile_rows(snapshot.rows), compiled(rules), at_ms)
+            book = compiled(rules)
+            watch = RulesWatch(book)
+            views = export_profiles(watch.watch(profile_rows(snapshot.rows)), book, at_ms)
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:
         complain(UNDECIDED)
+    if watch.others:
+        complain(f"{OTHER_RULES} ({watch.others} profiles)")
     if as_json:
         report = {"profiles": count, "file": str(file), "format": chosen, "complete": not snapshot.undecided}
         print_json(report)
@@ -159,6 +166,12 @@ def export(
 
 
 UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the file"
+
+
+OTHER_RULES = (
+    "note: the workers last decided by other rules than those in force here; what is shown follows the rules here, and "
+    "what was booked those of the workers"
+)
 
 
 def customer(settings: Settings, rules: Rules, identifier: str, tenant: str) -> tuple[str, ProfileRow]:

@@ -51,7 +51,7 @@ def _head(console: Console, view: dict[str, Any], title: str) -> None:
     table.add_row("events", f"{view['touches']} under {_number_of(view['anchors'], 'anchor')}")
     table.add_row("first touch", _touch(view["first_touch"]))
     table.add_row("last touch", _touch(view["last_touch"]))
-    table.add_row("consent", _consent(view["consent"]))
+    table.add_row("consent", _consent(view["consent_statements"]))
     table.add_row("segments", escape(", ".join(view["segments"])) or _NO_VALUE)
     console.print(table)
 
@@ -234,9 +234,13 @@ def _touch(point: dict[str, Any] | None) -> str:
     return escape(words + (f", from {point['referrer']}" if "referrer" in point else ""))
 
 
-def _consent(consent: dict[str, bool]) -> str:
-    statements = (f"{purpose} {'granted' if granted else 'denied'}" for purpose, granted in consent.items())
-    return escape(", ".join(statements)) or "nothing said"
+def _consent(statements: dict[str, dict[str, Any]]) -> str:
+    """Each purpose with the statement that decides it."""
+    output = (
+        f"{purpose} {'granted' if made['granted'] else 'denied'} by {made['event_id']} at {_time(made['timestamp_ms'])}"
+        for purpose, made in statements.items()
+    )
+    return escape(", ".join(output)) or "nothing said"
 
 
 def _length(label: str) -> float:

@@ -121,7 +121,7 @@ def export(
         str, typer.Option("--format", metavar="csv|ndjson|parquet", help="Default: what the file's suffix says.")
     ] = "",
     safe: Annotated[
-        bool, typer.Option("--safe/--no-safe", help="CSV: an apostrophe before what a spreadsheet would compute.")
+        bool, typer.Option("--safe/--no-safe", help="In CSV, an apostrophe before what a spreadsheet would evaluate.")
     ] = True,
     rules_dir: RulesDir = None,
     as_of: AsOf = "now",

@@ -15,7 +15,7 @@ import typer
 
 from connectors.sources.choose import source_for
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import load_mapping
+from connectors.sources.mapping_file import load_mapping
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
@@ -124,7 +124,7 @@ class _Watch:
 
 @app.command("simulate", epilog=EXAMPLES)
 def simulate(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; files in it are overwritten.")] = Path("simulated"),
@@ -154,16 +154,33 @@ def _run(  # noqa: PLR0917 - the command's options
     files: list[Path], rules_dir: Path | None, out: Path, mapping: Path | None, channel: Any, tenant: str, clock: str,
     as_of: str,
 ) -> dict[str, int]:  # fmt: skip
+    _clear(out)
+    try:
+        return _simulated(files, rules_dir, out, mapping, channel, tenant, clock, as_of)
+    except BaseException:
+        _clear(out)
+        raise
+
+
+def _clear(out: Path) -> None:
+    """Remove results: those of an earlier run must not pass for those of one that failed."""
+    for name in (*OUTPUTS.values(), "dlq", "rejects", "profiles"):
+        (out / f"{name}.ndjson").unlink(missing_ok=True)
+
+
+def _simulated(  # noqa: PLR0917 - the command's options
+    files: list[Path], rules_dir: Path | None, out: Path, mapping: Path | None, channel: Any, tenant: str, clock: str,
+    as_of: str,
+) -> dict[str, int]:  # fmt: skip
     settings = Settings().model_copy(update={"clock": clock})
     rules = load_rules(rules_dir or settings.rules_dir)
     moment_ms = as_of_ms(as_of, wall_clock_ms())
-    known = load_mapping(mapping) if mapping else None
+    known = load_mapping(mapping, rules.identifier_types, rules.intake.amount_fields) if mapping else None
     out.mkdir(parents=True, exist_ok=True)
     defaults = Defaults(tenant=tenant, source="", channel=channel)
     encode = EventEncoder(rules.intake, rules.identifiers, FileIds(), settings.topic_prefix, defaults)
     simulation = Simulation(settings, rules, wall_clock_ms)
     totals: Counter[str] = Counter()
-    (out / "rejects.ndjson").unlink(missing_ok=True)
     with FileProgress() as progress, closing(Rejects(progress.say, out / "rejects.ndjson")) as rejects:
         with closing(_Run(simulation, out)) as run:
             for path in files:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pipeline.condition.operand import Check
 from pipeline.condition.syntax import Operator
+from pipeline.event.number_text import number_of
 
 _ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
@@ -35,14 +36,16 @@ def among(wanted: Sequence[Any], *, negated: bool) -> Check:
 
 
 def _ordered(order: Callable[[Any, Any], bool], wanted: Any) -> Callable[[Any], bool]:
-    """Numbers have an order among numbers and texts among texts; between the two there is none."""
+    """Numbers have an order among numbers, also those that a text holds, and texts among texts."""
     if type(wanted) is str:
         return lambda value: type(value) is str and order(value, wanted)
-    return lambda value: type(value) in (int, float) and order(value, wanted)
+    return lambda value: (number := number_of(value)) is not None and order(number, wanted)
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality in which true is not 1."""
+    """Equality in which true is not 1, and a number in text is the number it is compared with."""
+    if type(one) is str and type(other) in (int, float):
+        one = number_of(one)
     return bool(one == other) and (type(one) is bool) == (type(other) is bool)
 
 

@@ -56,7 +56,9 @@ def compile_condition(expression: Expression, resolve: Resolve[Any]) -> Conditio
     return Condition(holds, due, frozenset(compiler.reads))
 
 
-_KIND_WORDS: Final[dict[Kind, str]] = {"number": "a number", "text": "a text", "truth": "true or false", "any": "any"}
+_KIND_WORDS: Final[dict[Kind, str]] = {
+    "number": "a number", "text": "a text", "truth": "true or false", "list": "a list", "any": "any",
+}  # fmt: skip
 
 
 class _Compiler:
@@ -95,6 +97,8 @@ class _Compiler:
                 what = f"is {_KIND_WORDS[kind]}, which is no condition by itself"
                 raise _wrong(comparison.name, what, "compare it with a value, or ask whether it is known")
             return TRUE
+        if kind == "list" and not (isinstance(comparison, Compare) and comparison.operator == "contains"):
+            raise _wrong(comparison.name, "is a list, which equals no value", "write contains, as in contains 'x'")
         if isinstance(comparison, Among):
             return among([_converted(operand, literal) for literal in comparison.values], negated=comparison.negated)
         _check_operator(comparison.name, comparison.operator, comparison.value, kind)

@@ -12,7 +12,7 @@ from pipeline.condition.due import FOREVER
 from pipeline.condition.errors import MeaningError
 from pipeline.condition.syntax import Value
 
-Kind: TypeAlias = Literal["number", "text", "truth", "any"]
+Kind: TypeAlias = Literal["number", "text", "truth", "list", "any"]
 """What the values of an operand are; ``any`` is known only when it is read: a number, text, truth value or list."""
 
 F_contra = TypeVar("F_contra", contravariant=True)
@@ -89,9 +89,9 @@ def converted(kind: Kind, value: Value) -> Any:
     Raises:
         MeaningError: it is not.
     """
-    if value.kind == kind or (kind == "any" and value.kind != "duration"):
+    if value.kind == kind or (kind in {"any", "list"} and value.kind != "duration"):
         return value.value
-    if kind == "any":
+    if kind in {"any", "list"}:
         message = "this is not a span of time"
         raise MeaningError(message, "compare it with a number, a text, true or false")
     what, instead = _ASKED[kind]

@@ -13,6 +13,7 @@ from pipeline.event.recognise import Normalisers
 from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.event.validate import validate
+from pipeline.event.wide_integers import write_wide_integers
 
 
 class Accepted(Struct, frozen=True, gc=False):
@@ -44,7 +45,7 @@ class Acceptor:
         """The event that a JSON document describes, with its encoding; or why it cannot be taken.
 
         1. parse;
-        2. encode, as sent;
+        2. encode, as sent, with integers of more than 64 bits as text;
         3. validate and normalise. The event's own time stands for now: it may wait in a topic, so that INTAKE's clock
            decides whether it is too old.
         """
@@ -52,11 +53,18 @@ class Acceptor:
             # 1. parse
             event = parse_event(document, defaults)
             # 2. encode
-            encoded = encode(event)
+            encoded = _encoded(event, encode)
         except (ValueError, MsgspecError) as error:
             return Rejected(Reason.INVALID_FIELD, str(error))
-        except OverflowError:
-            return Rejected(Reason.INVALID_FIELD, "a number has more than 64 bits")
         # 3. validate and normalise
         accepted = self.accept(event, event.timestamp_ms, len(encoded))
         return accepted if isinstance(accepted, Rejected) else Accepted(accepted, encoded)
+
+
+def _encoded(event: Event, encode: Callable[[Event], bytes]) -> bytes:
+    try:
+        return encode(event)
+    except OverflowError:
+        for bag in (event.properties, event.context, event.traits):
+            write_wide_integers(bag)
+        return encode(event)

@@ -26,7 +26,13 @@ class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     retention_ms: Duration = 400 * DAY_MS
     """Events older than this are quarantined as ``too_old``: their windows and ledgers are closed."""
     dedupe_window_ms: Duration = DAY_MS
-    """How long a message id is remembered. A repetition after that is counted again."""
+    """Two events of one message id whose own times are at most this far apart are one event, however late the second
+    arrives. At least three times as far apart they are two, for the sender has used the id again; in between they may
+    be either. 0: no event is ever a repetition."""
+    dedupe_memory_ms: Duration = 400 * DAY_MS
+    """How long message ids are kept, behind the newest event: a repetition of an event older than this counts again.
+    As long as ``retention`` no event that is taken can be one; never shorter than the window. An id costs about 20
+    bytes of state. A replay keeps all ids."""
     default_country: Annotated[str, Meta(pattern="^([A-Z]{2})?$")] = "US"
     """ISO 3166 country of phone numbers written without ``+``. Empty: such numbers are not identifiers."""
     default_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"

@@ -45,7 +45,13 @@ _MARKETING: Final = _record(
     click_id=_TEXT, referrer=_TEXT, credit=_MODELS, value_minor=_MODELS,
 )  # fmt: skip
 _CONVERSION: Final = _record(
-    name=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, value_minor=_LONG, currency=_TEXT, journey=pa.list_(_MARKETING)
+    name=_TEXT,
+    timestamp_ms=_LONG,
+    event_id=_TEXT,
+    value_minor=_LONG,
+    currency=_TEXT,
+    refunded_minor=_LONG,
+    journey=pa.list_(_MARKETING),
 )
 SCHEMA: Final = pa.schema(
     {
@@ -59,7 +65,9 @@ SCHEMA: Final = pa.schema(
         "last_touch": _TOUCH,
         "identifiers": pa.list_(_record(identifier=_TEXT, first_seen_ms=_LONG, last_seen_ms=_LONG)),
         "traits": pa.list_(_record(name=_TEXT, value=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, channel=_TEXT)),
+        "accounts": pa.list_(_record(account=_TEXT, traits=_TEXT)),
         "consent": pa.list_(_record(purpose=_TEXT, granted=pa.bool_())),
+        "consent_statements": pa.list_(_record(purpose=_TEXT, granted=pa.bool_(), timestamp_ms=_LONG, event_id=_TEXT)),
         "aggregates": pa.list_(_VALUE),
         "ratios": pa.list_(_VALUE),
         "cart": _CART,
@@ -104,7 +112,9 @@ def row_of(view: dict[str, Any]) -> dict[str, Any]:
         "traits": [
             {**trait, "name": name, "value": _json_text(trait["value"])} for name, trait in view["traits"].items()
         ],
+        "accounts": [{"account": name, "traits": _json_text(traits)} for name, traits in view["accounts"].items()],
         "consent": [{"purpose": purpose, "granted": granted} for purpose, granted in view["consent"].items()],
+        "consent_statements": [{"purpose": p, **statement} for p, statement in view["consent_statements"].items()],
         "aggregates": list(_values(view["aggregates"])),
         "ratios": list(_values(view["ratios"])),
         "predictions": _json_text(view["predictions"]),

@@ -15,6 +15,8 @@ MIN_REPEAT_BUYERS: Final = 100
 """Below it the four parameters of BG/NBD are little more than noise."""
 _BOUND: Final = 9.0
 """Parameters are sought between e^-9 and e^9 of their scale."""
+_AT_EDGE: Final = 0.01
+"""A parameter within 1 % of a bound sits on it."""
 _STARTS: Final = (0.0, -1.5, 1.5)
 Likelihood: TypeAlias = Callable[[Floats, Floats, Floats], tuple[float, Floats]]
 Tick: TypeAlias = Callable[[], None]
@@ -50,6 +52,20 @@ def fit_gamma_gamma(summaries: Sequence[Summary], tick: Tick) -> GammaGamma:
     rows[:, 1] /= scale
     p, more, v = _maximise(gamma_gamma_likelihood, rows, 3, tick)
     return GammaGamma(p=p, q=1 + more, v=v * scale)
+
+
+def stuck_parameters(purchases: BgNbd, spend: GammaGamma, summaries: Sequence[Summary]) -> list[str]:
+    """Names of the parameters that sit on an edge of the range in which they are sought.
+
+    Such a parameter is not estimated: the likelihood would take it further, as it does where all customers are alike.
+    """
+    spent = [summary.monetary_minor for summary in summaries if summary.repeat_minor > 0 and summary.frequency > 0]
+    days, minor = float(np.mean([summary.age_days for summary in summaries])), float(np.mean(spent))
+    scaled = {
+        "r": purchases.r, "alpha": purchases.alpha / days, "a": purchases.a, "b": purchases.b,
+        "p": spend.p, "q": spend.q - 1, "v": spend.v / minor,
+    }  # fmt: skip
+    return [name for name, value in scaled.items() if abs(np.log(value)) > _BOUND - _AT_EDGE]
 
 
 def _demand_repeat_buyers(count: int, what: str = "") -> None:

@@ -12,12 +12,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipeline.model.errors import FitError
-from pipeline.model.estimate import Tick, fit_bgnbd, fit_gamma_gamma
+from pipeline.model.estimate import Tick, fit_bgnbd, fit_gamma_gamma, stuck_parameters
 from pipeline.model.export import Export
 from pipeline.model.holdout import MODEL, correlation, evaluate
 from pipeline.profile.kinds.pairs import Pairs
 from pipeline.profile.kinds.purchases import Purchases, purchases_of
 from pipeline.profile.rfm import RfmEdges, Summary, edges_of, summary_of
+from pipeline.score.bgnbd import BgNbd
 from pipeline.score.gamma_gamma import GammaGamma
 from pipeline.score.prediction import Calibration, Holdout, PredictionModel, with_version
 
@@ -70,7 +71,7 @@ def fit_model(export: Export, ask: Ask, fitted_at_ms: int, tick: Tick) -> Predic
                 orders=edges_of([summary.orders for summary in summaries]),
                 total_minor=edges_of([summary.total_minor for summary in summaries]),
             ),
-            calibration=_calibration(known, summaries, export.as_of_day, spend, holdout),
+            calibration=_calibration(known, summaries, export.as_of_day, (purchases, spend), holdout),
             holdout=holdout,
         )
     )
@@ -84,7 +85,7 @@ def _calibration(
     known: Sequence[Purchases],
     summaries: Sequence[Summary],
     as_of_day: int,
-    spend: GammaGamma,
+    fitted: tuple[BgNbd, GammaGamma],
     holdout: Holdout | None,
 ) -> Calibration:
     repeat = [summary for summary in summaries if summary.frequency]
@@ -98,8 +99,16 @@ def _calibration(
         first_day=min(summary.first_day for summary in known),
         as_of_day=as_of_day,
         value_correlation=dependence,
-        notes=tuple(_notes(dependence, spend, holdout)),
+        notes=(*_notes(dependence, fitted[1], holdout), *_edge_notes(*fitted, summaries)),
     )
+
+
+def _edge_notes(purchases: BgNbd, spend: GammaGamma, summaries: Sequence[Summary]) -> list[str]:
+    stuck = stuck_parameters(purchases, spend, summaries)
+    if not stuck:
+        return []
+    where = f"{', '.join(stuck)} at the edge of the range that is searched"
+    return [f"{where}: this history does not determine the model, do not rely on its predictions"]
 
 
 def _notes(dependence: float, spend: GammaGamma, holdout: Holdout | None) -> list[str]:

@@ -1,12 +1,23 @@
 """Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from pipeline.event.identifier import Identifier, type_of, value_of
-from pipeline.profile.ledger import Ledger, Span, Touchpoint, Trait, newer_trait
+from pipeline.profile.ledger import (
+    Accounts,
+    Consent,
+    Ledger,
+    Span,
+    Touchpoint,
+    Trait,
+    join_accounts,
+    newer_trait,
+    older_trait,
+)
 from pipeline.profile.timeline import TIMELINE_ENTRIES, Entry, Line, read_line
 
 _Part = TypeVar("_Part")
@@ -54,14 +65,23 @@ def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
 
 
 def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
-    """The newest value of every trait, with its provenance."""
+    """The newest value of every trait, else the oldest that was to be set once, with its provenance."""
     if len(ledgers) == 1:
-        return ledgers[0].traits
+        only = ledgers[0]
+        return {**only.set_once, **only.traits} if only.set_once else only.traits
     traits: dict[str, Trait] = {}
+    initial: dict[str, Trait] = {}
     for ledger in ledgers:
         for name, trait in ledger.traits.items():
             traits[name] = newer_trait(traits[name], trait) if name in traits else trait
-    return traits
+        for name, trait in ledger.set_once.items():
+            initial[name] = older_trait(initial[name], trait) if name in initial else trait
+    return {**initial, **traits} if initial else traits
+
+
+def accounts_of(ledgers: Sequence[Ledger]) -> Accounts:
+    """What is stated of the accounts that the person belongs to."""
+    return reduce(join_accounts, (ledger.accounts for ledger in ledgers), {})
 
 
 def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
@@ -84,12 +104,19 @@ def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
 
 
 def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
-    """Consent by ``purpose`` or ``purpose/channel``: each ledger's newest statement, denied if any ledger denies."""
-    consent: dict[str, bool] = {}
+    """Consent by ``purpose`` or ``purpose/channel``: what the newest statement of all ledgers says; a tie is a no."""
+    return {key: not denied for key, (_, denied, _) in statements_of(ledgers).items()}
+
+
+def statements_of(ledgers: Sequence[Ledger]) -> dict[str, Consent]:
+    """The statement that decides each ``purpose`` or ``purpose/channel``."""
+    if len(ledgers) == 1:
+        return ledgers[0].consent
+    result: dict[str, Consent] = {}
     for ledger in ledgers:
-        for key, (_, denied, _) in ledger.consent.items():
-            consent[key] = consent.get(key, True) and not denied
-    return consent
+        for key, statement in ledger.consent.items():
+            result[key] = max(result.get(key, statement), statement)
+    return result
 
 
 def permits(consent: Mapping[str, bool], purpose: str, *, default: bool) -> bool:

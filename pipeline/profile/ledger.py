@@ -23,6 +23,7 @@ from pipeline.profile.buckets import Cells, merge_cells
 from pipeline.profile.journey.kept import CartLog, Journey, merge_carts, merge_journeys
 from pipeline.profile.kinds import kind_of
 from pipeline.profile.occurrences import Occurrences, merge_occurrences
+from pipeline.profile.orders import Orders, join_orders
 from pipeline.profile.timeline import Line, merge_timelines
 
 LEDGER_FORMAT: Final = 1
@@ -32,6 +33,10 @@ Touchpoint: TypeAlias = tuple[int, str, str, str, str, str]
 """(event time in ms, event id, channel, type, event name, JSON text of campaign and referrer or "")."""
 Trait: TypeAlias = tuple[int, str, str, Any]
 """(event time in ms, event id, channel, value): the value with its provenance; the event id begins with the source."""
+Accounts: TypeAlias = dict[str, dict[str, Trait]]
+"""Account id to the traits of the account."""
+MAX_ACCOUNTS: Final = 64
+"""Accounts kept in one ledger: those first by name, so that what is kept depends on the set alone."""
 Consent: TypeAlias = tuple[int, int, str]
 """(event time in ms, 1 if denied, event id)."""
 Span: TypeAlias = tuple[int, int]
@@ -83,17 +88,23 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     cart: CartLog | None = None
     journey: Journey | None = None
     owned: dict[Identifier, Owned] = {}
-    """Of ``identifiers`` those that STITCH spoke of; all others are the customer's."""
+    """What STITCH decided about ``identifiers``; those without a decision are the customer's."""
+    set_once: dict[str, Trait] = {}
+    """The oldest value of each trait that was set once; it counts where :attr:`traits` has none."""
+    accounts: Accounts = {}
+    """What group calls state: of an account, never of the person."""
+    orders: Orders = {}
+    """The newest orders, by a hash of their id: what keeps one order from counting twice, and refunds from more."""
 
     def own_identifiers(self) -> dict[Identifier, Span]:
-        """Those of ``identifiers`` that are the customer's now."""
+        """Returns those of ``identifiers`` that are the customer's now."""
         owned = self.owned
         if not owned:
             return self.identifiers
         return {ident: span for ident, span in self.identifiers.items() if owned.get(ident, OWN)[1]}
 
     def foreign_identifiers(self) -> list[Identifier]:
-        """Those that another customer owns, or nobody."""
+        """The identifiers that are not the customer's: another customer's, or isolated."""
         return [ident for ident, (_, own) in self.owned.items() if not own]
 
 
@@ -120,6 +131,17 @@ def newer_trait(one: Trait, other: Trait) -> Trait:
     if one[:2] != other[:2]:
         return one if one[:2] > other[:2] else other
     return max(one, other, key=lambda trait: (trait[2], msgspec.json.encode(trait[3], order="deterministic")))
+
+
+def older_trait(one: Trait, other: Trait) -> Trait:
+    """The earlier by (event time, event id); two values under one id are ordered by their text."""
+    return one if newer_trait(one, other) is other else other
+
+
+def join_accounts(one: Accounts, other: Accounts) -> Accounts:
+    """What both state of accounts."""
+    joined = _union(one, other, lambda a, b: _union(a, b, newer_trait))
+    return joined if len(joined) <= MAX_ACCOUNTS else dict(sorted(joined.items())[:MAX_ACCOUNTS])
 
 
 def join_episodes(one: Episode, other: Episode) -> Episode:
@@ -175,4 +197,7 @@ def merge(one: Ledger, other: Ledger) -> Ledger:
         merge_carts(one.cart, other.cart),
         merge_journeys(one.journey, other.journey),
         _union(one.owned, other.owned, max),
+        _union(one.set_once, other.set_once, older_trait),
+        join_accounts(one.accounts, other.accounts),
+        join_orders(one.orders, other.orders),
     )

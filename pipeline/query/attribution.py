@@ -14,6 +14,8 @@ from pipeline.profile.row import ProfileRow
 By: TypeAlias = Literal["campaign", "channel", "source"]
 NO_MARKETING: Final = "(no marketing)"
 """Conversions to which no marketing touch led."""
+_NEVER_MS: Final = 1 << 62
+"""Costs do not say when they were first seen: the spelling of a touch goes before theirs."""
 UNNAMED: Final = "(unnamed)"
 """Touches and costs that do not say their campaign or source."""
 TOTAL: Final = "total"
@@ -45,6 +47,8 @@ class Report(msgspec.Struct):
     """Minor units by (name, currency)."""
     cost: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
     """Millionths of the currency's unit by (name, currency)."""
+    spelling: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
+    """Each name in lower case, as which names are compared, to when it was first seen and how it was spelt then."""
 
     def add(self, converted: Iterable[Converted], costs: Iterable[Cost], only: str) -> None:
         """The conversions (of one name, or ``""`` for all) and the costs of one profile."""
@@ -54,20 +58,29 @@ class Report(msgspec.Struct):
             if only in {"", conversion.name}:
                 self._convert(conversion, name_of)
         for cost in costs:
-            self.cost[name_of(cost), cost.currency] += cost.micros
+            self.cost[self._key(name_of(cost), _NEVER_MS), cost.currency] += cost.micros
 
     def _convert(self, converted: Converted, name_of: Callable[[MarketingTouch | Cost], str]) -> None:
         self.conversions += 1
-        parts = [(name_of(c.touch), c.credit[self.model], c.value_minor[self.model]) for c in converted.journey]
+        parts = [
+            (self._key(name_of(c.touch), c.touch.timestamp_ms), c.credit[self.model], c.value_minor[self.model])
+            for c in converted.journey
+        ]
         for name, credit, value_minor in parts or [(NO_MARKETING, WHOLE, converted.value_minor)]:
             self.credit[name] += credit
             if converted.currency:
                 self.revenue[name, converted.currency] += value_minor
 
+    def _key(self, name: str, timestamp_ms: int) -> str:
+        key = name.casefold()
+        self.spelling[key] = min(self.spelling.get(key, (timestamp_ms, name)), (timestamp_ms, name))
+        return key
+
     def lines(self) -> list[Line]:
         """The most credited first; of equal ones in the order of their names."""
         names = {*self.credit, *(name for name, _ in self.cost)}
-        return [self._line(name, {name}) for name in sorted(names, key=lambda name: (-self.credit[name], name))]
+        ordered = sorted(names, key=lambda name: (-self.credit[name], name))
+        return [self._line(self.spelling.get(name, (0, name))[1], {name}) for name in ordered]
 
     def total(self) -> Line:
         """The sum of all lines; its cost per acquisition is all cost by all conversions."""

@@ -63,6 +63,25 @@ def profile_rows(changelog: Mapping[bytes, bytes]) -> Iterator[tuple[str, Profil
             yield change.key.decode(), _DECODE(change.value)
 
 
+def decided_by_others(row: ProfileRow, rules: CompiledRules) -> bool:
+    """Whether the workers last decided about the profile by other rules than these."""
+    return bool(row.anchors) and row.schedule.rules_fingerprint not in {0, rules.fingerprint}
+
+
+class RulesWatch:
+    """Counts, among rows that pass by, those that workers decided by other rules."""
+
+    def __init__(self, rules: CompiledRules) -> None:
+        self._rules = rules
+        self.others = 0
+
+    def watch(self, rows: Iterable[tuple[str, ProfileRow]]) -> Iterator[tuple[str, ProfileRow]]:
+        """The rows, unchanged."""
+        for profile_id, row in rows:
+            self.others += decided_by_others(row, self._rules)
+            yield profile_id, row
+
+
 def row_key(profile_id: str) -> bytes:
     """The changelog key of a profile's row."""
     return changelog_key(Change(layout.PROFILES, profile_id.encode(), None))

@@ -29,3 +29,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     routing: RoutingRules
     model: PredictionModel | None = None
     """``model.json``, if the directory has one: what ``stitchline model fit`` wrote."""
+
+    @property
+    def identifier_types(self) -> tuple[str, ...]:
+        """The names of the declared identifier types."""
+        return tuple(kind.name for kind in self.identifiers)

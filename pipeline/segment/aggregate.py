@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.condition.operand import converted
+from pipeline.condition.operand import Kind, converted
 from pipeline.profile.buckets import Cell
 from pipeline.profile.fields import AMOUNT
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.kinds.kind import MILLIONTHS
-from pipeline.profile.kinds.values import TOP
+from pipeline.profile.kinds.values import TOP, UNIQUE
 from pipeline.profile.rules import AggregateRule
 from pipeline.segment.money import currency_of, in_minor_units
 from pipeline.segment.operand import ProfileOperand, no_parts
@@ -73,4 +73,5 @@ def _any(rule: AggregateRule, group: str, windowed: Windowed, parts: tuple[str, 
             reading = reading.get(part) if type(reading) is dict else None
         return reading
 
-    return Stepped("any", windowed, value, in_minor_units(group) if group else lambda value: converted("any", value))
+    kind: Kind = "list" if rule.kind in {TOP.name, UNIQUE.name} else "any"
+    return Stepped(kind, windowed, value, in_minor_units(group) if group else lambda value: converted(kind, value))

@@ -7,7 +7,7 @@ from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import MeaningError
 from pipeline.event.identifier import type_of, value_of
 from pipeline.profile.fold import campaign_of, consent_of, first_touch, last_touch, permits
-from pipeline.profile.ledger import Touchpoint, Trait, newer_trait
+from pipeline.profile.ledger import Touchpoint, Trait, newer_trait, older_trait
 from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
 from pipeline.segment.operand import Plain, ProfileOperand, Since
@@ -24,11 +24,16 @@ def trait(path: tuple[str, ...]) -> ProfileOperand:
 
     def read(facts: Facts) -> Any:
         newest: Trait | None = None
+        initial: Trait | None = None
         for ledger in facts.ledgers:
             stated = ledger.traits.get(name)
             if stated is not None:
                 newest = stated if newest is None else newer_trait(newest, stated)
-        value = None if newest is None else newest[3]
+            elif name in ledger.set_once:
+                first = ledger.set_once[name]
+                initial = first if initial is None else older_trait(initial, first)
+        known = newest or initial
+        value = None if known is None else known[3]
         for part in inner:
             value = value.get(part) if type(value) is dict else None
         return value
@@ -39,7 +44,7 @@ def trait(path: tuple[str, ...]) -> ProfileOperand:
 def consent(path: tuple[str, ...]) -> ProfileOperand:
     """``consent.ads``, ``consent.ads/email``: true if granted, false if denied, unknown if nothing was said.
 
-    A denied purpose denies all its channels, and between ledgers denial wins: see :mod:`pipeline.profile.fold`.
+    A denied purpose denies all its channels; of two statements the newer counts: see :mod:`pipeline.profile.fold`.
     """
     purpose = ".".join(_rest(path, "purpose", "consent.marketing/email"))
     whole = purpose.partition("/")[0]

@@ -29,17 +29,19 @@ class _Readable(Protocol):
 class SeenView:
     """The core's :class:`~pipeline.event.ports.SeenIds` over RocksDB.
 
-    Guarantees that of two equal digests whose event times differ by at most the window the second is not new, as long
-    as neither is older than two windows before the newest event of the partition (older generations are deleted). A
-    window of 0 remembers nothing.
+    Guarantees that of two equal digests whose event times differ by at most the window the second is not new, however
+    late it comes, as long as neither is older than the memory before the newest event of the partition (older
+    generations are deleted). A window of 0 remembers nothing.
     """
 
     family = layout.SEEN_BLOCKS
 
-    def __init__(self, store: PartitionStore, window_ms: int) -> None:
+    def __init__(self, store: PartitionStore, window_ms: int, memory_ms: int) -> None:
         self._store = store
         self._family: _Readable = store.family(layout.SEEN)
         self._window_ms = max(window_ms, MIN_WINDOW_MS) if window_ms else 0
+        self._kept = 1 + -(-memory_ms // (2 * self._window_ms)) if self._window_ms else 0
+        """Generations kept behind the newest: that of the memory's end and all up to it."""
         self._added: dict[int, list[bytes]] = {}
         self._pending: set[bytes] = set()
         self._newest = 0
@@ -80,7 +82,7 @@ class SeenView:
             yield from self._expired()
 
     def _expired(self) -> Iterator[Change]:
-        oldest_kept = max(0, self._newest - 1).to_bytes(GENERATION_BYTES)
+        oldest_kept = max(0, self._newest - self._kept).to_bytes(GENERATION_BYTES)
         for key, _ in islice(self._store.scan(layout.SEEN_BLOCKS), BLOCKS_EXPIRED_PER_COMMIT):
             if key[:GENERATION_BYTES] >= oldest_kept:
                 return

@@ -63,11 +63,12 @@ def compile_rules(
     fit = TRAITS_CHANGED if _watches_fit(triggers, scorer) else 0
     changed_bits = _changed_bits(lambda *keys: members.watch_bits.bits_of_keys(keys) << 1, aggregates, scorer, fit)
     readers = tuple(AggregateReader(rule) for rule in aggregates.aggregates)
-    plan = Plan(
-        aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, changed_bits), zone, changed_bits
-    )
+    journey = journey_bookings(journeys, zone, changed_bits)
+    plan = Plan(aggregates.aggregates, scorer.counted, journey, zone, changed_bits, orders=journeys.orders)
     ratios = ratio_readers(aggregates)
-    return CompiledRules(plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys)
+    return CompiledRules(
+        plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys, fingerprint
+    )
 
 
 def _watches_fit(triggers: TriggerRules, scorer: Scores) -> bool:

@@ -44,9 +44,9 @@ class IntakeStage(Stage):
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
         settings, rules = context.settings, context.rules.intake
         if settings.clock == "stream":  # a replay's events are as old as they are
-            rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS)
+            rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS)
         anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
-        seen = SeenView(store, rules.dedupe_window_ms)
+        seen = SeenView(store, rules.dedupe_window_ms, max(rules.dedupe_window_ms, rules.dedupe_memory_ms))
         super().__init__(context, PartitionState(store, [anchors, seen]))
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}

@@ -145,7 +145,7 @@ def _top(patch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _profile(patch: pytest.MonkeyPatch) -> list[str]:
-    replaced(patch, profile, connected=None, customer=("p", None), profile_view=copy.deepcopy(VIEW))
+    replaced(patch, profile, connected=None, customer=("p", ProfileRow(tenant="t")), profile_view=copy.deepcopy(VIEW))
     return ["profile", "show", "email:a"]
 
 

@@ -188,6 +188,7 @@ def test_a_model_says_what_to_know_before_trusting_it(shop: list[Pairs]) -> None
     model = fit_model(export, Ask("purchases", "EUR", 30, 0), 1, nothing)
     assert model.calibration.value_correlation > 0.3
     assert "expected_value_minor is biased" in model.calibration.notes[0]
+    assert model.calibration.notes[-1].startswith("v at the edge of the range that is searched")
 
     chance = Random(7)
     uneven = [[[day, [int(100 * chance.paretovariate(0.6)), 1]] for day, _ in history] for history in shop[:1_500]]

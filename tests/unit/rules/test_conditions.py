@@ -146,3 +146,12 @@ def test_editors_are_told_what_a_condition_looks_like() -> None:
     assert any("over 30 d" in example for example in when["examples"])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"segments": [{"name": "a", "when": ""}]}, schema)
+
+
+@pytest.mark.parametrize("condition", ["= 'shoes'", "!= 'shoes'", "in ['shoes']", "> 'a'"])
+def test_a_list_that_is_compared_with_one_value_is_refused(tmp_path: Path, condition: str) -> None:
+    text = f'segments:\n  - {{name: a, when: "top_categories over 90 d {condition}"}}\n'
+    [problem] = problems_of(tmp_path, text)
+    assert "is a list, which equals no value" in problem.message
+    assert problem.instead == "write contains, as in contains 'x'"
+    assert problem.line == 2
