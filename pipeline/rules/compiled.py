@@ -1,4 +1,4 @@
-"""Rules files compiled for PROFILE: the one way from what a marketer wrote to what stages and commands work by."""
+"""Compiles loaded rules for PROFILE. Every stage and command compiles its rules here."""
 
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.rules.model import Rules
@@ -9,10 +9,10 @@ from pipeline.trigger.episodes import Strength
 
 
 def compiled(rules: Rules) -> CompiledRules:
-    """What is booked, how it is read, and what follows.
+    """Returns the compiled rules.
 
     Raises:
-        UnknownZoneError: There is no such time zone here; ``load_rules`` has refused it before.
+        UnknownZoneError: The time zone of the aggregates is unknown. ``load_rules`` rejects such rules.
     """
     zone = zone_of(rules.aggregates.time_zone)
     compiled_rules = compile_rules(

@@ -1,14 +1,14 @@
-"""Until when a score stays on its side of a threshold, if nothing but time passes.
+"""Lower bounds for the time until a score crosses a threshold, if nothing but time passes.
 
-A score is what was gained less what was lost (:class:`~pipeline.score.outlook.Outlook`), and both fade: it can fall as
-points fade and *rise* as what spoke against somebody fades. Neither side fades faster than by half in the shortest
-half-life of its rules, ages advance in whole buckets, and an occurrence is forgotten at a known age. So:
+A score is points gained minus points lost (:class:`~pipeline.score.outlook.Outlook`). Both sides fade, so a score falls
+as gained points fade and *rises* as lost points fade. No side fades faster than the shortest half-life of its rules.
+Ages advance in whole buckets, and an occurrence is dropped at a known age. Therefore:
 
 * ``score >= gained * d - lost`` and ``score <= gained - lost * d``, with ``d = 2^(-(time + width) / half_life)``;
-* caps keep both true, for capping never moves two sums further apart;
+* caps preserve both bounds, because capping never increases the distance between two sums;
 * weights are rounded to 2^-20, so a side may be off by half a weight per point and occurrence, at both ends, and by
   one grid step per contribution;
-* between two bucket boundaries nothing moves at all.
+* a score is constant between two bucket boundaries.
 """
 
 import math
@@ -26,16 +26,16 @@ from pipeline.score.rules import ScoreRule
 
 GIVEN, TAKEN = 0, 1
 _ROUNDING: Final = 1.000001
-"""For the floats of this module."""
+"""Safety factor for the floating-point errors of this module."""
 
 
 class Side(NamedTuple):
-    """The rules that give points, or those that take them, as far as a profile has matched them."""
+    """One side of a score, given or taken: the rules of that side that a profile has matched."""
 
     points: int
-    """Of all matches together, as a positive number."""
+    """Sum over all matches without decay, as a positive number."""
     half_life_ms: int
-    """The shortest; FOREVER if nothing fades."""
+    """The shortest half-life of the rules; FOREVER if none fades."""
 
 
 class Aging(NamedTuple):
@@ -44,25 +44,27 @@ class Aging(NamedTuple):
     given: Side
     taken: Side
     narrowest_ms: int
+    """Width of the narrowest buckets; 0 if no occurrence ages."""
     widest_ms: int
-    """The steps in which they do; 0: nothing does."""
+    """Width of the widest buckets; 0 if no occurrence ages."""
     forgotten_ms: int
-    """When the next one is so old that it counts no more."""
+    """The moment when the oldest occurrence becomes too old to count."""
 
 
 class Crossing:
     """The bounds of one score."""
 
     def __init__(self, rules: Sequence[ScoreRule]) -> None:
-        """``rules``: those of this score."""
+        """``rules`` are the rules of this score."""
         self._rules = {
             rule.name: (GIVEN if rule.points > 0 else TAKEN, abs(rule.points), rule.half_life_ms) for rule in rules
         }
 
     def due_ms(self, outlook: Outlook, thresholds: Sequence[float], as_of_ms: int, aging: Callable[[], Aging]) -> int:
-        """A bucket boundary after ``as_of_ms``, before which the score crosses none of the thresholds; FOREVER if none.
+        """Returns a moment after ``as_of_ms`` before which the score crosses no threshold; FOREVER if it never does.
 
-        ``aging`` is asked only if the score moves towards a threshold: :meth:`aging` of the same ledgers and moment.
+        The moment is a bucket boundary. ``aging`` returns :meth:`aging` of the same ledgers and moment; it is called
+        only if the score moves towards a threshold.
         """
         value = outlook.value()
         if not (outlook.gained and min(thresholds, default=value) <= value) and not (
@@ -81,7 +83,7 @@ class Crossing:
         return min(max(next_ms, due_ms), ages.forgotten_ms)
 
     def aging(self, ledgers: Sequence[Ledger], as_of_ms: int) -> Aging:
-        """How the score's occurrences age from a moment on."""
+        """Returns how the score's occurrences age from a moment on."""
         rules, hours, days = self._rules, [], []
         points, half_lives_ms = [0, 0], [FOREVER, FOREVER]
         for ledger in ledgers:
@@ -109,7 +111,10 @@ class Crossing:
 
 
 def _stays_ms(outlook: Outlook, threshold: float, aging: Aging) -> int:
-    """For how long the score stays on its side of the threshold; 0 on it. FOREVER: whatever fades or is forgotten."""
+    """Returns for how long, in ms, the score stays on its side of the threshold by fading alone; 0 if it is on it.
+
+    FOREVER if fading cannot bring it there.
+    """
     value, contributions = outlook.value(), outlook.contributions
     at = threshold * GRID
     if value > threshold:
@@ -124,7 +129,7 @@ def _stays_ms(outlook: Outlook, threshold: float, aging: Aging) -> int:
 
 
 def _oldest(series: list[list[int]], first: int) -> int | None:
-    """The oldest bucket of any series that is not older than ``first``."""
+    """Returns the oldest bucket of all series that is not older than ``first``; None if there is none."""
     oldest = None
     for at in series:
         bucket = at[0] if at[0] >= first else at[place] if (place := bisect_left(at, first)) < len(at) else None
@@ -134,7 +139,7 @@ def _oldest(series: list[list[int]], first: int) -> int | None:
 
 
 def _fading_ms(amount: int, floor: float, half_life_ms: int, width_ms: int) -> int:
-    """For how long what fades by half in ``half_life_ms`` stays above a floor, at least."""
+    """Returns the minimum time, in ms, for which an amount with this half-life stays above a floor."""
     if floor <= 0 or not amount or half_life_ms >= FOREVER:
         return FOREVER
     above = amount / (floor * _ROUNDING)

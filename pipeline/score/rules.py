@@ -1,4 +1,4 @@
-"""Rules of scores: points for behaviour. The structs are what ``scores.yaml`` is read into."""
+"""Score rules: points for behaviour and for traits. ``scores.yaml`` is read into these structs."""
 
 from typing import Annotated, Final, TypeAlias
 
@@ -22,25 +22,28 @@ Cap: TypeAlias = Annotated[int, msgspec.Meta(le=_MAX_POINTS)]
 
 
 class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Points each time a touch matches, fading by half every ``half_life``.
+    """Points for each matching touch, halved every ``half_life``.
 
-    Occurrences are counted by the hour (half-life up to 14d; each counts for 90 days) or by the day (longer; 400 days)
-    and age in steps of that width, so a score is within a factor of 2^(width/half_life) of continuous decay.
+    With a half-life of up to 14 days, occurrences are counted by the hour and count for 90 days. With a longer one,
+    they are counted by the day and count for 400 days. They age in steps of that width, so a score is within a factor
+    of 2^(width/half_life) of continuous decay.
     """
 
     name: str
     points: Points
-    """Negative for what speaks against a customer."""
+    """Points per touch. Negative points lower the score."""
     filter: Filter = Filter()
+    """The touches that match."""
     half_life_ms: Duration = 7 * DAY_MS
-    """At least an hour; 0 for points that never fade."""
+    """Time after which half of the points are left. At least an hour; 0 for points that never fade."""
     score: ConditionName = ENGAGEMENT
+    """The score that gets the points."""
     group: str = ""
-    """Rules of one group share its cap."""
+    """The group of the rule. The rules of a group share its cap."""
     max_occurrences: Cap = 0
-    """Only the newest this many count; 0: all."""
+    """Number of newest occurrences that count; 0 for all."""
     max_points: Cap = 0
-    """The rule adds (or takes) no more than this; 0: no limit."""
+    """Maximum number of points that the rule adds or takes; 0 for no limit."""
 
     def __post_init__(self) -> None:
         if self.points == 0:
@@ -55,14 +58,14 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def grain(self) -> Grain:
-        """Width of the buckets the rule's occurrences are counted in."""
+        """The width of the buckets in which the rule's occurrences are counted."""
         if not self.half_life_ms:
             return "total"
         return "hours" if self.half_life_ms <= _MAX_BY_HOUR_MS else "days"
 
 
 class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rules that together add no more than ``max_points`` to a score, and take no more than that from it."""
+    """Caps several rules together: they add at most ``max_points`` to a score, and take at most that from it."""
 
     name: str
     max_points: Cap
@@ -74,16 +77,17 @@ class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class FitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Points for who somebody is, as their traits say. They do not fade."""
+    """Points for a customer's traits. They do not fade."""
 
     name: str
     points: Points
-    """Negative for what speaks against a customer."""
+    """Points while the conditions hold. Negative points lower the score."""
     where: tuple[Condition, ...] = ()
     """Conditions on ``traits.…``, which must all hold."""
     score: ConditionName = FIT
+    """The score that gets the points."""
     group: str = ""
-    """Rules of one group share its cap."""
+    """The group of the rule. The rules of a group share its cap."""
 
     def __post_init__(self) -> None:
         if self.points == 0:
@@ -99,19 +103,21 @@ class FitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Grades(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One mark for both: a letter for who somebody is, a digit for what they do, from A1 (best) to D4."""
+    """One grade for fit and engagement: a letter for fit and a digit for engagement, from A1 (best) to D4."""
 
     letters: tuple[float, float, float] = (75, 50, 25)
-    """From so many points of the fit score on: A, B, C; below the last, D."""
+    """Minimum points of the fit score for A, B and C; below the last, D."""
     digits: tuple[float, float, float] = (70, 40, 15)
-    """From so many points of the engagement score on: 1, 2, 3; below the last, 4."""
+    """Minimum points of the engagement score for 1, 2 and 3; below the last, 4."""
     fit: str = FIT
+    """The score that the letter grades."""
     engagement: str = ENGAGEMENT
+    """The score that the digit grades."""
 
     def __post_init__(self) -> None:
         for name, steps in (("letters", self.letters), ("digits", self.digits)):
             if not steps[0] > steps[1] > steps[2]:
-                msg = f"{name} of grades do not fall: write the best first, as in [75, 50, 25]"
+                msg = f"{name} of grades are not in descending order: write the best first, as in [75, 50, 25]"
                 raise ValueError(msg)
 
 
@@ -119,9 +125,13 @@ class ScoreRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The file ``scores.yaml``."""
 
     scores: tuple[ScoreRule, ...] = ()
+    """Points for behaviour."""
     groups: tuple[ScoreGroup, ...] = ()
+    """Caps over several rules."""
     fit: tuple[FitRule, ...] = ()
+    """Points for traits."""
     grades: Grades | None = None
+    """How to grade fit and engagement; without it customers have no grade."""
 
     def __post_init__(self) -> None:
         every: tuple[ScoreRule | FitRule, ...] = (*self.scores, *self.fit)

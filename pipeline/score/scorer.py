@@ -1,4 +1,4 @@
-"""Scores with their contributions: each score is, by definition, the sum of what its rules and caps contribute."""
+"""Scores with their contributions. A score is defined as the sum of the contributions of its rules and caps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -17,39 +17,40 @@ from pipeline.score.outlook import Outlook
 from pipeline.score.rules import ScoreRule, ScoreRules
 
 CAP: Final = "cap"
-"""The rule name of the line that takes away what a group's rules exceed its cap by."""
+"""Rule name of the contribution that takes back the excess over a group's cap."""
 _FINER: Final = WEIGHT // GRID
+"""Weights per grid step."""
 
 Term: TypeAlias = tuple[str, str, int, int]
 """(rule, group, points in 1/GRID, occurrences)."""
 
 
 class _Rule:
-    """A score rule, compiled."""
+    """A compiled score rule."""
 
     def __init__(self, rule: ScoreRule, place: int) -> None:
         self.name, self.group, self.score, self.place = rule.name, rule.group, rule.score, place
-        self._points, self._most = rule.points, rule.max_points * GRID
+        self._points, self._max_points = rule.points, rule.max_points * GRID
         self._weigher = Weigher(rule.half_life_ms, rule.max_occurrences)
 
     def points(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
-        """What the rule contributes, in 1/GRID, before its group's cap."""
+        """Returns the contribution of the rule in 1/GRID, before the cap of its group."""
         points = self._points * self._weigher.weigh(parts, hour, day) // _FINER
-        return _clamp(points, self._most) if self._most else points
+        return _clamp(points, self._max_points) if self._max_points else points
 
 
 class Scores:
-    """Reads every score of the rules: the same touches and moment give the same floats, in any order of arrival.
+    """Reads the scores of a profile. Equal touches and moments give equal floats, in any order of arrival.
 
-    ``as_of_ms`` must not be before the newest touch. A profile has occurrences of few of the rules, so reading goes
-    through its occurrences, not through the rules. Scores of fit rules are read from traits, beside those of behaviour.
+    ``as_of_ms`` must not be before the newest touch. Reading iterates over the profile's occurrences instead of over
+    the rules, because a profile matches few of them. Fit scores are read from the traits.
     """
 
     def __init__(self, rules: ScoreRules) -> None:
         self._rules = {rule.name: _Rule(rule, place) for place, rule in enumerate(rules.scores)}
         self._fit, self._grades = Fit(rules.fit), rules.grades
         self.fit_names = frozenset(rule.score for rule in rules.fit)
-        """Scores that change with traits, not with points given and taken."""
+        """The scores of fit rules, which change with traits and not with bookings."""
         self._names = tuple(sorted({rule.score for rule in rules.scores} | self.fit_names))
         self._zeros = dict.fromkeys(self._names, 0)
         self._caps = {group.name: group.max_points * GRID for group in rules.groups}
@@ -65,18 +66,18 @@ class Scores:
         self.counted = tuple(
             CountedRule(rule.name, rule.filter, rule.grain, rule.points, _key(rule)) for rule in rules.scores
         )
-        """What the ledgers must count for these scores."""
+        """The occurrences that the ledgers must count for these scores."""
 
     def names(self) -> tuple[str, ...]:
-        """The scores there are, in order."""
+        """Returns the names of all scores, sorted."""
         return self._names
 
     def crossing(self, name: str) -> Crossing:
-        """Bounds on when a score can cross a threshold with nothing but time passing."""
+        """Returns the bounds on when time alone can move a score across a threshold."""
         return self._crossings[name]
 
     def outlook(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Outlook:
-        """The score as what was gained and lost, for who would rather not compute it at every touch."""
+        """Returns the score split into gains and losses, so that callers can bound it instead of recomputing it."""
         gained = lost = 0
         groups: dict[str, int] = {}
         for group, points in self._points_of(name, ledgers, as_of_ms):
@@ -95,7 +96,7 @@ class Scores:
         return Outlook(gained, lost, self._contributions[name])
 
     def _points_of(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Iterator[tuple[str, int]]:
-        """Group and points of every rule of one score that contributes."""
+        """Yields (group, points in 1/GRID) of every rule that contributes to one score."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
         for rule, parts in _matched(self._by_score[name], ledgers):
             yield rule.group, rule.points(parts, hour, day)
@@ -105,7 +106,7 @@ class Scores:
                     yield fit.group, points
 
     def values(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
-        """Every score by name, without telling why."""
+        """Returns every score by name, without the contributions."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
         totals = dict(self._zeros)
         groups: dict[tuple[str, str], int] = {}
@@ -127,23 +128,23 @@ class Scores:
         return {name: total / GRID for name, total in totals.items()}
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> list[Score]:
-        """Every score in the order of their names; its contributions in the order of the rules, then the caps.
+        """Returns every score, sorted by name, with its contributions: the rules in their order, then the caps.
 
-        The contributions sum to the score exactly, however they are added.
+        The contributions sum to the score exactly, in any order of addition.
         """
         return [_score(name, terms) for name, terms in self._terms(ledgers, as_of_ms).items()]
 
     def read_one(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Score:
-        """One score, as :meth:`read` gives it."""
+        """Returns one score as :meth:`read` does."""
         return _score(name, self._terms(ledgers, as_of_ms)[name])
 
     def grade(self, values: Mapping[str, float]) -> str:
-        """Letter and digit of scores as :meth:`values` gives them; "" if the rules declare no grades."""
+        """Returns the grade for scores from :meth:`values`; "" if the rules declare no grades."""
         grades = self._grades
         return grade(grades, values[grades.fit], values[grades.engagement]) if grades else ""
 
     def _terms(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, list[Term]]:
-        """What contributes to each score: the rules that ever matched and the caps that act."""
+        """Returns the contributions by score: of the rules that ever matched, and of the caps in effect."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
         terms: dict[str, list[Term]] = {name: [] for name in self._names}
         groups: dict[tuple[str, str], int] = {}
@@ -165,7 +166,7 @@ class Scores:
 
 
 def _matched(rules: Mapping[str, _Rule], ledgers: Sequence[Ledger]) -> list[tuple[_Rule, list[Occurrences]]]:
-    """Those of the rules that the ledgers have occurrences of, and these."""
+    """Returns (rule, its occurrences) for each rule that the ledgers have occurrences of."""
     gathered_counts = gathered([ledger.occurrences for ledger in ledgers], rules)
     return [(rules[name], parts) for name, parts in gathered_counts.items()]
 

@@ -1,4 +1,4 @@
-"""Names for who somebody is and what they said: traits, consent, identifiers, the first and the last touch."""
+"""Operands for traits, consent, identifiers, and the first and the last touch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -19,7 +19,7 @@ TOUCH: Final = "touch"
 
 
 def trait(path: tuple[str, ...]) -> ProfileOperand:
-    """``traits.plan``, ``traits.address.city``: what somebody is known to be; null is unknown."""
+    """Returns the operand of ``traits.plan`` or ``traits.address.city``. A trait that is null is unknown."""
     name, *inner = _rest(path, "trait", "traits.plan")
 
     def read(facts: Facts) -> Any:
@@ -42,16 +42,16 @@ def trait(path: tuple[str, ...]) -> ProfileOperand:
 
 
 def consent(path: tuple[str, ...]) -> ProfileOperand:
-    """``consent.ads``, ``consent.ads/email``: true if granted, false if denied, unknown if nothing was said.
+    """Returns the operand of ``consent.ads`` or ``consent.ads/email``: true if granted, false if denied, else unknown.
 
-    A denied purpose denies all its channels; of two statements the newer counts: see :mod:`pipeline.profile.fold`.
+    A denied purpose denies all its channels. The newer of two statements counts: see :mod:`pipeline.profile.fold`.
     """
     purpose = ".".join(_rest(path, "purpose", "consent.marketing/email"))
-    whole = purpose.partition("/")[0]
+    without_channel = purpose.partition("/")[0]
 
     def read(facts: Facts) -> bool | None:
         statements: Mapping[str, bool] = facts.once(CONSENT, _consent)
-        if purpose not in statements and whole not in statements:
+        if purpose not in statements and without_channel not in statements:
             return None
         return permits(statements, purpose, default=True)
 
@@ -63,7 +63,10 @@ def _consent(facts: Facts) -> dict[str, bool]:
 
 
 def identifier(path: tuple[str, ...], types: frozenset[str]) -> ProfileOperand:
-    """``identifier.email``: the value of the one seen last, ties by text. ``types``: those there are; empty: any."""
+    """Returns the operand of ``identifier.email``: the value seen last, ties by text.
+
+    ``types`` are the declared identifier types; empty accepts any.
+    """
     kind, *more = _rest(path, "type", "identifier.email")
     if more or (types and kind not in types):
         message = f"there is no identifier type {'.'.join([kind, *more])}"
@@ -85,7 +88,10 @@ _ENDS: Final[dict[str, Callable[[Any], Touchpoint | None]]] = {"first_touch": fi
 
 
 def touch(path: tuple[str, ...]) -> ProfileOperand:
-    """``first_touch``, ``last_touch``: how long ago; ``.channel`` and ``.campaign`` of it are texts, "" for none."""
+    """Returns the operand of ``first_touch`` or ``last_touch``: the time since that touch.
+
+    With ``.channel`` or ``.campaign``, its value is a text; "" if the touch has none.
+    """
     end, attribute = path[0], ".".join(path[1:])
     fold = _ENDS[end]
 

@@ -1,4 +1,4 @@
-"""Names for scores in conditions."""
+"""Operands for scores."""
 
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
@@ -22,15 +22,15 @@ class ScoreOperand:
         self.name, self._scores, self._crossing = name, scores, scores.crossing(name)
 
     def read(self, facts: Facts) -> float:
-        """The points; 0 where nothing was matched."""
+        """Returns the points; 0 if no rule has matched."""
         return self._outlook(facts).value()
 
     def convert(self, value: Value) -> float:
-        """The number as it is."""
+        """Returns the literal's number."""
         return float(converted("number", value))
 
     def until(self, facts: Facts, check: Check) -> int:
-        """A bucket boundary, never late."""
+        """Returns a bucket boundary; may be early, never late."""
         return self._crossing.due_ms(
             self._outlook(facts), check.thresholds, facts.as_of_ms, lambda: facts.once((self, "aging"), self._aging)
         )

@@ -1,4 +1,4 @@
-"""All rules of PROFILE, compiled together: the one call that wires profile, score, segment and trigger."""
+"""Compiles all rules of PROFILE: the one place that wires profile, score, segment and trigger together."""
 
 from collections.abc import Callable
 from typing import Final
@@ -41,14 +41,14 @@ def compile_rules(
     model: PredictionModel | None = None,
     strength: Strength = EQUAL,
 ) -> CompiledRules:
-    """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
+    """Compiles the rules that :mod:`pipeline.profile.logic` and :mod:`pipeline.profile.view` work with.
 
-    ``strength`` orders the anchors that keep episodes. ``zone`` is that of the aggregates' ``time_zone``;
-    :func:`pipeline.rules.compiled.compiled` finds both.
+    ``strength`` orders the anchors whose ledgers store episodes. ``zone`` holds the offsets of the aggregates'
+    ``time_zone``. :func:`pipeline.rules.compiled.compiled` provides both.
 
     Raises:
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's
-            condition means nothing under the other rules.
+            condition uses a name that the other rules do not define.
     """
     scorer, forecaster = Scores(scores), Forecaster(model)
     members = Segments(segments, aggregates, scores, journeys=journeys, forecast=forecaster)
@@ -61,6 +61,7 @@ def compile_rules(
     watcher = Triggers(triggers, context, zone.local, score_thresholds, strength)
     decisions = RuleDecider(Memberships(members), watcher, fingerprint)
     fit = TRAITS_CHANGED if _watches_fit(triggers, scorer) else 0
+    # The segments' bits are shifted by one: bit 0 is TRAITS_CHANGED.
     changed_bits = _changed_bits(lambda *keys: members.watch_bits.bits_of_keys(keys) << 1, aggregates, scorer, fit)
     readers = tuple(AggregateReader(rule) for rule in aggregates.aggregates)
     journey = journey_bookings(journeys, zone, changed_bits)
@@ -76,7 +77,7 @@ def _watches_fit(triggers: TriggerRules, scorer: Scores) -> bool:
 
 
 def _changed_bits(of: Callable[..., int], aggregates: AggregateRules, scorer: Scores, fit: int) -> ChangedBits:
-    """Which changed bits follow which part of a touch; ``of`` gives those of some keys."""
+    """Returns the changed bits that each part of a touch sets; ``of`` maps booking keys to bits."""
     keys = {rule.key for rule in aggregates.aggregates} | {counted.key for counted in scorer.counted}
     return ChangedBits(
         {key: of(key) for key in keys},

@@ -1,11 +1,12 @@
-"""Episodes: what a profile's ledgers remember of each trigger.
+"""Episodes: the state of each trigger in a profile's ledgers.
 
-An episode is booked in one ledger of the profile, so that a merge or split hands it over with everything else: in that
-of the strongest anchor, which names the person. So a shared device that moves on does not take a person's lead along.
-What fired before anybody was known there is the person's from the log-in on. The profile's state of a trigger is read
-from all its ledgers: open if any episode is open. Closing closes them all.
+An episode is stored in one ledger of the profile, so that a merge or split moves it with everything else. It is the
+ledger of the strongest anchor, which names the person: a shared device that moves on does not take a person's lead
+along. An episode that fired on a device before its person was known becomes the person's at the log-in. The state of a
+trigger is read from all ledgers of the profile: it is open if any episode is open. Closing closes all of them.
 
-A trigger that must first be armed (a score on its way down, a segment that is left) keeps that as episode 0, closed.
+A trigger that must be armed before its first firing (a falling score, an exit from a segment) stores that as a closed
+episode with number 0.
 """
 
 from collections.abc import Container, Mapping
@@ -45,7 +46,7 @@ EQUAL: Final = Strength({}, ())
 
 
 class OpenEpisode(NamedTuple):
-    """An episode and the anchor under which it was opened; the earliest opened sorts first."""
+    """An open episode and the anchor under which it was opened. Sorts by opening time, then by anchor."""
 
     opened_ms: int
     anchor: Identifier
@@ -53,7 +54,10 @@ class OpenEpisode(NamedTuple):
 
 
 def episode_state(rule: Trigger, row: ProfileRow, as_of_ms: int) -> tuple[EpisodeState, int]:
-    """Where a trigger stands in a profile, and until when by its cooldown alone."""
+    """Returns (the state of a trigger in a profile, the end of its cooldown in ms).
+
+    The second is FOREVER unless the state is ``cooling``.
+    """
     state: EpisodeState = "unarmed" if rule.starts_unarmed else "armed"
     cool_ms, fired = 0, False
     for ledger in row.anchors.values():
@@ -74,7 +78,7 @@ def episode_state(rule: Trigger, row: ProfileRow, as_of_ms: int) -> tuple[Episod
 
 
 def opened(row: ProfileRow, trigger: str) -> list[OpenEpisode]:
-    """The open episodes of a trigger in a profile."""
+    """Returns the open episodes of a trigger in a profile."""
     return [
         OpenEpisode(episode.opened_ms, episode.anchor or anchor, episode)
         for anchor, ledger in row.anchors.items()
@@ -83,18 +87,18 @@ def opened(row: ProfileRow, trigger: str) -> list[OpenEpisode]:
 
 
 def close(row: ProfileRow, trigger: str, as_of_ms: int) -> None:
-    """The trigger is armed again."""
+    """Closes the trigger's open episodes; it may then fire again."""
     for at_ms, _, episode in opened(row, trigger):
-        episode.closed_ms = max(as_of_ms, at_ms, 1)
+        episode.closed_ms = max(as_of_ms, at_ms, 1)  # 0 would mean open
 
 
 def arm(row: ProfileRow, trigger: str, as_of_ms: int, strength: Strength) -> None:
-    """The trigger waits from now on."""
+    """Arms the trigger: stores episode 0, closed."""
     row.anchors[booking_anchor(row, strength)].episodes[trigger] = Episode(0, 0, max(as_of_ms, 1))
 
 
 def open_next(row: ProfileRow, trigger: str, as_of_ms: int, strength: Strength) -> tuple[Identifier, int]:
-    """Open the next episode; the anchor that keeps it, and its number."""
+    """Opens the next episode. Returns (the anchor whose ledger stores it, its number)."""
     anchor = booking_anchor(row, strength)
     episodes = row.anchors[anchor].episodes
     number = episodes[trigger].number + 1 if trigger in episodes else 1
@@ -103,13 +107,13 @@ def open_next(row: ProfileRow, trigger: str, as_of_ms: int, strength: Strength) 
 
 
 def booking_anchor(row: ProfileRow, strength: Strength) -> Identifier:
-    """The anchor whose ledger takes a new episode: the strongest anchor's, ties by text."""
+    """Returns the anchor whose ledger stores a new episode: the strongest, ties by text."""
     anchors = row.anchors
     return next(iter(anchors)) if len(anchors) == 1 else min(anchors, key=lambda anchor: (strength.of(anchor), anchor))
 
 
 def claim(row: ProfileRow, strength: Strength) -> None:
-    """Hand episodes that devices keep to the person, where there is one who has none of that trigger."""
+    """Moves episodes from devices' ledgers to the person's, for triggers without an episode there."""
     person = booking_anchor(row, strength)
     if not strength.names_people(person):
         return

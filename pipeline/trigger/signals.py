@@ -1,6 +1,6 @@
-"""What triggers watch: whether it holds now, and how long nobody need look again.
+"""Signals: the conditions that triggers watch, with the bounds within which they need no new evaluation.
 
-A signal answers for the two turns of its trigger, the one that fires and the one that re-arms.
+A signal has two conditions: the one that fires its trigger, and the opposite one that re-arms it.
 """
 
 from collections.abc import Collection
@@ -13,37 +13,39 @@ from pipeline.trigger.rules import SegmentTrigger, TriggerRule
 
 
 class SignalCheck(NamedTuple):
-    """Whether a turn has come; if not, before when, and before how many points more, it cannot."""
+    """The result of a condition; if false, the bounds within which it stays false."""
 
     holds: bool
     due_ms: int = FOREVER
+    """The moment, in ms, before which time alone cannot make it true."""
     headroom: int = FOREVER
+    """Points that can be given before it can become true."""
 
 
 class Signal(Protocol):
-    """One trigger's view of a profile."""
+    """The signal of one trigger."""
 
     def fires(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
-        """What it waits for when armed."""
+        """Checks the condition that fires an armed trigger."""
         ...
 
     def re_arms(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
-        """What it waits for when it has fired, or must be armed first."""
+        """Checks the condition that arms a trigger: before its first firing if it starts unarmed, and after each."""
         ...
 
 
 class ScoreSignal:
-    """A score between its thresholds."""
+    """A score and its two thresholds."""
 
     def __init__(self, rule: TriggerRule, scores: Scores) -> None:
         self._rule, self._scores, self._crossing = rule, scores, scores.crossing(rule.score)
 
     def fires(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
-        """Reaching the high threshold, or falling below the low one."""
+        """Checks whether the score has reached ``high``; of a falling trigger, whether it is below ``low``."""
         return self._falls(row, as_of_ms) if self._rule.falling else self._reaches(row, as_of_ms)
 
     def re_arms(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
-        """The opposite."""
+        """Checks whether the score is below ``low``; of a falling trigger, whether it has reached ``high``."""
         return self._reaches(row, as_of_ms) if self._rule.falling else self._falls(row, as_of_ms)
 
     def _outlook(self, row: ProfileRow, as_of_ms: int) -> Outlook:
@@ -69,14 +71,14 @@ class ScoreSignal:
 
 
 class ScoreThresholds:
-    """The thresholds of a score that segments wait for: no trigger, but looked at when a trigger with them would be."""
+    """The thresholds of a score in segment conditions. They bound due time and headroom as those of triggers do."""
 
     def __init__(self, score: str, thresholds: Collection[float], scores: Scores) -> None:
         self._score, self._thresholds = score, sorted(thresholds)
         self._scores, self._crossing = scores, scores.crossing(score)
 
     def check(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
-        """Before when, and before how many points more, the score can be on another side of none of them."""
+        """Returns the due time and the headroom within which the score crosses none of the thresholds."""
         ledgers = row.ledgers()
         outlook = self._scores.outlook(self._score, ledgers, as_of_ms)
         value = outlook.value()
@@ -88,17 +90,17 @@ class ScoreThresholds:
 
 
 class SegmentSignal:
-    """Membership of a segment, as the row tells it; when that changes it is known, so nothing is due here."""
+    """The membership of a segment, read from the row. Nothing is due, because every change of the row is evaluated."""
 
     def __init__(self, rule: SegmentTrigger) -> None:
         self._segment, self._fires_inside = rule.segment, rule.change == "entered"
 
-    def fires(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:  # noqa: ARG002 - the row knows
-        """Entering, or leaving."""
+    def fires(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:  # noqa: ARG002 - the row is up to date
+        """Checks whether the profile is inside; of an exit trigger, outside."""
         return SignalCheck(self._inside(row) is self._fires_inside)
 
-    def re_arms(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:  # noqa: ARG002 - the row knows
-        """The opposite."""
+    def re_arms(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:  # noqa: ARG002 - the row is up to date
+        """Checks the opposite of ``fires``."""
         return SignalCheck(self._inside(row) is not self._fires_inside)
 
     def _inside(self, row: ProfileRow) -> bool:

@@ -1,7 +1,8 @@
-"""Triggers over one profile: re-arm, fire, and join what was fired apart.
+"""The triggers of one profile: arming, firing, and reconciling episodes after a merge.
 
-Looking at a trigger is a step of a small machine: unarmed -> armed -> open (fired) -> armed; cooldown, quiet hours and
-consent make an armed one wait. Each look says when, and after how many points, the next one is due.
+A trigger is a state machine: unarmed -> armed -> open (fired) -> armed. Cooldown, quiet hours and missing consent delay
+an armed trigger. Each evaluation returns the next due time and the headroom: the number of points that can be given
+before any trigger can change its state.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,14 +19,17 @@ from pipeline.trigger.signals import ScoreSignal, ScoreThresholds, SegmentSignal
 
 _NONE: Final[Mapping[str, Collection[float]]] = {}
 _EVALUATE_ALWAYS: Final = SignalCheck(holds=False, headroom=0)
+"""Headroom 0 makes every touch evaluate the triggers."""
 
 TriggerState: TypeAlias = Literal["open", "spent", "cooldown", "consent", "quiet_hours", "idle"]
-"""Where a trigger stands after a look: fired and not armed again; fired for the only time; its signal holds but the
-cooldown, consent or quiet hours make it wait; or there is nothing to tell."""
+"""The state of a trigger after an evaluation.
+
+``open``: fired and not armed again. ``spent``: fired, and fires only once. ``cooldown``, ``consent``, ``quiet_hours``:
+its condition holds, but this delays it. ``idle``: its condition does not hold."""
 
 
 class _CompiledTrigger:
-    """A trigger, compiled."""
+    """A trigger with its signal and quiet hours."""
 
     def __init__(self, rule: Trigger, signal: Signal, local: Local) -> None:
         self.rule, self.signal = rule, signal
@@ -33,10 +37,10 @@ class _CompiledTrigger:
 
 
 class Triggers:
-    """Every trigger of the rules. State is in the rows alone.
+    """Every trigger of the rules. All state is in the profile rows.
 
     Raises:
-        ValueError: on construction, a trigger watches a score that no rule adds to.
+        ValueError: on construction, if a trigger watches a score that no rule adds to.
     """
 
     def __init__(
@@ -47,7 +51,10 @@ class Triggers:
         score_thresholds: Mapping[str, Collection[float]] = _NONE,
         strength: Strength = EQUAL,
     ) -> None:
-        """``score_thresholds``: by score, what segments wait for. ``strength``: of the anchors that keep episodes."""
+        """``score_thresholds``: the thresholds in segment conditions, by score.
+
+        ``strength`` orders the anchors whose ledgers store episodes.
+        """
         scores = context.scores
         for rule in rules.triggers:
             if rule.score not in scores.names():
@@ -67,7 +74,7 @@ class Triggers:
             claim(row, self._strength)
 
     def evaluate(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
-        """Re-arm and fire what is to be; note in the row when, and after how many points, to look again."""
+        """Arms and fires triggers. Stores in the row the next due time and the headroom. Returns the leads."""
         leads: list[Lead] = []
         due_ms = headroom = FOREVER
         for compiled in self._compiled:
@@ -80,14 +87,15 @@ class Triggers:
         return leads
 
     def trigger_states(self, row: ProfileRow, as_of_ms: int) -> dict[str, TriggerState]:
-        """Where every trigger stands, by name, after a :meth:`look` at that moment. Changes nothing."""
+        """Returns the state of every trigger, by name, after an :meth:`evaluate` at that moment. Changes nothing."""
         return {compiled.rule.name: _trigger_state(compiled, row, as_of_ms) for compiled in self._compiled}
 
     def reconcile(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
-        """Of several open episodes the earliest opened is the lead; each of the others duplicates it.
+        """Makes the earliest of several open episodes the lead, and the others duplicates of it.
 
-        Of each that is told which has not last been said of it. A duplicate has the id of the lead to close, and names
-        the one that stays; what was a duplicate and leads now, as others have gone, is a lead again.
+        Emits an action only for episodes whose last published role has changed. The action of a duplicate has the
+        action id of the lead to close and names the lead that replaces it. A duplicate becomes a lead again if it is
+        now the earliest, because earlier episodes have moved to another profile.
         """
         leads: list[Lead] = []
         for compiled in self._compiled:
@@ -105,7 +113,7 @@ class Triggers:
     def _step(
         self, compiled: _CompiledTrigger, profile_id: str, row: ProfileRow, as_of_ms: int, leads: list[Lead]
     ) -> SignalCheck:
-        """Take one trigger as far as it goes now; when to look again."""
+        """Advances one trigger as far as possible at this moment. Returns the bounds of the next evaluation."""
         rule, signal = compiled.rule, compiled.signal
         state, until_ms = episode_state(rule, row, as_of_ms)
         if state in {"open", "unarmed"}:
@@ -123,7 +131,7 @@ class Triggers:
         if not check.holds:
             return check
         if not _permitted(rule, row):
-            return _EVALUATE_ALWAYS  # armed: it fires once consent is there, if the signal still holds
+            return _EVALUATE_ALWAYS  # it fires as soon as consent is granted, if the signal still holds
         quiet_ms = compiled.quiet.ends_ms(as_of_ms) if compiled.quiet else 0
         if quiet_ms:
             return SignalCheck(holds=False, due_ms=quiet_ms)
@@ -141,7 +149,8 @@ def _permitted(rule: Trigger, row: ProfileRow) -> bool:
 
 
 def _trigger_state(compiled: _CompiledTrigger, row: ProfileRow, as_of_ms: int) -> TriggerState:
-    """An armed trigger whose signal holds would have fired in the look before, if neither of two things held it up."""
+    """Returns the state of a trigger, given that it has just been evaluated."""
+    # An armed trigger whose signal holds would have fired, so either quiet hours or missing consent delays it.
     state, _ = episode_state(compiled.rule, row, as_of_ms)
     if state == "open":
         return "open"

@@ -49,7 +49,8 @@ ENTRY = {"timestamp_ms": 0, "channel": HOSTILE, "event": HOSTILE, "type": HOSTIL
          "amount_minor": 1, "currency": HOSTILE}  # fmt: skip
 VIEW: dict[str, Any] = {
     "profile_id": HOSTILE, "tenant": HOSTILE, "as_of_ms": 0, "touches": 1, "anchors": [HOSTILE], "first_touch": POINT,
-    "last_touch": POINT | {"referrer": HOSTILE}, "consent": {HOSTILE: True}, "segments": [HOSTILE],
+    "last_touch": POINT | {"referrer": HOSTILE}, "consent": {HOSTILE: True},
+    "consent_statements": {HOSTILE: {"granted": True, "event_id": HOSTILE, "timestamp_ms": 0}}, "segments": [HOSTILE],
     "identifiers": {HOSTILE: {"first_seen_ms": 0, "last_seen_ms": 0}},
     "traits": {HOSTILE: {"value": HOSTILE, "timestamp_ms": 0, "channel": HOSTILE}},
     "aggregates": {HOSTILE: {"lifetime": [{"value": HOSTILE, "share": 0.5}]}}, "ratios": {},

@@ -1,4 +1,4 @@
-"""Conditions compiled over facts of the caller's own: what holds, what is refused, when to ask again."""
+"""The compiler over custom facts: results, rejected conditions and due times."""
 
 from types import SimpleNamespace
 
@@ -65,12 +65,12 @@ def test_parts_are_joined_and_the_first_that_decides_ends_the_quick_question():
     assert not holds("number > 1 and number > 2", number=0)
     assert holds("number > 1 or number > 2", number=3)
 
-    def asked(_facts):
-        message = "this part need not be asked"
+    def evaluated(_facts):
+        message = "this part need not be evaluated"
         raise AssertionError(message)
 
     def resolve(path, window):
-        return Timeless("truth", asked) if path[0] == "never" else operands(path, window)
+        return Timeless("truth", evaluated) if path[0] == "never" else operands(path, window)
 
     facts = SimpleNamespace(truth=True)
     assert compile_condition(parse("truth or never"), resolve).holds(facts)

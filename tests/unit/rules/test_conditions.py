@@ -1,4 +1,4 @@
-"""Conditions in rules files: a mistake is shown where it stands in the file, however YAML lets the text be written."""
+"""Conditions in rules files: a mistake is reported at its line and column, in every YAML notation of texts."""
 
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def test_conditions_of_files_are_left_alone_while_what_they_name_has_problems(tm
     ]
 
 
-def test_editors_are_told_what_a_condition_looks_like() -> None:
+def test_the_schema_shows_editors_examples_of_conditions() -> None:
     [spec] = [spec for spec in FILES if spec.topic == "segments"]
     schema = file_schema(spec)
     when = schema["$defs"]["SegmentRule"]["properties"]["when"]

@@ -1,4 +1,4 @@
-"""A mistake in a rules file: named with its file, its line, and what to write instead."""
+"""Mistakes in rules files: each is reported with file, line, message and advice."""
 
 import shutil
 from pathlib import Path
@@ -74,7 +74,7 @@ RULES = [
     ("aggregates.yaml", "aggregates: [{name: a, kind: sessions}]", "has no lifetime", "windows of up to 90 d"),
     ("aggregates.yaml", "aggregates: [{name: a, kind: sessions, windows: [7 d], gap: 1 min}]", "too short", "5 min"),
     ("aggregates.yaml", "aggregates: [{name: a, gap: 10 min}]", "gap is for sessions", "leave it out"),
-    ("aggregates.yaml", "aggregates: [{name: cart, kind: count}]", "conditions call something else cart",
+    ("aggregates.yaml", "aggregates: [{name: cart, kind: count}]", "cart has another meaning in conditions",
      "choose another name"),
     ("aggregates.yaml", "time_zone: Europe/Berln", "no time zone 'Europe/Berln'", "did you mean Europe/Berlin?"),
     ("aggregates.yaml", "ratios: [{name: r, of: a, to: b}]", "'a', which is not there", "name a count or a sum"),
@@ -133,7 +133,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("name", "text", "message", "instead"), RULES, ids=[case[1] for case in RULES])
-def test_a_mistake_in_a_rule_says_what_is_wrong_and_what_to_write(
+def test_a_mistake_in_a_rule_is_reported_with_message_and_advice(
     tmp_path: Path, name: str, text: str, message: str, instead: str
 ) -> None:
     [problem] = problems_of(tmp_path, name, text)
