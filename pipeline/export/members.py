@@ -1,4 +1,4 @@
-"""Members of a segment into files for other tools: CSV, NDJSON or Parquet."""
+"""Writes the members of a segment to files for other tools: CSV, NDJSON or Parquet."""
 
 import csv
 import io
@@ -17,16 +17,16 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 """What a spreadsheet takes for the start of a formula."""
 _NUMBER: Final = re.compile(r"[+-][0-9][0-9 .,]*")
 MEMBER_FORMATS: Final = {**FORMATS, ".csv": "csv"}
-"""Suffix to format."""
+"""File name suffix to format."""
 
 
 def write_members(path: Path, rows: Iterable[dict[str, Any]], file_format: str, *, safe: bool = True) -> int:
-    """Write members in their order; how many. Equal members make equal files, byte for byte.
+    """Writes the members in their order. Returns their number. Equal members give equal files, byte for byte.
 
     ``safe``: in CSV, a value that a spreadsheet would take for a formula gets an apostrophe before it.
 
     Raises:
-        OSError: the file could not be written; what stood there before still does.
+        OSError: the file could not be written; a previous file is unchanged.
     """
     with replacing(path) as file:
         if file_format == "csv":
@@ -35,7 +35,7 @@ def write_members(path: Path, rows: Iterable[dict[str, Any]], file_format: str, 
 
 
 def _write_csv(file: IO[bytes], rows: Iterable[dict[str, Any]], *, safe: bool) -> int:
-    """RFC 4180, UTF-8, with a header."""
+    """Writes RFC 4180 in UTF-8, with a header line. Returns the number of members."""
     count = 0
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     table = csv.writer(text)
@@ -57,6 +57,6 @@ def _neutral(cell: str) -> str:
 
 
 def _write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
-    from pipeline.export.parquet import write_members_parquet  # noqa: PLC0415 - only who wants Arrow waits for its import
+    from pipeline.export.parquet import write_members_parquet  # noqa: PLC0415 - importing Arrow is slow
 
     return write_members_parquet(file, rows)

@@ -1,4 +1,4 @@
-"""Where partitions end and what a group has committed, as the brokers answer: the two ends of the lag."""
+"""End offsets of partitions and committed offsets of a group, from the brokers. Their difference is the lag."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from pipeline.kafka.topic_partition import TopicPartition
 
 TIMEOUT_SECONDS = 10.0
 REFRESH_SECONDS = 2.0
-"""Short: a process that ends waits for it."""
+"""Time limit of the metadata refresh. It is short because an exiting process waits for it."""
 
 
 class Offsets(Protocol):
@@ -33,7 +33,7 @@ class Offsets(Protocol):
 
 
 class Ends:
-    """A client of its own. The consumer knows both too, but a call to it during a rebalance blocks for ever."""
+    """Reads offsets with its own admin client, because the consumer's offset requests block for ever in a rebalance."""
 
     def __init__(self, config: Mapping[str, str | int]) -> None:
         self._admin = admin(config)
@@ -43,7 +43,10 @@ class Ends:
         return await self._latest(partitions, confluent_kafka.IsolationLevel.READ_UNCOMMITTED)
 
     async def stable(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Returns last stable offsets, in front of open transactions. Omits partitions that do not answer in time."""
+        """Returns last stable offsets, which lie before open transactions. Omits partitions that do not answer in time.
+
+        The time limit is ``TIMEOUT_SECONDS``.
+        """
         return await self._latest(partitions, confluent_kafka.IsolationLevel.READ_COMMITTED)
 
     async def _latest(
@@ -53,25 +56,25 @@ class Ends:
         requested = {confluent_kafka.TopicPartition(*at): latest for at in partitions}
         if not requested:
             return {}
-        pending = self._admin.list_offsets(requested, isolation_level=level, request_timeout=TIMEOUT_SECONDS)
-        answers = await asyncio.gather(*map(asyncio.wrap_future, pending.values()), return_exceptions=True)
+        futures = self._admin.list_offsets(requested, isolation_level=level, request_timeout=TIMEOUT_SECONDS)
+        answers = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
         offsets = {
             TopicPartition(at.topic, at.partition): int(answer.offset)
-            for at, answer in zip(pending, answers, strict=True)
+            for at, answer in zip(futures, answers, strict=True)
             if not isinstance(answer, BaseException)
         }
-        if len(offsets) < len(pending):
-            # After a broker's restart librdkafka keeps asking with the leader epochs of before, which the broker
-            # refuses (FENCED_LEADER_EPOCH), for up to five minutes. Listing the topics makes it learn the present ones.
+        if len(offsets) < len(futures):
+            # After a broker's restart librdkafka sends the old leader epochs for up to five minutes, which the broker
+            # refuses (FENCED_LEADER_EPOCH). Listing the topics makes it fetch the current ones.
             with contextlib.suppress(confluent_kafka.KafkaException):
                 await asyncio.to_thread(self._admin.list_topics, timeout=REFRESH_SECONDS)
         return offsets
 
     def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """The group's offset in each, 0 where it has not begun. Blocks until the brokers answer.
+        """Returns the group's committed offset per partition; 0 if the group has committed none. Blocks.
 
-        Omits partitions that did not answer in time and those with an unstable offset: re-committing an offset that a
-        pending transaction is about to advance would rewind the group.
+        Omits partitions that did not answer within ``TIMEOUT_SECONDS``, and those with an unstable offset:
+        re-committing an offset that a pending transaction is about to advance would rewind the group.
         """
         places = [confluent_kafka.TopicPartition(*at) for at in partitions]
         request = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]

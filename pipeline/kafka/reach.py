@@ -1,6 +1,7 @@
-"""Whether the brokers answer, and if not, why: a wrong address and a wrong password look alike to a client.
+"""Checks whether the brokers answer, and finds the cause if they do not.
 
-librdkafka reports a refused log-in only through its error callback; the request itself ends with "transport failure".
+librdkafka reports a refused log-in only through its error callback. The request itself ends with "transport failure",
+as for a wrong address.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ CAUSES: Final = (KafkaError._RESOLVE, KafkaError._TRANSPORT)
 class NoBrokerError(OperatorError):
     """No broker answers at the configured address.
 
-    Operator action: check STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL: a broker that expects another
+    Operator action: check STITCHLINE_BOOTSTRAP_SERVERS and STITCHLINE_SECURITY_PROTOCOL. A broker that expects another
     protocol does not answer either.
     """
 
@@ -67,7 +68,7 @@ def _explained(config: Mapping[str, str | int], errors: list[KafkaError]) -> NoB
             f"TLS with {servers} failed ({_reason(by_code[code])}); check STITCHLINE_SSL_CA_LOCATION, and "
             f"STITCHLINE_SECURITY_PROTOCOL, which is {protocol}"
         )
-    # What the callback got names the cause; the request itself ended with "transport failure" or a time-out.
+    # The callback's error names the cause; the request itself ended with "transport failure" or a time-out.
     causes = [by_code[code] for code in CAUSES if code in by_code and by_code[code] is not errors[0]]
     reason = _reason(causes[0]) if causes else errors[0].str()
     return NoBrokerError(
@@ -77,5 +78,5 @@ def _explained(config: Mapping[str, str | int], errors: list[KafkaError]) -> NoB
 
 
 def _reason(error: KafkaError) -> str:
-    """The broker's words, without librdkafka's own client and broker names in front and its counters behind."""
+    """Returns the broker's message without the client and broker names before it and the counters behind it."""
     return error.str().rpartition("bootstrap: ")[2].partition(" (after ")[0].strip()

@@ -1,8 +1,8 @@
 """Partitions whose last stable offset does not move: the sign of a hanging transaction.
 
-A read-committed consumer reads up to the last stable offset, which stands at the first record of the oldest open
-transaction. A transaction that nothing ends holds it there for good: the consumer sees an empty partition, and the
-producers see nothing.
+A read-committed consumer reads up to the last stable offset, which is the first record of the oldest open transaction.
+A transaction that is never ended holds it there for good: the consumer sees an empty partition, and the producers see
+no error.
 
 >>> probe = StuckOffsets()
 >>> probe.observe({"p0": 5}, {"p0": 9}, now_seconds=100.0)
@@ -20,7 +20,7 @@ Place = TypeVar("Place", bound=Hashable)
 
 
 class StuckOffsets(Generic[Place]):
-    """Remembers since when each partition's last stable offset has stood at one place below its high watermark."""
+    """Keeps the time since which each partition's last stable offset has not moved while below the high watermark."""
 
     def __init__(self) -> None:
         self._standing: dict[Place, tuple[int, float]] = {}
@@ -28,10 +28,10 @@ class StuckOffsets(Generic[Place]):
     def observe(
         self, stable: Mapping[Place, int], ends: Mapping[Place, int], *, now_seconds: float
     ) -> dict[Place, float]:
-        """Returns for each partition how long its last stable offset has not moved, in seconds.
+        """Returns by partition the time for which its last stable offset has not moved, in seconds.
 
-        The result is 0 where no transaction is open and where the offset has moved since the last call. Partitions
-        missing from either argument keep what is remembered of them and are not in the result.
+        The result is 0 if no transaction is open or if the offset has moved since the last call. Omits partitions that
+        are missing from either argument; their state is kept.
         """
         seconds: dict[Place, float] = {}
         for place in stable.keys() & ends.keys():
@@ -47,5 +47,5 @@ class StuckOffsets(Generic[Place]):
         return seconds
 
     def forget_all_but(self, places: Collection[Place]) -> None:
-        """Drops what is remembered of every other partition."""
+        """Drops the state of all other partitions."""
         self._standing = {place: result for place, result in self._standing.items() if place in places}

@@ -1,7 +1,7 @@
-"""How long the oldest record of a partition has been waiting to be processed.
+"""Measures for how long the oldest unprocessed record of a partition has been waiting.
 
-Records' own timestamps do not say: a backfill's are years old. What counts is when the partition's end was first seen
-behind a record, so a record waits from the first look after it was written, and a restart begins anew.
+The records' own timestamps are useless for that, because those of a back-fill are years old. So a record's waiting time
+starts at the first observation of an end offset behind it. A restart of the process starts all waiting times again.
 
 >>> waiting = WaitingRecords()
 >>> waiting.observe("p0", position=10, end=10, now_seconds=0.0)
@@ -20,28 +20,28 @@ from typing import Final, Generic, TypeVar
 Place = TypeVar("Place", bound=Hashable)
 
 MAX_LOOKS: Final = 1024
-"""Looks remembered per partition; beyond it every second one is dropped, so an age may be one look too low."""
+"""Observations kept per partition. Above it every second one is dropped, so a result may be one interval too low."""
 
 
 class WaitingRecords(Generic[Place]):
-    """Remembers, per partition, when each end was first seen, as far as the group has not passed it."""
+    """Keeps per partition the time at which each end offset was first observed, until the group has passed it."""
 
     def __init__(self) -> None:
-        self._looks: dict[Place, list[tuple[int, float]]] = {}
+        self._observations: dict[Place, list[tuple[int, float]]] = {}
 
     def observe(self, place: Place, *, position: int, end: int, now_seconds: float) -> float:
-        """Returns the age in seconds of the record at ``position``, 0 if nothing waits there.
+        """Returns the waiting time of the record at ``position`` in seconds; 0 if no record waits.
 
-        ``end`` is the high watermark: records of open transactions wait too.
+        ``end`` is the high watermark, so records of open transactions count too.
         """
-        looks = [look for look in self._looks.get(place, ()) if look[0] > position]
-        if end > position and (not looks or end > looks[-1][0]):
-            looks.append((end, now_seconds))
-        if len(looks) > MAX_LOOKS:
-            del looks[1::2]
-        self._looks[place] = looks
-        return now_seconds - looks[0][1] if looks else 0.0
+        observations = [observation for observation in self._observations.get(place, ()) if observation[0] > position]
+        if end > position and (not observations or end > observations[-1][0]):
+            observations.append((end, now_seconds))
+        if len(observations) > MAX_LOOKS:
+            del observations[1::2]
+        self._observations[place] = observations
+        return now_seconds - observations[0][1] if observations else 0.0
 
     def forget_all_but(self, places: Collection[Place]) -> None:
-        """Drops what is remembered of every other partition."""
-        self._looks = {place: looks for place, looks in self._looks.items() if place in places}
+        """Drops the state of all other partitions."""
+        self._observations = {place: kept for place, kept in self._observations.items() if place in places}

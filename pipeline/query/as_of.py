@@ -1,4 +1,4 @@
-"""The moment at which profiles are read, as people name it."""
+"""Parses the moment at which profiles are read, as given to ``--as-of``."""
 
 from pipeline.errors import MisuseError
 from pipeline.event.instant import parse_instant
@@ -10,10 +10,10 @@ class NotAMomentError(MisuseError, ValueError):
 
 
 def as_of_ms(text: str, now_ms: int) -> int:
-    """Milliseconds since the epoch; ``latest`` is :data:`~pipeline.query.profiles.LATEST`.
+    """Returns milliseconds since the epoch, or :data:`~pipeline.query.profiles.LATEST` for ``latest``.
 
     Raises:
-        NotAMomentError: none of the words, and no date.
+        NotAMomentError: the text is neither ``now`` nor ``latest`` nor an ISO 8601 date.
     """
     if text == "now":
         return now_ms

@@ -1,4 +1,4 @@
-"""The attribution report: what marketing has led to and what it has cost, over all stored profiles."""
+"""The attribution report: conversions and revenue credited to marketing, and its cost, over all stored profiles."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -13,11 +13,11 @@ from pipeline.profile.row import ProfileRow
 
 By: TypeAlias = Literal["campaign", "channel", "source"]
 NO_MARKETING: Final = "(no marketing)"
-"""Conversions to which no marketing touch led."""
+"""The line of conversions without a marketing touch before them."""
 _NEVER_MS: Final = 1 << 62
-"""Costs do not say when they were first seen: the spelling of a touch goes before theirs."""
+"""In place of the first sighting of costs, which have none: the spelling of a touch goes first."""
 UNNAMED: Final = "(unnamed)"
-"""Touches and costs that do not say their campaign or source."""
+"""The line of touches and costs without a campaign or source."""
 TOTAL: Final = "total"
 
 
@@ -26,16 +26,17 @@ class Line(NamedTuple):
 
     name: str
     conversions: float
-    """Credited: parts of conversions count as parts."""
+    """The credited conversions, fractions included."""
     revenue_minor: dict[str, int]
-    """By currency, in minor units; so are the costs."""
+    """Currency to minor units."""
     cost_minor: dict[str, int]
+    """Currency to minor units."""
     cost_per_acquisition_minor: dict[str, int]
-    """Cost by the conversions credited, rounded; without conversions there is none."""
+    """Currency to cost per credited conversion in minor units, rounded; empty without conversions."""
 
 
 class Report(msgspec.Struct):
-    """What every conversion is credited to under one model, and what was spent; summed exactly, rounded when read."""
+    """The credit of every conversion under one model, and the costs. Sums are exact integers, rounded when read."""
 
     model: str
     by: By
@@ -51,7 +52,7 @@ class Report(msgspec.Struct):
     """Each name in lower case, as which names are compared, to when it was first seen and how it was spelt then."""
 
     def add(self, converted: Iterable[Converted], costs: Iterable[Cost], only: str) -> None:
-        """The conversions (of one name, or ``""`` for all) and the costs of one profile."""
+        """Adds the conversions and costs of one profile. ``only`` names the conversions to add; ``""`` adds all."""
         self.profiles += 1
         name_of = _NAMES[self.by]
         for conversion in converted:
@@ -77,7 +78,7 @@ class Report(msgspec.Struct):
         return key
 
     def lines(self) -> list[Line]:
-        """The most credited first; of equal ones in the order of their names."""
+        """Returns the lines by falling credit, lines of equal credit by name."""
         names = {*self.credit, *(name for name, _ in self.cost)}
         ordered = sorted(names, key=lambda name: (-self.credit[name], name))
         return [self._line(self.spelling.get(name, (0, name))[1], {name}) for name in ordered]
@@ -116,17 +117,17 @@ _NAMES: Final[dict[By, Callable[[MarketingTouch | Cost], str]]] = {
 def attribution_report(
     rows: Iterable[tuple[str, ProfileRow]], rules: AttributionRules, model: str, by: By, only: str = ""
 ) -> Report:
-    """Every current profile's conversions, or those of one name. Profiles merged into others hold no ledgers."""
+    """Returns the report over all current profiles. ``only`` restricts it to the conversions of one name."""
     report = Report(model, by)
     for _, row in rows:
-        if row.anchors:
+        if row.anchors:  # a profile merged into another one holds no ledgers
             ledgers = row.ledgers()
             report.add(attribution_of(ledgers, rules), costs_of(ledgers), only)
     return report
 
 
 def report_view(report: Report) -> dict[str, Any]:
-    """The report as JSON values."""
+    """Returns the report as JSON values."""
     return {
         "model": report.model,
         "by": report.by,

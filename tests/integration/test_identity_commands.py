@@ -173,7 +173,7 @@ def test_suppress_and_release_work_on_a_value_that_the_rules_block(deployment):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["link", ADA, "user_id:guest", "--why", "x"], 2, "identifies nobody"),
+        (["link", ADA, "user_id:guest", "--why", "x"], 2, "is a blocked value"),
         (["link", ADA, "user_id: ada", "--why", "x"], 2, "are one identifier"),
         (["unlink", ADA, "ben", "--why", "x"], 2, "type:value"),
         (["suppress", ADA, "--why", " "], 2, "say --why"),

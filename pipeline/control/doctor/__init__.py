@@ -1,4 +1,4 @@
-"""The checks of ``stitchline doctor``: one finding per thing an operator meets, each with what to do.
+"""The checks of ``stitchline doctor``. Each check returns a finding with the operator's remedy.
 
-``host`` checks this machine, ``cluster`` the brokers, ``hanging`` transactions that nothing ends.
+``host`` checks this machine, ``cluster`` the brokers, ``hanging`` the transactions that will never end.
 """

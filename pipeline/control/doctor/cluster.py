@@ -1,4 +1,4 @@
-"""Checks of the brokers: reachable, logged in, topics there and co-partitioned."""
+"""Checks of the brokers: they are reachable and accept the log-in, and the topics exist and are co-partitioned."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pipeline.topics import ALL
 
 
 def kafka(settings: Settings) -> tuple[Finding, ClusterMetadata | None]:
-    """Checks address, protocol and log-in. The cluster is None where the other checks of Kafka make no sense."""
+    """Checks address, protocol and log-in. Returns None for the cluster if no other check of Kafka is possible."""
     try:
         result = cluster(settings.kafka())
     except NoBrokerError as error:
@@ -27,7 +27,7 @@ def kafka(settings: Settings) -> tuple[Finding, ClusterMetadata | None]:
 
 
 def topics(settings: Settings, result: ClusterMetadata) -> list[Finding]:
-    """Checks that every topic exists, that all have one number of partitions, and that each has a leader."""
+    """Checks that every topic exists, that all have the same number of partitions, and that each has a leader."""
     counts = {name: len(result.topics[name].partitions) for name in _names(settings) if name in result.topics}
     missing = [name for name in _names(settings) if name not in counts]
     if not counts:

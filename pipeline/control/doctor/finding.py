@@ -1,4 +1,4 @@
-"""What one check found."""
+"""The result of one check."""
 
 from typing import Literal, TypeAlias
 
@@ -14,7 +14,7 @@ class Finding(msgspec.Struct, frozen=True):
     level: Level
     detail: str
     action: str = ""
-    """What the operator should do; empty for ``ok``."""
+    """The operator's remedy; empty for ``ok``."""
 
 
 def ok(check: str, detail: str) -> Finding:
@@ -28,5 +28,5 @@ def warn(check: str, detail: str, action: str) -> Finding:
 
 
 def fail(check: str, detail: str, action: str) -> Finding:
-    """Returns a finding that keeps workers from working."""
+    """Returns a finding that prevents workers from running."""
     return Finding(check, "fail", detail, action)

@@ -1,8 +1,8 @@
-"""Transactions that nothing will end: found by their stable offsets, confirmed and aborted by Kafka's admin.
+"""Finds hanging transactions by stable offsets; confirms and aborts them with Kafka's own tool.
 
-1. Partitions whose last stable offset is below the high watermark and does not move for a while are suspect.
-2. Of these, Kafka's own ``find-hanging`` names the transactions that their coordinator does not know of.
-3. Aborting writes the marker that the partition lacks.
+1. :func:`stuck_partitions` finds partitions whose last stable offset is below the high watermark and does not move.
+2. In these, :func:`check` runs Kafka's ``find-hanging``, which lists the transactions unknown to their coordinator.
+3. :func:`abort` aborts them, which writes the marker that the partition lacks.
 """
 
 import time
@@ -27,10 +27,10 @@ from pipeline.settings import Settings
 from pipeline.topics import ALL
 
 POLL_SECONDS: Final = 3.0
-"""Longer than a worker's transaction while it catches up: an offset that a running worker holds moves within it."""
+"""Longer than the transaction of a worker that catches up, so that an offset held by a running worker moves."""
 REQUEST_SECONDS: Final = 10.0
 OFFSETS_TOPIC: Final = "__consumer_offsets"
-"""A transaction that hangs there keeps a group from learning its own position."""
+"""A hanging transaction in it prevents a group from reading its own committed offsets."""
 SHOWN: Final = 3
 PARALLEL: Final = 4
 RUNBOOK: Final = "deploy/runbooks/hanging-transaction.md"
@@ -39,7 +39,7 @@ RUNBOOK: Final = "deploy/runbooks/hanging-transaction.md"
 def stuck_partitions(
     settings: Settings, cluster: ClusterMetadata, seconds: float = POLL_SECONDS
 ) -> list[tuple[str, int]]:
-    """Returns the partitions whose last stable offset stood below the high watermark for ``seconds``.
+    """Returns the partitions whose last stable offset was below the high watermark and did not move for ``seconds``.
 
     Raises:
         KafkaException: The brokers did not answer.
@@ -85,7 +85,7 @@ def check(settings: Settings, cluster: ClusterMetadata) -> tuple[Finding, list[H
 
 
 def abort(settings: Settings, hanging: Collection[HangingTransaction]) -> list[Finding]:
-    """Aborts each. Returns a finding for each, with the command to run by hand where it failed."""
+    """Aborts each transaction. Returns a finding for each; after a failure it holds the command to run by hand."""
     tool = TransactionsTool(settings.kafka())
 
     def one(transaction: HangingTransaction) -> Finding:
@@ -104,13 +104,14 @@ def abort(settings: Settings, hanging: Collection[HangingTransaction]) -> list[F
 def _offsets(
     settings: Settings, places: Collection[tuple[str, int]]
 ) -> tuple[dict[tuple[str, int], int], dict[tuple[str, int], int]]:
-    """Last stable offsets, then high watermarks: in this order no transaction looks open that is not."""
+    """Returns last stable offsets and high watermarks by partition."""
     client = admin(settings.kafka())
 
-    def ask(level: IsolationLevel) -> dict[tuple[str, int], int]:
+    def list_offsets(level: IsolationLevel) -> dict[tuple[str, int], int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         requested = {TopicPartition(*place): latest for place in places}
         pending = client.list_offsets(requested, isolation_level=level, request_timeout=REQUEST_SECONDS)
         return {(at.topic, at.partition): int(answer.result().offset) for at, answer in pending.items()}
 
-    return ask(IsolationLevel.READ_COMMITTED), ask(IsolationLevel.READ_UNCOMMITTED)
+    # A commit between the two requests makes a partition look stuck, but its stable offset differs at the next read.
+    return list_offsets(IsolationLevel.READ_COMMITTED), list_offsets(IsolationLevel.READ_UNCOMMITTED)

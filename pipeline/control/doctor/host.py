@@ -35,7 +35,7 @@ def rules(settings: Settings) -> Finding:
 
 
 def state_folder(settings: Settings) -> Finding:
-    """Checks that a file can be written where workers keep their state."""
+    """Checks that a file can be written to the folder where workers store their state."""
     folder = _existing(settings.home)
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -57,7 +57,7 @@ def disk(settings: Settings) -> Finding:
 
 
 def descriptors() -> Finding:
-    """Checks how many files this user's processes may keep open."""
+    """Checks the number of files that this user's processes may keep open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < LOW_DESCRIPTORS:
         action = f"raise it to {LOW_DESCRIPTORS} or more for the workers (ulimit -n, LimitNOFILE=)"
@@ -66,8 +66,8 @@ def descriptors() -> Finding:
 
 
 def clock(settings: Settings, now: datetime) -> Finding:
-    """Checks the clock against the release and against the newest file that a worker has written here."""
-    action = "set the clock (NTP); workers decide by it what has fallen due"
+    """Checks that the clock is not before the release or before the newest file that a worker has written here."""
+    action = "set the clock (NTP); workers decide by it which timers are due"
     if now < OLDEST_CLOCK:
         return fail("clock", f"it says {now:%Y-%m-%d %H:%M} UTC, before this release", action)
     files = (settings.home / "state").rglob("*")
@@ -79,7 +79,7 @@ def clock(settings: Settings, now: datetime) -> Finding:
 
 
 def registry(settings: Settings) -> Finding:
-    """Checks that the schema registry answers, where one is configured."""
+    """Checks that the schema registry answers, if one is configured."""
     if not settings.schema_registry_url:
         return ok("registry", "none configured: the ids of the schema files are used")
     topic = next(topic for topic in ALL if topic.value not in {"msgpack", "bytes"})
@@ -91,7 +91,7 @@ def registry(settings: Settings) -> Finding:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists: workers create the rest."""
+    """Returns the folder, or its nearest existing parent: workers create the rest."""
     folder = folder.resolve()
     while not folder.exists():
         folder = folder.parent
@@ -101,5 +101,5 @@ def _existing(folder: Path) -> Path:
 def _stat(file: Path) -> os.stat_result | None:
     try:
         return file.stat()
-    except FileNotFoundError:  # a running worker compacts
+    except FileNotFoundError:  # a running worker's RocksDB deletes files when it compacts
         return None
