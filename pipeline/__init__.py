@@ -18,6 +18,7 @@ pure, and each reads only those before it.
 * ``pipeline.condition``: the language that rules ask in; ``pipeline.segment``: who is in which segment, and until when.
 * ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
 * ``pipeline.errors``: what an operator can put right; ``pipeline.version``: the version of the installed package.
+* ``pipeline.printable``: text from outside with everything escaped that would steer a terminal.
 * ``pipeline.state``: the rows and timers of one stage and partition, and the changelog they are restored from.
 * ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
 * ``pipeline.kafka``: every Kafka client; ``pipeline.avro``: the bytes of records; ``pipeline.atomic_file``: files

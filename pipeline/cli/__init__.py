@@ -1,11 +1,18 @@
 """The command line: one file per command, imported when the command is run."""
 
 import logging
-from typing import Annotated
+import os
+from typing import Annotated, Final
 
 import typer
 
 from pipeline.cli.lazy import Deferred, LazyGroup
+from pipeline.cli.printed import print_line
+
+PRIVATE: Final = 0o077
+"""The umask of commands: state, exports, sink files and logs hold customers' data and are their owner's alone."""
+SHARED_FILES: Final = frozenset({"model", "rules"})
+"""Commands that write files without customers' data, for other users to deploy."""
 
 
 class Commands(LazyGroup):
@@ -65,18 +72,22 @@ def _print_version(requested: bool) -> None:
     if requested:
         from pipeline.version import version  # noqa: PLC0415 - importlib.metadata is slow to import
 
-        typer.echo(f"stitchline {version()}")
+        print_line(f"stitchline {version()}")
         raise typer.Exit
 
 
 @app.callback()
 def _stitchline(
+    context: typer.Context,
     *,
     _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM."""
+    if context.invoked_subcommand not in SHARED_FILES:
+        before = os.umask(PRIVATE)
+        context.call_on_close(lambda: os.umask(before))
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import typer
 from pipeline.cli.connect import NoKafkaError, located
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import fail
+from pipeline.cli.printed import print_line
 from pipeline.demo.worker_processes import wait_for_workers
 from pipeline.errors import OperatorError
 from pipeline.local.home_lock import holder
@@ -60,7 +61,7 @@ def start_and_wait(settings: Settings, workers: int) -> None:
             raise NotUpError(message)
 
     wait_for_workers(_with_kafka(settings, check), workers, check)
-    typer.echo(
+    print_line(
         f"{workers} worker{'s' if workers > 1 else ''} ready · log: {log} · stop with: stitchline down", err=True
     )
 
@@ -81,7 +82,7 @@ def down() -> None:
         if time.monotonic() > deadline:
             fail(f"pid {pid} did not end within {END_SECONDS:.0f} s", ExitCode.FAILED)
         time.sleep(POLL_SECONDS)
-    typer.echo("stopped")
+    print_line("stopped")
 
 
 def _with_kafka(settings: Settings, check: Callable[[], None]) -> Settings:

@@ -6,17 +6,18 @@ Exit codes: 0 all is well or only warnings, 1 at least one check failed.
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
-from rich.console import Console
 
 from pipeline.cli.connect import NoKafkaError, located
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.control.doctor import cluster, hanging, host
 from pipeline.control.doctor.finding import Finding, fail
 from pipeline.local.kafka_transactions import HangingTransaction
+from pipeline.printable import printable
 from pipeline.settings import Settings
 
 STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -73,7 +74,7 @@ def checked(settings: Settings) -> tuple[list[Finding], list[HangingTransaction]
 def _confirmed(stuck: list[HangingTransaction], *, yes: bool) -> bool:
     for transaction in stuck:
         place = f"{transaction.topic} partition {transaction.partition}"
-        typer.echo(
+        print_line(
             f"hangs: {place} from offset {transaction.start_offset}, producer {transaction.producer_id}",
             err=True,
         )
@@ -83,11 +84,11 @@ def _confirmed(stuck: list[HangingTransaction], *, yes: bool) -> bool:
 
 def _show(findings: list[Finding], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(findings), indent=2))
+        print_json(findings, indent=2)
         return
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = screen(markup=False)
     width = max(len(finding.check) for finding in findings)
     for finding in findings:
-        console.print(f"{finding.level:<4}", style=STYLES[finding.level], end="  ")
+        console.print(f"{finding.level:<4}", style=STYLES[finding.level], end="  ", soft_wrap=True)
         action = f". {finding.action[0].upper()}{finding.action[1:]}" if finding.action else ""
-        console.print(f"{finding.check:<{width}}  {finding.detail}{action}")
+        console.print(f"{finding.check:<{width}}  {printable(finding.detail + action)}", soft_wrap=True)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 
 from connectors.sources.choose import derived_message_id, source_for
 from connectors.sources.mapping_file import load_mapping
@@ -18,6 +17,8 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
 from pipeline.cli.identity_screen import print_resolved
 from pipeline.cli.ingest import channel_named
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.event.accept import Acceptor
 from pipeline.event.identifier import Identifier
 from pipeline.event.model import Event
@@ -31,6 +32,7 @@ from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
 from pipeline.identity.resolve import resolve as resolved
+from pipeline.printable import printable
 from pipeline.query.links import link_facts
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
@@ -75,7 +77,7 @@ def resolve(
         in_force = load_rules(rules or Settings().rules_dir)
         reader = _FileReader(in_force, Defaults(tenant=tenant, channel=channel_named(channel)))
         known = load_mapping(mapping, in_force.identifier_types, in_force.intake.amount_fields) if mapping else None
-        with closing(Rejects(lambda line: typer.echo(line, err=True), None)) as rejects:
+        with closing(Rejects(lambda line: print_line(printable(line), err=True), None)) as rejects:
             for path in files:
                 for record in source_for(path, known).records(Position()):
                     why = reader.take(record, path.name.removesuffix(".gz"))
@@ -83,9 +85,9 @@ def resolve(
                         rejects.report(path, record, why)
     facts = resolution_facts(reader.seen, reader.book) | {"rejects": rejects.count}
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+        print_json(facts, indent=2)
     else:
-        print_resolved(Console(highlight=False), facts)
+        print_resolved(screen(), facts)
     if rejects.count:
         raise typer.Exit(ExitCode.SOME_REJECTED)
 

@@ -26,6 +26,7 @@ from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
+from pipeline.cli.printed import print_json, print_line
 from pipeline.event.model import CHANNELS, Channel
 from pipeline.event.parse import Defaults
 from pipeline.event.result import Rejected
@@ -188,10 +189,10 @@ def channel_named(name: str | None) -> Channel | None:
 
 def _summarise(reports: list[FileReport], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.encode({"files": reports}))
+        print_json({"files": reports})
         return
     for report in reports:
         resumed = f", went on after record {report.resumed_after}" if report.resumed_after else ""
         bad = "".join(f", {count} {reason}" for reason, count in report.rejected.items())
         changed = f", the file has changed ({report.unchanged} records as before)" if report.changed else ""
-        typer.echo(f"{report.file}: {report.delivered} delivered{bad}{resumed}{changed}")
+        print_line(f"{report.file}: {report.delivered} delivered{bad}{resumed}{changed}")

@@ -25,6 +25,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
+from pipeline.cli.printed import print_json
 from pipeline.clock import wall_clock_ms
 from pipeline.event.parse import Defaults
 from pipeline.event.result import Rejected
@@ -144,7 +145,7 @@ def simulate(
     collect_rarely()
     with explained(OSError):
         counts = _run(files, rules, out, mapping, channel_named(channel), tenant, clock, as_of)
-    typer.echo(msgspec.json.encode({"out": str(out), **counts}) if as_json else _summary(out, counts))
+    print_json({"out": str(out), **counts}) if as_json else _summary(out, counts)
     if counts["dlq"] or counts["rejects"]:
         raise typer.Exit(ExitCode.SOME_REJECTED)
 

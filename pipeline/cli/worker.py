@@ -19,6 +19,7 @@ from pipeline.cli.background import start_and_wait
 from pipeline.cli.connect import located
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_line
 from pipeline.kafka.reach import NoBrokerError
 from pipeline.local.attended import AttendedKafka
 from pipeline.local.home_lock import held
@@ -26,6 +27,7 @@ from pipeline.obs.log import configure, logger
 from pipeline.settings import Settings
 from pipeline.stream.app import run
 from pipeline.stream.build import build_worker, stage_specs
+from pipeline.stream.only_worker import only_worker
 from pipeline.stream.supervisor import Supervisor
 
 END_GRACE_SECONDS = 10.0
@@ -33,12 +35,16 @@ END_GRACE_SECONDS = 10.0
 log = logger(__name__)
 
 WORKER_EXAMPLES = """\b
+Exit codes: 0 stopped; 1 it could not start or could not go on.
+\b
 Examples:
   stitchline worker
   stitchline worker --stages intake,profile --http-port 9101
   STITCHLINE_BOOTSTRAP_SERVERS=kafka:9092 STITCHLINE_WORKER_ID=$(hostname) stitchline worker
 """
 UP_EXAMPLES = """\b
+Exit codes: 0 stopped; 1 it could not start, or its workers keep ending.
+\b
 Examples:
   stitchline up
   stitchline up --workers 4
@@ -51,19 +57,24 @@ app = typer.Typer()
 @app.command("worker", epilog=WORKER_EXAMPLES)
 def worker(
     stages: Annotated[str, typer.Option(help="Stages to run. Default: STITCHLINE_STAGES, or all.")] = "",
-    worker_id: Annotated[str, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")] = "",
+    worker_id: Annotated[
+        str | None, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")
+    ] = None,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of /metrics, /livez, /readyz; 0: none.")] = 0,
     supervised: Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")] = False,
 ) -> None:
     """Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions."""
-    chosen = {"stages": stages, "worker_id": worker_id, "http_port": http_port}
+    chosen = {name: value for name, value in (("stages", stages), ("http_port", http_port)) if value}
+    if worker_id is not None:
+        chosen["worker_id"] = worker_id
     with explained(KafkaException), _blaming_kafka(supervised=supervised):
-        settings = located(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
+        settings = located(Settings(**chosen))
         configure(settings.log_level, fields={"worker": settings.worker_id})
         if supervised:
             _end_with_parent()
         specs = stage_specs(settings)
-        asyncio.run(run(settings, build_worker(settings), specs))
+        with only_worker(settings.home, settings.application_id, settings.worker_id):
+            asyncio.run(run(settings, build_worker(settings), specs))
 
 
 @app.command("up", epilog=UP_EXAMPLES)
@@ -83,7 +94,7 @@ def up(
         signal.signal(number, lambda _signal, _frame: stop.set())
     with explained(KafkaException), held(Settings().home), kafka_for(Settings()) as (settings, look_after_kafka):
         configure(settings.log_level)
-        typer.echo(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
+        print_line(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
             supervisor.run(stop, look_after_kafka)
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from pipeline.demo.demo_state import DemoState
+from pipeline.printable import printable
 from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 
 EVERY_SECONDS: Final = 3.0
@@ -43,4 +44,4 @@ class LineDisplay:
         )
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)

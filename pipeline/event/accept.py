@@ -9,7 +9,7 @@ from pipeline.event.model import Event
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.parse import Defaults, parse_event
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normaliser
+from pipeline.event.recognise import Normalisers
 from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.event.validate import validate
@@ -28,9 +28,7 @@ class Accepted(Struct, frozen=True, gc=False):
 class Acceptor:
     """Accepts or rejects events by the rules in force."""
 
-    def __init__(
-        self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Mapping[str, Normaliser]
-    ) -> None:
+    def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
         self._rules = rules
         self._normalise = EventNormaliser(rules, types, normalisers).normalise
 

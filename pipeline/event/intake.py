@@ -3,7 +3,7 @@
 The walk of an event: accept, re-key check, de-duplicate, attribute, filter known links.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Protocol, TypeAlias
 
@@ -17,7 +17,7 @@ from pipeline.event.link import Link
 from pipeline.event.model import Event
 from pipeline.event.ports import SeenIds, Table
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normaliser
+from pipeline.event.recognise import Normalisers
 from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 
@@ -71,7 +71,7 @@ class Intake:
         self,
         rules: IntakeRules,
         types: Iterable[IdentifierType],
-        normalisers: Mapping[str, Normaliser],
+        normalisers: Normalisers,
         anchors: Table[AnchorRow],
         seen: SeenIds,
         *,

@@ -1,7 +1,7 @@
 """One event brought into canonical form: identifiers, page URL with campaign and clicks, money."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -12,7 +12,7 @@ from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
 from pipeline.event.money_text import read_money
 from pipeline.event.page_url import PageUrls
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normaliser, Recogniser
+from pipeline.event.recognise import Normalisers, Recogniser
 from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 
@@ -29,9 +29,7 @@ NOT_IDENTIFIERS: Final = "not_identifiers"
 class EventNormaliser:
     """Normalises events in place. Normalising a normalised event changes nothing."""
 
-    def __init__(
-        self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Mapping[str, Normaliser]
-    ) -> None:
+    def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
         self._resolve = Recogniser(types, normalisers).resolve
         self._read_url = PageUrls(rules.click_id_parameters).read
         self._amounts = tuple(text for name in rules.amount_fields for text in (name + MINOR, name))

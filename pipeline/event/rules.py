@@ -64,7 +64,8 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Values that say nothing about who it is (``null``, ``guest``). Compared without regard to case, after
     normalisation."""
     blocked_patterns: tuple[Pattern, ...] = ()
-    """Regular expressions; a normalised value that matches one as a whole, in any case, is blocked."""
+    r"""Regular expressions of RE2, without back-references and look-around; ``\w`` and ``\d`` are ASCII. A normalised
+    value that matches one as a whole, in any case, is blocked."""
 
 
 PLACEHOLDER_VALUES = frozenset({
@@ -74,6 +75,8 @@ PLACEHOLDER_VALUES = frozenset({
 """What broken clients and placeholder accounts send in place of an identifier."""
 ZEROS = r"[0-]+"
 """Advertising ids of people who opted out: zeros in the shape of a UUID."""
+REPEATED_DIGIT = r"\+\d{1,3}(" + "|".join(f"{digit}{{7,}}" for digit in range(10)) + ")"
+"""Telephone numbers of one digit."""
 
 
 DEFAULT_TYPES: tuple[IdentifierType, ...] = (
@@ -86,7 +89,7 @@ DEFAULT_TYPES: tuple[IdentifierType, ...] = (
         normalise="email",
         blocked_patterns=(r"(no|do-?not)[-_.]?reply@.*", r"(null|none|undefined|unknown|anonymous|guest)@.*"),
     ),
-    IdentifierType(name="phone", priority=50, normalise="phone", blocked_patterns=(r"\+\d{1,3}(\d)\1{6,}",)),
+    IdentifierType(name="phone", priority=50, normalise="phone", blocked_patterns=(REPEATED_DIGIT,)),
     IdentifierType(
         name="device_id", priority=60, normalise="lower", blocked_values=PLACEHOLDER_VALUES, blocked_patterns=(ZEROS,)
     ),

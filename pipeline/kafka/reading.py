@@ -63,13 +63,15 @@ class Reading:
         partitions: Collection[int],
         *,
         begin: Mapping[int, int] | None = None,
+        last_offsets: int = 0,
         progress: Progress = silent,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """Reads the end offsets.
 
-        ``begin`` holds offsets by partition; a missing partition starts at its earliest offset. ``timeout_seconds`` is
-        how long :meth:`batches` waits without progress.
+        ``begin`` holds offsets by partition; a missing partition starts at its earliest offset. ``last_offsets`` is the
+        maximum number of offsets read of each partition; 0 for no limit. ``timeout_seconds`` is how long
+        :meth:`batches` waits without progress.
 
         Raises:
             KafkaException: the broker refused.
@@ -79,6 +81,8 @@ class Reading:
         self.ends = _offsets(config, topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         """End offset of each partition at the start of the pass."""
         self._begin = {p: max(at, (begin or {}).get(p, at)) for p, at in earliest.items()}
+        if last_offsets:
+            self._begin = {p: max(at, self.ends[p] - last_offsets) for p, at in self._begin.items()}
         self.reached = dict(self._begin)
         """Next offset per partition: one past the last record returned, or past the transaction markers after it."""
 

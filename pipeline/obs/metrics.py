@@ -45,6 +45,7 @@ class Histogram(Definition, frozen=True):
 
 # The worker
 WORKER = Gauge("stitchline_worker_info", "Always 1; the labels describe the worker.", ("worker", "stages", "version"))
+RULES = Gauge("stitchline_rules_info", "Always 1; the label is the version of the rules in force.", ("version",))
 READY = Gauge("stitchline_ready", "1 while every assigned partition is restored and being processed, else 0.")
 PARTITIONS = Gauge("stitchline_assigned_partitions", "Partitions this worker holds.", ("stage",))
 REBALANCES = Counter("stitchline_rebalances_total", "Times the consumer group gave this worker a new assignment.")

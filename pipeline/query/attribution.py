@@ -1,7 +1,7 @@
 """The attribution report: conversions and revenue credited to marketing, and its cost, over all stored profiles."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -18,6 +18,7 @@ _NEVER_MS: Final = 1 << 62
 """In place of the first sighting of costs, which have none: the spelling of a touch goes first."""
 UNNAMED: Final = "(unnamed)"
 """The line of touches and costs without a campaign or source."""
+TOTAL: Final = "total"
 
 
 class Line(NamedTuple):
@@ -79,18 +80,31 @@ class Report(msgspec.Struct):
     def lines(self) -> list[Line]:
         """Returns the lines by falling credit, lines of equal credit by name."""
         names = {*self.credit, *(name for name, _ in self.cost)}
-        return [self._line(name) for name in sorted(names, key=lambda name: (-self.credit[name], name))]
+        ordered = sorted(names, key=lambda name: (-self.credit[name], name))
+        return [self._line(self.spelling.get(name, (0, name))[1], {name}) for name in ordered]
 
-    def _line(self, name: str) -> Line:
-        credit = self.credit[name]
-        spent = {currency: micros for (at, currency), micros in sorted(self.cost.items()) if at == name}
+    def total(self) -> Line:
+        """The sum of all lines; its cost per acquisition is all cost by all conversions."""
+        return self._line(TOTAL, {*self.credit, *(name for name, _ in [*self.cost, *self.revenue])})
+
+    def _line(self, label: str, names: Collection[str]) -> Line:
+        credit = sum(self.credit[name] for name in names)
+        spent = _by_currency(self.cost, names)
         cost_per_unit = {
             currency: minor_of(micros * WHOLE // credit, currency) for currency, micros in spent.items() if credit
         }
-        earned = {currency: minor for (at, currency), minor in sorted(self.revenue.items()) if at == name}
+        earned = _by_currency(self.revenue, names)
         costs = {currency: minor_of(micros, currency) for currency, micros in spent.items()}
-        _, spelt = self.spelling.get(name, (0, name))
-        return Line(spelt, credit / WHOLE, earned, costs, cost_per_unit)
+        return Line(label, credit / WHOLE, earned, costs, cost_per_unit)
+
+
+def _by_currency(amounts: Counter[tuple[str, str]], names: Collection[str]) -> dict[str, int]:
+    """The sums of some names, in the order of the currencies."""
+    sums: Counter[str] = Counter()
+    for (name, currency), amount in amounts.items():
+        if name in names:
+            sums[currency] += amount
+    return dict(sorted(sums.items()))
 
 
 _NAMES: Final[dict[By, Callable[[MarketingTouch | Cost], str]]] = {
@@ -120,4 +134,5 @@ def report_view(report: Report) -> dict[str, Any]:
         "profiles": report.profiles,
         "conversions": report.conversions,
         "lines": [line._asdict() for line in report.lines()],
+        "total": report.total()._asdict(),
     }

@@ -10,6 +10,7 @@ from pipeline.avro.registry import SchemaIds, schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.kafka.follow import Follower
 from pipeline.query.lead import is_duplicate, strongest, who
+from pipeline.query.published_rules import NewestRules
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, CHANGES, DLQ, UPDATES
 
@@ -67,6 +68,8 @@ class LeadBoard:
         self._revisions: dict[str, int] = {}
         """Action id to its highest revision so far."""
         self._merges = self._quarantined = 0
+        self.rules = NewestRules()
+        """Of the profile updates."""
 
     def feed(self, messages: Iterable[confluent_kafka.Message]) -> list[dict[str, Any]]:
         """Folds the records. Returns the CRM actions among them, decoded, in order."""
@@ -119,6 +122,7 @@ class LeadBoard:
         """Folds one record. Returns whether it is a CRM action."""
         if topic == self._updates:
             self._profile(record)
+            self.rules.feed(record)
             self._on_update(record)
         elif topic == self._changes:
             self._merges += record["change"] == "merged"

@@ -2,6 +2,7 @@
 
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.rules.model import Rules
+from pipeline.rules.version import rules_version
 from pipeline.rules.zones import zone_of
 from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.episodes import Strength
@@ -14,7 +15,7 @@ def compiled(rules: Rules) -> CompiledRules:
         UnknownZoneError: The time zone of the aggregates is unknown. ``load_rules`` rejects such rules.
     """
     zone = zone_of(rules.aggregates.time_zone)
-    return compile_rules(
+    compiled_rules = compile_rules(
         rules.aggregates,
         rules.scores,
         rules.triggers,
@@ -27,3 +28,4 @@ def compiled(rules: Rules) -> CompiledRules:
             {kind.name for kind in rules.identity.types if kind.strong and not kind.household},
         ),
     )
+    return compiled_rules._replace(version=rules_version(rules))

@@ -8,10 +8,12 @@ from msgspec import inspect
 
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import parse
+from pipeline.condition.lexer import NEXT_PART
 from pipeline.event.duration import DURATION_EXAMPLES, compact_duration
 from pipeline.event.form import CHOICES, FORM, Form
 from pipeline.identity.limits import LIMIT_EXAMPLES, format_limit, parse_limit
 from pipeline.profile.windows import LIFETIME
+from pipeline.rules.patterns import check_pattern
 from pipeline.rules.problem import did_you_mean
 
 _UNITS: Final = r"(ms|s|secs?|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
@@ -137,11 +139,15 @@ def _window(text: str) -> str:
 
 
 def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        message = f"{text!r} is not a regular expression: {error.msg}; put a \\ before signs that are meant as such"
-        raise ValueError(message) from error
+    check_pattern(text)
+    return text
+
+
+def _name(text: str) -> str:
+    if re.fullmatch(NEXT_PART, text) is None:
+        written = re.sub(r"[^\w/-]+", "_", text).strip("_-/") or "a_name"
+        message = f"{text!r} is no name that a condition can call; write {written}: letters, digits, _, - and /"
+        raise ValueError(message)
     return text
 
 
@@ -158,6 +164,7 @@ FORMS: Final[dict[Form, TextForm]] = {
         _window, {"pattern": f"^({LIFETIME})?$|{DURATION_PATTERN}", "examples": list(DURATION_EXAMPLES)}
     ),
     "pattern": TextForm(_pattern, {"format": "regex"}),
+    "name": TextForm(_name, {"pattern": rf"^{NEXT_PART}$"}),
     "condition": TextForm(_condition, {**_CONDITION, "examples": list(CONDITION_EXAMPLES)}),
     "route condition": TextForm(_condition, {**_CONDITION, "examples": list(ROUTE_EXAMPLES)}),
 }

@@ -81,6 +81,11 @@ def origin(directory: Path | None, spec: RulesFile) -> Path:
     return own if own.exists() else DEFAULTS / spec.name
 
 
+def stand_ins(directory: Path | None) -> list[str]:
+    """The names of the rules files that a directory lacks: the shipped defaults stand in for them."""
+    return [spec.name for spec in FILES if directory is None or not (directory / spec.name).exists()]
+
+
 def _read(folder: Path, spec: RulesFile, problems: list[Problem]) -> tuple[Shape, dict[str, Any]]:
     """Reads one file and checks it against its struct. Adds its problems to ``problems``."""
     path = origin(folder, spec)
@@ -107,6 +112,10 @@ def _stray_files(folder: Path) -> list[Problem]:
     if not folder.is_dir():
         return [Problem(str(folder), 0, 0, "no such directory", "name a directory with rules files")]
     known = {spec.name for spec in FILES}
+    names = {path.name for path in folder.iterdir()}
+    if not names & {*known, MODEL_FILE} and not any(name.endswith((".yaml", ".yml")) for name in names):
+        instead = f"start with: stitchline rules init {folder}; for the shipped rules, name no directory"
+        return [Problem(str(folder), 0, 0, "no rules file is in this directory", instead)]
     return [
         Problem(str(path), 0, 0, "not the name of a rules file", did_you_mean(path.stem + ".yaml", known))
         for path in sorted(folder.iterdir())

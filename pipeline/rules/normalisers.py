@@ -7,7 +7,8 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
-from pipeline.event.recognise import CORE_NORMALISERS, Normaliser
+from pipeline.event.recognise import CORE_NORMALISERS, Normaliser, Normalisers
+from pipeline.rules.patterns import any_match
 
 
 def email(value: str) -> str | None:
@@ -43,6 +44,6 @@ def phone(default_country: str) -> Normaliser:
     return normalise
 
 
-def normalisers(default_country: str) -> dict[str, Normaliser]:
-    """Returns every normaliser that identifier types can name."""
-    return {**CORE_NORMALISERS, "email": email, "phone": phone(default_country)}
+def normalisers(default_country: str) -> Normalisers:
+    """Returns every normaliser that identifier types can name, and the engine of their patterns."""
+    return Normalisers({**CORE_NORMALISERS, "email": email, "phone": phone(default_country)}, any_match)

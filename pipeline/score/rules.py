@@ -1,11 +1,11 @@
 """Score rules: points for behaviour and for traits. ``scores.yaml`` is read into these structs."""
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
-from pipeline.event.form import Duration
+from pipeline.event.form import ConditionName, Duration
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.occurrences import Grain
 from pipeline.profile.rules import unique
@@ -15,6 +15,10 @@ FIT: Final = "fit"
 LETTERS: Final = "ABCD"
 DIGITS: Final = "1234"
 _MAX_BY_HOUR_MS: Final = 14 * DAY_MS
+_MAX_POINTS: Final = 1_000_000
+"""So that the sum of all rules and occurrences is a whole number that a float holds exactly."""
+Points: TypeAlias = Annotated[int, msgspec.Meta(ge=-_MAX_POINTS, le=_MAX_POINTS)]
+Cap: TypeAlias = Annotated[int, msgspec.Meta(le=_MAX_POINTS)]
 
 
 class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,19 +30,19 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     name: str
-    points: int
+    points: Points
     """Points per touch. Negative points lower the score."""
     filter: Filter = Filter()
     """The touches that match."""
     half_life_ms: Duration = 7 * DAY_MS
     """Time after which half of the points are left. At least an hour; 0 for points that never fade."""
-    score: str = ENGAGEMENT
+    score: ConditionName = ENGAGEMENT
     """The score that gets the points."""
     group: str = ""
     """The group of the rule. The rules of a group share its cap."""
-    max_occurrences: int = 0
+    max_occurrences: Cap = 0
     """Number of newest occurrences that count; 0 for all."""
-    max_points: int = 0
+    max_points: Cap = 0
     """Maximum number of points that the rule adds or takes; 0 for no limit."""
 
     def __post_init__(self) -> None:
@@ -64,7 +68,7 @@ class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Caps several rules together: they add at most ``max_points`` to a score, and take at most that from it."""
 
     name: str
-    max_points: int
+    max_points: Cap
 
     def __post_init__(self) -> None:
         if not self.name or self.max_points <= 0:
@@ -76,11 +80,11 @@ class FitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Points for a customer's traits. They do not fade."""
 
     name: str
-    points: int
+    points: Points
     """Points while the conditions hold. Negative points lower the score."""
     where: tuple[Condition, ...] = ()
     """Conditions on ``traits.…``, which must all hold."""
-    score: str = FIT
+    score: ConditionName = FIT
     """The score that gets the points."""
     group: str = ""
     """The group of the rule. The rules of a group share its cap."""

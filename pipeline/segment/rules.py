@@ -3,14 +3,14 @@
 import msgspec
 
 from pipeline.condition.grammar import parse
-from pipeline.event.form import ConditionText
+from pipeline.event.form import ConditionName, ConditionText
 from pipeline.profile.rules import unique
 
 
 class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A segment: the customers for which ``when`` holds. They enter and leave it as events happen and time passes."""
 
-    name: str
+    name: ConditionName
     """The name by which other segments (``segment.NAME``), triggers and downstream services refer to the segment."""
     when: ConditionText
     """The condition. It may use aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``, ``top_categories

@@ -18,6 +18,7 @@ from pipeline.local.broker import Broker
 from pipeline.query.profiles import LATEST, export_profiles, profile_rows
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
+from pipeline.rules.version import rules_version
 from pipeline.testing.build import event_json
 from pipeline.topics import CHANGELOGS
 from tests.integration.small_deployment import PARTITIONS, Deployment
@@ -190,3 +191,24 @@ def test_what_cannot_be_written_leaves_what_was_there(deployment, tmp_path):
     assert "No such file" in deployment.run("profile", "export", tmp_path / "nowhere" / "p.ndjson", code=1).stderr
     assert file.read_bytes() == b"yesterday's"
     assert [path.name for path in tmp_path.iterdir()] == ["profiles.ndjson"]
+
+
+def test_a_command_that_reads_by_other_rules_than_the_workers_says_so(deployment, tmp_path, monkeypatch):
+    commands = [
+        ["profile", "show", "loyalty_id:L-7"],
+        ["score", "explain", "loyalty_id:L-7"],
+        ["segment", "dry-run"],
+        ["trigger", "dry-run"],
+        ["attribution", "report"],
+    ]
+    (tmp_path / "intake.yaml").write_text("default_country: DE\n", encoding="utf-8")
+    workers, mine = rules_version(load_rules()), rules_version(load_rules(tmp_path))
+
+    assert deployment.json("top", "--once")["rules_version"] == workers
+    for command in commands:
+        assert deployment.run(*command).stderr == ""
+    monkeypatch.setitem(deployment.environment, "STITCHLINE_RULES_DIR", str(tmp_path))
+    for command in commands:
+        note = f"stitchline: note: the workers' newest updates were made by rules {workers}; this command"
+        assert deployment.run(*command).stderr.startswith(f"{note} reads by {mine}")
+    assert deployment.run("segment", "dry-run", "--rules", tmp_path).stderr == ""

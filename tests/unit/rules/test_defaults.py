@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.event.recognise import CORE_NORMALISERS, Recogniser, lower, text
+from pipeline.event.recognise import CORE_NORMALISERS, Normalisers, Recogniser, lower, text
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, load_rules
+from pipeline.rules.patterns import any_match
 from pipeline.rules.render import file_data, yaml_text
 
 RULES = load_rules()
-RECOGNISER = Recogniser(RULES.identifiers, CORE_NORMALISERS | {"email": lower, "phone": text})
+RECOGNISER = Recogniser(RULES.identifiers, Normalisers(CORE_NORMALISERS | {"email": lower, "phone": text}, any_match))
 
 
 def recognised(ident: str) -> bool:
