@@ -94,7 +94,7 @@ def test_an_id_the_registry_does_not_know_is_undecodable(client, number):
 
 def test_an_id_of_another_topics_schema_is_undecodable(client, topic_prefix):
     number = client.id_of(f"{topic_prefix}.events.pos.v1", "event-pos")
-    with pytest.raises(Undecodable, match="PosEvent, not of"):
+    with pytest.raises(Undecodable, match="PosEvent, not to"):
         EventDecoder("event-web", client.writer)(Encoder("event-pos", number)(EVENT))
 
 
