@@ -92,7 +92,7 @@ def test_up_is_ready_when_it_returns_shares_its_kafka_brings_it_back_and_leaves_
     stopped = home.run("down")
     assert (stopped.returncode, stopped.stdout) == (0, "stopped\n")
     assert detached.find(home.folder, "kafka") is None
-    assert home.run("down").returncode == 3
+    assert home.run("down").returncode == 6
 
 
 def _words(path: Path) -> list[bytes]:
