@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from pipeline.condition.syntax import And, Compare, Expression, Known, Name, Not, Or, Truth
 
 Growth: TypeAlias = Literal["up", "down", "any"]
-"""How a value can move when something is booked under a key."""
+"""How a known value can move when something is booked under a key. What makes it known is a booking of its own kind:
+see ``first_touch_mask`` of :class:`pipeline.segment.watch_bits.WatchBits`."""
 RISING: Final = frozenset({">", ">="})
 FALLING: Final = frozenset({"<", "<="})
 

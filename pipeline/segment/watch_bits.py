@@ -10,11 +10,13 @@ is asked when enough points were given for that, and one whose due time bookings
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from pipeline.condition.compiler import Read
 from pipeline.condition.due import FOREVER
 from pipeline.condition.syntax import Compare, Expression
 from pipeline.score.keys import given_key
 from pipeline.segment.compiled import Compiled
 from pipeline.segment.drift import RISING, Drift, drift_of, union
+from pipeline.segment.person import TOUCH
 from pipeline.segment.score import ScoreOperand
 
 _MAX_MASKS: Final = 4096
@@ -43,6 +45,7 @@ class WatchBits:
         by_key: Mapping[str, int],
         scored: int,
         score_thresholds: Mapping[str, frozenset[float]],
+        first_touch_mask: int,
     ) -> None:
         self._bits, self._by_key = bits, by_key
         self._masks: dict[int, int] = {}
@@ -50,6 +53,8 @@ class WatchBits:
         """The bits of who waits for a score to reach a threshold: to be asked once it may have."""
         self.score_thresholds: Final = score_thresholds
         """Those thresholds, by score."""
+        self.first_touch_mask: Final = first_touch_mask
+        """The mask of the segments that the first touch can turn, or give a due time, whatever their bits."""
 
     def while_outside(self, name: str, part: int, due_ms: int) -> int:
         """The bit of who is kept out by a part until a due time."""
@@ -99,7 +104,27 @@ def watch_bits_of(compiled: Compiled) -> WatchBits:
         outside, expected = tuple(pair[0] for pair in bit_pairs), tuple(pair[1] for pair in bit_pairs)
         inside = maker.bit(whole.leave)
         bits[name] = Bits(outside, expected, inside, sum({*outside, *expected, inside}))
-    return WatchBits(bits, maker.by_key, maker.score_bits, maker.score_thresholds)
+    first_touch = _read_last_touch(compiled)
+    mask = sum(1 << place for place, name in enumerate(compiled.order) if name in first_touch)
+    return WatchBits(bits, maker.by_key, maker.score_bits, maker.score_thresholds, mask)
+
+
+def _read_last_touch(compiled: Compiled) -> set[str]:
+    """The segments that read how long ago the last touch was, themselves or through another segment.
+
+    A touch only brings a known moment nearer (:mod:`pipeline.segment.drift`), but an empty profile's is unknown: the
+    first touch makes it known, and every comparison with it gets another value and a due time.
+    """
+    names: set[str] = set()
+    for name in compiled.order:
+        for path, window in frozenset[Read]().union(*[part.reads for part in compiled.parts[name]]):
+            if path[0] == "segment":
+                reads = ".".join(path[1:]) in names
+            else:
+                reads = TOUCH in getattr(compiled.vocabulary.resolve(path, window), "grows", {})
+            if reads:
+                names.add(name)
+    return names
 
 
 class _BitAllocator:

@@ -33,9 +33,8 @@ class Memberships:
         self._empty_watch_bits = sum(segment_state.watch_bits for segment_state in empty_profile.values()).to_bytes(
             self._bytes, "little"
         )
-        self._empty_mask = segments.mask_of(
-            name for name, segment_state in empty_profile.items() if segment_state.inside
-        )
+        satisfied = segments.mask_of(name for name, segment_state in empty_profile.items() if segment_state.inside)
+        self._first_touch_mask = satisfied | segments.watch_bits.first_touch_mask
 
     def affected_mask(self, row: ProfileRow, changed_bits: int) -> int:
         """The mask of the segments that a touch with these changed bits can turn, given where the profile stands."""
@@ -43,9 +42,12 @@ class Memberships:
         return self._watch_bits.mask_of_bits(affected) if affected else 0
 
     def start_watching(self, row: ProfileRow) -> int:
-        """Initialise a new profile's watch bits. Returns the mask of segments an empty profile already belongs to."""
+        """Initialise a new profile's watch bits. Returns the mask of segments to evaluate at its first touch.
+
+        These are the segments an empty profile already belongs to and those whose due time begins with that touch.
+        """
         row.watch_bits = self._empty_watch_bits
-        return self._empty_mask
+        return self._first_touch_mask
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
         """The mask of the segments that are due."""
