@@ -121,7 +121,7 @@ def _read_last_touch(compiled: Compiled) -> set[str]:
             if path[0] == "segment":
                 reads = ".".join(path[1:]) in names
             else:
-                reads = TOUCH in getattr(compiled.vocabulary.resolve(path, window), "grows", {})
+                reads = getattr(compiled.vocabulary.resolve(path, window), "grows", {}).get(TOUCH) == "down"
             if reads:
                 names.add(name)
     return names
