@@ -23,7 +23,7 @@ from pipeline.profile.fold import timeline_page
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.timeline import TIMELINE_ENTRIES
 from pipeline.profile.view import entry_view, profile_view
-from pipeline.query.as_of import as_of_ms
+from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.lookup import ProfileLookup
 from pipeline.query.profiles import export_profiles, profile_rows, profile_snapshot
 from pipeline.rules.compiled import compiled
@@ -37,11 +37,12 @@ class NotACursorError(MisuseError, ValueError):
 
 
 SHOW_EXAMPLES = """\b
-Exit codes: 0 shown; 1 Kafka or the rules refused; 2 not an identifier or not a moment; 4 unknown.
+Exit codes: 0 shown; 1 Kafka or the rules refused; 2 not an identifier, not a moment, or one before the newest
+event; 4 unknown.
 \b
 Examples:
   stitchline profile show email:ada@example.org
-  stitchline profile show loyalty_id:L-1077 --as-of 2026-03-01T12:00:00Z
+  stitchline profile show loyalty_id:L-1077 --as-of latest
   stitchline profile show 1a5c0f0e-5a0b-5e0e-9b58-3f4b6b9f2c11 --json
 """
 TIMELINE_EXAMPLES = """\b
@@ -53,7 +54,7 @@ Examples:
   stitchline profile timeline loyalty_id:L-1077 --json
 """
 EXPORT_EXAMPLES = """\b
-Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not a format or not a moment.
+Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not a format, not a moment, or one before the newest event.
 \b
 Examples:
   stitchline profile export profiles.ndjson
@@ -63,7 +64,11 @@ Examples:
 Who = Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")]
 AsOf = Annotated[
     str,
-    typer.Option("--as-of", metavar="WHEN", help="now, latest (the newest event of a profile), or an ISO 8601 time."),
+    typer.Option(
+        "--as-of",
+        metavar="WHEN",
+        help="now, latest (the newest event of a profile), or an ISO 8601 time, not before the newest event.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -81,7 +86,9 @@ def show(
     with explained(OSError, KafkaException):
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
         book = compiled(rules)
-        view = profile_view(*customer(settings, rules, identifier, tenant), book, at_ms)
+        found = customer(settings, rules, identifier, tenant)
+        refuse_past_of(as_of, [found])
+        view = profile_view(*found, book, at_ms)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(view), indent=2))
     else:
@@ -142,6 +149,7 @@ def export(
         rules = compiled(load_rules(settings.rules_dir))
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
+            refuse_past_of(as_of, profile_rows(snapshot.rows))
             views = export_profiles(profile_rows(snapshot.rows), rules, at_ms)
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:

@@ -16,7 +16,7 @@ from pipeline.cli.profile import AsOf, Json, Who, customer, now_ms
 from pipeline.cli.profile_screen import print_scores
 from pipeline.event.instant import format_instant
 from pipeline.profile.view import profile_view
-from pipeline.query.as_of import as_of_ms
+from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
@@ -27,7 +27,7 @@ Exit codes: 0 explained; 1 Kafka or the rules refused; 2 not an identifier or no
 \b
 Examples:
   stitchline score explain email:ada@example.org
-  stitchline score explain email:ada@example.org --as-of 2026-03-01T12:00:00Z
+  stitchline score explain email:ada@example.org
   stitchline score explain loyalty_id:L-1077 --as-of latest --json
 """
 
@@ -55,7 +55,9 @@ def explain(
     with explained(OSError, KafkaException):
         at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
-        seen = profile_view(*customer(settings, rules, identifier, tenant), compiled(rules), at_ms)
+        found = customer(settings, rules, identifier, tenant)
+        refuse_past_of(as_of, [found])
+        seen = profile_view(*found, compiled(rules), at_ms)
     facts = {name: seen[name] for name in SHOWN}
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from typer.testing import CliRunner
+
 from pipeline.avro.wire import Decoder
+from pipeline.cli import app
+from pipeline.cli.exit_codes import ExitCode
 from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.identity.profile_id import profile_id
 from pipeline.kafka.admin import ensure_topics
@@ -110,6 +114,17 @@ def test_one_touch_and_two_months_of_silence_make_a_dormant_customer_and_a_win_b
     assert [(item["trigger"], item["event"], item["timestamp_ms"]) for item in actions] == [
         ("win_back", "entered", due_ms)
     ]
+
+
+def test_simulate_refuses_to_read_profiles_before_the_newest_event(tmp_path: Path):
+    log, out = tmp_path / "events.ndjson", tmp_path / "out"
+    log.write_text(json.dumps(event_json(1, "product_viewed", timestamp=DAY_0, userId="silent")), encoding="utf-8")
+    run(Settings(), "simulate", log, "--as-of", "latest", "--out", out)
+    refused = CliRunner().invoke(app, ["simulate", str(log), "--as-of", "2024-10-03", "--out", str(out)])
+    assert refused.exit_code == ExitCode.MISUSED
+    assert "2024-10-03 is before the newest event, 2024-10-04T09:00:00.000Z" in refused.stderr
+    assert "write latest" in refused.stderr
+    assert not (out / "profiles.ndjson").exists()
 
 
 def deployment(kafka, topic_prefix, tmp_path, rules_dir, **more: Any) -> Settings:
