@@ -54,7 +54,8 @@ Examples:
   stitchline profile timeline loyalty_id:L-1077 --json
 """
 EXPORT_EXAMPLES = """\b
-Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not a format, not a moment, or one before the newest event.
+Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not a format, not a moment, or one before the
+newest event.
 \b
 Examples:
   stitchline profile export profiles.ndjson

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.ledger import Ledger
-from pipeline.profile.occurrences import KEEP
+from pipeline.profile.occurrences import COUNTS, WEEK_MS
 from pipeline.profile.row import FOREVER
 from pipeline.score.decay import GRID
 from pipeline.score.outlook import Outlook
@@ -45,7 +45,7 @@ class Aging(NamedTuple):
     taken: Side
     narrowest_ms: int
     widest_ms: int
-    """The steps in which they do; 0: nothing does."""
+    """The steps in which they do; 0: nothing does. At a step a week may take the place of its days."""
     forgotten_ms: int
     """When the next one is so old that it counts no more."""
 
@@ -82,7 +82,7 @@ class Crossing:
 
     def aging(self, ledgers: Sequence[Ledger], as_of_ms: int) -> Aging:
         """How the score's occurrences age from a moment on."""
-        rules, hours, days = self._rules, [], []
+        rules, hours, days, weeks = self._rules, [], [], []
         points, half_lives_ms = [0, 0], [FOREVER, FOREVER]
         for ledger in ledgers:
             for name, occurrences in ledger.occurrences.items():
@@ -95,17 +95,21 @@ class Crossing:
                     half_lives_ms[side] = min(half_lives_ms[side], half_life_ms)
                     if occurrences.hours is not None:
                         hours.append(occurrences.hours.at)
-                    if occurrences.days is not None:
+                    if occurrences.weeks is not None:
+                        weeks.append(occurrences.weeks.at)
+                    elif occurrences.days is not None:
                         days.append(occurrences.days.at)
+        counted = ((HOUR_MS, COUNTS["hours"], hours), (DAY_MS, COUNTS["days"], days), (WEEK_MS, COUNTS["weeks"], weeks))
         ages_ms = [
-            (width_ms, (oldest + keep) * width_ms)
-            for width_ms, keep, buckets in ((HOUR_MS, KEEP["hours"], hours), (DAY_MS, KEEP["days"], days))
-            if (oldest := _oldest(buckets, as_of_ms // width_ms - keep + 1)) is not None
+            (width_ms, (oldest + most) * width_ms)
+            for width_ms, most, buckets in counted
+            if (oldest := _oldest(buckets, as_of_ms // width_ms - most + 1)) is not None
         ]
         given, taken = Side(points[GIVEN], half_lives_ms[GIVEN]), Side(points[TAKEN], half_lives_ms[TAKEN])
         if not ages_ms:
             return Aging(given, taken, 0, 0, FOREVER)
-        return Aging(given, taken, ages_ms[0][0], ages_ms[-1][0], min([forgotten_ms for _, forgotten_ms in ages_ms]))
+        narrowest_ms = min(ages_ms[0][0], DAY_MS)  # a week, too, ages by the day
+        return Aging(given, taken, narrowest_ms, ages_ms[-1][0], min([forgotten_ms for _, forgotten_ms in ages_ms]))
 
 
 def _stays_ms(outlook: Outlook, threshold: float, aging: Aging) -> int:

@@ -3,36 +3,54 @@
 The age of an occurrence is a whole number of buckets: the bucket ``as_of`` lies in less its own. Within its own hour
 (or day) it weighs 1; its weight is within a factor of 2^(width/half_life) of continuous decay: 0.4 % for 7 days by the
 hour, 2.3 % for 30 days by the day. Weights are integers of 1/WEIGHT, so that adding them has no order.
+
+What is too old for days is read from weeks: all occurrences of a week are as old as its first day, so what they weigh
+only falls when a week takes the place of its days. By the time buckets are gone an occurrence weighs less than 1 %.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp2
-from typing import Final
+from typing import Final, TypeAlias
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.buckets import Series
-from pipeline.profile.occurrences import KEEP, WIDTH_MS, Grain, Occurrences
+from pipeline.profile.occurrences import COUNTS, DAYS_A_WEEK, Grain, Occurrences
 
 WEIGHT: Final = 1 << 20
 GRID: Final = 1 << 10
 """Points are whole numbers of 1/GRID: sums of them are exact in floats, in every order, up to 2^43 points."""
+STEP_MS: Final[dict[Grain, int]] = {"hours": HOUR_MS, "days": DAY_MS, "weeks": DAY_MS, "total": 0}
+"""The steps in which occurrences age: a week's, too, by the day."""
+AGES: Final[dict[Grain, int]] = {**COUNTS, "weeks": COUNTS["weeks"] * DAYS_A_WEEK}
+"""How many steps old an occurrence counts no more."""
+
+Weighed: TypeAlias = list[tuple[int, int]]
+"""(weight, count) of buckets."""
 
 
 @lru_cache(maxsize=256)
 def weights(half_life_ms: int, grain: Grain) -> tuple[int, ...]:
-    """Weight by age in buckets, never rising; as long as an occurrence counts. None without a half-life."""
-    width_ms = WIDTH_MS[grain]
+    """Weight by age in steps, never rising; as long as an occurrence counts. None without a half-life."""
+    step_ms = STEP_MS[grain]
     return tuple(
-        round(WEIGHT * exp2(-age * width_ms / half_life_ms)) for age in range(KEEP[grain] if half_life_ms else 0)
+        round(WEIGHT * exp2(-age * step_ms / half_life_ms)) for age in range(AGES[grain] if half_life_ms else 0)
     )
+
+
+def first_week(day: int) -> int:
+    """The first week that is read from days at a day; those before are read from weeks."""
+    return (day - COUNTS["days"] + 1) // DAYS_A_WEEK
 
 
 class Weigher:
     """Weighs the occurrences of one rule. The moment is given as the hour and the day it lies in."""
 
-    def __init__(self, half_life_ms: int, limit: int) -> None:
+    def __init__(self, half_life_ms: int, limit: int, grain: Grain) -> None:
         self._fades, self._most = half_life_ms > 0, limit
         self._hourly, self._daily = weights(half_life_ms, "hours"), weights(half_life_ms, "days")
+        self._weekly = weights(half_life_ms, "weeks") if grain == "weeks" else self._daily
 
     def weigh(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
         """In 1/WEIGHT; of more than ``most`` (0: no limit) of the newest. Not for a moment before the newest."""
@@ -47,16 +65,20 @@ class Weigher:
         for part in parts:
             if part.hours is not None:
                 weight += _weigh(part.hours, self._hourly, hour)
-            if part.days is not None:
+            if part.weeks is not None:
+                weight += _sum(self._weighed_by_week(part, day))
+            elif part.days is not None:
                 weight += _weigh(part.days, self._daily, day)
         return weight
 
     def _weigh_newest(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
-        weighed: list[tuple[int, int]] = []
+        weighed: Weighed = []
         for part in parts:
             if part.hours is not None:
                 weighed += _weighed(part.hours, self._hourly, hour, self._most)
-            if part.days is not None:
+            if part.weeks is not None:
+                weighed += self._weighed_by_week(part, day)
+            elif part.days is not None:
                 weighed += _weighed(part.days, self._daily, day, self._most)
         weight, left = 0, self._most
         for match_weight, count in sorted(weighed, reverse=True):
@@ -66,6 +88,28 @@ class Weigher:
                 break
         return weight
 
+    def _weighed_by_week(self, part: Occurrences, day: int) -> Weighed:
+        """Days from :func:`first_week` on, weeks before."""
+        boundary, table = first_week(day), self._weekly
+        known = len(table)
+        weighed: Weighed = []
+        if part.weeks is not None:
+            for week, count in zip(part.weeks.at, part.weeks.cells, strict=True):
+                if week >= boundary:
+                    break
+                age = day - week * DAYS_A_WEEK
+                if age < known:
+                    weighed.append((table[age], count))
+        if part.days is not None:
+            start = bisect_left(part.days.at, boundary * DAYS_A_WEEK)
+            days = zip(part.days.at[start:], part.days.cells[start:], strict=True)
+            weighed += [(table[day - at], count) for at, count in days]
+        return weighed
+
+
+def _sum(weighed: Weighed) -> int:
+    return sum([match_weight * count for match_weight, count in weighed])
+
 
 def _weigh(series: Series, table: Sequence[int], now: int) -> int:
     at, cells = series.at, series.cells
@@ -74,12 +118,11 @@ def _weigh(series: Series, table: Sequence[int], now: int) -> int:
         for place, bucket in enumerate(at):
             weight += table[now - bucket] * cells[place]
     else:
-        for match_weight, count in _weighed(series, table, now, len(at)):
-            weight += match_weight * count
+        weight = _sum(_weighed(series, table, now, len(at)))
     return weight
 
 
-def _weighed(series: Series, table: Sequence[int], now: int, limit: int) -> list[tuple[int, int]]:
+def _weighed(series: Series, table: Sequence[int], now: int, limit: int) -> Weighed:
     """(weight, count) of the newest buckets that still count, ``most`` of them at most."""
     known = len(table)
     newest = zip(series.at[-limit:], series.cells[-limit:], strict=True)

@@ -15,13 +15,17 @@ FIT: Final = "fit"
 LETTERS: Final = "ABCD"
 DIGITS: Final = "1234"
 _MAX_BY_HOUR_MS: Final = 14 * DAY_MS
+_MAX_BY_DAY_MS: Final = 60 * DAY_MS
+_MAX_HALF_LIFE_MS: Final = 730 * DAY_MS
+"""With each of them an occurrence weighs less than 1 % when the last bucket it is counted in is gone."""
 
 
 class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Points each time a touch matches, fading by half every ``half_life``.
 
-    Occurrences are counted by the hour (half-life up to 14d; each counts for 90 days) or by the day (longer; 400 days)
-    and age in steps of that width, so a score is within a factor of 2^(width/half_life) of continuous decay.
+    Occurrences are counted by the hour (half-life up to 14d; each counts for 94 days) or by the day (longer; 400 days)
+    and age in steps of that width, so a score is within a factor of 2^(width/half_life) of continuous decay. With a
+    half-life above 60d they are counted by the week for another 12 years. A point counts until less than 1 % is left.
     """
 
     name: str
@@ -29,7 +33,7 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Negative for what speaks against a customer."""
     filter: Filter = Filter()
     half_life_ms: Duration = 7 * DAY_MS
-    """At least an hour; 0 for points that never fade."""
+    """From an hour to 730 d; 0 for points that never fade."""
     score: str = ENGAGEMENT
     group: str = ""
     """Rules of one group share its cap."""
@@ -48,13 +52,22 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.half_life_ms and self.half_life_ms < HOUR_MS:
             msg = f"half_life of score rule {self.name!r} is below an hour, the width of the count: write 1 h or more"
             raise ValueError(msg)
+        if self.half_life_ms > _MAX_HALF_LIFE_MS:
+            days = _MAX_HALF_LIFE_MS // DAY_MS
+            msg = (
+                f"half_life of score rule {self.name!r} is longer than occurrences are kept for: write {days} d or "
+                "less, or 0 for points that never fade"
+            )
+            raise ValueError(msg)
 
     @property
     def grain(self) -> Grain:
         """Width of the buckets the rule's occurrences are counted in."""
         if not self.half_life_ms:
             return "total"
-        return "hours" if self.half_life_ms <= _MAX_BY_HOUR_MS else "days"
+        if self.half_life_ms <= _MAX_BY_HOUR_MS:
+            return "hours"
+        return "days" if self.half_life_ms <= _MAX_BY_DAY_MS else "weeks"
 
 
 class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

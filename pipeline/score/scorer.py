@@ -30,7 +30,7 @@ class _Rule:
     def __init__(self, rule: ScoreRule, place: int) -> None:
         self.name, self.group, self.score, self.place = rule.name, rule.group, rule.score, place
         self._points, self._most = rule.points, rule.max_points * GRID
-        self._weigher = Weigher(rule.half_life_ms, rule.max_occurrences)
+        self._weigher = Weigher(rule.half_life_ms, rule.max_occurrences, rule.grain)
 
     def points(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
         """What the rule contributes, in 1/GRID, before its group's cap."""

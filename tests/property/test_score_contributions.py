@@ -3,19 +3,30 @@
 import math
 import random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.booking import Plan
+from pipeline.profile.filter import Filter
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Touch
+from pipeline.score.rules import ScoreRule
 from pipeline.score.scorer import Scores
 from tests.property.profile_histories import ANCHORS, SCORES, START_MS, folded, histories
 
-SCORER = Scores(SCORES)
+LONG = (
+    ScoreRule(
+        name="loyal", points=17, filter=Filter(events=("Buy", "Open")), half_life_ms=150 * DAY_MS, group="browse"
+    ),
+    ScoreRule(name="known", points=9, filter=Filter(channels=("pos",)), half_life_ms=90 * DAY_MS, max_occurrences=3),
+    ScoreRule(name="grudge", points=-30, filter=Filter(events=("Leave",)), half_life_ms=365 * DAY_MS, max_points=70),
+)
+"""Half-lives of which occurrences are counted by the week too."""
+SCORER = Scores(msgspec.structs.replace(SCORES, scores=(*SCORES.scores, *LONG)))
 PLAN = Plan((), SCORER.counted)
-LATER = st.integers(0, 150 * DAY_MS)
+LATER = st.one_of(st.integers(0, 150 * DAY_MS), st.integers(300 * DAY_MS, 1_200 * DAY_MS))
 
 
 def apart(history: list[Touch]) -> list[Ledger]:
@@ -67,7 +78,7 @@ def test_an_outlook_never_promises_too_much(history: list[Touch], later_ms: int,
         due_ms = crossing.due_ms(
             outlook, (mark,), as_of_ms, lambda crossing=crossing: crossing.aging(ledgers, as_of_ms)
         )
-        for wait_ms in [*waits, min(due_ms - as_of_ms - 1, 500 * DAY_MS)]:
+        for wait_ms in [*waits, min(due_ms - as_of_ms - 1, 2_000 * DAY_MS)]:
             then = SCORER.values(ledgers, as_of_ms + wait_ms)[name]
             if as_of_ms + wait_ms < due_ms:
                 assert (then >= mark) is (value >= mark)

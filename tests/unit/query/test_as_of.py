@@ -31,7 +31,9 @@ NEWEST_MS = 1_772_366_400_000
 """2026-03-01T12:00:00Z."""
 
 
-@pytest.mark.parametrize("text", ["now", "latest", "2026-03-01T12:00:00Z", "2026-03-01T13:00:00.001+01:00", "2030-01-01"])
+@pytest.mark.parametrize(
+    "text", ["now", "latest", "2026-03-01T12:00:00Z", "2026-03-01T13:00:00.001+01:00", "2030-01-01"]
+)
 def test_a_moment_from_the_newest_event_on_can_be_named(text):
     refuse_past(text, NEWEST_MS)
 
