@@ -52,41 +52,46 @@ class Weigher:
         self._hourly, self._daily = weights(half_life_ms, "hours"), weights(half_life_ms, "days")
         self._weekly = weights(half_life_ms, "weeks") if grain == "weeks" else self._daily
 
-    def weigh(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
-        """In 1/WEIGHT; of more than ``most`` (0: no limit) of the newest. Not for a moment before the newest."""
+    def weigh(self, parts: Sequence[Occurrences], hour: int, day: int) -> tuple[int, int]:
+        """In 1/WEIGHT; of more than ``most`` (0: no limit) of the newest. Not for a moment before the newest.
+
+        Returns the weight of what ages by the hour, or not at all, and of what ages by the day.
+        """
         limit = self._most
         if limit or not self._fades:
             total = sum([part.total for part in parts])
             if not self._fades:
-                return (min(total, limit) if limit else total) * WEIGHT
+                return (min(total, limit) if limit else total) * WEIGHT, 0
             if total > limit:
                 return self._weigh_newest(parts, hour, day)
-        weight = 0
+        hourly = daily = 0
         for part in parts:
             if part.hours is not None:
-                weight += _weigh(part.hours, self._hourly, hour)
+                hourly += _weigh(part.hours, self._hourly, hour)
             if part.weeks is not None:
-                weight += _sum(self._weighed_by_week(part, day))
+                daily += _sum(self._weighed_by_week(part, day))
             elif part.days is not None:
-                weight += _weigh(part.days, self._daily, day)
-        return weight
+                daily += _weigh(part.days, self._daily, day)
+        return hourly, daily
 
-    def _weigh_newest(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
-        weighed: Weighed = []
+    def _weigh_newest(self, parts: Sequence[Occurrences], hour: int, day: int) -> tuple[int, int]:
+        by_hour: Weighed = []
+        by_day: Weighed = []
         for part in parts:
             if part.hours is not None:
-                weighed += _weighed(part.hours, self._hourly, hour, self._most)
+                by_hour += _weighed(part.hours, self._hourly, hour, self._most)
             if part.weeks is not None:
-                weighed += self._weighed_by_week(part, day)
+                by_day += self._weighed_by_week(part, day)
             elif part.days is not None:
-                weighed += _weighed(part.days, self._daily, day, self._most)
-        weight, left = 0, self._most
-        for match_weight, count in sorted(weighed, reverse=True):
-            weight += match_weight * min(count, left)
+                by_day += _weighed(part.days, self._daily, day, self._most)
+        weights_by_step, left = [0, 0], self._most
+        weighed = [(*bucket, 0) for bucket in by_hour] + [(*bucket, 1) for bucket in by_day]
+        for match_weight, count, step in sorted(weighed, reverse=True):
+            weights_by_step[step] += match_weight * min(count, left)
             left -= count
             if left <= 0:
                 break
-        return weight
+        return weights_by_step[0], weights_by_step[1]
 
     def _weighed_by_week(self, part: Occurrences, day: int) -> Weighed:
         """Days from :func:`first_week` on, weeks before."""

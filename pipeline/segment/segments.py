@@ -62,12 +62,11 @@ class Segments:
         ``as_of_ms`` must not be before the newest touch. Before its due time a segment state stays, unless something is
         booked that it waits for; segments that are read by those of the mask are looked at too, but not told.
         """
-        if not mask:
-            if mask == 0:
-                return {}
-            mask = self.all
-        facts = Facts(ledgers, as_of_ms)
-        return {name: self._state_of(facts, name) for name in self._names(mask)}
+        return self.states(Facts(ledgers, as_of_ms), self.all if mask is None else mask)
+
+    def states(self, facts: Facts, mask: int) -> dict[str, SegmentState]:
+        """As :meth:`evaluate`, from facts that others read too."""
+        return {name: self._state_of(facts, name) for name in self._names(mask)} if mask else {}
 
     def holds(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
         """Whether somebody is in one segment: quicker than :meth:`evaluate`, for who does not ask until when."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.profile.fold import consent_of, contact_of, permits
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.publish import json_text
 from pipeline.profile.records import SegmentChange
 from pipeline.profile.row import FOREVER, Membership, ProfileRow
+from pipeline.segment.facts import Facts
 from pipeline.segment.segments import Segments
 
 ENTERED: Final = "entered"
@@ -17,6 +18,15 @@ MARKETING: Final = "marketing"
 """The purpose of activating a segment. A contact field goes out only if its use for that is not denied."""
 _CHANNELS: Final = {"email": "email", "phone": "sms"}
 """Contact field to the channel that consent speaks of; the other fields go with the purpose as a whole."""
+
+
+class SegmentUpdate(NamedTuple):
+    """What an evaluation of segments led to."""
+
+    changes: list[SegmentChange]
+    """The records of those that were entered or left."""
+    waits_for_score: bool
+    """Whether a segment began to wait for a score to reach a threshold."""
 
 
 class Memberships:
@@ -57,16 +67,16 @@ class Memberships:
                 mask |= self._bits[name]
         return mask
 
-    def update(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int) -> list[SegmentChange]:
-        """Evaluate the segments of a mask; the records of those that were entered or left."""
+    def update(self, profile_id: str, row: ProfileRow, facts: Facts, mask: int) -> SegmentUpdate:
+        """Evaluate the segments of a mask."""
         changes = []
-        ledgers, segments = row.ledgers(), row.segments
+        segments, as_of_ms = row.segments, facts.as_of_ms
         for name in segments.keys() - self._bits.keys() if mask < 0 else ():
             if segments[name].inside:  # the rules declare it no more
                 changes.append(_flip(profile_id, row, name, as_of_ms))
             del segments[name]
-        watch_bits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
-        for name, (inside, due_ms, new_bits) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
+        before = watch_bits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
+        for name, (inside, due_ms, new_bits) in self._segments.states(facts, mask).items():
             watch_bits = watch_bits & ~self._bits_of[name] | new_bits
             membership = segments.get(name)
             if membership is None:
@@ -77,7 +87,7 @@ class Memberships:
             if membership.inside is not inside:
                 changes.append(_flip(profile_id, row, name, as_of_ms))
         row.watch_bits = watch_bits.to_bytes(self._bytes, "little")
-        return changes
+        return SegmentUpdate(changes, bool(watch_bits & ~before & self.score_bits))
 
     def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[SegmentChange]:
         """The profile has nothing left: it is in no segment any more."""

@@ -72,12 +72,9 @@ def test_without_negative_rules_a_score_only_falls_as_time_passes(history: list[
 def test_an_outlook_never_promises_too_much(history: list[Touch], later_ms: int, mark: float, waits: list[int]) -> None:
     ledgers, as_of_ms = apart(history), newest(history) + later_ms
     for name in SCORER.names():
-        outlook = SCORER.outlook(name, ledgers, as_of_ms)
-        value, crossing = outlook.value(), SCORER.crossing(name)
+        trajectory = SCORER.trajectory(name, ledgers, as_of_ms)
+        outlook, value, due_ms = trajectory.outlook, trajectory.outlook.value(), trajectory.due_ms((mark,))
         assert value == SCORER.values(ledgers, as_of_ms)[name]
-        due_ms = crossing.due_ms(
-            outlook, (mark,), as_of_ms, lambda crossing=crossing: crossing.aging(ledgers, as_of_ms)
-        )
         for wait_ms in [*waits, min(due_ms - as_of_ms - 1, 2_000 * DAY_MS)]:
             then = SCORER.values(ledgers, as_of_ms + wait_ms)[name]
             if as_of_ms + wait_ms < due_ms:
@@ -91,7 +88,7 @@ def test_a_mark_out_of_reach_stays_so_until_enough_points_are_given(
     history: list[Touch], mark: float, gap_ms: int
 ) -> None:
     seen = history[: len(history) // 2]
-    before = SCORER.outlook("engagement", apart(seen), newest(history))
+    before = SCORER.trajectory("engagement", apart(seen), newest(history)).outlook
     headroom = before.headroom(mark)
     ledgers, given_ = apart(seen), 0
     for touch in history[len(history) // 2 :]:

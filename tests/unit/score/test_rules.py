@@ -157,17 +157,15 @@ def test_a_group_needs_a_cap_and_a_name_of_its_own() -> None:
 def test_a_score_of_rules_that_never_fade_never_falls_below_a_mark() -> None:
     scorer = Scores(one(half_life_ms=0))
     ledger = folded(Plan((), scorer.counted), opens(0, 1, 2))
-    crossing, outlook = scorer.crossing("engagement"), scorer.outlook("engagement", [ledger], HOUR0)
-    assert crossing.due_ms(outlook, (10,), HOUR0, lambda: crossing.aging([ledger], HOUR0)) == FOREVER
+    assert scorer.trajectory("engagement", [ledger], HOUR0).due_ms((10,)) == FOREVER
 
 
 @pytest.mark.parametrize(("half_life_ms", "days"), [(60 * DAY_MS, 399), (365 * DAY_MS, 4890), (730 * DAY_MS, 4890)])
 def test_occurrences_that_are_forgotten_at_their_age_are_due_then(half_life_ms: int, days: int) -> None:
     scorer = Scores(one(half_life_ms=half_life_ms, points=100_000))
     ledger = folded(Plan((), scorer.counted), opens(0))
-    crossing, at_ms = scorer.crossing("engagement"), HOUR0 + days * DAY_MS
-    outlook = scorer.outlook("engagement", [ledger], at_ms)
-    due_ms = crossing.due_ms(outlook, (1,), at_ms, lambda: crossing.aging([ledger], at_ms))
-    assert outlook.value() > 1
+    trajectory = scorer.trajectory("engagement", [ledger], HOUR0 + days * DAY_MS)
+    due_ms = trajectory.due_ms((1,))
+    assert trajectory.outlook.value() > 1
     assert scorer.values([ledger], due_ms - 1)["engagement"] > 1
     assert scorer.values([ledger], due_ms)["engagement"] == 0
