@@ -6,7 +6,6 @@ From them follows for how long the score stays above a limit, at least: see :mod
 import math
 from typing import Final
 
-from pipeline.event.duration import DAY_MS
 from pipeline.profile.row import FOREVER
 
 _SHORTER: Final = 1 - 1e-9
@@ -16,18 +15,18 @@ _SHORTER: Final = 1 - 1e-9
 class Sides:
     """Sums of shares."""
 
-    __slots__ = ("ahead", "fading", "hold_ms", "lasting", "lost", "slope", "unsure", "width_ms")
+    __slots__ = ("ahead", "daily", "fading", "hold_ms", "hourly", "hourly_slope", "lasting", "lost", "slope", "unsure")
 
     def __init__(self) -> None:
         self.lasting = self.lost = self.unsure = 0.0
-        self.fading = 0.0
-        """What is gained and fades."""
+        self.fading = self.daily = 0.0
+        """What is gained and fades, and of that what fades at midnight alone."""
         self.ahead = self.slope = 0.0
-        """The same at the end of the step under way, and how fast it fades: the sum of each share by its half-life."""
+        """What fades, at the end of the step under way, and how fast it does: the sum of each share by its half-life."""
+        self.hourly = self.hourly_slope = 0.0
+        """The same of what fades by the hour."""
         self.hold_ms = math.inf
         """All that is gained and fades is held down by caps, and stays as it is for at least as long."""
-        self.width_ms = DAY_MS
-        """The narrowest step."""
 
     def add_lasting(self, amount: float) -> None:
         """Add a share that does not fade."""
@@ -36,7 +35,9 @@ class Sides:
         else:
             self.lost -= amount
 
-    def add_fading(self, amount: float, most: int, half_life_ms: int, into_step_ms: int, unsure: float) -> None:
+    def add_fading(
+        self, amount: float, most: int, half_life_ms: int, into_step_ms: int, unsure: float, *, by_day: bool
+    ) -> None:
         """Add a share, before its rule's cap, some time into its step. It may be less by ``unsure``."""
         if amount <= 0:
             self.lost += min(-amount, most) if most else -amount
@@ -47,10 +48,17 @@ class Sides:
             hold_ms = max(0.0, half_life_ms * math.log2(amount / most) - into_step_ms)
             amount = most
         ahead = amount * 2.0 ** (-into_step_ms / half_life_ms)
+        slope = ahead / half_life_ms
         self.fading += amount
         self.ahead += ahead
-        self.slope += ahead / half_life_ms
-        self.hold_ms = min(self.hold_ms, hold_ms)
+        self.slope += slope
+        if by_day:
+            self.daily += amount
+        else:
+            self.hourly += ahead
+            self.hourly_slope += slope
+        if hold_ms < self.hold_ms:
+            self.hold_ms = hold_ms
         self.unsure += min(amount, unsure)
 
     def join(self, group: "Sides", cap: int) -> None:
@@ -59,33 +67,43 @@ class Sides:
         total = group.fading + group.lasting - group.lost
         if total > cap and not group.lost:
             scale = cap / total
-            hold_ms = max(hold_ms, group.falls_ms(cap - group.lasting))
+            hold_ms = max(hold_ms, _falls_ms(group.ahead, group.slope, cap - group.lasting))
         elif abs(total) > cap:
             self.lost += total - math.copysign(cap, total)
-        self.fading += group.fading * scale
         self.lasting += group.lasting * scale
+        self.fading += group.fading * scale
+        self.daily += group.daily * scale
         self.ahead += group.ahead * scale
         self.slope += group.slope * scale
+        self.hourly += group.hourly * scale
+        self.hourly_slope += group.hourly_slope * scale
         self.lost += group.lost
         self.unsure += group.unsure
         self.hold_ms = min(self.hold_ms, hold_ms)
-        self.width_ms = min(self.width_ms, group.width_ms)
 
     def can_have_reached(self, limit: float) -> bool:
         """Whether the score may be at the limit or below it."""
         return self.fading + self.lasting - self.lost - self.unsure <= limit
 
-    def stays_ms(self, limit: float) -> float:
-        """For how long the score is not below the limit, at least, while what is lost stays; FOREVER: for good."""
+    def stays_ms(self, limit: float, midnight_ms: int) -> float:
+        """For how long the score stays above the limit, at least, while what is lost stays; FOREVER: for good.
+
+        ``midnight_ms``: how far the next midnight is. Before it only what fades by the hour does.
+        """
         floor = limit + self.lost + self.unsure - self.lasting
         if not self.ahead or floor <= 0:
             return FOREVER
-        return max(self.falls_ms(floor), self.hold_ms)
+        stays_ms = max(_falls_ms(self.ahead, self.slope, floor), self.hold_ms)
+        if stays_ms < midnight_ms and self.daily:
+            today_ms = _falls_ms(self.hourly, self.hourly_slope, floor - self.daily)
+            stays_ms = max(stays_ms, min(today_ms, midnight_ms))
+        return stays_ms
 
-    def falls_ms(self, floor: float) -> float:
-        """How long what fades takes to fall to a floor, at least."""
-        if floor <= 0:
-            return FOREVER
-        if self.ahead <= floor:
-            return 0.0
-        return _SHORTER * math.log2(self.ahead / floor) * self.ahead / self.slope
+
+def _falls_ms(ahead: float, slope: float, floor: float) -> float:
+    """How long what fades takes to fall to a floor, at least."""
+    if floor <= 0:
+        return FOREVER
+    if ahead <= floor:
+        return 0.0
+    return _SHORTER * math.log2(ahead / floor) * ahead / slope

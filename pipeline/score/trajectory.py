@@ -7,12 +7,12 @@ logarithm of the side that fades, which is convex and therefore never passed ove
 * A cap scales down what it limits, and that does not move before the sum behind it has faded to the cap.
 * A score moves at the boundaries of hours and days alone, so only these are moments of a crossing.
 * Weights are rounded to 2^-20 and shares to the grid: a moment may be a little early, never late.
-* An occurrence that is forgotten, and a week that takes the place of its days, change a share at once. A crossing that
-  would come later than the next of these is not computed; that moment is given instead.
+* An occurrence that is forgotten, and a week that takes the place of its days, change a share at once: there another
+  trajectory begins.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
@@ -25,6 +25,8 @@ from pipeline.score.sides import Sides
 FINER: Final = WEIGHT // GRID
 _MAX_STEPS: Final = 64
 """Of Newton's method. A moment that needs more is given as it is then: early."""
+_MAX_JUMPS: Final = 16
+"""Over which a crossing is computed. One that comes later is given as the moment of the next jump."""
 
 
 class Share(NamedTuple):
@@ -51,42 +53,58 @@ class Share(NamedTuple):
 class Trajectory:
     """One score of one profile. ``as_of_ms`` must not be before the newest touch."""
 
-    def __init__(self, shares: Sequence[Share], caps: Mapping[str, int], contributions: int, as_of_ms: int) -> None:
-        """``caps``: of groups, in 1/GRID. ``contributions``: how many the score can have."""
-        self._shares, self._caps, self._as_of_ms = shares, caps, as_of_ms
+    def __init__(
+        self,
+        shares: Sequence[Share],
+        caps: Mapping[str, int],
+        contributions: int,
+        as_of_ms: int,
+        begun_at: "Callable[[int], Trajectory]",
+    ) -> None:
+        """``caps``: of groups, in 1/GRID. ``contributions``: how many the score can have.
+
+        ``begun_at``: the trajectory of the same ledgers from a later moment on.
+        """
+        self._shares, self._caps, self._as_of_ms, self._begun_at = shares, caps, as_of_ms, begun_at
         self.outlook: Final = _outlook(shares, caps, contributions)
         self._jump_ms = 0
 
     def due_ms(self, thresholds: Collection[float]) -> int:
         """A boundary after ``as_of_ms`` before which the score crosses none of the thresholds; FOREVER if none."""
         gained, lost, _ = self.outlook
-        value = self.outlook.value()
+        value = (gained - lost) / GRID
         due_ms = FOREVER
         below = [threshold for threshold in thresholds if threshold <= value] if gained else ()
         if below:
             due_ms = self._reaches_ms(max(below), 1)
         above = [threshold for threshold in thresholds if threshold >= value] if lost else ()
-        if above:
+        if above and self.outlook.headroom(min(above)) <= 0:
             due_ms = min(due_ms, self._reaches_ms(min(above), -1))
         return due_ms
 
-    def _reaches_ms(self, threshold: float, sign: int) -> int:
+    def _reaches_ms(self, threshold: float, sign: int, jumps: int = _MAX_JUMPS) -> int:
         """The boundary at which the score may first be below (sign 1) or above (sign -1) a threshold."""
         if not self._jump_ms:
             self._jump_ms = min([_jump_ms(share, self._as_of_ms) for share in self._shares], default=FOREVER)
         at_ms, limit = self._as_of_ms, sign * threshold * GRID
+        width_ms = HOUR_MS if any([share.hourly and share.half_life_ms for share in self._shares]) else DAY_MS
         for _ in range(_MAX_STEPS):
             sides = self._sides(at_ms, sign)
             if at_ms > self._as_of_ms and sides.can_have_reached(limit):
                 return at_ms
-            stays_ms = sides.stays_ms(limit)
+            stays_ms = sides.stays_ms(limit, DAY_MS - at_ms % DAY_MS)
             if stays_ms >= FOREVER:
                 return FOREVER
-            width_ms = sides.width_ms
             at_ms = max(-(-(at_ms + int(stays_ms)) // width_ms), at_ms // width_ms + 1) * width_ms
             if at_ms >= self._jump_ms:
-                return self._jump_ms
+                return self._reaches_after_jump_ms(threshold, sign, jumps)
         return at_ms
+
+    def _reaches_after_jump_ms(self, threshold: float, sign: int, jumps: int) -> int:
+        later = self._begun_at(self._jump_ms)
+        if not jumps or sign * (later.outlook.value() - threshold) <= 0:
+            return self._jump_ms
+        return later._reaches_ms(threshold, sign, jumps - 1)  # noqa: SLF001 - its own class
 
     def _sides(self, at_ms: int, sign: int) -> Sides:
         """What was gained and what was lost at a moment; with sign -1 the two change places."""
@@ -106,10 +124,10 @@ class Trajectory:
             amount = daily and points_per_weight * daily * 2.0 ** (-days_ms / half_life_ms)
             if hourly:
                 amount += points_per_weight * hourly * 2.0 ** (-hours_ms / half_life_ms)
-            width_ms = DAY_MS if daily else HOUR_MS
+            into_step_ms = at_ms % (DAY_MS if daily else HOUR_MS)
             unsure = 1 + abs(points_per_weight) * sum([part.total for part in parts])
-            sides.add_fading(amount, most, half_life_ms, at_ms % width_ms, unsure)
-            sides.width_ms = min(sides.width_ms, HOUR_MS if hourly else DAY_MS)
+            by_day = not hourly
+            sides.add_fading(amount, most, half_life_ms, into_step_ms, unsure, by_day=by_day)
         for group, sides in groups.items():
             whole.join(sides, self._caps[group])
         return whole
