@@ -39,7 +39,7 @@ class _Rule:
     def share(self, parts: Sequence[Occurrences], hour: int, day: int) -> Share:
         """The same, as a trajectory begins with it."""
         hourly, daily = self._weigher.weigh(parts, hour, day)
-        return Share(self.group, self._points, self._most, hourly, daily, self._half_life_ms, parts)
+        return self.group, self._points, self._most, hourly, daily, self._half_life_ms, parts
 
 
 class Scores:
@@ -78,7 +78,7 @@ class Scores:
         shares = [rule.share(parts, hour, day) for rule, parts in _matched(self._by_score[name], ledgers)]
         if name in self.fit_names:
             fits = [fit for fit, _ in self._fit.matching(ledgers) if fit.score == name]
-            shares += [Share(fit.group, fit.points, 0, WEIGHT, 0) for fit in fits]
+            shares += [(fit.group, fit.points, 0, WEIGHT, 0, 0, ()) for fit in fits]
         return Trajectory(
             shares, self._caps, self._contributions[name], as_of_ms, lambda at_ms: self.trajectory(name, ledgers, at_ms)
         )

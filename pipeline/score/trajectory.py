@@ -7,13 +7,13 @@ logarithm of the side that fades, which is convex and therefore never passed ove
 * A cap scales down what it limits, and that does not move before the sum behind it has faded to the cap.
 * A score moves at the boundaries of hours and days alone, so only these are moments of a crossing.
 * Weights are rounded to 2^-20 and shares to the grid: a moment may be a little early, never late.
-* An occurrence that is forgotten, and a week that takes the place of its days, change a share at once: there another
-  trajectory begins.
+* From the moment on at which a week first takes the place of its days, what is counted by the week is taken to be as
+  little as that can make it. Where an occurrence is forgotten another trajectory begins.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.occurrences import COUNTS, DAYS_A_WEEK, WEEK_MS, Occurrences
@@ -26,28 +26,17 @@ FINER: Final = WEIGHT // GRID
 _MAX_STEPS: Final = 64
 """Of Newton's method. A moment that needs more is given as it is then: early."""
 _MAX_JUMPS: Final = 16
-"""Over which a crossing is computed. One that comes later is given as the moment of the next jump."""
+"""How often something may be forgotten before a crossing that is computed. One that comes later is given too early."""
 
 
-class Share(NamedTuple):
-    """What one rule contributes when the trajectory begins, before its group's cap."""
-
-    group: str
-    points: int
-    """Of a match; negative for what is taken."""
-    most: int
-    """The rule's own cap in 1/GRID; 0: none."""
-    hourly: int
-    """Weight of the matches that age by the hour, in 1/WEIGHT."""
-    daily: int
-    """Weight of the matches that age by the day."""
-    half_life_ms: int = 0
-    """0: nothing fades."""
-    parts: Sequence[Occurrences] = ()
-
-    def exact(self) -> int:
-        """In 1/GRID."""
-        return clamp(self.points * (self.hourly + self.daily) // FINER, self.most)
+Share: TypeAlias = tuple[str, int, int, int, int, int, Sequence[Occurrences]]
+"""What one rule contributes when the trajectory begins: (group, points of a match, negative for what is taken; the rule's
+own cap in 1/GRID or 0; weight of the matches that age by the hour or not at all, and of those that age by the day, in
+1/WEIGHT; half-life in ms, 0 if nothing fades; what was matched). A plain tuple, for thousands are made a second."""
+_Term: TypeAlias = tuple[str, int, float, float, int, float, float]
+"""A share in closed form: (group, "" if its cap does not act now or later; the rule's cap, 0 if it does not act; what
+ages by the hour and by the day, in 1/GRID, when the trajectory begins; half-life; by how much all may be off; what a week makes of its days, as a
+factor)."""
 
 
 class Trajectory:
@@ -67,7 +56,8 @@ class Trajectory:
         """
         self._shares, self._caps, self._as_of_ms, self._begun_at = shares, caps, as_of_ms, begun_at
         self.outlook: Final = _outlook(shares, caps, contributions)
-        self._jump_ms = 0
+        self._terms: list[_Term] = []
+        self._forgotten_ms = self._weeks_ms = self._width_ms = 0
 
     def due_ms(self, thresholds: Collection[float]) -> int:
         """A boundary after ``as_of_ms`` before which the score crosses none of the thresholds; FOREVER if none."""
@@ -84,10 +74,12 @@ class Trajectory:
 
     def _reaches_ms(self, threshold: float, sign: int, jumps: int = _MAX_JUMPS) -> int:
         """The boundary at which the score may first be below (sign 1) or above (sign -1) a threshold."""
-        if not self._jump_ms:
-            self._jump_ms = min([_jump_ms(share, self._as_of_ms) for share in self._shares], default=FOREVER)
-        at_ms, limit = self._as_of_ms, sign * threshold * GRID
-        width_ms = HOUR_MS if any([share.hourly and share.half_life_ms for share in self._shares]) else DAY_MS
+        if not self._forgotten_ms:
+            self._forgotten_ms = min([_forgotten_ms(share, self._as_of_ms) for share in self._shares], default=FOREVER)
+            self._weeks_ms = min([_weeks_ms(share, self._as_of_ms) for share in self._shares], default=FOREVER)
+            self._terms = _terms(self._shares, self._caps)
+            self._width_ms = HOUR_MS if any([term[2] and term[4] for term in self._terms]) else DAY_MS
+        at_ms, limit, width_ms = self._as_of_ms, sign * threshold * GRID, self._width_ms
         for _ in range(_MAX_STEPS):
             sides = self._sides(at_ms, sign)
             if at_ms > self._as_of_ms and sides.can_have_reached(limit):
@@ -95,15 +87,17 @@ class Trajectory:
             stays_ms = sides.stays_ms(limit, DAY_MS - at_ms % DAY_MS)
             if stays_ms >= FOREVER:
                 return FOREVER
-            at_ms = max(-(-(at_ms + int(stays_ms)) // width_ms), at_ms // width_ms + 1) * width_ms
-            if at_ms >= self._jump_ms:
-                return self._reaches_after_jump_ms(threshold, sign, jumps)
+            next_ms = max(-(-(at_ms + int(stays_ms)) // width_ms), at_ms // width_ms + 1) * width_ms
+            at_ms = min(next_ms, self._weeks_ms) if at_ms < self._weeks_ms else next_ms
+            if at_ms >= self._forgotten_ms:
+                return self._reaches_later_ms(threshold, sign, jumps)
         return at_ms
 
-    def _reaches_after_jump_ms(self, threshold: float, sign: int, jumps: int) -> int:
-        later = self._begun_at(self._jump_ms)
+    def _reaches_later_ms(self, threshold: float, sign: int, jumps: int) -> int:
+        """The same, when it has not come before an occurrence is forgotten."""
+        later = self._begun_at(self._forgotten_ms)
         if not jumps or sign * (later.outlook.value() - threshold) <= 0:
-            return self._jump_ms
+            return self._forgotten_ms
         return later._reaches_ms(threshold, sign, jumps - 1)  # noqa: SLF001 - its own class
 
     def _sides(self, at_ms: int, sign: int) -> Sides:
@@ -111,26 +105,42 @@ class Trajectory:
         start_ms = self._as_of_ms
         hours_ms = (at_ms // HOUR_MS - start_ms // HOUR_MS) * HOUR_MS
         days_ms = (at_ms // DAY_MS - start_ms // DAY_MS) * DAY_MS
+        into_hour_ms, into_day_ms = at_ms % HOUR_MS, at_ms % DAY_MS
         whole = Sides()
         groups: dict[str, Sides] = {}
-        for group, points, most, hourly, daily, half_life_ms, parts in self._shares:
-            sides = whole
-            if group:
-                sides = groups.get(group) or groups.setdefault(group, Sides())
-            points_per_weight = sign * points / FINER
+        by_week = at_ms >= self._weeks_ms
+        for group, most, hourly, daily, half_life_ms, unsure, shrinks in self._terms:
+            sides = whole if not group else groups.get(group) or groups.setdefault(group, Sides())
             if not half_life_ms:
-                sides.add_lasting(_clamped(points_per_weight * hourly, most))
+                sides.add_lasting(sign * _clamped(hourly, most))
                 continue
-            amount = daily and points_per_weight * daily * 2.0 ** (-days_ms / half_life_ms)
+            amount = 0.0
             if hourly:
-                amount += points_per_weight * hourly * 2.0 ** (-hours_ms / half_life_ms)
-            into_step_ms = at_ms % (DAY_MS if daily else HOUR_MS)
-            unsure = 1 + abs(points_per_weight) * sum([part.total for part in parts])
-            by_day = not hourly
-            sides.add_fading(amount, most, half_life_ms, into_step_ms, unsure, by_day=by_day)
+                amount += hourly * 2.0 ** (-hours_ms / half_life_ms)
+            if daily:
+                amount += daily * 2.0 ** (-days_ms / half_life_ms) * (shrinks if by_week and sign * daily > 0 else 1.0)
+            into_step_ms = into_day_ms if daily else into_hour_ms
+            sides.add_fading(sign * amount, most, half_life_ms, into_step_ms, unsure, by_day=not hourly)
         for group, sides in groups.items():
             whole.join(sides, self._caps[group])
         return whole
+
+
+def _terms(shares: Sequence[Share], caps: Mapping[str, int]) -> list[_Term]:
+    """Amounts only come nearer to 0: a cap that does not act when the trajectory begins, never does."""
+    terms: list[_Term] = []
+    sums: dict[str, float] = {}
+    for group, points, most, hourly, daily, half_life_ms, parts in shares:
+        by_hour, by_day = points * hourly / FINER, points * daily / FINER
+        amount = abs(by_hour + by_day)
+        unsure = 1 + abs(points) * sum([part.total for part in parts]) / FINER
+        weeks = half_life_ms and any([part.weeks is not None for part in parts])
+        shrinks = 2.0 ** ((DAY_MS - WEEK_MS) / half_life_ms) if weeks else 1.0
+        terms.append((group, most if amount > most else 0, by_hour, by_day, half_life_ms, unsure, shrinks))
+        if group:
+            sums[group] = sums.get(group, 0.0) + amount
+    idle = {group for group, amount in sums.items() if amount <= caps[group]}
+    return [("", *term[1:]) if term[0] in idle else term for term in terms] if idle else terms
 
 
 def clamp(points: int, limit: int) -> int:
@@ -145,14 +155,16 @@ def _clamped(amount: float, limit: int) -> float:
 def _outlook(shares: Sequence[Share], caps: Mapping[str, int], contributions: int) -> Outlook:
     gained = lost = 0
     groups: dict[str, int] = {}
-    for share in shares:
-        points = share.exact()
+    for group, points_per_match, most, hourly, daily, _, _ in shares:
+        points = points_per_match * (hourly + daily) // FINER
+        if most:
+            points = clamp(points, most)
         if points > 0:
             gained += points
         else:
             lost -= points
-        if share.group:
-            groups[share.group] = groups.get(share.group, 0) + points
+        if group:
+            groups[group] = groups.get(group, 0) + points
     for group, points in groups.items():
         excess = points - clamp(points, caps[group])
         if excess > 0:
@@ -162,22 +174,30 @@ def _outlook(shares: Sequence[Share], caps: Mapping[str, int], contributions: in
     return Outlook(gained, lost, contributions)
 
 
-def _jump_ms(share: Share, as_of_ms: int) -> int:
-    """When the next occurrences of a rule are forgotten, or the next week takes the place of its days."""
-    jump_ms = FOREVER
-    if not share.half_life_ms:
-        return jump_ms
-    for part in share.parts:
-        counted = ((HOUR_MS, COUNTS["hours"], part.hours), (WEEK_MS, COUNTS["weeks"], part.weeks))
-        for width_ms, most, series in (*counted, (DAY_MS, COUNTS["days"], None if part.weeks else part.days)):
+def _forgotten_ms(share: Share, as_of_ms: int) -> int:
+    """When the next occurrences of a rule are so old that they count no more."""
+    forgotten_ms = FOREVER
+    *_, half_life_ms, parts = share
+    for part in parts if half_life_ms else ():
+        days = None if part.weeks else part.days
+        for width_ms, grain, series in ((HOUR_MS, "hours", part.hours), (DAY_MS, "days", days), (WEEK_MS, "weeks", part.weeks)):
             if series is not None:
+                most = COUNTS[grain]
                 oldest = _oldest(series.at, as_of_ms // width_ms - most + 1)
-                jump_ms = min(jump_ms, FOREVER if oldest is None else (oldest + most) * width_ms)
+                forgotten_ms = min(forgotten_ms, FOREVER if oldest is None else (oldest + most) * width_ms)
+    return forgotten_ms
+
+
+def _weeks_ms(share: Share, as_of_ms: int) -> int:
+    """When the next week of a rule takes the place of its days."""
+    weeks_ms = FOREVER
+    *_, half_life_ms, parts = share
+    for part in parts if half_life_ms else ():
         if part.weeks is not None:
             week = _oldest(part.weeks.at, first_week(as_of_ms // DAY_MS))
             if week is not None:
-                jump_ms = min(jump_ms, ((week + 1) * DAYS_A_WEEK + COUNTS["days"] - 1) * DAY_MS)
-    return jump_ms
+                weeks_ms = min(weeks_ms, ((week + 1) * DAYS_A_WEEK + COUNTS["days"] - 1) * DAY_MS)
+    return weeks_ms
 
 
 def _oldest(buckets: Sequence[int], first: int) -> int | None:

@@ -4,7 +4,7 @@ A signal answers for the two turns of its trigger, the one that fires and the on
 """
 
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.score.scorer import Scores
@@ -21,6 +21,10 @@ class SignalCheck(NamedTuple):
     headroom: int = FOREVER
     threshold: float | None = None
     """It cannot come before the trigger's score crosses this either."""
+
+
+HOLDS: Final = SignalCheck(holds=True)
+HOLDS_NOT: Final = SignalCheck(holds=False)
 
 
 class Signal(Protocol):
@@ -40,6 +44,7 @@ class ScoreSignal:
 
     def __init__(self, rule: TriggerRule, scores: Scores) -> None:
         self._rule, self._scores = rule, scores
+        self._above_low = SignalCheck(holds=False, threshold=rule.low)
 
     def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the ledgers decide
         """Reaching the high threshold, or falling below the low one."""
@@ -52,12 +57,12 @@ class ScoreSignal:
     def _reaches(self, facts: Facts) -> SignalCheck:
         outlook, high = trajectory_of(facts, self._scores, self._rule.score).outlook, self._rule.high
         if outlook.value() >= high:
-            return SignalCheck(holds=True)
+            return HOLDS
         return SignalCheck(holds=False, headroom=outlook.headroom(high), threshold=high)
 
     def _falls(self, facts: Facts) -> SignalCheck:
-        outlook, low = trajectory_of(facts, self._scores, self._rule.score).outlook, self._rule.low
-        return SignalCheck(holds=True) if outlook.value() < low else SignalCheck(holds=False, threshold=low)
+        outlook = trajectory_of(facts, self._scores, self._rule.score).outlook
+        return HOLDS if outlook.value() < self._rule.low else self._above_low
 
 
 class ScoreThresholds:
@@ -82,11 +87,11 @@ class SegmentSignal:
 
     def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the row knows
         """Entering, or leaving."""
-        return SignalCheck(self._inside(row) is self._fires_inside)
+        return HOLDS if self._inside(row) is self._fires_inside else HOLDS_NOT
 
     def re_arms(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the row knows
         """The opposite."""
-        return SignalCheck(self._inside(row) is not self._fires_inside)
+        return HOLDS if self._inside(row) is not self._fires_inside else HOLDS_NOT
 
     def _inside(self, row: ProfileRow) -> bool:
         membership = row.segments.get(self._segment)
