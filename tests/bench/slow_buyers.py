@@ -47,16 +47,16 @@ def history(customers: int, years: int, seed: int = 11) -> list[dict[str, Any]]:
 
 
 def _visit(chance: random.Random, user: str, at_ms: int) -> Iterator[dict[str, Any]]:
-    """A look or two, most often an order, now and then an answered e-mail or a refund."""
-    for look in range(chance.randrange(1, 3)):
-        yield _event("product_viewed", user, at_ms + look * 60_000, product_id=f"p{chance.randrange(500)}")
-    amount = {"order_id": f"{user}-{at_ms}", "total": chance.randrange(10, 900), "currency": "USD"}
-    if chance.random() < 0.8:
-        yield _event("order_completed", user, at_ms + 600_000, **amount)
-    if chance.random() < 0.3:
+    """Some looks, an order of one to three parts, now and then an answered e-mail or a refund."""
+    for look in range(chance.randrange(0, 3)):
+        yield _event("product_viewed", user, at_ms - HOUR_MS + look * 60_000, product_id=f"p{chance.randrange(500)}")
+    for part in range(chance.randrange(1, 4)):
+        amount = {"order_id": f"{user}-{at_ms}-{part}", "total": chance.randrange(10, 900), "currency": "USD"}
+        yield _event("order_completed", user, at_ms + part * 60_000, **amount)
+    if chance.random() < 0.2:
         yield _event("email_clicked", user, at_ms + 30 * HOUR_MS, campaign="news")
-    if chance.random() < 0.08:
-        yield _event("order_refunded", user, at_ms + 9 * DAY_MS, **amount)
+    if chance.random() < 0.05:
+        yield _event("order_refunded", user, at_ms + 9 * DAY_MS, order_id=f"{user}-{at_ms}-0", total=10, currency="USD")
 
 
 def _event(name: str, user: str, at_ms: int, **properties: Any) -> dict[str, Any]:
