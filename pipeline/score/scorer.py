@@ -79,9 +79,7 @@ class Scores:
         if name in self.fit_names:
             fits = [fit for fit, _ in self._fit.matching(ledgers) if fit.score == name]
             shares += [(fit.group, fit.points, 0, WEIGHT, 0, 0, ()) for fit in fits]
-        return Trajectory(
-            shares, self._caps, self._contributions[name], as_of_ms, lambda at_ms: self.trajectory(name, ledgers, at_ms)
-        )
+        return Trajectory(shares, self._caps, self._contributions[name], as_of_ms)
 
     def values(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
         """Every score by name, without telling why."""

@@ -7,12 +7,12 @@ logarithm of the side that fades, which is convex and therefore never passed ove
 * A cap scales down what it limits, and that does not move before the sum behind it has faded to the cap.
 * A score moves at the boundaries of hours and days alone, so only these are moments of a crossing.
 * Weights are rounded to 2^-20 and shares to the grid: a moment may be a little early, never late.
-* From the moment on at which a week first takes the place of its days, what is counted by the week is taken to be as
-  little as that can make it. Where an occurrence is forgotten another trajectory begins.
+* From the moment on at which a week first takes the place of its days, or an occurrence is forgotten, what fades is
+  taken to be as little as all such changes together can make it.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
@@ -25,36 +25,23 @@ from pipeline.score.sides import Sides
 FINER: Final = WEIGHT // GRID
 _MAX_STEPS: Final = 64
 """Of Newton's method. A moment that needs more is given as it is then: early."""
-_MAX_JUMPS: Final = 16
-"""How often something may be forgotten before a crossing that is computed. One that comes later is given too early."""
-
 
 Share: TypeAlias = tuple[str, int, int, int, int, int, Sequence[Occurrences]]
 """What one rule contributes when the trajectory begins: (group, points of a match, negative for what is taken; the rule's
 own cap in 1/GRID or 0; weight of the matches that age by the hour or not at all, and of those that age by the day, in
 1/WEIGHT; half-life in ms, 0 if nothing fades; what was matched). A plain tuple, for thousands are made a second."""
-_Term: TypeAlias = tuple[str, int, float, float, int, float, float]
+_Term: TypeAlias = tuple[str, int, float, float, int, float, float, float]
 """A share in closed form: (group, "" if its cap does not act now or later; the rule's cap, 0 if it does not act; what
 ages by the hour and by the day, in 1/GRID, when the trajectory begins; half-life; by how much all may be off; what a week makes of its days, as a
-factor)."""
+factor; how much can be forgotten, ever)."""
 
 
 class Trajectory:
     """One score of one profile. ``as_of_ms`` must not be before the newest touch."""
 
-    def __init__(
-        self,
-        shares: Sequence[Share],
-        caps: Mapping[str, int],
-        contributions: int,
-        as_of_ms: int,
-        begun_at: "Callable[[int], Trajectory]",
-    ) -> None:
-        """``caps``: of groups, in 1/GRID. ``contributions``: how many the score can have.
-
-        ``begun_at``: the trajectory of the same ledgers from a later moment on.
-        """
-        self._shares, self._caps, self._as_of_ms, self._begun_at = shares, caps, as_of_ms, begun_at
+    def __init__(self, shares: Sequence[Share], caps: Mapping[str, int], contributions: int, as_of_ms: int) -> None:
+        """``caps``: of groups, in 1/GRID. ``contributions``: how many the score can have."""
+        self._shares, self._caps, self._as_of_ms = shares, caps, as_of_ms
         self.outlook: Final = _outlook(shares, caps, contributions)
         self._terms: list[_Term] = []
         self._forgotten_ms = self._weeks_ms = self._width_ms = 0
@@ -72,14 +59,14 @@ class Trajectory:
             due_ms = min(due_ms, self._reaches_ms(min(above), -1))
         return due_ms
 
-    def _reaches_ms(self, threshold: float, sign: int, jumps: int = _MAX_JUMPS) -> int:
+    def _reaches_ms(self, threshold: float, sign: int) -> int:
         """The boundary at which the score may first be below (sign 1) or above (sign -1) a threshold."""
         if not self._forgotten_ms:
-            self._forgotten_ms = min([_forgotten_ms(share, self._as_of_ms) for share in self._shares], default=FOREVER)
-            self._weeks_ms = min([_weeks_ms(share, self._as_of_ms) for share in self._shares], default=FOREVER)
+            self._forgotten_ms, self._weeks_ms = _less_from(self._shares, self._as_of_ms)
             self._terms = _terms(self._shares, self._caps)
             self._width_ms = HOUR_MS if any([term[2] and term[4] for term in self._terms]) else DAY_MS
         at_ms, limit, width_ms = self._as_of_ms, sign * threshold * GRID, self._width_ms
+        less_from = (self._forgotten_ms, self._weeks_ms)
         for _ in range(_MAX_STEPS):
             sides = self._sides(at_ms, sign)
             if at_ms > self._as_of_ms and sides.can_have_reached(limit):
@@ -88,17 +75,11 @@ class Trajectory:
             if stays_ms >= FOREVER:
                 return FOREVER
             next_ms = max(-(-(at_ms + int(stays_ms)) // width_ms), at_ms // width_ms + 1) * width_ms
-            at_ms = min(next_ms, self._weeks_ms) if at_ms < self._weeks_ms else next_ms
-            if at_ms >= self._forgotten_ms:
-                return self._reaches_later_ms(threshold, sign, jumps)
+            for moment_ms in less_from:
+                if at_ms < moment_ms < next_ms:
+                    next_ms = moment_ms
+            at_ms = next_ms
         return at_ms
-
-    def _reaches_later_ms(self, threshold: float, sign: int, jumps: int) -> int:
-        """The same, when it has not come before an occurrence is forgotten."""
-        later = self._begun_at(self._forgotten_ms)
-        if not jumps or sign * (later.outlook.value() - threshold) <= 0:
-            return self._forgotten_ms
-        return later._reaches_ms(threshold, sign, jumps - 1)  # noqa: SLF001 - its own class
 
     def _sides(self, at_ms: int, sign: int) -> Sides:
         """What was gained and what was lost at a moment; with sign -1 the two change places."""
@@ -108,8 +89,8 @@ class Trajectory:
         into_hour_ms, into_day_ms = at_ms % HOUR_MS, at_ms % DAY_MS
         whole = Sides()
         groups: dict[str, Sides] = {}
-        by_week = at_ms >= self._weeks_ms
-        for group, most, hourly, daily, half_life_ms, unsure, shrinks in self._terms:
+        by_week, forgets = at_ms >= self._weeks_ms, at_ms >= self._forgotten_ms
+        for group, most, hourly, daily, half_life_ms, unsure, shrinks, forgotten in self._terms:
             sides = whole if not group else groups.get(group) or groups.setdefault(group, Sides())
             if not half_life_ms:
                 sides.add_lasting(sign * _clamped(hourly, most))
@@ -120,6 +101,8 @@ class Trajectory:
             if daily:
                 amount += daily * 2.0 ** (-days_ms / half_life_ms) * (shrinks if by_week and sign * daily > 0 else 1.0)
             into_step_ms = into_day_ms if daily else into_hour_ms
+            if forgets:
+                unsure += forgotten
             sides.add_fading(sign * amount, most, half_life_ms, into_step_ms, unsure, by_day=not hourly)
         for group, sides in groups.items():
             whole.join(sides, self._caps[group])
@@ -136,7 +119,9 @@ def _terms(shares: Sequence[Share], caps: Mapping[str, int]) -> list[_Term]:
         unsure = 1 + abs(points) * sum([part.total for part in parts]) / FINER
         weeks = half_life_ms and any([part.weeks is not None for part in parts])
         shrinks = 2.0 ** ((DAY_MS - WEEK_MS) / half_life_ms) if weeks else 1.0
-        terms.append((group, most if amount > most else 0, by_hour, by_day, half_life_ms, unsure, shrinks))
+        oldest_ms = COUNTS["weeks"] * WEEK_MS if weeks else COUNTS["days"] * DAY_MS if daily else COUNTS["hours"] * HOUR_MS
+        forgotten = (unsure - 1) * WEIGHT * 2.0 ** (-oldest_ms / half_life_ms) if half_life_ms else 0.0
+        terms.append((group, most if amount > most else 0, by_hour, by_day, half_life_ms, unsure, shrinks, forgotten))
         if group:
             sums[group] = sums.get(group, 0.0) + amount
     idle = {group for group, amount in sums.items() if amount <= caps[group]}
@@ -174,33 +159,29 @@ def _outlook(shares: Sequence[Share], caps: Mapping[str, int], contributions: in
     return Outlook(gained, lost, contributions)
 
 
-def _forgotten_ms(share: Share, as_of_ms: int) -> int:
-    """When the next occurrences of a rule are so old that they count no more."""
-    forgotten_ms = FOREVER
-    *_, half_life_ms, parts = share
-    for part in parts if half_life_ms else ():
-        days = None if part.weeks else part.days
-        for width_ms, grain, series in ((HOUR_MS, "hours", part.hours), (DAY_MS, "days", days), (WEEK_MS, "weeks", part.weeks)):
-            if series is not None:
-                most = COUNTS[grain]
-                oldest = _oldest(series.at, as_of_ms // width_ms - most + 1)
-                forgotten_ms = min(forgotten_ms, FOREVER if oldest is None else (oldest + most) * width_ms)
-    return forgotten_ms
+def _less_from(shares: Sequence[Share], as_of_ms: int) -> tuple[int, int]:
+    """When the next occurrences are so old that they count no more, and when the next week takes its days' place."""
+    forgotten_ms = weeks_ms = FOREVER
+    hour, day, week = as_of_ms // HOUR_MS, as_of_ms // DAY_MS, as_of_ms // WEEK_MS
+    for *_, half_life_ms, parts in shares:
+        for part in parts if half_life_ms else ():
+            if part.hours is not None:
+                gone = _oldest(part.hours.at, hour - COUNTS["hours"] + 1) + COUNTS["hours"]
+                forgotten_ms = min(forgotten_ms, gone * HOUR_MS)
+            if part.weeks is not None:
+                gone = _oldest(part.weeks.at, week - COUNTS["weeks"] + 1) + COUNTS["weeks"]
+                forgotten_ms = min(forgotten_ms, gone * WEEK_MS)
+                first = _oldest(part.weeks.at, first_week(day)) + 1
+                weeks_ms = min(weeks_ms, (first * DAYS_A_WEEK + COUNTS["days"] - 1) * DAY_MS)
+            elif part.days is not None:
+                gone = _oldest(part.days.at, day - COUNTS["days"] + 1) + COUNTS["days"]
+                forgotten_ms = min(forgotten_ms, gone * DAY_MS)
+    return forgotten_ms, weeks_ms
 
 
-def _weeks_ms(share: Share, as_of_ms: int) -> int:
-    """When the next week of a rule takes the place of its days."""
-    weeks_ms = FOREVER
-    *_, half_life_ms, parts = share
-    for part in parts if half_life_ms else ():
-        if part.weeks is not None:
-            week = _oldest(part.weeks.at, first_week(as_of_ms // DAY_MS))
-            if week is not None:
-                weeks_ms = min(weeks_ms, ((week + 1) * DAYS_A_WEEK + COUNTS["days"] - 1) * DAY_MS)
-    return weeks_ms
-
-
-def _oldest(buckets: Sequence[int], first: int) -> int | None:
-    """The oldest bucket that is not older than ``first``."""
+def _oldest(buckets: Sequence[int], first: int) -> int:
+    """The oldest bucket that is not older than ``first``; FOREVER if there is none."""
+    if buckets[0] >= first:
+        return buckets[0]
     place = bisect_left(buckets, first)
-    return buckets[place] if place < len(buckets) else None
+    return buckets[place] if place < len(buckets) else FOREVER

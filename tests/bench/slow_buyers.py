@@ -23,13 +23,12 @@ from pipeline.simulate.simulation import Simulation
 from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.topics import SEGMENTS
 from pipeline.trigger.membership import Memberships
-from tests.bench.core import OUTPUTS, PREFIX, encoded
+from tests.bench.core import CHUNK, OUTPUTS, PREFIX, encoded
 
 RULES = Path(__file__).with_name("slow_buyers_rules")
 START_MS = 1_577_836_800_000
 """2020-01-01."""
 VISITS_A_YEAR = 1.6
-CHUNK = 200
 
 
 def history(customers: int, years: int, seed: int = 11) -> list[dict[str, Any]]:
