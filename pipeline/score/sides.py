@@ -22,7 +22,7 @@ class Sides:
         self.fading = self.daily = 0.0
         """What is gained and fades, and of that what fades at midnight alone."""
         self.ahead = self.slope = 0.0
-        """What fades, at the end of the step under way, and how fast it does: the sum of each share by its half-life."""
+        """What fades, at the end of the step under way, and its speed: the sum of each share by its half-life."""
         self.hourly = self.hourly_slope = 0.0
         """The same of what fades by the hour."""
         self.hold_ms = math.inf
@@ -57,8 +57,7 @@ class Sides:
         else:
             self.hourly += ahead
             self.hourly_slope += slope
-        if hold_ms < self.hold_ms:
-            self.hold_ms = hold_ms
+        self.hold_ms = min(self.hold_ms, hold_ms)
         self.unsure += min(amount, unsure)
 
     def join(self, group: "Sides", cap: int) -> None:

@@ -27,13 +27,19 @@ _MAX_STEPS: Final = 64
 """Of Newton's method. A moment that needs more is given as it is then: early."""
 
 Share: TypeAlias = tuple[str, int, int, int, int, int, Sequence[Occurrences]]
-"""What one rule contributes when the trajectory begins: (group, points of a match, negative for what is taken; the rule's
-own cap in 1/GRID or 0; weight of the matches that age by the hour or not at all, and of those that age by the day, in
-1/WEIGHT; half-life in ms, 0 if nothing fades; what was matched). A plain tuple, for thousands are made a second."""
+"""What one rule contributes when the trajectory begins; a plain tuple, for thousands are made a second.
+
+(group; points of a match, negative for what is taken; the rule's own cap in 1/GRID, 0 for none; weight of the matches
+that age by the hour or not at all, and of those that age by the day, in 1/WEIGHT; half-life in ms, 0 if nothing fades;
+what was matched).
+"""
 _Term: TypeAlias = tuple[str, int, float, float, int, float, float, float]
-"""A share in closed form: (group, "" if its cap does not act now or later; the rule's cap, 0 if it does not act; what
-ages by the hour and by the day, in 1/GRID, when the trajectory begins; half-life; by how much all may be off; what a week makes of its days, as a
-factor; how much can be forgotten, ever)."""
+"""A share in closed form, in 1/GRID.
+
+(group, "" if its cap does not act now or later; the rule's cap, 0 if it does not act; what ages by the hour and what by
+the day, when the trajectory begins; half-life in ms; by how much rounding may have it off; the factor by which a week
+that takes the place of its days lowers it; how much of it can ever be forgotten).
+"""
 
 
 class Trajectory:
@@ -64,7 +70,7 @@ class Trajectory:
         if not self._forgotten_ms:
             self._forgotten_ms, self._weeks_ms = _less_from(self._shares, self._as_of_ms)
             self._terms = _terms(self._shares, self._caps)
-            self._width_ms = HOUR_MS if any([term[2] and term[4] for term in self._terms]) else DAY_MS
+            self._width_ms = HOUR_MS if any(term[2] and term[4] for term in self._terms) else DAY_MS
         at_ms, limit, width_ms = self._as_of_ms, sign * threshold * GRID, self._width_ms
         less_from = (self._forgotten_ms, self._weeks_ms)
         for _ in range(_MAX_STEPS):
@@ -101,9 +107,8 @@ class Trajectory:
             if daily:
                 amount += daily * 2.0 ** (-days_ms / half_life_ms) * (shrinks if by_week and sign * daily > 0 else 1.0)
             into_step_ms = into_day_ms if daily else into_hour_ms
-            if forgets:
-                unsure += forgotten
-            sides.add_fading(sign * amount, most, half_life_ms, into_step_ms, unsure, by_day=not hourly)
+            less = unsure + forgotten if forgets else unsure
+            sides.add_fading(sign * amount, most, half_life_ms, into_step_ms, less, by_day=not hourly)
         for group, sides in groups.items():
             whole.join(sides, self._caps[group])
         return whole
@@ -117,10 +122,11 @@ def _terms(shares: Sequence[Share], caps: Mapping[str, int]) -> list[_Term]:
         by_hour, by_day = points * hourly / FINER, points * daily / FINER
         amount = abs(by_hour + by_day)
         unsure = 1 + abs(points) * sum([part.total for part in parts]) / FINER
-        weeks = half_life_ms and any([part.weeks is not None for part in parts])
-        shrinks = 2.0 ** ((DAY_MS - WEEK_MS) / half_life_ms) if weeks else 1.0
-        oldest_ms = COUNTS["weeks"] * WEEK_MS if weeks else COUNTS["days"] * DAY_MS if daily else COUNTS["hours"] * HOUR_MS
-        forgotten = (unsure - 1) * WEIGHT * 2.0 ** (-oldest_ms / half_life_ms) if half_life_ms else 0.0
+        shrinks, forgotten = 1.0, 0.0
+        if half_life_ms:
+            if any(part.weeks is not None for part in parts):
+                shrinks = 2.0 ** ((DAY_MS - WEEK_MS) / half_life_ms)
+            forgotten = (unsure - 1) * WEIGHT * 2.0 ** (-_counts_ms(parts) / half_life_ms)
         terms.append((group, most if amount > most else 0, by_hour, by_day, half_life_ms, unsure, shrinks, forgotten))
         if group:
             sums[group] = sums.get(group, 0.0) + amount
@@ -157,6 +163,15 @@ def _outlook(shares: Sequence[Share], caps: Mapping[str, int], contributions: in
         else:
             gained -= excess
     return Outlook(gained, lost, contributions)
+
+
+def _counts_ms(parts: Sequence[Occurrences]) -> int:
+    """How old an occurrence is, at least, when it counts no more."""
+    if any(part.hours is not None for part in parts):
+        return COUNTS["hours"] * HOUR_MS
+    if any(part.weeks is None for part in parts):
+        return COUNTS["days"] * DAY_MS
+    return COUNTS["weeks"] * WEEK_MS
 
 
 def _less_from(shares: Sequence[Share], as_of_ms: int) -> tuple[int, int]:

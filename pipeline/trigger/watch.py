@@ -80,9 +80,7 @@ class Triggers:
         if compiled:
             check = self._step_all(compiled, profile_id, row, facts, leads)
             schedule = row.schedule
-            schedule.set_triggers(
-                min(schedule.triggers_due_ms, check.due_ms), min(schedule.headroom, check.headroom)
-            )
+            schedule.set_triggers(min(schedule.triggers_due_ms, check.due_ms), min(schedule.headroom, check.headroom))
         return leads
 
     def limit_headroom(self, row: ProfileRow, facts: Facts) -> None:
