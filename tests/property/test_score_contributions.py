@@ -12,6 +12,7 @@ from pipeline.profile.booking import Plan
 from pipeline.profile.filter import Filter
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Touch
+from pipeline.profile.row import FOREVER
 from pipeline.score.rules import ScoreRule
 from pipeline.score.scorer import Scores
 from tests.property.profile_histories import ANCHORS, SCORES, START_MS, folded, histories
@@ -24,6 +25,7 @@ LONG = (
     ScoreRule(name="grudge", points=-30, filter=Filter(events=("Leave",)), half_life_ms=365 * DAY_MS, max_points=70),
 )
 """Half-lives of which occurrences are counted by the week too."""
+MAX_EVALUATIONS = 12
 SCORER = Scores(msgspec.structs.replace(SCORES, scores=(*SCORES.scores, *LONG)))
 PLAN = Plan((), SCORER.counted)
 LATER = st.one_of(st.integers(0, 150 * DAY_MS), st.integers(300 * DAY_MS, 1_200 * DAY_MS))
@@ -81,6 +83,17 @@ def test_an_outlook_never_promises_too_much(history: list[Touch], later_ms: int,
                 assert (then >= mark) is (value >= mark)
             if outlook.headroom(mark) > 0:
                 assert then < mark
+
+
+@given(histories(), LATER, st.floats(1, 120))
+def test_a_crossing_is_computed_and_not_polled(history: list[Touch], later_ms: int, mark: float) -> None:
+    ledgers, at_ms = apart(history), newest(history) + later_ms
+    is_above = SCORER.values(ledgers, at_ms)["engagement"] >= mark
+    for _ in range(MAX_EVALUATIONS):
+        at_ms = SCORER.trajectory("engagement", ledgers, at_ms).due_ms((mark,))
+        if at_ms >= FOREVER or (SCORER.values(ledgers, at_ms)["engagement"] >= mark) is not is_above:
+            return
+    raise AssertionError(at_ms)
 
 
 @given(histories(limit=12), st.floats(1, 120), st.integers(0, 3 * HOUR_MS))
