@@ -87,7 +87,8 @@ def test_an_outlook_never_promises_too_much(history: list[Touch], later_ms: int,
 
 @given(histories(), LATER, st.floats(1, 120))
 def test_a_crossing_is_computed_and_not_polled(history: list[Touch], later_ms: int, mark: float) -> None:
-    ledgers, at_ms = apart(history), newest(history) + later_ms
+    """Without negative rules: where gains and losses nearly cancel out, a score stays close to a threshold for days."""
+    ledgers, at_ms = apart([t for t in history if t.name != "Leave"]), newest(history) + later_ms
     is_above = SCORER.values(ledgers, at_ms)["engagement"] >= mark
     for _ in range(MAX_EVALUATIONS):
         at_ms = SCORER.trajectory("engagement", ledgers, at_ms).due_ms((mark,))
