@@ -1,7 +1,7 @@
 """Stitchline: whose is each event, how warm is this customer, tell the CRM. The map, in the order of an event's path.
 
 1. ``pipeline.topics``: every topic, named once; between any two steps lies one of them, and nothing else.
-2. ``pipeline.stream.transport``: a stage is handed the records of one partition as one batch.
+2. ``pipeline.stream.poller``: a stage is handed the records of one partition as one batch.
 3. ``pipeline.event.intake``: INTAKE: is it an event, is it new, under whom is it booked, which links does it show.
 4. ``pipeline.identity.stitch``: STITCH: links become profiles; who moved, who merged, what was held and why.
 5. ``pipeline.profile.logic``: PROFILE: touches into ledgers, ledgers to their owners, a profile as the fold of them.
@@ -18,10 +18,12 @@ pure, and each reads only those before it.
 * ``pipeline.condition``: the language that rules ask in; ``pipeline.segment``: who is in which segment, and until when.
 * ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
 * ``pipeline.errors``: what an operator can put right; ``pipeline.version``: the version of the installed package.
+* ``pipeline.printable``: text from outside with everything escaped that would steer a terminal.
 * ``pipeline.state``: the rows and timers of one stage and partition, and the changelog they are restored from.
 * ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
 * ``pipeline.kafka``: every Kafka client; ``pipeline.avro``: the bytes of records; ``pipeline.atomic_file``: files
-  that are written whole or not at all.
+  that are written whole or not at all; ``pipeline.backoff``: growing pauses between attempts;
+  ``pipeline.retries``: stamina without its log lines.
 * ``pipeline.query``: profiles, identities and leads as commands read them; ``pipeline.export``: the same as files.
 * ``pipeline.control``: operators' decisions, and replays; ``pipeline.simulate``: the stages without Kafka.
 * ``pipeline.model``: what customers will do, learnt offline from exported profiles.

@@ -1,7 +1,11 @@
 """One frozen settings object: the only reader of the environment (``STITCHLINE_…``)."""
 
+import os
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,9 +14,17 @@ from pipeline.errors import OperatorError
 from pipeline.event.duration import DAY_MS
 from pipeline.topics import StageName
 
+_OF_TESTS: Final = frozenset({"STITCHLINE_SEED", "STITCHLINE_SEEDS", "STITCHLINE_FIRST_SEED"})
+"""What the tests' replay lines set."""
+_OF_KUBERNETES: Final = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+"""What Kubernetes sets in every pod for a service whose name begins with ``stitchline``; ``…_PORT`` has a URL."""
+
 
 class SettingsError(OperatorError):
-    """Environment variables have values that their settings cannot have. Operator action: the message names them."""
+    """Environment variables that no setting has, or values that a setting cannot have.
+
+    Operator action: the message names them.
+    """
 
 
 class Settings(BaseSettings):
@@ -29,7 +41,9 @@ class Settings(BaseSettings):
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         "plaintext", description="How to talk to the brokers."
     )
-    sasl_mechanism: str = Field("", description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty without SASL.")
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "", description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty without SASL."
+    )
     sasl_username: str = Field("", description="SASL user name.")
     sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
     ssl_ca_location: str = Field("", description="File with the certificate authorities to trust.")
@@ -69,14 +83,18 @@ class Settings(BaseSettings):
         """Read the environment; ``values`` go before it.
 
         Raises:
-            SettingsError: A value is not one that its setting can have.
+            SettingsError: A value is not one that its setting can have, or a variable belongs to no setting.
         """
+        _refuse_unknown(os.environ)
         try:
             super().__init__(**values)
         except ValidationError as error:
             problems = error.errors(include_input=False, include_url=False)
             message = "; ".join(f"{variable(str(problem['loc'][0]))}: {problem['msg']}" for problem in problems)
             raise SettingsError(message) from error
+        if self.security_protocol.startswith("sasl") and not self.sasl_mechanism:
+            message = f"{variable('sasl_mechanism')}: write the mechanism of {self.security_protocol}, such as PLAIN"
+            raise SettingsError(message)
 
     def kafka(self) -> dict[str, str | int]:
         """What every librdkafka client of this process is configured with."""
@@ -100,3 +118,24 @@ class Settings(BaseSettings):
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return f"{Settings.model_config['env_prefix']}{name}".upper()
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Raise SettingsError if a variable has our prefix and belongs to no setting."""
+    known = [variable(name) for name in Settings.model_fields]
+    unknown = [name for name in _ours(environment) if name.upper() not in known]
+    if unknown:
+        problems = []
+        for name in unknown:
+            close = get_close_matches(name.upper(), known, 1)
+            problems.append(f"{name}: there is no such setting" + (f"; did you mean {close[0]}?" if close else ""))
+        message = "; ".join(problems) + "; see: stitchline config show, with the variable unset"
+        raise SettingsError(message)
+
+
+def _ours(environment: Mapping[str, str]) -> Iterable[str]:
+    for name, value in environment.items():
+        if name.upper().startswith(variable("")) and name not in _OF_TESTS:
+            is_url = name.endswith("_PORT") and "://" in value
+            if not is_url and not _OF_KUBERNETES.fullmatch(name):
+                yield name

@@ -1,14 +1,14 @@
-"""The Avro schemas of every public topic, their ids where no registry is configured, and their released versions.
+"""The Avro schemas of every public topic, their released versions, and their ids for use without a registry.
 
-``schemas/<name>.avsc`` is what this version writes and reads. ``schemas/released/<name>/<n>.avsc`` is every version
-that has ever been on a topic: it never changes, and ``python -m schemas.check`` holds the current file against all of
-them. ``schemas/ids.json`` gives each released version the id that stands in the wire format without a registry::
+``schemas/<name>.avsc`` is the schema that this version writes and reads. ``schemas/released/<name>/<n>.avsc`` are all
+versions ever written to a topic: they never change, and ``python -m schemas.check`` compares the current file with all
+of them. ``schemas/ids.json`` holds the id of each released version, which the wire format carries without a registry::
 
     >>> names()[0], own_id("event-web")
     ('event-web', 1400000101)
 
-The ids start at 1,400,000,001, far above what a registry hands out from 1 upwards, so records written before a
-registry was configured stay readable after it.
+The ids start at 1,400,000,001, far above the ids that a registry assigns from 1 upwards. So records written before a
+registry was configured stay readable afterwards.
 """
 
 import json
@@ -21,14 +21,14 @@ from typing import Any, TypeAlias
 import fastavro
 
 Schema: TypeAlias = dict[str, Any]
-"""A record schema as fastavro parsed it; never changed after that."""
+"""A record schema as parsed by fastavro. Must not be modified."""
 
 _HERE = files(__name__)
 
 
 @cache
 def _ids() -> Mapping[str, Mapping[int, int]]:
-    """Version to id, by schema name, versions rising."""
+    """Returns schema name to version to id, versions rising."""
     table = json.loads((_HERE / "ids.json").read_text(encoding="utf-8"))
     return MappingProxyType(
         {name: {int(version): number for version, number in ids.items()} for name, ids in table.items()}
@@ -41,24 +41,24 @@ def _by_id() -> Mapping[int, tuple[str, int]]:
 
 
 def names() -> tuple[str, ...]:
-    """Every schema, events first."""
+    """Returns the names of all schemas, events first."""
     return tuple(_ids())
 
 
 def text(name: str) -> str:
-    """The current file of a schema, as written, to register or to publish. KeyError if there is no such schema."""
+    """Returns the text of a schema's current file. Raises KeyError if there is no such schema."""
     _known(name)
     return (_HERE / f"{name}.avsc").read_text(encoding="utf-8")
 
 
 @cache
 def load(name: str) -> Schema:
-    """The current schema, parsed once. Do not change it. KeyError if there is no such schema."""
+    """Returns the current schema, parsed once and shared. Raises KeyError if there is no such schema."""
     return parsed(text(name))
 
 
 def parsed(schema_text: str) -> Schema:
-    """A record schema from its JSON text. ValueError if it is not one."""
+    """Parses the JSON text of a record schema. Raises ValueError if it is not one."""
     try:
         schema = fastavro.parse_schema(json.loads(schema_text))
     except (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, KeyError, TypeError) as error:
@@ -71,22 +71,22 @@ def parsed(schema_text: str) -> Schema:
 
 
 def versions(name: str) -> tuple[int, ...]:
-    """The released versions, rising."""
+    """Returns the released versions, rising. Raises KeyError if there is no such schema."""
     return tuple(_known(name))
 
 
 def released(name: str, version: int) -> str:
-    """The text of one released version."""
+    """Returns the text of one released version."""
     return (_HERE / "released" / name / f"{version}.avsc").read_text(encoding="utf-8")
 
 
 def own_id(name: str) -> int:
-    """The id of the newest released version: what stands in the wire format where no registry is configured."""
+    """Returns the id of the newest released version, which encoders write if no registry is configured."""
     return max(_known(name).items())[1]
 
 
 def text_of_own_id(number: int) -> str | None:
-    """The writer's schema behind one of our own ids; None if it is not one of them."""
+    """Returns the text of the released version with an id of ``ids.json``; None for any other id."""
     entry = _by_id().get(number)
     return released(*entry) if entry else None
 

@@ -1,7 +1,7 @@
-"""``python -m schemas.check``: the current schemas against every released version. Exit 1 if one breaks its promise.
+"""``python -m schemas.check`` checks the current schemas against every released version. Exits 1 on an incompatibility.
 
-``python -m schemas.check --release`` keeps each schema that changed as its next released version and gives it an id;
-it refuses while the change is incompatible. An incompatible change needs a new topic version instead.
+``python -m schemas.check --release`` saves each changed schema as its next released version and assigns an id. It
+refuses an incompatible change, which needs a new topic version instead.
 """
 
 import json
@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 
 
 def incompatible(name: str) -> list[str]:
-    """Where the current file of a schema breaks what its level promises towards a released version."""
+    """Returns where the current file of a schema is incompatible with a released version, at the schema's level."""
     current, promised = schemas.text(name), level(name)
     return [
         f"{name}.avsc against released version {version} ({promised}): {line}"
@@ -27,12 +27,12 @@ def incompatible(name: str) -> list[str]:
 
 
 def unreleased(name: str) -> bool:
-    """Whether the current file differs from its newest released version in more than documentation."""
+    """Returns whether the current file differs from its newest released version in more than documentation."""
     return not same_shape(schemas.text(name), schemas.released(name, schemas.versions(name)[-1]))
 
 
 def id_problems(table: dict[str, dict[str, int]], kept: dict[str, set[str]]) -> list[str]:
-    """What is wrong with ids.json, given the released versions that lie in the folders (both as text)."""
+    """Returns the faults of ids.json (``table``) compared with the released versions on disk (``kept``)."""
     numbers = [number for ids in table.values() for number in ids.values()]
     issues = [f"ids.json: id {n} is given twice" for n in sorted({n for n in numbers if numbers.count(n) > 1})]
     issues += [f"ids.json: id {n} is not within {FIRST_ID}..{LAST_ID}" for n in numbers if not FIRST_ID <= n <= LAST_ID]
@@ -44,7 +44,7 @@ def id_problems(table: dict[str, dict[str, int]], kept: dict[str, set[str]]) -> 
 
 
 def check() -> list[str]:
-    """Every problem, one line each, with what to do about it."""
+    """Returns every problem as one line that states the remedy."""
     issues = id_problems(_table(), _kept())
     for name in schemas.names():
         broken = incompatible(name)
@@ -57,7 +57,7 @@ def check() -> list[str]:
 
 
 def release() -> list[str]:
-    """Keep every changed schema as a new released version; what was refused, one line each."""
+    """Saves every changed schema as a new released version. Returns the refused changes, one line each."""
     table, refused = _table(), []
     for name in schemas.names():
         if not unreleased(name):
@@ -82,7 +82,7 @@ def _kept() -> dict[str, set[str]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the check or, with --release, keep what changed. 0: all well, 1: problems printed, 2: wrong arguments."""
+    """Runs the check or, with --release, saves changes. Returns 0 if all is well, 1 for problems, 2 for bad usage."""
     if arguments not in ([], ["--release"]):
         print(__doc__)
         return 2

@@ -1,6 +1,6 @@
-"""Whether two versions of a schema can live on one topic, and the problems in words.
+"""Checks whether two versions of a schema can share a topic.
 
-Needs the development dependency ``avro``: it answers offline what a registry would answer, so CI needs no registry.
+Uses the development dependency ``avro``, which applies a registry's rules offline, so CI needs no registry.
 """
 
 import json
@@ -12,7 +12,7 @@ from schemas.level import Level
 
 
 def problems(old: str, new: str, promised: Level) -> list[str]:
-    """Why a topic that holds ``old`` cannot take ``new`` (both schema texts); empty if it can."""
+    """Returns why a topic with ``old`` records cannot take ``new`` ones (both are schema texts); empty if it can."""
     issues = [f"cannot read the old records: {why}" for why in _reading(reader=new, writer=old)]
     if promised is Level.FULL_TRANSITIVE:
         issues += [f"old readers cannot read the new records: {why}" for why in _reading(reader=old, writer=new)]
@@ -20,7 +20,7 @@ def problems(old: str, new: str, promised: Level) -> list[str]:
 
 
 def same_shape(one: str, other: str) -> bool:
-    """Whether two schema texts differ in nothing but documentation."""
+    """Returns whether two schema texts differ in nothing but documentation."""
     return bool(_undocumented(json.loads(one)) == _undocumented(json.loads(other)))
 
 
@@ -29,8 +29,8 @@ def _reading(*, reader: str, writer: str) -> list[str]:
     result = checker.get_compatibility(parse(reader), parse(writer))
     if result.compatibility is SchemaCompatibilityType.compatible:
         return []
-    # avro hands out messages and places as two sets, so which belongs to which is lost where there are several; and it
-    # adds the root to the places, whatever the fault.
+    # avro returns messages and places as two separate sets, so the pairing of several is lost. It always adds the root
+    # to the places.
     places = sorted(result.locations - {"/"}) or ["/"]
     return [f"{', '.join(sorted(result.messages))} (at {', '.join(places)})"]
 

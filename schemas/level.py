@@ -1,17 +1,17 @@
-"""What each topic's schema promises across versions; the values are the registry's names."""
+"""The compatibility level of each topic's schema. Values are the registry's names."""
 
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """Transitive: the promise holds towards every released version, not only the last."""
+    """Compatibility levels. Transitive means with every released version, not only with the last."""
 
     BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
-    """The new schema reads everything ever written. Enough for inputs, whose only reader is this product."""
+    """The new schema reads all old records. Sufficient for inputs, whose only reader is Stitchline."""
     FULL_TRANSITIVE = "FULL_TRANSITIVE"
-    """Also, every old reader reads what is written now. Needed for outputs, whose readers upgrade when they like."""
+    """In addition, every old schema reads new records. Needed for outputs, whose readers upgrade independently."""
 
 
 def level(name: str) -> Level:
-    """The level of a schema by its name: events are inputs, everything else is an output."""
+    """Returns the level of a schema by its name: events are inputs, all others are outputs."""
     return Level.BACKWARD_TRANSITIVE if name.startswith("event-") else Level.FULL_TRANSITIVE

@@ -12,6 +12,7 @@ import msgspec
 from connectors.sources.lines import Opened
 from connectors.sources.mapping import Mapping
 from connectors.sources.record import Payload, Position, Record
+from pipeline.event.event_time import write_time
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 
@@ -89,9 +90,11 @@ def as_segment(datum: dict[str, Any]) -> Payload | Rejected:
                 fields[name] = msgspec.json.decode(fields[name] or "{}")
             except msgspec.DecodeError as error:
                 return Rejected(Reason.INVALID_FIELD, f"{name} is not JSON: {error}")
-    for ours, segment in (("message_id", "messageId"), ("timestamp_ms", "timestamp")):
-        if ours in fields:
-            fields[segment] = fields.pop(ours)
+    if "message_id" in fields:
+        fields["messageId"] = fields.pop("message_id")
+    if "timestamp_ms" in fields:
+        stated = fields.pop("timestamp_ms")
+        fields["timestamp"] = write_time(stated) if type(stated) is int else stated
     if isinstance(fields.get("identifiers"), list):
         fields["identifiers"] = _by_type(fields["identifiers"])
     return fields

@@ -2,7 +2,9 @@
 
 from hashlib import blake2b
 from pathlib import Path
+from typing import Final
 
+from connectors.sources.arrow import ARROW_MAGIC, PARQUET_MAGIC, ArrowSource
 from connectors.sources.avro import AVRO_MAGIC, AvroSource
 from connectors.sources.delimited import CsvSource
 from connectors.sources.lines import Opened
@@ -11,6 +13,23 @@ from connectors.sources.ndjson import NdjsonSource
 from connectors.sources.record import Source
 from pipeline.errors import OperatorError
 
+FIRST_BYTES: Final = 64
+_UTF_16: Final = "text in UTF-16, as spreadsheets save it: save it as UTF-8, or run: iconv -f UTF-16 -t UTF-8"
+_FOREIGN: Final = {
+    b"\xff\xfe": _UTF_16,
+    b"\xfe\xff": _UTF_16,
+    b"PK\x03\x04": "a ZIP archive, such as an Excel workbook: unpack it, or save the sheet as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV in UTF-8",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it, or pack it by gzip",
+    b"BZh": "packed by bzip2: unpack it, or pack it by gzip",
+    b"\xfd7zXZ\x00": "packed by xz: unpack it, or pack it by gzip",
+    b"%PDF": "a PDF: export the data as CSV or NDJSON",
+    b"SQLite format 3": "an SQLite database: export the table as CSV or NDJSON",
+    b"ORC": "an ORC file: write it as Parquet",
+    b"\xff\xff\xff\xff": "an Arrow stream: write it as an Arrow file (Feather) or as Parquet",
+    b"<": "XML or HTML: export the data as CSV or NDJSON",
+}
+"""First bytes to what the file is, and what to do."""
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 
 
@@ -19,20 +38,38 @@ class UnknownFormatError(OperatorError):
 
 
 def source_for(path: Path, mapping: Mapping | None = None) -> Source:
-    """A reader for the file: Avro by its magic, CSV with a mapping, NDJSON else; gzip is seen through.
+    """A reader for the file: Avro, Parquet and Arrow by their magic, CSV with a mapping, NDJSON else.
+
+    Gzip is seen through, but for Parquet and Arrow, which pack by themselves.
 
     Raises:
-        UnknownFormatError: a CSV file without a mapping.
+        UnknownFormatError: a CSV file without a mapping, or a file of another format, which the message names.
         OSError: the file cannot be opened.
     """
-    if _first_bytes(path, len(AVRO_MAGIC)) == AVRO_MAGIC:
+    first = _first_bytes(path, FIRST_BYTES)
+    if first.startswith(AVRO_MAGIC):
         return AvroSource(path, mapping)
+    if first.startswith((PARQUET_MAGIC, ARROW_MAGIC)):
+        return ArrowSource(path, mapping)
+    if what := _foreign(first):
+        message = f"{path}: {what}"
+        raise UnknownFormatError(message)
     if mapping is not None:
         return CsvSource(path, mapping)
     if path.name.lower().removesuffix(".gz").endswith(CSV_SUFFIXES):
         message = f"{path}: a table needs --mapping FILE, which says what its columns mean"
         raise UnknownFormatError(message)
     return NdjsonSource(path)
+
+
+def _foreign(first: bytes) -> str:
+    """What a file is that cannot be read, with what to do; "" if it may be text."""
+    for magic, what in _FOREIGN.items():
+        if first.startswith(magic):
+            return what
+    if b"\0" in first[1:2] + first[3:4] or b"\0" in first[:1] + first[2:3]:
+        return _UTF_16
+    return "a binary file of no known format" if b"\0" in first else ""
 
 
 def derived_message_id(file_name: str, number: int, raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """CSV and its relatives: one event per row, by a mapping."""
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,17 @@ from pipeline.errors import OperatorError
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 
+_SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 MAX_ROW_LINES = 200
 """A quoted cell may hold line ends; a quote that is still open after so many lines is a stray one."""
 
 
 class MissingColumnsError(OperatorError):
     """The mapping names columns the file does not have. Operator action: correct the mapping's column names."""
+
+
+class SeparatorLineError(OperatorError):
+    """The table begins with a line that names its delimiter to Excel. Operator action: what the message says."""
 
 
 class Row(msgspec.Struct, gc=False):
@@ -77,6 +83,12 @@ class CsvSource:
             names = first.cells if first and isinstance(first.cells, list) else []
             after = Position(len(first.lines), first.lines[-1].end) if first else after
         self._names = [name.strip() for name in names]
+        if len(names) == 1 and (separator := _SEPARATOR_LINE.fullmatch(names[0])):
+            message = (
+                f"{self._path}: the first line is Excel's {separator[0]!r}: delete it, "
+                f"and write delimiter: {separator[1]!r} in the mapping"
+            )
+            raise SeparatorLineError(message)
         if missing := sorted(self._mapping.wanted() - set(self._names)):
             message = f"{self._path}: no column {', '.join(missing)}; the file has {', '.join(self._names) or 'none'}"
             raise MissingColumnsError(message)

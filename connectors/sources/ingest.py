@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from connectors.sources.choose import derived_message_id
+from connectors.sources.identity import digest_of
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record, Source
 from pipeline.event.reason import Reason
@@ -35,6 +36,8 @@ class Totals(msgspec.Struct):
 
     delivered: int = 0
     rejected: Counter[Reason] = msgspec.field(default_factory=Counter)
+    unchanged: int = 0
+    """Records of a changed file that its earlier state has delivered."""
 
     @property
     def rejects(self) -> int:
@@ -61,12 +64,21 @@ class Report(Protocol):
 class Ingest:
     """Carries one file. ``file_name`` is part of the message ids made for events that bring none."""
 
-    def __init__(self, encode: EventEncoder, sending: Sending, file_name: str, report: Report) -> None:
+    def __init__(
+        self,
+        encode: EventEncoder,
+        sending: Sending,
+        file_name: str,
+        report: Report,
+        earlier: Counter[bytes] | None = None,
+    ) -> None:
+        """``earlier``: digests of records that are not delivered again, each as often as it is there."""
         self.totals = Totals()
         self._encode = encode
         self._sending = sending
         self._file_name = file_name.removesuffix(".gz")
         self._report = report
+        self._earlier = earlier or Counter()
 
     def run(self, source: Source, start: Position, stop: Callable[[], bool]) -> None:
         """Everything after ``start``, or up to where ``stop`` said so; then what was read is committed.
@@ -89,6 +101,9 @@ class Ingest:
 
     def _take(self, record: Record) -> int:
         """Encode and add one record; the bytes it adds to the chunk."""
+        if self._earlier and self._was_delivered(record):
+            self.totals.unchanged += 1
+            return 0
         payload = record.payload
         if not isinstance(payload, Rejected):
             known = payload.get("messageId")
@@ -102,6 +117,13 @@ class Ingest:
         self._report.rejected(record, payload)
         self.totals.rejected[payload.reason] += 1
         return len(record.raw)
+
+    def _was_delivered(self, record: Record) -> bool:
+        digest = digest_of(record)
+        known = self._earlier[digest] > 0
+        if known:
+            self._earlier[digest] -= 1
+        return known
 
     def _commit(self, position: Position) -> None:
         self._report.about_to_commit()

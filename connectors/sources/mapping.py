@@ -1,20 +1,22 @@
 """A mapping file: which column of a table becomes which field of an event."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
-from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from decimal import Decimal
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 import msgspec
-import yaml
 
 from connectors.sources.record import Payload
 from pipeline.errors import OperatorError
+from pipeline.event.event_time import write_time
+from pipeline.event.number_text import MAX_CHARS, read_number, read_with
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 
-Kind = Literal["text", "integer", "number", "boolean", "json"]
+Kind = Literal["text", "integer", "number", "money", "boolean", "json"]
+Point = Literal[".", ","]
 
 
 class MappingError(OperatorError):
@@ -22,7 +24,10 @@ class MappingError(OperatorError):
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a column goes. ``to`` is a field path (``properties.total``); ``as`` is the JSON type it becomes."""
+    """Where a column goes. ``to`` is a field path (``properties.total``); ``as`` is the JSON type it becomes.
+
+    ``money`` is a number in one of the properties that ``amount_fields`` of the rules names.
+    """
 
     to: str
     kind: Kind = msgspec.field(default="text", name="as")
@@ -31,8 +36,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Timestamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The column that says when.
 
-    ``format`` is ``iso`` (ISO 8601), ``epoch_seconds``, ``epoch_ms`` or a strptime pattern; times without an offset are
-    in ``timezone``.
+    ``format`` is ``iso`` (ISO 8601), ``epoch_seconds``, ``epoch_ms``, ``epoch_us`` or a strptime pattern; times without
+    an offset are in ``timezone``.
     """
 
     column: str
@@ -48,7 +53,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Identifier type → the column with its value."""
     columns: dict[str, str | Target] = {}
     """Column → field path, or path and JSON type."""
-    constants: dict[str, Any] = {}
+    constants: dict[str, str | int | float | bool] = {}
     """Field path → the same value for every row: ``channel``, ``type``, ``event``, ``source``, …"""
     message_id: str = ""
     """Column that is unique per row of the source; empty: an id is made of file, line and content."""
@@ -56,6 +61,9 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Column names of a file that has no header line."""
     delimiter: str = ","
     """One character, or ``whitespace`` for any run of spaces and tabs."""
+    decimal: Point | None = None
+    """The decimal sign of numbers and money: ``.`` or ``,``. The other one, blanks and apostrophes may group thousands.
+    Without it a number must be unmistakable: ``1,299`` is refused."""
 
     def payload(self, row: dict[str, Any]) -> Payload | Rejected:
         """The event of one row, or the first cell that does not fit."""
@@ -66,8 +74,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for column, target in self.columns.items():
                 if (cell := row.get(column)) not in (None, ""):
                     to, kind = (target, "text") if isinstance(target, str) else (target.to, target.kind)
-                    _put(payload, to, _convert(column, cell, kind))
-            payload["timestamp"] = _milliseconds(row.get(self.timestamp.column), self.timestamp)
+                    _put(payload, to, _convert(column, cell, kind, self.decimal))
+            payload["timestamp"] = write_time(_milliseconds(row.get(self.timestamp.column), self.timestamp))
         except _BadCellError as bad:
             return Rejected(Reason.INVALID_FIELD, str(bad))
         payload["identifiers"] = {
@@ -77,38 +85,21 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             payload["messageId"] = str(row[self.message_id])
         return payload
 
+    def with_money(self, amount_fields: Iterable[str]) -> Self:
+        """This mapping, with text columns that go to a money field read as money where the decimal sign is known."""
+        if self.decimal is None:
+            return self
+        money = {f"properties.{name}" for name in amount_fields}
+        columns = {
+            column: Target(target, "money") if isinstance(target, str) and target in money else target
+            for column, target in self.columns.items()
+        }
+        return msgspec.structs.replace(self, columns=columns)
+
     def wanted(self) -> set[str]:
         """Every column the mapping reads."""
         named = {*self.columns, *self.identifiers.values(), self.timestamp.column, self.message_id}
         return named - {""}
-
-
-def load_mapping(path: Path) -> Mapping:
-    """Read and check a mapping file.
-
-    Raises:
-        MappingError: with the file, the place, and what to write instead.
-        OSError: the file cannot be read.
-    """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        mapping = msgspec.convert(document, Mapping)
-        ZoneInfo(mapping.timestamp.timezone)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        message = f"{path}:{line}: not YAML: {error.problem}"
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"{path}:1: not YAML: {error}"
-    except msgspec.ValidationError as error:
-        message = f"{path}: {error} (see `stitchline ingest --help` for an example)"
-    except (ZoneInfoNotFoundError, ValueError):
-        message = f"{path}: timestamp.timezone: write an IANA name such as Europe/Berlin"
-    else:
-        if mapping.delimiter != "whitespace" and len(mapping.delimiter) != 1:
-            message = f"{path}: delimiter: write one character, or whitespace"
-            raise MappingError(message)
-        return mapping
-    raise MappingError(message)
 
 
 class _BadCellError(Exception):
@@ -125,33 +116,36 @@ def _put(payload: Payload, path: str, value: Any) -> None:
     payload[last] = value
 
 
-def _convert(column: str, cell: Any, kind: str) -> Any:
+def _convert(column: str, cell: Any, kind: str, point: Point | None) -> Any:
     if kind == "text":
         return cell if not isinstance(cell, (int, float)) else str(cell)
+    text = cell if isinstance(cell, str) else str(cell)
     try:
-        return _CONVERTERS[kind](cell if isinstance(cell, str) else str(cell))
+        if kind in {"number", "money"}:
+            return _number(text, point if isinstance(cell, str) else None)
+        return _CONVERTERS[kind](text)
     except (ValueError, KeyError):
         message = f"column {column}: not {_EXPECTED[kind]}"
         raise _BadCellError(message) from None
 
 
-def _number(text: str) -> int | float:
-    value = msgspec.json.decode(text.strip().lstrip("+"))
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(text)  # noqa: TRY004 - a cell's content, not a caller's mistake
-    return value
+def _number(text: str, point: Point | None) -> int | float:
+    result = read_number(text) if point is None else read_with(text, point)
+    if result is None:
+        raise ValueError(text)
+    return int(result) if result == result.to_integral_value() and result.adjusted() < MAX_CHARS else float(result)
 
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "integer": int,
-    "number": _number,
     "boolean": lambda text: _TRUTH[text.strip().lower()],
     "json": msgspec.json.decode,
 }
 _EXPECTED = {
     "integer": "a whole number",
-    "number": "a number with a decimal point",
+    "number": "a number, or one of two readings: give the mapping its decimal sign",
+    "money": "an amount, or one of two readings: give the mapping its decimal sign",
     "boolean": "one of true, false, yes, no, 1, 0",
     "json": "JSON",
 }
@@ -163,11 +157,18 @@ def _milliseconds(cell: Any, rule: Timestamp) -> int:
         if rule.format == "epoch_ms":
             return int(cell)
         if rule.format == "epoch_seconds":
-            return int(float(cell) * 1000)
+            return int(Decimal(str(cell)) * 1000)
+        if rule.format == "epoch_us":
+            return int(Decimal(str(cell)) // 1000)
         text = str(cell).strip()
         return _epoch_ms(_parsed(text, rule.format), ZoneInfo(rule.timezone))
-    except (ValueError, TypeError, OverflowError):
-        expected = {"iso": "ISO 8601", "epoch_seconds": "seconds", "epoch_ms": "milliseconds"}
+    except (ValueError, TypeError, OverflowError, ArithmeticError):
+        expected = {
+            "iso": "ISO 8601",
+            "epoch_seconds": "seconds",
+            "epoch_ms": "milliseconds",
+            "epoch_us": "microseconds",
+        }
         message = f"column {rule.column}: not a time as {expected.get(rule.format, rule.format)}"
         raise _BadCellError(message) from None
 

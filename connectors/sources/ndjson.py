@@ -7,10 +7,9 @@ import msgspec
 
 from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, Line, Opened, lines
 from connectors.sources.record import Payload, Position, Record
+from pipeline.event.json_text import read_json
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
-
-_decode = msgspec.json.Decoder().decode
 
 
 class NdjsonSource:
@@ -47,7 +46,7 @@ def _payload(line: Line) -> Payload | Rejected:
     if line.cut:
         return Rejected(Reason.TOO_LARGE, f"the line is longer than {MAX_LINE_BYTES} bytes")
     try:
-        payload = _decode(line.raw)
+        payload = read_json(line.raw)
     except UnicodeDecodeError:
         return Rejected(Reason.UNDECODABLE, f"not UTF-8 at byte {_first_bad_byte(line.raw)}")
     except (msgspec.DecodeError, RecursionError) as error:

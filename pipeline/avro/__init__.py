@@ -1,1 +1,1 @@
-"""Avro on the wire: compiled writers, readers, the schema registry, one set of codecs for each process."""
+"""Avro on the wire: compiled writers, readers, the schema registry, and one set of codecs per process."""

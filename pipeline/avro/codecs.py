@@ -1,4 +1,4 @@
-"""The Avro codecs of one process, made once: a decoder per event channel, an encoder per public topic."""
+"""The Avro codecs of one process, created once: a decoder per event channel, an encoder per public topic."""
 
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class Codecs:
-    """Decoders by the events topic's name on the broker; encoders for what leaves Stitchline."""
+    """Decoders by the full name of the events topic; encoders for the public output topics."""
 
     def __init__(self, ids: SchemaIds, prefix: str) -> None:
         def encoder(topic: Topic, struct: type[Record]) -> Encoder[Record]:
@@ -24,7 +24,7 @@ class Codecs:
         self.events: dict[str, tuple[str, EventDecoder]] = {
             topic.of(prefix): (channel, EventDecoder(topic.value, ids.writer)) for channel, topic in EVENTS.items()
         }
-        """Broker topic to its channel and decoder."""
+        """Full topic name to channel and decoder."""
         self.update = encoder(UPDATES, ProfileUpdate)
         self.change = encoder(CHANGES, IdentityChange)
         self.segment = encoder(SEGMENTS, SegmentChange)

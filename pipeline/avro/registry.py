@@ -1,20 +1,21 @@
-"""Schema ids: from a Confluent-compatible registry where one is configured, else the schema files' own.
+"""Schema ids: from a Confluent-compatible registry if one is configured, else from ``schemas/ids.json``.
 
     ids = schema_ids(url)                        # FileIds, or a Registry
-    ids.id_of("cdp.crm.actions.v1", "crm-action")  # what an Encoder writes
-    ids.writer(7)                                # what a Decoder asks on meeting an id for the first time
+    ids.id_of("cdp.crm.actions.v1", "crm-action")  # the id that an Encoder writes
+    ids.writer(7)                                # the schema that a Decoder looks up on the first record with id 7
 
-One schema per topic under the subject ``<topic>-value`` (TopicNameStrategy), values only: keys are plain strings.
+Each topic has one schema under the subject ``<topic>-value`` (TopicNameStrategy). Only values have schemas: keys are
+plain strings.
 """
 
 from typing import Any, Protocol, Self
 from urllib.parse import quote, urlsplit
 
 import httpx2
-import stamina
 
 import schemas
 from pipeline.errors import OperatorError
+from pipeline.retries import retry_context
 from schemas.level import level
 
 ATTEMPTS = 4
@@ -24,57 +25,63 @@ _MEDIA = "application/vnd.schemaregistry.v1+json"
 
 
 class RegistryError(OperatorError):
-    """The registry did not do what was asked. ``str(error)`` says what the operator should do; no password is in it."""
+    """A request to the registry failed.
+
+    Operator action: ``str(error)`` states it. The text never contains the URL's password.
+    """
 
 
 class RegistryUnavailableError(RegistryError):
-    """No answer, after retries. Operator action: start the registry, or correct STITCHLINE_SCHEMA_REGISTRY_URL."""
+    """The registry did not answer, after retries.
+
+    Operator action: start the registry, or correct STITCHLINE_SCHEMA_REGISTRY_URL.
+    """
 
 
 class IncompatibleSchemaError(RegistryError):
-    """The subject holds versions that this schema breaks; usually a foreign producer registered another schema there.
+    """The schema is incompatible with the subject's versions. Usually a foreign producer registered another schema.
 
     Operator action: the message names the subject and the registry's reason.
     """
 
 
 class SchemaIds(Protocol):
-    """Where schema ids come from."""
+    """A source of schema ids."""
 
     def id_of(self, topic: str, name: str) -> int:
-        """The id under which a schema's current file is written to a topic (its full name on the broker)."""
+        """Returns the id of a schema's current file for records of ``topic``, the full topic name."""
         ...
 
     def writer(self, number: int) -> str | None:
-        """The schema text behind an id; None if there certainly is none."""
+        """Returns the text of the schema with an id, or None if it is certain that no schema has this id."""
         ...
 
 
 class FileIds:
-    """The ids in ``schemas/ids.json``: nothing to run, nothing to ask."""
+    """The ids in ``schemas/ids.json``. Needs no server."""
 
     def id_of(self, topic: str, name: str) -> int:  # noqa: ARG002  one id per schema, whatever the topic
-        """The id of the newest released version."""
+        """Returns the id of the newest released version."""
         return schemas.own_id(name)
 
     def writer(self, number: int) -> str | None:
-        """The text of a released version."""
+        """Returns the text of a released version, or None."""
         return schemas.text_of_own_id(number)
 
 
 def schema_ids(url: str) -> "FileIds | Registry":
-    """The registry at a base URL, for example ``http://registry:8081``; the files' own ids for an empty one."""
+    """Returns the registry at a base URL such as ``http://registry:8081``, or :class:`FileIds` if ``url`` is empty."""
     return Registry(url) if url else FileIds()
 
 
 class Registry:
     """A thin client of a Confluent-compatible registry. Calls block, at most ``ATTEMPTS`` times ``timeout_seconds``.
 
-    ``url`` may carry credentials (``https://user:password@host``). Close it when done; it is a context manager.
+    ``url`` may contain credentials (``https://user:password@host``). Use as a context manager or close it when done.
 
     Raises (every method):
         RegistryUnavailableError: no answer or a server error, after retries.
-        RegistryError: it refused; the message says what to do.
+        RegistryError: the registry refused the request; the message states what to do.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, attempts: int = ATTEMPTS) -> None:
@@ -95,21 +102,23 @@ class Registry:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Closes the connections."""
         self._http.close()
 
     def id_of(self, topic: str, name: str) -> int:
-        """Register a schema's current file for a topic, or find it there, after setting the subject's compatibility.
+        """Returns the id of a schema's current file for a topic. Registers the file if it is not registered yet.
+
+        Sets the subject's compatibility level before registering.
 
         Raises:
-            IncompatibleSchemaError: the subject's versions and this schema cannot share the topic.
+            IncompatibleSchemaError: the schema is incompatible with the subject's versions.
         """
         subject = subject_of(topic)
         known_id = self.find(topic, name)
         if known_id is not None:
             return known_id
-        self._ask("PUT", f"/config/{quote(subject, safe='')}", {"compatibility": level(name).value})
-        answer = self._ask("POST", f"{_subject_path(subject)}/versions", _schema(name))
+        self._request("PUT", f"/config/{quote(subject, safe='')}", {"compatibility": level(name).value})
+        answer = self._request("POST", f"{_subject_path(subject)}/versions", _schema(name))
         if answer.status_code == httpx2.codes.CONFLICT:
             message = (
                 f"schema registry {self._where}: {name}.avsc is not {level(name)} with the versions of subject "
@@ -120,30 +129,31 @@ class Registry:
         return self._number(answer)
 
     def find(self, topic: str, name: str) -> int | None:
-        """The id of a schema's current file under a topic's subject; None if it is not registered. Changes nothing."""
-        answer = self._ask("POST", _subject_path(subject_of(topic)), _schema(name))
+        """Returns the id of a schema's current file for a topic, or None if it is not registered. Changes nothing."""
+        answer = self._request("POST", _subject_path(subject_of(topic)), _schema(name))
         return None if answer.status_code == httpx2.codes.NOT_FOUND else self._number(answer)
 
     def writer(self, number: int) -> str | None:
-        """The schema text behind an id, also behind the files' own ids; None if the registry knows no such id."""
+        """Returns the text of the schema with an id of ``schemas/ids.json`` or of the registry, else None."""
         if (own := schemas.text_of_own_id(number)) is not None:
             return own
         if number > MAX_ID:
             return None
-        answer = self._ask("GET", f"/schemas/ids/{number}")
+        answer = self._request("GET", f"/schemas/ids/{number}")
         if answer.status_code == httpx2.codes.NOT_FOUND:
             return None
         schema = self._body(answer).get("schema")
         if not isinstance(schema, str):
-            raise self._odd(answer)
+            raise self._unusable(answer)
         return schema
 
-    def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx2.Response:
-        """One request, repeated while the registry is away. Answers below 500 are the caller's."""
+    def _request(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx2.Response:
+        """Sends a request, repeating it while the registry is unavailable.
+
+        Returns every answer below status 500 except 401 and 403, which raise RegistryError.
+        """
         try:
-            for attempt in stamina.retry_context(
-                on=_is_transient, attempts=self._attempts, wait_initial=0.1, wait_max=2.0
-            ):
+            for attempt in retry_context(on=_is_transient, attempts=self._attempts, wait_initial=0.1, wait_max=2.0):
                 with attempt:
                     answer = self._http.request(method, path, json=body, headers={"content-type": _MEDIA})
                     if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
@@ -168,7 +178,7 @@ class Registry:
     def _number(self, answer: httpx2.Response) -> int:
         number = self._body(answer).get("id")
         if not isinstance(number, int):
-            raise self._odd(answer)
+            raise self._unusable(answer)
         return number
 
     def _body(self, answer: httpx2.Response) -> dict[str, Any]:
@@ -177,10 +187,10 @@ class Registry:
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise self._odd(answer)
+            raise self._unusable(answer)
         return body
 
-    def _odd(self, answer: httpx2.Response) -> RegistryError:
+    def _unusable(self, answer: httpx2.Response) -> RegistryError:
         message = (
             f"schema registry {self._where} gave no usable answer ({answer.status_code}: {_reason(answer)}); is the "
             "URL the base of its Confluent API, without /subjects?"
@@ -189,7 +199,7 @@ class Registry:
 
 
 def subject_of(topic: str) -> str:
-    """The subject of a topic's values."""
+    """Returns the subject of a topic's values."""
     return f"{topic}-value"
 
 
@@ -202,12 +212,12 @@ def _schema(name: str) -> dict[str, str]:
 
 
 def _is_transient(error: Exception) -> bool:
-    """Whether trying again can help: the network's errors and the server's."""
+    """Returns whether a repetition can help: for network errors and for server errors."""
     return isinstance(error, httpx2.TransportError | httpx2.HTTPStatusError)
 
 
 def _reason(answer: httpx2.Response) -> str:
-    """The registry's own words, shortened."""
+    """Returns the registry's own error message, at most 300 characters."""
     try:
         body = answer.json()
     except ValueError:

@@ -1,11 +1,11 @@
-"""Avro in the Confluent wire format: a zero byte, the writer schema's id as 4 bytes big-endian, the record.
+"""Avro in the Confluent wire format: a zero byte, the writer schema's id (4 bytes, big-endian), the record.
 
     encode = Encoder("crm-action", ids.id_of(topic, "crm-action"))
     decode = Decoder("crm-action", ids.writer)
     decode(encode(action)) == action
 
-Both hold one parsed schema and no lock: one per topic and thread. The costs behind the choices made here are in
-``deploy/adr/0002-event-schema.md``.
+Encoders and decoders are not thread-safe: create one per topic and thread. ``deploy/adr/0002-event-schema.md`` holds
+the measurements behind the choices made here.
 """
 
 from collections.abc import Callable
@@ -25,27 +25,29 @@ HEAD_BYTES = 5
 MAX_UNKNOWN = 10_000
 
 Writer: TypeAlias = Callable[[int], str | None]
-"""The text of the writer's schema by id; None where it is certain that there is no such id. It may block."""
+"""Returns the text of the schema with an id, or None if it is certain that no schema has this id. May block."""
 
 
 class Undecodable(ValueError):  # noqa: N818  the reason's own word
-    """The bytes are not a record of the topic's schema, and will not become one by trying again.
+    """The bytes are not a record of the topic's schema. Repeating the call cannot help.
 
-    ``str(error)`` says what is wrong with them and holds none of their content. Operator action: none, the record is
-    quarantined; where a producer sends many, tell its owner.
+    ``str(error)`` names the fault and contains none of the record's content. Operator action: none, the record is
+    quarantined. If one producer sends many, notify its owner.
     """
 
 
 class Encoder(Generic[Record]):
-    """Records of one schema to bytes: structs of one type, or dicts."""
+    """Encodes records of one schema: structs of one type, or dicts."""
 
     def __init__(self, name: str, schema_id: int, struct: type[Record] | None = None) -> None:
-        """``struct``: as :func:`~pipeline.avro.writer.write_for`, which also says what it raises."""
+        """``struct`` is the type of the records, None for dicts. Raises as :func:`~pipeline.avro.writer.write_for`."""
         self._write = write_for(schemas.load(name), struct)
         self._head = head(schema_id)
 
     def __call__(self, record: Record) -> bytes:
-        """Header and record. Fields missing in a dict take their defaults, others than the schema's are left out.
+        """Returns the header followed by the record.
+
+        A dict's missing fields take their defaults; fields that the schema does not have are omitted.
 
         Raises:
             ValueError: the record does not fit the schema; the message names the field.
@@ -54,7 +56,7 @@ class Encoder(Generic[Record]):
 
 
 class Decoder:
-    """Bytes of one topic to records of the schema this version knows, whatever version they were written with."""
+    """Decodes the values of one topic into records of the current schema, whatever version they were written with."""
 
     def __init__(self, name: str, writer: Writer = schemas.text_of_own_id) -> None:
         self._name = name
@@ -62,16 +64,16 @@ class Decoder:
         self._shape = to_parsing_canonical_form(self._reader)
         self._writer = writer
         self._plans: dict[bytes, tuple[schemas.Schema, schemas.Schema | None]] = {}
-        """Header to writer's schema and, where records need resolving, the reader's."""
+        """Header to the writer's schema and the reader's; the latter is None if no schema resolution is needed."""
         self._unknown: set[bytes] = set()
-        """Headers that belong to no schema, so that a flood of them does not become a flood of questions."""
+        """Headers without a schema. Prevents a flood of such records from flooding the registry with requests."""
 
     def __call__(self, data: bytes | None) -> dict[str, Any]:
-        """The record, with every field of the current schema.
+        """Returns the record with every field of the current schema.
 
         Raises:
-            Undecodable: the bytes are at fault. Nothing else is ever raised because of them.
-            pipeline.avro.registry.RegistryError: the writer's schema could not be asked for; the bytes may be good.
+            Undecodable: the bytes are at fault. Faulty bytes raise no other exception.
+            pipeline.avro.registry.RegistryError: the writer's schema could not be fetched; the bytes may be valid.
         """
         if data is None:
             message = "no value"
@@ -81,15 +83,15 @@ class Decoder:
         stream.seek(HEAD_BYTES)
         try:
             record = schemaless_reader(stream, *plan)
-        except Exception as error:  # fastavro has no closed set of errors, and none may stop a partition
+        except Exception as error:  # fastavro's set of errors is open, and no record may stop a partition
             raise Undecodable(_fault(error)) from error
         if left := len(data) - stream.tell():
-            message = f"{left} bytes are left over after the record"
+            message = f"{left} bytes follow the record"
             raise Undecodable(message)
         return cast("dict[str, Any]", record)
 
     def _plan(self, data: bytes) -> tuple[schemas.Schema, schemas.Schema | None]:
-        """Find the writer's schema and decide, once per id, whether its records need resolving."""
+        """Finds the writer's schema and decides, once per id, whether its records need schema resolution."""
         number, start = schema_id(data), data[:HEAD_BYTES]
         text = None if start in self._unknown else self._writer(number)
         if text is None:
@@ -100,10 +102,10 @@ class Decoder:
         try:
             writer = schemas.parsed(text)
         except ValueError as error:
-            message = f"schema id {number} is not that of an Avro record"
+            message = f"schema id {number} is not the id of an Avro record"
             raise Undecodable(message) from error
         if writer["name"] != self._reader["name"]:
-            message = f"schema id {number} is that of {writer['name']}, not of {self._reader['name']}"
+            message = f"schema id {number} belongs to {writer['name']}, not to {self._reader['name']}"
             raise Undecodable(message)
         same = to_parsing_canonical_form(writer) == self._shape
         plan = self._plans[start] = (writer, None if same else self._reader)
@@ -111,15 +113,15 @@ class Decoder:
 
 
 def head(number: int) -> bytes:
-    """The five bytes before a record. OverflowError if the id does not fit."""
+    """Returns the five bytes before a record. Raises OverflowError if the id does not fit into 4 bytes."""
     return MAGIC + number.to_bytes(4, "big")
 
 
 def schema_id(data: bytes) -> int:
-    """The writer schema's id.
+    """Returns the writer schema's id.
 
     Raises:
-        Undecodable: the five bytes are not there or do not begin with the magic byte.
+        Undecodable: there are fewer than five bytes, or the first is not the magic byte.
     """
     if len(data) < HEAD_BYTES:
         message = f"{len(data)} bytes are too short for the wire format"
@@ -131,7 +133,7 @@ def schema_id(data: bytes) -> int:
 
 
 def _fault(error: Exception) -> str:
-    """What a fastavro error says about the bytes, without quoting them."""
+    """Returns the fault that a fastavro error reports, without the record's content."""
     if isinstance(error, UnicodeDecodeError):
         return "a string is not UTF-8"
     if isinstance(error, EOFError | IndexError):

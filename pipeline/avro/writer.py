@@ -1,8 +1,8 @@
-"""Avro records to bytes by code that is made once from the schema: a third of the time fastavro takes on outputs.
+"""Writes Avro records by code that is generated once per schema. It takes a third of fastavro's time on the outputs.
 
-fastavro looks at the schema again for every value it writes, and functions composed from the schema still cost a call
-for every field. So the schema is turned into the expression an engineer would write by hand, one join over the bytes
-of all fields, and compiled. The source for a record of a name and two visits reads::
+fastavro inspects the schema again for every value it writes, and functions composed from the schema still cost a call
+per field. So this module generates and compiles the expression an engineer would write by hand: one join over the bytes
+of all fields. The source for a record with a name and an array of visits is::
 
     def write(record):
         return join((
@@ -10,8 +10,8 @@ of all fields, and compiled. The source for a record of a name and two visits re
             visits(record['visits']),
         ))
 
-Of a struct the fields are read as attributes, ``record.name``; nothing is converted on the way. The bytes of numbers
-are remembered, and so are the keys of maps, which are names from the rules files.
+A struct's fields are read as attributes (``record.name``), without conversion to a dict. The bytes of longs and of map
+keys, which are names from the rules files, are cached.
 """
 
 import contextlib
@@ -23,30 +23,30 @@ from typing import Any, Final, TypeAlias, get_args
 import msgspec
 
 Write: TypeAlias = Callable[[Any], bytes]
-"""A value's encoding. A record raises ValueError with the field that does not fit."""
+"""Returns a value's bytes. Raises ValueError, naming the field, if a record does not fit its schema."""
 
 _END = b"\x00"
 _PAIR = (1 << 14) - 1
 _FOLLOWED, _ALONE = ([bytes((bits | flag,)) for bits in range(1 << 7)] for flag in (0x80, 0))
-"""Seven bits as a byte that others follow, and as the last."""
+"""Seven bits to their byte: followed by more bytes, and as the last byte."""
 _MORE = [low + high for high in _FOLLOWED for low in _FOLLOWED]
-"""Fourteen bits as two bytes that others follow."""
+"""Fourteen bits to their two bytes, followed by more bytes."""
 _LAST = _ALONE + [low + high for high in _ALONE[1:] for low in _FOLLOWED]
-"""Up to fourteen bits as the last one or two bytes."""
+"""Up to fourteen bits to the last one or two bytes."""
 _MAX_KEYS = 4096
 _MAX_LONGS = 65_536
 _FAULTS: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError, StructError)
-"""What the compiled expression raises where a value does not fit."""
+"""The exceptions that compiled code raises for a value that does not fit."""
 
 
 def write_for(schema: Any, struct: type[Any] | None = None) -> Write:
-    """The function that writes records of a parsed schema of records, arrays, maps, strings, longs and doubles.
+    """Returns the function that writes records of a parsed schema.
 
-    Records are instances of ``struct``, with structs for the records in them; without ``struct`` they are dicts, whose
-    missing fields take their defaults.
+    The schema consists of records, arrays, maps, strings, longs and doubles. Records are instances of ``struct``, and
+    nested records are structs as well. Without ``struct`` they are dicts, whose missing fields take their defaults.
 
     Raises:
-        ValueError: another type, a record within itself, or a struct whose fields are not those of its schema.
+        ValueError: the schema holds another type or a recursive record, or ``struct`` does not have its fields.
     """
     return _write_dicts(schema) if struct is None else _write_structs(schema, struct)
 
@@ -60,10 +60,12 @@ def _write_dicts(schema: Any) -> Write:
     def write(record: dict[str, Any]) -> bytes:
         try:
             return whole(record)
-        except _FAULTS:  # a field is left out, as whoever knows nothing of it does
+        except _FAULTS:
+            # 1. A field is missing: a caller written for an older schema does not set it. Take its default.
             with contextlib.suppress(*_FAULTS):
                 return whole({**defaults, **record})
-            # wrong, or left out deeper, which is rare: field by field, to take its default or name it
+            # 2. Rare: a value does not fit, or a nested record lacks a field. Write field by field, to fill in the
+            #    nested defaults or to name the field at fault.
             if not parts:
                 for field in schema["fields"]:
                     parts[field["name"]] = _Source(named).compiled({"type": "record", "name": "", "fields": [field]})
@@ -88,7 +90,7 @@ def _write_structs(schema: Any, struct: type[Any]) -> Write:
 
 
 def long_bytes(number: int) -> bytes:
-    """A long: zigzag, seven bits a byte, low bits first. ValueError beyond 64 bits."""
+    """Returns a long as zigzag varint: seven bits a byte, low bits first. Raises ValueError beyond 64 bits."""
     rest = number << 1 ^ number >> 63
     if not 0 <= rest < 1 << 64:
         message = "an integer does not fit a long"
@@ -101,9 +103,9 @@ def long_bytes(number: int) -> bytes:
 
 
 class _Longs(dict[int, bytes]):
-    """The bytes of longs, remembered: small counts at once, and sums and times because they come again.
+    """A cache of the bytes of longs.
 
-    A sum is often the same in several windows of a profile, and a time in every record of a batch.
+    Numbers recur: small counts everywhere, a sum in several windows of a profile, a time in every record of a batch.
     """
 
     def __missing__(self, number: int) -> bytes:
@@ -115,7 +117,7 @@ class _Longs(dict[int, bytes]):
 
 
 class _Keys(dict[str, bytes]):
-    """The bytes of a map's key, remembered: keys are names from the rules files."""
+    """A cache of the bytes of map keys, which are names from the rules files."""
 
     def __missing__(self, key: str) -> bytes:
         encoded = key.encode()
@@ -129,12 +131,12 @@ _LONGS = _Longs()
 
 
 class _Source:
-    """The source of one record's writer, and what it refers to."""
+    """Generates the source of one record's writer, with the objects that the source refers to."""
 
     def __init__(self, named: dict[str, Any], field: str = "{}[{!r}]") -> None:
-        """``named`` collects the records seen so far, by name; ``field`` formats a record and a name as an expression.
+        """``named`` collects the schemas of named records. ``field`` formats the expression that reads a field.
 
-        The default reads an item of a dict.
+        The placeholders of ``field`` are the record and the field's name; the default reads an item of a dict.
         """
         self._named, self._field = named, field
         self._known: dict[str, Any] = {
@@ -143,15 +145,15 @@ class _Source:
         self._functions: list[str] = []
 
     def compiled(self, schema: Any) -> Write:
-        """The function that writes a value of the schema. ValueError as :func:`write_for`."""
+        """Returns the function that writes a value of the schema. Raises ValueError as :func:`write_for`."""
         chunks = ", ".join(self._chunks(schema, "record"))
         source = "\n".join([*self._functions, f"def write(record):\n    return join(({chunks},))"])
-        exec(source, self._known)  # noqa: S102  of field names that Avro holds to letters, digits and underscores
+        exec(source, self._known)  # noqa: S102  safe: Avro names consist of letters, digits and underscores
         write: Write = self._known["write"]
         return write
 
     def _chunks(self, schema: Any, value: str) -> list[str]:
-        """Expressions that give the bytes of a value, one after the other; ``value`` is evaluated once, first."""
+        """Returns expressions for the parts of a value's bytes, in order. ``value`` is evaluated once, in the first."""
         kind = schema["type"] if isinstance(schema, dict) else schema
         if kind == "string":
             return [f"longs[len(text := {value}.encode())]", "text"]
@@ -182,7 +184,7 @@ class _Source:
         return chunks
 
     def _block(self, schema: Any, item: str, *first: str) -> str:
-        """The name of a function that writes an array's items or a map's entries, as one block."""
+        """Generates a function that writes an array's items or a map's entries as one block. Returns its name."""
         chunks = ", ".join([*first, *self._chunks(schema, "item")])
         name = self._refer(None)
         self._functions.append(
@@ -195,19 +197,19 @@ class _Source:
         return name
 
     def _refer(self, thing: object) -> str:
-        """A new name of the source, and what it stands for there."""
+        """Returns a new name that stands for ``thing`` in the source."""
         name = f"name{len(self._known)}"
         self._known[name] = thing
         return name
 
 
 def _check_fields(schema: Any, kind: Any, named: dict[str, Any]) -> None:
-    """ValueError if a struct, or one within it, has other fields than its schema, or the same in another order."""
+    """Raises ValueError if a struct or a nested struct does not have the fields of its schema in their order."""
     schema = named.get(schema, schema) if isinstance(schema, str) else schema
-    within = schema["type"] if isinstance(schema, dict) else schema
-    if within in {"array", "map"}:
-        _check_fields(schema["items" if within == "array" else "values"], get_args(kind)[-1], named)
-    elif within == "record":
+    avro_type = schema["type"] if isinstance(schema, dict) else schema
+    if avro_type in {"array", "map"}:
+        _check_fields(schema["items" if avro_type == "array" else "values"], get_args(kind)[-1], named)
+    elif avro_type == "record":
         names = tuple(field["name"] for field in schema["fields"])
         if getattr(kind, "__struct_fields__", None) != names:
             message = f"{kind} does not have the fields of {schema['name']} in their order: {', '.join(names)}"
@@ -217,7 +219,7 @@ def _check_fields(schema: Any, kind: Any, named: dict[str, Any]) -> None:
 
 
 def _misfit(schema: Any, record: Any, named: dict[str, Any]) -> str:
-    """The first field of a struct that cannot be written."""
+    """Returns the name of the first field of a struct that cannot be written."""
     for field in schema["fields"]:
         write = _Source(named, "{}.{}").compiled({"type": "record", "name": "", "fields": [field]})
         try:
@@ -228,7 +230,7 @@ def _misfit(schema: Any, record: Any, named: dict[str, Any]) -> str:
 
 
 def _field_alone(field: dict[str, Any], record: dict[str, Any], write: Write, named: dict[str, Any]) -> bytes:
-    """One field's bytes, or a ValueError that names it."""
+    """Returns one field's bytes. Raises ValueError with the field's name if the value does not fit."""
     name = field["name"]
     try:
         return write({name: _completed(field["type"], record.get(name, field.get("default")), named)})
@@ -238,7 +240,7 @@ def _field_alone(field: dict[str, Any], record: dict[str, Any], write: Write, na
 
 
 def _completed(schema: Any, value: Any, named: dict[str, Any]) -> Any:
-    """The value with the defaults of all records in it filled in."""
+    """Returns the value with the missing fields of all records in it set to their defaults."""
     schema = named.get(schema, schema) if isinstance(schema, str) else schema
     kind = schema["type"] if isinstance(schema, dict) else schema
     if kind == "record":

@@ -1,10 +1,18 @@
 """The command line: one file per command, imported when the command is run."""
 
-from typing import Annotated
+import logging
+import os
+from typing import Annotated, Final
 
 import typer
 
 from pipeline.cli.lazy import Deferred, LazyGroup
+from pipeline.cli.printed import print_line
+
+PRIVATE: Final = 0o077
+"""The umask of commands: state, exports, sink files and logs hold customers' data and are their owner's alone."""
+SHARED_FILES: Final = frozenset({"model", "rules"})
+"""Commands that write files without customers' data, for other users to deploy."""
 
 
 class Commands(LazyGroup):
@@ -28,6 +36,13 @@ class Commands(LazyGroup):
             "Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c.",
             "pipeline.cli.worker",
         ),
+        Deferred(
+            "down",
+            "Stop what `stitchline up` runs for this home: "
+            "workers commit and leave, then the local Kafka that it started.",
+            "pipeline.cli.background",
+        ),
+        Deferred("doctor", "Check Kafka, topics, transactions, rules, state folder, disk, clock and registry."),
         Deferred("attribution", "What marketing has led to."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
         Deferred("dlq", "Events that could not be taken: quarantined byte by byte, with the reason."),
@@ -57,20 +72,25 @@ def _print_version(requested: bool) -> None:
     if requested:
         from pipeline.version import version  # noqa: PLC0415 - importlib.metadata is slow to import
 
-        typer.echo(f"stitchline {version()}")
+        print_line(f"stitchline {version()}")
         raise typer.Exit
 
 
 @app.callback()
 def _stitchline(
+    context: typer.Context,
     *,
     _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM."""
+    if context.invoked_subcommand not in SHARED_FILES:
+        before = os.umask(PRIVATE)
+        context.call_on_close(lambda: os.umask(before))
 
 
 def main() -> None:
     """The console script's entry."""
+    logging.getLogger().addHandler(logging.NullHandler())  # else warnings of libraries go to standard error
     app(prog_name="stitchline")

@@ -5,7 +5,6 @@ Exit codes: 0 shown, 1 Kafka or a rules file refused (the message says what to d
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
@@ -15,13 +14,17 @@ from rich.table import Table
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_json
 from pipeline.cli.profile_screen import money
+from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.screen import screen
 from pipeline.errors import OperatorError
 from pipeline.kafka.reading import partitions_of
 from pipeline.kafka.snapshot import read_compacted
+from pipeline.printable import printable
 from pipeline.profile.journey.credit import MODELS
 from pipeline.profile.journey.rules import AttributionRules
-from pipeline.query.attribution import By, Report, attribution_report, report_view
+from pipeline.query.attribution import By, Line, Report, attribution_report, report_view
 from pipeline.query.profiles import profile_rows
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
@@ -82,13 +85,15 @@ def report(
         complain(UNDECIDED)
     if as_json:
         shown = report_view(made) | {"complete": not snapshot.undecided}
-        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))
+        print_json(shown, indent=2)
     else:
-        print_report(Console(highlight=False), made)
+        print_report(screen(), made)
 
 
 def _rules(settings: Settings) -> AttributionRules:
-    rules = load_rules(settings.rules_dir).journeys.attribution
+    in_force = load_rules(settings.rules_dir)
+    note_other_rules(settings, in_force)
+    rules = in_force.journeys.attribution
     if rules is None or not rules.conversions:
         message = "no conversions are declared: add attribution with conversions to journeys.yaml"
         raise NoAttributionError(message)
@@ -102,9 +107,15 @@ def print_report(console: Console, made: Report) -> None:
     for name in (made.by, "conversions", "revenue", "cost", "per acquisition"):
         table.add_column(name, header_style="dim", justify="left" if name == made.by else "right", overflow="fold")
     for line in made.lines():
-        amounts = (line.revenue_minor, line.cost_minor, line.cost_per_acquisition_minor)
-        table.add_row(escape(line.name), f"{line.conversions:.2f}", *map(_money, amounts))
+        table.add_row(*_cells(line))
+    table.add_section()
+    table.add_row(*_cells(made.total()), style="bold")
     console.print(table)
+
+
+def _cells(line: Line) -> list[str]:
+    amounts = (line.revenue_minor, line.cost_minor, line.cost_per_acquisition_minor)
+    return [escape(printable(line.name)), f"{line.conversions:.2f}", *map(_money, amounts)]
 
 
 def _money(by_currency: dict[str, Any]) -> str:

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.cli.screen import screen
 
 
 class Bars:
     """One bar per step; they vanish when the command has something to print."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
+        console = screen(stderr=True)
         self._bars = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=console, transient=True, disable=not console.is_terminal,

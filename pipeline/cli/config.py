@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from pydantic import SecretStr
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_json
+from pipeline.cli.screen import screen
 from pipeline.obs.redact import REDACTED, Redactor
 from pipeline.settings import Settings, variable
 
@@ -53,14 +54,14 @@ def show(
     with explained():
         settings = described(Settings())
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(settings), indent=2))
+        print_json(settings, indent=2)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("variable", "value", "origin", "what it is for"):
         table.add_column(column, header_style="bold", overflow="fold")
     for setting in settings:
         table.add_row(setting.variable, str(setting.value), setting.origin, setting.description)
-    Console(highlight=False, markup=False).print(table)
+    screen(markup=False).print(table)
 
 
 def described(settings: Settings) -> list[Setting]:

@@ -17,6 +17,7 @@ from rich.console import Console
 from pipeline.cli.ending import Ended, ends_on_signals
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
+from pipeline.cli.screen import screen
 from pipeline.demo.demo_state import Display
 from pipeline.demo.folder import demo_folder
 from pipeline.demo.lines import LineDisplay
@@ -53,7 +54,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the local Kafka running at the end.")] = False,
 ) -> None:
     """Play a shop's day in five channels: watch customers being recognised and leads being made."""
-    console, log = Console(highlight=False), None
+    console, log = screen(), None
     with explained():
         base = Settings()
     end_ms = time.time_ns() // 1_000_000

@@ -18,6 +18,7 @@ from pipeline.cli.connect import connected
 from pipeline.cli.dlq_screen import print_listing, print_record
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
+from pipeline.cli.printed import print_json, print_line
 from pipeline.control.replay import Replay
 from pipeline.event.reason import Reason
 from pipeline.kafka.reading import Reading, partitions_of
@@ -72,7 +73,7 @@ def ls(
         entries = (entry_of(message) for batch in reading.batches() for message in batch)
         listed = listing((entry for entry in entries if reason in ("", entry.reason)), newest)
     if as_json:
-        _print_json(listed)
+        print_json(listed, indent=2)
     else:
         print_listing(listed)
 
@@ -94,7 +95,7 @@ def show(
         entry = entry_of(message)
         decoded, fault = _decoded(settings, entry, message)
     if as_json:
-        _print_json(_as_json(entry, message, decoded, fault))
+        print_json(_as_json(entry, message, decoded, fault), indent=2)
     else:
         print_record(entry, message, decoded, fault)
 
@@ -114,12 +115,12 @@ def replay(
     with explained(OSError, KafkaException), Bars() as bars, Replay(connected(Settings()), dry_run=dry_run) as run:
         report = run.run(reason, bars.reading("replaying"))
     if as_json:
-        _print_json({"dry_run": dry_run, **msgspec.to_builtins(report)})
+        print_json({"dry_run": dry_run, **msgspec.to_builtins(report)}, indent=2)
         return
     done = "would be replayed" if dry_run else "replayed"
     for name, count in sorted(report.replayed.items()):
-        typer.echo(f"{count} {name} {done}")
-    typer.echo(f"{report.replayed.total()} records {done}")
+        print_line(f"{count} {name} {done}")
+    print_line(f"{report.replayed.total()} records {done}")
     if report.not_replayable:
         complain(f"{report.not_replayable} left: they name no event topic of this deployment")
 
@@ -167,7 +168,3 @@ def _as_json(entry: Entry, message: Message, decoded: dict[str, Any] | None, fau
         "decoded": decoded,
         "not_decoded": fault,
     }
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))

@@ -19,5 +19,7 @@ class ExitCode(IntEnum):
     """The decision is on the log, and no stitch worker has answered yet."""
     NOT_READY = 6
     """Something the deployment needs is not there: a server does not run, a topic is missing."""
+    KAFKA_UNAVAILABLE = 75
+    """A supervised worker cannot use Kafka (EX_TEMPFAIL of sysexits.h); its supervisor waits for Kafka."""
     INTERRUPTED = 130
     """SIGINT or SIGTERM ended a command before it was done; run it again to go on."""

@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.printed import print_line
 from pipeline.errors import MisuseError, OperatorError
 
 
@@ -33,4 +34,4 @@ def fail(message: str, code: ExitCode) -> NoReturn:
 
 def complain(message: str) -> None:
     """Print a line of ``stitchline:`` to stderr."""
-    typer.echo(f"stitchline: {message}", err=True)
+    print_line(f"stitchline: {message}", err=True)

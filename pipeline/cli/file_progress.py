@@ -4,7 +4,6 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -15,6 +14,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from pipeline.cli.screen import screen
+from pipeline.printable import printable
+
 LINE_SECONDS = 5.0
 
 
@@ -22,7 +24,7 @@ class FileProgress:
     """Progress on stderr, in bytes of the file as stored; messages go above the bar."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = screen(stderr=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._name, self._size_bytes, self._said = "", 0, time.monotonic()
@@ -62,4 +64,4 @@ class FileProgress:
 
     def say(self, text: str) -> None:
         """One line, as it is."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)

@@ -9,10 +9,8 @@ import os
 import time
 from typing import Annotated
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
-from rich.console import Console
 
 from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
@@ -29,6 +27,8 @@ from pipeline.cli.identity_query import (
     why,
 )
 from pipeline.cli.identity_screen import print_changes
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.control.send_command import CommandSender, Kind, new_command
 from pipeline.event.identifier import Identifier
 from pipeline.event.validate import is_tenant
@@ -116,11 +116,11 @@ def _decide(  # noqa: PLR0917 - the command's options
         decider.send(command)
         changes = decider.wait_for_changes(command, ANSWER_SECONDS) if wait else []
     if as_json:
-        typer.echo(msgspec.json.encode({"decision": command.event_id, "answered": bool(changes), "changes": changes}))
+        print_json({"decision": command.event_id, "answered": bool(changes), "changes": changes})
     elif changes:
-        print_changes(Console(highlight=False), changes)
+        print_changes(screen(), changes)
     else:
-        typer.echo(f"decided: {kind} {' '.join(filter(None, (a, b)))} ({command.event_id})")
+        print_line(f"decided: {kind} {' '.join(filter(None, (a, b)))} ({command.event_id})")
     if wait and not changes:
         message = f"no answer within {ANSWER_SECONDS:.0f} s: it takes effect when a stitch worker runs"
         fail(message, ExitCode.NO_ANSWER)

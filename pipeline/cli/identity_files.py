@@ -8,29 +8,31 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 
 from connectors.sources.choose import derived_message_id, source_for
-from connectors.sources.mapping import load_mapping
+from connectors.sources.mapping_file import load_mapping
 from connectors.sources.record import Position, Record
 from connectors.sources.rejects import Rejects
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
 from pipeline.cli.identity_screen import print_resolved
 from pipeline.cli.ingest import channel_named
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.event.accept import Acceptor
 from pipeline.event.identifier import Identifier
 from pipeline.event.model import Event
 from pipeline.event.parse import Defaults
 from pipeline.event.result import Rejected
 from pipeline.identity.decisions import decide
-from pipeline.identity.evidence import links_of, logouts_of
+from pipeline.identity.evidence import FirstSightings, links_of, logouts_of
 from pipeline.identity.household import households
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import Resolution
 from pipeline.identity.resolve import resolve as resolved
+from pipeline.printable import printable
 from pipeline.query.links import link_facts
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
@@ -55,10 +57,11 @@ class Seen(msgspec.Struct):
     """Each event's id and anchor, in the order of the file."""
     counts: Counter[tuple[Identifier, Identifier]] = msgspec.field(default_factory=Counter)
     reported: set[str] = set()
+    sightings: FirstSightings = msgspec.field(default_factory=FirstSightings)
 
 
 def resolve(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
@@ -73,8 +76,8 @@ def resolve(
     with explained(OSError):
         in_force = load_rules(rules or Settings().rules_dir)
         reader = _FileReader(in_force, Defaults(tenant=tenant, channel=channel_named(channel)))
-        known = load_mapping(mapping) if mapping else None
-        with closing(Rejects(lambda line: typer.echo(line, err=True), None)) as rejects:
+        known = load_mapping(mapping, in_force.identifier_types, in_force.intake.amount_fields) if mapping else None
+        with closing(Rejects(lambda line: print_line(printable(line), err=True), None)) as rejects:
             for path in files:
                 for record in source_for(path, known).records(Position()):
                     why = reader.take(record, path.name.removesuffix(".gz"))
@@ -82,9 +85,9 @@ def resolve(
                         rejects.report(path, record, why)
     facts = resolution_facts(reader.seen, reader.book) | {"rejects": rejects.count}
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+        print_json(facts, indent=2)
     else:
-        print_resolved(Console(highlight=False), facts)
+        print_resolved(screen(), facts)
     if rejects.count:
         raise typer.Exit(ExitCode.SOME_REJECTED)
 
@@ -118,6 +121,7 @@ class _FileReader:
 
 def _note(seen: Seen, event: Event, policy: IdentityPolicy) -> None:
     seen.events.append((event.event_id, event.identifiers[0]))
+    seen.sightings.note(event)
     for link in links_of(event):
         ends = policy.ends(link.anchor, link.other)
         seen.counts[ends] += 1
@@ -135,7 +139,9 @@ def resolution_facts(seen: dict[str, Seen], policy: IdentityPolicy) -> dict[str,
         "events": [],
     }
     for tenant, tenant_seen in sorted(seen.items()):
-        resolution = resolved(tenant_seen.links, policy, decide(tenant_seen.logouts, policy))
+        resolution = resolved(
+            tenant_seen.sightings.told(tenant_seen.links), policy, decide(tenant_seen.logouts, policy)
+        )
         owner_of = {
             anchor: profile_id(tenant, resolution.founder_of.get(anchor, anchor)) for _, anchor in tenant_seen.events
         }

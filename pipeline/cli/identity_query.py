@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
-from rich.console import Console
 
 from pipeline.atomic_file import replacing
 from pipeline.cli.bar import Bars
@@ -14,6 +12,9 @@ from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained, fail
 from pipeline.cli.identity_screen import print_difference, print_households, print_why
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.screen import screen
 from pipeline.event.identifier import Identifier
 from pipeline.identity.compare import Difference
 from pipeline.identity.explain import Why
@@ -77,9 +78,9 @@ def why(
         answer, area = stored.why(one, two, policy)
     facts = _why_facts(tenant, (one, two), answer, area.resolution) | {"complete": area.whole and stored.complete}
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+        print_json(facts, indent=2)
     else:
-        print_why(Console(highlight=False), facts, [ident for ident in (one, two) if not stored.knows(ident)])
+        print_why(screen(), facts, [ident for ident in (one, two) if not stored.knows(ident)])
 
 
 def graph(
@@ -108,9 +109,9 @@ def graph(
                 write_graphml(file, drawn)
     counts = {"identifiers": drawn.number_of_nodes(), "links": drawn.number_of_edges()}
     if as_json:
-        typer.echo(msgspec.json.encode({"file": str(out), "profile_id": drawn.graph["profile_id"], **counts}))
+        print_json({"file": str(out), "profile_id": drawn.graph["profile_id"], **counts})
     else:
-        typer.echo(f"{counts['identifiers']} identifiers and {counts['links']} links drawn in {out}")
+        print_line(f"{counts['identifiers']} identifiers and {counts['links']} links drawn in {out}")
 
 
 def household(
@@ -135,9 +136,9 @@ def household(
             "complete": stored.complete,
         }
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+        print_json(facts, indent=2)
     else:
-        print_households(Console(highlight=False), facts)
+        print_households(screen(), facts)
 
 
 def dry_run(
@@ -156,14 +157,15 @@ def dry_run(
     facts = {"identifiers": len(stored), **_difference_facts(tenant, difference), "blocked": blocked}
     facts["complete"] = stored.complete
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+        print_json(facts, indent=2)
     else:
-        print_difference(Console(highlight=False), facts)
+        print_difference(screen(), facts)
 
 
 def _read(tenant: str) -> tuple[Rules, StoredIdentity]:
     settings = connected(Settings())
     rules = load_rules(settings.rules_dir)
+    note_other_rules(settings, rules)
     with Bars() as bars:
         return rules, read_identity(settings, tenant, bars.reading("reading"))
 

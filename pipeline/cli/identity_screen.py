@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.event.identifier import Identifier
+from pipeline.printable import printable, printable_values
 from pipeline.query.links import MEANING
 
 SHOWN: Final = 40
@@ -20,6 +21,7 @@ COLOURS: Final = {
 
 def print_why(console: Console, facts: dict[str, Any], unlinked: Iterable[Identifier]) -> None:
     """Print what :func:`~pipeline.cli.identity_query.why` found; ``unlinked`` are those nothing was ever linked to."""
+    facts = printable_values(facts)
     one, two = (f"[bold]{escape(item)}[/]" for item in facts["identifiers"])
     mine, other = facts["profile_ids"]
     if facts["together"]:
@@ -30,9 +32,9 @@ def print_why(console: Console, facts: dict[str, Any], unlinked: Iterable[Identi
         _step(console, step)
     for step in facts["obstacles"]:
         rule = f" ({escape(step['rule'])})" if step["rule"] else ""
-        console.print(f"held for {step['held']}{rule}: {MEANING[step['held']]}", soft_wrap=True, style="yellow")
+        console.print(f"held for {step['rejected']}{rule}: {MEANING[step['rejected']]}", soft_wrap=True, style="yellow")
     for ident in unlinked:
-        console.print(f"{escape(ident)} was never linked to anything", style="dim", soft_wrap=True)
+        console.print(f"{escape(printable(ident))} was never linked to anything", style="dim", soft_wrap=True)
     if not facts["path"] and not facts["together"]:
         console.print("no stored link leads from one to the other", style="dim")
     if not facts["complete"]:
@@ -41,6 +43,7 @@ def print_why(console: Console, facts: dict[str, Any], unlinked: Iterable[Identi
 
 def print_changes(console: Console, changes: list[dict[str, Any]]) -> None:
     """Print lines of ``identity.changes``."""
+    changes = printable_values(changes)
     for change in changes[:SHOWN]:
         colour = COLOURS.get(change["change"], "red")
         parties = change["profile_id"] + (f" · {change['other_profile_id']}" if change["other_profile_id"] else "")
@@ -53,6 +56,7 @@ def print_changes(console: Console, changes: list[dict[str, Any]]) -> None:
 
 def print_households(console: Console, facts: dict[str, Any]) -> None:
     """Print what somebody shares, and who shares it."""
+    facts = printable_values(facts)
     if not facts["households"]:
         console.print(
             f"{escape(facts['identifier'])} (profile {facts['profile_id']}) shares no household", soft_wrap=True
@@ -73,6 +77,7 @@ def print_households(console: Console, facts: dict[str, Any]) -> None:
 
 def print_difference(console: Console, facts: dict[str, Any]) -> None:
     """Print what other rules would change."""
+    facts = printable_values(facts)
     console.print(
         f"of {facts['identifiers']} linked identifiers: [bold]{facts['profiles_affected']}[/] profiles affected, "
         f"{len(facts['merges'])} merges, {len(facts['splits'])} splits",
@@ -94,6 +99,7 @@ def print_difference(console: Console, facts: dict[str, Any]) -> None:
 
 def print_resolved(console: Console, facts: dict[str, Any]) -> None:
     """Print what a file of events resolves to."""
+    facts = printable_values(facts)
     groups, rejected, events = facts["groups"], facts["rejected"], facts["events"]
     console.print(f"{len(events)} events of {len(groups)} customers, {len(rejected)} rejected links", style="bold")
     table = _table("Customers", "profile", "events", "identifiers")

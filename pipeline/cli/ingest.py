@@ -15,17 +15,18 @@ from confluent_kafka import KafkaException
 
 from connectors.sources.choose import source_for
 from connectors.sources.delivery import Delivery
-from connectors.sources.identity import ProgressFile, file_identity
+from connectors.sources.identity import KnownFile, Remembered
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import load_mapping
+from connectors.sources.mapping_file import load_mapping
 from connectors.sources.outgoing import EventEncoder
-from connectors.sources.record import Position, Record, Source
+from connectors.sources.record import Position, Record
 from connectors.sources.rejects import Rejects
 from pipeline.avro.registry import schema_ids
 from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
+from pipeline.cli.printed import print_json, print_line
 from pipeline.event.model import CHANNELS, Channel
 from pipeline.event.parse import Defaults
 from pipeline.event.result import Rejected
@@ -49,9 +50,10 @@ A mapping says which column becomes what:
   timestamp: {column: sold_at, format: "%d.%m.%Y %H:%M", timezone: Europe/Berlin}
   identifiers: {loyalty_id: card, email: mail}
   message_id: receipt
+  decimal: ","
   constants: {channel: pos, type: track, event: order_completed}
   columns:
-    total: {to: properties.total, as: number}
+    total: {to: properties.total, as: money}
     shop: properties.shop
 """
 
@@ -66,13 +68,17 @@ class FileReport(msgspec.Struct):
     rejected: dict[str, int]
     resumed_after: int
     """Records that an earlier run had dealt with."""
+    changed: bool
+    """Whether the file was delivered before and is not what it was then."""
+    unchanged: int
+    """Records of a changed file that were delivered before."""
 
 
 class Watch:
     """Tells one file's story: rejects to their file, the position to its file, progress to the screen."""
 
     def __init__(
-        self, path: Path, source: Source, kept: ProgressFile, rejects: Rejects, progress: FileProgress
+        self, path: Path, source: Remembered, kept: KnownFile, rejects: Rejects, progress: FileProgress
     ) -> None:
         self._path, self._source, self._kept = path, source, kept
         self._rejects, self._progress = rejects, progress
@@ -88,7 +94,7 @@ class Watch:
 
     def committed(self, position: Position, totals: Totals) -> None:
         """Kafka has it; keep the position for longer than Kafka does."""
-        self._kept.save(position)
+        self._kept.save(position, self._source.take_noted())
         self._progress.show(self._source.read_bytes, totals.delivered, totals.rejects)
 
 
@@ -97,9 +103,10 @@ class Job:
 
     def __init__(self, settings: Settings, defaults: Defaults, mapping: Path | None, *, restart: bool) -> None:
         self._settings = settings
-        self._mapping = load_mapping(mapping) if mapping else None
         self._restart = restart
         rules = load_rules(settings.rules_dir)
+        known = rules.identifier_types, rules.intake.amount_fields
+        self._mapping = load_mapping(mapping, *known) if mapping else None
         ids = schema_ids(settings.schema_registry_url)
         self._encode = EventEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix, defaults)
         ensure_topics(settings)
@@ -109,22 +116,30 @@ class Job:
 
     def carry(self, path: Path, rejects: Rejects, progress: FileProgress) -> FileReport:
         """Deliver one file from where it was left."""
-        identity = file_identity(path, self._reading)
-        kept = ProgressFile(self._settings.home / "ingest", identity)
-        source = source_for(path, self._mapping)
+        kept = KnownFile(self._settings.home / "ingest", path, self._reading)
+        source = Remembered(source_for(path, self._mapping))
+        if kept.state == "changed":
+            progress.say(f"{path}: has changed since it was delivered; what is new in it is delivered now")
         watch = Watch(path, source, kept, rejects, progress)
         place = EVENTS["web"].of(self._settings.topic_prefix)
-        with Delivery(self._settings.kafka(), f"{self._settings.application_id}.ingest.{identity}", place) as delivery:
-            start = Position() if self._restart else max(delivery.position(), kept.load(), key=lambda at: at.number)
-            run = Ingest(self._encode, delivery, path.name, watch)
+        with Delivery(self._settings.kafka(), self._name(kept), place) as delivery:
+            start = Position() if self._restart else max(delivery.position(), kept.position, key=lambda at: at.number)
+            if start == Position():
+                kept.start_over()
+            earlier = None if self._restart else kept.earlier
+            run = Ingest(self._encode, delivery, path.name, watch, earlier)
             run.run(source, start, lambda: self.interrupted)
         counts = {reason.value: count for reason, count in sorted(run.totals.rejected.items())}
-        return FileReport(str(path), run.totals.delivered, counts, start.number)
+        changed = kept.state == "changed"
+        return FileReport(str(path), run.totals.delivered, counts, start.number, changed, run.totals.unchanged)
+
+    def _name(self, kept: KnownFile) -> str:
+        return f"{self._settings.application_id}.ingest.{kept.identity}"
 
 
 @app.command("ingest", epilog=EXAMPLES)
 def ingest(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
     *,
     mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
     channel: Annotated[
@@ -138,9 +153,10 @@ def ingest(
 ) -> None:
     """Deliver files of events to Kafka, each record exactly once, also when killed and run again.
 
-    A file is known by its content and the options it is read with, not by its name: what an earlier run dealt with is
-    not delivered again, unless you say --restart. Events without a
-    messageId get one made of file name, record number and content. Bad records are reported and left out.
+    A file is known by all of its bytes and the options it is read with, not by its name: what an earlier run dealt with
+    is not delivered again, unless you say --restart. A file that grew is continued; of one that changed the records are
+    delivered that are new in it. Events without a messageId get one made of file name, record number and content. Bad
+    records are reported and left out.
     """
     defaults = Defaults(tenant=tenant, source=source, channel=channel_named(channel))
     with explained(OSError, KafkaException):
@@ -173,9 +189,10 @@ def channel_named(name: str | None) -> Channel | None:
 
 def _summarise(reports: list[FileReport], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.encode({"files": reports}))
+        print_json({"files": reports})
         return
     for report in reports:
         resumed = f", went on after record {report.resumed_after}" if report.resumed_after else ""
         bad = "".join(f", {count} {reason}" for reason, count in report.rejected.items())
-        typer.echo(f"{report.file}: {report.delivered} delivered{bad}{resumed}")
+        changed = f", the file has changed ({report.unchanged} records as before)" if report.changed else ""
+        print_line(f"{report.file}: {report.delivered} delivered{bad}{resumed}{changed}")

@@ -5,14 +5,35 @@ Exit codes: 0 done or running, 1 it could not be started, 6 (status) something a
 
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.local import detached
 from pipeline.settings import Settings
+
+START_EXAMPLES = """\b
+Exit codes: 0 it runs; 1 it could not be started.
+\b
+Examples:
+  stitchline kafka start
+  stitchline kafka start --registry --port 9092
+"""
+STATUS_EXAMPLES = """\b
+Exit codes: 0 it runs; 6 something asked for does not.
+\b
+Examples:
+  stitchline kafka status
+  stitchline kafka status --registry --json
+"""
+STOP_EXAMPLES = """\b
+Exit codes: 0 nothing runs any more; 1 a setting is wrong.
+\b
+Examples:
+  stitchline kafka stop
+"""
 
 app = typer.Typer(no_args_is_help=True, help="A real Apache Kafka on this machine, no Java and no Docker needed.")
 
@@ -21,10 +42,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Kafka's port on 127.0.0.1; 0: any free one.")]
 
 
-@app.command()
+@app.command(epilog=START_EXAMPLES)
 def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> None:
     """Start it, or find it running; the data of the last time are still there."""
-    console, servers = Console(stderr=True), []
+    console, servers = screen(stderr=True), []
     with explained():
         for kind in _kinds(registry):
             with console.status(f"starting {kind}"):
@@ -32,7 +53,7 @@ def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> 
     _show(servers, as_json)
 
 
-@app.command()
+@app.command(epilog=STATUS_EXAMPLES)
 def status(registry: Registry = False, as_json: Json = False) -> None:
     """Say whether it runs, and where. Exit code 6 when something asked for does not."""
     with explained():
@@ -42,14 +63,14 @@ def status(registry: Registry = False, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.NOT_READY)
 
 
-@app.command()
+@app.command(epilog=STOP_EXAMPLES)
 def stop() -> None:
     """Stop Kafka and the registry; Kafka's data stay in the home folder until you delete it."""
     with explained():
         home = Settings().home
     for kind in reversed(detached.KINDS):
         if detached.stop(home, kind):
-            typer.echo(f"{kind}: stopped")
+            print_line(f"{kind}: stopped")
 
 
 def _kinds(registry: bool) -> tuple[str, ...]:
@@ -58,11 +79,11 @@ def _kinds(registry: bool) -> tuple[str, ...]:
 
 def _show(servers: list[detached.Running], as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.encode({running.kind: running for running in servers}))
+        print_json({running.kind: running for running in servers})
         return
     if not servers:
-        typer.echo("nothing is running; start it with: stitchline kafka start")
+        print_line("nothing is running; start it with: stitchline kafka start")
     for running in servers:
-        typer.echo(f"{running.description}, pid {running.pid}, data in {running.data}")
+        print_line(f"{running.description}, pid {running.pid}, data in {running.data}")
         name, value = ("SCHEMA_REGISTRY_URL", running.url) if running.url else ("BOOTSTRAP_SERVERS", running.address)
-        typer.echo(f"  export STITCHLINE_{name}={value}")
+        print_line(f"  export STITCHLINE_{name}={value}")

@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException, Message
 from rich.console import Console
@@ -20,7 +19,10 @@ from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.cli.connect import connected
 from pipeline.cli.ending import Ended, ends_on_signals
 from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_json
+from pipeline.cli.screen import screen
 from pipeline.kafka.follow import Follower
+from pipeline.printable import printable_values
 from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS
@@ -52,7 +54,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="Print each action as one line of JSON.")] = False,
 ) -> None:
     """Print each lead as it comes: who, how warm and why, and the way they came."""
-    show = _print_json if as_json else _printer(Console(highlight=False))
+    show = print_json if as_json else _printer(screen())
     with explained(KafkaException), suppress(Ended), ends_on_signals():
         for shown, action in enumerate(_actions(connected(Settings()), from_start=from_start, drain=drain), 1):
             show(action)
@@ -83,12 +85,13 @@ def _decoded(decode: Decoder, messages: Iterable[Message]) -> Iterator[dict[str,
 
 def _printer(console: Console) -> Callable[[dict[str, Any]], None]:
     if sys.stdout.isatty():
-        Console(stderr=True).print("waiting for leads; ctrl-c ends", style="dim")
+        screen(stderr=True).print("waiting for leads; ctrl-c ends", style="dim")
     return lambda action: console.print(lead_text(action), soft_wrap=True)
 
 
 def lead_text(action: dict[str, Any]) -> Text:
     """A lead in three lines: who and how warm, why, the way they came."""
+    action = printable_values(action)
     at = datetime.fromtimestamp(action["timestamp_ms"] / 1000).astimezone()
     text = Text(f"{at:%Y-%m-%d %H:%M:%S}  ", style="dim")
     text.append(who(action), style="bold not dim")
@@ -99,7 +102,3 @@ def lead_text(action: dict[str, Any]) -> Text:
         return text.append(note, style="yellow not dim")
     text.append(f" · score {action['score']:.0f} (lead from {action['threshold']:.0f})", style="green not dim")
     return text.append(f"\n  why: {reasons(action, 4)}\n  way: {story(action)}", style="not dim")
-
-
-def _print_json(action: dict[str, Any]) -> None:
-    typer.echo(msgspec.json.encode(action))

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
 
 from pipeline.cli.bar import Bars
 from pipeline.cli.explained import explained
 from pipeline.cli.model_screen import print_model
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.event.duration import DAY_MS, parse_duration
 from pipeline.model.export import read_export
 from pipeline.rules.model_file import load_model, save_model
@@ -67,10 +67,10 @@ def fit(
         model = fit_model(history, ask, time.time_ns() // 1_000_000, bars.counting("fitting", None))
         save_model(out, model)
     if as_json:
-        typer.echo(msgspec.json.encode(model))
+        print_json(model)
     else:
-        print_model(Console(highlight=False), model)
-        typer.echo(f"\nmodel {model.version} written to {out}")
+        print_model(screen(), model)
+        print_line(f"\nmodel {model.version} written to {out}")
 
 
 @app.command(epilog=SHOW_EXAMPLES)
@@ -82,9 +82,9 @@ def show(
     with explained(ModelError, OSError):
         model = load_model(file)
     if as_json:
-        typer.echo(msgspec.json.encode(model))
+        print_json(model)
     else:
-        print_model(Console(highlight=False), model)
+        print_model(screen(), model)
 
 
 def _days(text: str, option: str) -> int:

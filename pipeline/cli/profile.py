@@ -7,25 +7,27 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
-from rich.console import Console
 
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
+from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile_screen import print_profile, print_timeline
+from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.screen import screen
 from pipeline.errors import MisuseError
 from pipeline.export.files import FORMATS, UnknownFormatError, format_of, write_profiles
+from pipeline.printable import printable
 from pipeline.profile.fold import timeline_page
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.timeline import TIMELINE_ENTRIES
 from pipeline.profile.view import entry_view, profile_view
 from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.lookup import ProfileLookup
-from pipeline.query.profiles import export_profiles, profile_rows, profile_snapshot
+from pipeline.query.profiles import RulesWatch, decided_by_others, export_profiles, profile_rows, profile_snapshot
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
@@ -86,15 +88,19 @@ def show(
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with explained(OSError, KafkaException):
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
+        note_other_rules(settings, rules)
         book = compiled(rules)
-        found = customer(settings, rules, identifier, tenant)
-        refuse_past_of(as_of, [found])
-        view = profile_view(*found, book, at_ms)
+        profile_id, row = customer(settings, rules, identifier, tenant)
+        refuse_past_of(as_of, [(profile_id, row)])
+        view = profile_view(profile_id, row, book, at_ms)
+    if decided_by_others(row, book):
+        complain(OTHER_RULES)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(view), indent=2))
+        print_json(view, indent=2)
     else:
         spans = {reader.name for reader in book.readers if reader.is_span}
-        print_profile(Console(highlight=False), view, identifier, spans)
+        moments = {reader.name for reader in book.readers if reader.is_moment}
+        print_profile(screen(), view, identifier, spans, moments)
 
 
 @app.command(epilog=TIMELINE_EXAMPLES)
@@ -121,11 +127,11 @@ def timeline(
     entries = [entry_view(entry) for entry in page.entries]
     if as_json:
         shown = {"profile_id": profile_id, "timeline": entries, "before": page.before or None}
-        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))
+        print_json(shown, indent=2)
         return
-    print_timeline(Console(highlight=False), entries)
+    print_timeline(screen(), entries)
     if page.before:
-        typer.echo(f"\nolder: --before {page.before}")
+        print_line(f"\nolder: --before {printable(page.before)}")
 
 
 @app.command(epilog=EXPORT_EXAMPLES)
@@ -147,22 +153,33 @@ def export(
             message = f"--format {file_format}: write ndjson or parquet"
             raise UnknownFormatError(message)
         chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, now_ms()), connected(Settings())
-        rules = compiled(load_rules(settings.rules_dir))
+        rules = load_rules(settings.rules_dir)
+        note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
-            views = export_profiles(profile_rows(snapshot.rows), rules, at_ms)
+            book = compiled(rules)
+            watch = RulesWatch(book)
+            views = export_profiles(watch.watch(profile_rows(snapshot.rows)), book, at_ms)
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:
         complain(UNDECIDED)
+    if watch.others:
+        complain(f"{OTHER_RULES} ({watch.others} profiles)")
     if as_json:
         report = {"profiles": count, "file": str(file), "format": chosen, "complete": not snapshot.undecided}
-        typer.echo(msgspec.json.encode(report))
+        print_json(report)
     else:
-        typer.echo(f"{count} profiles written to {file}")
+        print_line(f"{count} profiles written to {file}")
 
 
 UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the file"
+
+
+OTHER_RULES = (
+    "note: the workers last decided by other rules than those in force here; what is shown follows the rules here, and "
+    "what was booked those of the workers"
+)
 
 
 def customer(settings: Settings, rules: Rules, identifier: str, tenant: str) -> tuple[str, ProfileRow]:

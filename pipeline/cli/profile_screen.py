@@ -1,7 +1,7 @@
 """A profile for people: who it is, how warm, what is known and what happened."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +12,7 @@ from rich.table import Table
 from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.event.instant import format_instant
 from pipeline.event.money import exponent
+from pipeline.printable import printable, printable_values
 from pipeline.profile.aggregates import is_by_currency
 from pipeline.profile.journey.credit import MODELS, WHOLE
 from pipeline.profile.windows import LIFETIME, window
@@ -19,15 +20,18 @@ from pipeline.profile.windows import LIFETIME, window
 _NO_VALUE: Final = "-"
 
 
-def print_profile(console: Console, view: dict[str, Any], title: str, spans: Collection[str] = ()) -> None:
+def print_profile(
+    console: Console, view: dict[str, Any], title: str, spans: Collection[str] = (), moments: Collection[str] = ()
+) -> None:
     """Print a :func:`~pipeline.profile.view.profile_view`; ``asked`` is what the person typed.
 
-    ``spans`` are the aggregates whose values are milliseconds.
+    ``spans`` are the aggregates whose values are milliseconds, ``moments`` those whose values are points in time.
     """
-    _head(console, view, title)
+    view = printable_values(view)
+    _head(console, view, printable(title))
     _identifiers(console, view["identifiers"])
     _traits(console, view["traits"])
-    _aggregates(console, view["aggregates"], spans)
+    _aggregates(console, view["aggregates"], {**dict.fromkeys(spans, span), **dict.fromkeys(moments, _moment)})
     _ratios(console, view["ratios"])
     _cart(console, view["cart"])
     _attribution(console, view["attribution"])
@@ -47,7 +51,7 @@ def _head(console: Console, view: dict[str, Any], title: str) -> None:
     table.add_row("events", f"{view['touches']} under {_number_of(view['anchors'], 'anchor')}")
     table.add_row("first touch", _touch(view["first_touch"]))
     table.add_row("last touch", _touch(view["last_touch"]))
-    table.add_row("consent", _consent(view["consent"]))
+    table.add_row("consent", _consent(view["consent_statements"]))
     table.add_row("segments", escape(", ".join(view["segments"])) or _NO_VALUE)
     console.print(table)
 
@@ -66,10 +70,15 @@ def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
     _show(console, table)
 
 
-def _aggregates(console: Console, aggregates: dict[str, dict[str, Any]], spans: Collection[str]) -> None:
+def _aggregates(
+    console: Console, aggregates: dict[str, dict[str, Any]], forms: Mapping[str, Callable[[int], str]]
+) -> None:
     """Windows from the shortest to the lifetime; what never happened is left out."""
     windows_by_name = {
-        name: {label: span(value) if name in spans and value is not None else value for label, value in windows.items()}
+        name: {
+            label: forms[name](value) if name in forms and value is not None else value
+            for label, value in windows.items()
+        }
         for name, windows in aggregates.items()
         if any(windows.values())
     }
@@ -127,7 +136,7 @@ def _attribution(console: Console, conversions: list[dict[str, Any]]) -> None:
 
 def print_scores(console: Console, view: dict[str, Any]) -> None:
     """Print the scores of a :func:`~pipeline.profile.view.profile_view` with what they sum up, and the grade."""
-    for score in view["scores"]:
+    for score in printable_values(view["scores"]):
         table = titled_table(f"Score {score['name']}: {score['value']:g}", "points", "rule", "group", "matched")
         table.columns[0].justify = table.columns[3].justify = "right"
         for line in score["contributions"]:
@@ -137,14 +146,14 @@ def print_scores(console: Console, view: dict[str, Any]) -> None:
         console.print()
         console.print(table)
     if view["grade"]:
-        console.print(f"\n[bold]Grade {view['grade']}[/bold]")
+        console.print(f"\n[bold]Grade {escape(printable(view['grade']))}[/bold]")
 
 
 def print_timeline(console: Console, entries: list[dict[str, Any]]) -> None:
     """Print entries of a timeline, as :func:`~pipeline.profile.view.entry_view` gives them."""
     table = titled_table("Timeline", "time", "channel", "event", "about", "amount")
     table.columns[4].justify = "right"
-    for entry in entries:
+    for entry in printable_values(entries):
         amount = money(entry["amount_minor"], entry["currency"]) if entry["currency"] else ""
         happened = entry["event"] or entry["type"]
         table.add_row(_time(entry["timestamp_ms"]), entry["channel"], escape(happened), escape(entry["detail"]), amount)
@@ -225,9 +234,13 @@ def _touch(point: dict[str, Any] | None) -> str:
     return escape(words + (f", from {point['referrer']}" if "referrer" in point else ""))
 
 
-def _consent(consent: dict[str, bool]) -> str:
-    statements = (f"{purpose} {'granted' if granted else 'denied'}" for purpose, granted in consent.items())
-    return escape(", ".join(statements)) or "nothing said"
+def _consent(statements: dict[str, dict[str, Any]]) -> str:
+    """Each purpose with the statement that decides it."""
+    output = (
+        f"{purpose} {'granted' if made['granted'] else 'denied'} by {made['event_id']} at {_time(made['timestamp_ms'])}"
+        for purpose, made in statements.items()
+    )
+    return escape(", ".join(output)) or "nothing said"
 
 
 def _length(label: str) -> float:
@@ -237,6 +250,10 @@ def _length(label: str) -> float:
 def _time(ms: int) -> str:
     """To the second: people compare times, --json has them in full."""
     return (format_instant(ms) or str(ms)).replace("T", " ").partition(".")[0]
+
+
+def _moment(ms: float) -> str:
+    return _time(int(ms))
 
 
 def _number_of(items: list[str], what: str) -> str:

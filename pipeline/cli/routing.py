@@ -10,12 +10,14 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_json
+from pipeline.cli.screen import screen
 from pipeline.clock import wall_clock_ms
 from pipeline.condition.advice import did_you_mean
+from pipeline.printable import printable, printable_values
 from pipeline.profile.records import CrmAction, Lead
 from pipeline.query.as_of import NotAMomentError, as_of_ms
 from pipeline.query.profiles import LATEST
@@ -89,7 +91,7 @@ def dry_run(  # noqa: PLR0917 - the command's options
     routed = route_leads(in_force, leads, moment_ms)
     shares = Counter(numbered_action.action.owner for numbered_action in routed)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode({**_facts(routed[-1]), "shares": shares}), indent=2))
+        print_json({**_facts(routed[-1]), "shares": shares}, indent=2)
     else:
         _show(routed[-1], shares)
 
@@ -103,8 +105,8 @@ def _facts(routed: Routed) -> dict[str, str]:
 
 
 def _show(last: Routed, shares: Counter[str]) -> None:
-    console = Console(highlight=False, markup=False)
-    facts = _facts(last)
+    console = screen(markup=False)
+    facts = printable_values(_facts(last))
     console.print(f"owner: {facts['owner'] or 'nobody'}")
     console.print(f"why:   {facts['owner_reason']}", soft_wrap=True)
     if shares.total() > 1:
@@ -112,7 +114,7 @@ def _show(last: Routed, shares: Counter[str]) -> None:
         table.add_column("of all")
         table.add_column("leads", justify="right")
         for name, leads in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])):
-            table.add_row(name or "nobody", f"{leads:,}")
+            table.add_row(printable(name) or "nobody", f"{leads:,}")
         console.print(table)
 
 

@@ -6,19 +6,21 @@ Exit codes: 0 the rules can be used, or what was asked for is done; 1 the rules 
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, fail
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.rules.files import FILES
-from pipeline.rules.load import DEFAULTS, check_rules, load_rules
+from pipeline.rules.load import DEFAULTS, check_rules, load_rules, stand_ins
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import Problem, RulesError
 from pipeline.rules.render import file_data, yaml_text
 from pipeline.rules.schema import file_schema, write_schemas
+from pipeline.rules.version import rules_version
 
 EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command line."
 
@@ -45,13 +47,16 @@ def check(directory: Directory = None, as_json: Json = False) -> None:
     """Say whether the rules can be used; if not, every problem with file, line and what to write instead."""
     rules, problems = check_rules(directory)
     if as_json:
-        _print_json({"ok": not problems, "directory": str(directory or DEFAULTS), "problems": problems})
+        report = {"ok": not problems, "directory": str(directory or DEFAULTS), "problems": problems}
+        version = rules_version(rules) if rules else None
+        print_json({**report, "version": version, "shipped_defaults": stand_ins(directory)}, indent=2)
     elif problems:
         _show_problems(problems)
     if problems or rules is None:
         raise typer.Exit(ExitCode.FAILED)
     if not as_json:
-        typer.echo(f"{directory or 'shipped rules'}: no problems in {_summary(rules)}")
+        print_line(f"{directory or 'shipped rules'}: no problems in {_summary(rules)}")
+        print_line(f"rules version {rules_version(rules)}{_stand_ins(directory)}")
 
 
 @app.command(epilog="Examples: stitchline rules show · stitchline rules show my-rules --file scores. " + EXIT_CODES)
@@ -74,11 +79,13 @@ def show(
         raise typer.Exit(ExitCode.FAILED) from error
     shown = {spec.topic: file_data(rules, spec) for spec in FILES if not only or spec.topic == only}
     if as_json:
-        _print_json(shown)
+        print_json(shown, indent=2)
         return
+    print_line(f"# rules version {rules_version(rules)}\n")
     for spec in FILES:
         if spec.topic in shown:
-            typer.echo(f"# {spec.name}: {spec.title}\n{yaml_text(shown[spec.topic])}")
+            shipped = " (shipped default)" if spec.name in stand_ins(directory) else ""
+            print_line(f"# {spec.name}: {spec.title}{shipped}\n{yaml_text(shown[spec.topic])}")
 
 
 @app.command(epilog="Examples: stitchline rules schema · stitchline rules schema --out schemas. Exit code 0.")
@@ -87,10 +94,10 @@ def schema(
 ) -> None:
     """Print the JSON Schemas of the rules files, or write them for an editor to complete names by."""
     if out is None:
-        _print_json({spec.topic: file_schema(spec) for spec in FILES})
+        print_json({spec.topic: file_schema(spec) for spec in FILES}, indent=2)
         return
     for path in write_schemas(out):
-        typer.echo(path)
+        print_line(str(path))
 
 
 @app.command(epilog="Example: stitchline rules init my-rules. Exit codes: 0 done, 1 a file of that name is there.")
@@ -105,7 +112,12 @@ def init(
     for spec in FILES:
         text = (DEFAULTS / spec.name).read_text(encoding="utf-8")
         (directory / spec.name).write_text(text.replace("$schema=../schema/", "$schema=schema/", 1), encoding="utf-8")
-    typer.echo(f"{directory}: {len(FILES)} rules files; check them with: stitchline rules check {directory}")
+    print_line(f"{directory}: {len(FILES)} rules files; check them with: stitchline rules check {directory}")
+
+
+def _stand_ins(directory: Path | None) -> str:
+    names = stand_ins(directory) if directory else []
+    return f"; shipped defaults, which the directory does not have: {', '.join(names)}" if names else ""
 
 
 def _summary(rules: Rules) -> str:
@@ -125,10 +137,9 @@ def _show_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
     count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
     if not sys.stdout.isatty():
         for problem in problems:
-            typer.echo(str(problem))
+            print_line(str(problem))
         complain(count)
         return
-    from rich.console import Console  # noqa: PLC0415 - only a table on a terminal waits for rich
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(title=count, title_justify="left", title_style="bold red", show_lines=True)
@@ -137,8 +148,4 @@ def _show_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
     for problem in problems:
         where = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
         table.add_row(where, problem.message, problem.instead)
-    Console(markup=False, highlight=False).print(table)
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    screen(markup=False).print(table)

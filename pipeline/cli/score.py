@@ -5,16 +5,19 @@ Exit codes: 0 explained, 1 Kafka or a rules file refused (the message says what 
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
 
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_json
 from pipeline.cli.profile import AsOf, Json, Who, customer, now_ms
 from pipeline.cli.profile_screen import print_scores
+from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.screen import screen
 from pipeline.event.instant import format_instant
+from pipeline.printable import printable_values
 from pipeline.profile.view import profile_view
 from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.rules.compiled import compiled
@@ -23,10 +26,10 @@ from pipeline.settings import Settings
 
 SHOWN = ("profile_id", "tenant", "as_of_ms", "grade", "scores")
 EXAMPLES = """\b
-Exit codes: 0 explained; 1 Kafka or the rules refused; 2 not an identifier or not a moment; 4 unknown.
+Exit codes: 0 explained; 1 Kafka or the rules refused; 2 not an identifier, not a moment, or one before the newest
+event; 4 unknown.
 \b
 Examples:
-  stitchline score explain email:ada@example.org
   stitchline score explain email:ada@example.org
   stitchline score explain loyalty_id:L-1077 --as-of latest --json
 """
@@ -55,17 +58,19 @@ def explain(
     with explained(OSError, KafkaException):
         at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
+        note_other_rules(settings, rules)
         found = customer(settings, rules, identifier, tenant)
         refuse_past_of(as_of, [found])
         seen = profile_view(*found, compiled(rules), at_ms)
     facts = {name: seen[name] for name in SHOWN}
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+        print_json(facts, indent=2)
     else:
-        _print(Console(highlight=False), facts)
+        _print(screen(), facts)
 
 
 def _print(console: Console, facts: dict[str, Any]) -> None:
+    facts = printable_values(facts)
     moment = format_instant(facts["as_of_ms"]) or facts["as_of_ms"]
     console.print(f"[bold]profile[/bold]  {facts['profile_id']}\n[bold]as of[/bold]    {moment}")
     print_scores(console, facts)

@@ -7,7 +7,6 @@ segment, a condition that means nothing, not a format or not a moment.
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
@@ -16,13 +15,17 @@ from rich.markup import escape
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
+from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.screen import screen
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
 from pipeline.errors import MisuseError
 from pipeline.export.files import UnknownFormatError, format_of
 from pipeline.export.members import MEMBER_FORMATS, write_members
+from pipeline.printable import printable_values
 from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.members import COLUMNS, Census, census, current_rows, members
 from pipeline.query.profiles import profile_rows, profile_snapshot
@@ -96,17 +99,20 @@ def dry_run(
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         chosen, segments = _asked(rules, name, when)
+        settings = connected(settings)
+        if rules_dir is None:
+            note_other_rules(settings, rules)
         with Bars() as bars:
-            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("evaluating", len(snapshot.rows)))
             counted = census(rows, segments, [rule.name for rule in chosen], moment_ms, sample)
     if snapshot.undecided:
         complain(UNDECIDED)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(_report(chosen, counted, not snapshot.undecided)), indent=2))
+        print_json(_report(chosen, counted, not snapshot.undecided), indent=2)
     else:
-        _print(Console(highlight=False), chosen, counted)
+        _print(screen(), chosen, counted)
 
 
 @app.command(epilog=EXPORT_EXAMPLES)
@@ -117,6 +123,9 @@ def export(
     file_format: Annotated[
         str, typer.Option("--format", metavar="csv|ndjson|parquet", help="Default: what the file's suffix says.")
     ] = "",
+    safe: Annotated[
+        bool, typer.Option("--safe/--no-safe", help="In CSV, an apostrophe before what a spreadsheet would evaluate.")
+    ] = True,
     rules_dir: RulesDir = None,
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -133,18 +142,21 @@ def export(
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         _, segments = _asked(rules, name, "")
+        settings = connected(settings)
+        if rules_dir is None:
+            note_other_rules(settings, rules)
         with Bars() as bars:
-            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("writing", len(snapshot.rows)))
-            count = write_members(file, members(rows, segments, name, moment_ms), chosen)
+            count = write_members(file, members(rows, segments, name, moment_ms), chosen, safe=safe)
     if snapshot.undecided:
         complain(UNDECIDED)
     if as_json:
         report = {"segment": name, "members": count, "file": str(file), "format": chosen}
-        typer.echo(msgspec.json.encode({**report, "complete": not snapshot.undecided}))
+        print_json({**report, "complete": not snapshot.undecided})
     else:
-        typer.echo(f"{count} members of {name} written to {file}")
+        print_line(f"{count} members of {name} written to {file}")
 
 
 def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
@@ -205,9 +217,9 @@ def _print(console: Console, chosen: list[SegmentRule], counted: Census) -> None
     if len(chosen) != 1 or not counted.samples[chosen[0].name]:
         return
     members_table = titled_table("Some of them", "profile", "reached at", "identifiers")
-    for member in counted.samples[chosen[0].name]:
+    for member in printable_values(counted.samples[chosen[0].name]):
         identifiers = escape(" ".join(member["identifiers"]))
-        members_table.add_row(member["profile_id"], escape(reached_at(member)), identifiers)
+        members_table.add_row(escape(member["profile_id"]), escape(reached_at(member)), identifiers)
     console.print()
     console.print(members_table)
 

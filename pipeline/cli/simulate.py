@@ -15,7 +15,7 @@ import typer
 
 from connectors.sources.choose import source_for
 from connectors.sources.ingest import Ingest, Totals
-from connectors.sources.mapping import load_mapping
+from connectors.sources.mapping_file import load_mapping
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record, Source
 from connectors.sources.rejects import Rejects
@@ -25,6 +25,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained
 from pipeline.cli.file_progress import FileProgress
 from pipeline.cli.ingest import channel_named
+from pipeline.cli.printed import print_json
 from pipeline.clock import wall_clock_ms
 from pipeline.event.parse import Defaults
 from pipeline.event.result import Rejected
@@ -124,7 +125,7 @@ class _Watch:
 
 @app.command("simulate", epilog=EXAMPLES)
 def simulate(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV or Avro container; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; files in it are overwritten.")] = Path("simulated"),
@@ -145,7 +146,7 @@ def simulate(
     collect_rarely()
     with explained(OSError):
         counts = _run(files, rules, out, mapping, channel_named(channel), tenant, clock, as_of)
-    typer.echo(msgspec.json.encode({"out": str(out), **counts}) if as_json else _summary(out, counts))
+    print_json({"out": str(out), **counts}) if as_json else _summary(out, counts)
     if counts["dlq"] or counts["rejects"]:
         raise typer.Exit(ExitCode.SOME_REJECTED)
 
@@ -154,17 +155,33 @@ def _run(  # noqa: PLR0917 - the command's options
     files: list[Path], rules_dir: Path | None, out: Path, mapping: Path | None, channel: Any, tenant: str, clock: str,
     as_of: str,
 ) -> dict[str, int]:  # fmt: skip
+    _clear(out)
+    try:
+        return _simulated(files, rules_dir, out, mapping, channel, tenant, clock, as_of)
+    except BaseException:
+        _clear(out)
+        raise
+
+
+def _clear(out: Path) -> None:
+    """Remove results: those of an earlier run must not pass for those of one that failed."""
+    for name in (*OUTPUTS.values(), "dlq", "rejects", "profiles"):
+        (out / f"{name}.ndjson").unlink(missing_ok=True)
+
+
+def _simulated(  # noqa: PLR0917 - the command's options
+    files: list[Path], rules_dir: Path | None, out: Path, mapping: Path | None, channel: Any, tenant: str, clock: str,
+    as_of: str,
+) -> dict[str, int]:  # fmt: skip
     settings = Settings().model_copy(update={"clock": clock})
     rules = load_rules(rules_dir or settings.rules_dir)
     moment_ms = as_of_ms(as_of, wall_clock_ms())
-    known = load_mapping(mapping) if mapping else None
+    known = load_mapping(mapping, rules.identifier_types, rules.intake.amount_fields) if mapping else None
     out.mkdir(parents=True, exist_ok=True)
     defaults = Defaults(tenant=tenant, source="", channel=channel)
     encode = EventEncoder(rules.intake, rules.identifiers, FileIds(), settings.topic_prefix, defaults)
     simulation = Simulation(settings, rules, wall_clock_ms)
     totals: Counter[str] = Counter()
-    for name in ("rejects", "profiles"):  # written at the end, or not at all
-        (out / f"{name}.ndjson").unlink(missing_ok=True)
     with FileProgress() as progress, closing(Rejects(progress.say, out / "rejects.ndjson")) as rejects:
         with closing(_Run(simulation, out)) as run:
             for path in files:

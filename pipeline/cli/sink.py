@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Event
 from typing import Annotated
 
-import msgspec
 import typer
 from confluent_kafka import KafkaException
 
@@ -22,10 +21,13 @@ from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_json, print_line
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, DLQ
 
 EXAMPLES = """\b
+Exit codes: 0 stopped or drained; 1 the file, the schema registry or Kafka refused.
+\b
 Examples:
   stitchline sink jsonl leads.jsonl
   stitchline sink jsonl leads.jsonl --drain --json
@@ -50,7 +52,7 @@ def jsonl(
     A line is {"partition": …, "offset": …, "action": {…}}.
     """
     delivered = run_sink(lambda: JsonlSink(file), _name_of(file), drain=drain)
-    typer.echo(msgspec.json.encode({"delivered": delivered}) if as_json else f"{delivered} actions written to {file}")
+    print_json({"delivered": delivered}) if as_json else print_line(f"{delivered} actions written to {file}")
 
 
 def run_sink(open_sink: Callable[[], CrmSink], name: str, *, drain: bool) -> int:

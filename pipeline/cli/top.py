@@ -19,6 +19,9 @@ from rich.text import Text
 from pipeline.cli.connect import connected
 from pipeline.cli.ending import Ended, ends_on_signals
 from pipeline.cli.explained import explained
+from pipeline.cli.printed import print_json
+from pipeline.cli.screen import screen
+from pipeline.printable import printable
 from pipeline.query.flow import FlowMeter, StageFlow
 from pipeline.query.live import Counts, HotLead, Live
 from pipeline.settings import Settings
@@ -45,6 +48,8 @@ class Picture(msgspec.Struct, frozen=True):
     complete: bool
     """False while what was in the topics before is still being read: the counts are too low then."""
     hottest: list[HotLead]
+    rules_version: str = ""
+    """Of the newest profile update; "" if there is none."""
 
 
 @app.command("top", epilog=EXAMPLES)
@@ -54,7 +59,7 @@ def top(
     as_json: Annotated[bool, typer.Option("--json", help="Print each picture as one line of JSON.")] = False,
 ) -> None:
     """Show rates and lag of every stage, customers, merges, leads and the DLQ, until ctrl-c."""
-    console = Console(highlight=False)
+    console = screen()
     with (
         explained(KafkaException),
         suppress(Ended),
@@ -63,7 +68,7 @@ def top(
     ):
         if as_json or once or not console.is_terminal:
             for picture in pictures:
-                typer.echo(msgspec.json.encode(picture)) if as_json else console.print(drawn(picture))
+                print_json(picture) if as_json else console.print(drawn(picture))
                 if once:
                     return
         _watch(pictures, console)
@@ -88,7 +93,8 @@ def _pictures(settings: Settings, interval: float, *, whole: bool) -> Generator[
                 live.poll(min(POLL_SECONDS, max(0.0, due - time.monotonic())))
             due += interval
             stages = meter.sample(time.monotonic())
-            yield Picture(stages, live.board.counts(), live.has_caught_up, live.board.hottest(HOTTEST))
+            board = live.board
+            yield Picture(stages, board.counts(), live.has_caught_up, board.hottest(HOTTEST), board.rules.version)
 
 
 def drawn(picture: Picture) -> Group:
@@ -99,6 +105,8 @@ def drawn(picture: Picture) -> Group:
     if counts.duplicates:
         head.append(f" ({counts.duplicates:,} closed as duplicates)", style="dim not bold")
     head.append(f" · {counts.quarantined:,} in the DLQ", style="red" if counts.quarantined else "not bold")
+    if picture.rules_version:
+        head.append(f" · rules {printable(picture.rules_version)}", style="dim not bold")
     if not picture.complete:
         head.append("  still reading what was there before", style="yellow not bold")
     return Group(head, Text(), flow_table(picture.stages), Text(), _leads(picture.hottest))
@@ -124,5 +132,7 @@ def _leads(hottest: list[HotLead]) -> Table:
     table.add_column("identifiers", justify="right")
     table.add_column("look at", style="dim")
     for lead in hottest:
-        table.add_row(Text(lead.name), f"{lead.score:.0f}", str(lead.identifiers), Text(lead.identifier))
+        table.add_row(
+            Text(printable(lead.name)), f"{lead.score:.0f}", str(lead.identifiers), Text(printable(lead.identifier))
+        )
     return table

@@ -9,12 +9,13 @@ from typing import Annotated
 import msgspec
 import typer
 from confluent_kafka import KafkaException
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained, fail
+from pipeline.cli.printed import print_json, print_line
+from pipeline.cli.screen import screen
 from pipeline.kafka.admin import REQUEST_SECONDS, ensure_topics
 from pipeline.kafka.clients import admin
 from pipeline.settings import Settings
@@ -58,11 +59,11 @@ def create(as_json: Json = False) -> None:
     with explained(KafkaException):
         created = sorted(ensure_topics(connected(Settings())))
     if as_json:
-        typer.echo(msgspec.json.encode({"created": created}))
+        print_json({"created": created})
         return
     for name in created:
-        typer.echo(f"created {name}")
-    typer.echo(f"{len(created)} created, {len(ALL) - len(created)} were there")
+        print_line(f"created {name}")
+    print_line(f"{len(created)} created, {len(ALL) - len(created)} were there")
 
 
 @app.command(epilog=LS_EXAMPLES)
@@ -71,7 +72,7 @@ def ls(as_json: Json = False) -> None:
     with explained(KafkaException):
         lines = _lines(connected(Settings()))
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(lines), indent=2))
+        print_json(lines, indent=2)
     else:
         _print(lines)
     if any(not line.partitions for line in lines):
@@ -94,4 +95,4 @@ def _print(lines: list[TopicLine]) -> None:
         table.add_column(column, header_style="bold", justify="right" if column == "partitions" else "left")
     for line in lines:
         table.add_row(line.name, str(line.partitions or "missing"), line.cleanup, line.key, line.value)
-    Console(highlight=False, markup=False).print(table)
+    screen(markup=False).print(table)

@@ -15,9 +15,13 @@ from rich.markup import escape
 from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_json
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
+from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.screen import screen
 from pipeline.cli.segment import RulesDir, reached_at
+from pipeline.printable import printable_values
 from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.dry_run import DryRun
 from pipeline.query.dry_run import dry_run as tried
@@ -73,8 +77,11 @@ def dry_run(
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         triggers = rules.triggers.every()
+        settings = connected(settings)
+        if rules_dir is None:
+            note_other_rules(settings, rules)
         with Bars() as bars:
-            snapshot = profile_snapshot(connected(settings), bars.reading("reading"))
+            snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("trying", len(snapshot.rows)))
             tried_out = tried(rows, compiled(rules), [rule.name for rule in triggers], moment_ms, sample)
@@ -82,9 +89,9 @@ def dry_run(
         complain(UNDECIDED)
     if as_json:
         report = _report(triggers, tried_out, not snapshot.undecided)
-        typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        print_json(report, indent=2)
     else:
-        _print(Console(highlight=False), triggers, tried_out)
+        _print(screen(), triggers, tried_out)
 
 
 def _report(triggers: Sequence[Trigger], tried_out: DryRun, complete: bool) -> dict[str, Any]:
@@ -109,7 +116,7 @@ def _print(console: Console, triggers: Sequence[Trigger], tried_out: DryRun) -> 
         tally = tried_out.tallies[rule.name]
         numbers = (tally.fires, *tally.waits.values(), tally.open, tally.spent)
         counts.add_row(escape(rule.name), *map(str, numbers), escape(_fires_when(rule)))
-        for action in tally.sample:
+        for action in printable_values(list(tally.sample)):
             reached = escape(reached_at(action))
             some.add_row(escape(rule.name), action["profile_id"], f"{action['score']:g}", action["grade"], reached)
     console.print(counts)

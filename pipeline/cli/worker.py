@@ -8,34 +8,47 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event, Thread
 from typing import Annotated
 
 import typer
 from confluent_kafka import KafkaException
 
-from pipeline.cli.connect import NoKafkaError, connected
+from pipeline.cli.background import start_and_wait
+from pipeline.cli.connect import located
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.explained import explained
-from pipeline.local.kafka import LocalKafka
-from pipeline.obs.log import configure
+from pipeline.cli.explained import complain, explained
+from pipeline.cli.printed import print_line
+from pipeline.kafka.reach import NoBrokerError
+from pipeline.local.attended import AttendedKafka
+from pipeline.local.home_lock import held
+from pipeline.obs.log import configure, logger
 from pipeline.settings import Settings
 from pipeline.stream.app import run
 from pipeline.stream.build import build_worker, stage_specs
+from pipeline.stream.only_worker import only_worker
 from pipeline.stream.supervisor import Supervisor
 
 END_GRACE_SECONDS = 10.0
+
+log = logger(__name__)
+
 WORKER_EXAMPLES = """\b
+Exit codes: 0 stopped; 1 it could not start or could not go on.
+\b
 Examples:
   stitchline worker
   stitchline worker --stages intake,profile --http-port 9101
   STITCHLINE_BOOTSTRAP_SERVERS=kafka:9092 STITCHLINE_WORKER_ID=$(hostname) stitchline worker
 """
 UP_EXAMPLES = """\b
+Exit codes: 0 stopped; 1 it could not start, or its workers keep ending.
+\b
 Examples:
   stitchline up
   stitchline up --workers 4
+  stitchline up --wait && stitchline ingest events.ndjson && stitchline down
 """
 
 app = typer.Typer()
@@ -44,46 +57,76 @@ app = typer.Typer()
 @app.command("worker", epilog=WORKER_EXAMPLES)
 def worker(
     stages: Annotated[str, typer.Option(help="Stages to run. Default: STITCHLINE_STAGES, or all.")] = "",
-    worker_id: Annotated[str, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")] = "",
+    worker_id: Annotated[
+        str | None, typer.Option(help="Unique among running workers. Default: STITCHLINE_WORKER_ID.")
+    ] = None,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of /metrics, /livez, /readyz; 0: none.")] = 0,
     supervised: Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")] = False,
 ) -> None:
     """Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions."""
-    chosen = {"stages": stages, "worker_id": worker_id, "http_port": http_port}
-    with explained(KafkaException):
-        settings = connected(Settings().model_copy(update={k: v for k, v in chosen.items() if v}))
-        configure(settings.log_level)
+    chosen = {name: value for name, value in (("stages", stages), ("http_port", http_port)) if value}
+    if worker_id is not None:
+        chosen["worker_id"] = worker_id
+    with explained(KafkaException), _blaming_kafka(supervised=supervised):
+        settings = located(Settings(**chosen))
+        configure(settings.log_level, fields={"worker": settings.worker_id})
         if supervised:
             _end_with_parent()
         specs = stage_specs(settings)
-        asyncio.run(run(settings, build_worker(settings), specs))
+        with only_worker(settings.home, settings.application_id, settings.worker_id):
+            asyncio.run(run(settings, build_worker(settings), specs))
 
 
 @app.command("up", epilog=UP_EXAMPLES)
 def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Run in the background; return when the workers are ready.")
+    ] = False,
 ) -> None:
     """Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c."""
+    if wait:
+        with explained(KafkaException):
+            start_and_wait(Settings(), workers)
+        return
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
-    with explained(KafkaException), kafka_for(Settings()) as settings:
+    with explained(KafkaException), held(Settings().home), kafka_for(Settings()) as (settings, look_after_kafka):
         configure(settings.log_level)
-        typer.echo(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
+        print_line(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
-            supervisor.run(stop)
+            supervisor.run(stop, look_after_kafka)
 
 
 @contextlib.contextmanager
-def kafka_for(settings: Settings) -> Iterator[Settings]:
-    """Settings with brokers: the configured, or the running local ones, or local ones that end with this process."""
-    try:
-        running = connected(settings)
-    except NoKafkaError:
-        with LocalKafka(settings.home / "kafka") as local:
-            yield settings.model_copy(update={"bootstrap_servers": local.bootstrap_servers})
+def kafka_for(settings: Settings) -> Iterator[tuple[Settings, Callable[[], None]]]:
+    """Settings with brokers, and what to call now and then so that a local Kafka that was started here stays up.
+
+    The brokers are the configured ones, or the running local ones, or local ones that end with this process; other
+    commands of the same home find them.
+    """
+    if settings.bootstrap_servers:
+        yield settings, lambda: None
         return
-    yield running
+    with AttendedKafka(settings.home, _report_kafka) as local:
+        yield settings.model_copy(update={"bootstrap_servers": local.address}), local.check
+
+
+def _report_kafka(event: str, pause_seconds: float) -> None:
+    log.warning("local_kafka_down", reason=event, started_again_in_seconds=pause_seconds)
+
+
+@contextlib.contextmanager
+def _blaming_kafka(*, supervised: bool) -> Iterator[None]:
+    """Ends a supervised worker with the exit code on which its supervisor waits for Kafka."""
+    try:
+        yield
+    except (NoBrokerError, KafkaException) as error:
+        if not supervised:
+            raise
+        complain(str(error))
+        raise typer.Exit(ExitCode.KAFKA_UNAVAILABLE) from error
 
 
 def _end_with_parent() -> None:

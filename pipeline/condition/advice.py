@@ -1,11 +1,11 @@
-"""What to write instead of a name that is not known."""
+"""Suggestions for unknown names in error messages."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def did_you_mean(written: str, known: Iterable[str]) -> str:
-    """Advice for an unknown name: the nearest known one, or the choice there is."""
+    """Returns advice for an unknown name: the closest known name, or the list of known names if none is close."""
     names = sorted(set(known))
     if not names:
         return "there is none to name yet"

@@ -1,4 +1,4 @@
-"""Comparisons without their operands: what holds for which values. None is a value that is unknown."""
+"""Comparisons of an operand's value with literals. None stands for an unknown value."""
 
 from collections.abc import Callable, Sequence
 from operator import ge, gt, le, lt
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pipeline.condition.operand import Check
 from pipeline.condition.syntax import Operator
+from pipeline.event.number_text import number_of
 
 _ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
@@ -15,7 +16,7 @@ UNKNOWN: Final = Check(lambda value: value is None, ())
 
 
 def comparing(operator: Operator, wanted: Any) -> Check:
-    """A value compared with one that is wanted."""
+    """Returns the check for ``value OPERATOR wanted``."""
     if operator == "=":
         return Check(lambda value: _same(value, wanted), (wanted,))
     if operator == "!=":
@@ -26,7 +27,7 @@ def comparing(operator: Operator, wanted: Any) -> Check:
 
 
 def among(wanted: Sequence[Any], *, negated: bool) -> Check:
-    """A value that is one of several, or none of them."""
+    """Returns the check for ``in`` the wanted values, or for ``not in`` if ``negated``."""
     numbers = all(type(literal) in (int, float) for literal in wanted)
     thresholds = tuple(sorted(wanted) if numbers else wanted)
     if negated:
@@ -35,14 +36,16 @@ def among(wanted: Sequence[Any], *, negated: bool) -> Check:
 
 
 def _ordered(order: Callable[[Any, Any], bool], wanted: Any) -> Callable[[Any], bool]:
-    """Numbers have an order among numbers and texts among texts; between the two there is none."""
+    """Compares numbers (also in texts) with numbers and texts with texts; false for any other pair of types."""
     if type(wanted) is str:
         return lambda value: type(value) is str and order(value, wanted)
-    return lambda value: type(value) in (int, float) and order(value, wanted)
+    return lambda value: (number := number_of(value)) is not None and order(number, wanted)
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality in which true is not 1."""
+    """Equality that distinguishes true from 1, and compares a number in a text with a number as numbers."""
+    if type(one) is str and type(other) in (int, float):
+        one = number_of(one)
     return bool(one == other) and (type(one) is bool) == (type(other) is bool)
 
 

@@ -1,14 +1,14 @@
-"""Conditions compiled into functions of facts, once; what no name can mean is found here, with its place.
+"""Compiles condition trees into functions of facts. Unknown names and type errors are reported with their position.
 
-A condition is asked two things. ``holds`` stops at the first part that decides. ``due`` says until when that answer
-stands if nothing but time passes, of its parts' own due times:
+A compiled condition has two functions. ``holds`` returns the result and stops at the first part that decides it.
+``due`` returns the moment before which time alone cannot change that result. It combines the due times of the parts:
 
-* an ``and`` that fails holds at the earliest when the *last* of its failing parts may turn;
-* an ``and`` that holds may fail when the *first* of its parts may turn;
-* ``or`` the other way round; ``not`` as its part.
+* a false ``and`` cannot become true before the *latest* due time of its false parts;
+* a true ``and`` cannot become false before the *earliest* due time of its parts;
+* ``or`` is the mirror image; ``not`` has the due time of its part.
 
-From one moment to a later one before the due time the answer is the same, and the due time does not go back unless an
-operand's own does.
+The result is constant from the moment of evaluation to the due time. A later evaluation returns no earlier due time,
+unless an operand does.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,40 +23,42 @@ from pipeline.condition.text import format_name
 from pipeline.event.duration import format_duration
 
 Read: TypeAlias = tuple[tuple[str, ...], str | None]
-"""A path and its window."""
+"""(path of a name, its window as text or None)."""
 Holds: TypeAlias = Callable[[Any], bool]
 Due: TypeAlias = Callable[[Any], int]
-"""The moment before which the answer, as it is now, cannot change by time alone."""
+"""Facts to the moment, in ms, before which time alone cannot change the result."""
 
 
 class Condition(NamedTuple):
     """A compiled condition: pure functions of facts."""
 
     holds: Holds
-    """Whether it holds."""
+    """Whether the condition holds."""
     due: Due
-    """The moment in ms before which that cannot change by time alone; FOREVER if it cannot."""
+    """The moment in ms before which time alone cannot change the result; FOREVER if it never can."""
     reads: frozenset[Read]
-    """What it depends on."""
+    """The names that the condition reads."""
 
     def outlook(self, facts: Any) -> tuple[bool, int]:
-        """Whether it holds, and until when that stands."""
+        """Returns (whether the condition holds, its due time in ms)."""
         return self.holds(facts), self.due(facts)
 
 
 def compile_condition(expression: Expression, resolve: Resolve[Any]) -> Condition:
-    """Make a condition of a tree.
+    """Compiles a tree; ``resolve`` returns the operand of each name.
 
     Raises:
-        ConditionError: a name that ``resolve`` does not know, an operator its kind does not take, or a value that
-            it cannot be compared with.
+        ConditionError: ``resolve`` does not know a name, an operator does not apply to the operand's kind, or a value
+            cannot be compared with the operand.
     """
     compiler = _Compiler(resolve)
     holds, due = compiler.compiled(expression)
     return Condition(holds, due, frozenset(compiler.reads))
 
 
-_KIND_WORDS: Final[dict[Kind, str]] = {"number": "a number", "text": "a text", "truth": "true or false", "any": "any"}
+_KIND_WORDS: Final[dict[Kind, str]] = {
+    "number": "a number", "text": "a text", "truth": "true or false", "list": "a list", "any": "any",
+}  # fmt: skip
 
 
 class _Compiler:
@@ -93,8 +95,10 @@ class _Compiler:
         if isinstance(comparison, Truth):
             if kind not in {"truth", "any"}:
                 what = f"is {_KIND_WORDS[kind]}, which is no condition by itself"
-                raise _wrong(comparison.name, what, "compare it with a value, or ask whether it is known")
+                raise _wrong(comparison.name, what, "compare it with a value, or write is known")
             return TRUE
+        if kind == "list" and not (isinstance(comparison, Compare) and comparison.operator == "contains"):
+            raise _wrong(comparison.name, "is a list, which equals no value", "write contains, as in contains 'x'")
         if isinstance(comparison, Among):
             return among([_converted(operand, literal) for literal in comparison.values], negated=comparison.negated)
         _check_operator(comparison.name, comparison.operator, comparison.value, kind)
@@ -109,7 +113,7 @@ def _converted(operand: Operand[Any], value: Value) -> Any:
 
 
 def _check_operator(name: Name, operator: Operator, value: Value, kind: Kind) -> None:
-    """Refuse what could never hold."""
+    """Raises ConditionError for a comparison that could never hold."""
     if operator == "contains" and kind in {"number", "truth"}:
         raise _wrong(name, f"is {_KIND_WORDS[kind]}, which contains nothing", "write = for equality")
     if operator not in {"=", "!=", "contains"}:
@@ -150,9 +154,10 @@ def _any_holds(parts: Sequence[Holds]) -> Holds:
 
 
 def _joined(parts: Sequence[tuple[Holds, Due]], *, decisive: bool) -> Due:
-    """Of ``or`` (one part that holds decides) or of ``and`` (one that fails decides).
+    """Returns the due time of ``or`` (decisive: a true part) or of ``and`` (decisive: a false part).
 
-    Where some decide, only these are asked until when: the last of them to turn is waited for, whatever the others do.
+    While any decisive part remains, the result stands. So the due time is the latest one of the decisive parts; with
+    no decisive part, it is the earliest one of all parts.
     """
 
     def due(facts: Any) -> int:

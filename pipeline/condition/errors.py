@@ -1,10 +1,10 @@
-"""What is wrong with a condition, where, and what to write instead."""
+"""Errors in conditions: message, position and advice."""
 
 
 class ConditionError(ValueError):
-    """A text that is no condition, or one that means nothing here.
+    """The text is not a valid condition, or it uses names or values that the rules do not define.
 
-    Operator action: write what ``instead`` says at ``position``, which counts characters of the text from 0.
+    Operator action: follow the advice in ``instead`` at ``position``, a character index from 0.
     """
 
     def __init__(self, message: str, position: int, instead: str = "") -> None:
@@ -12,16 +12,16 @@ class ConditionError(ValueError):
         self.message, self.position, self.instead = message, position, instead
 
     def with_caret(self, text: str) -> str:
-        """The line of ``text`` that is meant, with a mark under the place, and what is wrong."""
+        """Returns the faulty line of ``text`` and, below it, a caret under the position with the message."""
         start = text.rfind("\n", 0, self.position) + 1
         line = text[start:].partition("\n")[0]
         return f"{line}\n{' ' * (self.position - start)}^ {self}"
 
 
 class MeaningError(ValueError):
-    """A name there is not, or a value that a name cannot be compared with: what those raise who say what names mean.
+    """Raised by resolvers and operands: the name does not exist, or the value cannot be compared with it.
 
-    The compiler makes a :class:`ConditionError` of it, which also says where.
+    The compiler turns it into a :class:`ConditionError` with the position.
     """
 
     def __init__(self, message: str, instead: str = "") -> None:

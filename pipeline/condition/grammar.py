@@ -1,4 +1,4 @@
-"""The grammar, read by descent; one function a rule.
+"""Recursive-descent parser of the grammar below, one method per rule.
 
 ::
 
@@ -36,14 +36,14 @@ from pipeline.condition.syntax import (
 )
 
 MAX_DEPTH: Final = 50
-"""Parentheses and ``not`` within each other; deeper ones would exhaust the stack of who compiles them."""
+"""Maximum nesting of parentheses and ``not``; the limit keeps parsing and compiling within Python's call stack."""
 
 
 def parse(text: str) -> Expression:
-    """The condition that the text says.
+    """Returns the syntax tree of a text.
 
     Raises:
-        ConditionError: it says none; with the place and what to write instead. Nothing else is ever raised.
+        ConditionError: the text is not a condition; carries the position and the advice. No other exception is raised.
     """
     reader = _Parser(text)
     if reader.kind() == "end":
@@ -55,7 +55,7 @@ def parse(text: str) -> Expression:
 
 
 class _Parser:
-    """Stands at one token and goes forward only."""
+    """Reads the tokens one at a time, without backtracking."""
 
     def __init__(self, text: str) -> None:
         self._tokens = tokens_of(text)
@@ -176,5 +176,5 @@ class _Parser:
         self.token = next(self._tokens)
 
     def wrong(self, mistake: Mistake, token: Token | None = None) -> ConditionError:
-        """The error to raise, at the token that is next or at another one."""
+        """Returns the error to raise at ``token``, or at the next token if none is given."""
         return ConditionError(mistake.message, (token or self.token).at, mistake.instead)

@@ -1,4 +1,4 @@
-"""A condition's text into tokens, each with its place. What is no token is refused with what to write instead."""
+"""Splits the text of a condition into tokens with positions. Raises ConditionError with advice for anything else."""
 
 import re
 from collections.abc import Iterator
@@ -9,21 +9,23 @@ from pipeline.condition.syntax import KEYWORDS
 from pipeline.event.duration import UNITS_MS, unit_of
 
 MAX_CHARACTERS: Final = 10_000
-"""Far more than anybody reads; what is longer was not written by hand."""
+"""Far longer than a condition written by hand; bounds the time that a wrong or generated text can take."""
 _MAX_DIGITS: Final = 15
-"""So that a number is the same whether it is read as a float or as an integer."""
+"""Integers of this many digits are exact as floats, so a number is the same whichever way it is read."""
 
 TokenKind: TypeAlias = Literal["name", "keyword", "number", "text", "duration", "sign", "end"]
 
 
 class Token(NamedTuple):
-    """A word, value or sign of the text."""
+    """A name, keyword, value or sign."""
 
     kind: TokenKind
     value: Any
-    """A name's path, a keyword in small letters, a number, an unquoted text, milliseconds, a sign."""
+    """By kind: path of the name, keyword in lower case, number, text without quotes, duration in ms, or sign."""
     written: str
+    """The token as it stands in the text."""
     at: int
+    """Its position in the text, from 0."""
 
 
 FIRST_PART: Final = r"[^\W\d][\w/-]*"
@@ -44,14 +46,14 @@ _FOREIGN: Final = {
     "&&": "write and", "||": "write or", "&": "write and", "|": "write or", "!": "write not, or != for what differs",
     "≥": "write >=", "≤": "write <=", "≠": "write !=", "{": "write a list in [ ]", "%": "write the number without it",
 }  # fmt: skip
-_CURLY: Final = "“”„‘’‚«»"  # noqa: RUF001 - what word processors make of quotes
+_CURLY: Final = "“”„‘’‚«»"  # noqa: RUF001 - word processors replace straight quotes by these
 
 
 def tokens_of(text: str) -> Iterator[Token]:
-    """The tokens in order; the last one is the end.
+    """Yields the tokens in order, then one of kind ``end``.
 
     Raises:
-        ConditionError: something in the text is no token.
+        ConditionError: a part of the text is not a token, or the text is too long.
     """
     if len(text) > MAX_CHARACTERS:
         message = f"a condition of more than {MAX_CHARACTERS} characters"
@@ -107,7 +109,7 @@ def _number(text: str, match: re.Match[str]) -> tuple[Token, int]:
 
 
 def _span(text: str, start: int) -> tuple[Token, int] | None:
-    """A duration, if the number is followed by a unit of time."""
+    """Returns the duration token and its end, or None if no unit of time follows the number."""
     total_ms, end = 0, start
     while (match := _SPAN.match(text, end)) and _is_unit(match[2]):
         if len(match[1]) > _MAX_DIGITS:

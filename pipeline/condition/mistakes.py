@@ -1,4 +1,7 @@
-"""What people write where a condition asks for something else, and what to write instead."""
+"""Common mistakes in conditions, each with a message and the advice what to write instead.
+
+Each function returns the mistake for the case that its docstring describes.
+"""
 
 from typing import Final, NamedTuple
 
@@ -10,7 +13,7 @@ from pipeline.event.duration import unit_of
 
 
 class Mistake(NamedTuple):
-    """What is wrong with a token, and what to write."""
+    """What is wrong with a token, and what to write instead."""
 
     message: str
     instead: str
@@ -22,19 +25,22 @@ _JOIN: Final = "write and or or between conditions"
 EMPTY: Final = Mistake("the condition is empty", _EXAMPLE)
 NO_WINDOW: Final = Mistake("a duration is missing after over", "write one, as in over 30 d")
 NO_LIST: Final = Mistake("a list is missing after in", 'write one, as in in ["DE", "AT"]')
-ROUND_LIST: Final = Mistake("a list stands in square brackets", 'write [ and ], as in in ["DE", "AT"]')
+ROUND_LIST: Final = Mistake("a list is written in square brackets", 'write [ and ], as in in ["DE", "AT"]')
 EMPTY_LIST: Final = Mistake("an empty list holds nothing", "write the values there are to choose from")
 IS_NOT: Final = Mistake("is not is no operator", "write is unknown, or != for what differs")
 TOO_DEEP: Final = Mistake("parentheses and nots too deep within each other", "make segments of the parts and name them")
-_COMMA: Final = Mistake("a comma stands in lists only", "write numbers without separators; join conditions with and")
+_COMMA: Final = Mistake(
+    "a comma is allowed in lists only", "write numbers without separators; join conditions with and"
+)
 
 _LIKENED: Final = {
     "equals": "write =", "eq": "write =", "like": "write contains", "has": "write contains",
     "matches": "write contains", "includes": "write contains", "within": "write over", "exists": "write is known",
     "between": "write >= and <=, in two conditions joined by and",
 }  # fmt: skip
-"""What people write who know other languages."""
+"""Operators of other languages, and what to write here."""
 _NOTHING: Final = frozenset({"null", "none", "nil", "empty", "undefined", "missing"})
+"""Words of other languages for an unknown value."""
 
 
 def is_literal(token: Token) -> bool:
@@ -45,38 +51,38 @@ def is_literal(token: Token) -> bool:
 
 
 def no_name(token: Token) -> Mistake:
-    """Something else where a name must stand."""
+    """Another token where a name is required."""
     if is_literal(token):
         return Mistake(f"{token.written} is a value, not a name", "write the name first, as in orders >= 3")
     return Mistake("a name is missing" + ("" if token.kind == "end" else f" before {token.written}"), _EXAMPLE)
 
 
 def no_operator(token: Token) -> Mistake:
-    """A value right after a name."""
+    """A value directly after a name."""
     return Mistake(f"an operator is missing before {token.written}", "write = for equality")
 
 
 def only_not(name: Name) -> Mistake:
-    """``not`` after a name, without ``in``."""
+    """``not`` after a name without ``in``."""
     return Mistake(
         "not after a name is the beginning of not in", f"write not {format_name(name)}, or not in and a list"
     )
 
 
 def no_unit(number: Token) -> Mistake:
-    """A number where a duration must stand."""
+    """A number without a unit where a duration is required."""
     return Mistake(f"a unit of time is missing after {number.written}", f"write {number.written} d, for example")
 
 
 def not_known(name: Name, token: Token) -> Mistake:
-    """Something else after ``is``."""
+    """A token other than ``known`` or ``unknown`` after ``is``."""
     written = format_name(name)
     instead = f"write {written} = {token.written} for equality" if is_literal(token) else f"write {written} is known"
     return Mistake("is goes with known and unknown only", instead)
 
 
 def no_value(token: Token, after: Token, name: Name | None) -> Mistake:
-    """Something else where a value must stand; ``name`` is what it would be compared with, but for lists."""
+    """Another token where a value is required. ``name`` is the left side of the comparison; None inside a list."""
     written = token.written
     if token.kind == "name" and name is not None and written.lower() in _NOTHING:
         what = "is unknown" if after.value == "=" else "is known"
@@ -91,7 +97,7 @@ def no_value(token: Token, after: Token, name: Name | None) -> Mistake:
 
 
 def after_number(number: Token, token: Token) -> Mistake | None:
-    """What follows a number and was meant to be a part of it; None if nothing was."""
+    """Returns the mistake if ``token`` was meant as a part of the number before it, as in ``1 000``; else None."""
     if token.kind == "name":
         try:
             unit_of(token.written)
@@ -105,19 +111,19 @@ def after_number(number: Token, token: Token) -> Mistake | None:
 
 
 def not_closed(opened: str, closing: str) -> Mistake:
-    """A parenthesis or a bracket at the end of the text."""
+    """The text ends inside a parenthesis or a bracket."""
     return Mistake(f"{opened} is not closed", f"write {closing} where it ends")
 
 
 def not_listed(token: Token) -> Mistake:
-    """Something between the values of a list."""
+    """A list item is followed by neither a comma nor a bracket."""
     return Mistake(f"{token.written} does not belong in a list", "write , between values and ] at the end")
 
 
 def stray(token: Token) -> Mistake:
-    """Something where a condition has ended."""
+    """A token after the end of a complete condition."""
     written = token.written
-    message = f"{written} does not follow from what is before it"
+    message = f"{written} cannot stand here"
     if token.kind == "name":
         if written.lower() in _LIKENED:
             return Mistake(f"{written} is no operator", _LIKENED[written.lower()])

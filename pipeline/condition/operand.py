@@ -1,7 +1,7 @@
-"""What a name means: its kind, how it is read from the facts, and until when it stays as it is.
+"""Operands: what a name in a condition stands for: its kind, how to read its value, and its due time.
 
-Who compiles a condition says what names there are with a function ``resolve(path, window)`` that gives an
-:class:`Operand` or raises :class:`~pipeline.condition.errors.MeaningError`. Facts are whatever it likes.
+The caller of the compiler defines the names with a function ``resolve(path, window)``. It returns an :class:`Operand`
+or raises :class:`~pipeline.condition.errors.MeaningError`. The type of the facts is the caller's choice.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from pipeline.condition.due import FOREVER
 from pipeline.condition.errors import MeaningError
 from pipeline.condition.syntax import Value
 
-Kind: TypeAlias = Literal["number", "text", "truth", "any"]
-"""What the values of an operand are; ``any`` is known only when it is read: a number, text, truth value or list."""
+Kind: TypeAlias = Literal["number", "text", "truth", "list", "any"]
+"""The type of an operand's values. ``any``: a number, text, truth value or list, known only when the value is read."""
 
 F_contra = TypeVar("F_contra", contravariant=True)
 
 
 class Check(NamedTuple):
-    """A comparison without its operand."""
+    """The right side of a comparison: operator and literals."""
 
     holds: Callable[[Any], bool]
-    """Whether it holds for a value of the operand; None is a value that is unknown."""
+    """Whether the comparison holds for a value of the operand; None is an unknown value."""
     thresholds: tuple[Any, ...]
-    """The values that the operand is compared with, as it converted them, the least first where they have an order."""
+    """The literals, converted by the operand; numbers in ascending order."""
 
 
 class Operand(Protocol[F_contra]):
@@ -32,51 +32,51 @@ class Operand(Protocol[F_contra]):
 
     @property
     def kind(self) -> Kind:
-        """Which operators make sense is told by this when a condition is compiled."""
+        """The type of the values. The compiler uses it to reject operators that do not apply."""
         ...
 
     def read(self, facts: F_contra) -> Any:
-        """The value, of the kind, or None where it is unknown."""
+        """Returns the value, which is of the kind, or None if it is unknown."""
         ...
 
     def convert(self, value: Value) -> Any:
-        """A literal as the values that are read are to be compared with it: money in minor units, for example.
+        """Returns a literal in the form of the values that ``read`` returns: money in minor units, for example.
 
         Raises:
-            MeaningError: the two cannot be compared.
+            MeaningError: the literal cannot be compared with the operand.
         """
         ...
 
     def until(self, facts: F_contra, check: Check) -> int:
-        """The moment, in ms, before which ``check`` of the value cannot turn out otherwise if nothing but time passes.
+        """Returns the moment, in ms, before which time alone cannot change the result of ``check``.
 
-        After the moment of the facts; never late, though it may be early; FOREVER where time alone changes nothing.
-        :mod:`pipeline.condition.due` has it for values that move in steps and for those that grow with time.
+        It is later than the moment of the facts, and may be early but never late. Returns FOREVER if time alone changes
+        nothing. :mod:`pipeline.condition.due` computes it for values that change in steps or grow with time.
         """
         ...
 
 
 Resolve: TypeAlias = Callable[[tuple[str, ...], str | None], Operand[F_contra]]
-"""(path, window as :func:`~pipeline.event.duration.format_duration` writes it, or None) to what they mean."""
+"""(path, window as :func:`~pipeline.event.duration.format_duration` writes it, or None) to the operand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeless(Operand[F_contra]):
-    """An operand that time alone does not change, compared with literals of its own kind."""
+    """An operand that time alone does not change. It is compared with literals of its own kind."""
 
     kind: Kind
     read: Callable[[F_contra], Any]  # type: ignore[assignment]  # a field that is called as the method
 
     def convert(self, value: Value) -> Any:
-        """The literal as it is."""
+        """Returns the literal's value."""
         return converted(self.kind, value)
 
-    def until(self, facts: F_contra, check: Check) -> int:  # noqa: ARG002 - the same for all
-        """Never."""
+    def until(self, facts: F_contra, check: Check) -> int:  # noqa: ARG002 - independent of facts and check
+        """Returns FOREVER."""
         return FOREVER
 
 
-_ASKED: Final[dict[Kind, tuple[str, str]]] = {
+_EXPECTED: Final[dict[Kind, tuple[str, str]]] = {
     "number": ("a number", "write it without quotes, as in 500"),
     "text": ("a text", 'write it in quotes, as in "gold"'),
     "truth": ("true or false", "write = true or = false"),
@@ -84,26 +84,26 @@ _ASKED: Final[dict[Kind, tuple[str, str]]] = {
 
 
 def converted(kind: Kind, value: Value) -> Any:
-    """The literal's value, if it is of the kind.
+    """Returns the literal's value.
 
     Raises:
-        MeaningError: it is not.
+        MeaningError: the literal is not of the kind.
     """
-    if value.kind == kind or (kind == "any" and value.kind != "duration"):
+    if value.kind == kind or (kind in {"any", "list"} and value.kind != "duration"):
         return value.value
-    if kind == "any":
+    if kind in {"any", "list"}:
         message = "this is not a span of time"
         raise MeaningError(message, "compare it with a number, a text, true or false")
-    what, instead = _ASKED[kind]
+    what, instead = _EXPECTED[kind]
     message = f"this is {what} and cannot be compared with a {'truth value' if value.kind == 'truth' else value.kind}"
     raise MeaningError(message, instead)
 
 
 def converted_span(value: Value) -> int:
-    """The milliseconds of a literal that must be a duration.
+    """Returns a duration literal in milliseconds.
 
     Raises:
-        MeaningError: it is none.
+        MeaningError: the literal is not a duration.
     """
     if value.kind == "duration":
         return int(value.value)

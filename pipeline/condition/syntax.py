@@ -1,6 +1,6 @@
-"""A condition as a tree. Trees are equal if they say the same; where it stood in the text (``at``) is no part of that.
+"""The syntax tree of a condition. Equality ignores ``at``, the position of a name or value in the text.
 
-Dataclasses rather than msgspec structs, for a struct cannot leave a field out of its equality.
+The nodes are dataclasses, because a msgspec struct cannot exclude a field from its equality.
 """
 
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "contains"]
 
 SIGNS: Final = ("=", "!=", "<", "<=", ">", ">=")
 KEYWORDS: Final = frozenset({"and", "or", "not", "in", "contains", "is", "known", "unknown", "over", "true", "false"})
-"""Words that are no names, in any case; a part of a longer name may be one of them."""
+"""Reserved words, case-insensitive. They are not names by themselves, but may be parts of a longer name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What is asked about: a path, perhaps over a window of time."""
+    """A name: a path, and optionally a window of time."""
 
     path: tuple[str, ...]
     window_ms: int = 0
-    """0: no window was written."""
+    """Length of the window in ms; 0 if none is written."""
     at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A literal. A duration's value is in milliseconds; a number without a fraction is an int."""
+    """A literal. The value of a duration is in milliseconds; a number without a fraction is an int."""
 
     kind: LiteralKind
     value: int | float | str | bool
@@ -35,7 +35,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """A name that stands alone: it is true."""
+    """A name without an operator: it must be true."""
 
     name: Name
 
@@ -51,7 +51,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """A name that is one of the values, or with ``negated`` none of them."""
+    """``in``: the name has one of the values. With ``negated``, ``not in``: it has none of them."""
 
     name: Name
     values: tuple[Value, ...]
@@ -60,7 +60,7 @@ class Among:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whether anything is known under the name; with ``negated``, that nothing is."""
+    """``is known``, or with ``negated`` ``is unknown``."""
 
     name: Name
     negated: bool = False
@@ -68,21 +68,21 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The opposite."""
+    """Negation."""
 
     part: "Expression"
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of two or more."""
+    """Conjunction of two or more parts."""
 
     parts: "tuple[Expression, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """At least one of two or more."""
+    """Disjunction of two or more parts."""
 
     parts: "tuple[Expression, ...]"
 

@@ -1,4 +1,4 @@
-"""A condition as canonical text: ``parse(format_condition(x)) == x`` for every tree that parsing can give."""
+"""The canonical text of a condition: ``parse(format_condition(x)) == x`` for every tree that ``parse`` returns."""
 
 import re
 from decimal import Decimal
@@ -14,7 +14,7 @@ _ESCAPED: Final = str.maketrans({sign: f"\\{letter}" for letter, sign in ESCAPES
 
 
 def format_condition(expression: Expression) -> str:
-    """The text, with parentheses only where they are needed."""
+    """Returns the text, with parentheses only where they are needed."""
     if isinstance(expression, And | Or):
         word = " and " if isinstance(expression, And) else " or "
         return word.join(_part(part, within=expression) for part in expression.parts)
@@ -22,11 +22,11 @@ def format_condition(expression: Expression) -> str:
         return f"not {_part(expression.part, within=expression)}"
     if isinstance(expression, Truth):
         return format_name(expression.name)
-    return f"{format_name(expression.name)} {_asked(expression)}"
+    return f"{format_name(expression.name)} {_comparison(expression)}"
 
 
 def format_name(name: Name) -> str:
-    """A name with its window."""
+    """Returns a name with its window."""
     quoted = [part if _NEXT.fullmatch(part) else _backticks(part) for part in name.path[1:]]
     first = name.path[0]
     plain = _FIRST.fullmatch(first) and (quoted or first.lower() not in KEYWORDS)
@@ -35,7 +35,7 @@ def format_name(name: Name) -> str:
 
 
 def format_value(value: Value) -> str:
-    """A literal."""
+    """Returns a literal."""
     if isinstance(value.value, str):
         return f'"{value.value.translate(_ESCAPED)}"'
     if isinstance(value.value, bool):
@@ -45,7 +45,7 @@ def format_value(value: Value) -> str:
     return str(value.value) if isinstance(value.value, int) else f"{Decimal(repr(value.value)):f}"
 
 
-def _asked(expression: Compare | Among | Known) -> str:
+def _comparison(expression: Compare | Among | Known) -> str:
     if isinstance(expression, Compare):
         return f"{expression.operator} {format_value(expression.value)}"
     if isinstance(expression, Among):
@@ -55,7 +55,7 @@ def _asked(expression: Compare | Among | Known) -> str:
 
 
 def _part(part: Expression, *, within: And | Or | Not) -> str:
-    """In parentheses where it would be read as something else without; and where grouping was written."""
+    """Returns the text of a part, in parentheses where the tree needs them to be read back as it is."""
     text = format_condition(part)
     loose = isinstance(part, And | Or) and not (isinstance(within, Or) and isinstance(part, And))
     return f"({text})" if loose else text

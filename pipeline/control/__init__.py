@@ -1,1 +1,1 @@
-"""What operators send into the pipeline: decisions about identities, and replays of quarantined records."""
+"""The operators' way into the pipeline: commands about identities, and replays of quarantined records."""

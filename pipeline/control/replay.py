@@ -1,8 +1,10 @@
-"""Replay what was quarantined: the original bytes back onto their topic, each record once.
+"""Replays quarantined records: sends the original bytes to their original topic, each record once.
 
-Where a replay has come to is an offset of a consumer group that nobody joins, committed in the transaction that holds
-the records; so a kill -9 at any moment neither skips a record nor sends it twice. Replays of one reason run ahead of
-the others: the committed offset is how far all reasons are, its metadata says which are further.
+The position of a replay is the committed offset of a consumer group that no client joins. It is committed in the
+transaction that holds the records, so a kill -9 at any moment neither skips a record nor sends it twice.
+
+A replay can be restricted to one reason. So the committed offset is the position up to which the records of all reasons
+are replayed, and the metadata of the commit holds the further positions of single reasons.
 """
 
 from collections import Counter
@@ -28,42 +30,42 @@ Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 
 
 class Position(msgspec.Struct):
-    """How far one partition of the DLQ is replayed."""
+    """The position up to which one partition of the DLQ is replayed."""
 
     offset: int = 0
-    """Everything before it is done, whatever its reason."""
+    """Every record before this offset is replayed, whatever its reason."""
     ahead: dict[str, int] = {}
-    """Reason to the offset before which everything of that reason is done too."""
+    """Reason to a later offset before which every record with that reason is replayed."""
 
     def is_done(self, offset: int, reason: str) -> bool:
-        """Whether a record has been replayed."""
+        """Returns whether the record at ``offset`` with ``reason`` has been replayed."""
         return offset < max(self.offset, self.ahead.get(reason, 0))
 
     def moved(self, reason: str, offset: int) -> "Position":
-        """Everything of ``reason`` ("": of all reasons) before ``offset`` is done."""
+        """Returns the position after replaying ``reason`` (all reasons if "") up to ``offset``, exclusive."""
         done = self.offset if reason else max(self.offset, offset)
         ahead = {**self.ahead, reason: max(offset, self.ahead.get(reason, 0))} if reason else self.ahead
         return Position(done, {name: at for name, at in ahead.items() if at > done})
 
 
 class Report(msgspec.Struct):
-    """What a replay did, or with ``--dry-run`` would do."""
+    """The result of a replay, or with ``--dry-run`` its expected result."""
 
     replayed: Counter[str] = msgspec.field(default_factory=Counter)
     """Records by reason."""
     not_replayable: int = 0
-    """Records without facts, or of a topic that takes no events here: left where they are."""
+    """Records without facts, or of a topic that is no events topic of this deployment. They stay in the DLQ only."""
 
 
 class Replay:
-    """One run of replays. A context manager: leaving it aborts the transaction that is open.
+    """One run of replays. Use as a context manager: leaving it aborts the open transaction.
 
-    A second run of the same application fences the first, which then fails; no record is sent by both.
+    A second run under the same application id fences the first, which then fails. No record is sent by both.
 
     Raises:
-        MissingTopicError: there is no DLQ.
-        confluent_kafka.KafkaException: the broker did not answer or refused (from every method). What was committed
-            before stays; run the same command again.
+        MissingTopicError: the DLQ does not exist.
+        confluent_kafka.KafkaException: the broker did not answer or refused (from every method). Earlier commits
+            remain; run the same command again.
     """
 
     def __init__(self, settings: Settings, *, dry_run: bool) -> None:
@@ -86,7 +88,10 @@ class Replay:
             self._transactions.__exit__(kind, error, trace)
 
     def run(self, reason: str = "", progress: Progress = silent) -> Report:
-        """Replay all records, or those of one reason, that lie in the DLQ now and have not been replayed."""
+        """Replays the records in the DLQ that have not been replayed: all, or those with ``reason``.
+
+        Stops at the end offsets as of the start of the run.
+        """
         positions, report = self._positions(), Report()
         begin = {partition: position.offset for partition, position in positions.items()}
         reading = Reading(self._kafka, self._topic, self._partitions, begin=begin, progress=progress)
@@ -95,7 +100,7 @@ class Replay:
             for message in batch:
                 partition, offset = message.partition() or 0, message.offset() or 0
                 if offset >= reading.ends[partition]:
-                    continue  # perhaps one of ours that was found bad again: not a second time in this run
+                    continue  # may be a record of this run that was quarantined again: do not send it in a loop
                 if self._take(message, reason, positions[partition], report):
                     chunk_records, chunk_bytes = chunk_records + 1, chunk_bytes + len(message.value() or b"")
                 positions[partition] = positions[partition].moved(reason, offset + 1)
@@ -106,7 +111,7 @@ class Replay:
         return report
 
     def _take(self, message: Message, reason: str, position: Position, report: Report) -> bool:
-        """Send a record if it is to be replayed."""
+        """Sends a record if it is to be replayed. Returns whether it was sent. Counts it in ``report``."""
         entry, offset = entry_of(message), message.offset() or 0
         if reason not in ("", entry.reason) or position.is_done(offset, entry.reason):
             return False
@@ -121,7 +126,7 @@ class Replay:
         return True
 
     def _commit(self, positions: Mapping[int, Position]) -> None:
-        """The records and the position behind them, both or neither; nothing if no record was sent since the last."""
+        """Commits the sent records with the positions. Does nothing if no record was sent since the last commit."""
         if self._transactions is None or not self._transactions.is_open:
             return
         self._transactions.commit([

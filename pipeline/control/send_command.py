@@ -1,4 +1,4 @@
-"""A person's decision onto the log of links, and what STITCH made of it, from the log of changes."""
+"""Sends an operator's command about identities to the links topic and reads its effects from the changes topic."""
 
 import time
 from typing import Any, Final, Literal, TypeAlias
@@ -21,29 +21,32 @@ from pipeline.topics import CHANGES, LINKS
 DELIVERY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.1
 OPEN_SECONDS: Final = 2.0
-"""Patience for a transaction that is being written; it is seldom open for longer than a commit interval."""
+"""How long to wait for an open transaction to end. It is seldom open for longer than a commit interval."""
 
 Kind: TypeAlias = Literal["link", "unlink", "suppress", "release"]
 Change: TypeAlias = dict[str, Any]
-"""A line of ``identity.changes``, with the fields of its schema."""
+"""A record of the changes topic, with the fields of its schema."""
 
 
 class DecisionError(OperatorError):
-    """Kafka did not take the decision; nothing was decided. Operator action: see to the broker, then decide again."""
+    """Kafka did not accept the command, so nothing has changed.
+
+    Operator action: repair the broker, then send the command again.
+    """
 
 
 def new_command(  # noqa: PLR0917 - the fields of the record
     tenant: str, kind: Kind, a: Identifier, b: Identifier, actor: str, why: str, now_ms: int
 ) -> Command:
-    """A decision with an id of its own, by which its consequences can be told from all others."""
+    """Returns a command with a unique event id, which identifies its effects in the changes topic."""
     return Command(tenant, kind, a, b, actor, why, now_ms, f"decision/{uuid4()}")
 
 
 class CommandSender:
-    """Sends decisions and waits for their consequences.
+    """Sends commands and waits for their effects.
 
     Raises:
-        MissingTopicError: no worker has run here yet.
+        MissingTopicError: the topics do not exist: no worker has run yet.
         RegistryError: the schema registry did not answer or refused.
         KafkaException: the broker did not answer or refused.
     """
@@ -57,33 +60,34 @@ class CommandSender:
         self._begin = self._reading().ends
 
     def send(self, command: Command) -> None:
-        """Append the decision to the log of links: once, whatever the network does, before this returns.
+        """Appends the command to the links topic, exactly once despite network errors, before returning.
 
         Raises:
-            DecisionError: it was not taken.
+            DecisionError: Kafka did not accept the command.
         """
         failures: list[KafkaError] = []
 
-        def told(error: KafkaError | None, _message: confluent_kafka.Message) -> None:
+        def on_delivery(error: KafkaError | None, _message: confluent_kafka.Message) -> None:
             if error is not None:
                 failures.append(error)
 
         producer = idempotent_producer(self._kafka, {"delivery.timeout.ms": int(DELIVERY_SECONDS * 1000)})
-        producer.produce(self._links, msgspec.msgpack.encode(command), command.tenant, on_delivery=told)
-        left = producer.flush(DELIVERY_SECONDS + 1)
-        if failures or left:
+        producer.produce(self._links, msgspec.msgpack.encode(command), command.tenant, on_delivery=on_delivery)
+        undelivered = producer.flush(DELIVERY_SECONDS + 1)
+        if failures or undelivered:
             message = f"Kafka did not take the decision: {failures[0].str() if failures else 'no answer'}"
             raise DecisionError(message)
 
     def wait_for_changes(self, command: Command, within_seconds: float) -> list[Change]:
-        """What STITCH changed because of a decision sent before, in its order; empty if it has not answered in time.
+        """Returns the changes that STITCH made because of a sent command, by ``seq``; empty after ``within_seconds``.
 
-        Every decision has at least one line, its own. All lines come from one transaction: once one is seen, those of
-        every partition are waited for.
+        Every command causes at least one change, that of the command itself.
         """
         deadline = time.monotonic() + within_seconds
         while time.monotonic() < deadline:
             if self._poll_changes(command):
+                # All changes are in one transaction. The first read may have passed some partitions before its markers
+                # were written there; a second read, which waits for them, is complete.
                 return self._poll_changes(command)
             time.sleep(POLL_SECONDS)
         return []
@@ -100,7 +104,7 @@ class CommandSender:
     def _change(self, message: confluent_kafka.Message) -> Change | None:
         try:
             return self._decode(message.value())
-        except Undecodable:  # a foreign record; it is none of ours
+        except Undecodable:  # another program's record
             return None
 
     def _reading(self, begin: dict[int, int] | None = None) -> Reading:

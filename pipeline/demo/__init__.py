@@ -1,1 +1,1 @@
-"""A seeded day of a shop in all channels: what the demo plays and what tests know the truth about."""
+"""A seeded day of a shop in all channels, played by the demo, and its truth, which checks the pipeline's results."""

@@ -1,4 +1,4 @@
-"""What the demo shows at one moment, whatever shows it."""
+"""The demo's state at one moment, and the protocol of its displays."""
 
 from typing import Any, Final, Protocol
 
@@ -8,14 +8,14 @@ from pipeline.query.flow import StageFlow
 from pipeline.query.live import Counts
 
 SLOTS: Final = 48
-"""Half hours of the day: the columns of the curves."""
+"""Half hours in a day: the number of columns of a curve."""
 
 
 class DemoState(msgspec.Struct, frozen=True):
     """One moment of the demo."""
 
     day_share: float
-    """How much of the day is over, 0 to 1."""
+    """The elapsed share of the day, 0 to 1."""
     sent: int
     events: int
     by_channel: dict[str, int]
@@ -25,26 +25,26 @@ class DemoState(msgspec.Struct, frozen=True):
     identifier_curve: list[int]
     """Identifiers seen by the end of each half hour so far."""
     max_identifiers: int
-    """What the first curve can rise to."""
+    """The maximum that the first curve can reach."""
     customer_curve: list[int]
     """Customers at the end of each half hour so far."""
 
     @property
     def clock(self) -> str:
-        """The shop's time, hours and minutes."""
+        """Returns the shop's time of day as HH:MM."""
         minutes = min(24 * 60, int(self.day_share * 24 * 60))
         return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 class Curves:
-    """Keeps one value per half hour: the last."""
+    """Keeps the last value of each half hour."""
 
     def __init__(self) -> None:
         self.identifiers: list[int] = []
         self.customers: list[int] = []
 
     def note(self, day_share: float, identifiers: int, customers: int) -> None:
-        """The values at a moment; half hours that were passed over get them too."""
+        """Sets the values of the current half hour, and of half hours skipped since the last call."""
         slot = min(SLOTS - 1, int(day_share * SLOTS))
         for curve, value in ((self.identifiers, identifiers), (self.customers, customers)):
             curve.extend([value] * (slot + 1 - len(curve)))
@@ -52,16 +52,16 @@ class Curves:
 
 
 class Display(Protocol):
-    """Where the demo is shown: a screen, or lines of text."""
+    """A display of the demo: a screen, or lines of text."""
 
     def step(self, text: str) -> None:
-        """What is being prepared."""
+        """Shows the current step of the preparation."""
         ...
 
     def lead(self, action: dict[str, Any], state: DemoState) -> None:
-        """A lead that has just been made."""
+        """Shows a lead that was just opened or closed."""
         ...
 
     def show(self, state: DemoState) -> None:
-        """The moment, several times a second."""
+        """Shows the current state. Called several times a second."""
         ...

@@ -1,4 +1,4 @@
-"""Play the day: its events onto their topics in order of time, a day in so many seconds."""
+"""Sends the day's events to their topics in order of time, with the day compressed into a number of seconds."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ FLUSH_SECONDS = 30.0
 
 
 class SendError(OperatorError):
-    """An event could not be sent. Operator action: see the message; the demo can be started again at any time."""
+    """An event could not be sent. Operator action: follow the message and start the demo again."""
 
 
 class EventSender:
-    """Sends what is due. The producer is idempotent, so every event is on its topic exactly once.
+    """Sends due events. The producer is idempotent, so every event is on its topic exactly once.
 
-    ``seconds`` is the length of the day on the wall clock; 0 sends everything as fast as it goes.
+    ``seconds`` is the length of the day on the wall clock; 0 sends all events as fast as possible.
     """
 
     def __init__(self, kafka: Mapping[str, str | int], encode: EventEncoder, day: ShopDay, seconds: float) -> None:
@@ -42,14 +42,14 @@ class EventSender:
 
     @property
     def is_over(self) -> bool:
-        """Whether every event is sent."""
+        """Returns whether every event has been sent."""
         return self.sent == len(self._events)
 
     def send_due(self, elapsed_seconds: float, limit: int) -> None:
-        """Send what is due so many seconds into the day, at most so many events at once.
+        """Sends the events due ``elapsed_seconds`` after the start of the day, at most ``limit`` per call.
 
         Raises:
-            SendError: an event was refused by the rules or by the broker.
+            SendError: the rules or the broker refused an event.
         """
         until = min(len(self._events), self.sent + limit)
         while self.sent < until and self._due_seconds[self.sent] <= elapsed_seconds:
@@ -64,7 +64,7 @@ class EventSender:
     def _send(self, event: JsonEvent) -> None:
         record = self._encode(event)
         if isinstance(record, Rejected):
-            message = f"the rules in force refuse an event of the shop day: {record.reason}, {record.detail}"
+            message = f"the current rules refuse an event of the shop day: {record.reason}, {record.detail}"
             raise SendError(message)
         self._producer.produce(record.topic, record.value, record.key, on_delivery=self._delivered)
         self.by_channel[event["channel"]] += 1

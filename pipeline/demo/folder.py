@@ -1,4 +1,4 @@
-"""The demo's own home folder: emptied at the start, kept at the end, never mistaken for anybody else's."""
+"""The demo's own home folder: emptied at the start, kept at the end. No other program's folder is ever emptied."""
 
 import fcntl
 import shutil
@@ -11,21 +11,22 @@ from pipeline.errors import OperatorError
 from pipeline.local import detached
 
 MARK: Final = ".stitchline-demo"
-"""A file that says: made by the demo, to be deleted by the next."""
+"""A file that marks a folder as created by a demo, so that the next demo may delete it."""
 
 
 class FolderError(OperatorError):
-    """The folder cannot be used. Operator action: the message says which other to choose."""
+    """The folder cannot be used. Operator action: the message states how to choose another one."""
 
 
 @contextmanager
 def demo_folder(home: Path) -> Iterator[Path]:
-    """An empty folder ``demo`` in the home folder, or that folder itself where a demo made it. One demo at a time.
+    """Yields an empty folder for one demo at a time.
 
-    A Kafka that was started on the data of the last demo is stopped.
+    The folder is ``home / "demo"``, or ``home`` itself if a demo created it. Stops a Kafka that still runs on the data
+    of the previous demo.
 
     Raises:
-        FolderError: a demo is running in it, or it holds something else.
+        FolderError: another demo is running in the folder, or the folder holds files that no demo created.
     """
     folder = home if (home / MARK).exists() else home / "demo"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +42,7 @@ def demo_folder(home: Path) -> Iterator[Path]:
 
 def _empty(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
-        message = f"{folder} holds something that no demo made; move it, or set STITCHLINE_HOME to another folder"
+        message = f"{folder} holds files that no demo created; move them, or set STITCHLINE_HOME to another folder"
         raise FolderError(message)
     if folder.exists():
         for kind in reversed(detached.KINDS):

@@ -1,4 +1,4 @@
-"""The people of the shop day: who they are, and which identifiers they will leave behind."""
+"""The people of the shop day and the identifiers that their events carry."""
 
 from random import Random
 
@@ -20,7 +20,7 @@ _DOMAINS = ("example.com", "example.net", "example.org")
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """One customer. Fields that are empty are things this person does not have."""
+    """One person. An empty field means that the person does not have such an identifier."""
 
     number: int
     first_name: str
@@ -37,13 +37,13 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     contact: str
     """Contact id in the CRM."""
     hot: bool
-    """Becomes a lead in the course of the day."""
+    """Becomes a lead during the day."""
     known: bool
-    """Logs in during the day, which ties browsers, device and card together; the others stay in pieces."""
+    """Logs in during the day, which links browsers, device and card. The profiles of all others stay separate."""
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:
-        """Everything that can lead to this person, normalised, apart from clicks on ads."""
+        """Returns the person's identifiers, normalised, without the click ids of ads."""
         pairs = (
             ("user_id", self.user_id),
             ("crm_contact_id", self.contact),
@@ -57,7 +57,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_people(random: Random, count: int) -> list[Person]:
-    """So many people, no identifier shared by two of them. About one in twenty-five will be a lead."""
+    """Returns ``count`` people without shared identifiers. About one in twenty-five is a later lead."""
     return [_person(random, number) for number in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""One performance on a Kafka that runs: topics, workers, the day, and the verdict when everything has gone through."""
+"""One run of the demo on a running Kafka: topics, workers, the day, and the verdict once all events are processed."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -27,13 +27,13 @@ HOTTEST: Final = 10
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What is left when the day is over and the workers have gone home."""
+    """The result of a demo, after the workers have stopped."""
 
     verdict: Verdict
     outcome: Outcome
     counts: Counts
     identifier: str
-    """One whose customer is worth a look; empty if there is no customer."""
+    """An identifier of a customer worth looking at; empty if there is no customer."""
 
 
 def run_demo(
@@ -46,10 +46,15 @@ def run_demo(
     timeout_seconds: float,
     display: Display,
 ) -> Result:
-    """Run it. No worker is left, however it ends; ``log`` takes what they say.
+    """Runs the demo. The workers write to ``log`` and are stopped in every case.
 
     Raises:
-        CrewError, PlayError, NotFinishedError, WorkersKeepDyingError, RulesError, KafkaException: with what to do.
+        WorkersError: the workers did not become ready in time.
+        SendError: an event could not be sent.
+        NotFinishedError: the day was not processed within ``timeout_seconds`` after its last event.
+        WorkersKeepDyingError: the workers keep exiting by themselves.
+        RulesError: the rules files are invalid.
+        KafkaException: the broker did not answer or refused.
     """
     rules = load_rules(settings.rules_dir)
     encode = EventEncoder(rules.intake, rules.identifiers, FileIds(), settings.topic_prefix, Defaults())
@@ -72,7 +77,10 @@ def run_demo(
 
 
 def _worth_a_look(leads: list[HotLead], known: Known) -> str:
-    """The lead with the most identifiers, else the customer with the most; of equals the first by text."""
+    """Returns an identifier of the lead with the most identifiers, else of the customer with the most.
+
+    Among equals it is the first identifier in alphabetical order.
+    """
     by_size = [(-lead.identifiers, lead.identifier) for lead in leads]
     others = [(-len(identifiers), identifiers[0]) for identifiers, _ in known.customers.values() if identifiers]
     return min(by_size or others, default=(0, ""))[1]

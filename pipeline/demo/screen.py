@@ -1,4 +1,4 @@
-"""The demo on a terminal: one calm picture that is redrawn in place."""
+"""The demo on a terminal: one picture, redrawn in place."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -15,18 +15,19 @@ from rich.text import Text
 
 from pipeline.demo.demo_state import SLOTS, DemoState
 from pipeline.event.model import CHANNELS
+from pipeline.printable import printable_values
 from pipeline.query.lead import is_duplicate, reach, reasons, story, who
 
 BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 STEPS: Final = len(BLOCKS) - 1
 BAR: Final = 24
 ABOVE_LEADS: Final = 21
-"""Lines that everything but the leads takes."""
+"""Lines of the picture without the leads."""
 LINES_A_LEAD: Final = 2
 
 
 class ScreenDisplay:
-    """A context manager: the last picture stays on the terminal."""
+    """Draws on a terminal. Use as a context manager; the last picture stays on the terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -44,21 +45,21 @@ class ScreenDisplay:
         self._live.stop()
 
     def step(self, text: str) -> None:
-        """What is being prepared, with a sign of life."""
+        """Shows the current step of the preparation, with a spinner."""
         self._live.auto_refresh = True
         self._live.update(Padding(Spinner("dots", Text(text)), (1, 2)), refresh=True)
 
     def lead(self, action: dict[str, Any], state: DemoState) -> None:
-        """Put it on top of the leads."""
+        """Adds the lead on top of the list."""
         self._leads.appendleft(lead_lines(action, state.clock, self._console.width - 4))
 
     def show(self, state: DemoState) -> None:
-        """Draw it."""
+        """Draws the state."""
         self._live.update(drawn(state, list(self._leads)), refresh=True)
 
 
 def drawn(state: DemoState, leads: Sequence[RenderableType]) -> RenderableType:
-    """The whole picture."""
+    """Returns the whole picture."""
     title = Text.assemble(("Stitchline", "bold"), ("  a shop day on Apache Kafka", "dim"))
     time_of_day = Text.assemble((state.clock, "bold"), (f"   {state.sent:,} of {state.events:,} events", "dim"))
     head = Table.grid(expand=True)
@@ -74,7 +75,7 @@ def drawn(state: DemoState, leads: Sequence[RenderableType]) -> RenderableType:
 
 
 def _stitching(state: DemoState) -> Table:
-    """Two curves of one scale: what was seen, and how few customers it is."""
+    """Returns two curves on one scale: identifiers seen, and the customers they were stitched to."""
     scale = max([state.max_identifiers, *state.identifier_curve, 1])
     table = Table.grid(padding=(0, 2))
     table.add_column(vertical="bottom", min_width=12)
@@ -91,10 +92,10 @@ def _stitching(state: DemoState) -> Table:
 
 
 def _details(state: DemoState) -> Table:
-    """Channels on the left, stages on the right."""
-    both = Table.grid(padding=(0, 4))
-    both.add_row(_channels(state), _stages(state))
-    return both
+    """Returns the channels on the left and the stages on the right."""
+    table = Table.grid(padding=(0, 4))
+    table.add_row(_channels(state), _stages(state))
+    return table
 
 
 def _channels(state: DemoState) -> Table:
@@ -123,7 +124,8 @@ def _stages(state: DemoState) -> Table:
 
 
 def lead_lines(action: dict[str, Any], clock: str, width: int) -> RenderableType:
-    """A lead in two lines that never wrap."""
+    """Returns a lead as two lines, truncated to ``width``."""
+    action = printable_values(action)
     first = Text.assemble((f"{clock}  ", "dim"), (who(action), "bold"))
     if is_duplicate(action):
         first.append("  duplicate_of another lead, closed", style="yellow")
@@ -137,7 +139,10 @@ def lead_lines(action: dict[str, Any], clock: str, width: int) -> RenderableType
 
 
 def curve(values: Sequence[int], scale: int) -> str:
-    """Two rows of blocks: sixteen steps of height, the highest for ``scale``; what is not nothing is seen."""
+    """Returns two rows of blocks with sixteen steps of height; ``scale`` is the highest step.
+
+    Rounds up, so that every value above 0 is visible.
+    """
     levels = [min(2 * STEPS, -(-value * 2 * STEPS // scale)) for value in values]
     upper = "".join(BLOCKS[max(0, level - STEPS)] for level in levels)
     return upper + "\n" + "".join(BLOCKS[min(STEPS, level)] for level in levels)

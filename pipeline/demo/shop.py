@@ -1,7 +1,7 @@
-"""The shop day: everybody's visits laid over 24 hours, in order of time.
+"""The shop day: the events of all people over 24 hours, in order of time.
 
-Mornings are anonymous: browsers, devices, cards and addresses appear one by one. From noon on people log in, and what
-looked like many customers turns out to be few. Leads grow hot through the afternoon, each with a last step: a quote.
+The morning is anonymous: browsers, devices, cards and addresses appear separately. From noon on people log in, and many
+profiles merge into few customers. In the afternoon some become leads, each after requesting a quote.
 """
 
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from pipeline.demo.visits import EventWriter, JsonEvent, at
 from pipeline.event.duration import DAY_MS
 
 _ZIPF = 0.85
-"""Exponent of activity by rank: the busiest person does about a hundred times what the quietest does."""
+"""Exponent of activity by rank: the most active person has about a hundred times the events of the least active."""
 _MIN_EVENTS = 6
 _PAUSE_SECONDS = 40.0
 """Mean time between two steps of one visit."""
 
 _Visit = tuple[float, Iterator[JsonEvent]]
-"""When it starts, as a share of the day, and what happens."""
+"""Start as a share of the day, and the events without their times."""
 
 
 class ShopDay(msgspec.Struct, frozen=True):
-    """The day's events, oldest first, and the truth behind them."""
+    """The day's events, oldest first, and the people behind them."""
 
     events: list[JsonEvent]
     people: list[Person]
@@ -34,12 +34,12 @@ class ShopDay(msgspec.Struct, frozen=True):
 
 
 def shop_day(end_ms: int, *, seed: int = 7, people: int = 2000, events: int = 50_000) -> ShopDay:
-    """A day that ends at ``end_ms``: the same arguments give the same events, byte for byte.
+    """Returns a day that ends at ``end_ms``. The same arguments give the same events, byte for byte.
 
     The last event is at ``end_ms``, the first at most 24 hours earlier. No two people share an identifier.
 
     Raises:
-        ValueError: fewer than six events for each of the people.
+        ValueError: ``events`` is less than six per person.
     """
     if events < people * _MIN_EVENTS:
         message = f"{people} people need at least {people * _MIN_EVENTS} events"
@@ -55,7 +55,10 @@ def shop_day(end_ms: int, *, seed: int = 7, people: int = 2000, events: int = 50
 
 
 def _quotas(random: Random, everyone: list[Person], events: int) -> list[int]:
-    """Events per person by Zipf's law over a random ranking, later leads in its better half; they sum up exactly."""
+    """Returns the number of events per person; they sum up to ``events``.
+
+    Numbers follow Zipf's law over a random ranking, with later leads in its upper half.
+    """
     ranking = sorted(everyone, key=lambda person: random.random() * (0.4 if person.hot else 1.0))
     weights = [(rank + 10) ** -_ZIPF for rank in range(len(ranking))]
     spare, total = events - len(ranking) * _MIN_EVENTS, sum(weights)
@@ -67,7 +70,7 @@ def _quotas(random: Random, everyone: list[Person], events: int) -> list[int]:
 
 
 def _day_of(random: Random, person: Person, quota: int, start_ms: int, end_ms: int) -> Iterator[tuple[int, JsonEvent]]:
-    """The person's story first, then ordinary visits until the quota is used up."""
+    """Yields times and events of one person: the story first, then ordinary visits up to ``quota`` events."""
     writer = EventWriter(random, person)
     login = random.uniform(0.5, 0.85) if person.known else 2.0
     count = 0
@@ -82,7 +85,7 @@ def _day_of(random: Random, person: Person, quota: int, start_ms: int, end_ms: i
 
 
 def _story(random: Random, person: Person, writer: EventWriter, login: float) -> Iterator[_Visit]:
-    """What happens once: pieces appear before noon, are tied together after it, and leads end with a quote."""
+    """Yields the visits that happen once: separate identifiers before noon, log-ins after it, and a quote for leads."""
     home = person.browsers[0]
     if person.known:
         for browser in person.browsers:
@@ -104,7 +107,7 @@ def _story(random: Random, person: Person, writer: EventWriter, login: float) ->
 
 
 def _habit(random: Random, person: Person, writer: EventWriter, login: float) -> Iterator[_Visit]:
-    """Ordinary visits without end, most of them around the middle of the day; ``login`` is a share of the day."""
+    """Yields ordinary visits without end, most of them around midday. ``login`` is a share of the day."""
     while True:
         share = random.betavariate(2.5, 2.0) * 0.97
         dice = random.random()

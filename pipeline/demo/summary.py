@@ -1,4 +1,4 @@
-"""The demo's last words: what was found, checked against the truth, and what to try next."""
+"""The demo's summary: the pipeline's result compared with the truth, and commands to try next."""
 
 import shutil
 import sys
@@ -14,31 +14,31 @@ from pipeline.query.live import Counts
 
 
 def say_verdict(console: Console, verdict: Verdict, outcome: Outcome, counts: Counts, people: int) -> None:
-    """What the day came to, line by line, each with a mark that says whether it is as it should be."""
+    """Prints the results line by line, each with a mark for right or wrong."""
     first = (
         "no lead" if outcome.first_lead_seconds is None else f"the first lead after {outcome.first_lead_seconds:.0f} s"
     )
     console.print()
-    _say(console, "", f"The day is over: {verdict.events_sent:,} events of {people:,} people "
+    _print_line(console, "", f"The day is over: {verdict.events_sent:,} events of {people:,} people "
                       f"in {outcome.seconds:.0f} s, {first}.")  # fmt: skip
     counted = f"events counted exactly once: {verdict.events_counted:,} of {verdict.events_sent:,}"
-    _say(console, _mark(verdict.events_counted == verdict.events_sent), counted)
+    _print_line(console, _mark(verdict.events_counted == verdict.events_sent), counted)
     fewer = f"{verdict.identifiers:,} identifiers turned out to be {verdict.customers:,} customers"
-    _say(console, "·", f"{fewer}; at its peak it looked like {outcome.peak_customers:,}")
+    _print_line(console, "·", f"{fewer}; at its peak it looked like {outcome.peak_customers:,}")
     whole = f"people who logged in and are one customer: {verdict.people_whole:,} of {verdict.people_logged_in:,}"
-    _say(console, _mark(verdict.people_whole == verdict.people_logged_in), whole)
-    _say(console, _mark(not verdict.mixed), f"customers mixed up of two people: {verdict.mixed:,}")
+    _print_line(console, _mark(verdict.people_whole == verdict.people_logged_in), whole)
+    _print_line(console, _mark(not verdict.mixed), f"customers mixed up of two people: {verdict.mixed:,}")
     planners = f"people who asked for a quote and became a lead: {verdict.planners_found:,} of {verdict.planners:,}"
-    _say(console, _mark(verdict.planners_found == verdict.planners), planners)
-    _say(console, "·", f"{counts.leads:,} leads in all, {counts.quarantined:,} events in the DLQ")
+    _print_line(console, _mark(verdict.planners_found == verdict.planners), planners)
+    _print_line(console, "·", f"{counts.leads:,} leads in all, {counts.quarantined:,} events in the DLQ")
 
 
 def say_next(console: Console, remains: str, variables: Mapping[str, str], identifier: str) -> None:
-    """What remains, and three commands that work now, word for word."""
+    """Prints what the demo leaves behind (``remains``) and three commands that can be copied and run."""
     program = program_name()
     export = "export " + " ".join(f"{name}={value}" for name, value in variables.items())
     console.print()
-    _say(console, "", f"{remains} Try next:")
+    _print_line(console, "", f"{remains} Try next:")
     console.print()
     for command in (
         f"{export}; {program} kafka start" if "STITCHLINE_HOME" in variables else export,
@@ -50,7 +50,7 @@ def say_next(console: Console, remains: str, variables: Mapping[str, str], ident
 
 
 def program_name() -> str:
-    """What to type for ``stitchline``: the word itself if it is on the path, else where it is."""
+    """Returns how to call ``stitchline``: by name if this installation is on the path, else by its path."""
     here = Path(sys.executable).parent / "stitchline"
     path = shutil.which("stitchline")
     if path is not None and Path(path).resolve() == here.resolve():
@@ -62,6 +62,6 @@ def _mark(good: bool) -> str:
     return "✓" if good else "✗"
 
 
-def _say(console: Console, mark: str, text: str) -> None:
+def _print_line(console: Console, mark: str, text: str) -> None:
     style = {"✓": "green", "✗": "bold red"}.get(mark, "")
     console.print(Text.assemble("  ", (f"{mark} " if mark else "", style), text), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Compare what the pipeline made of the day with what the day's author knows about its people."""
+"""Compares the pipeline's results with the truth about the day's people."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,15 +13,15 @@ Update = dict[str, Any]
 
 
 class Known:
-    """What the updates topic says about every customer, and every identifier that was ever in it."""
+    """The fold of the updates topic: the active customers, and every identifier ever published."""
 
     def __init__(self) -> None:
         self.identifiers: set[Identifier] = set()
         self.customers: dict[str, tuple[list[Identifier], int]] = {}
-        """Active profiles: their identifiers and how many events they count."""
+        """Active profile id to its identifiers and its number of events."""
 
     def take(self, update: Update) -> None:
-        """The newest update of its profile."""
+        """Folds a profile update. Updates of a profile must come in order."""
         self.identifiers.update(update["identifiers"])
         if update["status"] == "active":
             events = update["aggregates"].get("events", {}).get("lifetime", 0)
@@ -31,26 +31,26 @@ class Known:
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The day as the pipeline sees it beside the day as it was."""
+    """The pipeline's results compared with the truth."""
 
     events_sent: int
     events_counted: int
-    """Over all customers."""
+    """Sum over all customers."""
     people_logged_in: int
     people_whole: int
-    """Of those, how many are one customer with everything that was seen of them."""
+    """People with a log-in that are exactly one customer."""
     mixed: int
-    """Customers with identifiers of two people."""
+    """Customers with identifiers of several people."""
     identifiers: int
     customers: int
     planners: int
-    """People whose day ends with a quote for a kitchen, as far as their events reached it."""
+    """People that requested a quote for a kitchen."""
     planners_found: int
-    """Of those, how many became a lead."""
+    """People that requested a quote and became a lead."""
 
     @property
     def is_true(self) -> bool:
-        """Whether nothing was lost, counted twice, torn apart or mixed up."""
+        """Returns whether no event was lost or counted twice and no person was split or mixed up with another."""
         return (
             self.events_counted == self.events_sent
             and self.people_whole == self.people_logged_in
@@ -60,7 +60,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def judge(people: Iterable[Person], events: Iterable[dict[str, Any]], known: Known, leads: set[str]) -> Verdict:
-    """Compare. ``leads`` are the profile ids that became a lead, as they are called now."""
+    """Returns the comparison. ``leads`` are the current ids of the profiles that became a lead."""
     everyone, all_events = list(people), list(events)
     owner = {identifier: person.number for person in everyone for identifier in person.identifiers}
     parts: dict[int, set[str]] = {}
@@ -70,14 +70,14 @@ def judge(people: Iterable[Person], events: Iterable[dict[str, Any]], known: Kno
         mixed += len(owners) > 1
         for number in owners:
             parts.setdefault(number, set()).add(profile_id)
-    in_by_user = {person.user_id: person.number for person in everyone if person.known}
-    came_in = {in_by_user[event["userId"]] for event in all_events if event["type"] == "identify" and "userId" in event}
-    planners = {in_by_user[event["userId"]] for event in all_events if event.get("event") == "quote_requested"}
+    by_user = {person.user_id: person.number for person in everyone if person.known}
+    logged_in = {by_user[event["userId"]] for event in all_events if event["type"] == "identify" and "userId" in event}
+    planners = {by_user[event["userId"]] for event in all_events if event.get("event") == "quote_requested"}
     return Verdict(
         events_sent=len(all_events),
         events_counted=sum(events for _, events in known.customers.values()),
-        people_logged_in=len(came_in),
-        people_whole=sum(len(parts.get(number, ())) == 1 for number in came_in),
+        people_logged_in=len(logged_in),
+        people_whole=sum(len(parts.get(number, ())) == 1 for number in logged_in),
         mixed=mixed,
         identifiers=len(known.identifiers),
         customers=len(known.customers),

@@ -1,4 +1,4 @@
-"""What a person does in one go: a visit to the web shop, to the store, a mail, an app session, a note in the CRM."""
+"""The events of one visit: to the web shop or the store, of a mail, of an app session, of a change in the CRM."""
 
 from collections.abc import Iterator
 from random import Random
@@ -13,7 +13,7 @@ JsonEvent = dict[str, Any]
 
 
 class Product(msgspec.Struct, frozen=True):
-    """Something the shop sells."""
+    """A product of the shop."""
 
     sku: str
     name: str
@@ -36,14 +36,14 @@ KITCHENS = tuple(product for product in CATALOGUE if product.category == "kitche
 
 
 class EventWriter:
-    """Tells what one person does, in the Segment spec's words. Every event gets an id of its own."""
+    """Writes one person's events as JSON of the Segment spec. Every event has a unique message id."""
 
     def __init__(self, random: Random, person: Person) -> None:
         self._random = random
         self._person = person
 
     def visit(self, browser: str, *, logged_in: bool) -> Iterator[JsonEvent]:
-        """Some pages of the web shop, with what is looked at and put in the basket."""
+        """Yields page views in the web shop, with products viewed and perhaps added to the cart or ordered."""
         product = self._random.choice(CATALOGUE)
         yield self._page(browser, f"/{product.category}", logged_in)
         for _ in range(self._random.randint(1, 5)):
@@ -57,7 +57,7 @@ class EventWriter:
                 yield self._web("order_completed", browser, logged_in, self._order([product]))
 
     def ad_click(self, browser: str) -> Iterator[JsonEvent]:
-        """A click on an ad as the ad platform reports it, and the landing page that carries the click's id."""
+        """Yields a click on an ad as the ad platform reports it, and the landing page with the click id."""
         click = f"c{self._random.getrandbits(80):020x}"
         campaign = self._random.choice(("spring-knives", "dream-kitchen", "espresso-week"))
         yield self._event("ads", "track", "ad_clicked", {"click_id": click}, {"campaign": campaign, "cost_minor": 85})
@@ -65,7 +65,7 @@ class EventWriter:
         yield self._page(browser, "/" + query, logged_in=False, identifiers={"click_id": click})
 
     def mail(self, *, clicked: bool) -> Iterator[JsonEvent]:
-        """The day's newsletter, opened and perhaps clicked. Mail systems write addresses as they like."""
+        """Yields the newsletter, opened and perhaps clicked. The spelling of the address varies as in mail systems."""
         address = self._random.choice(
             (self._person.email, self._person.email.title(), f" {self._person.email.upper()}")
         )
@@ -75,7 +75,7 @@ class EventWriter:
             yield self._event("email", "track", "email_clicked", {"email": address}, letter | {"link": "/kitchens"})
 
     def app(self, *, installed: bool, logged_in: bool) -> Iterator[JsonEvent]:
-        """The app is installed or opened, and something is looked at."""
+        """Yields the app being installed or opened, with screens viewed and perhaps an order."""
         identifiers = {"device_id": self._person.device}
         if installed:
             yield self._event(
@@ -90,7 +90,7 @@ class EventWriter:
             yield self._event("app", "track", "order_completed", identifiers, bought, logged_in=True)
 
     def store(self, *, receipt_by_mail: bool) -> Iterator[JsonEvent]:
-        """A purchase at the till with the loyalty card; who wants the receipt by mail says an address."""
+        """Yields a purchase at the till with the loyalty card, and with the e-mail address if the receipt is mailed."""
         bought = self._order(self._random.sample(CATALOGUE[:12], self._random.randint(1, 3)))
         identifiers = {"loyalty_id": self._person.card}
         if receipt_by_mail:
@@ -98,7 +98,7 @@ class EventWriter:
         yield self._event("pos", "track", "order_completed", identifiers, bought | {"store": "Market Street"})
 
     def log_in(self, browser: str) -> Iterator[JsonEvent]:
-        """The moment that ties things together: account, address and browser on one event."""
+        """Yields the log-in: one event links account, e-mail address and browser, another may add the loyalty card."""
         person = self._person
         traits = {"first_name": person.first_name, "last_name": person.last_name, "email": person.email}
         yield self._event(
@@ -110,11 +110,11 @@ class EventWriter:
             )
 
     def app_log_in(self) -> Iterator[JsonEvent]:
-        """The same on the telephone."""
+        """Yields the log-in to the app, which links account and device."""
         yield self._event("app", "identify", "", {"device_id": self._person.device}, {}, logged_in=True)
 
     def contact(self) -> Iterator[JsonEvent]:
-        """A contact is changed in the CRM: the CRM's id, with the address and telephone number written there."""
+        """Yields a contact change in the CRM, with its contact id, e-mail address and telephone number."""
         person = self._person
         identifiers = {"crm_contact_id": person.contact, "email": person.email}
         traits: dict[str, Any] = {"first_name": person.first_name, "last_name": person.last_name, "city": "Springfield"}
@@ -124,7 +124,7 @@ class EventWriter:
         yield self._event("crm", "identify", "", identifiers, {}, traits=traits)
 
     def planning(self, browser: str) -> Iterator[JsonEvent]:
-        """What a future owner of a kitchen does: compares, plans, asks for the price, and at last for a quote."""
+        """Yields the events before a kitchen purchase: product views, planner, prices, and the request of a quote."""
         for product in KITCHENS:
             yield self._page(browser, f"/kitchens/{product.sku}", logged_in=True)
             yield self._web("product_viewed", browser, logged_in=True, properties=_of(product))
@@ -187,7 +187,7 @@ class EventWriter:
 
 
 def at(event: JsonEvent, timestamp_ms: int) -> JsonEvent:
-    """The event with its time, written as ISO 8601."""
+    """Returns the event with its timestamp set, as ISO 8601."""
     event["timestamp"] = format_instant(timestamp_ms)
     return event
 

@@ -1,4 +1,4 @@
-"""The demo's workers: how many, with which settings, and when they are ready."""
+"""The demo's workers: their number, their settings, and when they are ready."""
 
 import os
 import time
@@ -9,6 +9,7 @@ from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 
 from pipeline.errors import OperatorError
 from pipeline.kafka.clients import KafkaAdmin, admin
+from pipeline.kafka.retry import NO_BROKER_CODES, is_passing
 from pipeline.settings import Settings
 from pipeline.topics import StageName
 
@@ -20,19 +21,19 @@ REQUEST_SECONDS: Final = 30.0
 
 
 class WorkersError(OperatorError):
-    """The workers did not get ready in time. Operator action: see their log, which the message names."""
+    """The workers did not become ready in time. Operator action: see the workers' log."""
 
 
 def workers_here() -> int:
-    """Two, or one where there is only one core."""
+    """Returns the number of workers for this machine: two, or one on a single core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(MAX_WORKERS, cores)
 
 
 def configured(base: Settings, **chosen: Any) -> tuple[Settings, dict[str, str]]:
-    """The settings of a demo, and the environment that gives a worker the same.
+    """Returns the settings of a demo, and the environment variables that give a worker the same settings.
 
-    How to reach Kafka and which rules are in force is as in ``base``; what would spoil the show is fixed.
+    Kafka's address and the rules come from ``base``. Settings that the demo depends on are fixed.
     """
     fixed = {
         "schema_registry_url": "", "clock": "wall", "stages": ",".join(StageName), "http_port": 0,
@@ -43,10 +44,10 @@ def configured(base: Settings, **chosen: Any) -> tuple[Settings, dict[str, str]]
 
 
 def wait_for_workers(settings: Settings, workers: int, check: Callable[[], None]) -> None:
-    """Return once the group has so many members and has settled; ``check`` is called while waiting.
+    """Returns once the group is stable with ``workers`` members. Calls ``check`` while waiting.
 
     Raises:
-        WorkersError: not in time.
+        WorkersError: the group did not get there within ``READY_SECONDS``.
     """
     client = admin(settings.kafka())
     group, deadline = settings.application_id, time.monotonic() + READY_SECONDS
@@ -60,12 +61,13 @@ def wait_for_workers(settings: Settings, workers: int, check: Callable[[], None]
 
 
 def _members(client: KafkaAdmin, group: str) -> int:
-    """Members of a group that has settled; 0 while it has not."""
+    """Returns the number of members of a stable group; 0 while the group is not stable or no broker answers."""
     try:
         requested = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
         description = requested[group].result(REQUEST_SECONDS)
     except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+        code = error.args[0].code()
+        if code == KafkaError.GROUP_ID_NOT_FOUND or code in NO_BROKER_CODES or is_passing(error):
             return 0
         raise
     return len(description.members) if description.state == ConsumerGroupState.STABLE else 0

@@ -9,10 +9,11 @@ from pipeline.event.model import Event
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.parse import Defaults, parse_event
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normaliser
+from pipeline.event.recognise import Normalisers
 from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.event.validate import validate
+from pipeline.event.wide_integers import write_wide_integers
 
 
 class Accepted(Struct, frozen=True, gc=False):
@@ -27,9 +28,7 @@ class Accepted(Struct, frozen=True, gc=False):
 class Acceptor:
     """Accepts or rejects events by the rules in force."""
 
-    def __init__(
-        self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Mapping[str, Normaliser]
-    ) -> None:
+    def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
         self._rules = rules
         self._normalise = EventNormaliser(rules, types, normalisers).normalise
 
@@ -46,7 +45,7 @@ class Acceptor:
         """The event that a JSON document describes, with its encoding; or why it cannot be taken.
 
         1. parse;
-        2. encode, as sent;
+        2. encode, as sent, with integers of more than 64 bits as text;
         3. validate and normalise. The event's own time stands for now: it may wait in a topic, so that INTAKE's clock
            decides whether it is too old.
         """
@@ -54,11 +53,18 @@ class Acceptor:
             # 1. parse
             event = parse_event(document, defaults)
             # 2. encode
-            encoded = encode(event)
+            encoded = _encoded(event, encode)
         except (ValueError, MsgspecError) as error:
             return Rejected(Reason.INVALID_FIELD, str(error))
-        except OverflowError:
-            return Rejected(Reason.INVALID_FIELD, "a number has more than 64 bits")
         # 3. validate and normalise
         accepted = self.accept(event, event.timestamp_ms, len(encoded))
         return accepted if isinstance(accepted, Rejected) else Accepted(accepted, encoded)
+
+
+def _encoded(event: Event, encode: Callable[[Event], bytes]) -> bytes:
+    try:
+        return encode(event)
+    except OverflowError:
+        for bag in (event.properties, event.context, event.traits):
+            write_wide_integers(bag)
+        return encode(event)

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from pipeline.event.identifier import Identifier
+from pipeline.event.link import NEVER
 
 ROW_VERSION = 1
 """Format of a stored row. A reader of another version must convert before it decodes."""
@@ -28,3 +29,12 @@ class AnchorRow(Struct, array_like=True, gc=False):
     seq: int = NO_ASSIGNMENT
     contested: list[Identifier] = []
     links: dict[Identifier, KnownLink] = {}
+    first_ms: int = NEVER
+    """Event time of the anchor's earliest event, alone or with others; NEVER: it was no event's anchor yet."""
+
+    def note(self, at_ms: int) -> bool:
+        """Note the time of an event. Returns whether none was as early before."""
+        if self.first_ms != NEVER and self.first_ms <= at_ms:
+            return False
+        self.first_ms = at_ms
+        return True

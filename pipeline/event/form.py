@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta
 
 Form: TypeAlias = Literal[
-    "", "duration", "limit", "optional limit", "window", "pattern", "condition", "route condition", "choice"
+    "", "duration", "limit", "optional limit", "window", "pattern", "name", "condition", "route condition", "choice"
 ]
 """The name of a form; "" for values that are written as they are."""
 
@@ -30,6 +30,8 @@ WindowLabel: TypeAlias = Annotated[str, Meta(extra={FORM: "window"})]
 """A duration as ``7d``, which may be written as ``7 d`` or ``7 days``; or ``lifetime``."""
 Pattern: TypeAlias = Annotated[str, Meta(extra={FORM: "pattern"})]
 """A regular expression."""
+ConditionName: TypeAlias = Annotated[str, Meta(extra={FORM: "name"})]
+"""A name that conditions write without quotes: letters, digits and ``_``, after the first sign also ``-`` and ``/``."""
 ConditionText: TypeAlias = Annotated[str, Meta(extra={FORM: "condition"})]
 """A condition over a profile, in the language of :mod:`pipeline.condition`."""
 RouteConditionText: TypeAlias = Annotated[str, Meta(extra={FORM: "route condition"})]

@@ -18,8 +18,9 @@ from pipeline.event.duration import DAY_MS
 _FORM: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[Tt ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
-    r"(?:[Zz]|[+-][0-9]{2}(?::?[0-5][0-9])?)?)?"
+    r"(?: ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-5][0-9])?))?)?"
 )
+_OFFSET_NAME: Final = re.compile("UTC|GMT")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 """Without an offset in its text, which is written as ``Z``."""
@@ -32,7 +33,8 @@ _CYCLE_MS: Final = 146_097 * DAY_MS
 def parse_instant(text: str) -> int | None:
     """Milliseconds since 1970 of an ISO 8601 date or date and time; None if the text is neither.
 
-    Without an offset it is UTC. Digits beyond milliseconds are cut off. A leap second is the second after it.
+    Without an offset it is UTC; an offset may stand behind a space and may be written UTC or GMT. Digits beyond
+    milliseconds are cut off. A leap second is the second after it.
     """
     if _FORM.fullmatch(text) is None:
         return None
@@ -43,8 +45,12 @@ def parse_instant(text: str) -> int | None:
 
 
 def _rare_instant(text: str) -> int | None:
-    """As :func:`parse_instant`, with what datetime does not read: a lower-case ``z``, second 60 and the year 0."""
-    text, shift_ms = text.upper(), 0
+    """As :func:`parse_instant`, with what datetime does not read.
+
+    That is a lower-case ``z``, an offset behind a space, UTC or GMT by name, second 60 and the year 0.
+    """
+    text, shift_ms = _OFFSET_NAME.sub("Z", text.upper()), 0
+    text = text[:11] + text[11:].replace(" ", "")
     if text.startswith("0000"):
         text, shift_ms = "0400" + text[4:], -_CYCLE_MS
     if text[16:19] == ":60":

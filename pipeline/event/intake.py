@@ -3,7 +3,7 @@
 The walk of an event: accept, re-key check, de-duplicate, attribute, filter known links.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Protocol, TypeAlias
 
@@ -17,7 +17,7 @@ from pipeline.event.link import Link
 from pipeline.event.model import Event
 from pipeline.event.ports import SeenIds, Table
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normaliser
+from pipeline.event.recognise import Normalisers
 from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 
@@ -71,7 +71,7 @@ class Intake:
         self,
         rules: IntakeRules,
         types: Iterable[IdentifierType],
-        normalisers: Mapping[str, Normaliser],
+        normalisers: Normalisers,
         anchors: Table[AnchorRow],
         seen: SeenIds,
         *,
@@ -113,12 +113,15 @@ class Intake:
             row = AnchorRow()
         # 5. filter known links
         links: list[Link] = []
+        older = row.note(event.timestamp_ms)
+        if older and row.links:
+            links = known_links.pass_all(event.tenant, anchor, row)
         if len(identifiers) > 1:
-            links = known_links.observe(event, row, self._rules.link_refresh_ms)
+            links += known_links.observe(event, row, self._rules.link_refresh_ms)
             if len(row.links) > self._rules.known_links_cap:
                 links += known_links.evict_excess(event.tenant, anchor, row, self._rules.known_links_cap)
             self._anchors.put(home, row)
-        elif first_sight:
+        elif older or first_sight:
             self._anchors.put(home, row)
         return IntakeEffects(event, row.profile_id, links)
 

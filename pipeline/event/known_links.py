@@ -7,12 +7,21 @@ here, and passed as soon as it matters: what STITCH is told at the end never dep
 from typing import Final
 
 from pipeline.event.anchor import AnchorRow, KnownLink
-from pipeline.event.identifier import Identifier
+from pipeline.event.identifier import Identifier, type_of
 from pipeline.event.link import Link
 from pipeline.event.model import Event
 
 ALIAS: Final = "alias"
 """The type of events that say of two identifiers that they are one person."""
+
+
+def asserts(event: Event, other: Identifier) -> bool:
+    """Whether the event says that its anchor and the other are one person, limits or not.
+
+    An alias of two identifiers of one type does, as of an old user id and a new one. That of a browser is evidence as
+    any other: it shall be no way round a limit.
+    """
+    return event.type == ALIAS and type_of(event.identifiers[0]) == type_of(other)
 
 
 def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
@@ -22,13 +31,13 @@ def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
     seen more than ``refresh_ms`` later than passed, or is asserted (by an alias), which may revive a deleted link.
     """
     passed: list[Link] = []
-    at_ms, links, contested, asserted = event.timestamp_ms, row.links, row.contested, event.type == ALIAS
+    at_ms, links, contested = event.timestamp_ms, row.links, row.contested
     anchor, *others = event.identifiers
     for other in others:
         link = links.get(other)
         if link is None:
             links[other] = link = KnownLink(at_ms, at_ms, 1, at_ms, at_ms)
-            passed.append(_pass(event.tenant, anchor, other, link, event))
+            passed.append(_pass(event.tenant, anchor, other, row, event))
             continue
         link.count += 1
         if at_ms > link.last_ms:
@@ -36,9 +45,18 @@ def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
         elif at_ms < link.first_ms:
             link.first_ms = at_ms
         refresh_after_ms = 0 if contested and other in contested else refresh_ms
-        if link.last_ms - link.passed_last_ms > refresh_after_ms or link.first_ms < link.passed_first_ms or asserted:
-            passed.append(_pass(event.tenant, anchor, other, link, event))
+        if (
+            link.last_ms - link.passed_last_ms > refresh_after_ms
+            or link.first_ms < link.passed_first_ms
+            or asserts(event, other)
+        ):
+            passed.append(_pass(event.tenant, anchor, other, row, event))
     return passed
+
+
+def pass_all(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link]:
+    """Every known link: the anchor turned out to be older than STITCH was told."""
+    return [_pass(tenant, anchor, other, row, None) for other in row.links]
 
 
 def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link]:
@@ -47,7 +65,7 @@ def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link
     for other in row.contested:
         link = row.links.get(other)
         if link is not None and link.last_ms > link.passed_last_ms:
-            passed.append(_pass(tenant, anchor, other, link, None))
+            passed.append(_pass(tenant, anchor, other, row, None))
     return passed
 
 
@@ -61,16 +79,19 @@ def evict_excess(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> l
     passed = []
     for other, link in oldest:
         if link.last_ms > link.passed_last_ms:
-            passed.append(_pass(tenant, anchor, other, link, None))
+            passed.append(_pass(tenant, anchor, other, row, None))
         del row.links[other]
     return passed
 
 
-def _pass(tenant: str, anchor: Identifier, other: Identifier, link: KnownLink, event: Event | None) -> Link:
+def _pass(tenant: str, anchor: Identifier, other: Identifier, row: AnchorRow, event: Event | None) -> Link:
     """What to tell STITCH of a link now, marked as told."""
+    link = row.links[other]
     link.passed_first_ms, link.passed_last_ms = link.first_ms, link.last_ms
     first_ms, last_ms = link.first_ms, link.last_ms
     if event is None:
-        return Link(tenant, anchor, other, first_ms, last_ms, link.count, "", "")
-    asserted = event.type == ALIAS
-    return Link(tenant, anchor, other, first_ms, last_ms, link.count, event.source, event.event_id, asserted)
+        return Link(tenant, anchor, other, first_ms, last_ms, link.count, "", "", False, row.first_ms)
+    asserted = asserts(event, other)
+    return Link(
+        tenant, anchor, other, first_ms, last_ms, link.count, event.source, event.event_id, asserted, row.first_ms
+    )

@@ -1,8 +1,13 @@
 """The link: what INTAKE sends to STITCH and STITCH resolves."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from pipeline.event.identifier import Identifier
+
+NEVER: Final = -1
+"""In place of a time: it is not known."""
 
 
 class Link(Struct, array_like=True, gc=False, tag="link", tag_field="record"):
@@ -23,3 +28,5 @@ class Link(Struct, array_like=True, gc=False, tag="link", tag_field="record"):
     """The event that made INTAKE pass the link on. Empty, like ``source``, when no event did."""
     asserted: bool = False
     """The event says the two are one (an alias, the CRM's contact of a lead): no limit of a type holds it."""
+    anchor_first_ms: int = NEVER
+    """Event time of the anchor's first event, alone or with others."""

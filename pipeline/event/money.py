@@ -4,9 +4,11 @@
 (1999, 12, 500)
 """
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from typing import Final
+
+from pipeline.event.number_text import MAX_CHARS, read_number
 
 MAX_MINOR: Final = 10**15
 """Ten million million units of two decimals: larger amounts are refused before sums can leave 64 bits."""
@@ -28,7 +30,6 @@ _EXPONENTS: Final = dict.fromkeys(_TWO.split(), 2) | {
 }
 _DECIMAL: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
 _POWERS: Final = (1, 10, 100, 1000, 10_000)
-_MAX_TEXT: Final = 40
 
 
 def exponent(currency: str) -> int | None:
@@ -39,22 +40,24 @@ def exponent(currency: str) -> int | None:
 def to_minor(value: object, decimals: int) -> int | None:
     """Minor units of an amount, half a unit rounded to the even one; None if it is not a number.
 
-    Integers, floats (by their shortest decimal text) and decimal text are numbers. The result may lie beyond MAX_MINOR,
-    for the caller to refuse.
+    Integers, floats (by their shortest decimal text) and numbers in text are numbers. The result may lie beyond
+    MAX_MINOR, for the caller to refuse.
     """
     if type(value) is int:
         return value * _POWERS[decimals]
-    if type(value) is float or (type(value) is str and len(value) <= _MAX_TEXT):
+    if type(value) is float or (type(value) is str and len(value) <= MAX_CHARS):
         return _from_decimal(value, decimals)
     return None
 
 
 @lru_cache(maxsize=1 << 16)
 def _from_decimal(value: float | str, decimals: int) -> int | None:
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
+    amount = read_number(value) if type(value) is str else Decimal(repr(value))
+    return None if amount is None else minor_of(amount, decimals)
+
+
+def minor_of(amount: Decimal, decimals: int) -> int | None:
+    """Minor units of a decimal number, half a unit rounded to the even one; None if it is not finite."""
     if not amount.is_finite():
         return None
     if not amount:

@@ -1,20 +1,26 @@
 """One event brought into canonical form: identifiers, page URL with campaign and clicks, money."""
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
 from pipeline.event.identifier import Identifier, identifier
 from pipeline.event.model import Event
-from pipeline.event.money import MAX_MINOR, exponent, to_minor
+from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
+from pipeline.event.money_text import read_money
 from pipeline.event.page_url import PageUrls
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normaliser, Recogniser
+from pipeline.event.recognise import Normalisers, Recogniser
 from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 
 CLICK_ID: Final = "click_id"
 MINOR: Final = "_minor"
+SET_ONCE: Final = "$set_once"
+"""Entry of traits or properties: traits that are set where nothing has set them."""
+UNREADABLE: Final = "cannot be read as one amount: write a number such as 1299.00, and one currency"
 _SHAPES_REMEMBERED: Final = 1 << 10
 NOT_IDENTIFIERS: Final = "not_identifiers"
 """Context entry that keeps what was sent as an identifier and is none: the text as sent, and why."""
@@ -23,9 +29,7 @@ NOT_IDENTIFIERS: Final = "not_identifiers"
 class EventNormaliser:
     """Normalises events in place. Normalising a normalised event changes nothing."""
 
-    def __init__(
-        self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Mapping[str, Normaliser]
-    ) -> None:
+    def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
         self._resolve = Recogniser(types, normalisers).resolve
         self._read_url = PageUrls(rules.click_id_parameters).read
         self._amounts = tuple(text for name in rules.amount_fields for text in (name + MINOR, name))
@@ -36,24 +40,28 @@ class EventNormaliser:
     def normalise(self, event: Event) -> Rejected | None:
         """Bring the event into canonical form, or say why it has none: no identifier is left, or money is wrong.
 
-        1. page URL: canonical, campaign into the context, ad clicks as identifiers;
-        2. identifiers: normalised, unique, strongest first, blocked ones out;
-        3. money: minor units of a known currency.
+        1. traits: those that an identify call carries in its context, and those a call of any type sets once;
+        2. page URL: canonical, campaign into the context, ad clicks as identifiers;
+        3. identifiers: normalised, unique, strongest first, blocked ones out;
+        4. money: minor units of a known currency.
         """
-        # 1. page URL
+        # 1. traits
         context = event.context
+        if event.type == "identify" or SET_ONCE in event.properties:
+            _gather_traits(event)
+        # 2. page URL
         if context and "page" in context:
             self._read_page(event, context["page"])
         if event.type == "page" and "url" in event.properties:
             self._read_page(event, event.properties)
-        # 2. identifiers
+        # 3. identifiers
         accepted, rejected = self._resolve(tuple(event.identifiers))
         event.identifiers = list(accepted)
         if rejected:
             _keep_rejected(event, rejected)
         if not accepted:
             return Rejected(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
-        # 3. money
+        # 4. money
         properties = event.properties
         if properties:
             amounts = self._amounts_in(tuple(properties))
@@ -77,44 +85,69 @@ class EventNormaliser:
         if read.url != url:
             page["url"] = read.url
         if read.campaign:
-            campaign = event.context.setdefault("campaign", {})
+            campaign = event.context.get("campaign") or {}  # PHP's empty object is an empty array
             if isinstance(campaign, dict):  # what the sender says itself goes before what the URL says
                 event.context["campaign"] = {**read.campaign, **campaign}
         if read.click_ids:
             event.identifiers = [*event.identifiers, *(identifier(CLICK_ID, c) for c in read.click_ids)]
 
     def _read_money(self, event: Event, amounts: tuple[str, ...]) -> Rejected | None:
-        """Set amount and currency from the first property that holds a number."""
+        """Set amount and currency from the first property that holds money."""
         properties = event.properties
-        currency = properties.get(self._currency_field) or self._default_currency
+        stated = properties.get(self._currency_field)
+        for name in amounts:
+            value = properties[name]
+            kind = type(value)
+            if kind is str:
+                if (read := read_money(value)) is None:
+                    continue
+                currency = _agreed(stated, read.currencies, self._default_currency)
+                if read.number is None or currency is None:
+                    return Rejected(Reason.INVALID_FIELD, f"properties.{name}: {UNREADABLE}")
+                return self._set_money(event, name, read.number, currency)
+            if kind is int or (kind is float and math.isfinite(value) and not name.endswith(MINOR)):
+                return self._set_money(event, name, value, stated or self._default_currency)
+        return None
+
+    def _set_money(self, event: Event, name: str, value: float | Decimal, currency: Any) -> Rejected | None:
         decimals = exponent(currency) if isinstance(currency, str) else None
         if decimals is None:
             currency = currency.strip().upper() if isinstance(currency, str) else ""
             decimals = exponent(currency)
-        amount = _first_number(properties, amounts, 2 if decimals is None else decimals)
-        if amount is None:
-            return None
-        if decimals is None:
-            detail = f"properties.{self._currency_field}: must be an ISO 4217 code such as EUR"
-            return Rejected(Reason.INVALID_FIELD, detail)
-        if not -MAX_MINOR <= amount <= MAX_MINOR:
+            if decimals is None:
+                detail = f"properties.{self._currency_field}: must be an ISO 4217 code such as EUR"
+                return Rejected(Reason.INVALID_FIELD, detail)
+        if name.endswith(MINOR):
+            decimals = 0
+        amount = minor_of(value, decimals) if isinstance(value, Decimal) else to_minor(value, decimals)
+        if amount is None or not -MAX_MINOR <= amount <= MAX_MINOR:
             detail = f"properties: the amount is beyond {MAX_MINOR} minor units"
             return Rejected(Reason.INVALID_FIELD, detail)
         event.amount_minor, event.currency = amount, currency
         return None
 
 
-def _first_number(properties: dict[str, Any], amounts: tuple[str, ...], decimals: int) -> int | None:
-    for name in amounts:
-        value = properties[name]
-        number = to_minor(value, decimals) if not name.endswith(MINOR) else _integer(value)
-        if number is not None:
-            return number
-    return None
+def _agreed(stated: Any, marked: tuple[str, ...], default: str) -> Any:
+    """The currency that property and mark agree on; None if they contradict each other."""
+    if not marked:
+        return stated or default
+    if not stated:
+        return default if default in marked else marked[0]
+    if not isinstance(stated, str):
+        return stated
+    return stated if stated.strip().upper() in marked else None
 
 
-def _integer(value: object) -> int | None:
-    return value if type(value) is int else None
+def _gather_traits(event: Event) -> None:
+    """Put traits where they belong: from an identify's context, where RudderStack writes them, and from properties."""
+    if event.type == "identify" and isinstance(event.context.get("traits"), dict):
+        event.traits = {**event.context["traits"], **event.traits}
+    if isinstance(event.properties.get(SET_ONCE), dict):
+        once = event.traits.get(SET_ONCE)
+        event.traits = {
+            **event.traits,
+            SET_ONCE: {**event.properties[SET_ONCE], **(once if isinstance(once, dict) else {})},
+        }
 
 
 def _keep_rejected(event: Event, rejected: dict[Identifier, str]) -> None:

@@ -36,8 +36,8 @@ class PageUrls:
     def _read(self, url: str) -> PageUrl:
         """The URL with scheme and host in lower case, without a default port, log-in or in-page fragment.
 
-        Campaign and click parameters are taken out, so that a page has one URL however it was reached. What is not a
-        web address stays as it is.
+        Campaign and click parameters are taken out of query and fragment, so that a page has one URL however it was
+        reached. What is not a web address stays as it is.
         """
         try:
             parts = urlsplit(url.strip())
@@ -46,10 +46,24 @@ class PageUrls:
             return PageUrl(url, {}, ())
         if not host:
             return PageUrl(url, {}, ())
-        kept: list[str] = []
         campaign: dict[str, str] = {}
         click_ids: list[str] = []
-        for part in parts.query.split("&"):
+        query = self._strip(parts.query, campaign, click_ids)
+        fragment = parts.fragment
+        if fragment.startswith(("/", "!")):  # the route of a single-page application, which may have a query of its own
+            route, _, inner = fragment.partition("?")
+            inner = self._strip(inner, campaign, click_ids)
+            fragment = f"{route}?{inner}" if inner else route
+        else:
+            self._strip(fragment.removeprefix("?"), campaign, click_ids)
+            fragment = ""
+        canonical = urlunsplit((parts.scheme, host, parts.path or "/", query, fragment))
+        return PageUrl(canonical, campaign, tuple(filter(None, click_ids)))
+
+    def _strip(self, query: str, campaign: dict[str, str], click_ids: list[str]) -> str:
+        """The query without campaign and click parameters, which are added to the two others."""
+        kept: list[str] = []
+        for part in query.split("&"):
             name, _, value = part.partition("=")
             key, value = unquote_plus(name).lower(), unquote_plus(value).strip()
             if key.startswith(_UTM):
@@ -59,9 +73,7 @@ class PageUrls:
                 click_ids.append(value)
             else:
                 kept.append(part)
-        fragment = parts.fragment if parts.fragment.startswith(("/", "!")) else ""
-        canonical = urlunsplit((parts.scheme, host, parts.path or "/", "&".join(kept), fragment))
-        return PageUrl(canonical, campaign, tuple(filter(None, click_ids)))
+        return "&".join(kept)
 
 
 def _host(parts: SplitResult) -> str:

@@ -46,6 +46,8 @@ class Reason(StrEnum):
     """The customer logged out there and has not been seen there since."""
     HOUSEHOLD = "household"
     """The type groups people and never merges them."""
+    SHARED = "shared"
+    """The type travels in links that people pass on, and the identifier was first seen with another."""
     FORGOTTEN = "forgotten"
     """Held, and the weakest of a marked component that has more links than are kept."""
     LINKED = "linked"

@@ -1,14 +1,14 @@
 """Which of the identifiers an event carries are identifiers: normalised, of a declared type, not blocked.
 
 >>> from pipeline.event.rules import DEFAULT_TYPES
->>> recogniser = Recogniser(DEFAULT_TYPES, CORE_NORMALISERS | {"email": lower, "phone": text})
+>>> from pipeline.rules.patterns import any_match
+>>> recogniser = Recogniser(DEFAULT_TYPES, Normalisers(CORE_NORMALISERS | {"email": lower, "phone": text}, any_match))
 >>> recogniser.resolve(("email: A@B.org ", "user_id:Guest"))
 (('email:a@b.org',), {'user_id:Guest': 'blocked'})
 """
 
-import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -31,6 +31,13 @@ MAX_VALUE_CHARS: Final = 256
 _REMEMBERED: Final = 1 << 17
 
 
+def visible(value: str) -> str:
+    """Without characters that nobody sees: zero-width ones, soft hyphens, byte order marks, non-breaking spaces."""
+    if value.isascii():
+        return value
+    return "".join(item for item in value if item != "\u00a0" and unicodedata.category(item) != "Cf")
+
+
 def text(value: str) -> str | None:
     """Trimmed, in Unicode's composed form; None if empty or if it holds what does not print."""
     value = unicodedata.normalize("NFC", value).strip()
@@ -47,13 +54,23 @@ CORE_NORMALISERS: Mapping[str, Normaliser] = {"text": text, "lower": lower}
 """Those that need no library. E-mail and phone come from the shell."""
 
 
+class Normalisers(Struct, frozen=True):
+    """What recognising takes from libraries, and so from the shell."""
+
+    by_name: Mapping[str, Normaliser]
+    any_match: Callable[[Sequence[str]], Callable[[str], bool]]
+    """Compiles regular expressions to whether a value matches one of them as a whole, in any case.
+
+    The time of a match must be linear in the length of the value: values come from outside."""
+
+
 class _Type(Struct, frozen=True):
     """An identifier type, ready to be applied."""
 
     priority: int
     normalise: Normaliser
     blocked: frozenset[str]
-    patterns: tuple[re.Pattern[str], ...]
+    matches_blocked: Callable[[str], bool]
 
 
 class Recogniser:
@@ -61,16 +78,16 @@ class Recogniser:
 
     Raises:
         KeyError: on construction, a type names a normaliser that is not there.
-        re.error: on construction, a blocked pattern is not a regular expression.
+        ValueError: on construction, a blocked pattern is not a regular expression.
     """
 
-    def __init__(self, types: Iterable[IdentifierType], normalisers: Mapping[str, Normaliser]) -> None:
+    def __init__(self, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
         self._types = {
             kind.name: _Type(
                 kind.priority,
-                normalisers[kind.normalise],
+                normalisers.by_name[kind.normalise],
                 frozenset(value.lower() for value in kind.blocked_values),
-                tuple(re.compile(pattern, re.IGNORECASE) for pattern in kind.blocked_patterns),
+                normalisers.any_match(kind.blocked_patterns),
             )
             for kind in types
         }
@@ -92,9 +109,9 @@ class Recogniser:
             return REJECTED, "undeclared"
         if len(value) > MAX_VALUE_CHARS:
             return REJECTED, "invalid"
-        normalised = kind.normalise(value)
+        normalised = kind.normalise(visible(value))
         if normalised is None or len(normalised) > MAX_VALUE_CHARS:
             return REJECTED, "invalid"
-        if normalised.lower() in kind.blocked or any(p.fullmatch(normalised) for p in kind.patterns):
+        if normalised.lower() in kind.blocked or kind.matches_blocked(normalised):
             return REJECTED, "blocked"
         return kind.priority, identifier(name, normalised)

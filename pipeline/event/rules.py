@@ -26,7 +26,13 @@ class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     retention_ms: Duration = 400 * DAY_MS
     """Events older than this are quarantined as ``too_old``: their windows and ledgers are closed."""
     dedupe_window_ms: Duration = DAY_MS
-    """How long a message id is remembered. A repetition after that is counted again."""
+    """Two events of one message id whose own times are at most this far apart are one event, however late the second
+    arrives. At least three times as far apart they are two, for the sender has used the id again; in between they may
+    be either. 0: no event is ever a repetition."""
+    dedupe_memory_ms: Duration = 400 * DAY_MS
+    """How long message ids are kept, behind the newest event: a repetition of an event older than this counts again.
+    As long as ``retention`` no event that is taken can be one; never shorter than the window. An id costs about 20
+    bytes of state. A replay keeps all ids."""
     default_country: Annotated[str, Meta(pattern="^([A-Z]{2})?$")] = "US"
     """ISO 3166 country of phone numbers written without ``+``. Empty: such numbers are not identifiers."""
     default_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"
@@ -58,7 +64,8 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Values that say nothing about who it is (``null``, ``guest``). Compared without regard to case, after
     normalisation."""
     blocked_patterns: tuple[Pattern, ...] = ()
-    """Regular expressions; a normalised value that matches one as a whole, in any case, is blocked."""
+    r"""Regular expressions of RE2, without back-references and look-around; ``\w`` and ``\d`` are ASCII. A normalised
+    value that matches one as a whole, in any case, is blocked."""
 
 
 PLACEHOLDER_VALUES = frozenset({
@@ -68,6 +75,8 @@ PLACEHOLDER_VALUES = frozenset({
 """What broken clients and placeholder accounts send in place of an identifier."""
 ZEROS = r"[0-]+"
 """Advertising ids of people who opted out: zeros in the shape of a UUID."""
+REPEATED_DIGIT = r"\+\d{1,3}(" + "|".join(f"{digit}{{7,}}" for digit in range(10)) + ")"
+"""Telephone numbers of one digit."""
 
 
 DEFAULT_TYPES: tuple[IdentifierType, ...] = (
@@ -80,7 +89,7 @@ DEFAULT_TYPES: tuple[IdentifierType, ...] = (
         normalise="email",
         blocked_patterns=(r"(no|do-?not)[-_.]?reply@.*", r"(null|none|undefined|unknown|anonymous|guest)@.*"),
     ),
-    IdentifierType(name="phone", priority=50, normalise="phone", blocked_patterns=(r"\+\d{1,3}(\d)\1{6,}",)),
+    IdentifierType(name="phone", priority=50, normalise="phone", blocked_patterns=(REPEATED_DIGIT,)),
     IdentifierType(
         name="device_id", priority=60, normalise="lower", blocked_values=PLACEHOLDER_VALUES, blocked_patterns=(ZEROS,)
     ),

@@ -8,6 +8,7 @@ from pipeline.event.model import CHANNELS, TYPES, Event
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 from pipeline.event.rules import IntakeRules
+from pipeline.event.wide_integers import MAX_INT, MIN_INT, write_wide_integers
 
 MAX_TENANT_CHARS: Final = 64
 MAX_SOURCE_CHARS: Final = 128
@@ -17,7 +18,6 @@ MAX_NAME_CHARS: Final = 256
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _CHANNELS: Final = frozenset(CHANNELS)
 _TYPES: Final = frozenset(TYPES)
-_MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
 
 def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0) -> Rejected | None:
@@ -25,6 +25,7 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
 
     ``size_bytes`` is the length of the encoded event. The fields must have their declared types, as the readers
     of Avro and JSON guarantee; their domains are checked here, in this order: size, names, time, identifiers, bags.
+    Integers of more than 64 bits in a bag do not cost the event: they become decimal text, in place.
     """
     if size_bytes > rules.max_event_bytes:
         detail = f"the event has {size_bytes} bytes, the limit is {rules.max_event_bytes}"
@@ -46,7 +47,7 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
     limit, depth = rules.max_fields, rules.max_depth
     for bag in (event.properties, event.context, event.traits):
         if bag and (len(bag) > limit or not _storable(bag, depth)):
-            return _bad_bag(event, rules)
+            return _contain_bags(event, rules)
     return None
 
 
@@ -76,7 +77,7 @@ def _storable(value: Any, depth: int) -> bool:
         if kind is str or kind is float:
             continue
         if kind is int:
-            if not _MIN_INT <= item <= _MAX_INT:
+            if not MIN_INT <= item <= MAX_INT:
                 return False
         elif (kind is dict or kind is list) and not _storable(item, depth - 1):
             return False
@@ -106,10 +107,14 @@ def _bad_count(event: Event, rules: IntakeRules) -> Rejected:
     return Rejected(Reason.INVALID_FIELD, detail)
 
 
-def _bad_bag(event: Event, rules: IntakeRules) -> Rejected:
-    bags = {"properties": event.properties, "context": event.context}
-    limit = f"at most {rules.max_fields} fields, {rules.max_depth} levels, integers of 64 bits"
+def _contain_bags(event: Event, rules: IntakeRules) -> Rejected | None:
+    """Write integers of more than 64 bits as text, in place; reject what is still too large or too deep."""
+    bags = {"properties": event.properties, "context": event.context, "traits": event.traits}
     for name, bag in bags.items():
+        if len(bag) <= rules.max_fields and _storable(bag, rules.max_depth):
+            continue
+        write_wide_integers(bag)
         if len(bag) > rules.max_fields or not _storable(bag, rules.max_depth):
+            limit = f"at most {rules.max_fields} fields, {rules.max_depth} levels"
             return Rejected(Reason.INVALID_FIELD, f"{name}: {limit}")
-    return Rejected(Reason.INVALID_FIELD, f"traits: {limit}")
+    return None

@@ -1,1 +1,1 @@
-"""Files for other tools: NDJSON, CSV, Parquet, GraphML and SVG, written whole or not at all."""
+"""Files for other tools: NDJSON, CSV, Parquet, GraphML and SVG, written completely or not at all."""

@@ -1,8 +1,8 @@
-"""A customer's graph as SVG: laid out by networkx, labels pushed apart, drawn here. Equal graphs make equal pictures.
+"""A customer's graph as SVG: networkx lays it out, this module separates the labels and draws. Output is deterministic.
 
-Strong identifiers are drawn in the first colours; the founder wears a ring; links that are rejected are dashed, and
-whom they lead to is hollow. What a household shares is a square at the end of dotted lines. Every node and link says
-where it comes from to the mouse.
+Colours are assigned to identifier types from strong to weak. The founder has a ring. Rejected links are dashed, and
+identifiers outside the customer are hollow. An identifier that a household shares is a square at the end of dotted
+lines. Every node and link has a tooltip with its provenance.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ SEED: Final = 7
 COLOURS: Final = ("#0b5cad", "#d1495b", "#00856f", "#8e5ea2", "#d98200", "#3b9ab2", "#6b705c", "#a5a58d")
 INK, FAINT, REJECTED, TIE, PAPER = "#1f2933", "#7b8794", "#c81e1e", "#486581", "#ffffff"
 STROKES: Final = {"rejected": (REJECTED, "5 5"), "shared": (TIE, "1 5")}
-"""Colour and dashes of lines that do not link."""
+"""Colour and dashes of rejected links and of household ties."""
 HOUSEHOLD: Final = Reason.HOUSEHOLD.value
 FONT: Final = "font-family:Inter,'Helvetica Neue',Arial,sans-serif"
 CENTRED: Final = f'text-anchor="middle" stroke="{PAPER}" stroke-width="3.5" paint-order="stroke"'
-"""Text on a halo of paper, which keeps it readable where a link passes."""
+"""Style of text with a halo in the background colour, which keeps it readable on top of a link."""
 RADIUS: Final = 10.0
 CHARACTER, LABEL_HEIGHT, SPACING, MARGIN = 6.3, 58.0, 105.0, 36.0
 HEAD, FOOT = 74.0, 58.0
@@ -34,14 +34,14 @@ PASSES: Final = 200
 
 
 class Place(NamedTuple):
-    """Where a node is drawn, in pixels."""
+    """The centre of a node, in pixels."""
 
     x: float
     y: float
 
 
 def draw(graph: Graph, policy: IdentityPolicy) -> str:
-    """The picture as SVG text."""
+    """Returns the picture as SVG text."""
     places = _moved(_apart(_laid_out(graph), {ident: _width(ident) for ident in graph}))
     kinds = sorted({type_of(ident) for ident in graph}, key=lambda kind: policy.strength(f"{kind}:"))
     colours = {kind: COLOURS[at % len(COLOURS)] for at, kind in enumerate(kinds)}
@@ -65,7 +65,7 @@ def draw(graph: Graph, policy: IdentityPolicy) -> str:
 
 
 def _laid_out(graph: Graph) -> dict[Identifier, Place]:
-    """Springs: links pull, rejected ones weakly, so that other customers stand apart."""
+    """Returns a spring layout. Rejected links pull weakly, which separates the other customers."""
     springs: Graph = nx.Graph()
     springs.add_nodes_from(graph)
     springs.add_weighted_edges_from(
@@ -77,10 +77,10 @@ def _laid_out(graph: Graph) -> dict[Identifier, Place]:
 
 
 def _apart(places: dict[Identifier, Place], widths: Mapping[Identifier, float]) -> dict[Identifier, Place]:
-    """Push nodes apart until no label covers another, a little at a time, along the shorter way."""
+    """Moves nodes apart until no labels overlap, in small steps along the axis of the smaller overlap."""
     at = {ident: [place.x, place.y] for ident, place in places.items()}
     for _ in range(PASSES):
-        calm, downwards = True, sorted(at, key=lambda ident: (at[ident][1], ident))
+        settled, downwards = True, sorted(at, key=lambda ident: (at[ident][1], ident))
         for number, one in enumerate(downwards):
             for other in downwards[number + 1 :]:
                 a, b = at[one], at[other]
@@ -90,18 +90,21 @@ def _apart(places: dict[Identifier, Place], widths: Mapping[Identifier, float]) 
                     break
                 if over_x <= 0 or over_y <= 0:
                     continue
-                calm = False
+                settled = False
                 axis, over = (1, over_y) if over_y <= over_x else (0, over_x)
                 push = (over / 2 + 0.5) * (1 if a[axis] > b[axis] else -1)
                 a[axis] += push
                 b[axis] -= push
-        if calm:
+        if settled:
             break
     return {ident: Place(x, y) for ident, (x, y) in at.items()}
 
 
 def _moved(places: dict[Identifier, Place]) -> dict[Identifier, Place]:
-    """Into the upper left corner, below the heading; rounded, so that a float's last bit draws no other picture."""
+    """Moves the picture to the upper left corner, below the heading.
+
+    Rounds all positions, so that differences in a float's last bits between platforms do not change the picture.
+    """
     left = min(place.x - _width(ident) / 2 for ident, place in places.items()) - MARGIN
     top = min(place.y for place in places.values()) - HEAD - MARGIN
     return {ident: Place(round(at.x - left, 1), round(at.y - top, 1)) for ident, at in places.items()}
@@ -143,7 +146,7 @@ def _link(
     colour, dashes = STROKES["shared" if tie else "rejected"]
     dashed = f'stroke-width="{2.5 if tie else 1.5}" stroke-dasharray="{dashes}" stroke-linecap="round"'
     drawn = f'<line {line} stroke="{colour}" {dashed} opacity="0.75">{title}</line>'
-    if graph.nodes[a]["isolated"] or graph.nodes[b]["isolated"]:  # said once, below the isolated end
+    if graph.nodes[a]["isolated"] or graph.nodes[b]["isolated"]:  # the isolated end is labelled with the reason
         return drawn
     x, y = round((one.x + two.x) / 2, 1), round((one.y + two.y) / 2 - 5, 1)
     return drawn + _text(
@@ -200,7 +203,7 @@ def _text(text: str, x: float, y: float, style: str) -> str:
 
 
 def _label(ident: Identifier) -> str:
-    """The value, shortened in its middle: what tells identifiers apart stands at their ends."""
+    """Returns the value, shortened in its middle, because identifiers usually differ at their ends."""
     value, half = value_of(ident), MAX_LABEL_CHARACTERS // 2
     return value if len(value) <= MAX_LABEL_CHARACTERS else f"{value[: half - 1]}…{value[-half:]}"
 

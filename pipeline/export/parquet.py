@@ -1,7 +1,7 @@
-"""Profiles as Parquet: the fields of the NDJSON under their names and in their units, their maps as lists of records.
+"""Profiles as Parquet: the fields, names and units of the NDJSON, with its maps as lists of records.
 
-Maps have other keys with every rules file; lists of records keep one schema for all of them. What can be any JSON
-(traits, campaigns) is JSON text.
+The keys of maps depend on the rules files; with lists of records the schema does not. Fields that may hold any JSON
+value (traits, campaigns) are JSON text.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ _ENTRY: Final = _record(
     detail=_TEXT, summary=_TEXT,
 )  # fmt: skip
 _VALUE: Final = _record(name=_TEXT, window=_TEXT, currency=_TEXT, part=_TEXT, number=_DOUBLE, text=_TEXT)
-"""``part`` names what a value is one of several of, such as ``p50`` of quantiles or ``bounced`` of sessions."""
+"""``part`` names one value of an aggregate with several, such as ``p50`` of quantiles or ``bounced`` of sessions."""
 _AMOUNT: Final = _record(currency=_TEXT, amount_minor=_LONG)
 _ITEM: Final = _record(id=_TEXT, name=_TEXT, quantity=_LONG, price_minor=_LONG, currency=_TEXT)
 _CART: Final = _record(
@@ -45,7 +45,13 @@ _MARKETING: Final = _record(
     click_id=_TEXT, referrer=_TEXT, credit=_MODELS, value_minor=_MODELS,
 )  # fmt: skip
 _CONVERSION: Final = _record(
-    name=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, value_minor=_LONG, currency=_TEXT, journey=pa.list_(_MARKETING)
+    name=_TEXT,
+    timestamp_ms=_LONG,
+    event_id=_TEXT,
+    value_minor=_LONG,
+    currency=_TEXT,
+    refunded_minor=_LONG,
+    journey=pa.list_(_MARKETING),
 )
 SCHEMA: Final = pa.schema(
     {
@@ -59,7 +65,9 @@ SCHEMA: Final = pa.schema(
         "last_touch": _TOUCH,
         "identifiers": pa.list_(_record(identifier=_TEXT, first_seen_ms=_LONG, last_seen_ms=_LONG)),
         "traits": pa.list_(_record(name=_TEXT, value=_TEXT, timestamp_ms=_LONG, event_id=_TEXT, channel=_TEXT)),
+        "accounts": pa.list_(_record(account=_TEXT, traits=_TEXT)),
         "consent": pa.list_(_record(purpose=_TEXT, granted=pa.bool_())),
+        "consent_statements": pa.list_(_record(purpose=_TEXT, granted=pa.bool_(), timestamp_ms=_LONG, event_id=_TEXT)),
         "aggregates": pa.list_(_VALUE),
         "ratios": pa.list_(_VALUE),
         "cart": _CART,
@@ -74,18 +82,18 @@ SCHEMA: Final = pa.schema(
 
 
 def write_parquet(file: IO[bytes], views: Iterable[dict[str, Any]]) -> int:
-    """Write the views. How many."""
+    """Writes the views. Returns their number."""
     return _write(file, (row_of(view) for view in views), SCHEMA)
 
 
 def write_members_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
-    """Write members of a segment, as :mod:`pipeline.query.members` has them. How many."""
+    """Writes members of a segment, as :mod:`pipeline.query.members` yields them. Returns their number."""
     columns = {column: pa.list_(_TEXT) if column == "identifiers" else _TEXT for column in COLUMNS}
     return _write(file, iter(rows), pa.schema(columns))
 
 
 def _write(file: IO[bytes], rows: Iterator[dict[str, Any]], schema: Any) -> int:
-    """In groups of rows, so that memory does not grow with their number."""
+    """Writes the rows in groups, so that memory does not grow with their number. Returns their number."""
     count = 0
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(islice(rows, ROWS_PER_GROUP)):
@@ -95,7 +103,7 @@ def _write(file: IO[bytes], rows: Iterator[dict[str, Any]], schema: Any) -> int:
 
 
 def row_of(view: dict[str, Any]) -> dict[str, Any]:
-    """A view as a row of the schema."""
+    """Returns a view as a row of ``SCHEMA``."""
     return {
         **view,
         "first_touch": _touch(view["first_touch"]),
@@ -104,7 +112,9 @@ def row_of(view: dict[str, Any]) -> dict[str, Any]:
         "traits": [
             {**trait, "name": name, "value": _json_text(trait["value"])} for name, trait in view["traits"].items()
         ],
+        "accounts": [{"account": name, "traits": _json_text(traits)} for name, traits in view["accounts"].items()],
         "consent": [{"purpose": purpose, "granted": granted} for purpose, granted in view["consent"].items()],
+        "consent_statements": [{"purpose": p, **statement} for p, statement in view["consent_statements"].items()],
         "aggregates": list(_values(view["aggregates"])),
         "ratios": list(_values(view["ratios"])),
         "predictions": _json_text(view["predictions"]),
@@ -119,7 +129,7 @@ def _touch(point: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _values(named: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row for each name, window, currency and part."""
+    """Yields a row for each name, window, currency and part."""
     for name, windows in named.items():
         for window, value in windows.items():
             for currency, of_currency in value.items() if is_by_currency(value) else (("", value),):

@@ -1,5 +1,7 @@
 """Tell what a rebuilding changed: profiles that merged, split, links refused, evicted, quarantined, released."""
 
+from collections.abc import Mapping
+
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
 from pipeline.identity.effects import EffectsRecorder
@@ -31,11 +33,12 @@ class ChangeAnnouncer:
         self._recorder = recorder
 
     def announce(self) -> None:
-        """Firebreaks first, then who moved where, then the links that did not make it."""
+        """Firebreaks first, then who moved where and owns what, then the links that did not make it."""
         members = sorted(self._outcome.members.items())
         for ident, member in members:
             self._announce_firebreak(ident, member)
         self._announce_moves(members)
+        self._ownerships()
         for ident, member in members:
             if member.founder == member.founder_before and member.state.contested != member.contested_before:
                 self._recorder.record_contested(ident, member.founder, member.state.contested)
@@ -68,9 +71,31 @@ class ChangeAnnouncer:
         for ident, member in members:
             if member.founder_before != member.founder:
                 flows.setdefault((member.founder_before, member.founder), []).append((ident, member.state.contested))
-        for (before, after), moved in sorted(flows.items()):
+        last = self._last_flows(flows)
+        for (before, after), moved in sorted(flows.items(), key=lambda flow: (flow[0] in last, flow[0])):
             reason, rule = self._reason_for_moves({ident for ident, _ in moved})
-            self._recorder.record_move(moved, before, after, self._cause, reason=reason, rule=rule)
+            over = (before, after) in last
+            self._recorder.record_move(moved, before, after, self._cause, over=over, reason=reason, rule=rule)
+
+    def _last_flows(
+        self, flows: Mapping[tuple[Identifier, Identifier], list[tuple[Identifier, list[Identifier]]]]
+    ) -> set[tuple[Identifier, Identifier]]:
+        """Of every profile that is over the flow that takes its strongest identifier along: that is its successor."""
+        standing = {member.founder for member in self._outcome.members.values()}
+        last: dict[Identifier, tuple[tuple[int, str, Identifier], Identifier]] = {}
+        for (before, after), moved in flows.items():
+            if before not in standing:
+                strongest = min(self._policy.strength(ident) for ident, _ in moved)
+                last[before] = min(last.get(before, (strongest, after)), (strongest, after))
+        return {(before, after) for before, (_, after) in last.items()}
+
+    def _ownerships(self) -> None:
+        owned: dict[Identifier, dict[Identifier, bool]] = {}
+        for merged_link in self._outcome.parted:
+            anchor, other = sorted((merged_link.strong, merged_link.weak), key=self._policy.strength)
+            owned.setdefault(anchor, {})[other] = not merged_link.edge.apart
+        for anchor, others in sorted(owned.items()):
+            self._recorder.own(anchor, self._union_find.founder(anchor), others)
 
     def _reason_for_moves(self, moved: set[Identifier]) -> tuple[str, str]:
         """Why identifiers left: the first link of theirs that is accepted no more; else that they were linked."""

@@ -29,6 +29,9 @@ def apply(
         _decide_pair(command, node, strong)
         if command.kind == "logout":
             affected += [(peer, weak) for peer in _log_out(command, node, policy)]
+    elif command.kind == "logout":
+        weak, node = command.a, union_find.get_or_create(command.a)
+        affected += [(peer, weak) for peer in _log_out(command, node, policy)]
     else:
         weak, node = command.a, union_find.get_or_create(command.a)
         node.state = _decide_one(command, node.state or IdentifierState())
@@ -57,6 +60,7 @@ def _log_out(command: Command, node: Node, policy: IdentityPolicy) -> list[Ident
     """End every person's link that is not newer, or it would go back to who was logged in before; whose it ended."""
     node.state = node.state or IdentifierState()
     node.state.logged_out_ms = max(node.state.logged_out_ms, command.timestamp_ms)
+    node.state.first_logout_ms = min(node.state.first_logout_ms, command.timestamp_ms)
     ended = []
     for edge in node.edges:
         if edge.ended_ms < command.timestamp_ms and policy.kind(edge.peer).strong:

@@ -41,6 +41,8 @@ def contested_by(
             or isolated.get(merged_link.weak) in PERMANENTLY_ISOLATED
         ):
             continue
+        if reasons.get((merged_link.strong, merged_link.weak)) == Reason.SHARED:
+            continue
         kind, edge = policy.kind(merged_link.weak), merged_link.edge
         reviving = edge.ended_ms != NEVER and not edge.alive
         if reviving or merged_link.weak in busy or (kind.policy == "latest" and merged_link.weak in claimed):

@@ -26,6 +26,8 @@ class Decisions(msgspec.Struct):
     """Pairs that link only if seen after this time."""
     logged_out_ms: dict[Identifier, list[int]] = {}
     """When somebody logged out of an identifier, in the order of the log."""
+    first_logout_ms: dict[Identifier, int] = {}
+    """When somebody first logged out of an identifier."""
     linked_after: dict[tuple[Identifier, Identifier], int] = {}
     """Pairs that a person linked, with how many of those log-outs that overruled."""
     suppressed: set[Identifier] = set()
@@ -43,7 +45,7 @@ def decide(commands: Iterable[Command], policy: IdentityPolicy) -> Decisions:
     """Fold commands in log order; a later one overrules an earlier one about the same identifiers."""
     decisions = Decisions()
     for command in commands:
-        pair = policy.ends(command.a, command.b)
+        pair = policy.ends(command.a, command.b) if command.b else ("", command.a)
         match command.kind:
             case "link":
                 decisions.ended_ms.pop(pair, None)
@@ -54,6 +56,8 @@ def decide(commands: Iterable[Command], policy: IdentityPolicy) -> Decisions:
             case "logout":
                 decisions.ended_ms[pair] = max(decisions.ended_ms.get(pair, NEVER), command.timestamp_ms)
                 decisions.logged_out_ms.setdefault(pair[1], []).append(command.timestamp_ms)
+                known = decisions.first_logout_ms.get(pair[1], command.timestamp_ms)
+                decisions.first_logout_ms[pair[1]] = min(known, command.timestamp_ms)
             case "suppress":
                 decisions.suppressed.add(command.a)
                 decisions.trusted.discard(command.a)

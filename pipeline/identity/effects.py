@@ -6,7 +6,7 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
-from pipeline.identity.messages import Assignment, ChangeKind, Command, IdentityChange, Link, Move
+from pipeline.identity.messages import Assignment, ChangeKind, Command, IdentifierOwnership, IdentityChange, Link, Move
 from pipeline.identity.profile_id import profile_id
 
 LINKED: str = Reason.LINKED.value
@@ -22,6 +22,8 @@ class StitchEffects(msgspec.Struct):
     """For the profiles that identifiers leave."""
     moves_for_target: list[Move] = []
     """Those that bring a profile the identifier it is named after: for that profile too."""
+    ownerships: list[tuple[str, IdentifierOwnership]] = []
+    """With the id of the profile each is for."""
 
 
 class EffectsRecorder:
@@ -85,15 +87,15 @@ class EffectsRecorder:
         founder: Identifier,
         cause: Link | Command,
         *,
+        over: bool = True,
         reason: str = LINKED,
         rule: str = "",
     ) -> None:
         """Identifiers, each with what it contests, leave the profile of ``ended`` for that of ``founder``.
 
-        If ``ended`` itself is among them its profile is over, ``merged``; else ``split``.
+        If that leaves nothing of the profile it is ``over``, and ``merged``; else it is ``split``.
         """
         idents = [ident for ident, _ in moved]
-        over = ended in idents
         if over:
             seq = self.record_change("merged", (founder, ended), idents, cause, rule=rule, reason=reason)
         else:
@@ -106,6 +108,12 @@ class EffectsRecorder:
         effects.moves.append(move)
         if founder in idents:
             effects.moves_for_target.append(move)
+
+    def own(self, anchor: Identifier, founder: Identifier, owned: dict[Identifier, bool]) -> None:
+        """Tell the ledger of an anchor which identifiers of its events are its customer's."""
+        self.seq = seq = self.seq + 1
+        message = IdentifierOwnership(self._tenant, anchor, seq, owned, seq)
+        self.effects.ownerships.append((profile_id(self._tenant, founder), message))
 
     def record_contested(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:
         """The identifier stays where it is, but which of its links INTAKE must always pass on has changed."""

@@ -1,26 +1,56 @@
 """What one event says about who is who: links of its anchor with its other identifiers, and log-outs."""
 
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from pipeline.event.identifier import Identifier
+from pipeline.event.known_links import asserts
 from pipeline.event.model import Event
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.policy import IdentityPolicy
 
 
 def links_of(event: Event) -> list[Link]:
-    """The links of a normalised event, whose strongest identifier stands first. An alias asserts them."""
+    """The links of a normalised event, whose strongest identifier stands first. An alias may assert them."""
     anchor, *others = event.identifiers
-    at_ms, asserted = event.timestamp_ms, event.type == "alias"
+    at_ms = event.timestamp_ms
     return [
-        Link(event.tenant, anchor, other, at_ms, at_ms, 1, event.source, event.event_id, asserted) for other in others
+        Link(event.tenant, anchor, other, at_ms, at_ms, 1, event.source, event.event_id, asserts(event, other), at_ms)
+        for other in others
     ]
 
 
+class FirstSightings:
+    """When the anchors of events were first seen, alone or with others."""
+
+    def __init__(self) -> None:
+        self._first_ms: dict[Identifier, int] = {}
+
+    def note(self, event: Event) -> None:
+        """Take in a normalised event. All must be of one tenant."""
+        anchor = event.identifiers[0]
+        self._first_ms[anchor] = min(self._first_ms.get(anchor, event.timestamp_ms), event.timestamp_ms)
+
+    def told(self, links: Iterable[Link]) -> list[Link]:
+        """The links as they are passed on once all events are taken in."""
+        known = self._first_ms
+        return [replace(link, anchor_first_ms=known.get(link.anchor, link.anchor_first_ms)) for link in links]
+
+
 def logouts_of(event: Event, policy: IdentityPolicy) -> list[Command]:
-    """If the rules call the event a log-out: the anchor no longer owns its devices until it is next seen there."""
-    if event.type != "track" or event.name not in policy.rules.logout_events:
+    """If the rules call the event a log-out: no person owns its devices until they are next seen there.
+
+    An event that names no person, as of a client that forgets the person first, logs out of all its devices.
+    """
+    if event.type != "track" or not policy.is_logout(event.name):
         return []
     anchor, *others = event.identifiers
+    pairs = (
+        [(anchor, other) for other in others] if policy.kind(anchor).strong else [(i, "") for i in event.identifiers]
+    )
     return [
-        Command(event.tenant, "logout", anchor, other, event.source, event.name, event.timestamp_ms, event.event_id)
-        for other in others
-        if not (policy.kind(other).strong or policy.kind(other).household)
+        Command(event.tenant, "logout", a, b, event.source, event.name, event.timestamp_ms, event.event_id)
+        for a, b in pairs
+        if not (policy.kind(b or a).strong or policy.kind(b or a).household)
     ]

@@ -1,8 +1,10 @@
 """Union-find, the answer for every link that surely breaks no limit: all links are accepted, so groups are components.
 
-The oldest founder's profile survives, whichever tree is the larger. A union writes two rows, and a third where the
-link is kept in neither root.
+Components here have one lord (:mod:`~pipeline.identity.claims`), so the oldest member is the founder and its profile
+survives, whichever tree is the larger. A union writes two rows, and a third where the link is kept in neither root.
 """
+
+from typing import TypeAlias
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
@@ -12,6 +14,9 @@ from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.sighting import edge_with, first_sighting, widen
 from pipeline.identity.state import NEVER, UNRESOLVED, Edge, Head, Node, fresh
 from pipeline.identity.union_find import UnionFind, head_of
+
+Component: TypeAlias = tuple[Identifier, Node, Head]
+"""Its root, the root's row and head."""
 
 
 class FastPath:
@@ -38,12 +43,23 @@ class FastPath:
         node, peer = self._nodes.get(weak), self._nodes.get(strong) or fresh(strong)
         if node is None and peer.state is None and not above.household:
             root, row, head = self._union_find.root(strong, peer)
-            if not head.needs_resolution and self._policy.fits_one(head, below.name):
-                self._update_founder(root, row, head, strong, link)
-                self._attach(weak, root, row, head, first_sighting(strong, link))
-                self._recorder.record_first_link(weak, head.founder, link)
+            if (
+                not head.needs_resolution
+                and self._policy.fits_one(head, below.name)
+                and self._policy.takes_in(head, strong, below)
+            ):
+                self._welcome(weak, (root, row, head), first_sighting(strong, link), link)
                 return None
         return self._add_known(weak, node or fresh(weak), strong, peer, link)
+
+    def _welcome(self, weak: Identifier, component: Component, edge: Edge, link: Link) -> None:
+        """Take in an identifier without a row; if it is the oldest of all, the others go over to its profile."""
+        ident, since_ms = self._elder(weak, edge)
+        self._update_founder(component, ident, since_ms, link)
+        root, row, head = component
+        self._attach(weak, root, row, head, edge)
+        if head.founder != weak:
+            self._recorder.record_first_link(weak, head.founder, link)
 
     def _attach(self, ident: Identifier, root: Identifier, row: Node, head: Head, edge: Edge) -> None:
         """Add an identifier that has no row to a component."""
@@ -58,28 +74,31 @@ class FastPath:
         self, weak: Identifier, node: Node, strong: Identifier, peer: Node, link: Link
     ) -> tuple[Identifier, Identifier] | None:
         edge = edge_with(node, strong)
-        known = edge is not None
+        known, reordered = edge is not None, True
         if edge is None:
             edge = first_sighting(strong, link)
             if node.state is not None and self._policy.kind(strong).strong:
                 edge.ended_ms = node.state.logged_out_ms
             node.edges += (edge,)
-        elif not widen(edge, link):
-            return None
+        else:
+            first_seen_ms = edge.first_seen_ms
+            if not widen(edge, link):
+                return None
+            reordered = edge.first_seen_ms < first_seen_ms
         a, root_a, head_a = self._union_find.root(strong, peer)
         b, root_b, head_b = self._union_find.root(weak, node)
         if not (head_a.needs_resolution or head_b.needs_resolution) and self._is_unrestricted(
             strong, peer, weak, node, edge
         ):
-            if a == b:
+            if a == b and (not reordered or self._policy.of_one_person(head_b)):
                 self._nodes.put(weak, node)
-                if self._update_founder(b, root_b, head_b, strong, link):
+                if self._update_founder((b, root_b, head_b), *self._elder(weak, edge), link):
                     self._nodes.put(b, root_b)
                 return None
-            if self._policy.fit_together(head_a, head_b):
+            if a != b and self._policy.fit_together(head_a, head_b) and self._policy.of_one_person(head_a, head_b):
                 if root_b is not node:
                     self._nodes.put(weak, node)
-                self._join_components((a, root_a), (b, root_b), strong, link)
+                self._join_components((a, root_a), (b, root_b), weak, edge, link)
                 return None
         if not known:
             edge.rejection = UNRESOLVED
@@ -92,17 +111,20 @@ class FastPath:
             return False
         if self._policy.kind(strong).household:
             return False
+        if self._policy.kind(weak).exclusive and len(node.edges) > 1:
+            return False
         limit = self._policy.kind(weak).firebreak_above
         return not limit or sum(self._policy.counts(other.peer, weak) for other in node.edges) <= limit
 
     def _join_components(
-        self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], strong: Identifier, link: Link
+        self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], weak: Identifier, edge: Edge, link: Link
     ) -> None:
-        """Make two components one: the eldest of both and of the link founds it."""
+        """Make the components of the stronger and the weaker end one: the eldest of all founds it."""
         head, other = head_of(one[1]), head_of(two[1])
+        self._update_founder((*one, head), edge.peer, edge.peer_ms, link)
+        self._update_founder((*two, other), weak, edge.first_seen_ms, link)
         if head.size < other.size:
             one, two, head, other = two, one, other, head
-        self._update_founder(*one, head, strong, link)
         if self._policy.older(other.since_ms, other.founder, head.since_ms, head.founder):
             self._move_members(*one, head.founder, other.founder, link)
             head.since_ms, head.founder = other.since_ms, other.founder
@@ -113,13 +135,19 @@ class FastPath:
             head.counts_by_type[kind] = head.counts_by_type.get(kind, 0) + count
         self._union_find.attach(one, two)
 
-    def _update_founder(self, root: Identifier, row: Node, head: Head, strong: Identifier, link: Link) -> bool:
-        """Let the link's stronger end found the component, if that was never seen so early. Whether it did."""
-        since_ms = link.first_seen_ms
-        if since_ms > head.since_ms or not self._policy.older(since_ms, strong, head.since_ms, head.founder):
+    def _elder(self, weak: Identifier, edge: Edge) -> tuple[Identifier, int]:
+        """The end of a link that was seen first, and when."""
+        if self._policy.older(edge.first_seen_ms, weak, edge.peer_ms, edge.peer):
+            return weak, edge.first_seen_ms
+        return edge.peer, edge.peer_ms
+
+    def _update_founder(self, component: Component, ident: Identifier, since_ms: int, link: Link) -> bool:
+        """Let an identifier found the component, if it is the oldest. Whether that is news."""
+        root, row, head = component
+        if since_ms > head.since_ms or not self._policy.older(since_ms, ident, head.since_ms, head.founder):
             return False
-        self._move_members(root, row, head.founder, strong, link)
-        head.since_ms, head.founder = since_ms, strong
+        self._move_members(root, row, head.founder, ident, link)
+        head.since_ms, head.founder = since_ms, ident
         return True
 
     def _move_members(self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link) -> None:

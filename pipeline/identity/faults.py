@@ -4,8 +4,8 @@ from pipeline.event.identifier import is_identifier, split_key
 from pipeline.event.validate import is_tenant
 from pipeline.identity.messages import Assignment, Command, Link
 
-BOTH_ENDS = frozenset({"link", "unlink", "logout"})
-"""Kinds of commands about two identifiers; the others are about one."""
+BOTH_ENDS = frozenset({"link", "unlink"})
+"""Kinds of commands that need two identifiers; a log-out may name the device alone."""
 
 
 def fault_of(_key: str, message: Link | Command) -> str:
@@ -19,7 +19,9 @@ def fault_of(_key: str, message: Link | Command) -> str:
             return "anchor, other: the same identifier"
         times_are_sound = 0 <= message.first_seen_ms <= message.last_seen_ms
         return "" if times_are_sound and message.count > 0 else "first_seen_ms, last_seen_ms, count: out of order"
-    if not is_identifier(message.a) or (message.kind in BOTH_ENDS and not is_identifier(message.b)):
+    if not is_identifier(message.a) or not (
+        is_identifier(message.b) or (not message.b and message.kind not in BOTH_ENDS)
+    ):
         return "a, b: not identifiers"
     return "" if message.timestamp_ms >= 0 else "timestamp_ms: below zero"
 

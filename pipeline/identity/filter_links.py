@@ -3,7 +3,7 @@
 Everything here looks at one identifier's own links only, so that one identifier is judged without its component.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -13,6 +13,9 @@ from pipeline.event.reason import Reason
 from pipeline.identity.decisions import MergedLink
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.state import FOREVER
+
+_SILENT = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
+"""Links with what is closed for these claim nothing."""
 
 
 class RejectedLink(msgspec.Struct, gc=False):
@@ -29,6 +32,11 @@ class FilteredLinks(msgspec.Struct):
     open: list[MergedLink]
     rejected: list[RejectedLink]
     isolated: dict[Identifier, Reason]
+    claiming: list[MergedLink]
+    """Links that :mod:`~pipeline.identity.claims` are made of: the open ones, those that a log-out ended, and of those
+    with a firebreak in between, or with what is exclusive, each weaker end's first."""
+    first: dict[Identifier, MergedLink]
+    """By weaker end, the link that was seen first of those that may claim."""
 
 
 def filter_links(
@@ -38,7 +46,7 @@ def filter_links(
     trusted: AbstractSet[Identifier],
 ) -> FilteredLinks:
     """Judge every merged link whose identifiers' own links are all among ``merged_links``."""
-    filtered = FilteredLinks([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED))
+    filtered = FilteredLinks([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED), [], {})
     near: dict[Identifier, list[MergedLink]] = {}
     for merged_link in merged_links:
         for end in (merged_link.strong, merged_link.weak):
@@ -53,13 +61,53 @@ def filter_links(
             filtered.isolated.setdefault(weak, Reason.FIREBREAK)
         else:
             expired.update((merged_link.strong, weak) for merged_link in stale)
+    first = filtered.first = _first_claims(merged_links, policy, suppressed)
     for merged_link in merged_links:
-        rejection = _rejection(merged_link, policy, filtered.isolated, expired)
+        shared = (
+            policy.kind(merged_link.weak).exclusive
+            and not merged_link.edge.asserted
+            and first.get(merged_link.weak) is not merged_link
+        )
+        rejection = _rejection(merged_link, policy, filtered.isolated, expired, shared=shared)
         if rejection is None:
             filtered.open.append(merged_link)
         else:
             filtered.rejected.append(rejection)
+    filtered.claiming = _claiming(merged_links, policy, filtered.isolated, expired, first)
     return filtered
+
+
+def _first_claims(
+    merged_links: Iterable[MergedLink], policy: IdentityPolicy, suppressed: Container[Identifier]
+) -> dict[Identifier, MergedLink]:
+    first: dict[Identifier, MergedLink] = {}
+    for merged_link in merged_links:
+        strong, weak, edge = merged_link.strong, merged_link.weak, merged_link.edge
+        if edge.ended_ms == FOREVER or strong in suppressed or weak in suppressed or policy.kind(strong).household:
+            continue
+        known = first.get(weak)
+        if known is None or (edge.first_seen_ms, strong) < (known.edge.first_seen_ms, known.strong):
+            first[weak] = merged_link
+    return first
+
+
+def _claiming(
+    merged_links: Sequence[MergedLink],
+    policy: IdentityPolicy,
+    isolated: dict[Identifier, Reason],
+    expired: set[tuple[Identifier, Identifier]],
+    first: dict[Identifier, MergedLink],
+) -> list[MergedLink]:
+    claiming = []
+    for merged_link in merged_links:
+        strong, weak = merged_link.strong, merged_link.weak
+        if merged_link.edge.ended_ms == FOREVER or isolated.get(strong) in _SILENT or isolated.get(weak) in _SILENT:
+            continue
+        between = (strong, weak) in expired or Reason.FIREBREAK in {isolated.get(strong), isolated.get(weak)}
+        between = between or (policy.kind(weak).exclusive and not merged_link.edge.asserted)
+        if not between or first[weak] is merged_link:
+            claiming.append(merged_link)
+    return claiming
 
 
 def _stale(near: list[MergedLink], policy: IdentityPolicy) -> list[MergedLink] | None:
@@ -79,6 +127,8 @@ def _rejection(
     policy: IdentityPolicy,
     isolated: dict[Identifier, Reason],
     expired: set[tuple[Identifier, Identifier]],
+    *,
+    shared: bool,
 ) -> RejectedLink | None:
     edge = merged_link.edge
     if not edge.alive:
@@ -86,6 +136,8 @@ def _rejection(
     reason = isolated.get(merged_link.weak)
     if reason is None and (merged_link.strong, merged_link.weak) in expired:
         reason = Reason.EXPIRED
+    if reason is None and shared and not policy.kind(merged_link.strong).household:
+        reason = Reason.SHARED
     if reason is not None:
         return RejectedLink(merged_link, reason, rule_of(merged_link.weak, reason, policy))
     reason_of_stronger = isolated.get(merged_link.strong)
@@ -99,4 +151,6 @@ def rule_of(ident: Identifier, reason: str, policy: IdentityPolicy) -> str:
     kind = policy.kind(ident)
     if reason in {Reason.FIREBREAK, Reason.EXPIRED}:
         return f"{kind.name}: firebreak above {kind.firebreak_above}"
+    if reason == Reason.SHARED:
+        return f"{kind.name}: exclusive"
     return f"{kind.name}: household" if reason == Reason.HOUSEHOLD else ""

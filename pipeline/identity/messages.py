@@ -39,20 +39,37 @@ class Move(msgspec.Struct, array_like=True, gc=False, tag="move", tag_field="rec
     seq: int
 
 
+class IdentifierOwnership(msgspec.Struct, array_like=True, gc=False, tag="ownership", tag_field="record"):
+    """Which identifiers of an anchor's events are its customer's. What was never said of is the customer's.
+
+    It goes to the profile that owns the anchor, whose ledger keeps it: where the ledger goes, it goes.
+    """
+
+    tenant: str
+    anchor: Identifier
+    """The anchor."""
+    seq: int
+    """The profile that this is sent to owns the anchor from then on."""
+    owned: dict[Identifier, bool]
+    decided: int
+    """STITCH's number of the decision; of two about one identifier the higher holds."""
+
+
 class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_field="record"):
     """A person's decision about identifiers, on the same log as the links, with who and why.
 
     ``link a b`` asserts a link that no type limit can hold; ``unlink a b`` deletes the pair's link for good, whatever
     events still say, until ``link a b``; ``logout a b`` deletes it until the pair is next seen after ``timestamp_ms``,
-    and so every other person's link with the weaker of the two; ``suppress a`` lets ``a`` link to nothing; ``release
-    a`` lifts that, or the firebreak of an identifier that is known to be sound.
+    and so every other person's link with the weaker of the two, ``logout a`` every person's link with ``a``;
+    ``suppress a`` lets ``a`` link to nothing; ``release a`` lifts that, or the firebreak of an identifier that is known
+    to be sound.
     """
 
     tenant: str
     kind: Literal["link", "unlink", "logout", "suppress", "release"]
     a: Identifier
     b: Identifier
-    """Empty for suppress and release."""
+    """Empty for suppress, release, and a log-out that names no person."""
     actor: str
     why: str
     timestamp_ms: int

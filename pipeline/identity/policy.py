@@ -1,10 +1,15 @@
 """The rules, compiled: what the hot path asks about an identifier answered with one dictionary look-up."""
 
+from functools import lru_cache
+
 from pipeline.event.identifier import Identifier
 from pipeline.identity.limits import Limit, parse_limit
 from pipeline.identity.presets import spelled_out
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import Head
+
+BELOW_PEOPLE = 1 << 30
+"""The class of every type that does not name people; the classes of those that do are their priorities."""
 
 
 class Kinds(dict[str, IdentityType]):
@@ -19,6 +24,11 @@ class Kinds(dict[str, IdentityType]):
         return declared
 
 
+@lru_cache(maxsize=1 << 12)
+def _folded(name: str) -> str:
+    return "".join(item for item in name.casefold() if item.isalnum())
+
+
 class IdentityPolicy:
     """Strength of identifiers under ``rules``; strength is a total order, so either end of a link is the weaker."""
 
@@ -28,7 +38,16 @@ class IdentityPolicy:
         self.limits: dict[str, list[Limit]] = {
             kind.name: [parse_limit(text) for text in kind.limits] for kind in self.rules.types if kind.limits
         }
+        self._logouts = frozenset(map(_folded, self.rules.logout_events))
+        self._people: dict[int, list[str]] = {}
+        for kind in self.rules.types:
+            if kind.strong and not kind.household:
+                self._people.setdefault(kind.priority, []).append(kind.name)
         self._min_counts = {name: min(limit.count for limit in limits) for name, limits in self.limits.items()}
+
+    def is_logout(self, name: str) -> bool:
+        """Whether the rules name a track event a log-out: in any case, with any or no separators between the words."""
+        return bool(self._logouts) and _folded(name) in self._logouts
 
     def kind(self, ident: Identifier) -> IdentityType:
         """The declaration of the identifier's type."""
@@ -49,11 +68,19 @@ class IdentityPolicy:
             return (a, b) if self.kind(a).household else (b, a)
         return (a, b) if one <= two else (b, a)
 
+    def person_class(self, ident: Identifier) -> int:
+        """The class of people the identifier's type belongs to, the strongest is least; else ``BELOW_PEOPLE``."""
+        kind = self.kind(ident)
+        return kind.priority if kind.strong and not kind.household else BELOW_PEOPLE
+
     def older(self, since_a: int, a: Identifier, since_b: int, b: Identifier) -> bool:
-        """Whether ``a``, first seen at ``since_a`` ms, founds a profile rather than ``b``: age, then strength."""
+        """Whether ``a``, first seen at ``since_a`` ms, founds a profile rather than ``b``: age, then weakness.
+
+        Who logs in for the first time is seen together with a browser that had a profile before; that one goes on.
+        """
         if since_a != since_b:
             return since_a < since_b
-        return self.strength(a) < self.strength(b)
+        return self.strength(a) > self.strength(b)
 
     def counts(self, strong: Identifier, weak: Identifier) -> bool:
         """Whether a link with ``strong`` counts towards the firebreak of ``weak``."""
@@ -78,6 +105,36 @@ class IdentityPolicy:
             return False
         minimum = self._min_counts.get(kind)
         return minimum is None or head.counts_by_type.get(kind, 0) < minimum
+
+    def of_one_person(self, a: Head, b: Head | None = None) -> bool:
+        """Whether the components together hold at most one identifier of each class of people.
+
+        Then all claims end at the strongest member, whatever the order of the links.
+        """
+        mine, theirs = a.counts_by_type, {} if b is None else b.counts_by_type
+        for names in self._people.values():
+            count = 0
+            for name in names:
+                count += mine.get(name, 0) + theirs.get(name, 0)
+            if count > 1:
+                return False
+        return True
+
+    def takes_in(self, head: Head, strong: Identifier, kind: IdentityType) -> bool:
+        """Whether a new identifier of a type, seen with ``strong``, surely gets the lord of all the component.
+
+        It does if it names nobody; if there is one of each class of people still; or if ``strong`` is that lord.
+        """
+        own = self._people.get(kind.priority, ())
+        if kind.name not in own:
+            return True
+        counts = {
+            people: sum(head.counts_by_type.get(name, 0) for name in names) for people, names in self._people.items()
+        }
+        if not counts[kind.priority] and max(counts.values()) <= 1:
+            return True
+        highest = min((people for people, count in counts.items() if count), default=BELOW_PEOPLE)
+        return self.person_class(strong) == highest < kind.priority and counts[highest] == 1
 
     def roomy(self, head: Head) -> bool:
         """Whether a component is so far from every limit that no new time of a link can break one."""

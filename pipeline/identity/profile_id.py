@@ -15,7 +15,7 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 def profile_id(tenant: str, founder: Identifier) -> str:
     """The name-based UUID (RFC 9562 section 5.5, version 5) of ``tenant/founder``, in its canonical text form.
 
-    The founder is the identifier with the oldest first_seen in the group, ties by strength of type, then by text.
+    Which identifier founds a profile is decided by :mod:`~pipeline.identity.claims`; a leading ``~`` sets a name apart.
     """
     text = sha1(NAMESPACE + key_of(tenant, founder).encode(), usedforsecurity=False).hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"

@@ -16,12 +16,14 @@ from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.event.reason import Reason
 from pipeline.identity.bounds import forgettable_links, trimmed
+from pipeline.identity.claims import Claims, claims_of
 from pipeline.identity.contest import contested_by
 from pipeline.identity.decisions import MergedLink
 from pipeline.identity.filter_links import FilteredLinks, RejectedLink, filter_links, rule_of
 from pipeline.identity.policy import IdentityPolicy
+from pipeline.identity.resolve import named
 from pipeline.identity.resolve_groups import ResolvedGroups, resolve_groups
-from pipeline.identity.state import FOREVER, Edge, Head, IdentifierState, Node
+from pipeline.identity.state import FOREVER, UNRESOLVED, Edge, Head, IdentifierState, Node
 from pipeline.identity.union_find import UnionFind
 
 NO_STATE = IdentifierState()
@@ -58,6 +60,8 @@ class Outcome(msgspec.Struct):
     """Links rejected for a reason that was not told before, each with the reason told before."""
     forgotten: list[RejectedLink]
     """Links beyond the bounds: held by limits, and memberships of households."""
+    parted: list[MergedLink]
+    """Links whose ends became of different customers, or of one again, for the anchor's ledger to be told."""
 
 
 class Rebuilder:
@@ -82,12 +86,17 @@ class Rebuilder:
             for rejected in excess:
                 _remove_edge(members[rejected.merged_link.weak], rejected.merged_link.strong)
             forgotten += excess
+        new = {id(merged_link) for merged_link in merged_links if merged_link.edge.rejection == UNRESOLVED}
         changed = _changed_rejections(filtered.rejected + resolved.rejected, merged_links, members)
-        forgotten += self._update_states(members, merged_links, filtered, resolved)
-        forgotten += self._trim_rows(members)
-        for component in _components(members, filtered.open):
-            self._write(component, members, resolved)
-        return Outcome(members, changed, forgotten)
+        logouts = {ident: member.state.first_logout_ms for ident, member in members.items()}
+        claims = claims_of(filtered.claiming, self._policy, logouts)
+        founder_of = named({ident: ident for ident in members} | resolved.group_of, claims, self._policy)
+        forgotten += self._update_states(members, merged_links, filtered, resolved, founder_of)
+        parted = _parted(merged_links, new, members, self._policy)
+        forgotten += self._trim_rows(members, filtered)
+        for component in _components(members, filtered.claiming):
+            self._write(component, members, claims)
+        return Outcome(members, changed, forgotten, parted)
 
     def _filtered_links(
         self, members: dict[Identifier, Member], pairs: Mapping[Identifier, AbstractSet[Identifier]]
@@ -127,6 +136,7 @@ class Rebuilder:
         merged_links: list[MergedLink],
         filtered: FilteredLinks,
         resolved: ResolvedGroups,
+        founder_of: Mapping[Identifier, Identifier],
     ) -> list[RejectedLink]:
         """Give every member its founder and state; links without room there."""
         reasons = {
@@ -145,14 +155,16 @@ class Rebuilder:
                 ).add(merged_link.weak)
         dropped: list[RejectedLink] = []
         for ident, member in members.items():
-            member.founder = resolved.founder_of.get(ident, ident)
+            member.founder = founder_of[ident]
             earlier = member.state
             elsewhere = {end for end in earlier.contested if end not in members}
             member.state = IdentifierState(
                 contested=sorted(elsewhere | contested.get(ident, set())),
                 suppressed=earlier.suppressed,
                 trusted=earlier.trusted,
+                forgetful=earlier.forgetful,
                 logged_out_ms=earlier.logged_out_ms,
+                first_logout_ms=earlier.first_logout_ms,
                 isolated=str(filtered.isolated.get(ident, "")),
             )
             if member.state.isolated:
@@ -188,7 +200,7 @@ class Rebuilder:
             return []
         excess: list[RejectedLink] = []
         idle = forgettable_links(filtered, resolved.rejected)
-        for component in _components(members, filtered.open):
+        for component in _components(members, filtered.claiming):
             within = set(component)
             links = sum(merged_link.weak in within for merged_link in filtered.open)
             excess += [rejected_link for rejected_link in idle if rejected_link.merged_link.weak in within][::-1][
@@ -196,20 +208,21 @@ class Rebuilder:
             ]
         return excess
 
-    def _trim_rows(self, members: dict[Identifier, Member]) -> list[RejectedLink]:
+    def _trim_rows(self, members: dict[Identifier, Member], filtered: FilteredLinks) -> list[RejectedLink]:
         """Keep rows small; the links forgotten that made somebody a member of a household."""
         memberships: list[RejectedLink] = []
         for ident, member in members.items():
             state, node = member.state, member.node
             if state.trusted:
                 continue
-            edges = trimmed(ident, node.edges, state.isolated, self._policy)
+            first = filtered.first.get(ident)
+            edges = trimmed(ident, node.edges, state.isolated, "" if first is None else first.strong, self._policy)
             if edges is not node.edges:
                 kept = {edge.peer for edge in edges}
                 for edge in node.edges:
                     if edge.peer not in kept:
                         memberships += self._membership(ident, edge)
-                member.edges_changed, node.edges = True, edges
+                member.edges_changed, node.edges, state.forgetful = True, edges, True
         return memberships
 
     def _membership(self, weak: Identifier, edge: Edge) -> list[RejectedLink]:
@@ -222,15 +235,21 @@ class Rebuilder:
             )
         ]
 
-    def _write(self, component: list[Identifier], members: dict[Identifier, Member], resolved: ResolvedGroups) -> None:
+    def _write(self, component: list[Identifier], members: dict[Identifier, Member], claims: Claims) -> None:
         founders = {members[ident].founder for ident in component}
         founder = founders.pop() if len(founders) == 1 else ""
         tally: dict[str, int] = {}
         for ident in component:
             kind = ident.partition(":")[0]
             tally[kind] = tally.get(kind, 0) + 1
-        head = Head(len(component), resolved.since_ms.get(founder, FOREVER), founder, tally)
-        head.needs_resolution = not founder or not self._policy.roomy(head)
+        head = Head(len(component), claims.seen_ms.get(founder, FOREVER), founder, tally)
+        head.needs_resolution = not (
+            founder
+            and self._policy.roomy(head)
+            and len({claims.lord_of.get(ident, ident) for ident in component}) == 1
+            and not claims.disputed.intersection(component)
+            and not any(edge.apart for ident in component for edge in members[ident].node.edges)
+        )
         for ident, following in zip(component, component[1:] + component[:1], strict=True):
             member, node = members[ident], members[ident].node
             member.state.founder = "" if founder else member.founder
@@ -251,11 +270,11 @@ def _merged_links(members: dict[Identifier, Member]) -> list[MergedLink]:
 
 
 def _missing_members(members: dict[Identifier, Member], filtered: FilteredLinks) -> AbstractSet[Identifier]:
-    """Whom open links lead to that are not among the members yet; and all around one that just closed or opened.
+    """Whom claiming links lead to that are not among the members yet; and all around one that just closed or opened.
 
     And households, whose rows alone know whether they are suppressed.
     """
-    reached = {merged_link.strong for merged_link in filtered.open}
+    reached = {merged_link.strong for merged_link in filtered.claiming}
     reached.update(rejected.merged_link.strong for rejected in filtered.rejected if rejected.reason == Reason.HOUSEHOLD)
     for ident, member in members.items():
         if filtered.isolated.get(ident, "") != member.state.isolated:
@@ -283,9 +302,31 @@ def _changed_rejections(
     return sorted(changed, key=lambda item: (item[0].merged_link.strong, item[0].merged_link.weak))
 
 
+def _parted(
+    merged_links: list[MergedLink], new: set[int], members: dict[Identifier, Member], policy: IdentityPolicy
+) -> list[MergedLink]:
+    """Note in every edge whether its ends are of different customers; those of which that is news.
+
+    Of a link that comes back after it was forgotten, everything is.
+    """
+    news = []
+    for merged_link in merged_links:
+        strong, edge = members.get(merged_link.strong), merged_link.edge
+        if policy.kind(merged_link.strong).household:
+            apart = edge.rejection != Reason.HOUSEHOLD
+        else:
+            apart = strong is None or strong.founder != members[merged_link.weak].founder
+        if apart != edge.apart or (members[merged_link.weak].state.forgetful and id(merged_link) in new):
+            edge.apart = apart
+            members[merged_link.weak].edges_changed = True
+            news.append(merged_link)
+    return sorted(news, key=lambda merged_link: (merged_link.strong, merged_link.weak))
+
+
 def _remove_edge(member: Member, peer: Identifier) -> None:
     member.node.edges = tuple(edge for edge in member.node.edges if edge.peer != peer)
     member.edges_changed = True
+    member.state = msgspec.structs.replace(member.state, forgetful=True)
 
 
 def _components(members: Iterable[Identifier], merged_links: list[MergedLink]) -> list[list[Identifier]]:

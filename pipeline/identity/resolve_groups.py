@@ -18,11 +18,9 @@ from pipeline.identity.policy import IdentityPolicy
 
 
 class ResolvedGroups(msgspec.Struct):
-    """Groups by their founder, and the links that would have broken a limit, heaviest first."""
+    """Groups by any key, and the links that would have broken a limit, heaviest first."""
 
-    founder_of: dict[Identifier, Identifier]
-    since_ms: dict[Identifier, int]
-    """When each founder was first seen."""
+    group_of: dict[Identifier, Identifier]
     rejected: list[RejectedLink]
 
 
@@ -45,7 +43,7 @@ def resolve_groups(merged_links: list[MergedLink], policy: IdentityPolicy) -> Re
             and policy.kind(rejected_link.merged_link.weak).policy == "isolate"
         } - asserted
         if not lost:
-            return _with_founders(groups, merged_links, rejected, policy)
+            return ResolvedGroups({ident: groups.find(ident) for ident in groups.parents}, rejected)
         isolated |= lost
 
 
@@ -74,24 +72,6 @@ def _union_all(
         else:
             rejected.append(RejectedLink(merged_link, broken[0], broken[1]))
     return groups, rejected
-
-
-def _with_founders(
-    groups: "Groups", merged_links: list[MergedLink], rejected: list[RejectedLink], policy: IdentityPolicy
-) -> ResolvedGroups:
-    eldest: dict[Identifier, tuple[int, Identifier]] = {}
-    for merged_link in merged_links:
-        root = groups.find(merged_link.strong)
-        if root != groups.find(merged_link.weak):
-            continue
-        since_ms, known = merged_link.edge.first_seen_ms, eldest.get(root)
-        if known is None or policy.older(since_ms, merged_link.strong, *known):
-            eldest[root] = (since_ms, merged_link.strong)
-    founder_of = {}
-    for ident in groups.parents:
-        root = groups.find(ident)
-        founder_of[ident] = eldest[root][1] if root in eldest else ident
-    return ResolvedGroups(founder_of, {founder: since_ms for since_ms, founder in eldest.values()}, rejected)
 
 
 class Groups:

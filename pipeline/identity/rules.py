@@ -36,6 +36,10 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Give it less strength than what names people: an event is booked under its strongest identifier."""
 
+    exclusive: bool = False
+    """It travels in links that people pass on (the id of a click): it identifies at most the one it was first seen
+    with, and merges nobody."""
+
     def __post_init__(self) -> None:
         """Refuse limits that cannot be read."""
         for text in self.limits:
@@ -53,5 +57,6 @@ class IdentityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_links: Annotated[int, Meta(ge=2)] = 4000
     """Links kept per marked component of customers that share identifiers; the weakest rejected ones go."""
     logout_events: list[str] = []
-    """Names of track events after which nobody owns the event's identifiers that are not strong: neither the anchor nor
-    any person who was logged in there before, until they are seen there again."""
+    """Names of track events, in any case and with any separators, after which nobody owns the event's identifiers that
+    are not strong: neither the anchor nor any person who was logged in there before, until they are seen there again.
+    An event without a person logs out of all its identifiers."""

@@ -2,12 +2,22 @@
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.messages import Link
-from pipeline.identity.state import Edge, Node
+from pipeline.identity.state import NEVER, Edge, Node
 
 
 def first_sighting(strong: Identifier, link: Link) -> Edge:
     """The edge of a link seen for the first time."""
-    return Edge(strong, link.first_seen_ms, link.last_seen_ms, link.count, link.source, link.event_id, link.asserted)
+    return Edge(
+        strong, link.first_seen_ms, link.last_seen_ms, link.count, link.source, link.event_id, link.asserted,
+        peer_ms=peer_ms(strong, link),
+    )  # fmt: skip
+
+
+def peer_ms(strong: Identifier, link: Link) -> int:
+    """When the stronger end was first seen, as far as the link tells."""
+    if link.anchor == strong and NEVER < link.anchor_first_ms < link.first_seen_ms:
+        return link.anchor_first_ms
+    return link.first_seen_ms
 
 
 def widen(edge: Edge, link: Link) -> bool:
@@ -23,6 +33,8 @@ def widen(edge: Edge, link: Link) -> bool:
         edge.last_seen_ms, new = link.last_seen_ms, True
         if link.event_id:
             edge.source, edge.event_id = link.source, link.event_id
+    if (since_ms := peer_ms(edge.peer, link)) < edge.peer_ms:
+        edge.peer_ms, new = since_ms, True
     edge.count = max(edge.count, link.count)
     return new
 

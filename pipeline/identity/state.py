@@ -34,6 +34,10 @@ class Edge(msgspec.Struct, array_like=True, gc=False):
     """The pair does not link unless seen after this."""
     rejection: str = ""
     """Why resolution holds it, as last told; empty if accepted."""
+    peer_ms: int = FOREVER
+    """When the stronger end was first seen, alone or with others, as far as known."""
+    apart: bool = False
+    """The ends are of different customers, as the anchor's ledger was last told."""
 
     @property
     def alive(self) -> bool:
@@ -46,7 +50,7 @@ class Head(msgspec.Struct, array_like=True, gc=False):
 
     size: int
     since_ms: int
-    """The oldest first_seen of any accepted link: when the founder was first seen."""
+    """When the founder was first seen."""
     founder: Identifier
     """Empty if the component holds several customers."""
     counts_by_type: dict[str, int]
@@ -69,8 +73,12 @@ class IdentifierState(msgspec.Struct, array_like=True, gc=False):
     """Why it links to nothing; it is then a component of its own."""
     weaker: list[Identifier] = []
     """While closed: whose rows keep links with it, to be looked at when it opens."""
+    forgetful: bool = False
+    """Links in its row were forgotten, and with them what was told of them."""
     logged_out_ms: int = NEVER
     """When somebody last logged out there: persons who were seen no later no longer own it."""
+    first_logout_ms: int = FOREVER
+    """When somebody first logged out there."""
 
 
 class Node(msgspec.Struct, array_like=True, gc=False):

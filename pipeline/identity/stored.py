@@ -6,7 +6,7 @@ from pipeline.event.identifier import Identifier
 from pipeline.identity.decisions import Decisions
 from pipeline.identity.messages import Link
 from pipeline.identity.policy import IdentityPolicy
-from pipeline.identity.state import NEVER, Node
+from pipeline.identity.state import FOREVER, NEVER, Node
 
 
 def stored(
@@ -24,6 +24,8 @@ def stored(
             decisions.suppressed.add(ident)
         if node.state is not None and node.state.trusted:
             decisions.trusted.add(ident)
+        if node.state is not None and node.state.first_logout_ms < FOREVER:
+            decisions.first_logout_ms[ident] = node.state.first_logout_ms
         for edge in node.edges:
             if edge.ended_ms != NEVER:
                 pair = policy.ends(edge.peer, ident)
@@ -32,7 +34,7 @@ def stored(
                 links.append(
                     Link(
                         tenant, edge.peer, ident, edge.first_seen_ms, edge.last_seen_ms, edge.count,
-                        edge.source, edge.event_id, edge.asserted,
+                        edge.source, edge.event_id, edge.asserted, edge.peer_ms,
                     )
                 )  # fmt: skip
     return links, decisions

@@ -1,1 +1,1 @@
-"""Everything that touches a Kafka client: clients, offsets, snapshots, tails, retries, topics."""
+"""Everything that uses a Kafka client: clients, offsets, snapshots, tails, retries, topics."""

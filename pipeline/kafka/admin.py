@@ -1,58 +1,51 @@
-"""Create the topics a deployment needs, co-partitioned, and say what is wrong where they exist otherwise."""
+"""Creates the topics a deployment needs, co-partitioned, and reports existing topics that do not fit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from pipeline.errors import OperatorError
 from pipeline.kafka.clients import admin
-from pipeline.kafka.retry import NO_BROKER_CODES
+from pipeline.kafka.reach import cluster
 from pipeline.settings import Settings
 from pipeline.topics import ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
-FIRST_ANSWER_SECONDS = 10.0
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
 MAX_TOPIC_RECORD_BYTES = 16 << 20
-"""Of a record, whatever the broker's own limit: what is too large for INTAKE must reach it to be quarantined with the
-reason, and rows of state and published profiles may be large."""
+"""Size limit of a record on every topic, independent of the broker's default. An oversized event must reach INTAKE to
+be quarantined with a reason, and state rows and published profiles may be large."""
 HEADROOM_BYTES = 1 << 20
-"""Quarantine adds headers: without room for them, the largest record of all would stop the worker for good."""
+"""Added to the limit of the DLQ. Quarantine adds headers: without the headroom, an event of the maximum size could not
+be quarantined and would stop the worker for good."""
 
 
 class TopicsError(OperatorError):
-    """The topics on the broker do not fit together.
+    """The topics on the broker do not have the same number of partitions.
 
-    Operator action: all of Stitchline's topics need the same number of partitions; create the named ones again, or set
-    STITCHLINE_PARTITIONS to what they have.
-    """
-
-
-class NoBrokerError(OperatorError):
-    """No broker answers at the configured address.
-
-    Operator action: check STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL: a broker that expects another
-    protocol does not answer either.
+    Operator action: recreate the named topics with one number of partitions, or set STITCHLINE_PARTITIONS to the number
+    they have.
     """
 
 
 def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str]:
-    """Create what is missing; return the names created.
+    """Creates the missing topics. Returns their names.
 
     Raises:
-        TopicsError: an existing topic has another number of partitions than the rest, which would put an anchor's
-            events and its assignments on different workers.
+        NoBrokerError: no broker answers, or it refuses the log-in.
+        TopicsError: the existing topics differ in their number of partitions. An anchor's events and its assignments
+            would be on different workers.
         confluent_kafka.KafkaException: the broker refused.
     """
     client = admin(settings.kafka())
-    existing = _topics(client, settings)
+    existing = cluster(settings.kafka()).topics
     wanted = {topic.of(settings.topic_prefix): topic for topic in topics}
     counts_found = {name: len(existing[name].partitions) for name in wanted if name in existing}
     counts = set(counts_found.values()) or {settings.partitions}
     if len(counts) > 1:
         listing = ", ".join(f"{name} has {count}" for name, count in sorted(counts_found.items()))
-        message = f"topics must have one number of partitions, but {listing}"
+        message = f"all topics must have the same number of partitions, but {listing}"
         raise TopicsError(message)
     (partitions,) = counts
     missing = [
@@ -71,21 +64,8 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
         except confluent_kafka.KafkaException as error:
             if error.args[0].code() != confluent_kafka.KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-            counts_found[name] = partitions
+            counts_found[name] = partitions  # another process created it at the same time
     return [topic.topic for topic in missing]
-
-
-def _topics(client: AdminClient, settings: Settings) -> Mapping[str, TopicMetadata]:
-    try:
-        return client.list_topics(timeout=FIRST_ANSWER_SECONDS).topics
-    except confluent_kafka.KafkaException as error:
-        if error.args[0].code() not in NO_BROKER_CODES:
-            raise
-        message = (
-            f"no Kafka broker answers at {settings.bootstrap_servers} ({error.args[0].str()}); check "
-            f"STITCHLINE_BOOTSTRAP_SERVERS, and STITCHLINE_SECURITY_PROTOCOL, which is {settings.security_protocol}"
-        )
-        raise NoBrokerError(message) from error
 
 
 def _config(topic: Topic) -> dict[str, str]:
@@ -94,7 +74,7 @@ def _config(topic: Topic) -> dict[str, str]:
 
 
 def partition_count(settings: Settings) -> int:
-    """Partitions of the event topics on the broker, or of those that would be created."""
+    """Returns the number of partitions of the event topics, or the configured number if the topics do not exist."""
     topic = ALL[0].of(settings.topic_prefix)
     metadata = admin(settings.kafka()).list_topics(topic, timeout=REQUEST_SECONDS).topics[topic]
     return len(metadata.partitions) or settings.partitions

@@ -1,12 +1,13 @@
 """Every Kafka client is built here, so that each kind has one configuration.
 
-``config`` is what :meth:`pipeline.settings.Settings.kafka` returns: how the brokers are reached. librdkafka's own lines
-go to the logger ``librdkafka`` where the caller polls the client, and are switched off elsewhere: errors reach the
-caller as exceptions.
+``config`` is the connection configuration that :meth:`pipeline.settings.Settings.kafka` returns. Clients that the
+caller polls send librdkafka's own log lines to the logger ``librdkafka``. All other clients are quiet, because their
+errors reach the caller as exceptions.
 """
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import confluent_kafka
@@ -18,21 +19,24 @@ KafkaProducer: TypeAlias = confluent_kafka.Producer
 KafkaAdmin: TypeAlias = AdminClient
 
 MAX_RECORD_BYTES: Final = 32 << 20
-"""Larger than every topic's limit, so that the topic's limit decides: no record that came in is refused here."""
+"""Larger than every topic's limit, so that the topic's limit decides and the producer never refuses a consumed record.
+"""
 _QUIET: Final = {"log_level": 2}
 """librdkafka's syslog level: only critical lines."""
 _LIBRDKAFKA: Final = logging.getLogger("librdkafka")
+LOGGED: Final[Mapping[str, Any]] = MappingProxyType({"logger": _LIBRDKAFKA})
+"""Option of a polled client. Sends the client's log lines to the logger ``librdkafka``."""
 
 
 def admin(config: Config) -> AdminClient:
-    """Returns a client for topics, offsets and groups. It must outlive the futures it returns."""
+    """Returns a client for topics, offsets and groups. Keep the client alive until its futures are done."""
     return AdminClient({**config, **_QUIET})
 
 
 def reader(config: Config, options: Mapping[str, Any] | None = None) -> confluent_kafka.Consumer:
-    """Returns a read-committed consumer without a group: the caller assigns partitions, nothing is ever committed.
+    """Returns a read-committed consumer without a group: the caller assigns partitions and commits nothing.
 
-    The end of a partition is reported as ``_PARTITION_EOF``, which also passes transaction markers.
+    The consumer reports the end of a partition as ``_PARTITION_EOF``. Its offset lies behind any transaction markers.
     """
     return confluent_kafka.Consumer(
         {
@@ -53,7 +57,7 @@ def member(config: Config, group: str, options: Mapping[str, Any] | None = None)
     return confluent_kafka.Consumer(
         {
             **config,
-            "logger": _LIBRDKAFKA,
+            **LOGGED,
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -65,12 +69,12 @@ def member(config: Config, group: str, options: Mapping[str, Any] | None = None)
 
 
 def group_offsets(config: Config, group: str) -> confluent_kafka.Consumer:
-    """Returns a client that reads a group's committed offsets and names the group in transactions, but never joins."""
+    """Returns a client that reads a group's committed offsets and names the group in transactions. It never joins."""
     return confluent_kafka.Consumer({**config, **_QUIET, "group.id": group})
 
 
 def idempotent_producer(config: Config, options: Mapping[str, Any] | None = None) -> confluent_kafka.Producer:
-    """Returns a producer whose records are on their topic once, in order, with Java's murmur2 partitioner."""
+    """Returns a producer that writes each record once and in order, partitioned by murmur2 as Java clients do."""
     return confluent_kafka.Producer(
         {**config, **_QUIET, "enable.idempotence": True, "partitioner": "murmur2_random", **(options or {})}
     )
@@ -79,11 +83,11 @@ def idempotent_producer(config: Config, options: Mapping[str, Any] | None = None
 def transactional_producer(
     config: Config, transactional_id: str, options: Mapping[str, Any] | None = None
 ) -> confluent_kafka.Producer:
-    """Returns a producer for transactions under an id; a second producer with the id fences the first."""
+    """Returns a transactional producer. A second producer with the same ``transactional_id`` fences the first."""
     return confluent_kafka.Producer(
         {
             **config,
-            "logger": _LIBRDKAFKA,
+            **LOGGED,
             "transactional.id": transactional_id,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
@@ -91,3 +95,13 @@ def transactional_producer(
             **(options or {}),
         }
     )
+
+
+def configured_consumer(config: Mapping[str, Any]) -> confluent_kafka.Consumer:
+    """Returns a consumer for a caller that states the whole configuration: a restore."""
+    return confluent_kafka.Consumer(dict(config))
+
+
+def configured_producer(config: Mapping[str, Any]) -> confluent_kafka.Producer:
+    """Returns a producer for a caller that states the whole configuration: a unit of work."""
+    return confluent_kafka.Producer(dict(config))

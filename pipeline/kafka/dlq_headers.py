@@ -1,4 +1,4 @@
-"""The headers of a quarantined record: where it came from and why it was refused, under names that no producer uses."""
+"""The headers of a quarantined record: its source and the reason, under a prefix reserved for Stitchline."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,7 +11,7 @@ MAX_DETAIL_CHARACTERS: Final = 500
 
 
 def quarantine_headers(record: Record, stage: str, reason: Reason, detail: str) -> list[Header]:
-    """Returns the record's own headers with the facts of its quarantine behind them."""
+    """Returns the record's own headers followed by the facts of its quarantine."""
     facts = {
         "reason": reason.value,
         "detail": detail[:MAX_DETAIL_CHARACTERS],
@@ -29,7 +29,7 @@ def facts_as_headers(facts: Mapping[str, str]) -> list[Header]:
 
 
 def headers_as_facts(headers: list[Header] | None) -> dict[str, str]:
-    """Returns the facts of a quarantined record by their short names; headers of the producer are left out."""
+    """Returns the facts of a quarantined record by name without prefix. Omits the producer's own headers."""
     return {
         name.removeprefix(HEADER_PREFIX): value.decode(errors="replace")
         for name, value in headers or []

@@ -1,46 +1,86 @@
-"""Where partitions end and where a group stands, asked of the brokers: what the lag is measured by."""
+"""End offsets of partitions and committed offsets of a group, from the brokers. Their difference is the lag."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
 import confluent_kafka
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
-from faust.types import TP
 
 from pipeline.kafka.clients import admin
+from pipeline.kafka.topic_partition import TopicPartition
 
 TIMEOUT_SECONDS = 10.0
+REFRESH_SECONDS = 2.0
+"""Time limit of the metadata refresh. It is short because an exiting process waits for it."""
+
+
+class Offsets(Protocol):
+    """What a worker must know of its partitions and its group; see :class:`Ends`."""
+
+    async def of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The high watermark of each."""
+        ...
+
+    async def stable(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The last stable offset of each."""
+        ...
+
+    def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The group's offset in each, where it is known and stable."""
+        ...
 
 
 class Ends:
-    """A client of its own. The consumer knows both too, but asking it during a rebalance blocks for ever."""
+    """Reads offsets with its own admin client, because the consumer's offset requests block for ever in a rebalance."""
 
     def __init__(self, config: Mapping[str, str | int]) -> None:
         self._admin = admin(config)
 
-    async def of(self, tps: Collection[TP]) -> dict[TP, int]:
-        """The high watermark of each, open transactions included; those that no broker tells in time are left out."""
+    async def of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Returns high watermarks, open transactions included. Omits partitions that do not answer in time."""
+        return await self._latest(partitions, confluent_kafka.IsolationLevel.READ_UNCOMMITTED)
+
+    async def stable(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Returns last stable offsets, which lie before open transactions. Omits partitions that do not answer in time.
+
+        The time limit is ``TIMEOUT_SECONDS``.
+        """
+        return await self._latest(partitions, confluent_kafka.IsolationLevel.READ_COMMITTED)
+
+    async def _latest(
+        self, partitions: Collection[TopicPartition], level: confluent_kafka.IsolationLevel
+    ) -> dict[TopicPartition, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        requested = {confluent_kafka.TopicPartition(tp.topic, tp.partition): latest for tp in tps}
-        shown = self._admin.list_offsets(requested, request_timeout=TIMEOUT_SECONDS) if requested else {}
-        answers = await asyncio.gather(*map(asyncio.wrap_future, shown.values()), return_exceptions=True)
-        return {
-            TP(at.topic, at.partition): int(answer.offset)
-            for at, answer in zip(shown, answers, strict=True)
+        requested = {confluent_kafka.TopicPartition(*at): latest for at in partitions}
+        if not requested:
+            return {}
+        futures = self._admin.list_offsets(requested, isolation_level=level, request_timeout=TIMEOUT_SECONDS)
+        answers = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
+        offsets = {
+            TopicPartition(at.topic, at.partition): int(answer.offset)
+            for at, answer in zip(futures, answers, strict=True)
             if not isinstance(answer, BaseException)
         }
+        if len(offsets) < len(futures):
+            # After a broker's restart librdkafka sends the old leader epochs for up to five minutes, which the broker
+            # refuses (FENCED_LEADER_EPOCH). Listing the topics makes it fetch the current ones.
+            with contextlib.suppress(confluent_kafka.KafkaException):
+                await asyncio.to_thread(self._admin.list_topics, timeout=REFRESH_SECONDS)
+        return offsets
 
-    async def committed(self, group: str, tps: Collection[TP]) -> dict[TP, int]:
-        """The group's offset in each, 0 where it has not begun.
+    def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Returns the group's committed offset per partition; 0 if the group has committed none. Blocks.
 
-        Left out are those that no broker tells in time, and those that a transaction may still move: what came before
-        it is not where the group is, and who commits that again sends the group back.
+        Omits partitions that did not answer within ``TIMEOUT_SECONDS``, and those with an unstable offset:
+        re-committing an offset that a pending transaction is about to advance would rewind the group.
         """
-        places = [confluent_kafka.TopicPartition(tp.topic, tp.partition) for tp in tps]
-        requested = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
-        shown = self._admin.list_consumer_group_offsets(requested, require_stable=True, request_timeout=TIMEOUT_SECONDS)
+        places = [confluent_kafka.TopicPartition(*at) for at in partitions]
+        request = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
+        futures = self._admin.list_consumer_group_offsets(request, require_stable=True, request_timeout=TIMEOUT_SECONDS)
         try:
-            result = (await asyncio.wrap_future(shown[group])).topic_partitions
+            answer = futures[group].result().topic_partitions
         except confluent_kafka.KafkaException:
             return {}
-        return {TP(at.topic, at.partition): max(0, at.offset) for at in result if at.error is None}
+        return {TopicPartition(at.topic, at.partition): max(0, at.offset) for at in answer if at.error is None}

@@ -1,4 +1,4 @@
-"""Follow topics as they grow: what is committed, from their beginning or from now on, without a consumer group."""
+"""Follows topics as they grow: committed records, from the beginning or from now on, without a consumer group."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -15,21 +15,21 @@ from pipeline.kafka.retry import retrying
 BATCH_RECORDS: Final = 5_000
 
 Place = tuple[str, int]
-"""A topic on the broker and a partition of it."""
+"""Full topic name and partition number."""
 
 
 class Follower:
-    """Reads every partition of some topics, read-committed. Commits nothing, joins nothing, disturbs nobody.
+    """Reads every partition of some topics, read-committed. Joins no group and commits no offsets.
 
     Raises:
-        MissingTopicError: a topic is not there.
+        MissingTopicError: a topic does not exist.
         KafkaException: the broker did not answer or refused (from every method).
     """
 
     def __init__(self, kafka: Mapping[str, str | int], topics: Collection[str], *, from_start: bool) -> None:
         self._places: list[Place] = [(topic, n) for topic in topics for n in range(partitions_of(kafka, topic))]
         self.reached: dict[Place, int] = {}
-        """Offset up to which each partition is read, transaction markers included; absent before the first answer."""
+        """Next offset to read per partition, transaction markers passed; absent before the broker's first answer."""
         self._consumer = reader(kafka, {"fetch.wait.max.ms": 100})
         begin = OFFSET_BEGINNING if from_start else OFFSET_END
         self._consumer.assign([TopicPartition(topic, number, begin) for topic, number in self._places])
@@ -43,11 +43,14 @@ class Follower:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Closes the connections."""
         self._consumer.close()
 
     def poll(self, seconds: float) -> list[Message]:
-        """Records that came within so many seconds, in each partition's order. Returns early with a full batch."""
+        """Returns the records that arrive within ``seconds``, in each partition's order.
+
+        Returns earlier once ``BATCH_RECORDS`` have arrived.
+        """
         messages = []
         for message in self._consumer.consume(BATCH_RECORDS, seconds):
             error, place = message.error(), (message.topic() or "", message.partition() or 0)
@@ -61,20 +64,21 @@ class Follower:
         return messages
 
     def ends(self) -> dict[Place, int]:
-        """Where the partitions end now, for :meth:`has_reached`."""
+        """Returns the current end offset of each partition, for :meth:`has_reached`."""
         return {
             place: retrying(partial(self._consumer.get_watermark_offsets, TopicPartition(*place), REQUEST_SECONDS))[1]
             for place in self._places
         }
 
     def has_reached(self, ends: Mapping[Place, int]) -> bool:
-        """Whether everything before those ends has been handed out."""
+        """Returns whether every record before these end offsets has been returned."""
         return all(self.reached.get(place, -1) >= end for place, end in ends.items())
 
     def until_now(self, timeout_seconds: float) -> list[Message]:
-        """Everything there is now. Ends sooner than that where nothing has come for so many seconds.
+        """Returns all records up to the ends as of this call.
 
-        A transaction that nobody ends is such a case; what was committed before it is handed out.
+        Stops early if no partition advances for ``timeout_seconds``, for example because a transaction stays open. The
+        records committed before that transaction are returned.
         """
         ends, messages = self.ends(), list[Message]()
         deadline = time.monotonic() + timeout_seconds

@@ -1,4 +1,7 @@
-"""Tell records that wait from transaction markers: committed offsets stop before markers, so lag never reaches 0."""
+"""Distinguishes waiting records from transaction markers.
+
+A committed offset stops before the markers at the end of a partition, so the plain offset difference never reaches 0.
+"""
 
 import time
 from collections.abc import Mapping
@@ -16,9 +19,9 @@ Span = tuple[int, int]
 
 
 class Markers:
-    """Finds partitions between whose committed offset and end there is nothing to consume.
+    """Finds partitions with nothing to consume between their committed offset and their end.
 
-    What was found is remembered as long as both offsets stand still, so an idle pipeline costs nothing to look at.
+    A result is cached until either offset changes, so an idle pipeline causes no reads.
     """
 
     def __init__(self, kafka: Mapping[str, str | int]) -> None:
@@ -26,19 +29,19 @@ class Markers:
         self._waiting: dict[Place, tuple[Span, bool]] = {}
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Closes the connections."""
         self._consumer.close()
 
     def waiting(self, spans: Mapping[Place, Span]) -> dict[Place, bool]:
-        """Whether a record waits in each of the partitions, or may: where no answer comes in time, it may."""
+        """Returns by partition whether a record waits. True as well if the answer took longer than ``POLL_SECONDS``."""
         unknown = {place: span for place, span in spans.items() if self._known(place, span) is None}
         for place, answer in self._poll(unknown).items():
             self._waiting[place] = (unknown[place], answer)
         return {place: self._known(place, span) is not False for place, span in spans.items()}
 
     def _known(self, place: Place, span: Span) -> bool | None:
-        is_waiting = self._waiting.get(place)
-        return is_waiting[1] if is_waiting is not None and is_waiting[0] == span else None
+        cached = self._waiting.get(place)
+        return cached[1] if cached is not None and cached[0] == span else None
 
     def _poll(self, spans: Mapping[Place, Span]) -> dict[Place, bool]:
         if not spans:

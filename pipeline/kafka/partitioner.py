@@ -1,4 +1,4 @@
-"""Kafka's murmur2 partitioner: the same key on the same partition as Java, Go and Node clients put it."""
+"""Kafka's murmur2 partitioner: a key goes to the same partition as with Java, Go and Node clients."""
 
 from functools import lru_cache
 
@@ -6,7 +6,7 @@ _SEED, _M, _R, _MASK = 0x9747B28C, 0x5BD1E995, 24, 0xFFFFFFFF
 
 
 def murmur2(data: bytes) -> int:
-    """The 32-bit hash of ``org.apache.kafka.common.utils.Utils.murmur2``, unsigned."""
+    """Returns the 32-bit hash of ``org.apache.kafka.common.utils.Utils.murmur2``, unsigned."""
     length = len(data)
     h = (_SEED ^ length) & _MASK
     whole = length & ~3
@@ -22,5 +22,5 @@ def murmur2(data: bytes) -> int:
 
 @lru_cache(maxsize=1 << 16)
 def partition_of(key: str, partitions: int) -> int:
-    """Where Kafka's default partitioner puts a non-empty key."""
+    """Returns the partition that Kafka's default partitioner chooses for a non-empty key."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

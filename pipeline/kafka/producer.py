@@ -1,4 +1,4 @@
-"""The transactional producer, as far as a unit of work uses one; in memory: :class:`~pipeline.testing.producer`."""
+"""The part of the transactional producer that a unit of work uses. :mod:`pipeline.testing.producer` is its twin."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -7,17 +7,18 @@ import confluent_kafka
 
 
 class Producer(Protocol):
-    """Errors say how to go on: fatal, to be asked again, or settled by an abort.
+    """A transactional producer.
 
-    Each is a ``confluent_kafka.KafkaException`` around a ``KafkaError``.
+    Every error is a ``confluent_kafka.KafkaException`` with a ``KafkaError`` that states the remedy: ``retriable()``
+    repeats the call, ``txn_requires_abort()`` aborts the transaction, ``fatal()`` needs a new producer.
     """
 
     def init_transactions(self, timeout: float = ..., /) -> Any:
-        """Fence older holders of the transactional id and settle what they left."""
+        """Fences older producers with the same transactional id and completes or aborts their open transaction."""
         ...
 
     def begin_transaction(self) -> Any:
-        """What is produced from now on belongs to a new transaction."""
+        """Opens a transaction, to which all records produced from now on belong."""
         ...
 
     def produce(
@@ -31,25 +32,25 @@ class Producer(Protocol):
         *,
         headers: Any = ...,
     ) -> Any:
-        """Queue a record; BufferError while the queue is full."""
+        """Queues a record. Raises BufferError while the queue is full."""
         ...
 
     def poll(self, timeout: float = ..., /) -> Any:
-        """Serve delivery reports."""
+        """Serves delivery reports."""
         ...
 
     def flush(self) -> Any:
-        """Wait until the brokers have every record, or have refused it, and serve the reports."""
+        """Waits until the brokers have accepted or refused every record, and serves the delivery reports."""
         ...
 
     def send_offsets_to_transaction(self, positions: list[confluent_kafka.TopicPartition], group: Any, /) -> Any:
-        """Move the group's positions with the transaction, if ``group`` is of its current generation."""
+        """Adds the group's offsets to the transaction. Fails if ``group`` is not of the group's current generation."""
         ...
 
     def commit_transaction(self) -> Any:
-        """Decide it."""
+        """Commits the open transaction."""
         ...
 
     def abort_transaction(self, timeout: float = ..., /) -> Any:
-        """Nothing of it happened."""
+        """Aborts the open transaction."""
         ...

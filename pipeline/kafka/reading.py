@@ -1,4 +1,4 @@
-"""Read a topic from somewhere to where it ends now, read-committed, without a consumer group."""
+"""Reads a topic from an offset to its current end, read-committed, without a consumer group."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -15,31 +15,32 @@ from pipeline.kafka.retry import retrying
 BATCH_RECORDS: Final = 10_000
 POLL_SECONDS: Final = 0.2
 REQUEST_SECONDS: Final = 30.0
-TIMEOUT_SECONDS: Final = 20.0
-"""Longer than Kafka lets the transaction of a worker that was killed stay open."""
+TIMEOUT_SECONDS: Final = 30.0
+"""Longer than a killed worker's transaction stays open: its timeout of 15 s, plus up to 10 s until Kafka checks it."""
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Offsets passed and offsets to pass, now and then."""
+"""Called now and then with the number of offsets passed and the number to pass in all."""
 
 
 def silent(_passed: int, _all: int) -> None:
-    """No progress is shown."""
+    """A ``Progress`` that shows nothing."""
 
 
 class MissingTopicError(OperatorError):
-    """The topic is not there.
+    """The topic does not exist.
 
     Operator action: start a worker or run ``stitchline topics create``, or correct STITCHLINE_TOPIC_PREFIX.
     """
 
 
 def partitions_of(config: Mapping[str, str | int], topic: str) -> int:
-    """How many partitions a topic has; asking does not create it.
+    """Returns the number of partitions of a topic. Never creates the topic.
 
     Raises:
-        MissingTopicError: there is no such topic.
+        MissingTopicError: the topic does not exist.
         KafkaException: the broker did not answer.
     """
+    # All topics' metadata: a request for one name would create the topic on brokers with auto.create.topics.enable.
     metadata = admin(config).list_topics(timeout=REQUEST_SECONDS).topics.get(topic)
     if metadata is None:
         message = f"no topic {topic}: start a worker, or run: stitchline topics create"
@@ -48,10 +49,11 @@ def partitions_of(config: Mapping[str, str | int], topic: str) -> int:
 
 
 class Reading:
-    """One pass over partitions of a topic, from ``begin`` (or what is left of it) to the ends of the moment it starts.
+    """One pass over partitions of a topic, from ``begin`` to the end offsets at the start of the pass.
 
-    The end is the high watermark, so what a transaction has written that is decided but not yet marked is waited for.
-    Records beyond the end may be handed out too.
+    A partition starts at its earliest offset if ``begin`` lies before it. The end is the high watermark, not the last
+    stable offset: the pass waits for a transaction that is committed but whose markers are not written yet. Records
+    beyond the end may be returned too.
     """
 
     def __init__(
@@ -61,31 +63,42 @@ class Reading:
         partitions: Collection[int],
         *,
         begin: Mapping[int, int] | None = None,
+        last_offsets: int = 0,
         progress: Progress = silent,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """``begin``: offset by partition, the earliest where it says none. KafkaException: the broker refused."""
-        self._config, self._topic, self._progress, self._patience_seconds = config, topic, progress, timeout_seconds
+        """Reads the end offsets.
+
+        ``begin`` holds offsets by partition; a missing partition starts at its earliest offset. ``last_offsets`` is the
+        maximum number of offsets read of each partition; 0 for no limit. ``timeout_seconds`` is how long
+        :meth:`batches` waits without progress.
+
+        Raises:
+            KafkaException: the broker refused.
+        """
+        self._config, self._topic, self._progress, self._timeout_seconds = config, topic, progress, timeout_seconds
         earliest = _offsets(config, topic, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         self.ends = _offsets(config, topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        """Where each partition ended when the pass began."""
+        """End offset of each partition at the start of the pass."""
         self._begin = {p: max(at, (begin or {}).get(p, at)) for p, at in earliest.items()}
+        if last_offsets:
+            self._begin = {p: max(at, self.ends[p] - last_offsets) for p, at in self._begin.items()}
         self.reached = dict(self._begin)
-        """Offset behind the last record handed out, or behind the transaction markers after it."""
+        """Next offset per partition: one past the last record returned, or past the transaction markers after it."""
 
     def open(self) -> list[int]:
-        """The partitions whose end is not reached; after the pass, those that end in a transaction nobody ended."""
+        """Returns the partitions whose end is not reached. After the pass: those that end in an open transaction."""
         return [partition for partition, at in self.reached.items() if at < self.ends[partition]]
 
     def batches(self) -> Iterator[list[Message]]:
-        """The records, in each partition's order. Gives up where nothing comes for longer than the patience.
+        """Yields the records in batches, in each partition's order. Stops after ``timeout_seconds`` without progress.
 
         Raises:
             KafkaException: the broker refused.
         """
         if not self.open():
             return
-        # A short wait: the end lies behind a transaction marker, which only an empty answer passes.
+        # The fetch wait is short because the end lies behind a transaction marker, which only an empty fetch passes.
         consumer = reader(self._config, {"fetch.wait.max.ms": 20})
         try:
             consumer.assign([TopicPartition(self._topic, p, self.reached[p]) for p in self.open()])
@@ -94,14 +107,14 @@ class Reading:
             consumer.close()
 
     def _until_ends(self, consumer: confluent_kafka.Consumer) -> Iterator[list[Message]]:
-        deadline = time.monotonic() + self._patience_seconds
+        deadline = time.monotonic() + self._timeout_seconds
         while self.open() and time.monotonic() < deadline:
             before = sum(self.reached.values())
             records = [m for m in consumer.consume(BATCH_RECORDS, POLL_SECONDS) if self._is_record(m)]
             if records:
                 yield records
             if sum(self.reached.values()) > before:
-                deadline = time.monotonic() + self._patience_seconds
+                deadline = time.monotonic() + self._timeout_seconds
             self._progress(*self._passed())
 
     def _is_record(self, message: Message) -> bool:
@@ -123,13 +136,13 @@ class Reading:
 def _offsets(
     config: Mapping[str, str | int], topic: str, partitions: Collection[int], spec: OffsetSpec
 ) -> dict[int, int]:
-    client = admin(config)  # must outlive its answers
+    client = admin(config)  # keeps the client alive until its futures are done
     requested = {TopicPartition(topic, partition): spec for partition in partitions}
 
-    def ask() -> dict[int, int]:
+    def list_offsets() -> dict[int, int]:
         futures = client.list_offsets(
             requested, isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_SECONDS
         )
         return {place.partition: int(answer.result(REQUEST_SECONDS).offset) for place, answer in futures.items()}
 
-    return retrying(ask)
+    return retrying(list_offsets)

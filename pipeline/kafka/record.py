@@ -1,4 +1,4 @@
-"""A consumed record, as confluent-kafka hands it out; the in-memory log hands out the same."""
+"""The protocol of a consumed record, which confluent-kafka's messages and the in-memory log's records satisfy."""
 
 from typing import Protocol, TypeAlias
 
@@ -11,7 +11,7 @@ class Record(Protocol):
     """The part of ``confluent_kafka.Message`` that stages use."""
 
     def topic(self) -> str:
-        """Name on the broker."""
+        """Full topic name on the broker, prefix included."""
         ...
 
     def partition(self) -> int:
@@ -41,5 +41,5 @@ class Emit(Protocol):
     def __call__(
         self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
     ) -> None:
-        """Nothing is visible to a read-committed consumer before the unit of work commits."""
+        """Adds the record. Read-committed consumers see it once the unit of work has committed."""
         ...

@@ -1,4 +1,4 @@
-"""Read a compacted topic to its end: the newest committed value of every key."""
+"""Reads a compacted topic to its end: the newest committed value of every key."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, TypeAlias
@@ -6,16 +6,16 @@ from typing import NamedTuple, TypeAlias
 from pipeline.kafka.reading import TIMEOUT_SECONDS, Progress, Reading, silent
 
 Wanted: TypeAlias = Callable[[bytes], bool]
-"""Whether a key is to be kept."""
+"""Returns whether to keep a key."""
 
 
 class Snapshot(NamedTuple):
-    """What a topic held while it was read: every key as it stood at the beginning of the read, or later."""
+    """The content of a topic. Each key has its value at the start of the read or a later one."""
 
     rows: dict[bytes, bytes]
     undecided: tuple[int, ...]
-    """Partitions whose last records belong to a transaction that stayed open longer than the reader's patience (a
-    worker that was killed, until Kafka gives it up). What was committed before it is here."""
+    """Partitions that end in a transaction which stayed open longer than the reader's timeout, such as that of a killed
+    worker until Kafka aborts it. ``rows`` holds what was committed before that transaction."""
 
 
 def read_compacted(
@@ -27,7 +27,7 @@ def read_compacted(
     progress: Progress = silent,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Snapshot:
-    """Read partitions of a topic from the beginning to where they end now, read-committed; tombstones delete.
+    """Reads partitions of a topic from the beginning to their current end, read-committed. Tombstones delete keys.
 
     Raises:
         KafkaException: the broker refused.

@@ -1,8 +1,8 @@
 """Records and a position in one Kafka transaction, for commands that deliver a file or replay a topic.
 
-The position travels as the committed offset of a consumer group that no client joins: it is committed with the records
-or not at all, so a kill -9 at any moment leaves neither a gap nor a repetition. The worker's transactions, which also
-hold changelogs, are :mod:`pipeline.stream.unit_of_work`.
+The position is the committed offset of a consumer group that no client joins. It is committed with the records or not
+at all, so a kill -9 at any moment leaves neither a gap nor a duplicate. The worker's own transactions, which also hold
+changelog records, are in :mod:`pipeline.stream.unit_of_work`.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from pipeline.kafka.retry import produce_when_free, retrying
 
 REQUEST_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 60.0
-"""How long a commit is repeated while Kafka asks for it, so that its outcome is definite."""
+"""How long a commit is repeated while its error is retriable, so that its outcome is definite."""
 
 
 class Transactions:
-    """Transactions of one name, one at a time. A second instance of the name fences the first.
+    """Transactions under one name, one at a time. A second instance with the same name fences the first.
 
     Use as a context manager: leaving it aborts the open transaction.
 
     Raises:
-        KafkaException: The broker did not answer or refused (from every method). What was committed before stays.
+        KafkaException: The broker did not answer or refused (from every method). Earlier commits remain.
     """
 
     def __init__(self, config: Config, name: str, options: Mapping[str, Any] | None = None) -> None:
@@ -36,11 +36,11 @@ class Transactions:
 
     @property
     def is_open(self) -> bool:
-        """Whether records wait for :meth:`commit`."""
+        """Returns whether a transaction is open."""
         return self._open
 
     def committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
-        """Returns the committed position and metadata of each place; a negative offset where there is none."""
+        """Returns the committed offset and metadata of each partition; a negative offset if none is committed."""
         return retrying(lambda: self._offsets.committed(places, timeout=REQUEST_SECONDS))
 
     def begin(self) -> None:
@@ -61,7 +61,7 @@ class Transactions:
         produce_when_free(self._producer, topic, value, key, headers=headers)
 
     def commit(self, positions: list[TopicPartition]) -> None:
-        """Makes the records and the positions visible, both or neither."""
+        """Commits the records and the positions in one transaction: both become visible, or neither."""
         self.begin()
         group = self._offsets.consumer_group_metadata()
         retrying(lambda: self._producer.send_offsets_to_transaction(positions, group, REQUEST_SECONDS), SETTLE_SECONDS)
@@ -74,10 +74,10 @@ class Transactions:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Aborts what is open; of a process that was killed, its successor or the broker's time limit does."""
+        """Aborts the open transaction. After a kill, the next instance of the name or the broker's timeout does it."""
         self._offsets.close()
         if self._open:
             try:
                 self._producer.abort_transaction(REQUEST_SECONDS)
             except KafkaException:
-                return  # fenced or unreachable: the broker aborts it
+                return  # fenced or unreachable: the broker aborts the transaction

@@ -51,6 +51,16 @@ def remember(home: Path, running: Running) -> None:
     _state(home, running.kind).write_bytes(msgspec.json.encode(running))
 
 
+def forget(home: Path, kind: str) -> None:
+    """Take the word back."""
+    _state(home, kind).unlink(missing_ok=True)
+
+
+def is_remembered(home: Path, kind: str) -> bool:
+    """Whether a server was left word of and not stopped since, be it alive or dead."""
+    return _state(home, kind).exists()
+
+
 def find(home: Path, kind: str) -> Running | None:
     """The running server of that kind, or None. A stale file (after a reboot, say) counts as not running."""
     try:
@@ -66,7 +76,7 @@ def stop(home: Path, kind: str) -> bool:
         running = find(home, kind)
         if running is not None:
             end_pid(running.pid)
-        _state(home, kind).unlink(missing_ok=True)
+        forget(home, kind)
         return running is not None
 
 

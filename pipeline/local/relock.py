@@ -9,6 +9,7 @@ from pipeline.local.fetch import cache_dir, repository
 from pipeline.local.lockfile import HERE, LockedFile, measure, write_lock
 
 KAFKA = "org.apache.kafka:kafka_2.13:jar:4.3.1:compile"
+KAFKA_TOOLS = "org.apache.kafka:kafka-tools"
 KAFKA_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 """Kafka's own dependencies bring the SLF4J interface but nothing behind it: without this the server logs nothing."""
 REGISTRY = "io.apicurio:apicurio-registry-app:tar.gz:all:3.3.3"
@@ -27,6 +28,13 @@ def lock_kafka(path: Path, context: MavenContext) -> None:
     write_lock(path, "Apache Kafka", [_locked(artifact_) for artifact_ in [*(dep.artifact for dep in needed), binding]])
 
 
+def lock_tools(path: Path, context: MavenContext) -> None:
+    """Fetch Kafka's tools in the version of KAFKA and lock them; what they need is on Kafka's class path."""
+    group, artifact = KAFKA_TOOLS.split(":")
+    tools = context.project(group, artifact).at_version(KAFKA.split(":")[3]).artifact()
+    write_lock(path, "Apache Kafka's command line tools, besides its own class path", [_locked(tools)])
+
+
 def lock_registry(path: Path, context: MavenContext) -> None:
     """Fetch the schema registry's archive and lock it."""
     group, artifact, packaging, classifier, version = REGISTRY.split(":")
@@ -42,4 +50,5 @@ def _locked(artifact: Artifact) -> LockedFile:
 if __name__ == "__main__":
     maven = maven_context(repository(cache_dir()))
     lock_kafka(HERE / "kafka.lock", maven)
+    lock_tools(HERE / "kafka-tools.lock", maven)
     lock_registry(HERE / "registry.lock", maven)

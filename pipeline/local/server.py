@@ -59,6 +59,10 @@ class LocalServer(ABC):
             raise ServerError(message)
         return self._process.pid
 
+    def ended(self) -> bool:
+        """Whether a server that was started has ended by itself."""
+        return self._process is not None and self._process.ended()
+
     def start(self) -> Self:
         """Fetch what is missing, start, and return when the server answers.
 

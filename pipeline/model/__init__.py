@@ -1,4 +1,5 @@
-"""Models of what customers will do: fitted offline on exported profiles, evaluated on a hold-out, written as a file.
+"""Prediction models, fitted offline on exported profiles, evaluated on a hold-out and written to a file.
 
-The file is a :class:`~pipeline.score.prediction.PredictionModel`; scoring it is the core's, and needs none of this.
+The file holds a :class:`~pipeline.score.prediction.PredictionModel`. Applying the model is part of the core and does
+not need this package.
 """

@@ -1,15 +1,21 @@
-"""What an operator of ``stitchline model`` can do something about; in a module that needs neither NumPy nor SciPy."""
+"""Errors of ``stitchline model`` that an operator can fix. This module imports neither NumPy nor SciPy."""
 
 from pipeline.errors import OperatorError
 
 
 class ExportError(OperatorError, ValueError):
-    """Operator action: export profiles that hold an aggregate of kind purchases, and name it."""
+    """The export holds no usable purchases.
+
+    Operator action: export profiles that have an aggregate of kind purchases, and name the aggregate.
+    """
 
 
 class FitError(OperatorError, ValueError):
-    """Operator action: the message says what the history lacks; export more of it, or another currency's."""
+    """The purchase history does not allow a fit.
+
+    Operator action: the message states what is missing. Export a longer history or choose another currency.
+    """
 
 
 class MissingScipyError(OperatorError, ImportError):
-    """Operator action: ``pip install 'stitchline[model]'``."""
+    """SciPy is not installed. Operator action: ``pip install 'stitchline[model]'``."""

@@ -1,4 +1,4 @@
-"""Maximum likelihood: the parameters under which the histories are most probable."""
+"""Maximum likelihood estimation of the two models' parameters."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
@@ -12,20 +12,22 @@ from pipeline.score.bgnbd import BgNbd
 from pipeline.score.gamma_gamma import GammaGamma
 
 MIN_REPEAT_BUYERS: Final = 100
-"""Below it the four parameters of BG/NBD are little more than noise."""
+"""With fewer, the four parameters of BG/NBD are little more than noise."""
 _BOUND: Final = 9.0
-"""Parameters are sought between e^-9 and e^9 of their scale."""
+"""Parameters are searched between e^-9 and e^9 times their scale."""
+_AT_EDGE: Final = 0.01
+"""A parameter within 1 % of a bound counts as on it."""
 _STARTS: Final = (0.0, -1.5, 1.5)
 Likelihood: TypeAlias = Callable[[Floats, Floats, Floats], tuple[float, Floats]]
 Tick: TypeAlias = Callable[[], None]
-"""Called at every look at the likelihood."""
+"""Called at every evaluation of the likelihood."""
 
 
 def fit_bgnbd(summaries: Sequence[Summary], tick: Tick) -> BgNbd:
-    """BG/NBD with times in the unit of the summaries, days.
+    """Fits BG/NBD. Times are in days, as in the summaries.
 
     Raises:
-        FitError: Too few customers have bought again, or the likelihood has no maximum to be found.
+        FitError: Too few customers have repeat purchases, or no maximum of the likelihood was found.
     """
     _demand_repeat_buyers(sum(summary.frequency > 0 for summary in summaries))
     rows = np.array(
@@ -38,10 +40,10 @@ def fit_bgnbd(summaries: Sequence[Summary], tick: Tick) -> BgNbd:
 
 
 def fit_gamma_gamma(summaries: Sequence[Summary], tick: Tick) -> GammaGamma:
-    """Gamma-gamma with money in the unit of the summaries, minor units; of those who spent something in repeats.
+    """Fits gamma-gamma on the customers with spend in repeat purchases. Money is in minor units.
 
     Raises:
-        FitError: Too few have, or the likelihood has no maximum to be found.
+        FitError: Too few such customers, or no maximum of the likelihood was found.
     """
     spenders = [summary for summary in summaries if summary.repeat_minor > 0 and summary.frequency > 0]
     _demand_repeat_buyers(len(spenders), "with money above 0")
@@ -50,6 +52,20 @@ def fit_gamma_gamma(summaries: Sequence[Summary], tick: Tick) -> GammaGamma:
     rows[:, 1] /= scale
     p, more, v = _maximise(gamma_gamma_likelihood, rows, 3, tick)
     return GammaGamma(p=p, q=1 + more, v=v * scale)
+
+
+def stuck_parameters(purchases: BgNbd, spend: GammaGamma, summaries: Sequence[Summary]) -> list[str]:
+    """Names of the parameters that sit on an edge of the range in which they are sought.
+
+    Such a parameter is not estimated: the likelihood would take it further, as it does where all customers are alike.
+    """
+    spent = [summary.monetary_minor for summary in summaries if summary.repeat_minor > 0 and summary.frequency > 0]
+    days, minor = float(np.mean([summary.age_days for summary in summaries])), float(np.mean(spent))
+    scaled = {
+        "r": purchases.r, "alpha": purchases.alpha / days, "a": purchases.a, "b": purchases.b,
+        "p": spend.p, "q": spend.q - 1, "v": spend.v / minor,
+    }  # fmt: skip
+    return [name for name, value in scaled.items() if abs(np.log(value)) > _BOUND - _AT_EDGE]
 
 
 def _demand_repeat_buyers(count: int, what: str = "") -> None:
@@ -63,7 +79,10 @@ def _demand_repeat_buyers(count: int, what: str = "") -> None:
 
 
 def _maximise(likelihood: Likelihood, rows: Floats, size: int, tick: Tick) -> list[float]:
-    """The best of several starts, so that a flat corner does not pass for the top."""
+    """Returns the parameters with the highest likelihood over several starting points.
+
+    A single start may end in a flat region away from the maximum.
+    """
     _, optimize = scipy_parts()
     distinct, counts = np.unique(rows, axis=0, return_counts=True)
     weights = counts.astype(np.float64)
@@ -82,12 +101,12 @@ def _maximise(likelihood: Likelihood, rows: Floats, size: int, tick: Tick) -> li
     ]  # fmt: skip
     best = min(tries, key=lambda attempt: attempt.fun if np.isfinite(attempt.fun) else np.inf)
     if not np.isfinite(best.fun) or float(np.abs(_inward(best.x, best.jac)).max()) > 1e-3:
-        msg = f"the likelihood has no maximum that could be found ({best.message}): is the history that of customers?"
+        msg = f"no maximum of the likelihood was found ({best.message}): does the history hold customers' purchases?"
         raise FitError(msg)
     return [float(value) for value in np.exp(best.x)]
 
 
 def _inward(theta: Floats, slope: Floats) -> Floats:
-    """The slope without what points out of the bounds, where a maximum is at an end of them."""
+    """Returns the gradient without components that point out of the bounds: a maximum may lie on a bound."""
     stuck = ((theta <= -_BOUND) & (slope > 0)) | ((theta >= _BOUND) & (slope < 0))
     return np.where(stuck, 0.0, slope)

@@ -1,9 +1,9 @@
-"""Fitting: histories of one currency to a model file's content.
+"""Fits the models on the histories of one currency.
 
-1. evaluate on a hold-out, if one is asked for: a model fitted without the last days, judged by them
-2. fit BG/NBD and gamma-gamma on the whole history
-3. the edges of the fifths for recency, frequency and monetary value
-4. seal: the version is a hash of all of it
+1. Evaluate on a hold-out, if requested: fit without the last days, compare the predictions with them.
+2. Fit BG/NBD and gamma-gamma on the whole history.
+3. Compute the quintile edges of recency, frequency and monetary value.
+4. Seal: set the version to a hash of the model's content.
 """
 
 from collections.abc import Sequence
@@ -12,23 +12,24 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipeline.model.errors import FitError
-from pipeline.model.estimate import Tick, fit_bgnbd, fit_gamma_gamma
+from pipeline.model.estimate import Tick, fit_bgnbd, fit_gamma_gamma, stuck_parameters
 from pipeline.model.export import Export
 from pipeline.model.holdout import MODEL, correlation, evaluate
 from pipeline.profile.kinds.pairs import Pairs
 from pipeline.profile.kinds.purchases import Purchases, purchases_of
 from pipeline.profile.rfm import RfmEdges, Summary, edges_of, summary_of
+from pipeline.score.bgnbd import BgNbd
 from pipeline.score.gamma_gamma import GammaGamma
 from pipeline.score.prediction import Calibration, Holdout, PredictionModel, with_version
 
 DEPENDENT: Final = 0.3
-"""Above this correlation of frequency and value, what gamma-gamma assumes is far from true."""
+"""Above this correlation of frequency and value, gamma-gamma's assumption that they are independent fails."""
 UNEVEN: Final = 1.05
-"""Below this q the mean of all customers, p v / (q - 1), is made of a few enormous ones."""
+"""Below this q a few enormous customers dominate the mean over all customers, p v / (q - 1)."""
 
 
 class Ask(NamedTuple):
-    """What is to be fitted."""
+    """The parameters of a fit."""
 
     aggregate: str
     currency: str
@@ -38,53 +39,57 @@ class Ask(NamedTuple):
 
 
 def currency_of(export: Export) -> str:
-    """The currency in which most customers have bought; of equals the first by name."""
+    """Returns the currency with the most customers, of equals the first by name; "" if there is none."""
     return min(export.histories, key=lambda currency: (-len(export.histories[currency]), currency), default="")
 
 
 def fit_model(export: Export, ask: Ask, fitted_at_ms: int, tick: Tick) -> PredictionModel:
-    """The model of the export's histories. Equal exports make models of one version.
+    """Returns the model fitted on the export's histories. Equal exports give models of the same version.
 
     Raises:
-        FitError: The history does not allow it; the message says what is missing.
+        FitError: The history does not allow a fit; the message states what is missing.
         MissingScipyError: SciPy is not installed.
     """
     histories = export.histories.get(ask.currency, [])
     if not histories:
-        msg = f"nobody has bought in {ask.currency or 'any currency'}; there is {', '.join(export.histories) or 'none'}"
+        currencies = ", ".join(export.histories) or "none"
+        msg = f"no customer has bought in {ask.currency or 'any currency'}; the export has: {currencies}"
         raise FitError(msg)
+    # 1. Evaluate on a hold-out.
     holdout = evaluate(histories, export.as_of_day, ask.holdout_days, tick) if ask.holdout_days else None
-    known = _known(histories)
-    summaries = [summary_of(item, export.as_of_day) for item in known]
-    purchases, spend = fit_bgnbd(summaries, tick), fit_gamma_gamma(summaries, tick)
+    # 2. Fit on the whole history.
+    customers = _customers_with_purchases(histories)
+    summaries = [summary_of(purchases, export.as_of_day) for purchases in customers]
+    purchases_model, spend = fit_bgnbd(summaries, tick), fit_gamma_gamma(summaries, tick)
+    # 3. The quintile edges are computed below; 4. with_version seals the model.
     return with_version(
         PredictionModel(
             aggregate=ask.aggregate,
             currency=ask.currency,
             fitted_at_ms=fitted_at_ms,
             horizon_days=ask.horizon_days,
-            purchases=purchases,
+            purchases=purchases_model,
             spend=spend,
             rfm=RfmEdges(
                 days_since=edges_of([summary.days_since for summary in summaries]),
                 orders=edges_of([summary.orders for summary in summaries]),
                 total_minor=edges_of([summary.total_minor for summary in summaries]),
             ),
-            calibration=_calibration(known, summaries, export.as_of_day, spend, holdout),
+            calibration=_calibration(customers, summaries, export.as_of_day, (purchases_model, spend), holdout),
             holdout=holdout,
         )
     )
 
 
-def _known(histories: Sequence[Pairs]) -> list[Purchases]:
+def _customers_with_purchases(histories: Sequence[Pairs]) -> list[Purchases]:
     return [purchases for purchases in map(purchases_of, histories) if purchases is not None]
 
 
 def _calibration(
-    known: Sequence[Purchases],
+    customers: Sequence[Purchases],
     summaries: Sequence[Summary],
     as_of_day: int,
-    spend: GammaGamma,
+    fitted: tuple[BgNbd, GammaGamma],
     holdout: Holdout | None,
 ) -> Calibration:
     repeat = [summary for summary in summaries if summary.frequency]
@@ -93,13 +98,21 @@ def _calibration(
         np.array([summary.monetary_minor for summary in repeat], dtype=np.float64),
     )
     return Calibration(
-        customers=len(known),
+        customers=len(customers),
         repeat_buyers=len(repeat),
-        first_day=min(summary.first_day for summary in known),
+        first_day=min(purchases.first_day for purchases in customers),
         as_of_day=as_of_day,
         value_correlation=dependence,
-        notes=tuple(_notes(dependence, spend, holdout)),
+        notes=(*_notes(dependence, fitted[1], holdout), *_edge_notes(*fitted, summaries)),
     )
+
+
+def _edge_notes(purchases: BgNbd, spend: GammaGamma, summaries: Sequence[Summary]) -> list[str]:
+    stuck = stuck_parameters(purchases, spend, summaries)
+    if not stuck:
+        return []
+    where = f"{', '.join(stuck)} at the edge of the range that is searched"
+    return [f"{where}: this history does not determine the model, do not rely on its predictions"]
 
 
 def _notes(dependence: float, spend: GammaGamma, holdout: Holdout | None) -> list[str]:
@@ -110,8 +123,8 @@ def _notes(dependence: float, spend: GammaGamma, holdout: Holdout | None) -> lis
         )
     if abs(dependence) > DEPENDENT:
         notes.append(
-            f"how much customers spend depends on how often they buy (correlation {dependence:.2f}): "
-            "expected_value_minor is biased, for the model takes them to be independent"
+            f"spend per purchase depends on purchase frequency (correlation {dependence:.2f}): "
+            "expected_value_minor is biased, because the model assumes that they are independent"
         )
     if holdout is not None:
         predictors = holdout.predictors

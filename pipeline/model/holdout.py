@@ -1,10 +1,10 @@
-"""Evaluation: fit on what was known before the last days, and compare what was predicted for them with what came.
+"""Evaluation: fits on the history before the last days and compares the predictions for these days with the purchases.
 
-Beside the model stand three predictors that need none:
+Three predictors without a model serve as baselines:
 
-* ``own_rate``: everybody goes on at their own rate, repeat purchases by age;
-* ``last_period``: everybody does what they did in the days before, as many as are predicted;
-* ``everyone_equal``: everybody buys at the rate of all customers together.
+* ``own_rate``: each customer continues at their own rate, repeat purchases divided by age;
+* ``last_period``: each customer repeats the purchases of the period of equal length before the hold-out;
+* ``everyone_equal``: each customer buys at the average rate of all customers.
 """
 
 from collections.abc import Sequence
@@ -30,18 +30,18 @@ class _Customer(NamedTuple):
     summary: Summary
     """As of the last day before the hold-out."""
     before: int
-    """Purchase days in as many days as the hold-out has, right before it."""
-    came: int
+    """Purchase days in the period of equal length right before the hold-out."""
+    actual: int
     """Purchase days in the hold-out."""
     spent_minor: int
     """Money in the hold-out."""
 
 
 def evaluate(histories: Sequence[Pairs], as_of_day: int, days: int, tick: Tick) -> Holdout:
-    """How well the models predict the last ``days`` up to ``as_of_day``, over customers who had bought before.
+    """Evaluates the models on the last ``days`` up to ``as_of_day``, over customers with purchases before them.
 
     Raises:
-        FitError: Too few customers had bought again by then.
+        FitError: Too few customers had repeat purchases before the hold-out.
     """
     split_day = as_of_day - days
     customers = [customer for customer in (_split(history, split_day, as_of_day) for history in histories) if customer]
@@ -59,15 +59,15 @@ def evaluate(histories: Sequence[Pairs], as_of_day: int, days: int, tick: Tick) 
         "last_period": [float(customer.before) for customer in customers],
         "everyone_equal": [days * rate] * len(customers),
     }
-    came = np.array([customer.came for customer in customers], dtype=np.float64)
+    actual = np.array([customer.actual for customer in customers], dtype=np.float64)
     return Holdout(
         days=days,
         customers=len(customers),
-        purchases=sum(customer.came for customer in customers),
+        purchases=sum(customer.actual for customer in customers),
         spent_minor=sum(customer.spent_minor for customer in customers),
         spent_predicted_minor=round(sum(often * much for often, much in zip(expected, value, strict=True))),
         predictors={
-            name: _accuracy(np.array(predictions, dtype=np.float64), came) for name, predictions in predictors.items()
+            name: _accuracy(np.array(predictions, dtype=np.float64), actual) for name, predictions in predictors.items()
         },
     )
 
@@ -81,23 +81,23 @@ def _split(history: Pairs, split_day: int, as_of_day: int) -> _Customer | None:
     return _Customer(
         summary_of(known, split_day),
         before=sum(split_day - length < day <= split_day for day in days),
-        came=sum(split_day < day <= as_of_day for day in days),
+        actual=sum(split_day < day <= as_of_day for day in days),
         spent_minor=sum(amount for day, (amount, _) in history if split_day < day <= as_of_day),
     )
 
 
-def _accuracy(predicted: Floats, came: Floats) -> Accuracy:
-    error = predicted - came
+def _accuracy(predicted: Floats, actual: Floats) -> Accuracy:
+    error = predicted - actual
     return Accuracy(
         mean_absolute_error=float(np.abs(error).mean()),
         root_mean_square_error=sqrt(float((error**2).mean())),
-        correlation=correlation(predicted, came),
+        correlation=correlation(predicted, actual),
         total=float(predicted.sum()),
     )
 
 
 def correlation(one: Floats, other: Floats) -> float:
-    """Pearson's correlation; 0 where either side never varies."""
+    """Returns Pearson's correlation; 0 if either side is constant."""
     spread = float(np.ptp(one)) if len(one) else 0.0
     if spread == 0 or np.ptp(other) == 0:
         return 0.0

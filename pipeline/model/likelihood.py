@@ -1,7 +1,7 @@
-"""Log-likelihoods of the two models and their gradients, over customers of equal history together.
+"""Log-likelihoods of the two models and their gradients. Customers with equal histories are evaluated once.
 
-Parameters come as logarithms, in which every number is a valid one: ``r, alpha, a, b`` of BG/NBD; ``p, q - 1, v`` of
-gamma-gamma, for at a ``q`` of 1 or less customers have no mean.
+Parameters are logarithms, so that every number is valid: of ``r, alpha, a, b`` for BG/NBD and of ``p, q - 1, v`` for
+gamma-gamma, whose customers have no mean spend if ``q`` is 1 or less.
 """
 
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 def scipy_parts() -> tuple[Any, Any]:
-    """``scipy.special`` and ``scipy.optimize``, which only fitting needs.
+    """Returns ``scipy.special`` and ``scipy.optimize``, which only fitting needs.
 
     Raises:
         MissingScipyError: SciPy is not installed.
@@ -29,7 +29,7 @@ def scipy_parts() -> tuple[Any, Any]:
 
 
 def bgnbd_likelihood(theta: Floats, rows: Floats, weights: Floats) -> tuple[float, Floats]:
-    """Log-likelihood and gradient at ``theta`` of ``rows`` of (x, t_x, T), each counted ``weights`` times.
+    """Returns log-likelihood and gradient at ``theta`` of ``rows`` of (x, t_x, T), each counted ``weights`` times.
 
     Fader, Hardie, Lee (2005), equation 6, in logarithms throughout so that many purchases do not overflow (Fader,
     Hardie: Overcoming the BG/NBD Model's #NUM! Error Problem, 2013, brucehardie.com/notes/027).
@@ -56,7 +56,7 @@ def bgnbd_likelihood(theta: Floats, rows: Floats, weights: Floats) -> tuple[floa
 
 
 def gamma_gamma_likelihood(theta: Floats, rows: Floats, weights: Floats) -> tuple[float, Floats]:
-    """Log-likelihood and gradient at ``theta`` of ``rows`` of (x, mean spend), each counted ``weights`` times.
+    """Returns log-likelihood and gradient at ``theta`` of ``rows`` of (x, mean spend), each counted ``weights`` times.
 
     Fader, Hardie (2013), equation 1a.
     """

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
-from aiohttp import web
 
 from pipeline.errors import OperatorError
+from pipeline.obs.http_door import HttpDoor, Page, Request
 from pipeline.obs.metrics import READY, Metrics
 
 Check: TypeAlias = Callable[[], Sequence[str]]
@@ -47,50 +47,40 @@ class HealthServer:
         self._alive = alive
         self.host = host
         self.port = port
-        self._runner: web.AppRunner | None = None
+        self._door = HttpDoor(
+            {"/metrics": self._metrics_page, "/livez": self._livez_page, "/readyz": self._readyz_page}
+        )
 
     async def start(self) -> None:
         """Listen. Raises :class:`AddressError` where the address is taken or not ours."""
-        app = web.Application()
-        app.router.add_get("/metrics", self._metrics_page)
-        app.router.add_get("/livez", self._livez_page)
-        app.router.add_get("/readyz", self._readyz_page)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await runner.setup()
         try:
-            await web.TCPSite(runner, self.host, self.port).start()
+            self.port = await self._door.start(self.host, self.port)
         except OSError as error:
-            await runner.cleanup()
             message = (
                 f"cannot serve health pages on {self.host}:{self.port} ({error.strerror}); set STITCHLINE_HTTP_PORT"
             )
             raise AddressError(message) from error
-        self._runner = runner
-        self.port = int(runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Stop listening; requests under way get a second to end. Does nothing when not started."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._door.stop()
 
     @property
     def url(self) -> str:
         """Where the pages are, without a trailing slash."""
         return f"http://{self.host}:{self.port}"
 
-    async def _metrics_page(self, request: web.Request) -> web.Response:
+    def _metrics_page(self, request: Request) -> Page:
         self._metrics.set(READY, 0 if self._ready() else 1)
-        body, content_type = self._metrics.expose(request.headers.get("Accept", ""))
-        return web.Response(body=body, headers={"Content-Type": content_type})
+        return Page(*self._metrics.expose(request.headers.get("accept", "")))
 
-    async def _livez_page(self, _: web.Request) -> web.Response:
+    def _livez_page(self, _: Request) -> Page:
         return _health(self._alive())
 
-    async def _readyz_page(self, _: web.Request) -> web.Response:
+    def _readyz_page(self, _: Request) -> Page:
         return _health([*self._alive(), *self._ready()])
 
 
-def _health(reasons: Sequence[str]) -> web.Response:
+def _health(reasons: Sequence[str]) -> Page:
     body = msgspec.json.encode({"ok": not reasons, "reasons": list(reasons)})
-    return web.Response(body=body, status=503 if reasons else 200, content_type="application/json")
+    return Page(body, "application/json; charset=utf-8", 503 if reasons else 200)

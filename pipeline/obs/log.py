@@ -9,16 +9,24 @@ Libraries that log through the standard library (faust, aiohttp, the Kafka clien
 
 import logging
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import Processor
 
+from pipeline.obs import librdkafka
 from pipeline.obs.redact import IDENTIFIER_TYPES, Redactor
 
 QUIETER: Final = {"faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning"}
 """Libraries whose everyday messages say nothing to an operator, and the least level that passes."""
+
+NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+# Until configure() runs, lines go to the standard library's logging: structlog's own default prints to standard output.
+structlog.configure(logger_factory=structlog.stdlib.LoggerFactory(), wrapper_class=structlog.stdlib.BoundLogger)
 
 
 def configure(
@@ -27,19 +35,25 @@ def configure(
     stream: TextIO | None = None,
     console: bool | None = None,
     identifier_types: Iterable[str] = IDENTIFIER_TYPES,
+    fields: Mapping[str, str] = NO_FIELDS,
 ) -> None:
     """Set up logging for the process; a second call replaces the first.
 
     ``console`` None: coloured lines where ``stream`` (standard error by default) is a terminal, JSON elsewhere.
+    ``fields`` are in every entry, for example the worker's id.
     ``identifier_types`` are those of the rules in force, so that their values are redacted in texts.
     """
     out = stream or sys.stderr
     on_console = out.isatty() if console is None else console
     redact = Redactor(identifier_types)
 
-    def redaction(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        meta = {key: fields.pop(key) for key in ("_record", "_from_structlog") if key in fields}
-        return {**redact(fields), **meta}
+    def redaction(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        meta = {key: entry.pop(key) for key in ("_record", "_from_structlog") if key in entry}
+        return {**redact(entry), **meta}
+
+    def more_fields(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        of_client: dict[str, Any] = getattr(entry.get("_record"), "kafka_client", {})
+        return {**fields, **entry, **of_client}
 
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -50,6 +64,7 @@ def configure(
     # Exceptions become text before redaction: their messages may quote a payload.
     last: list[Processor] = [
         structlog.processors.format_exc_info,
+        more_fields,
         redaction,
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.dev.ConsoleRenderer(colors=out.isatty()) if on_console else structlog.processors.JSONRenderer(),
@@ -82,5 +97,6 @@ def _install(handler: logging.Handler, level: str) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+    librdkafka.install()
     for name, minimum in QUIETER.items():
         logging.getLogger(name).setLevel(max(logging.getLevelName(minimum.upper()), root.level))

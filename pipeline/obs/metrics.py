@@ -45,12 +45,23 @@ class Histogram(Definition, frozen=True):
 
 # The worker
 WORKER = Gauge("stitchline_worker_info", "Always 1; the labels describe the worker.", ("worker", "stages", "version"))
+RULES = Gauge("stitchline_rules_info", "Always 1; the label is the version of the rules in force.", ("version",))
 READY = Gauge("stitchline_ready", "1 while every assigned partition is restored and being processed, else 0.")
 PARTITIONS = Gauge("stitchline_assigned_partitions", "Partitions this worker holds.", ("stage",))
 REBALANCES = Counter("stitchline_rebalances_total", "Times the consumer group gave this worker a new assignment.")
 LAG = Gauge(
     "stitchline_lag_records", "Records in the topic that are not yet committed.", ("stage", "topic", "partition")
 )  # fmt: skip
+OLDEST_WAITING_SECONDS = Gauge(
+    "stitchline_oldest_waiting_seconds",
+    "Time for which the partition's oldest record that is not yet committed has been seen waiting.",
+    ("stage", "topic", "partition"),
+)
+STABLE_OFFSET_STUCK = Gauge(
+    "stitchline_stable_offset_stuck_seconds",
+    "Time for which the last stable offset has stood below the high watermark: a long transaction, or a hanging one.",
+    ("stage", "topic", "partition"),
+)
 
 # Batches and results
 RECORDS_CONSUMED = Counter("stitchline_records_consumed_total", "Records taken from a topic.", ("stage", "topic"))

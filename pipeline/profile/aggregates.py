@@ -33,6 +33,7 @@ class AggregateReader:
         self.key = rule.key
         self._kind = kind_of(rule.key.partition(":")[0])
         self.by_currency = rule.field == AMOUNT
+        self._is_moment = rule.field == "timestamp_ms" and rule.kind in {"first", "last", "min", "max"}
         self._divisor = MILLIONTHS if self._kind.takes == "number" and not self.by_currency else 1
         kept = {window.tier for window in self.windows}
         self._minutes, self._hours, self._days = (tier in kept for tier in TIERS)
@@ -41,6 +42,11 @@ class AggregateReader:
     def is_span(self) -> bool:
         """Whether the values are spans of time in milliseconds."""
         return self._kind is TIME_SINCE
+
+    @property
+    def is_moment(self) -> bool:
+        """Whether the values are moments in milliseconds since the epoch."""
+        return self._is_moment
 
     @property
     def countable(self) -> bool:

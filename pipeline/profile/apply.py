@@ -8,7 +8,7 @@ from pipeline.profile.booking import Plan
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.ports import Booked
-from pipeline.profile.statements import book_consent, book_trait
+from pipeline.profile.statements import book_consent, book_traits
 from pipeline.profile.timeline import CRM, book_line, is_activity
 
 
@@ -30,8 +30,7 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
             spans[identifier] = (timestamp_ms, span[1])
     if touch.traits:
         changed_bits |= plan.changed_bits.traits
-        for name, value in touch.traits.items():
-            book_trait(ledger, touch, name, value)
+        book_traits(ledger, touch)
     if "consent" in touch.context:
         changed_bits |= plan.changed_bits.consent
         book_consent(ledger, touch, touch.context["consent"])

@@ -7,16 +7,21 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
+from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.buckets import Cell, Cells, Series, put, spread
 from pipeline.profile.fields import AMOUNT, getter
-from pipeline.profile.filter import Filter, Test, is_number
+from pipeline.profile.filter import Filter, Test
+from pipeline.profile.journey.rules import OrderRules
 from pipeline.profile.kinds import KINDS, kind_of
 from pipeline.profile.kinds.count import COUNT
 from pipeline.profile.kinds.kind import MILLIONTHS, Kind
+from pipeline.profile.kinds.purchases import PURCHASES
+from pipeline.profile.kinds.total import SUM
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.occurrences import Grain, Occurrences, count
+from pipeline.profile.order_booking import ROLES, OrderBooking, Role
 from pipeline.profile.ports import Booked
 from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import window
@@ -79,6 +84,11 @@ class Booking(Protocol):
         """The decisions that a match may change."""
         ...
 
+    @property
+    def sums_money(self) -> str:
+        """The key of the aggregate if it adds the event's money up, else ""."""
+        ...
+
     def book(self, ledger: Ledger, touch: Touch) -> None:
         """Book a touch that matches, in place."""
         ...
@@ -88,6 +98,7 @@ class _Aggregate:
     """Books one aggregate rule."""
 
     points: Final = 0
+    sums_money = ""
 
     def __init__(self, rule: AggregateRule, changed_bits: ChangedBits, zone: Zone) -> None:
         kind = kind_of(rule.key.partition(":")[0])
@@ -97,6 +108,8 @@ class _Aggregate:
         self._key = rule.key
         self.changed_bits = changed_bits.of.get(rule.key, 0)
         self._by_currency = rule.field == AMOUNT
+        if self._by_currency and kind in {SUM, PURCHASES}:
+            self.sums_money = rule.key
         self._cell = lifter(kind, rule.field, zone)
         tiers = {w.tier for w in map(window, rule.windows) if w.tier is not None}
         self._tiers = tuple(sorted(tiers, key=lambda tier: tier.width_ms))
@@ -157,6 +170,8 @@ class _Recent(_Aggregate):
 class _Occurrence:
     """Books one counted rule."""
 
+    sums_money: Final = ""
+
     def __init__(self, rule: CountedRule, changed_bits: ChangedBits, zone: Zone) -> None:
         self.filter = rule.filter
         self.tests: tuple[Test, ...] = rule.filter.tests(zone)
@@ -175,6 +190,13 @@ _Step: TypeAlias = tuple[tuple[Test, ...], Callable[[Ledger, Touch], None], int,
 """A booking's tests, what books and its points and changed bits: taken apart once, and not for every touch."""
 
 
+class _OrderSteps:
+    """How touches are booked that are orders, refunds or cancellations."""
+
+    def __init__(self, booking: OrderBooking, rules: tuple[Booking, ...]) -> None:
+        self.booking, self.rules = booking, rules
+
+
 class Plan:
     """The compiled rules. The only thing it remembers between touches is which rules an event name may match."""
 
@@ -185,15 +207,17 @@ class Plan:
         further: Sequence[Booking] = (),
         zone: Zone = UTC,
         changed_bits: ChangedBits = NO_CHANGED_BITS,
+        *,
+        orders: OrderRules | None = None,
     ) -> None:
-        self.changed_bits = changed_bits
+        self.changed_bits, self._orders = changed_bits, orders
         kept = (_aggregate(rule, changed_bits, zone) for rule in aggregates)
         self._rules: tuple[Booking, ...] = (
             *kept,
             *(_Occurrence(rule, changed_bits, zone) for rule in counted),
             *further,
         )
-        self._dispatch: dict[tuple[str, str, str], tuple[_Step, ...]] = {}
+        self._dispatch: dict[tuple[str, str, str], tuple[_Step, ...] | _OrderSteps] = {}
 
     def book(self, ledger: Ledger, touch: Touch) -> Booked:
         """Book the touch under every rule it matches, and say what that may change."""
@@ -201,6 +225,8 @@ class Plan:
         steps = self._dispatch.get((touch.channel, touch.type, touch.name))
         if steps is None:
             steps = self._matching(touch.channel, touch.type, touch.name)
+        if isinstance(steps, _OrderSteps):
+            return steps.booking.book(steps.rules, ledger, touch)
         for tests, book, points, bits in steps:
             for test in tests:
                 if not test(touch):
@@ -214,13 +240,25 @@ class Plan:
                     taken -= points
         return Booked(given, taken, changed_bits)
 
-    def _matching(self, channel: str, kind: str, name: str) -> tuple[_Step, ...]:
+    def _matching(self, channel: str, kind: str, name: str) -> "tuple[_Step, ...] | _OrderSteps":
         if len(self._dispatch) >= _DISPATCH_ROWS:
             self._dispatch.clear()
-        admitted = (rule for rule in self._rules if rule.filter.admits(channel, kind, name))
-        steps = tuple((rule.tests, rule.book, rule.points, rule.changed_bits) for rule in admitted)
+        admitted = tuple(rule for rule in self._rules if rule.filter.admits(channel, kind, name))
+        role = self._role(channel, kind, name)
+        steps: tuple[_Step, ...] | _OrderSteps
+        if self._orders is None or role is None:
+            steps = tuple((rule.tests, rule.book, rule.points, rule.changed_bits) for rule in admitted)
+        else:
+            steps = _OrderSteps(OrderBooking(self._orders, role, self._rules, channel, kind), admitted)
         self._dispatch[channel, kind, name] = steps
         return steps
+
+    def _role(self, channel: str, kind: str, name: str) -> Role | None:
+        """What touches of this channel, type and name are to an order."""
+        for role in ROLES:
+            if self._orders is not None and getattr(self._orders, role).admits(channel, kind, name):
+                return role
+        return None
 
 
 def _aggregate(rule: AggregateRule, changed_bits: ChangedBits, zone: Zone) -> _Aggregate:
@@ -254,8 +292,8 @@ def extractor(kind: Kind, field: str, zone: Zone = UTC) -> Extract:
 
 def _number(read: Extract) -> Extract:
     def extract(touch: Touch) -> int | None:
-        value = read(touch)
-        if not is_number(value) or not math.isfinite(value) or abs(value) > _MAX_NUMBER:
+        value = number_of(read(touch))
+        if value is None or not math.isfinite(value) or abs(value) > _MAX_NUMBER:
             return None
         millionths: int = round(value * MILLIONTHS)
         return millionths

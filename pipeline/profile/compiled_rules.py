@@ -21,3 +21,7 @@ class CompiledRules(NamedTuple):
     forecast: Forecast
     ratios: tuple[RatioReader, ...] = ()
     journeys: JourneyRules = NO_JOURNEYS
+    fingerprint: int = 0
+    """Changes with the rules that decide: rows that workers decided by others carry another one."""
+    version: str = ""
+    """Of the rules as they were read; it goes out with every profile update."""

@@ -5,11 +5,11 @@ import msgspec
 from pipeline.event.identifier import is_identifier
 from pipeline.event.validate import is_tenant
 from pipeline.profile.ledger import decode_ledger
-from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.messages import Carry, IdentifierOwnership, Move, Touch
 from pipeline.profile.records import Lead
 
 
-def fault_of(key: str, message: Touch | Move | Carry) -> str:
+def fault_of(key: str, message: Touch | Move | Carry | IdentifierOwnership) -> str:
     """Returns what is wrong with a message to PROFILE, or "" if nothing is. The text quotes nothing of the message."""
     if not key:
         return "key: not a profile id"
@@ -19,6 +19,8 @@ def fault_of(key: str, message: Touch | Move | Carry) -> str:
         if not (is_identifier(message.anchor) and message.identifiers and all(map(is_identifier, message.identifiers))):
             return "anchor, identifiers: not identifiers"
         return "" if message.timestamp_ms >= 0 else "timestamp_ms: below zero"
+    if isinstance(message, IdentifierOwnership):
+        return "" if all(map(is_identifier, (message.anchor, *message.owned))) else "anchor, owned: not identifiers"
     if isinstance(message, Move):
         return "" if message.anchors and all(map(is_identifier, message.anchors)) else "anchors: not identifiers"
     if not all(map(is_identifier, message.ledgers)):

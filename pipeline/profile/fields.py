@@ -9,12 +9,14 @@ from pipeline.profile.messages import Touch
 Getter: TypeAlias = Callable[[Touch], Any]
 """The value at a path, or None where there is none."""
 
+EVENT: Final = "event"
+"""The name of the event. Conditions compare it in any case and however its words are joined."""
 OBJECTS: Final = ("properties", "context", "traits")
 PLAIN: Final[dict[str, Getter]] = {
     "amount": lambda touch: touch.amount_minor if touch.currency else None,
     "channel": lambda touch: touch.channel,
     "currency": lambda touch: touch.currency or None,
-    "event": lambda touch: touch.name or None,
+    EVENT: lambda touch: touch.name or None,
     "event_id": lambda touch: touch.event_id,
     "timestamp_ms": lambda touch: touch.timestamp_ms,
     "type": lambda touch: touch.type,

@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pipeline.event.model import Channel, EventType
+from pipeline.event.names import fold_name
+from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.fields import getter
+from pipeline.profile.fields import EVENT, Getter, getter
 from pipeline.profile.messages import Touch
 
 Scalar: TypeAlias = str | int | float | bool
@@ -17,8 +19,8 @@ Test: TypeAlias = Callable[[Touch], bool]
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a field must be; several operators in one condition must all hold.
 
-    A field that is missing or null fails every operator but ``exists: false`` and ``ne``. Numbers compare with numbers
-    only and texts with texts only; true is not 1.
+    A field that is missing or null fails every operator but ``exists: false`` and ``ne``. Where a number is asked for,
+    a text counts as the number it holds; texts compare with texts only; true is not 1.
     """
 
     field: str
@@ -46,7 +48,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Which touches count. An empty list means any; everything given must hold."""
 
     events: tuple[str, ...] = ()
-    """Event names, as in ``event`` of a track call."""
+    """Event names, as in ``event`` of a track call, in any case and however their words are joined."""
     types: tuple[EventType, ...] = ()
     channels: tuple[Channel, ...] = ()
     where: tuple[Condition, ...] = ()
@@ -54,7 +56,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def admits(self, channel: str, kind: str, name: str) -> bool:
         """Whether a touch of this channel, type and event name may match, before its fields are looked at."""
         return (
-            (not self.events or name in self.events)
+            (not self.events or fold_name(name) in map(fold_name, self.events))
             and (not self.types or kind in self.types)
             and (not self.channels or channel in self.channels)
         )
@@ -66,6 +68,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def _test(condition: Condition, zone: Zone) -> Test:
     read, checks = getter(condition.field, zone), _checks(condition)
+    if condition.field == EVENT:
+        read, checks = _folded(read), _checks(_with_folded_names(condition))
 
     def holds(touch: Touch) -> bool:
         value = read(touch)
@@ -74,14 +78,29 @@ def _test(condition: Condition, zone: Zone) -> Test:
     return holds
 
 
+def _folded(read: Getter) -> Getter:
+    def folded(touch: Touch) -> str | None:
+        name = read(touch)
+        return fold_name(name) if name else None
+
+    return folded
+
+
+def _with_folded_names(condition: Condition) -> Condition:
+    def fold(value: Any) -> Any:
+        return fold_name(value) if type(value) is str else value
+
+    names = None if condition.one_of is None else tuple(map(fold, condition.one_of))
+    return msgspec.structs.replace(
+        condition, eq=fold(condition.eq), ne=fold(condition.ne), one_of=names, contains=fold(condition.contains)
+    )
+
+
 def same(one: Any, other: Any) -> bool:
-    """Equality in which true is not 1."""
+    """Equality in which true is not 1, and a number in text is the number it is compared with."""
+    if type(one) is str and type(other) in (int, float):
+        one = number_of(one)
     return bool(one == other) and (type(one) is bool) == (type(other) is bool)
-
-
-def is_number(value: Any) -> bool:
-    """A number, and not a truth value."""
-    return type(value) in (int, float)
 
 
 def _checks(condition: Condition) -> tuple[Callable[[Any], bool], ...]:
@@ -89,10 +108,10 @@ def _checks(condition: Condition) -> tuple[Callable[[Any], bool], ...]:
         (condition.eq, _equals),
         (condition.ne, _differs),
         (condition.one_of, _one_of),
-        (condition.gt, lambda bound: lambda value: is_number(value) and value > bound),
-        (condition.gte, lambda bound: lambda value: is_number(value) and value >= bound),
-        (condition.lt, lambda bound: lambda value: is_number(value) and value < bound),
-        (condition.lte, lambda bound: lambda value: is_number(value) and value <= bound),
+        (condition.gt, lambda bound: lambda value: (number := number_of(value)) is not None and number > bound),
+        (condition.gte, lambda bound: lambda value: (number := number_of(value)) is not None and number >= bound),
+        (condition.lt, lambda bound: lambda value: (number := number_of(value)) is not None and number < bound),
+        (condition.lte, lambda bound: lambda value: (number := number_of(value)) is not None and number <= bound),
         (condition.contains, _contains),
         (condition.exists, lambda wanted: lambda value: (value is not None) is wanted),
     )

@@ -1,12 +1,23 @@
 """Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from pipeline.event.identifier import Identifier, type_of, value_of
-from pipeline.profile.ledger import Ledger, Span, Touchpoint, Trait, newer_trait
+from pipeline.profile.ledger import (
+    Accounts,
+    Consent,
+    Ledger,
+    Span,
+    Touchpoint,
+    Trait,
+    join_accounts,
+    newer_trait,
+    older_trait,
+)
 from pipeline.profile.timeline import TIMELINE_ENTRIES, Entry, Line, read_line
 
 _Part = TypeVar("_Part")
@@ -19,6 +30,8 @@ _CONTACT: Final = {
     "company": ("company", "companyName", "company_name"),
 }
 """Contact field to the traits that state it, the first there is."""
+_MIN_DIGITS: Final = 6
+"""Fewer are no telephone number."""
 
 
 def gathered(parts: Iterable[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
@@ -52,42 +65,58 @@ def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
 
 
 def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
-    """The newest value of every trait, with its provenance."""
+    """The newest value of every trait, else the oldest that was to be set once, with its provenance."""
     if len(ledgers) == 1:
-        return ledgers[0].traits
+        only = ledgers[0]
+        return {**only.set_once, **only.traits} if only.set_once else only.traits
     traits: dict[str, Trait] = {}
+    initial: dict[str, Trait] = {}
     for ledger in ledgers:
         for name, trait in ledger.traits.items():
             traits[name] = newer_trait(traits[name], trait) if name in traits else trait
-    return traits
+        for name, trait in ledger.set_once.items():
+            initial[name] = older_trait(initial[name], trait) if name in initial else trait
+    return {**initial, **traits} if initial else traits
+
+
+def accounts_of(ledgers: Sequence[Ledger]) -> Accounts:
+    """What is stated of the accounts that the person belongs to."""
+    return reduce(join_accounts, (ledger.accounts for ledger in ledgers), {})
 
 
 def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
-    """When each identifier was first and last seen."""
+    """When each of the customer's identifiers was first and last seen."""
     if len(ledgers) == 1:
-        return ledgers[0].identifiers
+        return ledgers[0].own_identifiers()
     spans: dict[Identifier, Span] = {}
     for ledger in ledgers:
-        for identifier, span in ledger.identifiers.items():
+        for identifier, span in ledger.own_identifiers().items():
             old = spans.get(identifier, span)
             spans[identifier] = (min(old[0], span[0]), max(old[1], span[1]))
     return spans
 
 
 def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
-    """Every identifier seen, sorted."""
+    """Every identifier of the customer, sorted."""
     if len(ledgers) == 1:
-        return sorted(ledgers[0].identifiers)
-    return sorted(set().union(*[ledger.identifiers for ledger in ledgers]))
+        return sorted(ledgers[0].own_identifiers())
+    return sorted(set().union(*[ledger.own_identifiers() for ledger in ledgers]))
 
 
 def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
-    """Consent by ``purpose`` or ``purpose/channel``: each ledger's newest statement, denied if any ledger denies."""
-    consent: dict[str, bool] = {}
+    """Consent by ``purpose`` or ``purpose/channel``: what the newest statement of all ledgers says; a tie is a no."""
+    return {key: not denied for key, (_, denied, _) in statements_of(ledgers).items()}
+
+
+def statements_of(ledgers: Sequence[Ledger]) -> dict[str, Consent]:
+    """The statement that decides each ``purpose`` or ``purpose/channel``."""
+    if len(ledgers) == 1:
+        return ledgers[0].consent
+    result: dict[str, Consent] = {}
     for ledger in ledgers:
-        for key, (_, denied, _) in ledger.consent.items():
-            consent[key] = consent.get(key, True) and not denied
-    return consent
+        for key, statement in ledger.consent.items():
+            result[key] = max(result.get(key, statement), statement)
+    return result
 
 
 def permits(consent: Mapping[str, bool], purpose: str, *, default: bool) -> bool:
@@ -150,17 +179,36 @@ def campaign_of(origin: str) -> str:
     return name if type(name) is str else ""
 
 
+def _is_foreign(field: str, stated: str, foreign: Iterable[Identifier]) -> bool:
+    """Whether an address or number, as it was stated, is one of some identifiers.
+
+    Identifiers are normalised and traits are not: letters compare in lower case; of telephone numbers the last digits,
+    as many as both have but for leading zeros.
+    """
+    values = [value_of(ident) for ident in foreign if type_of(ident) == field]
+    if field != "phone":
+        return stated.strip().lower() in values
+    digits = _digits(stated).lstrip("0")
+    return len(digits) >= _MIN_DIGITS and any(_digits(value).endswith(digits) for value in values)
+
+
+def _digits(text: str) -> str:
+    return "".join(item for item in text if item.isdigit())
+
+
 def contact_of(ledgers: Sequence[Ledger]) -> dict[str, str]:
     """How to reach the customer: email, phone, names and company, as far as known.
 
-    A trait people stated wins over an identifier; of several identifiers the one seen last, ties by text.
+    A trait people stated wins over an identifier, unless it is an identifier of another customer; of several
+    identifiers the one seen last, ties by text.
     """
     traits = traits_of(ledgers)
+    foreign = {ident for ledger in ledgers for ident in ledger.foreign_identifiers()}
     contact: dict[str, str] = {}
     for field, names in _CONTACT.items():
         for name in names:
             stated = traits[name][3] if name in traits else ""
-            if stated and isinstance(stated, str):
+            if stated and isinstance(stated, str) and not (foreign and _is_foreign(field, stated, foreign)):
                 contact.setdefault(field, stated)
     for field in ("email", "phone"):
         seen = [(span[1], value_of(i)) for i, span in identifiers_of(ledgers).items() if type_of(i) == field]

@@ -9,6 +9,7 @@
 * identifiers: first and last time seen; timeline and CRM activities: the newest 20 of each by (event time, event id);
 * occurrences of score rules: counts in hours or days, and in total;
 * episodes of triggers: the highest number; of one number the earliest opening and the latest closing;
+* whose the identifiers are: what STITCH decided last;
 * cart: the newest purchase and the newest 50 item events after it; journey: the oldest 10 and the newest 40 marketing
   touches, the newest 20 conversions, costs by campaign (:mod:`pipeline.profile.journey.kept`).
 """
@@ -22,6 +23,7 @@ from pipeline.profile.buckets import Cells, merge_cells
 from pipeline.profile.journey.kept import CartLog, Journey, merge_carts, merge_journeys
 from pipeline.profile.kinds import kind_of
 from pipeline.profile.occurrences import Occurrences, merge_occurrences
+from pipeline.profile.orders import Orders, join_orders
 from pipeline.profile.timeline import Line, merge_timelines
 
 LEDGER_FORMAT: Final = 1
@@ -31,15 +33,24 @@ Touchpoint: TypeAlias = tuple[int, str, str, str, str, str]
 """(event time in ms, event id, channel, type, event name, JSON text of campaign and referrer or "")."""
 Trait: TypeAlias = tuple[int, str, str, Any]
 """(event time in ms, event id, channel, value): the value with its provenance; the event id begins with the source."""
+Accounts: TypeAlias = dict[str, dict[str, Trait]]
+"""Account id to the traits of the account."""
+MAX_ACCOUNTS: Final = 64
+"""Accounts kept in one ledger: those first by name, so that what is kept depends on the set alone."""
 Consent: TypeAlias = tuple[int, int, str]
 """(event time in ms, 1 if denied, event id)."""
 Span: TypeAlias = tuple[int, int]
 """(first, last) event time in ms."""
+Owned: TypeAlias = tuple[int, bool]
+"""(STITCH's number of the decision, whether the identifier is the customer's)."""
 Aggregates: TypeAlias = dict[str, dict[str, Cells]]
 
 
 UNSURE: Final = "?"
 """Two views of one episode were joined that had said different things of it."""
+
+
+OWN: Final[Owned] = (0, True)
 
 
 class Episode(msgspec.Struct, array_like=True, gc=False):
@@ -51,6 +62,8 @@ class Episode(msgspec.Struct, array_like=True, gc=False):
     """0 while open."""
     duplicate_of: str = ""
     """The action that this firing was last said to duplicate; "" if it was said to be a lead; UNSURE: one of both."""
+    anchor: Identifier = ""
+    """The anchor in whose ledger it was opened, where that is another than the one that keeps it."""
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False):
@@ -74,6 +87,25 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     """What happened in the CRM, apart from the timeline so that a burst of page views pushes no call out."""
     cart: CartLog | None = None
     journey: Journey | None = None
+    owned: dict[Identifier, Owned] = {}
+    """What STITCH decided about ``identifiers``; those without a decision are the customer's."""
+    set_once: dict[str, Trait] = {}
+    """The oldest value of each trait that was set once; it counts where :attr:`traits` has none."""
+    accounts: Accounts = {}
+    """What group calls state: of an account, never of the person."""
+    orders: Orders = {}
+    """The newest orders, by a hash of their id: what keeps one order from counting twice, and refunds from more."""
+
+    def own_identifiers(self) -> dict[Identifier, Span]:
+        """Returns those of ``identifiers`` that are the customer's now."""
+        owned = self.owned
+        if not owned:
+            return self.identifiers
+        return {ident: span for ident, span in self.identifiers.items() if owned.get(ident, OWN)[1]}
+
+    def foreign_identifiers(self) -> list[Identifier]:
+        """The identifiers that are not the customer's: another customer's, or isolated."""
+        return [ident for ident, (_, own) in self.owned.items() if not own]
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -101,6 +133,17 @@ def newer_trait(one: Trait, other: Trait) -> Trait:
     return max(one, other, key=lambda trait: (trait[2], msgspec.json.encode(trait[3], order="deterministic")))
 
 
+def older_trait(one: Trait, other: Trait) -> Trait:
+    """The earlier by (event time, event id); two values under one id are ordered by their text."""
+    return one if newer_trait(one, other) is other else other
+
+
+def join_accounts(one: Accounts, other: Accounts) -> Accounts:
+    """What both state of accounts."""
+    joined = _union(one, other, lambda a, b: _union(a, b, newer_trait))
+    return joined if len(joined) <= MAX_ACCOUNTS else dict(sorted(joined.items())[:MAX_ACCOUNTS])
+
+
 def join_episodes(one: Episode, other: Episode) -> Episode:
     """The later episode; two views of the same one agree on the earliest opening and the latest closing.
 
@@ -113,6 +156,7 @@ def join_episodes(one: Episode, other: Episode) -> Episode:
         min(one.opened_ms, other.opened_ms),
         max(one.closed_ms, other.closed_ms),
         one.duplicate_of if one.duplicate_of == other.duplicate_of else UNSURE,
+        max(one.anchor, other.anchor),
     )
 
 
@@ -152,4 +196,8 @@ def merge(one: Ledger, other: Ledger) -> Ledger:
         merge_timelines(one.activities, other.activities),
         merge_carts(one.cart, other.cart),
         merge_journeys(one.journey, other.journey),
+        _union(one.owned, other.owned, max),
+        _union(one.set_once, other.set_once, older_trait),
+        join_accounts(one.accounts, other.accounts),
+        join_orders(one.orders, other.orders),
     )

@@ -3,10 +3,11 @@
 Per message: 1. find out who owns the anchor; 2. forward what is not ours; 3. live through what fell due; 4. book the
 touch or take the ledger; 5. decide what follows. Per profile changed, once per commit: 6. publish it; 7. set its timer.
 
-**Ownership.** A row's pointer to an anchor names its owner from a seq on, and a higher seq always wins. A move is told
-to the profile that is left; the other hears of it by what comes to it as the owner at a seq, a carried ledger or a
-forwarded touch. What arrives for another's anchor goes to its owner with the pointer's seq, which is then higher than
-the message's own: along every chain the seq rises, so every chain ends, at the owner with the highest.
+**Ownership.** A row's pointer to an anchor names its owner from a seq on, and a higher seq always wins. A move goes to
+the profile that loses the anchor; the other profile learns of it from the first message addressed to it as the owner at
+a seq: a carried ledger or a forwarded touch. A message for another profile's anchor is forwarded to the owner with the
+pointer's seq, which is higher than the message's own. Along every chain the seq rises, so every chain ends at the owner
+with the highest.
 
 **Time.** Decisions fall per touch, at the latest of ``now_ms``, the profile's own newest event time and its latest
 decision; what falls due in between is decided for its due time first. With ``now_ms`` 0 (a replay) the outcome depends
@@ -23,15 +24,15 @@ from pipeline.event.ports import Table
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
-from pipeline.profile.messages import Carry, Move, Touch, carries
+from pipeline.profile.messages import Carry, IdentifierOwnership, Move, Touch, carries
 from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
 from pipeline.profile.records import Lead, ProfileUpdate, SegmentChange
 from pipeline.profile.refresh import refresh_due_ms
 from pipeline.profile.row import ACTIVE, MERGED, Pointer, ProfileRow
 
-Message: TypeAlias = Touch | Move | Carry
-Forward: TypeAlias = tuple[str, Touch | Carry]
+Message: TypeAlias = Touch | Move | Carry | IdentifierOwnership
+Forward: TypeAlias = tuple[str, Touch | Carry | IdentifierOwnership]
 """(profile id, message): goes out on the touches topic, keyed by the profile id."""
 Timer: TypeAlias = tuple[int, str]
 """(due time in ms, profile id)."""
@@ -88,6 +89,8 @@ class ProfileLogic:
                 self._touch(profile_id, row, message, now_ms, applied)
             elif isinstance(message, Move):
                 self._move(profile_id, row, message, now_ms, applied)
+            elif isinstance(message, IdentifierOwnership):
+                self._owned(profile_id, row, message, now_ms, applied)
             else:
                 self._carry(profile_id, row, message, now_ms, applied)
         for profile_id, row in rows.items():
@@ -128,13 +131,31 @@ class ProfileLogic:
         ledger = row.anchors.get(anchor)
         if ledger is None:
             ledger = row.anchors[anchor] = Ledger()
+            row.arrived(anchor)
         booked = apply_touch(self._rules.plan, ledger, touch)
         decider.on_touch(profile_id, row, as_of_ms, booked, applied.decided)
         applied.changed[profile_id] = None
 
+    def _owned(
+        self, profile_id: str, row: ProfileRow, ownership: IdentifierOwnership, now_ms: int, applied: Applied
+    ) -> None:
+        anchor = ownership.anchor
+        owner = row.ownership.owner_of(profile_id, anchor, ownership.seq)
+        if owner != profile_id:
+            applied.forwards.append((owner, msgspec.structs.replace(ownership, seq=row.ownership.pointers[anchor][0])))
+            return
+        as_of_ms = row.moment(now_ms)
+        if anchor in row.anchors:
+            self._rules.decider.advance_to(profile_id, row, as_of_ms, applied.decided)
+        if row.keep(anchor, {ident: (ownership.decided, own) for ident, own in ownership.owned.items()}):
+            self._rules.decider.restated(profile_id, row, as_of_ms, applied.decided)
+            applied.changed[profile_id] = None
+
     def _move(self, profile_id: str, row: ProfileRow, move: Move, now_ms: int, applied: Applied) -> None:
         seq, target = move.seq, move.target
         moved = row.ownership.move(move.anchors, seq, target)
+        if target != profile_id and row.ownership.awaited:
+            self._pass_on(row, moved, seq, target, applied)
         leaving = [anchor for anchor in moved if anchor in row.anchors] if target != profile_id else ()
         if leaving:
             as_of_ms = row.moment(now_ms)
@@ -144,6 +165,12 @@ class ProfileLogic:
             row.hand_over(target)
             self._rules.decider.on_ledger_out(profile_id, row, as_of_ms, applied.decided)
             applied.changed[profile_id] = None
+
+    def _pass_on(self, row: ProfileRow, anchors: Iterable[Identifier], seq: int, target: str, applied: Applied) -> None:
+        """What was decided for ledgers that have not come goes where they are going."""
+        for anchor in anchors:
+            for ident, (decided, own) in row.ownership.awaited.pop(anchor, {}).items():
+                applied.forwards.append((target, IdentifierOwnership(row.tenant, anchor, seq, {ident: own}, decided)))
 
     def _carry(self, profile_id: str, row: ProfileRow, carry: Carry, now_ms: int, applied: Applied) -> None:
         ours: dict[Identifier, Ledger] = {}
@@ -172,6 +199,7 @@ class ProfileLogic:
         for anchor, ledger in ledgers.items():
             existing = row.anchors.get(anchor)
             row.anchors[anchor] = ledger if existing is None else merge(existing, ledger)
+            row.arrived(anchor)
         decider.on_ledger_in(profile_id, row, as_of_ms, applied.decided)
         applied.changed[profile_id] = None
 

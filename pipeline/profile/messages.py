@@ -7,9 +7,9 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.model import Event
-from pipeline.identity.messages import Move
+from pipeline.identity.messages import IdentifierOwnership, Move
 
-__all__ = ["Carry", "Move", "Touch", "carries", "touch_of"]
+__all__ = ["Carry", "IdentifierOwnership", "Move", "Touch", "carries", "touch_of"]
 
 MAX_CARRIED_BYTES: Final = 512 << 10
 """In one message, unless a single ledger is larger: half of what Kafka takes by default."""

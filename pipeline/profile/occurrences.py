@@ -9,15 +9,15 @@ from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.buckets import Series, merge_series, put, shared
 
 Grain: TypeAlias = Literal["hours", "days", "weeks", "total"]
-"""Buckets a rule's matches are counted in. ``weeks``: by the day, and by the week for when the days are gone.
-``total``: counted once and for all."""
+"""The buckets in which a rule's matches are counted. ``weeks``: by the day, and by the week for older matches.
+``total``: without buckets, because the points never fade."""
 
 DAYS_A_WEEK: Final = 7
 WEEK_MS: Final = DAYS_A_WEEK * DAY_MS
 COUNTS: Final[dict[Grain, int]] = {"hours": 94 * 24, "days": 400, "weeks": 700, "total": 0}
-"""For how many buckets an occurrence counts: 94 days by the hour, 400 by the day, 13 years by the week."""
+"""Number of buckets for which an occurrence counts: 94 days by the hour, 400 by the day, 13 years by the week."""
 _KEEP: Final[dict[Grain, int]] = {**COUNTS, "days": COUNTS["days"] + DAYS_A_WEEK - 1}
-"""How many buckets are kept: days to the end of the week that they are gone with."""
+"""Number of buckets that are kept. Days are kept until their whole week is read from weeks."""
 
 
 class Occurrences(msgspec.Struct, array_like=True, gc=False):
@@ -27,7 +27,7 @@ class Occurrences(msgspec.Struct, array_like=True, gc=False):
     hours: Series | None = None
     days: Series | None = None
     weeks: Series | None = None
-    """Everything that ``days`` holds and held, so that what is too old for them still counts."""
+    """All occurrences ever counted in ``days``, so that those too old for days still count."""
 
 
 def count(occurrences: Occurrences, grain: Grain, timestamp_ms: int) -> None:
@@ -42,7 +42,7 @@ def count(occurrences: Occurrences, grain: Grain, timestamp_ms: int) -> None:
 
 
 def _counted(series: Series | None, bucket: int, keep: int) -> Series:
-    """The series, a new one if there is none, with one occurrence more."""
+    """Adds one occurrence in place. Returns the series, a new one if there was none."""
     if series is None:
         return Series([shared(bucket)], [1])
     if series.at[-1] == bucket:

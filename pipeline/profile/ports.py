@@ -129,6 +129,10 @@ class Decider(Protocol):
         """A ledger went; perhaps it was the last."""
         ...
 
+    def restated(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
+        """Identifiers are the customer's now, or no longer."""
+        ...
+
     def dry_run(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, str]:
         """Look at everything once, on a row that nobody keeps: what would follow now, and where each trigger stands."""
         ...

@@ -40,6 +40,7 @@ def update_of(profile_id: str, row: ProfileRow, rules: CompiledRules, as_of_ms: 
         consent=consent_text(ledgers),
         predictions=rules.forecast.numbers(ledgers, as_of_ms),
         cart=cart_text(ledgers, rules.journeys.carts, as_of_ms),
+        rules_version=rules.version,
     )
 
 

@@ -58,6 +58,7 @@ class ProfileUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     consent: str = EMPTY_OBJECT
     predictions: dict[str, float] = {}
     cart: str = EMPTY_OBJECT
+    rules_version: str = ""
 
 
 class SegmentChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.profile_id import profile_id as id_of
-from pipeline.profile.ledger import Ledger
+from pipeline.profile.ledger import Ledger, Owned
 
 ROW_FORMAT: Final = 2
 
@@ -42,6 +42,8 @@ class Ownership(msgspec.Struct, array_like=True, gc=False):
     pointers: dict[Identifier, Pointer] = {}
     handed_to: str = ""
     """The profile that the last ledger to leave this one, or to pass through, was sent to."""
+    awaited: dict[Identifier, dict[Identifier, Owned]] = {}
+    """By anchor, what STITCH decided about identifiers of a ledger that is still on its way here."""
 
     def owner_of(self, profile_id: str, anchor: Identifier, seq: int) -> str:
         """The owner of an anchor, where the sender knew this profile as its owner at ``seq`` (0: at no known seq).
@@ -149,6 +151,24 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
             if last is not None and last[0] > latest:
                 latest = last[0]
         return latest
+
+    def keep(self, anchor: Identifier, owned: dict[Identifier, Owned]) -> bool:
+        """Note which identifiers of an anchor's events are its customer's, in the ledger once that is here.
+
+        Returns whether the ledger's own identifiers changed.
+        """
+        ledger = self.anchors.get(anchor)
+        kept = self.ownership.awaited.setdefault(anchor, {}) if ledger is None else ledger.owned
+        before = None if ledger is None else ledger.own_identifiers().keys()
+        for ident, item in owned.items():
+            kept[ident] = max(kept.get(ident, item), item)
+        return ledger is not None and ledger.own_identifiers().keys() != before
+
+    def arrived(self, anchor: Identifier) -> None:
+        """Give a ledger that has come what was decided about its identifiers before."""
+        awaited = self.ownership.awaited.pop(anchor, None)
+        if awaited:
+            self.keep(anchor, awaited)
 
     def hand_over(self, target: str) -> None:
         """Note that a ledger was sent to another profile. If that is a new one, the merge must be published again."""

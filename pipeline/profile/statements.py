@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pipeline.profile.ledger import Ledger, newer_trait
+from pipeline.event.normalise import SET_ONCE
+from pipeline.profile.ledger import Ledger, join_accounts, newer_trait, older_trait
 from pipeline.profile.messages import Touch
 
 
@@ -11,6 +12,31 @@ def book_trait(ledger: Ledger, touch: Touch, name: str, value: Any) -> None:
     old = ledger.traits.get(name)
     new = (touch.timestamp_ms, touch.event_id, touch.channel, value)
     ledger.traits[name] = new if old is None or new[0] > old[0] else newer_trait(old, new)
+
+
+def book_traits(ledger: Ledger, touch: Touch) -> None:
+    """Keep what a touch states: the traits of its account if it is a group call, else those of the person.
+
+    Traits under ``$set_once`` count where no other statement, of any time, gives them a value: the oldest of them.
+    """
+    if touch.type == "group":
+        _book_account(ledger, touch)
+        return
+    for name, value in touch.traits.items():
+        if name == SET_ONCE and type(value) is dict:
+            for initial, first in value.items():
+                new = (touch.timestamp_ms, touch.event_id, touch.channel, first)
+                ledger.set_once[initial] = older_trait(ledger.set_once.get(initial, new), new)
+        else:
+            book_trait(ledger, touch, name, value)
+
+
+def _book_account(ledger: Ledger, touch: Touch) -> None:
+    account = touch.context.get("groupId")
+    if type(account) is not str or not account:
+        return
+    stated = {n: (touch.timestamp_ms, touch.event_id, touch.channel, value) for n, value in touch.traits.items()}
+    ledger.accounts = join_accounts(ledger.accounts, {account: stated})
 
 
 def book_consent(ledger: Ledger, touch: Touch, stated: Any) -> None:

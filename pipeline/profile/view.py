@@ -9,10 +9,12 @@ from typing import Any
 from pipeline.profile.aggregates import read_aggregates
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.fold import (
+    accounts_of,
     consent_of,
     first_touch,
     identifiers_of,
     last_touch,
+    statements_of,
     timeline_of,
     touchpoint_view,
     traits_of,
@@ -49,7 +51,15 @@ def profile_view(profile_id: str, row: ProfileRow, rules: CompiledRules, as_of_m
             name: {"value": value, "timestamp_ms": timestamp_ms, "event_id": event_id, "channel": channel}
             for name, (timestamp_ms, event_id, channel, value) in sorted(traits_of(ledgers).items())
         },
+        "accounts": {
+            account: {name: trait[3] for name, trait in sorted(traits.items())}
+            for account, traits in sorted(accounts_of(ledgers).items())
+        },
         "consent": dict(sorted(consent_of(ledgers).items())),
+        "consent_statements": {
+            purpose: {"granted": not denied, "timestamp_ms": timestamp_ms, "event_id": event_id}
+            for purpose, (timestamp_ms, denied, event_id) in sorted(statements_of(ledgers).items())
+        },
         "aggregates": aggregates,
         "ratios": {ratio.name: ratio.read(aggregates) for ratio in rules.ratios},
         "cart": cart_view(cart_of(ledgers, rules.journeys.carts, as_of_ms)),

@@ -1,1 +1,1 @@
-"""What commands read: profiles, identities, segments, leads and the state of the stream, from topics and changelogs."""
+"""The read side of the commands: profiles, identities, segments, leads and stream state, from topics and changelogs."""

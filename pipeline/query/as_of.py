@@ -1,4 +1,4 @@
-"""The moment at which profiles are read, as people name it."""
+"""Parses the moment at which profiles are read, as given to ``--as-of``."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,14 +16,14 @@ class NotAMomentError(MisuseError, ValueError):
 
 
 class PastMomentError(MisuseError, ValueError):
-    """The moment is before the newest event. Operator action: name a moment of those in the message."""
+    """The moment is before the newest event. Operator action: use a moment that the message lists."""
 
 
 def as_of_ms(text: str, now_ms: int) -> int:
-    """Milliseconds since the epoch; ``latest`` is :data:`~pipeline.query.profiles.LATEST`.
+    """Returns milliseconds since the epoch, or :data:`~pipeline.query.profiles.LATEST` for ``latest``.
 
     Raises:
-        NotAMomentError: none of the words, and no date.
+        NotAMomentError: the text is neither ``now`` nor ``latest`` nor an ISO 8601 date.
     """
     if text == "now":
         return now_ms
@@ -37,7 +37,7 @@ def as_of_ms(text: str, now_ms: int) -> int:
 
 
 def refuse_past(text: str, newest_ms: int) -> None:
-    """Refuse a moment before the newest event that was read. ``now`` and ``latest`` are never refused.
+    """Refuses a moment before the newest event that was read. ``now`` and ``latest`` are never refused.
 
     Profiles keep no earlier state: windows and scores would be those of the newest event, not of the moment.
 
@@ -54,7 +54,7 @@ def refuse_past(text: str, newest_ms: int) -> None:
 
 
 def refuse_past_of(text: str, rows: Iterable[tuple[str, ProfileRow]]) -> None:
-    """As :func:`refuse_past`, by the newest event of some profiles. ``now`` and ``latest`` read none of them.
+    """Refuses a moment before the newest event of some profiles. ``now`` and ``latest`` read no profile.
 
     Raises:
         NotAMomentError: ``text`` is no moment.

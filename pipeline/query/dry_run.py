@@ -1,4 +1,4 @@
-"""What triggers would do with the stored profiles, before their rules are deployed."""
+"""Evaluates triggers on the stored profiles before their rules are deployed."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -13,26 +13,26 @@ from pipeline.query.members import member_of
 from pipeline.trigger.action import LEAD
 
 WAITS: Final = ("cooldown", "consent", "quiet_hours")
-"""What makes a trigger wait whose signal holds. A customer is counted under the first that does."""
+"""Reasons why a trigger whose condition holds does not fire yet. A profile counts under the first that applies."""
 
 
 class Tally(msgspec.Struct):
-    """What one trigger would do."""
+    """Number of profiles by what one trigger would do with them."""
 
     fires: int = 0
-    """Armed, and its signal holds: a worker that looks now sends an action."""
+    """The trigger is armed and its condition holds: a worker that evaluates it now emits an action."""
     waits: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(WAITS, 0))
-    """Its signal holds, by what it waits for."""
+    """The condition holds but one of ``WAITS`` delays the action; by that reason."""
     open: int = 0
-    """Fired before and not armed again since, so it does not fire now."""
+    """The trigger has fired and has not re-armed since, so it does not fire now."""
     spent: int = 0
-    """Fired before, and may do so but once in a life."""
+    """The trigger has fired and fires only once per customer."""
     sample: list[dict[str, Any]] = []
-    """Some for whom it would fire, by the columns of a segment's members, with score and grade."""
+    """Some profiles the trigger fires for: the columns of a segment's members, plus score and grade."""
 
 
 class DryRun(msgspec.Struct):
-    """What all triggers would do with so many profiles."""
+    """The tallies of all triggers, and the number of profiles they were evaluated on."""
 
     profiles: int
     tallies: dict[str, Tally]
@@ -41,10 +41,11 @@ class DryRun(msgspec.Struct):
 def dry_run(
     rows: Iterable[tuple[str, ProfileRow]], rules: CompiledRules, names: Iterable[str], as_of_ms: int, sample: int
 ) -> DryRun:
-    """Look at every profile once, at a moment, but not before its newest event and its latest decision.
+    """Evaluates all triggers once per profile, at ``as_of_ms`` or later.
 
-    The rows are used up: episodes are opened and closed in them as a worker would do it. ``names`` are all triggers of
-    the rules. Rows come in the order of profile ids, which are hashes: the first are as good as drawn.
+    A profile is never evaluated before its newest event or its last evaluation. ``names`` are all triggers of the
+    rules. Modifies the rows: opens and closes episodes in them as a worker does. Rows come in the order of profile ids,
+    which are hashes, so the first ``sample`` profiles are a random sample.
     """
     outcome = DryRun(0, {name: Tally() for name in names})
     for profile_id, row in rows:

@@ -1,4 +1,4 @@
-"""How fast the stages go and how far they are behind, from the group's committed offsets alone."""
+"""Throughput and lag of the stages, from the group's committed offsets alone."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -18,26 +18,26 @@ from pipeline.settings import Settings
 from pipeline.topics import INPUTS
 
 WINDOW_SECONDS: Final = 3.0
-"""Rates are means over so long: short enough to follow, long enough to read."""
+"""Rates are averages over this time: short enough to follow changes, long enough for readable numbers."""
 
 
 class StageFlow(msgspec.Struct, frozen=True):
-    """One stage, all workers together."""
+    """Throughput and lag of one stage, over all workers."""
 
     stage: str
     per_second: float
-    """Records taken and committed. Transaction markers between them count too, a few percent at most under load."""
+    """Committed offsets per second. Includes transaction markers, a few percent at most under load."""
     lag: int
-    """Records that wait. Markers behind the last record do not count."""
+    """Waiting records. Transaction markers behind the last record do not count."""
     lag_by_topic: dict[str, int]
-    """Only topics with lag, by name without the prefix."""
+    """Topic name without prefix to lag. Omits topics without lag."""
 
 
 class FlowMeter:
     """Samples every stage's input topics.
 
     Raises:
-        MissingTopicError: a topic is not there.
+        MissingTopicError: a topic does not exist.
         KafkaException: the broker did not answer (from every method).
     """
 
@@ -58,14 +58,15 @@ class FlowMeter:
         self._before: dict[Place, Span] = {}
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Closes the connections."""
         self._markers.close()
 
     def sample(self, now_seconds: float) -> list[StageFlow]:
-        """The stages in the order of the walk; ``now_seconds`` is a monotonic clock's. Rates are 0 on the first call.
+        """Returns the flow of each stage, in the order of ``INPUTS``.
 
-        If every lag is 0, all that was produced before the call has gone through all stages: offsets are asked for
-        before ends, and the ends include what open transactions have written.
+        ``now_seconds`` is the time of a monotonic clock. Rates are 0 on the first call. If every lag is 0, all stages
+        have processed every record produced before the call: committed offsets are read before end offsets, and end
+        offsets include the records of open transactions.
         """
         places = [place for stage in self._places.values() for place in stage]
         committed = retrying(lambda: self._committed(places))
@@ -85,7 +86,11 @@ class FlowMeter:
         return StageFlow(name, per_second, sum(by_topic.values()), by_topic)
 
     def _lags(self, spans: Mapping[Place, Span]) -> dict[Place, int]:
-        """Only where nothing moved since the last sample it is worth looking whether what is left are markers."""
+        """Returns the waiting records per partition.
+
+        Checks only partitions that did not move since the last sample for markers: in all others records arrive or are
+        consumed, and the check costs a read.
+        """
         still = {place: span for place, span in spans.items() if self._before.get(place) == span and span[0] < span[1]}
         self._before = dict(spans)
         waiting = self._markers.waiting(still)
@@ -103,7 +108,7 @@ class FlowMeter:
         }
 
     def _committed(self, places: list[Place]) -> dict[Place, int]:
-        """Where the group stands; a partition it never committed in counts from its beginning."""
+        """Returns the group's committed offsets; the earliest offset for partitions without a commit."""
         requested = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*place) for place in places])
         answer = self._admin.list_consumer_group_offsets([requested], request_timeout=REQUEST_SECONDS)[self._group]
         offsets = {(tp.topic, tp.partition): tp.offset for tp in answer.result(REQUEST_SECONDS).topic_partitions}

@@ -1,8 +1,8 @@
 """One customer's identifiers and links as a graph: for networkx, for GraphML, and for :mod:`~pipeline.export.drawing`.
 
-Nodes are identifiers, with ``type``, ``profile_id``, ``member`` (of the customer asked for), ``founder`` and ``closed``
-(``household`` for what people share). Edges are links, with their :func:`~pipeline.query.links.link_facts`. Equal
-resolutions make equal graphs.
+Nodes are identifiers. Their attributes are ``type``, ``profile_id``, ``member`` (whether the identifier belongs to the
+requested customer), ``founder`` and ``isolated`` (the reason; ``household`` for a shared identifier). Edges are links
+with their :func:`~pipeline.query.links.link_facts`. Equal resolutions give equal graphs.
 """
 
 from typing import IO, TypeAlias
@@ -21,7 +21,7 @@ Graph: TypeAlias = "nx.Graph[Identifier]"
 
 
 def customer_graph(tenant: str, ident: Identifier, resolution: Resolution) -> Graph:
-    """The customer of ``ident`` with the links that are held at its border and whom they lead to."""
+    """Returns the customer that owns ``ident``, with its rejected links and the identifiers they lead to."""
     members, merged_links, rejected = around(ident, resolution)
     founder = resolution.founder_of.get(ident, ident)
     graph: Graph = nx.Graph(tenant=tenant, profile_id=profile_id(tenant, founder))
@@ -44,7 +44,7 @@ def customer_graph(tenant: str, ident: Identifier, resolution: Resolution) -> Gr
 
 
 def write_graphml(file: IO[bytes], graph: Graph) -> None:
-    """The graph as GraphML, for Gephi, yEd, Cytoscape or networkx."""
+    """Writes the graph as GraphML, for Gephi, yEd, Cytoscape or networkx."""
     nx.write_graphml_xml(graph, file, prettyprint=True)
 
 

@@ -1,4 +1,4 @@
-"""A household as facts for people and programs: what is shared, by which customers, through which identifiers."""
+"""A household as JSON values: the shared identifier, the customers that share it and their identifiers."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from pipeline.query.identity import StoredIdentity
 
 
 def household_facts(stored: StoredIdentity, shared: Identifier) -> dict[str, Any]:
-    """The household that shares an identifier, members by profile id; without members where nobody shares it now."""
+    """Returns the household of a shared identifier, members by profile id; no members if no customer shares it now."""
     ties: dict[str, list[Identifier]] = {}
     for member in stored.households.members(shared):
         ties.setdefault(profile_id(stored.tenant, stored.founder(member)), []).append(member)

@@ -1,4 +1,4 @@
-"""Who is who, as STITCH keeps it: read from its changelog, explained, and replayed under other rules."""
+"""STITCH's identity graph, read from its changelog: looked up, explained, and resolved under other rules."""
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Self
 import msgspec
 
 from pipeline.event.identifier import ANCHOR_SEPARATOR, Identifier
+from pipeline.identity.claims import APART
 from pipeline.identity.compare import Difference, compare
 from pipeline.identity.explain import Why, why
 from pipeline.identity.household import StoredHouseholds
@@ -27,36 +28,36 @@ from pipeline.state.store import Change
 from pipeline.topics import CHANGELOGS, LINKS, StageName
 
 NEAREST: Final = 50_000
-"""Identifiers looked at for one question. Far more than one customer has."""
+"""Maximum number of identifiers one query follows. Far more than one customer has."""
 
 _NODE: Final = msgspec.msgpack.Decoder(Node).decode
 
 
 class Area(NamedTuple):
-    """Some identifiers with all that their links lead to, resolved under some rules."""
+    """Some identifiers and everything their links lead to, resolved under given rules."""
 
     resolution: Resolution
     whole: bool
-    """Whether every link was followed to its end. If not, only the nearest were: those asked for are right, a way
-    between them may be missing."""
+    """Whether every link was followed. If not, only the nearest identifiers are included: the requested identifiers are
+    resolved correctly, but a path between them may be missing."""
 
 
 class StoredIdentity:
-    """One tenant's identity graph. Rows stay encoded until they are asked for: a million take about 350 MB."""
+    """One tenant's identity graph. Rows are decoded on access; a million encoded rows take about 350 MB."""
 
     def __init__(self, tenant: str, rows: Mapping[Identifier, bytes], *, complete: bool = True) -> None:
         self.tenant = tenant
         self.complete = complete
-        """Whether all that was committed is in it; else a transaction was open for longer than readers wait."""
+        """Whether the graph holds every committed row. False if a transaction stayed open longer than readers wait."""
         self._rows = rows
         self._nodes = _Decoded(rows)
         self._union_find = UnionFind(self._nodes)
         self.households = StoredHouseholds(tenant, self._union_find, self._nodes)
-        """Who shares what, as STITCH last decided."""
+        """The households as STITCH last decided them."""
 
     @classmethod
     def of_changes(cls, tenant: str, changes: Iterable[Change], *, complete: bool = True) -> Self:
-        """From rows of STITCH's tables, of this tenant and of others."""
+        """Returns the tenant's graph from rows of STITCH's tables, which may hold other tenants' rows too."""
         prefix = (tenant + ANCHOR_SEPARATOR).encode()
         rows = {
             key[len(prefix) :].decode(): value
@@ -66,27 +67,36 @@ class StoredIdentity:
         return cls(tenant, rows, complete=complete)
 
     def __len__(self) -> int:
-        """Identifiers that were ever linked."""
+        """Returns the number of identifiers that were ever linked or decided about."""
         return len(self._rows)
 
     def knows(self, ident: Identifier) -> bool:
-        """Whether the identifier was ever linked or decided about; others are customers of their own."""
+        """Returns whether the identifier was ever linked or decided about. Any other is a profile of its own."""
         return ident in self._rows
 
     def founder(self, ident: Identifier) -> Identifier:
-        """The identifier after which the profile of this one is named, as STITCH last decided."""
+        """Returns the founding identifier of this identifier's profile, as STITCH last decided."""
         return self._union_find.founder(ident)
 
     def named_after(self, profile: str) -> Identifier | None:
-        """The identifier whose hash a profile's id is, old or new; None if that was never linked.
+        """Returns the identifier that a current or former profile id was derived from; None if it was never linked.
 
-        Whose it is now, :meth:`founder` says: so ids that were merged away stay readable for ever, and none is kept.
-        Takes 1 µs for each identifier there is.
+        :meth:`founder` of the result leads to the current profile. So merged ids stay readable for ever without being
+        stored. Takes 2 µs per stored identifier, and 10 µs more for each whose name was claimed.
         """
-        return next((ident for ident in self._rows if profile_id(self.tenant, ident) == profile), None)
+        for ident in self._rows:
+            for founder in (ident, APART + ident):
+                if profile_id(self.tenant, founder) == profile:
+                    if self.founder(ident) == founder:
+                        return ident
+                    return next((row for row in self._rows if self.founder(row) == founder), ident)
+        return None
 
     def around(self, idents: Iterable[Identifier], policy: IdentityPolicy, limit: int = NEAREST) -> Area:
-        """The links near ``idents`` resolved under the rules: whole components, rejected links too, nearest first."""
+        """Resolves the neighbourhood of ``idents`` under ``policy``.
+
+        Follows accepted and rejected links breadth-first, whole components at a time, up to ``limit`` identifiers.
+        """
         rows: dict[Identifier, Node] = {}
         waiting = deque(ident for ident in idents if self.knows(ident))
         while waiting and len(rows) < limit:
@@ -100,32 +110,32 @@ class StoredIdentity:
         return Area(resolve(links, policy, decisions), whole)
 
     def why(self, a: Identifier, b: Identifier, policy: IdentityPolicy, limit: int = NEAREST) -> tuple[Why, Area]:
-        """Why two identifiers are one customer or not, and the area it was answered from."""
+        """Returns why two identifiers are one customer or not, and the area that the answer is based on."""
         area = self.around((a, b), policy, limit)
         return why(a, b, area.resolution), area
 
     def resolved(self, policy: IdentityPolicy) -> Resolution:
-        """Every stored link resolved under the rules; takes about 40 µs and 1 KB of memory a link."""
+        """Resolves every stored link under ``policy``. Takes about 40 µs and 1 KB of memory per link."""
         links, decisions = stored(self.tenant, ((ident, _NODE(value)) for ident, value in self._rows.items()), policy)
         return resolve(links, policy, decisions)
 
     def replay(self, before: IdentityPolicy, after: IdentityPolicy) -> Difference:
-        """What ``after`` would change of what ``before`` makes of the stored links. Changes nothing."""
+        """Returns how the resolution of the stored links differs under ``after`` from ``before``. Changes nothing."""
         return compare(self.resolved(before), self.resolved(after))
 
     def identifiers(self) -> Collection[Identifier]:
-        """Those that were ever linked."""
+        """Returns the identifiers that were ever linked or decided about."""
         return self._rows.keys()
 
     def _across(self, members: Mapping[Identifier, Node]) -> list[Identifier]:
-        """Where the members' links lead that are not of their component."""
+        """Returns the identifiers outside the component that the members' links lead to."""
         peers = {edge.peer for node in members.values() for edge in node.edges}
         weaker = {weak for ident in members for weak in self._rejected_by_anchor.get(ident, ())}
         return sorted((peers | weaker) - members.keys())
 
     @cached_property
     def _rejected_by_anchor(self) -> dict[Identifier, list[Identifier]]:
-        """By stronger end, the weaker ends of its rejected links. A link is kept in the row of its weaker end."""
+        """Stronger end to the weaker ends of its rejected links: a link is stored only with its weaker end."""
         rejected: dict[Identifier, list[Identifier]] = {}
         for ident, value in self._rows.items():
             for edge in _NODE(value).edges:
@@ -135,7 +145,7 @@ class StoredIdentity:
 
 
 class _Decoded:
-    """The :class:`~pipeline.event.ports.Table` of rows that were read; what the union-find puts stays here."""
+    """A :class:`~pipeline.event.ports.Table` over encoded rows. Rows that the union-find puts stay in memory."""
 
     def __init__(self, encoded: Mapping[Identifier, bytes]) -> None:
         self._encoded = encoded
@@ -155,10 +165,10 @@ class _Decoded:
 
 
 def read_identity(settings: Settings, tenant: str, progress: Progress) -> StoredIdentity:
-    """The tenant's rows as they are committed now, from the one partition that holds them.
+    """Reads the tenant's committed rows from the one partition that holds them.
 
     Raises:
-        MissingTopicError: no worker has run here yet.
+        MissingTopicError: the topics do not exist: no worker has run yet.
         confluent_kafka.KafkaException: the broker did not answer or refused.
     """
     kafka, topic = settings.kafka(), CHANGELOGS[StageName.STITCH].of(settings.topic_prefix)

@@ -1,4 +1,4 @@
-"""A CRM action in a person's words: who, how to reach them, why now, and the way they came."""
+"""A CRM action as short texts: the customer's name, contact, reasons for the lead, and history."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -12,34 +12,34 @@ Action = Mapping[str, Any]
 SEEN_IN: Final = {
     "click_id": "ad", "device_id": "app", "loyalty_id": "store card", "email": "email", "crm_contact_id": "CRM",
 }  # fmt: skip
-"""Which channel an identifier of each type comes from."""
+"""Identifier type to the channel it comes from."""
 IN_CHANNEL: Final = {"ads": "ad", "pos": "store card", "crm": "CRM"}
-"""Channels that people call something else."""
-_LAST_THINGS: Final = 2
+"""Channel to its display name, where the two differ."""
+_LATEST_EVENT_NAMES: Final = 2
 
 
 def who(action: Action) -> str:
-    """The name as far as it is known, else how to reach them, else the strongest identifier there is."""
+    """Returns the customer's name, else the contact address, else the strongest identifier."""
     contact = action["contact"]
     stated = contact.get("name") or " ".join(filter(None, (contact.get("firstName"), contact.get("lastName"))))
     return stated or reach(action) or next(iter(action["identifiers"]), action["profile_id"])
 
 
 def reach(action: Action) -> str:
-    """The e-mail address, else the telephone number, else ""."""
+    """Returns the e-mail address, else the telephone number, else ""."""
     contact = action["contact"]
     return str(contact.get("email") or contact.get("phone") or "")
 
 
 def is_duplicate(action: Action) -> bool:
-    """Whether it closes a lead in favour of another instead of opening one."""
+    """Returns whether the action closes a lead as a duplicate of another one."""
     return bool(action["kind"] == "duplicate_of")
 
 
 def reasons(action: Action, limit: int = 3) -> str:
-    """What the score is made of, largest first; beyond ``most`` in one number.
+    """Returns the contributions to the score, largest first; those beyond ``limit`` are summed up as "other".
 
-    Rules of a group are one number, for its cap is what counts.
+    The rules of a group are summed up, because the group's cap limits their sum.
     """
     points_of: dict[str, float] = {}
     for contribution in action["contributions"]:
@@ -52,18 +52,18 @@ def reasons(action: Action, limit: int = 3) -> str:
 
 
 def story(action: Action) -> str:
-    """The way they came: channels met before, then the latest touches by channel, then the last things they did."""
+    """Returns the customer's history: earlier channels, then the latest touches by channel, then the latest events."""
     touches = list(reversed(action["timeline"]))
     latest = [IN_CHANNEL.get(touch["channel"], touch["channel"]) for touch in touches]
-    before = [channel for channel in _met(action) if channel not in latest]
+    before = [channel for channel in _channels_of_identifiers(action) if channel not in latest]
     steps = [channel if count == 1 else f"{count} {channel}" for channel, count in _runs(latest)]
     names = list(dict.fromkeys(touch["name"].replace("_", " ") for touch in reversed(touches) if touch["name"]))
-    did = f": {', '.join(reversed(names[:_LAST_THINGS]))}" if names else ""
-    return " → ".join([*([", ".join(before)] if before else []), *steps]) + did
+    latest_events = f": {', '.join(reversed(names[:_LATEST_EVENT_NAMES]))}" if names else ""
+    return " → ".join([*([", ".join(before)] if before else []), *steps]) + latest_events
 
 
-def _met(action: Action) -> list[str]:
-    """Channels that left an identifier, and browsers if several did."""
+def _channels_of_identifiers(action: Action) -> list[str]:
+    """Returns the channels that the identifiers come from, and the number of browsers if there are several."""
     types = [type_of(identifier) for identifier in action["identifiers"]]
     browsers = types.count("anonymous_id")
     return [name for kind, name in SEEN_IN.items() if kind in types] + (
@@ -76,6 +76,6 @@ def _runs(channels: list[str]) -> list[tuple[str, int]]:
 
 
 def strongest(action: Action) -> str:
-    """An identifier that ``profile show`` will find: the address if there is one."""
+    """Returns an identifier that ``profile show`` finds: the e-mail address, else the strongest; "" without any."""
     addresses = [identifier for identifier in action["identifiers"] if type_of(identifier) == "email"]
     return next(iter(addresses or action["identifiers"]), "")

@@ -1,4 +1,4 @@
-"""A link as facts for people and programs: who, since when, how often, from where, and why it does not link."""
+"""A link as JSON values: when it was seen, how often, its source, and why it is rejected."""
 
 from typing import Any, Final
 
@@ -8,21 +8,21 @@ from pipeline.identity.decisions import MergedLink
 from pipeline.identity.filter_links import RejectedLink
 
 MEANING: Final[dict[str, str]] = {
-    Reason.LIMIT: "together the two would hold more identifiers of a type than its limit allows",
-    Reason.CAP: "together the two would have more identifiers than one customer may",
+    Reason.LIMIT: "together the two customers would have more identifiers of a type than its limit allows",
+    Reason.CAP: "together the two customers would have more identifiers than one customer may have",
     Reason.ISOLATED: "two customers claim it, and its type's policy gives it to neither",
     Reason.FIREBREAK: "too many people share it",
-    Reason.EXPIRED: "too old to count since the firebreak was lifted",
-    Reason.SUPPRESSED: "a person keeps it from linking to anything",
-    Reason.UNLINKED: "a person deleted this link",
-    Reason.LOGGED_OUT: "somebody logged out there, and this customer has not been seen there since",
-    Reason.HOUSEHOLD: "it groups people into a household and never makes them one",
+    Reason.EXPIRED: "last seen too long ago to count after the firebreak was lifted",
+    Reason.SUPPRESSED: "an operator suppressed the identifier, so it links to nothing",
+    Reason.UNLINKED: "an operator deleted this link",
+    Reason.LOGGED_OUT: "a customer logged out on the device, and this customer has not been seen on it since",
+    Reason.HOUSEHOLD: "it groups customers into a household and never merges them",
 }
-"""What each reason means, to people; the same for every link."""
+"""Reason to its explanation, for display; the same for every link."""
 
 
 def link_facts(merged_link: MergedLink, rejection: RejectedLink | None) -> dict[str, Any]:
-    """The link's provenance. ``held`` and ``rule`` are empty if it links; times are ISO 8601."""
+    """Returns the link's provenance. ``rejected`` and ``rule`` are empty for an accepted link; times are ISO 8601."""
     edge = merged_link.edge
     return {
         "rejected": "" if rejection is None else str(rejection.reason),

@@ -1,4 +1,4 @@
-"""What is going on right now, from Kafka alone: the fold of the public topics behind ``top`` and the demo's screen."""
+"""The live state of a deployment, folded from the public topics: what ``top`` and the demo's screen show."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Self, TypeAlias
@@ -10,43 +10,44 @@ from pipeline.avro.registry import SchemaIds, schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.kafka.follow import Follower
 from pipeline.query.lead import is_duplicate, strongest, who
+from pipeline.query.published_rules import NewestRules
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, CHANGES, DLQ, UPDATES
 
 UNTIL_NOW_SECONDS: Final = 5.0
 
 OnUpdate: TypeAlias = Callable[[dict[str, Any]], None]
-"""Told of every profile update, for those who want more of it than the board keeps."""
+"""Called with every profile update, for callers that need more of it than the board keeps."""
 
 
 class HotLead(msgspec.Struct, frozen=True):
-    """An open lead with the score its customer has now."""
+    """An open lead with the customer's current score."""
 
     name: str
     score: float
     identifier: str
     identifiers: int
     timestamp_ms: int
-    """When it became a lead."""
+    """When the lead was opened."""
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """The numbers of the screen."""
+    """The totals that the screen shows."""
 
     customers: int
-    """Profiles that are active."""
+    """Active profiles."""
     merges: int
     leads: int
-    """Leads opened, those that turned out to be duplicates not counted."""
+    """Opened leads, without those closed as duplicates."""
     duplicates: int
     quarantined: int
     """Records in the DLQ."""
 
 
 class LeadBoard:
-    """Folds profile updates, identity changes, CRM actions and the DLQ. Takes about 200 bytes a customer.
+    """Folds profile updates, identity changes, CRM actions and the DLQ. Takes about 200 bytes per customer.
 
-    Records that this version cannot read are counted in ``unreadable`` and otherwise left alone: a screen is no gate.
+    Skips records that this version cannot read and counts them in ``unreadable``: a display must not stop at them.
     """
 
     def __init__(self, ids: SchemaIds, prefix: str, *, on_update: OnUpdate = lambda _update: None) -> None:
@@ -59,16 +60,19 @@ class LeadBoard:
         self.topics = (self._updates, self._changes, self._actions_topic, self._dlq)
         self._decoders = {topic.of(prefix): Decoder(topic.value, ids.writer) for topic in (UPDATES, CHANGES, ACTIONS)}
         self._scores: dict[str, float] = {}
-        """Active profiles, and the highest of their scores as last published."""
+        """Active profile id to the highest of its scores, as last published."""
         self._current_ids: dict[str, str] = {}
+        """Merged profile id to the id it was merged into."""
         self._closed: set[str] = set()
-        """Action ids of leads whose last word is that they are duplicates."""
+        """Action ids of leads whose highest revision closes them as duplicates."""
         self._revisions: dict[str, int] = {}
-        """By action id, the highest seen."""
+        """Action id to its highest revision so far."""
         self._merges = self._quarantined = 0
+        self.rules = NewestRules()
+        """Of the profile updates."""
 
     def feed(self, messages: Iterable[confluent_kafka.Message]) -> list[dict[str, Any]]:
-        """Take records; the CRM actions among them, decoded, in order."""
+        """Folds the records. Returns the CRM actions among them, decoded, in order."""
         actions = []
         for message in messages:
             topic, value = message.topic() or "", message.value()
@@ -81,12 +85,12 @@ class LeadBoard:
         return actions
 
     def counts(self) -> Counts:
-        """The numbers as they are."""
+        """Returns the current totals."""
         closed = sum(action_id in self.actions for action_id in self._closed)
         return Counts(len(self._scores), self._merges, len(self.actions) - closed, len(self._closed), self._quarantined)
 
     def hottest(self, limit: int) -> list[HotLead]:
-        """Open leads by the score their customers have now; one a customer."""
+        """Returns the open leads by falling current score of their customers, at most one lead per customer."""
         by_owner = {
             self.owner(action["profile_id"]): action
             for action_id, action in self.actions.items()
@@ -100,7 +104,7 @@ class LeadBoard:
         ]
 
     def owner(self, profile_id: str) -> str:
-        """The profile that an id stands for now, along the merges that were published."""
+        """Returns the current profile of an id, following the published merges."""
         seen = {profile_id}
         while (further := self._current_ids.get(profile_id)) and further not in seen:
             seen.add(further)
@@ -115,9 +119,10 @@ class LeadBoard:
             return None
 
     def _fold(self, topic: str, record: dict[str, Any]) -> bool:
-        """Take one record; whether it is a CRM action."""
+        """Folds one record. Returns whether it is a CRM action."""
         if topic == self._updates:
             self._profile(record)
+            self.rules.feed(record)
             self._on_update(record)
         elif topic == self._changes:
             self._merges += record["change"] == "merged"
@@ -126,7 +131,7 @@ class LeadBoard:
         return topic == self._actions_topic
 
     def _fold_action(self, action: dict[str, Any]) -> None:
-        """Of the records about one lead, which come in any order, the highest revision says whether it is open."""
+        """Folds one action. Actions of a lead arrive in any order: the highest revision decides whether it is open."""
         name, revision = action["action_id"], action["revision"]
         duplicate = is_duplicate(action)
         if not duplicate:
@@ -153,7 +158,7 @@ class Live:
     """A board that follows the topics from their beginning.
 
     Raises:
-        MissingTopicError: a topic is not there.
+        MissingTopicError: a topic does not exist.
         RegistryError: the schema registry did not answer or refused.
         KafkaException: the broker did not answer or refused.
     """
@@ -175,13 +180,13 @@ class Live:
 
     @property
     def has_caught_up(self) -> bool:
-        """Whether everything that was there when it was opened is in the board."""
+        """Returns whether the board contains every record that existed when the topics were opened."""
         return self._follower.has_reached(self._start)
 
     def poll(self, seconds: float) -> list[dict[str, Any]]:
-        """Take what comes within so many seconds; the CRM actions among it."""
+        """Folds the records that arrive within ``seconds``. Returns the CRM actions among them."""
         return self.board.feed(self._follower.poll(seconds))
 
     def until_now(self) -> list[dict[str, Any]]:
-        """Take everything there is now; the CRM actions among it."""
+        """Folds all records up to the current ends of the topics. Returns the CRM actions among them."""
         return self.board.feed(self._follower.until_now(UNTIL_NOW_SECONDS))

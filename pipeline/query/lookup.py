@@ -1,4 +1,4 @@
-"""From what a person types, an identifier or a profile id, to the profile it belongs to now."""
+"""Looks up the current profile of an identifier or profile id that an operator types."""
 
 from typing import Final
 
@@ -19,27 +19,31 @@ from pipeline.topics import ASSIGNMENTS, CHANGELOGS, StageName, Topic
 
 
 class ProfileLookup:
-    """Reads one partition a question: that of the key asked for."""
+    """Reads one partition per look-up: the one that holds the key."""
 
     def __init__(self, settings: Settings, rules: Rules, progress: Progress) -> None:
         self._settings, self._progress = settings, progress
         self._naming = Naming(rules)
 
     def find(self, text: str, tenant: str) -> tuple[str, ProfileRow] | None:
-        """The current profile, with its id, of ``type:value`` or of a profile id, old or new. None: unknown.
+        """Returns id and row of the current profile of ``type:value`` or of a profile id, current or former.
+
+        Returns None if there is no such profile.
 
         Raises:
-            NotAnIdentifierError: it can be neither.
-            MissingTopicError: no worker has run here yet.
+            NotAnIdentifierError: the text is neither an identifier nor a profile id.
+            MissingTopicError: the topics do not exist: no worker has run yet.
             confluent_kafka.KafkaException: the broker did not answer or refused.
         """
         return current_profile(self.profile_id_of(text, tenant), self.row)
 
     def profile_id_of(self, text: str, tenant: str) -> str:
-        """The profile id that an identifier is assigned to, or has from birth; a profile id as it is.
+        """Returns the profile id that an identifier is assigned to, or that it founds if it has no assignment.
+
+        Returns a profile id unchanged.
 
         Raises:
-            NotAnIdentifierError: it can be neither.
+            NotAnIdentifierError: the text is neither an identifier nor a profile id.
         """
         if is_profile_id(text.lower()):
             return text.lower()
@@ -48,12 +52,12 @@ class ProfileLookup:
         return profile_id(tenant, ident) if value is None else _ASSIGNMENT(value).profile_id
 
     def row(self, profile_id: str) -> ProfileRow | None:
-        """The newest committed row of a profile id."""
+        """Returns the newest committed row of a profile id, or None."""
         value = self._read(CHANGELOGS[StageName.PROFILE], profile_id, row_key(profile_id))
         return None if value is None else decode_row(value)
 
     def _read(self, topic: Topic, placed_by: str, key: bytes) -> bytes | None:
-        """A key's newest value, from the partition that ``placed_by`` hashes to."""
+        """Returns a key's newest value, from the partition that ``placed_by`` hashes to."""
         kafka, name = self._settings.kafka(), topic.of(self._settings.topic_prefix)
         partition = partition_of(placed_by, partitions_of(kafka, name))
         snapshot = read_compacted(kafka, name, [partition], wanted=key.__eq__, progress=self._progress)

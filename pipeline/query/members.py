@@ -11,12 +11,12 @@ from pipeline.segment.segments import Segments
 
 CONTACT: Final = ("email", "phone", "firstName", "lastName", "name", "company")
 COLUMNS: Final = ("profile_id", "tenant", "identifiers", *CONTACT)
-"""Of every format. ``identifiers`` is a list of ``type:value``, in CSV as JSON text; what is not known is null, in CSV
-empty."""
+"""Columns of every format. ``identifiers`` is a list of ``type:value``; in CSV it is JSON text. An unknown value is
+null; in CSV it is empty."""
 
 
 def member_of(profile_id: str, row: ProfileRow) -> dict[str, Any]:
-    """A member, by the columns."""
+    """Returns a member's values by column."""
     ledgers = row.ledgers()
     contact = contact_of(ledgers)
     member = {"profile_id": profile_id, "tenant": row.tenant, "identifiers": identifier_names(ledgers)}
@@ -24,7 +24,7 @@ def member_of(profile_id: str, row: ProfileRow) -> dict[str, Any]:
 
 
 def current_rows(rows: Iterable[tuple[str, ProfileRow]], step: Callable[[], None]) -> Iterator[tuple[str, ProfileRow]]:
-    """The rows of current profiles; ``step`` after each row, current or not."""
+    """Yields the rows of current profiles. Calls ``step`` after every row, also after those of merged profiles."""
     for profile_id, row in rows:
         if row.anchors:
             yield profile_id, row
@@ -34,14 +34,14 @@ def current_rows(rows: Iterable[tuple[str, ProfileRow]], step: Callable[[], None
 def members(
     rows: Iterable[tuple[str, ProfileRow]], segments: Segments, name: str, as_of_ms: int
 ) -> Iterator[dict[str, Any]]:
-    """The members of a segment at a moment, but each profile at its newest event at the earliest."""
+    """Yields the members of a segment at ``as_of_ms``. A profile is never evaluated before its newest event."""
     for profile_id, row in rows:
         if segments.holds(name, row.ledgers(), max(as_of_ms, row.latest_ms())):
             yield member_of(profile_id, row)
 
 
 class Census(msgspec.Struct):
-    """How many of all profiles are in each segment, and some of them."""
+    """The number of members of each segment among all profiles, and a sample of them."""
 
     profiles: int
     counts: dict[str, int]
@@ -51,9 +51,9 @@ class Census(msgspec.Struct):
 def census(
     rows: Iterable[tuple[str, ProfileRow]], segments: Segments, names: Iterable[str], as_of_ms: int, sample: int
 ) -> Census:
-    """Count the members of segments, and keep the first of each as a sample.
+    """Counts the members of segments and keeps the first ``sample`` of each.
 
-    Rows come in the order of profile ids, which are hashes: the first are as good as drawn, and always the same.
+    Rows come in the order of profile ids, which are hashes, so the first members are a random and repeatable sample.
     """
     counted = Census(0, {}, {})
     for name in names:

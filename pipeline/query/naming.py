@@ -1,4 +1,4 @@
-"""From what a person types, ``type:value``, to the identifier that events of the same customer carry."""
+"""Parses ``type:value``, as operators type it, into the identifier that the customer's events carry."""
 
 import re
 from typing import Final
@@ -16,16 +16,16 @@ _PROFILE_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def is_profile_id(text: str) -> bool:
-    """Whether a text has the form of a profile id; identifiers never have, they hold a colon."""
+    """Returns whether a text has the form of a profile id. An identifier never has: it contains a colon."""
     return _PROFILE_ID.fullmatch(text) is not None
 
 
 class NotAnIdentifierError(MisuseError, ValueError):
-    """Nobody can be called that. ``str(error)`` says why and what to write."""
+    """The text is not an identifier under the rules. Operator action: ``str(error)`` states what to write."""
 
 
 class Naming:
-    """Normalises as INTAKE does under the same rules, so that people and events mean the same identifier."""
+    """Normalises as INTAKE does under the same rules, so that a typed identifier equals that of the events."""
 
     def __init__(self, rules: Rules) -> None:
         self._types = tuple(kind.name for kind in rules.identifiers)
@@ -35,10 +35,12 @@ class Naming:
         self._unblocked = Recogniser(bare, known)
 
     def identifier(self, text: str, *, or_blocked: bool = False) -> Identifier:
-        """The identifier. ``or_blocked``: also one that the rules block; it may have been taken before they did.
+        """Returns the identifier.
+
+        ``or_blocked`` accepts a value that the rules block: it may have been linked before the rules blocked it.
 
         Raises:
-            NotAnIdentifierError: it is none.
+            NotAnIdentifierError: the text is not an identifier.
         """
         priority, ident = (self._unblocked if or_blocked else self._recogniser).rank(text)
         if priority == REJECTED:
@@ -46,7 +48,7 @@ class Naming:
         return ident
 
     def is_blocked(self, ident: Identifier) -> bool:
-        """Whether the rules would not take this identifier from the next event on."""
+        """Returns whether the rules block this identifier in new events."""
         return self._recogniser.rank(ident) == (REJECTED, BLOCKED)
 
     def _why_not(self, text: str, why: str) -> str:
@@ -54,5 +56,5 @@ class Naming:
             types = ", ".join(self._types)
             return f"{text!r} is neither a profile id nor type:value with a type of the rules ({types})"
         if why == BLOCKED:
-            return f"{text!r} is a value that identifies nobody, by the rules for {type_of(text)}"
+            return f"{text!r} is a blocked value of {type_of(text)}: the rules do not let it identify a customer"
         return f"{text!r} is not a valid {type_of(text)}"

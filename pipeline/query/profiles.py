@@ -1,6 +1,6 @@
-"""Profiles as everyone reads them, from the rows of PROFILE: in Kafka's changelog, in a simulation, in a test.
+"""The readable views of profiles, from PROFILE's rows in Kafka's changelog, in a simulation or in a test.
 
-``profile show``, ``profile export`` and ``simulate`` go through these functions, so what they print can be compared.
+``profile show``, ``profile export`` and ``simulate`` all use these functions, so their outputs are comparable.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,16 +19,16 @@ from pipeline.state.view import row_decoder
 from pipeline.topics import CHANGELOGS, StageName
 
 LATEST: Final = 0
-"""An ``as_of_ms``: every profile at its own newest event, for a profile is read at that at the earliest."""
+"""An ``as_of_ms`` that reads each profile at its newest event, because no profile is read before its newest event."""
 
 _DECODE: Final = row_decoder(layout.PROFILES, ProfileRow)
 
 
 def profile_snapshot(settings: Settings, progress: Progress) -> Snapshot:
-    """The newest committed record of every row of PROFILE.
+    """Reads the newest committed record of every row of PROFILE.
 
     Raises:
-        MissingTopicError: no worker has run here yet.
+        MissingTopicError: the topics do not exist: no worker has run yet.
         confluent_kafka.KafkaException: the broker did not answer or refused.
     """
     kafka, topic = settings.kafka(), CHANGELOGS[StageName.PROFILE].of(settings.topic_prefix)
@@ -38,12 +38,13 @@ def profile_snapshot(settings: Settings, progress: Progress) -> Snapshot:
 def export_profiles(
     rows: Iterable[tuple[str, ProfileRow]], rules: CompiledRules, as_of_ms: int
 ) -> Iterator[dict[str, Any]]:
-    """The readable view of every current profile; what was merged into another is left out.
+    """Yields the readable view of every current profile. Omits profiles merged into others.
 
-    A pure function of the rows' touches, rules and ``as_of_ms`` (:data:`LATEST`, or milliseconds since the epoch).
+    A pure function of the rows' touches, the rules and ``as_of_ms`` (milliseconds since the epoch, or :data:`LATEST`).
 
     Raises:
-        ValueError: ``rows`` are not in the strict order of their profile ids; equal exports could not equal then.
+        ValueError: the profile ids of ``rows`` do not rise strictly. In any other order, equal profiles could give
+            different exports.
     """
     before = ""
     for profile_id, row in rows:
@@ -56,31 +57,50 @@ def export_profiles(
 
 
 def profile_rows(changelog: Mapping[bytes, bytes]) -> Iterator[tuple[str, ProfileRow]]:
-    """The rows of a changelog's newest records, in the order of profile ids; each is decoded when its turn comes."""
+    """Yields the rows of a changelog's newest records in the order of profile ids, decoding one at a time."""
     for key in sorted(changelog):
         change = change_of(key, changelog[key])
         if change.family == layout.PROFILES and change.value is not None:
             yield change.key.decode(), _DECODE(change.value)
 
 
+def decided_by_others(row: ProfileRow, rules: CompiledRules) -> bool:
+    """Whether the workers last decided about the profile by other rules than these."""
+    return bool(row.anchors) and row.schedule.rules_fingerprint not in {0, rules.fingerprint}
+
+
+class RulesWatch:
+    """Counts, among rows that pass by, those that workers decided by other rules."""
+
+    def __init__(self, rules: CompiledRules) -> None:
+        self._rules = rules
+        self.others = 0
+
+    def watch(self, rows: Iterable[tuple[str, ProfileRow]]) -> Iterator[tuple[str, ProfileRow]]:
+        """The rows, unchanged."""
+        for profile_id, row in rows:
+            self.others += decided_by_others(row, self._rules)
+            yield profile_id, row
+
+
 def row_key(profile_id: str) -> bytes:
-    """The changelog key of a profile's row."""
+    """Returns the changelog key of a profile's row."""
     return changelog_key(Change(layout.PROFILES, profile_id.encode(), None))
 
 
 def decode_row(value: bytes) -> ProfileRow:
-    """The row of a changelog record.
+    """Returns the row of a changelog record.
 
     Raises:
-        RowFormatError: it is not one, or one of another version.
+        RowFormatError: the value is not a row, or a row of another version.
     """
     return _DECODE(value)
 
 
 def current_profile(profile_id: str, find: Callable[[str], ProfileRow | None]) -> tuple[str, ProfileRow] | None:
-    """The profile that an id stands for now: itself, or whoever took over its ledgers, along every merge since.
+    """Returns id and row of the profile that an id stands for now, following every merge since.
 
-    None where the id was never a profile's, or its ledgers are on their way to a profile that is not there yet.
+    Returns None if there never was such a profile, or if its ledgers are on their way to a profile without a row yet.
     """
     seen: set[str] = set()
     while profile_id and profile_id not in seen:

@@ -1,4 +1,4 @@
-"""The DLQ as an operator reads it: entries with their facts, counts of them, one of them in full."""
+"""The DLQ as an operator reads it: entries with their facts, and counts of them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,31 +12,31 @@ from pipeline.kafka.dlq_headers import HEADER_PREFIX, headers_as_facts
 from pipeline.kafka.record import Header
 
 REPLAYED: Final = "replayed"
-"""The fact of a record that was replayed: ``partition:offset`` of where it lay in the DLQ."""
+"""The fact that marks a replayed record: its former ``partition:offset`` in the DLQ."""
 REPLAYED_HEADER: Final = HEADER_PREFIX + REPLAYED
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A quarantined record without its bytes: nothing here is personal but, perhaps, ``detail``."""
+    """A quarantined record without its bytes. Only ``detail`` may contain personal data."""
 
     place: str
-    """``partition:offset`` in the DLQ: what ``show`` takes."""
+    """``partition:offset`` in the DLQ: the argument of ``dlq show``."""
     quarantined_at: str
-    """When it was set aside, ISO 8601."""
+    """Time of the quarantine, ISO 8601."""
     reason: str
     stage: str
     topic: str
-    """Where it was read from, the name on the broker."""
+    """Full name of the topic the record was consumed from."""
     source: str
-    """``partition:offset`` there."""
+    """``partition:offset`` in that topic."""
     detail: str
     size_bytes: int
     replayed: str
-    """Where in the DLQ it lay before it was replayed and found bad again, or ""."""
+    """The record's former ``place`` if it was replayed and quarantined again, or ""."""
 
 
 class Listing(msgspec.Struct):
-    """How much there is, by what, and the newest of it."""
+    """The number of entries, their counts by cause, and the newest of them."""
 
     total: int
     counts: list[dict[str, Any]]
@@ -45,7 +45,7 @@ class Listing(msgspec.Struct):
 
 
 def entry_of(message: Message) -> Entry:
-    """A DLQ record's facts. What another program wrote there without facts has empty ones."""
+    """Returns the facts of a DLQ record. They are empty for a record that another program wrote."""
     facts = headers_as_facts(headers_of(message))
     source = f"{facts['partition']}:{facts['offset']}" if {"partition", "offset"} <= facts.keys() else ""
     return Entry(
@@ -62,17 +62,17 @@ def entry_of(message: Message) -> Entry:
 
 
 def headers_of(message: Message) -> list[Header]:
-    """All headers, in order, their values as bytes."""
+    """Returns all headers, in order, with their values as bytes."""
     return cast("list[Header]", message.headers() or [])
 
 
 def original_headers(message: Message) -> list[Header]:
-    """The headers the record had before it was quarantined."""
+    """Returns the headers that the record had before it was quarantined."""
     return [(name, value) for name, value in headers_of(message) if not name.startswith(HEADER_PREFIX)]
 
 
 def listing(entries: Iterable[Entry], newest: int) -> Listing:
-    """Count entries and keep the newest, newest first; memory does not grow with their number."""
+    """Counts the entries and keeps the ``newest`` newest, newest first. Memory does not grow with their number."""
     counts: Counter[tuple[str, str, str]] = Counter()
     kept: list[Entry] = []
     for entry in entries:

@@ -1,1 +1,1 @@
-"""Which representative gets a lead: whoever has the customer, whoever has the account, a fair share of the rest."""
+"""Assigns leads to representatives: to the customer's owner, to the account's owner, the rest in fair shares."""

@@ -1,4 +1,4 @@
-"""What no single rule of routing can tell: names that must be those of other rules, and what conditions may ask."""
+"""Checks across the routing rules: references between rules, and the names used in conditions."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
@@ -12,18 +12,22 @@ Path: TypeAlias = tuple[str | int, ...]
 
 
 class Objection(NamedTuple):
-    """Something wrong with the rules as a whole."""
+    """A mistake that involves several rules."""
 
     path: Path
-    """Field names and positions from the file's root."""
+    """Field names and list positions, from the root of the file."""
     message: str
     instead: str
+    """What to write instead."""
     position: int | None = None
-    """The character of the text at the path that is meant, from 0; None: all of it."""
+    """Index of the faulty character in the text at the path, from 0; None for the whole text."""
 
 
 def objections(rules: RoutingRules, segments: Collection[str] | None = None) -> Iterator[Objection]:
-    """Everything that keeps the rules from being used, in the order of the file. Without ``segments`` any is known."""
+    """Yields every mistake that makes the rules unusable, in the order of the file.
+
+    ``segments`` are the declared segments; None accepts any name.
+    """
     reps, teams = [rep.name for rep in rules.reps], [team.name for team in rules.teams]
     for at, team in enumerate(rules.teams):
         yield from _team(("teams", at, "reps"), team.name, team.reps, reps)
@@ -36,13 +40,13 @@ def objections(rules: RoutingRules, segments: Collection[str] | None = None) -> 
     if rules.catch_all:
         yield from _known(("catch_all",), "catch_all is team", rules.catch_all, teams)
     elif reps:
-        message = "there is no catch_all: leads that no route takes would go to nobody"
+        message = "there is no catch_all: leads that no route takes would have no owner"
         yield Objection((), message, f"add catch_all: with a team; {did_you_mean('', teams)}")
 
 
 def _team(path: Path, name: str, members: Sequence[str], reps: Sequence[str]) -> Iterator[Objection]:
     if not members:
-        yield Objection(path, f"team {name!r} has nobody in it", did_you_mean("", reps))
+        yield Objection(path, f"team {name!r} has no members", did_you_mean("", reps))
     for place, member in enumerate(members):
         yield from _known((*path, place), f"team {name!r} names rep", member, reps)
         if member in members[:place]:

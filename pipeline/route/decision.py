@@ -1,4 +1,4 @@
-"""A decision about one lead, and the sentence that explains it."""
+"""The decision about one lead, with the sentence that explains it."""
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -8,33 +8,36 @@ from pipeline.profile.records import Lead
 Step: TypeAlias = Literal[
     "existing_owner", "account_owner", "route", "catch_all", "no_routes", "nobody", "no_reps", "duplicate", "known"
 ]
-"""What decided: ``catch_all`` where routes are declared and none took the lead, ``no_routes`` where there are none;
-``duplicate`` closes a lead, ``known`` is one that was closed and stands again."""
+"""The routing step that decided.
+
+``catch_all``: routes are declared, but none took the lead. ``no_routes``: no routes are declared, so the catch-all team
+took it. ``nobody``: no representative is available. ``no_reps``: no representatives are declared. ``duplicate``: the
+action closes a lead. ``known``: the lead was closed and is open again."""
 MAX_CLAUSES: Final = 4
-"""Of what stood in the way; a sentence nobody reads to its end explains nothing."""
+"""Obstacles that a reason lists at most; a longer sentence would no longer explain."""
 
 
 class Decision(NamedTuple):
-    """Who gets a lead, and why."""
+    """The owner of a lead, and the reason."""
 
     owner: str
-    """"" if nobody does."""
+    """"" if the lead has no owner."""
     reason: str
     step: Step
     route: str = ""
-    """The route's name, where one decided."""
+    """Name of the route that decided; "" if another step did."""
 
 
 class Case(NamedTuple):
-    """A lead whose owner is looked for."""
+    """A lead that needs an owner."""
 
     lead: Lead
     at_ms: int
     unavailable: list[str]
-    """What has stood in the way so far, as clauses."""
+    """Why representatives have been passed over so far, one clause each. Later steps append to it."""
 
     def decided(self, owner: str, why: str, step: Step, route: str = "") -> Decision:
-        """The decision, with what stood in the way of somebody else, each hindrance once."""
+        """Returns the decision. Its reason is ``why``, followed by the obstacles so far, each once."""
         shown = list(dict.fromkeys(self.unavailable))
         further = len(shown) - MAX_CLAUSES
         more = [f"and {further} more were passed over"] if further > 0 else []
@@ -42,6 +45,6 @@ class Case(NamedTuple):
 
 
 def day(at_ms: int) -> str:
-    """The day of a moment, in UTC; of one that no calendar has, its milliseconds."""
+    """Returns the UTC day of a moment as 2026-12-24, or its milliseconds if it is outside the calendar."""
     text = format_instant(at_ms)
     return text[:10] if text else f"{at_ms} ms"

@@ -1,4 +1,4 @@
-"""What the conditions of routes may ask of a lead.
+"""The names that the conditions of routes may use, and how each is read from a lead.
 
 >>> from pipeline.profile.records import CrmAction, Lead
 >>> holds = compile_when('traits.country in ["DE", "AT"] and score >= 70')
@@ -31,29 +31,31 @@ Holds: TypeAlias = Callable[[Lead], bool]
 
 
 def compile_when(text: str, segments: Collection[str] | None = None) -> Holds:
-    """The condition of a route as a function of leads. ``segments``: those there are; None: any name is taken for one.
+    """Compiles the condition of a route into a function of leads.
+
+    ``segments`` are the declared segments; None accepts any name.
 
     Raises:
-        ConditionError: it cannot be read, or asks what nobody knows of a lead.
+        ConditionError: the text is not a condition, or it uses a name that a lead does not have.
     """
     holds: Holds = compile_condition(parse(text), partial(_resolve, segments)).holds
     return holds
 
 
 class _Read(NamedTuple):
-    """What is read of a lead, and what literals must be that it is compared with."""
+    """An operand that converts its literals in a way of its own."""
 
     kind: Kind
     read: Callable[[Lead], Any]
     convert: Callable[[Value], Any]
 
     def until(self, _lead: Lead, _check: Check) -> int:
-        """Never: a lead stays as it is."""
+        """Returns FOREVER: a lead does not change."""
         return FOREVER
 
 
 def _cart(lead: Lead) -> dict[str, Any]:
-    """The cart as the action tells it; empty if there is none."""
+    """Returns the cart of the action; empty if it has none."""
     return dict(msgspec.json.decode(lead.action.cart))
 
 
@@ -67,11 +69,11 @@ _PLAIN: Final[dict[str, Operand[Lead]]] = {
     "cart.status": _Read("text", lambda lead: _cart(lead).get("status", "none"), status_of),
     "grade": _Read("text", lambda lead: lead.action.grade or None, grade_of),
 }
-"""Names that stand alone. The channel and campaign are those of the last touch."""
+"""Names without parameters. ``channel`` and ``campaign`` are those of the last touch."""
 
 
 def _trait(*path: str) -> Operand[Lead]:
-    """A trait, or a part of one that has parts."""
+    """The operand of a trait, or of a member of a trait that is an object."""
 
     def read(lead: Lead) -> Any:
         value: Any = lead.traits
@@ -87,7 +89,7 @@ def _contact(name: str) -> Operand[Lead]:
 
 
 def _identifier(kind: str) -> Operand[Lead]:
-    """The first by text, where there are several."""
+    """The operand of an identifier type. Of several identifiers, it reads the first in text order."""
 
     def read(lead: Lead) -> Any:
         return next((value_of(ident) for ident in lead.action.identifiers if type_of(ident) == kind), None)
@@ -106,7 +108,7 @@ def _amount(*path: str) -> Operand[Lead]:
 
 
 def _segment(name: str, known: Collection[str] | None) -> Operand[Lead]:
-    """Whether the profile was in it."""
+    """The operand of a segment: whether the profile was a member when the trigger fired."""
     if known is not None and name not in known:
         message = f"there is no segment {name}" if name else "segment needs the name of a segment"
         raise MeaningError(message, did_you_mean(name, known))
@@ -120,7 +122,7 @@ _EXAMPLES: Final = ("traits.country", "contact.email", "identifier.email", "cart
 def _resolve(segments: Collection[str] | None, path: tuple[str, ...], window: str | None) -> Operand[Lead]:
     written, (root, *rest) = ".".join(path), path
     if window is not None:
-        message = f"{written} is taken as it is when the trigger fires, not over a time"
+        message = f"{written} is read when the trigger fires, not over a window"
         raise MeaningError(message, f"leave out over {window}")
     if root == "traits" and rest:
         return _trait(*rest)
@@ -132,5 +134,5 @@ def _resolve(segments: Collection[str] | None, path: tuple[str, ...], window: st
         return _NAMED[root](rest[0])
     if written in _PLAIN:
         return _PLAIN[written]
-    message = f"nothing of a lead is called {written!r}"
+    message = f"a lead has no {written!r}"
     raise MeaningError(message, did_you_mean(written, [*_PLAIN, *_EXAMPLES]))

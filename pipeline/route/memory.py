@@ -1,7 +1,8 @@
-"""Whose customer it is, as far as this router decided: kept under identifiers, so that it follows merges and unmerges.
+"""The customers' owners that this router has assigned, stored by identifier so that they survive merges and unmerges.
 
-A row is under each strong identifier of the customer, or under the profile id where there is none. The first owner
-stays: where two customers merge, the earlier owner has both, and if they part again, each goes back to their own.
+Each strong identifier of a customer has a row; a customer without one has a row under the profile id. The first owner
+stays. After a merge, the earlier of the two owners has the merged customer. After an unmerge, each part is back with
+its own owner.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,26 +15,29 @@ from pipeline.route.state import Owner
 
 
 class RememberedOwner(NamedTuple):
-    """What is remembered of a customer."""
+    """The stored owner of a customer."""
 
     rep: str
-    """Whose they are; "" if nobody's."""
+    """The owner's name; "" if the customer has none."""
     since_ms: int
     deputy: str
-    """Who last stood in; "" if nobody did."""
+    """The representative that last stood in for the owner; "" if none has."""
 
 
 NO_OWNER = RememberedOwner("", 0, "")
 
 
 class Memory:
-    """Reads and writes the owners of customers. Who is none of ``reps`` any more owns nobody."""
+    """Reads and writes the owners of customers. Ignores owners that are no longer in ``reps``."""
 
     def __init__(self, owners: Table[Owner], strong: Collection[str], reps: Collection[str]) -> None:
         self._owners, self._strong, self._reps = owners, frozenset(strong), reps
 
     def recall(self, action: CrmAction) -> tuple[RememberedOwner, str]:
-        """The earliest owner, ties by name; and, where there is none, somebody who was one and has left."""
+        """Returns (the earliest owner, a former owner that is no longer a representative).
+
+        Ties go to the first by name. The former owner is "" if there is an owner, or if there never was one.
+        """
         owner, gone = NO_OWNER, ""
         for key in (*self._strong_of(action), action.profile_id):
             row = self._owners.get(key)
@@ -46,7 +50,7 @@ class Memory:
         return owner, "" if owner.rep else gone
 
     def note(self, action: CrmAction, rep: str, since_ms: int) -> None:
-        """Somebody got this customer. Where an identifier has another owner already, they have only stood in."""
+        """Stores that ``rep`` got a lead of this customer: as the owner, or as deputy where another owner is stored."""
         for key in self._strong_of(action) or (action.profile_id,):
             row = self._owners.get(key)
             if row is None or row.rep not in self._reps:

@@ -1,4 +1,4 @@
-"""Who is there: absences and capacities of representatives, and which teams they are in."""
+"""Availability of representatives (absences and capacities), and their teams."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from pipeline.route.state import Load
 
 
 class Roster:
-    """Answers for a moment; capacities are counted in ``loads`` by the moments of the leads themselves."""
+    """Availability at a given moment. Capacities are counted in ``loads``, by the timestamps of the leads."""
 
     def __init__(self, rules: RoutingRules, loads: Table[Load]) -> None:
         self.weights = {rep.name: rep.weight for rep in rules.reps}
@@ -21,15 +21,18 @@ class Roster:
         }
 
     def __contains__(self, name: object) -> bool:
-        """Whether somebody of that name is a representative."""
+        """Whether a representative of that name is declared."""
         return name in self.weights
 
     def teams_of(self, rep: str) -> list[str]:
-        """The teams somebody is in, in the order of the file."""
+        """Returns the teams of a representative, in the order of the file."""
         return [name for name, members in self.teams.items() if rep in members]
 
     def absent_until(self, rep: str, at_ms: int) -> str:
-        """The last day of an absence, as written, of several that follow one another the last one's; "" if there."""
+        """Returns the last day of the absence at a moment, as written in the rules; "" if the representative is there.
+
+        Absences that follow one another directly count as one.
+        """
         until = ""
         for begins_ms, ends_ms, last in self._absences[rep]:
             if begins_ms <= at_ms < ends_ms:
@@ -37,7 +40,7 @@ class Roster:
         return until
 
     def unavailability(self, rep: str, at_ms: int) -> str:
-        """Why somebody cannot take one lead more at a moment, as a clause; "" if they can."""
+        """Returns why a representative cannot take another lead at a moment, as a clause; "" if they can."""
         until = self.absent_until(rep, at_ms)
         if until:
             return f"{rep} is absent until {until}"
@@ -47,13 +50,13 @@ class Roster:
         return ""
 
     def available(self, members: Sequence[str], at_ms: int) -> tuple[Mapping[str, int], list[str]]:
-        """The weights of those who can take a lead, and the hindrances of the others."""
+        """Returns (the weights of the available members, the reasons why the others are unavailable)."""
         by_name = {name: self.unavailability(name, at_ms) for name in members}
         weights = {name: self.weights[name] for name, unavailability in by_name.items() if not unavailability}
         return weights, [unavailability for unavailability in by_name.values() if unavailability]
 
     def count(self, rep: str, at_ms: int) -> None:
-        """Somebody got a lead."""
+        """Counts a lead towards the representative's capacity, if they have one."""
         limit = self._capacities.get(rep)
         if limit is not None:
             newest = sorted([*self._times(rep), at_ms])[-limit.count :]

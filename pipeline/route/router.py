@@ -1,16 +1,16 @@
-"""ROUTE's brain: leads of one tenant in, the same with an owner and the reason out.
+"""The logic of ROUTE: takes one tenant's leads and returns them with an owner and the reason.
 
-1. Of each lead the last word counts, and nothing is told twice: a word that says again what the last one said goes no
-   further, unless somebody can be found now for a lead that nobody has. A lead that is closed as a duplicate keeps its
-   owner, and so does one that stands again.
-2. Existing owner: whom the CRM names, else whom this router gave the customer to. While they are absent somebody of
-   their team stands in, the same as last time if there was one; the customer stays theirs.
-3. Account owner: whom the CRM names, with the same care for absence.
-4. Routes in their order: the first whose condition holds and that has somebody available.
-5. The catch-all team; where that has nobody either, the lead has no owner and says why.
+1. Repetitions: an action that repeats the last state of its lead is dropped, unless the lead has no owner yet and one
+   is available now. A lead keeps its owner when it is closed as a duplicate, and when it is opened again.
+2. Existing owner: the representative that the CRM names, else the one that this router assigned to the customer
+   before. During an absence a member of their team stands in, the same one as last time if possible. The customer
+   stays with the owner.
+3. Account owner: the representative that the CRM names. Absence is handled as in step 2.
+4. Routes: the first one whose condition holds and that has an available representative.
+5. Catch-all team: if it has no available member either, the lead has no owner, and the reason lists why.
 
-A customer's own representative takes them whatever their capacity; for everything else absence and a capacity that is
-reached leave somebody out. Every lead somebody gets counts towards their capacity.
+Steps 2 and 3 ignore the owner's capacity. Everywhere else a representative that is absent or has reached their capacity
+is passed over. Every assigned lead counts towards the capacity, in steps 2 and 3 too.
 """
 
 from collections.abc import Collection, Sequence
@@ -33,13 +33,13 @@ _CATCH_ALL: Final[dict[bool, tuple[str, Step]]] = {
     True: ("no route takes it: catch-all", "catch_all"),
     False: ("there are no routes: catch-all", "no_routes"),
 }
-"""Why the catch-all team gets a lead, by whether there are routes: only where there are some has it fallen."""
+"""Reason and step of the catch-all team, by whether any routes are declared."""
 _MAX_NAME_CHARACTERS: Final = 60
-"""A trait may hold anything; this much of it is enough to find out what."""
+"""A trait may hold any text; a reason quotes this much of it."""
 
 
 class Routed(NamedTuple):
-    """An action that is complete, and what decided its owner."""
+    """A complete action, with the step and the route that decided its owner."""
 
     action: CrmAction
     step: Step
@@ -47,10 +47,10 @@ class Routed(NamedTuple):
 
 
 class Router:
-    """One tenant's leads, one writer: the order of the log is the order of all decisions.
+    """Routes one tenant's leads. It is the only writer of their state, so decisions follow the order of the log.
 
     Raises:
-        ValueError: The rules name what is not declared, or a condition asks what nobody knows of a lead.
+        ValueError: The rules refer to a name that is not declared, or a condition uses an unknown name.
     """
 
     def __init__(self, rules: RoutingRules, strong: Collection[str], tables: RouteTables) -> None:
@@ -62,31 +62,35 @@ class Router:
         self._memory = Memory(tables.owners, strong, self._roster.weights)
 
     def on_leads(self, leads: Sequence[Lead], now_ms: int) -> list[Routed]:  # noqa: ARG002 - as every stage
-        """Take a batch in log order; the state rows are put, the actions are returned for the shell to send.
+        """Routes a batch in log order. Writes the state rows and returns the actions for the shell to send.
 
-        Time is the leads' own: ``now_ms`` has no influence, nor has how leads are cut into batches, so a replay decides
-        as the first run did.
+        Time is taken from the leads. Neither ``now_ms`` nor the batch boundaries affect a decision, so a replay repeats
+        the decisions of the first run.
         """
         return [routed for lead in leads if (routed := self._route(lead)) is not None]
 
     def _route(self, lead: Lead) -> Routed | None:
-        """The action, or None where the last word on it says it all."""
+        """Returns the action, or None if it repeats the last state of its lead."""
         action = lead.action
         given = self._tables.leads.get(action.action_id)
         rep, revision, duplicate_of = (given.rep, given.revision, given.duplicate_of) if given else ("", 0, None)
-        again = duplicate_of == action.duplicate_of
-        if again and (rep or action.kind == DUPLICATE):
+        # 1. Repetitions.
+        is_repeated = duplicate_of == action.duplicate_of
+        if is_repeated and (rep or action.kind == DUPLICATE):
             return None
-        decision = self._settled(lead, rep) or self._give(lead)
-        if again and not decision.owner:
+        decision = self._predetermined(lead, rep) or self._assign(lead)
+        if is_repeated and not decision.owner:
             return None
         row = GivenLead(rep=decision.owner, revision=revision + 1, duplicate_of=action.duplicate_of)
         self._tables.leads.put(action.action_id, row)
         complete = replace(action, owner=decision.owner, owner_reason=decision.reason, revision=row.revision)
         return Routed(complete, decision.step, decision.route)
 
-    def _settled(self, lead: Lead, rep: str) -> Decision | None:
-        """What needs no decision any more, or cannot have one. ``rep`` has the lead; "": nobody."""
+    def _predetermined(self, lead: Lead, rep: str) -> Decision | None:
+        """Returns the decision where there is no choice: for a known lead, and without declared representatives.
+
+        ``rep`` is the lead's owner so far; "" if it has none.
+        """
         if lead.action.kind == DUPLICATE:
             reason = f"{rep} has the lead that it closes" if rep else "the lead that it closes has no owner"
             return Decision(rep, reason, "duplicate")
@@ -94,8 +98,8 @@ class Router:
             return Decision(rep, f"{rep} was given this lead before", "known")
         return None if self._rules.reps else Decision("", "no representatives are declared", "no_reps")
 
-    def _give(self, lead: Lead) -> Decision:
-        """Find somebody for a lead."""
+    def _assign(self, lead: Lead) -> Decision:
+        """Decides the owner of a lead and counts the lead towards their capacity."""
         at_ms = lead.action.timestamp_ms
         decision = self._decide(Case(lead, at_ms, []))
         if decision.owner:
@@ -104,7 +108,10 @@ class Router:
 
     def _decide(self, case: Case) -> Decision:
         decision = (
-            self._existing_owner(case) or self._account_owner(case) or self._by_routes(case) or self._catch_all(case)
+            self._existing_owner(case)  # 2.
+            or self._account_owner(case)  # 3.
+            or self._by_routes(case)  # 4.
+            or self._catch_all(case)  # 5.
         )
         return decision or case.decided("", "nobody is available", "nobody")
 
@@ -116,11 +123,12 @@ class Router:
             return self._own(case, named, f"{named} has this customer in the CRM", "existing_owner")
         owner, gone = self._memory.recall(case.lead.action)
         if owner.rep:
+            # The profile may have gained identifiers since: store the owner under those as well.
             self._memory.note(case.lead.action, owner.rep, owner.since_ms)
             why = f"{owner.rep} has had this customer since {day(owner.since_ms)}"
             return self._own(case, owner.rep, why, "existing_owner")
         if gone:
-            case.unavailable.append(f"{gone}, who had this customer, is no representative any more")
+            case.unavailable.append(f"{gone}, the former owner, is no longer a representative")
         return None
 
     def _account_owner(self, case: Case) -> Decision | None:
@@ -153,7 +161,7 @@ class Router:
         return case.decided(rep, f"{why}, {part}", step) if rep else None
 
     def _named(self, case: Case, trait: str) -> str:
-        """The representative a trait names; "" if it names none."""
+        """Returns the representative that a trait names; "" if it names none."""
         rep = case.lead.traits.get(trait)
         if not rep or not isinstance(rep, str):
             return ""
@@ -165,7 +173,7 @@ class Router:
         return ""
 
     def _own(self, case: Case, rep: str, why: str, step: Step) -> Decision | None:
-        """Somebody's own customer: they get the lead, or while they are absent one of their team does."""
+        """Assigns the lead to the customer's owner; during an absence, to a member of the owner's teams."""
         until = self._roster.absent_until(rep, case.at_ms)
         if not until:
             return case.decided(rep, why, step)
@@ -177,17 +185,18 @@ class Router:
             stand_in, part = self._share(case, team, besides=rep)
             if stand_in:
                 return case.decided(stand_in, f"{why}: {part}", step)
-        case.unavailable.append(f"{why}, and nobody of their team can stand in")
+        case.unavailable.append(f"{why}, and no team member can stand in")
         return None
 
     def _deputy(self, case: Case, rep: str) -> str:
-        """Who stood in for the owner with this customer before, if they can again; "" otherwise."""
+        """Returns the representative that stood in for the owner before, if available; else ""."""
         owner, _ = self._memory.recall(case.lead.action)
+        # If the CRM names another owner than the stored one, the stored one stands in.
         deputy = owner.deputy if owner.rep == rep else owner.rep
         return deputy if deputy in self._roster and not self._roster.unavailability(deputy, case.at_ms) else ""
 
     def _share(self, case: Case, team: str, besides: str = "") -> tuple[str, str]:
-        """The next in a team's round and their part, in words; "" twice if nobody is available."""
+        """Returns (the next member in the team's round robin, their share in words); "" twice if none is available."""
         members = [name for name in self._roster.teams[team] if name != besides]
         weights, unavailable = self._roster.available(members, case.at_ms)
         case.unavailable.extend(unavailable)

@@ -1,4 +1,4 @@
-"""Rules of routing: who works on leads, and which lead is whose. The structs are what ``routing.yaml`` is read into."""
+"""Routing rules: representatives, teams and routes. ``routing.yaml`` is read into these structs."""
 
 from typing import Annotated, Final
 
@@ -11,12 +11,12 @@ from pipeline.identity.limits import parse_limit
 from pipeline.profile.rules import unique
 
 MAX_LEADS: Final = 1000
-"""That a capacity may count: the moments of so many are kept for each representative."""
+"""Maximum number of leads in a capacity; the router stores the timestamps of so many for each representative."""
 _DAY_CHARACTERS: Final = len("2026-12-24")
 
 
 class Absence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Days on which a representative is given no leads, the first and the last included."""
+    """Days on which a representative gets no leads; the first and the last day are included."""
 
     first: str = field(name="from")
     """The first day, as in 2026-12-24. Days begin at midnight UTC."""
@@ -29,21 +29,22 @@ class Absence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(msg)
 
     def span_ms(self) -> tuple[int, int]:
-        """When it begins, and when it is over."""
+        """Returns (start, end) in ms; the end is exclusive."""
         return day_of("from", self.first) * DAY_MS, (day_of("to", self.last) + 1) * DAY_MS
 
 
 class Rep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A representative: somebody leads are given to."""
+    """A representative: a person that leads are assigned to."""
 
     name: str
-    """As the CRM knows them: what an action's ``owner`` says, and what the owner trait is compared with."""
+    """Name in the CRM. Actions carry it as ``owner``, and the owner traits are compared with it."""
     weight: Annotated[int, Meta(ge=1, le=1000)] = 1
-    """How many shares of a team's leads they get."""
+    """Number of shares of a team's leads: weight 2 gets twice as many leads as weight 1."""
     capacity: OptionalLimit = ""
-    """No more leads than this, as in 20 per 1 d; their own customers come to them all the same. Empty: no limit."""
+    """Maximum number of leads, as in 20 per 1 d. Leads of the representative's own customers are assigned even above
+    it. Empty: no limit."""
     absent: tuple[Absence, ...] = ()
-    """When they are given none."""
+    """Absences, in which the representative gets no leads."""
 
     def __post_init__(self) -> None:
         if self.capacity and parse_limit(self.capacity).count > MAX_LEADS:
@@ -52,46 +53,51 @@ class Rep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Team(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Representatives who share leads, round robin by weight."""
+    """Representatives that share leads by weighted round robin."""
 
     name: str
     reps: tuple[str, ...]
-    """Their names. One may be in several teams; the first is the one whose members stand in."""
+    """Names of the members. A representative may be in several teams. During an absence the teams are tried in the
+    order of the file for a stand-in."""
 
 
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Leads of a kind go to a team, or always to one representative."""
+    """Assigns the leads that meet a condition to a team or to one representative."""
 
     name: str
     when: RouteConditionText
-    """The condition, over traits.NAME, contact.NAME, identifier.TYPE, segment.NAME, score, grade, predictions.NAME,
-    cart.status, cart.items, cart.amount.EUR, episode, trigger, channel and campaign."""
+    """The condition. It may use traits.NAME, contact.NAME, identifier.TYPE, segment.NAME, score, grade,
+    predictions.NAME, cart.status, cart.items, cart.amount.EUR, episode, trigger, channel and campaign."""
     team: str = ""
+    """The team that gets the leads. Give either a team or a rep."""
     rep: str = ""
+    """The representative that gets the leads."""
 
     def __post_init__(self) -> None:
         if bool(self.team) == bool(self.rep):
-            msg = f"route {self.name!r} leads to {'two places' if self.team else 'nobody'}: give it a team or a rep"
+            has = "both a team and a rep" if self.team else "no team and no rep"
+            msg = f"route {self.name!r} has {has}: give it one of them"
             raise ValueError(msg)
 
 
 class RoutingRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file ``routing.yaml``. What is tried, in order: existing owner, account owner, routes, catch-all."""
+    """The file ``routing.yaml``. Order of the steps: existing owner, account owner, routes, catch-all."""
 
     existing_owner: bool = True
-    """Whether a customer stays with whom they have: the owner the CRM names, else the one they were given before."""
+    """Whether a customer stays with their owner: the one the CRM names, else the one this router assigned before."""
     owner_trait: str = "owner"
-    """The trait in which the CRM says whose customer this is. Empty: none."""
+    """The trait with the customer's owner, set by the CRM. Empty: none."""
     account_owner: bool = True
-    """Whether a customer nobody has goes to whoever has their account."""
+    """Whether a customer without an owner goes to the owner of their account."""
     account_owner_trait: str = "account_owner"
-    """The trait in which the CRM says whose account this is. Empty: none."""
+    """The trait with the account's owner, set by the CRM. Empty: none."""
     reps: tuple[Rep, ...] = ()
     teams: tuple[Team, ...] = ()
     routes: tuple[Route, ...] = ()
-    """Tried in this order; the first whose condition holds and that has somebody available takes the lead."""
+    """Tried in this order. The first route whose condition holds and that has an available representative takes the
+    lead."""
     catch_all: str = ""
-    """The team that gets what no route takes."""
+    """The team that gets the leads that no route takes."""
 
     def __post_init__(self) -> None:
         unique("rep", [rep.name for rep in self.reps])
@@ -100,10 +106,10 @@ class RoutingRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def day_of(which: str, text: str) -> int:
-    """The days since 1970-01-01 that a date means.
+    """Returns a date as days since 1970-01-01.
 
     Raises:
-        ValueError: It is not one; ``which`` field says so.
+        ValueError: The text is not a date. The message names the field ``which``.
     """
     at_ms = parse_instant(text) if len(text) == _DAY_CHARACTERS else None
     if at_ms is None:

@@ -1,4 +1,4 @@
-"""The rows ROUTE keeps: whom customers and leads were given to, what each team has shared out, how busy who is."""
+"""The state rows of ROUTE: owners of customers and leads, the tallies of teams, the loads of representatives."""
 
 from typing import Final
 
@@ -11,56 +11,59 @@ ROW_VERSION: Final = 1
 
 
 class Owner(msgspec.Struct, array_like=True, gc=False):
-    """Whose customer this is, under one of the customer's identifiers. The first owner stays."""
+    """The owner of a customer, stored under one of the customer's identifiers. The first owner stays."""
 
     version: int = ROW_VERSION
     rep: str = ""
     since_ms: int = 0
     deputy: str = ""
-    """Who last stood in for them while they were absent."""
+    """The representative that last stood in during an absence of the owner."""
 
 
 class GivenLead(msgspec.Struct, array_like=True, gc=False):
-    """Who got a lead, and the last word on it, under its action id."""
+    """The owner and the last published state of a lead, stored under its action id."""
 
     version: int = ROW_VERSION
     rep: str = ""
-    """"" if nobody did."""
+    """"" if the lead has no owner."""
     revision: int = 1
-    """Words on it so far."""
+    """Number of actions published for the lead so far."""
     duplicate_of: str = ""
-    """The lead in whose favour it was closed; "" if it stands."""
+    """Action id of the lead that replaces this one; "" if this lead is open."""
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
-    """What was shared out while the same representatives, with the same weights, were available."""
+    """Leads given while the same representatives, with the same weights, were available."""
 
     weights: dict[str, int]
     given: dict[str, int]
+    """Leads by representative."""
 
 
 class TeamRow(msgspec.Struct, array_like=True, gc=False):
-    """What a team has shared out."""
+    """The tallies of a team."""
 
     version: int = ROW_VERSION
     tallies: list[Tally] = []
-    """The one last used first."""
+    """The most recently used one first."""
 
 
 class Load(msgspec.Struct, array_like=True, gc=False):
-    """When a representative with a capacity got their newest leads."""
+    """Timestamps of the newest leads of a representative with a capacity."""
 
     version: int = ROW_VERSION
     times_ms: list[int] = []
-    """Rising; no more than the capacity counts."""
+    """In ascending order; at most as many as the capacity counts."""
 
 
 class RouteTables(msgspec.Struct, frozen=True):
-    """One tenant's state. Keys are without the tenant, which the shell prefixes."""
+    """One tenant's state. The keys do not contain the tenant; the shell adds it as a prefix."""
 
     owners: Table[Owner]
-    """By strong identifier, or by profile id where a profile has none."""
+    """By strong identifier; by profile id for profiles without one."""
     leads: Table[GivenLead]
     """By action id."""
     teams: Table[TeamRow]
+    """By team name."""
     loads: Table[Load]
+    """By representative."""

@@ -1,9 +1,9 @@
-"""Round robin in a team, by weight, among those who are available.
+"""Weighted round robin among the available members of a team.
 
-Every set of available representatives with their weights has a tally of its own, and goes on where it stopped when it
-comes back. Who returns from an absence is therefore not flooded with what they missed, and a team whose members reach
-their capacity and are free again in turns stays fair, which counters that start anew at each change would not: their
-first lead would go to the same person every time.
+Every set of available members, with their weights, has its own tally, which continues when the same set is available
+again. So a member that returns from an absence is not flooded with the leads they missed. And a team stays fair while
+members alternately reach their capacity and become available again. Counters that restart at each change would not be
+fair: the first lead after each restart would go to the same member every time.
 """
 
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ from pipeline.route.quota import next_by_quota
 from pipeline.route.state import Tally, TeamRow
 
 MAX_TALLIES: Final = 16
-"""Of a team; the one not used for longest is forgotten, and would start anew."""
+"""Tallies per team. The least recently used one is dropped; its set of members would start at zero again."""
 
 
 class Turn(NamedTuple):
-    """Whose turn it was, and their part."""
+    """The member that got the lead, and their share."""
 
     rep: str
     weight: int
     whole: int
-    """The weights of all who were available."""
+    """Sum of the weights of all available members."""
 
 
 def take_turn(teams: Table[TeamRow], team: str, weights: Mapping[str, int]) -> Turn:
-    """Give the next lead of a team to one of those available, of whom there must be one at least.
+    """Gives the next lead of a team to one of the available members. ``weights`` must not be empty.
 
-    However the sets of available members alternate: of the leads shared among one set (with the same weights), each
-    member has had their part rounded down or up, at every moment.
+    At every moment, each member has had their exact share, rounded down or up, of the leads given to the same set of
+    members with the same weights. This holds however the sets alternate.
     """
     row = teams.get(team) or TeamRow(tallies=[])
     tally = _tally(row, weights)
@@ -41,7 +41,7 @@ def take_turn(teams: Table[TeamRow], team: str, weights: Mapping[str, int]) -> T
 
 
 def _tally(row: TeamRow, weights: Mapping[str, int]) -> Tally:
-    """The set's tally, brought to the front."""
+    """Returns the tally of the set of members after moving it to the front."""
     for place, tally in enumerate(row.tallies):
         if tally.weights == weights:
             if place:

@@ -1,19 +1,21 @@
-"""Rules files compiled for PROFILE: the one way from what a marketer wrote to what stages and commands work by."""
+"""Compiles loaded rules for PROFILE. Every stage and command compiles its rules here."""
 
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.rules.model import Rules
+from pipeline.rules.version import rules_version
 from pipeline.rules.zones import zone_of
 from pipeline.trigger.compile import compile_rules
+from pipeline.trigger.episodes import Strength
 
 
 def compiled(rules: Rules) -> CompiledRules:
-    """What is booked, how it is read, and what follows.
+    """Returns the compiled rules.
 
     Raises:
-        UnknownZoneError: There is no such time zone here; ``load_rules`` has refused it before.
+        UnknownZoneError: The time zone of the aggregates is unknown. ``load_rules`` rejects such rules.
     """
     zone = zone_of(rules.aggregates.time_zone)
-    return compile_rules(
+    compiled_rules = compile_rules(
         rules.aggregates,
         rules.scores,
         rules.triggers,
@@ -21,4 +23,9 @@ def compiled(rules: Rules) -> CompiledRules:
         journeys=rules.journeys,
         zone=zone,
         model=rules.model,
+        strength=Strength(
+            {kind.name: kind.priority for kind in rules.identity.types},
+            {kind.name for kind in rules.identity.types if kind.strong and not kind.household},
+        ),
     )
+    return compiled_rules._replace(version=rules_version(rules))

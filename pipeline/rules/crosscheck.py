@@ -1,6 +1,6 @@
-"""What no single rule can tell: names of other rules, and values that make no sense side by side.
+"""Checks across rules: references between rules, and values that contradict each other.
 
-Works on the files that have no problem of their own, so that a misspelt rule is not reported again wherever it is used.
+Only files without problems of their own take part, so a misspelt rule is not reported again where it is used.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,20 +23,21 @@ from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import SegmentError, segment_errors
 from pipeline.segment.vocabulary import ROOTS
 
-Found = Mapping[str, dict[str, Any]]
+Parsed: TypeAlias = Mapping[str, dict[str, Any]]
+"""The content of the rules files by file name, as plain data."""
 Objection: TypeAlias = tuple[Path, str, str] | tuple[Path, str, str, int | None]
-"""Where, what is wrong, what to write instead; and which character of the text there is meant, if one is."""
+"""(path, message, what to write instead), optionally with the index of the faulty character in the text at the path."""
 
 
-def cross_check(shapes: Mapping[str, Shape], parsed: Found) -> None:
-    """Add the problems to the shapes' list."""
+def cross_check(shapes: Mapping[str, Shape], parsed: Parsed) -> None:
+    """Adds the problems to the problem lists of the shapes."""
     for name, check in _CHECKS.items():
         if name in shapes:
             for objection in check(parsed):
                 shapes[name].add(*objection)
 
 
-def _intake(parsed: Found) -> Iterator[Objection]:
+def _intake(parsed: Parsed) -> Iterator[Objection]:
     rules = parsed["intake.yaml"]
     tolerance, retention = rules.get("future_tolerance_ms"), rules.get("retention_ms")
     if tolerance is not None and retention is not None and tolerance >= retention:
@@ -47,26 +48,27 @@ def _intake(parsed: Found) -> Iterator[Objection]:
         yield ("dedupe_window_ms",), message, f"write {format_duration(retention)} or less"
 
 
-def _identifiers(parsed: Found) -> Iterator[Objection]:
+def _identifiers(parsed: Parsed) -> Iterator[Objection]:
     types = parsed["identifiers.yaml"].get("types", [])
     if not types:
-        yield ("types",), "no identifier types are declared: no event could be anyone's", "declare at least one"
+        yield ("types",), "no identifier types are declared: no event would have a customer", "declare at least one"
     for index, declared in enumerate(types):
         where: Path = ("types", index)
         for place, value in enumerate(declared.get("blocked_values", [])):
             if not value.strip():
                 message = "blank values are never identifiers"
                 yield (*where, "blocked_values", place), message, "leave this one out"
-        if declared.get("firebreak_above") and not any(_counts(other, declared) for other in types):
+        if declared.get("firebreak_above") and not any(_is_counted(other, declared) for other in types):
             message = f"the firebreak of {declared['name']!r} can never act: no stronger type is strong"
             yield (*where, "firebreak_above"), message, "mark a type of higher priority with strong: true"
 
 
-def _counts(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
+def _is_counted(other: dict[str, Any], guarded: dict[str, Any]) -> bool:
+    """Whether the firebreak of ``guarded`` counts identifiers of the type ``other``."""
     return bool(other.get("strong")) and other["priority"] < guarded["priority"]
 
 
-def _aggregates(parsed: Found) -> Iterator[Objection]:
+def _aggregates(parsed: Parsed) -> Iterator[Objection]:
     rules = parsed["aggregates.yaml"]
     try:
         zone_of(rules.get("time_zone", "UTC"))
@@ -76,11 +78,11 @@ def _aggregates(parsed: Found) -> Iterator[Objection]:
     for kind in ("aggregates", "ratios"):
         for index, rule in enumerate(rules.get(kind, [])):
             if rule["name"] in ROOTS:
-                message = f"conditions call something else {rule['name']}, so none could ask for this"
+                message = f"{rule['name']} has another meaning in conditions, so they could not use this rule"
                 yield (kind, index, "name"), message, f"choose another name, such as {rule['name']}_value"
 
 
-def _scores(parsed: Found) -> Iterator[Objection]:
+def _scores(parsed: Parsed) -> Iterator[Objection]:
     rules = parsed["scores.yaml"]
     used = {rule.get("group", "") for rule in [*rules.get("scores", []), *rules.get("fit", [])]}
     for index, group in enumerate(rules.get("groups", [])):
@@ -89,8 +91,8 @@ def _scores(parsed: Found) -> Iterator[Objection]:
             yield ("groups", index, "name"), message, f"add group: {group['name']} to its rules, or leave it out"
 
 
-def segment_mistakes(parsed: Found) -> list[SegmentError]:
-    """Segments that mean nothing under the other rules; none while those have problems of their own."""
+def segment_mistakes(parsed: Parsed) -> list[SegmentError]:
+    """Returns the errors of segments under the other rules; none while the files of those rules have problems."""
     if not {"identifiers.yaml", "aggregates.yaml", "journeys.yaml", "scores.yaml"} <= parsed.keys():
         return []
     return segment_errors(
@@ -103,12 +105,12 @@ def segment_mistakes(parsed: Found) -> list[SegmentError]:
     )
 
 
-def _segments(parsed: Found) -> Iterator[Objection]:
+def _segments(parsed: Parsed) -> Iterator[Objection]:
     for mistake in segment_mistakes(parsed):
         yield ("segments", mistake.place, "when"), mistake.error.message, mistake.error.instead, mistake.error.position
 
 
-def _triggers(parsed: Found) -> Iterator[Objection]:
+def _triggers(parsed: Parsed) -> Iterator[Objection]:
     triggers = parsed["triggers.yaml"]
     if "scores.yaml" in parsed:
         yield from _watched_scores(triggers, parsed["scores.yaml"])
@@ -116,7 +118,7 @@ def _triggers(parsed: Found) -> Iterator[Objection]:
     if segments is not None:
         for index, trigger in enumerate(triggers.get("segment_triggers", [])):
             if trigger["segment"] not in segments:
-                message = f"trigger {trigger['name']!r} waits for segment {trigger['segment']!r}, which there is not"
+                message = f"trigger {trigger['name']!r} waits for segment {trigger['segment']!r}, which is not declared"
                 yield ("segment_triggers", index, "segment"), message, did_you_mean(trigger["segment"], segments)
 
 
@@ -126,18 +128,18 @@ def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator
     for index, trigger in enumerate(triggers.get("triggers", [])):
         score = trigger.get("score", ENGAGEMENT)
         if score not in scores:
-            message = f"trigger {trigger['name']!r} waits for score {score!r}, to which no rule gives points"
+            message = f"trigger {trigger['name']!r} waits for score {score!r}, but no rule gives points to it"
             yield ("triggers", index, "score"), message, did_you_mean(score, scores)
 
 
-def _segment_names(parsed: Found) -> frozenset[str] | None:
-    """Those there are; None if that cannot be told, because their file has problems of its own."""
+def _segment_names(parsed: Parsed) -> frozenset[str] | None:
+    """Returns the declared segments; None if they are unknown, because their file has problems."""
     if "segments.yaml" not in parsed:
         return None
     return frozenset(segment["name"] for segment in parsed["segments.yaml"].get("segments", []))
 
 
-def _routing(parsed: Found) -> Iterator[Objection]:
+def _routing(parsed: Parsed) -> Iterator[Objection]:
     segments = (
         [segment["name"] for segment in parsed["segments.yaml"].get("segments", [])]
         if "segments.yaml" in parsed

@@ -1,4 +1,4 @@
-"""The docstrings under a struct's fields, so that an editor can show them where rules are written."""
+"""Reads the docstrings of structs and their fields, which editors show to authors of rules."""
 
 import ast
 import inspect
@@ -12,7 +12,7 @@ from pipeline.rules.files import PARTS
 
 @cache
 def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """What each field says of itself, in one line of Markdown; fields without a docstring are left out."""
+    """Returns the docstring of each field as one line of Markdown. Omits fields without one."""
     docs: dict[str, str] = {}
     for part in reversed(PARTS.get(struct, (struct,))):
         for base in reversed(part.__mro__):
@@ -22,7 +22,7 @@ def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def struct_doc(struct: type[msgspec.Struct]) -> str:
-    """The first paragraph of what the struct says of itself."""
+    """Returns the first paragraph of the struct's docstring as one line of Markdown."""
     first = PARTS.get(struct, (struct,))[0]
     return _one_line((inspect.getdoc(first) or "").partition("\n\n")[0])
 

@@ -1,9 +1,9 @@
-"""A YAML file as plain data in which everything knows its line.
+"""Reads a YAML file as plain data with the line of every value.
 
-Only YAML's plain core is read: mappings with text keys, lists, texts, decimal numbers, true and false, null. What YAML
-1.1 makes of ``no`` (false), ``22:00`` (1320), ``010`` (8) or a date stays the text that was typed. Duplicate
-keys, merge keys (``<<``) and custom tags are refused: each has hidden a wrong rule in somebody's configuration. Anchors
-(``&name``) and aliases (``*name``) share a value, as a list of blocked values between types.
+Only the plain core of YAML is read: mappings with text keys, lists, texts, decimal numbers, true and false, null. The
+surprising conversions of YAML 1.1 do not apply: ``no`` (false), ``22:00`` (1320), ``010`` (8) and dates stay texts.
+Duplicate keys, merge keys (``<<``) and custom tags are rejected, because each can hide a wrong rule. Anchors
+(``&name``) and aliases (``*name``) share a value, for example a list of blocked values between types.
 """
 
 import re
@@ -19,7 +19,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 
 MAX_VALUES: Final = 50_000
-"""Aliases of aliases can make billions of values out of ten lines."""
+"""Limit of values with aliases expanded: nested aliases can turn ten lines into billions of values."""
 _TAG: Final = "tag:yaml.org,2002:"
 _TAGS: Final = frozenset({"str", "int", "float", "bool", "null", "timestamp", "merge", "value"})
 _INT: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,30})")
@@ -32,27 +32,30 @@ class Node(msgspec.Struct, frozen=True):
     line: int
     column: int
     raw: str
-    """A scalar as it was typed; empty for lists and mappings."""
+    """The text of a scalar; empty for lists and mappings."""
     value: Scalar | list["Node"] | dict[str, "Entry"]
     source: str = ""
-    """A scalar as it stands in the file, with quotes, escapes and line breaks."""
+    """A scalar as written in the file, with quotes, escapes and line breaks."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A key of a mapping with its place, and the value under it."""
+    """A key of a mapping with its position, and the value under it."""
 
     line: int
     column: int
     node: Node
 
 
-class _Refused(Exception):  # noqa: N818 - a signal inside this module, not an error of anyone's
+class _Refused(Exception):  # noqa: N818 - a signal inside this module, never raised to callers
     def __init__(self, mark: yaml.Mark | None, message: str, instead: str = "") -> None:
         self.mark, self.message, self.instead = mark, message, instead
 
 
 def read_document(file: str, text: str, problems: list[Problem]) -> Node | None:
-    """The document's root, or None with the reason in ``problems``. An empty file is an empty mapping."""
+    """Returns the root of the document; None if it cannot be read, with the reason added to ``problems``.
+
+    An empty file is an empty mapping.
+    """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         return _YamlReader(file, text, problems).node(root) if root else Node(1, 1, "", {})

@@ -1,4 +1,4 @@
-"""Every rules file, named once, with the struct that says what may stand in it."""
+"""The rules files: the one list of their names, each with the struct that defines its content."""
 
 from typing import Any, Final
 
@@ -18,25 +18,25 @@ class RulesFile(msgspec.Struct, frozen=True):
     """A file of a rules directory."""
 
     name: str
-    """With its ending: ``aggregates.yaml``."""
+    """File name with extension: ``aggregates.yaml``."""
     shape: type[msgspec.Struct]
-    """What the file is checked and described as."""
+    """The struct that the file is checked against, and from which its JSON Schema is made."""
     title: str
 
     @property
     def topic(self) -> str:
-        """The name without its ending."""
+        """The name without its extension."""
         return self.name.removesuffix(".yaml")
 
 
 PARTS: Final[dict[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]]] = {}
-"""What a combined struct is made of: the docstrings of its fields stand there."""
+"""By combined struct: the structs it is made of, which have the docstrings of its fields."""
 
 
 def combined(name: str, *parts: type[msgspec.Struct], **replaced: Any) -> type[msgspec.Struct]:
-    """A struct with the fields of all parts, for a file that several stages read a part of each.
+    """Returns a struct with the fields of all parts, for a file of which several stages read a part each.
 
-    A field that two parts declare is checked as the first declares it.
+    A field that two parts declare has the type and the default of the first one.
     """
     fields: dict[str, Any] = {}
     for part in parts:
@@ -44,20 +44,20 @@ def combined(name: str, *parts: type[msgspec.Struct], **replaced: Any) -> type[m
             fields.setdefault(field.name, _definition(field, replaced.get(field.name, field.type)))
     fields |= {key: (key, kind) for key, kind in replaced.items() if key not in fields}
 
-    def conditions(self: Any) -> None:
+    def check(self: Any) -> None:
         for part in parts:
-            getattr(part, "__post_init__", _none)(self)
+            getattr(part, "__post_init__", _check_nothing)(self)
 
-    namespace = {"__post_init__": conditions}
-    made = msgspec.defstruct(
+    namespace = {"__post_init__": check}
+    struct = msgspec.defstruct(
         name, list(fields.values()), frozen=True, kw_only=True, forbid_unknown_fields=True, namespace=namespace
     )
-    PARTS[made] = parts
-    return made
+    PARTS[struct] = parts
+    return struct
 
 
-def _none(_: Any) -> None:
-    """The conditions of a struct that has none."""
+def _check_nothing(_: Any) -> None:
+    """The check of a struct without ``__post_init__``."""
 
 
 def _definition(field: msgspec.structs.FieldInfo, kind: Any) -> tuple[Any, ...]:
@@ -72,17 +72,13 @@ IDENTIFIER: Final = combined("IdentifierType", IdentifierType, IdentityType)
 IDENTIFIERS: Final = combined("IdentifierRules", IdentityRules, types=tuple[IDENTIFIER, ...])  # type: ignore[valid-type]
 
 FILES: Final = (
-    RulesFile("intake.yaml", IntakeRules, "What INTAKE accepts and how it reads it"),
-    RulesFile(
-        "identifiers.yaml",
-        IDENTIFIERS,
-        "Which identifiers there are, and how far they tie customers together",
-    ),
-    RulesFile("aggregates.yaml", AggregateRules, "What is counted and summed for every profile"),
-    RulesFile("journeys.yaml", JourneyRules, "Carts, attribution, and what customers state"),
-    RulesFile("scores.yaml", ScoreRules, "Points for what customers do, and how they fade"),
-    RulesFile("segments.yaml", SegmentRules, "Who belongs together, by what they did and what is known of them"),
-    RulesFile("triggers.yaml", TriggerRules, "When a customer is worth telling the CRM about"),
-    RulesFile("routing.yaml", RoutingRules, "Which representative a lead goes to"),
+    RulesFile("intake.yaml", IntakeRules, "The events that INTAKE accepts, and how it reads them"),
+    RulesFile("identifiers.yaml", IDENTIFIERS, "Identifier types, and how far each may link customers"),
+    RulesFile("aggregates.yaml", AggregateRules, "Counts, sums and other aggregates of every profile"),
+    RulesFile("journeys.yaml", JourneyRules, "Carts, attribution, survey answers and preferences"),
+    RulesFile("scores.yaml", ScoreRules, "Points for behaviour and traits, and how they fade"),
+    RulesFile("segments.yaml", SegmentRules, "Segments of customers, by behaviour and traits"),
+    RulesFile("triggers.yaml", TriggerRules, "When a customer becomes a lead for the CRM"),
+    RulesFile("routing.yaml", RoutingRules, "The representative that gets each lead"),
 )
-"""In the order of the walk, which is the order in which problems are shown."""
+"""In the order in which the files are read, which is the order in which problems are shown."""

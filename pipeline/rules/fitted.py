@@ -1,4 +1,4 @@
-"""The prediction model of a rules directory: ``model.json`` beside the rules it goes with, deployed with them."""
+"""The prediction model of a rules directory: ``model.json``, deployed together with the rules it was fitted for."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,10 @@ MODEL_FILE: Final = "model.json"
 
 
 def fitted_model(folder: Path, aggregates: dict[str, Any] | None, problems: list[Problem]) -> PredictionModel | None:
-    """The model, if there is one; what is wrong with it, or that the rules do not feed it, is added to the problems."""
+    """Returns the model; None if there is none, or if it cannot be read.
+
+    Adds a problem if it cannot be read, or if the rules lack the aggregate that it reads.
+    """
     path = folder / MODEL_FILE
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""Forms of fields: which a type carries, how a text of each is read, and its JSON Schema."""
+"""Forms of fields: the form of a type, how a text of that form is read, and its JSON Schema."""
 
 import re
 from collections.abc import Callable
@@ -8,15 +8,17 @@ from msgspec import inspect
 
 from pipeline.condition.errors import ConditionError
 from pipeline.condition.grammar import parse
+from pipeline.condition.lexer import NEXT_PART
 from pipeline.event.duration import DURATION_EXAMPLES, compact_duration
 from pipeline.event.form import CHOICES, FORM, Form
 from pipeline.identity.limits import LIMIT_EXAMPLES, format_limit, parse_limit
 from pipeline.profile.windows import LIFETIME
+from pipeline.rules.patterns import check_pattern
 from pipeline.rules.problem import did_you_mean
 
 _UNITS: Final = r"(ms|s|secs?|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
 DURATION_PATTERN: Final = rf"^\s*\d+\s*{_UNITS}(\s*\d+\s*{_UNITS})*\s*$"
-"""What editors accept while an author types. :func:`~pipeline.event.duration.parse_duration` decides."""
+"""A hint for editors. :func:`~pipeline.event.duration.parse_duration` decides what is valid."""
 LIMIT_PATTERN: Final = rf"^\s*[1-9]\d*\s+(ever|per\s+\d+\s*{_UNITS}(\s*\d+\s*{_UNITS})*)\s*$"
 CONDITION_EXAMPLES: Final = (
     "spent.EUR over 30 d >= 500 and orders over 90 d >= 3",
@@ -29,53 +31,56 @@ ROUTE_EXAMPLES: Final = (
     'channel = "ads" and campaign = "autumn" and contact.phone is known',
     'segment.big_spenders and grade contains "A"',
 )
-"""A route asks of a lead."""
+"""Examples over a lead, for the conditions of routes."""
 
 
-def form_of(result: inspect.Type) -> Form:
-    """The form that a field's type carries."""
-    form: Form = _extra(result).get(FORM, "")
+def form_of(field_type: inspect.Type) -> Form:
+    """Returns the form of a field's type; "" if it has none."""
+    form: Form = _extra(field_type).get(FORM, "")
     return form
 
 
-def choices_of(result: inspect.Type) -> tuple[str, ...]:
-    """The names that a field of the form ``choice`` takes; none of other forms."""
-    names: tuple[str, ...] = _extra(result).get(CHOICES, ())
+def choices_of(field_type: inspect.Type) -> tuple[str, ...]:
+    """Returns the names that a field of the form ``choice`` accepts; empty for other forms."""
+    names: tuple[str, ...] = _extra(field_type).get(CHOICES, ())
     return names
 
 
-def plain(result: inspect.Type) -> inspect.Type:
-    """The type without its form."""
-    return result.type if isinstance(result, inspect.Metadata) else result
+def plain(field_type: inspect.Type) -> inspect.Type:
+    """Returns the type without its form."""
+    return field_type.type if isinstance(field_type, inspect.Metadata) else field_type
 
 
-def _extra(result: inspect.Type) -> dict[str, Any]:
-    return (result.extra or {}) if isinstance(result, inspect.Metadata) else {}
+def _extra(field_type: inspect.Type) -> dict[str, Any]:
+    return (field_type.extra or {}) if isinstance(field_type, inspect.Metadata) else {}
 
 
 class WrongTextError(ValueError):
-    """What is wrong, and what to write instead."""
+    """A text that does not have its form; with the advice what to write instead."""
 
     def __init__(self, message: str, instead: str = "", position: int | None = None) -> None:
         super().__init__(message)
         self.message, self.instead = message, instead
         self.position = position
-        """The character of the text that is meant, from 0; None: the whole text."""
+        """Index of the faulty character, from 0; None for the whole text."""
 
 
 class TextForm(NamedTuple):
     """A form of texts."""
 
     read: Callable[[str], str]
-    """Returns the text as the struct keeps it. Raises ValueError, or ConditionError with a position."""
+    """Returns the text as the struct stores it. Raises ValueError, or ConditionError with a position."""
     schema: dict[str, Any]
-    """The JSON Schema of such texts, without their type."""
+    """The JSON Schema of such texts, without ``type``."""
 
 
 def read_text(text: str, expected: inspect.Type, field: str) -> str:
-    """The text as its form wants it: durations without blanks, limits in one spelling. ``field`` is for messages.
+    """Returns the text in the canonical spelling of its form, such as a window without spaces.
 
-    Raises :class:`WrongTextError`.
+    ``field`` is for messages.
+
+    Raises:
+        WrongTextError: the text does not have its form.
     """
     choices = choices_of(expected)
     if choices and text not in choices:
@@ -95,7 +100,7 @@ def read_text(text: str, expected: inspect.Type, field: str) -> str:
 
 
 def text_schema(expected: inspect.Type) -> dict[str, Any]:
-    """The JSON Schema of a text, without its type."""
+    """Returns the JSON Schema of a text, without ``type``."""
     if choices := choices_of(expected):
         return {"enum": list(choices)}
     form, kind = FORMS.get(form_of(expected)), plain(expected)
@@ -134,11 +139,15 @@ def _window(text: str) -> str:
 
 
 def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        message = f"{text!r} is not a regular expression: {error.msg}; put a \\ before signs that are meant as such"
-        raise ValueError(message) from error
+    check_pattern(text)
+    return text
+
+
+def _name(text: str) -> str:
+    if re.fullmatch(NEXT_PART, text) is None:
+        written = re.sub(r"[^\w/-]+", "_", text).strip("_-/") or "a_name"
+        message = f"{text!r} is no name that a condition can call; write {written}: letters, digits, _, - and /"
+        raise ValueError(message)
     return text
 
 
@@ -155,6 +164,7 @@ FORMS: Final[dict[Form, TextForm]] = {
         _window, {"pattern": f"^({LIFETIME})?$|{DURATION_PATTERN}", "examples": list(DURATION_EXAMPLES)}
     ),
     "pattern": TextForm(_pattern, {"format": "regex"}),
+    "name": TextForm(_name, {"pattern": rf"^{NEXT_PART}$"}),
     "condition": TextForm(_condition, {**_CONDITION, "examples": list(CONDITION_EXAMPLES)}),
     "route condition": TextForm(_condition, {**_CONDITION, "examples": list(ROUTE_EXAMPLES)}),
 }

@@ -1,7 +1,7 @@
-"""Places inside a text: where in the file a character of a value was typed.
+"""Maps a position in a text value to its line and column in the YAML file.
 
-YAML takes a text apart on reading: it removes quotes, indentation and escapes and joins lines. What it never adds or
-removes are the characters in between that are no blanks, so those are counted.
+Reading YAML changes a text: it removes quotes and indentation, resolves escapes and joins lines. It never adds or
+removes characters that are not white space, so these are counted.
 """
 
 import re
@@ -11,15 +11,15 @@ from typing import Final
 from pipeline.rules.document import Node
 
 _PROPERTIES: Final = re.compile(r"(?:[&!]\S*\s+)*")
-"""An anchor and a tag come before a text and are no part of it."""
+"""An anchor and a tag, which may precede a text and are not part of it."""
 _BLOCK: Final = re.compile(r"[|>][^\n]*\n")
 _ESCAPE: Final = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.|\n)")
 _BLANK_ESCAPES: Final = frozenset("nrt \n_NLPev0ab")
-"""Letters that with a backslash stand for a blank or nothing; a condition has no use for the others of YAML."""
+"""Letters that stand for white space or nothing after a backslash. Conditions do not use the other escapes of YAML."""
 
 
 def place_inside(node: Node, position: int) -> tuple[int, int]:
-    """Line and column, from 1, of the character at ``position`` of a text; of its end, for a position behind it."""
+    """Returns (line, column), from 1, of the character at ``position`` of a text; of the text's end if it is beyond."""
     wanted = sum(not sign.isspace() for sign in str(node.value)[:position])
     at_end = not str(node.value)[position:].strip()
     behind = 0
@@ -31,7 +31,7 @@ def place_inside(node: Node, position: int) -> tuple[int, int]:
 
 
 def _characters(source: str) -> Iterator[tuple[int, int]]:
-    """(start, end) in the source of each character of the value that is no blank."""
+    """Yields (start, end) in the source of each character of the value that is not white space."""
     match = _PROPERTIES.match(source)
     at = match.end() if match else 0
     quote, end = source[at : at + 1], len(source)
@@ -47,7 +47,7 @@ def _characters(source: str) -> Iterator[tuple[int, int]]:
 
 
 def _unit(source: str, at: int, quote: str) -> tuple[int, bool]:
-    """How many characters of the source make one of the value, and whether that is a blank or nothing."""
+    """Returns (source characters per character of the value, whether that character is white space or nothing)."""
     if quote == '"' and (escape := _ESCAPE.match(source, at)):
         return len(escape[0]), escape[0][1] in _BLANK_ESCAPES
     return (2 if quote == "'" and source.startswith("''", at) else 1), source[at].isspace()

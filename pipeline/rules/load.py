@@ -1,12 +1,12 @@
-"""Rules files into :class:`~pipeline.rules.model.Rules`, or every mistake in them at once.
+"""Loads rules files into :class:`~pipeline.rules.model.Rules`, or reports every mistake in them at once.
 
-1. find the files; one that is missing stands in with the shipped default
-2. read each as a document (lines, duplicate keys)
-3. hold each against its struct (unknown names, types, ranges, the structs' own conditions)
-4. hold each file's rules against each other and against those of the other files
+1. Find the files. The shipped default replaces a missing one.
+2. Read each file as a document (lines, duplicate keys).
+3. Check each document against its struct (unknown names, types, ranges, the struct's own conditions).
+4. Check the rules against each other, within a file and across files.
 
-A directory without ``segments.yaml`` has those of the shipped segments that mean something under its other rules: shops
-with aggregates of their own must not have to write segments.
+A directory without ``segments.yaml`` gets the shipped segments, except those that use names its other rules do not
+define. So a shop that declares its own aggregates need not write segments.
 """
 
 from pathlib import Path
@@ -33,13 +33,14 @@ from pipeline.trigger.rules import TriggerRules
 
 DEFAULTS: Final = Path(__file__).parent / "default"
 MAX_FILE_BYTES: Final = 1 << 20
-"""More than any hand writes; a wrong file picked by mistake is refused instead of read for minutes."""
+"""Far larger than a file written by hand. A large file given by mistake is rejected instead of read for minutes."""
 
 
 def load_rules(directory: Path | None = None) -> Rules:
-    """The rules of a directory; None: the shipped ones. A file the directory lacks is the shipped one.
+    """Returns the rules of a directory; None loads the shipped rules. The shipped file replaces a missing one.
 
-    Raises :class:`~pipeline.rules.problem.RulesError` with every problem of every file.
+    Raises:
+        RulesError: The rules have problems. It lists every problem of every file.
     """
     rules, problems = check_rules(directory)
     if rules is None or problems:
@@ -48,7 +49,11 @@ def load_rules(directory: Path | None = None) -> Rules:
 
 
 def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Problem]]:
-    """The rules, or None and every problem of every file, in the order of files and lines. Never raises for content."""
+    """Returns (rules, no problems), or (None, every problem in the order of files and lines).
+
+    No content of a file makes it raise.
+    """
+    # 1. Find the files.
     folder = directory or DEFAULTS
     problems = _stray_files(folder)
     shapes: dict[str, Shape] = {}
@@ -60,9 +65,10 @@ def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Probl
             shapes[spec.name], parsed[spec.name] = shape, data
     model = fitted_model(folder, parsed.get("aggregates.yaml"), problems)
     parsed[MODEL_FILE] = {"model": model}
+    # 4. Check the rules against each other.
     if not (folder / "segments.yaml").exists():
         del shapes["segments.yaml"]
-        parsed["segments.yaml"] = _meaningful(parsed)
+        parsed["segments.yaml"] = _usable_segments(parsed)
     cross_check(shapes, parsed)
     order = {spec.name: place for place, spec in enumerate(FILES)}
     problems.sort(key=lambda problem: (order.get(Path(problem.file).name, -1), problem))
@@ -70,12 +76,18 @@ def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Probl
 
 
 def origin(directory: Path | None, spec: RulesFile) -> Path:
-    """Where a rules file is read from: the directory, or the shipped defaults where it has none."""
+    """Returns the path of a rules file: in the directory, or in the shipped defaults if the directory lacks it."""
     own = directory / spec.name if directory else DEFAULTS / spec.name
     return own if own.exists() else DEFAULTS / spec.name
 
 
+def stand_ins(directory: Path | None) -> list[str]:
+    """The names of the rules files that a directory lacks: the shipped defaults stand in for them."""
+    return [spec.name for spec in FILES if directory is None or not (directory / spec.name).exists()]
+
+
 def _read(folder: Path, spec: RulesFile, problems: list[Problem]) -> tuple[Shape, dict[str, Any]]:
+    """Reads one file and checks it against its struct. Adds its problems to ``problems``."""
     path = origin(folder, spec)
     shape = Shape(str(path), problems)
     try:
@@ -90,7 +102,9 @@ def _read(folder: Path, spec: RulesFile, problems: list[Problem]) -> tuple[Shape
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         problems.append(Problem(str(path), line, 1, "not UTF-8 text", "save the file as UTF-8"))
         return shape, {}
+    # 2. Read it as a document.
     root = read_document(str(path), text, problems)
+    # 3. Check it against its struct.
     return shape, (shape.read(root, type_of_file(spec.shape)) if root else {})
 
 
@@ -98,6 +112,10 @@ def _stray_files(folder: Path) -> list[Problem]:
     if not folder.is_dir():
         return [Problem(str(folder), 0, 0, "no such directory", "name a directory with rules files")]
     known = {spec.name for spec in FILES}
+    names = {path.name for path in folder.iterdir()}
+    if not names & {*known, MODEL_FILE} and not any(name.endswith((".yaml", ".yml")) for name in names):
+        instead = f"start with: stitchline rules init {folder}; for the shipped rules, name no directory"
+        return [Problem(str(folder), 0, 0, "no rules file is in this directory", instead)]
     return [
         Problem(str(path), 0, 0, "not the name of a rules file", did_you_mean(path.stem + ".yaml", known))
         for path in sorted(folder.iterdir())
@@ -105,8 +123,8 @@ def _stray_files(folder: Path) -> list[Problem]:
     ]
 
 
-def _meaningful(parsed: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The shipped segments but those that name what the directory's rules do not have, and those that name them."""
+def _usable_segments(parsed: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Returns the shipped segments whose names the directory's rules define, directly and through other segments."""
     segments = parsed["segments.yaml"]["segments"]
     while places := {
         segment.place for segment in segment_mistakes({**parsed, "segments.yaml": {"segments": segments}})
@@ -134,5 +152,5 @@ def _rules(parsed: dict[str, dict[str, Any]], model: PredictionModel | None) -> 
 
 
 def _part(data: dict[str, Any], struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """The fields of one stage out of those of a combined struct."""
+    """Returns the fields of one stage's struct from the data of a combined struct."""
     return {key: value for key, value in data.items() if key in struct.__struct_fields__}

@@ -1,4 +1,4 @@
-"""The rules in force: everything a marketer may decide, read once and handed to the stages."""
+"""The loaded rules: all settings that marketers own, read once and passed to the stages."""
 
 import msgspec
 
@@ -14,13 +14,13 @@ from pipeline.trigger.rules import TriggerRules
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """One directory of rules files, checked. What each field means stands in the docstrings of its struct."""
+    """The checked content of one rules directory. The docstrings of the structs describe their fields."""
 
     intake: IntakeRules
     identifiers: tuple[IdentifierType, ...]
-    """What INTAKE knows of ``identifiers.yaml``."""
+    """The part of ``identifiers.yaml`` that INTAKE reads."""
     identity: IdentityRules
-    """What STITCH knows of it."""
+    """The part of ``identifiers.yaml`` that STITCH reads."""
     aggregates: AggregateRules
     journeys: JourneyRules
     scores: ScoreRules
@@ -28,4 +28,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     triggers: TriggerRules
     routing: RoutingRules
     model: PredictionModel | None = None
-    """``model.json``, if the directory has one: what ``stitchline model fit`` wrote."""
+    """The content of ``model.json``, which ``stitchline model fit`` writes; None if the directory has none."""
+
+    @property
+    def identifier_types(self) -> tuple[str, ...]:
+        """The names of the declared identifier types."""
+        return tuple(kind.name for kind in self.identifiers)

@@ -1,4 +1,4 @@
-"""Model files: read with checks, written whole or not at all."""
+"""Reads and checks model files, and writes them atomically."""
 
 from pathlib import Path
 from typing import Final
@@ -7,14 +7,14 @@ from pipeline.atomic_file import replacing
 from pipeline.score.prediction import ModelError, PredictionModel, decode_model, encode_model
 
 MAX_FILE_BYTES: Final = 1 << 20
-"""A model is some 2 kB; an export taken for one is refused before it is read."""
+"""A model has some 2 kB. An export given by mistake is rejected before it is read."""
 
 
 def load_model(path: Path) -> PredictionModel:
-    """The model of a file, as it was fitted.
+    """Returns the model of a file.
 
     Raises:
-        ModelError: Not there, not readable, or not a model that this version can use. The message names the file.
+        ModelError: The file is missing or unreadable, or not a model that this version can use. The message names it.
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -32,10 +32,10 @@ def load_model(path: Path) -> PredictionModel:
 
 
 def save_model(path: Path, model: PredictionModel) -> None:
-    """Write a sealed model.
+    """Writes a model with its version set.
 
     Raises:
-        OSError: The file could not be written; what stood there before still does.
+        OSError: The file could not be written. An existing file is unchanged.
     """
     with replacing(path) as file:
         file.write(encode_model(model))

@@ -1,19 +1,21 @@
-"""The normalisers that need a library: e-mail addresses and phone numbers. They never ask the network.
+"""Normalisers that need a library: e-mail addresses and phone numbers. They make no network requests.
 
-Neither remembers its answers: :class:`~pipeline.event.recognise.Recogniser` does, for all types alike.
+They do not cache: :class:`~pipeline.event.recognise.Recogniser` caches for all types.
 """
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
-from pipeline.event.recognise import CORE_NORMALISERS, Normaliser
+from pipeline.event.recognise import CORE_NORMALISERS, Normaliser, Normalisers
+from pipeline.rules.patterns import any_match
 
 
 def email(value: str) -> str | None:
-    """The address in lower case, its domain in Unicode; None if no mail server could accept it.
+    """Returns the address in lower case with its domain in Unicode; None if it is not a valid address.
 
-    The part before the @ is lowered too: servers may tell cases apart, people and large mailbox providers do not.
+    The part before the @ is lowered too: the standard permits servers to distinguish case, but people and large mailbox
+    providers do not.
     """
     try:
         valid = validate_email(value.strip(), check_deliverability=False, test_environment=True)
@@ -23,10 +25,11 @@ def email(value: str) -> str | None:
 
 
 def phone(default_country: str) -> Normaliser:
-    """Numbers to E.164; those without ``+`` are of the country (ISO 3166), or none if it is empty.
+    """Returns a normaliser to E.164. Numbers without ``+`` belong to ``default_country`` (ISO 3166; "" rejects them).
 
-    A number is taken if its length is possible, not only if its range is assigned: ranges are assigned every week,
-    and a number refused here would be a customer not recognised. An extension makes it an office's, not a person's.
+    A number needs a possible length, not an assigned range: new ranges are assigned every week, and a rejected number
+    would be a customer that is not recognised. A number with an extension is rejected, because it belongs to an office
+    and not to a person.
     """
 
     def normalise(value: str) -> str | None:
@@ -41,6 +44,6 @@ def phone(default_country: str) -> Normaliser:
     return normalise
 
 
-def normalisers(default_country: str) -> dict[str, Normaliser]:
-    """Every normaliser that identifier types can name."""
-    return {**CORE_NORMALISERS, "email": email, "phone": phone(default_country)}
+def normalisers(default_country: str) -> Normalisers:
+    """Returns every normaliser that identifier types can name, and the engine of their patterns."""
+    return Normalisers({**CORE_NORMALISERS, "email": email, "phone": phone(default_country)}, any_match)

@@ -1,4 +1,4 @@
-"""What is wrong in a rules file, where, and what to write instead."""
+"""Problems in rules files: position, message and advice."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ __all__ = ["Problem", "RulesError", "did_you_mean"]
 
 
 class Problem(msgspec.Struct, frozen=True, order=True):
-    """One mistake. ``line`` and ``column`` count from 1, as editors do; 0 where the file as a whole is meant."""
+    """One mistake. ``line`` and ``column`` count from 1, as editors do; both are 0 for the file as a whole."""
 
     file: str
     line: int
     column: int
     message: str
     instead: str = ""
-    """What to write; empty where ``message`` leaves no choice."""
+    """What to write instead; empty if ``message`` makes that obvious."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -26,7 +26,7 @@ class Problem(msgspec.Struct, frozen=True, order=True):
 
 
 class RulesError(OperatorError):
-    """Rules that cannot be used, with every problem of every file.
+    """The rules cannot be used. Lists every problem of every file.
 
     Operator action: correct the named lines; ``stitchline rules check DIR`` shows the same list.
     """

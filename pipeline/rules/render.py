@@ -1,4 +1,4 @@
-"""Rules back into files as people write them: what is in force, with every default spelled out."""
+"""Writes loaded rules back as YAML in the form of rules files, with every default spelled out."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +15,7 @@ from pipeline.rules.words import is_duration, written_name
 
 
 def file_data(rules: Rules, spec: RulesFile) -> dict[str, Any]:
-    """The content of one rules file; loading it gives the same rules."""
+    """Returns the content of one rules file. Loading it gives the same rules."""
     if spec.topic == "identifiers":
         types = zip(rules.identifiers, rules.identity.types, strict=True)
         declared = [_written(read) | _written(stitched) for read, stitched in types]
@@ -24,12 +24,12 @@ def file_data(rules: Rules, spec: RulesFile) -> dict[str, Any]:
 
 
 def yaml_text(data: dict[str, Any]) -> str:
-    """The data as YAML, in the order of the struct's fields."""
+    """Returns the data as YAML, in the order of the struct's fields."""
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _written(struct: msgspec.Struct) -> dict[str, Any]:
-    """A struct as a mapping. Empty lists and empty mappings say nothing and are left out."""
+    """Returns a struct as a mapping. Omits empty lists and mappings, which are the default."""
     document = {}
     for field in _fields(type(struct)):
         value = getattr(struct, field.name)
@@ -43,8 +43,8 @@ def _written(struct: msgspec.Struct) -> dict[str, Any]:
 
 @cache
 def _fields(struct: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
-    result = inspect.type_info(struct)
-    return result.fields if isinstance(result, inspect.StructType) else ()
+    struct_type = inspect.type_info(struct)
+    return struct_type.fields if isinstance(struct_type, inspect.StructType) else ()
 
 
 def _value(value: Any, expected: inspect.Type) -> Any:

@@ -1,7 +1,7 @@
-"""JSON Schemas of the rules files, from the structs: editors complete names, show what they mean, mark mistakes.
+"""JSON Schemas of the rules files, made from the structs. Editors use them for completion, help and error marks.
 
-They describe files as people write them (``half_life: 7 d``), so they are made here and not by msgspec, which describes
-the structs (``half_life_ms``).
+They describe the files as they are written (``half_life: 7 d``). msgspec's own schemas describe the structs
+(``half_life_ms``), so they are not used here.
 """
 
 import json
@@ -22,12 +22,12 @@ SHIPPED: Final = Path(__file__).parent / "schema"
 
 
 def schema_name(spec: RulesFile) -> str:
-    """``intake.schema.json``."""
+    """Returns the file name of a schema, such as ``intake.schema.json``."""
     return f"{spec.topic}.schema.json"
 
 
 def file_schema(spec: RulesFile) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a rules file."""
+    """Returns the JSON Schema (2020-12) of a rules file."""
     maker = _SchemaBuilder()
     root = maker.struct(inspect.type_info(spec.shape))
     head = {"$schema": DIALECT, "title": spec.title}
@@ -35,12 +35,12 @@ def file_schema(spec: RulesFile) -> dict[str, Any]:
 
 
 def schema_text(spec: RulesFile) -> str:
-    """The schema as it is committed and written."""
+    """Returns the schema as the text of its file."""
     return json.dumps(file_schema(spec), indent=2, ensure_ascii=False) + "\n"
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write one schema per rules file; the folder is made if it is not there."""
+    """Writes one schema per rules file. Creates the folder if it does not exist. Returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for spec in FILES:
@@ -80,7 +80,7 @@ class _SchemaBuilder:
         if isinstance(field_type, inspect.StructType):
             name = field_type.cls.__name__
             if name not in self.defs:
-                self.defs[name] = {}  # taken before it is filled: a struct may hold itself
+                self.defs[name] = {}  # reserve the name first: a struct may contain itself
                 self.defs[name] = self.struct(field_type)
             return {"$ref": f"#/$defs/{name}"}
         if isinstance(field_type, LISTS):

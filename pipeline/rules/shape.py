@@ -1,9 +1,10 @@
-"""A document against the struct that will hold it: every unknown, missing or mistyped value, each with its line.
+"""Checks a document against its struct: reports every unknown, missing or mistyped value with its line.
 
-msgspec stops at the first mistake and knows no lines, so this walk comes before it; msgspec still builds the struct,
-and what only the struct can tell (its own ``__post_init__``) is reported at the place it names.
+msgspec stops at the first mistake and reports no lines, so this check runs before it. msgspec still builds the struct.
+Errors of the struct's own ``__post_init__`` are reported at the field that their message names.
 
-How a field is written, its type says: see :mod:`pipeline.event.form`. ``half_life_ms`` is written ``half_life: 7 d``.
+The type of a field defines how it is written: see :mod:`pipeline.event.form`. ``half_life_ms`` is written
+``half_life: 7 d``.
 """
 
 import operator
@@ -39,7 +40,7 @@ _ADVICE: Final = re.compile(r"[:;] (?=(?:write|give|add|choose|set|use|leave|put
 
 
 class Shape:
-    """Reads one file's nodes as values of a type, and remembers where each path of the result was written."""
+    """Reads the nodes of one file as values of a type, and records the position of each path of the result."""
 
     def __init__(self, file: str, problems: list[Problem]) -> None:
         self.file = file
@@ -48,7 +49,10 @@ class Shape:
         self._texts: dict[Path, Node] = {}
 
     def read(self, node: Node, expected: inspect.Type, path: Path = (), *, field: str = "") -> Any:
-        """Plain data for ``msgspec.convert``; incomplete where a problem was added. ``field`` is for messages."""
+        """Returns plain data for ``msgspec.convert``, without the values for which a problem was added.
+
+        ``field`` is for messages.
+        """
         self.places.setdefault(path, (node.line, node.column))
         shape = plain(expected)
         if isinstance(shape, inspect.UnionType):
@@ -67,13 +71,13 @@ class Shape:
         return self._scalar(node, expected, field)
 
     def place(self, path: Path) -> Place:
-        """Line and column of a path, or of the nearest part of it that was written."""
+        """Returns (line, column) of a path, or of its longest prefix that is written in the file."""
         while path not in self.places and path:
             path = path[:-1]
         return self.places.get(path, (0, 0))
 
     def add(self, path: Path, message: str, instead: str = "", position: int | None = None) -> None:
-        """A problem at a path of the result; with ``position``, at that character of the text that stands there."""
+        """Adds a problem at a path of the result; with ``position``, at that character of the text at the path."""
         node = self._texts.get(path)
         line, column = self.place(path) if node is None or position is None else place_inside(node, position)
         self.problems.append(Problem(self.file, line, column, message, instead))
@@ -117,7 +121,7 @@ class Shape:
         return data
 
     def _build(self, data: dict[str, Any], expected: inspect.StructType, path: Path) -> None:
-        """Let the struct itself object, one struct at a time: so one bad rule does not hide the next."""
+        """Runs the struct's own checks. It builds one struct at a time, so one bad rule does not hide the next."""
         try:
             msgspec.convert(data, expected.cls)
         except msgspec.ValidationError as error:
@@ -126,7 +130,7 @@ class Shape:
             self.add(self._mentioned(text, expected, path), message, instead)
 
     def _mentioned(self, text: str, expected: inspect.StructType, path: Path) -> Path:
-        """The written field that an objection names first, else the struct itself."""
+        """Returns the path of the first field that an error text names and the file contains; else of the struct."""
         at = {}
         for field in expected.fields:
             word = re.search(rf"\b{written_name(field)}\b", text)
@@ -152,7 +156,7 @@ class Shape:
         return [entry for entry in values if entry is not _INVALID]
 
     def _so_many(self, node: Node, items: tuple[inspect.Type, ...], path: Path, field: str) -> Any:
-        """A list whose length is given, of values of one type: no rules file has another."""
+        """Reads a list of fixed length. All its values have one type; rules files contain no other tuples."""
         if isinstance(node.value, list) and len(node.value) != len(items):
             return self._wrong(node, f"expected {len(items)} values, found {len(node.value)}")
         return self._list(node, items[0], path, field)
@@ -224,5 +228,5 @@ class Shape:
 
 
 def type_of_file(struct: type[msgspec.Struct]) -> inspect.Type:
-    """What :meth:`Shape.read` reads a whole file as."""
+    """Returns the type as which :meth:`Shape.read` reads a whole file."""
     return inspect.type_info(struct)

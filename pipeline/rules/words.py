@@ -1,4 +1,4 @@
-"""Types and values in the words of somebody who writes rules, not code."""
+"""Names of types and values in messages to authors of rules."""
 
 import re
 from typing import Any, Final
@@ -11,9 +11,9 @@ from pipeline.rules.document import Node
 from pipeline.rules.forms import form_of, plain
 
 DURATION_SUFFIX: Final = "_ms"
-"""The names of durations end so, and are written without it: ``half_life: 7 d``."""
+"""Ending of the names of duration fields. Files omit it: ``half_life: 7 d``."""
 LIMITS: Final = frozenset({"limit", "optional limit"})
-"""The forms of texts such as ``5 per 7 d``."""
+"""Forms of texts such as ``5 per 7 d``."""
 LISTS: Final = (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)
 
 _KIND_WORDS: Final = {
@@ -23,19 +23,19 @@ _KIND_WORDS: Final = {
 
 
 def written_name(field: inspect.Field) -> str:
-    """The key under which a struct's field stands in a file."""
+    """Returns the key of a struct's field in a file."""
     return field.encode_name.removesuffix(DURATION_SUFFIX) if is_duration(field.type) else field.encode_name
 
 
 def kind(value: Any) -> str:
-    """What a document's value is: text, whole, number, switch, nothing, list or names."""
+    """Returns the kind of a document's value: text, whole, number, switch, nothing, list or names."""
     if isinstance(value, bool):
         return "switch"
     return {str: "text", int: "whole", float: "number", list: "list", dict: "names"}.get(type(value), "nothing")
 
 
 def found(node: Node) -> str:
-    """A node as an error names it."""
+    """Returns the description of a node in an error."""
     words = _KIND_WORDS[kind(node.value)]
     if kind(node.value) == "text":
         return f"{words}, {node.raw!r}"
@@ -43,14 +43,14 @@ def found(node: Node) -> str:
 
 
 def choices(expected: inspect.LiteralType | inspect.EnumType) -> tuple[Any, ...]:
-    """The values of a closed set."""
+    """Returns the values of a literal or enum type."""
     if isinstance(expected, inspect.LiteralType):
         return tuple(expected.values)
     return tuple(member.value for member in expected.cls)
 
 
 def wanted(expected: inspect.Type) -> frozenset[str]:
-    """The kinds of values that a type takes."""
+    """Returns the kinds of values that a type accepts."""
     if is_duration(expected):
         return frozenset({"text"})
     expected = plain(expected)
@@ -69,12 +69,12 @@ def wanted(expected: inspect.Type) -> frozenset[str]:
 
 
 def is_duration(expected: inspect.Type) -> bool:
-    """Whether a field of that type is written as a duration."""
+    """Whether a field of this type is written as a duration."""
     return form_of(expected) == "duration"
 
 
 def describe(expected: inspect.Type) -> str:
-    """A type as an error asks for it."""
+    """Returns the description of a type in an error."""
     form, expected = form_of(expected), plain(expected)
     if form == "duration":
         return f"a duration ({', '.join(DURATION_EXAMPLES)})"
@@ -91,7 +91,7 @@ def describe(expected: inspect.Type) -> str:
 
 
 def quoting(node: Node, expected: inspect.Type) -> str:
-    """Advice where quotes are missing or too many: YAML tells texts and other values apart by them alone."""
+    """Returns advice on missing or superfluous quotes, which distinguish texts from other values in YAML; else ""."""
     kinds = wanted(expected)
     if form_of(expected) in LIMITS and kind(node.value) == "whole":
         return f"write {node.raw} ever or {node.raw} per 7 d"

@@ -1,4 +1,4 @@
-"""Time zones by their IANA names, as the table of offsets that the core reads."""
+"""Time zones by IANA name, as the tables of offsets that the core reads."""
 
 import difflib
 from datetime import UTC, datetime, timedelta
@@ -10,27 +10,31 @@ from pipeline.event.zone import Zone
 
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _DAYS: Final = 100 * 365
-"""Up to the year 2099. Before and after, the first and the last offset hold."""
+"""Length of a table in days: 2000 to 2099. The first offset applies to earlier times, the last to later ones."""
 _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
 
 
 class UnknownZoneError(ValueError):
-    """There is no time zone of that name; the message says which one may have been meant."""
+    """The time zone is unknown. The message suggests a similar name."""
 
 
 @lru_cache(maxsize=16)
 def zone_of(name: str) -> Zone:
-    """The offsets of an IANA time zone, such as ``Europe/Berlin``, from the system's database or tzdata.
+    """Returns the offsets of an IANA time zone, such as ``Europe/Berlin``, from the system's database or tzdata.
 
     Raises:
-        UnknownZoneError: It has no zone of that name.
+        UnknownZoneError: The database has no zone of this name.
     """
-    if name == "UTC":  # the default: every command reads the rules, and need not make a table of nothing
+    if name == "UTC":  # the default: skips 36,500 look-ups, because every command loads the rules
         return Zone()
     try:
         info = ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder, such as Europe, is an OSError
+    except (
+        ZoneInfoNotFoundError,
+        ValueError,
+        OSError,
+    ) as error:  # a folder, such as Europe, raises OSError
         near = difflib.get_close_matches(name, available_timezones(), n=1)
         advice = f"did you mean {near[0]}?" if near else "write an IANA name such as Europe/Berlin, or UTC"
         msg = f"there is no time zone {name!r}; {advice}"
@@ -39,7 +43,8 @@ def zone_of(name: str) -> Zone:
 
 
 def _table(info: ZoneInfo) -> Zone:
-    """No zone changes its offset twice within a day, so looking once a day and then closer finds every change."""
+    """Returns the table of offsets. It compares the offsets of consecutive days and then searches within a day."""
+    # No zone changes its offset twice within a day, so this finds every change.
     day = _FIRST
     offsets, transitions = [_offset_ms(day, info)], []
     for _ in range(_DAYS):
@@ -52,7 +57,7 @@ def _table(info: ZoneInfo) -> Zone:
 
 
 def _change(before: datetime, after: datetime, info: ZoneInfo) -> datetime:
-    """The first second of the new offset, by halving."""
+    """Returns the first second of the new offset, by bisection."""
     old = _offset_ms(before, info)
     while after - before > _SECOND:
         middle = before + timedelta(seconds=(after - before) // _SECOND // 2)

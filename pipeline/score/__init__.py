@@ -1,1 +1,1 @@
-"""How warm a customer is: points counted as integers, decayed and explained when read."""
+"""Scores: points counted as integers, decayed and explained when they are read; and predictions from a fitted model."""

@@ -1,12 +1,14 @@
-"""BG/NBD: how often a customer will buy again, and whether they still do, from frequency, recency and age alone.
+"""BG/NBD: the chance that a customer is still active, and their future purchases, from frequency, recency and age.
 
 Fader, Hardie, Lee: "Counting Your Customers" the Easy Way: An Alternative to the Pareto/NBD Model, Marketing Science
-24(2), 2005, 275-284. While alive, a customer buys at a rate drawn from a gamma distribution (``r``, ``alpha``); after
-each purchase they leave with a probability drawn from a beta distribution (``a``, ``b``). Who has bought once is alive
-by that definition, however long ago: look at :func:`chance_of_purchase` for them.
+24(2), 2005, 275-284. While alive, a customer buys at a rate drawn from a gamma distribution (``r``, ``alpha``). After
+each repeat purchase they leave with a probability drawn from a beta distribution (``a``, ``b``). By that definition a
+one-time buyer is always alive, however long ago the purchase was; :func:`chance_of_purchase` is the better measure for
+them.
 
-Every function takes ``x`` repeat purchases, the last of them ``recency`` after the first purchase, seen ``age`` after
-it, in the unit of time of ``alpha``; ``recency`` is never above ``age``. None overflows, whatever the numbers.
+Arguments of every function: ``x`` is the number of repeat purchases, ``recency`` the time from the first to the last
+purchase, and ``age`` the time from the first purchase to now, both in the time unit of ``alpha``; ``recency`` must not
+exceed ``age``. No argument makes a function overflow.
 """
 
 from math import exp, expm1, log, log1p, sinh, sqrt
@@ -18,8 +20,9 @@ MIN: Final = 1e-4
 MAX: Final = 1e9
 _MAX_MEAN: Final = 300.0
 _MAX_RATIO: Final = 20.0
-"""Below both the series has hundreds of terms at most, and its first one does not underflow."""
+"""Up to both limits the series has at most hundreds of terms, and its first term does not underflow."""
 _PRECISION: Final = 1e-12
+"""Relative error at which the series stops."""
 
 
 class BgNbd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,36 +41,37 @@ class BgNbd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def chance_alive(model: BgNbd, x: int, recency: float, age: float) -> float:
-    """P(alive): whether the customer has not left for good.
+    """Returns P(alive): the probability that the customer has not left for good.
 
     Fader, Hardie, Lee: Computing P(alive) Using the BG/NBD Model, 2008 (brucehardie.com/notes/021).
     """
     if x == 0:
         return 1.0
     silence = log1p((age - recency) / (model.alpha + recency))
-    gone = log(model.a / (model.b + x - 1)) + (model.r + x) * silence  # log odds; the sign decides what cannot overflow
+    gone = log(model.a / (model.b + x - 1)) + (model.r + x) * silence  # log odds of having left
+    # Of the two equal forms of the logistic function, the sign selects the one whose exp cannot overflow.
     return exp(-gone) / (1 + exp(-gone)) if gone > 0 else 1 / (1 + exp(gone))
 
 
 def chance_of_purchase(model: BgNbd, x: int, recency: float, age: float, ahead: float) -> float:
-    """The chance of at least one purchase within ``ahead`` from now.
+    """Returns the probability of at least one purchase within ``ahead`` from now.
 
-    Whoever is alive stays so until they buy, so this is P(alive) times the chance that a gamma distributed rate brings
-    a purchase in that time.
+    A customer can leave only after a purchase. So this is P(alive) times the probability that a gamma distributed rate
+    yields a purchase in that time.
     """
     return -chance_alive(model, x, recency, age) * expm1(-(model.r + x) * log1p(ahead / (model.alpha + age)))
 
 
 def expected_purchases(model: BgNbd, x: int, recency: float, age: float, ahead: float) -> float:
-    """E[Y(t)]: purchases to expect within ``ahead`` from now (equation 10 of the paper, in other terms).
+    """Returns E[Y(t)]: the expected number of purchases within ``ahead`` from now (equation 10, rearranged).
 
-    The paper writes it with Gauss's 2F1(r + x, b + x; a + b + x - 1; z), z = t / (alpha + T + t), and divides by a - 1:
-    at a = 1 that is 0/0, and for a short time ahead it is a difference of nearly equal numbers. Expanding the
-    expectation over the leaving probability p instead gives the same value as a sum of positive terms. With q = 1 - p,
+    The paper uses Gauss's 2F1(r + x, b + x; a + b + x - 1; z) with z = t / (alpha + T + t), and divides by a - 1. That
+    is 0/0 at a = 1, and a difference of nearly equal numbers for a short time ahead. Expanding the expectation over
+    the leaving probability p gives the same value as a sum of positive terms. With q = 1 - p,
 
         (1 - (1 + p t/(alpha + T))^-(r+x)) / p  =  sum over k of NB(k; r + x, z) * (1 + q + ... + q^(k-1)),
 
-    k being how often a customer who could not leave would buy, NB its negative binomial probability. So
+    where k is the number of purchases of a customer that cannot leave, and NB its negative binomial probability. So
 
         E[Y | alive]  =  sum over j >= 0 of P(k > j) * E[q^j],   E[q^j] = (b + x)_j / (a + b + x)_j.
     """
@@ -82,10 +86,10 @@ def expected_purchases(model: BgNbd, x: int, recency: float, age: float, ahead: 
 
 
 def _by_series(shape: float, ratio: float, a: float, b: float) -> float:
-    """The sum above, until what is left of it cannot show.
+    """Returns the sum above, without the terms that are below the precision.
 
-    What is left after the probability ``mass`` of k is below mass * step / (1 - step)^2, once the ratio ``step`` of one
-    probability to the one before, which falls or rises towards z < 1, is below 1 for good.
+    ``step`` is the ratio of one probability to the previous one; it tends to z < 1 from either side. As soon as it
+    stays below 1, the terms after the probability ``mass`` of k add less than mass * step / (1 - step)^2.
     """
     z = ratio / (1 + ratio)
     first = -shape * log1p(ratio)
@@ -103,10 +107,10 @@ def _by_series(shape: float, ratio: float, a: float, b: float) -> float:
 
 
 def _by_quadrature(shape: float, ratio: float, a: float, b: float) -> float:
-    """The same expectation over p ~ Beta(a, b), for very many purchases or a very long time ahead.
+    """Returns the same expectation by quadrature over p ~ Beta(a, b), for many purchases or a long time ahead.
 
-    Trapezoids in the logit of p, stretched by sinh, which no singularity at p = 0 or p = 1 disturbs. The weights are
-    normalised by their own sum, so errors in them cancel.
+    It applies the trapezoidal rule to the logit of p, stretched by sinh, so singularities at p = 0 and p = 1 are
+    harmless. The weights are divided by their sum, so errors in their scale cancel out.
     """
     mode, width = log(a / b), sqrt((a + b) / (a * b))
     peak = _log_beta(mode, a, b)
@@ -122,7 +126,7 @@ def _by_quadrature(shape: float, ratio: float, a: float, b: float) -> float:
 
 
 def _log_beta(logit: float, a: float, b: float) -> float:
-    """log(p^a (1 - p)^b), in the logit of p."""
+    """Returns log(p^a (1 - p)^b) for the logit of p."""
     return -a * _softplus(-logit) - b * _softplus(logit)
 
 
@@ -131,7 +135,7 @@ def _softplus(number: float) -> float:
 
 
 def _gain(logit: float, shape: float, ratio: float) -> float:
-    """(1 - (1 + p ratio)^-shape) / p, which tends to shape * ratio as p vanishes."""
+    """Returns (1 - (1 + p ratio)^-shape) / p; its limit for p = 0 is shape * ratio."""
     p = exp(-_softplus(-logit))
     if p * ratio * (shape + 1) < 1e-12:
         return shape * ratio

@@ -1,11 +1,12 @@
-"""Decay: occurrences in buckets, weighed by their age. Integers throughout; the only float made here is in a table.
+"""Decay: occurrences in buckets, weighted by age, in integer arithmetic (only the table of weights is made of floats).
 
-The age of an occurrence is a whole number of buckets: the bucket ``as_of`` lies in less its own. Within its own hour
-(or day) it weighs 1; its weight is within a factor of 2^(width/half_life) of continuous decay: 0.4 % for 7 days by the
-hour, 2.3 % for 30 days by the day. Weights are integers of 1/WEIGHT, so that adding them has no order.
+The age of an occurrence is a whole number of buckets: the bucket of ``as_of`` minus its own. In its own hour (or day)
+an occurrence weighs 1. Its weight is within a factor of 2^(width/half_life) of continuous decay: 0.4 % for a half-life
+of 7 days counted by the hour, 2.3 % for 30 days counted by the day. Weights are integers in units of 1/WEIGHT, so a sum
+does not depend on the order of its terms.
 
-What is too old for days is read from weeks: all occurrences of a week are as old as its first day, so what they weigh
-only falls when a week takes the place of its days. By the time buckets are gone an occurrence weighs less than 1 %.
+Weeks replace the days that are too old to be counted as days. Every occurrence of a week is as old as its first day, so
+a weight only falls when a week replaces its days. An occurrence weighs less than 1 % when its last bucket is dropped.
 """
 
 from bisect import bisect_left
@@ -20,11 +21,11 @@ from pipeline.profile.occurrences import COUNTS, DAYS_A_WEEK, Grain, Occurrences
 
 WEIGHT: Final = 1 << 20
 GRID: Final = 1 << 10
-"""Points are whole numbers of 1/GRID: sums of them are exact in floats, in every order, up to 2^43 points."""
+"""Points are integers in units of 1/GRID. Their sums are exact as floats, in every order, up to 2^43 points."""
 STEP_MS: Final[dict[Grain, int]] = {"hours": HOUR_MS, "days": DAY_MS, "weeks": DAY_MS, "total": 0}
-"""The steps in which occurrences age: a week's, too, by the day."""
+"""The steps in which occurrences age. Those counted by the week age by the day, too."""
 AGES: Final[dict[Grain, int]] = {**COUNTS, "weeks": COUNTS["weeks"] * DAYS_A_WEEK}
-"""How many steps old an occurrence counts no more."""
+"""The age in steps from which an occurrence no longer counts."""
 
 Weighed: TypeAlias = list[tuple[int, int]]
 """(weight, count) of buckets."""
@@ -32,7 +33,10 @@ Weighed: TypeAlias = list[tuple[int, int]]
 
 @lru_cache(maxsize=256)
 def weights(half_life_ms: int, grain: Grain) -> tuple[int, ...]:
-    """Weight by age in steps, never rising; as long as an occurrence counts. None without a half-life."""
+    """Returns the weights, in 1/WEIGHT, by age in steps, for as long as an occurrence counts. They never increase.
+
+    Empty without a half-life.
+    """
     step_ms = STEP_MS[grain]
     return tuple(
         round(WEIGHT * exp2(-age * step_ms / half_life_ms)) for age in range(AGES[grain] if half_life_ms else 0)
@@ -40,24 +44,25 @@ def weights(half_life_ms: int, grain: Grain) -> tuple[int, ...]:
 
 
 def first_week(day: int) -> int:
-    """The first week that is read from days at a day; those before are read from weeks."""
+    """Returns the first week that is read from days, as of a day. Earlier weeks are read from weeks."""
     return (day - COUNTS["days"] + 1) // DAYS_A_WEEK
 
 
 class Weigher:
-    """Weighs the occurrences of one rule. The moment is given as the hour and the day it lies in."""
+    """Weighs the occurrences of one rule. A moment is passed as its hour and day since the epoch."""
 
     def __init__(self, half_life_ms: int, limit: int, grain: Grain) -> None:
-        self._fades, self._most = half_life_ms > 0, limit
+        """``limit``: only the newest occurrences, up to this many, count; 0 for no limit."""
+        self._fades, self._limit = half_life_ms > 0, limit
         self._hourly, self._daily = weights(half_life_ms, "hours"), weights(half_life_ms, "days")
         self._weekly = weights(half_life_ms, "weeks") if grain == "weeks" else self._daily
 
     def weigh(self, parts: Sequence[Occurrences], hour: int, day: int) -> tuple[int, int]:
-        """In 1/WEIGHT; of more than ``most`` (0: no limit) of the newest. Not for a moment before the newest.
+        """Returns (weight of what ages by the hour or not at all, weight of what ages by the day), in 1/WEIGHT.
 
-        Returns the weight of what ages by the hour, or not at all, and of what ages by the day.
+        The moment must not be before the newest occurrence.
         """
-        limit = self._most
+        limit = self._limit
         if limit or not self._fades:
             total = sum([part.total for part in parts])
             if not self._fades:
@@ -79,12 +84,12 @@ class Weigher:
         by_day: Weighed = []
         for part in parts:
             if part.hours is not None:
-                by_hour += _weighed(part.hours, self._hourly, hour, self._most)
+                by_hour += _weighed(part.hours, self._hourly, hour, self._limit)
             if part.weeks is not None:
                 by_day += self._weighed_by_week(part, day)
             elif part.days is not None:
-                by_day += _weighed(part.days, self._daily, day, self._most)
-        weights_by_step, left = [0, 0], self._most
+                by_day += _weighed(part.days, self._daily, day, self._limit)
+        weights_by_step, left = [0, 0], self._limit
         weighed = [(*bucket, 0) for bucket in by_hour] + [(*bucket, 1) for bucket in by_day]
         for match_weight, count, step in sorted(weighed, reverse=True):
             weights_by_step[step] += match_weight * min(count, left)
@@ -94,7 +99,7 @@ class Weigher:
         return weights_by_step[0], weights_by_step[1]
 
     def _weighed_by_week(self, part: Occurrences, day: int) -> Weighed:
-        """Days from :func:`first_week` on, weeks before."""
+        """Returns (weight, count) of the days from :func:`first_week` on and of the weeks before."""
         boundary, table = first_week(day), self._weekly
         known = len(table)
         weighed: Weighed = []
@@ -119,7 +124,7 @@ def _sum(weighed: Weighed) -> int:
 def _weigh(series: Series, table: Sequence[int], now: int) -> int:
     at, cells = series.at, series.cells
     weight = 0
-    if now - at[0] < len(table):
+    if now - at[0] < len(table):  # the oldest bucket still counts, so all do: the fast path
         for place, bucket in enumerate(at):
             weight += table[now - bucket] * cells[place]
     else:
@@ -128,7 +133,7 @@ def _weigh(series: Series, table: Sequence[int], now: int) -> int:
 
 
 def _weighed(series: Series, table: Sequence[int], now: int, limit: int) -> Weighed:
-    """(weight, count) of the newest buckets that still count, ``most`` of them at most."""
-    known = len(table)
+    """Returns (weight, count) of the newest ``limit`` buckets, without those too old to count."""
+    max_age = len(table)
     newest = zip(series.at[-limit:], series.cells[-limit:], strict=True)
-    return [(table[now - at], count) for at, count in newest if now - at < known]
+    return [(table[now - at], count) for at, count in newest if now - at < max_age]

@@ -1,4 +1,4 @@
-"""Fit: points for who somebody is. A function of the traits alone, so it changes only when they do."""
+"""Fit: points for traits. The fit of a profile changes only when its traits do."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,8 +10,8 @@ from pipeline.score.decay import GRID
 from pipeline.score.rules import DIGITS, LETTERS, FitRule, Grades
 
 
-class _Known(NamedTuple):
-    """Looks like a touch to conditions on traits."""
+class _TraitsAsTouch(NamedTuple):
+    """Presents a profile's traits to filters, which are compiled for touches."""
 
     traits: dict[str, Any]
 
@@ -23,15 +23,15 @@ class Fit:
         self._rules = tuple((rule, Filter(where=rule.where).tests()) for rule in rules)
 
     def matching(self, ledgers: Sequence[Ledger]) -> list[tuple[FitRule, int]]:
-        """The rules that hold, in their order, each with its points in 1/GRID."""
+        """Returns the rules whose conditions hold, in the order of the file, each with its points in 1/GRID."""
         if not self._rules:
             return []
-        known: Any = _Known({name: trait[3] for name, trait in traits_of(ledgers).items()})
-        return [(rule, rule.points * GRID) for rule, tests in self._rules if all(test(known) for test in tests)]
+        touch: Any = _TraitsAsTouch({name: trait[3] for name, trait in traits_of(ledgers).items()})
+        return [(rule, rule.points * GRID) for rule, tests in self._rules if all(test(touch) for test in tests)]
 
 
 def grade(grades: Grades, fit: float, engagement: float) -> str:
-    """The letter of one value and the digit of the other.
+    """Returns the grade: the letter of the fit score and the digit of the engagement score.
 
     >>> grade(Grades(), 80, 41)
     'A2'

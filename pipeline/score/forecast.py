@@ -1,4 +1,4 @@
-"""Predictions of a profile: what the model in force says of its purchases, remembered for the day."""
+"""Predictions for a profile from the deployed model, cached by purchases and day."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,19 +10,19 @@ from pipeline.profile.ledger import Ledger
 from pipeline.profile.rfm import purchases_in
 from pipeline.score.prediction import Prediction, PredictionModel, predict
 
-_REMEMBERED: Final = 1 << 16
-"""A prediction costs some 15 µs and holds for a day; profiles are published many times in one."""
+_CACHE_SIZE: Final = 1 << 16
+"""Cached predictions. One costs some 15 µs and is valid for a day, in which a profile is published many times."""
 
 
 class Forecaster:
-    """The :class:`~pipeline.profile.ports.Forecast` of a model; without one nobody is predicted anything."""
+    """The :class:`~pipeline.profile.ports.Forecast` of a model. Without a model it returns no predictions."""
 
     def __init__(self, model: PredictionModel | None) -> None:
         self.model = model
-        self._predict = lru_cache(_REMEMBERED)(self._predicted)
+        self._predict = lru_cache(_CACHE_SIZE)(self._predicted)
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> Prediction:
-        """What :func:`~pipeline.score.prediction.predict` says; empty for who has no order in the currency."""
+        """Returns :func:`~pipeline.score.prediction.predict`; empty for a profile without orders in the currency."""
         model = self.model
         if model is None:
             return {}
@@ -30,7 +30,7 @@ class Forecaster:
         return self._predict(purchases, as_of_ms // DAY_MS) if purchases is not None else {}
 
     def numbers(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
-        """The same as numbers alone, for the published records: the digits of RFM read as one number."""
+        """Returns the same as floats, for the published records; the RFM digits are read as one number."""
         return {name: float(value) for name, value in self.read(ledgers, as_of_ms).items()} if self.model else {}
 
     def _predicted(self, purchases: Purchases, day: int) -> Prediction:

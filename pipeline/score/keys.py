@@ -1,11 +1,11 @@
-"""By which keys decisions that read a score follow what is booked."""
+"""Booking keys of scores: the keys by which a touch announces that it changed a score."""
 
 
 def given_key(score: str) -> str:
-    """Rules that give points were matched."""
+    """Returns the key of bookings that give points to the score."""
     return f"score+:{score}"
 
 
 def taken_key(score: str) -> str:
-    """Rules that take points were matched."""
+    """Returns the key of bookings that take points from the score."""
     return f"score-:{score}"

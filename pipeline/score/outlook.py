@@ -1,4 +1,7 @@
-"""Outlook: a score, and how far it is from a threshold, so that triggers need not compute it again at every touch."""
+"""Outlook: a score split into gains and losses, with the distance to thresholds.
+
+Triggers use the distance to skip most touches instead of recomputing the score per event.
+"""
 
 import math
 from typing import NamedTuple
@@ -7,22 +10,22 @@ from pipeline.score.decay import GRID
 
 
 class Outlook(NamedTuple):
-    """A score, in 1/GRID, as what was gained and what was lost."""
+    """A score as points gained and points lost, both in 1/GRID."""
 
     gained: int
     """Sum of the positive contributions."""
     lost: int
-    """Sum of the negative ones, as a positive number."""
+    """Sum of the negative contributions, as a positive number."""
     contributions: int
-    """How many there can be, each rounded to the grid."""
+    """Maximum number of contributions, each of which is rounded to the grid."""
 
     def value(self) -> float:
-        """The score."""
+        """Returns the score in points."""
         return (self.gained - self.lost) / GRID
 
     def headroom(self, threshold: float) -> int:
-        """Points that can still be given before the score can reach ``threshold``, at any time; never above it.
+        """Returns how many points can be given before the score can reach ``threshold`` at any time; rounded down.
 
-        What was taken may fade, so it is not relied on.
+        Lost points do not count, because they may fade.
         """
         return math.floor(threshold - (self.gained + self.contributions) / GRID)

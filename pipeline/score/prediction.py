@@ -1,8 +1,8 @@
-"""Predictions: what a customer is likely to do in the next days, by a model that was fitted offline.
+"""Predictions of a customer's future purchases, from a model that was fitted offline.
 
-The model is a file; nothing is learnt here. :func:`predict` is a pure function of the file, of a customer's purchases
-in the model's currency, and of the day. Results are whole multiples of 1/1024 and whole minor units, so that the last
-digits in which two machines' logarithms may differ are not in them.
+The model is a file, and nothing is learnt here. :func:`predict` is a pure function of the file, the customer's
+purchases in the model's currency, and the day. Results are rounded to multiples of 1/1024 and to whole minor units, so
+that two machines whose math libraries differ in the last digits return the same.
 """
 
 from hashlib import blake2b
@@ -21,83 +21,86 @@ MODEL_FORMAT: Final = 1
 MAX_DAYS: Final = 3_650
 Prediction: TypeAlias = dict[str, float | int | str]
 PREDICTED: Final = ("churn_risk", "purchase_probability", "expected_purchases", "expected_value_minor", "rfm")
-"""The names of what :func:`predict` tells."""
+"""The keys of the result of :func:`predict`."""
 
 
 class ModelError(ValueError):
-    """Operator action: fit the model again with this version of Stitchline, or restore the file as it was written."""
+    """The model file cannot be used.
+
+    Operator action: fit the model again with this version of Stitchline, or restore the file as it was written.
+    """
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How predicted purchases compare with those that came, over the customers of the hold-out."""
+    """Predicted against actual purchases, over the customers of the hold-out."""
 
     mean_absolute_error: float
     root_mean_square_error: float
     correlation: float
-    """Pearson's; 0 where either side is the same for everybody."""
+    """Pearson's coefficient; 0 if either side is the same for all customers."""
     total: float
     """Purchases predicted for all customers together."""
 
 
 class Holdout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model fitted on what was known before the last days of the history, judged by those days."""
+    """Evaluation of a model that was fitted without the last days of the history, on those days."""
 
     days: int
     customers: int
     purchases: int
-    """Purchase days that came, of all customers together."""
+    """Actual purchase days of all customers together."""
     spent_minor: int
     spent_predicted_minor: int
     predictors: dict[str, Accuracy]
-    """The model, beside what needs no model."""
+    """Accuracy of the model and of simple predictors that need no model."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the model was fitted on."""
+    """The data that the model was fitted on."""
 
     customers: int
     repeat_buyers: int
     first_day: int
-    """The first purchase of all, in days since the epoch, UTC."""
+    """Day of the earliest purchase, in days since the epoch, UTC."""
     as_of_day: int
-    """The last day of the history."""
+    """The last day of the history, in days since the epoch, UTC."""
     value_correlation: float
-    """Of frequency and monetary value over repeat buyers; the model takes it to be 0."""
+    """Correlation of frequency and monetary value over repeat buyers. The model assumes 0."""
     notes: tuple[str, ...] = ()
-    """What to know before trusting the model."""
+    """Limitations of the model, for the analyst to read before using it."""
 
 
 class PredictionModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The model file. It knows no tenant: which tenant it serves is decided by whoever loads it."""
+    """The model file. It does not name a tenant; the caller that loads it decides which tenant it serves."""
 
     format: int = MODEL_FORMAT
     version: str = ""
-    """Hash of everything here but ``fitted_at_ms``: equal versions predict equally, and say the same of themselves."""
+    """Hash of all fields except ``fitted_at_ms``. Models of equal version return equal predictions."""
     aggregate: str
-    """The aggregate of kind purchases that the model was fitted on and is to be fed from."""
+    """The aggregate of kind purchases that the model was fitted on and reads its input from."""
     currency: str
     fitted_at_ms: int
     horizon_days: int
-    """How far ahead ``purchase_probability``, ``expected_purchases`` and ``expected_value_minor`` look."""
+    """Horizon of ``purchase_probability``, ``expected_purchases`` and ``expected_value_minor``, in days."""
     purchases: BgNbd
-    """Times are in days."""
+    """Parameters of purchase frequency; times are in days."""
     spend: GammaGamma
-    """Money is in minor units of the currency."""
+    """Parameters of purchase value; money is in minor units of the currency."""
     rfm: RfmEdges
     calibration: Calibration
     holdout: Holdout | None = None
 
 
 def predict(model: PredictionModel, purchases: Purchases, as_of_ms: int) -> Prediction:
-    """What to expect of a customer with at least one order in the model's currency.
+    """Returns the predictions for a customer with at least one order in the model's currency.
 
-    * ``churn_risk``: 1 - P(alive). Who has bought once only has none by definition of the model, however long ago.
-    * ``purchase_probability``: of at least one purchase within the horizon; this falls for one-time buyers too.
-    * ``expected_purchases``: purchase days within the horizon.
-    * ``expected_value_minor``: money to expect within the horizon, in minor units.
+    * ``churn_risk``: 1 - P(alive). By definition of the model it is 0 for one-time buyers, at any age.
+    * ``purchase_probability``: probability of a purchase within the horizon. It falls for one-time buyers too.
+    * ``expected_purchases``: expected purchase days within the horizon.
+    * ``expected_value_minor``: expected spend within the horizon, in minor units.
     * ``rfm``: recency, frequency and monetary value as digits from 1 to 5, such as ``545``.
 
-    The same from one midnight (UTC) to the next, see :func:`prediction_due_ms`.
+    The result is constant from one midnight (UTC) to the next; see :func:`prediction_due_ms`.
     """
     summary = summary_of(purchases, as_of_ms // DAY_MS)
     x, recency, age, spent_minor, _, _ = summary
@@ -113,25 +116,25 @@ def predict(model: PredictionModel, purchases: Purchases, as_of_ms: int) -> Pred
 
 
 def prediction_due_ms(as_of_ms: int) -> int:
-    """The next midnight, UTC: no prediction changes before it unless the customer buys."""
+    """Returns the next midnight, UTC, in ms. Before it only a purchase can change a prediction."""
     return (as_of_ms // DAY_MS + 1) * DAY_MS
 
 
 def with_version(model: PredictionModel) -> PredictionModel:
-    """The model under its version."""
+    """Returns the model with its version set."""
     return msgspec.structs.replace(model, version=_version(model))
 
 
 def encode_model(model: PredictionModel) -> bytes:
-    """The file of a sealed model: JSON for people to read, and no less exact for it."""
+    """Returns the content of the model file: indented JSON. It keeps every float exactly."""
     return msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n"
 
 
 def decode_model(data: bytes) -> PredictionModel:
-    """The model of a file.
+    """Returns the model from the content of a file.
 
     Raises:
-        ModelError: not a model, one of another format, or one that was changed after it was fitted.
+        ModelError: The content is not a model, has another format, or was changed after it was fitted.
     """
     try:
         document: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])

@@ -1,11 +1,11 @@
-"""Rules of scores: points for behaviour. The structs are what ``scores.yaml`` is read into."""
+"""Score rules: points for behaviour and for traits. ``scores.yaml`` is read into these structs."""
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
-from pipeline.event.form import Duration
+from pipeline.event.form import ConditionName, Duration
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.occurrences import Grain
 from pipeline.profile.rules import unique
@@ -17,30 +17,37 @@ DIGITS: Final = "1234"
 _MAX_BY_HOUR_MS: Final = 14 * DAY_MS
 _MAX_BY_DAY_MS: Final = 60 * DAY_MS
 _MAX_HALF_LIFE_MS: Final = 730 * DAY_MS
-"""With each of them an occurrence weighs less than 1 % when the last bucket it is counted in is gone."""
+"""Up to these half-lives, an occurrence weighs less than 1 % when the last bucket it is counted in is dropped."""
+_MAX_POINTS: Final = 1_000_000
+"""So that the sum of all rules and occurrences is a whole number that a float holds exactly."""
+Points: TypeAlias = Annotated[int, msgspec.Meta(ge=-_MAX_POINTS, le=_MAX_POINTS)]
+Cap: TypeAlias = Annotated[int, msgspec.Meta(le=_MAX_POINTS)]
 
 
 class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Points each time a touch matches, fading by half every ``half_life``.
+    """Points for each matching touch, halved every ``half_life``.
 
-    Occurrences are counted by the hour (half-life up to 14d; each counts for 94 days) or by the day (longer; 400 days)
-    and age in steps of that width, so a score is within a factor of 2^(width/half_life) of continuous decay. With a
-    half-life above 60d they are counted by the week for another 12 years. A point counts until less than 1 % is left.
+    With a half-life of up to 14 days, occurrences are counted by the hour and count for 94 days. With a longer one,
+    they are counted by the day and count for 400 days; above 60 days, they are then counted by the week for another 12
+    years. So an occurrence counts until less than 1 % of its points is left. Occurrences age in steps of an hour or a
+    day, so a score is within a factor of 2^(width/half_life) of continuous decay.
     """
 
     name: str
-    points: int
-    """Negative for what speaks against a customer."""
+    points: Points
+    """Points per touch. Negative points lower the score."""
     filter: Filter = Filter()
+    """The touches that match."""
     half_life_ms: Duration = 7 * DAY_MS
-    """From an hour to 730 d; 0 for points that never fade."""
-    score: str = ENGAGEMENT
+    """Time after which half of the points are left. From an hour to 730 days; 0 for points that never fade."""
+    score: ConditionName = ENGAGEMENT
+    """The score that gets the points."""
     group: str = ""
-    """Rules of one group share its cap."""
-    max_occurrences: int = 0
-    """Only the newest this many count; 0: all."""
-    max_points: int = 0
-    """The rule adds (or takes) no more than this; 0: no limit."""
+    """The group of the rule. The rules of a group share its cap."""
+    max_occurrences: Cap = 0
+    """Number of newest occurrences that count; 0 for all."""
+    max_points: Cap = 0
+    """Maximum number of points that the rule adds or takes; 0 for no limit."""
 
     def __post_init__(self) -> None:
         if self.points == 0:
@@ -62,7 +69,7 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def grain(self) -> Grain:
-        """Width of the buckets the rule's occurrences are counted in."""
+        """The width of the buckets in which the rule's occurrences are counted."""
         if not self.half_life_ms:
             return "total"
         if self.half_life_ms <= _MAX_BY_HOUR_MS:
@@ -71,10 +78,10 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rules that together add no more than ``max_points`` to a score, and take no more than that from it."""
+    """Caps several rules together: they add at most ``max_points`` to a score, and take at most that from it."""
 
     name: str
-    max_points: int
+    max_points: Cap
 
     def __post_init__(self) -> None:
         if not self.name or self.max_points <= 0:
@@ -83,16 +90,17 @@ class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class FitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Points for who somebody is, as their traits say. They do not fade."""
+    """Points for a customer's traits. They do not fade."""
 
     name: str
-    points: int
-    """Negative for what speaks against a customer."""
+    points: Points
+    """Points while the conditions hold. Negative points lower the score."""
     where: tuple[Condition, ...] = ()
     """Conditions on ``traits.…``, which must all hold."""
-    score: str = FIT
+    score: ConditionName = FIT
+    """The score that gets the points."""
     group: str = ""
-    """Rules of one group share its cap."""
+    """The group of the rule. The rules of a group share its cap."""
 
     def __post_init__(self) -> None:
         if self.points == 0:
@@ -108,19 +116,21 @@ class FitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Grades(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One mark for both: a letter for who somebody is, a digit for what they do, from A1 (best) to D4."""
+    """One grade for fit and engagement: a letter for fit and a digit for engagement, from A1 (best) to D4."""
 
     letters: tuple[float, float, float] = (75, 50, 25)
-    """From so many points of the fit score on: A, B, C; below the last, D."""
+    """Minimum points of the fit score for A, B and C; below the last, D."""
     digits: tuple[float, float, float] = (70, 40, 15)
-    """From so many points of the engagement score on: 1, 2, 3; below the last, 4."""
+    """Minimum points of the engagement score for 1, 2 and 3; below the last, 4."""
     fit: str = FIT
+    """The score that the letter grades."""
     engagement: str = ENGAGEMENT
+    """The score that the digit grades."""
 
     def __post_init__(self) -> None:
         for name, steps in (("letters", self.letters), ("digits", self.digits)):
             if not steps[0] > steps[1] > steps[2]:
-                msg = f"{name} of grades do not fall: write the best first, as in [75, 50, 25]"
+                msg = f"{name} of grades are not in descending order: write the best first, as in [75, 50, 25]"
                 raise ValueError(msg)
 
 
@@ -128,9 +138,13 @@ class ScoreRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The file ``scores.yaml``."""
 
     scores: tuple[ScoreRule, ...] = ()
+    """Points for behaviour."""
     groups: tuple[ScoreGroup, ...] = ()
+    """Caps over several rules."""
     fit: tuple[FitRule, ...] = ()
+    """Points for traits."""
     grades: Grades | None = None
+    """How to grade fit and engagement; without it customers have no grade."""
 
     def __post_init__(self) -> None:
         every: tuple[ScoreRule | FitRule, ...] = (*self.scores, *self.fit)

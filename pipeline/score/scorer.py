@@ -1,4 +1,4 @@
-"""Scores with their contributions: each score is, by definition, the sum of what its rules and caps contribute."""
+"""Scores with their contributions. A score is defined as the sum of the contributions of its rules and caps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
@@ -16,44 +16,44 @@ from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.score.trajectory import FINER, Share, Trajectory, clamp
 
 CAP: Final = "cap"
-"""The rule name of the line that takes away what a group's rules exceed its cap by."""
+"""Rule name of the contribution that takes back the excess over a group's cap."""
 
 Term: TypeAlias = tuple[str, str, int, int]
 """(rule, group, points in 1/GRID, occurrences)."""
 
 
 class _Rule:
-    """A score rule, compiled."""
+    """A compiled score rule."""
 
     def __init__(self, rule: ScoreRule, place: int) -> None:
         self.name, self.group, self.score, self.place = rule.name, rule.group, rule.score, place
-        self._points, self._most = rule.points, rule.max_points * GRID
+        self._points, self._max_points = rule.points, rule.max_points * GRID
         self._half_life_ms = rule.half_life_ms
         self._weigher = Weigher(rule.half_life_ms, rule.max_occurrences, rule.grain)
 
     def points(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
-        """What the rule contributes, in 1/GRID, before its group's cap."""
+        """Returns the contribution of the rule in 1/GRID, before the cap of its group."""
         hourly, daily = self._weigher.weigh(parts, hour, day)
-        return clamp(self._points * (hourly + daily) // FINER, self._most)
+        return clamp(self._points * (hourly + daily) // FINER, self._max_points)
 
     def share(self, parts: Sequence[Occurrences], hour: int, day: int) -> Share:
-        """The same, as a trajectory begins with it."""
+        """Returns the same contribution as the start of a trajectory."""
         hourly, daily = self._weigher.weigh(parts, hour, day)
-        return self.group, self._points, self._most, hourly, daily, self._half_life_ms, parts
+        return self.group, self._points, self._max_points, hourly, daily, self._half_life_ms, parts
 
 
 class Scores:
-    """Reads every score of the rules: the same touches and moment give the same floats, in any order of arrival.
+    """Reads the scores of a profile. Equal touches and moments give equal floats, in any order of arrival.
 
-    ``as_of_ms`` must not be before the newest touch. A profile has occurrences of few of the rules, so reading goes
-    through its occurrences, not through the rules. Scores of fit rules are read from traits, beside those of behaviour.
+    ``as_of_ms`` must not be before the newest touch. Reading iterates over the profile's occurrences instead of over
+    the rules, because a profile matches few of them. Fit scores are read from the traits.
     """
 
     def __init__(self, rules: ScoreRules) -> None:
         self._rules = {rule.name: _Rule(rule, place) for place, rule in enumerate(rules.scores)}
         self._fit, self._grades = Fit(rules.fit), rules.grades
         self.fit_names = frozenset(rule.score for rule in rules.fit)
-        """Scores that change with traits, not with points given and taken."""
+        """The scores of fit rules, which change with traits and not with bookings."""
         self._names = tuple(sorted({rule.score for rule in rules.scores} | self.fit_names))
         self._zeros = dict.fromkeys(self._names, 0)
         self._caps = {group.name: group.max_points * GRID for group in rules.groups}
@@ -66,14 +66,14 @@ class Scores:
         self.counted = tuple(
             CountedRule(rule.name, rule.filter, rule.grain, rule.points, _key(rule)) for rule in rules.scores
         )
-        """What the ledgers must count for these scores."""
+        """The occurrences that the ledgers must count for these scores."""
 
     def names(self) -> tuple[str, ...]:
-        """The scores there are, in order."""
+        """Returns the names of all scores, sorted."""
         return self._names
 
     def trajectory(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Trajectory:
-        """One score from a moment on: its value, and when it crosses a threshold if nothing but time passes."""
+        """Returns the course of one score from a moment on: its value, and when time alone crosses thresholds."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
         shares = [rule.share(parts, hour, day) for rule, parts in _matched(self._by_score[name], ledgers)]
         if name in self.fit_names:
@@ -82,7 +82,7 @@ class Scores:
         return Trajectory(shares, self._caps, self._contributions[name], as_of_ms)
 
     def values(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
-        """Every score by name, without telling why."""
+        """Returns every score by name, without the contributions."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
         totals = dict(self._zeros)
         groups: dict[tuple[str, str], int] = {}
@@ -104,23 +104,23 @@ class Scores:
         return {name: total / GRID for name, total in totals.items()}
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> list[Score]:
-        """Every score in the order of their names; its contributions in the order of the rules, then the caps.
+        """Returns every score, sorted by name, with its contributions: the rules in their order, then the caps.
 
-        The contributions sum to the score exactly, however they are added.
+        The contributions sum to the score exactly, in any order of addition.
         """
         return [_score(name, terms) for name, terms in self._terms(ledgers, as_of_ms).items()]
 
     def read_one(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Score:
-        """One score, as :meth:`read` gives it."""
+        """Returns one score as :meth:`read` does."""
         return _score(name, self._terms(ledgers, as_of_ms)[name])
 
     def grade(self, values: Mapping[str, float]) -> str:
-        """Letter and digit of scores as :meth:`values` gives them; "" if the rules declare no grades."""
+        """Returns the grade for scores from :meth:`values`; "" if the rules declare no grades."""
         grades = self._grades
         return grade(grades, values[grades.fit], values[grades.engagement]) if grades else ""
 
     def _terms(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, list[Term]]:
-        """What contributes to each score: the rules that ever matched and the caps that act."""
+        """Returns the contributions by score: of the rules that ever matched, and of the caps in effect."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
         terms: dict[str, list[Term]] = {name: [] for name in self._names}
         groups: dict[tuple[str, str], int] = {}
@@ -142,7 +142,7 @@ class Scores:
 
 
 def _matched(rules: Mapping[str, _Rule], ledgers: Sequence[Ledger]) -> list[tuple[_Rule, list[Occurrences]]]:
-    """Those of the rules that the ledgers have occurrences of, and these."""
+    """Returns (rule, its occurrences) for each rule that the ledgers have occurrences of."""
     gathered_counts = gathered([ledger.occurrences for ledger in ledgers], rules)
     return [(rules[name], parts) for name, parts in gathered_counts.items()]
 

@@ -1,6 +1,6 @@
-"""The two sides of a score at one moment, in 1/GRID: what is gained, which fades or lasts, and what is lost.
+"""The two sides of a score at one moment, in 1/GRID: gained points, which fade or last, and lost points.
 
-From them follows for how long the score stays above a limit, at least: see :mod:`pipeline.score.trajectory`.
+They bound how long the score stays above a limit; :mod:`pipeline.score.trajectory` uses that bound.
 """
 
 import math
@@ -9,27 +9,27 @@ from typing import Final
 from pipeline.profile.row import FOREVER
 
 _SHORTER: Final = 1 - 1e-9
-"""For the floats of this module."""
+"""Safety factor for the floating-point errors of this module."""
 
 
 class Sides:
-    """Sums of shares."""
+    """Sums of the shares on each side."""
 
     __slots__ = ("ahead", "daily", "fading", "hold_ms", "hourly", "hourly_slope", "lasting", "lost", "slope", "unsure")
 
     def __init__(self) -> None:
         self.lasting = self.lost = self.unsure = 0.0
         self.fading = self.daily = 0.0
-        """What is gained and fades, and of that what fades at midnight alone."""
+        """``fading``: gained points that fade. ``daily``: the part of them that fades only at midnight."""
         self.ahead = self.slope = 0.0
-        """What fades, at the end of the step under way, and its speed: the sum of each share by its half-life."""
+        """``ahead``: ``fading`` at the end of its current step. ``slope``: its shares over their half-lives, summed."""
         self.hourly = self.hourly_slope = 0.0
-        """The same of what fades by the hour."""
+        """``ahead`` and ``slope`` of the points that fade by the hour."""
         self.hold_ms = math.inf
-        """All that is gained and fades is held down by caps, and stays as it is for at least as long."""
+        """Minimum time in ms for which caps keep ``fading`` constant."""
 
     def add_lasting(self, amount: float) -> None:
-        """Add a share that does not fade."""
+        """Adds a share that does not fade."""
         if amount >= 0:
             self.lasting += amount
         else:
@@ -38,7 +38,7 @@ class Sides:
     def add_fading(
         self, amount: float, most: int, half_life_ms: int, into_step_ms: int, unsure: float, *, by_day: bool
     ) -> None:
-        """Add a share, before its rule's cap, some time into its step. It may be less by ``unsure``."""
+        """Adds a share, before its rule's cap ``most``, at a time within its step. It may be too high by ``unsure``."""
         if amount <= 0:
             self.lost += min(-amount, most) if most else -amount
             self.unsure += unsure
@@ -61,7 +61,7 @@ class Sides:
         self.unsure += min(amount, unsure)
 
     def join(self, group: "Sides", cap: int) -> None:
-        """Add a group of shares with a cap."""
+        """Adds a group of shares with a cap."""
         scale, hold_ms = 1.0, group.hold_ms
         total = group.fading + group.lasting - group.lost
         if total > cap and not group.lost:
@@ -81,13 +81,13 @@ class Sides:
         self.hold_ms = min(self.hold_ms, hold_ms)
 
     def can_have_reached(self, limit: float) -> bool:
-        """Whether the score may be at the limit or below it."""
+        """Whether the score may be at or below the limit."""
         return self.fading + self.lasting - self.lost - self.unsure <= limit
 
     def stays_ms(self, limit: float, midnight_ms: int) -> float:
-        """For how long the score stays above the limit, at least, while what is lost stays; FOREVER: for good.
+        """Returns the minimum time in ms that the score stays above the limit if lost points do not fade, or FOREVER.
 
-        ``midnight_ms``: how far the next midnight is. Before it only what fades by the hour does.
+        ``midnight_ms`` is the time until the next midnight. Until then only points that age by the hour fade.
         """
         floor = limit + self.lost + self.unsure - self.lasting
         if not self.ahead or floor <= 0:
@@ -100,7 +100,7 @@ class Sides:
 
 
 def _falls_ms(ahead: float, slope: float, floor: float) -> float:
-    """How long what fades takes to fall to a floor, at least."""
+    """Returns the minimum time in ms until fading points have fallen to a floor."""
     if floor <= 0:
         return FOREVER
     if ahead <= floor:

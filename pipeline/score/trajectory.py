@@ -1,14 +1,14 @@
-"""A score from a moment on, if nothing but time passes: its value now, and when it can cross a threshold.
+"""The course of a score while only time passes: its value now, and when it can cross a threshold.
 
-What was gained fades and lowers the score; what was lost fades and *raises* it. Each rule's share is known in closed
-form, ``points * weight * 2^(-steps * width / half_life)``, so that a crossing is computed: by Newton's method on the
-logarithm of the side that fades, which is convex and therefore never passed over, with the other side as it stands.
+Gained points fade and lower the score; lost points fade and *raise* it. Each rule's share is known in closed form,
+``points * weight * 2^(-steps * width / half_life)``, so a crossing is computed and not polled. Newton's method runs on
+the logarithm of the fading side, while the other side keeps its value. That logarithm is convex, so no step overshoots.
 
-* A cap scales down what it limits, and that does not move before the sum behind it has faded to the cap.
-* A score moves at the boundaries of hours and days alone, so only these are moments of a crossing.
-* Weights are rounded to 2^-20 and shares to the grid: a moment may be a little early, never late.
-* From the moment on at which a week first takes the place of its days, or an occurrence is forgotten, what fades is
-  taken to be as little as all such changes together can make it.
+* A capped sum is constant until the sum before the cap has faded to the cap.
+* A score changes only at the boundaries of hours and days, so every crossing is at such a boundary.
+* Weights are rounded to 2^-20 and shares to the grid. So a due time may be a little early, never late.
+* After a week first replaces its days, or an occurrence is dropped, the fading side is bounded from below by the effect
+  of all such changes together.
 """
 
 from bisect import bisect_left
@@ -24,21 +24,21 @@ from pipeline.score.sides import Sides
 
 FINER: Final = WEIGHT // GRID
 _MAX_STEPS: Final = 64
-"""Of Newton's method. A moment that needs more is given as it is then: early."""
+"""Limit of the steps of Newton's method. After that many, the moment reached so far is returned; it is early."""
 
 Share: TypeAlias = tuple[str, int, int, int, int, int, Sequence[Occurrences]]
-"""What one rule contributes when the trajectory begins; a plain tuple, for thousands are made a second.
+"""The contribution of one rule at the start of a trajectory.
 
-(group; points of a match, negative for what is taken; the rule's own cap in 1/GRID, 0 for none; weight of the matches
-that age by the hour or not at all, and of those that age by the day, in 1/WEIGHT; half-life in ms, 0 if nothing fades;
-what was matched).
+(group; points per match, negative if it takes points; the rule's own cap in 1/GRID, 0 for none; weight, in 1/WEIGHT, of
+the matches that age by the hour or not at all; weight of those that age by the day; half-life in ms, 0 if the points
+never fade; the matched occurrences). A plain tuple, because thousands are created per second.
 """
 _Term: TypeAlias = tuple[str, int, float, float, int, float, float, float]
 """A share in closed form, in 1/GRID.
 
-(group, "" if its cap does not act now or later; the rule's cap, 0 if it does not act; what ages by the hour and what by
-the day, when the trajectory begins; half-life in ms; by how much rounding may have it off; the factor by which a week
-that takes the place of its days lowers it; how much of it can ever be forgotten).
+(group, "" if its cap never acts; the rule's cap, 0 if it never acts; at the start, the points that age by the hour and
+those that age by the day; half-life in ms; maximum rounding error; the factor by which weeks that replace their days
+lower the share; the maximum that dropped occurrences can ever take from it).
 """
 
 
@@ -46,14 +46,14 @@ class Trajectory:
     """One score of one profile. ``as_of_ms`` must not be before the newest touch."""
 
     def __init__(self, shares: Sequence[Share], caps: Mapping[str, int], contributions: int, as_of_ms: int) -> None:
-        """``caps``: of groups, in 1/GRID. ``contributions``: how many the score can have."""
+        """``caps``: the caps of groups, in 1/GRID. ``contributions``: maximum number of contributions of the score."""
         self._shares, self._caps, self._as_of_ms = shares, caps, as_of_ms
         self.outlook: Final = _outlook(shares, caps, contributions)
         self._terms: list[_Term] = []
         self._forgotten_ms = self._weeks_ms = self._width_ms = 0
 
     def due_ms(self, thresholds: Collection[float]) -> int:
-        """A boundary after ``as_of_ms`` before which the score crosses none of the thresholds; FOREVER if none."""
+        """Returns a boundary after ``as_of_ms`` before which no threshold is crossed; FOREVER if none ever is."""
         gained, lost, _ = self.outlook
         value = (gained - lost) / GRID
         due_ms = FOREVER
@@ -66,7 +66,7 @@ class Trajectory:
         return due_ms
 
     def _reaches_ms(self, threshold: float, sign: int) -> int:
-        """The boundary at which the score may first be below (sign 1) or above (sign -1) a threshold."""
+        """Returns the boundary at which the score may first be below (sign 1) or above (sign -1) a threshold."""
         if not self._forgotten_ms:
             self._forgotten_ms, self._weeks_ms = _less_from(self._shares, self._as_of_ms)
             self._terms = _terms(self._shares, self._caps)
@@ -88,7 +88,7 @@ class Trajectory:
         return at_ms
 
     def _sides(self, at_ms: int, sign: int) -> Sides:
-        """What was gained and what was lost at a moment; with sign -1 the two change places."""
+        """Returns the gained and lost points at a moment; with sign -1 the two sides are exchanged."""
         start_ms = self._as_of_ms
         hours_ms = (at_ms // HOUR_MS - start_ms // HOUR_MS) * HOUR_MS
         days_ms = (at_ms // DAY_MS - start_ms // DAY_MS) * DAY_MS
@@ -115,7 +115,8 @@ class Trajectory:
 
 
 def _terms(shares: Sequence[Share], caps: Mapping[str, int]) -> list[_Term]:
-    """Amounts only come nearer to 0: a cap that does not act when the trajectory begins, never does."""
+    """Returns the shares in closed form."""
+    # Amounts only move towards 0, so a cap that does not act at the start never acts.
     terms: list[_Term] = []
     sums: dict[str, float] = {}
     for group, points, most, hourly, daily, half_life_ms, parts in shares:
@@ -135,7 +136,7 @@ def _terms(shares: Sequence[Share], caps: Mapping[str, int]) -> list[_Term]:
 
 
 def clamp(points: int, limit: int) -> int:
-    """Points between a limit and its negative; 0: no limit."""
+    """Returns the points, limited to between ``-limit`` and ``limit``; a limit of 0 is none."""
     return max(-limit, min(limit, points)) if limit else points
 
 
@@ -166,7 +167,7 @@ def _outlook(shares: Sequence[Share], caps: Mapping[str, int], contributions: in
 
 
 def _counts_ms(parts: Sequence[Occurrences]) -> int:
-    """How old an occurrence is, at least, when it counts no more."""
+    """Returns the minimum age, in ms, at which an occurrence stops counting."""
     if any(part.hours is not None for part in parts):
         return COUNTS["hours"] * HOUR_MS
     if any(part.weeks is None for part in parts):
@@ -175,7 +176,7 @@ def _counts_ms(parts: Sequence[Occurrences]) -> int:
 
 
 def _less_from(shares: Sequence[Share], as_of_ms: int) -> tuple[int, int]:
-    """When the next occurrences are so old that they count no more, and when the next week takes its days' place."""
+    """Returns (when the next occurrences stop counting, when the next week replaces its days), in ms."""
     forgotten_ms = weeks_ms = FOREVER
     hour, day, week = as_of_ms // HOUR_MS, as_of_ms // DAY_MS, as_of_ms // WEEK_MS
     for *_, half_life_ms, parts in shares:
@@ -195,7 +196,7 @@ def _less_from(shares: Sequence[Share], as_of_ms: int) -> tuple[int, int]:
 
 
 def _oldest(buckets: Sequence[int], first: int) -> int:
-    """The oldest bucket that is not older than ``first``; FOREVER if there is none."""
+    """Returns the oldest bucket that is not older than ``first``; FOREVER if there is none."""
     if buckets[0] >= first:
         return buckets[0]
     place = bisect_left(buckets, first)

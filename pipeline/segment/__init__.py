@@ -1,1 +1,1 @@
-"""Who is in which segment: conditions over a profile's ledgers, and until when the answer cannot change by itself."""
+"""Segments: named conditions over a profile's ledgers, with the time until which each result cannot change."""

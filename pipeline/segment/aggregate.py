@@ -1,14 +1,14 @@
-"""Names for aggregates: what is counted, summed and remembered, over a window or a lifetime."""
+"""Operands for aggregates, over a window or a lifetime."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.condition.operand import converted
+from pipeline.condition.operand import Kind, converted
 from pipeline.profile.buckets import Cell
 from pipeline.profile.fields import AMOUNT
 from pipeline.profile.kinds import KINDS
 from pipeline.profile.kinds.kind import MILLIONTHS
-from pipeline.profile.kinds.values import TOP
+from pipeline.profile.kinds.values import TOP, UNIQUE
 from pipeline.profile.rules import AggregateRule
 from pipeline.segment.money import currency_of, in_minor_units
 from pipeline.segment.operand import ProfileOperand, no_parts
@@ -22,14 +22,14 @@ _MOMENTS: Final[dict[tuple[str, str], Callable[[Cell], int]]] = {
     ("last", "timestamp_ms"): lambda cell: int(cell[2]),
     ("time_since", ""): int,
 }
-"""By kind and field: aggregates that hold a moment, and where in their cell. Conditions ask how long ago it was."""
+"""By kind and field: aggregates whose cell holds a moment, and how to read it. Their value is the time since then."""
 
 
 def aggregate(rule: AggregateRule, parts: tuple[str, ...], over: str | None) -> ProfileOperand:
-    """``orders over 90 d``, ``spent.EUR``, ``sessions.bounced over 30 d``, ``last_order_at``.
+    """Returns the operand of ``orders over 90 d``, ``spent.EUR``, ``sessions.bounced over 30 d`` or ``last_order_at``.
 
     Raises:
-        MeaningError: the rule cannot answer that.
+        MeaningError: the rule does not have the part or the window.
     """
     group = ""
     if rule.field == AMOUNT:
@@ -49,7 +49,7 @@ def aggregate(rule: AggregateRule, parts: tuple[str, ...], over: str | None) -> 
 
 
 def divisor_of(rule: AggregateRule) -> int:
-    """What the numbers in a rule's cells are divided by when they are read."""
+    """Returns the divisor of the numbers in a rule's cells: 1, or 1,000,000 if they are stored in millionths."""
     return MILLIONTHS if KINDS[rule.kind].takes == "number" and rule.field != AMOUNT else 1
 
 
@@ -62,7 +62,7 @@ def _number(rule: AggregateRule, group: str, windowed: Windowed) -> ProfileOpera
 
 
 def _any(rule: AggregateRule, group: str, windowed: Windowed, parts: tuple[str, ...]) -> ProfileOperand:
-    """Values as events had them; parts are those of values that are records themselves."""
+    """The operand of values as events stated them. ``parts`` is a path inside values that are objects."""
     of = windowed.of
 
     def value(cell: Cell | None) -> Any:
@@ -73,4 +73,5 @@ def _any(rule: AggregateRule, group: str, windowed: Windowed, parts: tuple[str, 
             reading = reading.get(part) if type(reading) is dict else None
         return reading
 
-    return Stepped("any", windowed, value, in_minor_units(group) if group else lambda value: converted("any", value))
+    kind: Kind = "list" if rule.kind in {TOP.name, UNIQUE.name} else "any"
+    return Stepped(kind, windowed, value, in_minor_units(group) if group else lambda value: converted(kind, value))

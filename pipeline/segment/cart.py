@@ -1,4 +1,4 @@
-"""Names for what lies in the cart, and whether it was left there."""
+"""Operands for the content and the status of the cart."""
 
 from collections.abc import Callable
 from typing import Final, get_args
@@ -20,13 +20,13 @@ Now = Callable[[Facts], Cart]
 
 
 def cart(path: tuple[str, ...], rules: CartRules | None) -> ProfileOperand:
-    """``cart.status``, ``cart.amount.EUR``, ``cart.items`` (how many products), ``cart.updated`` (how long ago).
+    """Returns the operand of ``cart.status``, ``.amount.EUR``, ``.items``, ``.since`` or ``.updated``.
 
     Raises:
-        MeaningError: there is no such name, or no rules for carts.
+        MeaningError: the cart has no such attribute, or the rules declare no carts.
     """
     if rules is None:
-        message = "no carts are kept"
+        message = "the rules declare no carts"
         raise MeaningError(message, "add carts to journeys.yaml")
 
     def now(facts: Facts) -> Cart:
@@ -39,7 +39,7 @@ def cart(path: tuple[str, ...], rules: CartRules | None) -> ProfileOperand:
         no_parts(f"cart.amount.{currency}", parts[1:], "a number")
         return CartAmount(currency, now)
     if attribute not in _NAMED:
-        message = f"cart has no {attribute}" if attribute else "cart needs the name of what is asked of it"
+        message = f"cart has no {attribute}" if attribute else "cart needs the name of an attribute"
         raise MeaningError(message, did_you_mean(attribute, {*_NAMED, "amount.EUR"}))
     what, make = _NAMED[attribute]
     no_parts(f"cart.{attribute}", parts, what)
@@ -47,26 +47,26 @@ def cart(path: tuple[str, ...], rules: CartRules | None) -> ProfileOperand:
 
 
 class CartStatus:
-    """``none``, ``open`` or ``abandoned``."""
+    """The status of the cart: ``none``, ``open`` or ``abandoned``."""
 
     kind: Kind = "text"
     keys = frozenset({CART})
     puts_off = frozenset({"abandoned"})
-    """Values for which a due time can only move further away when something is booked."""
+    """Values whose due time bookings can only postpone, never bring closer."""
 
     def __init__(self, now: Now) -> None:
         self._now = now
 
     def read(self, facts: Facts) -> str:
-        """Never unknown."""
+        """Returns the status; it is never unknown."""
         return self._now(facts).status
 
     def convert(self, value: Value) -> str:
-        """One of the three."""
+        """Returns the literal if it is a status. Raises MeaningError if it is not."""
         return status_of(value)
 
     def until(self, facts: Facts, check: Check) -> int:
-        """Exact: a cart that is open will be abandoned, and no other changes by itself."""
+        """Returns the exact due time: only an open cart changes by time alone, when it is abandoned."""
         current = self._now(facts)
         return due_in_steps(
             check.holds, current.status, [(current.due_ms, "abandoned")] if current.due_ms < FOREVER else []
@@ -74,7 +74,7 @@ class CartStatus:
 
 
 class CartAmount:
-    """What the items come to in a currency; 0 without any."""
+    """The total of the items in a currency; 0 for an empty cart."""
 
     kind: Kind = "number"
     keys = frozenset({CART})
@@ -84,19 +84,19 @@ class CartAmount:
         self.convert = in_minor_units(currency)
 
     def read(self, facts: Facts) -> int:
-        """In minor units."""
+        """Returns the total in minor units."""
         return self._now(facts).amounts_minor.get(self._currency, 0)
 
     def until(self, _facts: Facts, _check: Check) -> int:
-        """Never: the content changes by events alone."""
+        """Returns FOREVER: only events change the content."""
         return FOREVER
 
 
 def status_of(value: Value) -> str:
-    """A literal that a cart's status can be compared with.
+    """Returns a literal as a cart status.
 
     Raises:
-        MeaningError: no cart is ever that.
+        MeaningError: the literal is not a status.
     """
     status = str(converted("text", value))
     if status not in STATUSES:

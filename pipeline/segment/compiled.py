@@ -1,4 +1,4 @@
-"""Segments as their rules declare them: conditions compiled, in an order in which each comes after those it reads."""
+"""Compiles the conditions of all segments and sorts the segments so that each comes after those it reads."""
 
 from pipeline.condition.compiler import Condition, compile_condition
 from pipeline.condition.errors import ConditionError
@@ -11,7 +11,7 @@ from pipeline.segment.vocabulary import Vocabulary
 
 
 class SegmentError(ValueError):
-    """A segment whose condition means nothing under the rules, or cannot be evaluated before itself.
+    """The condition of a segment uses a name that the rules do not define, or depends on the segment itself.
 
     Operator action: correct ``when`` of the segment; ``stitchline rules check`` shows the place.
     """
@@ -19,18 +19,19 @@ class SegmentError(ValueError):
     def __init__(self, place: int, name: str, error: ConditionError) -> None:
         super().__init__(f"segment {name!r}: {error}")
         self.place, self.error = place, error
-        """Which of the rules it is, from 0, and what is wrong where in its condition."""
+        """Index of the segment in the rules, from 0, and the error in its condition."""
 
 
 class Compiled:
-    """Conditions by name, in an order in which each comes after those it reads; or what is wrong with them."""
+    """The compiled conditions of all segments, or the errors in them."""
 
     def __init__(self, rules: SegmentRules, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self.errors: list[SegmentError] = []
         self.parts: dict[str, tuple[Condition, ...]] = {}
-        """Of each segment what must hold together: the parts of an ``and``, or the one condition."""
+        """By segment: the conditions that must all hold, which are the parts of a top-level ``and`` or the whole."""
         self.expressions: dict[str, tuple[Expression, ...]] = {}
+        """By segment: the syntax trees of ``parts``."""
         for place, rule in enumerate(rules.segments):
             try:
                 expression = parse(rule.when)
@@ -41,15 +42,16 @@ class Compiled:
             except ConditionError as error:
                 self.errors.append(SegmentError(place, rule.name, error))
         self.order: tuple[str, ...] = ()
+        """All segments, each after those it reads; empty if there are errors."""
         if not self.errors:
             self._sort({rule.name: place for place, rule in enumerate(rules.segments)})
 
     def operand_of(self, name: Name) -> ProfileOperand:
-        """What a name of a condition stands for."""
+        """Returns the operand of a name in a condition."""
         return self.vocabulary.resolve(name.path, format_duration(name.window_ms) if name.window_ms else None)
 
     def read_by(self, name: str) -> list[str]:
-        """The segments that a segment reads."""
+        """Returns the segments whose membership a segment's condition reads, sorted."""
         reads = frozenset().union(*[part.reads for part in self.parts[name]])
         return sorted(".".join(path[1:]) for path, _ in reads if path[0] == "segment")
 
@@ -65,7 +67,7 @@ class Compiled:
         self.order = tuple(done)
 
     def _visit(self, name: str, above: tuple[str, ...], done: dict[str, None]) -> tuple[str, ...]:
-        """Put a segment after those it reads; the circle, if it is one of those."""
+        """Appends a segment to ``done`` after those it reads. Returns the cycle it is part of, or ()."""
         if name in above:
             return (*above[above.index(name) :], name)
         if name not in done:

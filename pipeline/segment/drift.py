@@ -1,8 +1,9 @@
-"""Which way a condition can turn when something is booked, so that most touches need not ask it again.
+"""The directions in which bookings can change a condition, so that most touches need not evaluate it again.
 
-A count only grows, given points only raise a score, a touch only brings the last one nearer. Who is not in a segment
-need not be looked at after a booking that can only keep them out, nor who is in it after one that can only keep them
-in. The due time found earlier stays right: bookings of one direction can put a change by time off, never forward.
+A count only grows, given points only raise a score, and a touch only shortens the time since the last one. So for a
+profile outside a segment, a booking that cannot make the condition true needs no evaluation. The same holds inside a
+segment for a booking that cannot make it false. The stored due time stays valid, because a booking in such a direction
+can only postpone a change that time alone brings.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,32 +12,32 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from pipeline.condition.syntax import And, Compare, Expression, Known, Name, Not, Or, Truth
 
 Growth: TypeAlias = Literal["up", "down", "any"]
-"""How a known value can move when something is booked under a key. What makes it known is a booking of its own kind:
-see ``first_touch_mask`` of :class:`pipeline.segment.watch_bits.WatchBits`."""
+"""The direction in which bookings under a key can move a known value. The first booking of its kind makes it known: see
+``first_touch_mask`` of :class:`pipeline.segment.watch_bits.WatchBits`."""
 RISING: Final = frozenset({">", ">="})
 FALLING: Final = frozenset({"<", "<="})
 
 
 class Drift(NamedTuple):
-    """Keys of a profile, as operands name them, by what a booking under them may do to a condition."""
+    """The booking keys that can change a condition, by direction."""
 
     enter: frozenset[str]
-    """It may begin to hold."""
+    """Bookings under these keys can make the condition true."""
     leave: frozenset[str]
-    """It may cease to."""
+    """Bookings under these keys can make it false."""
 
     def negated(self) -> "Drift":
-        """Of the opposite condition."""
+        """Returns the drift of the negated condition."""
         return Drift(self.leave, self.enter)
 
 
 def union(parts: Sequence[Drift]) -> Drift:
-    """Of a condition made of parts, by ``and`` or by ``or``."""
+    """Returns the drift of ``and`` or ``or`` over parts."""
     return Drift(frozenset().union(*[part.enter for part in parts]), frozenset().union(*[part.leave for part in parts]))
 
 
 def drift_of(expression: Expression, operand_of: Callable[[Name], Any], others: Mapping[str, Drift]) -> Drift:
-    """The drift of a condition that compiles. ``others``: by name, that of the segments it may read."""
+    """Returns the drift of a valid condition. ``others`` has the drift of every segment that it may read, by name."""
     if isinstance(expression, And | Or):
         return union([drift_of(part, operand_of, others) for part in expression.parts])
     if isinstance(expression, Not):
@@ -46,14 +47,14 @@ def drift_of(expression: Expression, operand_of: Callable[[Name], Any], others: 
         both = other.enter | other.leave
         return other if isinstance(expression, Truth) else Drift(both, both)
     operand = operand_of(expression.name)
-    grows: Mapping[str, Growth] = getattr(operand, "grows", {})  # who does not say may move either way
+    grows: Mapping[str, Growth] = getattr(operand, "grows", {})  # by default a value can move either way
     enter = frozenset(key for key in operand.keys if _may_turn(expression, grows.get(key, "any"), enter=True))
     leave = frozenset(key for key in operand.keys if _may_turn(expression, grows.get(key, "any"), enter=False))
     return Drift(enter, leave)
 
 
 def _may_turn(leaf: Any, growth: Growth, *, enter: bool) -> bool:
-    """Whether a move of the value can make the comparison begin (or cease) to hold."""
+    """Whether a move in this direction can make the comparison true (or, without ``enter``, false)."""
     if growth == "any":
         return True
     if isinstance(leaf, Known):

@@ -1,4 +1,4 @@
-"""The name for grades: the letter of one score and the digit of another."""
+"""The operand for grades: the letter of one score and the digit of another."""
 
 from typing import Final
 
@@ -15,34 +15,34 @@ GRADES: Final = tuple(letter + digit for letter in LETTERS for digit in DIGITS)
 
 
 class GradeOperand:
-    """``grade = "A1"``, ``grade contains "A"``, ``grade < "C"``: as texts, the best come first."""
+    """``grade = "A1"``, ``grade contains "A"``, ``grade < "C"``. In text order, the best grades come first."""
 
     kind: Kind = "text"
 
     def __init__(self, rules: Grades, fit: ProfileOperand, engagement: ProfileOperand) -> None:
-        """The operands are those of the two scores."""
+        """``fit`` and ``engagement`` are the operands of the two scores."""
         self.keys = fit.keys | engagement.keys
         self._rules, self._fit, self._engagement = rules, fit, engagement
         self._letters, self._digits = _crossing(rules.letters), _crossing(rules.digits)
 
     def read(self, facts: Facts) -> str:
-        """Never unknown."""
+        """Returns the grade; it is never unknown."""
         return grade(self._rules, self._fit.read(facts), self._engagement.read(facts))
 
     def convert(self, value: Value) -> str:
-        """A grade, or half of one."""
+        """Returns the literal if it is a grade or half of one. Raises MeaningError if it is not."""
         return grade_of(value)
 
     def until(self, facts: Facts, _check: Check) -> int:
-        """Never late: when either score may next cross a step."""
+        """Returns the moment before which neither score crosses a step; may be early, never late."""
         return min(self._fit.until(facts, self._letters), self._engagement.until(facts, self._digits))
 
 
 def grade_of(value: Value) -> str:
-    """A literal that a grade can be compared with.
+    """Returns a literal that a grade can be compared with: a grade, or its letter or digit.
 
     Raises:
-        MeaningError: it is neither a grade nor half of one.
+        MeaningError: the literal is neither a grade nor half of one.
     """
     text = str(converted("text", value))
     if text not in {*GRADES, *LETTERS, *DIGITS}:

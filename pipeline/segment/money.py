@@ -1,4 +1,4 @@
-"""Money in conditions: kept by currency in minor units, written in units."""
+"""Money in conditions: stored by currency in minor units, written in major units."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,10 +10,12 @@ from pipeline.event.money import exponent
 
 
 def currency_of(name: str, parts: tuple[str, ...], rest: str = "") -> str:
-    """The currency that a name of money ends in, or goes on with before its ``rest``.
+    """Returns the currency, the first of ``parts``, of a monetary value.
+
+    ``name`` and ``rest``, the text before and after the currency, are for messages.
 
     Raises:
-        MeaningError: there is none.
+        MeaningError: the currency is missing or unknown.
     """
     if not parts:
         message = f"{name} is money, which is kept by currency"
@@ -26,7 +28,10 @@ def currency_of(name: str, parts: tuple[str, ...], rest: str = "") -> str:
 
 
 def in_minor_units(currency: str) -> Callable[[Value], int]:
-    """Reads literals as amounts of a currency that there is."""
+    """Returns a function that converts literals from major to minor units of a known currency.
+
+    The function raises MeaningError for a literal that is not a number, or has too many decimals.
+    """
     decimals = exponent(currency)
 
     def convert(value: Value) -> int:

@@ -1,4 +1,4 @@
-"""Operands over a profile: those of the condition language that also tell which changes of a profile they follow."""
+"""Operands over a profile. They extend the operands of the condition language by the booking keys they depend on."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,14 +12,14 @@ from pipeline.segment.facts import Facts
 
 
 class ProfileOperand(Operand[Facts], Protocol):
-    """What a name stands for in a profile."""
+    """The operand of a name in conditions over profiles."""
 
     @property
     def keys(self) -> frozenset[str]:
-        """What must change in a profile for the value to change but by time.
+        """The booking keys that can change the value. Apart from them, only time can.
 
-        The booking key of an aggregate (``kind:name``), the name of a score, ``traits``, ``consent``, ``identifiers``,
-        ``cart`` or ``touch``, which every touch changes.
+        A key is the booking key of an aggregate (``kind:name``), one of :mod:`pipeline.score.keys`, ``traits``,
+        ``consent``, ``identifiers``, ``cart``, or ``touch``, which every touch books.
         """
         ...
 
@@ -31,16 +31,16 @@ class Plain:
         self.kind, self.keys, self.read = kind, frozenset({key}), read
 
     def convert(self, value: Value) -> Any:
-        """The literal as it is."""
+        """Returns the literal's value."""
         return converted(self.kind, value)
 
     def until(self, _facts: Facts, _check: Check) -> int:
-        """Never."""
+        """Returns FOREVER."""
         return FOREVER
 
 
 class Since:
-    """How long ago something was, in ms: grows with every moment. Compared with durations."""
+    """The time since a moment, in ms. It is compared with durations."""
 
     kind: Kind = "number"
 
@@ -49,22 +49,22 @@ class Since:
         self.grows: dict[str, Growth] = {key: growth}
 
     def read(self, facts: Facts) -> int | None:
-        """None if it has never been."""
+        """Returns the time since the moment in ms; None if there is no such moment."""
         at_ms = self._moment(facts)
         return None if at_ms is None else facts.as_of_ms - at_ms
 
     def convert(self, value: Value) -> int:
-        """Milliseconds of a duration."""
+        """Returns a duration literal in milliseconds."""
         return converted_span(value)
 
     def until(self, facts: Facts, check: Check) -> int:
-        """Exact."""
+        """Returns the exact due time."""
         value = self.read(facts)
         return FOREVER if value is None else due_growing(check.holds, check.thresholds, value, facts.as_of_ms)
 
 
 def no_parts(name: str, parts: tuple[str, ...], what: str) -> None:
-    """Refuse parts of a value that has none.
+    """Checks that a name is not followed by parts, because its value has none.
 
     Raises:
         MeaningError: there are parts.

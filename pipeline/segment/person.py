@@ -1,4 +1,4 @@
-"""Names for who somebody is and what they said: traits, consent, identifiers, the first and the last touch."""
+"""Operands for traits, consent, identifiers, and the first and the last touch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -7,7 +7,7 @@ from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import MeaningError
 from pipeline.event.identifier import type_of, value_of
 from pipeline.profile.fold import campaign_of, consent_of, first_touch, last_touch, permits
-from pipeline.profile.ledger import Touchpoint, Trait, newer_trait
+from pipeline.profile.ledger import Touchpoint, Trait, newer_trait, older_trait
 from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
 from pipeline.segment.operand import Plain, ProfileOperand, Since
@@ -19,16 +19,21 @@ TOUCH: Final = "touch"
 
 
 def trait(path: tuple[str, ...]) -> ProfileOperand:
-    """``traits.plan``, ``traits.address.city``: what somebody is known to be; null is unknown."""
+    """Returns the operand of ``traits.plan`` or ``traits.address.city``. A trait that is null is unknown."""
     name, *inner = _rest(path, "trait", "traits.plan")
 
     def read(facts: Facts) -> Any:
         newest: Trait | None = None
+        initial: Trait | None = None
         for ledger in facts.ledgers:
             stated = ledger.traits.get(name)
             if stated is not None:
                 newest = stated if newest is None else newer_trait(newest, stated)
-        value = None if newest is None else newest[3]
+            elif name in ledger.set_once:
+                first = ledger.set_once[name]
+                initial = first if initial is None else older_trait(initial, first)
+        known = newest or initial
+        value = None if known is None else known[3]
         for part in inner:
             value = value.get(part) if type(value) is dict else None
         return value
@@ -37,16 +42,16 @@ def trait(path: tuple[str, ...]) -> ProfileOperand:
 
 
 def consent(path: tuple[str, ...]) -> ProfileOperand:
-    """``consent.ads``, ``consent.ads/email``: true if granted, false if denied, unknown if nothing was said.
+    """Returns the operand of ``consent.ads`` or ``consent.ads/email``: true if granted, false if denied, else unknown.
 
-    A denied purpose denies all its channels, and between ledgers denial wins: see :mod:`pipeline.profile.fold`.
+    A denied purpose denies all its channels. The newer of two statements counts: see :mod:`pipeline.profile.fold`.
     """
     purpose = ".".join(_rest(path, "purpose", "consent.marketing/email"))
-    whole = purpose.partition("/")[0]
+    without_channel = purpose.partition("/")[0]
 
     def read(facts: Facts) -> bool | None:
         statements: Mapping[str, bool] = facts.once(CONSENT, _consent)
-        if purpose not in statements and whole not in statements:
+        if purpose not in statements and without_channel not in statements:
             return None
         return permits(statements, purpose, default=True)
 
@@ -58,7 +63,10 @@ def _consent(facts: Facts) -> dict[str, bool]:
 
 
 def identifier(path: tuple[str, ...], types: frozenset[str]) -> ProfileOperand:
-    """``identifier.email``: the value of the one seen last, ties by text. ``types``: those there are; empty: any."""
+    """Returns the operand of ``identifier.email``: the value seen last, ties by text.
+
+    ``types`` are the declared identifier types; empty accepts any.
+    """
     kind, *more = _rest(path, "type", "identifier.email")
     if more or (types and kind not in types):
         message = f"there is no identifier type {'.'.join([kind, *more])}"
@@ -68,7 +76,7 @@ def identifier(path: tuple[str, ...], types: frozenset[str]) -> ProfileOperand:
         seen = [
             (span[1], value_of(ident))
             for ledger in facts.ledgers
-            for ident, span in ledger.identifiers.items()
+            for ident, span in ledger.own_identifiers().items()
             if type_of(ident) == kind
         ]
         return max(seen)[1] if seen else None
@@ -80,7 +88,10 @@ _ENDS: Final[dict[str, Callable[[Any], Touchpoint | None]]] = {"first_touch": fi
 
 
 def touch(path: tuple[str, ...]) -> ProfileOperand:
-    """``first_touch``, ``last_touch``: how long ago; ``.channel`` and ``.campaign`` of it are texts, "" for none."""
+    """Returns the operand of ``first_touch`` or ``last_touch``: the time since that touch.
+
+    With ``.channel`` or ``.campaign``, its value is a text; "" if the touch has none.
+    """
     end, attribute = path[0], ".".join(path[1:])
     fold = _ENDS[end]
 

@@ -1,4 +1,4 @@
-"""Names for predictions: what the model in force expects of somebody."""
+"""Operands for the predictions of the deployed model."""
 
 from typing import Final
 
@@ -16,10 +16,10 @@ _ROOT: Final = "prediction"
 
 
 def prediction(path: tuple[str, ...], forecast: Forecaster, key: str | None) -> ProfileOperand:
-    """``prediction.churn_risk``; ``key`` is that of the aggregate the model is fed from.
+    """Returns the operand of ``prediction.churn_risk``; ``key`` is the booking key of the model's input aggregate.
 
     Raises:
-        MeaningError: nothing of that name is predicted, or there is no model.
+        MeaningError: there is no prediction of that name, or no model.
     """
     name = ".".join(path[1:2])
     if name not in PREDICTED:
@@ -33,7 +33,7 @@ def prediction(path: tuple[str, ...], forecast: Forecaster, key: str | None) -> 
 
 
 class PredictionOperand:
-    """A prediction as the number that is published: money in minor units, the digits of RFM read as one number."""
+    """A prediction as a number, as it is published: money in minor units, the RFM digits read as one number."""
 
     kind: Kind = "number"
 
@@ -42,15 +42,15 @@ class PredictionOperand:
         self._name, self._forecast = name, forecast
 
     def read(self, facts: Facts) -> float | None:
-        """None of who has no order in the model's currency."""
+        """Returns the prediction; None for a profile without orders in the model's currency."""
         return self._predicted(facts).get(self._name)
 
     def convert(self, value: Value) -> float:
-        """The number as it is."""
+        """Returns the literal's number."""
         return float(converted("number", value))
 
     def until(self, facts: Facts, _check: Check) -> int:
-        """The next midnight, UTC, of whom anything is predicted."""
+        """Returns the next midnight, UTC; FOREVER for a profile without predictions."""
         return prediction_due_ms(facts.as_of_ms) if self._predicted(facts) else FOREVER
 
     def _predicted(self, facts: Facts) -> dict[str, float]:

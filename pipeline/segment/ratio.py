@@ -1,4 +1,4 @@
-"""Names for ratios: the quotient of two counts or sums over a window that both are kept in."""
+"""Operands for ratios: the quotient of two counts or sums over the same window."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -21,10 +21,10 @@ from pipeline.segment.windowed import MOMENT, Windowed, window_of
 def ratio(
     rule: Ratio, aggregates: Mapping[str, AggregateRule], parts: tuple[str, ...], over: str | None
 ) -> ProfileOperand:
-    """``email_open_rate over 30 d``; by currency where either side is money: ``order_value.EUR``.
+    """Returns the operand of ``email_open_rate over 30 d``; with a currency if a side is money: ``order_value.EUR``.
 
     Raises:
-        MeaningError: the two cannot both be read over that.
+        MeaningError: one of the two aggregates is not kept over the window, or the currency is missing.
     """
     of, to = aggregates[rule.of], aggregates[rule.to]
     currency = ""
@@ -35,7 +35,7 @@ def ratio(
 
 
 class _Side:
-    """One of the two: its total, and how that is read."""
+    """One side of the quotient."""
 
     def __init__(self, rule: AggregateRule, currency: str, over: str | None) -> None:
         is_money = rule.field == AMOUNT
@@ -51,7 +51,7 @@ class _Side:
 
 
 class RatioOperand:
-    """A quotient, as :mod:`pipeline.profile.ratios` computes it: of money in minor units, where it is of money."""
+    """A quotient, as :mod:`pipeline.profile.ratios` computes it. Money counts in minor units."""
 
     kind: Kind = "number"
 
@@ -61,15 +61,15 @@ class RatioOperand:
         self._decimals = of.decimals - to.decimals
 
     def read(self, facts: Facts) -> float | None:
-        """None where there is nothing to divide by."""
+        """Returns the quotient; None if the divisor is 0."""
         return self._quotient(*facts.once(self, self._totals))
 
     def convert(self, value: Value) -> float:
-        """Money by something in minor units of it, something by money by minor unit; else the number as it is."""
+        """Returns the literal's number, converted from major to minor units on each side that is money."""
         return float(Decimal(repr(converted("number", value))).scaleb(self._decimals))
 
     def until(self, facts: Facts, check: Check) -> int:
-        """Exact."""
+        """Returns the exact due time."""
         of, to = facts.once(self, self._totals)
         return due_in_steps(check.holds, self._quotient(of, to), self._changing(facts, of, to))
 

@@ -1,4 +1,4 @@
-"""Operands over the window of an aggregate: values that move in steps, totals, and how long ago something was."""
+"""Operands over the window of an aggregate: values that change in steps, totals, and the time since a moment."""
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -14,21 +14,21 @@ from pipeline.segment.windowed import MOMENT, Windowed
 
 
 class Stepped:
-    """A value that is a function of what the window holds, and of nothing else."""
+    """A value that depends on the content of the window only."""
 
     def __init__(
         self, kind: Kind, windowed: Windowed, value: Callable[[Cell | None], Any], convert: Callable[[Value], Any]
     ) -> None:
-        """``value``: of what a window holds, None if that is nothing."""
+        """``value`` maps the content of the window, None if it is empty, to the operand's value."""
         self.kind, self.keys, self.convert = kind, windowed.keys, convert
         self._windowed, self._value = windowed, value
 
     def read(self, facts: Facts) -> Any:
-        """As ``value`` says."""
+        """Returns the value."""
         return facts.once(self, self._read)
 
     def until(self, facts: Facts, check: Check) -> int:
-        """Exact."""
+        """Returns the exact due time."""
         steps = ((at_ms, self._value(cell)) for at_ms, cell in self._windowed.leaving(facts))
         return due_in_steps(check.holds, self.read(facts), steps)
 
@@ -37,34 +37,34 @@ class Stepped:
 
 
 class Total:
-    """Counts and sums, which are most of what is asked: the window is one sum, and what leaves is subtracted."""
+    """A count or sum. As an optimisation for these most common kinds, cells that leave the window are subtracted."""
 
     kind: Kind = "number"
 
     def __init__(
         self, windowed: Windowed, divisor: int, convert: Callable[[Value], Any], growth: Growth = "any"
     ) -> None:
-        """``growth``: how what is booked can move it."""
+        """``growth``: the direction in which bookings can move the total."""
         self.keys, self.convert = windowed.keys, convert
         self.grows: dict[str, Growth] = dict.fromkeys(windowed.keys, growth)
         self._windowed, self._divisor = windowed, divisor
 
     def read(self, facts: Facts) -> Any:
-        """0 where there is none."""
+        """Returns the total; 0 for an empty window."""
         return self._value(sum(facts.once(self, self._windowed.cells)))
 
     def until(self, facts: Facts, check: Check) -> int:
-        """Exact."""
+        """Returns the exact due time."""
         cells = facts.once(self, self._windowed.cells)
         if self._windowed.tier is None or not cells:
             return FOREVER
         total = sum(cells)
-        if min(cells) >= 0:
+        if min(cells) >= 0:  # so the total can only fall
             for threshold in check.thresholds:
                 if threshold * self._divisor <= total:
                     break
             else:
-                return FOREVER  # it only falls, away from every threshold
+                return FOREVER  # it is below every threshold
         steps = self._falling(self._windowed.cells_until_expiry(facts), total)
         return due_in_steps(check.holds, self._value(total), steps)
 
@@ -78,27 +78,27 @@ class Total:
 
 
 class Ago:
-    """How long ago the moment was that the window holds. Compared with durations."""
+    """The time since the moment in a window, in ms. It is compared with durations."""
 
     kind: Kind = "number"
 
     def __init__(self, windowed: Windowed, moment: Callable[[Cell], int | None]) -> None:
-        """``moment``: in ms, of what a window holds; None: of nothing that counts."""
+        """``moment`` returns the moment in ms from the content of the window; None if it contains none."""
         self.keys = windowed.keys
         self._windowed, self._moment = windowed, moment
 
     def read(self, facts: Facts) -> int | None:
-        """None if it has not been, or not within the window."""
+        """Returns the time since the moment in ms; None if there is none in the window."""
         cell = facts.once(self, self._windowed.cell)
         at_ms = None if cell is None else self._moment(cell)
         return None if at_ms is None else facts.as_of_ms - at_ms
 
     def convert(self, value: Value) -> int:
-        """Milliseconds of a duration."""
+        """Returns a duration literal in milliseconds."""
         return converted_span(value)
 
     def until(self, facts: Facts, check: Check) -> int:
-        """Exact for a lifetime; at the latest when the next bucket leaves the window."""
+        """Returns the due time: exact over a lifetime; over a window, at the latest when the next bucket leaves it."""
         value = self.read(facts)
         if value is None:
             return FOREVER

@@ -1,4 +1,4 @@
-"""Names for aggregates whose value is a record, of which a condition names one part: sessions, purchases, quantiles."""
+"""Operands for aggregates whose value is a record: sessions, purchases, quantiles. A condition names one part of it."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -24,21 +24,21 @@ Part: TypeAlias = Callable[[AggregateRule, str, Windowed], ProfileOperand]
 
 
 def record(rule: AggregateRule, group: str, windowed: Windowed, parts: tuple[str, ...]) -> ProfileOperand:
-    """``sessions.bounced over 30 d``, ``purchases.EUR.orders``, ``basket.p90``.
+    """Returns the operand of ``sessions.bounced over 30 d``, ``purchases.EUR.orders`` or ``basket.p90``.
 
     Raises:
-        MeaningError: no part is named, or one that there is not.
+        MeaningError: the part is missing or unknown.
     """
     known = RECORDS[rule.kind]
     if len(parts) != 1 or parts[0] not in known:
         name = f"{rule.name}.{group}" if group else rule.name
-        message = f"{name} is {', '.join(known)}, one of which must be named"
+        message = f"{name} has the parts {', '.join(known)}, one of which must be named"
         raise MeaningError(message, f"write {name}.{next(iter(known))}, for example")
     return known[parts[0]](rule, group, windowed)
 
 
 class SessionOpen:
-    """Whether the newest session goes on: nothing has ended it, and the gap since its last event is not over."""
+    """Whether the newest session is open: the gap since its last event has not passed yet."""
 
     kind: Kind = "truth"
 
@@ -47,20 +47,20 @@ class SessionOpen:
         self._windowed, self._gap_ms = windowed, rule.gap_ms
 
     def read(self, facts: Facts) -> bool:
-        """False without a session in the window."""
+        """Returns whether it is open; false without a session in the window."""
         return facts.as_of_ms < self._ends_ms(facts)
 
     def convert(self, value: Value) -> bool:
-        """True or false."""
+        """Returns the literal's truth value."""
         return bool(converted("truth", value))
 
     def until(self, facts: Facts, check: Check) -> int:
-        """Exact."""
+        """Returns the exact due time."""
         ends_ms = self._ends_ms(facts)
         return due_in_steps(check.holds, True, [(ends_ms, False)]) if facts.as_of_ms < ends_ms else FOREVER
 
     def _ends_ms(self, facts: Facts) -> int:
-        """When the gap is over, or when the window has let go of the session if that comes first; 0: no session."""
+        """Returns when the gap has passed, or when the session leaves the window if that is earlier; 0: no session."""
         expiring = facts.once(self, self._windowed.cells_until_expiry)
         if not expiring:
             return 0
@@ -86,7 +86,7 @@ def _of_purchases(name: str) -> Callable[[Cell | None], int]:
 
 
 def _day_of(name: str) -> Callable[[Cell], int | None]:
-    """The first moment, in UTC, of a purchase day."""
+    """Returns a function that reads a purchase day as its first moment, UTC, in ms."""
 
     def moment(cell: Cell) -> int | None:
         purchases: Purchases | None = purchases_of(cell)
@@ -118,7 +118,7 @@ def _quantile(name: str) -> Part:
 
 
 def as_number(value: Value) -> Any:
-    """A literal that must be a number."""
+    """Returns a literal's number. Raises MeaningError if it is not a number."""
     return converted("number", value)
 
 
@@ -143,4 +143,4 @@ RECORDS: Final[dict[str, dict[str, Part]]] = {
         "last_day": _days("last_day"),
     },
 }
-"""By kind and part: counts, money, spans of time (compared with durations), how long ago something was."""
+"""The operands by kind and part. Durations, and times since a moment, are compared with durations."""

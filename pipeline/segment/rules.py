@@ -1,29 +1,30 @@
-"""Rules of segments: named questions. The structs are what ``segments.yaml`` is read into."""
+"""Segment rules: named conditions. ``segments.yaml`` is read into these structs."""
 
 import msgspec
 
 from pipeline.condition.grammar import parse
-from pipeline.event.form import ConditionText
+from pipeline.event.form import ConditionName, ConditionText
 from pipeline.profile.rules import unique
 
 
 class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everybody for whom ``when`` holds, as long as it does: people come and go as events happen and time passes."""
+    """A segment: the customers for which ``when`` holds. They enter and leave it as events happen and time passes."""
 
-    name: str
-    """What other segments (``segment.NAME``), triggers and downstream services call it."""
+    name: ConditionName
+    """The name by which other segments (``segment.NAME``), triggers and downstream services refer to the segment."""
     when: ConditionText
-    """A condition over aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``; the first or last
-    ``timestamp_ms`` and kind time_since are how long ago, as in ``last_order_at > 90 d``; of sessions ``.sessions``,
-    ``.events``, ``.bounced``, ``.duration``, ``.longest``, ``.open``, ``.last_start`` and ``.last_end``; of purchases
-    ``.EUR.orders``, ``.days``, ``.total``, ``.repeat``, ``.first_day`` and ``.last_day``; ``top_categories over 90 d
-    contains "shoes"``), ratios (``email_open_rate over 30 d >= 0.2``), ``score.NAME``, ``grade`` (``"A1"``),
-    ``prediction.NAME`` (churn_risk, purchase_probability, expected_purchases, expected_value_minor, rfm),
-    ``cart.status`` (none, open, abandoned), ``cart.items``, ``cart.amount.EUR``, ``cart.since`` and ``cart.updated``
-    (how long ago), ``traits.NAME``, ``consent.PURPOSE/CHANNEL``, ``identifier.TYPE``, ``first_touch`` and
-    ``last_touch`` (how long ago; also ``.channel`` and ``.campaign``) and ``segment.NAME``."""
+    """The condition. It may use aggregates (``spent.EUR over 30 d >= 500``, ``order_value.p90 > 80``, ``top_categories
+    over 90 d contains "shoes"``). The first or last ``timestamp_ms`` and the kind time_since are read as the time since
+    then, as in ``last_order_at > 90 d``. Parts of sessions are ``.sessions``, ``.events``, ``.bounced``, ``.duration``,
+    ``.longest``, ``.open``, ``.last_start`` and ``.last_end``; parts of purchases are ``.EUR.orders``, ``.days``,
+    ``.total``, ``.repeat``, ``.first_day`` and ``.last_day``. Other names are ratios (``email_open_rate >= 0.2``),
+    ``score.NAME``, ``grade`` (``"A1"``), ``prediction.NAME`` (churn_risk, purchase_probability, expected_purchases,
+    expected_value_minor, rfm), ``cart.status`` (none, open, abandoned), ``cart.items``, ``cart.amount.EUR``,
+    ``cart.since`` and ``cart.updated`` (times since), ``traits.NAME``, ``consent.PURPOSE/CHANNEL``,
+    ``identifier.TYPE``, ``first_touch`` and ``last_touch`` (times since; also ``.channel`` and ``.campaign``), and
+    ``segment.NAME``."""
     description: str = ""
-    """For people."""
+    """A description for people; it has no effect."""
 
     def __post_init__(self) -> None:
         parse(self.when)

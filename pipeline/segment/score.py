@@ -1,4 +1,4 @@
-"""Names for scores in conditions."""
+"""Operands for scores."""
 
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
@@ -21,20 +21,20 @@ class ScoreOperand:
         self.name, self._scores = name, scores
 
     def read(self, facts: Facts) -> float:
-        """The points; 0 where nothing was matched."""
+        """Returns the points; 0 if no rule has matched."""
         return trajectory_of(facts, self._scores, self.name).outlook.value()
 
     def convert(self, value: Value) -> float:
-        """The number as it is."""
+        """Returns the literal's number."""
         return float(converted("number", value))
 
     def until(self, facts: Facts, check: Check) -> int:
-        """A bucket boundary, never late."""
+        """Returns a bucket boundary; may be early, never late."""
         return trajectory_of(facts, self._scores, self.name).due_ms(check.thresholds)
 
 
 def trajectory_of(facts: Facts, scores: Scores, name: str) -> Trajectory:
-    """A score from the moment of the facts on, computed once for all that read it."""
+    """Returns the trajectory of a score from the moment of the facts on. It is computed once per facts."""
     trajectory: Trajectory = facts.once(
         ("score", name), lambda facts: scores.trajectory(name, facts.ledgers, facts.as_of_ms)
     )

@@ -1,4 +1,4 @@
-"""Segments compiled: who is in which, as a pure function of ledgers and moment, and when to ask again."""
+"""Evaluates all segments: membership and due times, as a pure function of a profile's ledgers and the moment."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, TypedDict, Unpack
@@ -16,12 +16,12 @@ from pipeline.segment.vocabulary import Vocabulary
 from pipeline.segment.watch_bits import WatchBits, watch_bits_of
 
 __all__ = ["SegmentError", "Segments", "segment_errors"]
-_MASKS: Final = 1024
-"""Sets of segments remembered as lists; profiles have few of all there could be."""
+_MAX_MASKS: Final = 1024
+"""Cached lists of segments by mask. Few of the possible masks occur."""
 
 
 class VocabularyOptions(TypedDict, total=False):
-    """What conditions may name beside aggregates and scores; left out, as in :class:`Vocabulary`."""
+    """Names beside aggregates and scores; the defaults are those of :class:`Vocabulary`."""
 
     identifier_types: Collection[str]
     journeys: JourneyRules
@@ -32,7 +32,7 @@ class Segments:
     """The segments of a rules directory, compiled once and shared by every profile.
 
     Raises:
-        SegmentError: a condition names what there is not, or segments name each other in a circle.
+        SegmentError: a condition uses an unknown name, or segments read each other in a cycle.
     """
 
     def __init__(
@@ -42,34 +42,34 @@ class Segments:
         for error in compiled.errors:
             raise error
         self.names = compiled.order
-        """Every segment, each after those it reads; bit ``i`` of a mask stands for the ``i``-th."""
+        """All segments, each after those it reads. Bit ``i`` of a mask stands for the ``i``-th."""
         self.all = (1 << len(self.names)) - 1
-        """The mask of every segment."""
+        """The mask of all segments."""
         self.watch_bits: WatchBits = watch_bits_of(compiled)
-        """What each segment state waits for, so that most bookings need not ask."""
+        """The bookings that can change each segment state."""
         self._parts = compiled.parts
         self._names_of_mask: dict[int, tuple[str, ...]] = {}
         compiled.vocabulary.segment_state = self._state_of
 
     def mask_of(self, names: Iterable[str]) -> int:
-        """The mask of segments by name; names that are none are left out."""
+        """Returns the mask of segments by name. Ignores unknown names."""
         wanted = set(names)
         return sum(1 << bit for bit, name in enumerate(self.names) if name in wanted)
 
     def evaluate(self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None) -> dict[str, SegmentState]:
-        """How somebody stands in the segments of the mask (None: all), in the order of ``names``.
+        """Returns the states of the segments in the mask (None: all), in the order of ``names``.
 
-        ``as_of_ms`` must not be before the newest touch. Before its due time a segment state stays, unless something is
-        booked that it waits for; segments that are read by those of the mask are looked at too, but not told.
+        ``as_of_ms`` must not be before the newest touch. A state is valid until its due time, unless a booking with its
+        watch bit comes first. Segments that are only read by segments of the mask are evaluated but not returned.
         """
         return self.states(Facts(ledgers, as_of_ms), self.all if mask is None else mask)
 
     def states(self, facts: Facts, mask: int) -> dict[str, SegmentState]:
-        """As :meth:`evaluate`, from facts that others read too."""
+        """Returns the same as :meth:`evaluate`, from facts that are shared with other evaluations."""
         return {name: self._state_of(facts, name) for name in self._names(mask)} if mask else {}
 
     def holds(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
-        """Whether somebody is in one segment: quicker than :meth:`evaluate`, for who does not ask until when."""
+        """Whether the profile is in one segment. Faster than :meth:`evaluate`, because it computes no due time."""
         facts = Facts(ledgers, as_of_ms)
         return all(part.holds(facts) for part in self._parts[name])
 
@@ -80,7 +80,7 @@ class Segments:
         return state
 
     def _evaluate(self, facts: Facts, name: str) -> SegmentState:
-        """Of several parts that keep somebody out, the last to turn by itself is the one to wait for."""
+        """Returns the state of one segment. Outside, it waits for the false part with the latest due time."""
         due_ms, place = -1, 0
         parts = self._parts[name]
         for at, part in enumerate(parts):
@@ -100,7 +100,7 @@ class Segments:
     def _names(self, mask: int) -> tuple[str, ...]:
         names = self._names_of_mask.get(mask)
         if names is None:
-            if len(self._names_of_mask) >= _MASKS:
+            if len(self._names_of_mask) >= _MAX_MASKS:
                 self._names_of_mask.clear()
             names = self._names_of_mask[mask] = tuple(name for bit, name in enumerate(self.names) if mask >> bit & 1)
         return names
@@ -109,7 +109,7 @@ class Segments:
 def segment_errors(
     rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, **options: Unpack[VocabularyOptions]
 ) -> list[SegmentError]:
-    """Everything for which :class:`Segments` would refuse the rules, one error a segment."""
+    """Returns the errors for which :class:`Segments` would reject the rules, at most one per segment."""
     return _compiled(rules, aggregates, scores, **options).errors
 
 

@@ -1,4 +1,4 @@
-"""What names there are in conditions over profiles: the first part is a root in a registry, an aggregate or a ratio.
+"""The names in conditions over profiles. The first part is a root from :data:`ROOTS`, an aggregate or a ratio.
 
 A new root is one line in :data:`ROOTS`: a function from the vocabulary, the whole path and the window to an operand.
 """
@@ -30,7 +30,7 @@ Path: TypeAlias = tuple[str, ...]
 
 
 class Vocabulary:
-    """Resolves names by the rules in force; the same name gives the same operand, so that it is read once."""
+    """Resolves names under the deployed rules. Equal names give the same operand, so its value is read once."""
 
     def __init__(
         self,
@@ -42,21 +42,21 @@ class Vocabulary:
         journeys: JourneyRules = NO_JOURNEYS,
         forecast: Forecaster = NO_FORECAST,
     ) -> None:
-        """``identifier_types``: those there are; empty: every type is taken for one."""
+        """``identifier_types`` are the declared types; empty accepts any."""
         self.aggregates = {rule.name: rule for rule in aggregates.aggregates}
         self.ratios = {rule.name: rule for rule in aggregates.ratios}
         self.journeys, self.forecast = journeys, forecast
         self.scores, self.scorer = scores, Scores(scores)
         self.segments, self.identifier_types = frozenset(segments), frozenset(identifier_types)
         self.segment_state: Callable[[Facts, str], SegmentState] = _never_inside
-        """How somebody stands in a segment; set by who evaluates them."""
+        """Returns a profile's state in a segment. :class:`~pipeline.segment.segments.Segments` sets it."""
         self._known: dict[tuple[Path, str | None], ProfileOperand] = {}
 
     def resolve(self, path: Path, over: str | None) -> ProfileOperand:
-        """The operand of a name.
+        """Returns the operand of a name.
 
         Raises:
-            MeaningError: there is no such name, or it does not go with the window.
+            MeaningError: there is no such name, or it is not kept over the window.
         """
         operand = self._known.get((path, over))
         if operand is None:
@@ -78,25 +78,25 @@ class Vocabulary:
 
 
 class SegmentOperand:
-    """Whether somebody is in another segment."""
+    """Membership of another segment."""
 
     kind: Kind = "truth"
     keys: frozenset[str] = frozenset()
-    """Those of the other segment, which is evaluated with this one."""
+    """Empty: :func:`~pipeline.segment.drift.drift_of` takes over the keys of the other segment."""
 
     def __init__(self, vocabulary: Vocabulary, name: str) -> None:
         self._vocabulary, self._name = vocabulary, name
 
     def read(self, facts: Facts) -> bool:
-        """Evaluates the other segment, if that has not been done."""
+        """Returns whether the profile is inside. Evaluates the other segment if necessary."""
         return self._vocabulary.segment_state(facts, self._name)[0]
 
     def convert(self, value: Value) -> bool:
-        """True or false."""
+        """Returns the literal's truth value."""
         return bool(converted("truth", value))
 
     def until(self, facts: Facts, _check: Check) -> int:
-        """As the other segment."""
+        """Returns the due time of the other segment."""
         return self._vocabulary.segment_state(facts, self._name)[1]
 
 
@@ -140,7 +140,7 @@ Factory: TypeAlias = Callable[[Vocabulary, Path, str | None], ProfileOperand]
 
 
 def windowless(make: Callable[[Vocabulary, Path], ProfileOperand]) -> Factory:
-    """A root whose names are not read over windows."""
+    """Returns the factory of a root whose names do not take a window."""
 
     def factory(vocabulary: Vocabulary, path: Path, over: str | None) -> ProfileOperand:
         if over is not None:

@@ -1,10 +1,14 @@
-"""What somebody's segment state in a segment waits for, so that a booking asks only the conditions it can turn.
+"""Watch bits: which bookings can change a profile's segments, so that a touch evaluates only those segments.
 
-Who is out of a segment is kept out by one part of its condition; nothing else matters before that part may turn, by a
-booking that can make it hold or by its due time. Who is in it stays until a booking that can end that, or its due time.
-Both are bits: a profile keeps one for each segment, a touch brings those that its bookings can turn, and where the two
-have none in common nothing is asked. Two kinds of parts ask less still: one that waits for a score to reach a threshold
-is asked when enough points were given for that, and one whose due time bookings can only put off, not while it has one.
+A profile is outside a segment because some part of the condition is false. Until that part can become true, by a
+booking or at its due time, no other part matters. A profile inside a segment stays until a booking can make the
+condition false, or until its due time.
+
+Bits encode both cases. A profile stores one bit per segment. A touch carries the bits that its bookings can affect. If
+the two have no bit in common, no segment is evaluated. Two kinds of parts are evaluated even less often:
+
+* a part that waits for a score to reach a threshold: only after enough points were given for that;
+* a part whose due time bookings can only postpone: not before that due time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,24 +24,24 @@ from pipeline.segment.person import TOUCH
 from pipeline.segment.score import ScoreOperand
 
 _MAX_MASKS: Final = 4096
-"""Sets of bits remembered as masks."""
+"""Cached masks by set of bits."""
 
 
 class Bits(NamedTuple):
-    """Of one segment."""
+    """The bits of one segment."""
 
     outside: tuple[int, ...]
-    """By part, of who is kept out by it."""
+    """Bit per condition part that excludes the profile, without a due time."""
     outside_until_due: tuple[int, ...]
-    """The same, of who has a due time."""
+    """Bit per condition part that excludes the profile, while it has a due time."""
     inside: int
-    """Of who is in."""
+    """Bit set while the profile is a member."""
     all_bits: int
-    """All of them."""
+    """All of these bits."""
 
 
 class WatchBits:
-    """The bits of compiled segments, and what brings them."""
+    """The bits of compiled segments, and the booking keys that set them."""
 
     def __init__(
         self,
@@ -50,30 +54,30 @@ class WatchBits:
         self._bits, self._by_key = bits, by_key
         self._masks: dict[int, int] = {}
         self.score_bits: Final = scored
-        """The bits of who waits for a score to reach a threshold: to be asked once it may have."""
+        """The bits of parts that wait for a score to reach a threshold. They are affected once a score may have."""
         self.score_thresholds: Final = score_thresholds
         """Those thresholds, by score."""
         self.first_touch_mask: Final = first_touch_mask
-        """The mask of the segments that the first touch can turn, or give a due time, whatever their bits."""
+        """The mask of the segments that the first touch can change, or give a due time, whatever their bits."""
 
     def while_outside(self, name: str, part: int, due_ms: int) -> int:
-        """The bit of who is kept out by a part until a due time."""
+        """Returns the bit of a profile that a part of the condition excludes until a due time."""
         bits = self._bits[name]
         return bits.outside[part] if due_ms >= FOREVER else bits.outside_until_due[part]
 
     def while_inside(self, name: str) -> int:
-        """The bit of who is in."""
+        """Returns the bit of a member."""
         return self._bits[name].inside
 
     def all_bits(self, name: str) -> int:
-        """All bits of a segment."""
+        """Returns all bits of a segment."""
         return self._bits[name].all_bits
 
     def bits_of_keys(self, keys: Iterable[str]) -> int:
-        """The bits that bookings under these keys can turn, but for ``scored``.
+        """Returns the bits that bookings under these keys affect, without ``score_bits``.
 
-        Keys are ``key`` of aggregate rules, those of :mod:`pipeline.score.keys`, ``traits``, ``consent``,
-        ``identifiers``, ``cart``, and ``touch``, which stands for any touch at all. Others turn nothing.
+        A key is the ``key`` of an aggregate rule, one of :mod:`pipeline.score.keys`, ``traits``, ``consent``,
+        ``identifiers``, ``cart``, or ``touch``, which every touch books. Other keys have no bits.
         """
         bits = 0
         for key in keys:
@@ -81,7 +85,7 @@ class WatchBits:
         return bits
 
     def mask_of_bits(self, bits: int) -> int:
-        """The mask of the segments that some bits belong to."""
+        """Returns the mask of the segments that the bits belong to."""
         mask = self._masks.get(bits)
         if mask is None:
             if len(self._masks) >= _MAX_MASKS:
@@ -92,28 +96,28 @@ class WatchBits:
 
 
 def watch_bits_of(compiled: Compiled) -> WatchBits:
-    """The bits of compiled segments, in their order."""
-    maker = _BitAllocator(compiled)
+    """Allocates the bits of compiled segments, in their order."""
+    allocator = _BitAllocator(compiled)
     drifts: dict[str, Drift] = {}
     bits: dict[str, Bits] = {}
     for name in compiled.order:
         expressions = compiled.expressions[name]
         parts = [drift_of(expression, compiled.operand_of, drifts) for expression in expressions]
-        drifts[name] = whole = union(parts)
-        bit_pairs = [maker.part(*expression) for expression in zip(expressions, parts, strict=True)]
-        outside, expected = tuple(pair[0] for pair in bit_pairs), tuple(pair[1] for pair in bit_pairs)
-        inside = maker.bit(whole.leave)
-        bits[name] = Bits(outside, expected, inside, sum({*outside, *expected, inside}))
-    first_touch = _read_last_touch(compiled)
+        drifts[name] = drift = union(parts)
+        bit_pairs = [allocator.part(*part) for part in zip(expressions, parts, strict=True)]
+        outside, until_due = tuple(pair[0] for pair in bit_pairs), tuple(pair[1] for pair in bit_pairs)
+        inside = allocator.bit(drift.leave)
+        bits[name] = Bits(outside, until_due, inside, sum({*outside, *until_due, inside}))
+    first_touch = _last_touch_readers(compiled)
     mask = sum(1 << place for place, name in enumerate(compiled.order) if name in first_touch)
-    return WatchBits(bits, maker.by_key, maker.score_bits, maker.score_thresholds, mask)
+    return WatchBits(bits, allocator.by_key, allocator.score_bits, allocator.score_thresholds, mask)
 
 
-def _read_last_touch(compiled: Compiled) -> set[str]:
-    """The segments that read how long ago the last touch was, themselves or through another segment.
+def _last_touch_readers(compiled: Compiled) -> set[str]:
+    """Returns the segments that read the time since the last touch, directly or through another segment.
 
-    A touch only brings a known moment nearer (:mod:`pipeline.segment.drift`), but an empty profile's is unknown: the
-    first touch makes it known, and every comparison with it gets another value and a due time.
+    A touch only shortens a known time (:mod:`pipeline.segment.drift`), but that of an empty profile is unknown. The
+    first touch makes it known, which changes the result and the due time of every comparison with it.
     """
     names: set[str] = set()
     for name in compiled.order:
@@ -128,7 +132,7 @@ def _read_last_touch(compiled: Compiled) -> set[str]:
 
 
 class _BitAllocator:
-    """Hands out bits."""
+    """Allocates bits and records the booking keys that set them."""
 
     def __init__(self, compiled: Compiled) -> None:
         self._operand_of = compiled.operand_of
@@ -138,23 +142,24 @@ class _BitAllocator:
         self.score_thresholds: dict[str, frozenset[float]] = {}
 
     def bit(self, keys: Iterable[str]) -> int:
-        """A new one, brought by bookings under some keys."""
-        made, self._next = self._next, self._next << 1
+        """Returns a new bit that bookings under these keys set."""
+        bit, self._next = self._next, self._next << 1
         for key in keys:
-            self.by_key[key] = self.by_key.get(key, 0) | made
-        return made
+            self.by_key[key] = self.by_key.get(key, 0) | bit
+        return bit
 
     def part(self, expression: Expression, drift: Drift) -> tuple[int, int]:
-        """The bits of a part that keeps somebody out: without a due time, and with one."""
+        """Returns the bits of a part that excludes a profile: (without a due time, with one)."""
         if not isinstance(expression, Compare):
             both = self.bit(drift.enter)
             return both, both
         operand = self._operand_of(expression.name)
         if isinstance(operand, ScoreOperand) and expression.operator in RISING:
             both = self.bit(drift.enter - {given_key(operand.name)})
-            known = self.score_thresholds.get(operand.name, frozenset())
+            # Given points do not set the bit: the profile's headroom shows when they may have reached the threshold.
+            thresholds = self.score_thresholds.get(operand.name, frozenset())
             self.score_bits |= both
-            self.score_thresholds[operand.name] = known | {operand.convert(expression.value)}
+            self.score_thresholds[operand.name] = thresholds | {operand.convert(expression.value)}
             return both, both
         both = self.bit(drift.enter)
         if expression.operator == "=" and expression.value.value in getattr(operand, "puts_off", ()):

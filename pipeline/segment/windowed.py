@@ -1,6 +1,6 @@
-"""The cells of one aggregate in one window, and when each leaves it.
+"""The cells of one aggregate in one window, and the moments at which they leave it.
 
-A bucket leaves a window at ``bucket * width + length`` exactly, so the value of a window moves in known steps.
+A bucket leaves a window at ``bucket * width + length`` exactly, so the value of a window changes at known moments.
 """
 
 from bisect import bisect_left
@@ -30,12 +30,12 @@ class Windowed:
         self.tier: Tier | None = span.tier
 
     def cell(self, facts: Facts) -> Cell | None:
-        """What the window holds, None if nothing."""
+        """Returns the sum of the cells in the window; None if it is empty."""
         cells = self.cells(facts)
         return reduce(self.of.add, cells) if cells else None
 
     def leaving(self, facts: Facts) -> Iterator[tuple[int, Cell | None]]:
-        """(moment, what the window holds from then on), each time that something leaves it."""
+        """Yields (moment, content of the window from then on) for each moment at which buckets leave the window."""
         rest: list[tuple[int, Cell | None]] = []
         left: Cell | None = None
         for at_ms, cell in reversed(self.cells_until_expiry(facts)):
@@ -45,7 +45,7 @@ class Windowed:
         yield from reversed(rest)
 
     def cells_until_expiry(self, facts: Facts) -> list[tuple[int, Cell]]:
-        """(moment of leaving, cell) of each bucket in the window, the first to leave first; a lifetime holds none."""
+        """Returns (moment of leaving, cell) of each bucket in the window in order of time; empty for a lifetime."""
         tier = self.tier
         if tier is None:
             return []
@@ -61,7 +61,7 @@ class Windowed:
         return sorted(expiring, key=MOMENT)
 
     def cells(self, facts: Facts) -> list[Cell]:
-        """The cells in the window, in no order."""
+        """Returns the cells in the window, in no particular order."""
         parts, tier = self._parts(facts), self.tier
         if tier is None:
             return [part.total for part in parts]
@@ -85,10 +85,10 @@ class Windowed:
 
 
 def window_of(rule: AggregateRule, over: str | None) -> Window:
-    """The window, if the rule keeps buckets that answer it exactly; None: the lifetime.
+    """Returns the window ``over``, or the lifetime if that is None.
 
     Raises:
-        MeaningError: it does not.
+        MeaningError: the rule does not keep buckets from which the window can be read exactly.
     """
     of = KINDS[rule.kind]
     kept = [kept_window for kept_window in map(window, rule.windows) if kept_window.tier is not None]

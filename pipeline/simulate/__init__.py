@@ -1,1 +1,1 @@
-"""The four stages over a log in memory, in one process and without a server."""
+"""The four stages over an in-memory log, in one process and without a server."""

@@ -1,4 +1,4 @@
-"""ROUTE over tables in memory: made-up leads are routed as if they were the first ever."""
+"""ROUTE over empty in-memory tables, for invented leads."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from pipeline.testing.table import MemoryTable
 
 
 def route_leads(rules: Rules, leads: Sequence[Lead], now_ms: int) -> list[Routed]:
-    """Returns each lead's routing in order; a lead counts against the shares of the leads before it."""
+    """Returns each lead's routing, in order, from an empty state. Earlier leads count towards a team's shares."""
     strong = [kind.name for kind in rules.identity.types if kind.strong]
     tables = RouteTables(MemoryTable(), MemoryTable(), MemoryTable(), MemoryTable())
     return Router(rules.routing, strong, tables).on_leads(leads, now_ms)

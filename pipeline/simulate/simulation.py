@@ -1,6 +1,6 @@
-"""The stages over a log in memory, in one process: the same code, codecs and rules as on Kafka.
+"""The stages over an in-memory log, in one process: the same code, codecs and rules as on Kafka.
 
-It is how a marketer tries rules on real data before deploying them, and the oracle of the end-to-end tests.
+Marketers use it to try rules on real data before deploying them; the end-to-end tests use it as their oracle.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ NO_BREAKER = LossBreaker(share=1.0, window=1 << 62)
 
 
 class Simulation:
-    """One worker with one partition. ``feed`` events, ``settle``, take the outputs, read the profiles."""
+    """One worker with one partition: :meth:`feed` events, :meth:`settle`, :meth:`take` outputs, read the profiles."""
 
     def __init__(self, settings: Settings, rules: Rules, clock: Clock) -> None:
         self.log = MemoryLog(settings.topic_prefix)
@@ -54,20 +54,20 @@ class Simulation:
         }
 
     def feed(self, topic: str, key: str, value: bytes) -> None:
-        """Append one event to an events topic, named as on the broker, as a producer would."""
+        """Appends one event to an events topic, as a producer does. ``topic`` is the full topic name."""
         self.log.emit(self._inputs[topic], key, value)
 
     def settle(self) -> None:
-        """Run the stages until nothing is under way, committing after each round."""
+        """Runs the stages until no record waits, committing after each round."""
         while self._round():
             self._commit()
 
     def newest_ms(self) -> int:
-        """Event time of the newest event that became a touch; 0 before the first."""
+        """Returns the event time of the newest event that became a touch; 0 before the first."""
         return cast("ProfileStage", self.stages[PROFILE.name]).newest_ms
 
     def advance(self, now_ms: int) -> None:
-        """Let time pass up to a moment: everything due by then happens, as of when it was due."""
+        """Fires all timers due at or before ``now_ms``, each as of its due time, and settles."""
         while sum(stage.tick(now_ms) for stage in self.stages.values()):
             self._commit()
             self.settle()
@@ -78,7 +78,7 @@ class Simulation:
             stage.state.persist(stage.state.changes())
 
     def _round(self) -> bool:
-        """Give every stage what waits for it; whether there was anything."""
+        """Passes the waiting records to every stage. Returns whether there were any."""
         busy = False
         for spec in PASSES:
             for topic in spec.inputs:
@@ -89,11 +89,11 @@ class Simulation:
         return busy
 
     def take(self, topic: Topic) -> list[MemoryRecord]:
-        """An output topic's records since the last call."""
+        """Returns an output topic's records since the last call."""
         return self.log.take(topic)
 
     def profiles(self) -> Iterator[tuple[str, ProfileRow]]:
-        """Every profile's row, merged ones included, by profile id."""
+        """Yields id and row of every profile, merged ones included, in the order of ids."""
         decode = row_decoder(layout.PROFILES, ProfileRow)
         for key, row in self.stores[PROFILE.name].scan(layout.PROFILES):
             yield key.decode(), decode(row)

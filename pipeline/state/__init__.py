@@ -1,1 +1,1 @@
-"""Where state is kept: RocksDB per partition, decoded rows in a write-back cache, a changelog that restores it."""
+"""The worker's state: one RocksDB per partition, a write-back cache of decoded rows, a changelog to restore from."""

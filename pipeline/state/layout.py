@@ -1,8 +1,8 @@
 """Every on-disk key, named once: column families of a partition's database and the meaning of their keys.
 
-A partition's database belongs to one stage and one partition number. A changed meaning of a key or value raises
-``FORMAT_VERSION``; a database of another version is thrown away and restored from its changelog. A changelog of another
-version is refused by :class:`~pipeline.state.view.RowFormatError`.
+A partition's database belongs to one stage and one partition number. ``FORMAT_VERSION`` must be incremented whenever
+the meaning of a key or value changes. A database of another version is deleted and restored from its changelog. A
+changelog row of another version raises :class:`~pipeline.state.view.RowFormatError`.
 """
 
 FORMAT_VERSION = 2
@@ -14,28 +14,30 @@ META_POSITION = b"changelog_position"
 META_FORMAT = b"format_version"
 
 ANCHORS = "anchors"
-"""INTAKE: ``tenant/identifier`` to what is known of an anchor: its profile and the links it has shown."""
+"""INTAKE: ``tenant/identifier`` to the anchor's row: its profile and the links it has already emitted."""
 SEEN = "seen"
-"""INTAKE: generation (4 bytes, big-endian) + message digest (8 bytes) to nothing: de-duplication."""
+"""INTAKE: generation (4 bytes, big-endian) + message digest (8 bytes) to an empty value. De-duplicates events."""
 SEEN_BLOCKS = "seen_blocks"
-"""INTAKE: generation (4 bytes) + first digest: which blocks of digests the changelog holds, to be deleted with it."""
+"""INTAKE: generation (4 bytes) + first digest of a block to all digests of the block, as the changelog holds them.
+
+Expiring a block deletes its rows in ``SEEN`` with it."""
 
 PROFILES = "profiles"
 """PROFILE: profile id to its row of ledgers and pointers."""
 TIMERS = "timers"
-"""PROFILE: due time in ms (8 bytes, big-endian) + profile id to nothing: whom to wake when."""
+"""PROFILE: due time in ms (8 bytes, big-endian) + profile id to an empty value: when to evaluate the profile next."""
 
 NODES = "nodes"
-"""STITCH: ``tenant/identifier`` to its place in the union-find union-find and the links kept with it."""
+"""STITCH: ``tenant/identifier`` to its node in the union-find and the links stored with it."""
 COUNTERS = "counters"
 """STITCH: ``tenant/`` to the tenant's last sequence number."""
 
 OWNERS = "owners"
-"""ROUTE: ``tenant/identifier`` (strong ones; ``tenant/profile id`` of a profile without) to whom the customer was
-given."""
+"""ROUTE: ``tenant/identifier`` to the representative that owns the customer. Keys hold strong identifiers; a profile
+without one is stored under ``tenant/profile id``."""
 LEAD_OWNERS = "lead_owners"
-"""ROUTE: ``tenant/action id`` to the representative who got that lead."""
+"""ROUTE: ``tenant/action id`` to the representative that received the lead."""
 TEAMS = "teams"
-"""ROUTE: ``tenant/team`` to what has been shared out in it, by who was there."""
+"""ROUTE: ``tenant/team`` to the leads distributed in the team, per set of available representatives."""
 LOADS = "loads"
-"""ROUTE: ``tenant/representative`` to when they got their newest leads, for those with a capacity."""
+"""ROUTE: ``tenant/representative`` to the times of the newest leads, for representatives with a capacity."""

@@ -9,37 +9,40 @@ from pipeline.state.store import Change, PartitionStore, Row
 
 
 class View(Protocol):
-    """What a unit of work asks of a view."""
+    """The part of a view that a unit of work uses."""
 
     family: str
     """The table's name."""
 
     def changes(self) -> Iterable[Change]:
-        """Changes since the last commit."""
+        """Returns the changes since the last commit."""
         ...
 
     def committed(self) -> None:
-        """They are durable."""
+        """Called after the changes have become durable."""
         ...
 
     def forget(self) -> None:
-        """They never happened."""
+        """Discards the changes: the unit of work was aborted."""
         ...
 
 
 class PartitionState:
-    """RocksDB is at or behind the changelog, never ahead: :meth:`persist` runs only after Kafka's commit."""
+    """Holds a partition's store and views.
+
+    RocksDB is at or behind the changelog, never ahead, because :meth:`persist` runs only after Kafka's commit.
+    """
 
     def __init__(self, store: PartitionStore, views: Sequence[View]) -> None:
         self.store = store
         self.views = views
         self.written: dict[str, int] = {}
-        """Changes by table, as :meth:`changes` last gave them."""
+        """Number of changes by table, from the last call of :meth:`changes`."""
         self.position = store.position()
-        """Changelog offset behind the last record that this state contains or has just produced."""
+        """Next changelog offset: one past the last record that this state contains or has just produced."""
 
     def changes(self) -> list[Change]:
-        """Every row changed since the last commit, once."""
+        """Returns every row changed since the last commit, once per row."""
         changes: list[Change] = []
         for view in self.views:
             before = len(changes)
@@ -48,33 +51,33 @@ class PartitionState:
         return changes
 
     def persist(self, changes: Iterable[Change]) -> None:
-        """Kafka has committed: write the rows and the position in one batch."""
+        """Writes the rows and the changelog position in one batch. Call only after Kafka has committed."""
         self.store.apply(expanded(changes, self.store), self.position)
         for view in self.views:
             view.committed()
 
     def forget(self) -> None:
-        """The unit of work was aborted."""
+        """Discards all changes since the last commit: the unit of work was aborted."""
         self.position = self.store.position()
         for view in self.views:
             view.forget()
 
     def close(self) -> None:
-        """Release the database."""
+        """Closes the database."""
         self.store.close()
 
 
 def expanded(changes: Iterable[Change], store: PartitionStore) -> Iterator[Row]:
-    """Changelog records as rows in RocksDB."""
+    """Returns the RocksDB rows that the changelog records stand for."""
     return chain.from_iterable(expand(change, store) for change in changes)
 
 
 def changelog_key(change: Change) -> bytes:
-    """``family/key``: the changelog record's key."""
+    """Returns the key of the change's changelog record: ``family/key``."""
     return b"%s/%s" % (change.family.encode(), change.key)
 
 
 def change_of(key: bytes, value: bytes | None) -> Change:
-    """The change a changelog record stands for."""
+    """Returns the change that a changelog record stands for."""
     family, _, row_key = key.partition(b"/")
     return Change(family.decode(), row_key, value)

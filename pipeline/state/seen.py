@@ -1,8 +1,9 @@
-"""Message ids seen: exact within the window, in any order of arrival, at one changelog record per commit.
+"""De-duplication by message id: exact within the window, in any order of arrival.
 
-The one idea: a digest is filed under the generation of its *event time*, two windows long. A duplicate whose time is
-within the window of the first lies in the same generation or in the nearer neighbour, wherever it stands in the log, so
-the answer does not depend on arrival order or on a clock, and costs two look-ups at most.
+A generation is a span of *event time* that is two windows long. A digest is stored under the generation of its event
+time. A duplicate at most one window away from the first event lies in the same generation or in the nearer neighbour.
+So a look-up reads at most two keys, and the answer depends neither on arrival order nor on a clock. A commit writes one
+changelog record per generation, not one per message.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,11 +16,11 @@ from pipeline.state.store import Change, PartitionStore, Row
 DIGEST_BYTES = 8
 GENERATION_BYTES = 4
 FIRST_GENERATION, LAST_GENERATION = 1, (1 << 8 * GENERATION_BYTES) - 2
-"""Times before the first and behind the last are filed with them: a replay may begin before 1970."""
+"""Earlier times count into the first generation, later times into the last: a replay may begin before 1970."""
 MIN_WINDOW_MS = 1000
-"""A shorter window is taken for this one, so that the generations of today fit their bytes."""
+"""A shorter window is extended to this, so that today's generation numbers fit ``GENERATION_BYTES``."""
 BLOCKS_EXPIRED_PER_COMMIT = 4
-"""More than a commit adds, so that the past shrinks, and few enough that no commit stalls on a whole generation."""
+"""More than a commit adds, so that expired blocks decrease; few enough that no commit deletes a whole generation."""
 
 
 class _Readable(Protocol):
@@ -29,25 +30,27 @@ class _Readable(Protocol):
 class SeenView:
     """The core's :class:`~pipeline.event.ports.SeenIds` over RocksDB.
 
-    Guarantees that of two equal digests whose event times differ by at most the window the second is not new, as long
-    as neither is older than two windows before the newest event of the partition (older generations are deleted). A
-    window of 0 remembers nothing.
+    Guarantee: if two equal digests have event times at most one window apart, :meth:`add` returns False for the second,
+    however late it comes. It does not hold for events older than the memory before the partition's newest event, whose
+    generations are deleted. A window of 0 disables de-duplication.
     """
 
     family = layout.SEEN_BLOCKS
 
-    def __init__(self, store: PartitionStore, window_ms: int) -> None:
+    def __init__(self, store: PartitionStore, window_ms: int, memory_ms: int) -> None:
         self._store = store
         self._family: _Readable = store.family(layout.SEEN)
         self._window_ms = max(window_ms, MIN_WINDOW_MS) if window_ms else 0
+        self._kept = 1 + -(-memory_ms // (2 * self._window_ms)) if self._window_ms else 0
+        """Generations kept behind the newest: that of the memory's end and all up to it."""
         self._added: dict[int, list[bytes]] = {}
         self._pending: set[bytes] = set()
         self._newest = 0
         self._generations = _generations_in(store)
-        """Those that hold anything: a neighbour without digests is not asked."""
+        """Generations that hold digests. Saves the look-up in an empty neighbour."""
 
     def add(self, digest: bytes, timestamp_ms: int) -> bool:
-        """Remember an 8-byte digest at its event time. True if it was not there: the event is new."""
+        """Stores an 8-byte digest at its event time. Returns True if the digest was absent: the event is new."""
         if not self._window_ms:
             return True
         generation, into_ms = divmod(timestamp_ms, 2 * self._window_ms)
@@ -58,8 +61,8 @@ class SeenView:
             return False
         neighbour = generation - 1 if into_ms < self._window_ms else generation + 1
         if neighbour in self._generations:
-            near = neighbour.to_bytes(GENERATION_BYTES) + digest
-            if near in self._pending or self._family.get(near) is not None:
+            neighbour_key = neighbour.to_bytes(GENERATION_BYTES) + digest
+            if neighbour_key in self._pending or self._family.get(neighbour_key) is not None:
                 return False
         self._pending.add(key)
         added = self._added.get(generation)
@@ -72,7 +75,7 @@ class SeenView:
         return True
 
     def changes(self) -> Iterator[Change]:
-        """One block of digests per generation, and deletions of the blocks of generations long past."""
+        """Yields one block of new digests per generation, and deletions of a few expired blocks."""
         for generation, digests in self._added.items():
             prefix = generation.to_bytes(GENERATION_BYTES)
             yield Change(layout.SEEN_BLOCKS, prefix + digests[0], b"".join(digests))
@@ -80,25 +83,25 @@ class SeenView:
             yield from self._expired()
 
     def _expired(self) -> Iterator[Change]:
-        oldest_kept = max(0, self._newest - 1).to_bytes(GENERATION_BYTES)
+        oldest_kept = max(0, self._newest - self._kept).to_bytes(GENERATION_BYTES)
         for key, _ in islice(self._store.scan(layout.SEEN_BLOCKS), BLOCKS_EXPIRED_PER_COMMIT):
             if key[:GENERATION_BYTES] >= oldest_kept:
                 return
             yield Change(layout.SEEN_BLOCKS, key, None)
 
     def committed(self) -> None:
-        """What :meth:`changes` gave is durable."""
+        """Called after the result of :meth:`changes` has become durable."""
         self._added, self._pending = {}, set()
 
     def forget(self) -> None:
-        """The unit of work was aborted."""
+        """Discards the digests added since the last commit: the unit of work was aborted."""
         self._added, self._pending = {}, set()
 
 
 def expand(change: Change, store: PartitionStore) -> Iterable[Row]:
-    """The rows in RocksDB that one changelog record stands for: a block of digests becomes a row each.
+    """Returns the RocksDB rows that one changelog record stands for.
 
-    The block itself is kept, so that its digests can be deleted with it.
+    A block of digests becomes one row per digest. The block is kept as well: deleting it later deletes its digests.
     """
     if change.family != layout.SEEN_BLOCKS:
         return (change,)
@@ -113,7 +116,7 @@ def expand(change: Change, store: PartitionStore) -> Iterable[Row]:
 
 
 def _generations_in(store: PartitionStore) -> set[int]:
-    """The generations whose blocks the store holds, found by one seek each."""
+    """Returns the generations that have blocks in the store. Takes one seek per generation."""
     generations: set[int] = set()
     start = b""
     while (first := next(store.scan_from(layout.SEEN_BLOCKS, start), None)) is not None:

@@ -12,7 +12,7 @@ from pipeline.state import layout
 
 
 class Change(NamedTuple):
-    """One row's new bytes, or None where the row is gone. The unit both of the changelog and of RocksDB's batch."""
+    """One row's new bytes; None deletes the row. The unit of both the changelog and RocksDB's write batch."""
 
     family: str
     key: bytes
@@ -20,29 +20,32 @@ class Change(NamedTuple):
 
 
 Row: TypeAlias = tuple[str, bytes, bytes | None]
-"""A change without its names, for rows that are written by the thousand; a :class:`Change` is one."""
+"""A change as a plain tuple, which is cheaper to create by the thousand. Every :class:`Change` is a ``Row``."""
 
 
 class RocksOptions(msgspec.Struct, frozen=True):
-    """The options that differ from RocksDB's own defaults, each visible here."""
+    """The options that differ from RocksDB's own defaults."""
 
     block_cache_bytes: int = 256 << 20
     bloom_bits_per_key: int = 10
     write_buffer_bytes: int = 32 << 20
     memtable_bloom_share: float = 0.02
-    """Of a write buffer, for a filter of its keys: most message ids asked for are new, and are not looked for then."""
+    """Share of each write buffer used for a bloom filter of its keys. Most message ids are new, so most look-ups of the
+    de-duplication end at the filter."""
     open_files: int = 512
 
 
 class RocksEngine:
-    """Opens databases that share one block cache; make one per process."""
+    """Opens databases that share one block cache. Create one engine per process."""
 
     def __init__(self, options: RocksOptions) -> None:
         self._options = options
         self._cache = rocksdict.Cache(options.block_cache_bytes)
 
     def open(self, path: Path, families: Sequence[str]) -> "PartitionStore":
-        """Open or create the database; one of another format version is dropped, to be restored from its changelog.
+        """Opens or creates the database.
+
+        Deletes a database of another format version; the caller then restores it from its changelog.
 
         Raises:
             Exception: RocksDB's own error, such as a lock held by another process on the same folder.
@@ -81,34 +84,34 @@ class PartitionStore:
         self._handles = {name: self._db.get_column_family_handle(name) for name in names}
 
     def get(self, family: str, key: bytes) -> bytes | None:
-        """The row's bytes as last applied, or None."""
+        """Returns the row's bytes as last applied, or None if there is no row."""
         value: bytes | None = self._families[family].get(key)
         return value
 
     def family(self, name: str) -> Any:
-        """The column family itself, for views that read it once per event."""
+        """Returns the column family itself, for views that read it once per event."""
         return self._families[name]
 
     def scan(self, family: str) -> Iterator[tuple[bytes, bytes]]:
-        """Every row of a family, in key order."""
+        """Yields every row of a family, in key order."""
         return self.scan_from(family, b"")
 
     def scan_from(self, family: str, start: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of a family from a key on, in key order."""
+        """Yields the rows of a family from ``start`` (inclusive), in key order."""
         rows: Any = self._families[family].items(from_key=start or None)
         yield from rows
 
     def position(self) -> int:
-        """Every changelog record below this offset is contained; 0 for a new database."""
+        """Returns the changelog offset below which every record is in the database; 0 for a new database."""
         return int(self.get(layout.META, layout.META_POSITION) or 0)
 
     def format_version(self) -> int | None:
-        """The version the database was written with; None for a new one."""
+        """Returns the format version the database was written with; None for a new database."""
         version = self.get(layout.META, layout.META_FORMAT)
         return int(version) if version else None
 
     def apply(self, changes: Iterable[Row], position: int) -> None:
-        """Write the rows and the changelog position they bring the database to, all or nothing."""
+        """Writes the rows and the changelog position that they advance the database to, all or nothing."""
         batch, handles = rocksdict.WriteBatch(raw_mode=True), self._handles
         put = batch.put
         for family, key, value in changes:
@@ -122,7 +125,8 @@ class PartitionStore:
         self._db.write(batch)
 
     def close(self) -> None:
-        """Flush and release the folder's lock, whoever still holds this object: RocksDB keeps it for every handle."""
+        """Flushes, and releases the lock on the folder even while references to this object remain."""
+        # RocksDB holds the folder's lock until the last family and handle is closed.
         self._handles.clear()
         for family in self._families.values():
             family.close()

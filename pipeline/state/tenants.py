@@ -1,4 +1,4 @@
-"""One table of many tenants: a view for each over its part of the keys, all within one bound of cached rows."""
+"""One table for all tenants: each tenant has a view of its own keys, and all views share one limit of cached rows."""
 
 import sys
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ Row = TypeVar("Row")
 
 
 class TenantViews(Generic[Row]):
-    """Rows under ``tenant/key``. Who works for one tenant asks without it, and no look-up has to put the two together.
+    """Rows stored under ``tenant/key``. A tenant's view takes keys without the tenant.
 
-    A tenant's view stays for good; there are few tenants.
+    Views are never dropped: there are few tenants.
     """
 
     def __init__(self, family: str, store: Any, row_type: type[Row], cached_rows: int) -> None:
@@ -24,21 +24,21 @@ class TenantViews(Generic[Row]):
         self._views: dict[str, TableView[Row]] = {}
 
     def of(self, tenant: str) -> TableView[Row]:
-        """The tenant's part of the table."""
+        """Returns the view of the tenant's part of the table."""
         view = self._views.get(tenant)
         if view is None:
             prefix = tenant + ANCHOR_SEPARATOR
-            # no bound of its own: all age together, in committed()
+            # No limit per view: committed() ages all views together.
             view = msgpack_view(self.family, self._store, self._row_type, sys.maxsize, prefix=prefix)
             self._views[tenant] = view
         return view
 
     def changes(self) -> Iterator[Change]:
-        """The rows changed since the last commit, of all tenants."""
+        """Yields the rows of all tenants changed since the last commit."""
         return chain.from_iterable(view.changes() for view in self._views.values())
 
     def committed(self) -> None:
-        """What :meth:`changes` gave is durable; the caches may now shrink, all at once as if they were one."""
+        """Called after the result of :meth:`changes` has become durable. Ages all caches if together they are full."""
         views = self._views.values()
         for view in views:
             view.committed()
@@ -47,14 +47,14 @@ class TenantViews(Generic[Row]):
                 view.age()
 
     def forget(self) -> None:
-        """The unit of work was aborted."""
+        """Discards all changes and cached rows: the unit of work was aborted."""
         for view in self._views.values():
             view.forget()
 
     def cached(self) -> int:
-        """Decoded rows held now."""
+        """Returns the number of decoded rows in memory."""
         return sum(view.cached() for view in self._views.values())
 
     def take_misses(self) -> int:
-        """Rows read from the store since the last call."""
+        """Returns the number of rows read from the store since the last call."""
         return sum(view.take_misses() for view in self._views.values())

@@ -1,4 +1,4 @@
-"""Decoded rows over a store: read through, written back once per unit of work, however often they changed in it."""
+"""A write-back cache of decoded rows: a row is encoded and written once per unit of work, however often it changed."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -14,20 +14,20 @@ Row = TypeVar("Row")
 class RowFormatError(OperatorError):
     """A stored row does not have this version's format.
 
-    Operator action: run the version that wrote it, or compute the state anew (deploy/runbooks/erasing-state.md).
+    Operator action: run the version that wrote it, or recompute the state (deploy/runbooks/erasing-state.md).
     """
 
 
 _UNREAD: Any = object()
-"""Not in the cache; None there is a row that does not exist."""
+"""Marks a key that is not cached. None in the cache means that the row does not exist."""
 
 
 class TableView(Generic[Row]):
     """The core's :class:`~pipeline.event.ports.Table` over one column family.
 
-    Two generations of decoded rows stand in for a least-recently-used list: a row read again moves to the young one,
-    and when the young one is full at a commit the old one is dropped. Nothing is dropped between commits, so no change
-    that has not reached the changelog can be lost.
+    Two generations of decoded rows approximate a least-recently-used cache. Reading a row moves it to the young
+    generation. If the young generation is full at a commit, the old one is dropped and the young one becomes old.
+    Nothing is dropped between commits, so no change is lost before it reaches the changelog.
     """
 
     def __init__(
@@ -40,17 +40,17 @@ class TableView(Generic[Row]):
         *,
         prefix: str = "",
     ) -> None:
-        """``prefix`` is what all keys in the store begin with, and nobody else has to know."""
+        """``prefix`` begins every key in the store; callers pass keys without it."""
         self.family, self._prefix = family, prefix
         self._read, self._encode, self._decode = read, encode, decode
         self._young: dict[str, Row | None] = {}
         self._old: dict[str, Row | None] = {}
-        self._dirty: set[str] = set()
+        self._changed: set[str] = set()
         self._generation_rows = max(1, cached_rows // 2)
         self._misses = 0
 
     def get(self, key: str) -> Row | None:
-        """The row as last put, or None."""
+        """Returns the row as last put, or None."""
         row = self._young.get(key, _UNREAD)
         if row is not _UNREAD:
             return row
@@ -64,58 +64,58 @@ class TableView(Generic[Row]):
         return row
 
     def put(self, key: str, row: Row) -> None:
-        """Keep the row; it is durable once the unit of work commits."""
+        """Stores the row. It is durable once the unit of work commits."""
         self._young[key] = row
-        self._dirty.add(key)
+        self._changed.add(key)
 
     def delete(self, key: str) -> None:
-        """Forget the row; no error where there is none."""
+        """Deletes the row. Deleting a missing row is no error."""
         self._young[key] = None
-        self._dirty.add(key)
+        self._changed.add(key)
 
     def changes(self) -> Iterator[Change]:
-        """The rows changed since the last commit, encoded: one change a row."""
+        """Yields the rows changed since the last commit, encoded, one change per row."""
         family, prefix, encode = self.family, self._prefix, self._encode
-        for key in self._dirty:
+        for key in self._changed:
             row = self._young[key]
             yield Change(family, (prefix + key).encode(), None if row is None else encode(row))
 
     def committed(self) -> None:
-        """What :meth:`changes` gave is durable; the cache may now shrink."""
-        self._dirty = set()
+        """Called after the result of :meth:`changes` has become durable. Ages the cache if it is full."""
+        self._changed = set()
         if self.young() > self._generation_rows:
             self.age()
 
     def age(self) -> None:
-        """Let go of the rows that were not used since this was last done. Only where nothing waits for a commit."""
+        """Drops the rows that were not used since the last call. Call only when no change waits for a commit."""
         self._old, self._young = self._young, {}
 
     def forget(self) -> None:
-        """The unit of work was aborted: every decoded row may be ahead of the log."""
-        self._young, self._old, self._dirty = {}, {}, set()
+        """Discards all changes and cached rows: after an abort, any decoded row may be ahead of the log."""
+        self._young, self._old, self._changed = {}, {}, set()
 
     def young(self) -> int:
-        """Rows used since the view last aged."""
+        """Returns the number of rows used since the view last aged."""
         return len(self._young)
 
     def cached(self) -> int:
-        """Decoded rows held now."""
+        """Returns the number of decoded rows in memory."""
         return len(self._young) + len(self._old)
 
     def take_misses(self) -> int:
-        """Rows read from the store since the last call."""
+        """Returns the number of rows read from the store since the last call."""
         misses, self._misses = self._misses, 0
         return misses
 
 
 def msgpack_view(family: str, store: Any, row_type: type[Row], cached_rows: int, *, prefix: str = "") -> TableView[Row]:
-    """A view whose rows are msgspec structs kept as msgpack."""
+    """Returns a view whose rows are msgspec structs, stored as msgpack."""
     read, encode = store.family(family).get, msgspec.msgpack.Encoder().encode
     return TableView(family, read, encode, row_decoder(family, row_type), cached_rows, prefix=prefix)
 
 
 def row_decoder(family: str, row_type: type[Row]) -> Callable[[bytes], Row]:
-    """The function that decodes the rows of a column family, kept as msgpack. It raises :class:`RowFormatError`."""
+    """Returns the function that decodes a column family's msgpack rows. The function raises :class:`RowFormatError`."""
     decode = msgspec.msgpack.Decoder(row_type).decode
 
     def decoded(data: bytes) -> Row:
@@ -123,8 +123,8 @@ def row_decoder(family: str, row_type: type[Row]) -> Callable[[bytes], Row]:
             return decode(data)
         except msgspec.DecodeError as error:
             message = (
-                f"a row of {family} was written by another version ({error}); run that version, or compute the state "
-                "anew: deploy/runbooks/erasing-state.md"
+                f"a row of {family} was written by another version ({error}); run that version, or recompute the "
+                "state: deploy/runbooks/erasing-state.md"
             )
             raise RowFormatError(message) from error
 

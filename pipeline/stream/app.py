@@ -3,22 +3,26 @@
 import asyncio
 import logging
 import signal
-from typing import Any, cast
+from typing import Any
 
 import faust
 from yarl import URL
 
+from pipeline.kafka.clients import member
 from pipeline.obs import metrics as m
+from pipeline.obs.descriptors import DescriptorReserve, DescriptorsError, explained
 from pipeline.obs.http import HealthServer
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
+from pipeline.stream.faust_transport import CODEC, BatchTransport
 from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.stream.stages.base import StageSpec
-from pipeline.stream.transport import CODEC, BatchConsumer, BatchTransport
+from pipeline.stream.vitals import INTERVAL_SECONDS
 from pipeline.stream.worker import Worker
 from pipeline.version import version
 
 IDLE_CHECK_SECONDS = 0.02
+DESCRIPTORS_CHECK_SECONDS = 1.0
 
 log = logger(__name__)
 
@@ -39,24 +43,18 @@ def build_app(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     )
     app.conf.broker_commit_interval = 1e9
     transport = BatchTransport([URL(url)], app)
-    transport.owner = worker
+    transport.worker = worker
     transport.batch_records = settings.batch_records
-    transport.consumer_config = _consumer_config(settings)
+    transport.open_client = lambda: member(settings.kafka(), settings.application_id, _options(settings))
     app.transport = transport
     for spec in specs:
         _add_agent(app, worker, spec)
     return app
 
 
-def _consumer_config(settings: Settings) -> dict[str, Any]:
+def _options(settings: Settings) -> dict[str, Any]:
     return {
-        **settings.kafka(),
-        "group.id": settings.application_id,
         "client.id": f"{settings.application_id}-{settings.worker_id}",
-        "auto.offset.reset": "earliest",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,  # tells the end behind transaction markers, for the lag
-        "isolation.level": "read_committed",
         "partition.assignment.strategy": "range",  # partition i of every topic on one worker
         "session.timeout.ms": settings.session_timeout_ms,
         "heartbeat.interval.ms": max(300, settings.session_timeout_ms // 6),
@@ -86,15 +84,16 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
     """Run until SIGTERM or SIGINT, or until the worker fails.
 
     Raises:
+        DescriptorsError: the process may open no more files.
         BaseException: the worker's failure, after the open transaction was aborted and the group was left.
     """
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
     collect_rarely()
+    reserve = DescriptorReserve()
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, worker.unit.start)
     app = build_app(settings, worker, specs)
-    worker.consumer = cast("BatchConsumer", app.consumer)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -110,16 +109,30 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
         await pages.start()
     log.info("worker_started", worker=settings.worker_id, stages=settings.stages, http_port=pages.port)
     await app.start()
-    watch = loop.create_task(worker.watch())
+    watch = loop.create_task(_show(worker))
+    descriptors = loop.create_task(_watch_descriptors(worker, reserve))
     try:
         await _commit_until(worker, stop)
     finally:
         watch.cancel()
+        descriptors.cancel()
         await app.stop()
         await pages.stop()
+        reserve.release()
     if worker.failure is not None:
-        raise worker.failure
+        raise explained(worker.failure)
     log.info("worker_stopped", worker=settings.worker_id)
+
+
+async def _watch_descriptors(worker: Worker, reserve: DescriptorReserve) -> None:
+    """Fail the worker while there are enough left to end in order."""
+    while True:
+        try:
+            reserve.check()
+        except DescriptorsError as error:
+            worker.fail(error)
+            return
+        await asyncio.sleep(DESCRIPTORS_CHECK_SECONDS)
 
 
 async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
@@ -133,3 +146,12 @@ async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
                 worker.fail(error)
             continue
         await asyncio.sleep(max(wait, IDLE_CHECK_SECONDS))
+
+
+async def _show(worker: Worker) -> None:
+    """Keep the gauges current until cancelled."""
+    while True:
+        worker.show(await worker.offsets.of(worker.poller.held))
+        await worker.stability.look(worker.poller.held)
+        worker.unit.poll()  # serves the log lines of a producer that nothing else polls while the worker is idle
+        await asyncio.sleep(INTERVAL_SECONDS)

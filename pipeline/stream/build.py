@@ -4,15 +4,19 @@ from collections.abc import Mapping
 
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import schema_ids
-from pipeline.clock import wall_clock_ms
 from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics, partition_count
+from pipeline.kafka.clients import LOGGED
 from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.log import logger
-from pipeline.obs.metrics import COMMIT_FAILURES, Metrics
+from pipeline.obs.metrics import COMMIT_FAILURES, RULES, Metrics
 from pipeline.rules.load import load_rules
+from pipeline.rules.version import rules_version
 from pipeline.settings import Settings
+from pipeline.stream.clock_watch import WatchedClock
 from pipeline.stream.dlq import LossBreaker
+from pipeline.stream.first_series import start_series
+from pipeline.stream.process_environment import process_environment
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE
@@ -62,8 +66,10 @@ def build_worker(settings: Settings) -> Worker:
     partitions = partition_count(settings)
     name = f"{settings.application_id}-{settings.worker_id}"
     metrics = Metrics()
+    metrics.set(RULES, 1, rules_version(rules))
+    start_series(metrics, settings.stage_names(), rules)
     unit = UnitOfWork(
-        settings.kafka(),
+        {**settings.kafka(), **LOGGED},
         name,
         settings.topic_prefix,
         refused=lambda kind: metrics.add(COMMIT_FAILURES, 1, kind),
@@ -72,10 +78,10 @@ def build_worker(settings: Settings) -> Worker:
         settings=settings,
         rules=rules,
         codecs=Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix),
-        clock=wall_clock_ms,
+        clock=WatchedClock(),
         emit=unit.emit,
         partition_of=lambda key: partition_of(key, partitions),
         breaker=LossBreaker(settings.poison_share, settings.poison_window),
         metrics=metrics,
     )
-    return Worker(settings, specs, context, unit, metrics)
+    return Worker(specs, context, unit, process_environment(settings))

@@ -1,11 +1,12 @@
 """Roll a partition's RocksDB forward to the end of its changelog before its stage may work on it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
+from pipeline.kafka.clients import KafkaConsumer, admin, configured_consumer
 from pipeline.state.partition import change_of, expanded
 from pipeline.state.store import Change, PartitionStore
 
@@ -25,8 +26,8 @@ def high_watermark(config: Mapping[str, str | int], topic: str, partition: int) 
         confluent_kafka.KafkaException: the broker did not answer or refused.
     """
     wanted = confluent_kafka.TopicPartition(topic, partition)
-    admin = AdminClient(dict(config))
-    result = admin.list_offsets(
+    client = admin(config)
+    result = client.list_offsets(
         {wanted: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
         isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED,
         request_timeout=METADATA_TIMEOUT_SECONDS,
@@ -41,11 +42,10 @@ def roll_forward(
     store: PartitionStore,
     *,
     is_wanted: Callable[[], bool],
-    progress: Callable[[int], None],
-    consumer: Callable[[dict[str, Any]], Any] = confluent_kafka.Consumer,
+    consumer: Callable[[dict[str, Any]], Any] = configured_consumer,
     end_of: Callable[[Mapping[str, str | int], str, int], int] = high_watermark,
-) -> int:
-    """Apply every committed changelog record from the store's position on; return how many.
+) -> Iterator[int]:
+    """Apply every committed changelog record from the store's position on. Yields the number applied by each fetch.
 
     The end is the high watermark, not the last stable offset: a predecessor that died inside its commit may have left a
     transaction that is decided but not yet marked, and reading only what is stable would miss it. Reaching it can
@@ -59,33 +59,30 @@ def roll_forward(
     end = end_of(config, topic, partition)
     position = store.position()
     if position >= end:
-        return 0
+        return
     reader = consumer(
         {
             **config,
+            "log_level": 2,  # its errors come as exceptions; librdkafka's raw lines would not be JSON
             "group.id": "unused",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
             "fetch.queue.backoff.ms": 10,  # as long as a full queue lasts here; the usual second would be spent waiting
-            "enable.partition.eof": True,  # tells the position behind transaction markers too
+            "enable.partition.eof": True,  # gives the position behind transaction markers too
         }
     )
     try:
         reader.assign([confluent_kafka.TopicPartition(topic, partition, position)])
-        return _apply_until(reader, store, end, is_wanted, progress)
+        yield from _apply_until(reader, store, end, is_wanted)
     finally:
         reader.close()
 
 
 def _apply_until(
-    consumer: confluent_kafka.Consumer,
-    store: PartitionStore,
-    end: int,
-    is_wanted: Callable[[], bool],
-    progress: Callable[[int], None],
-) -> int:
-    restored, reached = 0, -1
+    consumer: KafkaConsumer, store: PartitionStore, end: int, is_wanted: Callable[[], bool]
+) -> Iterator[int]:
+    reached = -1
     while reached < end:
         if not is_wanted():
             raise Interrupted
@@ -101,6 +98,4 @@ def _apply_until(
                 raise confluent_kafka.KafkaException(error)
         if changes:
             store.apply(expanded(changes, store), reached)
-            restored += len(changes)
-            progress(len(changes))
-    return restored
+        yield len(changes)

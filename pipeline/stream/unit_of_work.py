@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import confluent_kafka
 import msgspec
 
+from pipeline.kafka.clients import MAX_RECORD_BYTES, configured_producer
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.record import Header
 from pipeline.state.partition import PartitionState, changelog_key
@@ -23,8 +24,6 @@ STUCK_MESSAGE = (
     f"Kafka did not settle a transaction within {TIMEOUT_SECONDS:.0f} s; look at the brokers and start the worker "
     "again: it goes on behind the last transaction that was committed, nothing is lost or doubled"
 )
-MAX_RECORD_BYTES = 32 << 20
-"""More than any of our topics takes, so that the topic's limit counts: nothing that came in is refused here."""
 
 _Error = confluent_kafka.KafkaError
 FENCED = frozenset({
@@ -71,7 +70,7 @@ class _Outlet:
 
 
 def _ignore(_kind: str) -> None:
-    """Nobody counts."""
+    """Refusals are not counted."""
 
 
 class UnitOfWork:
@@ -90,7 +89,7 @@ class UnitOfWork:
         transaction_timeout_ms: int = 15_000,
         refused: Callable[[str], None] = _ignore,
         *,
-        producer: Callable[[dict[str, Any]], Producer] = confluent_kafka.Producer,
+        producer: Callable[[dict[str, Any]], Producer] = configured_producer,
         watchdog: AbstractContextManager[None] | None = None,
     ) -> None:
         """``refused`` hears of every commit that Kafka refuses: retriable, fenced, aborted or fatal.
@@ -147,18 +146,15 @@ class UnitOfWork:
         self.records += records
 
     def set_committed_positions(self, positions: Mapping[Any, int]) -> None:
-        """Partitions were assigned: where the group has committed each, by (topic, partition)."""
+        """The group's committed offsets in the assigned partitions, by (topic, partition)."""
         self._positions = dict(positions)
 
     def knows_position(self, topic: str, partition: int) -> bool:
-        """Whether the group's position in a partition is known, so that :meth:`held` can be called."""
+        """Whether the group's position in a partition is known, so that :meth:`hold_position` can be called."""
         return (topic, partition) in self._positions
 
     def hold_position(self, topic: str, partition: int) -> None:
-        """The transaction holds records that nothing consumed led to: by time alone.
-
-        The position that the group has goes in once more, so that such a transaction is fenced like every other.
-        """
+        """Timers alone produced records. Re-commit the current offset so that this transaction is fenced as well."""
         self._begin()
         self._offsets.setdefault((topic, partition), self._positions[topic, partition])
 

@@ -4,13 +4,13 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from faust.types import TP
-
+from pipeline.kafka.topic_partition import TopicPartition
+from pipeline.kafka.waiting import WaitingRecords
 from pipeline.obs import metrics as m
 from pipeline.state.partition import PartitionState
 from pipeline.state.tenants import TenantViews
 from pipeline.state.view import TableView
-from pipeline.stream.transport import Batch, BatchConsumer
+from pipeline.stream.poller import Batch, Poller
 from pipeline.stream.unit_of_work import Committed
 
 INTERVAL_SECONDS = 2.0
@@ -23,15 +23,16 @@ class Vitals:
         """``stages`` gives the stage that reads a topic, by the topic's name on the broker."""
         self._metrics, self._cut, self._stages = metrics, len(prefix) + 1, stages
         self._taken: Counter[tuple[str, str]] = Counter()
-        self._next: dict[TP, int] = {}
+        self._next: dict[TopicPartition, int] = {}
         self._oldest_ms: dict[str, int] = {}
-        self._positions: dict[TP, int] = {}
-        self._shown: set[TP] = set()
+        self._positions: dict[TopicPartition, int] = {}
+        self._shown: frozenset[TopicPartition] = frozenset()
+        self._waiting: WaitingRecords[TopicPartition] = WaitingRecords()
 
     def batch_processed(self, stage: str, batch: Batch, seconds: float) -> None:
         """A stage has worked on a batch."""
         self._taken[stage, batch.topic] += len(batch)
-        self._next[TP(batch.topic, batch.partition)] = batch[-1].offset() + 1
+        self._next[TopicPartition(batch.topic, batch.partition)] = batch[-1].offset() + 1
         at_ms = batch[0].timestamp()[1]
         if at_ms > 0:
             self._oldest_ms[stage] = min(at_ms, self._oldest_ms.get(stage, at_ms))
@@ -62,18 +63,27 @@ class Vitals:
         self._next.clear()
         self._oldest_ms.clear()
 
-    def assigned(self, positions: Mapping[TP, int]) -> None:
+    def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
         """What the group has committed of the partitions that are ours now."""
         self._positions = dict(positions)
 
-    def lag(self, consumer: BatchConsumer, ends: Mapping[TP, int]) -> None:
-        """Set the lag of each held partition whose end is known; forget that of others."""
-        shown = consumer.held & self._positions.keys() & ends.keys()
+    def lag(self, poller: Poller, ends: Mapping[TopicPartition, int]) -> None:
+        """Sets lag and waiting time of each held partition whose end is known; forgets those of others.
+
+        A position is unknown while a transaction keeps the group from answering: then everything waits.
+        """
+        now = time.monotonic()
+        shown = poller.held & ends.keys()
+        self._waiting.forget_all_but(poller.held)
         for tp in shown:
-            behind = ends[tp] - consumer.behind_markers(tp, self._positions[tp])
-            self._metrics.set(m.LAG, max(0, behind), *self._labels(tp))
+            position = poller.behind_markers(tp, self._positions.get(tp, 0))
+            if tp in self._positions:
+                self._metrics.set(m.LAG, max(0, ends[tp] - position), *self._labels(tp))
+            waits = self._waiting.observe(tp, position=position, end=ends[tp], now_seconds=now)
+            self._metrics.set(m.OLDEST_WAITING_SECONDS, waits, *self._labels(tp))
         for tp in self._shown - shown:
             self._metrics.forget(m.LAG, *self._labels(tp))
+            self._metrics.forget(m.OLDEST_WAITING_SECONDS, *self._labels(tp))
         self._shown = shown
 
     def partitions(self, assigned: Iterable[tuple[str, int]], restored: Collection[tuple[str, int]]) -> None:
@@ -93,5 +103,5 @@ class Vitals:
         for table, rows in cached.items():
             self._metrics.set(m.CACHED_ROWS, rows, table)
 
-    def _labels(self, tp: TP) -> tuple[str, str, str]:
+    def _labels(self, tp: TopicPartition) -> tuple[str, str, str]:
         return self._stages[tp.topic], tp.topic[self._cut :], str(tp.partition)

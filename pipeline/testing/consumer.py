@@ -10,13 +10,19 @@ from pipeline.testing.transactions import MemoryPartition
 
 
 class EndOfPartition:
-    """The message that tells a position and holds no record."""
+    """The message that gives a position and holds no record."""
 
-    def __init__(self, offset: int) -> None:
-        self._offset = offset
+    def __init__(self, partition: MemoryPartition, offset: int) -> None:
+        self._partition, self._offset = partition, offset
 
     def error(self) -> confluent_kafka.KafkaError:
         return confluent_kafka.KafkaError(confluent_kafka.KafkaError._PARTITION_EOF)
+
+    def topic(self) -> str:
+        return self._partition.topic
+
+    def partition(self) -> int:
+        return self._partition.number
 
     def offset(self) -> int:
         return self._offset
@@ -55,7 +61,7 @@ class MemoryConsumer:
         messages: list[MemoryRecord | EndOfPartition] = [*records]
         if self._at == partition.stable_end != self._reached_ends:
             self._reached_ends = self._at
-            messages.append(EndOfPartition(self._at))
+            messages.append(EndOfPartition(partition, self._at))
         return messages
 
     def close(self) -> None:

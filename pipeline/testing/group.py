@@ -45,6 +45,12 @@ class MemoryGroup:
         self.joining[member] = None
         self.rebalancing = True
 
+    def leave(self, member: str) -> None:
+        """The member goes away in order: the next generation need not wait for its session to end."""
+        self.joining.pop(member, None)
+        if self.members.pop(member, None) is not None:
+            self.rebalancing = True
+
     def complete(self, order: Sequence[str], partitions: int) -> None:
         """Begin the next generation with those who have joined, in this order; who has not is out.
 

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 
+import confluent_kafka
+
 from pipeline.kafka.record import Header
 from pipeline.topics import Topic
 
@@ -41,6 +43,10 @@ class MemoryRecord:
 
     def value(self) -> bytes | None:
         return self._value
+
+    def timestamp(self) -> tuple[int, int]:
+        """No broker has stamped it."""
+        return confluent_kafka.TIMESTAMP_NOT_AVAILABLE, 0
 
     def headers(self) -> list[Header] | None:
         return self._headers

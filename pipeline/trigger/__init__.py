@@ -1,1 +1,1 @@
-"""What to do about it: thresholds with hysteresis, and the action that goes to the CRM."""
+"""Triggers with hysteresis on scores and segments, and the actions that they send to the CRM."""

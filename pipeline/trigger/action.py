@@ -21,14 +21,14 @@ DUPLICATE: Final = "duplicate_of"
 REACHED: Final = "reached"
 FELL_BELOW: Final = "fell_below"
 _RECENT: Final = 10
-"""Lines of the timeline in an action."""
+"""Timeline entries in an action."""
 
 _Cause: TypeAlias = tuple[str, str, float]
 """(event, segment, threshold) of an action."""
 
 
 class ActionContext(NamedTuple):
-    """Where an action takes what it tells beyond the ledgers' own facts."""
+    """The readers that compute the fields of an action which are not stored in the ledgers."""
 
     scores: Scores
     forecast: Forecaster
@@ -36,25 +36,26 @@ class ActionContext(NamedTuple):
 
 
 class Firing(NamedTuple):
-    """The firing of a trigger that an action is about."""
+    """One firing of a trigger."""
 
     rule: Trigger
     action_id: str
     episode: int
+    """Number of the episode that the firing opened."""
     duplicate_of: str = ""
-    """Action id of the lead that stays; "" if the action is a lead."""
+    """Action id of the lead that replaces this one; "" if the firing is itself a lead."""
 
 
 def action_id(tenant: str, anchor: Identifier, trigger: str, episode: int) -> str:
-    """32 hexadecimal digits that the same firing always has: the idempotency key at the CRM.
+    """Returns the idempotency key for the CRM: 32 hexadecimal digits, the same for the same firing in every replay.
 
-    The anchor is the one whose ledger keeps the episode: the profile's founder wherever that has a ledger.
+    ``anchor`` is the anchor whose ledger stores the episode.
     """
     return sha256("\n".join((tenant, anchor, trigger, str(episode))).encode()).hexdigest()[:32]
 
 
 def lead_of(profile_id: str, row: ProfileRow, firing: Firing, context: ActionContext, as_of_ms: int) -> Lead:
-    """The action of a firing, without an owner, and the facts that routing reads beside it."""
+    """Returns the action of a firing, without an owner, and the profile's facts that only routing reads."""
     ledgers = row.ledgers()
     last = last_touch(ledgers)
     return Lead(

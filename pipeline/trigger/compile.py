@@ -1,4 +1,4 @@
-"""All rules of PROFILE, compiled together: the one call that wires profile, score, segment and trigger."""
+"""Compiles all rules of PROFILE: the one place that wires profile, score, segment and trigger together."""
 
 from collections.abc import Callable
 from typing import Final
@@ -22,6 +22,7 @@ from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import Segments
 from pipeline.trigger.action import ActionContext
 from pipeline.trigger.decide import TRAITS_CHANGED, RuleDecider
+from pipeline.trigger.episodes import EQUAL, Strength
 from pipeline.trigger.membership import Memberships
 from pipeline.trigger.rules import TriggerRules
 from pipeline.trigger.watch import Triggers
@@ -38,14 +39,16 @@ def compile_rules(
     journeys: JourneyRules = NO_JOURNEYS,
     zone: Zone = UTC,
     model: PredictionModel | None = None,
+    strength: Strength = EQUAL,
 ) -> CompiledRules:
-    """What :class:`pipeline.profile.logic.ProfileLogic` and :func:`pipeline.profile.view.profile_view` work by.
+    """Compiles the rules that :mod:`pipeline.profile.logic` and :mod:`pipeline.profile.view` work with.
 
-    ``zone`` is that of the aggregates' ``time_zone``; :func:`pipeline.rules.compiled.compiled` finds it by its name.
+    ``strength`` orders the anchors whose ledgers store episodes. ``zone`` holds the offsets of the aggregates'
+    ``time_zone``. :func:`pipeline.rules.compiled.compiled` provides both.
 
     Raises:
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's
-            condition means nothing under the other rules.
+            condition uses a name that the other rules do not define.
     """
     scorer, forecaster = Scores(scores), Forecaster(model)
     members = Segments(segments, aggregates, scores, journeys=journeys, forecast=forecaster)
@@ -55,16 +58,18 @@ def compile_rules(
             raise ValueError(msg)
     fingerprint = crc32(msgspec.msgpack.encode((aggregates, journeys, scores, triggers, segments, model)))
     context, score_thresholds = ActionContext(scorer, forecaster, journeys.carts), members.watch_bits.score_thresholds
-    watcher = Triggers(triggers, context, zone.local, score_thresholds)
+    watcher = Triggers(triggers, context, zone.local, score_thresholds, strength)
     decisions = RuleDecider(Memberships(members), watcher, fingerprint)
     fit = TRAITS_CHANGED if _watches_fit(triggers, scorer) else 0
+    # The segments' bits are shifted by one: bit 0 is TRAITS_CHANGED.
     changed_bits = _changed_bits(lambda *keys: members.watch_bits.bits_of_keys(keys) << 1, aggregates, scorer, fit)
     readers = tuple(AggregateReader(rule) for rule in aggregates.aggregates)
-    plan = Plan(
-        aggregates.aggregates, scorer.counted, journey_bookings(journeys, zone, changed_bits), zone, changed_bits
-    )
+    journey = journey_bookings(journeys, zone, changed_bits)
+    plan = Plan(aggregates.aggregates, scorer.counted, journey, zone, changed_bits, orders=journeys.orders)
     ratios = ratio_readers(aggregates)
-    return CompiledRules(plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys)
+    return CompiledRules(
+        plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys, fingerprint
+    )
 
 
 def _watches_fit(triggers: TriggerRules, scorer: Scores) -> bool:
@@ -72,7 +77,7 @@ def _watches_fit(triggers: TriggerRules, scorer: Scores) -> bool:
 
 
 def _changed_bits(of: Callable[..., int], aggregates: AggregateRules, scorer: Scores, fit: int) -> ChangedBits:
-    """Which changed bits follow which part of a touch; ``of`` gives those of some keys."""
+    """Returns the changed bits that each part of a touch sets; ``of`` maps booking keys to bits."""
     keys = {rule.key for rule in aggregates.aggregates} | {counted.key for counted in scorer.counted}
     return ChangedBits(
         {key: of(key) for key in keys},

@@ -1,7 +1,7 @@
-"""What follows: the segments and triggers of a profile, decided in the order in which time passes.
+"""Evaluates the segments and triggers of a profile, strictly in order of time.
 
-Segments come first, because triggers may watch them. Each look is as of one moment, and notes in the row the next at
-which time alone can decide anything.
+Segments are evaluated first, because triggers may watch them. Each evaluation is as of one moment. It stores in the row
+the due time: the next moment at which time alone can change any result.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,44 +14,52 @@ from pipeline.trigger.membership import Memberships
 from pipeline.trigger.watch import Triggers, TriggerState
 
 ALL: Final = -1
-"""Every bit: all segments."""
+"""The mask of all segments."""
 TRAITS_CHANGED: Final = 1
-"""The first bit of a touch's changed bits: a trait came that a fit score may read. The others are segments'."""
+"""Bit 0 of a touch's changed bits: the touch changed a trait that a fit score may read. The other bits belong to
+segments."""
 
 
 class RuleDecider:
-    """The :class:`~pipeline.profile.ports.Decider`. ``fingerprint`` changes with the rules it decides by."""
+    """The :class:`~pipeline.profile.ports.Decider` over compiled rules. ``fingerprint`` is a hash of those rules."""
 
     def __init__(self, memberships: Memberships, triggers: Triggers, fingerprint: int) -> None:
         self._memberships, self._triggers, self._fingerprint = memberships, triggers, fingerprint
 
     def advance_to(self, profile_id: str, row: ProfileRow, until_ms: int, decided: Decided) -> None:
-        """Live through everything that falls due up to a moment; after a change of rules, look at everything."""
+        """Evaluates everything that falls due up to a moment, each as of its own due time.
+
+        After a change of rules, first evaluates everything as of ``until_ms``.
+        """
         schedule = row.schedule
         if schedule.rules_fingerprint != self._fingerprint:
             schedule.rules_fingerprint = self._fingerprint
             schedule.reset()
         if schedule.due_ms > until_ms or not row.anchors:
             return
-        if schedule.due_ms == 0:
+        if schedule.due_ms == 0:  # reset: nothing is known about the row
             self._evaluate(profile_id, row, row.moment(until_ms), ALL, decided)
         while schedule.due_ms <= until_ms:
             as_of_ms = row.moment(schedule.due_ms)
             self._evaluate(profile_id, row, as_of_ms, self._memberships.due(row, as_of_ms), decided)
 
     def on_touch(self, profile_id: str, row: ProfileRow, as_of_ms: int, booked: Booked, decided: Decided) -> None:
-        """A touch was booked: decide what it may have changed."""
+        """Evaluates what a booked touch may have changed.
+
+        ``headroom`` is the number of points that can be given before any score can reach a watched threshold. While it
+        is above 0, triggers and conditions on rising scores are skipped.
+        """
         given, taken, changed_bits = booked
         schedule = row.schedule
         schedule.headroom -= given
         if taken or changed_bits & TRAITS_CHANGED:
-            schedule.headroom = 0
+            schedule.headroom = 0  # a score may have moved in either direction
         mask = 0
         if schedule.due_ms == 0:
-            if schedule.decided_ms:
+            if schedule.decided_ms:  # evaluated before and reset since
                 self._evaluate(profile_id, row, as_of_ms, ALL, decided)
                 return
-            mask = self._memberships.start_watching(row)
+            mask = self._memberships.start_watching(row)  # the first touch of a new profile
         affected = changed_bits >> 1 if schedule.headroom > 0 else changed_bits >> 1 | self._memberships.score_bits
         if affected:
             mask |= self._memberships.affected_mask(row, affected)
@@ -61,13 +69,17 @@ class RuleDecider:
             schedule.decided_ms = as_of_ms
 
     def on_ledger_in(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
-        """Ledgers came: one of several open episodes leads, and everything is looked at anew."""
+        """Ledgers were merged in: reconciles open episodes, then evaluates everything."""
+        self._triggers.claim(row)
         decided.leads.extend(self._triggers.reconcile(profile_id, row, as_of_ms))
         row.schedule.reset()
         self._evaluate(profile_id, row, as_of_ms, ALL, decided)
 
     def on_ledger_out(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
-        """Ledgers went. Who has none left is in no segment; of those who stay, a duplicate may be a lead again."""
+        """Ledgers were moved away: evaluates everything, then reconciles; a former duplicate may become a lead again.
+
+        A profile without ledgers leaves all its segments.
+        """
         row.schedule.reset()
         if row.anchors:
             self._evaluate(profile_id, row, as_of_ms, ALL, decided)
@@ -76,8 +88,13 @@ class RuleDecider:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
             row.schedule.decided_ms = as_of_ms
 
+    def restated(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
+        """Identifiers are the customer's now, or no longer: conditions on them are looked at anew."""
+        row.schedule.reset()
+        self._evaluate(profile_id, row, as_of_ms, ALL, decided)
+
     def dry_run(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, TriggerState]:
-        """Look at everything once, as these rules would, on a row that nobody keeps; where each trigger stands then."""
+        """Evaluates everything once on a row that is not stored. Returns the state of each trigger by name."""
         row.schedule.reset()
         moment_ms = row.moment(as_of_ms)
         self._evaluate(profile_id, row, moment_ms, ALL, decided)

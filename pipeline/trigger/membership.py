@@ -1,4 +1,4 @@
-"""Segments over time: what a profile entered and left, told once each."""
+"""Segment membership over time: publishes each entry and each exit once."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -15,27 +15,27 @@ from pipeline.segment.segments import Segments
 ENTERED: Final = "entered"
 EXITED: Final = "exited"
 MARKETING: Final = "marketing"
-"""The purpose of activating a segment. A contact field goes out only if its use for that is not denied."""
+"""The consent purpose of segment changes. They carry a contact field only if that use is not denied."""
 _CHANNELS: Final = {"email": "email", "phone": "sms"}
-"""Contact field to the channel that consent speaks of; the other fields go with the purpose as a whole."""
+"""Contact field to consent channel. For the other fields, the consent to the purpose as a whole decides."""
 
 
 class SegmentUpdate(NamedTuple):
-    """What an evaluation of segments led to."""
+    """The result of an evaluation of segments."""
 
     changes: list[SegmentChange]
-    """The records of those that were entered or left."""
+    """A record for each segment that was entered or left."""
     waits_for_score: bool
     """Whether a segment began to wait for a score to reach a threshold."""
 
 
 class Memberships:
-    """Keeps ``row.segments`` in step with what holds, and ``row.watch_bits`` with what that waits for."""
+    """Updates ``row.segments`` (membership and due time) and ``row.watch_bits`` (bookings that can change it)."""
 
     def __init__(self, segments: Segments) -> None:
         self._segments, self._watch_bits = segments, segments.watch_bits
         self.score_bits = segments.watch_bits.score_bits
-        """The changed bits of who waits for a score to reach something."""
+        """The watch bits of condition parts that wait for a score to reach a threshold."""
         self._bits = {name: 1 << place for place, name in enumerate(segments.names)}
         self._bits_of = {name: self._watch_bits.all_bits(name) for name in segments.names}
         self._bytes = sum(self._bits_of.values()).bit_length() // 8 + 1
@@ -47,12 +47,12 @@ class Memberships:
         self._first_touch_mask = satisfied | segments.watch_bits.first_touch_mask
 
     def affected_mask(self, row: ProfileRow, changed_bits: int) -> int:
-        """The mask of the segments that a touch with these changed bits can turn, given where the profile stands."""
+        """Returns the mask of the segments whose result these changed bits can change, in the profile's state."""
         affected = changed_bits & int.from_bytes(row.watch_bits, "little")
         return self._watch_bits.mask_of_bits(affected) if affected else 0
 
     def start_watching(self, row: ProfileRow) -> int:
-        """Initialise a new profile's watch bits. Returns the mask of segments to evaluate at its first touch.
+        """Initialises a new profile's watch bits. Returns the mask of segments to evaluate at its first touch.
 
         These are the segments an empty profile already belongs to and those whose due time begins with that touch.
         """
@@ -60,7 +60,7 @@ class Memberships:
         return self._first_touch_mask
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
-        """The mask of the segments that are due."""
+        """Returns the mask of the segments that are due at a moment."""
         mask = 0
         for name, membership in row.segments.items():
             if membership.due_ms <= as_of_ms:
@@ -68,11 +68,11 @@ class Memberships:
         return mask
 
     def update(self, profile_id: str, row: ProfileRow, facts: Facts, mask: int) -> SegmentUpdate:
-        """Evaluate the segments of a mask."""
+        """Evaluates the segments of a mask. Stores membership, due time and watch bits in the row."""
         changes = []
         segments, as_of_ms = row.segments, facts.as_of_ms
         for name in segments.keys() - self._bits.keys() if mask < 0 else ():
-            if segments[name].inside:  # the rules declare it no more
+            if segments[name].inside:  # the rules no longer declare it
                 changes.append(_flip(profile_id, row, name, as_of_ms))
             del segments[name]
         before = watch_bits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
@@ -81,7 +81,7 @@ class Memberships:
             membership = segments.get(name)
             if membership is None:
                 if not inside and due_ms >= FOREVER:
-                    continue
+                    continue  # outside, and time alone cannot change that: nothing to store
                 membership = segments[name] = Membership()
             membership.due_ms = max(due_ms, as_of_ms + 1)
             if membership.inside is not inside:
@@ -90,7 +90,7 @@ class Memberships:
         return SegmentUpdate(changes, bool(watch_bits & ~before & self.score_bits))
 
     def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[SegmentChange]:
-        """The profile has nothing left: it is in no segment any more."""
+        """Ends all memberships of a profile without ledgers. Returns a record for each."""
         changes = []
         for name, membership in row.segments.items():
             membership.due_ms = FOREVER
@@ -100,7 +100,7 @@ class Memberships:
 
 
 def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> SegmentChange:
-    """Turn a membership around: the record that says so, under an id that the same change always has."""
+    """Inverts a membership. Returns the record of the change, whose event id is the same in every replay."""
     membership = row.segments[name]
     membership.inside, membership.changes = not membership.inside, membership.changes + 1
     made_of = "\n".join((row.tenant, profile_id, name, str(membership.changes)))
@@ -116,7 +116,7 @@ def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> Segment
 
 
 def reachable(ledgers: Sequence[Ledger]) -> dict[str, str]:
-    """The contact fields that consent lets marketing use."""
+    """Returns the contact fields whose use for marketing is not denied."""
     consent = consent_of(ledgers)
     return {
         field: value

@@ -1,4 +1,4 @@
-"""Quiet hours: when what fires now may be told."""
+"""Quiet hours: the end of the quiet period that a moment lies in."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -7,9 +7,9 @@ from pipeline.event.duration import DAY_MS, MINUTE_MS
 from pipeline.trigger.rules import QuietHours
 
 Local: TypeAlias = Callable[[int], int]
-"""Milliseconds since the epoch to the same of a clock on the wall, as if that were UTC."""
+"""Milliseconds since the epoch to local time, expressed as milliseconds since the epoch as if it were UTC."""
 _TRIES: Final = 2
-"""An offset changes at most once in a night: the second look is with the offset that holds at the end."""
+"""Iterations to convert the end from local time. An offset changes at most once a night, so two are enough."""
 
 
 class Quiet:
@@ -20,7 +20,7 @@ class Quiet:
         self._local = local
 
     def ends_ms(self, now_ms: int) -> int:
-        """When the quiet that ``now_ms`` lies in ends; 0 if it lies in none. Summer time is followed, not guessed."""
+        """Returns the end, in ms, of the quiet hours around ``now_ms``; 0 outside them. Follows offset changes."""
         local_ms = self._local(now_ms)
         minute = local_ms % DAY_MS // MINUTE_MS
         start, end = self._start, self._end
@@ -29,7 +29,7 @@ class Quiet:
             return 0
         days = 1 if minute >= end else 0
         end_local_ms = local_ms - local_ms % DAY_MS + days * DAY_MS + end * MINUTE_MS
-        found_ms = end_local_ms - (local_ms - now_ms)
+        end_ms = end_local_ms - (local_ms - now_ms)
         for _ in range(_TRIES):
-            found_ms = end_local_ms - (self._local(found_ms) - found_ms)
-        return max(found_ms, now_ms + 1)
+            end_ms = end_local_ms - (self._local(end_ms) - end_ms)
+        return max(end_ms, now_ms + 1)

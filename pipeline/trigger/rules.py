@@ -1,4 +1,4 @@
-"""Rules of triggers: when a customer becomes worth a call. The structs are what ``triggers.yaml`` is read into."""
+"""Trigger rules: when a customer becomes a lead. ``triggers.yaml`` is read into these structs."""
 
 import re
 from typing import Final, Literal
@@ -13,7 +13,7 @@ _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hours of the day in which nobody is told: what fires then is told when they end, if it still holds."""
+    """Hours of the day in which a trigger does not fire. It fires when they end, if its condition still holds."""
 
     start: str
     """Local time as 21:00, in the time zone of ``aggregates.yaml``."""
@@ -23,37 +23,37 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         for text in (self.start, self.end):
             if _CLOCK.fullmatch(text) is None:
-                msg = f"{text!r} is no time of day: write hours and minutes, as in 21:00"
+                msg = f"{text!r} is not a time of day: write hours and minutes, as in 21:00"
                 raise ValueError(msg)
         if self.start == self.end:
-            msg = "quiet hours start and end at one time: leave them out, or write two times"
+            msg = "quiet hours start and end at the same time: leave them out, or write two times"
             raise ValueError(msg)
 
     def minutes(self) -> tuple[int, int]:
-        """Start and end as minutes of the day."""
+        """Returns (start, end) in minutes since midnight."""
         return _minute(self.start), _minute(self.end)
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What triggers have in common. One firing and the time until it is armed again are an episode: one action each."""
+    """Fields of all triggers. An episode lasts from one firing until the trigger is armed again: one action each."""
 
     name: str
     score: str = ENGAGEMENT
-    """The score that is told with the action; of a score's trigger the one that is watched."""
+    """The score that the action carries. For a trigger on a score, it is also the score that is watched."""
     cooldown_ms: Duration = 0
-    """At least this long between two firings, whatever happens; 0 for none."""
+    """Minimum time between two firings; 0 for none."""
     once: bool = False
-    """Fire once in a customer's life."""
+    """Whether the trigger fires only once in a customer's life."""
     quiet: QuietHours | None = None
-    """Hours in which nobody is told; what fires then is told when they end, if it still holds."""
+    """Hours of the day in which the trigger does not fire. It fires when they end, if its condition still holds."""
     consent: str = ""
-    """Purpose, or ``purpose/channel``, that must not have been denied when the trigger would fire; "" for none."""
+    """Purpose, or ``purpose/channel``. The trigger does not fire while the customer denies it; "" for no check."""
     consent_asked: bool = False
-    """Whether the purpose must also have been granted: silence is not enough."""
+    """Whether the customer must have granted the purpose explicitly. If false, an unknown consent permits it."""
 
     def __post_init__(self) -> None:
         if self.consent_asked and not self.consent:
-            msg = f"trigger {self.name!r} asks for consent to nothing: write consent, or leave consent_asked out"
+            msg = f"trigger {self.name!r} has consent_asked without consent: write consent, or leave consent_asked out"
             raise ValueError(msg)
         if self.cooldown_ms < 0:
             msg = f"cooldown of trigger {self.name!r} is below zero: write a duration such as 7 d, or leave it out"
@@ -61,20 +61,22 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def starts_unarmed(self) -> bool:
-        """Whether the opposite of what fires must have come before it can fire."""
+        """Whether the trigger must be armed by the opposite condition before its first firing."""
         return False
 
 
 class TriggerRule(Trigger, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fires when a score reaches ``high``; armed again only once it has fallen below ``low``, after the cooldown.
+    """Fires when a score reaches ``high``; can fire again after the score fell below ``low`` and the cooldown passed.
 
-    One firing and the time until it is armed again are an episode: one action each, whatever the score does between.
+    An episode lasts from one firing until the trigger is armed again. It sends one action, whatever the score does
+    meanwhile.
     """
 
     high: float
     low: float
     falling: bool = False
-    """Watch the score on its way down: it must have reached ``high``, fires below ``low``, re-arms at ``high``."""
+    """Whether to watch the score on its way down: the trigger arms at ``high`` and fires below ``low``. It does not
+    fire for customers whose score has never reached ``high``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,20 +86,20 @@ class TriggerRule(Trigger, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def starts_unarmed(self) -> bool:
-        """A score on its way down must have been up."""
+        """True for a falling trigger: the score must have reached ``high`` first."""
         return self.falling
 
 
 class SegmentTrigger(Trigger, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fires when a customer enters a segment, or leaves it; armed again by the opposite change, after the cooldown."""
+    """Fires when a customer enters or leaves a segment; can fire again after the opposite change and the cooldown."""
 
     segment: str
     change: Literal["entered", "exited"] = "entered"
-    """Which change fires."""
+    """The change that fires the trigger."""
 
     @property
     def starts_unarmed(self) -> bool:
-        """Who leaves must have been inside."""
+        """True for an exit trigger: the customer must have been in the segment first."""
         return self.change == "exited"
 
 
@@ -105,15 +107,15 @@ class TriggerRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The file ``triggers.yaml``."""
 
     triggers: tuple[TriggerRule, ...] = ()
-    """On scores."""
+    """Triggers on scores."""
     segment_triggers: tuple[SegmentTrigger, ...] = ()
-    """On segments."""
+    """Triggers on segments."""
 
     def __post_init__(self) -> None:
         unique("trigger", [rule.name for rule in self.every()])
 
     def every(self) -> tuple[Trigger, ...]:
-        """All of them, those on scores first."""
+        """Returns all triggers, those on scores first."""
         return (*self.triggers, *self.segment_triggers)
 
 

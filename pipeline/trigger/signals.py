@@ -1,6 +1,6 @@
-"""What triggers watch: whether it holds now, and how long nobody need look again.
+"""Signals: the conditions that triggers watch, with the bounds within which they need no new evaluation.
 
-A signal answers for the two turns of its trigger, the one that fires and the one that re-arms.
+A signal has two conditions: the one that fires its trigger, and the opposite one that re-arms it.
 """
 
 from collections.abc import Collection
@@ -14,13 +14,15 @@ from pipeline.trigger.rules import SegmentTrigger, TriggerRule
 
 
 class SignalCheck(NamedTuple):
-    """Whether a turn has come; if not, before when, and before how many points more, it cannot."""
+    """The result of a condition; if false, the bounds within which it stays false."""
 
     holds: bool
     due_ms: int = FOREVER
+    """The moment, in ms, before which time alone cannot make it true."""
     headroom: int = FOREVER
+    """Points that can be given before it can become true."""
     threshold: float | None = None
-    """It cannot come before the trigger's score crosses this either."""
+    """A value that the trigger's score must cross before it can become true; None if no such value bounds it."""
 
 
 HOLDS: Final = SignalCheck(holds=True)
@@ -28,30 +30,30 @@ HOLDS_NOT: Final = SignalCheck(holds=False)
 
 
 class Signal(Protocol):
-    """One trigger's view of a profile."""
+    """The signal of one trigger."""
 
     def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:
-        """What it waits for when armed."""
+        """Checks the condition that fires an armed trigger."""
         ...
 
     def re_arms(self, row: ProfileRow, facts: Facts) -> SignalCheck:
-        """What it waits for when it has fired, or must be armed first."""
+        """Checks the condition that arms a trigger: before its first firing if it starts unarmed, and after each."""
         ...
 
 
 class ScoreSignal:
-    """A score between its thresholds."""
+    """A score and its two thresholds."""
 
     def __init__(self, rule: TriggerRule, scores: Scores) -> None:
         self._rule, self._scores = rule, scores
         self._above_low = SignalCheck(holds=False, threshold=rule.low)
 
     def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the ledgers decide
-        """Reaching the high threshold, or falling below the low one."""
+        """Checks whether the score has reached ``high``; of a falling trigger, whether it is below ``low``."""
         return self._falls(facts) if self._rule.falling else self._reaches(facts)
 
     def re_arms(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the ledgers decide
-        """The opposite."""
+        """Checks whether the score is below ``low``; of a falling trigger, whether it has reached ``high``."""
         return self._reaches(facts) if self._rule.falling else self._falls(facts)
 
     def _reaches(self, facts: Facts) -> SignalCheck:
@@ -66,13 +68,13 @@ class ScoreSignal:
 
 
 class ScoreThresholds:
-    """The thresholds of a score that segments wait for."""
+    """The thresholds of a score in segment conditions. They bound the headroom as those of triggers do."""
 
     def __init__(self, score: str, thresholds: Collection[float], scores: Scores) -> None:
         self._score, self._thresholds, self._scores = score, sorted(thresholds), scores
 
     def headroom(self, facts: Facts) -> int:
-        """How many points more can be given before the score can reach any of them that it is not above."""
+        """Returns the points that can be given before the score can reach any threshold that it is not above."""
         outlook = trajectory_of(facts, self._scores, self._score).outlook
         value = outlook.value()
         above = [outlook.headroom(threshold) for threshold in self._thresholds if value <= threshold]
@@ -80,17 +82,17 @@ class ScoreThresholds:
 
 
 class SegmentSignal:
-    """Membership of a segment, as the row tells it; when that changes it is known, so nothing is due here."""
+    """The membership of a segment, read from the row. Nothing is due, because every change of the row is evaluated."""
 
     def __init__(self, rule: SegmentTrigger) -> None:
         self._segment, self._fires_inside = rule.segment, rule.change == "entered"
 
-    def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the row knows
-        """Entering, or leaving."""
+    def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the row is up to date
+        """Checks whether the profile is inside; of an exit trigger, outside."""
         return HOLDS if self._inside(row) is self._fires_inside else HOLDS_NOT
 
-    def re_arms(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the row knows
-        """The opposite."""
+    def re_arms(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the row is up to date
+        """Checks the opposite of ``fires``."""
         return HOLDS if self._inside(row) is not self._fires_inside else HOLDS_NOT
 
     def _inside(self, row: ProfileRow) -> bool:

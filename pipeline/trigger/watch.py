@@ -1,7 +1,8 @@
-"""Triggers over one profile: re-arm, fire, and join what was fired apart.
+"""The triggers of one profile: arming, firing, and reconciling episodes after a merge.
 
-Looking at a trigger is a step of a small machine: unarmed -> armed -> open (fired) -> armed; cooldown, quiet hours and
-consent make an armed one wait. Each look says when, and after how many points, the next one is due.
+A trigger is a state machine: unarmed -> armed -> open (fired) -> armed. Cooldown, quiet hours and missing consent delay
+an armed trigger. Each evaluation returns the next due time and the headroom: the number of points that can be given
+before any trigger can change its state.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,21 +14,24 @@ from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.segment.facts import Facts
 from pipeline.segment.score import trajectory_of
 from pipeline.trigger.action import ActionContext, Firing, action_id, lead_of
-from pipeline.trigger.episodes import arm, close, episode_state, open_next, opened
+from pipeline.trigger.episodes import EQUAL, Strength, arm, claim, close, episode_state, open_next, opened
 from pipeline.trigger.quiet import Local, Quiet
 from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRules
 from pipeline.trigger.signals import ScoreSignal, ScoreThresholds, SegmentSignal, Signal, SignalCheck
 
 _NONE: Final[Mapping[str, Collection[float]]] = {}
 _EVALUATE_ALWAYS: Final = SignalCheck(holds=False, headroom=0)
+"""Headroom 0 makes every touch evaluate the triggers."""
 
 TriggerState: TypeAlias = Literal["open", "spent", "cooldown", "consent", "quiet_hours", "idle"]
-"""Where a trigger stands after a look: fired and not armed again; fired for the only time; its signal holds but the
-cooldown, consent or quiet hours make it wait; or there is nothing to tell."""
+"""The state of a trigger after an evaluation.
+
+``open``: fired and not armed again. ``spent``: fired, and fires only once. ``cooldown``, ``consent``, ``quiet_hours``:
+its condition holds, but this delays it. ``idle``: its condition does not hold."""
 
 
 class _CompiledTrigger:
-    """A trigger, compiled."""
+    """A trigger with its signal and quiet hours."""
 
     def __init__(self, rule: Trigger, signal: Signal, local: Local) -> None:
         self.rule, self.signal = rule, signal
@@ -35,10 +39,10 @@ class _CompiledTrigger:
 
 
 class Triggers:
-    """Every trigger of the rules. State is in the rows alone.
+    """Every trigger of the rules. All state is in the profile rows.
 
     Raises:
-        ValueError: on construction, a trigger watches a score that no rule adds to.
+        ValueError: on construction, if a trigger watches a score that no rule adds to.
     """
 
     def __init__(
@@ -47,8 +51,12 @@ class Triggers:
         context: ActionContext,
         local: Local,
         score_thresholds: Mapping[str, Collection[float]] = _NONE,
+        strength: Strength = EQUAL,
     ) -> None:
-        """``score_thresholds``: by score, what segments wait for."""
+        """``score_thresholds``: the thresholds in segment conditions, by score.
+
+        ``strength`` orders the anchors whose ledgers store episodes.
+        """
         scores = context.scores
         for rule in rules.triggers:
             if rule.score not in scores.names():
@@ -64,17 +72,22 @@ class Triggers:
         self._thresholds = tuple(
             ScoreThresholds(score, thresholds, scores) for score, thresholds in score_thresholds.items()
         )
-        self._context = context
+        self._context, self._strength = context, strength
+
+    def claim(self, row: ProfileRow) -> None:
+        """What fired on a device is the person's who is now known there."""
+        if any(ledger.episodes for ledger in row.anchors.values()):
+            claim(row, self._strength)
 
     def evaluate(self, profile_id: str, row: ProfileRow, facts: Facts) -> list[Lead]:
-        """Re-arm and fire what is to be; note in the row when, and after how many points, to look again."""
+        """Arms and fires triggers. Stores in the row the next due time and the headroom. Returns the leads."""
         leads: list[Lead] = []
         check = self._step_all(self._compiled, profile_id, row, facts, leads)
         row.schedule.set_triggers(check.due_ms, min(check.headroom, self._headroom(facts)))
         return leads
 
     def evaluate_changed(self, profile_id: str, row: ProfileRow, facts: Facts, segments: Iterable[str]) -> list[Lead]:
-        """As :meth:`evaluate`, of the triggers on segments that were entered or left, while no other can turn."""
+        """Evaluates only the triggers on segments that were entered or left, while no other can change its state."""
         leads: list[Lead] = []
         compiled = [trigger for name in segments for trigger in self._by_segment.get(name, ())]
         if compiled:
@@ -84,19 +97,20 @@ class Triggers:
         return leads
 
     def limit_headroom(self, row: ProfileRow, facts: Facts) -> None:
-        """Have the triggers evaluated before a score can reach a threshold that a segment began to wait for."""
+        """Limits the headroom so that triggers are evaluated before a score reaches a segment's new threshold."""
         schedule = row.schedule
         schedule.set_triggers(schedule.triggers_due_ms, min(schedule.headroom, self._headroom(facts)))
 
     def trigger_states(self, row: ProfileRow, facts: Facts) -> dict[str, TriggerState]:
-        """Where every trigger stands, by name, after an evaluation at that moment. Changes nothing."""
+        """Returns the state of every trigger, by name, after an :meth:`evaluate` at that moment. Changes nothing."""
         return {compiled.rule.name: _trigger_state(compiled, row, facts) for compiled in self._compiled}
 
     def reconcile(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
-        """Of several open episodes the earliest opened is the lead; each of the others duplicates it.
+        """Makes the earliest of several open episodes the lead, and the others duplicates of it.
 
-        Of each that is told which has not last been said of it. A duplicate has the id of the lead to close, and names
-        the one that stays; what was a duplicate and leads now, as others have gone, is a lead again.
+        Emits an action only for episodes whose last published role has changed. The action of a duplicate has the
+        action id of the lead to close and names the lead that replaces it. A duplicate becomes a lead again if it is
+        now the earliest, because earlier episodes have moved to another profile.
         """
         leads: list[Lead] = []
         for compiled in self._compiled:
@@ -117,7 +131,7 @@ class Triggers:
     def _step_all(
         self, triggers: Sequence[_CompiledTrigger], profile_id: str, row: ProfileRow, facts: Facts, leads: list[Lead]
     ) -> SignalCheck:
-        """Take triggers as far as they go now. Returns when, and after how many points, one of them can turn next."""
+        """Advances triggers as far as possible. Returns the due time and headroom within which none changes."""
         due_ms = headroom = FOREVER
         thresholds: dict[str, list[float]] = {}
         for compiled in triggers:
@@ -132,7 +146,7 @@ class Triggers:
     def _step(
         self, compiled: _CompiledTrigger, profile_id: str, row: ProfileRow, facts: Facts, leads: list[Lead]
     ) -> SignalCheck:
-        """Take one trigger as far as it goes now; when to look again."""
+        """Advances one trigger as far as possible at this moment. Returns the bounds of the next evaluation."""
         rule, signal, as_of_ms = compiled.rule, compiled.signal, facts.as_of_ms
         state, until_ms = episode_state(rule, row, as_of_ms)
         if state in {"open", "unarmed"}:
@@ -142,7 +156,7 @@ class Triggers:
             if state == "open":
                 close(row, rule.name, as_of_ms)
             else:
-                arm(profile_id, row, rule.name, as_of_ms)
+                arm(row, rule.name, as_of_ms, self._strength)
             state, until_ms = episode_state(rule, row, as_of_ms)
         if state != "armed":
             return SignalCheck(holds=False, due_ms=until_ms)
@@ -150,7 +164,7 @@ class Triggers:
         if not check.holds:
             return check
         if not _permitted(rule, row):
-            return _EVALUATE_ALWAYS  # armed: it fires once consent is there, if the signal still holds
+            return _EVALUATE_ALWAYS  # it fires as soon as consent is granted, if the signal still holds
         quiet_ms = compiled.quiet.ends_ms(as_of_ms) if compiled.quiet else 0
         if quiet_ms:
             return SignalCheck(holds=False, due_ms=quiet_ms)
@@ -158,7 +172,7 @@ class Triggers:
         return self._step(compiled, profile_id, row, facts, leads)
 
     def _fire(self, rule: Trigger, profile_id: str, row: ProfileRow, as_of_ms: int) -> Lead:
-        anchor, number = open_next(profile_id, row, rule.name, as_of_ms)
+        anchor, number = open_next(row, rule.name, as_of_ms, self._strength)
         firing = Firing(rule, action_id(row.tenant, anchor, rule.name, number), number)
         return lead_of(profile_id, row, firing, self._context, as_of_ms)
 
@@ -168,7 +182,8 @@ def _permitted(rule: Trigger, row: ProfileRow) -> bool:
 
 
 def _trigger_state(compiled: _CompiledTrigger, row: ProfileRow, facts: Facts) -> TriggerState:
-    """An armed trigger whose signal holds would have fired in the look before, if neither of two things held it up."""
+    """Returns the state of a trigger, given that it has just been evaluated."""
+    # An armed trigger whose signal holds would have fired, so either quiet hours or missing consent delays it.
     state, _ = episode_state(compiled.rule, row, facts.as_of_ms)
     if state == "open":
         return "open"

@@ -99,8 +99,8 @@ def test_no_customer_becomes_a_giant_and_what_is_shared_belongs_to_nobody(told):
     groups = told.groups()
 
     assert max(map(len, groups.values())) == 4
-    assert groups[KIOSK] == {KIOSK}
-    assert groups[INBOX] == {INBOX}
+    assert {KIOSK} in groups.values()
+    assert {INBOX} in groups.values()
     for who in range(LOG_INS):
         assert {f"user_id:v-{who}", f"anonymous_id:home-{who}"} in groups.values()
 

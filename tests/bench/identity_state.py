@@ -78,7 +78,7 @@ def measured(settings: Settings, identifiers: int) -> Figures:
     )
     store = engine.open(settings.home / "restored", STITCH.families)
     started, cpu = time.perf_counter(), time.process_time()
-    rows = roll_forward(settings.kafka(), topic, 0, store, is_wanted=lambda: True, progress=lambda _rows: None)
+    rows = sum(roll_forward(settings.kafka(), topic, 0, store, is_wanted=lambda: True))
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     store.close()
     sizes = {name: size_of(settings.home / name) for name in ("filled", "restored")}

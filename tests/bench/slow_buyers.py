@@ -1,9 +1,9 @@
-"""``python -m tests.bench.slow_buyers``: customers who come a few times a year, so that most of the work is time.
+"""``python -m tests.bench.slow_buyers``: customers with a few visits a year, so that most of the work is due times.
 
     python -m tests.bench.slow_buyers [--customers 793] [--years 4] [--count]
 
-All stages run in memory, in the streams' own time, over a seeded history in time order, and time then passes to its
-end. Between two touches of a customer lie months in which windows empty, scores fade and segments turn.
+All stages run in memory with the stream clock, over a seeded history in time order; then time advances to the end of
+the last year. In the months between two touches of a customer, windows empty, scores fade and segments change.
 """
 
 import argparse
@@ -32,7 +32,7 @@ VISITS_A_YEAR = 1.6
 
 
 def history(customers: int, years: int, seed: int = 11) -> list[dict[str, Any]]:
-    """Events of customers who buy one or two times a year, in the order of time."""
+    """Returns the events of customers with one or two purchases a year, in time order."""
     chance = random.Random(seed)
     end_ms = START_MS + years * 365 * DAY_MS
     events: list[dict[str, Any]] = []
@@ -46,7 +46,7 @@ def history(customers: int, years: int, seed: int = 11) -> list[dict[str, Any]]:
 
 
 def _visit(chance: random.Random, user: str, at_ms: int) -> Iterator[dict[str, Any]]:
-    """Some looks, an order of one to three parts, now and then an answered e-mail or a refund."""
+    """Yields up to two product views, one to three orders, and sometimes an e-mail click or a refund."""
     for look in range(chance.randrange(0, 3)):
         yield _event("product_viewed", user, at_ms - HOUR_MS + look * 60_000, product_id=f"p{chance.randrange(500)}")
     for part in range(chance.randrange(1, 4)):
@@ -66,7 +66,7 @@ def _event(name: str, user: str, at_ms: int, **properties: Any) -> dict[str, Any
 
 
 def run(events: list[dict[str, Any]], end_ms: int) -> tuple[float, int]:
-    """CPU seconds that the stages take for a history and the time to its end, and how many segments changed."""
+    """Returns (CPU seconds of all stages for a history and the time to ``end_ms``, number of segment changes)."""
     records = encoded(events, RULES)
     simulation = Simulation(Settings(topic_prefix=PREFIX, clock="stream"), load_rules(RULES), wall_clock_ms)
     changes = 0
@@ -82,12 +82,12 @@ def run(events: list[dict[str, Any]], end_ms: int) -> tuple[float, int]:
 
 
 def _take(simulation: Simulation) -> int:
-    """Drop what came out. Returns how many segment changes it held."""
+    """Discards the output. Returns the number of segment changes in it."""
     return sum([len(simulation.take(topic)) * (topic is SEGMENTS) for topic in OUTPUTS])
 
 
 def main() -> int:
-    """Run the workload and print what it took."""
+    """Runs the workload and prints its rates."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.slow_buyers", description=__doc__)
     parser.add_argument("--customers", type=int, default=793)
     parser.add_argument("--years", type=int, default=4)

@@ -16,6 +16,7 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
 from pipeline.stream.app import run
+from pipeline.stream.process_environment import process_environment
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Worker
@@ -52,8 +53,8 @@ def main() -> int:
     settings = Settings()
     name = f"{settings.application_id}-{settings.worker_id}"
     unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix, transaction_timeout_ms=10_000)
-    context = Context(settings, None, None, None, unit.emit, None, None, None)  # type: ignore[arg-type]
-    worker = Worker(settings, (COUNTING,), context, unit, Metrics())
+    context = Context(settings, None, None, None, unit.emit, None, None, Metrics())  # type: ignore[arg-type]
+    worker = Worker((COUNTING,), context, unit, process_environment(settings))
     asyncio.run(run(settings, worker, (COUNTING,)))
     return 0
 

@@ -181,6 +181,24 @@ def test_running_again_delivers_nothing_unless_told_to(command, tmp_path):
     assert command.message_ids() == Counter({f"m{n}": 2 for n in range(10)})
 
 
+def test_a_file_that_grew_is_continued_and_of_one_that_changed_what_is_new_is_delivered(command, tmp_path):
+    lines = [event(n) for n in range(2_000)]
+    path = write(tmp_path / "events.ndjson", lines)
+    command.run(path)
+
+    write(path, [*lines, event(2_000)])
+    grown = command.run(path)
+    corrected = event(1_000) | {"messageId": "m1000-corrected", "properties": {"revenue": 5}}
+    write(path, [*lines[:1_000], corrected, *lines[1_001:], event(2_000), event(2_001)])
+    changed = command.run(path)
+
+    assert (grown["delivered"], grown["resumed_after"], grown["changed"]) == (1, 2_000, False)
+    assert (changed["delivered"], changed["unchanged"], changed["changed"]) == (2, 2_000, True)
+    assert "has changed since it was delivered" in changed["said"]
+    assert command.message_ids() == Counter([*(f"m{n}" for n in range(2_002)), "m1000-corrected"])
+    assert command.run(path)["delivered"] == 0
+
+
 def test_two_runs_over_the_same_file_at_once_deliver_it_exactly_once(command, tmp_path):
     path = write(tmp_path / "events.ndjson", [event(n) for n in range(25_000)])
     first = command.start(path)

@@ -18,6 +18,7 @@ from pipeline.local.broker import Broker
 from pipeline.query.profiles import LATEST, export_profiles, profile_rows
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
+from pipeline.rules.version import rules_version
 from pipeline.testing.build import event_json
 from pipeline.topics import CHANGELOGS
 from tests.integration.small_deployment import PARTITIONS, Deployment
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.kafka
 
 START_MS = time.time_ns() // 1_000_000 - 86_400_000
 """Yesterday: INTAKE takes no event from the future and none that is very old."""
-ADA, ADA_BROWSER = profile_id("default", "email:ada@shop.example"), profile_id("default", "anonymous_id:a-1")
+ADA, ADA_MAILBOX = profile_id("default", "anonymous_id:a-1"), profile_id("default", "email:ada@shop.example")
 
 
 event = partial(event_json, start_ms=START_MS)
@@ -67,7 +68,7 @@ def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.mark.parametrize(
-    "who", ["email:ada@shop.example", "email: ADA@Shop.Example ", "anonymous_id:a-1", "loyalty_id:L-7", ADA_BROWSER]
+    "who", ["email:ada@shop.example", "email: ADA@Shop.Example ", "anonymous_id:a-1", "loyalty_id:L-7", ADA_MAILBOX]
 )
 def test_every_identifier_and_every_old_id_shows_the_one_customer(deployment, who):
     result = deployment.json("profile", "show", who)
@@ -139,7 +140,7 @@ def test_a_moment_can_be_named(deployment):
         (["anonymous_id:a-1", "--tenant", "other"], 4, "tenant other"),
         (["00000000-0000-5000-8000-000000000000"], 4, "is unknown"),
         (["email:no address"], 2, "'email:no address' is not a valid email"),
-        (["user_id:guest"], 2, "identifies nobody"),
+        (["user_id:guest"], 2, "is a blocked value"),
         (["ada"], 2, "neither a profile id nor type:value"),
         (["email:ada@shop.example", "--as-of", "yesterday"], 2, "write now, latest"),
         (["email:ada@shop.example", "--as-of", "2020-01-01"], 2, "2020-01-01 is before the newest event"),
@@ -163,7 +164,7 @@ def test_two_exports_are_equal_byte_for_byte_and_hold_every_current_profile(depl
     ids = [msgspec.json.decode(line)["profile_id"] for line in one.read_bytes().splitlines()]
     assert ids == sorted(ids)
     assert ADA in ids
-    assert ADA_BROWSER not in ids
+    assert ADA_MAILBOX not in ids
 
 
 def test_parquet_holds_what_ndjson_does(deployment, tmp_path):
@@ -191,3 +192,24 @@ def test_what_cannot_be_written_leaves_what_was_there(deployment, tmp_path):
     assert "No such file" in deployment.run("profile", "export", tmp_path / "nowhere" / "p.ndjson", code=1).stderr
     assert file.read_bytes() == b"yesterday's"
     assert [path.name for path in tmp_path.iterdir()] == ["profiles.ndjson"]
+
+
+def test_a_command_that_reads_by_other_rules_than_the_workers_says_so(deployment, tmp_path, monkeypatch):
+    commands = [
+        ["profile", "show", "loyalty_id:L-7"],
+        ["score", "explain", "loyalty_id:L-7"],
+        ["segment", "dry-run"],
+        ["trigger", "dry-run"],
+        ["attribution", "report"],
+    ]
+    (tmp_path / "intake.yaml").write_text("default_country: DE\n", encoding="utf-8")
+    workers, mine = rules_version(load_rules()), rules_version(load_rules(tmp_path))
+
+    assert deployment.json("top", "--once")["rules_version"] == workers
+    for command in commands:
+        assert deployment.run(*command).stderr == ""
+    monkeypatch.setitem(deployment.environment, "STITCHLINE_RULES_DIR", str(tmp_path))
+    for command in commands:
+        note = f"stitchline: note: the workers' newest updates were made by rules {workers}; this command"
+        assert deployment.run(*command).stderr.startswith(f"{note} reads by {mine}")
+    assert deployment.run("segment", "dry-run", "--rules", tmp_path).stderr == ""

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kafka
 DAY_MS = 86_400_000
 START_MS = time.time_ns() // 1_000_000 - DAY_MS
 """Yesterday: INTAKE takes no event from the future and none that is very old."""
-ADA = profile_id("default", "email:ada@shop.example")
+ADA = profile_id("default", "anonymous_id:a-1")
 SCORES = """
 scores:
   - { name: looked, points: 10, filter: { events: [product_viewed] }, half_life: 7 d, group: browsing }

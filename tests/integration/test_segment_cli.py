@@ -24,7 +24,7 @@ pytestmark = pytest.mark.kafka
 DAY_MS = 86_400_000
 START_MS = time.time_ns() // 1_000_000 - DAY_MS
 """Yesterday: INTAKE takes no event from the future and none that is very old."""
-ADA = profile_id("default", "email:ada@shop.example")
+ADA = profile_id("default", "anonymous_id:a-1")
 SEGMENTS = """
 segments:
   - name: buyers

@@ -1,13 +1,11 @@
 """Where a group is, asked while a transaction may still move it: the answer of before would send the group back."""
 
-import asyncio
-
 import confluent_kafka
 import pytest
-from faust.types import TP
 
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.ends import Ends
+from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.settings import Settings
 from pipeline.topics import EVENTS
 
@@ -17,17 +15,14 @@ pytestmark = pytest.mark.kafka
 def test_a_position_that_a_transaction_may_still_move_is_not_told(kafka, topic_prefix):
     settings = Settings(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix, partitions=2)
     ensure_topics(settings, (EVENTS["web"],))
-    quiet, moving = (TP(EVENTS["web"].of(topic_prefix), number) for number in range(2))
+    quiet, moving = (TopicPartition(EVENTS["web"].of(topic_prefix), number) for number in range(2))
     group = topic_prefix
     producer = confluent_kafka.Producer({**settings.kafka(), "transactional.id": topic_prefix})
     producer.init_transactions()
     member = confluent_kafka.Consumer({**settings.kafka(), "group.id": group})
 
-    def told() -> dict[TP, int]:
-        async def ask() -> dict[TP, int]:
-            return await Ends(settings.kafka()).committed(group, {quiet, moving})
-
-        return asyncio.run(ask())
+    def told() -> dict[TopicPartition, int]:
+        return Ends(settings.kafka()).committed(group, {quiet, moving})
 
     def move_to(offset: int) -> None:
         producer.begin_transaction()

@@ -69,7 +69,7 @@ class Deployment(ABC):
 def rolled_forward(deployment: Deployment, config: dict[str, str | int], **clients: Any) -> MemoryStore:
     store = MemoryStore()
     topic = CHANGELOGS[STAGE].of(deployment.prefix)
-    roll_forward(config, topic, 0, store, is_wanted=lambda: True, progress=lambda _rows: None, **clients)
+    assert sum(roll_forward(config, topic, 0, store, is_wanted=lambda: True, **clients)) >= 0
     return store
 
 

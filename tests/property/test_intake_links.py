@@ -16,7 +16,7 @@ from pipeline.testing.table import MemorySeenIds, MemoryTable
 
 REFRESH_MS = 10
 TYPES = (IdentifierType(name="u", priority=1), IdentifierType(name="d", priority=2))
-ANCHORS, OTHERS = ["u:1", "u:2"], ["d:1", "d:2", "d:3", "d:4"]
+ANCHORS, OTHERS = ["u:1", "u:2"], ["d:1", "d:2", "d:3", "u:4"]
 
 sightings = st.tuples(
     st.sampled_from(ANCHORS),
@@ -53,7 +53,7 @@ def naive(history):
         for other in set(others):
             first, last, count, asserted = result.get((anchor, other), (at_ms, at_ms, 0, False))
             result[anchor, other] = (
-                min(first, at_ms), max(last, at_ms), count + 1, asserted or kind == "alias",
+                min(first, at_ms), max(last, at_ms), count + 1, asserted or (kind == "alias" and other == "u:4"),
             )  # fmt: skip
     return result
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.event.link import Link
-from pipeline.identity.messages import Assignment, Command, Move
+from pipeline.identity.messages import Assignment, Command, IdentifierOwnership, Move
 from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.profile.messages import Carry, Touch
 from pipeline.profile.records import CrmAction, Lead
@@ -22,6 +22,7 @@ PROFILE = "0d3b3c3e-2b1c-5a53-9f0c-0a4a3a7a7a7a"
 MESSAGES = {
     LINKS: [
         Link("default", "user_id:1", "email:a@example.com", 1, 2, 1, "web", "web/1"),
+        Command("default", "logout", "anonymous_id:1", "", "", "", 3, "web/9"),
         Command("default", "unlink", "user_id:1", "email:a@example.com", "ada", "mistake", 3, "decision/1"),
     ],
     ASSIGNMENTS: [Assignment(PROFILE, 4, ["email:a@example.com"])],
@@ -29,6 +30,7 @@ MESSAGES = {
         Touch("default", "user_id:1", "web/1", 5, "web", "track", "page_viewed", ["user_id:1"], {"a": 1}, {}, {}),
         Move("default", ["user_id:1"], PROFILE, "target", 6),
         Carry("default", PROFILE, 7, {"user_id:1": msgspec.Raw(b"\x80")}),
+        IdentifierOwnership("default", "user_id:1", 3, {"email:a@example.com": False}, 4),
     ],
     LEADS: [Lead("default", CrmAction(action_id="a1", tenant="default", profile_id=PROFILE, trigger="hot_lead"))],
 }

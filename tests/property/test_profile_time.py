@@ -74,8 +74,8 @@ SEGMENTS = SegmentRules(
 )
 RULES = compile_rules(AGGREGATES, SCORES, TRIGGERS, SEGMENTS, journeys=JOURNEYS)
 SILENCES_MS = (4 * DAY_MS, 5 * HOUR_MS, GAP_MS)
-"""How long after a touch a segment may turn: ``gone`` and ``stayed``, ``left``, ``here``. The others turn on full hours
-alone."""
+"""Times after a touch at which ``gone`` and ``stayed``, ``left``, and ``here`` can change. The other segments change
+only on full hours."""
 ANCHOR = "user_id:a"
 PROFILE = profile_id("default", ANCHOR)
 END_MS = START_MS + 60 * DAY_MS

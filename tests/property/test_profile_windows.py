@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -65,7 +66,7 @@ def quantile(history: list[Touch]) -> Any:
         return None
     result = {}
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
-        result[name] = pytest.approx(values[int(share * (len(values) - 1))] / 1_000_000, rel=0.0101)
+        result[name] = pytest.approx(values[ceil(share * len(values)) - 1] / 1_000_000, rel=0.0101)
     return result
 
 
@@ -128,7 +129,7 @@ NAIVE: dict[str, Callable[[list[Touch]], Any]] = {
     "last": lambda history: labels(history)[-1] if labels(history) else None,
     "average": lambda h: sum(prices(h)) / (len(prices(h)) * 1_000_000) if prices(h) else None,
     "unique": lambda history: sorted(set(map(text_of, labels(history)))),
-    "distinct": lambda history: pytest.approx(len(set(map(text_of, labels(history)))), abs=1),
+    "distinct": lambda history: len(set(map(text_of, labels(history)))),
     "most_frequent": frequent,
     "quantiles": quantile,
     "purchases": bought,

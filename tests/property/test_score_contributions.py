@@ -24,7 +24,7 @@ LONG = (
     ScoreRule(name="known", points=9, filter=Filter(channels=("pos",)), half_life_ms=90 * DAY_MS, max_occurrences=3),
     ScoreRule(name="grudge", points=-30, filter=Filter(events=("Leave",)), half_life_ms=365 * DAY_MS, max_points=70),
 )
-"""Half-lives of which occurrences are counted by the week too."""
+"""Half-lives with occurrences that are also counted by the week."""
 MAX_EVALUATIONS = 12
 SCORER = Scores(msgspec.structs.replace(SCORES, scores=(*SCORES.scores, *LONG)))
 PLAN = Plan((), SCORER.counted)

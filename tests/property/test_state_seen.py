@@ -23,12 +23,13 @@ def digest(number: int) -> bytes:
 class Seen:
     """The view, its store, and commits as a worker does them; the changelog is kept to restore from."""
 
-    def __init__(self, window_ms: int = WINDOW_MS) -> None:
-        self.store, self.log, self._window_ms = MemoryStore(), list[Change](), window_ms
+    def __init__(self, window_ms: int = WINDOW_MS, memory_ms: int = 0) -> None:
+        self.store, self.log = MemoryStore(), list[Change]()
+        self._window_ms, self._memory_ms = window_ms, memory_ms
         self._open(self.store)
 
     def _open(self, store: MemoryStore) -> None:
-        self.view = SeenView(store, self._window_ms)
+        self.view = SeenView(store, self._window_ms, self._memory_ms)
         self.state = PartitionState(store, [self.view])
 
     def commit(self) -> None:
@@ -62,6 +63,21 @@ def test_an_id_is_new_unless_it_came_at_about_the_same_time(arrivals, origin_ms)
             assert not new
         if origin_ms > DAY_MS and all(distance >= 3 * WINDOW_MS for distance in apart):
             assert new
+        if new:
+            taken.append((number, at_ms))
+        if commits:
+            seen.commit()
+
+
+@given(ARRIVALS, ORIGINS)
+def test_an_id_within_the_memory_is_known_however_late_it_comes_again(arrivals, origin_ms):
+    seen, taken = Seen(memory_ms=9 * WINDOW_MS), []
+    for number, after_ms, commits in arrivals:
+        at_ms = origin_ms + after_ms
+        apart = [abs(at_ms - then) for other, then in taken if other == number]
+        new = seen.view.add(digest(number), at_ms)
+        if any(distance <= WINDOW_MS for distance in apart):
+            assert not new
         if new:
             taken.append((number, at_ms))
         if commits:

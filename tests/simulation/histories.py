@@ -9,7 +9,7 @@ from pipeline.event.duration import HOUR_MS, MINUTE_MS
 from pipeline.event.identifier import key_of
 from pipeline.event.model import Event
 from pipeline.event.rules import IdentifierType, IntakeRules
-from pipeline.identity.evidence import links_of
+from pipeline.identity.evidence import FirstSightings, links_of
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.filter import Filter
@@ -124,9 +124,16 @@ def history(chance: random.Random) -> History:
     return History(
         [item for _, item in sent],
         [_touch(event) for event in events],
-        [link for event in events for link in links_of(event)],
+        _links(events),
         poison,
     )
+
+
+def _links(events: list[Event]) -> list[Link]:
+    sightings = FirstSightings()
+    for event in events:
+        sightings.note(event)
+    return sightings.told(link for event in events for link in links_of(event))
 
 
 def _event(chance: random.Random, number: int, step_ms: int, people: list[list[str]]) -> Event:

@@ -17,7 +17,7 @@ from pipeline.identity.resolve import resolve
 from pipeline.kafka.partitioner import partition_of
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, encode_ledger
-from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.messages import Carry, IdentifierOwnership, Move, Touch
 from pipeline.profile.publish import segments_of
 from pipeline.profile.records import Lead
 from pipeline.profile.row import ACTIVE, FOREVER, ProfileRow
@@ -38,9 +38,10 @@ from pipeline.topics import (
     Topic,
 )
 from pipeline.trigger.action import LEAD as LEAD_KIND
+from tests.simulation.disk import DiskStore
 from tests.simulation.histories import TENANT
 from tests.simulation.lead_oracle import check_leads
-from tests.simulation.process import GROUP, PREFIX, STAGES, DiskStore
+from tests.simulation.process import GROUP, PREFIX, READERS, STAGES
 from tests.simulation.reference_run import MESSAGE, reference_run
 from tests.simulation.world import RULES, World
 
@@ -59,8 +60,11 @@ def check(world: World) -> None:
     owner = owners(world)
     profiles = rows_of(world, "profile", layout.PROFILES, PROFILE_ROW)
     check_everything_was_read(world)
+    check_consumed(world)
+    check_lag(world)
     check_stores(world)
     check_ledgers(world, owner, profiles)
+    check_identifiers(owner, profiles)
     check_touches(world)
     check_assignments(world, owner)
     check_changes(world)
@@ -88,12 +92,12 @@ def in_order(touches: list[Touch]) -> dict[str, bytes]:
     result: dict[str, Ledger] = {}
     for touch in touches:
         apply_touch(COMPILED.plan, result.setdefault(touch.anchor, Ledger()), touch)
-    return {anchor: without_episodes(ledger) for anchor, ledger in result.items()}
+    return {anchor: of_touches(ledger) for anchor, ledger in result.items()}
 
 
-def without_episodes(ledger: Ledger) -> bytes:
-    """When a trigger fired depends on the order of arrival."""
-    return encode_ledger(msgspec.structs.replace(ledger, episodes={}))
+def of_touches(ledger: Ledger) -> bytes:
+    """What the touches alone say: when a trigger fired, and what STITCH numbers, depends on the order of arrival."""
+    return encode_ledger(msgspec.structs.replace(ledger, episodes={}, owned={}))
 
 
 def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, ProfileRow]) -> None:
@@ -101,12 +105,22 @@ def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, Profi
     current: dict[str, list[tuple[str, bytes]]] = {}
     for profile, row in profiles.items():
         for anchor, ledger in row.anchors.items():
-            current.setdefault(anchor, []).append((profile, without_episodes(ledger)))
+            current.setdefault(anchor, []).append((profile, of_touches(ledger)))
     expected = in_order(world.history.touches)
     places = {anchor: [profile for profile, _ in result] for anchor, result in current.items()}
     assert places == {anchor: [owner[anchor]] for anchor in expected}
     for anchor, ledger in expected.items():
         assert current[anchor] == [(owner[anchor], ledger)], f"the ledger of {anchor}"
+
+
+def check_identifiers(owner: dict[str, str], profiles: dict[str, ProfileRow]) -> None:
+    """Of the identifiers of its events each ledger holds for its customer's those that are, and nothing is awaited."""
+    anchors = {anchor for row in profiles.values() for anchor in row.anchors}
+    for profile, row in profiles.items():
+        assert not row.ownership.awaited.keys() & anchors, f"decisions for ledgers that are not at {profile}"
+        for anchor, ledger in row.anchors.items():
+            own = {ident for ident in ledger.identifiers if owner.get(ident, profile_id(TENANT, ident)) == profile}
+            assert ledger.own_identifiers().keys() == own, f"the identifiers of {anchor}"
 
 
 def check_touches(world: World) -> None:
@@ -144,11 +158,13 @@ def check_assignments(world: World, owner: dict[str, str]) -> None:
 
 
 def check_changes(world: World) -> None:
-    """The public log's numbers rise by one with each decision; only a mere change of contests has no line in it."""
+    """Numbers rise by one with each decision; a mere change of contests or of ownership has no line in the log."""
     lines = [[CHANGE(record.value())["seq"] for record in result] for result in by_partition(world, CHANGES)]
     assert all(line == sorted(line) for line in lines)
     numbers = [number for line in lines for number in line]
     assigned = {ASSIGNMENT(record.value()).seq for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX))}
+    messages = [MESSAGE(record.value()) for record in world.kafka.committed(TOUCHES.of(PREFIX))]
+    assigned |= {message.decided for message in messages if isinstance(message, IdentifierOwnership)}
     assert len(numbers) == len(set(numbers))
     assert {*numbers, *assigned} == set(range(1, 1 + max({*numbers, *assigned}, default=0)))
 
@@ -180,7 +196,8 @@ def check_decisions(world: World) -> None:
     forwards: Counter[tuple[str, bytes]] = Counter()
     for record in world.kafka.committed(TOUCHES.of(PREFIX)):
         message = MESSAGE(record.value())
-        if isinstance(message, Carry) or (isinstance(message, Touch) and message.seq):
+        passed_on = isinstance(message, Carry) or (isinstance(message, Touch) and message.seq)
+        if passed_on or (isinstance(message, IdentifierOwnership) and message.seq != message.decided):
             forwards[record.key().decode(), record.value()] += 1
     assert forwards == output.forwards
     assert Counter(record.value() for record in world.kafka.committed(SEGMENTS.of(PREFIX))) == output.segment_changes
@@ -249,6 +266,26 @@ def check_everything_was_read(world: World) -> None:
                 position = group.position((topic, partition.number))
                 assert position is not None
                 assert partition.committed(position, 1)[0] == []
+
+
+def check_consumed(world: World) -> None:
+    """Committed transactions took each record of each input once, in the order of the log."""
+    offsets: dict[tuple[str, int], list[int]] = {}
+    for batch in world.consumed:
+        offsets.setdefault((batch.topic, batch.partition), []).extend(record.offset() for record in batch)
+    for topic in READERS:
+        for partition in world.kafka.topic(topic):
+            expected = [record.offset() for record in partition.all_committed()]
+            assert offsets.get((topic, partition.number), []) == expected, f"what was taken of {topic}"
+
+
+def check_lag(world: World) -> None:
+    """Every worker knows that it has nothing left to read, whatever markers lie behind its last record."""
+    group = world.kafka.groups[GROUP]
+    for process in world.processes.values():
+        for at in process.poller.held:
+            end = world.kafka.topic(at.topic)[at.partition].end
+            assert process.poller.behind_markers(at, group.position(at)) == end, f"the lag of {at}"
 
 
 def check_stores(world: World) -> None:

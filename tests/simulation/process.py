@@ -1,57 +1,60 @@
-"""One worker process of a world: real tasks, real unit of work, real restore; Kafka, disks and time are the world's.
+"""One worker process of a world: the real worker, poller and unit of work; Kafka, disks and time are the world's.
 
-It does what ``pipeline.stream.worker`` and the transport do, one step at a time: hear of the group, restore, take a
-batch, commit. It dies where the world says so, with everything it had in memory.
+In production a polling thread, restore threads and an event loop take turns; here the world's chance does. The process
+dies where the world says so, with everything it had in memory.
 """
 
 import contextlib
 import functools
 import random
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, cast
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
 
 from pipeline.event.duration import HOUR_MS, MINUTE_MS
-from pipeline.profile.logic import Timer
+from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.settings import Settings
-from pipeline.state.store import Change
 from pipeline.stream.build import STAGES
-from pipeline.stream.restore import Interrupted, roll_forward
-from pipeline.stream.stages.base import Context
-from pipeline.stream.stages.profile import ProfileStage
-from pipeline.stream.unit_of_work import Aborted, UnitOfWork
-from pipeline.stream.worker import Task
+from pipeline.stream.ownership import Job, ProcessEnvironment
+from pipeline.stream.poller import Batch, Poller
+from pipeline.stream.restore import roll_forward
+from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.stream.unit_of_work import UnitOfWork
+from pipeline.stream.worker import Worker
 from pipeline.testing.consumer import MemoryConsumer
-from pipeline.testing.group import Membership
+from pipeline.testing.group import Membership, MemoryGroup
 from pipeline.testing.kafka import MemoryKafka
-from pipeline.testing.log import MemoryRecord
+from pipeline.testing.member import MemoryMember
 from pipeline.testing.producer import MemoryProducer
-from pipeline.testing.store import MemoryStore
-from pipeline.testing.transactions import MemoryPartition
-from pipeline.topics import CHANGELOGS, EVENTS
+from pipeline.testing.transactions import MemoryPartition, Transaction
+from pipeline.topics import EVENTS
+from tests.simulation.batches import NotedProfile, ProcessedBatch
+from tests.simulation.disk import Disk
 
+COMMIT_MS, TIMER_MS, BATCH_RECORDS = 10_000, 10, 1_000
 SETTINGS = tuple(
-    Settings(clock=clock, refresh_interval_ms=6 * HOUR_MS, stream_lateness_ms=MINUTE_MS) for clock in ("wall", "stream")
-)
+    Settings(
+        clock=clock, refresh_interval_ms=6 * HOUR_MS, stream_lateness_ms=MINUTE_MS,
+        commit_interval_ms=COMMIT_MS, catch_up_interval_ms=COMMIT_MS, timer_interval_ms=TIMER_MS,
+    )
+    for clock in ("wall", "stream")
+)  # fmt: skip
 GROUP, PREFIX = SETTINGS[0].application_id, SETTINGS[0].topic_prefix
-UNUSED_INPUTS = frozenset(topic.of(PREFIX) for channel, topic in EVENTS.items() if channel != "web")
-"""Inputs that nobody writes to."""
-
-
-class ProcessedBatch(NamedTuple):
-    """What a PROFILE stage was given to do at once, and what it was told the time is."""
-
-    partition: int
-    now_ms: int
-    records: list[MemoryRecord]
-    timers: list[Timer]
-    """Those that woke a profile."""
+UNUSED_INPUTS = frozenset(topic for channel, topic in EVENTS.items() if channel != "web")
+"""Inputs that nothing writes to; they are not subscribed to."""
+READERS = {
+    topic.of(PREFIX): spec.name for spec in STAGES.values() for topic in spec.inputs if topic not in UNUSED_INPUTS
+}
+"""The stage that reads each topic."""
 
 
 class Crashed(BaseException):
     """The process is gone: nothing of it may react, not even by ``except Exception``."""
 
 
-class ProcessEnvironment(Protocol):
+class Universe(Protocol):
     """What a process asks of its world."""
 
     chance: random.Random
@@ -73,279 +76,247 @@ class ProcessEnvironment(Protocol):
         ...
 
 
-class RecordedTimers:
-    """A stage's timers for the time of one tick, with what woke somebody."""
+class SteppedRestores:
+    """Runs restore jobs step by step, in an order left to chance."""
 
-    def __init__(self, stage: Any) -> None:
-        self._timers, self._profiles = stage._timers, stage._logic._profiles
-        self.until_ms, self.woke = 0, list[Timer]()
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._jobs: list[tuple[Job, Callable[[BaseException | None], None]]] = []
 
-    def take(self, until_ms: int, limit: int) -> list[Timer]:
-        result = cast("list[Timer]", self._timers.take(until_ms, limit))
-        self.until_ms, self.woke = until_ms, [item for item in result if self._wakes(*item)]
-        return result
+    def __len__(self) -> int:
+        return len(self._jobs)
 
-    def _wakes(self, due_ms: int, profile_id: str) -> bool:
-        row = self._profiles.get(profile_id)
-        return row is not None and row.schedule.timer_ms == due_ms
+    def start(self, job: Job, ended: Callable[[BaseException | None], None]) -> None:
+        self._jobs.append((job, ended))
+
+    def wait(self) -> None:
+        while self._jobs:
+            self.go_on(len(self._jobs))
+
+    def go_on(self, steps: int) -> None:
+        """Advance jobs at random, so many steps in all at most, and none that wants to wait."""
+        waiting: list[tuple[Job, Callable[[BaseException | None], None]]] = []
+        while self._jobs and steps:
+            at = int(self._chance.random() * len(self._jobs))
+            if not self._step(at):
+                waiting.append(self._jobs.pop(at))
+            steps -= 1
+        self._jobs += waiting
+
+    def _step(self, at: int) -> bool:
+        """Whether the job may go on, or has ended."""
+        job, ended = self._jobs[at]
+        failure: BaseException | None = None
+        try:
+            return not next(job)
+        except StopIteration:
+            pass
+        except Exception as error:  # noqa: BLE001 - handed to the worker, as its threads do
+            failure = error
+        del self._jobs[at]
+        ended(failure)
+        return True
 
 
-class DiskStore(MemoryStore):
-    """A store whose process may die before or after it writes."""
+class Member(MemoryMember):
+    """Sometimes reads where the group is as soon as it is assigned; otherwise with the first fetch."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.at: Callable[[str], None] = lambda _step: None
+    def __init__(self, process: "Process", config: dict[str, Any]) -> None:
+        super().__init__(process.world.kafka, config, process.at, process.choose)
+        self._world, self._chance = process.world, process.world.chance
 
-    def apply(self, changes: Iterable[Change], position: int) -> None:
-        result = list(changes)
-        self.at("write")
-        super().apply(result, position)
-        self.at("written")
+    def assign(self, partitions: Iterable[Any]) -> None:
+        super().assign(partitions)
+        if self._chance.random() < 0.5:
+            positions = {place: self._group.position(place) for place in self._assigned}
+            self._positions = {place: position for place, position in positions.items() if position is not None}
 
-    def copy(self) -> "DiskStore":
-        """The folder as it is now."""
-        result = DiskStore()
-        for family, rows in self.families.items():
-            result.families[family].update(rows)
-        result._position = self._position
-        return result
+    def _fetch(self, limit: int) -> list[Any]:
+        limit = self._world.max_records
+        return super()._fetch(limit if self._chance.random() < 0.5 else self._chance.randint(1, limit))
+
+    def _check_assigned(self, at: Any) -> None:
+        assert (at.topic, at.partition) in self._assigned, f"a call for {at}, which is not assigned"
+
+    def is_settled(self) -> bool:
+        """Whether the group's offsets are stable, so that :meth:`committed` need not wait."""
+        return all(self._group.position(place) is not None for place in self._assigned)
 
 
-class Disk:
-    """The stores of one worker id. They outlive its processes, at the last write or, after a power cut, before it."""
+class Group(MemoryGroup):
+    """A group whose offsets never go back."""
 
-    def __init__(self) -> None:
-        self.stores: dict[tuple[str, int], DiskStore] = {}
-        self._earlier: dict[tuple[str, int], DiskStore] = {}
+    def take(self, offsets: Mapping[Any, int], membership: Membership, transaction: Transaction) -> None:
+        super().take(offsets, membership, transaction)
+        assert all(offset >= self._offsets.get(place, 0) for place, offset in offsets.items()), "the group goes back"
 
-    def open(self, stage: str, partition: int, at: Callable[[str], None]) -> DiskStore:
-        store = self.stores.setdefault((stage, partition), DiskStore())
-        store.at = at
-        return store
 
-    def remember(self) -> None:
-        """What a power cut later on will bring back, at best."""
-        self._earlier = {place: store.copy() for place, store in self.stores.items()}
+class Producer(MemoryProducer):
+    """Sometimes sends without a flush, as librdkafka's thread does."""
 
-    def lose_power(self) -> None:
-        """The last writes had not reached the disk."""
-        self.stores.update(self._earlier)
-        self._earlier = {}
+    def __init__(self, process: "Process", config: dict[str, object]) -> None:
+        super().__init__(process.world.kafka, config, process.at)
+        self._chance = process.world.chance
 
-    def copy(self) -> "Disk":
-        """For a process that is started while its predecessor still runs, elsewhere."""
-        result = Disk()
-        result.stores = {place: store.copy() for place, store in self.stores.items()}
-        return result
+    def poll(self, timeout: float = 0) -> int:
+        if self._queue and self._chance.random() < 0.2:
+            self.send()
+        return super().poll(timeout)
 
 
 class Process:
     """From its start to its death. ``name`` is its worker id, and so its transactional id."""
 
-    def __init__(self, world: ProcessEnvironment, name: str, member: str, disk: Disk) -> None:
-        self.name, self.disk = name, disk
-        self._world, self._chance = world, world.chance
-        self._at = functools.partial(world.at, self)
-        self.member, self._rejoined = member, 0
-        self._membership = Membership(GROUP, member, -1)
-        self._group = world.kafka.groups[GROUP]
-        self.tasks: dict[tuple[str, int], Task] = {}
-        self._unrestored: list[tuple[str, int]] = []
-        self._inputs: list[tuple[Task, MemoryPartition]] = []
-        self._positions: dict[tuple[str, int], int] = {}
-        self._unasked: list[tuple[str, int]] = []
-        """Inputs of stages with timers, where it is not known yet how far the group is."""
+    def __init__(self, world: Universe, name: str, member: str, disk: Disk) -> None:
+        self.world, self.name, self.disk = world, name, disk
+        self._chance = world.chance
+        self.at = functools.partial(world.at, self)
         self.batches: list[ProcessedBatch] = []
-        """PROFILE's, in the open transaction."""
-        self.gives_up = False
-        """Stop restoring for now, as if the partitions had been taken away and given back."""
+        self.consumed: list[Batch] = []
+        """Batches of the open transaction."""
+        self.until_ms: int | None = None
+        self.restores = SteppedRestores(world.chance)
         self.unit = UnitOfWork(
-            {}, f"{GROUP}-{name}", PREFIX, producer=self._make_producer, watchdog=contextlib.nullcontext()
-        )
+            {}, f"{GROUP}-{name}", PREFIX,
+            producer=functools.partial(Producer, self), watchdog=contextlib.nullcontext(),
+        )  # fmt: skip
+        self.client = Member(self, {"group.id": GROUP, "client.id": member})
+        self._seconds = 0.0
+        self._calls: deque[Callable[[], None]] = deque()
+        """What waits for the polling thread."""
+        self._pace = world.chance.choice((0.3, 0.95, 0.95))
+        """How soon the polling thread comes to them."""
+        self._queue: deque[Batch] = deque()
+        """Batches fetched and not taken."""
 
-    def _make_producer(self, config: dict[str, object]) -> MemoryProducer:
-        self._producer = MemoryProducer(self._world.kafka, config, self._at)
-        return self._producer
+    @property
+    def member(self) -> str:
+        """The member id of now."""
+        return self.client.member
 
     def start(self) -> None:
-        """Fence former processes of this name and ask the group for partitions."""
+        """Fence former processes of this name and join the group."""
+        self.disk.mount(self.at)
         self.unit.start()
-        self._context = self._world.context(self.unit)
-        self._group.join(self.member)
+        context = self.world.context(self.unit)
+        environment = ProcessEnvironment(lambda: self._seconds, self, self.disk.open, self._roll_forward, self.restores)
+        self.worker = Worker(self._specs(), context, self.unit, environment)
+        self.poller = Poller(self.client, self.worker, BATCH_RECORDS, self._calls.append)
+        self.worker.poller = self.poller
+        self.poller.subscribe(READERS)
 
-    # Steps: each says whether it did anything
+    def _specs(self) -> list[StageSpec]:
+        noted = msgspec.structs.replace(STAGES["profile"], build=functools.partial(NotedProfile, self))
+        return [noted if spec.name == noted.name else spec for spec in STAGES.values()]
+
+    # Steps: each returns whether it did anything
 
     def step(self) -> bool:
-        """One thing that a worker does."""
-        if self.hear():
-            return True
-        if self._unrestored:
-            return self.restore()
-        event = self._chance.random()
+        """One thing that happens in a worker."""
+        chance = self._chance
+        if self.client.has_news() or (self._calls and chance.random() < self._pace):
+            return self.poll()
+        if self.restores and chance.random() < 0.8:
+            return self.restore(chance.choice((1, 10, 100, 100)))
+        event = chance.random()
         if event < 0.35:
             return self.commit()
-        return self.tick() if event < 0.5 else self.take()
+        if event < 0.5:
+            return self.tick()
+        return self.poll() if event < 0.6 else self.take()
 
     def hear(self) -> bool:
-        """Hear of the group, as a poll does: partitions taken away, given, or lost without a word."""
-        group = self._group
-        if group.has(self._membership):
-            if not group.rebalancing or self.member in group.joining:
-                return False
-            self._revoked()
-        elif self.member in group.joining:
-            return False
-        elif self.member in group.members:
-            self._assigned()
-        else:
-            self._lost()
-        return True
-
-    def restore(self) -> bool:
-        """Roll each partition's store forward; the partitions flow when all are done."""
-        self.gives_up = False
-        if not self._unrestored or not self._stand():
-            return False
-        while self._unrestored:
-            stage, partition = self._unrestored[-1]
-            store = self.disk.open(stage, partition, self._at)
-            try:
-                roll_forward(
-                    {}, CHANGELOGS[stage].of(PREFIX), partition, store,
-                    is_wanted=lambda: not self.gives_up, progress=lambda _rows: None,
-                    consumer=self._reader, end_of=self._end_of,
-                )  # fmt: skip
-            except Interrupted:
-                return False
-            self.tasks[stage, partition] = Task(STAGES[stage], partition, self._context, store)
-            self._unrestored.pop()
-        kafka = self._world.kafka
-        self._inputs = [
-            (task, kafka.topic(topic)[task.partition])
-            for task in self.tasks.values()
-            for topic in (topic.of(PREFIX) for topic in task.spec.inputs)
-            if topic not in UNUSED_INPUTS
-        ]
-        return True
-
-    def take(self) -> bool:
-        """Give the next records of one partition to their stage."""
-        inputs, chance = self._inputs, self._chance
-        first = int(chance.random() * len(inputs))
-        for task, partition in inputs[first:] + inputs[:first]:
-            place = partition.topic, partition.number
-            position = self._position(place)
-            if position is None or position == partition.end or partition is self._world.lagging:
-                continue
-            batch, behind = partition.committed(position, chance.randint(1, self._world.max_records))
-            self._positions[place] = behind
-            if batch:
-                if isinstance(task.logic, ProfileStage):
-                    self.batches.append(ProcessedBatch(task.partition, task.logic._now_ms(), batch, []))
-                task.logic.on_batch(partition.topic, batch)
-                self.unit.consumed(*place, batch[-1].offset() + 1, len(batch))
-                if chance.random() < 0.2:
-                    self._producer.send()
-                self.unit.poll()
-                return True
-        return False
-
-    def tick(self, now_ms: int | None = None) -> bool:
-        """Let tasks live through what has fallen due, as the worker does, or up to a moment, as ``simulate`` does."""
+        """Let the polling thread do what it has to, until it would only fetch."""
         busy = False
-        for task in self.tasks.values() if not self._unrestored else ():
-            if task.spec.has_timers:
-                stage: Any = task.logic
-                timers = stage._timers
-                noted = stage._timers = RecordedTimers(stage)
-                woken = stage.tick(now_ms)
-                stage._timers = timers
-                if woken:
-                    self.batches.append(ProcessedBatch(task.partition, noted.until_ms, [], noted.woke))
-                    self.unit.hold_position(*task.input(PREFIX))
-                    busy = True
+        while (self.client.has_news() or self._calls) and self.poll():
+            busy = True
         return busy
 
-    def commit(self) -> bool:
-        """Commit the unit of work; where Kafka refuses, start over from what is durable."""
-        try:
-            return self.unit.commit(list(self.tasks.values()), lambda: self._membership) is not None
-        except Aborted:
-            for task in self.tasks.values():
-                task.start_over()
-            self._positions.clear()
-            self.batches.clear()
-            return True
-
-    # Ownership
-
-    def _assigned(self) -> None:
-        self._membership = Membership(GROUP, self.member, self._group.generation)
-        owned = self._group.members[self.member]
-        self._unrestored = [(stage, partition) for partition in owned for stage in STAGES]
-        self._chance.shuffle(self._unrestored)
-        self._standing: dict[tuple[str, int], int] = {}
-        timed = [spec for spec in STAGES.values() if spec.has_timers]
-        self._unasked = [(topic.of(PREFIX), at) for spec in timed for topic in spec.inputs for at in owned]
-        if self._chance.random() < 0.5:  # else the positions are asked for when the first batch is
-            for place in [(t.of(PREFIX), p) for s, p in self._unrestored for t in STAGES[s].inputs]:
-                self._position(place)
-        self._at("assigned")
-
-    def _revoked(self) -> None:
-        self._at("revoke")
-        self.commit()
-        self._at("revoked")
-        self._let_go()
-        self._group.join(self.member)
-
-    def _lost(self) -> None:
-        self.unit.abort()
-        self.batches.clear()
-        self._let_go()
-        self._rejoined += 1
-        self.member = f"{self.member.partition('+')[0]}+{self._rejoined}"
-        self._group.join(self.member)
-
-    def _let_go(self) -> None:
-        for task in self.tasks.values():
-            task.state.close()
-        self.tasks.clear()
-        self._inputs, self._unrestored = [], []
-        self._positions.clear()
-
-    def _position(self, place: tuple[str, int]) -> int | None:
-        value = self._positions.get(place)
-        if value is None:
-            value = self._group.position(place)
-            if value is not None:
-                self._positions[place] = value
-        return value
-
-    # Restoring
-
-    def _stand(self) -> bool:
-        """Ask where the group is, until it knows: a transaction with offsets may be undecided or unmarked."""
-        while self._unasked:
-            result = self._settled(self._unasked[-1])
-            if result is None:
+    def poll(self) -> bool:
+        """The polling thread's next call, which may have to wait, or else a fetch."""
+        if self._calls and self._chance.random() < 0.6:
+            if not self.client.is_settled():
                 return False
-            self._standing[self._unasked.pop()] = result
-        self.unit.set_committed_positions(self._standing)
+            self._calls.popleft()()
+        else:  # it was under way when the call came
+            self._queue += self.poller.batches(self.poller.fetch())
+        self._end_if_failed()
+        if not self.worker.ownership.is_ready:
+            assert not self.unit._positions, "timers may commit the offsets of a former assignment"
         return True
 
-    def _settled(self, place: tuple[str, int]) -> int | None:
-        return self._group.position(place)
+    def restore(self, steps: int = 1_000) -> bool:
+        """Go on restoring; False once there is nothing left to restore."""
+        busy = bool(self.restores)
+        self.restores.go_on(steps)
+        self._end_if_failed()
+        return busy
+
+    def take(self) -> bool:
+        """Hand the next batch to its stage, perhaps after the next fetch. Whether there was one."""
+        if not self._queue or self._chance.random() < 0.4:
+            self.poll()
+        if not self._queue:
+            return False
+        if self._chance.random() < 0.1:
+            self._seconds += COMMIT_MS / 1000  # so that the worker commits after the batch
+        batch = self._queue.popleft()
+        if batch.epoch == self.poller.epoch:
+            self.consumed.append(batch)
+        self.worker.take(READERS[batch.topic], batch)
+        self._end_if_failed()
+        return True
+
+    def tick(self, until_ms: int | None = None) -> bool:
+        """Fire what is due by the stages' clock or, as ``simulate`` does, up to a moment. Whether anything was."""
+        before = len(self.batches)
+        self._seconds += 2 * TIMER_MS / 1000
+        self.until_ms = until_ms
+        self.worker.tick()
+        return len(self.batches) > before
+
+    def commit(self) -> bool:
+        """Commit the unit of work. Whether there was anything in it."""
+        busy = bool(self.unit._offsets)
+        self.worker.commit()
+        self._end_if_failed()
+        return busy
+
+    def stop(self) -> None:
+        """Leave the group in order."""
+        self.poller.close()
+        self._end_if_failed()
+
+    def _end_if_failed(self) -> None:
+        if self.worker.failure is not None:
+            raise self.worker.failure
+
+    # What the worker runs on
+
+    def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The group's stable offsets; see :class:`pipeline.kafka.ends.Offsets`."""
+        positions = {at: self.world.kafka.groups[group].position(at) for at in partitions}
+        return {at: position for at, position in positions.items() if position is not None}
+
+    def choose(self, partitions: Sequence[MemoryPartition]) -> list[MemoryPartition]:
+        """Fetch from any partition first, but not from the lagging one."""
+        lagging = self.world.lagging
+        first = int(self._chance.random() * len(partitions))
+        return [at for at in (*partitions[first:], *partitions[:first]) if at is not lagging]
+
+    def _roll_forward(self, topic: str, partition: int, store: Any, *, is_wanted: Callable[[], bool]) -> Iterator[int]:
+        return roll_forward(
+            {}, topic, partition, store, is_wanted=is_wanted, consumer=self._reader, end_of=self._end_of
+        )  # fmt: skip
 
     def _reader(self, _config: object) -> MemoryConsumer:
-        return MemoryConsumer(self._world.kafka, self._restoring, max_records=self._chance.choice((2, 5, 1000)))
+        return MemoryConsumer(self.world.kafka, self._restoring, max_records=self._chance.choice((2, 5, 1000)))
 
     def _restoring(self, partition: MemoryPartition, waits: bool) -> None:
         if waits:
-            self._world.waiting(self, partition)
+            self.world.waiting(self, partition)
         else:
-            self._at("restore")
+            self.at("restore")
 
     def _end_of(self, _config: object, topic: str, partition: int) -> int:
-        return self._world.kafka.topic(topic)[partition].end
+        return self.world.kafka.topic(topic)[partition].end

@@ -19,7 +19,7 @@ from pipeline.identity.profile_id import profile_id
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.ledger import Ledger, encode_ledger
 from pipeline.profile.logic import Message, ProfileLogic
-from pipeline.profile.messages import Carry, Touch
+from pipeline.profile.messages import Carry, IdentifierOwnership, Touch
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRules
 from pipeline.testing.table import MemoryTable
@@ -34,7 +34,7 @@ HOT, WARM = TriggerRule(name="hot", high=60, low=20), TriggerRule(name="warm", h
 TRIGGERS = TriggerRules(triggers=(HOT, WARM))
 RULES = compile_rules(AggregateRules(aggregates=EVERY_KIND), SCORES, TRIGGERS, journeys=JOURNEYS)
 PARTITIONS, INTAKES = 3, 2
-WIRE = msgspec.msgpack.Decoder(Touch | Move | Carry)
+WIRE = msgspec.msgpack.Decoder(Touch | Move | Carry | IdentifierOwnership)
 
 
 class Sent(NamedTuple):

@@ -19,14 +19,17 @@ from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.metrics import Metrics
 from pipeline.simulate.simulation import NO_BREAKER
+from pipeline.stream.poller import Batch
 from pipeline.stream.stages.base import Context
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.testing.kafka import MemoryKafka
 from pipeline.testing.refusals import refusal
 from pipeline.testing.transactions import MemoryPartition, Transaction
 from pipeline.topics import ASSIGNMENTS, EVENTS, LEADS, LINKS, TOUCHES
+from tests.simulation.batches import ProcessedBatch
+from tests.simulation.disk import Disk
 from tests.simulation.histories import IDENTITIES, START_MS, Message, history, rules_of
-from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Disk, Process, ProcessedBatch
+from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Group, Process
 
 STEPS_MS = (MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS)
 """Time passes by one of these at once."""
@@ -48,6 +51,10 @@ REPEATED = frozenset({"offsets", "offsets_sent", "commit", "committed"})
 """Steps whose call Kafka may ask to repeat, whether or not it took effect."""
 REFUSED = frozenset({"offsets", "commit"})
 """Steps whose call Kafka may refuse for good."""
+
+
+SETTLED = frozenset({"committed", "aborted"})
+"""Steps after which the open transaction's batches and batches count, or never will."""
 
 
 class FaultProfile(NamedTuple):
@@ -81,7 +88,10 @@ class World:
         self.now_ms = START_MS
         self.batches: list[ProcessedBatch] = []
         """What PROFILE stages did in transactions that were committed."""
+        self.consumed: list[Batch] = []
+        """What workers took in transactions that were committed."""
         self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
+        self.kafka.groups[GROUP] = Group()
         self.names = [f"w{number}" for number in range(chance.choice((2, 2, 3)))]
         self.disks = {name: Disk() for name in self.names}
         self.processes: dict[str, Process] = {}
@@ -112,7 +122,10 @@ class World:
         """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
         if step == "committed":
             self.batches += process.batches
+            self.consumed += process.consumed
+        if step in SETTLED:
             process.batches.clear()
+            process.consumed.clear()
         if not self._stormy:
             return
         if self._refusal_due and step in REFUSED:
@@ -138,7 +151,7 @@ class World:
             self._meanwhile()
 
     def waiting(self, process: Process, partition: MemoryPartition) -> None:
-        """Somebody settles the transaction, others act, or the restore is given up until later."""
+        """The transaction is settled, or others act and the restore goes on later."""
         blocking = min(partition.unstable, key=partition.unstable.__getitem__)
         if blocking.decided:
             if self._stormy and self.chance.random() < 0.5:
@@ -147,7 +160,6 @@ class World:
                 blocking.mark(partition)
         elif self._stormy and self.chance.random() < 0.7:
             self._meanwhile()
-            process.gives_up = True
         else:
             self.kafka.expire(blocking)
 
@@ -183,12 +195,12 @@ class World:
         """One thing that happens somewhere."""
         chance = self.chance
         event = chance.random()
-        if event < 0.08:
+        if event < 0.07:
             self._deliver(chance.randint(1, 3))
-        elif event < 0.12:
+        elif event < 0.11:
             topic = self.kafka.topic(chance.choice(INPUTS))
             self.lagging = chance.choice(topic)
-        elif event < 0.17:
+        elif event < 0.16:
             self.now_ms += chance.choice(STEPS_MS)
         chance.choices(self._actions, cum_weights=self._weights)[0]()
 
@@ -235,7 +247,11 @@ class World:
     def _die(self) -> None:
         idle = [process for process in self.processes.values() if process not in self._busy]
         if idle:
-            self._buried(self.chance.choice(idle))
+            process = self.chance.choice(idle)
+            if self.chance.random() < 0.3:  # not of a crash: it leaves the group first
+                with self._acting(process):
+                    process.stop()
+            self._buried(process)
 
     def _buried(self, process: Process) -> None:
         """Its folder stays behind, unless another has taken over its name already."""

@@ -62,6 +62,14 @@ def test_the_exit_codes_of_a_help_text_are_those_of_the_table(path: str, command
         assert {int(code) for code in re.findall(r"(?:^|; |, )(\d+)\b", match[1])} <= set(ExitCode), path
 
 
+@pytest.mark.parametrize(("path", "command"), list(every_command()), ids=str)
+def test_every_help_shows_an_example_and_the_exit_codes(path: str, command: Any) -> None:
+    done = CliRunner().invoke(app, [*path.split()[1:], "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert re.search(r"Exit codes?:? \d", done.stdout), path
+    assert re.search(rf"Examples?:\s.*{path}\b", done.stdout, re.DOTALL), path
+
+
 def test_the_version_is_that_of_the_package() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert (done.exit_code, done.stdout) == (0, f"stitchline {version()}\n")

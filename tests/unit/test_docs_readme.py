@@ -37,6 +37,8 @@ def typed_in(path: Path) -> Iterator[str]:
     lines = [line.strip() for language, block in blocks if language == "sh" for line in block.splitlines()]
     prose = re.sub(r"^```\w+\n.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     for line in [*lines, *TYPEWRITTEN.findall(prose)]:
+        if "stitchline" not in line:
+            continue  # what a page quotes beside commands need not be a line of a shell
         words = shlex.split(line, comments=True)
         while words and ASSIGNMENT.fullmatch(words[0]):
             words = words[1:]

@@ -21,7 +21,8 @@ EVENTS = [
      "identifiers": {"email": "ADA@shop.example"}},
     {"type": "track", "event": "look", "messageId": "m5", "timestamp": "2026-03-01T15:00:00Z", "anonymousId": "alone"},
 ]  # fmt: skip
-U1, U2, ALONE = (profile_id("default", founder) for founder in ("user_id:u1", "user_id:u2", "anonymous_id:alone"))
+U1, U2, ALONE = (profile_id("default", founder) for founder in ("anonymous_id:a-1", "user_id:u2", "anonymous_id:alone"))
+"""The first is named after the browser, which moved on to the second; the name stays."""
 
 
 def resolve(*arguments: str | Path, code: int = 0) -> Result:

@@ -87,7 +87,7 @@ def test_too_few_repeat_buyers_is_an_error_of_one_line_and_leaves_no_file(tmp_pa
         (["--horizon", "36h"], 2, "write whole days"),
         (["--horizon", "0"], 2, "not a span of time"),
         (["--horizon", "4000d"], 2, "1d to 3650d"),
-        (["--currency", "GBP"], 1, "nobody has bought in GBP; there is EUR"),
+        (["--currency", "GBP"], 1, "no customer has bought in GBP; the export has: EUR"),
         (["--aggregate", "orders"], 1, "not an aggregate of kind purchases"),
     ],
 )

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from pipeline.cli.rules import app
 from pipeline.rules.files import FILES
 from pipeline.rules.load import load_rules
+from pipeline.rules.version import rules_version
 
 RUNNER = CliRunner()
 
@@ -66,6 +67,21 @@ def test_show_prints_the_rules_in_force_with_their_defaults(tmp_path: Path) -> N
     assert "triggers" not in done.stdout
     result = json.loads(RUNNER.invoke(app, ["show", "--json"]).stdout)
     assert list(result) == [spec.topic for spec in FILES]
+
+
+def test_check_and_show_name_the_version_and_the_shipped_files(tmp_path: Path) -> None:
+    (tmp_path / "intake.yaml").write_text("default_country: DE\n", encoding="utf-8")
+    version = rules_version(load_rules(tmp_path))
+    checked, shown = (RUNNER.invoke(app, [command, str(tmp_path)]).stdout for command in ("check", "show"))
+    assert f"rules version {version}; shipped defaults, which the directory does not have: identifiers.yaml" in checked
+    assert shown.startswith(f"# rules version {version}\n")
+    headers = [line for line in shown.splitlines() if line.startswith("# ") and ".yaml: " in line]
+    assert [line.partition(":")[0][2:] for line in headers if line.endswith(" (shipped default)")] == [
+        spec.name for spec in FILES if spec.name != "intake.yaml"
+    ]
+    report = json.loads(RUNNER.invoke(app, ["check", str(tmp_path), "--json"]).stdout)
+    assert report["version"] == version
+    assert report["shipped_defaults"] == [spec.name for spec in FILES if spec.name != "intake.yaml"]
 
 
 def test_show_refuses_what_it_cannot_show(broken: Path) -> None:

@@ -55,7 +55,7 @@ def test_records_in_the_topics_schema_become_segment_events(tmp_path):
     assert record.number == 1
     assert record.payload == {
         "messageId": "m0",
-        "timestamp": 0,
+        "timestamp": "1970-01-01T00:00:00.000Z",
         "identifiers": {"email": ["a@b.c", "d@e.f"], "user_id": ["x:1"]},
         "properties": {"n": 1},
     }

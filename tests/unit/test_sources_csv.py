@@ -5,7 +5,8 @@ import pytest
 
 from connectors.sources.choose import UnknownFormatError, source_for
 from connectors.sources.delimited import CsvSource, MissingColumnsError
-from connectors.sources.mapping import Mapping, MappingError, Target, Timestamp, load_mapping
+from connectors.sources.mapping import Mapping, MappingError, Target, Timestamp
+from connectors.sources.mapping_file import load_mapping
 from connectors.sources.record import Position, Record
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected

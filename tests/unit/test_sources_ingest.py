@@ -7,7 +7,7 @@ import pytest
 
 from connectors.sources import ingest as module
 from connectors.sources.choose import source_for
-from connectors.sources.identity import ProgressFile, file_identity
+from connectors.sources.identity import KnownFile
 from connectors.sources.ingest import Ingest, Totals
 from connectors.sources.outgoing import EventEncoder, Outgoing
 from connectors.sources.record import Position, Record
@@ -20,7 +20,7 @@ from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 
-EVENT = {"type": "track", "event": "x", "messageId": "m", "channel": "web", "timestamp": 1, "userId": "u"}
+EVENT = {"type": "track", "event": "x", "messageId": "m", "channel": "web", "timestamp": 1772366400001, "userId": "u"}
 
 
 def encoder(channel: Channel | None = None, tenant: str = "default") -> EventEncoder:
@@ -102,8 +102,7 @@ def test_the_anchor_is_found_as_intake_finds_it_and_the_event_is_sent_as_it_came
         ({"userId": None}, Reason.NO_IDENTIFIER, "identifiers"),
         ({"tenant": "A/B"}, Reason.INVALID_FIELD, "tenant"),
         ({"properties": {"x": "y" * 300_000}}, Reason.TOO_LARGE, "limit"),
-        ({"timestamp": 10**30}, Reason.INVALID_FIELD, "timestamp_ms"),
-        ({"properties": {"big": 10**30}}, Reason.INVALID_FIELD, "64 bits"),
+        ({"timestamp": 10**30}, Reason.INVALID_FIELD, "timestamp"),
         ({"properties": {"total": 5, "currency": "BTC"}}, Reason.INVALID_FIELD, "ISO 4217"),
         ({"colour": "red"}, Reason.INVALID_FIELD, "colour"),
     ],
@@ -117,12 +116,12 @@ def test_what_intake_would_quarantine_is_rejected_at_once(document, reason, deta
 
 
 def test_old_and_future_events_are_left_to_intakes_clock():
-    assert isinstance(encoder()(EVENT | {"timestamp": 1}), Outgoing)
+    assert isinstance(encoder()(EVENT | {"timestamp": 1772366400001}), Outgoing)
     assert isinstance(encoder()(EVENT | {"timestamp": "2999-01-01"}), Outgoing)
 
 
 def test_defaults_fill_what_an_event_does_not_say(tmp_path):
-    bare = {"type": "track", "event": "x", "timestamp": 1, "userId": "u"}
+    bare = {"type": "track", "event": "x", "timestamp": 1772366400001, "userId": "u"}
     path = ndjson(tmp_path / "a.ndjson", [bare, bare])
 
     log = run(path, encode=encoder(channel="pos", tenant="acme"))
@@ -134,7 +133,7 @@ def test_defaults_fill_what_an_event_does_not_say(tmp_path):
 
 
 def test_the_same_file_gets_the_same_message_ids_packed_or_not(tmp_path):
-    bare = {"type": "track", "event": "x", "timestamp": 1, "userId": "u", "channel": "web"}
+    bare = {"type": "track", "event": "x", "timestamp": 1772366400001, "userId": "u", "channel": "web"}
     first = run(ndjson(tmp_path / "a.ndjson", [bare, bare]))
     second = run(ndjson(tmp_path / "a.ndjson.gz", [bare, bare]))
 
@@ -205,20 +204,60 @@ def test_a_flood_of_rejects_is_cut_on_the_screen_but_not_in_the_file(tmp_path):
 
 
 def test_a_file_is_known_by_content_and_by_how_it_is_read(tmp_path):
-    first, copy, grown = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    first, copy, other = tmp_path / "a", tmp_path / "b", tmp_path / "c"
     first.write_bytes(b"x" * 200_000)
     copy.write_bytes(b"x" * 200_000)
-    grown.write_bytes(b"x" * 200_001)
+    other.write_bytes(b"x" * 100_000 + b"y" + b"x" * 99_999)
 
-    assert file_identity(first, "here") == file_identity(copy, "here")
-    assert len({file_identity(first, "here"), file_identity(grown, "here"), file_identity(first, "there")}) == 3
+    def identity(path: Path, reading: str) -> str:
+        return KnownFile(tmp_path / "ingest", path, reading).identity
+
+    assert identity(first, "here") == identity(copy, "here")
+    assert len({identity(first, "here"), identity(other, "here"), identity(first, "there")}) == 3
+
+
+LINE = b"x" * 99 + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "state"),
+    [
+        (LINE * 30_000, "same"),
+        (LINE * 30_001, "grown"),
+        (LINE * 15_000 + b"y" * 99 + b"\n" + LINE * 14_999, "changed"),
+        (LINE * 29_999, "changed"),
+        (b"z" + LINE * 30_000, "changed"),
+    ],
+    ids=["same", "grown", "corrected in the middle", "cut", "shifted"],
+)
+def test_what_became_of_a_file_is_known_by_all_of_its_bytes(tmp_path, after, state):
+    path = tmp_path / "log"
+    path.write_bytes(LINE * 30_000)
+    before = KnownFile(tmp_path / "ingest", path, "here")
+    before.save(Position(30_000, 3_000_000), [b"12345678"])
+    path.write_bytes(after)
+    now = KnownFile(tmp_path / "ingest", path, "here")
+    assert (before.state, now.state) == ("new", state)
+    assert now.position == (Position() if state == "changed" else Position(30_000, 3_000_000))
+    assert now.earlier == ({b"12345678": 1} if state == "changed" else {})
+    assert (now.identity == before.identity) == (state != "changed")
+
+
+def test_a_last_line_that_was_not_whole_is_not_passed_over_when_the_file_has_grown(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(LINE + b"half")
+    KnownFile(tmp_path / "ingest", path, "here").save(Position(2, 104), [])
+    path.write_bytes(LINE + b"half and half" + b"\n")
+    assert KnownFile(tmp_path / "ingest", path, "here").state == "changed"
 
 
 def test_progress_survives_and_damage_means_the_beginning(tmp_path):
-    kept = ProgressFile(tmp_path / "ingest", "id")
-    assert kept.load() == Position()
-    kept.save(Position(3, 99))
-    assert ProgressFile(tmp_path / "ingest", "id").load() == Position(3, 99)
+    path = tmp_path / "log"
+    path.write_bytes(LINE)
+    kept = KnownFile(tmp_path / "ingest", path, "here")
+    assert kept.position == Position()
+    kept.save(Position(3, 99), [])
+    assert KnownFile(tmp_path / "ingest", path, "here").position == Position(3, 99)
 
-    (tmp_path / "ingest" / "id.json").write_bytes(b"")
-    assert kept.load() == Position()
+    (tmp_path / "ingest" / f"{kept.identity}.json").write_bytes(b"")
+    assert KnownFile(tmp_path / "ingest", path, "here").position == Position()

@@ -10,12 +10,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from pipeline.event.money import exponent
+from pipeline.profile.journey.arrivals import arrivals
 from pipeline.profile.journey.booking import MICROS
 from pipeline.profile.journey.credit import MODELS, WHOLE, distribute
 from pipeline.profile.journey.kept import Journey
 from pipeline.profile.journey.lines import Line, fields_of
 from pipeline.profile.journey.rules import AttributionRules
 from pipeline.profile.ledger import Ledger
+from pipeline.profile.orders import refunded_by_event
 
 
 class MarketingTouch(NamedTuple):
@@ -52,6 +54,8 @@ class Converted(NamedTuple):
     event_id: str
     value_minor: int
     currency: str
+    refunded_minor: int
+    """What refunds and cancellations have taken back of the value, which is what is left."""
     journey: tuple[Credited, ...]
     """Oldest first; empty if no marketing touch led here."""
 
@@ -65,17 +69,22 @@ def attribution_of(ledgers: Sequence[Ledger], rules: AttributionRules | None) ->
     if rules is None:
         return ()
     journeys = [ledger.journey for ledger in ledgers if ledger.journey is not None]
-    touches = [_touch(line) for line in sorted(line for journey in journeys for line in journey.touches)]
+    touches = [_touch(line) for line in arrivals(sorted(line for journey in journeys for line in journey.touches))]
     conversions = sorted(line for journey in journeys for line in journey.conversions)
-    return tuple(_converted(line, touches, rules) for line in conversions)
+    refunded = refunded_by_event(ledger.orders for ledger in ledgers)
+    return tuple(_converted(line, touches, refunded, rules) for line in conversions)
 
 
-def _converted(line: Line, touches: Sequence[MarketingTouch], rules: AttributionRules) -> Converted:
+def _converted(
+    line: Line, touches: Sequence[MarketingTouch], refunded: Mapping[str, int], rules: AttributionRules
+) -> Converted:
     timestamp_ms, event_id, name, value_minor, currency = fields_of(line)
-    at, value = (int(timestamp_ms), event_id), int(value_minor)
+    at, whole = (int(timestamp_ms), event_id), int(value_minor)
+    back = min(max(0, whole), refunded.get(event_id, 0))
+    value = whole - back
     oldest_ms = at[0] - rules.look_back_ms
     led_here = [touch for touch in touches if touch.timestamp_ms > oldest_ms and touch[:2] <= at]
-    return Converted(name, *at, value, currency, _credited(led_here, value, rules))
+    return Converted(name, *at, value, currency, back, _credited(led_here, value, rules))
 
 
 def _credited(touches: Sequence[MarketingTouch], value_minor: int, rules: AttributionRules) -> tuple[Credited, ...]:

@@ -9,14 +9,24 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.event.model import CHANNELS
-from pipeline.event.money import MAX_MINOR, exponent, to_minor
+from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
+from pipeline.event.money_text import read_money
+from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.booking import NO_CHANGED_BITS, Booking, ChangedBits
 from pipeline.profile.fields import Getter, getter
 from pipeline.profile.filter import Filter, Test
+from pipeline.profile.journey.arrivals import is_first_of_visit
 from pipeline.profile.journey.kept import CONVERSIONS, NEWEST_TOUCHES, OLDEST_TOUCHES, CartLog, Journey
 from pipeline.profile.journey.lines import end_of, keep_ends, keep_newest, line_of, text_of
-from pipeline.profile.journey.rules import AttributionRules, CartRules, Conversion, ItemFields, JourneyRules
+from pipeline.profile.journey.rules import (
+    AttributionRules,
+    CartRules,
+    Conversion,
+    ItemFields,
+    JourneyRules,
+    PreferenceRule,
+)
 from pipeline.profile.journey.signs import ADS, campaign_of, campaign_part, click_of, referrer_of, sign_of
 from pipeline.profile.kinds.values import UNIQUE, hash_of
 from pipeline.profile.ledger import Ledger
@@ -35,6 +45,7 @@ class _Booking:
     """A rule of journeys: which touches it is about, and what is done with each."""
 
     points: Final = 0
+    sums_money: Final = ""
 
     def __init__(
         self,
@@ -64,7 +75,7 @@ def journey_bookings(
             _Booking(survey.filter, zone, _survey(survey.question, survey.answer), changed_bits=changed_bits.traits)
         )
     for choice in rules.preferences:
-        bookings.append(_Booking(choice.filter, zone, _preferences(choice.field), changed_bits=changed_bits.consent))
+        bookings.append(_Booking(choice.filter, zone, _preferences(choice), changed_bits=changed_bits.consent))
     return tuple(bookings)
 
 
@@ -111,6 +122,7 @@ def _first(getters: list[Getter], touch: Touch) -> str:
 
 def _pieces(value: Any) -> int:
     """A whole number of pieces; 0 if the event names none."""
+    value = number_of(value)
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 < value <= _MAX_PIECES else 0
@@ -124,12 +136,20 @@ def _price(path: str) -> Callable[[Touch], tuple[int, str]]:
         decimals = exponent(currency)
         if decimals is None:
             return 0, ""
-        minor = read_minor(touch)
+        minor = number_of(read_minor(touch))
         if type(minor) is not int:
-            minor = to_minor(read(touch), decimals)
+            minor = _minor(read(touch), decimals)
         return (minor, currency) if minor is not None and 0 <= minor <= MAX_MINOR else (0, currency)
 
     return price_of
+
+
+def _minor(value: Any, decimals: int) -> int | None:
+    """Minor units of a price, which may be text with the mark of a currency."""
+    if type(value) is str:
+        read = read_money(value)
+        return None if read is None or read.number is None else minor_of(read.number, decimals)
+    return to_minor(value, decimals)
 
 
 def _currency(touch: Touch, default: str = "") -> str:
@@ -169,7 +189,9 @@ def _touch(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:
             campaign_part(touch, "source") or referrer, campaign_part(touch, "medium"), text_of(click_of(touch)),
             referrer,
         )  # fmt: skip
-        keep_ends(_journey_of(ledger).touches, line, OLDEST_TOUCHES, NEWEST_TOUCHES)
+        touches = _journey_of(ledger).touches
+        if is_first_of_visit(touches, line):
+            keep_ends(touches, line, OLDEST_TOUCHES, NEWEST_TOUCHES)
 
     return book
 
@@ -190,7 +212,7 @@ def _cost(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:
 
     def book(ledger: Ledger, touch: Touch) -> None:
         currency = _currency(touch, rules.cost_currency)
-        micros = _micros(read_minor(touch), read(touch), currency)
+        micros = _micros(number_of(read_minor(touch)), read(touch), currency)
         if micros:
             source = campaign_part(touch, "source") or referrer_host(touch)
             key = msgspec.json.encode((campaign_of(touch), touch.channel, source, currency)).decode()
@@ -208,7 +230,7 @@ def _micros(minor: Any, units: Any, currency: str) -> int:
     if type(minor) is int:
         micros: int | None = minor * 10 ** (MICROS - decimals)
     else:
-        micros = units * 10**MICROS if type(units) is int else to_minor(units, MICROS)
+        micros = units * 10**MICROS if type(units) is int else _minor(units, MICROS)
     return micros if micros is not None and 0 < micros <= MAX_MINOR else 0
 
 
@@ -231,8 +253,9 @@ def _is_answer(value: Any) -> bool:
     return type(value) in scalars or (type(value) is list and all(type(item) in scalars for item in value))
 
 
-def _preferences(field: str) -> Callable[[Ledger, Touch], None]:
-    read: Getter = getter(field) if field else lambda touch: touch.properties
+def _preferences(rule: PreferenceRule) -> Callable[[Ledger, Touch], None]:
+    denied = dict.fromkeys(rule.denies, False)
+    read: Getter = getter(rule.field) if rule.field else lambda touch: denied or touch.properties
 
     def book(ledger: Ledger, touch: Touch) -> None:
         book_consent(ledger, touch, read(touch))

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from pipeline.profile.journey.lines import Line, Place, join_ends, keep_newest
+from pipeline.profile.journey.arrivals import first_of_half_hours
+from pipeline.profile.journey.lines import Line, Place, ends_of, keep_newest
 from pipeline.profile.kinds.pairs import Pairs
 from pipeline.profile.kinds.values import UNIQUE
 
@@ -45,7 +46,7 @@ class Journey(msgspec.Struct, array_like=True, gc=False):
     """Marketing touches, conversions and what the ads cost."""
 
     touches: list[Line] = []
-    """The oldest 10 and the newest 40, oldest first: how they came, and what led to what they did of late."""
+    """The oldest 10 and the newest 40 arrivals, oldest first: how they came, and what led to what they did of late."""
     conversions: list[Line] = []
     """The newest 20, oldest first."""
     costs: Pairs = []
@@ -70,7 +71,7 @@ def merge_journeys(one: Journey | None, other: Journey | None) -> Journey | None
     if one is None or other is None:
         return one or other
     return Journey(
-        join_ends(one.touches, other.touches, OLDEST_TOUCHES, NEWEST_TOUCHES),
+        ends_of(first_of_half_hours(sorted(one.touches + other.touches)), OLDEST_TOUCHES, NEWEST_TOUCHES),
         sorted(one.conversions + other.conversions)[-CONVERSIONS:],
         UNIQUE.add(one.costs, other.costs),
     )

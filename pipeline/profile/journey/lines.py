@@ -60,12 +60,11 @@ def keep_ends(lines: list[Line], line: Line, oldest: int, newest: int) -> None:
         del lines[oldest]
 
 
-def join_ends(one: list[Line], other: list[Line], oldest: int, newest: int) -> list[Line]:
-    """The oldest and the newest lines of two disjoint histories.
+def ends_of(lines: list[Line], oldest: int, newest: int) -> list[Line]:
+    """The oldest and the newest of the lines of two disjoint histories, sorted.
 
     Exact: whatever either history let go of had ``oldest`` lines before it and ``newest`` lines behind it.
     """
-    lines = sorted(one + other)
     return lines if len(lines) <= oldest + newest else lines[:oldest] + lines[-newest:]
 
 

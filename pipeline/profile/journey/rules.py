@@ -108,6 +108,34 @@ class AttributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError(msg)
 
 
+class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events are orders and which take money back: one order id is one order, however often its event comes."""
+
+    completed: Filter = Filter(events=("order_completed",))
+    refunded: Filter = Filter(events=("order_refunded",))
+    """Takes back the amount it names, or without one all that is left of the order."""
+    cancelled: Filter = Filter(events=("order_cancelled", "order_canceled"))
+    """As ``refunded``."""
+    id: tuple[str, ...] = (
+        "properties.order_id", "properties.orderId", "properties.order_number", "properties.transaction_id",
+    )  # fmt: skip
+    """Where the id of the order stands; the first that has a value counts."""
+    refund_id: tuple[str, ...] = ("properties.refund_id", "properties.refundId")
+    """Where the id of the refund stands; without one the event's own id distinguishes refunds."""
+
+    def __post_init__(self) -> None:
+        for field in (*self.id, *self.refund_id):
+            getter(field)
+        for name, filter_ in (
+            ("completed", self.completed),
+            ("refunded", self.refunded),
+            ("cancelled", self.cancelled),
+        ):
+            if not filter_.events:
+                msg = f"{name} would match every event: give it events, such as [order_{name}]"
+                raise ValueError(msg)
+
+
 class SurveyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An event that holds an answer: it becomes the trait ``survey.QUESTION``."""
 
@@ -126,15 +154,23 @@ class SurveyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PreferenceRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event of the preference centre: ``{purpose: true}`` or ``{purpose: {channel: false}}`` are consent."""
+    """An event that states consent: of the preference centre, or one that is a no by itself, such as unsubscribing.
+
+    A preference centre's statements are ``{purpose: true}`` or ``{purpose: {channel: false}}``.
+    """
 
     filter: Filter
     field: str = ""
     """The field that holds the statements; without it they are the properties themselves."""
+    denies: tuple[str, ...] = ()
+    """What the event denies, as ``purpose`` or ``purpose/channel``, whatever its properties are."""
 
     def __post_init__(self) -> None:
         if self.filter == ANY:
             msg = "preferences would be read from every event: give the filter events"
+            raise ValueError(msg)
+        if self.field and self.denies:
+            msg = "denies is a statement by itself, and field names where one stands: leave one of them out"
             raise ValueError(msg)
         if self.field:
             getter(self.field)
@@ -145,9 +181,11 @@ class JourneyRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     carts: CartRules | None = None
     attribution: AttributionRules | None = None
+    orders: OrderRules | None = OrderRules()
+    """Null: orders are counted by their events alone, and refunds take nothing back."""
     surveys: tuple[SurveyRule, ...] = ()
     preferences: tuple[PreferenceRule, ...] = ()
 
 
-NO_JOURNEYS = JourneyRules()
-"""Neither carts nor attribution are kept."""
+NO_JOURNEYS = JourneyRules(orders=None)
+"""Neither carts nor attribution nor orders are kept."""

@@ -27,6 +27,8 @@ def sign_of(rules: AttributionRules) -> Test | None:
         context = touch.context
         if campaign and ("campaign" in touch.properties or "campaign" in context) and campaign_of(touch):
             return True
+        if campaign and "campaign" in context and campaign_part(touch, "source"):
+            return True
         if referrer:
             page = context.get("page")
             may_refer = (type(page) is dict and "referrer" in page) or touch.type == "page"

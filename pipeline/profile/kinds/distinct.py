@@ -1,7 +1,9 @@
-"""How many different values a field has had, approximately: HyperLogLog (Flajolet, Fusy, Gandouet, Meunier; 2007).
+"""How many different values a field has had: exactly up to 256, beyond that by HyperLogLog (Flajolet and others; 2007).
 
-The cell is [register, rank] pairs of the registers in use, of 1024. The standard error is 1.04/sqrt(1024) = 3.3 %;
-small numbers are counted linearly, within 1 up to some dozens. Merging takes the larger rank of each register.
+Up to 256 values the cell is [hash, 0] pairs of them. Of more it is [register, rank] pairs of the registers in use, of
+1024, and ranks are at least 1. The standard error is 1.04/sqrt(1024) = 3.3 %: about two of three numbers are within
+3.3 %, 95 of 100 within 6.5 % and 997 of 1000 within 10 %. Merging unites the hashes or takes the larger rank of each
+register; which of both a cell is depends on the number of values alone, so that merging has no order.
 """
 
 from math import log
@@ -11,6 +13,8 @@ from pipeline.profile.kinds.kind import Kind
 from pipeline.profile.kinds.pairs import Pairs, join_pairs
 from pipeline.profile.kinds.values import hash_of
 
+MAX_EXACT: Final = 256
+"""Values counted exactly."""
 _INDEX_BITS: Final = 10
 REGISTERS: Final = 1 << _INDEX_BITS
 _RANK_BITS: Final = 63 - _INDEX_BITS
@@ -18,21 +22,38 @@ _ALPHA: Final = 0.7213 / (1 + 1.079 / REGISTERS)
 
 
 def _lift(value: str, _timestamp_ms: int, _event_id: str) -> Pairs:
-    hashed = hash_of(value)
-    rest = hashed >> _INDEX_BITS
-    return [[hashed % REGISTERS, _RANK_BITS - rest.bit_length() + 1]]
+    return [[hash_of(value), 0]]
 
 
 def _add(one: Pairs, other: Pairs) -> Pairs:
-    return join_pairs(one, other, max)
+    if _is_exact(one) and _is_exact(other):
+        joined = join_pairs(one, other, max)
+        return joined if len(joined) <= MAX_EXACT else _registers(joined)
+    return join_pairs(_registers(one), _registers(other), max)
+
+
+def _is_exact(cell: Pairs) -> bool:
+    return bool(cell[0][1] == 0)
+
+
+def _registers(cell: Pairs) -> Pairs:
+    """The registers that the hashes of an exact cell fill; another cell as it is."""
+    if not _is_exact(cell):
+        return cell
+    ranks: dict[int, int] = {}
+    for hashed, _ in cell:
+        register, rank = hashed % REGISTERS, _RANK_BITS - (hashed >> _INDEX_BITS).bit_length() + 1
+        ranks[register] = max(rank, ranks.get(register, 0))
+    return [[register, rank] for register, rank in sorted(ranks.items())]
 
 
 def _read(cell: Pairs, _divisor: int) -> int:
+    if _is_exact(cell):
+        return len(cell)
     unused = REGISTERS - len(cell)
     raw: float = _ALPHA * REGISTERS**2 / (unused + sum(2.0**-rank for _, rank in cell))
-    if raw <= 2.5 * REGISTERS and unused:
-        return round(REGISTERS * log(REGISTERS / unused))
-    return round(raw)
+    estimate = REGISTERS * log(REGISTERS / unused) if raw <= 2.5 * REGISTERS and unused else raw
+    return max(round(estimate), MAX_EXACT + 1)  # never fewer than were counted, so that the number only grows
 
 
 DISTINCT = Kind("distinct", "scalar", _lift, _add, _read, 0)

@@ -4,9 +4,9 @@ The cell is [day, [amount in minor units, orders]] pairs, the day being event ti
 ledgers of one customer both have orders is one purchase day once they are folded, so frequency, which counts distinct
 days, stays exact under merges and splits. A cell grows by one pair for each day with a purchase, for ever.
 
-Money below zero is a refund: it lowers the amount of the day it is booked on and is no order, so a rule whose filter
-admits refunds as negative amounts counts net, and one that admits orders only counts gross. An amount of zero is an
-order. Refunds that are stated as positive amounts belong into an aggregate of their own: this kind turns no sign.
+Money below zero is a refund: it lowers the amount of the day it is booked on and is no order. Refunds and cancellations
+that name an order arrive here as such (:mod:`pipeline.profile.order_booking`), unless the rule's filter admits their
+event itself: then it is taken as it is, with its own sign. An amount of zero is an order.
 """
 
 from typing import Any, NamedTuple

@@ -1,7 +1,8 @@
 """Quantiles of a numeric field: DDSketch (Masson, Rim, Lee; 2019), which merges without regard to order.
 
 The cell is [bin, count] pairs. Bin ``i`` holds values within 1 % of its middle, so every quantile is within 1 % of the
-value at that rank; zero has a bin of its own, negative values have negative bins.
+value at the nearest rank, always and not only with some probability. Zero has a bin of its own, negative values have
+negative bins.
 """
 
 from math import ceil, log
@@ -14,7 +15,7 @@ from pipeline.profile.kinds.pairs import Pairs, join_pairs
 ACCURACY: Final = 0.01
 _GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA: Final = log(_GAMMA)
-READ: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+READ: Final = {"p50": 50, "p90": 90, "p99": 99}
 
 
 def _lift(value: int, _timestamp_ms: int, _event_id: str) -> Pairs:
@@ -29,13 +30,14 @@ def _add(one: Pairs, other: Pairs) -> Pairs:
 
 
 def _read(cell: Pairs, divisor: int) -> dict[str, float]:
-    return {name: _quantile(cell, share) / divisor for name, share in READ.items()}
+    return {name: _quantile(cell, percent) / divisor for name, percent in READ.items()}
 
 
-def _quantile(cell: Pairs, share: float) -> float:
-    rank = share * (sum(count for _, count in cell) - 1)
+def _quantile(cell: Pairs, percent: int) -> float:
+    """The nearest rank: the smallest value that at least ``percent`` of all are not above."""
+    rank = -(-percent * sum(count for _, count in cell) // 100)
     seen, bins = 0, iter(cell)
-    while seen <= rank:
+    while seen < rank:
         at, count = next(bins)
         seen += count
     return _middle(at)

@@ -44,15 +44,14 @@ class IntakeStage(Stage):
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
         settings, rules = context.settings, context.rules.intake
         if settings.clock == "stream":  # a replay's events are as old as they are
-            rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS)
+            rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS)
         anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
-        seen = SeenView(store, rules.dedupe_window_ms)
+        seen = SeenView(store, rules.dedupe_window_ms, max(rules.dedupe_window_ms, rules.dedupe_memory_ms))
         super().__init__(context, PartitionState(store, [anchors, seen]))
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
         self._encode = msgspec.msgpack.Encoder().encode
         self._policy = IdentityPolicy(context.rules.identity)
-        self._logouts = frozenset(self._policy.rules.logout_events)
         decode = msgspec.msgpack.Decoder(Assignment).decode
         self._assignment_reader = InternalReader(context, StageName.INTAKE, decode, assignment_fault)
         self._intake = Intake(
@@ -106,7 +105,7 @@ class IntakeStage(Stage):
         self._emit(TOUCHES, owner, self._encode(touch_of(event)))
         for link in effects.links:
             self._emit(LINKS, link.tenant, self._encode(link))
-        if event.name in self._logouts:
+        if event.name and self._policy.is_logout(event.name):
             for command in logouts_of(event, self._policy):
                 self._emit(LINKS, event.tenant, self._encode(command))
 

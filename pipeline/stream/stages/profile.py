@@ -8,7 +8,7 @@ from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.faults import fault_of
 from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic
-from pipeline.profile.messages import Carry, Move, Touch
+from pipeline.profile.messages import Carry, IdentifierOwnership, Move, Touch
 from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 from pipeline.rules.compiled import compiled
@@ -24,7 +24,7 @@ from pipeline.topics import INPUTS, LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
 MAX_TIMERS = 2_000
 """At one tick: more wait for the next, so that no commit is held up by a night's worth of them."""
 
-_decode = msgspec.msgpack.Decoder(Touch | Move | Carry).decode
+_decode = msgspec.msgpack.Decoder(Touch | Move | Carry | IdentifierOwnership).decode
 
 
 class ProfileStage(Stage):
@@ -96,8 +96,9 @@ class ProfileStage(Stage):
         for profile_id, message in forwards:
             self._emit(TOUCHES, profile_id, self._encode(message))
         carries = [message for _, message in forwards if isinstance(message, Carry)]
+        touches = sum(isinstance(message, Touch) for _, message in forwards)
         self._context.metrics.add(m.FORWARDED, sum(len(carry.ledgers) for carry in carries), "ledger")
-        self._context.metrics.add(m.FORWARDED, len(forwards) - len(carries), "touch")
+        self._context.metrics.add(m.FORWARDED, touches, "touch")
 
     def _send(self, leads: Sequence[Lead]) -> None:
         for lead in leads:

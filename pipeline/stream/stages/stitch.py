@@ -60,6 +60,8 @@ class StitchStage(Stage):
             emit(TOUCHES, move.source, encode(move))
         for move in effects.moves_for_target:
             emit(TOUCHES, move.target, encode(move))
+        for target, ownership in effects.ownerships:
+            emit(TOUCHES, target, encode(ownership))
         for change in effects.changes:
             emit(CHANGES, change.profile_id, encode_change(change))
         self._count(tenant, effects)

@@ -134,7 +134,7 @@ def test_a_record_cut_short_anywhere_is_undecodable(name):
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_bytes_left_over_after_the_record_are_undecodable(name):
-    with pytest.raises(Undecodable, match="3 bytes are left over"):
+    with pytest.raises(Undecodable, match="3 bytes follow the record"):
         DECODERS[name](encoded(name) + b"\x00\x00\x00")
 
 
@@ -176,7 +176,7 @@ def test_a_megabyte_of_noise_is_undecodable_with_and_without_a_good_header(name)
         (head(WEB), "ends in the middle of a field"),
         (head(WEB) + b"\x04\xff\xff", "a string is not UTF-8"),
         (head(WEB) + b"\x03ab", "ends in the middle of a field"),
-        (head(schemas.own_id("event-pos")), "is that of io.stitchline.v1.PosEvent, not of io.stitchline.v1.WebEvent"),
+        (head(schemas.own_id("event-pos")), "belongs to io.stitchline.v1.PosEvent, not to io.stitchline.v1.WebEvent"),
     ],
 )
 def test_undecodable_says_what_is_wrong(data, says):
@@ -228,7 +228,7 @@ def test_a_writer_is_asked_for_once_whether_it_exists_or_not():
 def test_an_id_that_belongs_to_something_else_than_a_record_is_undecodable():
     decode = Decoder("event-web", {7: '"string"', 8: "{"}.get)
     for number in (7, 8):
-        with pytest.raises(Undecodable, match=f"schema id {number} is not that of an Avro record"):
+        with pytest.raises(Undecodable, match=f"schema id {number} is not the id of an Avro record"):
             decode(head(number) + b"\x02a")
 
 

@@ -1,4 +1,4 @@
-"""The condition language as people write it, and what it says to what it does not know."""
+"""The grammar: the trees of valid texts, and position, message and advice for invalid ones."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def number(result: float) -> Value:
     return Value("number", result)
 
 
-SAID = [
+PARSED = [
     (
         "spent.EUR over 30 d >= 500 and orders over 90 d >= 3",
         And((
@@ -47,7 +47,7 @@ SAID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "tree"), SAID, ids=[text for text, _ in SAID])
+@pytest.mark.parametrize(("text", "tree"), PARSED, ids=[text for text, _ in PARSED])
 def test_a_condition_is_read_as_it_is_meant(text, tree):
     assert parse(text) == tree
     assert format_condition(tree) == text
@@ -126,16 +126,16 @@ WRONG = [
     ("a in [1,]", 8, "a value is missing after [", "a number"),
     ("a = [1]", 4, "= goes with one value", "write in for a list"),
     ("(a", 0, "( is not closed", "write ) where it ends"),
-    ("(a b)", 3, "b does not follow", "and or or"),
+    ("(a b)", 3, "b cannot stand here", "and or or"),
     ("a)", 1, ") closes nothing", "leave it out"),
     ("a]", 1, "] closes nothing", "leave it out"),
-    ("a, b", 1, "a comma stands in lists only", "join conditions with and"),
-    ("a = 1,000", 5, "a comma stands in lists only", "write numbers without separators"),
+    ("a, b", 1, "a comma is allowed in lists only", "join conditions with and"),
+    ("a = 1,000", 5, "a comma is allowed in lists only", "write numbers without separators"),
     ("a = 1 000", 6, "000 follows 1", "without blanks"),
-    ("a b", 2, "b does not follow", "and or or between conditions"),
-    ("a [1]", 2, "[ does not follow", "and or or between conditions"),
-    ("a ands b", 2, "ands does not follow", "did you mean and?"),
-    ("a contians 1", 2, "contians does not follow", "did you mean contains?"),
+    ("a b", 2, "b cannot stand here", "and or or between conditions"),
+    ("a [1]", 2, "[ cannot stand here", "and or or between conditions"),
+    ("a ands b", 2, "ands cannot stand here", "did you mean and?"),
+    ("a contians 1", 2, "contians cannot stand here", "did you mean contains?"),
     ("a equals 1", 2, "equals is no operator", "write ="),
     ("a between 1", 2, "between is no operator", "write >= and <="),
     ("a over", 6, "a duration is missing after over", "over 30 d"),

@@ -26,7 +26,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path):
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work", encoding="utf-8")
 
-    with pytest.raises(FolderError, match="no demo made"), demo_folder(tmp_path):
+    with pytest.raises(FolderError, match="no demo created"), demo_folder(tmp_path):
         pass
 
     assert (mine / "thesis.txt").read_text(encoding="utf-8") == "years of work"

@@ -55,13 +55,18 @@ def test_a_contested_link_is_passed_each_time_it_is_seen_later():
     assert observe(seen(51, "phone:p"), row, REFRESH_MS) != []
 
 
-def test_every_alias_is_passed_as_asserted_and_nothing_else_is():
-    row = row_of(seen(50, "anonymous_id:a"))
-    for other in ("anonymous_id:a", "anonymous_id:a", "anonymous_id:b"):
+def test_every_alias_of_one_type_is_passed_as_asserted_and_nothing_else_is():
+    row = row_of(seen(50, "user_id:v"))
+    for other in ("user_id:v", "user_id:v", "user_id:w"):
         (link,) = observe(seen(50, other, kind="alias"), row, REFRESH_MS)
         assert link.asserted
-    assert observe(seen(50, "anonymous_id:a"), row, REFRESH_MS) == []
-    (link,) = observe(seen(51 + REFRESH_MS, "anonymous_id:a"), row, REFRESH_MS)
+    assert observe(seen(50, "user_id:v"), row, REFRESH_MS) == []
+    (link,) = observe(seen(51 + REFRESH_MS, "user_id:v"), row, REFRESH_MS)
+    assert not link.asserted
+
+
+def test_the_alias_of_a_browser_is_evidence_as_any_other():
+    (link,) = observe(seen(50, "anonymous_id:a", kind="alias"), AnchorRow(), REFRESH_MS)
     assert not link.asserted
 
 

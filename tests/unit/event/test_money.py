@@ -15,6 +15,8 @@ def test_currencies_have_the_decimals_of_iso_4217(currency, decimals):
     [
         (19.99, 2, 1999), (0.1 + 0.2, 2, 30), (1.1, 2, 110), (1.005, 2, 100), (1.015, 2, 102), (2.675, 2, 268),
         ("0.125", 2, 12), ("0.135", 2, 14), ("-0.125", 2, -12), (" 7.5 ", 2, 750), ("1e2", 2, 10_000), (5, 2, 500),
+        ("1,50", 2, 150),
+        ("1.299,00", 2, 129_900), ("1,299.00", 2, 129_900), ("1'299", 2, 129_900),
         (5, 0, 5), (5.5, 0, 6), (4.5, 0, 4), (1.2345, 3, 1234), (-3, 3, -3000), (0.0, 2, 0), (-0.0, 2, 0),
         ("0e999999", 2, 0), (1e-300, 2, 0), ("9999999999999.99", 2, 999_999_999_999_999),
     ],
@@ -24,7 +26,7 @@ def test_amounts_are_read_in_decimal_and_rounded_to_the_even_half(value, decimal
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, "", "high", "1,50", "NaN", "Infinity", float("nan"), float("inf"), [1], {}, "1" * 41]
+    "value", [None, True, "", "high", "1,500", "NaN", "Infinity", float("nan"), float("inf"), [1], {}, "1" * 41]
 )
 def test_what_is_not_a_number_is_none(value):
     assert to_minor(value, 2) is None

@@ -104,7 +104,7 @@ def test_two_visits_of_one_campaign_do_not_share_it(normalise):
         ({"total": 500, "currency": "JPY"}, (500, "JPY")),
         ({"amount": 1.2345, "currency": "KWD"}, (1234, "KWD")),
         ({"revenue_minor": 1999, "revenue": 5}, (1999, "EUR")),
-        ({"revenue_minor": "1999", "revenue": 5}, (500, "EUR")),
+        ({"revenue_minor": "1999", "revenue": 5}, (1999, "EUR")),
         ({"total": None, "currency": "gold"}, (0, "")),
         ({"label": "high", "value": "high", "currency": 5}, (0, "")),
     ],

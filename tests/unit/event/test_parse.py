@@ -93,7 +93,7 @@ def test_a_groups_traits_describe_an_account_and_identify_nobody():
             "context": {"traits": {"email": "x@b.org"}},
         }
     )
-    assert event.identifiers == ["user_id:u1"]
+    assert event.identifiers == ["user_id:u1", "account_id:g1"]
     assert event.context["groupId"] == "g1"
 
 
@@ -122,6 +122,38 @@ def test_time_is_iso_text_or_milliseconds(value):
     assert parse_event({**TRACK, "timestamp": value}).timestamp_ms == 1772366400000
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        1772366400, 1772366400.0, "1772366400", "1772366400000", 1772366400000000, "1772366400000000",
+        1772366400000000000, "2026-03-01 12:00:00 UTC", "2026-03-01 12:00:00 +0000", "2026-03-01T13:00:00 +01:00",
+        "2026-03-01 12:00:00.000 GMT",
+    ],
+)  # fmt: skip
+def test_a_times_unit_is_told_by_its_magnitude_and_its_offset_may_stand_apart(value):
+    assert parse_event({**TRACK, "timestamp": value}).timestamp_ms == 1772366400000
+
+
+@pytest.mark.parametrize(
+    "value", [0, 5, -1, 10**8 - 1, 10**10, 10**11 - 1, 10**13, "17723664000", 10**16, "1", "03/04/2026"]
+)
+def test_a_time_whose_unit_stays_open_is_refused(value):
+    with pytest.raises(InvalidEventError, match="timestamp: must be ISO 8601"):
+        parse_event({**TRACK, "timestamp": value})
+
+
+def test_a_device_clock_is_corrected_by_what_the_sender_says_of_it():
+    ahead = {
+        "originalTimestamp": "2031-03-01T12:00:00Z",
+        "sentAt": "2031-03-01T12:00:05Z",
+        "receivedAt": "2026-03-01T12:00:05Z",
+    }
+    assert parse_event({**TRACK, **ahead, "timestamp": "2031-03-01T12:00:00Z"}).timestamp_ms == 1772366400000
+    assert parse_event({**TRACK, **ahead, "timestamp": None}).timestamp_ms == 1772366400000
+    without = {**TRACK, **ahead, "sentAt": None}
+    assert parse_event(without).timestamp_ms == 1772366400000
+
+
 def test_the_original_time_stands_in_for_a_missing_one():
     document = {**TRACK, "timestamp": None, "originalTimestamp": "2026-03-01T12:00:00Z"}
     assert parse_event(document).timestamp_ms == 1772366400000
@@ -130,6 +162,32 @@ def test_the_original_time_stands_in_for_a_missing_one():
 def test_fields_about_the_delivery_are_ignored():
     document = {**TRACK, "integrations": {}, "sentAt": "x", "_metadata": {}, "version": 2}
     assert parse_event(document) == parse_event(TRACK)
+    rudder = {"request_ip": "::1", "requestIp": "::1", "rudderId": "r", "writeKey": "w", "receivedAt": "x"}
+    assert parse_event({**TRACK, **rudder}) == parse_event(TRACK)
+
+
+@pytest.mark.parametrize(
+    ("word", "context", "channel"),
+    [
+        ("client", {}, "web"),
+        ("browser", {}, "web"),
+        ("mobile", {}, "app"),
+        ("android-sdk", {}, "app"),
+        ("ios", {}, "app"),
+        ("server", {}, "web"),
+        ("server", {"device": {"id": "d"}}, "app"),
+        ("sources", {"page": {"url": "/"}}, "web"),
+    ],
+)
+def test_a_channel_word_of_other_tools_yields_to_the_source_and_else_says_what_it_can(word, context, channel):
+    event = {**TRACK, "channel": word, "context": context}
+    assert parse_event(dict(event)).channel == channel
+    assert parse_event(dict(event), Defaults(channel="pos")).channel == "pos"
+
+
+@pytest.mark.parametrize("bag", ["properties", "context", "traits"])
+def test_an_empty_array_is_phps_empty_object(bag):
+    assert parse_event({**TRACK, bag: []}) == parse_event(TRACK)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +210,7 @@ def test_fields_about_the_delivery_are_ignored():
         ({"timestamp": True}, "timestamp", "must be ISO 8601"),
         ({"timestamp": 1.5}, "timestamp", "must be ISO 8601"),
         ({"timestamp": float("inf")}, "timestamp", "must be ISO 8601"),
-        ({"properties": []}, "properties", "must be an object, not an array"),
+        ({"properties": [1]}, "properties", "must be an object, not an array"),
         ({"context": object()}, "context", "must be an object, not this type"),
         ({"traits": "x"}, "traits", "must be an object, not this type"),
         ({"identifiers": ["a"]}, "identifiers", "must be an object of type to value"),
@@ -181,5 +239,6 @@ def test_an_event_written_as_json_has_no_empty_fields_and_reads_back():
 
 
 def test_times_beyond_four_digit_years_are_written_in_milliseconds():
-    event = parse_event({**TRACK, "timestamp": 10**15})
+    event = parse_event(TRACK)
+    event.timestamp_ms = 10**15
     assert to_json(event)["timestamp"] == 10**15

@@ -1,10 +1,10 @@
-import re
-
 import pytest
 
-from pipeline.event.recognise import CORE_NORMALISERS, MAX_VALUE_CHARS, Recogniser, lower, text
+from pipeline.event.recognise import CORE_NORMALISERS, MAX_VALUE_CHARS, Normalisers, Recogniser, lower, text
 from pipeline.event.rules import DEFAULT_TYPES, IdentifierType
+from pipeline.rules.patterns import PatternError, any_match
 
+CORE = Normalisers(CORE_NORMALISERS, any_match)
 TYPES = (
     IdentifierType(name="user_id", priority=1, blocked_values=frozenset({"Guest"})),
     IdentifierType(name="device_id", priority=2, normalise="lower", blocked_patterns=("[0-]+", "tv-.*")),
@@ -14,7 +14,7 @@ TYPES = (
 
 @pytest.fixture
 def rank():
-    return Recogniser(TYPES, CORE_NORMALISERS).rank
+    return Recogniser(TYPES, CORE).rank
 
 
 def test_text_is_trimmed_and_composed_and_must_print():
@@ -50,7 +50,9 @@ def test_what_is_no_identifier_says_why(rank, raw, why):
 
 
 def test_a_value_that_grows_beyond_the_limit_is_invalid():
-    doubled = Recogniser((IdentifierType(name="a", priority=0, normalise="x2"),), {"x2": lambda value: value * 2})
+    doubled = Recogniser(
+        (IdentifierType(name="a", priority=0, normalise="x2"),), Normalisers({"x2": lambda value: value * 2}, any_match)
+    )
     assert doubled.rank("a:" + "x" * MAX_VALUE_CHARS) == (-1, "invalid")
 
 
@@ -59,7 +61,7 @@ def test_patterns_block_whole_values_only(rank):
 
 
 def test_an_events_identifiers_are_unique_and_strongest_first_then_by_text():
-    recogniser = Recogniser(TYPES, CORE_NORMALISERS)
+    recogniser = Recogniser(TYPES, CORE)
     raws = ("device_id:B", "anonymous_id:z", "device_id:b", "user_id:guest", "user_id:u", "fax:1")
     assert recogniser.resolve(raws) == (
         ("user_id:u", "anonymous_id:z", "device_id:b"),
@@ -69,9 +71,16 @@ def test_an_events_identifiers_are_unique_and_strongest_first_then_by_text():
 
 def test_a_type_with_an_unknown_normaliser_is_refused():
     with pytest.raises(KeyError, match="email"):
-        Recogniser(DEFAULT_TYPES, CORE_NORMALISERS)
+        Recogniser(DEFAULT_TYPES, CORE)
 
 
 def test_a_broken_pattern_is_refused():
-    with pytest.raises(re.error):
-        Recogniser((IdentifierType(name="a", priority=0, blocked_patterns=("(",)),), CORE_NORMALISERS)
+    with pytest.raises(PatternError):
+        Recogniser((IdentifierType(name="a", priority=0, blocked_patterns=("(",)),), CORE)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u00a0", "\u00ad", "\u2060", "\u200e"])
+def test_characters_that_nobody_sees_make_no_other_identifier(rank, hidden):
+    for raw in (f"user_id:{hidden}U1", f"user_id:U1{hidden}", f"user_id:U{hidden}1"):
+        assert rank(raw) == (1, "user_id:U1")
+    assert rank(f"user_id:{hidden}") == (-1, "invalid")

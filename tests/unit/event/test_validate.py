@@ -58,8 +58,6 @@ def test_an_event_at_the_limits_is_taken(fields):
         ({"identifiers": []}, Reason.NO_IDENTIFIER, "identifiers: at least one is needed"),
         ({"identifiers": ["a:1"] * 4}, Reason.INVALID_FIELD, "identifiers: 4, the limit is 3"),
         ({"properties": dict.fromkeys("abcde")}, Reason.INVALID_FIELD, "properties: at most 4 fields, 2 levels"),
-        ({"properties": {"a": 2**63}}, Reason.INVALID_FIELD, "properties: "),
-        ({"context": {"a": [-(2**63) - 1]}}, Reason.INVALID_FIELD, "context: "),
         ({"context": {"a": {"b": {"c": {}}}}}, Reason.INVALID_FIELD, "context: "),
         ({"traits": {"a": [[[1]]]}}, Reason.INVALID_FIELD, "traits: "),
     ],

@@ -105,18 +105,18 @@ def test_around_draws_a_customer_with_what_is_held_at_its_border():
 
 def test_new_rules_are_told_as_merges_and_splits_before_anything_changes():
     difference = compare(resolved(), resolved("1 ever"))
-    assert difference.split == {"user:1": ["user:1", "user:2"]}
-    assert (difference.merged, difference.affected) == ({}, ["user:1"])
+    assert difference.split == {"dev:1": ["dev:1", "user:2"]}
+    assert (difference.merged, difference.affected) == ({}, ["dev:1"])
     back = compare(resolved("1 ever"), resolved())
-    assert back.merged == {"user:1": ["user:1", "user:2"]}
-    assert (back.split, back.affected) == ({}, ["user:1", "user:2"])
+    assert back.merged == {"dev:1": ["dev:1", "user:2"]}
+    assert (back.split, back.affected) == ({}, ["dev:1", "user:2"])
 
 
 def test_a_household_lists_the_profiles_that_share_an_account_and_keeps_its_id():
     links = [*LINKS, seen("user:1", "home:1", 6), seen("user:3", "home:1", 7), seen("dev:1", "home:1", 8)]
     (household,) = households("t", resolved("1 ever", links=[*links, seen("home:1", "home:2", 9)]))
     assert household.shared == "home:1"
-    assert household.profile_ids == sorted([profile_id("t", "user:1"), profile_id("t", "user:3")])
+    assert household.profile_ids == sorted([profile_id("t", "dev:1"), profile_id("t", "dev:9")])
     assert household.household_id == profile_id("t", "home:1")
 
 
@@ -131,7 +131,7 @@ def test_a_household_type_stronger_than_a_person_still_groups_and_never_merges()
 
 def test_groups_list_every_identifier_by_its_founder():
     assert resolved("1 ever").groups() == {
-        "user:1": ["dev:1", "mail:1", "user:1"], "user:2": ["dev:2", "user:2"], "user:3": ["dev:9", "user:3"],
+        "dev:1": ["dev:1", "mail:1", "user:1"], "user:2": ["dev:2", "user:2"], "dev:9": ["dev:9", "user:3"],
     }  # fmt: skip
 
 

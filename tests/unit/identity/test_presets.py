@@ -110,7 +110,7 @@ def test_a_log_out_returns_to_a_fresh_anonymous_profile_not_to_who_was_logged_in
     out = Command("t", "logout", "user_id:bob", "device_id:d", "web", "", 25)
     late = seen("user_id:cid", "device_id:d", 15)
     stitcher.on_links([*SHARED, out, late], 0)
-    assert stitcher.profile_of("device_id:d") == profile_id("t", "device_id:d")
+    assert stitcher.profile_of("device_id:d") == profile_id("t", "~device_id:d")
     people = ("user_id:ann", "user_id:bob", "user_id:cid")
     assert owner(stitcher, "device_id:d", "anonymous_id:a", *people) == [True, False, False, False]
     stitcher.on_links([seen("user_id:ann", "device_id:d", 26)], 0)

@@ -31,17 +31,17 @@ def test_an_unknown_identifier_has_the_profile_it_founds_itself():
     assert engine.profile_of("user:1") == pid("user:1")
 
 
-def test_of_two_ends_seen_together_first_the_stronger_founds_and_only_the_weaker_is_told():
+def test_of_two_ends_seen_together_first_the_weaker_founds_and_only_the_stronger_is_told():
     engine = stitcher()
     effects = engine.on_links([link("user:1", "dev:1")], 99)
     assert [(ident, row.profile_id, row.seq) for ident, row in effects.assignments.items()] == [
-        ("dev:1", pid("user:1"), 1)
+        ("user:1", pid("dev:1"), 1)
     ]
     assert [(move.anchors, move.source, move.target) for move in effects.moves] == [
-        (["dev:1"], pid("dev:1"), pid("user:1"))
+        (["user:1"], pid("user:1"), pid("dev:1"))
     ]
     (change,) = effects.changes
-    assert (change.change, change.profile_id, change.other_profile_id) == ("merged", pid("user:1"), pid("dev:1"))
+    assert (change.change, change.profile_id, change.other_profile_id) == ("merged", pid("dev:1"), pid("user:1"))
     assert (change.trigger_event_id, change.timestamp_ms) == ("e", 10)
 
 
@@ -50,29 +50,32 @@ def test_the_older_profile_survives_a_merge_even_if_it_is_the_smaller():
     engine.on_links([link("user:2", f"dev:{n}", 20) for n in range(5)] + [link("mail:1", "dev:9", 10)], 0)
     effects = engine.on_links([link("user:2", "mail:1", 30)], 0)
     assert {anchor for move in effects.moves for anchor in move.anchors} == {"user:2", *(f"dev:{n}" for n in range(5))}
-    assert {move.target for move in effects.moves} == {pid("mail:1")}
-    assert engine.profile_of("dev:3") == pid("mail:1")
+    assert {move.target for move in effects.moves} == {pid("dev:9")}
+    assert engine.profile_of("dev:3") == pid("dev:9")
 
 
 def test_whom_a_merged_profile_was_named_after_belongs_to_the_last_survivor():
     engine = stitcher()
     engine.on_links([link("user:3", "dev:3", 30), link("user:2", "user:3", 20), link("user:1", "user:2", 10)], 0)
-    assert {engine.profile_of(name) for name in ("user:1", "user:2", "user:3", "dev:3")} == {pid("user:1")}
+    assert {engine.profile_of(name) for name in ("user:1", "user:2", "user:3", "dev:3")} == {pid("user:2")}
 
 
 def test_a_late_link_can_make_an_older_founder_and_moves_everybody():
     engine = stitcher()
     engine.on_links([link("user:1", "dev:1", 50), link("user:1", "dev:2", 60)], 0)
     effects = engine.on_links([link("mail:1", "dev:2", 5)], 0)
-    assert engine.profile_of("user:1") == pid("mail:1")
-    assert {anchor for move in effects.moves for anchor in move.anchors} == {"user:1", "dev:1", "dev:2"}
+    assert engine.profile_of("user:1") == pid("dev:2")
+    assert {anchor for move in effects.moves for anchor in move.anchors} == {"user:1", "dev:1", "dev:2", "mail:1"}
 
 
-def test_a_late_sighting_of_a_known_pair_backdates_the_founder():
+def test_of_a_late_sighting_the_oldest_identifier_becomes_the_founder():
     engine = stitcher()
     engine.on_links([link("user:1", "dev:1", 50), link("mail:1", "dev:1", 60)], 0)
     effects = engine.on_links([link("mail:1", "dev:1", 40, 60)], 0)
-    assert engine.profile_of("dev:1") == pid("mail:1")
+    assert engine.profile_of("dev:1") == pid("dev:1")
+    assert not effects.moves
+    effects = engine.on_links([link("mail:1", "dev:2", 30)], 0)
+    assert engine.profile_of("dev:1") == pid("dev:2")
     assert {anchor for move in effects.moves for anchor in move.anchors} == {"user:1", "dev:1", "mail:1"}
 
 
@@ -97,4 +100,4 @@ def test_sequence_numbers_rise_over_batches_and_restarts():
 def test_a_pair_is_one_link_whichever_end_anchors_it():
     engine = stitcher()
     engine.on_links([link("user:1", "user:2"), link("user:2", "user:1")], 0)
-    assert engine.profile_of("user:2") == pid("user:1")
+    assert engine.profile_of("user:1") == pid("user:2")

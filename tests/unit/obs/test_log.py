@@ -59,6 +59,14 @@ def test_libraries_that_use_the_standard_library_come_out_in_the_same_form() -> 
     assert entry["logger"] == "kafka"
 
 
+def test_fields_of_the_process_are_in_every_entry_those_of_libraries_too() -> None:
+    out = io.StringIO()
+    configure("info", stream=out, fields={"worker": "w7"})
+    logger("pipeline").info("ours")
+    logging.getLogger("kafka").error("theirs")
+    assert [entry["worker"] for entry in entries(out)] == ["w7", "w7"]
+
+
 def test_a_terminal_gets_readable_lines_instead_of_json() -> None:
     out = io.StringIO()
     configure("info", stream=out, console=True)

@@ -39,12 +39,13 @@ def test_the_newest_statement_of_consent_counts_and_at_one_instant_the_restricti
     assert consent_of([ledger(said(1, 0, {"categoryPreferences": 3}))]) == {}
 
 
-def test_of_two_ledgers_that_disagree_the_denial_counts() -> None:
+@pytest.mark.parametrize(("yes_ms", "no_ms", "granted"), [(9, 0, True), (0, 9, False), (9, 9, False)])
+def test_of_two_ledgers_that_disagree_the_newer_statement_counts_and_a_tie_is_a_no(yes_ms, no_ms, granted) -> None:
     yes, no = (
-        ledger(touch(1, 9, context={"consent": {"ads": True}})),
-        ledger(touch(2, 0, context={"consent": {"ads": False}})),
+        ledger(touch(1, yes_ms, context={"consent": {"ads": True}})),
+        ledger(touch(2, no_ms, context={"consent": {"ads": False}})),
     )
-    assert consent_of([yes, no]) == consent_of([no, yes]) == {"ads": False}
+    assert consent_of([yes, no]) == consent_of([no, yes]) == {"ads": granted}
 
 
 def test_traits_and_identifiers_fold_over_ledgers() -> None:

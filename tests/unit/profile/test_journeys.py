@@ -313,7 +313,7 @@ def test_answers_of_surveys_become_traits_with_their_provenance() -> None:
     }
 
 
-def test_the_preference_centre_states_consent_and_the_denial_stays_the_stronger_one() -> None:
+def test_the_preference_centre_states_consent_and_the_newer_statement_counts() -> None:
     rules = JourneyRules(
         preferences=(
             PreferenceRule(filter=Filter(events=("chosen",))),
@@ -323,7 +323,7 @@ def test_the_preference_centre_states_consent_and_the_denial_stays_the_stronger_
     chosen = item(1, "chosen", marketing=True, news={"email": False, "sms": True}, page="/x")
     kept = ledger(rules, chosen, item(2, "set", choices={"ads": True}), item(3, "set", choices="all"))
     assert consent_of([kept]) == {"marketing": True, "news/email": False, "news/sms": True, "ads": True}
-    other = ledger(rules, item(0, "chosen", marketing=False))
+    other = ledger(rules, item(4, "chosen", marketing=False))
     assert consent_of([kept, other])["marketing"] is False
 
 

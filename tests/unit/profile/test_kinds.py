@@ -1,5 +1,6 @@
 import random
 from functools import reduce
+from math import ceil
 from typing import Any
 
 import pytest
@@ -16,6 +17,26 @@ def cell(kind: str, values: list[Any]) -> Any:
     return reduce(KINDS[kind].add, made)
 
 
+@pytest.mark.parametrize("many", [1, 2, 3, 100, 255, 256])
+def test_distinct_is_exact_up_to_256_values(many: int) -> None:
+    values = [f'"v{n}"' for n in range(many)] * 2
+    assert KINDS["distinct"].read(cell("distinct", values), 1) == many
+
+
+def test_distinct_is_the_same_in_any_order_of_merging_across_the_bound() -> None:
+    parts = [cell("distinct", [f'"v{n}"' for n in range(start, start + 200)]) for start in (0, 100, 250)]
+    add = KINDS["distinct"].add
+    a, b, c = parts
+    assert add(add(a, b), c) == add(a, add(b, c)) == add(add(c, a), b)
+    assert KINDS["distinct"].read(add(add(a, b), c), 1) == pytest.approx(450, rel=0.1)
+
+
+def test_quantiles_take_the_nearest_rank() -> None:
+    result = KINDS["quantiles"].read(cell("quantiles", [10, 20]), 1)
+    assert result == {"p50": pytest.approx(10, rel=0.0101), "p90": pytest.approx(20, rel=0.0101),
+                     "p99": pytest.approx(20, rel=0.0101)}  # fmt: skip
+
+
 @pytest.mark.parametrize("many", [1, 20, 500, 3_000, 20_000])
 def test_distinct_is_within_ten_percent(many: int) -> None:
     result = KINDS["distinct"].read(cell("distinct", [f'"v{n}"' for n in range(many)]), 1)
@@ -27,7 +48,7 @@ def test_quantiles_are_within_one_percent_of_the_value_at_their_rank() -> None:
     result = KINDS["quantiles"].read(cell("quantiles", values), 1)
     ranked = sorted(values)
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
-        assert result[name] == pytest.approx(ranked[int(share * (len(ranked) - 1))], rel=0.0101)
+        assert result[name] == pytest.approx(ranked[ceil(share * len(ranked)) - 1], rel=0.0101)
     assert KINDS["quantiles"].read(cell("quantiles", [-200]), 1)["p50"] == pytest.approx(-200, rel=0.0101)
     assert KINDS["quantiles"].read(cell("quantiles", [0]), 1) == {"p50": 0.0, "p90": 0.0, "p99": 0.0}
 

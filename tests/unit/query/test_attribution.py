@@ -86,6 +86,18 @@ def test_whatever_the_model_and_grouping_all_conversions_and_revenue_are_there(r
     assert sum(report.cost.values()) == 2 * 850_000
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("by", ["campaign", "channel", "source"])
+def test_the_total_is_that_of_every_model_and_grouping(rows: Any, model: str, by: Any) -> None:
+    report = attribution_report(rows, rules(), model, by)
+    assert report.total() == ("total", 2.0, {"EUR": 10_001, "USD": 500}, {"USD": 170}, {"USD": 85})
+    assert report_view(report)["total"] == report.total()._asdict()
+
+
+def test_the_total_of_nothing_is_nothing() -> None:
+    assert attribution_report([], rules(), "linear", "campaign").total() == ("total", 0.0, {}, {}, {})
+
+
 def test_what_was_paid_for_without_a_conversion_has_no_cost_per_acquisition(rows: Any) -> None:
     by_last = {line.name: line for line in attribution_report(rows, rules(), "last", "channel").lines()}
     assert by_last["ads"].cost_minor == {"USD": 170}
@@ -107,6 +119,8 @@ def test_a_report_is_printed_with_money_in_its_currency(rows: Any) -> None:
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     for words in ("2 conversions of 3 profiles, time decay by campaign", "spring", "1.70 USD", "5.00 USD", "0.50"):
         assert words in shown
+    *_, total, more = (line.split() for line in shown.rstrip().splitlines())
+    assert (total, more) == (["total", "2.00", "100.01", "EUR", "1.70", "USD", "0.85", "USD"], ["5.00", "USD"])
 
 
 def test_a_profile_is_shown_with_cart_journey_sessions_and_timeline(rows: Any) -> None:

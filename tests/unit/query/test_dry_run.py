@@ -17,7 +17,7 @@ from pipeline.testing.table import MemoryTable
 from pipeline.trigger.compile import compile_rules
 from pipeline.trigger.rules import QuietHours, SegmentTrigger, TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS
-from tests.unit.trigger.test_watch import HOT, SCORES, B, Stage, said
+from tests.unit.trigger.test_watch import HOT, SCORES, B, Stage, consents
 
 SEGMENTS = SegmentRules(
     segments=(
@@ -103,7 +103,7 @@ def test_who_may_fire_but_once_is_spent_when_armed_again() -> None:
 )
 def test_what_makes_a_trigger_wait_is_counted(rule: dict[str, Any], what: str) -> None:
     stage = Stage(HOT)
-    stage.touch(0, name="Other", **said(sales=False))
+    stage.touch(0, name="Other", **consents(sales=False))
     stage.views(5, 1)
     assert counted(tried(stage, TriggerRule(name="new", high=50, low=20, **rule)), "new") == ({what: 1} if what else {})
 
@@ -129,7 +129,7 @@ def test_it_fires_for_whom_a_worker_with_these_rules_fires() -> None:
         for _ in range(chance.randrange(1, 25)):
             at += chance.choice((1, 1, 1, 1, HOUR_MS, DAY_MS))
             name = "Leave" if chance.random() < 0.05 else "View"
-            stage.touch(at, name=name, **said(sales=chance.random() < 0.98))
+            stage.touch(at, name=name, **consents(sales=chance.random() < 0.98))
         ((profile_id, row),) = stage.table.rows.items()
         as_of_ms = START_MS + at + chance.choice((0, HOUR_MS, DAY_MS, 3 * DAY_MS))
         table: MemoryTable[ProfileRow] = MemoryTable()

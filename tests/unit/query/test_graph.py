@@ -51,7 +51,7 @@ def test_members_links_and_what_is_held_at_the_border_are_in_it():
     assert result.edges["user_id:1", KIOSK]["rejected"] == "firebreak"
     assert result.edges["user_id:1", "phone:+491511234567"]["asserted"]
     assert result.edges["user_id:1", ADA]["rejected"] == ""
-    assert result.graph["profile_id"] == profile_id("default", "user_id:1")
+    assert result.graph["profile_id"] == profile_id("default", ADA)
 
 
 def test_graphml_says_the_same_to_other_programs():
@@ -77,7 +77,7 @@ def test_held_links_are_dashed_and_the_founder_wears_a_ring():
     assert sum(circle.get("r") == "14.5" for circle in root.iter(f"{SVG}circle")) == 1
     texts = {text.text for text in root.iter(f"{SVG}text")}
     assert {"user_id: 1 ever", "firebreak", "loyalty_id", "<&>'\"", "rejected"} <= texts
-    assert f"Customer {profile_id('default', 'user_id:1')}" in texts
+    assert f"Customer {profile_id('default', ADA)}" in texts
 
 
 @pytest.mark.parametrize("size", [1, 2, 12, 120])

@@ -104,3 +104,19 @@ def read(path: Path, file_format: str) -> list[dict[str, Any]]:
         {name: msgspec.json.decode(cell) if name == "identifiers" else cell or None for name, cell in item.items()}
         for item in result
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"), ("@SUM(1)", "'@SUM(1)"), ("-2+3", "'-2+3"),
+        ("+49 171 1234", "+49 171 1234"),
+        ("-5", "-5"), ("Ann", "Ann"), ("\t=1", "'\t=1"),
+    ],
+)  # fmt: skip
+def test_a_cell_of_a_csv_file_is_no_formula_unless_it_is_asked_for(tmp_path, name, cell):
+    member = dict.fromkeys(COLUMNS, "") | {COLUMNS[1]: name}
+    for safe, expected in ((True, cell), (False, name)):
+        write_members(tmp_path / "m.csv", iter([member]), "csv", safe=safe)
+        with (tmp_path / "m.csv").open(newline="", encoding="utf-8") as file:
+            assert list(csv.reader(file))[1][1] == expected

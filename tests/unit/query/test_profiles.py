@@ -6,7 +6,15 @@ import pytest
 from pipeline.profile.logic import ProfileLogic
 from pipeline.profile.messages import Move, Touch
 from pipeline.profile.row import Ownership, ProfileRow
-from pipeline.query.profiles import LATEST, current_profile, export_profiles, profile_rows, row_key
+from pipeline.query.profiles import (
+    LATEST,
+    RulesWatch,
+    current_profile,
+    decided_by_others,
+    export_profiles,
+    profile_rows,
+    row_key,
+)
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.testing import build
@@ -88,3 +96,12 @@ def test_an_id_that_leads_nowhere_is_unknown(rows):
     }
     assert current_profile("x", circle.get) is None
     assert current_profile("waiting", circle.get) is None
+
+
+def test_profiles_that_were_decided_by_other_rules_are_noticed(rows):
+    other = RULES._replace(fingerprint=RULES.fingerprint ^ 1)
+    watched = RulesWatch(RULES), RulesWatch(other)
+    for watch in watched:
+        assert list(watch.watch(sorted(rows.items()))) == sorted(rows.items())
+    assert [watch.others for watch in watched] == [0, 2]
+    assert [decided_by_others(rows["c"], book) for book in (RULES, other)] == [False, True]

@@ -1,4 +1,4 @@
-"""What conditions of routes may ask of a lead."""
+"""The names in conditions of routes: their values, and rejected names."""
 
 import doctest
 from functools import partial
@@ -49,13 +49,13 @@ REFUSED = [
     ("segment", "segment needs the name of a segment; write dormant, engaged or vip.gold"),
     ("segment.engagd", "there is no segment engagd; did you mean engaged?"),
     ('cart.status = "left"', "a cart is never 'left'; write abandoned, none or open"),
-    ("cart = 1", "nothing of a lead is called 'cart'; write campaign, cart.amount.EUR, cart.items"),
+    ("cart = 1", "a lead has no 'cart'; write campaign, cart.amount.EUR, cart.items"),
     ("cart.amount > 5", "cart.amount is money, which is kept by currency; write cart.amount.EUR"),
     ("cart.amount.EUR.x > 5", "cart.amount.EUR is a number and has no x"),
     ('grade = "E1"', "'E1' is no grade"),
-    ("traits", "nothing of a lead is called 'traits'; did you mean traits.country?"),
-    ('contact.email.domain = "x"', "nothing of a lead is called 'contact.email.domain'; did you mean contact.email?"),
-    ("score over 30 d > 5", "score is taken as it is when the trigger fires, not over a time; leave out over 30 d"),
+    ("traits", "a lead has no 'traits'; did you mean traits.country?"),
+    ('contact.email.domain = "x"', "a lead has no 'contact.email.domain'; did you mean contact.email?"),
+    ("score over 30 d > 5", "score is read when the trigger fires, not over a window; leave out over 30 d"),
     ('score = "high"', "number"),
     ("", "condition"),
 ]  # fmt: skip
@@ -73,7 +73,7 @@ def test_time_alone_changes_nothing_about_a_lead() -> None:
         assert condition.outlook(GIVEN) == (True, FOREVER)
 
 
-def test_any_segment_may_be_named_where_nobody_says_which_there_are() -> None:
+def test_any_segment_may_be_named_if_the_declared_ones_are_unknown() -> None:
     assert not compile_when("segment.anything")(GIVEN)
 
 
@@ -92,11 +92,11 @@ def test_what_a_lead_does_not_have_is_unknown() -> None:
     assert compile_when('cart.status = "none" and cart.items = 0 and cart.amount.EUR = 0')(bare)
 
 
-@pytest.mark.parametrize(("text", "says"), REFUSED)
-def test_what_nobody_knows_of_a_lead_is_refused_with_advice(text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "message"), REFUSED)
+def test_an_unknown_name_is_refused_with_advice(text: str, message: str) -> None:
     with pytest.raises(ConditionError) as error:
         compile_when(text, SEGMENTS)
-    assert says in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize("module", ["facts", "quota"])

@@ -1,4 +1,4 @@
-"""Whose lead it is: the order of the rules, absences, capacities, memory, and the sentence that explains it."""
+"""The owner of a lead: the order of the steps, absences, capacities, remembered owners, and the reason."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ AWAY_BOB = Rep(name="bob", weight=2, absent=(HOLIDAYS,))
 
 
 def rules(*reps: Rep, **changed: Any) -> RoutingRules:
-    """Ann and bob in the north, cyn and dan inside; customers from DE go north, everybody else inside."""
+    """Team north has ann and bob, team inside has cyn and dan. Customers from DE go to north, all others to inside."""
     given = {
         "reps": reps or (ANN, BOB, CYN, DAN),
         "teams": (Team(name="north", reps=("ann", "bob")), Team(name="inside", reps=("cyn", "dan"))),
@@ -74,7 +74,7 @@ def test_a_route_whose_representative_is_not_there_is_passed_over() -> None:
     assert desk.reason == "route north: round robin in team north (3 of 3 shares); bob is absent until 2026-12-27"
 
 
-def test_without_representatives_every_lead_says_so() -> None:
+def test_without_representatives_every_lead_has_that_reason() -> None:
     desk = Desk(RoutingRules())
     assert desk.give(lead(1)) == ""
     assert desk.reason == "no representatives are declared"
@@ -101,7 +101,7 @@ def test_absences_that_follow_one_another_are_one() -> None:
     assert "bob is absent until 2027-01-03" in desk.reason
 
 
-def test_a_capacity_takes_somebody_out_until_there_is_room_again() -> None:
+def test_a_reached_capacity_excludes_a_representative_until_there_is_room_again() -> None:
     desk = Desk(rules(Rep(name="ann", weight=3, capacity="2 per 1 d"), BOB, CYN, DAN))
     assert [desk.give(lead(n, traits=GERMAN)) for n in range(6)] == ["ann", "bob", "ann", "bob", "bob", "bob"]
     assert desk.reason.endswith("(2 of 2 shares); ann has reached the capacity of 2 per 1 d")
@@ -110,7 +110,7 @@ def test_a_capacity_takes_somebody_out_until_there_is_room_again() -> None:
     assert desk.give(lead(8, traits=GERMAN, at_ms=next_day)) == "ann"
 
 
-def test_where_nobody_is_available_a_lead_has_no_owner_and_is_routed_when_it_comes_again() -> None:
+def test_without_an_available_representative_a_lead_has_no_owner_and_is_routed_when_it_repeats() -> None:
     full = Rep(name="dan", capacity="1 ever")
     desk = Desk(rules(ANN, BOB, Rep(name="cyn", absent=(HOLIDAYS,)), full))
     assert desk.give(lead(1, at_ms=CHRISTMAS)) == "dan"
@@ -122,7 +122,7 @@ def test_where_nobody_is_available_a_lead_has_no_owner_and_is_routed_when_it_com
     assert desk.give(lead(2, at_ms=AFTER)) == "cyn"
 
 
-def test_a_long_list_of_who_was_passed_over_is_cut_short() -> None:
+def test_a_long_list_of_obstacles_is_cut_short() -> None:
     many = tuple(Rep(name=f"rep{n}", absent=(HOLIDAYS,)) for n in range(7))
     team = Team(name="all", reps=tuple(rep.name for rep in many))
     desk = Desk(RoutingRules(reps=many, teams=(team,), catch_all="all"))
@@ -138,7 +138,7 @@ def test_whom_the_crm_names_has_the_customer() -> None:
     assert desk.decided_by == ("existing_owner", "")
 
 
-def test_a_change_of_owner_in_the_crm_counts_more_than_whom_the_customer_was_given_to() -> None:
+def test_a_change_of_owner_in_the_crm_overrides_the_stored_owner() -> None:
     desk = Desk(rules())
     assert desk.give(lead(1, "user_id:a", traits=GERMAN)) == "ann"
     assert desk.give(lead(2, "user_id:a", traits={"owner": "bob"})) == "bob"
@@ -146,7 +146,7 @@ def test_a_change_of_owner_in_the_crm_counts_more_than_whom_the_customer_was_giv
 
 
 @pytest.mark.parametrize("named", ["zoe", "", 7, ["ann"], None])
-def test_an_owner_who_is_no_representative_is_none(named: object) -> None:
+def test_an_owner_that_is_not_a_representative_is_ignored(named: object) -> None:
     desk = Desk(rules())
     assert desk.give(lead(1, traits={**GERMAN, "owner": named})) == "ann"
     assert ("'zoe', whom the CRM names as owner, is no representative here" in desk.reason) == (named == "zoe")
@@ -171,7 +171,7 @@ def test_the_traits_have_other_names_where_the_rules_say_so_and_either_step_can_
     assert [desk.give(lead(n, "user_id:a", traits=GERMAN)) for n in range(2)] == ["ann", "bob"]
 
 
-def test_a_returning_customer_keeps_their_owner_also_one_who_is_full() -> None:
+def test_a_returning_customer_keeps_their_owner_even_above_the_capacity() -> None:
     desk = Desk(rules(Rep(name="ann", weight=3, capacity="1 per 1 d"), BOB, CYN, DAN))
     assert desk.give(lead(1, "user_id:a", traits=GERMAN)) == "ann"
     assert desk.give(lead(2, traits=GERMAN)) == "bob"
@@ -196,7 +196,7 @@ def test_while_an_owner_is_absent_the_team_stands_in_and_the_customer_stays_thei
     assert desk.give(lead(7, customer, at_ms=AFTER)) == "bob"
 
 
-def test_somebody_stands_in_for_whom_the_crm_names_too() -> None:
+def test_a_deputy_stands_in_for_an_owner_named_by_the_crm_too() -> None:
     desk = with_bob_away()
     traits = {"owner": "bob"}
     assert desk.give(lead(1, "user_id:b", traits=traits, at_ms=CHRISTMAS)) == "ann"
@@ -205,17 +205,17 @@ def test_somebody_stands_in_for_whom_the_crm_names_too() -> None:
     assert desk.give(lead(3, "user_id:b", traits=traits, at_ms=AFTER)) == "bob"
 
 
-def test_where_nobody_of_the_team_can_stand_in_the_next_rules_are_tried() -> None:
+def test_without_an_available_deputy_the_next_steps_are_tried() -> None:
     alone = (Team(name="north", reps=("bob",)), Team(name="inside", reps=("cyn", "dan")))
     desk = with_bob_away(teams=alone)
     assert desk.give(lead(1, traits={"owner": "bob"}, at_ms=CHRISTMAS)) == "cyn"
     assert desk.reason == (
         "no route takes it: catch-all, round robin in team inside (1 of 2 shares); bob has this customer in the CRM, "
-        "but is absent until 2026-12-27, and nobody of their team can stand in"
+        "but is absent until 2026-12-27, and no team member can stand in"
     )
 
 
-def test_a_deputy_who_is_absent_as_well_is_replaced() -> None:
+def test_a_deputy_that_is_absent_as_well_is_replaced() -> None:
     both = tuple(Rep(name=name, absent=(HOLIDAYS,)) for name in ("ann", "bob"))
     early = Absence(first="2026-12-20", last="2026-12-23")
     away = msgspec.structs.replace(both[1], absent=(early, HOLIDAYS))
@@ -224,18 +224,18 @@ def test_a_deputy_who_is_absent_as_well_is_replaced() -> None:
     assert desk.give(lead(2, "user_id:1", traits={"owner": "bob"}, at_ms=CHRISTMAS)) == "cyn"
 
 
-def test_a_customer_of_somebody_who_has_left_is_routed_anew_and_then_stays() -> None:
+def test_a_customer_of_a_former_representative_is_routed_again_and_then_stays() -> None:
     tables = no_rows()
     assert Desk(rules(), tables).give(lead(1, "user_id:a", traits=GERMAN)) == "ann"
     left = rules(BOB, CYN, DAN, teams=(Team(name="north", reps=("bob",)), Team(name="inside", reps=("cyn", "dan"))))
     desk = Desk(left, tables)
     assert desk.give(lead(2, "user_id:a", traits=GERMAN)) == "bob"
-    assert desk.reason.endswith("; ann, who had this customer, is no representative any more")
+    assert desk.reason.endswith("; ann, the former owner, is no longer a representative")
     assert desk.give(lead(3, "user_id:a")) == "bob"
     assert desk.reason == "bob has had this customer since 2026-11-22"
 
 
-def test_of_two_customers_who_merge_the_earlier_owner_has_both_and_each_goes_back_when_they_part() -> None:
+def test_the_earlier_owner_has_a_merged_customer_and_an_unmerge_restores_both_owners() -> None:
     desk = Desk(rules())
     later = moment("2026-11-23")
     assert desk.give(lead(1, "user_id:a", traits=GERMAN)) == "ann"
@@ -250,7 +250,7 @@ def test_of_two_customers_who_merge_the_earlier_owner_has_both_and_each_goes_bac
 def test_a_customer_without_strong_identifiers_is_known_by_profile_also_once_they_log_in() -> None:
     desk = Desk(rules())
     assert desk.give(lead(1, "device_id:x", profile_id="p", traits=GERMAN)) == "ann"
-    assert desk.give(lead(2, "device_id:x", traits=GERMAN)) == "bob", "somebody else on the same device"
+    assert desk.give(lead(2, "device_id:x", traits=GERMAN)) == "bob", "another customer on the same device"
     assert desk.give(lead(3, "device_id:x", "user_id:a", profile_id="p", traits=GERMAN)) == "ann"
     assert desk.give(lead(4, "user_id:a", traits=GERMAN)) == "ann"
 
@@ -266,10 +266,10 @@ def test_a_duplicate_keeps_the_owner_of_the_lead_it_closes() -> None:
     assert desk.decided_by == ("duplicate", "")
     assert desk.give(lead(9, *merged, kind=DUPLICATE, duplicate_of="lead-1")) == ""
     assert desk.reason == "the lead that it closes has no owner"
-    assert desk.give(lead(3, traits=GERMAN)) == "ann", "closing takes nobody's turn"
+    assert desk.give(lead(3, traits=GERMAN)) == "ann", "closing a lead takes no turn"
 
 
-def test_a_lead_that_comes_again_is_told_once() -> None:
+def test_a_repeated_lead_is_published_once() -> None:
     desk = Desk(rules())
     assert desk.give(lead(1, "user_id:0", traits=GERMAN)) == "ann"
     assert all(desk.is_silent_on(lead(1, f"user_id:{n}", traits=GERMAN)) for n in range(3))

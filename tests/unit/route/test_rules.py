@@ -1,4 +1,4 @@
-"""``routing.yaml``: what cannot be meant is refused, at its place, with what to write instead."""
+"""``routing.yaml``: invalid rules are rejected with position, message and advice."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def found(folder: Path, text: str) -> list[str]:
     return [str(problem).partition("routing.yaml:")[2] for problem in problems]
 
 
-def test_the_shipped_rules_declare_nobody() -> None:
+def test_the_shipped_rules_declare_no_representatives() -> None:
     assert load_rules().routing == RoutingRules()
 
 
@@ -49,16 +49,16 @@ def test_good_rules_are_read_as_they_are_meant_and_shown_as_they_are_written(tmp
 
 WRONG = [
     ("[ann, bob]", "[ann, bbo]", "6:31: team 'north' names rep 'bbo', which is not declared; did you mean bob?"),
-    ("[ann, bob]", "[]", "6:19: team 'north' has nobody in it; write ann or bob"),
+    ("[ann, bob]", "[]", "6:19: team 'north' has no members; write ann or bob"),
     ("[ann, bob]", "[ann, ann]", "6:31: team 'north' names 'ann' twice; give them a weight of 2 instead"),
     (", team: north", ", team: nort", "8:58: route 'dach' leads to team 'nort', which is not declared; did you mean"),
     (", rep: bob", ", rep: bbo", "9:48: route 'key' leads to rep 'bbo', which is not declared; did you mean bob?"),
-    (", rep: bob", "", "9:5: route 'key' leads to nobody; give it a team or a rep"),
-    (", rep: bob", ", rep: bob, team: north", "9:58: route 'key' leads to two places; give it a team or a rep"),
+    (", rep: bob", "", "9:5: route 'key' has no team and no rep; give it one of them"),
+    (", rep: bob", ", rep: bob, team: north", "9:58: route 'key' has both a team and a rep; give it one of them"),
     ("catch_all: north", "catch_all: sout", "10:1: catch_all is team 'sout', which is not declared; write north"),
-    ("catch_all: north", "", "2:1: there is no catch_all: leads that no route takes would go to nobody; add catch_all"),
-    ("traits.employees >= 500", "employees >= 500", "9:23: nothing of a lead is called 'employees'; write "),
-    ("traits.employees >= 500", "scor >= 500", "nothing of a lead is called 'scor'; did you mean score?"),
+    ("catch_all: north", "", "2:1: there is no catch_all: leads that no route takes would have no owner; add "),
+    ("traits.employees >= 500", "employees >= 500", "9:23: a lead has no 'employees'; write "),
+    ("traits.employees >= 500", "scor >= 500", "a lead has no 'scor'; did you mean score?"),
     ("traits.employees >= 500", "traits.employees => 500", "9:40: => is no sign"),
     ("weight: 3", "weight: 0", "0 is out of range; write a number of at least 1"),
     ("20 per 1 day", "20 per day", "'day' is not a duration"),
@@ -74,23 +74,23 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("good", "wrong", "says"), WRONG, ids=[case[1] or f"no {case[0]}" for case in WRONG])
-def test_a_mistake_is_found_at_its_place(tmp_path: Path, good: str, wrong: str, says: str) -> None:
+@pytest.mark.parametrize(("good", "wrong", "message"), WRONG, ids=[case[1] or f"no {case[0]}" for case in WRONG])
+def test_a_mistake_is_found_at_its_place(tmp_path: Path, good: str, wrong: str, message: str) -> None:
     assert good in GOOD
     shown = found(tmp_path, GOOD.replace(good, wrong))
-    assert any(says in problem for problem in shown), shown
+    assert any(message in problem for problem in shown), shown
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({"reps": (Rep(name="ann"), Rep(name="ann"))}, "rep 'ann' is there twice"),
         ({"teams": (Team(name="", reps=("ann",)),)}, "a team has no name"),
         ({"routes": (Route(name="a", when="score > 1", rep="ann"),) * 2}, "route 'a' is there twice"),
     ],
 )
-def test_names_are_unique(given: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_names_are_unique(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         RoutingRules(**given)
 
 

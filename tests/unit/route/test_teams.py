@@ -1,4 +1,4 @@
-"""Turns in a team: the quota method by hand, and one tally for every set of people."""
+"""Turns in a team: the quota method computed by hand, and one tally for every set of available members."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -22,12 +22,12 @@ def turns(weights: dict[str, int], count: int, choose: Callable[..., str] = next
 
 
 def next_by_jefferson(weights: dict[str, int], given: dict[str, int]) -> str:
-    """The same choice among all, whether or not they have had their part."""
+    """The same choice without the quota: among all members."""
     return min(weights, key=lambda name: (-weights[name] / (given[name] + 1), name))
 
 
 def furthest(weights: dict[str, int], order: str) -> float:
-    """How many leads anybody was away from their part, at any moment."""
+    """Returns the largest distance, in leads, of any member from their exact share at any moment."""
     whole = sum(weights.values())
     return max(
         abs(order[:size].count(name[0]) - weight * size / whole)
@@ -42,7 +42,7 @@ def test_the_largest_weight_for_one_more_is_next_and_ties_go_by_name() -> None:
     assert turns({"zoe": 2, "ann": 1}, 3) == "zaz"
 
 
-def test_nobody_is_lifted_above_their_quota_although_a_divisor_method_would() -> None:
+def test_no_member_exceeds_their_quota_although_a_divisor_method_would() -> None:
     weights = {"ann": 90, "bob": 4, "cyn": 3, "dan": 2, "eve": 1}
     order = turns(weights, 100)
     assert furthest(weights, order) < 1

@@ -1,4 +1,4 @@
-"""Conditions in rules files: a mistake is shown where it stands in the file, however YAML lets the text be written."""
+"""Conditions in rules files: a mistake is reported at its line and column, in every YAML notation of texts."""
 
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def test_conditions_of_files_are_left_alone_while_what_they_name_has_problems(tm
     ]
 
 
-def test_editors_are_told_what_a_condition_looks_like() -> None:
+def test_the_schema_shows_editors_examples_of_conditions() -> None:
     [spec] = [spec for spec in FILES if spec.topic == "segments"]
     schema = file_schema(spec)
     when = schema["$defs"]["SegmentRule"]["properties"]["when"]
@@ -146,3 +146,12 @@ def test_editors_are_told_what_a_condition_looks_like() -> None:
     assert any("over 30 d" in example for example in when["examples"])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"segments": [{"name": "a", "when": ""}]}, schema)
+
+
+@pytest.mark.parametrize("condition", ["= 'shoes'", "!= 'shoes'", "in ['shoes']", "> 'a'"])
+def test_a_list_that_is_compared_with_one_value_is_refused(tmp_path: Path, condition: str) -> None:
+    text = f'segments:\n  - {{name: a, when: "top_categories over 90 d {condition}"}}\n'
+    [problem] = problems_of(tmp_path, text)
+    assert "is a list, which equals no value" in problem.message
+    assert problem.instead == "write contains, as in contains 'x'"
+    assert problem.line == 2

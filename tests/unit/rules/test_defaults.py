@@ -1,16 +1,17 @@
-"""The shipped rules: they hold together, block what identifies nobody, and let real identifiers through."""
+"""The shipped rules: they are consistent, block placeholder values, and accept real identifiers."""
 
 from pathlib import Path
 
 import pytest
 
-from pipeline.event.recognise import CORE_NORMALISERS, Recogniser, lower, text
+from pipeline.event.recognise import CORE_NORMALISERS, Normalisers, Recogniser, lower, text
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, load_rules
+from pipeline.rules.patterns import any_match
 from pipeline.rules.render import file_data, yaml_text
 
 RULES = load_rules()
-RECOGNISER = Recogniser(RULES.identifiers, CORE_NORMALISERS | {"email": lower, "phone": text})
+RECOGNISER = Recogniser(RULES.identifiers, Normalisers(CORE_NORMALISERS | {"email": lower, "phone": text}, any_match))
 
 
 def recognised(ident: str) -> bool:
@@ -33,7 +34,7 @@ def test_intake_and_stitch_read_the_same_types() -> None:
     ]
 
 
-NOBODY = [
+PLACEHOLDERS = [
     "null", "NULL", "None", "nil", "NaN", "n/a", "undefined", "Undefined", "anonymous", "Anonymous", "guest", "unknown",
     "true", "false", "0", "-1", "00000", "0000-0000", "-", "--", "''", '""', '"null"', "'42'", "`x`", "(not set)",
     "[object Object]", "test", "TEST", "qwerty", "{{user_id}}", "${id}", "%%USER%%", "%user_id%", "*|EMAIL|*",
@@ -44,9 +45,9 @@ NOBODY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", NOBODY)
+@pytest.mark.parametrize("value", PLACEHOLDERS)
 @pytest.mark.parametrize("kind", ["user_id", "crm_contact_id", "anonymous_id"])
-def test_a_value_that_says_nothing_identifies_nobody(kind: str, value: str) -> None:
+def test_a_placeholder_value_is_not_an_identifier(kind: str, value: str) -> None:
     assert not recognised(f"{kind}:{value}")
 
 
@@ -98,7 +99,7 @@ def test_placeholders_of_devices_cards_and_telephones_are_blocked(ident: str) ->
         "guest@shop.com", "x@mailinator.com", "asdf@asdf.com", "mailer-daemon@shop.com", "jo@localhost", "jo@box.local",
     ],
 )  # fmt: skip
-def test_addresses_that_nobody_reads_are_blocked(address: str) -> None:
+def test_addresses_without_a_reader_are_blocked(address: str) -> None:
     assert not recognised(f"email:{address}")
 
 

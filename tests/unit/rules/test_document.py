@@ -1,4 +1,4 @@
-"""YAML as plain data with lines: what is read, and which of YAML's surprises are not."""
+"""The YAML reader: the values and lines it returns, and the YAML features it rejects."""
 
 from itertools import pairwise
 
@@ -76,7 +76,7 @@ def test_a_list_can_be_named_once_and_used_again() -> None:
         ("a: b: c", 1, "not YAML"),
         ("a: [1", 1, "not YAML"),
         ("a: 'x", 1, "not YAML"),
-        ("a: *nobody", 1, "not YAML"),
+        ("a: *missing", 1, "not YAML"),
     ],
 )
 def test_what_is_not_plain_yaml_is_refused_at_its_line(text: str, line: int, part: str) -> None:

@@ -1,4 +1,4 @@
-"""Durations and limits in the words of people."""
+"""Durations and limits as they are written in rules files."""
 
 import re
 

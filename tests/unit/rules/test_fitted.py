@@ -1,4 +1,4 @@
-"""A model beside the rules: read with them, and refused with them."""
+"""``model.json`` in a rules directory: loading, and rejected models."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_a_model_that_the_rules_do_not_feed_is_refused(folder: Path) -> None:
     assert shown.endswith("add it to aggregates.yaml, or fit a model for these rules")
 
 
-def test_a_file_that_is_no_model_says_so(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_reported(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_bytes(msgspec.json.encode({"format": 1}))
     _, (problem,) = check_rules(tmp_path)
     assert "not a model of" in problem.message

@@ -1,4 +1,4 @@
-"""A mistake in a rules file: named with its file, its line, and what to write instead."""
+"""Mistakes in rules files: each is reported with file, line, message and advice."""
 
 import shutil
 from pathlib import Path
@@ -74,7 +74,7 @@ RULES = [
     ("aggregates.yaml", "aggregates: [{name: a, kind: sessions}]", "has no lifetime", "windows of up to 90 d"),
     ("aggregates.yaml", "aggregates: [{name: a, kind: sessions, windows: [7 d], gap: 1 min}]", "too short", "5 min"),
     ("aggregates.yaml", "aggregates: [{name: a, gap: 10 min}]", "gap is for sessions", "leave it out"),
-    ("aggregates.yaml", "aggregates: [{name: cart, kind: count}]", "conditions call something else cart",
+    ("aggregates.yaml", "aggregates: [{name: cart, kind: count}]", "cart has another meaning in conditions",
      "choose another name"),
     ("aggregates.yaml", "time_zone: Europe/Berln", "no time zone 'Europe/Berln'", "did you mean Europe/Berlin?"),
     ("aggregates.yaml", "ratios: [{name: r, of: a, to: b}]", "'a', which is not there", "name a count or a sum"),
@@ -108,6 +108,15 @@ RULES = [
     ("journeys.yaml", "preferences: [{filter: {}}]", "read from every event", "give the filter events"),
     ("journeys.yaml", "surveys: [{filter: {}, answer: answer}]", "'answer' must be one of", "properties."),
     ("scores.yaml", "scores: [{name: a, points: 0}]", "0 points", ""),
+    ("scores.yaml", f"scores: [{{name: a, points: {'9' * 23}}}]", "out of range", "at most 1e+06"),
+    ("scores.yaml", f"scores: [{{name: a, points: -{'9' * 23}}}]", "out of range", "at least -1e+06"),
+    ("scores.yaml", f"fit: [{{name: a, points: {'9' * 23}, where: []}}]", "out of range", "at most 1e+06"),
+    ("scores.yaml", f"scores: [{{name: a, points: 1, max_points: {'9' * 23}}}]", "out of range", "at most 1e+06"),
+    ("scores.yaml", "scores: [{name: a, points: 1, score: how warm}]", "condition can call", "write how_warm"),
+    ("scores.yaml", "fit: [{name: a, points: 1, score: 'a.b', where: []}]", "condition can call", "write a_b"),
+    ("segments.yaml", "segments: [{name: big spenders, when: events > 1}]", "condition can call", "big_spenders"),
+    ("segments.yaml", 'segments: [{name: "a\\n", when: events > 1}]', "condition can call", "write a:"),
+    ("segments.yaml", "segments: [{name: '`', when: events > 1}]", "condition can call", "write a_name"),
     ("scores.yaml", "scores: [{name: a, points: 1.5}]", "expected a whole number, found a number, 1.5", "round it"),
     ("scores.yaml", "scores: [{name: a, points: 1, half_life: 7}]", "expected a duration", "7 h or 7 d"),
     ("scores.yaml", "scores: [{name: a, points: 1, half_life: 5 min}]", "half_life", ""),
@@ -124,7 +133,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("name", "text", "message", "instead"), RULES, ids=[case[1] for case in RULES])
-def test_a_mistake_in_a_rule_says_what_is_wrong_and_what_to_write(
+def test_a_mistake_in_a_rule_is_reported_with_message_and_advice(
     tmp_path: Path, name: str, text: str, message: str, instead: str
 ) -> None:
     [problem] = problems_of(tmp_path, name, text)
@@ -175,6 +184,14 @@ def test_a_file_that_is_no_rules_file_is_named_with_the_one_that_was_meant(tmp_p
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     _, [problem] = check_rules(tmp_path / "nowhere")
     assert problem.message == "no such directory"
+
+
+def test_a_directory_without_rules_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# mine")
+    rules, [problem] = check_rules(tmp_path)
+    assert rules is None
+    assert problem.message == "no rules file is in this directory"
+    assert f"stitchline rules init {tmp_path}" in problem.instead
 
 
 def test_files_that_cannot_be_text_are_refused_not_raised(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The JSON Schemas: current, valid, and of one mind with the loader about the shipped rules."""
+"""The JSON Schemas: up to date, valid, and in agreement with the loader on the shipped rules."""
 
 import json
 from pathlib import Path

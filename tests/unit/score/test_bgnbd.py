@@ -1,4 +1,4 @@
-"""BG/NBD and gamma-gamma equal their published formulas, another package, and each other's ways of computing them."""
+"""BG/NBD and gamma-gamma equal their published formulas and another package; series and quadrature agree."""
 
 import math
 from itertools import product
@@ -104,7 +104,7 @@ def test_no_history_and_no_parameters_break_the_arithmetic(
         assert 0 <= chance_of_purchase(model, *customer, ahead) <= 1
 
 
-def test_somebody_who_bought_once_is_expected_to_spend_what_everybody_does() -> None:
+def test_a_one_time_buyer_is_expected_to_spend_the_mean_of_all_customers() -> None:
     assert expected_value(SPEND, 0, 0.0) == pytest.approx(SPEND.p * SPEND.v / (SPEND.q - 1))
     assert expected_value(SPEND, 2, -50.0) == expected_value(SPEND, 2, 0.0) > 0
 

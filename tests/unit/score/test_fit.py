@@ -28,7 +28,7 @@ SCORER = Scores(RULES)
 
 def ledger(views: int = 0, **traits: Any) -> Ledger:
     made = Ledger()
-    apply_touch(Plan((), SCORER.counted), made, touch(0, 0, name="Told", traits=traits))
+    apply_touch(Plan((), SCORER.counted), made, touch(0, 0, name="Stated", traits=traits))
     for number in range(views):
         apply_touch(Plan((), SCORER.counted), made, touch(number + 1, 0))
     return made
@@ -52,7 +52,7 @@ def test_a_trait_that_changes_takes_its_points_along() -> None:
     assert SCORER.values([older, newer], START_MS + 9)["fit"] == 0
 
 
-def test_nobody_known_has_no_fit() -> None:
+def test_a_profile_without_traits_has_no_fit() -> None:
     assert SCORER.values([Ledger()], START_MS) == {"engagement": 0.0, "fit": 0.0}
     assert SCORER.trajectory("fit", [ledger(employees=999)], START_MS).outlook.value() == 60
 
@@ -61,7 +61,7 @@ def test_nobody_known_has_no_fit() -> None:
     ("fit", "engagement", "expected"),
     [(75, 30, "A1"), (74.9, 29.9, "B2"), (25, 10, "C3"), (24, 0, "D4"), (-5, 99, "D1")],
 )
-def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagement: float, expected: str) -> None:
+def test_a_grade_combines_fit_and_engagement(fit: float, engagement: float, expected: str) -> None:
     assert RULES.grades is not None
     assert grade(RULES.grades, fit, engagement) == expected
     assert SCORER.grade({"fit": fit, "engagement": engagement}) == expected
@@ -69,13 +69,13 @@ def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagemen
 
 
 @pytest.mark.parametrize(
-    ("made", "says"),
+    ("made", "message"),
     [
         (lambda: FitRule(name="x", points=0, where=LARGE.where), "gives 0 points"),
         (lambda: FitRule(name="x", points=1), "where of fit rule 'x' is missing"),
         (lambda: FitRule(name="x", points=1, where=(Condition(field="channel", eq="web"),)), "write traits."),
-        (lambda: Grades(letters=(50, 50, 25)), "letters of grades do not fall"),
-        (lambda: Grades(digits=(1, 2, 3)), "digits of grades do not fall"),
+        (lambda: Grades(letters=(50, 50, 25)), "letters of grades are not in descending order"),
+        (lambda: Grades(digits=(1, 2, 3)), "digits of grades are not in descending order"),
         (lambda: ScoreRules(scores=(VIEW,), fit=(FitRule(name="view", points=1, where=LARGE.where),)), "there twice"),
         (lambda: ScoreRules(fit=(LARGE,)), "declare it under groups"),
         (
@@ -85,6 +85,6 @@ def test_the_grade_joins_who_somebody_is_with_what_they_do(fit: float, engagemen
         (lambda: ScoreRules(scores=(VIEW,), grades=Grades()), "no rule gives it points"),
     ],
 )
-def test_fit_rules_that_cannot_be_meant_are_refused(made: Any, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_invalid_fit_rules_are_refused(made: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         made()

@@ -132,7 +132,7 @@ def test_weights_never_rise_with_age() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "says"),
+    ("rule", "message"),
     [
         ({"points": 0}, "gives 0 points"),
         ({"max_occurrences": -1}, "caps are written as positive"),
@@ -142,8 +142,8 @@ def test_weights_never_rise_with_age() -> None:
         ({"name": ""}, "has no name"),
     ],
 )
-def test_a_rule_that_cannot_be_meant_is_refused(rule: dict[str, object], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_an_invalid_rule_is_refused(rule: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         one(**rule)
 
 

@@ -1,4 +1,4 @@
-"""When a fading score crosses a threshold, computed."""
+"""The computed moments at which a fading score crosses a threshold."""
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.booking import Plan

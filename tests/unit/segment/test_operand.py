@@ -1,4 +1,4 @@
-"""Names for sessions, purchases, the most frequent values, ratios, carts and grades: what they mean, until when."""
+"""Operands for sessions, purchases, top values, ratios, carts and grades: values and due times."""
 
 import pytest
 
@@ -66,12 +66,12 @@ def added(at_ms: int, product: str, price: float, quantity: int = 1) -> Touch:
 
 
 def segments(when: str, scores: ScoreRules = SCORES, journeys: JourneyRules = JOURNEYS) -> Segments:
-    rules = SegmentRules(segments=(SegmentRule(name="asked", when=when),))
+    rules = SegmentRules(segments=(SegmentRule(name="tried", when=when),))
     return Segments(rules, AGGREGATES, scores, journeys=journeys)
 
 
 def standing(when: str, ledgers: list[Ledger], as_of_ms: int) -> tuple[bool, int]:
-    return segments(when).evaluate(ledgers, as_of_ms)["asked"][:2]
+    return segments(when).evaluate(ledgers, as_of_ms)["tried"][:2]
 
 
 def holds(when: str, *ledgers: Ledger, as_of_ms: int = START_MS) -> bool:
@@ -83,7 +83,7 @@ def keys(*path: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_of_aggregate_can_be_asked_for(kind: str):
+def test_every_kind_of_aggregate_has_an_operand(kind: str):
     rule = next(rule for rule in EVERY_KIND if rule.kind == kind)
     parts = {"sessions": ("open",), "purchases": ("EUR", "orders"), "quantiles": ("p50",)}.get(kind, ())
     over = None if KINDS[kind].for_ever else "30 d"
@@ -120,15 +120,15 @@ def test_a_session_is_open_until_nothing_has_come_for_longer_than_the_gap():
 
 def test_a_session_is_over_when_its_window_lets_go_of_it_if_that_comes_first():
     rule = AggregateRule(name="brief", kind="sessions", windows=("5m",))
-    rules = SegmentRules(segments=(SegmentRule(name="asked", when="brief.open over 5 min"),))
+    rules = SegmentRules(segments=(SegmentRule(name="tried", when="brief.open over 5 min"),))
     result = Ledger()
     apply_touch(Plan((rule,), ()), result, touch(START_MS + 1_000))
     made = Segments(rules, AggregateRules(aggregates=(rule,)), ScoreRules())
-    assert made.evaluate([result], START_MS + 1_000)["asked"][:2] == (True, START_MS + 5 * MINUTE_MS)
-    assert made.evaluate([result], START_MS + 5 * MINUTE_MS)["asked"][:2] == (False, FOREVER)
+    assert made.evaluate([result], START_MS + 1_000)["tried"][:2] == (True, START_MS + 5 * MINUTE_MS)
+    assert made.evaluate([result], START_MS + 5 * MINUTE_MS)["tried"][:2] == (False, FOREVER)
 
 
-def test_purchases_are_told_by_currency_and_no_order_is_none_of_them():
+def test_purchases_are_read_by_currency():
     result = ledger(
         bought(START_MS, 5_000), bought(START_MS + HOUR_MS, 1_000), bought(START_MS + 3 * DAY_MS, 2_550),
         bought(START_MS, -700, "USD"),
@@ -194,7 +194,7 @@ def test_a_cart_is_open_and_then_abandoned_without_an_event():
     assert keys("cart", "status") == keys("cart", "items") == keys("cart", "amount", "EUR") == {"cart"}
 
 
-def test_what_lies_in_the_cart_is_told_in_products_and_by_currency():
+def test_the_cart_is_read_as_products_and_amounts_by_currency():
     result = ledger(added(START_MS, "a", 10), added(START_MS + HOUR_MS, "b", 2.5, 4))
     now = START_MS + HOUR_MS
     assert standing("cart.items = 2 and cart.amount.EUR >= 20 and cart.amount.USD = 0", [result], now) == (
@@ -208,7 +208,7 @@ def test_what_lies_in_the_cart_is_told_in_products_and_by_currency():
     assert holds('cart.status = "none" and cart.items = 0 and cart.updated is unknown', emptied, as_of_ms=START_MS + 1)
 
 
-def test_a_grade_joins_who_somebody_is_and_what_they_do():
+def test_a_grade_combines_fit_and_engagement_in_conditions():
     warm, vip = ledger(touch(START_MS)), ledger(touch(START_MS, "other", traits={"vip": True}))
     assert holds('grade = "D2" and grade contains "2" and grade > "C"', warm)
     assert holds('grade = "A4" and grade in ["A1", "A4"]', vip)
@@ -226,19 +226,19 @@ def test_a_grade_is_due_before_a_score_crosses_a_step():
     while current:
         before_ms, at_ms = at_ms, due_ms
         assert before_ms < at_ms
-        assert requested.holds("asked", result, at_ms - 1)
-        current, due_ms, _ = requested.evaluate(result, at_ms)["asked"]
+        assert requested.holds("tried", result, at_ms - 1)
+        current, due_ms, _ = requested.evaluate(result, at_ms)["tried"]
     assert standing('grade = "A1"', [], START_MS) == (False, FOREVER)
 
 
 WRONG = [
     ("visits.sessions > 1", "visits is not kept for a lifetime", "write visits over one of 1 d, 30 d"),
-    ("visits over 24 h > 1", "visits is sessions, events", "write visits.sessions, for example"),
+    ("visits over 24 h > 1", "visits has the parts sessions, events", "write visits.sessions, for example"),
     ("visits.length over 24 h > 1", "one of which must be named", "write visits.sessions"),
     ("visits.duration over 24 h > 5", "a span of time", "as in 5 d"),
     ("visits.open over 24 h = 1", "true or false", "= true"),
     ("bought > 1", "bought is money, which is kept by currency", "write bought.EUR.orders, for example"),
-    ("bought.EUR > 1", "bought.EUR is orders, days", "write bought.EUR.orders"),
+    ("bought.EUR > 1", "bought.EUR has the parts orders, days", "write bought.EUR.orders"),
     ("bought.EUR.orders over 30 d > 1", "bought is of kind purchases, which is kept for a lifetime only", "over 30 d"),
     ("bought.EUR.total > 1.234", "1.234 EUR is no amount", "round it"),
     ("since_buy.days > 1 d", "since_buy is a span of time and has no days", "write since_buy"),
@@ -247,7 +247,7 @@ WRONG = [
     ("order_value > 1", "order_value is money", "write order_value.EUR"),
     ("buy_rate = 'x'", "a number and cannot be compared with a text", "without quotes"),
     ("buy_rat > 1", "there is no buy_rat", "did you mean buy_rate?"),
-    ("cart is known", "cart needs the name of what is asked of it", "amount.EUR, items, since, status or updated"),
+    ("cart is known", "cart needs the name of an attribute", "amount.EUR, items, since, status or updated"),
     ("cart.stat is known", "cart has no stat", "did you mean status?"),
     ("cart.status.x is known", "cart.status is a text and has no x", "write cart.status"),
     ("cart.status = 'left'", "a cart is never 'left'", "abandoned, none or open"),
@@ -269,7 +269,7 @@ def test_what_means_nothing_is_refused_with_advice(when: str, message: str, inst
 
 
 def test_what_no_rule_speaks_of_is_refused():
-    with pytest.raises(SegmentError, match=r"no carts are kept; add carts to journeys\.yaml"):
+    with pytest.raises(SegmentError, match=r"the rules declare no carts; add carts to journeys\.yaml"):
         segments("cart.items > 1", journeys=JourneyRules())
     with pytest.raises(SegmentError, match=r"the rules declare no grades; add grades to scores\.yaml"):
         segments('grade = "A1"', ScoreRules())

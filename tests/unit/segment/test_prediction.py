@@ -1,4 +1,4 @@
-"""Conditions on what the model in force expects of somebody."""
+"""Conditions on predictions of the deployed model."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ BOUGHT = AggregateRule(name="purchases", kind="purchases", field="amount")
 
 
 def segments(when: str) -> Segments:
-    rules, aggregates = SegmentRules(segments=(SegmentRule(name="asked", when=when),)), (BOUGHT,)
+    rules, aggregates = SegmentRules(segments=(SegmentRule(name="tried", when=when),)), (BOUGHT,)
     return Segments(rules, AggregateRules(aggregates=aggregates), ScoreRules(), forecast=Forecaster(MODEL))
 
 
@@ -35,23 +35,23 @@ def customer() -> list[Ledger]:
     return [ledger]
 
 
-def test_a_prediction_is_looked_at_every_midnight_and_turns_on_the_day_that_the_model_says():
+def test_a_prediction_is_due_every_midnight_and_changes_on_the_day_of_the_model():
     requested, at_ms, looks = segments("prediction.churn_risk >= 0.5"), DAYS[-1] * DAY_MS + 5_000, 0
     forecast, ledgers = Forecaster(MODEL), customer()
-    inside, due_ms, _ = requested.evaluate(ledgers, at_ms)["asked"]
+    inside, due_ms, _ = requested.evaluate(ledgers, at_ms)["tried"]
     while not inside:
         assert due_ms == (at_ms // DAY_MS + 1) * DAY_MS
         assert forecast.numbers(ledgers, due_ms - 1)["churn_risk"] < 0.5
         at_ms, looks = due_ms, looks + 1
-        inside, due_ms, _ = requested.evaluate(ledgers, at_ms)["asked"]
+        inside, due_ms, _ = requested.evaluate(ledgers, at_ms)["tried"]
     assert forecast.numbers(ledgers, at_ms)["churn_risk"] >= 0.5
     assert looks > 30
 
 
-def test_nothing_is_predicted_of_who_never_bought_and_nobody_waits_for_it():
+def test_a_profile_without_orders_has_no_prediction_and_no_due_time():
     result = segments("prediction.expected_value_minor >= 0")
-    assert result.evaluate([], 0)["asked"][:2] == (False, FOREVER)
-    assert result.evaluate(customer(), DAYS[-1] * DAY_MS + 5_000)["asked"].inside
+    assert result.evaluate([], 0)["tried"][:2] == (False, FOREVER)
+    assert result.evaluate(customer(), DAYS[-1] * DAY_MS + 5_000)["tried"].inside
 
 
 def test_an_order_asks_the_condition_again():
@@ -61,18 +61,18 @@ def test_an_order_asks_the_condition_again():
 
 
 @pytest.mark.parametrize(
-    ("when", "told"),
+    ("when", "message"),
     [
         ("prediction.churn > 0.5", "nothing predicts churn; did you mean churn_risk?"),
         ("prediction > 0.5", "prediction needs the name of what is predicted"),
         ("prediction.rfm.x > 0.5", "prediction.rfm is a number and has no x"),
     ],
 )
-def test_what_is_not_predicted_is_refused(tmp_path: Path, when: str, told: str):
+def test_what_is_not_predicted_is_refused(tmp_path: Path, when: str, message: str):
     save_model(tmp_path / "model.json", MODEL)
     (tmp_path / "segments.yaml").write_text(f"segments: [{{name: leaving, when: {when}}}]\n", encoding="utf-8")
     _, (problem,) = check_rules(tmp_path)
-    assert told in str(problem)
+    assert message in str(problem)
 
 
 def test_a_prediction_needs_a_model_beside_the_rules(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Segments over ledgers: what names mean, what is refused, who is in, and when to look again."""
+"""Segments over ledgers: values of names, rejected conditions, membership and due times."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -74,13 +74,13 @@ def segments(**when: str) -> Segments:
     )  # fmt: skip
 
 
-def told(made: Segments, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, tuple[bool, int]]:
-    """Standings without what they wait for."""
+def states(made: Segments, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, tuple[bool, int]]:
+    """Returns the segment states without the watch bits."""
     return {name: (current.inside, current.due_ms) for name, current in made.evaluate(ledgers, as_of_ms).items()}
 
 
 def turned(made: Segments, *keys: str) -> tuple[list[str], list[str]]:
-    """Segments that bookings under these keys may let somebody enter, and leave."""
+    """Returns the segments that a profile may enter, and those it may leave, by bookings under these keys."""
     waiting = made.watch_bits
     thresholds = waiting.bits_of_keys(keys)
     enter = [name for name in made.names if thresholds & waiting.all_bits(name) & ~waiting.while_inside(name)]
@@ -88,7 +88,7 @@ def turned(made: Segments, *keys: str) -> tuple[list[str], list[str]]:
 
 
 def standing(when: str, ledgers: list[Ledger], as_of_ms: int) -> tuple[bool, int]:
-    return segments(asked=when).evaluate(ledgers, as_of_ms)["asked"][:2]
+    return segments(tried=when).evaluate(ledgers, as_of_ms)["tried"][:2]
 
 
 def holds(when: str, *ledgers: Ledger, as_of_ms: int = START_MS + HOUR_MS) -> bool:
@@ -217,7 +217,7 @@ def test_a_score_falls_below_a_mark_at_a_boundary_of_its_buckets_and_not_before(
     assert standing("score.taste > 1", tasted, now) == (False, START_MS + HOUR_MS)
 
 
-def test_a_score_rises_as_what_spoke_against_somebody_fades():
+def test_a_score_rises_as_lost_points_fade():
     result, now = [ledger(touch(START_MS, "join"), touch(START_MS, "leave"))], START_MS + 1
     current, due_ms = standing("score.engagement >= 10", result, now)
     assert not current
@@ -234,7 +234,7 @@ def test_a_score_that_does_not_fade_is_never_due():
 
 
 def test_a_score_is_due_when_an_occurrence_is_so_old_that_it_counts_no_more():
-    """Forgetting is no decay: 20 points of 14 days are still worth 0.2 when they are forgotten."""
+    """Dropping an occurrence is a step: 2,000 points with a half-life of 14 days are worth 23 when dropped."""
     slow = ScoreRules(
         scores=(ScoreRule(name="look", points=2000, filter=Filter(events=("look",)), half_life_ms=14 * DAY_MS),)
     )
@@ -242,13 +242,13 @@ def test_a_score_is_due_when_an_occurrence_is_so_old_that_it_counts_no_more():
     apply_touch(plan, result, touch(START_MS))
     made = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 19"),)), AGGREGATES, slow)
     now = START_MS + 93 * DAY_MS
-    assert told(made, [result], now) == {"a": (True, START_MS + 94 * DAY_MS)}
-    assert told(made, [result], START_MS + 94 * DAY_MS) == {"a": (False, FOREVER)}
+    assert states(made, [result], now) == {"a": (True, START_MS + 94 * DAY_MS)}
+    assert states(made, [result], START_MS + 94 * DAY_MS) == {"a": (False, FOREVER)}
     anchors = [Ledger(), Ledger(), Ledger()]
     for anchor, day in zip(anchors, (1, 0, 2), strict=True):
         apply_touch(plan, anchor, touch(START_MS + day * DAY_MS))
     several = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 60"),)), AGGREGATES, slow)
-    assert told(several, anchors, now) == {"a": (True, START_MS + 94 * DAY_MS)}
+    assert states(several, anchors, now) == {"a": (True, START_MS + 94 * DAY_MS)}
     apply_touch(plan, result, touch(START_MS + 60 * DAY_MS))
     _, due_ms, _ = made.evaluate([result], START_MS + 95 * DAY_MS)["a"]
     assert due_ms <= START_MS + 154 * DAY_MS
@@ -263,7 +263,7 @@ def test_segments_are_evaluated_after_those_they_read():
         "base": True, "middle": False, "top": False,
     }  # fmt: skip
     assert made.holds("base", result, START_MS)
-    assert told(segments(a="segment.b = false", b="last_touch > 1 d"), result, START_MS)["a"] == (
+    assert states(segments(a="segment.b = false", b="last_touch > 1 d"), result, START_MS)["a"] == (
         True, START_MS + DAY_MS + 1,
     )  # fmt: skip
 
@@ -310,7 +310,7 @@ def test_which_way_a_booking_can_turn_a_condition_follows_its_signs():
 
 
 def test_the_lists_of_masks_are_bounded(monkeypatch):
-    monkeypatch.setattr(module, "_MASKS", 2)
+    monkeypatch.setattr(module, "_MAX_MASKS", 2)
     made = segments(a="orders >= 1", b="orders >= 2", c="orders >= 3")
     for mask in (1, 2, 3, 4, 5, 1):
         assert len(made.evaluate([], START_MS, mask)) == mask.bit_count()
@@ -332,8 +332,8 @@ WRONG = [
     ("spent.EUR.x >= 1", 0, "spent is a number and has no x", "write spent"),
     ("spent.EUR >= 1.234", 13, "1.234 EUR is no amount", "round it"),
     ("spent.EUR >= '5'", 13, "a number and cannot be compared with a text", "without quotes"),
-    ("basket >= 1", 0, "basket is p50, p90, p99", "write basket.p50"),
-    ("basket.p95 >= 1", 0, "basket is p50, p90, p99", "write basket.p50"),
+    ("basket >= 1", 0, "basket has the parts p50, p90, p99", "write basket.p50"),
+    ("basket.p95 >= 1", 0, "basket has the parts p50, p90, p99", "write basket.p50"),
     ("last_buy >= 31", 12, "a span of time", "write a unit, as in 31 d"),
     ("score.engagment >= 1", 0, "there is no score engagment", "did you mean engagement?"),
     ("score >= 1", 0, "score needs the name of a score", "engagement or taste"),
@@ -345,16 +345,16 @@ WRONG = [
     ("identifier.phone is known", 0, "there is no identifier type phone", "email or user_id"),
     ("identifier.email.x is known", 0, "there is no identifier type email.x", "did you mean email?"),
     ("first_touch.page = 'x'", 0, "first_touch has no page", "campaign or channel"),
-    ("segment", 0, "segment needs the name of a segment", "write asked"),
-    ("segment.other", 0, "there is no segment other", "write asked"),
-    ("segment.asked = 1", 16, "true or false and cannot be compared with a number", "= true"),
+    ("segment", 0, "segment needs the name of a segment", "write tried"),
+    ("segment.other", 0, "there is no segment other", "write tried"),
+    ("segment.tried = 1", 16, "true or false and cannot be compared with a number", "= true"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("when", "position", "message", "instead"), WRONG, ids=[case[0] for case in WRONG])
 def test_what_means_nothing_under_the_rules_is_refused_at_its_place(when, position, message, instead):
-    with pytest.raises(SegmentError, match="segment 'asked': ") as caught:
-        segments(asked=when)
+    with pytest.raises(SegmentError, match="segment 'tried': ") as caught:
+        segments(tried=when)
     error = caught.value.error
     assert (error.position, message in error.message, instead in error.instead) == (position, True, True), error
 
@@ -363,12 +363,12 @@ def test_every_type_of_identifier_is_taken_where_none_is_declared():
     assert Vocabulary(AGGREGATES, SCORES).resolve(("identifier", "anything"), None).kind == "text"
 
 
-def test_a_vocabulary_alone_knows_of_nobody_in_a_segment():
+def test_a_vocabulary_without_segments_evaluates_every_membership_as_false():
     vocabulary = Vocabulary(AGGREGATES, SCORES, segments=("a",))
     assert vocabulary.resolve(("segment", "a"), None).read(Facts([], START_MS)) is False
 
 
-def test_every_segment_with_a_mistake_is_told_of_and_circles_are_named():
+def test_every_segment_with_a_mistake_is_reported_and_cycles_are_named():
     rules = SegmentRules(
         segments=(
             SegmentRule(name="a", when="orders >= 1"), SegmentRule(name="b", when="nothing"),

@@ -1,4 +1,4 @@
-"""Which standings a booking can turn, and which it need not even ask."""
+"""The segment states that a booking can change, and those it need not evaluate."""
 
 from pipeline.condition.due import FOREVER
 from pipeline.event.duration import HOUR_MS
@@ -8,19 +8,19 @@ from tests.unit.segment import test_operand as carts
 from tests.unit.segment.test_segments import START_MS, ledger, segments
 
 
-def asked(made: Segments, waits: int, *keys: str) -> bool:
+def evaluates(made: Segments, waits: int, *keys: str) -> bool:
     return made.watch_bits.mask_of_bits(made.watch_bits.bits_of_keys(keys) & waits) == 1
 
 
-def test_who_is_kept_out_by_one_part_is_asked_again_only_when_that_may_turn():
+def test_a_profile_that_one_part_excludes_is_evaluated_only_when_that_part_may_change():
     made = segments(both="orders >= 1 and score.engagement >= 1 and last_touch <= 9 d")
     (standing,) = made.evaluate([ledger()], START_MS).values()
     assert standing.watch_bits == made.watch_bits.while_outside("both", 0, FOREVER)
-    assert asked(made, standing.watch_bits, "count:orders")
-    assert not asked(made, standing.watch_bits, given_key("engagement"), "touch", "traits")
+    assert evaluates(made, standing.watch_bits, "count:orders")
+    assert not evaluates(made, standing.watch_bits, given_key("engagement"), "touch", "traits")
 
 
-def test_who_waits_for_a_score_to_reach_a_mark_is_not_asked_at_every_point():
+def test_a_part_that_waits_for_a_score_is_not_evaluated_at_every_point():
     made = segments(
         warm="score.engagement >= 40", hot="score.engagement > 70 and orders >= 1", cold="score.engagement < 5"
     )
@@ -30,25 +30,25 @@ def test_who_waits_for_a_score_to_reach_a_mark_is_not_asked_at_every_point():
     assert waiting.mask_of_bits(waiting.bits_of_keys([given_key("engagement")])) == made.mask_of(["cold"])
 
 
-def test_who_has_an_open_cart_is_asked_when_it_is_due_and_not_when_it_changes():
+def test_an_open_cart_is_evaluated_when_it_is_due_and_not_when_it_changes():
     made = carts.segments('cart.status = "abandoned"')
     (empty,) = made.evaluate([], START_MS).values()
-    assert asked(made, empty.watch_bits, "cart")
+    assert evaluates(made, empty.watch_bits, "cart")
     filled = [carts.ledger(carts.added(START_MS, "p1", 5.0))]
     (still_open,) = made.evaluate(filled, START_MS).values()
     assert START_MS < still_open.due_ms < FOREVER
-    assert not asked(made, still_open.watch_bits, "cart")
+    assert not evaluates(made, still_open.watch_bits, "cart")
     (abandoned,) = made.evaluate(filled, START_MS + 48 * HOUR_MS).values()
     assert abandoned.inside
-    assert asked(made, abandoned.watch_bits, "cart")
+    assert evaluates(made, abandoned.watch_bits, "cart")
 
 
-def test_other_questions_about_a_cart_are_asked_at_every_change():
+def test_other_conditions_on_a_cart_are_evaluated_at_every_change():
     for when in ('cart.status != "abandoned"', 'cart.status = "open"', "cart.items >= 2"):
         made = carts.segments(when)
         filled = [carts.ledger(carts.added(START_MS, "p1", 5.0))]
         (standing,) = made.evaluate(filled, START_MS).values()
-        assert asked(made, standing.watch_bits, "cart"), when
+        assert evaluates(made, standing.watch_bits, "cart"), when
 
 
 def test_the_first_touch_turns_or_dates_every_segment_that_reads_the_last_touch():

@@ -1,4 +1,4 @@
-"""What PROFILE tells ROUTE: the action, and the facts about the customer that only routing reads."""
+"""Leads from PROFILE to ROUTE: the action, and the facts about the customer that only routing reads."""
 
 import msgspec
 
@@ -53,6 +53,6 @@ def test_an_action_that_duplicates_another_names_the_one_that_stays() -> None:
     assert (action.kind, action.duplicate_of, action.owner, action.revision) == (DUPLICATE, "a-0", "", 1)
 
 
-def test_a_lead_that_was_sent_before_segments_were_told_is_still_read() -> None:
+def test_a_lead_without_segments_from_an_older_version_is_still_read() -> None:
     earlier = msgspec.msgpack.encode(["lead", "default", {"action_id": "1"}, {"a": 1}, "web", "x"])
     assert msgspec.msgpack.decode(earlier, type=Lead) == Lead("default", CrmAction(action_id="1"), {"a": 1}, "web", "x")

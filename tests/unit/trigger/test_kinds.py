@@ -1,4 +1,4 @@
-"""Triggers on falling scores and on segments, once in a life, in quiet hours."""
+"""Kinds of triggers: falling scores, segments, ``once``, quiet hours."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ COLD = TriggerRule(name="cold", high=40, low=15, falling=True)
 MIDNIGHT_MS = START_MS - START_MS % DAY_MS
 
 
-def told(actions: list[CrmAction]) -> list[tuple[str, str, int, int]]:
+def summaries(actions: list[CrmAction]) -> list[tuple[str, str, int, int]]:
     return [(action.trigger, action.event, action.episode, action.timestamp_ms) for action in actions]
 
 
@@ -24,7 +24,7 @@ def test_a_falling_score_fires_below_low_with_no_event_but_only_after_it_was_up(
     assert stage.logic.evaluate(stage.table.rows, START_MS + 30 * DAY_MS).leads == []
     stage.views(4, 40 * DAY_MS)
     (action,) = (lead.action for lead in stage.logic.evaluate(stage.table.rows, START_MS + 60 * DAY_MS).leads)
-    assert told([action])[0][:3] == ("cold", "fell_below", 1)
+    assert summaries([action])[0][:3] == ("cold", "fell_below", 1)
     assert (action.threshold, action.segment) == (15.0, "")
     assert action.score < 15
     assert START_MS + 41 * DAY_MS < action.timestamp_ms < START_MS + 43 * DAY_MS
@@ -37,7 +37,7 @@ def test_once_means_once_in_a_life() -> None:
     assert stage.views(9, 20 * DAY_MS) == []
 
 
-def test_what_fires_at_night_is_told_in_the_morning_if_it_still_holds() -> None:
+def test_a_trigger_in_quiet_hours_fires_in_the_morning_if_it_still_holds() -> None:
     stage = Stage(TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="21:00", end="08:00")))
     night_ms = MIDNIGHT_MS + DAY_MS + 23 * HOUR_MS - START_MS
     assert stage.views(8, night_ms) == []
@@ -45,7 +45,7 @@ def test_what_fires_at_night_is_told_in_the_morning_if_it_still_holds() -> None:
     assert action.timestamp_ms == MIDNIGHT_MS + 2 * DAY_MS + 8 * HOUR_MS
 
 
-def test_what_cooled_down_by_the_morning_is_not_told() -> None:
+def test_what_cooled_down_by_the_morning_is_not_summaries() -> None:
     stage = Stage(TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="21:00", end="08:00")))
     night_ms = MIDNIGHT_MS + DAY_MS + 23 * HOUR_MS - START_MS
     assert stage.views(5, night_ms) == []
@@ -63,14 +63,14 @@ def test_a_trigger_that_waited_for_its_cooldown_fires_when_that_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "says"),
+    ("rule", "message"),
     [
-        ({"segment": "vip", "consent_asked": True}, "consent to nothing"),
+        ({"segment": "vip", "consent_asked": True}, "consent_asked without consent"),
         ({"segment": "vip", "cooldown_ms": -1}, "below zero"),
     ],
 )
-def test_a_segment_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_an_invalid_segment_trigger_is_refused(rule: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         SegmentTrigger(**({"name": "x"} | rule))
 
 

@@ -1,4 +1,4 @@
-"""Quiet hours against a calendar: Python's own zone data, minute by minute."""
+"""Quiet hours against Python's own time zone data, minute by minute."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ def test_quiet_ends_at_the_first_minute_that_is_not_quiet_and_sensibly_when_cloc
     begin = ms(datetime.fromisoformat(day).replace(tzinfo=UTC))
     for at_ms in range(begin, begin + 2 * DAY_MS, 17 * MINUTE_MS):
         result = at_ms
-        while woken := quiet.ends_ms(result):  # a trigger looks again when it is woken
+        while woken := quiet.ends_ms(result):  # a trigger is evaluated again when its timer fires
             assert woken > result
             result = woken
         expected = at_ms
@@ -51,13 +51,13 @@ def test_quiet_ends_at_the_first_minute_that_is_not_quiet_and_sensibly_when_cloc
 
 
 @pytest.mark.parametrize(
-    ("hours", "says"),
+    ("hours", "message"),
     [
-        ({"start": "24:00", "end": "08:00"}, "no time of day"),
+        ({"start": "24:00", "end": "08:00"}, "not a time of day"),
         ({"start": "9:00", "end": "08:00"}, "as in 21:00"),
-        ({"start": "08:00", "end": "08:00"}, "start and end at one time"),
+        ({"start": "08:00", "end": "08:00"}, "start and end at the same time"),
     ],
 )
-def test_hours_that_cannot_be_meant_are_refused(hours: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_invalid_hours_are_refused(hours: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         QuietHours(**hours)

@@ -16,7 +16,7 @@ from pipeline.score.rules import ScoreRule, ScoreRules
 from pipeline.testing.table import MemoryTable
 from pipeline.trigger.action import action_id
 from pipeline.trigger.compile import compile_rules
-from pipeline.trigger.episodes import booking_anchor
+from pipeline.trigger.episodes import EQUAL, Strength, booking_anchor
 from pipeline.trigger.rules import TriggerRule, TriggerRules
 from tests.property.profile_histories import START_MS, touch
 
@@ -28,14 +28,16 @@ SCORES = ScoreRules(
 )
 HOT = TriggerRule(name="hot", high=50, low=20)
 A, B = "user_id:a", "user_id:b"
-PA, PB = profile_id("default", A), profile_id("default", B)
+DEVICE = "device_id:d"
+PA, PB, PDEVICE = (profile_id("default", anchor) for anchor in (A, B, DEVICE))
+STRENGTH = Strength({"user_id": 1, "device_id": 2}, {"user_id"})
 
 
 class Stage:
-    """PROFILE over a dict, which carries out its own forwards."""
+    """PROFILE over a dict; it processes its own forwards."""
 
-    def __init__(self, *triggers: TriggerRule, scores: ScoreRules = SCORES) -> None:
-        self.rules = compile_rules(AggregateRules(), scores, TriggerRules(triggers=triggers))
+    def __init__(self, *triggers: TriggerRule, scores: ScoreRules = SCORES, strength: Strength = EQUAL) -> None:
+        self.rules = compile_rules(AggregateRules(), scores, TriggerRules(triggers=triggers), strength=strength)
         self.table: MemoryTable[ProfileRow] = MemoryTable()
         self.logic = ProfileLogic(self.rules, self.table)
         self.number = 0
@@ -93,7 +95,7 @@ def test_it_fires_again_only_after_falling_below_the_low_mark() -> None:
 
 
 def first_hour(stage: Stage, holds: Callable[[float], bool], anchor: str = A) -> int:
-    """The first full hour at which the score of a profile with one ledger is such, found by trying every one."""
+    """Returns the first full hour at which the score of a profile with one ledger qualifies, by trying every hour."""
     ledger = stage.table.rows[profile_id("default", anchor)].anchors[anchor]
     hour = START_MS // HOUR_MS + 1
     while not holds(stage.rules.scorer.values([ledger], hour * HOUR_MS)["engagement"]):
@@ -101,7 +103,7 @@ def first_hour(stage: Stage, holds: Callable[[float], bool], anchor: str = A) ->
     return hour * HOUR_MS
 
 
-def test_time_alone_re_arms_at_the_hour_the_score_falls_below_low_whenever_somebody_looks() -> None:
+def test_time_alone_re_arms_at_the_hour_the_score_falls_below_low_whenever_it_is_evaluated() -> None:
     stage = Stage(HOT)
     stage.views(5)
     stage.logic.evaluate([PA], START_MS + 10 * DAY_MS)
@@ -189,29 +191,29 @@ def test_a_split_hands_the_episode_over_with_its_ledger() -> None:
     assert (duplicate.action_id, duplicate.duplicate_of) == (own.action_id, action_id("default", A, "hot", 1))
 
 
-def said(**purposes: bool) -> dict[str, Any]:
+def consents(**purposes: bool) -> dict[str, Any]:
     return {"context": {"consent": purposes}}
 
 
 def test_without_consent_a_trigger_waits_and_fires_when_it_is_given() -> None:
     stage = Stage(TriggerRule(name="hot", high=50, low=20, consent="sales/phone"))
-    stage.touch(0, name="Other", **said(sales=False))
+    stage.touch(0, name="Other", **consents(sales=False))
     assert stage.views(5, 10) == []
-    (action,) = stage.touch(20, name="Other", **said(sales=True))
+    (action,) = stage.touch(20, name="Other", **consents(sales=True))
     assert action.consent == '{"sales":true}'
 
 
-def test_consent_that_must_be_asked_for_is_not_given_by_silence() -> None:
+def test_required_consent_is_not_granted_by_silence() -> None:
     rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_asked=True)
     stage = Stage(rule)
     assert stage.views(6) == []
-    assert [a.kind for a in stage.touch(9, **said(sales=True))] == ["lead"]
+    assert [a.kind for a in stage.touch(9, **consents(sales=True))] == ["lead"]
     assert stage.views(5, 0, B) == []
 
 
 def test_a_denial_that_a_merge_brings_holds_for_both() -> None:
     stage = Stage(TriggerRule(name="hot", high=50, low=20, consent="sales"))
-    stage.touch(0, B, name="Other", **said(sales=False))
+    stage.touch(0, B, name="Other", **consents(sales=False))
     stage.move(B, PB, PA, 1)
     assert stage.views(6) == []
     assert [a.kind for a in stage.move(B, PA, PB, 2)] == ["lead"]
@@ -225,13 +227,25 @@ def test_changed_rules_look_again_at_once() -> None:
     assert action.score == 30
 
 
-def test_an_episode_is_booked_under_the_founder_or_else_under_the_first_anchor() -> None:
+def test_an_episode_is_booked_under_the_strongest_anchor_or_else_under_the_first() -> None:
     stage = Stage(HOT)
-    for anchor in (A, B):
+    for anchor in (A, B, DEVICE):
         stage.touch(0, anchor, to=PB)
     row = stage.table.rows[PB]
-    assert booking_anchor(PB, row) == B
-    assert booking_anchor("somebody-else", row) == A
+    assert booking_anchor(row, STRENGTH) == A
+    assert booking_anchor(row, Strength({"device_id": 1, "user_id": 2}, ())) == DEVICE
+
+
+def test_what_fired_on_a_device_is_the_persons_who_logs_in_there_and_stays_theirs() -> None:
+    stage = Stage(HOT, strength=STRENGTH)
+    (lead,) = stage.views(5, 0, DEVICE)
+    stage.touch(10, A, name="Other")
+    assert stage.move(DEVICE, PDEVICE, PA, 1) == []
+    (other,) = stage.move(DEVICE, PA, PB, 2)
+    assert stage.table.rows[PA].anchors[A].episodes["hot"].number == 1
+    assert "hot" in stage.table.rows[PB].anchors[DEVICE].episodes
+    assert (lead.profile_id, other.profile_id) == (PDEVICE, PB)
+    assert lead.action_id != other.action_id
 
 
 def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
@@ -240,16 +254,16 @@ def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "says"),
+    ("rule", "message"),
     [
-        ({"consent_asked": True}, "consent to nothing"),
+        ({"consent_asked": True}, "consent_asked without consent"),
         ({"low": 0}, "low must be above 0"),
         ({"low": 60}, "not above high"),
         ({"cooldown_ms": -1}, "below zero"),
     ],
 )
-def test_a_trigger_that_cannot_be_meant_is_refused(rule: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_an_invalid_trigger_is_refused(rule: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         TriggerRule(**({"name": "hot", "high": 50, "low": 20} | rule))
     with pytest.raises(ValueError, match="there twice"):
         TriggerRules(triggers=(HOT, HOT))

@@ -1,0 +1,73 @@
+"""The envelope of an event: the fields that tools put around it, and the channel they do not know.
+
+Segment, RudderStack, Jitsu and their archives all add fields of their own about the delivery to the Segment spec.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipeline.event.errors import InvalidEventError
+from pipeline.event.model import CHANNELS, Channel
+
+READ: Final = frozenset({
+    "type", "event", "name", "category", "groupId", "messageId", "userId", "anonymousId", "previousId", "identifiers",
+    "timestamp", "originalTimestamp", "sentAt", "receivedAt", "channel", "tenant", "source", "context", "properties",
+    "traits",
+})  # fmt: skip
+"""What an event is read from."""
+IGNORED: Final = frozenset({
+    "integrations", "version", "writeKey", "projectId", "request_ip", "requestIp", "rudderId", "metadata", "options",
+    "sourceId", "sourceType", "destinationId", "destinationType", "workspaceId", "recordId", "rudderTyperMetadata",
+    "messageType", "userProperties", "isBot", "is_bot", "plan", "loadedAt", "uuid_ts", "uuidTs", "ip", "library",
+    "isRetl", "statsOnly", "deploymentId",
+})  # fmt: skip
+"""Fields about the delivery, not about the customer. So is everything that starts with ``_``."""
+_APP: Final = re.compile(r"mobile|android|ios|iphone|flutter|react-native|unity|app\b", re.IGNORECASE)
+_WEB: Final = re.compile(r"client|browser|web|javascript|\bjs\b|analytics\.js", re.IGNORECASE)
+_ELSEWHERE: Final = re.compile(r"server|sources?|http|warehouse|cloud|(\w+[-_])?(sdk|api)", re.IGNORECASE)
+_PLACES: Final[dict[str, Channel]] = {"page": "web", "device": "app", "app": "app", "screen": "app"}
+"""Parts of a context that only a browser or only an app fills."""
+
+
+def refuse_unknown(document: Mapping[str, Any]) -> None:
+    """Refuse a field that no known tool writes: most likely a field misspelt.
+
+    Raises:
+        InvalidEventError: the document has such a field; the message names it.
+    """
+    for field in document:
+        if field not in READ and field not in IGNORED and not str(field).startswith("_"):
+            raise InvalidEventError(str(field), "unknown field; own data belongs into properties or context")
+
+
+def channel_of(document: Mapping[str, Any], context: Mapping[str, Any], known: Channel | None) -> Channel:
+    """The channel an event came by: as it says itself, else as is known of its source, else as its sender's SDK says.
+
+    Tools write into ``channel`` where an event was made (``client``, ``server``, ``mobile``, ``android-sdk``); such a
+    word says something only where nothing is known of the source.
+
+    Raises:
+        InvalidEventError: nothing says it.
+    """
+    stated = document.get("channel")
+    if stated in CHANNELS:
+        return next(channel for channel in CHANNELS if channel == stated)
+    if known is not None and (stated is None or isinstance(stated, str)):
+        return known
+    guessed = _by_sdk(stated, context) if isinstance(stated, str) else None
+    if guessed is None:
+        field = "channel"
+        raise InvalidEventError(field, f"must be one of {', '.join(CHANNELS)}, or be known of the source (--channel)")
+    return guessed
+
+
+def _by_sdk(word: str, context: Mapping[str, Any]) -> Channel | None:
+    if _APP.search(word):
+        return "app"
+    if _WEB.search(word):
+        return "web"
+    if not _ELSEWHERE.fullmatch(word):
+        return None
+    filled = (channel for place, channel in _PLACES.items() if isinstance(context.get(place), dict) and context[place])
+    return next(filled, "web")

@@ -1,0 +1,69 @@
+"""When an event happened: the forms of time that senders write, and the correction of wrong device clocks.
+
+>>> read_time(1772366400), read_time("1772366400000000"), read_time("2026-03-01 12:00:00 UTC"), read_time(17723664000)
+(1772366400000, 1772366400000, 1772366400000, None)
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from pipeline.event.instant import format_instant, parse_instant
+
+_DIGITS: Final = re.compile(r"[0-9]{9,19}(?:\.[0-9]{1,9})?")
+_UNITS: Final = (
+    (10**8, 10**10, Decimal(1000)),  # seconds, 1973 to 2286
+    (10**11, 10**13, Decimal(1)),  # milliseconds, 1973 to 2286
+    (10**14, 10**16, Decimal("0.001")),  # microseconds, 1973 to 2286
+    (10**17, 10**19, Decimal("0.000001")),  # nanoseconds, 1973 to 2286
+)
+"""From, below, and milliseconds per unit. The gaps between them are ambiguous: 1970 in one unit, far off in another."""
+FORMATS: Final = ("iso", "epoch_seconds", "epoch_ms", "epoch_us")
+"""Names by which a mapping of columns says the form of its times."""
+FORMS: Final = "must be ISO 8601 (2026-03-01T12:00:00Z), or seconds, milliseconds or microseconds since 1970"
+
+
+def read_time(value: object) -> int | None:
+    """Milliseconds since 1970 of ISO 8601 text or a number, whose magnitude says its unit; None if it is neither.
+
+    Digits beyond milliseconds are cut off. Numbers whose unit their magnitude leaves open are None.
+    """
+    if type(value) is str:
+        text = value.strip()
+        return parse_instant(text) if _DIGITS.fullmatch(text) is None else _by_magnitude(Decimal(text))
+    if type(value) is int:
+        return _by_magnitude(Decimal(value))
+    if type(value) is float and math.isfinite(value):
+        return _by_magnitude(Decimal(repr(value)))
+    return None
+
+
+def _by_magnitude(number: Decimal) -> int | None:
+    for minimum, end, unit_ms in _UNITS:
+        if minimum <= number < end:
+            return int(number * unit_ms)
+    return None
+
+
+def write_time(ms: int) -> int | str:
+    """The instant in a form that :func:`read_time` reads as this one: the number where its magnitude says its unit."""
+    return ms if _by_magnitude(Decimal(ms)) == ms else format_instant(ms) or ms
+
+
+def event_time(document: Mapping[str, Any]) -> int | None:
+    """Milliseconds since 1970 at which the event of a JSON document happened; None if it does not say.
+
+    A device's clock may be wrong by years. Where the document says when its event was made and sent by that clock and
+    received by the server's, the event happened ``receivedAt - (sentAt - originalTimestamp)``, whatever ``timestamp``
+    says: servers that correct clocks write that very time there. Else it happened at ``timestamp``, else at
+    ``originalTimestamp``.
+    """
+    made_ms = read_time(document.get("originalTimestamp"))
+    if made_ms is not None:
+        sent_ms, received_ms = read_time(document.get("sentAt")), read_time(document.get("receivedAt"))
+        if sent_ms is not None and received_ms is not None:
+            return received_ms - (sent_ms - made_ms)
+    stated = document.get("timestamp")
+    return made_ms if stated is None else read_time(stated)

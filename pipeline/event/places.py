@@ -1,0 +1,124 @@
+"""The standard places of identifiers in an event as JSON.
+
+``userId``, ``anonymousId``, an alias's ``previousId``, ``identifiers``, ``groupId`` (an account, never a person),
+``context.device``, ``context.externalIds``, and e-mail and phone of the person's traits.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pipeline.event.errors import InvalidEventError
+from pipeline.event.identifier import Identifier, identifier
+
+ACCOUNT: Final = "account_id"
+DEVICE: Final = "device_id"
+_TRAIT_IDENTIFIERS: Final = ("email", "phone")
+_ADVERTISING: Final = re.compile(r".*(idfa|idfv|gaid|aaid|advertising_?id)")
+_NO_WORD: Final = re.compile(r"[^a-z0-9]+")
+_MAX_TYPE_CHARS: Final = 32
+
+Named = Iterator[tuple[str, str]]
+"""Types and values; an empty value is none."""
+
+
+def identifiers_of(
+    document: Mapping[str, Any], kind: str, traits: Mapping[str, Any], context: Mapping[str, Any]
+) -> list[Identifier]:
+    """All identifiers, unique, by type in order of first appearance, ``userId`` and ``anonymousId`` first.
+
+    The traits of a group call describe the account, so that they identify no person.
+
+    Raises:
+        InvalidEventError: an identifier that the document names itself is no text and no integer.
+    """
+    grouped: dict[str, dict[str, None]] = {"user_id": {}, "anonymous_id": {}}
+    sources = [_named(document, kind), _declared(document.get("identifiers"))]
+    if kind != "group":
+        sources.append(_of_traits("traits", traits) if kind == "identify" else iter(()))
+        sources.append(_of_traits("context.traits", context.get("traits")))
+    if context:
+        sources += [_of_device(context.get("device")), _external(context.get("externalIds"))]
+    for source in sources:
+        for kind_of_identifier, value in source:
+            if value:
+                grouped.setdefault(kind_of_identifier, {})[value] = None
+    return [identifier(name, value) for name, values in grouped.items() for value in values]
+
+
+def scalar(field: str, value: object) -> str:
+    """An id as text: strings as they are, integers in decimal, "" for none.
+
+    Raises:
+        InvalidEventError: it is neither; the message names the field.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise InvalidEventError(field, f"must be a string or an integer, not {json_type(value)}")
+    return str(value)
+
+
+def json_type(value: object) -> str:
+    """What JSON calls the type of a value, with its article."""
+    names = {dict: "an object", list: "an array", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "this type")
+
+
+def _named(document: Mapping[str, Any], kind: str) -> Named:
+    yield "user_id", scalar("userId", document.get("userId"))
+    yield "anonymous_id", scalar("anonymousId", document.get("anonymousId"))
+    if kind == "alias":
+        previous = scalar("previousId", document.get("previousId"))
+        if previous != scalar("userId", document.get("userId")):  # an alias of an id with itself links nothing
+            yield "anonymous_id", previous
+    yield ACCOUNT, scalar("groupId", document.get("groupId"))
+
+
+def _declared(identifiers: object) -> Named:
+    """Type and values of the ``identifiers`` object."""
+    field = "identifiers"
+    if identifiers is None or identifiers == []:
+        return
+    if not isinstance(identifiers, dict):
+        raise InvalidEventError(field, 'must be an object of type to value or values: {"email": "a@b.org"}')
+    for kind, values in identifiers.items():
+        if not kind or ":" in kind:
+            raise InvalidEventError(field, "a type is a word such as email or loyalty_id, with no colon")
+        for value in values if isinstance(values, list) else [values]:
+            yield kind, scalar(f"identifiers.{kind}", value)
+
+
+def _of_traits(field: str, traits: object) -> Named:
+    """E-mail and phone among traits; traits of another shape hold none."""
+    if isinstance(traits, dict):
+        for name in _TRAIT_IDENTIFIERS:
+            value = traits.get(name)
+            if isinstance(value, (str, int)):
+                yield name, scalar(f"{field}.{name}", value)
+
+
+def _of_device(device: object) -> Named:
+    """The device's id, and its advertising id where the device says that tracking is allowed."""
+    if isinstance(device, dict):
+        yield DEVICE, _text(device.get("id"))
+        if device.get("adTrackingEnabled") is True:
+            yield DEVICE, _text(device.get("advertisingId"))
+
+
+def _external(ids: object) -> Named:
+    """External ids, ``{"id", "type", "collection", "encoding"}`` each; hashed ones are not comparable with others."""
+    for item in ids if isinstance(ids, list) else ():
+        if isinstance(item, dict) and item.get("encoding") in (None, "", "none"):
+            kind = _NO_WORD.sub("_", _text(item.get("type")).lower()).strip("_")
+            if item.get("collection") in ("accounts", "groups"):
+                kind = ACCOUNT
+            elif _ADVERTISING.fullmatch(kind):
+                kind = DEVICE
+            if kind and len(kind) <= _MAX_TYPE_CHARS:
+                yield kind, _text(item.get("id"))
+
+
+def _text(value: object) -> str:
+    """An id as text; "" for what cannot be one."""
+    return str(value) if type(value) in (str, int) else ""

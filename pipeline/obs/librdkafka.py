@@ -1,0 +1,64 @@
+"""The Kafka client's own lines as log entries: one per kind of trouble and minute, at a level that fits.
+
+librdkafka logs every attempt to reach a broker as an error, up to twenty lines a second while none is there. It
+reconnects by itself, so an attempt is a warning; and what repeats is counted instead of printed. Lines come through the
+standard logger ``librdkafka``, in the form ``FACILITY [client] [thrd:…]: text``.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Final
+
+LOGGER_NAME: Final = "librdkafka"
+PAUSE_SECONDS: Final = 60.0
+MAX_KINDS: Final = 256
+PARTS: Final = 3
+
+_THREAD: Final = re.compile(r"^\[thrd:[^\]]*\]:\s*")
+_VARYING: Final = re.compile(r"\d+")
+
+
+class OncePerMinute(logging.Filter):
+    """Rewrites a line of librdkafka and refuses what was logged within the last ``PAUSE_SECONDS``.
+
+    An entry has the event ``kafka_client``, the fields ``facility``, ``client``, ``text``, and ``repeated``: how many
+    lines of the same kind were refused since the last one. Two lines are of one kind if client, facility and text are
+    the same but for numbers.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._logged: dict[tuple[str, str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Returns whether the line is logged."""
+        args = record.args
+        if not isinstance(args, tuple) or len(args) != PARTS:
+            return True
+        facility, client, text = (str(part) for part in args)
+        text = _THREAD.sub("", text)
+        kind = client, facility, _VARYING.sub("#", text)
+        now = self._clock()
+        last, repeated = self._logged.get(kind, (-PAUSE_SECONDS, 0))
+        if now - last < PAUSE_SECONDS:
+            self._logged[kind] = last, repeated + 1
+            return False
+        if len(self._logged) >= MAX_KINDS:
+            self._logged.clear()
+        self._logged[kind] = now, 0
+        record.msg, record.args = "kafka_client", ()
+        record.levelno = min(record.levelno, logging.WARNING) if record.levelno < logging.CRITICAL else logging.ERROR
+        record.levelname = logging.getLevelName(record.levelno)
+        record.kafka_client = {"facility": facility, "client": client, "text": text, "repeated": repeated}
+        return True
+
+
+def install() -> None:
+    """Puts the filter on the logger, in place of an earlier one."""
+    logger = logging.getLogger(LOGGER_NAME)
+    for old in list(logger.filters):
+        logger.removeFilter(old)
+    logger.addFilter(OncePerMinute())

@@ -1,0 +1,172 @@
+"""Booking orders, refunds and cancellations: the rules of the plan, with the order ids that a ledger keeps."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from pipeline.profile.fields import Getter, getter
+from pipeline.profile.filter import Filter, Test
+from pipeline.profile.journey.rules import OrderRules
+from pipeline.profile.ledger import Ledger
+from pipeline.profile.messages import Touch
+from pipeline.profile.orders import Order, bounded_refunds, keep_newest_orders, key_of_id
+from pipeline.profile.ports import Booked
+
+Role: TypeAlias = Literal["completed", "refunded", "cancelled"]
+ROLES: Final[tuple[Role, ...]] = ("completed", "refunded", "cancelled")
+
+
+class Rule(Protocol):
+    """A rule of the plan, as far as orders need to know it."""
+
+    @property
+    def filter(self) -> Filter: ...  # noqa: D102 - as :class:`pipeline.profile.booking.Booking`
+    @property
+    def tests(self) -> tuple[Test, ...]: ...  # noqa: D102
+    @property
+    def points(self) -> int: ...  # noqa: D102
+    @property
+    def changed_bits(self) -> int: ...  # noqa: D102
+    @property
+    def sums_money(self) -> str:
+        """The key of the aggregate if it adds the event's money up, else ""."""
+        ...
+
+    def book(self, ledger: Ledger, touch: Touch) -> None: ...  # noqa: D102
+
+
+class _Refund(NamedTuple):
+    """What a refund takes back, and under which aggregates."""
+
+    taken_minor: int
+    currency: str
+    keys: tuple[str, ...] | None
+    """None: the order is not known here; those that would have summed it up."""
+
+
+class OrderBooking:
+    """Books the touches of one channel, type and name that are orders, refunds or cancellations."""
+
+    def __init__(self, orders: OrderRules, role: Role, rules: Sequence[Rule], channel: str, kind: str) -> None:
+        """``rules`` are all rules of the plan, of which those count that admit the touches."""
+        self._role = role
+        self._ids: list[Getter] = [getter(path) for path in orders.id]
+        self._refund_ids: list[Getter] = [getter(path) for path in orders.refund_id]
+        names = orders.completed.events
+        self._money = [
+            rule for rule in rules if rule.sums_money and any(rule.filter.admits(channel, kind, name) for name in names)
+        ]
+        self._by_key = {rule.sums_money: rule for rule in rules if rule.sums_money}
+
+    def book(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch) -> Booked:
+        """Book a touch under the rules that admit it, and say what that may change."""
+        order_id = _first(self._ids, touch)
+        if self._role == "completed":
+            return self._complete(rules, ledger, touch, order_id)
+        return self._take_back(rules, ledger, touch, order_id)
+
+    def _complete(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+        if not order_id:
+            return _run(rules, ledger, touch)
+        key = key_of_id(order_id)
+        known = ledger.orders.get(key)
+        if known is not None and known.event_id:
+            return _run(_unnamed(rules), ledger, touch)
+        keys: list[str] = []
+        booked = _run(rules, ledger, touch, keys.append)
+        early = known or Order(touch.timestamp_ms)
+        early_minor = sum(early.refunds.values())
+        order = Order(
+            touch.timestamp_ms, touch.event_id, touch.amount_minor, touch.currency, early.refunds, early.whole, keys
+        )
+        ledger.orders[key] = order
+        keep_newest_orders(ledger.orders)
+        if order.refunded_minor > early_minor:  # an earlier refund that named no amount took it all back
+            refund = _Refund(order.refunded_minor - early_minor, touch.currency, tuple(keys))
+            booked = _joined(booked, self._subtract(ledger, touch, refund, frozenset()))
+        return booked
+
+    def _take_back(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+        key = key_of_id(order_id) if order_id else None
+        order = ledger.orders.get(key) if key is not None else None
+        refund_hash = key_of_id(_first(self._refund_ids, touch) or touch.event_id)
+        if order is not None and refund_hash in order.refunds:
+            return _run(_unnamed(rules), ledger, touch)
+        refund = _refund_of(order, touch)
+        if key is not None:
+            ledger.orders[key] = _refunded(order, touch, refund, refund_hash)
+            keep_newest_orders(ledger.orders)
+        # a rule that admits both adds refunds up by itself, as negative amounts
+        both = frozenset(rule.sums_money for rule in rules if rule.sums_money and rule in self._money)
+        shown_minor = abs(touch.amount_minor) if refund.keys is None else refund.taken_minor
+        currency = touch.currency or refund.currency
+        shown = msgspec.structs.replace(touch, amount_minor=shown_minor, currency=currency)
+        booked = _run([rule for rule in rules if rule.sums_money not in both or not both], ledger, shown)
+        if both:
+            booked = _joined(booked, _run([rule for rule in rules if rule.sums_money in both], ledger, touch))
+        return _joined(booked, self._subtract(ledger, touch, refund, both))
+
+    def _subtract(self, ledger: Ledger, touch: Touch, refund: _Refund, but: frozenset[str]) -> Booked:
+        if not refund.taken_minor:
+            return Booked(0, 0, 0)
+        back = msgspec.structs.replace(touch, amount_minor=-refund.taken_minor, currency=refund.currency)
+        rules = self._money if refund.keys is None else [self._by_key[k] for k in refund.keys if k in self._by_key]
+        changed_bits = 0
+        for rule in rules:
+            if rule.sums_money not in but:
+                rule.book(ledger, back)
+                changed_bits |= rule.changed_bits
+        return Booked(0, 0, changed_bits)
+
+
+def _refund_of(order: Order | None, touch: Touch) -> _Refund:
+    """What a refund takes back: what it names, at most what is left of the order; all of it if it names nothing."""
+    named_minor = abs(touch.amount_minor) if touch.currency else None
+    if order is None or not order.event_id:
+        return _Refund(named_minor or 0, touch.currency, None)
+    if named_minor is not None and touch.currency != order.currency:
+        return _Refund(named_minor, touch.currency, tuple(order.keys))
+    taken_minor = order.left_minor if named_minor is None else min(named_minor, order.left_minor)
+    return _Refund(taken_minor, order.currency, tuple(order.keys))
+
+
+def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: str) -> Order:
+    known = order or Order(touch.timestamp_ms, currency=refund.currency)
+    taken_minor = refund.taken_minor if refund.currency == known.currency else 0
+    return msgspec.structs.replace(
+        known,
+        timestamp_ms=known.timestamp_ms if known.event_id else max(known.timestamp_ms, touch.timestamp_ms),
+        currency=known.currency or refund.currency,
+        refunds=bounded_refunds({**known.refunds, refund_hash: taken_minor}),
+        whole=known.whole or not touch.currency,
+    )
+
+
+def _run(rules: Iterable[Rule], ledger: Ledger, touch: Touch, summed: Callable[[str], Any] | None = None) -> Booked:
+    given = taken = changed_bits = 0
+    for rule in rules:
+        if all(test(touch) for test in rule.tests):
+            rule.book(ledger, touch)
+            changed_bits |= rule.changed_bits
+            given, taken = given + max(0, rule.points), taken + max(0, -rule.points)
+            if summed is not None and rule.sums_money:
+                summed(rule.sums_money)
+    return Booked(given, taken, changed_bits)
+
+
+def _joined(one: Booked, other: Booked) -> Booked:
+    return Booked(one.given + other.given, one.taken + other.taken, one.changed_bits | other.changed_bits)
+
+
+def _unnamed(rules: Iterable[Rule]) -> list[Rule]:
+    """The rules about touches of any name: a repetition is one more touch, and not one more order."""
+    return [rule for rule in rules if not rule.filter.events]
+
+
+def _first(getters: Iterable[Getter], touch: Touch) -> str:
+    for read in getters:
+        value = read(touch)
+        if type(value) in (str, int) and value != "":
+            return str(value).strip()
+    return ""

@@ -1,0 +1,49 @@
+"""Series of counters that exist from a worker's start, at 0.
+
+Prometheus' ``increase()`` of a series whose first sample is 3 is 0: an alert on a counter that is born with its first
+event cannot fire for that event. So every series whose labels are known beforehand starts with the worker.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Final, TypeAlias, get_args
+
+from pipeline.event.reason import Reason
+from pipeline.identity.messages import ChangeKind
+from pipeline.obs import metrics as m
+from pipeline.route.decision import Step
+from pipeline.rules.model import Rules
+
+COMMIT_FAILURE_KINDS: Final = ("retriable", "aborted", "fenced", "fatal")
+ABORT_CAUSES: Final = ("refused", "lost")
+FORWARDED: Final = ("ledger", "touch")
+QUARANTINE_REASONS: Final = tuple(reason.value for reason in list(Reason)[: list(Reason).index(Reason.DUPLICATE)])
+
+Series: TypeAlias = tuple[m.Counter, tuple[str, ...]]
+
+
+def start_series(metrics: m.Metrics, stages: Collection[str], rules: Rules) -> None:
+    """Creates every counter series of these stages whose labels are known."""
+    for counter, labels in _series(stages, rules):
+        metrics.add(counter, 0, *labels)
+    if "intake" in stages:
+        metrics.set(m.POISON_SHARE, 0, "intake")
+
+
+def _series(stages: Collection[str], rules: Rules) -> Iterator[Series]:
+    yield from ((m.COMMIT_FAILURES, (kind,)) for kind in COMMIT_FAILURE_KINDS)
+    yield from ((m.ABORTS, (cause,)) for cause in ABORT_CAUSES)
+    yield from ((m.RESTORE_ROWS, (stage,)) for stage in stages)
+    if "intake" in stages:
+        yield from ((m.DLQ_RECORDS, ("intake", reason)) for reason in QUARANTINE_REASONS)
+    if "stitch" in stages:
+        yield from ((m.IDENTITY_CHANGES, (kind,)) for kind in get_args(ChangeKind))
+        yield from ((m.FIREBREAKS, (declared.name,)) for declared in rules.identity.types)
+    if "profile" in stages:
+        yield from ((m.FORWARDED, (what,)) for what in FORWARDED)
+        triggers = [*rules.triggers.triggers, *rules.triggers.segment_triggers]
+        yield from ((m.ACTIONS, (trigger.name,)) for trigger in triggers)
+        for segment in rules.segments.segments:
+            yield from ((m.SEGMENT_CHANGES, (segment.name, change)) for change in ("entered", "exited"))
+    if "route" in stages:
+        yield from ((m.LEADS_ROUTED, (step, "")) for step in get_args(Step) if step != "route")
+        yield from ((m.LEADS_ROUTED, ("route", route.name)) for route in rules.routing.routes)

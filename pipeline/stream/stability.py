@@ -1,0 +1,77 @@
+"""A worker's watch over hanging transactions: the metric, and the reason on ``/readyz``."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final, Protocol
+
+from pipeline.kafka.stable_offset import StuckOffsets
+from pipeline.kafka.topic_partition import TopicPartition
+from pipeline.obs import metrics as m
+from pipeline.topics import CHANGELOGS
+
+STUCK_SECONDS: Final = 90.0
+"""Longer than a transaction may stay open: librdkafka's default timeout of 60 s, and the broker's pause of 10 s."""
+
+
+class Offsets(Protocol):
+    """Answers where partitions end; partitions that do not answer are left out."""
+
+    async def of(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Returns high watermarks."""
+        ...
+
+    async def stable(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Returns last stable offsets."""
+        ...
+
+
+class StabilityWatch:
+    """Compares last stable offset and high watermark of a worker's input and changelog partitions."""
+
+    def __init__(
+        self,
+        offsets: Offsets,
+        metrics: m.Metrics,
+        prefix: str,
+        stages: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``stages`` gives the stage that reads a topic, by the topic's name on the broker. ``clock`` is in seconds."""
+        self._offsets, self._metrics, self._clock = offsets, metrics, clock
+        self._prefix, self._stages = prefix, stages
+        self._stuck: StuckOffsets[TopicPartition] = StuckOffsets()
+        self._seconds: dict[TopicPartition, float] = {}
+
+    async def look(self, inputs: Iterable[TopicPartition]) -> None:
+        """Updates metric and reasons for these input partitions and their changelogs."""
+        stage_of = self._watched(inputs)
+        # The stable offset first: an end that is read before it could lie behind a transaction that has since ended.
+        stable = await self._offsets.stable(stage_of)
+        seconds = self._stuck.observe(stable, await self._offsets.of(stage_of), now_seconds=self._clock())
+        self._stuck.forget_all_but(stage_of)
+        for tp in self._seconds.keys() - stage_of.keys():
+            self._metrics.forget(m.STABLE_OFFSET_STUCK, *self._labels(tp))
+        self._seconds = {tp: second for tp, second in self._seconds.items() if tp in stage_of} | seconds
+        for tp, second in seconds.items():
+            self._metrics.set(m.STABLE_OFFSET_STUCK, second, *self._labels(tp))
+
+    def reasons(self) -> list[str]:
+        """One reason for each partition behind whose stable offset nothing is read; empty when all is well."""
+        return [
+            f"{tp.topic} partition {tp.partition}: the last stable offset has not moved for {seconds:.0f} s, "
+            "a transaction hangs; run: stitchline doctor"
+            for tp, seconds in sorted(self._seconds.items())
+            if seconds >= STUCK_SECONDS
+        ]
+
+    def _watched(self, inputs: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
+        watched: dict[TopicPartition, str] = {}
+        for tp in inputs:
+            stage = self._stages[tp.topic]
+            watched[tp] = watched[TopicPartition(CHANGELOGS[stage].of(self._prefix), tp.partition)] = stage
+        return watched
+
+    def _labels(self, tp: TopicPartition) -> tuple[str, str, str]:
+        topic = tp.topic[len(self._prefix) + 1 :]
+        changelogs = {changelog.name: stage for stage, changelog in CHANGELOGS.items()}
+        return self._stages.get(tp.topic) or changelogs[topic], topic, str(tp.partition)

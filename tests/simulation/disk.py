@@ -1,0 +1,70 @@
+"""Folders in memory: they outlive processes, at their last write or, after a power cut, before it."""
+
+from collections.abc import Callable, Iterable
+
+from pipeline.state.store import Change
+from pipeline.stream.stages.base import StageSpec
+from pipeline.testing.store import MemoryStore
+
+
+class DiskStore(MemoryStore):
+    """A store whose process may die before or after it writes. Like RocksDB, it is open once at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: Callable[[str], None] = lambda _step: None
+        self.is_open = False
+
+    def apply(self, changes: Iterable[Change], position: int) -> None:
+        assert self.is_open, "a write to a closed store"
+        rows = list(changes)
+        self.at("write")
+        super().apply(rows, position)
+        self.at("written")
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def copy(self) -> "DiskStore":
+        """The folder as it is now."""
+        store = DiskStore()
+        for family, rows in self.families.items():
+            store.families[family].update(rows)
+        store._position = self._position
+        return store
+
+
+class Disk:
+    """The stores of one worker id."""
+
+    def __init__(self) -> None:
+        self.stores: dict[tuple[str, int], DiskStore] = {}
+        self._earlier: dict[tuple[str, int], DiskStore] = {}
+
+    def mount(self, at: Callable[[str], None]) -> None:
+        """A new process uses the folders; its predecessor's locks are gone with it."""
+        self._at = at
+        for store in self.stores.values():
+            store.is_open = False
+
+    def open(self, spec: StageSpec, partition: int) -> DiskStore:
+        """What a worker opens its stores with."""
+        store = self.stores.setdefault((spec.name, partition), DiskStore())
+        assert not store.is_open, f"the store of {spec.name} {partition} is open already"
+        store.at, store.is_open = self._at, True
+        return store
+
+    def remember(self) -> None:
+        """Keep what a power cut later on will bring back, at best."""
+        self._earlier = {place: store.copy() for place, store in self.stores.items()}
+
+    def lose_power(self) -> None:
+        """The last writes had not reached the disk."""
+        self.stores.update(self._earlier)
+        self._earlier = {}
+
+    def copy(self) -> "Disk":
+        """For a process that is started while its predecessor still runs, elsewhere."""
+        disk = Disk()
+        disk.stores = {place: store.copy() for place, store in self.stores.items()}
+        return disk
