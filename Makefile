@@ -40,6 +40,7 @@ check: $(SETUP) ## lint, types, import contracts, sizes, schemas, coverage of th
 bench: $(SETUP) ## throughput as ratios against the pure core, in one run
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.stitch --customers 50000
+	$(BIN)/python -m tests.bench.slow_buyers
 
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \

@@ -25,7 +25,7 @@ from pipeline.profile.fold import timeline_page
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.timeline import TIMELINE_ENTRIES
 from pipeline.profile.view import entry_view, profile_view
-from pipeline.query.as_of import as_of_ms
+from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.lookup import ProfileLookup
 from pipeline.query.profiles import RulesWatch, decided_by_others, export_profiles, profile_rows, profile_snapshot
 from pipeline.rules.compiled import compiled
@@ -39,11 +39,12 @@ class NotACursorError(MisuseError, ValueError):
 
 
 SHOW_EXAMPLES = """\b
-Exit codes: 0 shown; 1 Kafka or the rules refused; 2 not an identifier or not a moment; 4 unknown.
+Exit codes: 0 shown; 1 Kafka or the rules refused; 2 not an identifier, not a moment, or one before the newest
+event; 4 unknown.
 \b
 Examples:
   stitchline profile show email:ada@example.org
-  stitchline profile show loyalty_id:L-1077 --as-of 2026-03-01T12:00:00Z
+  stitchline profile show loyalty_id:L-1077 --as-of latest
   stitchline profile show 1a5c0f0e-5a0b-5e0e-9b58-3f4b6b9f2c11 --json
 """
 TIMELINE_EXAMPLES = """\b
@@ -55,7 +56,8 @@ Examples:
   stitchline profile timeline loyalty_id:L-1077 --json
 """
 EXPORT_EXAMPLES = """\b
-Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not a format or not a moment.
+Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 not a format, not a moment, or one before the
+newest event.
 \b
 Examples:
   stitchline profile export profiles.ndjson
@@ -65,7 +67,11 @@ Examples:
 Who = Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")]
 AsOf = Annotated[
     str,
-    typer.Option("--as-of", metavar="WHEN", help="now, latest (the newest event of a profile), or an ISO 8601 time."),
+    typer.Option(
+        "--as-of",
+        metavar="WHEN",
+        help="now, latest (the newest event of a profile), or an ISO 8601 time, not before the newest event.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -85,6 +91,7 @@ def show(
         note_other_rules(settings, rules)
         book = compiled(rules)
         profile_id, row = customer(settings, rules, identifier, tenant)
+        refuse_past_of(as_of, [(profile_id, row)])
         view = profile_view(profile_id, row, book, at_ms)
     if decided_by_others(row, book):
         complain(OTHER_RULES)
@@ -150,6 +157,7 @@ def export(
         note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
+            refuse_past_of(as_of, profile_rows(snapshot.rows))
             book = compiled(rules)
             watch = RulesWatch(book)
             views = export_profiles(watch.watch(profile_rows(snapshot.rows)), book, at_ms)

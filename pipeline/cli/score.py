@@ -19,18 +19,18 @@ from pipeline.cli.screen import screen
 from pipeline.event.instant import format_instant
 from pipeline.printable import printable_values
 from pipeline.profile.view import profile_view
-from pipeline.query.as_of import as_of_ms
+from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 
 SHOWN = ("profile_id", "tenant", "as_of_ms", "grade", "scores")
 EXAMPLES = """\b
-Exit codes: 0 explained; 1 Kafka or the rules refused; 2 not an identifier or not a moment; 4 unknown.
+Exit codes: 0 explained; 1 Kafka or the rules refused; 2 not an identifier, not a moment, or one before the newest
+event; 4 unknown.
 \b
 Examples:
   stitchline score explain email:ada@example.org
-  stitchline score explain email:ada@example.org --as-of 2026-03-01T12:00:00Z
   stitchline score explain loyalty_id:L-1077 --as-of latest --json
 """
 
@@ -59,7 +59,9 @@ def explain(
         at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
         note_other_rules(settings, rules)
-        seen = profile_view(*customer(settings, rules, identifier, tenant), compiled(rules), at_ms)
+        found = customer(settings, rules, identifier, tenant)
+        refuse_past_of(as_of, [found])
+        seen = profile_view(*found, compiled(rules), at_ms)
     facts = {name: seen[name] for name in SHOWN}
     if as_json:
         print_json(facts, indent=2)

@@ -26,7 +26,7 @@ from pipeline.errors import MisuseError
 from pipeline.export.files import UnknownFormatError, format_of
 from pipeline.export.members import MEMBER_FORMATS, write_members
 from pipeline.printable import printable_values
-from pipeline.query.as_of import as_of_ms
+from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.members import COLUMNS, Census, census, current_rows, members
 from pipeline.query.profiles import profile_rows, profile_snapshot
 from pipeline.rules.load import load_rules
@@ -40,7 +40,8 @@ ASKED: Final = "--when"
 """What a condition of the command line is called among the segments."""
 
 DRY_RUN_EXAMPLES = """\b
-Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, a condition that means nothing, not a moment.
+Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, a condition that means nothing, not a
+moment, or one before the newest event.
 \b
 Examples:
   stitchline segment dry-run
@@ -52,11 +53,12 @@ EXPORT_EXAMPLES = f"""\b
 Columns: {", ".join(COLUMNS)}.
 identifiers is a list of type:value, in CSV as JSON text; what is not known is null, in CSV empty.
 \b
-Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 no such segment, not a format or not a moment.
+Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 no such segment, not a format, not a moment, or one
+before the newest event.
 \b
 Examples:
   stitchline segment export big_spenders spenders.csv
-  stitchline segment export dormant dormant.parquet --as-of 2026-03-01
+  stitchline segment export dormant dormant.parquet --as-of latest
   stitchline segment export engaged engaged.ndjson --rules my-rules
 """
 
@@ -102,6 +104,7 @@ def dry_run(
             note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
+            refuse_past_of(as_of, profile_rows(snapshot.rows))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("evaluating", len(snapshot.rows)))
             counted = census(rows, segments, [rule.name for rule in chosen], moment_ms, sample)
     if snapshot.undecided:
@@ -144,6 +147,7 @@ def export(
             note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
+            refuse_past_of(as_of, profile_rows(snapshot.rows))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("writing", len(snapshot.rows)))
             count = write_members(file, members(rows, segments, name, moment_ms), chosen, safe=safe)
     if snapshot.undecided:

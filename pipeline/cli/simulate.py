@@ -32,7 +32,7 @@ from pipeline.event.result import Rejected
 from pipeline.export.files import write_ndjson
 from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.kafka.record import Record as KafkaRecord
-from pipeline.query.as_of import as_of_ms
+from pipeline.query.as_of import as_of_ms, refuse_past
 from pipeline.query.profiles import export_profiles
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
@@ -42,6 +42,7 @@ from pipeline.simulate.simulation import Simulation
 from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.topics import ACTIONS, CHANGES, DLQ, SEGMENTS, UPDATES, Topic
 
+AS_OF = "Instant profiles are read at: latest, now, or ISO 8601, not before the newest event."
 OUTPUTS: dict[Topic, str] = {CHANGES: "identity-changes", SEGMENTS: "segment-changes", ACTIONS: "crm-actions"}
 EXAMPLES = """\b
 Exit codes: 0 done; 1 a file or the rules cannot be used; 2 wrong use; 3 some records rejected or quarantined.
@@ -132,7 +133,7 @@ def simulate(
     channel: Annotated[str | None, typer.Option(help="Channel of events that name none.")] = None,
     tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "default",
     clock: Annotated[str, typer.Option(help="stream: now is the newest event; wall: now is now.")] = "stream",
-    as_of: Annotated[str, typer.Option(help="Instant profiles are read at: latest, now, or ISO 8601.")] = "latest",
+    as_of: Annotated[str, typer.Option(help=AS_OF)] = "latest",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
     """Run events through all stages exactly as the workers would, and write what would come out.
@@ -188,6 +189,7 @@ def _simulated(  # noqa: PLR0917 - the command's options
                 job = Ingest(encode, run, path.name, _Watch(path, source, rejects, progress))
                 job.run(source, Position(), lambda: False)
                 totals["events"] += job.totals.delivered
+            refuse_past(as_of, simulation.newest_ms())
             run.advance_time(moment_ms)
             totals.update({name: line.count for name, line in run.lines.items()})
         totals["rejects"] = rejects.count

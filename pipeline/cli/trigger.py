@@ -22,7 +22,7 @@ from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
 from pipeline.cli.segment import RulesDir, reached_at
 from pipeline.printable import printable_values
-from pipeline.query.as_of import as_of_ms
+from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.dry_run import DryRun
 from pipeline.query.dry_run import dry_run as tried
 from pipeline.query.members import current_rows
@@ -33,12 +33,12 @@ from pipeline.settings import Settings
 from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRule
 
 EXAMPLES = """\b
-Exit codes: 0 counted; 1 Kafka or the rules refused; 2 not a moment.
+Exit codes: 0 counted; 1 Kafka or the rules refused; 2 not a moment, or one before the newest event.
 \b
 Examples:
   stitchline trigger dry-run
   stitchline trigger dry-run --rules my-rules --sample 20
-  stitchline trigger dry-run --rules my-rules --as-of 2026-03-01T09:00:00Z --json
+  stitchline trigger dry-run --rules my-rules --as-of latest --json
 """
 
 app = typer.Typer(
@@ -82,6 +82,7 @@ def dry_run(
             note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
+            refuse_past_of(as_of, profile_rows(snapshot.rows))
             rows = current_rows(profile_rows(snapshot.rows), bars.counting("trying", len(snapshot.rows)))
             tried_out = tried(rows, compiled(rules), [rule.name for rule in triggers], moment_ms, sample)
     if snapshot.undecided:

@@ -1,4 +1,4 @@
-"""Occurrences: how often a score rule matched, by hour or by day, so that points can fade when the score is read."""
+"""Occurrences: how often a score rule matched, in buckets of time, so that points can fade when the score is read."""
 
 from operator import add
 from typing import Final, Literal, TypeAlias
@@ -8,47 +8,55 @@ import msgspec
 from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.buckets import Series, merge_series, put, shared
 
-Grain: TypeAlias = Literal["hours", "days", "total"]
-"""Width of the buckets a rule's matches are counted in; ``total``: counted once and for all."""
+Grain: TypeAlias = Literal["hours", "days", "weeks", "total"]
+"""The buckets in which a rule's matches are counted. ``weeks``: by the day, and by the week for older matches.
+``total``: without buckets, because the points never fade."""
 
-WIDTH_MS: Final[dict[Grain, int]] = {"hours": HOUR_MS, "days": DAY_MS, "total": 0}
-KEEP: Final[dict[Grain, int]] = {"hours": 90 * 24, "days": 400, "total": 0}
-"""For how many buckets an occurrence counts: 90 days by the hour, 400 by the day."""
+DAYS_A_WEEK: Final = 7
+WEEK_MS: Final = DAYS_A_WEEK * DAY_MS
+COUNTS: Final[dict[Grain, int]] = {"hours": 94 * 24, "days": 400, "weeks": 700, "total": 0}
+"""Number of buckets for which an occurrence counts: 94 days by the hour, 400 by the day, 13 years by the week."""
+_KEEP: Final[dict[Grain, int]] = {**COUNTS, "days": COUNTS["days"] + DAYS_A_WEEK - 1}
+"""Number of buckets that are kept. Days are kept until their whole week is read from weeks."""
 
 
 class Occurrences(msgspec.Struct, array_like=True, gc=False):
-    """How often a score rule matched: in total, and by hour or by day as its half-life needed at the time."""
+    """How often a score rule matched: in total, and in the buckets that its half-life needed at the time."""
 
     total: int
     hours: Series | None = None
     days: Series | None = None
+    weeks: Series | None = None
+    """All occurrences ever counted in ``days``, so that those too old for days still count."""
 
 
 def count(occurrences: Occurrences, grain: Grain, timestamp_ms: int) -> None:
     """One occurrence more, in place."""
     occurrences.total += 1
     if grain == "hours":
-        bucket = timestamp_ms // HOUR_MS
-        if occurrences.hours is None:
-            occurrences.hours = Series([shared(bucket)], [1])
-        elif occurrences.hours.at[-1] == bucket:
-            occurrences.hours.cells[-1] += 1
-        else:
-            put(occurrences.hours, bucket, KEEP["hours"], 1, add)
-    elif grain == "days":
-        bucket = timestamp_ms // DAY_MS
-        if occurrences.days is None:
-            occurrences.days = Series([shared(bucket)], [1])
-        elif occurrences.days.at[-1] == bucket:
-            occurrences.days.cells[-1] += 1
-        else:
-            put(occurrences.days, bucket, KEEP["days"], 1, add)
+        occurrences.hours = _counted(occurrences.hours, timestamp_ms // HOUR_MS, _KEEP["hours"])
+    elif grain != "total":
+        occurrences.days = _counted(occurrences.days, timestamp_ms // DAY_MS, _KEEP["days"])
+        if grain == "weeks":
+            occurrences.weeks = _counted(occurrences.weeks, timestamp_ms // WEEK_MS, _KEEP["weeks"])
+
+
+def _counted(series: Series | None, bucket: int, keep: int) -> Series:
+    """Adds one occurrence in place. Returns the series, a new one if there was none."""
+    if series is None:
+        return Series([shared(bucket)], [1])
+    if series.at[-1] == bucket:
+        series.cells[-1] += 1
+    else:
+        put(series, bucket, keep, 1, add)
+    return series
 
 
 def merge_occurrences(one: Occurrences, other: Occurrences) -> Occurrences:
     """The occurrences of two disjoint histories. Neither argument is changed."""
     return Occurrences(
         one.total + other.total,
-        merge_series(one.hours, other.hours, KEEP["hours"], add),
-        merge_series(one.days, other.days, KEEP["days"], add),
+        merge_series(one.hours, other.hours, _KEEP["hours"], add),
+        merge_series(one.days, other.days, _KEEP["days"], add),
+        merge_series(one.weeks, other.weeks, _KEEP["weeks"], add),
     )

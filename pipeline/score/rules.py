@@ -15,6 +15,9 @@ FIT: Final = "fit"
 LETTERS: Final = "ABCD"
 DIGITS: Final = "1234"
 _MAX_BY_HOUR_MS: Final = 14 * DAY_MS
+_MAX_BY_DAY_MS: Final = 60 * DAY_MS
+_MAX_HALF_LIFE_MS: Final = 730 * DAY_MS
+"""Up to these half-lives, an occurrence weighs less than 1 % when the last bucket it is counted in is dropped."""
 _MAX_POINTS: Final = 1_000_000
 """So that the sum of all rules and occurrences is a whole number that a float holds exactly."""
 Points: TypeAlias = Annotated[int, msgspec.Meta(ge=-_MAX_POINTS, le=_MAX_POINTS)]
@@ -24,9 +27,10 @@ Cap: TypeAlias = Annotated[int, msgspec.Meta(le=_MAX_POINTS)]
 class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Points for each matching touch, halved every ``half_life``.
 
-    With a half-life of up to 14 days, occurrences are counted by the hour and count for 90 days. With a longer one,
-    they are counted by the day and count for 400 days. They age in steps of that width, so a score is within a factor
-    of 2^(width/half_life) of continuous decay.
+    With a half-life of up to 14 days, occurrences are counted by the hour and count for 94 days. With a longer one,
+    they are counted by the day and count for 400 days; above 60 days, they are then counted by the week for another 12
+    years. So an occurrence counts until less than 1 % of its points is left. Occurrences age in steps of an hour or a
+    day, so a score is within a factor of 2^(width/half_life) of continuous decay.
     """
 
     name: str
@@ -35,7 +39,7 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     filter: Filter = Filter()
     """The touches that match."""
     half_life_ms: Duration = 7 * DAY_MS
-    """Time after which half of the points are left. At least an hour; 0 for points that never fade."""
+    """Time after which half of the points are left. From an hour to 730 days; 0 for points that never fade."""
     score: ConditionName = ENGAGEMENT
     """The score that gets the points."""
     group: str = ""
@@ -55,13 +59,22 @@ class ScoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.half_life_ms and self.half_life_ms < HOUR_MS:
             msg = f"half_life of score rule {self.name!r} is below an hour, the width of the count: write 1 h or more"
             raise ValueError(msg)
+        if self.half_life_ms > _MAX_HALF_LIFE_MS:
+            days = _MAX_HALF_LIFE_MS // DAY_MS
+            msg = (
+                f"half_life of score rule {self.name!r} is longer than occurrences are kept for: write {days} d or "
+                "less, or 0 for points that never fade"
+            )
+            raise ValueError(msg)
 
     @property
     def grain(self) -> Grain:
         """The width of the buckets in which the rule's occurrences are counted."""
         if not self.half_life_ms:
             return "total"
-        return "hours" if self.half_life_ms <= _MAX_BY_HOUR_MS else "days"
+        if self.half_life_ms <= _MAX_BY_HOUR_MS:
+            return "hours"
+        return "days" if self.half_life_ms <= _MAX_BY_DAY_MS else "weeks"
 
 
 class ScoreGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,6 +1,6 @@
 """Scores with their contributions. A score is defined as the sum of the contributions of its rules and caps."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
@@ -9,17 +9,14 @@ from pipeline.profile.fold import gathered
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import Occurrences
 from pipeline.profile.ports import Contribution, Score
-from pipeline.score.crossing import Crossing
 from pipeline.score.decay import GRID, WEIGHT, Weigher
 from pipeline.score.fit import Fit, grade
 from pipeline.score.keys import given_key, taken_key
-from pipeline.score.outlook import Outlook
 from pipeline.score.rules import ScoreRule, ScoreRules
+from pipeline.score.trajectory import FINER, Share, Trajectory, clamp
 
 CAP: Final = "cap"
 """Rule name of the contribution that takes back the excess over a group's cap."""
-_FINER: Final = WEIGHT // GRID
-"""Weights per grid step."""
 
 Term: TypeAlias = tuple[str, str, int, int]
 """(rule, group, points in 1/GRID, occurrences)."""
@@ -31,12 +28,18 @@ class _Rule:
     def __init__(self, rule: ScoreRule, place: int) -> None:
         self.name, self.group, self.score, self.place = rule.name, rule.group, rule.score, place
         self._points, self._max_points = rule.points, rule.max_points * GRID
-        self._weigher = Weigher(rule.half_life_ms, rule.max_occurrences)
+        self._half_life_ms = rule.half_life_ms
+        self._weigher = Weigher(rule.half_life_ms, rule.max_occurrences, rule.grain)
 
     def points(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
         """Returns the contribution of the rule in 1/GRID, before the cap of its group."""
-        points = self._points * self._weigher.weigh(parts, hour, day) // _FINER
-        return _clamp(points, self._max_points) if self._max_points else points
+        hourly, daily = self._weigher.weigh(parts, hour, day)
+        return clamp(self._points * (hourly + daily) // FINER, self._max_points)
+
+    def share(self, parts: Sequence[Occurrences], hour: int, day: int) -> Share:
+        """Returns the same contribution as the start of a trajectory."""
+        hourly, daily = self._weigher.weigh(parts, hour, day)
+        return self.group, self._points, self._max_points, hourly, daily, self._half_life_ms, parts
 
 
 class Scores:
@@ -58,9 +61,6 @@ class Scores:
             name: {rule_name: rule for rule_name, rule in self._rules.items() if rule.score == name}
             for name in self._names
         }
-        self._crossings = {
-            name: Crossing([rule for rule in rules.scores if rule.score == name]) for name in self._names
-        }
         every = [rule.score for rule in rules.scores] + [rule.score for rule in rules.fit]
         self._contributions = {name: every.count(name) + len(rules.groups) for name in self._names}
         self.counted = tuple(
@@ -72,38 +72,14 @@ class Scores:
         """Returns the names of all scores, sorted."""
         return self._names
 
-    def crossing(self, name: str) -> Crossing:
-        """Returns the bounds on when time alone can move a score across a threshold."""
-        return self._crossings[name]
-
-    def outlook(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Outlook:
-        """Returns the score split into gains and losses, so that callers can bound it instead of recomputing it."""
-        gained = lost = 0
-        groups: dict[str, int] = {}
-        for group, points in self._points_of(name, ledgers, as_of_ms):
-            if points > 0:
-                gained += points
-            else:
-                lost -= points
-            if group:
-                groups[group] = groups.get(group, 0) + points
-        for group, points in groups.items():
-            excess = points - _clamp(points, self._caps[group])
-            if excess > 0:
-                lost += excess
-            else:
-                gained -= excess
-        return Outlook(gained, lost, self._contributions[name])
-
-    def _points_of(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Iterator[tuple[str, int]]:
-        """Yields (group, points in 1/GRID) of every rule that contributes to one score."""
+    def trajectory(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> Trajectory:
+        """Returns the course of one score from a moment on: its value, and when time alone crosses thresholds."""
         hour, day = as_of_ms // HOUR_MS, as_of_ms // DAY_MS
-        for rule, parts in _matched(self._by_score[name], ledgers):
-            yield rule.group, rule.points(parts, hour, day)
+        shares = [rule.share(parts, hour, day) for rule, parts in _matched(self._by_score[name], ledgers)]
         if name in self.fit_names:
-            for fit, points in self._fit.matching(ledgers):
-                if fit.score == name:
-                    yield fit.group, points
+            fits = [fit for fit, _ in self._fit.matching(ledgers) if fit.score == name]
+            shares += [(fit.group, fit.points, 0, WEIGHT, 0, 0, ()) for fit in fits]
+        return Trajectory(shares, self._caps, self._contributions[name], as_of_ms)
 
     def values(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
         """Returns every score by name, without the contributions."""
@@ -124,7 +100,7 @@ class Scores:
             else:
                 totals[fit.score] += points
         for (score, group), points in groups.items():
-            totals[score] += _clamp(points, self._caps[group])
+            totals[score] += clamp(points, self._caps[group])
         return {name: total / GRID for name, total in totals.items()}
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> list[Score]:
@@ -159,7 +135,7 @@ class Scores:
                 if group:
                     groups[name, group] = groups.get((name, group), 0) + points
         for (score, group), points in groups.items():
-            excess = points - _clamp(points, self._caps[group])
+            excess = points - clamp(points, self._caps[group])
             if excess:
                 terms[score].append((CAP, group, -excess, 0))
         return terms
@@ -182,7 +158,3 @@ def _place(matched: tuple[_Rule, list[Occurrences]]) -> int:
 def _score(name: str, terms: Sequence[Term]) -> Score:
     contributions = tuple(Contribution(rule, group, points / GRID, total) for rule, group, points, total in terms)
     return Score(name, sum([points for _, _, points, _ in terms]) / GRID, contributions)
-
-
-def _clamp(points: int, limit: int) -> int:
-    return max(-limit, min(limit, points))

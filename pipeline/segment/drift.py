@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from pipeline.condition.syntax import And, Compare, Expression, Known, Name, Not, Or, Truth
 
 Growth: TypeAlias = Literal["up", "down", "any"]
-"""The direction in which bookings under a key can move a value."""
+"""The direction in which bookings under a key can move a known value. The first booking of its kind makes it known: see
+``first_touch_mask`` of :class:`pipeline.segment.watch_bits.WatchBits`."""
 RISING: Final = frozenset({">", ">="})
 FALLING: Final = frozenset({"<", "<="})
 

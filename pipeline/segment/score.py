@@ -2,10 +2,9 @@
 
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
-from pipeline.score.crossing import Aging
 from pipeline.score.keys import given_key, taken_key
-from pipeline.score.outlook import Outlook
 from pipeline.score.scorer import Scores
+from pipeline.score.trajectory import Trajectory
 from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
 
@@ -19,11 +18,11 @@ class ScoreOperand:
         given, taken = given_key(name), taken_key(name)
         self.grows: dict[str, Growth] = {given: "up", taken: "down"}
         self.keys = frozenset({given, taken, "traits"} if name in scores.fit_names else {given, taken})
-        self.name, self._scores, self._crossing = name, scores, scores.crossing(name)
+        self.name, self._scores = name, scores
 
     def read(self, facts: Facts) -> float:
         """Returns the points; 0 if no rule has matched."""
-        return self._outlook(facts).value()
+        return trajectory_of(facts, self._scores, self.name).outlook.value()
 
     def convert(self, value: Value) -> float:
         """Returns the literal's number."""
@@ -31,15 +30,12 @@ class ScoreOperand:
 
     def until(self, facts: Facts, check: Check) -> int:
         """Returns a bucket boundary; may be early, never late."""
-        return self._crossing.due_ms(
-            self._outlook(facts), check.thresholds, facts.as_of_ms, lambda: facts.once((self, "aging"), self._aging)
-        )
+        return trajectory_of(facts, self._scores, self.name).due_ms(check.thresholds)
 
-    def _outlook(self, facts: Facts) -> Outlook:
-        outlook: Outlook = facts.once(
-            self, lambda facts: self._scores.outlook(self.name, facts.ledgers, facts.as_of_ms)
-        )
-        return outlook
 
-    def _aging(self, facts: Facts) -> Aging:
-        return self._crossing.aging(facts.ledgers, facts.as_of_ms)
+def trajectory_of(facts: Facts, scores: Scores, name: str) -> Trajectory:
+    """Returns the trajectory of a score from the moment of the facts on. It is computed once per facts."""
+    trajectory: Trajectory = facts.once(
+        ("score", name), lambda facts: scores.trajectory(name, facts.ledgers, facts.as_of_ms)
+    )
+    return trajectory

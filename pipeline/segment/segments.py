@@ -62,12 +62,11 @@ class Segments:
         ``as_of_ms`` must not be before the newest touch. A state is valid until its due time, unless a booking with its
         watch bit comes first. Segments that are only read by segments of the mask are evaluated but not returned.
         """
-        if not mask:
-            if mask == 0:
-                return {}
-            mask = self.all
-        facts = Facts(ledgers, as_of_ms)
-        return {name: self._state_of(facts, name) for name in self._names(mask)}
+        return self.states(Facts(ledgers, as_of_ms), self.all if mask is None else mask)
+
+    def states(self, facts: Facts, mask: int) -> dict[str, SegmentState]:
+        """Returns the same as :meth:`evaluate`, from facts that are shared with other evaluations."""
+        return {name: self._state_of(facts, name) for name in self._names(mask)} if mask else {}
 
     def holds(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
         """Whether the profile is in one segment. Faster than :meth:`evaluate`, because it computes no due time."""

@@ -14,11 +14,13 @@ the two have no bit in common, no segment is evaluated. Two kinds of parts are e
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from pipeline.condition.compiler import Read
 from pipeline.condition.due import FOREVER
 from pipeline.condition.syntax import Compare, Expression
 from pipeline.score.keys import given_key
 from pipeline.segment.compiled import Compiled
 from pipeline.segment.drift import RISING, Drift, drift_of, union
+from pipeline.segment.person import TOUCH
 from pipeline.segment.score import ScoreOperand
 
 _MAX_MASKS: Final = 4096
@@ -47,6 +49,7 @@ class WatchBits:
         by_key: Mapping[str, int],
         scored: int,
         score_thresholds: Mapping[str, frozenset[float]],
+        first_touch_mask: int,
     ) -> None:
         self._bits, self._by_key = bits, by_key
         self._masks: dict[int, int] = {}
@@ -54,6 +57,8 @@ class WatchBits:
         """The bits of parts that wait for a score to reach a threshold. They are affected once a score may have."""
         self.score_thresholds: Final = score_thresholds
         """Those thresholds, by score."""
+        self.first_touch_mask: Final = first_touch_mask
+        """The mask of the segments that the first touch can change, or give a due time, whatever their bits."""
 
     def while_outside(self, name: str, part: int, due_ms: int) -> int:
         """Returns the bit of a profile that a part of the condition excludes until a due time."""
@@ -103,7 +108,27 @@ def watch_bits_of(compiled: Compiled) -> WatchBits:
         outside, until_due = tuple(pair[0] for pair in bit_pairs), tuple(pair[1] for pair in bit_pairs)
         inside = allocator.bit(drift.leave)
         bits[name] = Bits(outside, until_due, inside, sum({*outside, *until_due, inside}))
-    return WatchBits(bits, allocator.by_key, allocator.score_bits, allocator.score_thresholds)
+    first_touch = _last_touch_readers(compiled)
+    mask = sum(1 << place for place, name in enumerate(compiled.order) if name in first_touch)
+    return WatchBits(bits, allocator.by_key, allocator.score_bits, allocator.score_thresholds, mask)
+
+
+def _last_touch_readers(compiled: Compiled) -> set[str]:
+    """Returns the segments that read the time since the last touch, directly or through another segment.
+
+    A touch only shortens a known time (:mod:`pipeline.segment.drift`), but that of an empty profile is unknown. The
+    first touch makes it known, which changes the result and the due time of every comparison with it.
+    """
+    names: set[str] = set()
+    for name in compiled.order:
+        for path, window in frozenset[Read]().union(*[part.reads for part in compiled.parts[name]]):
+            if path[0] == "segment":
+                reads = ".".join(path[1:]) in names
+            else:
+                reads = getattr(compiled.vocabulary.resolve(path, window), "grows", {}).get(TOUCH) == "down"
+            if reads:
+                names.add(name)
+    return names
 
 
 class _BitAllocator:

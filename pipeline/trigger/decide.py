@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline.profile.ports import Booked, Decided
 from pipeline.profile.row import FOREVER, ProfileRow
+from pipeline.segment.facts import Facts
 from pipeline.trigger.membership import Memberships
 from pipeline.trigger.watch import Triggers, TriggerState
 
@@ -97,15 +98,20 @@ class RuleDecider:
         row.schedule.reset()
         moment_ms = row.moment(as_of_ms)
         self._evaluate(profile_id, row, moment_ms, ALL, decided)
-        return self._triggers.trigger_states(row, moment_ms)
+        return self._triggers.trigger_states(row, Facts(row.ledgers(), moment_ms))
 
     def _evaluate(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int, decided: Decided) -> None:
-        changes = self._memberships.update(profile_id, row, as_of_ms, mask) if mask else ()
-        if changes:
-            decided.segment_changes.extend(changes)
-        schedule = row.schedule
-        if changes or schedule.headroom <= 0 or schedule.triggers_due_ms <= as_of_ms:
-            decided.leads.extend(self._triggers.evaluate(profile_id, row, as_of_ms))
+        facts, schedule = Facts(row.ledgers(), as_of_ms), row.schedule
+        changes, waits_for_score = self._memberships.update(profile_id, row, facts, mask) if mask else ((), False)
+        decided.segment_changes.extend(changes)
+        if schedule.headroom <= 0 or schedule.triggers_due_ms <= as_of_ms:
+            decided.leads.extend(self._triggers.evaluate(profile_id, row, facts))
+        else:
+            if changes:
+                segments = [change.segment for change in changes]
+                decided.leads.extend(self._triggers.evaluate_changed(profile_id, row, facts, segments))
+            if waits_for_score:
+                self._triggers.limit_headroom(row, facts)
         schedule.due_ms = max(min(schedule.triggers_due_ms, _earliest(row)), as_of_ms + 1)
         schedule.decided_ms = as_of_ms
 

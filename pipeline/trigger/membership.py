@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.profile.fold import consent_of, contact_of, permits
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.publish import json_text
 from pipeline.profile.records import SegmentChange
 from pipeline.profile.row import FOREVER, Membership, ProfileRow
+from pipeline.segment.facts import Facts
 from pipeline.segment.segments import Segments
 
 ENTERED: Final = "entered"
@@ -17,6 +18,15 @@ MARKETING: Final = "marketing"
 """The consent purpose of segment changes. They carry a contact field only if that use is not denied."""
 _CHANNELS: Final = {"email": "email", "phone": "sms"}
 """Contact field to consent channel. For the other fields, the consent to the purpose as a whole decides."""
+
+
+class SegmentUpdate(NamedTuple):
+    """The result of an evaluation of segments."""
+
+    changes: list[SegmentChange]
+    """A record for each segment that was entered or left."""
+    waits_for_score: bool
+    """Whether a segment began to wait for a score to reach a threshold."""
 
 
 class Memberships:
@@ -33,9 +43,8 @@ class Memberships:
         self._empty_watch_bits = sum(segment_state.watch_bits for segment_state in empty_profile.values()).to_bytes(
             self._bytes, "little"
         )
-        self._empty_mask = segments.mask_of(
-            name for name, segment_state in empty_profile.items() if segment_state.inside
-        )
+        satisfied = segments.mask_of(name for name, segment_state in empty_profile.items() if segment_state.inside)
+        self._first_touch_mask = satisfied | segments.watch_bits.first_touch_mask
 
     def affected_mask(self, row: ProfileRow, changed_bits: int) -> int:
         """Returns the mask of the segments whose result these changed bits can change, in the profile's state."""
@@ -43,9 +52,12 @@ class Memberships:
         return self._watch_bits.mask_of_bits(affected) if affected else 0
 
     def start_watching(self, row: ProfileRow) -> int:
-        """Initialises a new profile's watch bits. Returns the mask of segments an empty profile already belongs to."""
+        """Initialises a new profile's watch bits. Returns the mask of segments to evaluate at its first touch.
+
+        These are the segments an empty profile already belongs to and those whose due time begins with that touch.
+        """
         row.watch_bits = self._empty_watch_bits
-        return self._empty_mask
+        return self._first_touch_mask
 
     def due(self, row: ProfileRow, as_of_ms: int) -> int:
         """Returns the mask of the segments that are due at a moment."""
@@ -55,16 +67,16 @@ class Memberships:
                 mask |= self._bits[name]
         return mask
 
-    def update(self, profile_id: str, row: ProfileRow, as_of_ms: int, mask: int) -> list[SegmentChange]:
-        """Evaluates the segments of a mask. Returns a record for each segment that was entered or left."""
+    def update(self, profile_id: str, row: ProfileRow, facts: Facts, mask: int) -> SegmentUpdate:
+        """Evaluates the segments of a mask. Stores membership, due time and watch bits in the row."""
         changes = []
-        ledgers, segments = row.ledgers(), row.segments
+        segments, as_of_ms = row.segments, facts.as_of_ms
         for name in segments.keys() - self._bits.keys() if mask < 0 else ():
             if segments[name].inside:  # the rules no longer declare it
                 changes.append(_flip(profile_id, row, name, as_of_ms))
             del segments[name]
-        watch_bits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
-        for name, (inside, due_ms, new_bits) in self._segments.evaluate(ledgers, as_of_ms, mask).items():
+        before = watch_bits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
+        for name, (inside, due_ms, new_bits) in self._segments.states(facts, mask).items():
             watch_bits = watch_bits & ~self._bits_of[name] | new_bits
             membership = segments.get(name)
             if membership is None:
@@ -75,7 +87,7 @@ class Memberships:
             if membership.inside is not inside:
                 changes.append(_flip(profile_id, row, name, as_of_ms))
         row.watch_bits = watch_bits.to_bytes(self._bytes, "little")
-        return changes
+        return SegmentUpdate(changes, bool(watch_bits & ~before & self.score_bits))
 
     def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[SegmentChange]:
         """Ends all memberships of a profile without ledgers. Returns a record for each."""

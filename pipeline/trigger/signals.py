@@ -4,11 +4,12 @@ A signal has two conditions: the one that fires its trigger, and the opposite on
 """
 
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pipeline.profile.row import FOREVER, ProfileRow
-from pipeline.score.outlook import Outlook
 from pipeline.score.scorer import Scores
+from pipeline.segment.facts import Facts
+from pipeline.segment.score import trajectory_of
 from pipeline.trigger.rules import SegmentTrigger, TriggerRule
 
 
@@ -20,16 +21,22 @@ class SignalCheck(NamedTuple):
     """The moment, in ms, before which time alone cannot make it true."""
     headroom: int = FOREVER
     """Points that can be given before it can become true."""
+    threshold: float | None = None
+    """A value that the trigger's score must cross before it can become true; None if no such value bounds it."""
+
+
+HOLDS: Final = SignalCheck(holds=True)
+HOLDS_NOT: Final = SignalCheck(holds=False)
 
 
 class Signal(Protocol):
     """The signal of one trigger."""
 
-    def fires(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
+    def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:
         """Checks the condition that fires an armed trigger."""
         ...
 
-    def re_arms(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
+    def re_arms(self, row: ProfileRow, facts: Facts) -> SignalCheck:
         """Checks the condition that arms a trigger: before its first firing if it starts unarmed, and after each."""
         ...
 
@@ -38,55 +45,40 @@ class ScoreSignal:
     """A score and its two thresholds."""
 
     def __init__(self, rule: TriggerRule, scores: Scores) -> None:
-        self._rule, self._scores, self._crossing = rule, scores, scores.crossing(rule.score)
+        self._rule, self._scores = rule, scores
+        self._above_low = SignalCheck(holds=False, threshold=rule.low)
 
-    def fires(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
+    def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the ledgers decide
         """Checks whether the score has reached ``high``; of a falling trigger, whether it is below ``low``."""
-        return self._falls(row, as_of_ms) if self._rule.falling else self._reaches(row, as_of_ms)
+        return self._falls(facts) if self._rule.falling else self._reaches(facts)
 
-    def re_arms(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
+    def re_arms(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the ledgers decide
         """Checks whether the score is below ``low``; of a falling trigger, whether it has reached ``high``."""
-        return self._reaches(row, as_of_ms) if self._rule.falling else self._falls(row, as_of_ms)
+        return self._reaches(facts) if self._rule.falling else self._falls(facts)
 
-    def _outlook(self, row: ProfileRow, as_of_ms: int) -> Outlook:
-        return self._scores.outlook(self._rule.score, row.ledgers(), as_of_ms)
-
-    def _reaches(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
-        outlook, high = self._outlook(row, as_of_ms), self._rule.high
+    def _reaches(self, facts: Facts) -> SignalCheck:
+        outlook, high = trajectory_of(facts, self._scores, self._rule.score).outlook, self._rule.high
         if outlook.value() >= high:
-            return SignalCheck(holds=True)
-        return SignalCheck(
-            holds=False, due_ms=self._due_ms(outlook, high, row, as_of_ms), headroom=outlook.headroom(high)
-        )
+            return HOLDS
+        return SignalCheck(holds=False, headroom=outlook.headroom(high), threshold=high)
 
-    def _falls(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
-        outlook, low = self._outlook(row, as_of_ms), self._rule.low
-        if outlook.value() < low:
-            return SignalCheck(holds=True)
-        return SignalCheck(holds=False, due_ms=self._due_ms(outlook, low, row, as_of_ms))
-
-    def _due_ms(self, outlook: Outlook, threshold: float, row: ProfileRow, as_of_ms: int) -> int:
-        aging = self._crossing.aging
-        return self._crossing.due_ms(outlook, (threshold,), as_of_ms, lambda: aging(row.ledgers(), as_of_ms))
+    def _falls(self, facts: Facts) -> SignalCheck:
+        outlook = trajectory_of(facts, self._scores, self._rule.score).outlook
+        return HOLDS if outlook.value() < self._rule.low else self._above_low
 
 
 class ScoreThresholds:
-    """The thresholds of a score in segment conditions. They bound due time and headroom as those of triggers do."""
+    """The thresholds of a score in segment conditions. They bound the headroom as those of triggers do."""
 
     def __init__(self, score: str, thresholds: Collection[float], scores: Scores) -> None:
-        self._score, self._thresholds = score, sorted(thresholds)
-        self._scores, self._crossing = scores, scores.crossing(score)
+        self._score, self._thresholds, self._scores = score, sorted(thresholds), scores
 
-    def check(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:
-        """Returns the due time and the headroom within which the score crosses none of the thresholds."""
-        ledgers = row.ledgers()
-        outlook = self._scores.outlook(self._score, ledgers, as_of_ms)
+    def headroom(self, facts: Facts) -> int:
+        """Returns the points that can be given before the score can reach any threshold that it is not above."""
+        outlook = trajectory_of(facts, self._scores, self._score).outlook
         value = outlook.value()
-        due_ms = self._crossing.due_ms(
-            outlook, self._thresholds, as_of_ms, lambda: self._crossing.aging(ledgers, as_of_ms)
-        )
         above = [outlook.headroom(threshold) for threshold in self._thresholds if value <= threshold]
-        return SignalCheck(holds=False, due_ms=due_ms, headroom=min(above, default=FOREVER))
+        return min(above, default=FOREVER)
 
 
 class SegmentSignal:
@@ -95,13 +87,13 @@ class SegmentSignal:
     def __init__(self, rule: SegmentTrigger) -> None:
         self._segment, self._fires_inside = rule.segment, rule.change == "entered"
 
-    def fires(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:  # noqa: ARG002 - the row is up to date
+    def fires(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the row is up to date
         """Checks whether the profile is inside; of an exit trigger, outside."""
-        return SignalCheck(self._inside(row) is self._fires_inside)
+        return HOLDS if self._inside(row) is self._fires_inside else HOLDS_NOT
 
-    def re_arms(self, row: ProfileRow, as_of_ms: int) -> SignalCheck:  # noqa: ARG002 - the row is up to date
+    def re_arms(self, row: ProfileRow, facts: Facts) -> SignalCheck:  # noqa: ARG002 - the row is up to date
         """Checks the opposite of ``fires``."""
-        return SignalCheck(self._inside(row) is not self._fires_inside)
+        return HOLDS if self._inside(row) is not self._fires_inside else HOLDS_NOT
 
     def _inside(self, row: ProfileRow) -> bool:
         membership = row.segments.get(self._segment)

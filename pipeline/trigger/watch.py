@@ -5,16 +5,18 @@ an armed trigger. Each evaluation returns the next due time and the headroom: th
 before any trigger can change its state.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from pipeline.profile.fold import consent_of, permits
 from pipeline.profile.records import Lead
 from pipeline.profile.row import FOREVER, ProfileRow
+from pipeline.segment.facts import Facts
+from pipeline.segment.score import trajectory_of
 from pipeline.trigger.action import ActionContext, Firing, action_id, lead_of
 from pipeline.trigger.episodes import EQUAL, Strength, arm, claim, close, episode_state, open_next, opened
 from pipeline.trigger.quiet import Local, Quiet
-from pipeline.trigger.rules import Trigger, TriggerRules
+from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRules
 from pipeline.trigger.signals import ScoreSignal, ScoreThresholds, SegmentSignal, Signal, SignalCheck
 
 _NONE: Final[Mapping[str, Collection[float]]] = {}
@@ -63,6 +65,10 @@ class Triggers:
         signals: list[tuple[Trigger, Signal]] = [(rule, ScoreSignal(rule, scores)) for rule in rules.triggers]
         signals += [(rule, SegmentSignal(rule)) for rule in rules.segment_triggers]
         self._compiled = tuple(_CompiledTrigger(rule, signal, local) for rule, signal in signals)
+        self._by_segment: dict[str, list[_CompiledTrigger]] = {}
+        for compiled in self._compiled:
+            if isinstance(compiled.rule, SegmentTrigger):
+                self._by_segment.setdefault(compiled.rule.segment, []).append(compiled)
         self._thresholds = tuple(
             ScoreThresholds(score, thresholds, scores) for score, thresholds in score_thresholds.items()
         )
@@ -73,22 +79,31 @@ class Triggers:
         if any(ledger.episodes for ledger in row.anchors.values()):
             claim(row, self._strength)
 
-    def evaluate(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
+    def evaluate(self, profile_id: str, row: ProfileRow, facts: Facts) -> list[Lead]:
         """Arms and fires triggers. Stores in the row the next due time and the headroom. Returns the leads."""
         leads: list[Lead] = []
-        due_ms = headroom = FOREVER
-        for compiled in self._compiled:
-            check = self._step(compiled, profile_id, row, as_of_ms, leads)
-            due_ms, headroom = min(due_ms, check.due_ms), min(headroom, check.headroom)
-        for thresholds in self._thresholds:
-            check = thresholds.check(row, as_of_ms)
-            due_ms, headroom = min(due_ms, check.due_ms), min(headroom, check.headroom)
-        row.schedule.set_triggers(max(due_ms, as_of_ms + 1), headroom)
+        check = self._step_all(self._compiled, profile_id, row, facts, leads)
+        row.schedule.set_triggers(check.due_ms, min(check.headroom, self._headroom(facts)))
         return leads
 
-    def trigger_states(self, row: ProfileRow, as_of_ms: int) -> dict[str, TriggerState]:
+    def evaluate_changed(self, profile_id: str, row: ProfileRow, facts: Facts, segments: Iterable[str]) -> list[Lead]:
+        """Evaluates only the triggers on segments that were entered or left, while no other can change its state."""
+        leads: list[Lead] = []
+        compiled = [trigger for name in segments for trigger in self._by_segment.get(name, ())]
+        if compiled:
+            check = self._step_all(compiled, profile_id, row, facts, leads)
+            schedule = row.schedule
+            schedule.set_triggers(min(schedule.triggers_due_ms, check.due_ms), min(schedule.headroom, check.headroom))
+        return leads
+
+    def limit_headroom(self, row: ProfileRow, facts: Facts) -> None:
+        """Limits the headroom so that triggers are evaluated before a score reaches a segment's new threshold."""
+        schedule = row.schedule
+        schedule.set_triggers(schedule.triggers_due_ms, min(schedule.headroom, self._headroom(facts)))
+
+    def trigger_states(self, row: ProfileRow, facts: Facts) -> dict[str, TriggerState]:
         """Returns the state of every trigger, by name, after an :meth:`evaluate` at that moment. Changes nothing."""
-        return {compiled.rule.name: _trigger_state(compiled, row, as_of_ms) for compiled in self._compiled}
+        return {compiled.rule.name: _trigger_state(compiled, row, facts) for compiled in self._compiled}
 
     def reconcile(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[Lead]:
         """Makes the earliest of several open episodes the lead, and the others duplicates of it.
@@ -110,14 +125,32 @@ class Triggers:
                 leading = leading or name
         return leads
 
+    def _headroom(self, facts: Facts) -> int:
+        return min([thresholds.headroom(facts) for thresholds in self._thresholds], default=FOREVER)
+
+    def _step_all(
+        self, triggers: Sequence[_CompiledTrigger], profile_id: str, row: ProfileRow, facts: Facts, leads: list[Lead]
+    ) -> SignalCheck:
+        """Advances triggers as far as possible. Returns the due time and headroom within which none changes."""
+        due_ms = headroom = FOREVER
+        thresholds: dict[str, list[float]] = {}
+        for compiled in triggers:
+            check = self._step(compiled, profile_id, row, facts, leads)
+            due_ms, headroom = min(due_ms, check.due_ms), min(headroom, check.headroom)
+            if check.threshold is not None:
+                thresholds.setdefault(compiled.rule.score, []).append(check.threshold)
+        for score, crossed in thresholds.items():
+            due_ms = min(due_ms, trajectory_of(facts, self._context.scores, score).due_ms(crossed))
+        return SignalCheck(holds=False, due_ms=max(due_ms, facts.as_of_ms + 1), headroom=headroom)
+
     def _step(
-        self, compiled: _CompiledTrigger, profile_id: str, row: ProfileRow, as_of_ms: int, leads: list[Lead]
+        self, compiled: _CompiledTrigger, profile_id: str, row: ProfileRow, facts: Facts, leads: list[Lead]
     ) -> SignalCheck:
         """Advances one trigger as far as possible at this moment. Returns the bounds of the next evaluation."""
-        rule, signal = compiled.rule, compiled.signal
+        rule, signal, as_of_ms = compiled.rule, compiled.signal, facts.as_of_ms
         state, until_ms = episode_state(rule, row, as_of_ms)
         if state in {"open", "unarmed"}:
-            check = signal.re_arms(row, as_of_ms)
+            check = signal.re_arms(row, facts)
             if not check.holds:
                 return check
             if state == "open":
@@ -127,7 +160,7 @@ class Triggers:
             state, until_ms = episode_state(rule, row, as_of_ms)
         if state != "armed":
             return SignalCheck(holds=False, due_ms=until_ms)
-        check = signal.fires(row, as_of_ms)
+        check = signal.fires(row, facts)
         if not check.holds:
             return check
         if not _permitted(rule, row):
@@ -136,7 +169,7 @@ class Triggers:
         if quiet_ms:
             return SignalCheck(holds=False, due_ms=quiet_ms)
         leads.append(self._fire(rule, profile_id, row, as_of_ms))
-        return self._step(compiled, profile_id, row, as_of_ms, leads)
+        return self._step(compiled, profile_id, row, facts, leads)
 
     def _fire(self, rule: Trigger, profile_id: str, row: ProfileRow, as_of_ms: int) -> Lead:
         anchor, number = open_next(row, rule.name, as_of_ms, self._strength)
@@ -148,15 +181,15 @@ def _permitted(rule: Trigger, row: ProfileRow) -> bool:
     return not rule.consent or permits(consent_of(row.ledgers()), rule.consent, default=rule.consent_asked)
 
 
-def _trigger_state(compiled: _CompiledTrigger, row: ProfileRow, as_of_ms: int) -> TriggerState:
+def _trigger_state(compiled: _CompiledTrigger, row: ProfileRow, facts: Facts) -> TriggerState:
     """Returns the state of a trigger, given that it has just been evaluated."""
     # An armed trigger whose signal holds would have fired, so either quiet hours or missing consent delays it.
-    state, _ = episode_state(compiled.rule, row, as_of_ms)
+    state, _ = episode_state(compiled.rule, row, facts.as_of_ms)
     if state == "open":
         return "open"
     if state == "spent":
         return "spent"
-    if state == "unarmed" or not compiled.signal.fires(row, as_of_ms).holds:
+    if state == "unarmed" or not compiled.signal.fires(row, facts).holds:
         return "idle"
     if state == "cooling":
         return "cooldown"

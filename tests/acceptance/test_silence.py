@@ -1,18 +1,25 @@
 """A customer who falls silent: windows empty, scores fall and segments are left in time, with no event of theirs."""
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from pipeline.avro.wire import Decoder
+from pipeline.cli import app
+from pipeline.cli.exit_codes import ExitCode
 from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.identity.profile_id import profile_id
 from pipeline.kafka.admin import ensure_topics
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
+from pipeline.testing.build import event_json
 from pipeline.topics import ACTIONS, EVENTS, SEGMENTS, UPDATES, Topic
+from tests.acceptance.command import run
 from tests.support.events import as_sent, web_event
 from tests.support.fleet import Fleet
 from tests.support.records import committed, send
@@ -81,6 +88,42 @@ def test_in_one_process_everything_happens_as_of_when_it_was_due_in_both_clocks(
     assert updates[-1]["segments"] == []
     assert updates[-1]["aggregates"]["visits"]["last_30d"] == 0
     assert updates[-1]["scores"]["engagement"] < 12
+
+
+WIN_BACK = """triggers: []
+segment_triggers: [{name: win_back, segment: dormant}]
+"""
+
+
+def test_one_touch_and_two_months_of_silence_make_a_dormant_customer_and_a_win_back_lead(tmp_path: Path):
+    rules = tmp_path / "rules"  # a file that is missing stands in with the shipped one
+    rules.mkdir()
+    (rules / "triggers.yaml").write_text(WIN_BACK, encoding="utf-8")
+    log, out = tmp_path / "events.ndjson", tmp_path / "out"
+    log.write_text(json.dumps(event_json(1, "product_viewed", timestamp=DAY_0, userId="silent")), encoding="utf-8")
+    run(Settings(), "simulate", log, "--rules", rules, "--as-of", "2024-12-03T12:00:00Z", "--out", out)
+    changes = [json.loads(line) for line in (out / "segment-changes.ndjson").read_text().splitlines()]
+    actions = [json.loads(line) for line in (out / "crm-actions.ndjson").read_text().splitlines()]
+    (profile,) = [json.loads(line) for line in (out / "profiles.ndjson").read_text().splitlines()]
+    due_ms = DAY_0 + 31 * DAY_MS + 1
+    assert "dormant" in profile["segments"]
+    assert [(item["change"], item["timestamp_ms"]) for item in changes if item["segment"] == "dormant"] == [
+        ("entered", due_ms)
+    ]
+    assert [(item["trigger"], item["event"], item["timestamp_ms"]) for item in actions] == [
+        ("win_back", "entered", due_ms)
+    ]
+
+
+def test_simulate_refuses_to_read_profiles_before_the_newest_event(tmp_path: Path):
+    log, out = tmp_path / "events.ndjson", tmp_path / "out"
+    log.write_text(json.dumps(event_json(1, "product_viewed", timestamp=DAY_0, userId="silent")), encoding="utf-8")
+    run(Settings(), "simulate", log, "--as-of", "latest", "--out", out)
+    refused = CliRunner().invoke(app, ["simulate", str(log), "--as-of", "2024-10-03", "--out", str(out)])
+    assert refused.exit_code == ExitCode.MISUSED
+    assert "2024-10-03 is before the newest event, 2024-10-04T09:00:00.000Z" in refused.stderr
+    assert "write latest" in refused.stderr
+    assert not (out / "profiles.ndjson").exists()
 
 
 def deployment(kafka, topic_prefix, tmp_path, rules_dir, **more: Any) -> Settings:

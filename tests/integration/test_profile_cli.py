@@ -143,6 +143,7 @@ def test_a_moment_can_be_named(deployment):
         (["user_id:guest"], 2, "is a blocked value"),
         (["ada"], 2, "neither a profile id nor type:value"),
         (["email:ada@shop.example", "--as-of", "yesterday"], 2, "write now, latest"),
+        (["email:ada@shop.example", "--as-of", "2020-01-01"], 2, "2020-01-01 is before the newest event"),
     ],
 )  # fmt: skip
 def test_who_cannot_be_shown_is_told_apart(deployment, arguments, code, said):

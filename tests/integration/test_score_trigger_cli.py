@@ -129,6 +129,7 @@ def test_a_person_sees_the_contributions_the_sum_and_the_grade(deployment):
         (["email:unseen@shop.example"], 4, "is unknown"),
         (["ada"], 2, "neither a profile id nor type:value"),
         ([ADA, "--as-of", "yesterday"], 2, "write now, latest"),
+        ([ADA, "--as-of", "2020-01-01"], 2, "2020-01-01 is before the newest event"),
     ],
 )
 def test_what_cannot_be_explained_is_told_apart(deployment, arguments, code, said):
@@ -188,6 +189,7 @@ def test_a_person_sees_a_line_a_trigger_and_some_customers(deployment, folder):
 
 def test_what_cannot_be_tried_is_told_apart(deployment, tmp_path):
     assert "write now, latest" in deployment.run("trigger", "dry-run", "--as-of", "noon", code=2).stderr
+    assert "is before the newest" in deployment.run("trigger", "dry-run", "--as-of", "2020-01-01", code=2).stderr
     (tmp_path / "triggers.yaml").write_text("triggers: [{ name: hot, high: 5, lwo: 2 }]")
     output = deployment.run("trigger", "dry-run", "--rules", tmp_path, code=1).stderr
     assert "triggers.yaml:1:" in output

@@ -120,6 +120,7 @@ def test_the_shipped_segments_can_be_counted_too(deployment):
         (["--when", "ordrs = 1"], 2, "^ there is no ordrs; did you mean orders?"),
         (["buyers", "--when", "orders = 1"], 2, "not both"),
         (["buyers", "--as-of", "yesterday"], 2, "write now, latest"),
+        (["buyers", "--as-of", "2020-01-01"], 2, "2020-01-01 is before the newest event"),
     ],
 )
 def test_what_cannot_be_counted_is_told_apart(deployment, rules, arguments, code, said):
@@ -158,6 +159,8 @@ def test_what_cannot_be_written_leaves_what_was_there(deployment, rules, tmp_pat
     export = ("segment", "export", "buyers")
     assert "write csv, ndjson" in deployment.run(*export, file, "--format", "xml", "--rules", rules, code=2).stderr
     assert ".csv" in deployment.run(*export, tmp_path / "buyers", "--rules", rules, code=2).stderr
+    past = deployment.run(*export, file, "--as-of", "2020-01-01", "--rules", rules, code=2).stderr
+    assert "2020-01-01 is before the newest event" in past
     nowhere = tmp_path / "nowhere" / "b.csv"
     assert "No such file" in deployment.run(*export, nowhere, "--rules", rules, code=1).stderr
     assert file.read_bytes() == b"yesterday's"

@@ -85,7 +85,8 @@ def _kept_over(rule: AggregateRule, pace: Pace) -> AggregateRule:
 
 def touches_of(rng: random.Random, pace: Pace) -> list[Touch]:
     """A history in the order of time, of several anchors, with bursts and silences."""
-    offsets = [rng.randrange(pace.span_ms // 2) for _ in range(rng.randrange(1, 25))]
+    number = 1 if rng.random() < 0.2 else rng.randrange(1, 25)
+    offsets = [rng.randrange(pace.span_ms // 2) for _ in range(number)]
     offsets += [offset + rng.randrange(pace.step_ms * 3) for offset in offsets if rng.random() < 0.3]
     return [made(number, offset, rng.getrandbits(40), None) for number, offset in enumerate(sorted(offsets))]
 
@@ -131,7 +132,7 @@ def _question(rng: random.Random, pace: Pace, earlier: Sequence[str]) -> str:
         f'grade contains "{rng.choice("ABCD1234")}"',
         f"last_buy{over} {sign} {ago}",
         f"last_buy{over} is known",
-        f"{rng.choice(('first_touch', 'last_touch'))} {sign} {ago}",
+        *[f"{rng.choice(('first_touch', 'last_touch'))} {sign} {ago}"] * 3,
         f'{rng.choice(("first_touch", "last_touch"))}.channel = "web"',
         f'last_touch.campaign {rng.choice(("=", "!="))} "x"',
         *[f"{score} {sign} {rng.choice((-30, -5, -1, 0, 1, 5, 15, 20, 25.5, 40))}"] * 5,

@@ -8,7 +8,9 @@ from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.identity.profile_id import profile_id
 from pipeline.profile.filter import Filter
 from pipeline.profile.journey.rules import CartRules, JourneyRules
+from pipeline.profile.kinds.sessions import GAP_MS
 from pipeline.profile.logic import ProfileLogic
+from pipeline.profile.messages import Touch
 from pipeline.profile.records import CrmAction, Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 from pipeline.profile.rules import AggregateRule, AggregateRules, Ratio
@@ -23,6 +25,7 @@ from tests.property.profile_histories import START_MS, touch
 
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "60"))
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
+SINGLE_TOUCH_SHARE = 0.2
 SCORES = ScoreRules(
     scores=(
         ScoreRule(name="view", points=10, filter=Filter(events=("View",)), half_life_ms=2 * DAY_MS),
@@ -65,25 +68,34 @@ SEGMENTS = SegmentRules(
         SegmentRule(name="here", when="visits.open over 24 h and visits.events over 24 h >= 3"),
         SegmentRule(name="leaving", when="leave_rate over 7 d > 0.25"),
         SegmentRule(name="middling", when='grade = "B2"'),
+        SegmentRule(name="stayed", when="not (last_touch > 4 d or last_touch is unknown)"),
+        SegmentRule(name="idle", when="segment.gone and views over 7 d <= 2"),
     )
 )
 RULES = compile_rules(AGGREGATES, SCORES, TRIGGERS, SEGMENTS, journeys=JOURNEYS)
-HOURLY = ("busy", "warm", "wavering", "leaving", "middling")
-"""Segments that time changes on the clock's strokes alone."""
+SILENCES_MS = (4 * DAY_MS, 5 * HOUR_MS, GAP_MS)
+"""Times after a touch at which ``gone`` and ``stayed``, ``left``, and ``here`` can change. The other segments change
+only on full hours."""
 ANCHOR = "user_id:a"
 PROFILE = profile_id("default", ANCHOR)
 END_MS = START_MS + 60 * DAY_MS
 
 
 def history(chance: random.Random) -> list[tuple[int, str]]:
-    """(offset in ms, event name) in order of time: bursts with silence between them."""
+    """(offset in ms, event name) in order of time: bursts with silence between them, or one touch and silence."""
     at, result = 0, []
+    if chance.random() < SINGLE_TOUCH_SHARE:
+        return [(chance.randrange(DAY_MS), chance.choice(("View", "Leave")))]
     for _ in range(chance.randrange(1, 9)):
         at += chance.choice((HOUR_MS, 20 * HOUR_MS, 3 * DAY_MS, 8 * DAY_MS))
         for _ in range(chance.randrange(1, 8)):
             at += chance.randrange(1, 40 * MINUTE_MS)
             result.append((at, chance.choice(("View", "View", "View", "Leave"))))
     return result
+
+
+def event_of(number: int, at_ms: int, name: str) -> Touch:
+    return touch(number, at_ms - START_MS, ANCHOR, name=name, properties={"product_id": f"p{at_ms % 5}"})
 
 
 def told(action: CrmAction) -> tuple[Any, ...]:
@@ -104,8 +116,7 @@ def lived(events: list[tuple[int, str]], looks: list[int]) -> list[tuple[Any, ..
     merged = sorted([(START_MS + at, 1, name) for at, name in events] + [(at, 0, "") for at in (*looks, END_MS)])
     for number, (at, is_touch, name) in enumerate(merged):
         if is_touch:
-            made = touch(number, at - START_MS, ANCHOR, name=name, properties={"product_id": f"p{at % 5}"})
-            effects = logic.on_batch([(PROFILE, made)], 0)
+            effects = logic.on_batch([(PROFILE, event_of(number, at, name))], 0)
             leads += effects.leads
             changes += effects.segment_changes
             continue
@@ -155,17 +166,15 @@ def hours() -> range:
 
 
 def standings_every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str, str]]:
-    """The oracle: every segment's condition asked at every touch and every full hour.
-
-    What changes at a bucket's or a beat's boundary, changes at a full hour; others than ``HOURLY`` do not.
-    """
-    logic = ProfileLogic(compile_rules(AGGREGATES, SCORES, TriggerRules()), table := MemoryTable())
+    """The oracle: every segment's condition evaluated at every touch, every full hour and after each silence."""
+    logic = ProfileLogic(compile_rules(AGGREGATES, SCORES, TriggerRules(), journeys=JOURNEYS), table := MemoryTable())
     inside: set[str] = set()
     result = []
-    steps = sorted([(START_MS + at, 1, name) for at, name in events] + [(hour, 0, "") for hour in hours()])
-    for number, (at, is_touch, name) in enumerate(steps):
+    silences = {START_MS + at + silence_ms + late for at, _ in events for silence_ms in SILENCES_MS for late in (0, 1)}
+    moments = [(at, 0, "") for at in silences.union(hours())]
+    for number, (at, is_touch, name) in enumerate(sorted([(START_MS + at, 1, name) for at, name in events] + moments)):
         if is_touch:
-            logic.on_batch([(PROFILE, touch(number, at - START_MS, ANCHOR, name=name))], 0)
+            logic.on_batch([(PROFILE, event_of(number, at, name))], 0)
         row = table.rows.get(PROFILE)
         if row is not None and at <= END_MS:
             now = {name for name, (holds, _, _) in RULES.segments.evaluate(row.ledgers(), at).items() if holds}
@@ -174,11 +183,11 @@ def standings_every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str, 
     return sorted(result)
 
 
-def test_segments_are_entered_and_left_when_asking_at_every_hour_says() -> None:
+def test_segments_are_entered_and_left_when_evaluating_all_the_time_says() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS // 5):
         events = history(random.Random(seed))
-        result = [item[:3] for item in lived(events, []) if item[1] in HOURLY]
-        expected = [item for item in standings_every_hour(events) if item[1] in HOURLY]
+        result = [item[:3] for item in lived(events, []) if item[1] in RULES.segments.names]
+        expected = standings_every_hour(events)
         assert sorted(result) == expected, f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=5 pytest {__file__}"
 
 

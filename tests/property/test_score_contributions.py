@@ -3,19 +3,32 @@
 import math
 import random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.booking import Plan
+from pipeline.profile.filter import Filter
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Touch
+from pipeline.profile.row import FOREVER
+from pipeline.score.rules import ScoreRule
 from pipeline.score.scorer import Scores
 from tests.property.profile_histories import ANCHORS, SCORES, START_MS, folded, histories
 
-SCORER = Scores(SCORES)
+LONG = (
+    ScoreRule(
+        name="loyal", points=17, filter=Filter(events=("Buy", "Open")), half_life_ms=150 * DAY_MS, group="browse"
+    ),
+    ScoreRule(name="known", points=9, filter=Filter(channels=("pos",)), half_life_ms=90 * DAY_MS, max_occurrences=3),
+    ScoreRule(name="grudge", points=-30, filter=Filter(events=("Leave",)), half_life_ms=365 * DAY_MS, max_points=70),
+)
+"""Half-lives with occurrences that are also counted by the week."""
+MAX_EVALUATIONS = 12
+SCORER = Scores(msgspec.structs.replace(SCORES, scores=(*SCORES.scores, *LONG)))
 PLAN = Plan((), SCORER.counted)
-LATER = st.integers(0, 150 * DAY_MS)
+LATER = st.one_of(st.integers(0, 150 * DAY_MS), st.integers(300 * DAY_MS, 1_200 * DAY_MS))
 
 
 def apart(history: list[Touch]) -> list[Ledger]:
@@ -61,13 +74,10 @@ def test_without_negative_rules_a_score_only_falls_as_time_passes(history: list[
 def test_an_outlook_never_promises_too_much(history: list[Touch], later_ms: int, mark: float, waits: list[int]) -> None:
     ledgers, as_of_ms = apart(history), newest(history) + later_ms
     for name in SCORER.names():
-        outlook = SCORER.outlook(name, ledgers, as_of_ms)
-        value, crossing = outlook.value(), SCORER.crossing(name)
+        trajectory = SCORER.trajectory(name, ledgers, as_of_ms)
+        outlook, value, due_ms = trajectory.outlook, trajectory.outlook.value(), trajectory.due_ms((mark,))
         assert value == SCORER.values(ledgers, as_of_ms)[name]
-        due_ms = crossing.due_ms(
-            outlook, (mark,), as_of_ms, lambda crossing=crossing: crossing.aging(ledgers, as_of_ms)
-        )
-        for wait_ms in [*waits, min(due_ms - as_of_ms - 1, 500 * DAY_MS)]:
+        for wait_ms in [*waits, min(due_ms - as_of_ms - 1, 2_000 * DAY_MS)]:
             then = SCORER.values(ledgers, as_of_ms + wait_ms)[name]
             if as_of_ms + wait_ms < due_ms:
                 assert (then >= mark) is (value >= mark)
@@ -75,12 +85,24 @@ def test_an_outlook_never_promises_too_much(history: list[Touch], later_ms: int,
                 assert then < mark
 
 
+@given(histories(), LATER, st.floats(1, 120))
+def test_a_crossing_is_computed_and_not_polled(history: list[Touch], later_ms: int, mark: float) -> None:
+    """Without negative rules: where gains and losses nearly cancel out, a score stays close to a threshold for days."""
+    ledgers, at_ms = apart([t for t in history if t.name != "Leave"]), newest(history) + later_ms
+    is_above = SCORER.values(ledgers, at_ms)["engagement"] >= mark
+    for _ in range(MAX_EVALUATIONS):
+        at_ms = SCORER.trajectory("engagement", ledgers, at_ms).due_ms((mark,))
+        if at_ms >= FOREVER or (SCORER.values(ledgers, at_ms)["engagement"] >= mark) is not is_above:
+            return
+    raise AssertionError(at_ms)
+
+
 @given(histories(limit=12), st.floats(1, 120), st.integers(0, 3 * HOUR_MS))
 def test_a_mark_out_of_reach_stays_so_until_enough_points_are_given(
     history: list[Touch], mark: float, gap_ms: int
 ) -> None:
     seen = history[: len(history) // 2]
-    before = SCORER.outlook("engagement", apart(seen), newest(history))
+    before = SCORER.trajectory("engagement", apart(seen), newest(history)).outlook
     headroom = before.headroom(mark)
     ledgers, given_ = apart(seen), 0
     for touch in history[len(history) // 2 :]:

@@ -87,6 +87,7 @@ class Life:
 
     def book(self, touch: Touch) -> None:
         """Book a touch and look only at what it affects."""
+        first_touch_mask = 0 if self.anchors else self.segments.watch_bits.first_touch_mask
         anchor = self.anchors.setdefault(touch.anchor, Ledger())
         before = parts_of(anchor)
         apply_touch(self.plan, anchor, touch)
@@ -98,7 +99,7 @@ class Life:
             self.segments.watch_bits,
         )
         mask = waiting.mask_of_bits((waiting.bits_of_keys(keys) | waiting.score_bits) & waits)
-        self.known |= self.segments.evaluate(self.ledgers(), touch.timestamp_ms, mask)
+        self.known |= self.segments.evaluate(self.ledgers(), touch.timestamp_ms, mask | first_touch_mask)
 
     def check(self, at_ms: int, *, thoroughly: bool) -> None:
         """What is known is what is so."""

@@ -54,7 +54,7 @@ def test_a_trait_that_changes_takes_its_points_along() -> None:
 
 def test_a_profile_without_traits_has_no_fit() -> None:
     assert SCORER.values([Ledger()], START_MS) == {"engagement": 0.0, "fit": 0.0}
-    assert SCORER.outlook("fit", [ledger(employees=999)], START_MS).value() == 60
+    assert SCORER.trajectory("fit", [ledger(employees=999)], START_MS).outlook.value() == 60
 
 
 @pytest.mark.parametrize(

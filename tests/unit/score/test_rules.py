@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
@@ -56,16 +58,42 @@ def test_of_more_occurrences_than_the_cap_the_newest_count() -> None:
     assert (value, contribution.occurrences) == (8 + 4, 4)
     assert read(one(max_occurrences=3, half_life_ms=0), opens(0, 1, 2, 3), HOUR0 + DAY_MS)[0] == 24
     assert read(one(max_occurrences=9), opens(0, 24), HOUR0 + 24 * HOUR_MS)[0] == 12
-    assert read(rules, opens(0), HOUR0 + 90 * DAY_MS)[0] == 0
+    assert read(rules, opens(0), HOUR0 + 94 * DAY_MS)[0] == 0
     assert read(one(max_occurrences=1, half_life_ms=20 * DAY_MS), opens(0, 1), HOUR0)[0] == 8
 
 
-def test_an_occurrence_counts_for_ninety_days_by_the_hour_and_four_hundred_by_the_day() -> None:
-    assert read(one(half_life_ms=14 * DAY_MS), opens(0), HOUR0 + 90 * DAY_MS - 1)[0] > 0
-    assert read(one(half_life_ms=14 * DAY_MS), opens(0), HOUR0 + 90 * DAY_MS)[0] == 0
-    assert read(one(half_life_ms=14 * DAY_MS), opens(0, 1), HOUR0 + 90 * DAY_MS)[0] > 0
-    assert read(one(half_life_ms=300 * DAY_MS), opens(0), HOUR0 + 399 * DAY_MS)[0] > 0
-    assert read(one(half_life_ms=300 * DAY_MS), opens(0), HOUR0 + 400 * DAY_MS)[0] == 0
+@pytest.mark.parametrize(("half_life_d", "counts_for_d"), [(14, 94), (60, 400), (61, 4900), (180, 4900), (730, 4900)])
+def test_an_occurrence_counts_until_less_than_a_hundredth_of_its_points_is_left(half_life_d: int, counts_for_d: int):
+    rules = one(points=200, half_life_ms=half_life_d * DAY_MS)
+    week0_ms = HOUR0 - HOUR0 % (7 * DAY_MS)  # the age of a week is that of its first day
+    history = opens((week0_ms - HOUR0) // HOUR_MS)
+    at_the_end = read(rules, history, week0_ms + counts_for_d * DAY_MS - 1)[0]
+    assert read(rules, history, week0_ms + counts_for_d * DAY_MS)[0] == 0
+    assert at_the_end < 0.01 * 200
+    if half_life_d in {14, 60, 730}:
+        assert at_the_end > 0.009 * 200
+
+
+def test_a_score_with_a_long_half_life_goes_on_fading_when_its_days_are_gone() -> None:
+    rules = one(points=200, half_life_ms=180 * DAY_MS)
+    by_age = {days: read(rules, opens(0), HOUR0 + days * DAY_MS)[0] for days in (180, 399, 400, 407, 720, 1080)}
+    assert round(by_age[399], 1) == 43.0
+    for days, value in by_age.items():
+        continuous = 200 * 2 ** (-days / 180)
+        assert continuous * 2 ** (-6 / 180) - 0.001 <= value <= continuous + 0.001
+
+
+def test_long_silence_of_many_days_falls_step_by_step_and_never_rises() -> None:
+    rules = one(half_life_ms=90 * DAY_MS)
+    history = opens(*range(0, 24 * 40, 17))
+    values = [read(rules, history, HOUR0 + days * DAY_MS)[0] for days in range(40, 900)]
+    assert values == sorted(values, reverse=True)
+    assert all(later >= earlier * 2 ** (-7 / 90) - 0.1 for earlier, later in itertools.pairwise(values))
+
+
+def test_a_half_life_that_occurrences_are_not_kept_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="write 730 d or less, or 0 for points that never fade"):
+        one(half_life_ms=731 * DAY_MS)
 
 
 def test_a_rule_adds_no_more_than_its_cap_and_a_negative_one_takes_no_more() -> None:
@@ -129,16 +157,15 @@ def test_a_group_needs_a_cap_and_a_name_of_its_own() -> None:
 def test_a_score_of_rules_that_never_fade_never_falls_below_a_mark() -> None:
     scorer = Scores(one(half_life_ms=0))
     ledger = folded(Plan((), scorer.counted), opens(0, 1, 2))
-    crossing, outlook = scorer.crossing("engagement"), scorer.outlook("engagement", [ledger], HOUR0)
-    assert crossing.due_ms(outlook, (10,), HOUR0, lambda: crossing.aging([ledger], HOUR0)) == FOREVER
+    assert scorer.trajectory("engagement", [ledger], HOUR0).due_ms((10,)) == FOREVER
 
 
-def test_occurrences_that_are_forgotten_at_their_age_are_due_then() -> None:
-    scorer = Scores(one(half_life_ms=365 * DAY_MS))
+@pytest.mark.parametrize(("half_life_ms", "days"), [(60 * DAY_MS, 399), (365 * DAY_MS, 4890), (730 * DAY_MS, 4890)])
+def test_occurrences_that_are_forgotten_at_their_age_are_due_then(half_life_ms: int, days: int) -> None:
+    scorer = Scores(one(half_life_ms=half_life_ms, points=100_000))
     ledger = folded(Plan((), scorer.counted), opens(0))
-    crossing, at_ms = scorer.crossing("engagement"), HOUR0 + 399 * DAY_MS
-    outlook = scorer.outlook("engagement", [ledger], at_ms)
-    due_ms = crossing.due_ms(outlook, (1,), at_ms, lambda: crossing.aging([ledger], at_ms))
-    assert outlook.value() > 1
+    trajectory = scorer.trajectory("engagement", [ledger], HOUR0 + days * DAY_MS)
+    due_ms = trajectory.due_ms((1,))
+    assert trajectory.outlook.value() > 1
     assert scorer.values([ledger], due_ms - 1)["engagement"] > 1
     assert scorer.values([ledger], due_ms)["engagement"] == 0

@@ -240,18 +240,18 @@ def test_a_score_is_due_when_an_occurrence_is_so_old_that_it_counts_no_more():
     )
     plan, result = Plan((), Scores(slow).counted), Ledger()
     apply_touch(plan, result, touch(START_MS))
-    made = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 20"),)), AGGREGATES, slow)
-    now = START_MS + 89 * DAY_MS
-    assert states(made, [result], now) == {"a": (True, START_MS + 90 * DAY_MS)}
-    assert states(made, [result], START_MS + 90 * DAY_MS) == {"a": (False, FOREVER)}
+    made = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 19"),)), AGGREGATES, slow)
+    now = START_MS + 93 * DAY_MS
+    assert states(made, [result], now) == {"a": (True, START_MS + 94 * DAY_MS)}
+    assert states(made, [result], START_MS + 94 * DAY_MS) == {"a": (False, FOREVER)}
     anchors = [Ledger(), Ledger(), Ledger()]
     for anchor, day in zip(anchors, (1, 0, 2), strict=True):
         apply_touch(plan, anchor, touch(START_MS + day * DAY_MS))
-    several = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 70"),)), AGGREGATES, slow)
-    assert states(several, anchors, now) == {"a": (True, START_MS + 90 * DAY_MS)}
+    several = Segments(SegmentRules(segments=(SegmentRule(name="a", when="score.engagement >= 60"),)), AGGREGATES, slow)
+    assert states(several, anchors, now) == {"a": (True, START_MS + 94 * DAY_MS)}
     apply_touch(plan, result, touch(START_MS + 60 * DAY_MS))
-    _, due_ms, _ = made.evaluate([result], START_MS + 91 * DAY_MS)["a"]
-    assert due_ms <= START_MS + 150 * DAY_MS
+    _, due_ms, _ = made.evaluate([result], START_MS + 95 * DAY_MS)["a"]
+    assert due_ms <= START_MS + 154 * DAY_MS
 
 
 def test_segments_are_evaluated_after_those_they_read():

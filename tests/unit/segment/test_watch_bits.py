@@ -49,3 +49,18 @@ def test_other_conditions_on_a_cart_are_evaluated_at_every_change():
         filled = [carts.ledger(carts.added(START_MS, "p1", 5.0))]
         (standing,) = made.evaluate(filled, START_MS).values()
         assert evaluates(made, standing.watch_bits, "cart"), when
+
+
+def test_the_first_touch_turns_or_dates_every_segment_that_reads_the_last_touch():
+    made = segments(
+        dormant="last_touch > 31 d",
+        awake="not segment.dormant and orders >= 1",
+        here="last_touch is known",
+        bought="orders >= 1",
+        young="first_touch <= 9 d",
+    )
+    assert made.watch_bits.first_touch_mask == made.mask_of(["dormant", "awake", "here"])
+    (empty,) = made.evaluate([], START_MS, made.mask_of(["young"])).values()
+    assert made.watch_bits.mask_of_bits(made.watch_bits.bits_of_keys(["touch"]) & empty.watch_bits) == made.mask_of(
+        ["young"]
+    )
