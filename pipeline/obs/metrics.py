@@ -125,7 +125,7 @@ TIMER_DELAY_SECONDS = Histogram("stitchline_timer_delay_seconds", "Delay of a ti
 # Routing
 LEADS_ROUTED = Counter(
     "stitchline_leads_routed_total",
-    "CRM actions by the step that set the owner: existing_owner, account_owner, route (with its name), catch_all, nobody…",
+    "CRM actions by deciding step: existing_owner, account_owner, route (with its name), catch_all, nobody…",
     ("reason", "route"),
 )
 
