@@ -1,4 +1,4 @@
-# Everything a person runs. Each target sets itself up: Python >= 3.11 and make are all a fresh machine needs.
+# Commands for people. Each target installs what it needs; a fresh machine needs only Python >= 3.11 and make.
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
@@ -9,7 +9,7 @@ CORE_COVERAGE := 95
 
 .PHONY: help demo test storms check bench lock clean
 
-help: ## what there is to run
+help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(SETUP): requirements.lock pyproject.toml
@@ -19,16 +19,16 @@ $(SETUP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(SETUP) ## a seeded shop day on a real Kafka, from anonymous clicks to leads
+demo: $(SETUP) ## run a seeded shop day on a real Kafka, from anonymous clicks to leads
 	$(BIN)/stitchline demo
 
-test: $(SETUP) ## every test, on a real broker (under 8 minutes)
+test: $(SETUP) ## run every test on a real broker (under 8 minutes)
 	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-storms: $(SETUP) ## 10,000 simulated worlds in which workers die and partitions move (minutes)
+storms: $(SETUP) ## simulate 10,000 worlds in which workers die and partitions move (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
 
-check: $(SETUP) ## lint, types, import contracts, sizes, schemas, coverage of the core
+check: $(SETUP) ## check lint, types, import contracts, sizes, schemas, coverage of the core
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -37,14 +37,14 @@ check: $(SETUP) ## lint, types, import contracts, sizes, schemas, coverage of th
 	$(BIN)/python -m schemas.check
 	$(BIN)/python -m pytest $(CORE_TESTS) --quiet --cov --cov-report=term:skip-covered --cov-fail-under=$(CORE_COVERAGE)
 
-bench: $(SETUP) ## throughput as ratios against the pure core, in one run
+bench: $(SETUP) ## measure throughput relative to the pure core
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.stitch --customers 50000
 	$(BIN)/python -m tests.bench.slow_buyers
 
-lock: ## resolve the dependencies again (needs uv)
+lock: ## resolve the dependencies and rewrite requirements.lock (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet -o requirements.lock
 
-clean: ## forget what was installed and built
+clean: ## remove the virtual environment, caches and builds
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,4 +1,4 @@
-"""Small rooms: no file over 400 lines, no function over 60."""
+"""Checks that no file exceeds 400 lines and no function 60."""
 
 import ast
 import subprocess
@@ -21,7 +21,7 @@ def _too_long(path: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print every file and function over the limit; exit 1 if there is one."""
+    """Prints every file and function over the limit. Returns exit code 1 if there is one, else 0."""
     listing = subprocess.run(["git", "ls-files", "*.py"], capture_output=True, text=True, check=True).stdout  # noqa: S607
     problems = [line for name in listing.split() if Path(name).exists() for line in _too_long(Path(name))]
     print("\n".join(problems) or f"sizes: {len(listing.split())} files within {FILE_LINES}/{FUNCTION_LINES} lines")

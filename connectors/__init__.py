@@ -1,1 +1,1 @@
-"""The edges: what brings events in (sources) and what carries leads out (crm)."""
+"""Connectors: ``sources`` brings events in, ``crm`` delivers leads."""

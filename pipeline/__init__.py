@@ -1,35 +1,42 @@
-"""Stitchline: whose is each event, how warm is this customer, tell the CRM. The map, in the order of an event's path.
+"""Stitchline stitches events to customers, scores leads and notifies the CRM.
 
-1. ``pipeline.topics``: every topic, named once; between any two steps lies one of them, and nothing else.
-2. ``pipeline.stream.poller``: a stage is handed the records of one partition as one batch.
-3. ``pipeline.event.intake``: INTAKE: is it an event, is it new, under whom is it booked, which links does it show.
-4. ``pipeline.identity.stitch``: STITCH: links become profiles; who moved, who merged, what was held and why.
-5. ``pipeline.profile.logic``: PROFILE: touches into ledgers, ledgers to their owners, a profile as the fold of them.
-6. ``pipeline.score.scorer``: points that fade, under caps, with contributions that sum to the score.
-7. ``pipeline.trigger.decide``: what falls due, as of when it was due; segments left, triggers that fire once.
-8. ``pipeline.route.router``: ROUTE: which representative gets it, and why, decided once for all leads of a tenant.
-9. ``pipeline.stream.unit_of_work``: offsets, records and changelog in one Kafka transaction; the rows after it.
-10. ``connectors.crm.runner``: actions to where leads are worked on, each with effect once.
+The map, in the order in which a worker calls its parts: app → poller → worker → stage → core → unit of work.
 
+1. ``pipeline.stream.app``: runs one worker process; its Faust transport runs the poller and passes batches on.
+2. ``pipeline.stream.poller``: fetches records of the assigned partitions; each batch holds records of one partition.
+3. ``pipeline.stream.worker``: passes each batch to the stage that reads its topic, fires due timers, commits.
+4. ``pipeline.event.intake``: called by ``stages.intake``; validates and deduplicates events, finds anchors and links.
+5. ``pipeline.identity.stitch``: called by ``stages.stitch``; resolves links to profiles, merges and splits them.
+6. ``pipeline.profile.logic``: called by ``stages.profile``; books touches into ledgers and publishes profiles.
+7. ``pipeline.score.scorer``: called by steps 6 and 8; computes scores with decay, caps and contributions.
+8. ``pipeline.trigger.decide``: called by step 6; evaluates segments and triggers at each touch and each due timer.
+9. ``pipeline.route.router``: called by ``stages.route``; assigns each lead to a representative and gives the reason.
+10. ``pipeline.stream.unit_of_work``: called by step 3; commits offsets, output and changelog in one transaction.
+
+The stages are the modules of ``pipeline.stream.stages``. They call each other only through topics:
+INTAKE → STITCH → INTAKE and PROFILE; INTAKE → PROFILE → ROUTE.
 ``event``, ``identity``, ``condition``, ``profile``, ``score``, ``segment``, ``trigger`` and ``route`` are the core:
-pure, and each reads only those before it.
+pure functions, and each package imports only those before it.
 ``stream`` and ``state`` are the shell around them. Beside the path:
 
-* ``pipeline.condition``: the language that rules ask in; ``pipeline.segment``: who is in which segment, and until when.
+* ``pipeline.topics``: every stage and topic with its key, schema and clean-up policy.
+* ``pipeline.condition``: the condition language of the rules; ``pipeline.segment``: segment membership and due times.
 * ``pipeline.cli``: the commands; ``pipeline.settings``: the only reader of the environment.
-* ``pipeline.errors``: what an operator can put right; ``pipeline.version``: the version of the installed package.
-* ``pipeline.printable``: text from outside with everything escaped that would steer a terminal.
-* ``pipeline.state``: the rows and timers of one stage and partition, and the changelog they are restored from.
-* ``pipeline.rules``: the files a marketer writes, read with the line of every mistake.
-* ``pipeline.kafka``: every Kafka client; ``pipeline.avro``: the bytes of records; ``pipeline.atomic_file``: files
-  that are written whole or not at all; ``pipeline.backoff``: growing pauses between attempts;
+* ``pipeline.errors``: errors that an operator can fix; ``pipeline.version``: the version of the installed package.
+* ``pipeline.printable``: escapes control characters in text that comes from outside.
+* ``pipeline.state``: rows and timers of one stage and partition, and the changelog from which they are restored.
+* ``pipeline.rules``: reads the rules files; reports every mistake with its line.
+* ``pipeline.kafka``: every Kafka client; ``pipeline.avro``: encoding and decoding of records;
+  ``pipeline.atomic_file``: atomic replacement of a file; ``pipeline.backoff``: growing pauses between attempts;
   ``pipeline.retries``: stamina without its log lines.
-* ``pipeline.query``: profiles, identities and leads as commands read them; ``pipeline.export``: the same as files.
+* ``pipeline.query``: reads profiles, identities and leads for the commands; ``pipeline.export``: writes them to files.
 * ``pipeline.control``: operators' decisions, and replays; ``pipeline.simulate``: the stages without Kafka.
-* ``pipeline.model``: what customers will do, learnt offline from exported profiles.
-* ``pipeline.obs``: metrics, logs, health pages.
+* ``pipeline.model``: predictions of customers' behaviour, fitted offline on exported profiles.
+* ``pipeline.obs``: metrics, logs and health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.
 * ``pipeline.clock``: time as a parameter.
-* ``pipeline.extras``: which library belongs to which optional part of the installation.
+* ``pipeline.extras``: the optional libraries and the extras that install them.
 * ``pipeline.testing``: Kafka, stores and tables in memory; ``pipeline.demo``: the seeded shop day.
+
+``connectors.sources`` reads files of events into Kafka; ``connectors.crm`` delivers the actions to a CRM.
 """

@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all."""
+"""Replaces a file atomically."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from typing import IO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Yields a file that takes the place of ``path`` when the block ends well, and is removed when it raises.
+    """Yields a file that replaces ``path`` when the block ends. If the block raises, ``path`` stays as it was.
 
     Raises:
-        OSError: The file could not be written; what ``path`` held before is unchanged.
+        OSError: The file cannot be written; ``path`` is unchanged.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

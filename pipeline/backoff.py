@@ -1,4 +1,4 @@
-"""Growing pauses between attempts that keep failing.
+"""Growing pauses between failing attempts.
 
 >>> backoff = Backoff()
 >>> [backoff.failed(lived_seconds=2.0) for _ in range(5)]
@@ -12,18 +12,21 @@ from typing import Final
 FIRST_SECONDS: Final = 1.0
 MAX_SECONDS: Final = 60.0
 HEALTHY_SECONDS: Final = 60.0
-"""What lived this long has got over its trouble: its next failure is the first again."""
+"""Lifetime after which a failure counts as the first again."""
 
 
 class Backoff:
-    """Counts failures in succession of one thing."""
+    """Counts consecutive failures of one process or server."""
 
     def __init__(self) -> None:
         self.failures = 0
-        """In succession, the last one included."""
+        """Consecutive failures, including the last."""
 
     def failed(self, lived_seconds: float) -> float:
-        """Returns how many seconds to wait before the next attempt: at once after the first failure, then doubling."""
+        """Returns the seconds until the next attempt: 0 after the first failure, then 1, 2, 4 … ``MAX_SECONDS``.
+
+        ``lived_seconds`` is the lifetime before this failure.
+        """
         self.failures = 1 if lived_seconds >= HEALTHY_SECONDS else self.failures + 1
         if self.failures == 1:
             return 0.0

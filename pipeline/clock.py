@@ -1,4 +1,4 @@
-"""Time as a parameter: the shell passes a clock to what needs the present, tests pass their own."""
+"""Time as a parameter: the shell passes a clock to code that needs the current time, and tests pass their own."""
 
 import time
 from collections.abc import Callable
@@ -9,5 +9,5 @@ Clock: TypeAlias = Callable[[], int]
 
 
 def wall_clock_ms() -> int:
-    """Returns the present in milliseconds since the epoch."""
+    """Returns the current time in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000

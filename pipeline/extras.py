@@ -1,4 +1,4 @@
-"""Optional parts of the installation: which import belongs to which extra, and the error for one that is missing."""
+"""Optional libraries: the extra that installs each, and the error for a missing one."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ EXTRA_OF: Final = {
     "pyarrow": "export",
     "scipy": "model",
 }
-"""Top-level module to the extra of pyproject.toml that installs it."""
+"""Top-level module to the extra in pyproject.toml that installs it."""
 
 
 class MissingExtraError(ImportError):
@@ -21,7 +21,7 @@ class MissingExtraError(ImportError):
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
-    """Returns the error that names the extra, or None if the missing module belongs to none."""
+    """Returns an error that names the extra, or None if no extra installs the missing module."""
     module = (error.name or "").partition(".")[0]
     extra = EXTRA_OF.get(module)
     if extra is None:

@@ -1,4 +1,4 @@
-"""stamina without its log lines: a caller that retries reports its outcome, not each attempt."""
+"""stamina without its log lines. Callers report the outcome, not each attempt."""
 
 import stamina
 import stamina.instrumentation
@@ -6,5 +6,5 @@ from stamina import RetryingCaller, retry_context
 
 __all__ = ["RetryingCaller", "retry_context"]
 
-# stamina's own hooks write through structlog, which an unconfigured command prints to standard output, into its --json.
+# stamina's hooks log through structlog, which by default prints to standard output and so into a command's --json.
 stamina.instrumentation.set_on_retry_hooks([])

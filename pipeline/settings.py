@@ -1,4 +1,4 @@
-"""One frozen settings object: the only reader of the environment (``STITCHLINE_…``)."""
+"""The settings of a process. The only module that reads the environment (``STITCHLINE_…``)."""
 
 import os
 import re
@@ -21,69 +21,75 @@ _OF_KUBERNETES: Final = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\
 
 
 class SettingsError(OperatorError):
-    """Environment variables that no setting has, or values that a setting cannot have.
+    """Environment variables that belong to no setting, or have invalid values.
 
-    Operator action: the message names them.
+    Operator action: correct the variables that the message names.
     """
 
 
 class Settings(BaseSettings):
-    """Wiring of one process. Business rules are not here: they live in the rules directory."""
+    """Wiring of one process. Business rules are not settings; they are files in the rules directory."""
 
     model_config = SettingsConfigDict(env_prefix="STITCHLINE_", frozen=True, extra="forbid")
 
     bootstrap_servers: str = Field(
-        "", description="Kafka to use, host:port[,host:port]. Empty: the local Apache Kafka."
+        "", description="Kafka brokers, host:port[,host:port]. Empty: the local Apache Kafka."
     )
     testcontainers: bool = Field(
-        False, description="Tests: use a Kafka in a container instead of the local one, where an engine answers."
+        False, description="For tests: run Kafka in a container if a container engine answers."
     )
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
-        "plaintext", description="How to talk to the brokers."
+        "plaintext", description="Security protocol of the connection to the brokers."
     )
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "", description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty without SASL."
+        "", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Empty: no SASL."
     )
     sasl_username: str = Field("", description="SASL user name.")
     sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
-    ssl_ca_location: str = Field("", description="File with the certificate authorities to trust.")
-    schema_registry_url: str = Field("", description="Confluent-compatible registry. Empty: the schema files' own ids.")
-    topic_prefix: str = Field("cdp", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="First part of every topic's name.")
-    application_id: str = Field("stitchline", description="Consumer group and stem of the transactional ids.")
+    ssl_ca_location: str = Field("", description="PEM file with the trusted certificate authorities.")
+    schema_registry_url: str = Field(
+        "", description="Confluent-compatible registry. Empty: the ids in the schema files."
+    )
+    topic_prefix: str = Field("cdp", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="First part of every topic name.")
+    application_id: str = Field("stitchline", description="Consumer group, and prefix of the transactional ids.")
     partitions: int = Field(8, ge=1, le=4096, description="Partitions of topics created by `topics create`.")
     replication_factor: int = Field(1, ge=1, description="Replicas of topics created by `topics create`.")
-    rules_dir: Path | None = Field(None, description="Directory of rules files. Unset: the shipped defaults.")
+    rules_dir: Path | None = Field(None, description="Directory of the rules files. Unset: the shipped defaults.")
     home: Path = Field(Path(".stitchline"), description="Folder for state, local servers and progress files.")
-    worker_id: str = Field("0", pattern=r"^[A-Za-z0-9_-]+$", description="Unique among the running workers of one app.")
+    worker_id: str = Field(
+        "0", pattern=r"^[A-Za-z0-9_-]+$", description="Unique among the workers of one application id."
+    )
     stages: str = Field(",".join(StageName), description="Stages this worker runs.")
     clock: Literal["wall", "stream"] = Field(
-        "wall", description='"now": wall clock, or the newest event time (replays).'
+        "wall", description='Current time: "wall" is the wall clock, "stream" the newest event time (replays).'
     )
-    commit_interval_ms: int = Field(150, ge=10, le=10_000, description="Time between two transactions.")
-    catch_up_interval_ms: int = Field(2000, ge=10, le=10_000, description="The same while the worker is behind.")
-    timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Time between two looks at what has fallen due.")
+    commit_interval_ms: int = Field(150, ge=10, le=10_000, description="Commit interval.")
+    catch_up_interval_ms: int = Field(2000, ge=10, le=10_000, description="Commit interval while the worker is behind.")
+    timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Timer poll interval.")
     refresh_interval_ms: int = Field(
-        DAY_MS, ge=0, description="Profiles in whose windows anything is are published again this often; 0: never."
+        DAY_MS, ge=0, description="How often profiles with data in any window are re-published; 0 disables it."
     )
     stream_lateness_ms: int = Field(
-        DAY_MS, ge=0, description='With the clock "stream": how far behind the newest event timers are.'
+        DAY_MS, ge=0, description='With the clock "stream": how far timers lag behind the newest event time.'
     )
-    batch_records: int = Field(4000, ge=1, description="Most records handed to an agent at once.")
-    commit_records: int = Field(50_000, ge=1, description="Consumed records that end a transaction early.")
-    session_timeout_ms: int = Field(6000, ge=1000, description="Silence after which the group drops a worker.")
-    cached_rows: int = Field(200_000, ge=100, description="Decoded rows kept per table and partition.")
-    block_cache_bytes: int = Field(256 << 20, ge=1 << 20, description="RocksDB block cache, shared by all partitions.")
+    batch_records: int = Field(4000, ge=1, description="Maximum number of records per fetch.")
+    commit_records: int = Field(50_000, ge=1, description="Consumed records after which a transaction commits early.")
+    session_timeout_ms: int = Field(6000, ge=1000, description="Consumer-group session timeout.")
+    cached_rows: int = Field(200_000, ge=100, description="Decoded rows cached per table and partition.")
+    block_cache_bytes: int = Field(
+        256 << 20, ge=1 << 20, description="Size of the RocksDB block cache, shared by all partitions."
+    )
     poison_share: float = Field(0.5, gt=0, le=1, description="Share of bad records in a window that stops the worker.")
-    poison_window: int = Field(20_000, ge=100, description="Records in that window.")
+    poison_window: int = Field(20_000, ge=100, description="Records in a window of STITCHLINE_POISON_SHARE.")
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
-    http_port: int = Field(0, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0: none.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    http_port: int = Field(0, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0 disables them.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     def __init__(self, **values: Any) -> None:
-        """Read the environment; ``values`` go before it.
+        """Reads the environment. ``values`` take precedence over it.
 
         Raises:
-            SettingsError: A value is not one that its setting can have, or a variable belongs to no setting.
+            SettingsError: A value is not valid for its setting, or a variable belongs to no setting.
         """
         _refuse_unknown(os.environ)
         try:
@@ -97,7 +103,7 @@ class Settings(BaseSettings):
             raise SettingsError(message)
 
     def kafka(self) -> dict[str, str | int]:
-        """What every librdkafka client of this process is configured with."""
+        """Returns the configuration that every librdkafka client of this process shares."""
         config: dict[str, str | int] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
@@ -111,12 +117,12 @@ class Settings(BaseSettings):
         return config
 
     def stage_names(self) -> tuple[str, ...]:
-        """The stages this worker runs, in the order of the walk."""
+        """Returns the names of the stages this worker runs, in the order given."""
         return tuple(name.strip() for name in self.stages.split(",") if name.strip())
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting."""
+    """Returns the environment variable of a setting."""
     return f"{Settings.model_config['env_prefix']}{name}".upper()
 
 

@@ -1,4 +1,4 @@
-"""Every stage and every topic, named once. Docs, the AsyncAPI file, dashboards and the tests read these lists."""
+"""Names of all stages and topics. Docs, the AsyncAPI file, dashboards and tests read these lists."""
 
 from enum import StrEnum
 from typing import Literal
@@ -9,7 +9,7 @@ from pipeline.event.model import CHANNELS
 
 
 class StageName(StrEnum):
-    """The stages in the order of an event's walk: in settings, metrics, state folders and names of changelogs."""
+    """The stages in processing order, as named in settings, metrics, state folders and changelog topics."""
 
     INTAKE = "intake"
     STITCH = "stitch"
@@ -18,7 +18,7 @@ class StageName(StrEnum):
 
 
 class Topic(msgspec.Struct, frozen=True, eq=False):
-    """A topic before the deployment's prefix: dots between parts, the version only for breaking changes."""
+    """A topic, named without the deployment's prefix. Only a breaking change of its schema changes the version."""
 
     name: str
     key: str
@@ -27,7 +27,7 @@ class Topic(msgspec.Struct, frozen=True, eq=False):
     cleanup: Literal["delete", "compact"] = "delete"
 
     def of(self, prefix: str) -> str:
-        """The name on the broker."""
+        """Returns the topic's name on the broker."""
         return f"{prefix}.{self.name}"
 
 
@@ -44,7 +44,7 @@ ACTIONS = Topic("crm.actions.v1", "profile id", "crm-action")
 CHANGELOGS: dict[str, Topic] = {
     stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact") for stage in StageName
 }
-"""By stage."""
+"""Stage to the changelog of its state."""
 
 INPUTS: dict[StageName, tuple[Topic, ...]] = {
     StageName.INTAKE: (*EVENTS.values(), ASSIGNMENTS),
@@ -52,7 +52,7 @@ INPUTS: dict[StageName, tuple[Topic, ...]] = {
     StageName.PROFILE: (TOUCHES,),
     StageName.ROUTE: (LEADS,),
 }
-"""The topics that each stage reads."""
+"""Stage to the topics it reads."""
 
 ALL: tuple[Topic, ...] = (
     *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, LEADS, ACTIONS,

@@ -4,5 +4,5 @@ from importlib.metadata import version as installed
 
 
 def version() -> str:
-    """The version that the package was installed as, ``0.1.0``."""
+    """Returns the version of the installed package, such as ``0.1.0``."""
     return installed("stitchline")

@@ -1,1 +1,1 @@
-"""Sinks that carry CRM actions out of Kafka: one port, one runner, one contract test suite for all of them."""
+"""Sinks that deliver CRM actions. All sinks share one port, one runner and one contract test suite."""

@@ -1,7 +1,7 @@
-"""The simplest sink: a file with exactly one line per action, also across kill -9 and power cuts.
+"""The file sink: writes exactly one line per action, even across kill -9 and power cuts.
 
-The position is kept in the file itself, each line carrying the partition and offset it came from. So there is no second
-place that could say something else: a line is there or it is not, and a torn last line is cut off and delivered again.
+The file itself holds the position: each line contains the partition and offset of its action. A separate position could
+disagree with the file; this one cannot. A torn last line is cut off and its action is delivered again.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Place(msgspec.Struct):
-    """The part of a line that says where it came from."""
+    """The part of a line that holds the place of its action in the topic."""
 
     partition: int
     offset: int
@@ -31,8 +31,8 @@ class JsonlSink:
     """Appends ``{"partition":…,"offset":…,"action":{…}}`` lines; one process at a time per file.
 
     Raises:
-        SinkError: another process writes the file, or it holds lines that are not a sink's.
-        OSError: the file cannot be written.
+        SinkError: Another process writes the file, or the file holds lines of another format.
+        OSError: The file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,11 +52,11 @@ class JsonlSink:
         _sync_folder(path.absolute().parent)
 
     def positions(self) -> dict[int, int]:
-        """Partition → the offset after the last line from it."""
+        """Returns partition → the offset after its last line."""
         return dict(self._next)
 
     def deliver(self, actions: Sequence[Action]) -> list[Delivered]:
-        """Writes one line for each action that has none yet, with one fsync for all. A file refuses no action."""
+        """Writes one line for each new action, with one fsync for all. Never refuses an action."""
         fresh = list(self._fresh(actions))
         if fresh:
             self._file.write(b"".join(map(line_of, fresh)))
@@ -66,11 +66,11 @@ class JsonlSink:
         return [Delivered()] * len(actions)
 
     def close(self) -> None:
-        """Release the file and its lock."""
+        """Releases the file and its lock."""
         self._file.close()
 
     def _fresh(self, actions: Sequence[Action]) -> Iterator[Action]:
-        """The actions that have no line yet; offsets of a partition only rise."""
+        """Yields the actions that have no line yet: those above the last offset of their partition."""
         reached = dict(self._next)
         for action in actions:
             if action.offset >= reached.get(action.partition, 0):
@@ -78,7 +78,7 @@ class JsonlSink:
                 yield action
 
     def _recover(self) -> dict[int, int]:
-        """Cut a torn last line off and read the position out of the others."""
+        """Cuts off a torn last line. Returns the positions that the other lines hold."""
         self._file.seek(0)
         positions: dict[int, int] = {}
         whole = 0
@@ -98,13 +98,13 @@ class JsonlSink:
 
 
 def line_of(action: Action) -> bytes:
-    """One action as its line."""
+    """Returns the line of one action."""
     line: dict[str, Any] = {"partition": action.partition, "offset": action.offset, "action": action.body}
     return _encode(line) + b"\n"
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the file's name durable too: a file whose folder was never written is not there after a power cut."""
+    """Syncs the folder, because after a power cut a new file is missing if its folder was not written."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Actions that a sink cannot deliver, into the DLQ: the record's bytes unchanged, the facts in headers."""
+"""Quarantines actions that a sink cannot deliver: sends the record byte-identical to the DLQ, the reason in headers."""
 
 from collections.abc import Mapping
 from typing import Final, cast
@@ -17,7 +17,7 @@ FLUSH_SECONDS: Final = 30.0
 
 
 class Quarantine:
-    """Sends records to the DLQ of a deployment. :meth:`flush` returns when the brokers hold all of them.
+    """Sends records to the deployment's DLQ. :meth:`flush` returns when the brokers hold all of them.
 
     A runner that is killed between the flush and its next commit quarantines the same record again; topic, partition
     and offset in the headers identify the repetition.
@@ -32,7 +32,11 @@ class Quarantine:
         """Records quarantined so far."""
 
     def add(self, message: Message, reason: Reason, detail: str) -> None:
-        """Queues a record."""
+        """Queues a record.
+
+        Raises:
+            SinkError: The producer refused it.
+        """
         headers = quarantine_headers(cast("Record", message), STAGE, reason, detail)
         try:
             produce_when_free(
@@ -47,7 +51,7 @@ class Quarantine:
         """Waits until the brokers hold every queued record.
 
         Raises:
-            SinkError: They refused one, or did not answer in time.
+            SinkError: The brokers refused a record, or did not answer within ``FLUSH_SECONDS``.
         """
         if not self._waiting:
             return

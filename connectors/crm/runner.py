@@ -1,4 +1,4 @@
-"""From the actions topic into a sink: committed actions only, in order, each settled before its offset is committed."""
+"""Delivers committed actions to a sink, in order. Commits an offset only after its action is settled."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from pipeline.event.reason import Reason
 from pipeline.kafka.clients import KafkaConsumer, member
 
 Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
-"""The fields of a ``crm-action`` record from its value; ValueError if it is none."""
+"""Returns the fields of a ``crm-action`` record from its value. Raises ValueError if the value is not one."""
 
 BATCH_RECORDS: Final = 500
 POLL_SECONDS: Final = 0.2
@@ -22,18 +22,18 @@ SETTLED: Final = {Refused: Reason.SINK_REFUSED, NeedsReview: Reason.SINK_REVIEW}
 
 
 class _Pending(NamedTuple):
-    """An action on its way, with its record for the quarantine."""
+    """An action that is not settled, and its record in case of quarantine."""
 
     action: Action
     message: Message
 
 
 class SinkRunner:
-    """One consumer feeding one sink.
+    """One consumer that feeds one sink.
 
-    ``group`` is the consumer group, which a lag monitor can watch; it names one sink, not one process: a second process
-    takes over at once. An offset is committed when its action is delivered or quarantined, never before. A record that
-    is no action is quarantined byte-identical and does not stop the sink.
+    ``group`` is the consumer group, which lag monitors can watch. It identifies the sink, not the process, so a second
+    process takes over at once. An offset is committed after its action is delivered or quarantined, never before. A
+    record that is not an action is quarantined byte-identical and does not stop the sink.
     """
 
     def __init__(
@@ -56,20 +56,20 @@ class SinkRunner:
 
     @property
     def delivered(self) -> int:
-        """Actions that the sink has taken so far."""
+        """Returns the number of actions delivered so far."""
         return self._delivered
 
     @property
     def quarantined(self) -> int:
-        """Records that were refused, need a review or are no actions."""
+        """Returns the number of records quarantined so far: refused, in need of a review, or not an action."""
         return self._quarantine.count
 
     def run(self, stop: Event, *, drain: bool = False) -> None:
-        """Delivers until ``stop`` is set, or with ``drain`` until everything that is there now is settled.
+        """Delivers until ``stop`` is set. With ``drain``, returns as soon as every partition is read to its end.
 
         Raises:
             SinkError: The sink failed, or Kafka no longer holds (or never held) the sink's position.
-            KafkaException: Kafka refused for good.
+            KafkaException: Kafka returned an error that is not retriable.
         """
         self._consumer.subscribe([self._topic], on_assign=self._assign, on_revoke=self._revoke)
         try:
@@ -117,7 +117,7 @@ class SinkRunner:
                 self._wait(after_ms, stop)
 
     def _settle(self, pending: list[_Pending], outcomes: Sequence[Outcome]) -> tuple[list[_Pending], int]:
-        """Settles the actions before the first that must wait. Returns the others, and for how long they wait."""
+        """Settles the actions before the first ``RetryLater``. Returns the others and their delay in milliseconds."""
         settled, after_ms = len(pending), 0
         for at, (item, outcome) in enumerate(zip(pending, outcomes, strict=True)):
             if isinstance(outcome, RetryLater):
@@ -134,7 +134,7 @@ class SinkRunner:
         return pending[settled:], after_ms
 
     def _wait(self, after_ms: int, stop: Event) -> None:
-        """Stays in the group without fetching until the time is over."""
+        """Waits ``after_ms`` milliseconds. Polls with paused partitions, to stay in the group."""
         places = [TopicPartition(self._topic, partition) for partition in self._assigned]
         until, epoch = time.monotonic() + after_ms / 1000, self._epoch
         self._consumer.pause(places)
@@ -161,6 +161,6 @@ class SinkRunner:
 
 
 def _after(topic: str, actions: list[Action]) -> list[TopicPartition]:
-    """Returns the offset behind the last action of each partition."""
+    """Returns the offset after the last action of each partition."""
     last = {action.partition: action.offset + 1 for action in actions}
     return [TopicPartition(topic, partition, offset) for partition, offset in last.items()]

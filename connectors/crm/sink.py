@@ -9,7 +9,7 @@ from pipeline.errors import OperatorError
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
-    """One record of the actions topic and its place there."""
+    """One record of the actions topic, with its partition and offset."""
 
     partition: int
     offset: int
@@ -21,20 +21,20 @@ class Delivered(msgspec.Struct, frozen=True):
     """The CRM holds the action durably, now or from an earlier delivery."""
 
     object: str = ""
-    """The CRM's word for what was written, such as ``Lead``; empty for a sink without objects."""
+    """The CRM's type of the object, such as ``Lead``; empty for a sink without objects."""
     id: str = ""
-    """The CRM's id of it."""
+    """The CRM's id of the object."""
 
 
 class RetryLater(msgspec.Struct, frozen=True):
-    """The CRM did not take the action for a reason that passes: a rate limit, an outage, a lost answer."""
+    """A temporary fault prevented delivery: a rate limit, an outage, a lost answer. Retry after ``after_ms``."""
 
     after_ms: int
     reason: str
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The CRM will never take the action as it is; ``reason`` is in the CRM's words."""
+    """The CRM permanently rejects the action; ``reason`` is the CRM's message."""
 
     reason: str
 
@@ -49,17 +49,17 @@ Outcome: TypeAlias = Delivered | RetryLater | Refused | NeedsReview
 
 
 class SinkError(OperatorError):
-    """The sink cannot take actions at all.
+    """The sink cannot deliver any action.
 
-    Operator action: do what the message says and start the sink again; no action is lost.
+    Operator action: follow the message and start the sink again; no action is lost.
     """
 
 
 class CrmSink(Protocol):
-    """The port that every sink implements; ``SinkContract`` in the tests holds each sink to it."""
+    """The port that every sink implements; ``SinkContract`` in the tests checks each sink."""
 
     def positions(self) -> Mapping[int, int] | None:
-        """Returns partition → next offset where the sink itself keeps positions; None: the consumer group keeps them.
+        """Returns partition → next offset if the sink stores positions, or None if the consumer group does.
 
         A partition that is absent from the mapping starts at its beginning.
         """
@@ -68,8 +68,8 @@ class CrmSink(Protocol):
     def deliver(self, actions: Sequence[Action]) -> Sequence[Outcome]:
         """Delivers the actions in order. Returns one outcome for each, in the same order.
 
-        ``Delivered`` means durable. An action that was delivered before has no effect again. After ``RetryLater`` the
-        runner delivers the action and those behind it again.
+        ``Delivered`` means durable. Delivering an action twice has no second effect. After ``RetryLater`` the runner
+        passes that action and all later ones again.
 
         Raises:
             SinkError: Some actions may have been delivered; delivering all of them again is safe.
@@ -77,5 +77,5 @@ class CrmSink(Protocol):
         ...
 
     def close(self) -> None:
-        """Releases what the sink holds; another one may then continue."""
+        """Releases files and connections, so that another sink may continue."""
         ...

@@ -1,1 +1,1 @@
-"""Files as sources of events: NDJSON, CSV with a mapping, Avro containers; each may be gzipped."""
+"""Files as sources of events: NDJSON, CSV with a mapping, Avro, Parquet and Arrow."""

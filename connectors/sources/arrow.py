@@ -1,6 +1,6 @@
-"""Parquet and Arrow files: rows in the Segment spec's names, in our own event schema, or any with a mapping.
+"""Parquet and Arrow files. Without a mapping, columns have the names of the Segment spec or of the event schema.
 
-pyarrow is an optional library (the extra ``export``), imported when such a file is read.
+pyarrow is optional (the extra ``export``) and imported when the first such file is read.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ BATCH_ROWS: Final = 4_096
 
 
 class ArrowSource:
-    """The rows of one file, batch by batch. Damage costs the rest of the file."""
+    """Reads the rows of one file, batch by batch. The rest of a file after damage is lost."""
 
     def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
         self._path, self._mapping = path, mapping
@@ -29,7 +29,7 @@ class ArrowSource:
         self.read_bytes = 0
 
     def records(self, start: Position) -> Iterator[Record]:
-        """Every row after ``start``; those before it are read and passed over.
+        """Yields every row after ``start``. Earlier rows are read and skipped.
 
         Raises:
             ModuleNotFoundError: pyarrow is not installed.
@@ -49,7 +49,7 @@ class ArrowSource:
         self.read_bytes = self.size_bytes
 
     def _batches(self) -> Iterator[Any]:
-        """The record batches; after the last before damage, what is wrong."""
+        """Yields the record batches, and a ``Rejected`` at the first damage."""
         from pyarrow import ArrowException, ipc, parquet  # type: ignore[import-untyped]  # noqa: PLC0415 - slow, optional
 
         try:
@@ -66,7 +66,7 @@ class ArrowSource:
             yield Rejected(Reason.UNDECODABLE, f"the file is damaged: {error}")
 
     def _record(self, number: int, row: dict[str, Any]) -> Record:
-        """JSON types only: dates become ISO 8601 text, decimals text, bytes base64."""
+        """Returns a record with JSON types only: dates become ISO 8601 text, decimals text, bytes base64."""
         plain = msgspec.to_builtins({name: value for name, value in row.items() if value is not None}, str_keys=True)
         raw = msgspec.json.encode(plain)
         return Record(number, raw, self._payload(plain), Position(number, 0))

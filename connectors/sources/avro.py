@@ -1,4 +1,4 @@
-"""Avro containers: records in our own event schema, in the Segment spec's names, or any with a mapping."""
+"""Avro containers. Without a mapping, fields have the names of the event schema or of the Segment spec."""
 
 import struct
 from collections.abc import Iterator
@@ -19,13 +19,16 @@ from pipeline.event.result import Rejected
 AVRO_MAGIC = b"Obj\x01"
 
 _DAMAGE = (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, OSError, struct.error)
-"""What fastavro raises on truncated or overwritten bytes; it has no error type of its own for them."""
+"""Errors that fastavro raises on truncated or overwritten bytes; it has no error type for damage."""
 
 _JSON_FIELDS = ("properties", "context", "traits")
 
 
 class AvroSource:
-    """The records of one container. Damage inside a block costs the rest of it, damage between blocks the rest."""
+    """Reads the records of one container.
+
+    Damage inside a block loses the rest of the block. Damage between blocks loses the rest of the file.
+    """
 
     def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
         self._opened = Opened(path)
@@ -33,16 +36,16 @@ class AvroSource:
 
     @property
     def size_bytes(self) -> int:
-        """The file's size as stored."""
+        """Returns the stored size of the file."""
         return self._opened.size_bytes
 
     @property
     def read_bytes(self) -> int:
-        """How much of the stored file has been read."""
+        """Returns the number of stored bytes read so far."""
         return self._opened.read_bytes
 
     def records(self, start: Position) -> Iterator[Record]:
-        """Every record after ``start``; blocks before it are skipped without decoding them."""
+        """Yields every record after ``start``. Earlier blocks are skipped without decoding."""
         before = end = 0
         try:
             for block in fastavro.block_reader(self._opened.stream):
@@ -57,7 +60,7 @@ class AvroSource:
             self._opened.close()
 
     def _block(self, block: Any, before: int, done: int) -> Iterator[Record]:
-        """The block's records that are not done yet, each with its own slice of the block's bytes."""
+        """Yields the records after number ``done``, each with its own slice of the block's bytes."""
         body: BytesIO = block.bytes_
         data, last = body.getvalue(), before + block.num_records
         number, at = before, 0
@@ -72,7 +75,7 @@ class AvroSource:
             yield Record(number + 1, data[at:], reject, Position(last, block.offset))
 
     def _payload(self, datum: Any) -> Payload | Rejected:
-        """JSON types only: dates become ISO 8601 text, decimals text, bytes base64."""
+        """Returns the payload with JSON types only: dates become ISO 8601 text, decimals text, bytes base64."""
         plain = msgspec.to_builtins(datum, str_keys=True)
         if not isinstance(plain, dict):
             return Rejected(Reason.INVALID_FIELD, "an event is an Avro record, this container holds another type")
@@ -82,7 +85,7 @@ class AvroSource:
 
 
 def as_segment(datum: dict[str, Any]) -> Payload | Rejected:
-    """A decoded Avro record in the Segment spec's names; JSON texts are opened, fields that are null left out."""
+    """Returns a decoded record with the names of the Segment spec. Decodes JSON texts and omits null fields."""
     fields = {name: value for name, value in datum.items() if value is not None}
     for name in _JSON_FIELDS:
         if isinstance(fields.get(name), str):
@@ -101,7 +104,7 @@ def as_segment(datum: dict[str, Any]) -> Payload | Rejected:
 
 
 def _by_type(identifiers: list[Any]) -> dict[str, list[str]]:
-    """``type:value`` texts as the JSON form's mapping of type to values."""
+    """Returns ``type:value`` texts as type → values, the JSON form of identifiers."""
     by_type: dict[str, list[str]] = {}
     for text in identifiers:
         kind, _, value = str(text).partition(":")

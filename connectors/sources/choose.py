@@ -1,4 +1,4 @@
-"""Which reader a file needs: by its first bytes and its name."""
+"""Chooses the reader of a file by its first bytes and its name."""
 
 from hashlib import blake2b
 from pathlib import Path
@@ -29,22 +29,22 @@ _FOREIGN: Final = {
     b"\xff\xff\xff\xff": "an Arrow stream: write it as an Arrow file (Feather) or as Parquet",
     b"<": "XML or HTML: export the data as CSV or NDJSON",
 }
-"""First bytes to what the file is, and what to do."""
+"""First bytes of an unsupported file → its format, and what to do."""
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 
 
 class UnknownFormatError(OperatorError):
-    """The file cannot be read as it is. Operator action: what the message says, most often a ``--mapping``."""
+    """The file cannot be read as it is. Operator action: follow the message; often a ``--mapping`` is missing."""
 
 
 def source_for(path: Path, mapping: Mapping | None = None) -> Source:
-    """A reader for the file: Avro, Parquet and Arrow by their magic, CSV with a mapping, NDJSON else.
+    """Returns the reader of a file: Avro, Parquet or Arrow by magic bytes, CSV with a mapping, otherwise NDJSON.
 
-    Gzip is seen through, but for Parquet and Arrow, which pack by themselves.
+    Any file may be gzipped, except Parquet and Arrow, which have their own compression.
 
     Raises:
-        UnknownFormatError: a CSV file without a mapping, or a file of another format, which the message names.
-        OSError: the file cannot be opened.
+        UnknownFormatError: The file is a CSV without a mapping, or has a format that cannot be read.
+        OSError: The file cannot be opened.
     """
     first = _first_bytes(path, FIRST_BYTES)
     if first.startswith(AVRO_MAGIC):
@@ -63,7 +63,7 @@ def source_for(path: Path, mapping: Mapping | None = None) -> Source:
 
 
 def _foreign(first: bytes) -> str:
-    """What a file is that cannot be read, with what to do; "" if it may be text."""
+    """Returns the format of an unsupported file with what to do, or "" if the file may be text."""
     for magic, what in _FOREIGN.items():
         if first.startswith(magic):
             return what
@@ -73,7 +73,7 @@ def _foreign(first: bytes) -> str:
 
 
 def derived_message_id(file_name: str, number: int, raw: bytes) -> str:
-    """The message id of a record that brings none: the same record of the same file always gets the same one."""
+    """Returns a message id for a record without one. The same record of the same file always has the same id."""
     digest = blake2b(b"%s\0%d\0" % (file_name.encode(), number), digest_size=16)
     digest.update(raw)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""CSV and its relatives: one event per row, by a mapping."""
+"""CSV and other delimited text: one event per row, by a mapping."""
 
 import csv
 import re
@@ -17,7 +17,7 @@ from pipeline.event.result import Rejected
 
 _SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 MAX_ROW_LINES = 200
-"""A quoted cell may hold line ends; a quote that is still open after so many lines is a stray one."""
+"""Lines that a quoted cell may span. A quote that is still open after them counts as a stray quote."""
 
 
 class MissingColumnsError(OperatorError):
@@ -25,18 +25,18 @@ class MissingColumnsError(OperatorError):
 
 
 class SeparatorLineError(OperatorError):
-    """The table begins with a line that names its delimiter to Excel. Operator action: what the message says."""
+    """The table begins with a line that names its delimiter to Excel. Operator action: follow the message."""
 
 
 class Row(msgspec.Struct, gc=False):
-    """The lines of one row, and its cells or what is wrong with it."""
+    """The lines of one row, and its cells or the reason for its rejection."""
 
     lines: list[Line]
     cells: list[str] | Rejected
 
 
 class CsvSource:
-    """The rows of one file. A stray quote costs the line it is on, not the rest of the file."""
+    """Reads the rows of one file. A stray quote loses only its line, not the rest of the file."""
 
     def __init__(self, path: Path, mapping: Mapping) -> None:
         self._path = path
@@ -76,7 +76,7 @@ class CsvSource:
             self._opened.close()
 
     def _header(self) -> Position:
-        """Learn the columns' names; where the first row starts."""
+        """Reads the column names. Returns the position of the first row."""
         names, after = self._mapping.names, Position()
         if not names:
             first = next(rows(lines(self._opened.stream, 0), self._mapping.delimiter), None)
@@ -103,7 +103,7 @@ class CsvSource:
 
 
 class _Feed:
-    """Lines with a way back. Damage in the file is raised only after every line before it was used up."""
+    """Lines that can be given back. Keeps damage until every line before it has been used."""
 
     def __init__(self, source: Iterator[Line]) -> None:
         self._source = source
@@ -124,10 +124,10 @@ class _Feed:
 
 
 def rows(source: Iterator[Line], delimiter: str) -> Iterator[Row]:
-    """Lines put together to rows. Each line is in exactly one row, in order.
+    """Yields rows of one or more lines. Each line is in exactly one row, in order.
 
     Raises:
-        BrokenStreamError: after the last row before the damage.
+        BrokenStreamError: The file is damaged; every row before the damage was yielded.
     """
     feed = _Feed(source)
     while line := feed.take():
@@ -154,7 +154,7 @@ def _row(line: Line, delimiter: str) -> list[str] | Rejected | None:
 
 
 def _joined(taken: list[Line], delimiter: str) -> list[str] | Rejected | None:
-    """The cells of the lines as one row; None while a quote is open."""
+    """Returns the cells of the lines as one row, or None while a quote is open."""
     try:
         text = "\n".join(line.raw.decode() for line in taken)
     except UnicodeDecodeError as error:

@@ -1,8 +1,8 @@
-"""Records and the position behind them into Kafka in one transaction: a resumed file continues exactly.
+"""Writes records and the position after them in one Kafka transaction, so that a file resumes exactly.
 
-The position travels as the committed offset of a consumer group that nobody ever joins (record number as the offset,
-byte offset as its metadata). So it is committed with the records or not at all, and a kill -9 at any moment leaves
-neither a gap nor a repetition.
+The position is the committed offset of a consumer group without members: the record number is the offset, the byte
+offset its metadata. It is committed together with the records or not at all, so kill -9 at any moment leaves neither a
+gap nor a repetition.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,15 +24,15 @@ TAKEN_OVER: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_E
 class DeliveryError(OperatorError):
     """A chunk was not committed and nothing of it is visible.
 
-    Operator action: look at the broker, then run the same command again; it goes on behind the last committed chunk.
+    Operator action: check the broker, then run the same command again; it continues after the last committed chunk.
     """
 
 
 class Delivery:
-    """The transactions of one file. ``name`` is its own; a second delivery of that name fences the first.
+    """The transactions of one file. ``name`` identifies the file; a second delivery of the same name fences the first.
 
     Raises:
-        DeliveryError: Kafka does not answer, or refuses transactions.
+        DeliveryError: Kafka does not answer or refuses transactions.
     """
 
     def __init__(self, kafka: Mapping[str, str | int], name: str, position_topic: str) -> None:
@@ -41,7 +41,7 @@ class Delivery:
             self._transactions = Transactions(kafka, name, BATCHING)
 
     def position(self) -> Position:
-        """Returns what Kafka committed for this name; the beginning if it knows nothing (any more)."""
+        """Returns the position that Kafka holds for this name, or the beginning if it holds none or has expired it."""
         with _explained():
             committed = self._transactions.committed([TopicPartition(*self._place)])[0]
         metadata = committed.metadata or ""
@@ -72,7 +72,7 @@ class Delivery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Aborts what is open."""
+        """Aborts the open chunk."""
         self._transactions.__exit__(kind, error, trace)
 
 
@@ -86,5 +86,7 @@ def _explained() -> Iterator[None]:
 
 def _reason(problem: KafkaError) -> str:
     if problem.code() in TAKEN_OVER:
-        return "another ingest of this file has taken over; let it run, it goes on where this one committed last"
+        return (
+            "another ingest of this file has taken over; let it run, it continues after the last chunk committed here"
+        )
     return str(problem.str())

@@ -1,7 +1,7 @@
-"""Which file this is, by all of its bytes, and how far it was delivered to which Kafka.
+"""Identifies a file by its content, and keeps how far it was delivered to which Kafka.
 
-A file is known wherever it lies and whatever it is called. One that grew is continued. One that changed is a new file
-of which the records are left out that its earlier state has delivered.
+Path and name do not matter. A file that grew is continued. A changed file is delivered as a new file without the
+records that were already delivered.
 """
 
 import os
@@ -21,27 +21,27 @@ State = Literal["new", "same", "grown", "changed"]
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a file was delivered, and what it was then."""
+    """The delivered part of a file, and the file's size and digest at that time."""
 
     number: int = 0
     offset: int = 0
     size: int = 0
-    """Bytes of the file as stored."""
+    """Stored size of the file in bytes."""
     digest: str = ""
-    """Of all of them."""
+    """Digest of the whole file."""
     path: str = ""
     reading: str = ""
-    """Digest of the destination and the options: the same file goes to another cluster, or with a corrected mapping,
-    from its start."""
+    """Digest of the destination and the options. With another cluster or a corrected mapping, the same file is
+    delivered from its start."""
 
     @property
     def position(self) -> Position:
-        """Where to go on."""
+        """Returns the position after the delivered part."""
         return Position(self.number, self.offset)
 
 
 class KnownFile:
-    """A file, what is kept of it beyond the days for which Kafka remembers its position, and what it is by that."""
+    """A file compared with the saved progress of all files. Saved progress outlives Kafka's retention of positions."""
 
     def __init__(self, folder: Path, path: Path, reading: str) -> None:
         self._folder = folder
@@ -53,9 +53,9 @@ class KnownFile:
         self.state: State = "new"
         whole = f"{self._reading}\0{self._digest}".encode()
         self.identity = blake2b(whole, digest_size=DIGEST_BYTES).hexdigest()
-        """16 hex digits: what the delivery is called."""
+        """The name of the delivery, 16 hex digits."""
         self.earlier: Counter[bytes] = Counter()
-        """Digests of the records that an earlier state of a changed file has delivered."""
+        """Digests of the records that were delivered from an earlier version of a changed file."""
         self._progress = Progress()
         fitting = [(kept.size, identity) for identity, kept in known.items() if digests.get(kept.size) == kept.digest]
         if fitting:
@@ -69,15 +69,15 @@ class KnownFile:
 
     @property
     def position(self) -> Position:
-        """The position last saved; the beginning if there is none."""
+        """Returns the position last saved, or the beginning."""
         return self._progress.position
 
     def start_over(self) -> None:
-        """Forget the digests of records: the file is delivered from its start."""
+        """Deletes the digests of records, for a delivery from the start."""
         self._records_of(self.identity).unlink(missing_ok=True)
 
     def save(self, position: Position, records: list[bytes]) -> None:
-        """Keep the digests of more records and the position behind them, so that a crash leaves the old or the new."""
+        """Saves the digests of more records and the position after them. A crash leaves the old or the new position."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._records_of(self.identity).open("ab") as file:
             file.write(b"".join(records))
@@ -95,7 +95,7 @@ class KnownFile:
 
 
 class Remembered:
-    """A source whose records' digests are noted as they are read."""
+    """A source that collects the digests of the records it yields."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -103,33 +103,33 @@ class Remembered:
 
     @property
     def size_bytes(self) -> int:
-        """As the source."""
+        """Returns the stored size of the file."""
         return self._source.size_bytes
 
     @property
     def read_bytes(self) -> int:
-        """As the source."""
+        """Returns the number of stored bytes read so far."""
         return self._source.read_bytes
 
     def records(self, start: Position) -> Iterator[Record]:
-        """As the source."""
+        """Yields every record after ``start``."""
         for record in self._source.records(start):
             self.noted.append(digest_of(record))
             yield record
 
     def take_noted(self) -> list[bytes]:
-        """The digests noted since the last call."""
+        """Returns the digests collected since the last call."""
         noted, self.noted = self.noted, []
         return noted
 
 
 def digest_of(record: Record) -> bytes:
-    """Eight bytes that stand for the record's own bytes."""
+    """Returns an eight-byte digest of the record's bytes."""
     return blake2b(record.raw, digest_size=DIGEST_BYTES).digest()
 
 
 def _kept(folder: Path) -> Iterator[tuple[str, Progress]]:
-    """Identity and progress of every file known; a damaged one is none."""
+    """Yields identity and progress of every known file. Skips damaged progress files."""
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         try:
             yield path.stem, msgspec.json.decode(path.read_bytes(), type=Progress)
@@ -138,9 +138,9 @@ def _kept(folder: Path) -> Iterator[tuple[str, Progress]]:
 
 
 def _digests(path: Path, sizes: Collection[int]) -> tuple[int, dict[int, str]]:
-    """The file's size, and digests of its first bytes: of as many as each size says, and of all.
+    """Returns the file's size, and digests by prefix length: one for each of ``sizes`` and one for the whole file.
 
-    A size at which no line ends has none: the last line may have grown since, so that it was not whole when delivered.
+    Omits prefixes that do not end with a line end: their last line may have been incomplete when it was delivered.
     """
     digest, at, result, last = blake2b(digest_size=16), 0, dict[int, str](), b""
     stops = iter(sorted(sizes))

@@ -1,4 +1,4 @@
-"""One file into Kafka, chunk by chunk: read, encode, add, commit with the position, report."""
+"""Writes one file to Kafka in chunks: reads, encodes, adds, commits with the position, reports."""
 
 import time
 from collections import Counter
@@ -20,49 +20,49 @@ CHUNK_SECONDS = 2.0
 
 
 class Sending(Protocol):
-    """The part of a :class:`~connectors.sources.delivery.Delivery` that ingesting uses."""
+    """The methods of :class:`~connectors.sources.delivery.Delivery` that ingesting uses."""
 
     def add(self, record: Outgoing) -> None:
-        """Hand over a record of the open chunk."""
+        """Adds a record to the open chunk."""
         ...
 
     def commit(self, position: Position) -> None:
-        """Make the chunk and the position durable, both or neither."""
+        """Makes the chunk and the position durable, both or neither."""
         ...
 
 
 class Totals(msgspec.Struct):
-    """What became of the records read in this run."""
+    """Counts of the records read in this run, by outcome."""
 
     delivered: int = 0
     rejected: Counter[Reason] = msgspec.field(default_factory=Counter)
     unchanged: int = 0
-    """Records of a changed file that its earlier state has delivered."""
+    """Records that were delivered from an earlier version of a changed file."""
 
     @property
     def rejects(self) -> int:
-        """Records that are no events."""
+        """Returns the number of rejected records."""
         return self.rejected.total()
 
 
 class Report(Protocol):
-    """Who is told what becomes of the file."""
+    """Receives rejects and progress."""
 
     def rejected(self, record: Record, why: Rejected) -> None:
-        """A record of the open chunk is no event."""
+        """Reports a rejected record of the open chunk."""
         ...
 
     def about_to_commit(self) -> None:
-        """Make durable what was rejected: after a crash a reject may be told again, but never not at all."""
+        """Makes reported rejects durable. After a crash a reject may be reported twice, but never not at all."""
         ...
 
     def committed(self, position: Position, totals: Totals) -> None:
-        """Everything up to the position is dealt with."""
+        """Reports the committed position and the totals."""
         ...
 
 
 class Ingest:
-    """Carries one file. ``file_name`` is part of the message ids made for events that bring none."""
+    """Ingests one file. ``file_name`` is part of the message ids derived for events without one."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Ingest:
         report: Report,
         earlier: Counter[bytes] | None = None,
     ) -> None:
-        """``earlier``: digests of records that are not delivered again, each as often as it is there."""
+        """``earlier`` counts digests of records to skip; each is skipped as often as it is counted."""
         self.totals = Totals()
         self._encode = encode
         self._sending = sending
@@ -81,11 +81,11 @@ class Ingest:
         self._earlier = earlier or Counter()
 
     def run(self, source: Source, start: Position, stop: Callable[[], bool]) -> None:
-        """Everything after ``start``, or up to where ``stop`` said so; then what was read is committed.
+        """Ingests every record after ``start``. Returns after a committed chunk if ``stop`` returns True.
 
         Raises:
-            DeliveryError: the current chunk was not delivered; the ones before it were.
-            MissingColumnsError: the mapping does not fit the file.
+            DeliveryError: The current chunk is not delivered; earlier chunks are.
+            MissingColumnsError: The file lacks a column that the mapping names.
         """
         position, records, size, began = start, 0, 0, time.monotonic()
         for record in source.records(start):
@@ -100,7 +100,7 @@ class Ingest:
             self._commit(position)
 
     def _take(self, record: Record) -> int:
-        """Encode and add one record; the bytes it adds to the chunk."""
+        """Encodes and adds one record. Returns the bytes it adds to the chunk."""
         if self._earlier and self._was_delivered(record):
             self.totals.unchanged += 1
             return 0

@@ -1,4 +1,4 @@
-"""A file's bytes, unpacked when they are gzip, and its lines with the place each one ends."""
+"""Opens a file, decompressing gzip, and yields its lines with the offset at which each ends."""
 
 import gzip
 import zlib
@@ -9,16 +9,16 @@ from typing import IO, cast
 import msgspec
 
 MAX_LINE_BYTES = 16 << 20
-"""A longer line is yielded cut off here: a file without line ends must not become one huge string."""
+"""Longer lines are cut off here, so that a file without line ends does not fill the memory."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_BOM = b"\xef\xbb\xbf"
 
 
 class BrokenStreamError(Exception):
-    """The compressed stream ends early or is damaged; what was before it has been yielded.
+    """The compressed stream ends early or is damaged; every line before the damage was yielded.
 
-    Operator action: fetch the file again; ingest goes on where it stopped only if its size stays the same.
+    Operator action: fetch the file again; ingest resumes only if the size of the file stays the same.
     """
 
 
@@ -29,11 +29,11 @@ class Line(msgspec.Struct, gc=False):
     end: int
     """Byte offset after the line end, counted after decompression."""
     cut: bool = False
-    """Whether the line was longer than :data:`MAX_LINE_BYTES` and only its start is in ``raw``."""
+    """Whether the line is longer than :data:`MAX_LINE_BYTES`, so that ``raw`` holds only its start."""
 
 
 class Opened:
-    """An open file: ``stream`` gives unpacked bytes, ``read_bytes`` says how much of the stored file that took."""
+    """An open file. ``stream`` yields decompressed bytes."""
 
     def __init__(self, path: Path) -> None:
         self._stored: IO[bytes] = path.open("rb")
@@ -44,20 +44,20 @@ class Opened:
 
     @property
     def read_bytes(self) -> int:
-        """Bytes of the stored file read so far."""
+        """Returns the number of stored bytes read so far."""
         return self.size_bytes if self._stored.closed else self._stored.tell()
 
     def close(self) -> None:
-        """Close both layers."""
+        """Closes the file."""
         self.stream.close()
         self._stored.close()
 
 
 def lines(stream: IO[bytes], offset: int) -> Iterator[Line]:
-    """The lines from a byte offset on, which must be 0 or the ``end`` of a line. A leading byte order mark is dropped.
+    """Yields the lines from ``offset`` on, which must be 0 or the ``end`` of a line. Drops a byte order mark.
 
     Raises:
-        BrokenStreamError: at the place where unpacking fails.
+        BrokenStreamError: Decompression fails after the lines yielded so far.
     """
     try:
         stream.seek(offset)
@@ -76,7 +76,7 @@ def lines(stream: IO[bytes], offset: int) -> Iterator[Line]:
 
 
 def _skip_line(stream: IO[bytes]) -> int:
-    """Read to the line's end in bounded memory; how many bytes that was."""
+    """Reads to the end of the line in bounded memory. Returns the number of bytes read."""
     skipped = 0
     while rest := stream.readline(MAX_LINE_BYTES):
         skipped += len(rest)

@@ -1,4 +1,4 @@
-"""A mapping file: which column of a table becomes which field of an event."""
+"""A mapping: the event field that each column of a table becomes."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
@@ -20,13 +20,13 @@ Point = Literal[".", ","]
 
 
 class MappingError(OperatorError):
-    """The mapping file is wrong. Operator action: write what the message says at the place it names."""
+    """The mapping file is wrong. Operator action: make the correction that the message names, at the line it names."""
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a column goes. ``to`` is a field path (``properties.total``); ``as`` is the JSON type it becomes.
+    """The event field that a column becomes. ``to`` is a field path (``properties.total``), ``as`` the JSON type.
 
-    ``money`` is a number in one of the properties that ``amount_fields`` of the rules names.
+    ``money`` is a number in one of the properties listed in ``amount_fields`` of the rules.
     """
 
     to: str
@@ -34,7 +34,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Timestamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The column that says when.
+    """The column with the event time.
 
     ``format`` is ``iso`` (ISO 8601), ``epoch_seconds``, ``epoch_ms``, ``epoch_us`` or a strptime pattern; times without
     an offset are in ``timezone``.
@@ -46,27 +46,27 @@ class Timestamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Columns and constants to an event. Empty cells are left out, columns that are not named are ignored."""
+    """Maps columns and constants to an event. Omits empty cells and ignores columns it does not name."""
 
     timestamp: Timestamp
     identifiers: dict[str, str]
-    """Identifier type → the column with its value."""
+    """Identifier type → column."""
     columns: dict[str, str | Target] = {}
     """Column → field path, or path and JSON type."""
     constants: dict[str, str | int | float | bool] = {}
     """Field path → the same value for every row: ``channel``, ``type``, ``event``, ``source``, …"""
     message_id: str = ""
-    """Column that is unique per row of the source; empty: an id is made of file, line and content."""
+    """Column that is unique per row. Empty: the id is derived from file, line and content."""
     names: list[str] = []
     """Column names of a file that has no header line."""
     delimiter: str = ","
     """One character, or ``whitespace`` for any run of spaces and tabs."""
     decimal: Point | None = None
-    """The decimal sign of numbers and money: ``.`` or ``,``. The other one, blanks and apostrophes may group thousands.
-    Without it a number must be unmistakable: ``1,299`` is refused."""
+    """The decimal sign of numbers and money, ``.`` or ``,``. The other sign, blanks and apostrophes may group
+    thousands. Without it, ambiguous numbers such as ``1,299`` are rejected."""
 
     def payload(self, row: dict[str, Any]) -> Payload | Rejected:
-        """The event of one row, or the first cell that does not fit."""
+        """Returns the event of one row, or a ``Rejected`` that names the first invalid cell."""
         payload: Payload = {}
         for path, value in self.constants.items():
             _put(payload, path, value)
@@ -86,7 +86,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return payload
 
     def with_money(self, amount_fields: Iterable[str]) -> Self:
-        """This mapping, with text columns that go to a money field read as money where the decimal sign is known."""
+        """Returns the mapping with text columns read as money if they go to an amount field and ``decimal`` is set."""
         if self.decimal is None:
             return self
         money = {f"properties.{name}" for name in amount_fields}
@@ -97,13 +97,13 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.structs.replace(self, columns=columns)
 
     def wanted(self) -> set[str]:
-        """Every column the mapping reads."""
+        """Returns every column that the mapping reads."""
         named = {*self.columns, *self.identifiers.values(), self.timestamp.column, self.message_id}
         return named - {""}
 
 
 class _BadCellError(Exception):
-    """A cell does not fit; the text names column and expectation, not the value, which may be personal."""
+    """A cell is invalid. The text names column and expected form, not the value, which may be personal data."""
 
 
 def _put(payload: Payload, path: str, value: Any) -> None:
@@ -152,7 +152,7 @@ _EXPECTED = {
 
 
 def _milliseconds(cell: Any, rule: Timestamp) -> int:
-    """Epoch milliseconds of a cell. Seconds may carry a fraction; it is cut to milliseconds."""
+    """Returns the epoch milliseconds of a cell. Finer fractions are cut off."""
     try:
         if rule.format == "epoch_ms":
             return int(cell)

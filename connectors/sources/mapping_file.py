@@ -1,4 +1,4 @@
-"""Reading a mapping file: every mistake with its line and what to write instead, before any event is read."""
+"""Reads and checks a mapping file. Reports every mistake with its line and a correction."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,13 +25,13 @@ def load_mapping(
     types: Iterable[str] = TYPES,
     amount_fields: tuple[str, ...] = IntakeRules().amount_fields,
 ) -> Mapping:
-    """Read and check a mapping file.
+    """Returns the mapping of a file.
 
     ``types`` are the identifier types that the rules declare, ``amount_fields`` the properties that hold money.
 
     Raises:
-        MappingError: with every mistake: its file, line and column, and what to write instead.
-        OSError: the file cannot be read.
+        MappingError: The file has mistakes. The message lists each with file, line, column and a correction.
+        OSError: The file cannot be read.
     """
     problems: list[Problem] = []
     shape = Shape(str(path), problems)

@@ -13,23 +13,23 @@ from pipeline.event.result import Rejected
 
 
 class NdjsonSource:
-    """The lines of one file. Blank lines are skipped and counted."""
+    """Reads the lines of one file. Skips blank lines, which still count as line numbers."""
 
     def __init__(self, path: Path) -> None:
         self._opened = Opened(path)
 
     @property
     def size_bytes(self) -> int:
-        """The file's size as stored."""
+        """Returns the stored size of the file."""
         return self._opened.size_bytes
 
     @property
     def read_bytes(self) -> int:
-        """How much of the stored file has been read."""
+        """Returns the number of stored bytes read so far."""
         return self._opened.read_bytes
 
     def records(self, start: Position) -> Iterator[Record]:
-        """Every line after ``start``."""
+        """Yields every line after ``start``."""
         number, end = start.number, start.offset
         try:
             for line in lines(self._opened.stream, start.offset):
@@ -57,7 +57,7 @@ def _payload(line: Line) -> Payload | Rejected:
 
 
 def _first_bad_byte(raw: bytes) -> int:
-    """Where the line stops being UTF-8; the JSON decoder counts from the start of the string it was in."""
+    """Returns the offset in the line; the JSON decoder reports offsets within a string only."""
     try:
         return len(raw.decode())
     except UnicodeDecodeError as error:

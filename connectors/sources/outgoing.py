@@ -1,4 +1,4 @@
-"""An event as JSON to the record it is on its channel's topic, or why it would only end in the DLQ."""
+"""Turns an event in JSON into the record of its channel's topic, or rejects it if INTAKE would quarantine it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,7 +20,7 @@ from pipeline.topics import EVENTS
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
-    """A record to produce. The key is the anchor's, so that the event lands where its customer's others are."""
+    """A record to produce. Its key is the event's anchor."""
 
     topic: str
     key: str
@@ -28,10 +28,10 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventEncoder:
-    """Turns documents into records. INTAKE's own rules decide, so that what is refused here is what it would refuse.
+    """Turns documents into records. Applies the rules of INTAKE, so that both reject the same events.
 
-    Only the clock is left to INTAKE: an event may wait in the topic. The record holds the event as it was sent;
-    normalising it here finds the anchor.
+    Only INTAKE checks event times against the clock, because an event may wait in the topic. The record holds the event
+    as it was sent; normalised identifiers only determine the key.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EventEncoder:
         }
 
     def __call__(self, payload: Payload, message_id: str = "") -> Outgoing | Rejected:
-        """The record of one event. ``message_id`` is for an event that brings none."""
+        """Returns the record of one event, or why it is rejected. ``message_id`` applies to an event without one."""
         accepted = self._accept(payload, self._with(message_id), self._encoded)
         if isinstance(accepted, Rejected):
             return accepted

@@ -1,4 +1,4 @@
-"""What every source yields: one record, where it stood, and its payload or why there is none."""
+"""The interface of sources, and the records they yield."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol, TypeAlias
@@ -12,46 +12,46 @@ Payload: TypeAlias = dict[str, Any]
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Where to go on reading: everything before it has been yielded.
+    """A place in a file. Everything before it has been yielded.
 
-    Line sources find their place by ``offset``, containers of records by ``number``; both are always kept.
+    Sources of lines resume by ``offset``, containers of records by ``number``; both are always set.
     """
 
     number: int = 0
-    """Lines (NDJSON, CSV) or records (Avro) taken so far."""
+    """Lines (NDJSON, CSV) or records (Avro, Parquet, Arrow) yielded so far."""
     offset: int = 0
-    """Bytes taken so far, counted after decompression."""
+    """Bytes yielded so far, counted after decompression."""
 
 
 class Record(msgspec.Struct, gc=False):
     """One record of a file."""
 
     number: int
-    """Line the record starts on, or its ordinal in a container; the first is 1."""
+    """Line on which the record starts, or its ordinal in a container, from 1."""
     raw: bytes
     """The record's own bytes, without the line end."""
     payload: Payload | Rejected
     after: Position
-    """Where to go on once this record is dealt with."""
+    """The position after this record."""
 
 
 class Source(Protocol):
-    """A file that yields its records in order, in bounded memory, from any position it has yielded before."""
+    """A file that yields its records in order, in bounded memory, from any position that it has yielded."""
 
     @property
     def size_bytes(self) -> int:
-        """The file's size as stored (compressed, if it is)."""
+        """Returns the stored size of the file in bytes, compressed if the file is."""
         ...
 
     @property
     def read_bytes(self) -> int:
-        """How much of ``size_bytes`` has been read: what a progress bar shows."""
+        """Returns how many of ``size_bytes`` have been read, for a progress bar."""
         ...
 
     def records(self, start: Position) -> Iterator[Record]:
-        """Every record after ``start``; damage comes as a record with a :class:`Rejected`, never as an exception.
+        """Yields every record after ``start``. Yields damage as a record with a :class:`Rejected`, not as an exception.
 
         Raises:
-            OSError: the file cannot be opened.
+            OSError: The file cannot be opened.
         """
         ...

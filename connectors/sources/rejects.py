@@ -1,4 +1,4 @@
-"""Where rejects are reported: a line for people, and an NDJSON file that holds the bytes."""
+"""Reports rejects: one line each for people, and an NDJSON file that holds the bytes."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -11,23 +11,23 @@ from connectors.sources.record import Record
 from pipeline.event.result import Rejected
 
 SHOWN = 200
-"""Rejects printed per run; a file of nothing but rejects must not drown the terminal. The NDJSON file has them all."""
+"""Rejects printed per run, so that a bad file does not flood the terminal. The NDJSON file holds all of them."""
 
 
 class Rejects:
     """Reports rejects as ``file:line reason: detail``, and to ``path`` as NDJSON if there is one.
 
     A line of the file is ``{"file","line","reason","detail","raw"}``, with ``raw_base64`` in place of ``raw`` where the
-    bytes are not UTF-8.
+    bytes are not UTF-8. ``print_line`` prints a line.
     """
 
-    def __init__(self, say: Callable[[str], None], path: Path | None) -> None:
-        self._print = say
+    def __init__(self, print_line: Callable[[str], None], path: Path | None) -> None:
+        self._print = print_line
         self._file: IO[bytes] | None = path.open("ab") if path else None
         self.count = 0
 
     def report(self, file: Path, record: Record, reject: Rejected) -> None:
-        """Report one record; the bytes are the file's own, never shown on the terminal."""
+        """Reports one record. Never prints its bytes, which may hold personal data."""
         self.count += 1
         if self.count <= SHOWN:
             self._print(f"{file}:{record.number} {reject.reason}: {reject.detail}")
@@ -37,12 +37,12 @@ class Rejects:
             self._file.write(_line(file, record, reject))
 
     def flush(self) -> None:
-        """Hand what was reported to the operating system: before the chunk commits."""
+        """Flushes the file to the operating system. Called before each chunk commits."""
         if self._file:
             self._file.flush()
 
     def close(self) -> None:
-        """Close the file."""
+        """Closes the file."""
         if self._file:
             self._file.close()
 

@@ -1,4 +1,4 @@
-"""The real servers a laptop needs: Apache Kafka and a schema registry, from packages alone.
+"""Apache Kafka and a schema registry for a laptop, run from downloaded packages.
 
 ``kafka.LocalKafka`` and ``registry.LocalRegistry`` are context managers;
 ``broker.broker()`` chooses which Kafka to use.

@@ -1,4 +1,4 @@
-"""The local Kafka of ``stitchline up``: one a home folder, found by other commands, started again when it dies."""
+"""The local Kafka of ``stitchline up``: one per home folder, visible to other commands, restarted when it dies."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from pipeline.local.process import ServerError
 
 KIND: Final = "kafka"
 Report = Callable[[str, float], None]
-"""Takes what happened and the seconds until the next attempt."""
+"""Receives an event and the seconds until the next attempt."""
 
 
 class StoppedByHandError(OperatorError):
@@ -24,9 +24,9 @@ class StoppedByHandError(OperatorError):
 
 
 class AttendedKafka:
-    """A context manager around the home's Kafka: the one that runs, or one that ends with this process.
+    """A context manager that uses the home's running Kafka or starts one that ends with this process.
 
-    Only a Kafka that was started here is attended and stopped; one of ``stitchline kafka start`` is left alone.
+    Restarts and stops only a Kafka that it has started, never one of ``stitchline kafka start``.
     """
 
     def __init__(self, home: Path, report: Report, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,10 +38,10 @@ class AttendedKafka:
         """``host:port``, the same after every restart."""
 
     def __enter__(self) -> Self:
-        """Start it or find it running.
+        """Finds the running Kafka or starts one.
 
         Raises:
-            LockMismatchError, ServerError: as :meth:`LocalServer.start`.
+            LockMismatchError, ServerError: See :meth:`LocalServer.start`.
         """
         with self._locked():
             running = detached.find(self._home, KIND)
@@ -60,21 +60,21 @@ class AttendedKafka:
                 detached.forget(self._home, KIND)
 
     def check(self) -> None:
-        """Start it again if it has died and has waited out its pause; the data and the address stay.
+        """Restarts Kafka on the same data and address if it has died and its pause is over.
 
         Raises:
-            StoppedByHandError: It did not die, it was stopped.
+            StoppedByHandError: ``stitchline kafka stop`` ended it.
         """
         if self._server is None or not self._server.ended():
             return
         now = self._clock()
         if not self._start_at:
-            self._dead(now)
+            self._record_death(now)
         if now >= self._start_at:
-            self._again()
+            self._restart()
 
-    def _dead(self, now: float) -> None:
-        with self._locked():  # whoever stops it by hand removes the file before the lock is free
+    def _record_death(self, now: float) -> None:
+        with self._locked():  # `kafka stop` removes the file before it releases the lock
             if not detached.is_remembered(self._home, KIND):
                 self._server = None
                 message = "the local Kafka was stopped with: stitchline kafka stop"
@@ -83,7 +83,7 @@ class AttendedKafka:
         self._start_at = now + pause
         self._report("kafka_ended", pause)
 
-    def _again(self) -> None:
+    def _restart(self) -> None:
         with self._locked():
             try:
                 self._start(port=int(self.address.rpartition(":")[2]))

@@ -1,4 +1,4 @@
-"""Which Kafka to use: the one that was named, else a container if asked for, else Apache Kafka on this machine."""
+"""Chooses the Kafka to use: the configured one, a container if enabled, or Apache Kafka on this machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from pipeline.settings import Settings
 
 
 class Broker(msgspec.Struct, frozen=True):
-    """A Kafka that answers, and what a report says it is."""
+    """A Kafka that answers, and its description for reports."""
 
     bootstrap_servers: str
     description: str
@@ -19,10 +19,10 @@ class Broker(msgspec.Struct, frozen=True):
 
 @contextmanager
 def broker(settings: Settings | None = None) -> Iterator[Broker]:
-    """Yield a running Kafka; whatever was started for it is stopped afterwards.
+    """Yields a running Kafka. Stops afterwards what it started.
 
-    Order: ``STITCHLINE_BOOTSTRAP_SERVERS``; a container where ``STITCHLINE_TESTCONTAINERS`` asks and an engine answers;
-    the local Apache Kafka.
+    Uses ``STITCHLINE_BOOTSTRAP_SERVERS`` if set; else a container if ``STITCHLINE_TESTCONTAINERS`` is set and an engine
+    answers; else the local Apache Kafka.
     """
     chosen = settings or Settings()
     if chosen.bootstrap_servers:

@@ -1,4 +1,4 @@
-"""Apache Kafka in a container, for those who ask for it and have an engine."""
+"""Apache Kafka in a container, if STITCHLINE_TESTCONTAINERS is set and a container engine runs."""
 
 import os
 import socket
@@ -18,10 +18,8 @@ CONNECT_SECONDS = 2.0
 
 
 def engine_answers() -> bool:
-    """Whether a container engine accepts connections where ``DOCKER_HOST`` says, or in the usual place.
-
-    Asked without the client library: that is a test dependency, and leaks a socket where nobody answers.
-    """
+    """Returns whether a container engine accepts connections at ``DOCKER_HOST``, or at Docker's default socket."""
+    # Not through the client library, which is a test dependency and leaks a socket if no engine answers.
     host = urlsplit(os.environ.get("DOCKER_HOST", DEFAULT_HOST))
     is_path = host.scheme == "unix"
     with socket.socket(socket.AF_UNIX if is_path else socket.AF_INET) as probe:
@@ -35,7 +33,7 @@ def engine_answers() -> bool:
 
 @contextmanager
 def kafka_container() -> Iterator[tuple[str, str]]:
-    """Yield bootstrap servers and image of a broker in a container, of the version the local one has."""
+    """Yields bootstrap servers and image of a broker in a container, of the same version as the local Kafka."""
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - a test dependency
 
     image, (port,) = f"apache/kafka:{locked_version(LOCK_NAME)}", free_ports(1)

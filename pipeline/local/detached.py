@@ -1,4 +1,4 @@
-"""Servers that stay when the command that started them ends: ``stitchline kafka start | status | stop``."""
+"""Servers that outlive the command that started them: ``stitchline kafka start | status | stop``."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ KINDS: dict[str, type[LocalServer]] = {"kafka": LocalKafka, "registry": LocalReg
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A server that stays. Its file in the home folder is how the next command finds it."""
+    """A detached server, stored as a file in the home folder where the next command finds it."""
 
     kind: str
     description: str
@@ -24,15 +24,15 @@ class Running(msgspec.Struct, frozen=True):
     address: str
     """``host:port``: for Kafka the bootstrap servers."""
     url: str
-    """Base URL where the server speaks HTTP, else empty."""
+    """Base URL of an HTTP server, else empty."""
     data: str
 
 
 def start(home: Path, kind: str, port: int = 0) -> Running:
-    """The server of that kind in this home folder: the running one, or a new one on the data of the one before.
+    """Returns the running server of that kind in this home folder. Starts one on the existing data if none runs.
 
     Raises:
-        LockMismatchError, ServerError: as :meth:`LocalServer.start`.
+        LockMismatchError, ServerError: See :meth:`LocalServer.start`.
     """
     data = (home / kind).resolve()
     with one_at_a_time(home / f"{kind}.lock"):
@@ -47,22 +47,22 @@ def start(home: Path, kind: str, port: int = 0) -> Running:
 
 
 def remember(home: Path, running: Running) -> None:
-    """Leave word of a server for the next command."""
+    """Stores a running server for the next command."""
     _state(home, running.kind).write_bytes(msgspec.json.encode(running))
 
 
 def forget(home: Path, kind: str) -> None:
-    """Take the word back."""
+    """Removes the stored server."""
     _state(home, kind).unlink(missing_ok=True)
 
 
 def is_remembered(home: Path, kind: str) -> bool:
-    """Whether a server was left word of and not stopped since, be it alive or dead."""
+    """Returns whether a server is stored that was not stopped since, alive or dead."""
     return _state(home, kind).exists()
 
 
 def find(home: Path, kind: str) -> Running | None:
-    """The running server of that kind, or None. A stale file (after a reboot, say) counts as not running."""
+    """Returns the running server of that kind, or None. A stale file, as after a reboot, counts as not running."""
     try:
         running = msgspec.json.decode(_state(home, kind).read_bytes(), type=Running)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -71,7 +71,7 @@ def find(home: Path, kind: str) -> Running | None:
 
 
 def stop(home: Path, kind: str) -> bool:
-    """End the server; its data stay. Returns whether there was one."""
+    """Stops the server and keeps its data. Returns whether one was running."""
     with one_at_a_time(home / f"{kind}.lock"):
         running = find(home, kind)
         if running is not None:
@@ -85,7 +85,7 @@ def _state(home: Path, kind: str) -> Path:
 
 
 def _command_line(pid: int) -> str:
-    """What the process was started with: a number alone may by now belong to somebody else's process."""
+    """Returns the command line of a process, because its id may belong to another process by now."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except FileNotFoundError:

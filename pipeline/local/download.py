@@ -1,4 +1,4 @@
-"""Download locked files through jgo; a module of its own, since jgo takes 0.3 s to import and is rarely needed."""
+"""Downloads locked files through jgo. A separate module, because jgo takes 0.3 s to import and is rarely needed."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,16 +17,16 @@ TIMEOUT_SECONDS = 60
 
 
 def maven_context(repository: Path) -> MavenContext:
-    """Maven Central, or whatever mirror the user's jgo settings name, cached in a folder of ours."""
+    """Returns a context for Maven Central and the mirrors in the user's jgo settings, cached in ``repository``."""
     remotes = {"central": MAVEN_CENTRAL_URL} | GlobalSettings.load().repositories
     return MavenContext(repo_cache=repository, remote_repos=remotes, timeout=TIMEOUT_SECONDS)
 
 
 def download(title: str, files: list[LockedFile], repository: Path) -> None:
-    """Put the files into the repository folder, replacing what is there, and show how far it is.
+    """Downloads the files into the repository folder, replacing existing ones, and shows the progress.
 
     Raises:
-        LockMismatchError: what was served is not what the lock names.
+        LockMismatchError: A downloaded file is not the locked one.
     """
     context = maven_context(repository)
 
@@ -44,7 +44,7 @@ def download(title: str, files: list[LockedFile], repository: Path) -> None:
 
 
 def _per_file(advance: Advance) -> Callable[[str, int], AbstractContextManager[Advance]]:
-    """What jgo asks for: a context for each file, that yields a function told of each chunk's bytes."""
+    """Returns jgo's progress callback: a context for each file that yields a function for each chunk's bytes."""
 
     @contextmanager
     def opened(_name: str, _size_bytes: int) -> Iterator[Advance]:

@@ -1,4 +1,4 @@
-"""Bring a server's files here: from a Maven repository, once, checked against the lock, then cached."""
+"""Fetches a server's files from a Maven repository, verifies them against the lock, and caches them."""
 
 import fcntl
 import os
@@ -14,24 +14,24 @@ LOCK_NAME = "fetch.lock"
 
 
 def cache_dir() -> Path:
-    """Where fetched files are kept between runs: ``stitchline`` in the user's cache folder (``XDG_CACHE_HOME``)."""
+    """Returns the folder of fetched files: ``stitchline`` in the user's cache folder (``XDG_CACHE_HOME``)."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "stitchline"
 
 
 def repository(cache: Path) -> Path:
-    """The folder of a cache that is laid out as a Maven repository."""
+    """Returns the folder of a cache that is laid out as a Maven repository."""
     return cache / "maven"
 
 
 def fetch(title: str, files: tuple[LockedFile, ...], cache: Path | None = None) -> list[Path]:
-    """Paths of the files, in the lock's order, each verified against its sha256; missing ones are downloaded.
+    """Returns the paths of the files, in the lock's order, each verified by its sha256. Downloads missing files.
 
-    Two processes never fetch at the same time: the second waits, then finds everything in the cache.
-    A cached file that does not match (a download that was cut off) is fetched again.
+    A lock keeps two processes from fetching at the same time. A cached file that does not match is fetched again, for
+    example after an interrupted download.
 
     Raises:
-        LockMismatchError: what the repository served is not what the lock names.
+        LockMismatchError: A downloaded file is not the locked one.
     """
     root = cache or cache_dir()
     with one_at_a_time(root / LOCK_NAME):
@@ -44,14 +44,14 @@ def fetch(title: str, files: tuple[LockedFile, ...], cache: Path | None = None) 
 
 
 def unpack(file: LockedFile, archive: Path, cache: Path | None = None) -> Path:
-    """The folder with the contents of a fetched ``tar.gz``; unpacked once, whole or not at all."""
+    """Returns the folder with the contents of a fetched ``tar.gz``. Unpacks it once, atomically."""
     root = cache or cache_dir()
     folder = root / "unpacked" / f"{archive.name.removesuffix('.tar.gz')}-{file.sha256[:12]}"
     with one_at_a_time(root / LOCK_NAME):
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent) as started, tarfile.open(archive) as content:
-                if hasattr(tarfile, "data_filter"):  # not before 3.11.4; what is in the archive is locked anyway
+                if hasattr(tarfile, "data_filter"):  # since Python 3.11.4; the archive is verified anyway
                     content.extraction_filter = tarfile.data_filter
                 content.extractall(Path(started) / "content")  # noqa: S202
                 (Path(started) / "content").rename(folder)
@@ -60,7 +60,7 @@ def unpack(file: LockedFile, archive: Path, cache: Path | None = None) -> Path:
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock between processes; the kernel lets go of it when the holder dies, however it dies."""
+    """Holds an exclusive lock between processes. The kernel releases it when the holder dies in any way."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

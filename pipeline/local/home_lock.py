@@ -1,4 +1,4 @@
-"""One ``stitchline up`` a home folder: a lock that the kernel releases when its holder dies, with the holder's pid."""
+"""Allows one ``stitchline up`` per home folder: a lock file with the holder's pid, released when the holder dies."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ NAME: Final = "up.lock"
 
 
 class AlreadyUpError(OperatorError):
-    """Workers of this home run already.
+    """Workers of this home folder are already running.
 
     Operator action: end them with ``stitchline down``, or set STITCHLINE_HOME to another folder.
     """
@@ -21,7 +21,7 @@ class AlreadyUpError(OperatorError):
 
 @contextmanager
 def held(home: Path) -> Iterator[None]:
-    """Hold the home.
+    """Holds the lock of the home folder.
 
     Raises:
         AlreadyUpError: Another process holds it.
@@ -43,7 +43,7 @@ def held(home: Path) -> Iterator[None]:
 
 
 def holder(home: Path) -> int | None:
-    """Returns the pid of the process that holds the home, None if there is none."""
+    """Returns the pid of the process that holds the lock, or None."""
     try:
         with (home / NAME).open(encoding="utf-8") as file:
             try:

@@ -10,7 +10,7 @@ SMALL = (
     "-Djava.awt.headless=true",
     "--sun-misc-unsafe-memory-access=allow",
 )
-"""One collector thread and the fast compiler only: a local server starts in seconds and leaves the cores to us."""
+"""One garbage collector thread and only the fast compiler, for a quick start and low CPU use."""
 
 
 def java(heap_mb: int, program: Sequence[str], properties: Mapping[str, str | int] | None = None) -> list[str]:
@@ -26,5 +26,5 @@ def java(heap_mb: int, program: Sequence[str], properties: Mapping[str, str | in
 
 
 def class_path(jars: Sequence[Path]) -> list[str]:
-    """The ``-cp`` option naming these jars, in this order."""
+    """Returns the ``-cp`` option with these jars, in this order."""
     return ["-cp", ":".join(map(str, jars))]

@@ -1,4 +1,4 @@
-"""Apache Kafka on this machine: one KRaft node, broker and controller in one process, nothing installed."""
+"""Apache Kafka on this machine: one KRaft node, broker and controller in one process, without installation."""
 
 import subprocess
 import uuid
@@ -39,12 +39,12 @@ class LocalKafka(LocalServer):
 
     @property
     def bootstrap_servers(self) -> str:
-        """``host:port`` for every client; empty while it does not run."""
+        """Returns ``host:port`` for clients; empty while the broker is not running."""
         return self.address
 
     @property
     def description(self) -> str:
-        """What a test report says it ran on."""
+        """Returns name and version for reports."""
         return f"{self.name} {self.version} (KRaft, local)"
 
     def _prepare(self, home: Path, ports: list[int], paths: list[Path]) -> list[str]:
@@ -62,8 +62,8 @@ class LocalKafka(LocalServer):
 
 
 def answers(port: int) -> bool:
-    """Whether the broker on that loopback port tells a client about itself."""
-    if not is_listening(port):  # asked first: librdkafka complains on standard error about each refused connection
+    """Returns whether the broker on that loopback port serves its metadata."""
+    if not is_listening(port):  # checked first: librdkafka logs every refused connection to standard error
         return False
     try:
         return bool(admin({"bootstrap.servers": f"{LOOPBACK}:{port}"}).list_topics(timeout=2).brokers)
@@ -72,9 +72,9 @@ def answers(port: int) -> bool:
 
 
 def _format_storage(tool: list[str], config: Path) -> None:
-    """Give a new log folder its cluster id; one that has an id is never formatted, so it keeps what is in it."""
+    """Formats a new log folder with a cluster id. Never called for a formatted folder, whose data would be lost."""
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    option = f"--cluster-id={cluster}"  # one word: one id in 64 begins with a dash and would be taken for an option
+    option = f"--cluster-id={cluster}"  # one argument: one id in 64 begins with a dash and would be parsed as an option
     command = [*tool, "format", option, "--config", str(config)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)  # noqa: S603

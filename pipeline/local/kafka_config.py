@@ -1,4 +1,4 @@
-"""The broker's settings, every one with its reason."""
+"""Settings of the local broker, with the reason for each group."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipeline.local.ports import LOOPBACK
 MEGABYTE = 1 << 20
 
 ALONE: dict[str, str | int] = {
-    # One node: nobody to replicate to, and few internal partitions start and stop faster.
+    # One node: no replicas. Few internal partitions start and stop faster.
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 4,
     "transaction.state.log.replication.factor": 1,
@@ -22,19 +22,19 @@ ALONE: dict[str, str | int] = {
 }
 
 PROMPT: dict[str, str | int] = {
-    # A worker that joins or dies is noticed at once: tests and a demo wait for nothing.
+    # The group detects joining and dead workers at once, so that tests and the demo do not wait.
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1000,
     "group.consumer.min.session.timeout.ms": 1000,
     "group.consumer.min.heartbeat.interval.ms": 300,
     "log.segment.delete.delay.ms": 1000,
-    # A broker that comes back from kill -9 is let in again only when the session of its former life has ended.
+    # After kill -9 a broker can register again only after its former session has expired.
     "broker.session.timeout.ms": 4000,
     "broker.heartbeat.interval.ms": 1000,
 }
 # Not here: `transaction.abort.timed.out.transaction.cleanup.interval.ms`, 10 s by default. The broker's first look for
 # timed-out transactions must come after its partitions are online. If it comes earlier (at 1 s always, at the default
-# only with the default session of 9 s on a busy machine), the coordinator says CompleteAbort, the partitions never get
+# only with the default session of 9 s on a busy machine), the coordinator has CompleteAbort, the partitions never get
 # their abort markers, and the transactions hang for ever.
 
 SMALL: dict[str, str | int] = {
@@ -49,7 +49,7 @@ SMALL: dict[str, str | int] = {
 DATA: dict[str, str | int] = {
     "auto.create.topics.enable": "false",  # a topic with the wrong number of partitions is worse than an error
     "num.partitions": 4,
-    # Retention goes by the records' own time: a replay of old purchases would vanish while it is being read.
+    # Retention uses record timestamps: a replay of old purchases would be deleted while it is read.
     "log.retention.ms": -1,
     # Oversized events must reach the pipeline, which puts them into its dead letter queue with the reason.
     "message.max.bytes": 16 * MEGABYTE,
@@ -68,7 +68,7 @@ rootLogger.appenderRef.out.ref = out
 
 
 def server_properties(log: Path, port: int, controller_port: int, overrides: Mapping[str, str | int]) -> str:
-    """The properties file of a combined broker and controller on two loopback ports."""
+    """Returns the properties file of a combined broker and controller on two loopback ports."""
     where: dict[str, str | int] = {
         "process.roles": "broker,controller",
         "node.id": 1,

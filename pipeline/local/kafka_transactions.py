@@ -1,7 +1,7 @@
-"""Hanging transactions found and aborted by Kafka's own admin, ``kafka-transactions.sh``.
+"""Finds and aborts hanging transactions with Kafka's own tool, ``kafka-transactions.sh``.
 
-librdkafka's admin client has neither DescribeProducers nor the abort. The Java that comes with us runs the same program
-that a Kafka installation has as ``bin/kafka-transactions.sh``.
+librdkafka's admin client supports neither DescribeProducers nor WriteTxnMarkers. The packaged Java runs the
+program that a Kafka installation has as ``bin/kafka-transactions.sh``.
 """
 
 import os
@@ -35,7 +35,7 @@ class TransactionsToolError(OperatorError):
 
 
 class HangingTransaction(msgspec.Struct, frozen=True):
-    """An open transaction of a partition that its coordinator does not know of, so nothing will ever end it."""
+    """An open transaction of a partition that is unknown to its coordinator, so nothing will end it."""
 
     topic: str
     partition: int
@@ -62,10 +62,10 @@ class TransactionsTool:
         return result
 
     def abort(self, transaction: HangingTransaction) -> None:
-        """Writes the abort marker that the partition lacks.
+        """Writes the missing abort marker to the partition.
 
         Raises:
-            TransactionsToolError: The broker refused, or the tool did not end in time.
+            TransactionsToolError: The broker returned an error, or the tool did not end in time.
         """
         self._run(abort_arguments(transaction))
 
@@ -136,7 +136,7 @@ def _quoted(text: str) -> str:
 
 @contextmanager
 def _command_config(config: Mapping[str, str | int]) -> Iterator[Path]:
-    """A properties file that only this user can read: it may hold a password."""
+    """Yields a properties file that only this user can read, because it may hold a password."""
     handle, name = tempfile.mkstemp(prefix="stitchline-", suffix=".properties")
     file = Path(name)
     try:

@@ -1,7 +1,7 @@
-"""Which files a server is made of: coordinates, sizes and sha256 sums, committed beside the code.
+"""Lock files: coordinate, size and sha256 of each file of a server, committed beside the code.
 
-The lock is what gets run, not a record of what was: a server's class path is exactly the lines of its lock, so a
-new release or a changed dependency range upstream cannot alter it. ``python -m pipeline.local.relock`` writes it.
+A server's class path is exactly the lines of its lock, so a new release or a changed dependency range upstream cannot
+alter it. ``python -m pipeline.local.relock`` writes the locks.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ COMMENT = "#"
 
 
 class LockMismatchError(OperatorError):
-    """A fetched file is not the one the lock names.
+    """A fetched file is not the locked one.
 
-    Operator action: delete the named file and try again; if it happens twice, the repository or a proxy on the way
-    serves something else than what was reviewed: find out what before you run it.
+    Operator action: delete the named file and try again; if it happens twice, the repository or a proxy
+    serves a file that was not reviewed. Find out why before you run it.
     """
 
 
 class LockedFile(msgspec.Struct, frozen=True):
-    """One file of a Maven repository: ``group:artifact:packaging[:classifier]:version`` and what it must contain."""
+    """One file of a Maven repository: ``group:artifact:packaging[:classifier]:version``, size and digest."""
 
     coordinate: str
     size_bytes: int
@@ -32,50 +32,50 @@ class LockedFile(msgspec.Struct, frozen=True):
 
     @property
     def parts(self) -> tuple[str, str, str, str, str]:
-        """Group, artifact, packaging, classifier (maybe empty) and version."""
+        """Returns group, artifact, packaging, classifier (may be empty) and version."""
         group, artifact, packaging, *classifier, version = self.coordinate.split(":")
         return group, artifact, packaging, classifier[0] if classifier else "", version
 
     @property
     def place(self) -> Path:
-        """Where a Maven repository keeps the file, below its root."""
+        """Returns the file's path below the root of a Maven repository."""
         group, artifact, packaging, classifier, version = self.parts
         suffix = f"-{classifier}" if classifier else ""
         return Path(*group.split("."), artifact, version, f"{artifact}-{version}{suffix}.{packaging}")
 
     @property
     def version(self) -> str:
-        """The version alone."""
+        """Returns the version."""
         return self.parts[-1]
 
 
 def read_lock(path: Path) -> tuple[LockedFile, ...]:
-    """The files of a lock, in the order of the class path."""
+    """Returns the files of a lock, in class path order."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(_parse(line) for line in lines if line and not line.startswith(COMMENT))
 
 
 def write_lock(path: Path, title: str, files: list[LockedFile]) -> None:
-    """Write a lock that :func:`read_lock` reads back."""
+    """Writes a lock that :func:`read_lock` can read."""
     lines = [f"{COMMENT} {title}", f"{COMMENT} sha256, bytes, coordinate"]
     lines += [f"{file.sha256} {file.size_bytes:>9} {file.coordinate}" for file in files]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def measure(coordinate: str, path: Path) -> LockedFile:
-    """What the lock says of a file that is here."""
+    """Returns the lock entry of an existing file."""
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return LockedFile(coordinate, path.stat().st_size, digest)
 
 
 def is_locked(file: LockedFile, path: Path) -> bool:
-    """Whether the file at path is, to the byte, the one the lock names."""
+    """Returns whether the file at ``path`` is the locked one."""
     return path.exists() and path.stat().st_size == file.size_bytes and measure(file.coordinate, path) == file
 
 
 def require_locked(file: LockedFile, path: Path) -> None:
-    """Raise :class:`LockMismatchError` unless :func:`is_locked`."""
+    """Raises :class:`LockMismatchError` if the file at ``path`` is not the locked one."""
     if is_locked(file, path):
         return
     actual = measure(file.coordinate, path)

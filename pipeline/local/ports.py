@@ -7,9 +7,9 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on at this moment, all different.
+    """Returns different ports that are free at this moment.
 
-    Somebody else may take one before its server binds it: a start that fails is therefore tried again with new ones.
+    Another process may take one before the server binds it, so callers retry a failed start with new ports.
     """
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -19,7 +19,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the loopback port."""
+    """Returns whether a server can listen on the loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -30,7 +30,7 @@ def is_free(port: int) -> bool:
 
 
 def is_listening(port: int) -> bool:
-    """Whether a server accepts connections on the loopback port."""
+    """Returns whether a server accepts connections on the loopback port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -1,4 +1,4 @@
-"""A server as a process of ours: watched from start to stop, or left running for ``stitchline kafka start``."""
+"""Server processes: watched, or detached for ``stitchline kafka start``."""
 
 import os
 import signal
@@ -21,11 +21,11 @@ log = open(sys.argv[1], "ab")
 server = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 print(server.pid)
 """
-"""A launcher that ends at once: the server is then nobody's child, so it leaves no zombie with whoever stops it."""
+"""A launcher that ends at once, so that init adopts the server and no zombie remains when it stops."""
 
 
 class ServerError(OperatorError):
-    """A local server did not start. The message carries the end of its log, which says why."""
+    """A local server did not start. The message ends with the last lines of its log."""
 
 
 class ServerProcess(ABC):
@@ -38,21 +38,21 @@ class ServerProcess(ABC):
     @property
     @abstractmethod
     def pid(self) -> int:
-        """The process to look at."""
+        """Returns the process id."""
 
     @abstractmethod
     def ended(self) -> bool:
-        """Whether it runs no more."""
+        """Returns whether the process has ended."""
 
     @abstractmethod
     def stop(self) -> None:
-        """End the server: asked first, killed after ``GRACE_SECONDS``. Returns when no process is left."""
+        """Stops the server with SIGTERM, and SIGKILL after ``GRACE_SECONDS``. Returns when no process is left."""
 
     def wait_ready(self, ready: Callable[[], bool], timeout_seconds: float) -> None:
-        """Return once ``ready`` says so.
+        """Returns once ``ready`` returns True.
 
         Raises:
-            ServerError: the server ended, or was not ready in time. Nothing of it runs any more.
+            ServerError: The server ended or was not ready in time. It is stopped.
         """
         try:
             wait_until(lambda: self.ended() or ready(), timeout_seconds, "was not ready in time")
@@ -70,7 +70,7 @@ class ServerProcess(ABC):
 
 
 class WatchedProcess(ServerProcess):
-    """A server that ends with this process, even by ``kill -9``: a small supervisor sees to it."""
+    """A server that a small supervisor process stops when this process ends, even by ``kill -9``."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path, *, remove: Path | None) -> None:
         super().__init__(name, log)
@@ -81,27 +81,27 @@ class WatchedProcess(ServerProcess):
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a terminal's Ctrl-C is ours to handle: the server outlives our last commit
+                start_new_session=True,  # Ctrl-C must not reach the server: workers still commit
             )
 
     @property
     def pid(self) -> int:
-        """The supervisor's process id."""
+        """Returns the supervisor's process id."""
         return self._process.pid
 
     def ended(self) -> bool:
-        """Whether the supervisor is gone; it goes last."""
+        """Returns whether the supervisor has ended, which ends after the server."""
         return self._process.poll() is not None
 
     def stop(self) -> None:
-        """Close the pipe the supervisor reads; it does the rest."""
+        """Closes the pipe that the supervisor reads; the supervisor then stops the server."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait()
 
 
 class DetachedProcess(ServerProcess):
-    """A server that stays when this process ends, until :func:`end_pid`."""
+    """A server that outlives this process, until :func:`end_pid`."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         super().__init__(name, log)
@@ -110,20 +110,20 @@ class DetachedProcess(ServerProcess):
 
     @property
     def pid(self) -> int:
-        """The server's own process id."""
+        """Returns the server's process id."""
         return self._pid
 
     def ended(self) -> bool:
-        """Whether the server is gone."""
+        """Returns whether the server has ended."""
         return not is_running(self._pid)
 
     def stop(self) -> None:
-        """End the server, whoever started it."""
+        """Stops the server."""
         end_pid(self._pid)
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float, failure: str) -> None:
-    """Return once the condition holds; TimeoutError with ``failure`` if it does not in time."""
+    """Returns once the condition holds. Raises TimeoutError with ``failure`` after ``timeout_seconds``."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -133,7 +133,7 @@ def wait_until(condition: Callable[[], bool], timeout_seconds: float, failure: s
 
 
 def end_pid(pid: int) -> None:
-    """SIGTERM, time to finish, then SIGKILL, to a process that may be no child of ours. Returns when it is gone."""
+    """Ends any process with SIGTERM, and SIGKILL after ``GRACE_SECONDS``. Returns when it has ended."""
     for number, timeout_seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, GRACE_SECONDS)):
         deadline = time.monotonic() + timeout_seconds
         try:
@@ -147,7 +147,7 @@ def end_pid(pid: int) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process of that id is there and not merely waiting to be collected by its parent."""
+    """Returns whether a process has that id and is not a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

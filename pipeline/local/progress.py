@@ -1,4 +1,4 @@
-"""How a download shows itself: a bar on a terminal, a line for every quarter elsewhere."""
+"""Download progress: a bar on a terminal, otherwise a line per quarter."""
 
 import sys
 import threading
@@ -16,7 +16,7 @@ MEGABYTE = 1_000_000
 
 @contextmanager
 def download_progress(title: str, total_bytes: int, stream: TextIO | None = None) -> Iterator[Advance]:
-    """Yield a function that is told of every chunk's bytes, from any thread. Writes to standard error by default."""
+    """Yields a function to call with the bytes of each chunk, from any thread. Writes to standard error by default."""
     out = stream or sys.stderr
     console = Console(file=out)
     if not console.is_terminal:

@@ -1,4 +1,4 @@
-"""A schema registry on this machine: Apicurio Registry, which speaks the Confluent API, schemas kept in memory."""
+"""A schema registry on this machine: Apicurio Registry with the Confluent API, schemas in memory."""
 
 from http.client import HTTPException
 from pathlib import Path
@@ -15,14 +15,14 @@ TIMEOUT_SECONDS = 10.0
 
 
 class LocalRegistry(LocalServer):
-    """A real schema registry; what was registered is gone when it stops."""
+    """A real schema registry. Registered schemas are lost when it stops."""
 
     name = "Apicurio Registry"
     lock_name = "registry.lock"
 
     @property
     def url(self) -> str:
-        """Base of the Confluent API, for ``schema.registry.url``; empty while it does not run."""
+        """Returns the base URL of the Confluent API for ``schema.registry.url``; empty while it is not running."""
         return _url(self.address) if self.address else ""
 
     def _prepare(self, home: Path, ports: list[int], paths: list[Path]) -> list[str]:
@@ -31,7 +31,7 @@ class LocalRegistry(LocalServer):
             "quarkus.http.host": LOOPBACK,
             "quarkus.http.port": ports[0],
             "quarkus.http.access-log.enabled": "false",
-            "quarkus.management.host": LOOPBACK,  # health and metrics would listen on every interface
+            "quarkus.management.host": LOOPBACK,  # by default health and metrics listen on every interface
             "quarkus.management.port": ports[1],
             "stitchline.home": str(home),
         }
@@ -43,7 +43,7 @@ class LocalRegistry(LocalServer):
         try:
             with urlopen(f"{_url(f'{LOOPBACK}:{port}')}/subjects", timeout=TIMEOUT_SECONDS) as reply:  # noqa: S310
                 return bool(reply.status == 200)
-        except (OSError, HTTPException):  # the port opens before the application behind it is there
+        except (OSError, HTTPException):  # the port opens before the application is ready
             return False
 
 

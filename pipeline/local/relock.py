@@ -1,4 +1,4 @@
-"""Write the locks of the servers anew: ``python -m pipeline.local.relock``, after changing a version here."""
+"""Rewrites the lock files after a version here has changed: ``python -m pipeline.local.relock``."""
 
 from pathlib import Path
 
@@ -11,16 +11,14 @@ from pipeline.local.lockfile import HERE, LockedFile, measure, write_lock
 KAFKA = "org.apache.kafka:kafka_2.13:jar:4.3.1:compile"
 KAFKA_TOOLS = "org.apache.kafka:kafka-tools"
 KAFKA_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
-"""Kafka's own dependencies bring the SLF4J interface but nothing behind it: without this the server logs nothing."""
+"""Kafka's dependencies contain the SLF4J interface but no implementation; without this the server logs nothing."""
 REGISTRY = "io.apicurio:apicurio-registry-app:tar.gz:all:3.3.3"
 
 
 def lock_kafka(path: Path, context: MavenContext) -> None:
-    """Resolve Kafka's class path, fetch it, and lock it.
-
-    The logging binding is added as one file: resolved together, its dependency management would
-    choose Kafka's versions.
-    """
+    """Resolves Kafka's class path, fetches it and writes its lock."""
+    # The logging binding is added as one file: resolved together with Kafka, its dependency management would change the
+    # versions of Kafka's dependencies.
     inputs, transitive = context.resolver.resolve([context.create_dependency(KAFKA)])
     needed = [*inputs, *(dep for dep in transitive if dep.scope in {"compile", "runtime"})]
     group, artifact, version = KAFKA_LOGGING.split(":")
@@ -29,14 +27,14 @@ def lock_kafka(path: Path, context: MavenContext) -> None:
 
 
 def lock_tools(path: Path, context: MavenContext) -> None:
-    """Fetch Kafka's tools in the version of KAFKA and lock them; what they need is on Kafka's class path."""
+    """Fetches Kafka's tools in the version of KAFKA and locks them. Their dependencies are on Kafka's class path."""
     group, artifact = KAFKA_TOOLS.split(":")
     tools = context.project(group, artifact).at_version(KAFKA.split(":")[3]).artifact()
     write_lock(path, "Apache Kafka's command line tools, besides its own class path", [_locked(tools)])
 
 
 def lock_registry(path: Path, context: MavenContext) -> None:
-    """Fetch the schema registry's archive and lock it."""
+    """Fetches the schema registry's archive and locks it."""
     group, artifact, packaging, classifier, version = REGISTRY.split(":")
     resolved = context.project(group, artifact).at_version(version).artifact(classifier, packaging)
     write_lock(path, "Apicurio Registry", [_locked(resolved)])

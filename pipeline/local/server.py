@@ -1,4 +1,4 @@
-"""What every local server has in common: fetched, started on free loopback ports, waited for, stopped, cleaned up."""
+"""Base of local servers: fetches, starts on free loopback ports, waits until ready, stops, cleans up."""
 
 import shutil
 import tempfile
@@ -13,17 +13,17 @@ from pipeline.local.ports import LOOPBACK, free_ports, is_free
 from pipeline.local.process import DetachedProcess, ServerError, ServerProcess, WatchedProcess
 
 READY_SECONDS = 120.0
-"""An idle machine needs a few seconds, a busy one many times that. A server that ends is noticed at once."""
+"""A start takes a few seconds on an idle machine and many times that on a busy one."""
 ATTEMPTS = 3
 
 
 class LocalServer(ABC):
     """A server for the demo, the tests and the benchmarks; needs no Java and no container engine.
 
-    Guarantees: loopback only; every file it writes is under one folder, which is removed on stop unless the caller gave
-    it; a bounded heap; no process left after ``stop``, or after this process dies in any way (unless ``detached``).
+    Listens on loopback only and has a bounded heap. Writes only below one folder, which ``stop`` removes unless the
+    caller passed it as ``data``. No process is left after ``stop`` or after this process dies, unless ``detached``.
 
-    ``port`` 0 means any free one.
+    ``port`` 0 chooses a free port.
     """
 
     name: ClassVar[str]
@@ -39,20 +39,20 @@ class LocalServer(ABC):
 
     @property
     def version(self) -> str:
-        """The server's version, as locked. The lock's first line is the server itself."""
+        """Returns the server's locked version."""
         return locked_version(self.lock_name)
 
     @property
     def description(self) -> str:
-        """What a test report says it ran on."""
+        """Returns name and version for reports."""
         return f"{self.name} {self.version} (local)"
 
     @property
     def pid(self) -> int:
-        """The process to look at: the supervisor, or the server itself when detached.
+        """Returns the process id of the supervisor, or of the server itself if detached.
 
         Raises:
-            ServerError: it is not running.
+            ServerError: The server is not running.
         """
         if self._process is None:
             message = f"{self.name} is not running: call start() first"
@@ -60,15 +60,15 @@ class LocalServer(ABC):
         return self._process.pid
 
     def ended(self) -> bool:
-        """Whether a server that was started has ended by itself."""
+        """Returns whether a started server has ended by itself."""
         return self._process is not None and self._process.ended()
 
     def start(self) -> Self:
-        """Fetch what is missing, start, and return when the server answers.
+        """Fetches missing files, starts the server and returns when it answers.
 
         Raises:
-            LockMismatchError: a file is not the one we locked.
-            ServerError: the server did not start; the message ends with its log.
+            LockMismatchError: A fetched file is not the locked one.
+            ServerError: The server did not start; the message ends with its log.
         """
         paths = fetch(f"{self.name} {self.version}", self._files)
         for attempt in range(1, ATTEMPTS + 1):
@@ -83,7 +83,7 @@ class LocalServer(ABC):
         return self
 
     def stop(self) -> None:
-        """End the server and remove a data folder of our own. Does nothing where none runs."""
+        """Stops the server and removes its temporary data folder. Does nothing if it is not running."""
         if self._process is not None:
             self._process.stop()
             self._process = None
@@ -119,20 +119,20 @@ class LocalServer(ABC):
         )
         try:
             process.wait_ready(lambda: self._answers(ports[0]), READY_SECONDS)
-        except BaseException:  # Ctrl-C while waiting, too
+        except BaseException:  # including KeyboardInterrupt
             process.stop()
             raise
         return process
 
     @abstractmethod
     def _prepare(self, home: Path, ports: list[int], paths: list[Path]) -> list[str]:
-        """Write what the server needs into its folder; the command that runs it on the first port."""
+        """Writes the server's files into its folder. Returns the command that runs it on the first port."""
 
     @abstractmethod
     def _answers(self, port: int) -> bool:
-        """Whether a client gets its first question answered."""
+        """Returns whether the server responds to a first request."""
 
 
 def locked_version(lock_name: str) -> str:
-    """The version a lock gives its server."""
+    """Returns the version of a lock's first file, which is the server itself."""
     return read_lock(HERE / lock_name)[0].version

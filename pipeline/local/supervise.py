@@ -1,9 +1,9 @@
-"""A watcher between us and a server: when we are gone, however we went, the server is stopped and its folder removed.
+"""Supervises a server: stops it and removes its folder when the parent process ends in any way.
 
 Run as ``python -I supervise.py GRACE_SECONDS FOLDER_TO_REMOVE|- COMMAND…`` with a pipe on standard input. The
-end of that pipe *is* the request to stop, so that a clean stop and a parent killed with -9 take the same, tested way.
-A thread's death does not end the server (PR_SET_PDEATHSIG alone would: it fires when the parent's thread ends).
-Only the standard library: this process lives as long as the server does.
+end of that pipe is the request to stop, so that a clean stop and a parent killed with -9 take the same code path.
+PR_SET_PDEATHSIG alone would not do: it fires when the parent's thread ends, even if the parent lives on.
+Imports only the standard library, to stay small for as long as the server runs.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ NOTHING = "-"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command until it ends, or standard input does, or our parent does. Returns the command's exit code."""
+    """Runs the command until it, standard input or the parent ends. Returns the command's exit code."""
     grace_seconds, folder, command = float(arguments[0]), arguments[1], arguments[2:]
     stop = _StopRequest()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)  # noqa: S603, PLW1509
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
 
 def end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """SIGTERM, time to finish, then SIGKILL. Returns when the process is gone."""
+    """Ends the process with SIGTERM, and SIGKILL after ``grace_seconds``. Returns when it has ended."""
     if process.poll() is None:
         process.terminate()
     try:
@@ -45,9 +45,9 @@ def end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
 
 
 class _StopRequest:
-    """Standard input's end, a signal, or a changed parent.
+    """A request to stop: the end of standard input, a signal, or a changed parent.
 
-    The parent's id is asked too: a child that the parent forked may hold the pipe's other end open.
+    The parent's id is checked because a forked child of the parent may hold the other end of the pipe open.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class _StopRequest:
 
 
 def _die_with_parent() -> None:
-    """Should the watcher itself be killed with -9, Linux ends the server. The watcher has one thread, so it is safe."""
+    """Makes Linux kill the server if the supervisor is killed with -9. Safe, because the supervisor has one thread."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

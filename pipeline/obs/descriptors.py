@@ -1,4 +1,4 @@
-"""File descriptors kept back, so that a process that has used up its own can still say so and end in order."""
+"""Reserved file descriptors, so that a process that has run out of them can still report it and shut down."""
 
 import errno
 import os
@@ -8,21 +8,21 @@ from typing import Final
 from pipeline.errors import OperatorError
 
 RESERVED: Final = 24
-"""Enough to commit, to close the state and to write the last lines."""
+"""Enough to commit, close the state and write the last log lines."""
 
 
 class DescriptorsError(OperatorError):
-    """The process may open no more files.
+    """The process has reached its limit of open files.
 
     Operator action: raise the limit (``ulimit -n``, ``LimitNOFILE=``); 4,096 is enough for a worker.
     """
 
 
 class DescriptorReserve:
-    """Holds descriptors until :meth:`check` finds that no other is left.
+    """Holds descriptors until :meth:`check` finds that none is left.
 
     Raises:
-        DescriptorsError: The process cannot even open the reserve.
+        DescriptorsError: Too few descriptors are left for the reserve.
     """
 
     def __init__(self) -> None:
@@ -35,10 +35,10 @@ class DescriptorReserve:
             raise exhausted() from error
 
     def check(self) -> None:
-        """Releases the reserve if the process may open no more files.
+        """Releases the reserve if no descriptor is left.
 
         Raises:
-            DescriptorsError: That is so.
+            DescriptorsError: No descriptor is left.
         """
         try:
             os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
@@ -47,13 +47,13 @@ class DescriptorReserve:
             raise exhausted() from error
 
     def release(self) -> None:
-        """Gives all back."""
+        """Releases the reserve."""
         while self._held:
             os.close(self._held.pop())
 
 
 def exhausted() -> DescriptorsError:
-    """Returns the error that says how many files the process may open."""
+    """Returns an error that states the process's limit of open files."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return DescriptorsError(
         f"out of file descriptors: this process may open {limit} files; raise the limit (ulimit -n 4096, "
@@ -62,6 +62,6 @@ def exhausted() -> DescriptorsError:
 
 
 def explained(error: BaseException) -> BaseException:
-    """Returns the error, or a :class:`DescriptorsError` if it comes from a lack of descriptors."""
+    """Returns the error, or a :class:`DescriptorsError` if a lack of descriptors caused it."""
     is_lack = getattr(error, "errno", None) in {errno.EMFILE, errno.ENFILE} or "Too many open files" in str(error)
     return exhausted() if is_lack else error

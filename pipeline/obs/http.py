@@ -1,8 +1,7 @@
-"""What an orchestrator and Prometheus ask of a worker: ``/metrics``, ``/livez``, ``/readyz``.
+"""The pages that orchestrators and Prometheus request from a worker: ``/metrics``, ``/livez``, ``/readyz``.
 
-Both health pages answer 200 ``{"ok": true, "reasons": []}`` or 503 with the
-reasons, as in "partition 3 of profile is restoring". A worker that is not live should be restarted; one that is not
-ready should be left alone.
+Both health pages return 200 ``{"ok": true, "reasons": []}``, or 503 with reasons such as "partition 3 of profile is
+restoring". Restart a worker that is not live; do not restart one that is only not ready.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +14,14 @@ from pipeline.obs.http_door import HttpDoor, Page, Request
 from pipeline.obs.metrics import READY, Metrics
 
 Check: TypeAlias = Callable[[], Sequence[str]]
-"""Gives the reasons why not, in plain words; none: all is well. Must be quick and must not block."""
+"""Returns the reasons why not; empty if there are none. Must be fast and must not block."""
 
 
 class AddressError(OperatorError):
-    """The address of the health pages cannot be listened on.
+    """The worker cannot listen on the address of the health pages.
 
-    Operator action: set STITCHLINE_HTTP_PORT to a free port, a different one for each worker of a
-    host, or to 0 for none.
+    Operator action: set STITCHLINE_HTTP_PORT to a free port, a different one for each worker on a host, or to 0 to
+    disable the pages.
     """
 
 
@@ -31,7 +30,7 @@ def _always() -> Sequence[str]:
 
 
 class HealthServer:
-    """Serves the three pages on the running event loop. ``port`` 0 takes a free one; see :attr:`port` after start."""
+    """Serves the three pages on the running event loop. ``port`` 0 chooses a free port, then found in :attr:`port`."""
 
     def __init__(
         self,
@@ -52,7 +51,7 @@ class HealthServer:
         )
 
     async def start(self) -> None:
-        """Listen. Raises :class:`AddressError` where the address is taken or not ours."""
+        """Starts listening. Raises :class:`AddressError` if the address is taken or not available."""
         try:
             self.port = await self._door.start(self.host, self.port)
         except OSError as error:
@@ -62,12 +61,12 @@ class HealthServer:
             raise AddressError(message) from error
 
     async def stop(self) -> None:
-        """Stop listening; requests under way get a second to end. Does nothing when not started."""
+        """Stops listening after at most one second for open requests. Does nothing if not started."""
         await self._door.stop()
 
     @property
     def url(self) -> str:
-        """Where the pages are, without a trailing slash."""
+        """Returns the base URL of the pages, without a trailing slash."""
         return f"http://{self.host}:{self.port}"
 
     def _metrics_page(self, request: Request) -> Page:

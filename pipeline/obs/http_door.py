@@ -1,8 +1,8 @@
-"""A small HTTP/1.1 server for pages that are read and never written: bounded in connections, bytes and time.
+"""A small read-only HTTP/1.1 server with limits on connections, bytes and time.
 
-Whatever comes in costs at most ``MAX_CONNECTIONS`` descriptors. A connection that has not sent its request within
-``READ_SECONDS`` is closed; where all are taken, the one that has waited longest for its request gives way to a new one,
-so that a health check gets through a crowd of half-open connections. A malformed request is answered with 400.
+Uses at most about ``MAX_CONNECTIONS`` descriptors. Closes a connection whose request does not arrive within
+``READ_SECONDS``. At the limit, a new connection replaces the one that has waited longest for its request, so that
+half-open connections cannot block a health check. Returns 400 for a malformed request.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ MAX_CONNECTIONS: Final = 32
 MAX_HEAD_BYTES: Final = 16 << 10
 REQUEST_PARTS: Final = 3
 QUEUED_CONNECTIONS: Final = 128
-"""Kept by the kernel until they are accepted."""
+"""Connections that the kernel queues until they are accepted."""
 ACCEPTED_AT_ONCE: Final = 8
-"""By asyncio before the first of them can be counted: the limit may be passed by so many."""
+"""Connections that asyncio accepts before the first is counted; ``MAX_CONNECTIONS`` may be exceeded by as many."""
 PHRASES: Final = {
     200: "OK",
     400: "Bad Request",
@@ -30,7 +30,7 @@ PHRASES: Final = {
 
 
 class Request(NamedTuple):
-    """A request without a body. ``headers`` have lower-case names."""
+    """A request without a body. The names in ``headers`` are lower case."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Request(NamedTuple):
 
 
 class Page(NamedTuple):
-    """An answer."""
+    """A response."""
 
     body: bytes
     content_type: str
@@ -50,11 +50,11 @@ class MalformedRequestError(ValueError):
 
 
 Handler: TypeAlias = Callable[[Request], Page]
-"""Must be quick and must not block."""
+"""Returns the page of a request. Must be fast and must not block."""
 
 
 class HttpDoor:
-    """Serves ``pages`` by path on the running event loop; one request per connection."""
+    """Serves ``pages`` by path on the running event loop, one request per connection."""
 
     def __init__(
         self,
@@ -70,16 +70,18 @@ class HttpDoor:
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listens. Returns the port, which the system chooses for 0. Raises OSError if the address is not available."""
+        """Starts listening. Returns the port; 0 chooses a free one. Raises OSError if the address is not available."""
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._server = await asyncio.start_server(
             self._accept, sock=listener, limit=MAX_HEAD_BYTES, backlog=ACCEPTED_AT_ONCE
         )
-        listener.listen(QUEUED_CONNECTIONS)  # asyncio has one number for both
+        listener.listen(
+            QUEUED_CONNECTIONS
+        )  # start_server uses `backlog` for this queue and for connections accepted at once
         return int(listener.getsockname()[1])
 
     async def stop(self, grace_seconds: float = 1.0) -> None:
-        """Stops listening; requests under way get ``grace_seconds``. Does nothing when not started."""
+        """Stops listening. Cancels open requests after ``grace_seconds``. Does nothing if not started."""
         if self._server is None:
             return
         self._server.close()
@@ -101,7 +103,7 @@ class HttpDoor:
         task.add_done_callback(self._tasks.discard)
 
     def _make_room(self) -> None:
-        """Drops the connection that has waited longest for its request, at once and without a farewell."""
+        """Aborts the connection that has waited longest for its request, without a response."""
         for writer, task in self._waiting.items():
             writer.transport.abort()
             task.cancel()
@@ -118,7 +120,7 @@ class HttpDoor:
         except asyncio.LimitOverrunError:
             await self._answer(writer, _text(400, "the head of the request is too long"))
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the other side is slow, gone or in the way: nothing to answer, nothing to log
+            pass  # the client is slow, gone or was replaced: no response, no log line
         finally:
             self._waiting.pop(writer, None)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
@@ -153,7 +155,7 @@ def parse_head(head: bytes) -> Request:
     """Returns the request of a head that ends with an empty line.
 
     Raises:
-        MalformedRequestError: It is not one, for example a TLS handshake.
+        MalformedRequestError: The bytes are not HTTP, for example a TLS handshake.
     """
     first, *lines = head.decode("latin-1").split("\r\n")
     parts = first.split(" ")

@@ -1,8 +1,8 @@
-"""The Kafka client's own lines as log entries: one per kind of trouble and minute, at a level that fits.
+"""Log entries for librdkafka's own lines: at most one per minute for lines of the same kind.
 
-librdkafka logs every attempt to reach a broker as an error, up to twenty lines a second while none is there. It
-reconnects by itself, so an attempt is a warning; and what repeats is counted instead of printed. Lines come through the
-standard logger ``librdkafka``, in the form ``FACILITY [client] [thrd:…]: text``.
+librdkafka logs every failed connection as an error, up to twenty lines per second while no broker answers. It
+reconnects by itself, so the filter lowers these lines to warnings, and counts repetitions instead of printing them.
+Lines arrive at the standard logger ``librdkafka`` in the form ``FACILITY [client] [thrd:…]: text``.
 """
 
 import logging
@@ -21,11 +21,11 @@ _VARYING: Final = re.compile(r"\d+")
 
 
 class OncePerMinute(logging.Filter):
-    """Rewrites a line of librdkafka and refuses what was logged within the last ``PAUSE_SECONDS``.
+    """Rewrites lines of librdkafka. Drops lines of a kind that was logged within the last ``PAUSE_SECONDS``.
 
-    An entry has the event ``kafka_client``, the fields ``facility``, ``client``, ``text``, and ``repeated``: how many
-    lines of the same kind were refused since the last one. Two lines are of one kind if client, facility and text are
-    the same but for numbers.
+    An entry has the event ``kafka_client`` and the fields ``facility``, ``client``, ``text`` and ``repeated``, the
+    number of dropped lines of its kind since the last entry. Lines are of the same kind if client, facility and text
+    differ only in numbers.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class OncePerMinute(logging.Filter):
         self._logged: dict[tuple[str, str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Returns whether the line is logged."""
+        """Returns whether to log the line."""
         args = record.args
         if not isinstance(args, tuple) or len(args) != PARTS:
             return True
@@ -57,7 +57,7 @@ class OncePerMinute(logging.Filter):
 
 
 def install() -> None:
-    """Puts the filter on the logger, in place of an earlier one."""
+    """Installs the filter on the logger. Replaces an earlier one."""
     logger = logging.getLogger(LOGGER_NAME)
     for old in list(logger.filters):
         logger.removeFilter(old)

@@ -1,10 +1,10 @@
-"""Logs: one event name and fields. JSON for machines, coloured lines on a terminal, no personal data in either.
+"""Structured logs: an event name and fields, as JSON or as coloured lines on a terminal, without personal data.
 
 >>> from pipeline.obs.log import configure, logger
 >>> configure("info")
 >>> logger("pipeline.stream").info("partition_restored", stage="profile", partition=3, rows=1200)  # doctest: +SKIP
 
-Libraries that log through the standard library (faust, aiohttp, the Kafka client) come out in the same form.
+Lines of libraries that use the standard library's logging (Faust, aiohttp, librdkafka) have the same form.
 """
 
 import logging
@@ -20,12 +20,12 @@ from pipeline.obs import librdkafka
 from pipeline.obs.redact import IDENTIFIER_TYPES, Redactor
 
 QUIETER: Final = {"faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning"}
-"""Libraries whose everyday messages say nothing to an operator, and the least level that passes."""
+"""Libraries whose routine messages do not help an operator → the lowest level that is logged."""
 
 NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-# Until configure() runs, lines go to the standard library's logging: structlog's own default prints to standard output.
+# Before configure(), lines go to the standard library's logging, because structlog's default is standard output.
 structlog.configure(logger_factory=structlog.stdlib.LoggerFactory(), wrapper_class=structlog.stdlib.BoundLogger)
 
 
@@ -37,11 +37,11 @@ def configure(
     identifier_types: Iterable[str] = IDENTIFIER_TYPES,
     fields: Mapping[str, str] = NO_FIELDS,
 ) -> None:
-    """Set up logging for the process; a second call replaces the first.
+    """Sets up logging for the process. A second call replaces the first.
 
-    ``console`` None: coloured lines where ``stream`` (standard error by default) is a terminal, JSON elsewhere.
-    ``fields`` are in every entry, for example the worker's id.
-    ``identifier_types`` are those of the rules in force, so that their values are redacted in texts.
+    ``console`` None prints coloured lines if ``stream`` (default: standard error) is a terminal, otherwise JSON.
+    ``fields`` are added to every entry, for example the worker id.
+    ``identifier_types`` are those of the rules in force; values of these types are redacted in texts.
     """
     out = stream or sys.stderr
     on_console = out.isatty() if console is None else console
@@ -86,7 +86,7 @@ def configure(
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module. Event names are ``snake_case`` facts; everything that varies is a field."""
+    """Returns the logger of a module. Event names are ``snake_case`` facts; varying data belongs in fields."""
     bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return bound
 

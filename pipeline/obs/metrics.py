@@ -1,4 +1,4 @@
-"""Every metric, named once: the code, the dashboards, the alerts and the docs read this list.
+"""The definitions of all metrics, which the code, dashboards, alerts and docs read.
 
 >>> metrics = Metrics()
 >>> metrics.add(RECORDS_CONSUMED, 400, "intake", "events.web.v1")
@@ -22,7 +22,7 @@ RECORD_COUNTS: Final = (1.0, 10.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """A metric's name, what it says, and its labels in the order in which their values are given."""
+    """A metric: its name, help text, and labels in the order of their values."""
 
     name: str
     help: str
@@ -30,11 +30,11 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 class Counter(Definition, frozen=True):
-    """Only rises; read with ``rate()``. The name ends in ``_total``."""
+    """A value that only rises; query it with ``rate()``. Its name ends in ``_total``."""
 
 
 class Gauge(Definition, frozen=True):
-    """A value that is set and may fall."""
+    """A value that is set and may rise or fall."""
 
 
 class Histogram(Definition, frozen=True):
@@ -54,12 +54,12 @@ LAG = Gauge(
 )  # fmt: skip
 OLDEST_WAITING_SECONDS = Gauge(
     "stitchline_oldest_waiting_seconds",
-    "Time for which the partition's oldest record that is not yet committed has been seen waiting.",
+    "Time since the partition's oldest uncommitted record was first seen waiting.",
     ("stage", "topic", "partition"),
 )
 STABLE_OFFSET_STUCK = Gauge(
     "stitchline_stable_offset_stuck_seconds",
-    "Time for which the last stable offset has stood below the high watermark: a long transaction, or a hanging one.",
+    "Time for which the last stable offset has not moved below the high watermark: a long or hanging transaction.",
     ("stage", "topic", "partition"),
 )
 
@@ -90,14 +90,16 @@ COMMIT_SECONDS = Histogram("stitchline_commit_seconds", "Time to flush and commi
 COMMIT_RECORDS = Histogram("stitchline_commit_records", "Consumed records in a transaction.", (), RECORD_COUNTS)
 COMMIT_FAILURES = Counter(
     "stitchline_commit_failures_total",
-    "Commits refused: retriable (asked again), fenced (the partitions are another's), aborted, fatal (the end).",
+    "Refused commits: retriable (repeated), fenced (another worker has taken over), aborted, fatal (worker ends).",
     ("kind",),
 )
-ABORTS = Counter("stitchline_aborts_total", "Transactions thrown away; their records are read again.", ("cause",))
+ABORTS = Counter("stitchline_aborts_total", "Aborted transactions; their records are read again.", ("cause",))
 RESTORE_ROWS = Counter("stitchline_restore_rows_total", "Changelog records applied while restoring state.", ("stage",))
 RESTORE_SECONDS = Histogram("stitchline_restore_seconds", "Time to restore a partition.", ("stage",), SLOW_SECONDS)
-RESTORING = Gauge("stitchline_restoring_partitions", "Partitions waiting for their state.", ("stage",))
-CACHE_MISSES = Counter("stitchline_cache_misses_total", "Rows not in memory, so read from RocksDB.", ("table",))
+RESTORING = Gauge("stitchline_restoring_partitions", "Partitions whose state is being restored.", ("stage",))
+CACHE_MISSES = Counter(
+    "stitchline_cache_misses_total", "Rows read from RocksDB because they were not in memory.", ("table",)
+)
 CACHED_ROWS = Gauge("stitchline_cached_rows", "Decoded rows in memory.", ("table",))
 STATE_WRITES = Counter("stitchline_state_writes_total", "Rows written to RocksDB after a commit.", ("table",))
 
@@ -105,26 +107,26 @@ STATE_WRITES = Counter("stitchline_state_writes_total", "Rows written to RocksDB
 IDENTITY_CHANGES = Counter(
     "stitchline_identity_changes_total", "Entries of the public log: merged, split, refused, evicted…", ("kind",)
 )  # fmt: skip
-MERGES = Counter("stitchline_merges_total", "Profiles that became part of an older profile.")
+MERGES = Counter("stitchline_merges_total", "Profiles merged into an older profile.")
 FIREBREAKS = Counter(
     "stitchline_firebreaks_total", "Identifiers that stopped linking: too many strong partners.", ("type",)
 )
-MOVES = Counter("stitchline_moves_total", "Ledgers told to change their profile.")
+MOVES = Counter("stitchline_moves_total", "Ledgers moved to another profile.")
 
 # Profile
 PROFILES_UPDATED = Counter("stitchline_profiles_updated_total", "Profiles published, once per profile and batch.")
-FORWARDED = Counter("stitchline_forwarded_total", "Late touches and ledgers sent on along anchor pointers.", ("what",))
-SEGMENT_CHANGES = Counter("stitchline_segment_changes_total", "Profiles that entered or left.", ("segment", "change"))
-ACTIONS = Counter("stitchline_actions_total", "CRM actions produced.", ("trigger",))
-TIMERS = Counter("stitchline_timers_total", "Profiles woken because something of theirs fell due.")
-TIMER_DELAY_SECONDS = Histogram(
-    "stitchline_timer_delay_seconds", "Time from the due time of a tick's first timer to the tick.", (), SLOW_SECONDS
+FORWARDED = Counter("stitchline_forwarded_total", "Touches and ledgers forwarded along anchor pointers.", ("what",))
+SEGMENT_CHANGES = Counter(
+    "stitchline_segment_changes_total", "Profiles that entered or left a segment.", ("segment", "change")
 )
+ACTIONS = Counter("stitchline_actions_total", "CRM actions produced.", ("trigger",))
+TIMERS = Counter("stitchline_timers_total", "Timers fired.")
+TIMER_DELAY_SECONDS = Histogram("stitchline_timer_delay_seconds", "Delay of a tick's first timer.", (), SLOW_SECONDS)
 
 # Routing
 LEADS_ROUTED = Counter(
     "stitchline_leads_routed_total",
-    "CRM actions by what decided the owner: existing_owner, account_owner, route (with its name), catch_all, nobody…",
+    "CRM actions by deciding step: existing_owner, account_owner, route (with its name), catch_all, nobody…",
     ("reason", "route"),
 )
 
@@ -138,7 +140,7 @@ _KINDS: Final = {Counter: prometheus.Counter, Gauge: prometheus.Gauge, Histogram
 
 
 def series_names() -> frozenset[str]:
-    """Every series name a query may use, the parts of histograms included."""
+    """Returns every series name that a query may use, including the parts of histograms."""
     names = {definition.name for definition in DEFINITIONS} | set(PROCESS_SERIES)
     for definition in DEFINITIONS:
         if isinstance(definition, Histogram):
@@ -147,9 +149,9 @@ def series_names() -> frozenset[str]:
 
 
 class Metrics:
-    """The metrics of one process. Calls are meant to be made once per batch, with sums; each costs below 1 µs.
+    """The metrics of one process. Call its methods once per batch, with sums; a call takes less than 1 µs.
 
-    Label values are given in the order of the definition's ``labels``; a wrong number of them is a ValueError.
+    Label values are in the order of the definition's ``labels``; a wrong number of them raises ValueError.
     """
 
     def __init__(self) -> None:
@@ -162,39 +164,39 @@ class Metrics:
         prometheus.GCCollector(registry=self.registry)
 
     def add(self, counter: Counter, amount: float, *labels: str) -> None:
-        """Raise a counter by ``amount`` >= 0."""
+        """Raises a counter by ``amount`` >= 0."""
         child = self._counters.get((counter.name, labels))
         if child is None:
             child = self._counters[counter.name, labels] = self._child(counter, labels)
         child.inc(amount)
 
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
-        """Set a gauge."""
+        """Sets a gauge."""
         child = self._gauges.get((gauge.name, labels))
         if child is None:
             child = self._gauges[gauge.name, labels] = self._child(gauge, labels)
         child.set(value)
 
     def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
-        """Add one observation, in the unit that ends the histogram's name."""
+        """Adds one observation, in the unit at the end of the histogram's name."""
         child = self._histograms.get((histogram.name, labels))
         if child is None:
             child = self._histograms[histogram.name, labels] = self._child(histogram, labels)
         child.observe(value)
 
     def forget(self, gauge: Gauge, *labels: str) -> None:
-        """Take a gauge's series away, as for the lag of a partition that another worker holds now."""
+        """Removes a series of a gauge, for example the lag of a partition that another worker now owns."""
         if self._gauges.pop((gauge.name, labels), None) is not None:
             self._parents[gauge.name].remove(*labels)
 
     def value(self, definition: Definition, *labels: str) -> float:
-        """What a counter or gauge says, or how many observations a histogram has; 0 where nothing was recorded."""
+        """Returns the value of a counter or gauge, or a histogram's number of observations; 0 without records."""
         name = f"{definition.name}_count" if isinstance(definition, Histogram) else definition.name
         sample = self.registry.get_sample_value(name, dict(zip(definition.labels, labels, strict=True)))
         return sample or 0.0
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
-        """The page a Prometheus server scrapes, and its content type, by the request's Accept header."""
+        """Returns the page that Prometheus scrapes and its content type, by the request's Accept header."""
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
 

@@ -1,9 +1,9 @@
-"""Personal data never reaches a log: fields by their name, and whatever looks like an identifier inside texts.
+"""Removes personal data from log entries: fields by name, and anything that resembles an identifier in texts.
 
 >>> Redactor(("email", "user_id"))({"event": "link held by user_id:42", "phone": "+4915112345678"})
 {'event': 'link held by user_id:[redacted]', 'phone': '[redacted]'}
 
-Profile ids stay: they lead nowhere outside this system, and an operator needs something to search for.
+Profile ids stay: they have no meaning outside this system, and operators search for them.
 """
 
 import re
@@ -15,7 +15,7 @@ REDACTED: Final = "[redacted]"
 IDENTIFIER_TYPES: Final = (
     "user_id", "crm_contact_id", "loyalty_id", "email", "phone", "device_id", "anonymous_id", "click_id",
 )  # fmt: skip
-"""Types of the shipped rules; a deployment with more passes its own as well."""
+"""Identifier types of the shipped rules. A deployment with other types passes them too."""
 
 PERSONAL_FIELDS: Final = frozenset({
     *IDENTIFIER_TYPES, "identifier", "identifiers", "anchor", "founder", "traits", "properties", "context",
@@ -35,15 +35,15 @@ class Redactor:
     def __init__(self, types: Iterable[str] = IDENTIFIER_TYPES) -> None:
         known = sorted({*IDENTIFIER_TYPES, *types}, key=len, reverse=True)
         self._fields = PERSONAL_FIELDS | set(known)
-        # The value runs to the next quote, bracket, comma or blank: identifiers are normalised and hold none of them.
+        # A value ends at a quote, bracket, comma or blank, because normalised identifiers contain none of them.
         self._identifier = re.compile(rf"\b({'|'.join(map(re.escape, known))}):[^\s,;\"'\])}}]+")
 
     def __call__(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The same fields, fit for a log."""
+        """Returns the fields with personal data and secrets replaced."""
         return {key: self._field(key, value) for key, value in fields.items()}
 
     def text(self, text: str) -> str:
-        """The text without e-mail addresses, telephone numbers, ``type:value`` identifiers and log-ins in URLs."""
+        """Returns the text without e-mail addresses, phone numbers, ``type:value`` identifiers and log-ins in URLs."""
         if ":" in text:
             text = _URL_LOGIN.sub(REDACTED, self._identifier.sub(rf"\1:{REDACTED}", text))
         if "@" in text:

@@ -1,1 +1,1 @@
-"""The shell: Kafka batches in, the core's effects out, inside one transaction."""
+"""Feeds Kafka batches to the core and writes the core's effects, in one transaction."""

@@ -1,4 +1,4 @@
-"""The Faust application of one worker: an agent per stage, a commit timer, the health pages, a clean end."""
+"""The Faust application of one worker: one agent per stage, the commit timer, health pages and an orderly shutdown."""
 
 import asyncio
 import logging
@@ -28,7 +28,10 @@ log = logger(__name__)
 
 
 def build_app(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) -> faust.App:
-    """Faust with our transport; its tables, leader topic, web server and commits are switched off."""
+    """Returns a Faust app on the batch transport.
+
+    Faust's tables, leader topic, web server and offset commits are switched off.
+    """
     datadir = settings.home / "faust" / settings.worker_id
     datadir.mkdir(parents=True, exist_ok=True)
     url = f"kafka://{settings.bootstrap_servers.split(',')[0]}"
@@ -41,7 +44,7 @@ def build_app(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
         web_enabled=False,
         datadir=str(datadir),
     )
-    app.conf.broker_commit_interval = 1e9
+    app.conf.broker_commit_interval = 1e9  # seconds, so never: offsets are committed in the unit of work's transaction
     transport = BatchTransport([URL(url)], app)
     transport.worker = worker
     transport.batch_records = settings.batch_records
@@ -81,11 +84,11 @@ def _add_agent(app: faust.App, worker: Worker, spec: StageSpec) -> None:
 
 
 async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) -> None:
-    """Run until SIGTERM or SIGINT, or until the worker fails.
+    """Runs the worker until SIGTERM, SIGINT or a failure of the worker.
 
     Raises:
-        DescriptorsError: the process may open no more files.
-        BaseException: the worker's failure, after the open transaction was aborted and the group was left.
+        DescriptorsError: The process has reached its limit of open files.
+        BaseException: The worker's failure, after the open transaction was aborted and the worker has left the group.
     """
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
@@ -125,7 +128,7 @@ async def run(settings: Settings, worker: Worker, specs: tuple[StageSpec, ...]) 
 
 
 async def _watch_descriptors(worker: Worker, reserve: DescriptorReserve) -> None:
-    """Fail the worker while there are enough left to end in order."""
+    """Fails the worker while enough descriptors are left for an orderly shutdown."""
     while True:
         try:
             reserve.check()
@@ -142,16 +145,16 @@ async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
             try:
                 worker.tick()
                 worker.commit()
-            except Exception as error:  # noqa: BLE001 - the outcome is unknown; the next process rolls forward
+            except Exception as error:  # noqa: BLE001 - the outcome is unknown; the next process restores from the changelog
                 worker.fail(error)
             continue
         await asyncio.sleep(max(wait, IDLE_CHECK_SECONDS))
 
 
 async def _show(worker: Worker) -> None:
-    """Keep the gauges current until cancelled."""
+    """Updates the gauges every ``INTERVAL_SECONDS`` until cancelled."""
     while True:
         worker.show(await worker.offsets.of(worker.poller.held))
         await worker.stability.look(worker.poller.held)
-        worker.unit.poll()  # serves the log lines of a producer that nothing else polls while the worker is idle
+        worker.unit.poll()  # an idle worker does not poll its producer, whose log lines need it
         await asyncio.sleep(INTERVAL_SECONDS)

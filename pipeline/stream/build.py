@@ -1,4 +1,4 @@
-"""Put a worker together from settings: codecs, rules, unit of work, stages."""
+"""Builds a worker from settings: codecs, rules, unit of work and stages."""
 
 from collections.abc import Mapping
 
@@ -35,10 +35,10 @@ class UnknownStageError(OperatorError, ValueError):
 
 
 def stage_specs(settings: Settings) -> tuple[StageSpec, ...]:
-    """The stages a worker runs.
+    """Returns the stages that the worker runs.
 
     Raises:
-        UnknownStageError: a name is not a stage's, or there is none.
+        UnknownStageError: The setting is empty or contains a name that is no stage.
     """
     names = settings.stage_names()
     unknown = [name for name in names if name not in STAGES]
@@ -49,14 +49,14 @@ def stage_specs(settings: Settings) -> tuple[StageSpec, ...]:
 
 
 def build_worker(settings: Settings) -> Worker:
-    """A worker that is ready to run; creates the topics that are missing.
+    """Returns a worker that is ready to run. Creates missing topics.
 
     Raises:
-        UnknownStageError: of the settings.
-        RulesError: the rules files have problems.
-        TopicsError: the topics on the broker do not fit together.
-        RegistryError: the schema registry did not answer or refused.
-        confluent_kafka.KafkaException: the broker did not answer or refused.
+        UnknownStageError: STITCHLINE_STAGES is empty or contains a name that is no stage.
+        RulesError: The rules files have problems.
+        TopicsError: The topics on the broker do not have the same number of partitions.
+        RegistryError: The schema registry did not answer or returned an error.
+        confluent_kafka.KafkaException: The broker did not answer or returned an error.
     """
     specs = stage_specs(settings)
     rules = load_rules(settings.rules_dir)

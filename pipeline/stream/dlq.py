@@ -1,4 +1,4 @@
-"""Quarantine: the bytes as they came, the facts in headers; and the breaker that stops draining a topic into it."""
+"""The dead letter queue: quarantine of bad records, and the breaker that stops a worker with mostly bad input."""
 
 from collections import defaultdict
 
@@ -14,7 +14,7 @@ from pipeline.topics import DLQ
 class LossBreakerTripped(OperatorError):  # noqa: N818 - a breaker trips
     """Too large a share of the input is bad.
 
-    Operator action: look at ``stitchline dlq ls``; a producer or a schema has probably changed. Mend it, or raise
+    Operator action: look at ``stitchline dlq ls``; a producer or a schema has probably changed. Fix it, or raise
     STITCHLINE_POISON_SHARE if the input really is that bad, and start the worker again: nothing was skipped.
     """
 
@@ -31,10 +31,9 @@ class _Window(msgspec.Struct):
 
 
 class LossBreaker:
-    """Counts the records of each topic in windows of ``window``.
+    """Counts each topic in windows of ``window`` records. Trips if more than ``share`` of a window is bad.
 
-    Trips when more than ``share`` of a full window were bad. Topics are counted apart, so that the good records of one
-    do not hide the bad ones of another.
+    Each topic has its own window, so that good records of one topic do not hide bad records of another.
     """
 
     def __init__(self, share: float, window: int) -> None:
@@ -43,11 +42,11 @@ class LossBreaker:
         self._offender = ""
 
     def offended(self, record: Record, reason: Reason) -> None:
-        """Remembers a bad record, for the message of a trip."""
+        """Keeps place and reason of a bad record for the message of :class:`LossBreakerTripped`."""
         self._offender = f"{record.topic()} partition {record.partition()} offset {record.offset()}: {reason.value}"
 
     def count(self, stage: str, topic: str, seen: int, bad: int) -> None:
-        """Adds a batch of a topic that a stage reads.
+        """Adds a batch: ``seen`` records of a topic that the stage reads, ``bad`` of them bad.
 
         Raises:
             LossBreakerTripped: A window is full and holds too large a share of bad records.
@@ -69,15 +68,15 @@ class LossBreaker:
             raise LossBreakerTripped(message)
 
     def share(self, stage: str) -> float:
-        """Returns the worst share, 0 to 1, of the topics that a stage reads.
+        """Returns the highest share of bad records, 0 to 1, among the topics that a stage reads.
 
-        A topic's share is that of its last full window, or of the current one if that is worse already, however the
-        rest of it turns out.
+        A topic's share is that of its last full window, or the lowest share with which the current window can end if
+        that is higher.
         """
         windows = [window for (reader, _), window in self._windows.items() if reader == stage]
         return max((max(window.last_share, window.bad / self._window) for window in windows), default=0.0)
 
 
 def quarantine(emit: Emit, record: Record, stage: str, reason: Reason, detail: str) -> None:
-    """Emits the record's key and value, byte-identical, to the DLQ, with its own headers and the facts."""
+    """Emits key and value of the record, byte-identical, to the DLQ. Headers: the record's own, and why it is there."""
     emit(DLQ, record.key(), record.value(), quarantine_headers(record, stage, reason, detail))

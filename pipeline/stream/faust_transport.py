@@ -1,8 +1,8 @@
-"""Faust fed one partition's record batch at a time: the poller as a Faust transport.
+"""The poller as a Faust transport: each Faust message carries a batch of records of one partition.
 
-Faust stays the application frame: app, agents, supervision. Its per-event path, fetcher, acknowledgements and commits
-are replaced: a message's value is a :class:`~pipeline.stream.poller.Batch`, an agent takes a whole batch without an
-``await``, and offsets travel in the unit of work's transaction only.
+Faust provides app, agents and supervision. Its per-event processing, fetcher, acknowledgements and commits are
+replaced: the value of a message is a :class:`~pipeline.stream.poller.Batch`, an agent processes a whole batch without
+an ``await``, and only the unit of work's transaction commits offsets.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ CODEC = "stitchline-batch"
 
 
 class _PassThrough(codecs.Codec):
-    """Leaves a batch as it is: Faust would acknowledge an event whose codec fails, without a word."""
+    """Returns a batch unchanged. It cannot fail: Faust silently acknowledges an event whose codec fails."""
 
     def _loads(self, s: Any) -> Any:
         return s
@@ -41,16 +41,16 @@ codecs.register(CODEC, _PassThrough())
 
 
 class BatchConsumer(Consumer):
-    """Runs the poller in a thread of its own and the worker on the event loop.
+    """Runs the poller in its own thread and the worker on the event loop.
 
-    It is the poller's owner, and passes on to the worker.
+    Implements :class:`~pipeline.stream.poller.Owner`: forwards assignments and revocations to Faust and the worker.
     """
 
     consumer_stopped_errors = (RuntimeError,)
     transport: "BatchTransport"
 
     async def on_start(self) -> None:
-        """Open the client; nothing is fetched before :meth:`subscribe`."""
+        """Opens the client. The first fetch follows :meth:`subscribe`."""
         transport = self.transport
         self.worker = transport.worker
         self.thread = ThreadPoolExecutor(1, "kafka-poll")
@@ -60,15 +60,15 @@ class BatchConsumer(Consumer):
         self.worker.poller = self.poller
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Join the group."""
+        """Joins the group."""
         self.poller.subscribe(topics)
         self.subscribed.set()
 
     @Service.task
     async def _poll(self) -> None:
-        """Fetch the next batches while the agents work on these.
+        """Fetches the next batches while the agents process the current ones.
 
-        Not in Faust's Fetcher: it starts only after an assignment.
+        Faust's own Fetcher cannot do this: it starts only after an assignment, and only a fetch leads to one.
         """
         await self.subscribed.wait()
         pending = self._fetch_soon()
@@ -81,11 +81,11 @@ class BatchConsumer(Consumer):
         return self.event_loop.run_in_executor(self.thread, self.poller.fetch)
 
     async def _deliver(self, fetched: Fetched) -> None:
-        """Hand the batches to the agents, and wait until all are taken or a new epoch refuses them."""
+        """Passes the batches to the agents. Returns when all are taken or a new epoch has invalidated them."""
         poller, epoch = self.poller, fetched.epoch
         batches = poller.batches(fetched)
-        # Only with records in hand: between losing partitions and getting others there are none, Faust's flow stays
-        # off until the assignment, and there is no assignment for a member that does not poll.
+        # Waits only if there are records. Between a revocation and the next assignment there are none, and Faust's flow
+        # is off: waiting for it would stop the polling that the assignment needs.
         while batches and poller.epoch == epoch and not self.flow_active and not self._stopped.is_set():
             await asyncio.sleep(FLOW_CHECK_SECONDS)
         for batch in batches:
@@ -101,22 +101,22 @@ class BatchConsumer(Consumer):
         message.generation_id = self.app.consumer_generation_id  # without it the stream skips the message
         return message
 
-    # The poller's owner, called in the polling thread. Each returns when the event loop has dealt with it.
+    # Owner, called in the polling thread. Each method returns after the event loop has processed the call.
 
     def on_assign(self, partitions: set[TopicPartition]) -> None:
-        """Pass an assignment on to Faust and the worker."""
+        """Forwards an assignment to Faust and the worker."""
         self._on_loop(self._assigned(partitions))
 
     def on_revoke(self, partitions: set[TopicPartition]) -> None:
-        """Pass a revocation on to Faust and the worker."""
+        """Forwards a revocation to Faust and the worker."""
         self._take_away(partitions, self.worker.on_revoke)
 
     def on_lost(self, partitions: set[TopicPartition]) -> None:
-        """Pass a loss on to Faust and the worker."""
+        """Forwards a loss of partitions to Faust and the worker."""
         self._take_away(partitions, self.worker.on_lost)
 
     def _take_away(self, partitions: set[TopicPartition], release: Callable[[set[TopicPartition]], None]) -> None:
-        self.worker.end_restore()  # here, so that the event loop goes on serving the health pages meanwhile
+        self.worker.end_restore()  # blocks this thread, while the event loop serves the health pages
         self._on_loop(self._taken_away(partitions, release))
 
     async def _assigned(self, partitions: set[TopicPartition]) -> None:
@@ -145,21 +145,21 @@ class BatchConsumer(Consumer):
             self.event_loop.call_soon_threadsafe(self.worker.fail, error)
 
     async def on_stop(self) -> None:
-        """Leave the group, which commits through the revocation. Not the base class's: it would commit."""
+        """Leaves the group; the revocation commits the unit of work. The base method would commit offsets."""
         await self.event_loop.run_in_executor(self.thread, self.poller.close)
         self.thread.shutdown(wait=False)
 
-    # What Faust asks of a consumer and the poller or the unit of work does instead
+    # Methods that Faust requires of a consumer and that the poller or the unit of work replaces
 
     def assignment(self) -> set[TP]:
-        """The assigned partitions, without a call to the client."""
+        """Returns the assigned partitions, without a call to the client."""
         return _tps(self.poller.held)
 
     async def wait_empty(self) -> None:
-        """No batch is half done while another coroutine runs; queued batches are fetched by the next owner."""
+        """Returns at once: no batch is half processed now, and the next owner fetches queued batches again."""
 
     async def commit(self, *_: Any, **__: Any) -> bool:
-        """Offsets travel in the unit of work's transaction."""
+        """Does nothing: the unit of work's transaction commits offsets."""
         return True
 
     async def _commit(self, offsets: Any) -> bool:  # noqa: ARG002 - Faust's signature
@@ -170,10 +170,10 @@ class BatchConsumer(Consumer):
             await asyncio.sleep(DRAIN_CHECK_SECONDS)
 
     def close(self) -> None:
-        """Closed by :meth:`on_stop`."""
+        """Does nothing: :meth:`on_stop` closes the client."""
 
     def highwater(self, tp: TP) -> int:  # noqa: ARG002 - Faust's signature
-        """For Faust's tables, of which there are none."""
+        """Returns 0: only Faust's tables use it, and there are none."""
         return 0
 
     def _nothing(self, *_: Any) -> None:
@@ -198,7 +198,7 @@ class BatchConsumer(Consumer):
 
 
 class BatchTransport(base.Transport):
-    """The driver Faust is given: the client, the batch size, and the worker that owns what is consumed."""
+    """Faust's transport driver: how to open the client, the batch size, and the worker that processes the batches."""
 
     Consumer = BatchConsumer
     Producer = Producer

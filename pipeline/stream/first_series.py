@@ -1,7 +1,7 @@
-"""Series of counters that exist from a worker's start, at 0.
+"""Creates counter series at 0 when a worker starts.
 
-Prometheus' ``increase()`` of a series whose first sample is 3 is 0: an alert on a counter that is born with its first
-event cannot fire for that event. So every series whose labels are known beforehand starts with the worker.
+Prometheus' ``increase()`` is 0 for a series whose first sample is already 3. An alert on a counter that appears with
+its first event would miss that event. Every series whose labels are known in advance therefore starts with the worker.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,7 +22,7 @@ Series: TypeAlias = tuple[m.Counter, tuple[str, ...]]
 
 
 def start_series(metrics: m.Metrics, stages: Collection[str], rules: Rules) -> None:
-    """Creates every counter series of these stages whose labels are known."""
+    """Creates every counter series of these stages whose labels are known in advance."""
     for counter, labels in _series(stages, rules):
         metrics.add(counter, 0, *labels)
     if "intake" in stages:

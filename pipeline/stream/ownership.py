@@ -1,7 +1,7 @@
-"""Which partitions a worker owns, and how far each stage's restore is.
+"""The partitions that a worker owns, and the progress of each stage's restore.
 
-An assignment is taken over in jobs that run beside the worker: one finds where the group is, one per stage and
-partition opens the store and rolls it forward. The partitions flow once all of them have ended.
+Jobs that run beside the worker take an assignment over: one reads the group's committed offsets, and one per stage and
+partition opens the store and rolls it forward. The poller fetches from the partitions after all jobs have ended.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -21,12 +21,12 @@ from pipeline.topics import CHANGELOGS, StageName
 
 OFFSETS_RETRY_SECONDS = 0.05
 MAX_NAMED = 8
-"""Restoring partitions that a health page names; it counts the others."""
+"""Restoring partitions that a health page lists by name; it only counts the others."""
 
 Job: TypeAlias = Iterator[float]
 """A restore in steps. Yields the seconds to wait before the next step."""
 Clock: TypeAlias = Callable[[], float]
-"""Seconds that only rise, such as ``time.monotonic``."""
+"""Returns monotonic seconds, such as ``time.monotonic``."""
 RollForward: TypeAlias = Callable[..., Iterator[int]]
 """:func:`~pipeline.stream.restore.roll_forward` with its clients bound: (topic, partition, store, is_wanted=…)."""
 
@@ -44,16 +44,16 @@ class Restores(Protocol):
     """Runs restore jobs; threads in production, steps of a seeded world in the simulation."""
 
     def start(self, job: Job, ended: Callable[[BaseException | None], None]) -> None:
-        """Run the job to its end; ``ended`` then gets its failure, or None, in the worker's thread."""
+        """Runs the job to its end, then calls ``ended`` in the worker's thread with the failure or None."""
         ...
 
     def wait(self) -> None:
-        """Return once every started job has ended."""
+        """Returns once every started job has ended."""
         ...
 
 
 class ProcessEnvironment(NamedTuple):
-    """What a worker runs on. The simulation passes its own."""
+    """Clock, brokers, stores and threads of a worker. The simulation passes its own."""
 
     clock: Clock
     offsets: Offsets
@@ -63,7 +63,7 @@ class ProcessEnvironment(NamedTuple):
 
 
 class Assignment:
-    """Partitions that were assigned at once, and what their restore has come to."""
+    """Partitions that were assigned together, and the progress of their restore."""
 
     def __init__(self, partitions: set[TopicPartition], places: Sequence[StagePartition], started: float) -> None:
         self.partitions, self.places, self.started = partitions, places, started
@@ -82,10 +82,10 @@ class PartitionOwnership:
         self, context: Context, specs: Sequence[StageSpec], environment: ProcessEnvironment,
         ready: Callable[[Assignment], None], failed: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
-        """``ready`` is called when an assignment is restored; ``failed`` with what makes that impossible."""
+        """Calls ``ready`` when an assignment is restored, and ``failed`` with the error that prevents it."""
         self._context, self._specs = context, {spec.name: spec for spec in specs}
         self._readers: dict[str, list[str]] = {}
-        """The stages that read a topic."""
+        """Topic to the stages that read it."""
         for spec in specs:
             for topic in spec.inputs:
                 self._readers.setdefault(topic.of(context.settings.topic_prefix), []).append(spec.name)
@@ -93,21 +93,21 @@ class PartitionOwnership:
         self._ready, self._failed = ready, failed
         self._assignment: Assignment | None = None
         self.tasks: dict[StagePartition, Task] = {}
-        """Of restored partitions."""
+        """The tasks of restored partitions."""
         self.is_ready = False
         """Whether every partition of the assignment is being processed."""
 
     @property
     def places(self) -> Sequence[StagePartition]:
-        """Everything that is owned, restored or not."""
+        """Returns every owned stage and partition, restored or not."""
         return self._assignment.places if self._assignment is not None else ()
 
     def restoring(self) -> list[StagePartition]:
-        """What is owned and not restored yet."""
+        """Returns every owned stage and partition that is not restored yet."""
         return [place for place in self.places if place not in self.tasks]
 
     def why_not_ready(self) -> list[str]:
-        """Reasons in plain words, ``MAX_NAMED`` of them and one that counts the others; empty when ready."""
+        """Returns at most ``MAX_NAMED`` reasons and one that counts the others; empty if the worker is ready."""
         if self.is_ready:
             return []
         if self._assignment is None:
@@ -119,7 +119,7 @@ class PartitionOwnership:
         return reasons or ["waiting for the committed offsets of the group"]
 
     def take_over(self, partitions: set[TopicPartition]) -> None:
-        """Restore the partitions; ``ready`` is called when they may flow."""
+        """Starts the restore of the partitions. Calls ``ready`` after it."""
         if not partitions:
             self.is_ready = True
             return
@@ -132,13 +132,13 @@ class PartitionOwnership:
             self._on.restores.start(self._restore(assignment, place, stores), partial(ended, (place, stores)))
 
     def end_restore(self) -> None:
-        """Interrupt what is being restored and wait for its end. May be called from the polling thread."""
+        """Interrupts running restores and waits for their end. May be called from the polling thread."""
         if self._assignment is not None:
             self._assignment.is_wanted = False
         self._on.restores.wait()
 
     def release(self) -> None:
-        """Close every store. Call :meth:`end_restore` before, so that none is opened afterwards."""
+        """Closes every store. Call :meth:`end_restore` first, so that no job opens a store afterwards."""
         self.is_ready, self._assignment = False, None
         for task in self.tasks.values():
             task.state.close()
@@ -152,10 +152,9 @@ class PartitionOwnership:
     # Jobs, which may run in other threads
 
     def _find_offsets(self, assignment: Assignment) -> Job:
-        """Where the group is, once the former owner's last transaction is settled.
+        """Reads the group's committed offsets, which are stable once the former owner's last transaction has ended.
 
-        If that takes longer than a transaction may, the worker goes on without: the timers of a partition then wait
-        until something of it is consumed.
+        Gives up after ``TIMEOUT_SECONDS``. Timers of a partition without an offset wait for its next record.
         """
         positions, partitions = assignment.positions, assignment.partitions
         deadline = self._on.clock() + TIMEOUT_SECONDS
@@ -169,7 +168,7 @@ class PartitionOwnership:
             yield OFFSETS_RETRY_SECONDS
 
     def _restore(self, assignment: Assignment, place: StagePartition, stores: list[PartitionStore]) -> Job:
-        """Open a store and roll it forward; ``stores`` gets it at the end."""
+        """Opens a store, rolls it forward and appends it to ``stores``."""
         stage, partition = place
         if not assignment.is_wanted:
             raise Interrupted
@@ -206,7 +205,7 @@ class PartitionOwnership:
                 self.tasks[place] = Task(self._specs[StageName(place.stage)], place.partition, self._context, store)
             if assignment.is_wanted and not assignment.unfinished:
                 self._finish(assignment)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the process must not run on without its state
+        except Exception as error:  # noqa: BLE001 - after any error the state is incomplete, so the process must end
             self._failed(error)
 
     def _finish(self, assignment: Assignment) -> None:

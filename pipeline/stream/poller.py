@@ -1,14 +1,14 @@
-"""A member of a consumer group: fetches, epochs, rebalances, rewinds. Plain Kafka; no thread, clock or event loop.
+"""A member of a consumer group: fetches, epochs, rebalances and rewinds. Starts no thread, reads no clock.
 
     poller = Poller(client, owner, batch_records=4000)
     poller.subscribe(["cdp.events.web.v1"])
     batches = poller.batches(poller.fetch())
     taken = [batch for batch in batches if poller.take(batch)]
 
-Two threads may share a poller. The *polling thread* runs :meth:`Poller.fetch`, :meth:`Poller.close` and whatever is
-given to ``in_polling_thread``; the owner's methods are called there too, from within :meth:`Poller.fetch`. Everything
-else runs in the owner's thread. A client serves one thread at a time, and a call from another thread waits for
-:meth:`Poller.fetch` to return, which may itself wait for the owner: so only the polling thread calls the client.
+Two threads may share a poller. The *polling thread* runs :meth:`Poller.fetch`, :meth:`Poller.close` and every function
+passed to ``in_polling_thread``. :meth:`Poller.fetch` calls the owner's methods in that thread too. All other methods
+run in the owner's thread. Only the polling thread calls the client: a client serves one thread at a time, so a call
+from the owner's thread would wait for :meth:`Poller.fetch`, which may be waiting for the owner.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ log = logger(__name__)
 
 
 class Batch(list[Any]):
-    """Records of one partition, in order, and the epoch they were fetched in."""
+    """Records of one partition, in offset order, and the epoch in which they were fetched."""
 
     def __init__(self, at: TopicPartition, epoch: int) -> None:
         super().__init__()
         self.topic, self.partition = at
         self.epoch = epoch
         self.taken = False
-        """Whether the owner has seen the batch, be it to process or to refuse it."""
+        """Whether the owner has processed or refused the batch."""
 
 
 class Fetched(NamedTuple):
@@ -45,7 +45,7 @@ class Fetched(NamedTuple):
 
 
 class Owner(Protocol):
-    """Called when partitions come and go. The group waits until a method returns."""
+    """Called when partitions are assigned or taken away. The rebalance waits until the method returns."""
 
     def on_assign(self, partitions: set[TopicPartition]) -> None:
         """The partitions are assigned and paused. Call :meth:`Poller.resume` once their state is restored."""
@@ -65,7 +65,7 @@ def _at_once(call: Callable[[], None]) -> None:
 
 
 class Poller:
-    """Fetches the records of the assigned partitions, and refuses those fetched before a rebalance or a rewind."""
+    """Fetches records of the assigned partitions. Refuses records that were fetched before a rebalance or a rewind."""
 
     def __init__(
         self,
@@ -74,23 +74,23 @@ class Poller:
         batch_records: int,
         in_polling_thread: Callable[[Callable[[], None]], None] = _at_once,
     ) -> None:
-        """Takes the surface of ``confluent_kafka.Consumer`` as ``client``.
+        """``client`` has the interface of ``confluent_kafka.Consumer``.
 
-        ``in_polling_thread`` runs a function between two fetches, in the order of the calls; by default at once.
+        ``in_polling_thread`` runs functions in call order, each between two fetches; by default at once.
         """
         self._client, self._owner, self._batch_records = client, owner, batch_records
         self._in_polling_thread = in_polling_thread
         self.epoch = 0
         """Counts losses of ownership and rewinds. Records fetched in an earlier epoch are refused."""
         self.held: frozenset[TopicPartition] = frozenset()
-        """The assigned partitions. librdkafka cannot be asked for them during a rebalance."""
+        """The assigned partitions. Kept here because librdkafka cannot list them during a rebalance."""
         self.group: Any = None
-        """The group metadata of the last assignment. Its generation fences this worker once the group has moved on."""
+        """The group metadata of the last assignment. Its generation fences this worker after the next rebalance."""
         self.behind = False
-        """Whether the last fetch was as large as it could be, so that more is waiting."""
+        """Whether the last fetch returned ``batch_records`` records, so that more are probably waiting."""
         self._lock = threading.Lock()
         self._rewinds = 0
-        """Called for and not done yet."""
+        """Rewinds that were requested and have not run yet."""
         self._rebalances = 0
         self._delivered: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, tuple[int, int]] = {}
@@ -98,21 +98,17 @@ class Poller:
     # In the polling thread
 
     def subscribe(self, topics: Iterable[str]) -> None:
-        """Join the group. Partitions are assigned within a later :meth:`fetch`."""
+        """Joins the group. Partitions are assigned during a later :meth:`fetch`."""
         self._client.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
 
     def fetch(self) -> Fetched:
-        """Return the next messages, or none after ``FETCH_SECONDS``; rebalances happen in here.
-
-        The epoch is read before the fetch: a rebalance within it may still return records of the partitions that were
-        taken away. Partitions that were assigned within it return none, for they are paused.
-        """
+        """Returns the next messages, or none after ``FETCH_SECONDS``. Rebalances happen during this call."""
+        # Read before the fetch: a fetch with a rebalance in it may still return records of revoked partitions.
+        # Newly assigned partitions return none, because they are paused.
         epoch = self.epoch
-        if (
-            self._rewinds
-        ):  # the client still stands behind what was aborted; the rewind is the polling thread's next call
+        if self._rewinds:  # until the rewind runs, the client would fetch from behind the aborted records
             return Fetched(epoch, [])
         try:
             messages = self._client.consume(self._batch_records, FETCH_SECONDS)
@@ -121,7 +117,7 @@ class Poller:
         return Fetched(epoch, messages)
 
     def close(self) -> None:
-        """Leave the group; held partitions are revoked first. Does nothing when closed already."""
+        """Revokes the held partitions and leaves the group. Does nothing if already closed."""
         with contextlib.suppress(RuntimeError):
             self._client.close()
 
@@ -144,7 +140,7 @@ class Poller:
     ) -> None:
         self._new_epoch()
         release(partitions)
-        # Counted after the release, in which the owner may still resume or rewind these partitions for the last time.
+        # Counted after the release, during which the owner may still resume or rewind these partitions.
         self._rebalances += 1
         self.held -= partitions
         client.unassign()
@@ -170,8 +166,8 @@ class Poller:
     # In the owner's thread
 
     def batches(self, fetched: Fetched) -> list[Batch]:
-        """The records by partition; none if they were fetched in an earlier epoch."""
-        # A new epoch may begin at any time and replaces both tables. Additions to the old ones then count no more.
+        """Returns one batch per partition, or none if the records were fetched in an earlier epoch."""
+        # The polling thread may begin a new epoch at any time and replace both tables; the old ones are then discarded.
         delivered, ends = self._delivered, self._ends
         self.behind = len(fetched.messages) >= self._batch_records
         if fetched.epoch != self.epoch or not fetched.messages:
@@ -195,26 +191,26 @@ class Poller:
         return list(batches.values())
 
     def take(self, batch: Batch) -> bool:
-        """Whether the batch may be processed. It then is to its end, before the owner's thread does anything else."""
+        """Returns whether to process the batch, which the owner's thread then does before anything else."""
         batch.taken = True
         return batch.epoch == self.epoch
 
     def _new_epoch(self) -> None:
-        """Refuse every batch fetched so far. Both threads call it, and two calls must never count as one."""
+        """Invalidates every batch fetched so far. Both threads call it, so the lock protects the increment."""
         with self._lock:
             self.epoch += 1
         self._delivered, self._ends = {}, {}
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """Fetch from these partitions, unless they are taken away before the polling thread gets to it."""
+        """Resumes these partitions, unless a rebalance comes before the polling thread runs the call."""
         rebalances = self._rebalances
         self._in_polling_thread(lambda: self._resume(partitions, rebalances))
 
     def rewind(self) -> None:
-        """Refuse every batch fetched so far, and fetch again from the committed offsets.
+        """Invalidates every batch fetched so far and fetches again from the committed offsets.
 
-        The seeks run in the polling thread. Until then nothing is fetched: a fetch that starts before the seek returns
-        records from before it under the epoch of after it.
+        The seeks run in the polling thread, and fetching stops until then. Otherwise a fetch that starts before the
+        seek would return records from the old position in the new epoch.
         """
         with self._lock:
             self._rewinds += 1
@@ -223,9 +219,9 @@ class Poller:
         self._in_polling_thread(lambda: self._rewind(rebalances))
 
     def behind_markers(self, at: TopicPartition, position: int) -> int:
-        """The position, advanced past transaction markers and aborted records if nothing else follows.
+        """Returns the position, advanced past transaction markers and aborted records if only those follow.
 
-        Without it, a partition that transactions write to would seem one record behind for ever.
+        Without this, a partition that transactions write to would always have a lag of at least one record.
         """
         delivered, end = self._ends.get(at, (position + 1, position))
         return max(position, end) if position >= delivered else position

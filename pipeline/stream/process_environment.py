@@ -1,4 +1,4 @@
-"""What a worker process runs on: RocksDB in its folder, threads, the brokers and the monotonic clock."""
+"""The production environment of a worker: RocksDB in its folder, threads, the brokers, the monotonic clock."""
 
 import time
 from functools import partial

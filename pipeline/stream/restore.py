@@ -1,4 +1,4 @@
-"""Roll a partition's RocksDB forward to the end of its changelog before its stage may work on it."""
+"""Rolls a partition's RocksDB forward to the end of its changelog before its stage processes records."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,10 +20,10 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the partition went t
 
 
 def high_watermark(config: Mapping[str, str | int], topic: str, partition: int) -> int:
-    """Where the partition ends now, open transactions included.
+    """Returns the partition's current end offset, open transactions included.
 
     Raises:
-        confluent_kafka.KafkaException: the broker did not answer or refused.
+        confluent_kafka.KafkaException: The broker did not answer or returned an error.
     """
     wanted = confluent_kafka.TopicPartition(topic, partition)
     client = admin(config)
@@ -45,17 +45,17 @@ def roll_forward(
     consumer: Callable[[dict[str, Any]], Any] = configured_consumer,
     end_of: Callable[[Mapping[str, str | int], str, int], int] = high_watermark,
 ) -> Iterator[int]:
-    """Apply every committed changelog record from the store's position on. Yields the number applied by each fetch.
+    """Applies every committed changelog record from the store's position on. Yields the number applied by each fetch.
 
-    The end is the high watermark, not the last stable offset: a predecessor that died inside its commit may have left a
-    transaction that is decided but not yet marked, and reading only what is stable would miss it. Reaching it can
-    therefore take as long as that transaction's timeout. ``consumer`` and ``end_of`` are how the log is reached;
-    :mod:`pipeline.testing.consumer` is their twin.
+    Takes up to the transaction timeout if the partition's former worker left a transaction open. ``consumer`` and
+    ``end_of`` open the log; tests pass those of :mod:`pipeline.testing.consumer`.
 
     Raises:
-        Interrupted: ``is_wanted`` turned false.
-        confluent_kafka.KafkaException: the broker refused; the caller ends the process.
+        Interrupted: ``is_wanted`` returned False.
+        confluent_kafka.KafkaException: The broker returned an error; the caller ends the process.
     """
+    # The high watermark, not the last stable offset: a worker that died during its commit may have left a transaction
+    # that is decided but has no markers yet. Its records lie behind the last stable offset and must be restored too.
     end = end_of(config, topic, partition)
     position = store.position()
     if position >= end:
@@ -63,13 +63,13 @@ def roll_forward(
     reader = consumer(
         {
             **config,
-            "log_level": 2,  # its errors come as exceptions; librdkafka's raw lines would not be JSON
+            "log_level": 2,  # errors are raised as exceptions; librdkafka's raw log lines are not JSON
             "group.id": "unused",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
-            "fetch.queue.backoff.ms": 10,  # as long as a full queue lasts here; the usual second would be spent waiting
-            "enable.partition.eof": True,  # gives the position behind transaction markers too
+            "fetch.queue.backoff.ms": 10,  # a full queue drains in 10 ms; the default of 1 s is idle time
+            "enable.partition.eof": True,  # the only way to get a position behind transaction markers
         }
     )
     try:

@@ -1,4 +1,4 @@
-"""A worker's watch over hanging transactions: the metric, and the reason on ``/readyz``."""
+"""Detects hanging transactions: sets the metric and provides the reason on ``/readyz``."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -10,11 +10,11 @@ from pipeline.obs import metrics as m
 from pipeline.topics import CHANGELOGS
 
 STUCK_SECONDS: Final = 90.0
-"""Longer than a transaction may stay open: librdkafka's default timeout of 60 s, and the broker's pause of 10 s."""
+"""Longer than a transaction stays open: librdkafka's default timeout of 60 s, the broker's check interval of 10 s."""
 
 
 class Offsets(Protocol):
-    """Answers where partitions end; partitions that do not answer are left out."""
+    """Reads end offsets. Omits partitions that do not answer."""
 
     async def of(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Returns high watermarks."""
@@ -26,7 +26,7 @@ class Offsets(Protocol):
 
 
 class StabilityWatch:
-    """Compares last stable offset and high watermark of a worker's input and changelog partitions."""
+    """Compares the last stable offset with the high watermark of a worker's input and changelog partitions."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class StabilityWatch:
         stages: Mapping[str, str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``stages`` gives the stage that reads a topic, by the topic's name on the broker. ``clock`` is in seconds."""
+        """``stages`` maps each topic's name on the broker to the stage that reads it. ``clock`` returns seconds."""
         self._offsets, self._metrics, self._clock = offsets, metrics, clock
         self._prefix, self._stages = prefix, stages
         self._stuck: StuckOffsets[TopicPartition] = StuckOffsets()
@@ -45,7 +45,7 @@ class StabilityWatch:
     async def look(self, inputs: Iterable[TopicPartition]) -> None:
         """Updates metric and reasons for these input partitions and their changelogs."""
         stage_of = self._watched(inputs)
-        # The stable offset first: an end that is read before it could lie behind a transaction that has since ended.
+        # Stable offsets first: a high watermark that is read earlier may include a transaction that has ended since.
         stable = await self._offsets.stable(stage_of)
         seconds = self._stuck.observe(stable, await self._offsets.of(stage_of), now_seconds=self._clock())
         self._stuck.forget_all_but(stage_of)
@@ -56,7 +56,7 @@ class StabilityWatch:
             self._metrics.set(m.STABLE_OFFSET_STUCK, second, *self._labels(tp))
 
     def reasons(self) -> list[str]:
-        """One reason for each partition behind whose stable offset nothing is read; empty when all is well."""
+        """Returns one reason for each partition whose stable offset blocks its readers; empty if there is none."""
         return [
             f"{tp.topic} partition {tp.partition}: the last stable offset has not moved for {seconds:.0f} s, "
             "a transaction hangs; run: stitchline doctor"

@@ -1,4 +1,4 @@
-"""Several worker processes on one machine: start them, start them again when they die, end them together."""
+"""Several worker processes on one machine: starts them, restarts those that end, stops them together."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from pipeline.errors import OperatorError
 from pipeline.obs.log import logger
 
 MAX_DEATHS: Final = 5
-"""Of one worker, in succession and by its own fault; one more, and starting it again will not help."""
+"""Consecutive ends of one worker by its own fault. After one more the supervisor gives up."""
 NOT_ITS_FAULT: Final = 75
 """Exit code of a worker that ends because Kafka cannot be used (EX_TEMPFAIL of sysexits.h)."""
 END_GRACE_SECONDS = 20.0
@@ -26,40 +26,40 @@ log = logger(__name__)
 
 
 class WorkersKeepDyingError(OperatorError):
-    """Operator action: the worker's own messages above say why; nothing is lost, it goes on where it stopped."""
+    """Operator action: read the worker's own messages above; nothing is lost, a restart continues where it stopped."""
 
 
 class _Supervised:
-    """One worker: its process, when it began, and when it is started again after its end."""
+    """One worker: its process, its start time, and the time of its next restart."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", now: float) -> None:
         self.process, self.began = process, now
         self.start_at: float | None = None
         self.backoff = Backoff()
         self.own_faults = 0
-        """Ends in succession with an error of its own."""
+        """Consecutive ends with an error of its own."""
 
     def ended(self, code: int, now: float) -> float:
-        """Returns the seconds until it is started again."""
+        """Returns the seconds until the restart."""
         pause = self.backoff.failed(now - self.began)
         if self.backoff.failures == 1:
             self.own_faults = 0
-        # A negative code is a signal: someone else ended it, for example the kernel for lack of memory.
+        # A negative code is a signal from outside, for example from the kernel when memory runs out.
         self.own_faults = self.own_faults + 1 if code > 0 and code != NOT_ITS_FAULT else 0
         self.start_at = now + pause
         return pause
 
 
 class Supervisor:
-    """``workers`` processes of ``stitchline worker``, each with an id of its own, which keeps its state folder.
+    """Runs ``workers`` processes of ``stitchline worker``. Each has its own worker id and so its own state folder.
 
-    Where health pages are asked for, each worker has its own port, counted up from STITCHLINE_HTTP_PORT.
+    If STITCHLINE_HTTP_PORT is set, worker *n* serves its health pages on that port plus *n*.
 
-    A worker that ends is started again, at once and then after growing pauses of its own. The supervisor gives up only
-    on a worker that ends by its own fault again and again; it waits for a Kafka that is away as long as that takes.
+    A worker that ends is restarted, first at once and then after growing pauses. The supervisor gives up only on a
+    worker that repeatedly ends by its own fault; it waits without limit for a Kafka that does not answer.
 
-    A context manager: leaving it ends every process it started and waits for them. ``output`` is a file that takes
-    what they print; without it they print where we do. ``program`` is what Python runs as a worker.
+    A context manager: leaving it stops every process and waits for them. ``output`` is a file for their standard output
+    and error, by default this process's own. ``program`` holds Python's arguments for a worker.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Supervisor:
 
     @property
     def processes(self) -> "dict[str, subprocess.Popen[bytes]]":
-        """The last process of each worker, by worker id."""
+        """Returns the last process of each worker by worker id."""
         return {worker_id: worker.process for worker_id, worker in self._workers.items()}
 
     def __enter__(self) -> Self:
@@ -87,31 +87,31 @@ class Supervisor:
         self.end()
 
     def run(self, stop: Event, also: Callable[[], None] = lambda: None) -> None:
-        """Watch until told to stop; ``also`` is called before each look.
+        """Restarts workers until ``stop`` is set. Calls ``also`` before each check, every ``CHECK_SECONDS``.
 
         Raises:
-            WorkersKeepDyingError: a worker ends by its own fault faster than starting it again can help.
+            WorkersKeepDyingError: A worker ended more than ``MAX_DEATHS`` times in a row by its own fault.
         """
         while not stop.wait(CHECK_SECONDS):
             also()
             self.check()
 
     def check(self) -> None:
-        """Start again what has died and has waited out its pause.
+        """Restarts every ended worker whose pause is over.
 
         Raises:
-            WorkersKeepDyingError: see :meth:`run`.
+            WorkersKeepDyingError: See :meth:`run`.
         """
         for worker_id, worker in self._workers.items():
             code, now = worker.process.poll(), self._clock()
             if code is None:
                 continue
             if worker.start_at is None:
-                self._mourn(worker_id, worker, code, now)
+                self._record_end(worker_id, worker, code, now)
             if worker.start_at is not None and now >= worker.start_at:
                 worker.process, worker.began, worker.start_at = self._start(worker_id), now, None
 
-    def _mourn(self, worker_id: str, worker: _Supervised, code: int, now: float) -> None:
+    def _record_end(self, worker_id: str, worker: _Supervised, code: int, now: float) -> None:
         _close_input(worker.process)
         pause = worker.ended(code, now)
         if worker.own_faults > MAX_DEATHS:
@@ -122,7 +122,7 @@ class Supervisor:
         log.warning("worker_ended", worker=worker_id, exit_code=code, started_again_in_seconds=pause)
 
     def end(self) -> None:
-        """SIGTERM, so that each commits and leaves the group; SIGKILL for what does not end in time."""
+        """Sends SIGTERM, so that each worker commits and leaves the group; SIGKILL after ``END_GRACE_SECONDS``."""
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -148,6 +148,6 @@ class Supervisor:
 
 
 def _close_input(process: "subprocess.Popen[bytes]") -> None:
-    """The pipe by whose end a worker learns that its supervisor is gone."""
+    """Closes the pipe to the worker's standard input. A worker stops at the end of that pipe."""
     if process.stdin is not None:
         process.stdin.close()

@@ -1,4 +1,4 @@
-"""One stage on one restored partition, as the worker and its unit of work see it."""
+"""One stage on one restored partition, as the worker and the unit of work use it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pipeline.stream.stages.base import Context, Stage, StageSpec
 
 
 class Task:
-    """Builds the stage's logic over the store, and again after an abort."""
+    """Builds the stage's logic over the store, and rebuilds it after an abort."""
 
     def __init__(self, spec: StageSpec, partition: int, context: Context, store: PartitionStore) -> None:
         self.spec, self.partition, self.stage = spec, partition, spec.name
@@ -16,17 +16,17 @@ class Task:
 
     @property
     def state(self) -> Any:
-        """The stage's state."""
+        """Returns the stage's state."""
         return self.logic.state
 
     def before_commit(self) -> None:
-        """Emit what is coalesced over the unit of work."""
+        """Emits the output that the stage coalesces per transaction."""
         self.logic.before_commit()
 
     def input(self, prefix: str) -> tuple[str, int]:
-        """One of the partitions that the task reads."""
+        """Returns topic and partition of the first input."""
         return self.spec.inputs[0].of(prefix), self.partition
 
     def start_over(self) -> None:
-        """The unit of work was aborted: keep nothing decoded."""
+        """Drops every decoded row, because the transaction that changed them was aborted."""
         self.logic = self.spec.build(self._context, self.partition, self._store)

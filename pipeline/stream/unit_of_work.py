@@ -1,4 +1,4 @@
-"""Consumed offsets, produced records and changelog in one Kafka transaction; RocksDB after it."""
+"""Commits consumed offsets, produced records and changelog in one Kafka transaction, then writes RocksDB."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,10 +19,10 @@ from pipeline.topics import CHANGELOGS, Topic
 QUEUE_FULL_WAIT_SECONDS = 0.1
 INIT_TIMEOUT_SECONDS = 60.0
 TIMEOUT_SECONDS = 20.0
-"""Longer than a transaction's timeout: by then the brokers have aborted it, if they are there."""
+"""Longer than a transaction's timeout, after which reachable brokers have aborted it."""
 STUCK_MESSAGE = (
     f"Kafka did not settle a transaction within {TIMEOUT_SECONDS:.0f} s; look at the brokers and start the worker "
-    "again: it goes on behind the last transaction that was committed, nothing is lost or doubled"
+    "again: it continues after the last committed transaction, nothing is lost or doubled"
 )
 
 _Error = confluent_kafka.KafkaError
@@ -30,7 +30,7 @@ FENCED = frozenset({
     _Error.ILLEGAL_GENERATION, _Error.UNKNOWN_MEMBER_ID, _Error.FENCED_INSTANCE_ID, _Error.INVALID_PRODUCER_EPOCH,
     _Error.PRODUCER_FENCED,
 })  # fmt: skip
-"""Kafka's words for: another worker has taken over."""
+"""Kafka's error codes for: another worker has taken over."""
 
 
 class Task(Protocol):
@@ -41,27 +41,27 @@ class Task(Protocol):
     state: PartitionState
 
     def before_commit(self) -> None:
-        """Emit what is coalesced over the unit of work."""
+        """Emits the output that the stage coalesces per transaction."""
         ...
 
 
 class Aborted(Exception):  # noqa: N818 - the outcome, as Kafka names it
-    """The transaction was aborted and nothing of it happened. Rewind the consumer and drop decoded rows."""
+    """The transaction was aborted without effect. The caller rewinds the consumer and drops decoded rows."""
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What one transaction held."""
+    """The contents of one committed transaction."""
 
     records: int
-    """Consumed."""
+    """Records consumed."""
     produced: dict[str, int]
-    """Records by topic, without its prefix and without changelogs."""
+    """Records by topic, named without prefix; changelogs are omitted."""
     written: Counter[str]
     """State rows by table."""
 
 
 class _Outlet:
-    """A topic written to: its name on the broker, and the open transaction's records in it."""
+    """An output topic: its name on the broker, and how many records of the open transaction it holds."""
 
     __slots__ = ("name", "records")
 
@@ -70,15 +70,15 @@ class _Outlet:
 
 
 def _ignore(_kind: str) -> None:
-    """Refusals are not counted."""
+    """Does not count refusals."""
 
 
 class UnitOfWork:
-    """One transaction at a time of one worker.
+    """The worker's current transaction.
 
-    A crash at any point leaves RocksDB at or behind the log. :meth:`commit` either returns, with everything durable, or
-    raises :class:`Aborted`, with nothing done; any other exception means the outcome is unknown or the worker is
-    fenced, and the process must end: the next one rolls forward from the changelog.
+    A crash at any point leaves RocksDB at or behind the changelog. :meth:`commit` either returns with everything
+    durable, or raises :class:`Aborted` without any effect. After any other exception the outcome is unknown or the
+    worker is fenced: the process must end, and the next one restores from the changelog.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class UnitOfWork:
         producer: Callable[[dict[str, Any]], Producer] = configured_producer,
         watchdog: AbstractContextManager[None] | None = None,
     ) -> None:
-        """``refused`` hears of every commit that Kafka refuses: retriable, fenced, aborted or fatal.
+        """Calls ``refused`` with "retriable", "fenced", "aborted" or "fatal" for every commit that Kafka refuses.
 
-        ``producer`` makes the client. ``watchdog`` guards what may wait in vain; the usual one ends the process.
+        ``producer`` builds the client. ``watchdog`` limits calls that may block for ever; the default ends the process.
         """
         self._prefix, self._refused = prefix, refused
         self._watchdog = watchdog or Watchdog(TIMEOUT_SECONDS, STUCK_MESSAGE)
@@ -114,7 +114,7 @@ class UnitOfWork:
                 "queue.buffering.max.kbytes": 256 << 10,
                 "batch.num.messages": 20_000,
                 "batch.size": 512 << 10,
-                "linger.ms": 50,  # a commit's flush does not wait for it; until then larger batches cost less
+                "linger.ms": 50,  # fewer, larger batches; a commit does not wait for it, because flush() sends at once
                 "compression.type": "lz4",
                 "message.max.bytes": MAX_RECORD_BYTES,
             }
@@ -122,16 +122,16 @@ class UnitOfWork:
         self._produce_one = made.produce
 
     def start(self) -> None:
-        """Fence older holders of the transactional id and abort what they left open."""
+        """Fences earlier producers of the transactional id and aborts their open transaction."""
         self._producer.init_transactions(INIT_TIMEOUT_SECONDS)
 
     def emit(
         self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
     ) -> None:
-        """Add a record to the transaction; see :class:`~pipeline.kafka.record.Emit`."""
+        """Adds a record to the transaction; see :class:`~pipeline.kafka.record.Emit`."""
         outlet = self._outlets.get(topic) or self._open_outlet(topic)
         outlet.records += 1
-        if headers is None and self._open:  # several times an event: no detours
+        if headers is None and self._open:  # the hot path, several calls per event: skips _produce and its options
             try:
                 self._produce_one(outlet.name, value, key, -1, None)
                 return
@@ -140,49 +140,62 @@ class UnitOfWork:
         self._produce(outlet.name, value, key, headers=headers)
 
     def consumed(self, topic: str, partition: int, next_offset: int, records: int) -> None:
-        """The group's position moves to ``next_offset`` with this transaction."""
+        """Adds consumed records: the transaction commits ``next_offset`` for the group."""
         self._begin()
         self._offsets[topic, partition] = next_offset
         self.records += records
 
     def set_committed_positions(self, positions: Mapping[Any, int]) -> None:
-        """The group's committed offsets in the assigned partitions, by (topic, partition)."""
+        """Sets the group's committed offsets of the assigned partitions by (topic, partition)."""
         self._positions = dict(positions)
 
     def knows_position(self, topic: str, partition: int) -> bool:
-        """Whether the group's position in a partition is known, so that :meth:`hold_position` can be called."""
+        """Returns whether the committed offset of a partition is known, as :meth:`hold_position` requires."""
         return (topic, partition) in self._positions
 
     def hold_position(self, topic: str, partition: int) -> None:
-        """Timers alone produced records. Re-commit the current offset so that this transaction is fenced as well."""
+        """Re-commits the current offset of a partition, for a transaction whose records only timers produced.
+
+        Without an offset the transaction would not be checked against the group's generation.
+        """
         self._begin()
         self._offsets.setdefault((topic, partition), self._positions[topic, partition])
 
     def commit(self, tasks: list[Any], group: Callable[[], Any]) -> Committed | None:
-        """Make everything since the last commit durable; None if there is nothing.
+        """Makes everything since the last commit durable. Returns None if there is nothing.
 
-        1. let tasks emit what they coalesced, 2. changelog, 3. flush, 4. offsets, 5. Kafka's commit, 6. RocksDB.
+        1. Tasks emit their coalesced output.
+        2. Tasks write their changelog.
+        3. The producer flushes.
+        4. The group's offsets join the transaction.
+        5. Kafka commits.
+        6. RocksDB takes the rows.
 
-        The flush comes before the offsets: once the group has taken them, a new owner must find our changelog on the
-        broker. ``group`` gives the consumer's metadata, whose generation fences a worker that was presumed dead.
+        ``group`` returns the consumer's group metadata, whose generation fences a worker that was presumed dead.
 
         Raises:
-            Aborted: Kafka refused the transaction; nothing of it happened.
+            Aborted: Kafka refused the transaction; it has no effect.
         """
         if not self._offsets:
             return None
+        # 1. Coalesced output
         for task in tasks:
             task.before_commit()
+        # 2. Changelog
         changes = [(task.state, self._log(task)) for task in tasks]
         try:
-            with self._watchdog:  # librdkafka has been seen waiting for ever for a coordinator that had come back
+            with self._watchdog:  # librdkafka can wait for ever for a transaction coordinator that restarted
+                # 3. Flush, before the offsets: a new owner that reads them must find the changelog on the broker.
                 self._producer.flush()
+                # 4. Offsets
                 self._send_offsets(group)
+                # 5. Kafka's commit
                 self._commit_transaction()
         except confluent_kafka.KafkaException as error:
             self.abort_after(error)
             message = f"transaction aborted: {error.args[0].str()}"
             raise Aborted(message) from error
+        # 6. RocksDB
         for state, rows in changes:
             if rows:
                 state.persist(rows)
@@ -192,14 +205,14 @@ class UnitOfWork:
         return done
 
     def abort(self) -> None:
-        """Nothing since the last commit happened."""
+        """Discards everything since the last commit."""
         if self._open:
             with self._watchdog:
                 self._producer.abort_transaction(INIT_TIMEOUT_SECONDS)
         self._closed()
 
     def abort_after(self, error: confluent_kafka.KafkaException) -> None:
-        """Abort where Kafka says an abort settles it; else raise the error, for the process to end."""
+        """Aborts the transaction. Raises ``error`` if Kafka marks it fatal: the process must then end."""
         kafka_error = error.args[0]
         if kafka_error.fatal():
             self._refused("fatal")
@@ -208,11 +221,11 @@ class UnitOfWork:
         self.abort()
 
     def poll(self) -> None:
-        """Serve delivery reports."""
+        """Serves delivery reports."""
         self._producer.poll(0)
 
     def _log(self, task: Task) -> list[Change]:
-        """Produce the task's changelog; the last record's offset becomes the state's position when it is delivered."""
+        """Produces the task's changelog. The offset behind the last record becomes the state's position on delivery."""
         changes = task.state.changes()
         name = CHANGELOGS[task.stage].of(self._prefix)
 
@@ -253,7 +266,7 @@ class UnitOfWork:
         self._retried(self._producer.commit_transaction)
 
     def _retried(self, call: Callable[[], Any]) -> None:
-        """Repeat while Kafka says that the same call may be repeated; its outcome is then definite."""
+        """Repeats the call while Kafka returns a retriable error. The outcome is then definite."""
         while True:
             try:
                 call()

@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus: sums at each commit, levels every two seconds, nothing per record."""
+"""A worker's metrics: counters once per commit, gauges every ``INTERVAL_SECONDS``, nothing per record."""
 
 import time
 from collections import Counter
@@ -17,10 +17,10 @@ INTERVAL_SECONDS = 2.0
 
 
 class Vitals:
-    """Keeps what belongs to the open transaction apart until it is committed: thrown-away work is not counted."""
+    """Collects the counts of the open transaction and publishes them after its commit; aborted work is not counted."""
 
     def __init__(self, metrics: m.Metrics, prefix: str, stages: Mapping[str, str]) -> None:
-        """``stages`` gives the stage that reads a topic, by the topic's name on the broker."""
+        """``stages`` maps each topic's name on the broker to the stage that reads it."""
         self._metrics, self._cut, self._stages = metrics, len(prefix) + 1, stages
         self._taken: Counter[tuple[str, str]] = Counter()
         self._next: dict[TopicPartition, int] = {}
@@ -30,7 +30,7 @@ class Vitals:
         self._waiting: WaitingRecords[TopicPartition] = WaitingRecords()
 
     def batch_processed(self, stage: str, batch: Batch, seconds: float) -> None:
-        """A stage has worked on a batch."""
+        """Adds a batch that a stage has processed in ``seconds``."""
         self._taken[stage, batch.topic] += len(batch)
         self._next[TopicPartition(batch.topic, batch.partition)] = batch[-1].offset() + 1
         at_ms = batch[0].timestamp()[1]
@@ -40,7 +40,7 @@ class Vitals:
         self._metrics.observe(m.BATCH_RECORDS, len(batch), stage)
 
     def committed(self, done: Committed, seconds: float) -> None:
-        """The open transaction is durable."""
+        """Publishes the counts of the transaction, which took ``seconds`` to commit."""
         metrics = self._metrics
         metrics.add(m.COMMITS, 1)
         metrics.observe(m.COMMIT_SECONDS, seconds)
@@ -58,19 +58,19 @@ class Vitals:
         self.aborted()
 
     def aborted(self) -> None:
-        """Nothing since the last commit happened."""
+        """Drops the counts since the last commit."""
         self._taken.clear()
         self._next.clear()
         self._oldest_ms.clear()
 
     def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
-        """What the group has committed of the partitions that are ours now."""
+        """Sets the group's committed offsets of the newly assigned partitions."""
         self._positions = dict(positions)
 
     def lag(self, poller: Poller, ends: Mapping[TopicPartition, int]) -> None:
-        """Sets lag and waiting time of each held partition whose end is known; forgets those of others.
+        """Sets lag and waiting time of each held partition whose end is known. Removes the series of other partitions.
 
-        A position is unknown while a transaction keeps the group from answering: then everything waits.
+        An open transaction can make an offset unknown: then every record counts as waiting, and lag is not set.
         """
         now = time.monotonic()
         shown = poller.held & ends.keys()
@@ -87,7 +87,7 @@ class Vitals:
         self._shown = shown
 
     def partitions(self, assigned: Iterable[tuple[str, int]], restored: Collection[tuple[str, int]]) -> None:
-        """Stages' partitions: held, and of these restored."""
+        """Sets the number of held and of restoring partitions of each stage."""
         assigned = list(assigned)
         for stage in dict.fromkeys(self._stages.values()):
             mine = [key for key in assigned if key[0] == stage]
@@ -95,7 +95,7 @@ class Vitals:
             self._metrics.set(m.RESTORING, sum(key not in restored for key in mine), stage)
 
     def state(self, states: Iterable[PartitionState]) -> None:
-        """Rows in memory, and how often memory did not have them."""
+        """Sets the number of cached rows and adds the cache misses of each table."""
         cached: Counter[str] = Counter()
         for view in (view for state in states for view in state.views if isinstance(view, TableView | TenantViews)):
             cached[view.family] += view.cached()

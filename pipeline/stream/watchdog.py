@@ -1,4 +1,4 @@
-"""The end of a process that waits for Kafka inside librdkafka, where neither a timeout nor a signal reaches it."""
+"""Ends a process that is blocked in a librdkafka call, which neither a timeout nor a signal can interrupt."""
 
 import os
 import sys
@@ -10,16 +10,16 @@ CHECK_SECONDS = 0.5
 
 
 def end_process(message: str) -> None:
-    """Say it where a failed command says it, and end with exit code 1 at once: nothing else would come to its turn."""
+    """Writes the message to standard error and ends the process at once with exit code 1, without any clean-up."""
     sys.stderr.write(f"stitchline: {message}\n")
     sys.stderr.flush()
     os._exit(1)
 
 
 class Watchdog:
-    """A context manager around calls that must not take longer than ``seconds``; else ``bite`` gets the message.
+    """A context manager that calls ``on_expiry`` with ``message`` if its block takes longer than ``seconds``.
 
-    Re-usable, not re-entrant; costs two assignments. One thread looks from the first use on.
+    Reusable, not re-entrant. Entering and leaving cost one assignment each. The first use starts the checking thread.
     """
 
     def __init__(self, seconds: float, message: str, on_expiry: Callable[[str], None] = end_process) -> None:

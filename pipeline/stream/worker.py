@@ -1,9 +1,9 @@
-"""One worker: batches to tasks, due timers, and when the unit of work commits. Neither Faust nor threads nor a clock.
+"""One worker: passes batches to tasks, fires due timers and commits. Uses no Faust, starts no thread, reads no clock.
 
     worker = Worker(specs, context, unit, environment)
     worker.poller = Poller(client, worker, settings.batch_records)
 
-Everything runs in one thread, the worker's, unless it says otherwise.
+Every method runs in the worker's thread unless its docstring states otherwise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ class Worker:
     """The :class:`~pipeline.stream.poller.Owner` of a poller's partitions and of the one transaction they share."""
 
     poller: Poller
-    """Set by whoever makes the poller, which needs its owner first."""
+    """Set after construction, because a poller needs its owner first."""
 
     def __init__(
         self, specs: Sequence[StageSpec], context: Context, unit: UnitOfWork, environment: ProcessEnvironment
     ) -> None:
         self.settings, self.metrics, self.unit = context.settings, context.metrics, unit
         self.failure: BaseException | None = None
-        """What ends the process."""
+        """The error that ends the process, or None."""
         self.ownership = PartitionOwnership(context, specs, environment, self._ready, self.fail)
         self.offsets = environment.offsets
         self._clock = environment.clock
@@ -44,7 +44,7 @@ class Worker:
     # Batches
 
     def take(self, stage: str, batch: Batch) -> None:
-        """Give a batch to its task within the open transaction, and commit when it is time."""
+        """Processes a batch inside the open transaction. Commits if the transaction is full or its interval is over."""
         if not self.poller.take(batch):
             return
         started = self._clock()
@@ -56,7 +56,7 @@ class Worker:
             self.commit()
 
     def tick(self) -> None:
-        """Fire due timers inside the open transaction, at most once per timer interval."""
+        """Fires due timers inside the open transaction, at most once per timer interval."""
         now, interval = self._clock(), self.settings.timer_interval_ms / 1000
         if now < self._ticked_at + interval:
             return
@@ -66,20 +66,19 @@ class Worker:
                 place = task.input(self.settings.topic_prefix)
                 if self.unit.knows_position(*place) and task.logic.tick():
                     self.unit.hold_position(*place)
-                    self._ticked_at = now - interval  # perhaps there is more: look again after this commit
+                    self._ticked_at = now - interval  # more timers may be due: check again after this commit
 
     def seconds_to_commit(self) -> float:
-        """Time left of the commit interval, which is longer while there is more to fetch than was fetched.
+        """Returns the seconds left of the commit interval. The interval is longer while the worker is behind.
 
-        A worker that is behind gains nothing by committing early; in a longer transaction more changes of a row become
-        one.
+        Early commits do not help a worker that is behind, and a longer transaction merges more changes of a row.
         """
         settings = self.settings
         interval_ms = settings.catch_up_interval_ms if self.poller.behind else settings.commit_interval_ms
         return self._committed_at + interval_ms / 1000 - self._clock()
 
     def commit(self) -> None:
-        """Commit the unit of work; where Kafka refuses, start over from what is durable."""
+        """Commits the unit of work. If Kafka refuses, rewinds to the committed state."""
         self._committed_at = started = self._clock()
         records = self.unit.records
         try:
@@ -102,7 +101,7 @@ class Worker:
     # PartitionOwnership
 
     def on_assign(self, partitions: set[TopicPartition]) -> None:
-        """Restore the partitions' state beside this thread, then let them flow."""
+        """Starts the restore of the partitions' state in other threads. The poller resumes the partitions after it."""
         self.metrics.add(m.REBALANCES, 1)
         self.ownership.take_over(partitions)
 
@@ -120,27 +119,27 @@ class Worker:
         self.end_restore()
         try:
             self.commit() if self.failure is None else self._abort()
-        except Exception as error:  # noqa: BLE001 - the group must not wait for us; the next owner rolls forward
+        except Exception as error:  # noqa: BLE001 - the rebalance must not wait for this worker; the next owner rolls forward
             self.fail(error)
         self._release(partitions)
 
     def on_lost(self, partitions: set[TopicPartition]) -> None:
-        """The group has given the partitions to others already: nothing since the last commit happened."""
+        """Aborts the open transaction, because the group has already assigned the partitions to other workers."""
         self.end_restore()
         self._abort()
         self.metrics.add(m.ABORTS, 1, "lost")
         self._release(partitions)
 
     def _abort(self) -> None:
-        """Nothing since the last commit happened."""
+        """Aborts the open transaction."""
         try:
             self.unit.abort()
-        except Exception as error:  # noqa: BLE001 - the group must not wait for us
+        except Exception as error:  # noqa: BLE001 - the rebalance must not wait for this worker
             self.fail(error)
 
     def _release(self, partitions: set[TopicPartition]) -> None:
         self.ownership.release()
-        # A timer that fires before the next assignment's positions are known would commit an old one.
+        # Otherwise a timer that fires before the next assignment's positions are known would re-commit an old offset.
         self.unit.set_committed_positions({})
         self._vitals.aborted()
         log.info("partitions_released", partitions=len({at.partition for at in partitions}))
@@ -148,21 +147,21 @@ class Worker:
     # Health and end
 
     def show(self, ends: Mapping[TopicPartition, int]) -> None:
-        """Set the gauges. ``ends`` are the high watermarks, where known."""
+        """Sets the gauges. ``ends`` are the known high watermarks."""
         self._vitals.partitions(self.ownership.places, self.ownership.tasks)
         self._vitals.state(task.state for task in self.ownership.tasks.values())
         self._vitals.lag(self.poller, ends)
 
     def why_not_ready(self) -> list[str]:
-        """Reasons, empty when every assigned partition is being processed."""
+        """Returns the reasons; empty if every assigned partition is being processed."""
         return [*self.ownership.why_not_ready(), *self.stability.reasons()]
 
     def why_not_alive(self) -> list[str]:
-        """Reasons, empty while the worker can go on."""
+        """Returns the reasons; empty while the worker can continue."""
         return [f"failed: {type(self.failure).__name__}"] if self.failure else []
 
     def fail(self, error: BaseException) -> None:
-        """Nothing more can be done here: abort, end the process with an error, and let the next one roll forward."""
+        """Aborts and ends the process with an error; the next process restores from the changelog."""
         if self.failure is None:
             log.error("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
             self.failure = error

@@ -1,4 +1,4 @@
 """In-memory twins of the ports, a simulated log, and builders of events.
 
-Public, for the tests of those who build on Stitchline.
+Public, for tests of code that builds on Stitchline.
 """

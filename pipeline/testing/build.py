@@ -1,6 +1,6 @@
-"""Events, touches and links with a default for every field; public, for the tests of those who build on Stitchline.
+"""Events, touches and links with a default for every field. Public, for tests of code that builds on Stitchline.
 
-A test names what it is about, and nothing else:
+A test passes only the fields that matter to it:
 
 >>> seen = event(identifiers=["email:ann@shop.example", "device_id:phone"])
 >>> seen.event_id, seen.identifiers[0]
@@ -10,7 +10,7 @@ A test names what it is about, and nothing else:
 >>> link("user_id:1", "device_id:phone").event_id
 'shop/m1'
 
-:func:`event_json` is an event as files and HTTP carry it. A story of numbered events fixes its start once:
+:func:`event_json` builds an event in the JSON form of files and HTTP. ``partial`` fixes the start of a numbered series:
 
 >>> from functools import partial
 >>> numbered = partial(event_json, start_ms=START_MS, step_ms=1000)
@@ -18,7 +18,7 @@ A test names what it is about, and nothing else:
 >>> second["messageId"], second["event"], second["timestamp"] - START_MS
 ('m2', 'order_completed', 2000)
 
-Defaults are built anew by each call, and ``identifiers`` are copied: Stitchline changes events in place.
+Every call builds new defaults and copies ``identifiers``, because Stitchline changes events in place.
 """
 
 from collections.abc import Iterable
@@ -58,7 +58,7 @@ def event_json(
 
 
 def touch(anchor: Identifier = USER, **fields: Any) -> Touch:
-    """Returns an accepted event as INTAKE sends it to the profile that owns ``anchor``."""
+    """Returns an accepted event in the form that INTAKE sends to the profile that owns ``anchor``."""
     defaults: dict[str, Any] = {
         "tenant": "default", "event_id": "shop/m1", "timestamp_ms": START_MS, "channel": "web", "type": "track",
         "name": "product_viewed", "identifiers": [anchor], "properties": {}, "context": {}, "traits": {},

@@ -1,4 +1,4 @@
-"""A read-committed consumer of one partition of Kafka in memory: what a restore reads a changelog with."""
+"""A read-committed consumer of one partition of Kafka in memory, for restores from a changelog."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from pipeline.testing.transactions import MemoryPartition
 
 
 class EndOfPartition:
-    """The message that gives a position and holds no record."""
+    """The end-of-partition message: a position without a record."""
 
     def __init__(self, partition: MemoryPartition, offset: int) -> None:
         self._partition, self._offset = partition, offset
@@ -29,13 +29,13 @@ class EndOfPartition:
 
 
 def _no_interruption(_partition: MemoryPartition, _waits: bool) -> None:
-    """Nothing happens in between."""
+    """Does nothing between two fetches."""
 
 
 class MemoryConsumer:
-    """``between`` is called before each fetch, with whether there is nothing to fetch for an unsettled transaction.
+    """Calls ``between`` before each fetch, with whether an unsettled transaction leaves nothing to fetch.
 
-    ``max_records`` bounds a fetch, so that what follows one fetch can be told from what follows all.
+    ``max_records`` limits a fetch, so that a test can act between two fetches of one restore.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class MemoryConsumer:
         between: Callable[[MemoryPartition, bool], None] = _no_interruption,
         max_records: int = 1 << 30,
     ) -> None:
-        self._kafka, self._between, self._most_records = kafka, between, max_records
+        self._kafka, self._between, self._max_records = kafka, between, max_records
         self._at = 0
         self._reached_ends = -1
 
@@ -57,7 +57,7 @@ class MemoryConsumer:
         partition = self._partition
         # A position may lie behind the last stable offset: a transaction that began earlier may still be unsettled.
         self._between(partition, partition.stable_end < partition.end and self._at >= partition.stable_end)
-        records, self._at = partition.committed(self._at, min(num_messages, self._most_records))
+        records, self._at = partition.committed(self._at, min(num_messages, self._max_records))
         messages: list[MemoryRecord | EndOfPartition] = [*records]
         if self._at == partition.stable_end != self._reached_ends:
             self._reached_ends = self._at
@@ -65,4 +65,4 @@ class MemoryConsumer:
         return messages
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing."""

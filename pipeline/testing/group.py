@@ -1,4 +1,4 @@
-"""A consumer group in memory: generations, who owns which partitions, offsets that travel in transactions."""
+"""A consumer group in memory: generations, partition ownership, and offsets committed in transactions."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ Place = tuple[str, int]
 
 
 class Membership(NamedTuple):
-    """What a consumer knows of itself: the twin of confluent-kafka's consumer group metadata."""
+    """Group, member id and generation: the twin of confluent-kafka's consumer group metadata."""
 
     group: str
     member: str
@@ -21,40 +21,40 @@ class Membership(NamedTuple):
 
 
 class MemoryGroup:
-    """One group at its coordinator. Nothing happens by itself: a rebalance ends when :meth:`complete` is called.
+    """One group at its coordinator. A rebalance ends only when :meth:`complete` is called.
 
-    As on Kafka, offsets of the old generation are taken while a rebalance is under way, and refused afterwards.
+    As in Kafka, offsets of the old generation are accepted during a rebalance and refused after it.
     """
 
     def __init__(self) -> None:
         self.generation = 0
         self.members: dict[str, range] = {}
-        """Members of this generation and the partition numbers each owns, the same of every topic."""
+        """Members of this generation → the partition numbers each owns in every topic."""
         self.joining: dict[str, None] = {}
-        """Who waits for the next generation."""
+        """Members that wait for the next generation."""
         self.rebalancing = False
         self._offsets: dict[Place, int] = {}
         self._pending: dict[Transaction, dict[Place, int]] = {}
 
     def rebalance(self) -> None:
-        """Ask every member to give up its partitions and to join again."""
+        """Starts a rebalance: every member must give up its partitions and rejoin."""
         self.rebalancing = True
 
     def join(self, member: str) -> None:
-        """Wait for the next generation."""
+        """Adds a member to the next generation. Starts a rebalance."""
         self.joining[member] = None
         self.rebalancing = True
 
     def leave(self, member: str) -> None:
-        """The member goes away in order: the next generation need not wait for its session to end."""
+        """Removes a member at once, without waiting for its session timeout."""
         self.joining.pop(member, None)
         if self.members.pop(member, None) is not None:
             self.rebalancing = True
 
     def complete(self, order: Sequence[str], partitions: int) -> None:
-        """Begin the next generation with those who have joined, in this order; who has not is out.
+        """Begins the next generation with the members of ``order``. Other members lose their membership.
 
-        Partitions are given as the ``range`` assignor gives them: in runs, the first members get one more.
+        Assigns partitions as the ``range`` assignor does: in runs, of which the first may be longer by one.
         """
         self.generation += 1
         self.members, self.joining, self.rebalancing = {}, {}, False
@@ -66,20 +66,20 @@ class MemoryGroup:
             start = end
 
     def has(self, membership: Membership) -> bool:
-        """Whether it speaks of this generation."""
+        """Returns whether the membership belongs to the current generation."""
         return membership.generation == self.generation and membership.member in self.members
 
     def position(self, place: Place) -> int | None:
-        """The committed offset, 0 without one; None while a transaction that would move it is undecided or unmarked."""
+        """Returns the committed offset, by default 0, or None while a transaction that may advance it is unsettled."""
         if any(place in offsets for offsets in self._pending.values()):
             return None
         return self._offsets.get(place, 0)
 
     def take(self, offsets: Mapping[Place, int], membership: Membership, transaction: Transaction) -> None:
-        """Keep offsets that count once the transaction does.
+        """Adds offsets to the transaction.
 
         Raises:
-            confluent_kafka.KafkaException: the group has moved on; only an abort settles it.
+            confluent_kafka.KafkaException: The membership is outdated; the transaction must be aborted.
         """
         if membership.member not in self.members:
             raise refusal(confluent_kafka.KafkaError.UNKNOWN_MEMBER_ID, requires_abort=True)
@@ -89,7 +89,7 @@ class MemoryGroup:
         self._pending.setdefault(transaction, {}).update(offsets)
 
     def mark(self, transaction: Transaction) -> None:
-        """The outcome of a transaction that holds offsets of the group."""
+        """Applies or drops the offsets of a decided transaction."""
         offsets = self._pending.pop(transaction)
         if transaction.committed:
             self._offsets.update(offsets)

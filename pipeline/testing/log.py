@@ -1,4 +1,4 @@
-"""A log in memory: topics of one partition, whose records look like the broker's."""
+"""A log in memory: topics of one partition, with records that have the interface of the broker's."""
 
 from collections import defaultdict
 
@@ -27,7 +27,7 @@ class MemoryRecord:
         self._key, self._value, self._headers = key, value, headers
 
     def error(self) -> None:
-        """It is a record, not news about the partition."""
+        """Returns None: this is a record, not an event of the partition."""
 
     def topic(self) -> str:
         return self._topic
@@ -45,7 +45,7 @@ class MemoryRecord:
         return self._value
 
     def timestamp(self) -> tuple[int, int]:
-        """No broker has stamped it."""
+        """Returns no timestamp, because no broker has set one."""
         return confluent_kafka.TIMESTAMP_NOT_AVAILABLE, 0
 
     def headers(self) -> list[Header] | None:
@@ -53,7 +53,7 @@ class MemoryRecord:
 
 
 class MemoryLog:
-    """Appends records and hands out, per topic, those not taken yet."""
+    """Appends records, and returns those of a topic that were not taken yet."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -63,12 +63,12 @@ class MemoryLog:
     def emit(
         self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
     ) -> None:
-        """Append; the :class:`~pipeline.kafka.record.Emit` of stages."""
+        """Appends a record; implements :class:`~pipeline.kafka.record.Emit`."""
         key_bytes = key.encode() if isinstance(key, str) else key
         record = MemoryRecord(topic.of(self._prefix), self._next[topic], key_bytes, value, headers)
         self._next[topic] += 1
         self._waiting[topic].append(record)
 
     def take(self, topic: Topic) -> list[MemoryRecord]:
-        """The topic's records since the last call, in order."""
+        """Returns the topic's records since the last call, in order."""
         return self._waiting.pop(topic, [])

@@ -1,4 +1,4 @@
-"""A member of a group in memory that reads what is committed: the twin of ``confluent_kafka.Consumer`` for a poller."""
+"""A read-committed group member in memory: the twin of ``confluent_kafka.Consumer`` for a poller."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -14,12 +14,12 @@ from pipeline.testing.transactions import MemoryPartition
 
 Message: TypeAlias = MemoryRecord | EndOfPartition
 Choice: TypeAlias = Callable[[Sequence[MemoryPartition]], Iterable[MemoryPartition]]
-"""Which of the partitions a fetch looks at, and in which order."""
+"""Returns the partitions that a fetch reads, in order."""
 _Error = confluent_kafka.KafkaError
 
 
 def _undisturbed(_step: str) -> None:
-    """Nothing happens in between."""
+    """Does nothing at a step."""
 
 
 def _all(partitions: Sequence[MemoryPartition]) -> Iterable[MemoryPartition]:
@@ -27,12 +27,12 @@ def _all(partitions: Sequence[MemoryPartition]) -> Iterable[MemoryPartition]:
 
 
 class MemoryMember:
-    """Calls back about rebalances within :meth:`consume`, after the fetch.
+    """Calls the rebalance callbacks within :meth:`consume`, after the fetch.
 
-    So :meth:`consume` may return records of partitions that were taken away meanwhile, as librdkafka now and then does.
+    So :meth:`consume` may return records of partitions that the same call has revoked, as librdkafka sometimes does.
 
-    ``at`` is called with ``revoke`` and ``revoked`` before and after a revocation, and with ``assigned`` after an
-    assignment. What it raises comes out of :meth:`consume`: the process died there.
+    Calls ``at`` with ``revoke`` and ``revoked`` before and after a revocation, and with ``assigned`` after an
+    assignment. :meth:`consume` passes on its exceptions, which simulate the death of the process.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class MemoryMember:
         self._name = str(config["group.id"])
         self._group = kafka.groups[self._name]
         self._first_id = self.member = str(config["client.id"])
-        """The member id; another after each loss."""
+        """The member id, which changes after each loss of membership."""
         self._losses = 0
         self._membership = Membership(self._name, self.member, -1)
         self._is_assigned = self._is_closed = False
@@ -55,7 +55,7 @@ class MemoryMember:
         self._flowing: list[MemoryPartition] = []
         self._positions: dict[Place, int] = {}
         self._ended_at: dict[Place, int] = {}
-        """Positions at which the end of the partition was reported."""
+        """Positions for which the end of the partition was reported."""
 
     # Membership
 
@@ -64,7 +64,7 @@ class MemoryMember:
         self._group.join(self.member)
 
     def has_news(self) -> bool:
-        """Whether the next :meth:`consume` calls back, or joins again."""
+        """Returns whether the next :meth:`consume` calls a rebalance callback or rejoins."""
         group = self._group
         if self._is_assigned:
             return group.rebalancing or not group.has(self._membership)
@@ -85,7 +85,7 @@ class MemoryMember:
         self._is_closed = True
         self._group.leave(self.member)
 
-    def _hear(self) -> None:
+    def _rebalance(self) -> None:
         group = self._group
         if self._is_assigned:
             if group.has(self._membership):
@@ -139,7 +139,7 @@ class MemoryMember:
         self._flow()
 
     def committed(self, partitions: Iterable[confluent_kafka.TopicPartition]) -> list[confluent_kafka.TopicPartition]:
-        """The group's offsets. Kafka waits until they are stable; here that must have been waited for."""
+        """Returns the group's offsets. Raises instead of waiting if one is not stable."""
         result = []
         for at in partitions:
             position = self._group.position((at.topic, at.partition))
@@ -168,7 +168,7 @@ class MemoryMember:
             raise RuntimeError(message)
         messages = self._fetch(num_messages) if self._flowing else []
         if self.has_news():
-            self._hear()
+            self._rebalance()
         return messages
 
     def _fetch(self, limit: int) -> list[Message]:

@@ -17,15 +17,15 @@ _Error = confluent_kafka.KafkaError
 
 
 def _no_interruption(_step: str) -> None:
-    """Nothing happens in between."""
+    """Does nothing at a step."""
 
 
 class MemoryProducer:
-    """Records wait in a queue until they are flushed or :meth:`send` is called, as librdkafka's threads might.
+    """Queues records until :meth:`flush`, or until :meth:`send`, which stands for librdkafka's background thread.
 
-    ``at`` is told of every step, before (``produce``, ``flush``, ``offsets``, ``commit``, ``abort``) and after it
-    (``produced``, ``flushed``, ``offsets_sent``, ``committed``, ``aborted``). What it raises comes out of the call:
-    the process died there, or the broker refused.
+    Calls ``at`` before every step (``produce``, ``flush``, ``offsets``, ``commit``, ``abort``) and after it
+    (``produced``, ``flushed``, ``offsets_sent``, ``committed``, ``aborted``). Passes on its exceptions, which simulate
+    the death of the process or a refusal by the broker.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class MemoryProducer:
         self._at("produced")
 
     def send(self) -> None:
-        """Give the queue to the brokers; the reports wait until they are asked for."""
+        """Sends the queue to the brokers. Delivery reports wait for :meth:`poll`."""
         fenced = not self._kafka.is_current(self._id, self._epoch)
         for place, key, value, headers, on_delivery in self._queue:
             if fenced:
@@ -99,7 +99,7 @@ class MemoryProducer:
         self._must_have_begun()
         self.send()
         self.poll()
-        if self._transaction is None or not self._transaction.committed:  # else the call is repeated, and was done
+        if self._transaction is None or not self._transaction.committed:  # else a repeated call, already done
             self._at("commit")
             self._check()
             self._decide(commit=True)
@@ -125,7 +125,7 @@ class MemoryProducer:
 
     def _decide(self, *, commit: bool) -> None:
         transaction = self._transaction
-        if transaction is not None and not transaction.decided:  # else the call is repeated, or there was nothing
+        if transaction is not None and not transaction.decided:  # else a repeated call, or nothing was sent
             self._kafka.decide(transaction, commit=commit)
 
     def _report(self, on_delivery: Delivered | None, error: Any, record: MemoryRecord | None) -> None:
@@ -139,7 +139,7 @@ class MemoryProducer:
             raise refusal(_Error._STATE)
 
     def _check(self) -> None:
-        """What the coordinator answers a holder that was fenced: it is the producer's end."""
+        """Raises a fatal error if the producer is fenced."""
         if self._fatal is None and not self._kafka.is_current(self._id, self._epoch):
             self._fatal = refusal(_Error._FENCED, fatal=True)
         if self._fatal is not None:

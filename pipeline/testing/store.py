@@ -7,7 +7,7 @@ from pipeline.state.store import Row
 
 
 class MemoryStore:
-    """Column families as dicts; ``apply`` is atomic because nothing interrupts it."""
+    """Column families as dicts. ``apply`` is atomic, because nothing interrupts it."""
 
     def __init__(self) -> None:
         self.families: defaultdict[str, dict[bytes, bytes]] = defaultdict(dict)
@@ -38,4 +38,4 @@ class MemoryStore:
         self._position = position
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing."""

@@ -1,4 +1,4 @@
-"""Tables in a dict: what the core's tests and ``simulate`` use in place of RocksDB."""
+"""Tables in a dict, which the core's tests and ``simulate`` use in place of RocksDB."""
 
 from typing import Generic, TypeVar
 
@@ -6,7 +6,7 @@ Row = TypeVar("Row")
 
 
 class MemoryTable(Generic[Row]):
-    """The :class:`~pipeline.event.ports.Table` protocol over ``rows``, a plain dict that tests may look into."""
+    """The :class:`~pipeline.event.ports.Table` protocol over ``rows``, a dict that tests may read."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
@@ -22,7 +22,7 @@ class MemoryTable(Generic[Row]):
 
 
 class MemorySeenIds:
-    """The :class:`~pipeline.event.ports.SeenIds` protocol with no window: every digest is remembered."""
+    """The :class:`~pipeline.event.ports.SeenIds` protocol without a window: keeps every digest."""
 
     def __init__(self) -> None:
         self.digests: set[bytes] = set()

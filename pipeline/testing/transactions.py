@@ -1,4 +1,4 @@
-"""What transactions leave in memory: partitions with markers and a last stable offset, as Kafka's brokers keep them."""
+"""Transactions and partitions in memory, with markers and last stable offsets as in Kafka's brokers."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -8,15 +8,15 @@ from pipeline.testing.log import MemoryRecord
 
 
 class Marked(Protocol):
-    """Something a transaction wrote to, which learns of the outcome by a marker of its own, in its own time."""
+    """A partition or group that a transaction wrote to. Its own marker brings it the outcome."""
 
     def mark(self, transaction: "Transaction") -> None:
-        """The outcome has arrived: what the transaction left here counts, or never will."""
+        """Applies the outcome to the transaction's writes here."""
         ...
 
 
 class Transaction:
-    """One transaction at its coordinator: open, then decided, then marked wherever it wrote to."""
+    """One transaction at its coordinator: open, then decided, then marked in every place it wrote to."""
 
     __slots__ = ("committed", "decided", "epoch", "transactional_id", "unmarked")
 
@@ -24,38 +24,38 @@ class Transaction:
         self.transactional_id, self.epoch = transactional_id, epoch
         self.decided = self.committed = False
         self.unmarked: dict[Marked, None] = {}
-        """Where it wrote to and no marker is yet, in the order of the first write."""
+        """Places without a marker, in the order of the first write."""
 
     def mark(self, place: Marked) -> None:
-        """Write the marker at one place; the transaction must be decided."""
+        """Writes the marker in one place. The transaction must be decided."""
         del self.unmarked[place]
         place.mark(self)
 
     def mark_everywhere(self) -> None:
-        """Write the markers that are missing."""
+        """Writes the missing markers."""
         for place in list(self.unmarked):
             self.mark(place)
 
 
 class MemoryPartition:
-    """A partition's log. A marker takes an offset, and so hides behind the records a reader sees."""
+    """A partition's log. A marker takes an offset that no reader receives."""
 
     def __init__(self, topic: str, number: int) -> None:
         self.topic, self.number = topic, number
         self._records: list[MemoryRecord | None] = []
-        """None is a marker."""
+        """Records by offset; None is a marker."""
         self._written_by: list[Transaction | None] = []
         self.unstable: dict[Transaction, int] = {}
-        """Transactions without a marker here, with the offset of their first record."""
+        """Transactions without a marker here → the offset of their first record."""
 
     @property
     def end(self) -> int:
-        """The high watermark: open transactions included."""
+        """Returns the high watermark, open transactions included."""
         return len(self._records)
 
     @property
     def stable_end(self) -> int:
-        """The last stable offset: nobody who reads what is committed gets further."""
+        """Returns the last stable offset, the end for read-committed consumers."""
         return min(self.unstable.values()) if self.unstable else len(self._records)
 
     def append(
@@ -65,7 +65,7 @@ class MemoryPartition:
         headers: list[Header] | None = None,
         transaction: Transaction | None = None,
     ) -> MemoryRecord:
-        """Write a record, as part of a transaction or for good."""
+        """Appends a record, inside ``transaction`` or without one."""
         offset = len(self._records)
         if transaction is not None:
             self.unstable.setdefault(transaction, offset)
@@ -76,13 +76,13 @@ class MemoryPartition:
         return record
 
     def mark(self, transaction: Transaction) -> None:
-        """Write the marker that ends the transaction here."""
+        """Appends the marker that ends the transaction here."""
         del self.unstable[transaction]
         self._records.append(None)
         self._written_by.append(transaction)
 
     def committed(self, start: int, limit: int) -> tuple[list[MemoryRecord], int]:
-        """At most so many committed records from an offset on, and the position behind what was looked at."""
+        """Returns at most ``limit`` committed records from ``start`` on, and the position after them."""
         records: list[MemoryRecord] = []
         stable_end, at = self.stable_end, start
         while at < stable_end and len(records) < limit:
@@ -93,5 +93,5 @@ class MemoryPartition:
         return records, at
 
     def all_committed(self) -> Iterator[MemoryRecord]:
-        """Every record a reader of what is committed sees."""
+        """Yields every record that a read-committed consumer receives."""
         return iter(self.committed(0, len(self._records))[0])

@@ -1,4 +1,4 @@
-"""PROFILE that notes what it is given, for the run without crashes that it is compared with (``straight.py``)."""
+"""A PROFILE stage that records its inputs, for the comparison with a run without crashes (``reference_run.py``)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, cast
@@ -9,26 +9,26 @@ from pipeline.testing.log import MemoryRecord
 
 
 class ProcessedBatch(NamedTuple):
-    """What a PROFILE stage was given at once, and the time it went by."""
+    """One call of a PROFILE stage: its records or timers, and the current time it used."""
 
     partition: int
     now_ms: int
     records: list[MemoryRecord]
     timers: list[Timer]
-    """Those that woke a profile."""
+    """Timers that were still valid for their profile."""
 
 
 class Diary(Protocol):
-    """Where batches are noted, and until when timers are fired."""
+    """Collects processed batches, and sets the time until which timers fire."""
 
     batches: list[ProcessedBatch]
-    """Those of the open transaction."""
+    """Batches of the open transaction."""
     until_ms: int | None
-    """None: by the stage's own clock."""
+    """None: the stage's own clock."""
 
 
 class RecordedTimers:
-    """A stage's timers for the time of one tick; notes which of them woke a profile."""
+    """A stage's timers during one tick. Records which of them were still valid."""
 
     def __init__(self, stage: Any) -> None:
         self._timers, self._profiles = stage._timers, stage._logic._profiles
@@ -45,7 +45,7 @@ class RecordedTimers:
 
 
 class NotedProfile(ProfileStage):
-    """The stage as it is; every batch and every tick with work becomes a deed."""
+    """The unchanged stage. Records every batch and every tick that fires a timer."""
 
     def __init__(self, diary: Diary, context: Any, partition: int, store: Any) -> None:
         super().__init__(context, partition, store)

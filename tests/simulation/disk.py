@@ -1,4 +1,4 @@
-"""Folders in memory: they outlive processes, at their last write or, after a power cut, before it."""
+"""State folders in memory. They outlive processes; a power cut reverts them to an earlier write."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,7 +8,7 @@ from pipeline.testing.store import MemoryStore
 
 
 class DiskStore(MemoryStore):
-    """A store whose process may die before or after it writes. Like RocksDB, it is open once at a time."""
+    """A store whose process may die before or after a write. As with RocksDB, only one process can open it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class DiskStore(MemoryStore):
         self.is_open = False
 
     def copy(self) -> "DiskStore":
-        """The folder as it is now."""
+        """Returns a copy of the folder."""
         store = DiskStore()
         for family, rows in self.families.items():
             store.families[family].update(rows)
@@ -42,29 +42,29 @@ class Disk:
         self._earlier: dict[tuple[str, int], DiskStore] = {}
 
     def mount(self, at: Callable[[str], None]) -> None:
-        """A new process uses the folders; its predecessor's locks are gone with it."""
+        """Passes the folders to a new process and releases the locks of the former one."""
         self._at = at
         for store in self.stores.values():
             store.is_open = False
 
     def open(self, spec: StageSpec, partition: int) -> DiskStore:
-        """What a worker opens its stores with."""
+        """Opens a store for a worker."""
         store = self.stores.setdefault((spec.name, partition), DiskStore())
         assert not store.is_open, f"the store of {spec.name} {partition} is open already"
         store.at, store.is_open = self._at, True
         return store
 
     def remember(self) -> None:
-        """Keep what a power cut later on will bring back, at best."""
+        """Saves the state to which a later power cut reverts."""
         self._earlier = {place: store.copy() for place, store in self.stores.items()}
 
     def lose_power(self) -> None:
-        """The last writes had not reached the disk."""
+        """Reverts to the saved state: the last writes had not reached the disk."""
         self.stores.update(self._earlier)
         self._earlier = {}
 
     def copy(self) -> "Disk":
-        """For a process that is started while its predecessor still runs, elsewhere."""
+        """Returns a copy, for a successor that starts while the former process still runs on another machine."""
         disk = Disk()
         disk.stores = {place: store.copy() for place, store in self.stores.items()}
         return disk

@@ -1,4 +1,4 @@
-"""Two kinds of storm, and the blocks of seeds that the tests play in them."""
+"""Two fault profiles, and the blocks of seeds that the tests run with them."""
 
 import functools
 import gc
@@ -22,7 +22,7 @@ from tests.simulation.oracle import COMPILED, check
 from tests.simulation.world import RULES, FaultProfile, World
 
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "500"))
-"""Worlds of each kind; ``make storms`` plays ten times as many."""
+"""Worlds per fault profile; ``make storms`` runs ten times as many."""
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
 BLOCK = 500
 
@@ -35,17 +35,17 @@ HANDOVERS = FaultProfile(
     work=60, start=8, die=1, rebalance=1, complete=8, settle=3, expire=1,
     crash=2, stand_still=8, refuse=3, replaced=2, calm_steps=150,
 )  # fmt: skip
-"""Partitions move between living processes, some of which stand still meanwhile and go on too late."""
+"""Partitions move between living processes, some of which pause meanwhile and continue too late."""
 
 
 def blocks() -> list[range]:
-    """The seeds of a run, in blocks that each fit a test's time limit."""
+    """Returns the seeds of a run, in blocks that fit a test's time limit."""
     end = FIRST_SEED + SEEDS
     return [range(start, min(start + BLOCK, end)) for start in range(FIRST_SEED, end, BLOCK)]
 
 
 def run_worlds(seeds: range, faults: FaultProfile, file: str) -> None:
-    """Play and check each world; where one fails, print the line that plays it again."""
+    """Runs and checks each world. Prints the command that replays a failing world."""
     for seed in seeds:
         try:
             check(World(seed, faults).play())
@@ -56,9 +56,9 @@ def run_worlds(seeds: range, faults: FaultProfile, file: str) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def shared() -> Iterator[None]:
-    """What thousands of worlds would make again and again: compiled rules, normalisers, warnings, garbage collections.
+    """Shares compiled rules and normalisers between worlds, silences warnings and makes garbage collections rare.
 
-    The rules hold no state of a world, and the worlds' warnings are all the same: an identifier was quarantined.
+    The rules hold no state of a world, and all warnings of the worlds are the same: an identifier was quarantined.
     """
     normaliser = functools.cache(lambda country: EventNormaliser(IntakeRules(), IDENTIFIERS, normalisers(country)))
     books = {id(rules.identity): IdentityPolicy(rules.identity) for rules in RULES}

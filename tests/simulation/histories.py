@@ -1,4 +1,4 @@
-"""What happens in a world: rules, events with their touches, decisions of people; all from one source of chance."""
+"""The input of a world: rules, events with their touches, and operators' decisions, all from one random generator."""
 
 import random
 from typing import Any, NamedTuple
@@ -35,18 +35,18 @@ class Message(NamedTuple):
     key: str
     value: bytes
     at_ms: int = 0
-    """When it happened; the world's time is not before that."""
+    """Event time in milliseconds since the epoch; the world's clock is never before it."""
 
 
 class History(NamedTuple):
-    """Everything that comes in from outside, in the order of sending, and what it means."""
+    """All input of a world in sending order, and the touches and links expected from it."""
 
     sent: list[Message | Command]
     touches: list[Touch]
-    """One for each event, however often it was sent."""
+    """One touch per event, even if the event was sent twice."""
     links: list[Link]
     poison: list[bytes]
-    """What was sent and is no event."""
+    """Sent records that are not events."""
 
 
 def _kind(name: str, rank: int, **more: Any) -> IdentityType:
@@ -83,7 +83,7 @@ TRIGGERS = TriggerRules(
     triggers=(TriggerRule(name="hot", high=14, low=6),),
     segment_triggers=(SegmentTrigger(name="quiet", segment="busy", change="exited"),),
 )
-"""Both re-arm, and one of them fires, by time alone."""
+"""Both can re-arm, and one can fire, by timers alone."""
 ROUTING = RoutingRules(
     reps=(Rep(name="ann", capacity="2 per 1 h"), Rep(name="bob")),
     teams=(Team(name="all", reps=("ann", "bob")),),
@@ -95,7 +95,7 @@ IDENTIFIERS = tuple(IdentifierType(name=name, priority=10 * rank) for rank, name
 
 
 def rules_of(identity: IdentityRules) -> Rules:
-    """Few rules, so that a world is cheap; what they count is other tests' business."""
+    """Returns a few rules, so that a world is cheap. Other tests cover the rules themselves."""
     return Rules(
         intake=IntakeRules(), identifiers=IDENTIFIERS, identity=identity,
         aggregates=AGGREGATES, journeys=NO_JOURNEYS, scores=SCORES, segments=SEGMENTS, triggers=TRIGGERS,
@@ -104,7 +104,7 @@ def rules_of(identity: IdentityRules) -> Rules:
 
 
 def history(chance: random.Random) -> History:
-    """10 to 30 events of 6 to 12 identifiers, late ones and repeated ones among them, and a few decisions."""
+    """Returns 10 to 30 events of 6 to 12 identifiers, some late or repeated, and a few operators' decisions."""
     counts = [chance.randint(*bounds) for bounds in ((1, 3), (1, 2), (2, 3), (2, 4))]
     people = [[f"{kind}:{number}" for number in range(count)] for kind, count in zip(KINDS, counts, strict=True)]
     step_ms = chance.choice((MINUTE_MS, 20 * MINUTE_MS, HOUR_MS))
@@ -137,7 +137,7 @@ def _links(events: list[Event]) -> list[Link]:
 
 
 def _event(chance: random.Random, number: int, step_ms: int, people: list[list[str]]) -> Event:
-    """No two at one time: of two sightings at once, STITCH may be told of either first."""
+    """Returns an event at a unique time, because STITCH may see two links of equal time in either order."""
     chosen = [chance.choice(kind) for kind in people if chance.random() < 0.45]
     bought = chance.random() < 0.25
     properties: dict[str, Any] = {"value_minor": chance.randint(1, 9999), "currency": "EUR"} if bought else {}
@@ -159,7 +159,7 @@ def _event(chance: random.Random, number: int, step_ms: int, people: list[list[s
 
 
 def _message(chance: random.Random, event: Event) -> Message:
-    """Under its anchor; or under another identifier, as a producer sends that does not know which is strongest."""
+    """Returns the event keyed by its anchor, or sometimes by another identifier, as some producers do."""
     ident = chance.choice(event.identifiers) if chance.random() < 0.1 else event.identifiers[0]
     record = web_event(
         event.message_id, event.identifiers, event.timestamp_ms, type=event.type, event=event.name,
@@ -176,7 +176,7 @@ def _touch(event: Event) -> Touch:
 
 
 def _decisions(chance: random.Random, step_ms: int, everyone: list[str]) -> list[Command]:
-    """About few identifiers, so that ledgers go there and back."""
+    """Returns decisions about few identifiers, so that ledgers move back and forth."""
     pair = chance.sample(everyone, 2)
     result = []
     for _ in range(chance.choice((0, 1, 2, 6))):

@@ -1,4 +1,4 @@
-"""Which leads must stand in the end, by what the customers' ledgers keep."""
+"""Checks the final state of leads against the episodes in the customers' ledgers."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,9 +8,9 @@ from pipeline.trigger.episodes import opened
 
 
 def check_leads(rows: Iterable[ProfileRow], last_words: Mapping[str, str]) -> None:
-    """Of a customer's open episodes of a trigger the earliest opened is a lead that stands, the others duplicate it.
+    """Checks that of a customer's open episodes of a trigger the earliest is a lead and the others duplicate it.
 
-    ``last_words``: by action id, which other it was last said to duplicate; "" if none.
+    ``last_words`` maps each action id to the action id that it duplicates by the last published record, or "".
     """
     for row in rows:
         for trigger in {name for ledger in row.anchors.values() for name in ledger.episodes}:

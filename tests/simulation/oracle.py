@@ -1,4 +1,4 @@
-"""What a world must have come to, computed from its history alone: each event once, at whom the pure function names."""
+"""The expected final state of a world, computed from its history alone: each event once, in the right profile."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ Rows = dict[tuple[str, bytes], bytes]
 
 
 def check(world: World) -> None:
-    """Fail on whatever was lost, doubled, or left behind."""
+    """Fails on every record that was lost, doubled or left behind."""
     owner = owners(world)
     profiles = rows_of(world, "profile", layout.PROFILES, PROFILE_ROW)
     check_everything_was_read(world)
@@ -79,7 +79,7 @@ def check(world: World) -> None:
 
 
 def owners(world: World) -> dict[str, str]:
-    """Whose profile each identifier belongs to, by the pure function over everything that was sent."""
+    """Returns each identifier's profile, by the pure function over all input."""
     commands = [item for item in world.history.sent if isinstance(item, Command)]
     policy = IdentityPolicy(world.rules.identity)
     resolution = resolve(world.history.links, policy, decide(commands, policy))
@@ -88,7 +88,7 @@ def owners(world: World) -> dict[str, str]:
 
 
 def in_order(touches: list[Touch]) -> dict[str, bytes]:
-    """Each anchor's ledger, folded in the order of the events."""
+    """Returns each anchor's ledger, folded in event order."""
     result: dict[str, Ledger] = {}
     for touch in touches:
         apply_touch(COMPILED.plan, result.setdefault(touch.anchor, Ledger()), touch)
@@ -96,12 +96,12 @@ def in_order(touches: list[Touch]) -> dict[str, bytes]:
 
 
 def of_touches(ledger: Ledger) -> bytes:
-    """What the touches alone say: when a trigger fired, and what STITCH numbers, depends on the order of arrival."""
+    """Returns the part of a ledger that touches alone determine, not the order of their arrival."""
     return encode_ledger(msgspec.structs.replace(ledger, episodes={}, owned={}))
 
 
 def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, ProfileRow]) -> None:
-    """Every event is in one ledger, that of its anchor, and that ledger is at its owner, with the right bytes."""
+    """Checks that every event is in its anchor's ledger, and that this ledger is in the owner's row, byte-identical."""
     current: dict[str, list[tuple[str, bytes]]] = {}
     for profile, row in profiles.items():
         for anchor, ledger in row.anchors.items():
@@ -114,7 +114,7 @@ def check_ledgers(world: World, owner: dict[str, str], profiles: dict[str, Profi
 
 
 def check_identifiers(owner: dict[str, str], profiles: dict[str, ProfileRow]) -> None:
-    """Of the identifiers of its events each ledger holds for its customer's those that are, and nothing is awaited."""
+    """Checks that each ledger lists its customer's identifiers, and that no row awaits an ownership."""
     anchors = {anchor for row in profiles.values() for anchor in row.anchors}
     for profile, row in profiles.items():
         assert not row.ownership.awaited.keys() & anchors, f"decisions for ledgers that are not at {profile}"
@@ -124,7 +124,7 @@ def check_identifiers(owner: dict[str, str], profiles: dict[str, ProfileRow]) ->
 
 
 def check_touches(world: World) -> None:
-    """INTAKE sent one touch for each event; STITCH told whom leaves left, and who is named after one of them."""
+    """Checks that INTAKE sent one touch per event, and STITCH each move to its source and to a profile it founded."""
     touches: Counter[str] = Counter()
     shown: dict[int, list[str]] = {}
     moves: dict[int, Move] = {}
@@ -142,7 +142,7 @@ def check_touches(world: World) -> None:
 
 
 def check_assignments(world: World, owner: dict[str, str]) -> None:
-    """STITCH's last word on each identifier is its owner, and INTAKE has heard it."""
+    """Checks that STITCH's last assignment of each identifier names its owner, and that INTAKE has applied it."""
     last: dict[bytes, Assignment] = {}
     for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX)):
         value = ASSIGNMENT(record.value())
@@ -158,7 +158,7 @@ def check_assignments(world: World, owner: dict[str, str]) -> None:
 
 
 def check_changes(world: World) -> None:
-    """Numbers rise by one with each decision; a mere change of contests or of ownership has no line in the log."""
+    """Checks that numbers rise by one per decision. Changes of contests or of ownership alone have no log entry."""
     lines = [[CHANGE(record.value())["seq"] for record in result] for result in by_partition(world, CHANGES)]
     assert all(line == sorted(line) for line in lines)
     numbers = [number for line in lines for number in line]
@@ -170,7 +170,7 @@ def check_changes(world: World) -> None:
 
 
 def check_updates(world: World, profiles: dict[str, ProfileRow]) -> None:
-    """As many updates of a profile as it says it has published."""
+    """Checks that each profile has as many updates as its revision."""
     published = Counter(record.key().decode() for record in world.kafka.committed(UPDATES.of(PREFIX)))
     assert published == Counter(
         {profile: row.published.version for profile, row in profiles.items() if row.published.version}
@@ -178,7 +178,7 @@ def check_updates(world: World, profiles: dict[str, ProfileRow]) -> None:
 
 
 def check_current_ids(world: World, profiles: dict[str, ProfileRow]) -> None:
-    """Whoever has ledgers was last published as active, nobody else; who merged leads on to somebody active."""
+    """Checks that exactly the profiles with ledgers are active, and that merged profiles lead to an active one."""
     last = {record.key().decode(): UPDATE(record.value()) for record in world.kafka.committed(UPDATES.of(PREFIX))}
     active = {profile for profile, update in last.items() if update["status"] == ACTIVE}
     assert active == {profile for profile, row in profiles.items() if row.anchors}
@@ -191,7 +191,7 @@ def check_current_ids(world: World, profiles: dict[str, ProfileRow]) -> None:
 
 
 def check_decisions(world: World) -> None:
-    """Leads, segment changes and what went on to other profiles: those of a straight run, to the last byte."""
+    """Checks that leads, segment changes and forwarded messages equal those of the reference run, byte for byte."""
     output = reference_run(COMPILED, world.batches, world.now_ms)
     forwards: Counter[tuple[str, bytes]] = Counter()
     for record in world.kafka.committed(TOUCHES.of(PREFIX)):
@@ -205,7 +205,7 @@ def check_decisions(world: World) -> None:
 
 
 def check_decision_order(world: World) -> None:
-    """Transactions that were committed hold each touch, move and carry once, in the order of the log."""
+    """Checks that committed transactions hold each touch, move and carry once, in log order."""
     for partition in world.kafka.topic(TOUCHES.of(PREFIX)):
         batches = [batch for batch in world.batches if batch.partition == partition.number]
         taken = [record.offset() for batch in batches for record in batch.records]
@@ -213,7 +213,7 @@ def check_decision_order(world: World) -> None:
 
 
 def check_actions(world: World) -> None:
-    """Every word on a lead that says something new became one action, with its number and somebody to call."""
+    """Checks that every new state of a lead became one action, with its revision and an owner."""
     sent: dict[str, list[str]] = {}
     for record in world.kafka.committed(LEADS.of(PREFIX)):
         action = LEAD(record.value()).action
@@ -228,13 +228,13 @@ def check_actions(world: World) -> None:
 
 
 def last_words(world: World) -> dict[str, str]:
-    """By action id, which other it was last said to duplicate."""
+    """Returns action id → the action id that it duplicates by the last published record."""
     result = [ACTION(record.value()) for record in world.kafka.committed(ACTIONS.of(PREFIX))]
     return {item["action_id"]: item["duplicate_of"] for item in sorted(result, key=lambda item: item["revision"])}
 
 
 def check_time(world: World, profiles: dict[str, ProfileRow]) -> None:
-    """Whoever has something due has a timer for it, and is in the segments that the ledgers and the moment say."""
+    """Checks that profiles with due times have timers, and that segments match the ledgers at this time."""
     timers = {
         (int.from_bytes(key[:DUE_BYTES]), key[DUE_BYTES:].decode())
         for partition in range(world.kafka.partitions)
@@ -253,12 +253,12 @@ def check_time(world: World, profiles: dict[str, ProfileRow]) -> None:
 
 
 def check_quarantine(world: World) -> None:
-    """What is no event is in the DLQ, as often as it was sent."""
+    """Checks that records that are not events are in the DLQ, as often as they were sent."""
     assert sorted(record.value() for record in world.kafka.committed(DLQ.of(PREFIX))) == sorted(world.history.poison)
 
 
 def check_everything_was_read(world: World) -> None:
-    """The group's offsets are behind the last record of every input."""
+    """Checks that the group's offsets are after the last record of every input."""
     group = world.kafka.groups[GROUP]
     for spec in STAGES.values():
         for topic in {topic.of(PREFIX) for topic in spec.inputs}:
@@ -269,7 +269,7 @@ def check_everything_was_read(world: World) -> None:
 
 
 def check_consumed(world: World) -> None:
-    """Committed transactions took each record of each input once, in the order of the log."""
+    """Checks that committed transactions consumed each record of each input once, in log order."""
     offsets: dict[tuple[str, int], list[int]] = {}
     for batch in world.consumed:
         offsets.setdefault((batch.topic, batch.partition), []).extend(record.offset() for record in batch)
@@ -280,7 +280,7 @@ def check_consumed(world: World) -> None:
 
 
 def check_lag(world: World) -> None:
-    """Every worker knows that it has nothing left to read, whatever markers lie behind its last record."""
+    """Checks that every worker reports no lag, whatever markers follow the last record."""
     group = world.kafka.groups[GROUP]
     for process in world.processes.values():
         for at in process.poller.held:
@@ -289,7 +289,7 @@ def check_lag(world: World) -> None:
 
 
 def check_stores(world: World) -> None:
-    """Whatever became of a folder: it holds what the changelog says below its position, and nothing else."""
+    """Checks that each folder holds exactly the rows of the changelog below its position."""
     for disk in world.disks.values():
         for (stage, partition), store in disk.stores.items():
             check_store(world, stage, partition, store)
@@ -308,7 +308,7 @@ def check_store(world: World, stage: str, partition: int, store: DiskStore) -> N
 
 
 def changelog(world: World, stage: str, partition: int, end: int) -> Rows:
-    """The rows of a partition by its changelog alone, up to an offset."""
+    """Returns the rows of a partition by its changelog alone, up to an offset."""
     result: Rows = {}
     for record in world.kafka.topic(CHANGELOGS[stage].of(PREFIX))[partition].committed(0, end)[0]:
         if record.offset() >= end:
@@ -322,7 +322,7 @@ def changelog(world: World, stage: str, partition: int, end: int) -> Rows:
 
 
 def rows_of(world: World, stage: str, wanted: str, decode: Callable[[bytes], Any]) -> dict[str, Any]:
-    """A table's rows by key over all partitions, each in the partition its key belongs to."""
+    """Returns a table's rows by key over all partitions. Checks that each is in its key's partition."""
     result = {}
     for partition in range(world.kafka.partitions):
         for (family, key), row in changelog(world, stage, partition, 1 << 62).items():

@@ -1,7 +1,7 @@
-"""One worker process of a world: the real worker, poller and unit of work; Kafka, disks and time are the world's.
+"""One worker process of a world: the real worker, poller and unit of work on simulated Kafka, disks and time.
 
-In production a polling thread, restore threads and an event loop take turns; here the world's chance does. The process
-dies where the world says so, with everything it had in memory.
+In production a polling thread, restore threads and an event loop interleave; here the world's random generator chooses
+the order. The process dies at the steps that the world chooses and loses its memory.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ SETTINGS = tuple(
 )  # fmt: skip
 GROUP, PREFIX = SETTINGS[0].application_id, SETTINGS[0].topic_prefix
 UNUSED_INPUTS = frozenset(topic for channel, topic in EVENTS.items() if channel != "web")
-"""Inputs that nothing writes to; they are not subscribed to."""
+"""Inputs without records, which the process does not subscribe to."""
 READERS = {
     topic.of(PREFIX): spec.name for spec in STAGES.values() for topic in spec.inputs if topic not in UNUSED_INPUTS
 }
@@ -51,33 +51,33 @@ READERS = {
 
 
 class Crashed(BaseException):
-    """The process is gone: nothing of it may react, not even by ``except Exception``."""
+    """The process is dead. A BaseException, so that no ``except Exception`` of the dead process catches it."""
 
 
 class Universe(Protocol):
-    """What a process asks of its world."""
+    """The interface of a world to its processes."""
 
     chance: random.Random
     kafka: MemoryKafka
     lagging: MemoryPartition | None
     max_records: int
-    """In a batch."""
+    """Records per batch."""
 
     def context(self, unit: UnitOfWork) -> Context:
-        """What the stages of a process share."""
+        """Returns the context that the stages of a process share."""
         ...
 
     def at(self, process: "Process", step: str) -> None:
-        """The process has come to a step: it may die here, be refused, or stand still while others act."""
+        """Called at every step of a process: it may die here, be refused, or pause while others act."""
         ...
 
     def waiting(self, process: "Process", partition: MemoryPartition) -> None:
-        """The process cannot restore further before a transaction is settled."""
+        """Called when a restore must wait for an unsettled transaction."""
         ...
 
 
 class SteppedRestores:
-    """Runs restore jobs step by step, in an order left to chance."""
+    """Runs restore jobs step by step, in random order."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -119,7 +119,7 @@ class SteppedRestores:
 
 
 class Member(MemoryMember):
-    """Sometimes reads where the group is as soon as it is assigned; otherwise with the first fetch."""
+    """A member that reads the group's offsets at the assignment or at the first fetch, by chance."""
 
     def __init__(self, process: "Process", config: dict[str, Any]) -> None:
         super().__init__(process.world.kafka, config, process.at, process.choose)
@@ -144,7 +144,7 @@ class Member(MemoryMember):
 
 
 class Group(MemoryGroup):
-    """A group whose offsets never go back."""
+    """A group that checks that its offsets never decrease."""
 
     def take(self, offsets: Mapping[Any, int], membership: Membership, transaction: Transaction) -> None:
         super().take(offsets, membership, transaction)
@@ -152,7 +152,7 @@ class Group(MemoryGroup):
 
 
 class Producer(MemoryProducer):
-    """Sometimes sends without a flush, as librdkafka's thread does."""
+    """A producer that sometimes sends without a flush, as librdkafka's thread does."""
 
     def __init__(self, process: "Process", config: dict[str, object]) -> None:
         super().__init__(process.world.kafka, config, process.at)
@@ -165,7 +165,7 @@ class Producer(MemoryProducer):
 
 
 class Process:
-    """From its start to its death. ``name`` is its worker id, and so its transactional id."""
+    """One process. ``name`` is its worker id and so determines its transactional id."""
 
     def __init__(self, world: Universe, name: str, member: str, disk: Disk) -> None:
         self.world, self.name, self.disk = world, name, disk
@@ -183,15 +183,15 @@ class Process:
         self.client = Member(self, {"group.id": GROUP, "client.id": member})
         self._seconds = 0.0
         self._calls: deque[Callable[[], None]] = deque()
-        """What waits for the polling thread."""
+        """Calls that wait for the polling thread."""
         self._pace = world.chance.choice((0.3, 0.95, 0.95))
-        """How soon the polling thread comes to them."""
+        """Probability that the polling thread runs the next call."""
         self._queue: deque[Batch] = deque()
-        """Batches fetched and not taken."""
+        """Batches that were fetched and not taken."""
 
     @property
     def member(self) -> str:
-        """The member id of now."""
+        """Returns the current member id."""
         return self.client.member
 
     def start(self) -> None:

@@ -1,7 +1,7 @@
-"""PROFILE without crashes: over what it was given in the worlds' committed transactions, with one commit at the end.
+"""A reference run: PROFILE without crashes, on the inputs of a world's committed transactions, with one commit.
 
-So where transactions began and ended, what was thrown away and done again, and who restored what, can make no
-difference. Time is an input like touches: what a stage took for now, and when a timer woke whom, are kept as they were.
+A world must have the same output, so transaction boundaries, aborted work and restores make no difference. Time is an
+input like touches: the run uses the recorded current time of every batch and the recorded timers.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ MESSAGE = msgspec.msgpack.Decoder(Touch | Move | Carry | IdentifierOwnership).de
 
 
 class ReferenceOutput(NamedTuple):
-    """Everything PROFILE tells except profiles, as the bytes it sends."""
+    """All output of PROFILE except profile updates, as bytes."""
 
     leads: Counter[bytes]
     segment_changes: Counter[bytes]

@@ -1,7 +1,7 @@
 """The three stages on workers that die at every step: nothing lost, nothing counted twice.
 
-Before and after each record, flush, offsets, commit and state write, at revocation, and within a restore. What must
-come out is computed from the events alone (``oracle.py``).
+Workers die before and after each record, flush, offset commit, transaction commit and state write, at revocation, and
+during a restore. ``oracle.py`` computes the expected result from the events alone.
 """
 
 import pytest

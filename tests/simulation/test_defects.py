@@ -1,4 +1,4 @@
-"""The simulation finds what it is there to find: each defect, put in on purpose, fails a world after few seeds."""
+"""The simulation detects defects: each planted defect fails a world after few seeds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +37,7 @@ __all__ = ["shared"]
 ENOUGH_SEEDS = 2000
 STANDSTILLS = HANDOVERS._replace(crash=0, refuse=0, replaced=0, expire=0, calm_steps=80)
 SUCCESSIONS = STANDSTILLS._replace(settle=25, die=5, complete=12)
-"""A worker that stood still commits, and dies before it asks for its partitions back."""
+"""A paused worker commits, and dies before it rejoins the group."""
 REFUSALS = CRASHES._replace(crash=2, refuse=12, stand_still=1, replaced=0, calm_steps=60)
 """Transactions are aborted often, so that workers rewind."""
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -312,7 +312,7 @@ DEFECTS: list[tuple[Patch, FaultProfile]] = [
 
 
 DEFECTS_OF_MOVES = [duplicates_left_closed_when_their_lead_goes, one_view_of_an_episode_believed]
-"""Worlds of links seldom part two open episodes; these need ledgers that move all the time."""
+"""Worlds of links rarely separate two open episodes; these defects need ledgers that move often."""
 
 
 @pytest.mark.parametrize(("defect", "weather"), DEFECTS, ids=[defect.__name__ for defect, _ in DEFECTS])

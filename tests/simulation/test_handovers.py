@@ -1,6 +1,6 @@
-"""The three stages while partitions move: workers stand still, are presumed dead, replaced, and wake up again.
+"""The stages while partitions move: workers pause, are presumed dead, are replaced, and continue.
 
-See ``test_crashes.py``; here the group is what disturbs.
+As ``test_crashes.py``, with rebalances in place of most crashes.
 """
 
 import pytest

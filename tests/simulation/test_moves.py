@@ -38,14 +38,14 @@ WIRE = msgspec.msgpack.Decoder(Touch | Move | Carry | IdentifierOwnership)
 
 
 class Sent(NamedTuple):
-    """A message on its way, as bytes."""
+    """A message in transit, as bytes."""
 
     profile_id: str
     data: bytes
 
 
 class Partition:
-    """One PROFILE partition: rows that survive crashes as bytes, and one queue per sender."""
+    """One PROFILE partition: rows as bytes, which survive crashes, and one queue per sender."""
 
     def __init__(self) -> None:
         self.rows: dict[str, bytes] = {}
@@ -58,7 +58,7 @@ class Partition:
 
 
 class World:
-    """Everything between INTAKE's decision and the ledgers, driven by one seeded source of chance."""
+    """The path from INTAKE's decision to the ledgers, driven by one seeded random generator."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -70,7 +70,7 @@ class World:
         self.seq = 0
         self.sent: dict[str, list[Touch]] = {anchor: [] for anchor in ANCHORS}
         self.last_words: dict[str, str] = {}
-        """By action id, what was last said of a lead: which other it duplicates, "" if none."""
+        """Action id → the action id that it duplicates by the last published record, or ""."""
 
     def send(self, sender: str, to: str, message: Message) -> None:
         partition = self.partitions[sum(to.encode()) % PARTITIONS]
@@ -87,7 +87,7 @@ class World:
         self.send(f"intake-{intake}", self.known[intake][anchor], touch)
 
     def move(self) -> None:
-        """Some of what one profile has goes to another, often all of it."""
+        """Moves some, and often all, ledgers of one profile to another."""
         source, target = self.owner[self.chance.choice(ANCHORS)], self.chance.choice(self.profiles)
         anchors = [anchor for anchor in ANCHORS if self.owner[anchor] == source]
         if self.chance.random() < 0.5:
@@ -100,7 +100,7 @@ class World:
                     news.append((anchor, target))
 
     def tell(self, anchors: list[str], source: str, target: str) -> None:
-        """As STITCH does: whom they leave, and who is named after one of them."""
+        """Sends moves as STITCH does: to the profile that loses the anchors, and to profiles founded on one of them."""
         self.seq += 1
         home = any(profile_id("default", anchor) == target for anchor in anchors)
         for to in (source, target) if home else (source,):
@@ -113,7 +113,7 @@ class World:
             self.known[intake][anchor] = owner
 
     def work(self) -> None:
-        """Read a batch; commit rows and outputs together, or crash and lose both."""
+        """Processes a batch. Commits rows and output together, or crashes and loses both."""
         name = self.chance.randrange(PARTITIONS)
         partition = self.partitions[name]
         before = {sender: deque(queue) for sender, queue in partition.queues.items()}

@@ -2,7 +2,7 @@
 
 A node is an identifier; nodes are totally ordered by (class, hash). Each lives on one partition, which alone writes its
 parent, a smaller node. A link goes to the partition of its larger end. Partitions share nothing but messages, which
-come in any order between two pairs of them, and more than once. What a node was told of a customer goes to its parent.
+arrive in any order between two pairs of them, and more than once. A node forwards data of a customer to its parent.
 """
 
 import os
@@ -58,7 +58,7 @@ def home(item: Node) -> int:
 
 
 class Partition:
-    """What one writer knows: of its nodes alone."""
+    """The state of one writer, which covers its own nodes only."""
 
     def __init__(self, *, ship_again: bool = True) -> None:
         self.parents: dict[Node, Node] = {}
@@ -103,7 +103,7 @@ class World:
         self._waiting: list[Message] = []
 
     def tell(self, links: list[Link]) -> "World":
-        """Deliver these and all that follows from them, in an order of the seed's."""
+        """Delivers these messages and all that follow from them, in an order that the seed determines."""
         self._waiting += links
         while self._waiting:
             message = self._waiting.pop(self._chance.randrange(len(self._waiting)))
@@ -116,7 +116,7 @@ class World:
         return self
 
     def root(self, item: Node) -> Node:
-        """Where the node's chain of parents ends; each parent is smaller, so it ends."""
+        """Returns the end of the node's chain of parents. Each parent is smaller, so the chain ends."""
         while (parent := self.partitions[home(item)].parents.get(item)) is not None:
             assert parent < item
             item = parent
@@ -127,7 +127,7 @@ class World:
 
 
 def links_of(chance: random.Random) -> list[Link]:
-    """Links of few or many customers, some told twice, each with touches of its larger end."""
+    """Returns links of few or many customers, some sent twice, each with touches of its larger end."""
     nodes = [node(f"{kind}:{at}") for kind in CLASSES for at in range(chance.choice((2, 5, 20)))]
     return [link(*chance.sample(nodes, 2), f"t{at}") for at in range(chance.choice((3, 12, 40)))]
 

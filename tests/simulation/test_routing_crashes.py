@@ -1,7 +1,7 @@
-"""ROUTE under crashes: whatever is thrown away and read again, the same leads have the same owners, once each.
+"""ROUTE under crashes: after aborts and restores each lead still has the same owner, exactly once.
 
-A worker that crashes or is refused at the commit loses what it emitted and the rows it changed together; a new owner of
-the partition has only the changelog. Either way the stage must decide as one that was never disturbed.
+A worker that crashes, or whose commit is refused, loses its output and its changed rows together. A new owner of the
+partition has only the changelog. In both cases the stage must decide as an undisturbed stage does.
 """
 
 import os
@@ -69,7 +69,7 @@ def history(chance: random.Random) -> list[Record]:
 
 
 class Bench:
-    """The stage over a store in memory, with the changelog it would be restored from."""
+    """The stage over a store in memory, with its changelog."""
 
     def __init__(self) -> None:
         self.log = MemoryLog(SETTINGS.topic_prefix)
@@ -97,12 +97,12 @@ class Bench:
         self.actions += [self._decode(record.value()) for record in self.log.take(ACTIONS)]
 
     def abort(self) -> None:
-        """As a worker that was refused at the commit."""
+        """Continues as a worker whose commit was refused."""
         self.log.take(ACTIONS)
         self.stage = self._build()
 
     def move(self) -> None:
-        """As a worker that has nothing but the changelog."""
+        """Continues as a worker that has only the changelog."""
         self.abort()
         self.store = MemoryStore()
         self.store.apply([change_of(key, value) for key, value in self.changelog], 0)
@@ -117,7 +117,7 @@ def undisturbed(records: list[Record]) -> list[dict[str, Any]]:
 
 
 def new_words(records: list[Record]) -> list[tuple[str, str, str]]:
-    """Tenant, lead and what it duplicates, of every record that says something else than the last about that lead."""
+    """Returns tenant, lead and duplicated lead of every record that changes the state of its lead."""
     last: dict[tuple[str, str], str] = {}
     result = []
     for action in (msgspec.msgpack.decode(record.value() or b"", type=Lead).action for record in records):

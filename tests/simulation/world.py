@@ -1,7 +1,7 @@
-"""A deployment in memory: a log, worker processes, their disks, and chance, which decides who acts and who dies.
+"""A deployment in memory: Kafka, worker processes, their disks, and a seeded random generator that schedules them.
 
-Every run follows from the seed. While one process stands at a step (between flush and offsets, within a restore), the
-others may act: so a worker can be presumed dead, replaced, and wake up.
+The seed determines the whole run. While one process pauses at a step (between flush and offsets, during a restore), the
+others may act, so a worker can be presumed dead, be replaced, and then continue.
 """
 
 import contextlib
@@ -32,9 +32,9 @@ from tests.simulation.histories import IDENTITIES, START_MS, Message, history, r
 from tests.simulation.process import GROUP, PREFIX, SETTINGS, Crashed, Group, Process
 
 STEPS_MS = (MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS)
-"""Time passes by one of these at once."""
+"""Steps by which the clock advances."""
 LONG_MS = 3 * DAY_MS
-"""In so much time everything that can fall due does."""
+"""Time after which every possible timer is due."""
 RULES = tuple(rules_of(identity) for identity in IDENTITIES)
 METRICS, CODECS = Metrics(), Codecs(FileIds(), PREFIX)
 ENCODE = msgspec.msgpack.Encoder().encode
@@ -48,9 +48,9 @@ RARE = 10
 DANGER = {"produce": 1, "produced": 1, "offsets_sent": 40, "committed": 20}
 """Steps burn the fuse by what they are worth: a transaction has many records and one commit."""
 REPEATED = frozenset({"offsets", "offsets_sent", "commit", "committed"})
-"""Steps whose call Kafka may ask to repeat, whether or not it took effect."""
+"""Steps at which Kafka may return a retriable error, whether or not the call took effect."""
 REFUSED = frozenset({"offsets", "commit"})
-"""Steps whose call Kafka may refuse for good."""
+"""Steps at which Kafka may return a non-retriable error."""
 
 
 SETTLED = frozenset({"committed", "aborted"})
@@ -58,7 +58,7 @@ SETTLED = frozenset({"committed", "aborted"})
 
 
 class FaultProfile(NamedTuple):
-    """How often what happens, as weights of the world's actions and of what becomes of a process at a step."""
+    """Weights of the world's actions, and of a process's fate at a step."""
 
     work: int
     start: int
@@ -76,7 +76,7 @@ class FaultProfile(NamedTuple):
 
 
 class World:
-    """See the module. :meth:`play` runs a whole history; what it left is in ``kafka`` and ``disks``."""
+    """A simulated deployment. :meth:`play` runs a whole history; the result is in ``kafka`` and ``disks``."""
 
     def __init__(self, seed: int, faults: FaultProfile) -> None:
         self.chance = random.Random(seed)
@@ -87,9 +87,9 @@ class World:
         self.settings = chance.choice(SETTINGS)
         self.now_ms = START_MS
         self.batches: list[ProcessedBatch] = []
-        """What PROFILE stages did in transactions that were committed."""
+        """Batches of PROFILE stages in committed transactions."""
         self.consumed: list[Batch] = []
-        """What workers took in transactions that were committed."""
+        """Records that workers consumed in committed transactions."""
         self.kafka = MemoryKafka(chance.choice((2, 2, 3)))
         self.kafka.groups[GROUP] = Group()
         self.names = [f"w{number}" for number in range(chance.choice((2, 2, 3)))]
@@ -97,18 +97,18 @@ class World:
         self.processes: dict[str, Process] = {}
         """The newest process of each name."""
         self._busy: list[Process] = []
-        """Those in the middle of a step, the one that acts now last."""
+        """Processes in the middle of a step, the acting one last."""
         self._waiting_events = list(reversed(self.history.sent))
         self.max_records = 8
         self.lagging: MemoryPartition | None = None
-        """Its records wait, so that others overtake them."""
+        """The partition whose records wait, so that others overtake them."""
         self._members = 0
         self._stormy, self._refusal_due = True, False
         self._fuse = chance.randint(1, faults.calm_steps)
         self._weights = list(accumulate(faults[:7]))
         self._actions = (self._work, self._start, self._die, self._rebalance, self._complete, self._mark, self._expire)
 
-    # What a process asks
+    # Called by processes
 
     def context(self, unit: UnitOfWork) -> Context:
         """What the stages of a process share; compiled rules, codecs and metrics are shared by all worlds."""
@@ -119,7 +119,7 @@ class World:
         )  # fmt: skip
 
     def at(self, process: Process, step: str) -> None:
-        """Nothing happens, or: it dies, it stands still while others act, or Kafka refuses."""
+        """Lets the process pass, die or pause while others act, or lets Kafka refuse its call."""
         if step == "committed":
             self.batches += process.batches
             self.consumed += process.consumed
@@ -151,7 +151,7 @@ class World:
             self._meanwhile()
 
     def waiting(self, process: Process, partition: MemoryPartition) -> None:
-        """The transaction is settled, or others act and the restore goes on later."""
+        """Settles the transaction, or lets others act before the restore continues."""
         blocking = min(partition.unstable, key=partition.unstable.__getitem__)
         if blocking.decided:
             if self._stormy and self.chance.random() < 0.5:
@@ -164,7 +164,7 @@ class World:
             self.kafka.expire(blocking)
 
     def _refuse(self, step: str) -> None:
-        """Now, or at the next step that can be refused."""
+        """Refuses the call now, or at the next step that can be refused."""
         self._refusal_due = step not in REPEATED
         if step in REFUSED and self.chance.random() < 0.7:
             raise refusal(ABORT, requires_abort=True)
@@ -179,7 +179,7 @@ class World:
     # What happens
 
     def play(self) -> "World":
-        """The storm, while events come in; then calm, until everything is settled."""
+        """Runs the storm while events arrive, then the calm until everything is settled."""
         for name in self.names:
             self._begin(name)
         while self._waiting_events or self.chance.random() < 0.97:
@@ -192,7 +192,7 @@ class World:
         return self
 
     def act(self) -> None:
-        """One thing that happens somewhere."""
+        """Performs one random action."""
         chance = self.chance
         event = chance.random()
         if event < 0.07:
@@ -205,7 +205,7 @@ class World:
         chance.choices(self._actions, cum_weights=self._weights)[0]()
 
     def _deliver(self, count: int) -> None:
-        """Producers send."""
+        """Sends the next input records."""
         for _ in range(min(count, len(self._waiting_events))):
             message = self._waiting_events.pop()
             if isinstance(message, Message):
@@ -223,7 +223,7 @@ class World:
 
     @contextlib.contextmanager
     def _acting(self, process: Process) -> Iterator[None]:
-        """It acts now, and may die of it."""
+        """Lets a process act, during which it may die."""
         self._busy.append(process)
         try:
             yield
@@ -254,7 +254,7 @@ class World:
             self._buried(process)
 
     def _buried(self, process: Process) -> None:
-        """Its folder stays behind, unless another has taken over its name already."""
+        """Keeps the dead process's folder, unless a successor has already taken over its name."""
         if self.processes.get(process.name) is process:
             del self.processes[process.name]
             if self.chance.random() < 0.3:
@@ -262,7 +262,7 @@ class World:
             process.disk.remember()
 
     def _replace(self, process: Process) -> None:
-        """Somebody thinks it dead and starts its successor, on a copy of its folder."""
+        """Starts a successor of a live process, on a copy of its folder."""
         self.disks[process.name] = process.disk.copy()
         self._begin(process.name)
 
@@ -270,20 +270,20 @@ class World:
         self.kafka.groups[GROUP].rebalance()
 
     def _complete(self) -> None:
-        """The group goes on with those who have joined; who has not is out, be it dead or only slow."""
+        """Completes the rebalance with the members that have joined. Dead and slow members lose their membership."""
         group = self.kafka.groups[GROUP]
         if group.rebalancing and group.joining:
             group.complete(self.chance.sample(list(group.joining), len(group.joining)), self.kafka.partitions)
 
     def _mark(self) -> None:
-        """A marker arrives somewhere."""
+        """Writes one marker of a decided transaction."""
         decided = [result for result in self._unsettled() if result.decided and result.unmarked]
         if decided:
             transaction = self.chance.choice(decided)
             transaction.mark(self.chance.choice(list(transaction.unmarked)))
 
     def _expire(self) -> None:
-        """A transaction has been open for too long, for its process is dead or stands still."""
+        """Expires a transaction whose process is dead or paused."""
         if opened := [transaction for transaction in self._unsettled() if not transaction.decided]:
             self.kafka.expire(self.chance.choice(opened))
 
@@ -291,7 +291,7 @@ class World:
         return list(self.kafka.unsettled.values())
 
     def _settle(self, until_ms: int | None = None) -> None:
-        """Nobody dies any more; go on until nobody has anything to do, of what falls due until then."""
+        """Runs without faults until no process has work left, including timers due until then."""
         for number in range(MAX_ROUNDS):
             while len(self.processes) < len(self.names):
                 self._start()
@@ -302,7 +302,7 @@ class World:
         raise AssertionError(message)
 
     def _gather(self) -> None:
-        """The group notices who is dead, and goes on with the others once all of them have joined."""
+        """Removes dead members, and completes the rebalance once all others have joined."""
         group = self.kafka.groups[GROUP]
         if not group.members.keys() <= {process.member for process in self.processes.values()}:
             group.rebalance()
@@ -314,7 +314,7 @@ class World:
             group.complete(alive, self.kafka.partitions)
 
     def _round(self, until_ms: int | None, *, time_passes: bool) -> bool:
-        """Every process does all it can; whether there was anything."""
+        """Lets every process do all its work. Returns whether there was any."""
         busy = False
         for process in list(self.processes.values()):
             with self._acting(process):
@@ -333,7 +333,7 @@ class World:
         return busy or self.kafka.groups[GROUP].rebalancing
 
     def _mark_decided(self) -> bool:
-        """All markers arrive; whether any was missing."""
+        """Writes all missing markers. Returns whether there were any."""
         result = [transaction for transaction in self._unsettled() if transaction.decided and transaction.unmarked]
         for transaction in result:
             transaction.mark_everywhere()

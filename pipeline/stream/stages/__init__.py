@@ -1,1 +1,1 @@
-"""The stages: decode a batch, call the core, emit its effects. One file each."""
+"""The stages, one module each: decode a batch, call the core, emit its effects."""

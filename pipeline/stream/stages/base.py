@@ -1,4 +1,4 @@
-"""What a stage is to the worker, and what a worker lends a stage."""
+"""The interface between a worker and its stages."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What every stage of a process shares."""
+    """Settings, rules, codecs and ports that all stages of a process share."""
 
     settings: Settings
     rules: "Rules"
@@ -29,13 +29,13 @@ class Context(msgspec.Struct, frozen=True):
     clock: Clock
     emit: Emit
     partition_of: Callable[[str], int]
-    """Where the murmur2 partitioner puts a key."""
+    """Returns the partition of a key, by the murmur2 partitioner."""
     breaker: LossBreaker
     metrics: Metrics
 
 
 class Stage(ABC):
-    """One stage on one partition: state views and the core's logic over them. Most have no work but their batches."""
+    """One stage on one partition: state views, and the core's logic over them."""
 
     def __init__(self, context: Context, state: PartitionState) -> None:
         self.state = state
@@ -43,23 +43,23 @@ class Stage(ABC):
 
     @abstractmethod
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
-        """Take records of one partition, in order. Runs to its end or raises; never half done."""
+        """Processes records of one partition, in offset order. Processes all of them or raises."""
 
     def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - by default nothing falls due
-        """Do what is due by ``now_ms``, or by the stage's own clock. Returns how much was due, of a bounded number."""
+        """Fires a bounded number of timers due by ``now_ms``, by default the stage's clock. Returns how many fired."""
         return 0
 
     def before_commit(self) -> None:
-        """Emit what is coalesced over the unit of work; by default nothing is."""
+        """Emits the output that the stage coalesces per transaction; by default none."""
         return
 
 
 class StageSpec(msgspec.Struct, frozen=True):
-    """How a stage is wired: what it reads, where its rows live, and how it is built over them."""
+    """How a stage is wired: its input topics, its RocksDB column families, and its constructor."""
 
     name: StageName
     inputs: tuple[Topic, ...]
     families: tuple[str, ...]
     build: Callable[[Context, int, PartitionStore], Stage]
     has_timers: bool = False
-    """Whether time alone gives it work."""
+    """Whether the stage has timers, so that :meth:`Stage.tick` must be called."""

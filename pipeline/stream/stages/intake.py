@@ -1,4 +1,4 @@
-"""INTAKE: events in; touches, new links and log-outs, quarantined bytes and re-keyed records out."""
+"""INTAKE: reads events and assignments; writes touches, links, log-out commands, quarantined and re-keyed records."""
 
 from collections.abc import Sequence
 
@@ -35,15 +35,15 @@ from pipeline.topics import ASSIGNMENTS, EVENTS, INPUTS, LINKS, TOUCHES, StageNa
 REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
 NO_LIMIT_MS = 1 << 62
 OUTCOMES = {Drop: "drop", Rejected: "dead_letter", Redirect: "redirect"}
-"""As metrics name them."""
+"""Outcomes by the names that metrics use."""
 
 
 class IntakeStage(Stage):
-    """Events and assignments of one partition through :class:`~pipeline.event.intake.Intake`."""
+    """Passes events and assignments of one partition to :class:`~pipeline.event.intake.Intake`."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
         settings, rules = context.settings, context.rules.intake
-        if settings.clock == "stream":  # a replay's events are as old as they are
+        if settings.clock == "stream":  # a replay's events may be of any age
             rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS)
         anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
         seen = SeenView(store, rules.dedupe_window_ms, max(rules.dedupe_window_ms, rules.dedupe_memory_ms))
@@ -64,7 +64,7 @@ class IntakeStage(Stage):
         )
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
-        """Take one partition's records of one topic, in order."""
+        """Processes records of one topic and partition, in offset order."""
         if topic == self._assignments:
             self._assigned(batch)
             return
@@ -112,7 +112,7 @@ class IntakeStage(Stage):
     def _quarantine(
         self, result: Drop | Rejected | Redirect, record: Record, topic: Topic, counts: dict[tuple[str, str], int]
     ) -> bool:
-        """Perform what is not a touch; True if the record was bad."""
+        """Quarantines or re-keys a record that is not accepted. Returns whether the record is bad."""
         kind = OUTCOMES[type(result)]
         counts[kind, result.reason] = counts.get((kind, result.reason), 0) + 1
         if isinstance(result, Rejected):
@@ -124,7 +124,7 @@ class IntakeStage(Stage):
         return False
 
     def _assigned(self, batch: Sequence[Record]) -> None:
-        kept = [record for record in batch if record.value() is not None]  # a tombstone only frees the topic's space
+        kept = [record for record in batch if record.value() is not None]  # not a tombstone
         for key, assignment in self._assignment_reader.read(kept):
             tenant, ident = split_key(key)
             for link in self._intake.on_assignment(tenant, ident, assignment):

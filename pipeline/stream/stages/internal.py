@@ -1,7 +1,7 @@
-"""Records of internal topics: decoded, checked, and quarantined where they are not what their topic holds.
+"""Reads records of internal topics: decodes and checks them, and quarantines bad ones.
 
-Only Stitchline writes these topics, so a bad record there comes from a foreign producer, another version or a damaged
-log. It must not stop the partition: it is quarantined byte-identical, and the loss breaker counts it.
+Only Stitchline writes these topics, so a bad record comes from a foreign producer, another version or a damaged log. It
+must not stop the partition: it is quarantined byte-identical, and the loss breaker counts it.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ Message = TypeVar("Message")
 
 
 class InternalReader(Generic[Message]):
-    """Reads one internal topic of one stage. ``fault`` returns what is wrong with a key and its message, or ""."""
+    """Reads one internal topic of one stage. ``fault`` returns the fault of a key and its message, or ""."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""PROFILE: touches, moves and carried ledgers in; profile updates, segment changes and leads for ROUTE out."""
+"""PROFILE: reads touches, moves and carried ledgers; writes profile updates, segment changes and leads for ROUTE."""
 
 from collections.abc import Sequence
 
@@ -22,13 +22,13 @@ from pipeline.stream.stages.internal import InternalReader
 from pipeline.topics import INPUTS, LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
 
 MAX_TIMERS = 2_000
-"""At one tick: more wait for the next, so that no commit is held up by a night's worth of them."""
+"""Timers per tick. Others wait for the next tick, so that a backlog does not delay a commit."""
 
 _decode = msgspec.msgpack.Decoder(Touch | Move | Carry | IdentifierOwnership).decode
 
 
 class ProfileStage(Stage):
-    """Touches of one partition through :class:`~pipeline.profile.logic.ProfileLogic`; updates once per commit."""
+    """Passes touches of a partition to :class:`~pipeline.profile.logic.ProfileLogic`. Publishes once per commit."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.settings.cached_rows)
@@ -37,20 +37,20 @@ class ProfileStage(Stage):
         settings = context.settings
         self._logic = ProfileLogic(compiled(context.rules), profiles, self._timers, settings.refresh_interval_ms)
         self.newest_ms = 0
-        """Event time of the newest touch: what the stream's own clock shows."""
+        """Event time of the newest touch, in milliseconds since the epoch: the time of the clock "stream"."""
         self._changed: dict[str, None] = {}
         self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
         self._encode = msgspec.msgpack.Encoder().encode
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
-        """Book the batch; profiles it changed are published before the commit, once each."""
+        """Applies the batch. :meth:`before_commit` publishes each changed profile once."""
         messages = self._reader.read(batch)
         touched = (message.timestamp_ms for _, message in messages if type(message) is Touch)
         self.newest_ms = max(self.newest_ms, *touched, 0)
         self._perform(self._logic.apply(messages, self._now_ms()))
 
     def tick(self, now_ms: int | None = None) -> int:
-        """Wake the profiles whose timers are due; in a replay by the newest event less the lateness allowed for."""
+        """Fires due timers. In a replay, timers are due by the newest event time less ``stream_lateness_ms``."""
         settings = self._context.settings
         if now_ms is None:
             replay = settings.clock == "stream"
@@ -63,7 +63,7 @@ class ProfileStage(Stage):
         return len(timers)
 
     def before_commit(self) -> None:
-        """Publish every profile that changed since the last commit."""
+        """Publishes every profile that has changed since the last commit."""
         if not self._changed:
             return
         effects = self._logic.evaluate(self._changed, self._now_ms())
@@ -76,7 +76,7 @@ class ProfileStage(Stage):
         self._count(effects)
 
     def _now_ms(self) -> int:
-        """0 in a replay: the core then takes each profile's own newest event for now."""
+        """Returns the clock's time, or 0 in a replay: the core then uses the newest event time of each profile."""
         return 0 if self._context.settings.clock == "stream" else self._context.clock()
 
     def _perform(self, applied: Applied) -> None:

@@ -1,4 +1,4 @@
-"""ROUTE: leads of PROFILE in; CRM actions with an owner and the reason out."""
+"""ROUTE: reads leads from PROFILE; writes CRM actions with an owner and the reason for it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _decode = msgspec.msgpack.Decoder(Lead).decode
 
 
 class RouteStage(Stage):
-    """The leads of one partition through a :class:`~pipeline.route.router.Router` per tenant."""
+    """Passes leads of one partition to one :class:`~pipeline.route.router.Router` per tenant."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         rows = context.settings.cached_rows
@@ -38,7 +38,7 @@ class RouteStage(Stage):
         self._reader = InternalReader(context, StageName.ROUTE, _decode, lead_fault)
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
-        """Take leads in log order, which is the order of every decision of a tenant."""
+        """Processes leads in offset order, which fixes the order of a tenant's decisions."""
         now_ms = self._context.clock()
         leads = [lead for _, lead in self._reader.read(batch)]
         for tenant, run in groupby(leads, key=lambda lead: lead.tenant):

@@ -1,4 +1,4 @@
-"""STITCH: links and commands in; assignments, moves and the public log of changes out."""
+"""STITCH: reads links and commands; writes assignments, moves and the public log of identity changes."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -28,7 +28,7 @@ _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Lin
 
 
 class StitchStage(Stage):
-    """The links of one partition through a :class:`~pipeline.identity.stitch.Stitcher` per tenant."""
+    """Passes links of one partition to one :class:`~pipeline.identity.stitch.Stitcher` per tenant."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
         rows = context.settings.cached_rows
@@ -39,7 +39,7 @@ class StitchStage(Stage):
         self._reader = InternalReader(context, StageName.STITCH, _decode, fault_of)
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
-        """Take links and commands in log order, which is the order of every decision of a tenant."""
+        """Processes links and commands in offset order, which fixes the order of a tenant's decisions."""
         now_ms = self._context.clock()
         messages = [message for _, message in self._reader.read(batch)]
         for tenant, run in groupby(messages, key=lambda message: message.tenant):
@@ -67,7 +67,7 @@ class StitchStage(Stage):
         self._count(tenant, effects)
 
     def _count(self, tenant: str, effects: StitchEffects) -> None:
-        """Metrics; and a line in the log when an identifier stops linking, by the profile it is found under."""
+        """Updates metrics. Logs each identifier that stops linking, with the profile that owns it."""
         metrics, kinds = self._context.metrics, [change.change for change in effects.changes]
         for kind in set(kinds):
             metrics.add(m.IDENTITY_CHANGES, kinds.count(kind), kind)
