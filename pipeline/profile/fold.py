@@ -122,7 +122,7 @@ def statements_of(ledgers: Sequence[Ledger]) -> dict[str, Consent]:
 def permits(consent: Mapping[str, bool], purpose: str, *, default: bool) -> bool:
     """Returns whether consent allows a ``purpose`` or ``purpose/channel``. A denied purpose denies all its channels.
 
-    ``default`` is the result if there is no statement.
+    ``default``: whether a statement is required. Without any statement the result is ``not default``.
     """
     statements = [consent[key] for key in (purpose, purpose.partition("/")[0]) if key in consent]
     return all(statements) and (bool(statements) or not default)

@@ -1,4 +1,4 @@
-"""Occurrences: how often a score rule matched, by hour or by day, so that points can fade when the score is read."""
+"""Occurrences: the matches of a score rule by hour or by day, so that points can decay when the score is read."""
 
 from operator import add
 from typing import Final, Literal, TypeAlias
@@ -9,15 +9,15 @@ from pipeline.event.duration import DAY_MS, HOUR_MS
 from pipeline.profile.buckets import Series, merge_series, put, shared
 
 Grain: TypeAlias = Literal["hours", "days", "total"]
-"""Width of the buckets a rule's matches are counted in; ``total``: counted once and for all."""
+"""Width of the buckets in which a rule's matches are counted; ``total``: one count without buckets."""
 
 WIDTH_MS: Final[dict[Grain, int]] = {"hours": HOUR_MS, "days": DAY_MS, "total": 0}
 KEEP: Final[dict[Grain, int]] = {"hours": 90 * 24, "days": 400, "total": 0}
-"""For how many buckets an occurrence counts: 90 days by the hour, 400 by the day."""
+"""Buckets kept per grain: 90 days of hours, 400 days."""
 
 
 class Occurrences(msgspec.Struct, array_like=True, gc=False):
-    """How often a score rule matched: in total, and by hour or by day as its half-life needed at the time."""
+    """The matches of a score rule: in total, and by hour or by day, depending on its half-life when they were booked."""
 
     total: int
     hours: Series | None = None
@@ -25,7 +25,7 @@ class Occurrences(msgspec.Struct, array_like=True, gc=False):
 
 
 def count(occurrences: Occurrences, grain: Grain, timestamp_ms: int) -> None:
-    """One occurrence more, in place."""
+    """Counts one occurrence, in place."""
     occurrences.total += 1
     if grain == "hours":
         bucket = timestamp_ms // HOUR_MS
@@ -46,7 +46,7 @@ def count(occurrences: Occurrences, grain: Grain, timestamp_ms: int) -> None:
 
 
 def merge_occurrences(one: Occurrences, other: Occurrences) -> Occurrences:
-    """The occurrences of two disjoint histories. Neither argument is changed."""
+    """Returns the occurrences of two disjoint histories. Changes neither argument."""
     return Occurrences(
         one.total + other.total,
         merge_series(one.hours, other.hours, KEEP["hours"], add),

@@ -34,7 +34,7 @@ def _read(cell: Pairs, divisor: int) -> dict[str, float]:
 
 
 def _quantile(cell: Pairs, percent: int) -> float:
-    """Returns the quantile by nearest rank: the smallest value that at least ``percent`` of all values do not exceed."""
+    """Returns the nearest-rank quantile: the smallest value that at least ``percent`` % of all do not exceed."""
     rank = -(-percent * sum(count for _, count in cell) // 100)
     seen, bins = 0, iter(cell)
     while seen < rank:
