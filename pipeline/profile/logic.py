@@ -194,6 +194,7 @@ class ProfileLogic:
         self, profile_id: str, row: ProfileRow, ledgers: dict[Identifier, Ledger], now_ms: int, applied: Applied
     ) -> None:
         """Takes ledgers that this profile owns."""
+        # All ledgers are merged before one decision: a ledger alone may fire a trigger that another has fired already.
         decider = self._rules.decider
         as_of_ms = max(row.moment(now_ms), *(ledger.last[0] for ledger in ledgers.values() if ledger.last), 0)
         decider.advance_to(profile_id, row, as_of_ms, applied.decided)

@@ -17,7 +17,7 @@ KEEP: Final[dict[Grain, int]] = {"hours": 90 * 24, "days": 400, "total": 0}
 
 
 class Occurrences(msgspec.Struct, array_like=True, gc=False):
-    """The matches of a score rule: in total, and by hour or by day, depending on its half-life when they were booked."""
+    """The matches of a score rule: in total, and by hour or by day, as its half-life required when they were booked."""
 
     total: int
     hours: Series | None = None

@@ -40,7 +40,7 @@ def _book_account(ledger: Ledger, touch: Touch) -> None:
 
 
 def book_consent(ledger: Ledger, touch: Touch, stated: Any) -> None:
-    """Stores ``{purpose: bool}`` or ``{purpose: {channel: bool}}`` statements, also those in ``categoryPreferences``."""
+    """Stores ``{purpose: bool}`` or ``{purpose: {channel: bool}}`` statements, or those in ``categoryPreferences``."""
     if type(stated) is not dict:
         return
     preferences = stated.get("categoryPreferences", stated)

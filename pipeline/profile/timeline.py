@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 
 
 def is_activity(touch: Touch) -> bool:
-    """Returns whether a touch is a CRM activity: a call, a meeting, a changed stage, a closed deal; not contact data."""
+    """Whether a touch is a CRM activity: a call, a meeting, a changed stage, a closed deal, not contact data."""
     return touch.channel == CRM and touch.type == "track"
 
 

@@ -1,4 +1,4 @@
-"""The engine's slow path in stories: kiosks, shared inboxes, caps, commands, and the public log of each."""
+"""Scenarios of the engine's slow path: kiosks, shared inboxes, caps and commands, with their public changes."""
 
 from collections import Counter as Tally
 
