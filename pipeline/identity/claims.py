@@ -35,9 +35,9 @@ APART: Final = "~"
 """Prefix of a founder that is not itself claimed: the group has no identifier it may be named after. No type name
 begins with it."""
 
-NOBODY: Final = ""
+UNUSED: Final = ""
 """The lord of identifiers that no longer name any profile."""
-_CLASS_OF_NOBODY: Final = -1
+_UNUSED_CLASS: Final = -1
 
 
 class Claims(msgspec.Struct):
@@ -46,7 +46,7 @@ class Claims(msgspec.Struct):
     seen_ms: dict[Identifier, int]
     """When each identifier was first seen, in ms since 1970. Omits identifiers without links."""
     lord_of: dict[Identifier, Identifier]
-    """The lord of each identifier: itself if it is unclaimed, NOBODY if it no longer names any profile."""
+    """The lord of each identifier: itself if it is unclaimed, UNUSED if it no longer names any profile."""
     disputed: set[Identifier]
     """Identifiers that link two people who remain separate customers."""
     conditions: dict[Identifier, tuple[Identifier, ...]]
@@ -71,11 +71,11 @@ def claims_of(
         edge = merged_link.edge
         seen_ms[merged_link.strong] = min(seen_ms.get(merged_link.strong, edge.peer_ms), edge.peer_ms)
         seen_ms.setdefault(merged_link.weak, edge.first_seen_ms)
-    realms = _Realms(seen_ms, policy, first_logout_ms)
+    chains = _ClaimChains(seen_ms, policy, first_logout_ms)
     for merged_link in ordered:
-        realms.meet(merged_link)
-    conditions = {ident: result for ident in seen_ms if (result := realms.conditions(ident))}
-    return Claims(seen_ms, {ident: realms.lord(ident) for ident in seen_ms}, realms.disputed, conditions)
+        chains.apply(merged_link)
+    conditions = {ident: result for ident in seen_ms if (result := chains.conditions(ident))}
+    return Claims(seen_ms, {ident: chains.lord(ident) for ident in seen_ms}, chains.disputed, conditions)
 
 
 def founders(
@@ -112,7 +112,7 @@ def _apart(members: Iterable[Identifier], person_class: int, claims: Claims, pol
     return APART + min(known, key=lambda member: (claims.seen_ms[member], *policy.strength(member)))
 
 
-class _Realms:
+class _ClaimChains:
     """The chains of claims, and for each lord the people's identifiers of types with limits that it has claimed."""
 
     def __init__(
@@ -124,7 +124,7 @@ class _Realms:
         self._through_others: set[Identifier] = set()
         self._claimed_by: dict[Identifier, Identifier] = {}
         self._shortcut: dict[Identifier, Identifier] = {}
-        self._limited: dict[Identifier, dict[str, list[tuple[int, Identifier]]]] = {NOBODY: {}}
+        self._limited: dict[Identifier, dict[str, list[tuple[int, Identifier]]]] = {UNUSED: {}}
         for ident, at_ms in seen_ms.items():
             kind = type_of(ident)
             limited = kind in policy.limits and policy.person_class(ident) != BELOW_PEOPLE
@@ -150,7 +150,7 @@ class _Realms:
             ident = above
         return ident
 
-    def meet(self, merged_link: MergedLink) -> None:
+    def apply(self, merged_link: MergedLink) -> None:
         """Applies the rules of the module's docstring to the lords of both ends of a link."""
         a, b = self.lord(merged_link.strong), self.lord(merged_link.weak)
         if a == b:
@@ -161,12 +161,12 @@ class _Realms:
         else:
             above, below, class_below, end = b, a, class_a, merged_link.weak
         if class_below == BELOW_PEOPLE:
-            self._claim(NOBODY if end in self.disputed else above, below)
+            self._claim(UNUSED if end in self.disputed else above, below)
             return
-        if above == NOBODY:
+        if above == UNUSED:
             return
         many = [] if merged_link.edge.asserted else self._too_many(a, b)
-        if class_a == class_b or many or self._may_be_elsewhere(merged_link):
+        if class_a == class_b or many or self._may_belong_to_another(merged_link):
             self.disputed |= {merged_link.weak, *many}
             self._parties |= {a, b}
             return
@@ -175,9 +175,9 @@ class _Realms:
         self._claim(above, below)
 
     def _class_of(self, lord: Identifier) -> int:
-        return self._policy.person_class(lord) if lord else _CLASS_OF_NOBODY
+        return self._policy.person_class(lord) if lord else _UNUSED_CLASS
 
-    def _may_be_elsewhere(self, merged_link: MergedLink) -> bool:
+    def _may_belong_to_another(self, merged_link: MergedLink) -> bool:
         """Returns whether an end of the link may belong to another person than its lord."""
         ends = (merged_link.strong, merged_link.weak)
         return any(

@@ -1,4 +1,4 @@
-"""Random lives of people with shared devices and addresses, resolved after every event, and the holders of profile ids."""
+"""Random lives of people with shared devices and addresses, resolved after every event: tracks profile ids."""
 
 import random
 from collections.abc import Callable, Iterator

@@ -101,7 +101,7 @@ class AttributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         unique("conversion", [conversion.name for conversion in self.conversions])
         getter(self.cost_field)
         if self.first_percent + self.last_percent > 100:
-            msg = "first_percent and last_percent exceed 100 together: lower them, the touches in between get the rest"
+            msg = "first_percent and last_percent exceed 100 together: leave a rest, or 0, for those in between"
             raise ValueError(msg)
         if exponent(self.cost_currency) is None:
             msg = f"cost_currency {self.cost_currency!r} is unknown: write a code such as EUR"
