@@ -105,7 +105,7 @@ RULES = [
         "a code such as EUR",
     ),
     ("journeys.yaml", "surveys: [{filter: {}}]", "the survey would match every event", "give the filter events"),
-    ("journeys.yaml", "preferences: [{filter: {}}]", "preference rule would match every event", "give the filter events"),
+    ("journeys.yaml", "preferences: [{filter: {}}]", "rule would match every event", "give the filter events"),
     ("journeys.yaml", "surveys: [{filter: {}, answer: answer}]", "'answer' must be one of", "properties."),
     ("scores.yaml", "scores: [{name: a, points: 0}]", "0 points", ""),
     ("scores.yaml", "scores: [{name: a, points: 1.5}]", "expected a whole number, found a number, 1.5", "round it"),
