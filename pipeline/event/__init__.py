@@ -1,1 +1,1 @@
-"""What an event is: identifiers, the canonical event, how raw input becomes one, and what INTAKE decides about it."""
+"""Events: identifiers, the canonical event, how raw input is parsed into one, and INTAKE's decisions about it."""

@@ -1,4 +1,4 @@
-"""Whether an event can be taken: one walk for INTAKE, for the sources and for the commands that read files."""
+"""Accepting events: the checks and the normalisation that INTAKE, the sources and the file commands share."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ class Accepted(Struct, frozen=True, gc=False):
     """An event that was read from a document."""
 
     event: Event
-    """Normalised: its strongest identifier stands first."""
+    """The normalised event. Its strongest identifier comes first."""
     encoded: bytes
     """The event as it was sent, before it was normalised."""
 
@@ -33,7 +33,7 @@ class Acceptor:
         self._normalise = EventNormaliser(rules, types, normalisers).normalise
 
     def accept(self, event: Event, now_ms: int, size_bytes: int) -> Event | Rejected:
-        """The event, validated and normalised in place; or why it cannot be taken.
+        """Validates and normalises the event in place. Returns it, or the reason for its rejection.
 
         ``size_bytes`` is the length of the encoded event.
         """
@@ -42,12 +42,11 @@ class Acceptor:
     def accept_document(
         self, document: Mapping[str, Any], defaults: Defaults, encode: Callable[[Event], bytes]
     ) -> Accepted | Rejected:
-        """The event that a JSON document describes, with its encoding; or why it cannot be taken.
+        """Returns the event that a JSON document describes and its encoding, or the reason for its rejection.
 
-        1. parse;
-        2. encode, as sent, with integers of more than 64 bits as text;
-        3. validate and normalise. The event's own time stands for now: it may wait in a topic, so that INTAKE's clock
-           decides whether it is too old.
+        1. Parse.
+        2. Encode the event as sent. Integers of more than 64 bits become text.
+        3. Validate and normalise.
         """
         try:
             # 1. parse
@@ -56,7 +55,8 @@ class Acceptor:
             encoded = _encoded(event, encode)
         except (ValueError, MsgspecError) as error:
             return Rejected(Reason.INVALID_FIELD, str(error))
-        # 3. validate and normalise
+        # 3. validate and normalise; the event's own time is passed as now, because the event may wait in a topic and
+        #    INTAKE checks its age when reading it
         accepted = self.accept(event, event.timestamp_ms, len(encoded))
         return accepted if isinstance(accepted, Rejected) else Accepted(accepted, encoded)
 

@@ -1,4 +1,4 @@
-"""What INTAKE remembers per anchor: whose it is, and the links it was seen with."""
+"""INTAKE's row per anchor: the profile that owns the anchor, and the links the anchor was seen in."""
 
 from msgspec import Struct
 
@@ -11,7 +11,7 @@ NO_ASSIGNMENT = -1
 
 
 class KnownLink(Struct, array_like=True, gc=False):
-    """One other identifier seen together with the anchor, and how much of that STITCH was told (``passed_…``)."""
+    """An identifier seen together with the anchor. ``passed_…`` is what INTAKE has sent to STITCH about the pair."""
 
     first_ms: int
     last_ms: int
@@ -21,19 +21,19 @@ class KnownLink(Struct, array_like=True, gc=False):
 
 
 class AnchorRow(Struct, array_like=True, gc=False):
-    """One anchor's row in INTAKE's table, under ``tenant/type:value``; also of identifiers that are never anchors."""
+    """A row of INTAKE's table, keyed by ``tenant/type:value``. Identifiers that are never anchors have rows too."""
 
     version: int = ROW_VERSION
     profile_id: str | None = None
-    """None: STITCH has said nothing yet; the anchor owns itself."""
+    """None until STITCH has assigned a profile; until then the anchor founds its own profile."""
     seq: int = NO_ASSIGNMENT
     contested: list[Identifier] = []
     links: dict[Identifier, KnownLink] = {}
     first_ms: int = NEVER
-    """Event time of the anchor's earliest event, alone or with others; NEVER: it was no event's anchor yet."""
+    """Event time of the earliest event under this anchor, in ms. NEVER: no event had this anchor yet."""
 
     def note(self, at_ms: int) -> bool:
-        """Note the time of an event. Returns whether none was as early before."""
+        """Records the time of an event. Returns whether it is earlier than every event before."""
         if self.first_ms != NEVER and self.first_ms <= at_ms:
             return False
         self.first_ms = at_ms

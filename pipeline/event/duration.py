@@ -11,7 +11,7 @@ MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 UNITS_MS: Final = {"ms": 1, "s": 1_000, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
-"""Months and years are not units: they have no fixed length. 30 d and 365 d say what is meant."""
+"""Milliseconds per unit. Months and years are not units, because they have no fixed length."""
 DURATION_EXAMPLES: Final = ("30 min", "24 h", "7 d")
 
 _SPOKEN: Final = {
@@ -23,24 +23,24 @@ _DURATION: Final = re.compile(rf"\s*{_PART}(\s*{_PART})*\s*")
 
 
 def parse_duration(text: str) -> int:
-    """Milliseconds, at least 1. Raises ValueError that says what to write instead."""
+    """Returns milliseconds, at least 1. Raises ValueError if the text is not a duration; the message suggests one."""
     if not _DURATION.fullmatch(text):
         message = f"{text!r} is not a duration; write a number and a unit, as in {one_of(DURATION_EXAMPLES)}"
         raise ValueError(message)
     total_ms = sum(number * UNITS_MS[unit] for number, unit in duration_parts(text))
     if total_ms < 1:
-        message = f"{text!r} is no time at all; write a duration above zero, as in {one_of(DURATION_EXAMPLES)}"
+        message = f"{text!r} is not above zero; write a longer duration, as in {one_of(DURATION_EXAMPLES)}"
         raise ValueError(message)
     return total_ms
 
 
 def duration_parts(text: str) -> list[tuple[int, str]]:
-    """The numbers of a duration and their units in one spelling. Raises ValueError for what is not a unit."""
+    """Returns the numbers of a duration with their canonical units. Raises ValueError if a unit is unknown."""
     return [(int(number), unit_of(unit)) for number, unit in re.findall(_PART, text)]
 
 
 def format_duration(duration_ms: int) -> str:
-    """The shortest text that :func:`parse_duration` reads as ``duration_ms`` >= 1: whole days, not weeks."""
+    """Returns the shortest text that :func:`parse_duration` reads as ``duration_ms`` >= 1. Never uses weeks."""
     for unit in ("d", "h", "min", "s"):
         if duration_ms % UNITS_MS[unit] == 0:
             return f"{duration_ms // UNITS_MS[unit]} {unit}"
@@ -48,7 +48,7 @@ def format_duration(duration_ms: int) -> str:
 
 
 def compact_duration(text: str) -> str:
-    """The duration as windows are labelled, ``7d`` or ``30m``, in the unit it was written in.
+    """Returns the duration as a window label, such as ``7d`` or ``30m``. Keeps the unit of a text that has only one.
 
     Raises ValueError as :func:`parse_duration` does.
     """
@@ -58,7 +58,7 @@ def compact_duration(text: str) -> str:
 
 
 def unit_of(written: str) -> str:
-    """A unit in its one spelling. Raises ValueError that says what to write instead."""
+    """Returns the canonical unit. Raises ValueError if it is unknown; the message lists the units."""
     name = written.lower()
     for unit in (name, _SPOKEN.get(name, ""), _SPOKEN.get(name.removesuffix("s"), "")):
         if unit in UNITS_MS:
@@ -71,5 +71,5 @@ def unit_of(written: str) -> str:
 
 
 def one_of(examples: tuple[str, ...]) -> str:
-    """Two or more examples as a choice: ``30 min, 24 h or 7 d``."""
+    """Joins two or more examples into a choice: ``30 min, 24 h or 7 d``."""
     return f"{', '.join(examples[:-1])} or {examples[-1]}"

@@ -1,6 +1,6 @@
-"""The envelope of an event: the fields that tools put around it, and the channel they do not know.
+"""The envelope of an event: its known top-level fields, and the derivation of its channel.
 
-Segment, RudderStack, Jitsu and their archives all add fields of their own about the delivery to the Segment spec.
+Segment, RudderStack, Jitsu and their archives each add delivery fields of their own to the Segment spec.
 """
 
 import re
@@ -15,41 +15,40 @@ READ: Final = frozenset({
     "timestamp", "originalTimestamp", "sentAt", "receivedAt", "channel", "tenant", "source", "context", "properties",
     "traits",
 })  # fmt: skip
-"""What an event is read from."""
+"""Top-level fields that an event is read from."""
 IGNORED: Final = frozenset({
     "integrations", "version", "writeKey", "projectId", "request_ip", "requestIp", "rudderId", "metadata", "options",
     "sourceId", "sourceType", "destinationId", "destinationType", "workspaceId", "recordId", "rudderTyperMetadata",
     "messageType", "userProperties", "isBot", "is_bot", "plan", "loadedAt", "uuid_ts", "uuidTs", "ip", "library",
     "isRetl", "statsOnly", "deploymentId",
 })  # fmt: skip
-"""Fields about the delivery, not about the customer. So is everything that starts with ``_``."""
+"""Fields about the delivery, not about the customer. Fields that start with ``_`` are ignored too."""
 _APP: Final = re.compile(r"mobile|android|ios|iphone|flutter|react-native|unity|app\b", re.IGNORECASE)
 _WEB: Final = re.compile(r"client|browser|web|javascript|\bjs\b|analytics\.js", re.IGNORECASE)
 _ELSEWHERE: Final = re.compile(r"server|sources?|http|warehouse|cloud|(\w+[-_])?(sdk|api)", re.IGNORECASE)
 _PLACES: Final[dict[str, Channel]] = {"page": "web", "device": "app", "app": "app", "screen": "app"}
-"""Parts of a context that only a browser or only an app fills."""
+"""Context objects that only a browser or only an app fills, with the channel that each implies."""
 
 
 def refuse_unknown(document: Mapping[str, Any]) -> None:
-    """Refuse a field that no known tool writes: most likely a field misspelt.
+    """Refuses fields that no known tool writes: most likely the name is misspelt.
 
     Raises:
         InvalidEventError: the document has such a field; the message names it.
     """
     for field in document:
         if field not in READ and field not in IGNORED and not str(field).startswith("_"):
-            raise InvalidEventError(str(field), "unknown field; own data belongs into properties or context")
+            raise InvalidEventError(str(field), "unknown field; put custom data into properties or context")
 
 
 def channel_of(document: Mapping[str, Any], context: Mapping[str, Any], known: Channel | None) -> Channel:
-    """The channel an event came by: as it says itself, else as is known of its source, else as its sender's SDK says.
-
-    Tools write into ``channel`` where an event was made (``client``, ``server``, ``mobile``, ``android-sdk``); such a
-    word says something only where nothing is known of the source.
+    """Returns the channel of an event: the stated one, else that of its source, else the one its SDK implies.
 
     Raises:
-        InvalidEventError: nothing says it.
+        InvalidEventError: the channel cannot be derived.
     """
+    # Tools also write the kind of client into ``channel`` (client, server, mobile, android-sdk). Such a word is used
+    # only where the channel of the source is not configured.
     stated = document.get("channel")
     if stated in CHANNELS:
         return next(channel for channel in CHANNELS if channel == stated)
@@ -58,7 +57,7 @@ def channel_of(document: Mapping[str, Any], context: Mapping[str, Any], known: C
     guessed = _by_sdk(stated, context) if isinstance(stated, str) else None
     if guessed is None:
         field = "channel"
-        raise InvalidEventError(field, f"must be one of {', '.join(CHANNELS)}, or be known of the source (--channel)")
+        raise InvalidEventError(field, f"must be one of {', '.join(CHANNELS)}, or be set for the source (--channel)")
     return guessed
 
 

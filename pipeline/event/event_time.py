@@ -1,4 +1,4 @@
-"""When an event happened: the forms of time that senders write, and the correction of wrong device clocks.
+"""Event time: the time formats that senders write, and the correction of wrong device clocks.
 
 >>> read_time(1772366400), read_time("1772366400000000"), read_time("2026-03-01 12:00:00 UTC"), read_time(17723664000)
 (1772366400000, 1772366400000, 1772366400000, None)
@@ -19,16 +19,16 @@ _UNITS: Final = (
     (10**14, 10**16, Decimal("0.001")),  # microseconds, 1973 to 2286
     (10**17, 10**19, Decimal("0.000001")),  # nanoseconds, 1973 to 2286
 )
-"""From, below, and milliseconds per unit. The gaps between them are ambiguous: 1970 in one unit, far off in another."""
+"""Lower bound, upper bound (exclusive) and milliseconds per unit. Numbers between the ranges are ambiguous."""
 FORMATS: Final = ("iso", "epoch_seconds", "epoch_ms", "epoch_us")
-"""Names by which a mapping of columns says the form of its times."""
+"""Time formats that a column mapping can name."""
 FORMS: Final = "must be ISO 8601 (2026-03-01T12:00:00Z), or seconds, milliseconds or microseconds since 1970"
 
 
 def read_time(value: object) -> int | None:
-    """Milliseconds since 1970 of ISO 8601 text or a number, whose magnitude says its unit; None if it is neither.
+    """Returns milliseconds since 1970 for ISO 8601 text or a number; None for anything else.
 
-    Digits beyond milliseconds are cut off. Numbers whose unit their magnitude leaves open are None.
+    The magnitude of a number determines its unit; None if the unit is ambiguous. Truncates to milliseconds.
     """
     if type(value) is str:
         text = value.strip()
@@ -48,16 +48,16 @@ def _by_magnitude(number: Decimal) -> int | None:
 
 
 def write_time(ms: int) -> int | str:
-    """The instant in a form that :func:`read_time` reads as this one: the number where its magnitude says its unit."""
+    """Returns a form of the instant that :func:`read_time` reads back: the number, or text if it would be ambiguous."""
     return ms if _by_magnitude(Decimal(ms)) == ms else format_instant(ms) or ms
 
 
 def event_time(document: Mapping[str, Any]) -> int | None:
-    """Milliseconds since 1970 at which the event of a JSON document happened; None if it does not say.
+    """Returns the event time of a JSON document in milliseconds since 1970; None if it has none.
 
-    A device's clock may be wrong by years. Where the document says when its event was made and sent by that clock and
-    received by the server's, the event happened ``receivedAt - (sentAt - originalTimestamp)``, whatever ``timestamp``
-    says: servers that correct clocks write that very time there. Else it happened at ``timestamp``, else at
+    A device's clock may be wrong by years. If the document has ``originalTimestamp`` and ``sentAt`` by the device's
+    clock and ``receivedAt`` by the server's, the event time is ``receivedAt - (sentAt - originalTimestamp)``. Servers
+    that correct clocks write the same result into ``timestamp``. Otherwise the event time is ``timestamp``, else
     ``originalTimestamp``.
     """
     made_ms = read_time(document.get("originalTimestamp"))

@@ -13,21 +13,21 @@ from msgspec import Meta
 Form: TypeAlias = Literal[
     "", "duration", "limit", "optional limit", "window", "pattern", "name", "condition", "route condition", "choice"
 ]
-"""The name of a form; "" for values that are written as they are."""
+"""The name of a form; "" for values that need no conversion."""
 
 FORM: Final = "form"
 CHOICES: Final = "choices"
 """Keys of ``Meta.extra``."""
 
 Duration: TypeAlias = Annotated[int, Meta(ge=0, extra={FORM: "duration"})]
-"""Milliseconds, written as ``7 d``. The name of such a field ends in ``_ms`` and is written without it."""
+"""Milliseconds, written as ``7 d``. The field's name ends in ``_ms``; rules files omit that suffix."""
 PositiveDuration: TypeAlias = Annotated[int, Meta(ge=1, extra={FORM: "duration"})]
 Limit: TypeAlias = Annotated[str, Meta(extra={FORM: "limit"})]
-"""How many and how long, as in ``5 per 7 d`` or ``1 ever``."""
+"""A count and a period, as in ``5 per 7 d`` or ``1 ever``."""
 OptionalLimit: TypeAlias = Annotated[str, Meta(extra={FORM: "optional limit"})]
 """A limit, or "" for none."""
 WindowLabel: TypeAlias = Annotated[str, Meta(extra={FORM: "window"})]
-"""A duration as ``7d``, which may be written as ``7 d`` or ``7 days``; or ``lifetime``."""
+"""A window label such as ``7d``, also accepted as ``7 d`` or ``7 days``; or ``lifetime``."""
 Pattern: TypeAlias = Annotated[str, Meta(extra={FORM: "pattern"})]
 """A regular expression."""
 ConditionName: TypeAlias = Annotated[str, Meta(extra={FORM: "name"})]
@@ -39,5 +39,5 @@ RouteConditionText: TypeAlias = Annotated[str, Meta(extra={FORM: "route conditio
 
 
 def choice(names: Iterable[str]) -> Meta:
-    """The form of a text that is one of some names."""
+    """Returns the form of a text field that must be one of ``names``."""
     return Meta(extra={FORM: "choice", CHOICES: tuple(names)})

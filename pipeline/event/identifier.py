@@ -1,4 +1,4 @@
-"""An identifier is one string, ``type:value``: hashable, sortable, and the text people type at the command line."""
+"""Identifiers: one string, ``type:value``, which is hashable, sortable and easy to type at the command line."""
 
 from typing import TypeAlias
 
@@ -9,22 +9,22 @@ ANCHOR_SEPARATOR = "/"
 
 
 def identifier(kind: str, value: str) -> Identifier:
-    """The identifier of a type and an already normalised value."""
+    """Returns the identifier of a type and a normalised value."""
     return f"{kind}:{value}"
 
 
 def type_of(ident: Identifier) -> str:
-    """The part before the first colon."""
+    """Returns the part before the first colon."""
     return ident.partition(":")[0]
 
 
 def value_of(ident: Identifier) -> str:
-    """The part after the first colon."""
+    """Returns the part after the first colon."""
     return ident.partition(":")[2]
 
 
 def key_of(tenant: str, ident: Identifier) -> str:
-    """``tenant/type:value``: the Kafka key of events and assignments, and the key of their state rows.
+    """Returns ``tenant/type:value``: the Kafka key of events and assignments, and the key of their state rows.
 
     Tenants are ``[a-z0-9][a-z0-9_-]*``, so the first slash always ends the tenant.
     """
@@ -32,11 +32,11 @@ def key_of(tenant: str, ident: Identifier) -> str:
 
 
 def is_identifier(text: str) -> bool:
-    """Whether the text has a type and a value."""
+    """Returns whether the text has a type and a value."""
     return 0 < text.find(":") < len(text) - 1
 
 
 def split_key(key: str) -> tuple[str, Identifier]:
-    """The tenant and identifier of a :func:`key_of`."""
+    """Returns the tenant and the identifier of a key made by :func:`key_of`."""
     tenant, _, ident = key.partition(ANCHOR_SEPARATOR)
     return tenant, ident

@@ -23,18 +23,18 @@ _FORM: Final = re.compile(
 _OFFSET_NAME: Final = re.compile("UTC|GMT")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN_EPOCH: Final = _EPOCH.replace(tzinfo=None)
-"""Without an offset in its text, which is written as ``Z``."""
+"""The epoch without a time zone, so that ``isoformat`` writes no offset; :func:`format_instant` appends ``Z``."""
 _FIRST_MS, _YEAR_1_MS, _END_MS = -62_167_219_200_000, -62_135_596_800_000, 253_402_300_800_000
 """The first instants of the years 0, 1 and 10000."""
 _CYCLE_MS: Final = 146_097 * DAY_MS
-"""400 years, after which the calendar repeats: the year 0 has the days of the year 400."""
+"""400 years, after which the calendar repeats: the year 0 has the same days as the year 400."""
 
 
 def parse_instant(text: str) -> int | None:
-    """Milliseconds since 1970 of an ISO 8601 date or date and time; None if the text is neither.
+    """Returns milliseconds since 1970 for an ISO 8601 date or date and time; None for any other text.
 
-    Without an offset it is UTC; an offset may stand behind a space and may be written UTC or GMT. Digits beyond
-    milliseconds are cut off. A leap second is the second after it.
+    Text without an offset is UTC. A space may precede the offset, and UTC or GMT may replace it. Truncates to
+    milliseconds. Reads a leap second as the second after it.
     """
     if _FORM.fullmatch(text) is None:
         return None
@@ -45,9 +45,9 @@ def parse_instant(text: str) -> int | None:
 
 
 def _rare_instant(text: str) -> int | None:
-    """As :func:`parse_instant`, with what datetime does not read.
+    """Reads the forms that datetime does not support.
 
-    That is a lower-case ``z``, an offset behind a space, UTC or GMT by name, second 60 and the year 0.
+    These are a lower-case ``z``, a space before the offset, UTC or GMT by name, second 60 and the year 0.
     """
     text, shift_ms = _OFFSET_NAME.sub("Z", text.upper()), 0
     text = text[:11] + text[11:].replace(" ", "")
@@ -67,7 +67,7 @@ def _since_epoch_ms(moment: datetime) -> int:
 
 
 def format_instant(ms: int) -> str | None:
-    """ISO 8601 in UTC with milliseconds; None outside the years 0000 to 9999, which four digits cannot write."""
+    """Returns ISO 8601 text in UTC with milliseconds; None outside the years 0000 to 9999."""
     if not _FIRST_MS <= ms < _END_MS:
         return None
     if ms < _YEAR_1_MS:

@@ -1,6 +1,6 @@
-"""INTAKE's logic: one event in, what is to be done about it out. The stage performs it.
+"""INTAKE's logic: decides for each event which effects it has. The stage performs the effects.
 
-The walk of an event: accept, re-key check, de-duplicate, attribute, filter known links.
+The steps for an event: accept, re-key check, de-duplicate, attribute, filter known links.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,46 +26,46 @@ _EMPTY_HASH = blake2b(digest_size=8)
 
 
 class Assigned(Protocol):
-    """What INTAKE reads of STITCH's assignment of an identifier."""
+    """The fields of STITCH's assignment that INTAKE reads."""
 
     @property
     def profile_id(self) -> str:
-        """Whose it is."""
+        """The profile that owns the identifier."""
         ...
 
     @property
     def seq(self) -> int:
-        """Rises with every decision about the identifier; at least 0."""
+        """Increases with every decision about the identifier; at least 0."""
         ...
 
     @property
     def contested(self) -> list[Identifier]:
-        """Identifiers whose links with this one STITCH wants to hear of each time they are seen later."""
+        """Identifiers whose links with this one INTAKE must pass on at every later sighting."""
         ...
 
 
 class IntakeEffects(Struct, gc=False):
-    """One accepted event, to be booked under its anchor ``event.identifiers[0]``."""
+    """The effects of one accepted event, which is booked under its anchor ``event.identifiers[0]``."""
 
     event: Event
-    """Normalised, the same object that came in."""
+    """The same object as the input, normalised."""
     profile_id: str | None
-    """The anchor's profile as STITCH last said; None: nothing yet, the anchor founds its own."""
+    """The anchor's profile by STITCH's last assignment. None: no assignment yet, the anchor founds its own profile."""
     links: list[Link]
-    """To be told to STITCH; mostly empty."""
+    """Links to send to STITCH; mostly empty."""
 
 
 Result: TypeAlias = IntakeEffects | Drop | Rejected | Redirect
-"""How taking one event can end: the closed set that the stage matches on."""
+"""The possible results for one event: the closed set that the stage matches on."""
 
 
 def any_partition(_key: str) -> bool:
-    """The partition check of a log with one partition."""
+    """The partition check for a topic with one partition: every key belongs to it."""
     return True
 
 
 class Intake:
-    """Decides about events of one partition, over its two tables. No clock: ``now_ms`` comes with each event."""
+    """Decides about the events of one partition, using its two tables. Reads no clock: callers pass ``now_ms``."""
 
     def __init__(
         self,
@@ -84,14 +84,14 @@ class Intake:
         self._partition_is_right = partition_is_right
 
     def on_event(self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False) -> Result:
-        """Take one event that was read under ``key``; ``rekeyed`` if its headers say it was redirected before.
+        """Decides about one event that was read under ``key``. ``rekeyed``: its headers mark it as redirected before.
 
-        1. accept: validate (size, domains, clock) and normalise in place; else Rejected.
-        2. re-key check: not under its anchor's key or partition: Redirect, the second time Rejected.
-        3. de-duplicate: Drop if its message id was taken within the window. After 1-2, so that a bad event is
-           quarantined each time, and a redirected one is new where it arrives.
-        4. attribute to the anchor's profile.
-        5. filter known links: pass on only what can change who is who.
+        1. Accept: validate (size, domains, clock) and normalise in place. Returns Rejected if that fails.
+        2. Re-key check: if the event is not under its anchor's key or partition, returns Redirect, or Rejected if it
+           was redirected before.
+        3. De-duplicate: returns Drop if the message id was seen within the window.
+        4. Attribute the event to the anchor's profile.
+        5. Filter known links: pass on only those that can change an assignment.
         """
         # 1. accept
         accepted = self._accept(event, now_ms, size_bytes)
@@ -104,7 +104,8 @@ class Intake:
         row = self._anchors.get(home)
         if key != home or (row is None and not self._partition_is_right(home)):
             return _misplaced(anchor, home, rekeyed)
-        # 3. de-duplicate
+        # 3. de-duplicate; after 1 and 2, so that an invalid event is quarantined every time and a redirected event is
+        #    still new on its partition
         if not self._seen.add(digest_of(event), event.timestamp_ms):
             return DUPLICATE
         # 4. attribute
@@ -126,10 +127,10 @@ class Intake:
         return IntakeEffects(event, row.profile_id, links)
 
     def on_assignment(self, tenant: str, ident: Identifier, assigned: Assigned) -> list[Link]:
-        """Note whose an identifier is; the highest ``seq`` wins. Returns links to tell STITCH.
+        """Stores the assignment of an identifier; the highest ``seq`` wins. Returns the links to send to STITCH.
 
-        Those are links that have become contested and were seen since they were passed on: had the assignment come
-        earlier, they would have been passed then.
+        These are links that are now contested and were seen after they were last passed on. An earlier assignment
+        would have made INTAKE pass those sightings on, so the result does not depend on when the assignment arrives.
         """
         key = key_of(tenant, ident)
         row = self._anchors.get(key) or AnchorRow()
@@ -142,8 +143,8 @@ class Intake:
 
 
 def digest_of(event: Event) -> bytes:
-    """Eight bytes that stand for (tenant, source, message id) in the de-duplication window."""
-    hashing = _EMPTY_HASH.copy()  # a third cheaper than setting a new one up
+    """Returns an eight-byte hash of (tenant, source, message id), the key of the de-duplication window."""
+    hashing = _EMPTY_HASH.copy()  # a third cheaper than a new hash object
     hashing.update(f"{event.tenant}\0{event.source}\0{event.message_id}".encode())
     return hashing.digest()
 

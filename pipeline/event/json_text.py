@@ -1,4 +1,4 @@
-r"""JSON as senders write it: strictly read where it is well formed, repaired where one value in it cannot be used.
+r"""JSON as senders write it: read strictly, except that single values that cannot be represented are replaced.
 
 >>> read_json(b'{"name": "half \\ud83d", "ratio": NaN}')
 {'name': 'half \ufffd', 'ratio': None}
@@ -15,11 +15,11 @@ from msgspec.json import Decoder
 _strict = Decoder().decode
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 REPLACEMENT: Final = "\ufffd"
-"""What Unicode puts in the place of a character that cannot be read."""
+"""Unicode's replacement character."""
 
 
 def read_json(raw: bytes | str) -> Any:
-    """The value of a JSON text.
+    """Returns the value of a JSON text.
 
     Half of a surrogate pair becomes U+FFFD; NaN, Infinity and numbers beyond a double's range become null.
 

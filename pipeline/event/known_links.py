@@ -1,7 +1,8 @@
-"""The filter before STITCH: of the links an anchor shows, pass on those that can change who is who.
+"""The filter before STITCH: passes on only the links of an event that can change an assignment.
 
-A few percent of events show a link that is new, older than known, contested or long not passed. The rest is remembered
-here, and passed as soon as it matters: what STITCH is told at the end never depends on when it answered.
+A few percent of events carry a link that is new, older than known, contested, or due for a refresh. INTAKE stores the
+sightings of all other links and passes them on once they matter. So the links that STITCH receives in the end do not
+depend on when its assignments arrive.
 """
 
 from typing import Final
@@ -12,23 +13,28 @@ from pipeline.event.link import Link
 from pipeline.event.model import Event
 
 ALIAS: Final = "alias"
-"""The type of events that say of two identifiers that they are one person."""
+"""The type of events that assert that two identifiers belong to one person."""
 
 
 def asserts(event: Event, other: Identifier) -> bool:
-    """Whether the event says that its anchor and the other are one person, limits or not.
+    """Returns whether the event asserts a link with its anchor that the limits of a type do not bind.
 
-    An alias of two identifiers of one type does, as of an old user id and a new one. That of a browser is evidence as
-    any other: it shall be no way round a limit.
+    An alias of two identifiers of one type does, such as an old and a new user id. An alias of a browser is ordinary
+    evidence; otherwise an alias could bypass a limit.
     """
     return event.type == ALIAS and type_of(event.identifiers[0]) == type_of(other)
 
 
 def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
-    """Remember the event's links with its anchor in the row; return those to pass on.
+    """Stores the event's links with its anchor in the row. Returns the links to pass on.
 
-    A link is passed when it is new, was seen earlier than passed, is contested and was seen later than passed, was
-    seen more than ``refresh_ms`` later than passed, or is asserted (by an alias), which may revive a deleted link.
+    A link is passed on if at least one of these holds:
+
+    * the link is new;
+    * this sighting is earlier than the first one passed on;
+    * the link is contested, and this sighting is later than the last one passed on;
+    * this sighting is more than ``refresh_ms`` later than the last one passed on;
+    * the event asserts the link (an alias), which may revive a deleted link.
     """
     passed: list[Link] = []
     at_ms, links, contested = event.timestamp_ms, row.links, row.contested
@@ -55,12 +61,12 @@ def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
 
 
 def pass_all(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link]:
-    """Every known link: the anchor turned out to be older than STITCH was told."""
+    """Returns every known link, because the anchor was first seen earlier than STITCH knows. Marks them as passed."""
     return [_pass(tenant, anchor, other, row, None) for other in row.links]
 
 
 def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link]:
-    """The contested links that were seen later than STITCH was told, marked as told."""
+    """Returns the contested links with sightings that were not passed on yet. Marks them as passed."""
     passed = []
     for other in row.contested:
         link = row.links.get(other)
@@ -70,9 +76,10 @@ def pass_contested(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link
 
 
 def evict_excess(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> list[Link]:
-    """Bring a row that holds more than ``cap`` links to nine tenths of it, longest unseen first.
+    """Reduces a row of more than ``cap`` links to nine tenths of ``cap``, dropping the least recently seen.
 
-    Returns those that were seen later than STITCH was told, so that no sighting is lost: seen again, they are new.
+    Returns the dropped links with sightings that were not passed on yet, so that none is lost. A dropped link counts
+    as new at its next sighting.
     """
     excess = len(row.links) - (cap - cap // 10)
     oldest = sorted(row.links.items(), key=lambda item: (item[1].last_ms, item[0]))[:excess]
@@ -85,7 +92,7 @@ def evict_excess(tenant: str, anchor: Identifier, row: AnchorRow, cap: int) -> l
 
 
 def _pass(tenant: str, anchor: Identifier, other: Identifier, row: AnchorRow, event: Event | None) -> Link:
-    """What to tell STITCH of a link now, marked as told."""
+    """Returns the record for STITCH of a link's sightings so far, and marks the link as passed."""
     link = row.links[other]
     link.passed_first_ms, link.passed_last_ms = link.first_ms, link.last_ms
     first_ms, last_ms = link.first_ms, link.last_ms

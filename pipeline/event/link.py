@@ -1,4 +1,4 @@
-"""The link: what INTAKE sends to STITCH and STITCH resolves."""
+"""The link: the record that INTAKE sends to STITCH for resolution."""
 
 from typing import Final
 
@@ -7,14 +7,14 @@ from msgspec import Struct
 from pipeline.event.identifier import Identifier
 
 NEVER: Final = -1
-"""In place of a time: it is not known."""
+"""Marks a time that is not known."""
 
 
 class Link(Struct, array_like=True, gc=False, tag="link", tag_field="record"):
-    """Two identifiers were seen on one event. ``anchor`` is the stronger end, under which the event is booked.
+    """Two identifiers that were seen on one event. ``anchor`` is the stronger end, under which the event is booked.
 
-    Of several records of one pair, the least ``first_seen_ms``, the greatest ``last_seen_ms`` and the greatest
-    ``count`` hold.
+    Several records of one pair are merged into the least ``first_seen_ms``, the greatest ``last_seen_ms`` and the
+    greatest ``count``.
     """
 
     tenant: str
@@ -25,8 +25,8 @@ class Link(Struct, array_like=True, gc=False, tag="link", tag_field="record"):
     count: int
     source: str
     event_id: str
-    """The event that made INTAKE pass the link on. Empty, like ``source``, when no event did."""
+    """The event that made INTAKE pass the link on. Empty, like ``source``, if an assignment did."""
     asserted: bool = False
-    """The event says the two are one (an alias, the CRM's contact of a lead): no limit of a type holds it."""
+    """The event asserts the link (an alias, the CRM's contact of a lead): limits of a type do not reject it."""
     anchor_first_ms: int = NEVER
-    """Event time of the anchor's first event, alone or with others."""
+    """Event time of the anchor's first event, in milliseconds since 1970."""

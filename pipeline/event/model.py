@@ -1,4 +1,4 @@
-"""The canonical event: what every source, file and topic is turned into before anything is decided about it."""
+"""The canonical event: the form into which input from every source, file and topic is converted."""
 
 from typing import Any, Literal, TypeAlias
 
@@ -13,11 +13,10 @@ TYPES: tuple[EventType, ...] = ("track", "identify", "alias", "page", "screen", 
 
 
 class Event(msgspec.Struct, gc=False):
-    """One thing that happened to one customer.
+    """One event of one customer.
 
-    ``name`` is the Segment spec's ``event`` ("" for events other than track). ``identifiers`` come as sent; after
-    normalisation they are unique and strongest first, so ``identifiers[0]`` is the anchor. The hot reader passes the
-    fields by position, for half a microsecond less than by keyword; everybody else writes their names.
+    ``name`` is the Segment spec's ``event`` ("" for events other than track). ``identifiers`` are as sent until
+    normalisation; then they are unique and sorted, strongest first, so that ``identifiers[0]`` is the anchor.
     """
 
     tenant: str
@@ -32,7 +31,7 @@ class Event(msgspec.Struct, gc=False):
     context: dict[str, Any]
     traits: dict[str, Any]
     amount_minor: int = 0
-    """Money of the event in minor units of ``currency``; filled by normalisation."""
+    """The event's amount in minor units of ``currency``; set by normalisation."""
     currency: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""Money as an integer of minor units. No float arithmetic: what was written in decimal is read in decimal.
+"""Money as an integer in minor units. Amounts are parsed as decimals, without float arithmetic.
 
 >>> to_minor(19.99, 2), to_minor("0.125", 2), to_minor(500, exponent("JPY"))
 (1999, 12, 500)
@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.event.number_text import MAX_CHARS, read_number
 
 MAX_MINOR: Final = 10**15
-"""Ten million million units of two decimals: larger amounts are refused before sums can leave 64 bits."""
+"""Larger amounts are refused, so that sums stay within 64 bits. With two decimals it is ten million million units."""
 
 _TWO: Final = (
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP "
@@ -33,15 +33,15 @@ _POWERS: Final = (1, 10, 100, 1000, 10_000)
 
 
 def exponent(currency: str) -> int | None:
-    """Decimals of an ISO 4217 currency code in capitals; None if there is no such currency."""
+    """Returns the number of decimals of an ISO 4217 code in capitals; None if the currency is unknown."""
     return _EXPONENTS.get(currency)
 
 
 def to_minor(value: object, decimals: int) -> int | None:
-    """Minor units of an amount, half a unit rounded to the even one; None if it is not a number.
+    """Returns an amount in minor units, rounded half to even; None if the value is not a number.
 
-    Integers, floats (by their shortest decimal text) and numbers in text are numbers. The result may lie beyond
-    MAX_MINOR, for the caller to refuse.
+    Accepts integers, floats (by their shortest decimal text) and numbers in text. The result may exceed MAX_MINOR;
+    the caller must check that.
     """
     if type(value) is int:
         return value * _POWERS[decimals]
@@ -57,11 +57,11 @@ def _from_decimal(value: float | str, decimals: int) -> int | None:
 
 
 def minor_of(amount: Decimal, decimals: int) -> int | None:
-    """Minor units of a decimal number, half a unit rounded to the even one; None if it is not finite."""
+    """Returns a decimal amount in minor units, rounded half to even; None if it is not finite."""
     if not amount.is_finite():
         return None
     if not amount:
         return 0
-    if amount.adjusted() > 15:  # before a tiny text such as 1e999999 becomes a million digits
+    if amount.adjusted() > 15:  # a short text such as 1e999999 would become a million digits
         return MAX_MINOR + 1 if amount > 0 else -MAX_MINOR - 1
     return int(amount.scaleb(decimals, _DECIMAL).to_integral_value(ROUND_HALF_EVEN, _DECIMAL))

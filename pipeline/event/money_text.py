@@ -1,4 +1,4 @@
-"""Money in text, with the marks of its currency: ``$1,299.00``, ``1.299,00 €``, ``CHF 1'299.00``, ``(5.00)``.
+"""Amounts as text with a currency mark: ``$1,299.00``, ``1.299,00 €``, ``CHF 1'299.00``, ``(5.00)``.
 
 >>> read_money("1.299,00 \u20ac"), read_money("-R$5"), read_money("blue")
 (MoneyText(number=Decimal('1299.00'), currencies=('EUR',)), MoneyText(number=Decimal('-5'), currencies=('BRL',)), None)
@@ -37,7 +37,7 @@ _MARKS: Final[dict[str, tuple[str, ...]]] = {
     "zł": ("PLN",), "kč": ("CZK",), "ft": ("HUF",), "kr": ("SEK", "NOK", "DKK", "ISK"), "fr": ("CHF",),
     "sfr": ("CHF",),
 }  # fmt: skip
-"""Marks in lower case to the currencies they may mean, the most usual first."""
+"""Currency marks in lower case, with the currencies that each may stand for, the most common first."""
 _MARK: Final = r"[^\W\d_]{0,3}[$€£¥₹₽₩₺₴₪฿₫₦₱]|[^\W\d_]{2,3}\.?"
 _MONEY: Final = re.compile(
     rf"(?P<open>\()?(?P<sign>[+\-\u2212]?)\s*(?P<before>{_MARK})?\s*(?P<inner>[+\-\u2212]?)"
@@ -47,17 +47,17 @@ _MONEY: Final = re.compile(
 
 
 class MoneyText(NamedTuple):
-    """What a text that looks like money says."""
+    """The result of reading a text that looks like money."""
 
     number: Decimal | None
-    """None: it can be read in two ways, or in none."""
+    """None if the number is ambiguous or cannot be read."""
     currencies: tuple[str, ...]
-    """Those its mark may mean, the most usual first; empty without a mark."""
+    """Currencies that the mark may stand for, the most common first; empty without a mark."""
 
 
 @lru_cache(maxsize=1 << 14)
 def read_money(text: str) -> MoneyText | None:
-    """What a text says of money; None if it does not look like money: it holds more than digits, signs and a mark."""
+    """Returns the amount in a text; None if the text contains more than digits, signs and a currency mark."""
     result = _MONEY.fullmatch(text.strip()) if len(text) <= MAX_CHARS else None
     if result is None:
         plain = read_number(text)

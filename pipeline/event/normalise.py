@@ -1,4 +1,4 @@
-"""One event brought into canonical form: identifiers, page URL with campaign and clicks, money."""
+"""Normalisation of an event: identifiers, page URL with campaign and ad clicks, money."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -19,11 +19,11 @@ from pipeline.event.rules import IdentifierType, IntakeRules
 CLICK_ID: Final = "click_id"
 MINOR: Final = "_minor"
 SET_ONCE: Final = "$set_once"
-"""Entry of traits or properties: traits that are set where nothing has set them."""
+"""Entry of traits or properties: traits that apply only where no other statement sets them."""
 UNREADABLE: Final = "cannot be read as one amount: write a number such as 1299.00, and one currency"
 _SHAPES_REMEMBERED: Final = 1 << 10
 NOT_IDENTIFIERS: Final = "not_identifiers"
-"""Context entry that keeps what was sent as an identifier and is none: the text as sent, and why."""
+"""Context entry with the rejected identifiers: the text as sent, and the reason."""
 
 
 class EventNormaliser:
@@ -38,12 +38,12 @@ class EventNormaliser:
         self._default_currency = rules.default_currency
 
     def normalise(self, event: Event) -> Rejected | None:
-        """Bring the event into canonical form, or say why it has none: no identifier is left, or money is wrong.
+        """Normalises the event in place. Returns Rejected if no identifier is left or its money cannot be read.
 
-        1. traits: those that an identify call carries in its context, and those a call of any type sets once;
-        2. page URL: canonical, campaign into the context, ad clicks as identifiers;
-        3. identifiers: normalised, unique, strongest first, blocked ones out;
-        4. money: minor units of a known currency.
+        1. Traits: collect those in an identify call's context, and those that a call of any type sets once.
+        2. Page URL: make it canonical, move its campaign into the context and its ad clicks into the identifiers.
+        3. Identifiers: normalise, make unique, sort strongest first, remove blocked ones.
+        4. Money: convert to minor units of a known currency.
         """
         # 1. traits
         context = event.context
@@ -60,7 +60,7 @@ class EventNormaliser:
         if rejected:
             _keep_rejected(event, rejected)
         if not accepted:
-            return Rejected(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
+            return Rejected(Reason.NO_IDENTIFIER, "identifiers: none of those sent is valid")
         # 4. money
         properties = event.properties
         if properties:
@@ -70,10 +70,7 @@ class EventNormaliser:
         return None
 
     def _amounts_of(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The amount fields among the names of an event's properties, the first to count first.
-
-        Remembered by the names, for the properties of one kind of event nearly always have the same.
-        """
+        """Returns the amount fields among the names of an event's properties, in order of precedence."""
         there = frozenset(names)
         return tuple(amount for amount in self._amounts if amount in there)
 
@@ -86,13 +83,13 @@ class EventNormaliser:
             page["url"] = read.url
         if read.campaign:
             campaign = event.context.get("campaign") or {}  # PHP's empty object is an empty array
-            if isinstance(campaign, dict):  # what the sender says itself goes before what the URL says
+            if isinstance(campaign, dict):  # the sender's own campaign fields take precedence over the URL's
                 event.context["campaign"] = {**read.campaign, **campaign}
         if read.click_ids:
             event.identifiers = [*event.identifiers, *(identifier(CLICK_ID, c) for c in read.click_ids)]
 
     def _read_money(self, event: Event, amounts: tuple[str, ...]) -> Rejected | None:
-        """Set amount and currency from the first property that holds money."""
+        """Sets amount and currency from the first property that contains money."""
         properties = event.properties
         stated = properties.get(self._currency_field)
         for name in amounts:
@@ -128,7 +125,7 @@ class EventNormaliser:
 
 
 def _agreed(stated: Any, marked: tuple[str, ...], default: str) -> Any:
-    """The currency that property and mark agree on; None if they contradict each other."""
+    """Returns the currency that the property and the mark agree on; None if they contradict each other."""
     if not marked:
         return stated or default
     if not stated:
@@ -139,7 +136,7 @@ def _agreed(stated: Any, marked: tuple[str, ...], default: str) -> Any:
 
 
 def _gather_traits(event: Event) -> None:
-    """Put traits where they belong: from an identify's context, where RudderStack writes them, and from properties."""
+    """Collects traits from an identify call's context, where RudderStack writes them, and from properties."""
     if event.type == "identify" and isinstance(event.context.get("traits"), dict):
         event.traits = {**event.context["traits"], **event.traits}
     if isinstance(event.properties.get(SET_ONCE), dict):
@@ -151,6 +148,6 @@ def _gather_traits(event: Event) -> None:
 
 
 def _keep_rejected(event: Event, rejected: dict[Identifier, str]) -> None:
-    """Keep rejected identifiers in the payload: they are data, only not about who it is."""
+    """Keeps rejected identifiers in the context: they are data, although they identify no customer."""
     earlier = event.context.get(NOT_IDENTIFIERS)
     event.context[NOT_IDENTIFIERS] = {**(earlier if isinstance(earlier, dict) else {}), **rejected}

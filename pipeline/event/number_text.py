@@ -1,4 +1,4 @@
-"""Numbers as people and programs write them in text: read exactly, or not at all where two readings are possible.
+"""Numbers in text as people and programs write them: read exactly, and refused where they are ambiguous.
 
 >>> read_number("1.299,00"), read_number("1,299.00"), read_number("19,99"), read_number("1,299")
 (Decimal('1299.00'), Decimal('1299.00'), Decimal('19.99'), None)
@@ -23,11 +23,11 @@ _GROUP_DIGITS: Final = 3
 
 @lru_cache(maxsize=1 << 14)
 def read_number(text: str) -> Decimal | None:
-    """The number of a text; None if it is none, or if it could be either of two.
+    """Returns the number of a text; None if it is not a number or is ambiguous.
 
-    A single dot is the decimal sign, as in JSON. A single comma is the decimal sign too, unless it may stand between
-    thousands: ``1,299`` is ambiguous. Dots, commas, blanks and apostrophes between groups of three are read where they
-    can be nothing else.
+    A single dot is the decimal sign, as in JSON. A single comma is the decimal sign too, unless it may be a thousands
+    separator: ``1,299`` is ambiguous. Dots, commas, blanks and apostrophes between groups of three digits are thousands
+    separators where no other reading is possible.
     """
     text = text.strip()
     if len(text) > MAX_CHARS:
@@ -44,7 +44,7 @@ def read_number(text: str) -> Decimal | None:
 
 
 def number_of(value: Any) -> int | float | None:
-    """The number that a JSON value is or, as text, holds; None for everything else. Truth values are no numbers."""
+    """Returns a JSON value as a number, parsing text; None for all other values, including true and false."""
     kind = type(value)
     if kind is int or kind is float:
         return value  # type: ignore[no-any-return]
@@ -58,7 +58,7 @@ def number_of(value: Any) -> int | float | None:
 
 
 def read_with(text: str, point: str) -> Decimal | None:
-    """The number of a text whose decimal sign is known to be ``point``, a dot or a comma; None if it is none."""
+    """Returns the number of a text whose decimal sign is ``point``, a dot or a comma; None if it is not a number."""
     group = "," if point == "." else "."
     sign_and_digits, _, rest = text.strip().partition(point)
     groups = re.split(rf"[{re.escape(group)}{_SPACES}]", sign_and_digits)

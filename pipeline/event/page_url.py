@@ -1,4 +1,4 @@
-"""A page's URL, read once: its canonical form, the campaign that led to it, and the ad clicks it carries.
+"""Page URLs: the canonical form, the campaign parameters and the ad click ids.
 
 >>> read = PageUrls(("gclid",)).read("HTTPS://Shop.example:443?utm_source=news&gclid=Cj0&size=42#top")
 >>> read.url, read.campaign, read.click_ids
@@ -18,26 +18,26 @@ _UTM: Final = "utm_"
 
 
 class PageUrl(Struct, frozen=True):
-    """What a URL says. ``campaign`` is shared by all readers of the same URL: copy it before changing it."""
+    """The parts of a page's URL. ``campaign`` is shared by all events with this URL: copy it before changing it."""
 
     url: str
     campaign: dict[str, str]
-    """``utm_campaign`` as name, every other ``utm_x`` as x."""
+    """``utm_campaign`` under ``name``, every other ``utm_x`` under ``x``."""
     click_ids: tuple[str, ...]
 
 
 class PageUrls:
-    """Reads URLs and remembers them, because most visits are to the same pages."""
+    """Parses URLs and caches the results, because most events are about the same pages."""
 
     def __init__(self, click_id_parameters: Iterable[str]) -> None:
         self._click_ids = frozenset(name.lower() for name in click_id_parameters)
         self.read: Callable[[str], PageUrl] = lru_cache(_REMEMBERED)(self._read)
 
     def _read(self, url: str) -> PageUrl:
-        """The URL with scheme and host in lower case, without a default port, log-in or in-page fragment.
+        """Returns the URL with scheme and host in lower case, without default port, log-in and in-page fragment.
 
-        Campaign and click parameters are taken out of query and fragment, so that a page has one URL however it was
-        reached. What is not a web address stays as it is.
+        Campaign and click parameters are removed from query and fragment, so that a page has one URL whichever ad or
+        link led to it. Text that is not a web address is returned unchanged.
         """
         try:
             parts = urlsplit(url.strip())
@@ -61,7 +61,7 @@ class PageUrls:
         return PageUrl(canonical, campaign, tuple(filter(None, click_ids)))
 
     def _strip(self, query: str, campaign: dict[str, str], click_ids: list[str]) -> str:
-        """The query without campaign and click parameters, which are added to the two others."""
+        """Returns the query without campaign and click parameters; adds those to ``campaign`` and ``click_ids``."""
         kept: list[str] = []
         for part in query.split("&"):
             name, _, value = part.partition("=")
@@ -77,7 +77,7 @@ class PageUrls:
 
 
 def _host(parts: SplitResult) -> str:
-    """Host and port of a web address, "" for any other address. ValueError if the port is not a number."""
+    """Returns host and port of a web address, "" for any other address. Raises ValueError if the port is no number."""
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         return ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

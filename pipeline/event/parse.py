@@ -1,4 +1,4 @@
-"""Events as JSON: the Segment spec with ``channel`` and ``identifiers``, strictly read, and written back.
+"""Events as JSON: a strict parser and a writer for the Segment spec with ``channel`` and ``identifiers``.
 
 >>> event = parse_event({
 ...     "type": "track", "event": "Order Completed", "messageId": "m1", "userId": "u1", "channel": "web",
@@ -23,11 +23,11 @@ from pipeline.event.places import identifiers_of, json_type, scalar
 
 
 class Defaults(Struct, frozen=True, kw_only=True):
-    """What a reader knows about events that do not say it themselves. Empty: the event must say it."""
+    """Values for fields that an event does not state. Empty: the event must state the field."""
 
     tenant: str = "default"
     source: str = ""
-    """Empty: the name of the channel."""
+    """Empty: the name of the channel is used."""
     channel: Channel | None = None
     message_id: str = ""
 
@@ -36,10 +36,10 @@ NO_DEFAULTS = Defaults()
 
 
 def parse_event(document: Mapping[str, Any], defaults: Defaults = NO_DEFAULTS) -> Event:
-    """The event a JSON document describes. Nothing is normalised yet, and limits are :mod:`validate`'s to check.
+    """Returns the event that a JSON document describes. Neither normalises it nor checks limits.
 
-    Identifiers come from their standard places (:mod:`pipeline.event.places`). The event takes over the document's
-    objects: normalising it changes them.
+    Identifiers are read from their standard places (:mod:`pipeline.event.places`). The event shares the document's
+    objects: normalising the event changes them.
 
     Raises:
         InvalidEventError: a field is missing, unknown or of the wrong type; the message names it.
@@ -71,7 +71,7 @@ def parse_event(document: Mapping[str, Any], defaults: Defaults = NO_DEFAULTS) -
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """The document :func:`parse_event` reads as this event. Empty fields are left out; amounts are in properties."""
+    """Returns the document that :func:`parse_event` reads back. Omits empty fields; amounts are in properties."""
     grouped: dict[str, list[str]] = {}
     for ident in event.identifiers:
         grouped.setdefault(type_of(ident), []).append(value_of(ident))
@@ -94,7 +94,7 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def _take_first(grouped: dict[str, list[str]], kind: str) -> str:
-    """The first value of a type, taken out of the group; a type with one value leaves with it."""
+    """Removes and returns the first value of a type; removes the type when no value is left."""
     values = grouped.get(kind)
     if not values:
         return ""
@@ -105,7 +105,7 @@ def _take_first(grouped: dict[str, list[str]], kind: str) -> str:
 
 
 def _text(document: Mapping[str, Any], field: str) -> str:
-    """A string, "" where there is none."""
+    """Returns a string field, "" if the document does not have it."""
     value = document.get(field)
     if value is None:
         return ""
@@ -132,7 +132,7 @@ def _bag(document: Mapping[str, Any], field: str) -> dict[str, Any]:
 
 
 def _adopt(document: Mapping[str, Any], kind: str, properties: dict[str, Any], context: dict[str, Any]) -> None:
-    """Keep what page, screen and group calls say at the top level where the other fields of their kind are."""
+    """Moves top-level fields of page, screen and group calls into properties and context, next to related fields."""
     if kind in ("page", "screen"):
         for field in ("name", "category"):
             if text := _text(document, field):
@@ -145,7 +145,7 @@ def _message_id(document: Mapping[str, Any], defaults: Defaults) -> str:
     message_id = scalar("messageId", document.get("messageId")) or defaults.message_id
     if not message_id:
         field = "messageId"
-        raise InvalidEventError(field, "is needed: an id that stays the same when the event is sent again")
+        raise InvalidEventError(field, "is required: an id that stays the same when the event is sent again")
     return message_id
 
 

@@ -19,18 +19,18 @@ _NO_WORD: Final = re.compile(r"[^a-z0-9]+")
 _MAX_TYPE_CHARS: Final = 32
 
 Named = Iterator[tuple[str, str]]
-"""Types and values; an empty value is none."""
+"""Types and values; an empty value means that there is no identifier."""
 
 
 def identifiers_of(
     document: Mapping[str, Any], kind: str, traits: Mapping[str, Any], context: Mapping[str, Any]
 ) -> list[Identifier]:
-    """All identifiers, unique, by type in order of first appearance, ``userId`` and ``anonymousId`` first.
+    """Returns all identifiers, unique, by type in order of first appearance, ``userId`` and ``anonymousId`` first.
 
-    The traits of a group call describe the account, so that they identify no person.
+    Ignores the traits of a group call, which describe the account and identify no person.
 
     Raises:
-        InvalidEventError: an identifier that the document names itself is no text and no integer.
+        InvalidEventError: an explicitly named identifier is neither a string nor an integer.
     """
     grouped: dict[str, dict[str, None]] = {"user_id": {}, "anonymous_id": {}}
     sources = [_named(document, kind), _declared(document.get("identifiers"))]
@@ -47,10 +47,10 @@ def identifiers_of(
 
 
 def scalar(field: str, value: object) -> str:
-    """An id as text: strings as they are, integers in decimal, "" for none.
+    """Returns an id as text: strings unchanged, integers in decimal, "" for null.
 
     Raises:
-        InvalidEventError: it is neither; the message names the field.
+        InvalidEventError: the value has another type; the message names the field.
     """
     if value is None:
         return ""
@@ -60,7 +60,7 @@ def scalar(field: str, value: object) -> str:
 
 
 def json_type(value: object) -> str:
-    """What JSON calls the type of a value, with its article."""
+    """Returns JSON's name for the type of a value, with its article."""
     names = {dict: "an object", list: "an array", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "this type")
 
@@ -76,7 +76,7 @@ def _named(document: Mapping[str, Any], kind: str) -> Named:
 
 
 def _declared(identifiers: object) -> Named:
-    """Type and values of the ``identifiers`` object."""
+    """Yields types and values of the ``identifiers`` object."""
     field = "identifiers"
     if identifiers is None or identifiers == []:
         return
@@ -90,7 +90,7 @@ def _declared(identifiers: object) -> Named:
 
 
 def _of_traits(field: str, traits: object) -> Named:
-    """E-mail and phone among traits; traits of another shape hold none."""
+    """Yields e-mail and phone of the traits; nothing if the traits are not an object."""
     if isinstance(traits, dict):
         for name in _TRAIT_IDENTIFIERS:
             value = traits.get(name)
@@ -99,7 +99,7 @@ def _of_traits(field: str, traits: object) -> Named:
 
 
 def _of_device(device: object) -> Named:
-    """The device's id, and its advertising id where the device says that tracking is allowed."""
+    """Yields the device's id, and its advertising id if the device reports that tracking is allowed."""
     if isinstance(device, dict):
         yield DEVICE, _text(device.get("id"))
         if device.get("adTrackingEnabled") is True:
@@ -107,7 +107,7 @@ def _of_device(device: object) -> Named:
 
 
 def _external(ids: object) -> Named:
-    """External ids, ``{"id", "type", "collection", "encoding"}`` each; hashed ones are not comparable with others."""
+    """Yields external ids, ``{"id", "type", "collection", "encoding"}`` each. Skips hashed ids: they match no other."""
     for item in ids if isinstance(ids, list) else ():
         if isinstance(item, dict) and item.get("encoding") in (None, "", "none"):
             kind = _NO_WORD.sub("_", _text(item.get("type")).lower()).strip("_")
@@ -120,5 +120,5 @@ def _external(ids: object) -> Named:
 
 
 def _text(value: object) -> str:
-    """An id as text; "" for what cannot be one."""
+    """Returns an id as text; "" if the value cannot be an id."""
     return str(value) if type(value) in (str, int) else ""

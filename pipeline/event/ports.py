@@ -1,4 +1,4 @@
-"""What the core asks of the world around it: rows by key, and whether a message id was seen before."""
+"""The storage interfaces that the core needs: rows by key, and the message ids already seen."""
 
 from typing import Protocol, TypeVar
 
@@ -6,18 +6,18 @@ Row = TypeVar("Row")
 
 
 class Table(Protocol[Row]):
-    """Decoded rows by key. ``put`` must follow every change of a row that ``get`` returned; rows are never shared."""
+    """Decoded rows by key. Callers must ``put`` a row after every change to it. Rows are never shared."""
 
     def get(self, key: str) -> Row | None:
-        """The row as last put, or None."""
+        """Returns the row as last put, or None."""
         ...
 
     def put(self, key: str, row: Row) -> None:
-        """Keep the row; it is durable once the unit of work commits."""
+        """Stores the row; it is durable once the unit of work commits."""
         ...
 
     def delete(self, key: str) -> None:
-        """Forget the row; no error where there is none."""
+        """Deletes the row. Does nothing if there is none."""
         ...
 
 
@@ -25,5 +25,5 @@ class SeenIds(Protocol):
     """Message ids seen within the de-duplication window."""
 
     def add(self, digest: bytes, timestamp_ms: int) -> bool:
-        """Remember an 8-byte digest at its event time. True if it was not there: the event is new."""
+        """Stores an 8-byte digest at its event time. Returns True if it was absent, so that the event is new."""
         ...

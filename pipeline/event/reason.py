@@ -1,10 +1,10 @@
-"""Every reason an event, link or action is not simply taken: the one list that metrics, headers and docs use."""
+"""Every reason for rejecting, dropping or redirecting: the one list that metrics, headers and docs use."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why. The value is what metrics labels, DLQ headers and ``identity.changes`` carry."""
+    """A reason. Metric labels, DLQ headers and ``identity.changes`` contain its value."""
 
     # DLQ: the bytes are quarantined
     UNDECODABLE = "undecodable"
@@ -17,11 +17,11 @@ class Reason(StrEnum):
     FROM_THE_FUTURE = "from_the_future"
     TOO_OLD = "too_old"
     MISROUTED = "misrouted"
-    """Re-keyed once already and still on the wrong partition."""
+    """The event was re-keyed once and is still on the wrong partition."""
     SINK_REFUSED = "sink_refused"
-    """A CRM refused an action for good; the detail is in its words."""
+    """A CRM permanently refused an action; the detail quotes its message."""
     SINK_REVIEW = "sink_review"
-    """A CRM sink needs a person to decide about an action; the detail says what."""
+    """A CRM sink needs a person to decide about an action; the detail describes the decision."""
 
     # Drop: correct, and nothing to do
     DUPLICATE = "duplicate"
@@ -29,28 +29,28 @@ class Reason(StrEnum):
     # Redirect
     REKEYED = "rekeyed"
 
-    # Links: held by resolution, never dropped silently
+    # Links: rejected by resolution, never dropped silently
     LIMIT = "limit"
-    """The two customers together would hold more identifiers of a type than its limit says."""
+    """The two customers together would have more identifiers of a type than its limit allows."""
     CAP = "cap"
-    """The customer would have more identifiers than anybody may."""
+    """The customer would have more than ``max_identifiers`` identifiers."""
     ISOLATED = "isolated"
-    """Two customers claim the identifier and its type's policy gives it to nobody."""
+    """Two customers claim the identifier, and the policy of its type gives it to neither."""
     FIREBREAK = "firebreak"
     """Too many strong identifiers share it: a kiosk, a family inbox, a test account."""
     EXPIRED = "expired"
-    """Left over from the time before the firebreak was lifted."""
+    """The link dates from before the firebreak was lifted."""
     SUPPRESSED = "suppressed"
     UNLINKED = "unlinked"
     LOGGED_OUT = "logged_out"
-    """The customer logged out there and has not been seen there since."""
+    """The customer logged out on this device and has not been seen on it since."""
     HOUSEHOLD = "household"
     """The type groups people and never merges them."""
     SHARED = "shared"
-    """The type travels in links that people pass on, and the identifier was first seen with another."""
+    """The identifier is of an exclusive type, whose values people pass on, and was first seen with another customer."""
     FORGOTTEN = "forgotten"
-    """Held, and the weakest of a marked component that has more links than are kept."""
+    """The link was rejected, and its component has more links than are kept."""
     LINKED = "linked"
-    """Accepted: two ends of one link are one customer."""
+    """The link was accepted: its ends are one customer."""
     COMMAND = "command"
     """A person decided."""

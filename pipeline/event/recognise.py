@@ -1,4 +1,4 @@
-"""Which of the identifiers an event carries are identifiers: normalised, of a declared type, not blocked.
+"""Recognition of an event's identifiers: those of a declared type whose normalised value is not blocked.
 
 >>> from pipeline.event.rules import DEFAULT_TYPES
 >>> from pipeline.rules.patterns import any_match
@@ -18,7 +18,7 @@ from pipeline.event.identifier import Identifier, identifier
 from pipeline.event.rules import IdentifierType
 
 Normaliser: TypeAlias = Callable[[str], str | None]
-"""The canonical form of a value, or None if it cannot be one. Applying it to its own result changes nothing."""
+"""Returns the canonical form of a value, or None if the value is invalid. Must be idempotent."""
 
 Ranked: TypeAlias = tuple[int, str]
 """Priority and identifier, so that sorting puts the strongest first; or REJECTED and the reason."""
@@ -32,26 +32,26 @@ _REMEMBERED: Final = 1 << 17
 
 
 def visible(value: str) -> str:
-    """Without characters that nobody sees: zero-width ones, soft hyphens, byte order marks, non-breaking spaces."""
+    """Removes invisible characters: zero-width ones, soft hyphens, byte order marks, non-breaking spaces."""
     if value.isascii():
         return value
     return "".join(item for item in value if item != "\u00a0" and unicodedata.category(item) != "Cf")
 
 
 def text(value: str) -> str | None:
-    """Trimmed, in Unicode's composed form; None if empty or if it holds what does not print."""
+    """Returns the value trimmed and in Unicode's composed form; None if it is empty or not printable."""
     value = unicodedata.normalize("NFC", value).strip()
     return value if value and value.isprintable() else None
 
 
 def lower(value: str) -> str | None:
-    """As :func:`text`, in lower case."""
+    """Returns the result of :func:`text` in lower case."""
     lowered = text(value)
     return text(lowered.lower()) if lowered else None
 
 
 CORE_NORMALISERS: Mapping[str, Normaliser] = {"text": text, "lower": lower}
-"""Those that need no library. E-mail and phone come from the shell."""
+"""The normalisers that need no library. The shell provides those of e-mail addresses and phone numbers."""
 
 
 class Normalisers(Struct, frozen=True):
@@ -74,10 +74,10 @@ class _Type(Struct, frozen=True):
 
 
 class Recogniser:
-    """Ranks raw identifiers by the declared types; remembers the answers, because people come back.
+    """Ranks raw identifiers by the declared types. Caches the results, because customers come back.
 
     Raises:
-        KeyError: on construction, a type names a normaliser that is not there.
+        KeyError: on construction, a type names an unknown normaliser.
         ValueError: on construction, a blocked pattern is not a regular expression.
     """
 
@@ -92,9 +92,9 @@ class Recogniser:
             for kind in types
         }
         self.rank: Callable[[Identifier], Ranked] = lru_cache(_REMEMBERED)(self._rank)
-        """Priority and normalised identifier, or REJECTED and why: undeclared, invalid or blocked."""
+        """Returns priority and normalised identifier, or REJECTED and the reason: undeclared, invalid or blocked."""
         self.resolve: Callable[[tuple[Identifier, ...]], Resolved] = lru_cache(_REMEMBERED)(self._resolve)
-        """What the identifiers of one event come to. The result is shared: copy it before changing it."""
+        """Resolves the identifiers of one event. The result is shared: copy it before changing it."""
 
     def _resolve(self, raws: tuple[Identifier, ...]) -> Resolved:
         ranked = {raw: self.rank(raw) for raw in raws}

@@ -1,4 +1,4 @@
-"""How an event that is not taken ends; together with what INTAKE does for one that is, the closed set of results."""
+"""The results for events that INTAKE does not accept."""
 
 from msgspec import Struct
 
@@ -6,20 +6,20 @@ from pipeline.event.reason import Reason
 
 
 class Drop(Struct, frozen=True, gc=False):
-    """Correct, and nothing to do."""
+    """The event is valid and needs no processing."""
 
     reason: Reason
 
 
 class Rejected(Struct, frozen=True, gc=False):
-    """Cannot be taken. ``detail`` names the field and what to write instead, and never quotes a value."""
+    """The event is invalid. ``detail`` names the field and what to write instead, and never quotes a value."""
 
     reason: Reason
     detail: str
 
 
 class Redirect(Struct, frozen=True, gc=False):
-    """Belongs to another partition: the same bytes go back to the same topic under ``key``, once."""
+    """The event belongs to another partition: its bytes are sent to the same topic again under ``key``, once."""
 
     reason: Reason
     key: str

@@ -1,4 +1,4 @@
-"""What INTAKE can be told: limits on events, where money is found, and which identifier types exist."""
+"""INTAKE's rules: limits on events, the fields that contain money, and the identifier types."""
 
 from typing import Annotated, TypeAlias
 
@@ -11,35 +11,35 @@ Count: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
 class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``intake.yaml``: what makes an event acceptable, and how its money, phones and links are read."""
+    """``intake.yaml``: the limits an event must meet, and how its money, phone numbers and links are read."""
 
     max_event_bytes: Count = 256 * 1024
     """An encoded event above this size is quarantined as ``too_large``."""
     max_identifiers: Count = 32
-    """Identifiers one event may carry: each pair with the anchor is a link."""
+    """The most identifiers an event may have. Each identifier besides the anchor is a link."""
     max_fields: Count = 512
-    """Top-level entries of each of properties, context and traits."""
+    """The most top-level entries in each of properties, context and traits."""
     max_depth: Count = 16
-    """Levels of nesting within properties, context and traits."""
+    """The most levels of nesting within properties, context and traits."""
     future_tolerance_ms: Duration = 5 * MINUTE_MS
-    """How far an event's time may lie ahead of now: clocks differ."""
+    """How far an event's time may be ahead of INTAKE's clock."""
     retention_ms: Duration = 400 * DAY_MS
     """Events older than this are quarantined as ``too_old``: their windows and ledgers are closed."""
     dedupe_window_ms: Duration = DAY_MS
-    """Two events of one message id whose own times are at most this far apart are one event, however late the second
-    arrives. At least three times as far apart they are two, for the sender has used the id again; in between they may
-    be either. 0: no event is ever a repetition."""
+    """Two events with one message id are duplicates if their own times are at most this far apart, however late the
+    second arrives. At three times this distance or more they are two events: the sender has reused the id. In between,
+    the second may count as either. 0 disables de-duplication."""
     dedupe_memory_ms: Duration = 400 * DAY_MS
-    """How long message ids are kept, behind the newest event: a repetition of an event older than this counts again.
-    As long as ``retention`` no event that is taken can be one; never shorter than the window. An id costs about 20
-    bytes of state. A replay keeps all ids."""
+    """How long message ids are kept, measured back from the newest event. A duplicate of an older event counts again;
+    at the length of ``retention`` no accepted event can be such a duplicate. Must not be shorter than the window. An
+    id costs about 20 bytes of state. A replay keeps all ids."""
     default_country: Annotated[str, Meta(pattern="^([A-Z]{2})?$")] = "US"
     """ISO 3166 country of phone numbers written without ``+``. Empty: such numbers are not identifiers."""
     default_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"
-    """ISO 4217 currency of amounts that do not name theirs."""
+    """ISO 4217 currency of amounts without a currency."""
     amount_fields: tuple[str, ...] = ("revenue", "total", "value", "amount", "price")
-    """Properties that hold the event's money; the first one with a number counts. ``<name>_minor``, an integer in
-    minor units, goes before ``<name>``."""
+    """Properties that contain the event's money; the first one with a number counts. ``<name>_minor``, an integer in
+    minor units, takes precedence over ``<name>``."""
     currency_field: str = "currency"
     """Property that names the currency of the amount."""
     click_id_parameters: tuple[str, ...] = (
@@ -47,34 +47,33 @@ class IntakeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     )  # fmt: skip
     """Query parameters of a page's URL whose value identifies one click on an ad."""
     link_refresh_ms: Duration = DAY_MS
-    """A known link is told to STITCH again when it was seen this much later than STITCH last heard."""
+    """A known link is sent to STITCH again when a sighting is more than this later than the last one sent."""
     known_links_cap: Count = 1000
-    """Links remembered per anchor. The longest unseen are forgotten beyond it: if seen again they count as new."""
+    """Links stored per anchor. Beyond it, the least recently seen are forgotten; if seen again they count as new."""
 
 
 class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One type of identifier, as far as INTAKE needs to know it."""
+    """The part of an identifier type's declaration that INTAKE uses."""
 
     name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", max_length=32)]
     priority: Annotated[int, Meta(ge=0)]
-    """Lower is stronger. The strongest identifier of an event is its anchor."""
+    """A lower number is stronger. The strongest identifier of an event is its anchor."""
     normalise: Annotated[str, choice(("text", "lower", "email", "phone"))] = "text"
-    """Name of the normaliser: ``text`` (trimmed), ``lower`` (and in lower case), ``email``, ``phone``."""
+    """Name of the normaliser: ``text`` (trims), ``lower`` (trims and lower-cases), ``email``, ``phone``."""
     blocked_values: frozenset[str] = frozenset()
-    """Values that say nothing about who it is (``null``, ``guest``). Compared without regard to case, after
-    normalisation."""
+    """Values that identify no customer (``null``, ``guest``). Compared after normalisation, ignoring case."""
     blocked_patterns: tuple[Pattern, ...] = ()
-    r"""Regular expressions of RE2, without back-references and look-around; ``\w`` and ``\d`` are ASCII. A normalised
-    value that matches one as a whole, in any case, is blocked."""
+    r"""Regular expressions of RE2, without back-references and look-around; ``\w`` and ``\d`` are ASCII. Blocks normalised
+    values that match one completely, ignoring case."""
 
 
 PLACEHOLDER_VALUES = frozenset({
     "-", "-1", "0", "anonymous", "empty", "false", "guest", "n/a", "na", "nan", "nil", "none", "null", "true",
     "undefined", "unknown",
 })  # fmt: skip
-"""What broken clients and placeholder accounts send in place of an identifier."""
+"""Values that broken clients and placeholder accounts send instead of an identifier."""
 ZEROS = r"[0-]+"
-"""Advertising ids of people who opted out: zeros in the shape of a UUID."""
+"""Advertising ids of devices with tracking disabled: a UUID of zeros."""
 REPEATED_DIGIT = r"\+\d{1,3}(" + "|".join(f"{digit}{{7,}}" for digit in range(10)) + ")"
 """Telephone numbers of one digit."""
 
@@ -96,5 +95,4 @@ DEFAULT_TYPES: tuple[IdentifierType, ...] = (
     IdentifierType(name="anonymous_id", priority=70, blocked_values=PLACEHOLDER_VALUES, blocked_patterns=(ZEROS,)),
     IdentifierType(name="click_id", priority=80, blocked_values=PLACEHOLDER_VALUES),
 )
-"""Strong to weak: what a customer proves by logging in, what a business assigned, what can be shared, what a browser
-keeps."""
+"""The default types, strongest first: proven by a log-in, assigned by a business, shareable, kept by a browser."""

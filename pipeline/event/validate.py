@@ -1,4 +1,4 @@
-"""Whether an event can be taken at all: its size, its fields' domains, and its time against the clock's."""
+"""Validation of events: size, domains of the fields, and event time against the clock."""
 
 import re
 from functools import lru_cache
@@ -21,11 +21,11 @@ _TYPES: Final = frozenset(TYPES)
 
 
 def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0) -> Rejected | None:
-    """None if the event can be taken, else the reason and a detail that names the field and never its value.
+    """Returns None if the event is valid, else the reason and a detail that names the field and never its value.
 
     ``size_bytes`` is the length of the encoded event. The fields must have their declared types, as the readers
-    of Avro and JSON guarantee; their domains are checked here, in this order: size, names, time, identifiers, bags.
-    Integers of more than 64 bits in a bag do not cost the event: they become decimal text, in place.
+    of Avro and JSON guarantee. Checks in this order: size, names, time, identifiers, bags. Integers of more than 64
+    bits in a bag do not invalidate the event: they become decimal text, in place.
     """
     if size_bytes > rules.max_event_bytes:
         detail = f"the event has {size_bytes} bytes, the limit is {rules.max_event_bytes}"
@@ -41,7 +41,7 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
     if age_ms < -rules.future_tolerance_ms:
         return Rejected(Reason.FROM_THE_FUTURE, f"timestamp: {-age_ms} ms ahead of the clock")
     if age_ms > rules.retention_ms:
-        return Rejected(Reason.TOO_OLD, f"timestamp: {age_ms} ms old, kept are {rules.retention_ms}")
+        return Rejected(Reason.TOO_OLD, f"timestamp: {age_ms} ms old, the limit is {rules.retention_ms}")
     if not 0 < len(event.identifiers) <= rules.max_identifiers:
         return _bad_count(event, rules)
     limit, depth = rules.max_fields, rules.max_depth
@@ -52,24 +52,24 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
 
 
 def is_tenant(text: str) -> bool:
-    """Whether a tenant can be called so."""
+    """Returns whether the text is a valid name of a tenant."""
     return len(text) <= MAX_TENANT_CHARS and _TENANT.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=1 << 12)
 def _good_origin(tenant: str, source: str) -> bool:
-    """Tenants end at the first slash of a key, sources at the first slash of an event id."""
+    """Returns whether both are valid. Neither may contain a slash, which ends them in keys and event ids."""
     return is_tenant(tenant) and 0 < len(source) <= MAX_SOURCE_CHARS and "/" not in source and source.isprintable()
 
 
 @lru_cache(maxsize=1 << 12)
 def _good_names(tenant: str, source: str, kind: str, channel: str, name: str) -> bool:
-    """All names an event is filed under, in one look-up: there are few combinations, and they come again and again."""
+    """Returns whether the names are valid. One cached look-up is enough: few combinations occur, and they repeat."""
     return _good_origin(tenant, source) and kind in _TYPES and channel in _CHANNELS and len(name) <= MAX_NAME_CHARS
 
 
 def _storable(value: Any, depth: int) -> bool:
-    """Whether a JSON value can be kept and passed on: integers of 64 bits, nested at most ``depth`` levels."""
+    """Returns whether a JSON value can be stored: integers of 64 bits, nested at most ``depth`` levels."""
     if depth < 0:
         return False
     for item in value.values() if type(value) is dict else value:
@@ -108,7 +108,7 @@ def _bad_count(event: Event, rules: IntakeRules) -> Rejected:
 
 
 def _contain_bags(event: Event, rules: IntakeRules) -> Rejected | None:
-    """Write integers of more than 64 bits as text, in place; reject what is still too large or too deep."""
+    """Writes integers of more than 64 bits as text, in place. Returns Rejected if a bag is too large or too deep."""
     bags = {"properties": event.properties, "context": event.context, "traits": event.traits}
     for name, bag in bags.items():
         if len(bag) <= rules.max_fields and _storable(bag, rules.max_depth):

@@ -1,4 +1,4 @@
-"""Integers of more than 64 bits, which neither msgpack nor most databases hold: they are kept as decimal text."""
+"""Integers of more than 64 bits: stored as decimal text, because msgpack and most databases do not support them."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ MAX_INT: Final = 2**63 - 1
 
 
 def write_wide_integers(value: Any) -> None:
-    """Replace integers of more than 64 bits in a JSON object or array, at any depth, in place."""
+    """Replaces integers of more than 64 bits by text in a JSON object or array, at any depth, in place."""
     for key, item in value.items() if type(value) is dict else enumerate(value):
         kind = type(item)
         if kind is int and not MIN_INT <= item <= MAX_INT:

@@ -1,4 +1,4 @@
-"""A time zone as plain integers: what the clocks on its walls say at an instant, without a calendar library.
+"""A time zone as plain integers: converts instants to local time without a calendar library.
 
 >>> berlin_2026 = Zone((1774746000000, 1792890000000), (3600000, 7200000, 3600000))
 >>> hour_of(berlin_2026.local(1772366400000)), weekday_of(berlin_2026.local(1772366400000))
@@ -17,23 +17,23 @@ _EPOCH_WEEKDAY: Final = 3
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """Offsets from UTC and when they change.
+    """A zone's offsets from UTC and the instants at which they change.
 
-    The core has no calendar: :mod:`pipeline.rules.zones` makes a zone out of its IANA name.
+    The core has no calendar: :mod:`pipeline.rules.zones` builds a zone from its IANA name.
     """
 
     transitions_ms: tuple[int, ...] = ()
-    """Instants from which the next offset holds, ascending."""
+    """Instants from which the next offset applies, ascending, in ms."""
     offsets_ms: tuple[int, ...] = (0,)
-    """What is added to UTC: before the first transition, then from each on; one more than there are transitions."""
+    """Offsets from UTC: before the first transition, then from each transition on; one more than the transitions."""
 
     def __post_init__(self) -> None:
         if len(self.offsets_ms) != len(self.transitions_ms) + 1:
-            msg = "a zone has one offset more than it has transitions"
+            msg = "a zone must have one offset more than transitions"
             raise ValueError(msg)
 
     def local(self, timestamp_ms: int) -> int:
-        """The instant as the zone's clocks show it, in milliseconds since their 1970-01-01T00:00."""
+        """Returns the local time of an instant, in milliseconds since local 1970-01-01T00:00."""
         return timestamp_ms + self.offsets_ms[bisect_right(self.transitions_ms, timestamp_ms)]
 
 
@@ -41,10 +41,10 @@ UTC: Final = Zone()
 
 
 def hour_of(local_ms: int) -> int:
-    """0 to 23, of a :meth:`Zone.local` time."""
+    """Returns the hour, 0 to 23, of a :meth:`Zone.local` time."""
     return local_ms // HOUR_MS % 24
 
 
 def weekday_of(local_ms: int) -> int:
-    """1 (Monday) to 7 (Sunday), as ISO 8601 counts, of a :meth:`Zone.local` time."""
+    """Returns the ISO 8601 weekday, 1 (Monday) to 7 (Sunday), of a :meth:`Zone.local` time."""
     return (local_ms // DAY_MS + _EPOCH_WEEKDAY) % 7 + 1

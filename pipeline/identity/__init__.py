@@ -1,1 +1,1 @@
-"""Whose an event is: links, resolution, union-find, stable profile ids, and the log of what changed."""
+"""Identity: links, their resolution into customers, union-find, stable profile ids, and the log of changes."""

@@ -1,4 +1,4 @@
-"""Tell what a rebuilding changed: profiles that merged, split, links refused, evicted, quarantined, released."""
+"""Publishes what a rebuild changed: merged and split profiles; refused and evicted links; quarantines and releases."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,11 @@ from pipeline.identity.rebuild import Member, Outcome
 from pipeline.identity.union_find import UnionFind
 
 ANNOUNCED_BY_COMMAND = frozenset({Reason.UNLINKED, Reason.LOGGED_OUT, Reason.SUPPRESSED})
-"""Told by the command's own line, where the link was accepted before."""
+"""Reasons that the command's own line already announces if the link was accepted before."""
 
 
 class ChangeAnnouncer:
-    """What to say about one outcome, in an order that depends on nothing but the outcome."""
+    """Records the changes of one outcome, in an order that depends only on the outcome."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class ChangeAnnouncer:
         self._recorder = recorder
 
     def announce(self) -> None:
-        """Firebreaks first, then who moved where and owns what, then the links that did not make it."""
+        """Records firebreaks first, then moves and ownerships, then rejected and forgotten links."""
         members = sorted(self._outcome.members.items())
         for ident, member in members:
             self._announce_firebreak(ident, member)
@@ -80,7 +80,7 @@ class ChangeAnnouncer:
     def _last_flows(
         self, flows: Mapping[tuple[Identifier, Identifier], list[tuple[Identifier, list[Identifier]]]]
     ) -> set[tuple[Identifier, Identifier]]:
-        """Of every profile that is over the flow that takes its strongest identifier along: that is its successor."""
+        """Returns, for every profile that ends, the flow with its strongest identifier; its target is the successor."""
         standing = {member.founder for member in self._outcome.members.values()}
         last: dict[Identifier, tuple[tuple[int, str, Identifier], Identifier]] = {}
         for (before, after), moved in flows.items():
@@ -98,16 +98,16 @@ class ChangeAnnouncer:
             self._recorder.own(anchor, self._union_find.founder(anchor), others)
 
     def _reason_for_moves(self, moved: set[Identifier]) -> tuple[str, str]:
-        """Why identifiers left: the first link of theirs that is accepted no more; else that they were linked."""
+        """Returns reason and rule of the first link of theirs that is no longer accepted, else ``LINKED``."""
         for rejected, before in self._outcome.rejected:
             if not before and (rejected.merged_link.weak in moved or rejected.merged_link.strong in moved):
                 return rejected.reason, rejected.rule
         return Reason.LINKED, ""
 
     def _announce_membership(self, change: ChangeKind, rejected: RejectedLink, reason: str) -> None:
-        """Somebody shares an identifier that groups people, or no longer does. Two of those say nothing of each other.
+        """Records that an identifier joined or left a household. Ignores links between two household identifiers.
 
-        The member is an identifier: whose profile it is, merges and splits say, here as everywhere.
+        The line names the member's identifier. Merge and split lines say which profile owns that identifier.
         """
         shared, member = rejected.merged_link.strong, rejected.merged_link.weak
         if not self._policy.kind(member).household:

@@ -1,4 +1,4 @@
-"""Which links are forgotten so that rows and marked components stay bounded: always rejected ones."""
+"""The bounds on rows and on components marked for resolution. Only rejected links are forgotten to keep them."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,13 @@ SPARE_EDGES = 16
 
 
 def forgettable_links(filtered: FilteredLinks, rejected: Sequence[RejectedLink]) -> list[RejectedLink]:
-    """The rejected links, in their order, that link nobody and that hardly anything depends on.
+    """Returns the rejected links that are safe to forget, in their order: no person decided them.
 
-    Only a limit holds them: one that isolates its identifier has a part in who is one customer. And they do not keep
-    an identifier near its firebreak, whose expired links would come back without them. Nor is it the first link of
-    its weaker end, which tells who claimed that.
+    Excludes three kinds of links that still influence the result:
+
+    * links rejected for another reason than a limit, such as one that isolates its identifier;
+    * links that count towards a firebreak: without them its expired links would be accepted again;
+    * the first link of a weaker end, which determines the claim on that identifier.
     """
     near = {
         rejected_link.merged_link.weak for rejected_link in filtered.rejected if rejected_link.reason == Reason.EXPIRED
@@ -35,13 +37,12 @@ def forgettable_links(filtered: FilteredLinks, rejected: Sequence[RejectedLink])
 def trimmed(
     ident: Identifier, edges: tuple[Edge, ...], isolated: str, first: Identifier, policy: IdentityPolicy
 ) -> tuple[Edge, ...]:
-    """The edges worth keeping in an identifier's row; the same tuple if that is all of them.
+    """Returns the edges to keep in an identifier's row; the same tuple if that is all of them.
 
-    ``first`` is the other end of the link that may claim the identifier, which always stays.
-
-    With a firebreak of K the K + 1 newest strong links decide when it may open, and only they can link; some more are
-    kept for the day when people unlink a few. Of the other links of an isolated identifier the newest ``max_links``
-    stay, and so do as many of those that make others members of a household.
+    Keeps all edges with a person's decision, and the edge to ``first``, which determines the claim on the identifier.
+    Keeps the newest strong edges: with a firebreak of K, the newest K + 1 determine when it opens, and some more
+    replace them if people unlink a few. Of the other edges of an isolated or exclusive identifier, and of its household
+    memberships, it keeps the newest ``max_links`` (SPARE_EDGES for exclusive types).
     """
     above, limit = policy.kind(ident).firebreak_above, policy.rules.max_links
     if policy.kind(ident).exclusive:
@@ -62,7 +63,7 @@ def trimmed(
 
 
 def _is_undecided(edge: Edge) -> bool:
-    """Nobody decided anything about it."""
+    """Returns whether no person has decided about the link."""
     return edge.ended_ms != FOREVER and not edge.asserted
 
 

@@ -1,20 +1,25 @@
-"""Which person an identifier's name belongs to: names are claimed in the order of first sightings, and for good.
+"""Claims: decide which customer may name its profile after an identifier, so that profile ids stay stable.
 
-Types that name people form classes, one for each priority; all other types are below them. Links are taken by
-``first_seen_ms``, and of both ends the *lord* is looked up, the end of the identifier's chain of claims:
+A profile is named after an identifier, its founder. Claims are made in the order of first sightings and are final.
+Types that name people form classes, one for each priority. All other types are in the class below people. Each
+identifier has a chain of claims; the identifier at its end is the *lord*. The links are processed by
+``first_seen_ms``, each with the lords of its two ends:
 
-* two lords below the people become one;
-* a lord of a lower class is claimed by a lord of a higher class, unless that one would then hold more people's
-  identifiers of a type than a limit allows: then each of these is disputed;
-* two lords of one class leave each other alone, and the weaker end of their link is disputed.
+* Two lords below people: one claims the other.
+* Two lords of different classes: the higher claims the lower. If the higher would then have more people's identifiers
+  of a type than a limit allows, there is no claim, and each of those identifiers becomes disputed.
+* Two lords of one class of people: no claim, and the weaker end of the link becomes disputed.
 
-What is disputed may be with either from then on, so no lord claims another person through it; nor through what a person
-had logged out of before. What is below the people and meets a disputed identifier names no profile any more. A person
-who was claimed through something else than a link with the lord, or by a party to a dispute, may turn out to be another
-one: the lord's profile has names from there only while it holds that person.
+A disputed identifier may belong to either party. So no lord claims another person through a disputed identifier, or
+through one that a person had logged out of before. An identifier below people that is linked with a disputed one no
+longer names any profile.
 
-So a shared device that moves on to the next person never takes the name of the profile along, and a split-off
-identifier does not get back what another has claimed.
+A claim on a person is conditional if it was not made through a direct link with the lord, or if one of the two was
+party to a dispute: later links may show that the person is another customer. Then the lord's profile may take a name
+from that part of the chain only while its group contains the person.
+
+As a result, a shared device that moves to another person never takes the profile's name along, and an identifier that
+is split off does not regain a name that another customer has claimed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,30 +32,32 @@ from pipeline.identity.decisions import MergedLink
 from pipeline.identity.policy import BELOW_PEOPLE, IdentityPolicy
 
 APART: Final = "~"
-"""Begins the founder of a profile that no identifier of its own may name. No type's name begins with it."""
+"""Prefix of a founder that is not itself claimed: the group has no identifier it may be named after. No type name
+begins with it."""
 
-NOBODY: Final = ""
-"""The lord of names that are not used any more."""
-_CLASS_OF_NOBODY: Final = -1
+UNUSED: Final = ""
+"""The lord of identifiers that no longer name any profile."""
+_UNUSED_CLASS: Final = -1
 
 
 class Claims(msgspec.Struct):
     """The claims that a set of links makes."""
 
     seen_ms: dict[Identifier, int]
-    """When each identifier was first seen; those without links are missing."""
+    """When each identifier was first seen, in ms since 1970. Omits identifiers without links."""
     lord_of: dict[Identifier, Identifier]
-    """Who claimed each identifier in the end: itself, if nobody did; NOBODY, if its name is not used any more."""
+    """The lord of each identifier: itself if it is unclaimed, UNUSED if it no longer names any profile."""
     disputed: set[Identifier]
-    """Identifiers at which two people met and stayed two."""
+    """Identifiers that link two people who remain separate customers."""
     conditions: dict[Identifier, tuple[Identifier, ...]]
-    """People that a group must hold, beside the lord, to be named after an identifier; where there are any."""
+    """People's identifiers that a group must contain, besides the lord, to be named after an identifier. Omits
+    identifiers without conditions."""
 
 
 def claims_of(
     merged_links: Iterable[MergedLink], policy: IdentityPolicy, first_logout_ms: Mapping[Identifier, int]
 ) -> Claims:
-    """The claims of the links that make any. Their order in ``merged_links`` makes no difference."""
+    """Returns the claims that the links make. The order of ``merged_links`` makes no difference."""
     ordered = sorted(
         merged_links,
         key=lambda merged_link: (
@@ -64,21 +71,21 @@ def claims_of(
         edge = merged_link.edge
         seen_ms[merged_link.strong] = min(seen_ms.get(merged_link.strong, edge.peer_ms), edge.peer_ms)
         seen_ms.setdefault(merged_link.weak, edge.first_seen_ms)
-    realms = _Realms(seen_ms, policy, first_logout_ms)
+    chains = _ClaimChains(seen_ms, policy, first_logout_ms)
     for merged_link in ordered:
-        realms.meet(merged_link)
-    conditions = {ident: result for ident in seen_ms if (result := realms.conditions(ident))}
-    return Claims(seen_ms, {ident: realms.lord(ident) for ident in seen_ms}, realms.disputed, conditions)
+        chains.apply(merged_link)
+    conditions = {ident: result for ident in seen_ms if (result := chains.conditions(ident))}
+    return Claims(seen_ms, {ident: chains.lord(ident) for ident in seen_ms}, chains.disputed, conditions)
 
 
 def founders(
     groups: Mapping[Identifier, Iterable[Identifier]], claims: Claims, policy: IdentityPolicy
 ) -> dict[Identifier, Identifier]:
-    """The founder of every group, by the group's key. Groups must be disjoint.
+    """Returns the founder of every group, by the group's key. Groups must be disjoint.
 
-    It is the oldest identifier whose lord is among the group's strongest people, whichever group that identifier is in
-    now; in a group without people, of those whose lord is any member. If there is none, a name of its own: that of the
-    oldest strongest member, set apart.
+    The founder is the oldest identifier whose lord is among the group's members of the strongest class, even if the
+    identifier itself is in another group now. If there is none, the founder is the oldest member of that class, with
+    the prefix APART.
     """
     at_most = {key: min(map(policy.person_class, members)) for key, members in groups.items()}
     key_of = {member: key for key, members in groups.items() for member in members}
@@ -105,8 +112,8 @@ def _apart(members: Iterable[Identifier], person_class: int, claims: Claims, pol
     return APART + min(known, key=lambda member: (claims.seen_ms[member], *policy.strength(member)))
 
 
-class _Realms:
-    """Chains of claims, and how many people's identifiers of a type with limits each lord holds."""
+class _ClaimChains:
+    """The chains of claims, and for each lord the people's identifiers of types with limits that it has claimed."""
 
     def __init__(
         self, seen_ms: Mapping[Identifier, int], policy: IdentityPolicy, first_logout_ms: Mapping[Identifier, int]
@@ -117,24 +124,24 @@ class _Realms:
         self._through_others: set[Identifier] = set()
         self._claimed_by: dict[Identifier, Identifier] = {}
         self._shortcut: dict[Identifier, Identifier] = {}
-        self._limited: dict[Identifier, dict[str, list[tuple[int, Identifier]]]] = {NOBODY: {}}
+        self._limited: dict[Identifier, dict[str, list[tuple[int, Identifier]]]] = {UNUSED: {}}
         for ident, at_ms in seen_ms.items():
             kind = type_of(ident)
             limited = kind in policy.limits and policy.person_class(ident) != BELOW_PEOPLE
             self._limited[ident] = {kind: [(at_ms, ident)]} if limited else {}
 
     def chain(self, ident: Identifier) -> Iterator[Identifier]:
-        """The identifier, who claimed it, and so on to the lord."""
+        """Yields the identifier, the one that claimed it, and so on up to the lord."""
         yield ident
         while (above := self._claimed_by.get(ident)) is not None:
             yield (ident := above)
 
     def conditions(self, ident: Identifier) -> tuple[Identifier, ...]:
-        """Whom a group must hold beside the lord to be named after the identifier."""
+        """Returns the identifiers that a group must contain besides the lord to be named after this one."""
         return tuple(item for item in self.chain(ident) if item in self._through_others)
 
     def lord(self, ident: Identifier) -> Identifier:
-        """The end of the chain of claims, with path halving."""
+        """Returns the end of the chain of claims. Halves the path on the way."""
         shortcut = self._shortcut
         while (above := shortcut.get(ident)) is not None:
             further = shortcut.get(above)
@@ -143,8 +150,8 @@ class _Realms:
             ident = above
         return ident
 
-    def meet(self, merged_link: MergedLink) -> None:
-        """Let the lords of both ends of a link meet."""
+    def apply(self, merged_link: MergedLink) -> None:
+        """Applies the rules of the module's docstring to the lords of both ends of a link."""
         a, b = self.lord(merged_link.strong), self.lord(merged_link.weak)
         if a == b:
             return
@@ -154,12 +161,12 @@ class _Realms:
         else:
             above, below, class_below, end = b, a, class_a, merged_link.weak
         if class_below == BELOW_PEOPLE:
-            self._claim(NOBODY if end in self.disputed else above, below)
+            self._claim(UNUSED if end in self.disputed else above, below)
             return
-        if above == NOBODY:
+        if above == UNUSED:
             return
         many = [] if merged_link.edge.asserted else self._too_many(a, b)
-        if class_a == class_b or many or self._may_be_elsewhere(merged_link):
+        if class_a == class_b or many or self._may_belong_to_another(merged_link):
             self.disputed |= {merged_link.weak, *many}
             self._parties |= {a, b}
             return
@@ -168,10 +175,10 @@ class _Realms:
         self._claim(above, below)
 
     def _class_of(self, lord: Identifier) -> int:
-        return self._policy.person_class(lord) if lord else _CLASS_OF_NOBODY
+        return self._policy.person_class(lord) if lord else _UNUSED_CLASS
 
-    def _may_be_elsewhere(self, merged_link: MergedLink) -> bool:
-        """Whether another person than the lord may be at an end of the link."""
+    def _may_belong_to_another(self, merged_link: MergedLink) -> bool:
+        """Returns whether an end of the link may belong to another person than its lord."""
         ends = (merged_link.strong, merged_link.weak)
         return any(
             end in self.disputed
@@ -186,7 +193,7 @@ class _Realms:
             mine[kind] = sorted(mine.get(kind, []) + rejected)
 
     def _too_many(self, a: Identifier, b: Identifier) -> list[Identifier]:
-        """The identifiers of which two lords together would hold more than a limit allows: any may have to go."""
+        """Returns the identifiers of each type of which the two lords together exceed a limit."""
         mine, theirs = self._limited[a], self._limited[b]
         many: list[Identifier] = []
         for kind in mine.keys() & theirs.keys():

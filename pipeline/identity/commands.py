@@ -1,4 +1,4 @@
-"""What people decide, written into the rows; the rebuilding that follows draws the consequences."""
+"""Writes people's commands into the rows. The rebuild that follows resolves the affected components."""
 
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
@@ -12,15 +12,15 @@ from pipeline.identity.union_find import UnionFind
 CHANGE_OF_COMMAND: dict[str, ChangeKind] = {
     "link": "linked", "unlink": "unlinked", "logout": "unlinked", "suppress": "quarantined", "release": "released",
 }  # fmt: skip
-"""How ``identity.changes`` calls each command."""
+"""The name of each command's change on ``identity.changes``."""
 
 
 def apply(
     command: Command, policy: IdentityPolicy, union_find: UnionFind, nodes: Table[Node]
 ) -> list[tuple[Identifier, ...]]:
-    """Write one command down. A command about identifiers nobody has seen yet holds from their first link on.
+    """Stores one command. A command about identifiers that were never seen applies from their first link on.
 
-    Returns what to look at again: the identifier or the pair, and every other pair whose link it ended.
+    Returns the identifiers and pairs to resolve again: those of the command, and every other pair whose link it ended.
     """
     affected: list[tuple[Identifier, ...]] = [(command.a, command.b) if command.b else (command.a,)]
     if command.b:
@@ -57,11 +57,12 @@ def _decide_pair(command: Command, node: Node, strong: Identifier) -> None:
 
 
 def _log_out(command: Command, node: Node, policy: IdentityPolicy) -> list[Identifier]:
-    """End every person's link that is not newer, or it would go back to who was logged in before; whose it ended."""
+    """Ends every link with a person that is not newer than the log-out. Returns the people's identifiers it ended."""
     node.state = node.state or IdentifierState()
     node.state.logged_out_ms = max(node.state.logged_out_ms, command.timestamp_ms)
     node.state.first_logout_ms = min(node.state.first_logout_ms, command.timestamp_ms)
     ended = []
+    # All links with people end, not only the last: otherwise the device would return to the person logged in before.
     for edge in node.edges:
         if edge.ended_ms < command.timestamp_ms and policy.kind(edge.peer).strong:
             was_alive, edge.ended_ms = edge.alive, command.timestamp_ms

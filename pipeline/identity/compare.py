@@ -1,4 +1,4 @@
-"""What other rules would change: the same links resolved twice, told as merges and splits before anything happens."""
+"""The effect of other rules: compares two resolutions of the same links as merges and splits."""
 
 import msgspec
 
@@ -7,18 +7,18 @@ from pipeline.identity.resolve import Resolution
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Customers are named by their founders."""
+    """The differences between two resolutions. Customers are given by their founders."""
 
     merged: dict[Identifier, list[Identifier]]
-    """Customers after, each with the several customers of before whose identifiers it would hold."""
+    """New customers that combine identifiers of several old customers, with those old customers."""
     split: dict[Identifier, list[Identifier]]
-    """Customers before, each with the several customers of after that would hold its identifiers."""
+    """Old customers whose identifiers are divided among several new customers, with those new customers."""
     affected: list[Identifier]
-    """Customers of before whose identifiers or id would change."""
+    """Old customers whose identifiers or founder change."""
 
 
 def compare(before: Resolution, after: Resolution) -> Difference:
-    """How ``after`` differs. Both must resolve the same links."""
+    """Returns how ``after`` differs from ``before``. Both must resolve the same links."""
     old, new = before.groups(), after.groups()
     sources: dict[Identifier, set[Identifier]] = {}
     targets: dict[Identifier, set[Identifier]] = {}

@@ -1,4 +1,4 @@
-"""Which links INTAKE must pass on each time they are seen, because the owner can change with the next event."""
+"""Contested links: INTAKE must pass on each sighting of them, because the next event can change the owner."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -11,7 +11,7 @@ from pipeline.identity.state import FOREVER, NEVER
 
 LIMITED = frozenset({Reason.LIMIT, Reason.CAP})
 PERMANENTLY_ISOLATED = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
-"""No sighting opens an identifier that is closed for these."""
+"""An identifier isolated for these reasons stays isolated whatever is seen."""
 
 
 def contested_by(
@@ -20,11 +20,15 @@ def contested_by(
     isolated: Mapping[Identifier, Reason],
     policy: IdentityPolicy,
 ) -> dict[Identifier, set[Identifier]]:
-    """For each possible anchor the other ends it contests.
+    """Returns for each possible anchor the other ends of its contested links.
 
-    Contested are links whose type's policy is ``latest`` and whose weaker end another claims too, or lost to a limit;
-    strong links of an identifier near its firebreak, which opens and closes with their age; and links that the next
-    sighting revives after a log-out. Between equal types either end can be the anchor.
+    A link is contested if one of these holds:
+
+    * the policy of its weaker end is ``latest``, and a limit has rejected a link of that end;
+    * its weaker end is near its firebreak, which opens and closes with the age of the end's links;
+    * a log-out ended it, so that the next sighting revives it.
+
+    Between types of equal priority either end can be the anchor.
     """
     merged_links = list(merged_links)
     claimed = {

@@ -1,4 +1,4 @@
-"""Commands in the order of the log, folded into what holds now; and links folded into merged links."""
+"""Folds the log's commands into the decisions in force, and the sightings of each pair into one merged link."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from pipeline.identity.state import FOREVER, NEVER, Edge
 
 
 class MergedLink(msgspec.Struct, gc=False):
-    """A link of the set, with all its sightings: the stronger end, the weaker end, and what is known."""
+    """One pair of identifiers with all its sightings folded into one edge."""
 
     strong: Identifier
     weak: Identifier
@@ -20,29 +20,29 @@ class MergedLink(msgspec.Struct, gc=False):
 
 
 class Decisions(msgspec.Struct):
-    """What people decided, as it stands after the last command. Pairs are (stronger, weaker)."""
+    """People's decisions in force after the last command. Pairs are (stronger, weaker)."""
 
     ended_ms: dict[tuple[Identifier, Identifier], int] = {}
-    """Pairs that link only if seen after this time."""
+    """Pairs that link only if seen after this time, in ms since 1970."""
     logged_out_ms: dict[Identifier, list[int]] = {}
-    """When somebody logged out of an identifier, in the order of the log."""
+    """Times of the log-outs from an identifier, in the order of the log."""
     first_logout_ms: dict[Identifier, int] = {}
-    """When somebody first logged out of an identifier."""
+    """Time of the earliest log-out from an identifier."""
     linked_after: dict[tuple[Identifier, Identifier], int] = {}
-    """Pairs that a person linked, with how many of those log-outs that overruled."""
+    """Pairs with a ``link`` command, and how many log-outs of the weaker end precede it and are overruled by it."""
     suppressed: set[Identifier] = set()
     trusted: set[Identifier] = set()
     asserted: list[Link] = []
 
 
 def asserted_by(command: Command) -> Link:
-    """The link that a ``link`` command asserts, seen once, when it was decided."""
+    """Returns the link that a ``link`` command asserts: one sighting at the time of the command."""
     at_ms = command.timestamp_ms
     return Link(command.tenant, command.a, command.b, at_ms, at_ms, 1, command.actor, command.event_id, asserted=True)
 
 
 def decide(commands: Iterable[Command], policy: IdentityPolicy) -> Decisions:
-    """Fold commands in log order; a later one overrules an earlier one about the same identifiers."""
+    """Folds commands in log order. A later command overrules earlier ones about the same identifiers."""
     decisions = Decisions()
     for command in commands:
         pair = policy.ends(command.a, command.b) if command.b else ("", command.a)
@@ -69,7 +69,7 @@ def decide(commands: Iterable[Command], policy: IdentityPolicy) -> Decisions:
 
 
 def merged_links_of(links: Iterable[Link], policy: IdentityPolicy, decisions: Decisions) -> list[MergedLink]:
-    """The set of links: every pair once, whichever end came first and however often."""
+    """Returns every pair once, with all its sightings, in whichever direction and however often it was seen."""
     merged_links: dict[tuple[Identifier, Identifier], MergedLink] = {}
     for link in (*links, *decisions.asserted):
         strong, weak = pair = policy.ends(link.anchor, link.other)
@@ -87,7 +87,7 @@ def merged_links_of(links: Iterable[Link], policy: IdentityPolicy, decisions: De
 
 
 def _logged_out_ms(pair: tuple[Identifier, Identifier], policy: IdentityPolicy, decisions: Decisions) -> int:
-    """When a person was last logged out of the pair's weaker end; NEVER if the stronger names no person."""
+    """Returns the time of the last log-out from the pair's weaker end; NEVER if the stronger end names no person."""
     strong, weak = pair
     left = decisions.logged_out_ms.get(weak, [])[decisions.linked_after.get(pair, 0) :]
     return max(left, default=NEVER) if policy.kind(strong).strong else NEVER

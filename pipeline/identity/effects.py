@@ -1,4 +1,4 @@
-"""What a batch leads to, as data: the shell turns it into records, in this order."""
+"""The effects of a batch, as data. The shell publishes them as records, in the order of the fields."""
 
 from collections.abc import Sequence
 
@@ -13,21 +13,21 @@ LINKED: str = Reason.LINKED.value
 
 
 class StitchEffects(msgspec.Struct):
-    """Everything one batch decided."""
+    """The records that one batch produces."""
 
     assignments: dict[Identifier, Assignment] = {}
-    """The last word on each identifier: who reads only what is committed never sees those before."""
+    """The last assignment of each identifier in the batch. Readers of committed records need no earlier ones."""
     changes: list[IdentityChange] = []
     moves: list[Move] = []
-    """For the profiles that identifiers leave."""
+    """Moves to send to the profiles that identifiers leave."""
     moves_for_target: list[Move] = []
-    """Those that bring a profile the identifier it is named after: for that profile too."""
+    """The moves that include the target's founder. They are sent to the target profile too."""
     ownerships: list[tuple[str, IdentifierOwnership]] = []
-    """With the id of the profile each is for."""
+    """Ownerships, each with the id of the profile to send it to."""
 
 
 class EffectsRecorder:
-    """Writes down what happens to profiles, and numbers it."""
+    """Records the changes to profiles as effects, and numbers them."""
 
     def __init__(self, tenant: str) -> None:
         self.effects = StitchEffects()
@@ -35,7 +35,7 @@ class EffectsRecorder:
         self._tenant = tenant
 
     def start_batch(self, seq: int) -> None:
-        """Start a batch with nothing written down yet; ``seq`` is the last number given."""
+        """Starts a batch with no effects. ``seq`` is the last number used."""
         self.effects = StitchEffects()
         self.seq = seq
 
@@ -49,7 +49,7 @@ class EffectsRecorder:
         rule: str = "",
         reason: str = LINKED,
     ) -> int:
-        """One public line about the profiles of two founders, which may be the same one. Returns its number."""
+        """Records a public change about the profiles of two founders, which may be equal. Returns its number."""
         self.seq = seq = self.seq + 1
         tenant = self._tenant
         if isinstance(cause, Link):
@@ -67,7 +67,7 @@ class EffectsRecorder:
         return seq
 
     def record_first_link(self, ident: Identifier, founder: Identifier, link: Link) -> None:
-        """:meth:`follow` for an identifier that was never linked, which is what most links bring: no detours."""
+        """Records the first link of an identifier, the most frequent change: a fast form of :meth:`record_move`."""
         self.seq = seq = self.seq + 1
         tenant, effects = self._tenant, self.effects
         source, target = profile_id(tenant, ident), profile_id(tenant, founder)
@@ -91,9 +91,10 @@ class EffectsRecorder:
         reason: str = LINKED,
         rule: str = "",
     ) -> None:
-        """Identifiers, each with what it contests, leave the profile of ``ended`` for that of ``founder``.
+        """Records that identifiers move from the profile of ``ended`` to that of ``founder``.
 
-        If that leaves nothing of the profile it is ``over``, and ``merged``; else it is ``split``.
+        ``moved`` pairs each identifier with its contested ends. ``over`` means that the source has no identifier left:
+        the change is then ``merged``, else ``split``.
         """
         idents = [ident for ident, _ in moved]
         if over:
@@ -110,12 +111,12 @@ class EffectsRecorder:
             effects.moves_for_target.append(move)
 
     def own(self, anchor: Identifier, founder: Identifier, owned: dict[Identifier, bool]) -> None:
-        """Tell the ledger of an anchor which identifiers of its events are its customer's."""
+        """Records, for the ledger of an anchor, which identifiers of its events belong to its customer."""
         self.seq = seq = self.seq + 1
         message = IdentifierOwnership(self._tenant, anchor, seq, owned, seq)
         self.effects.ownerships.append((profile_id(self._tenant, founder), message))
 
     def record_contested(self, ident: Identifier, founder: Identifier, contested: list[Identifier]) -> None:
-        """The identifier stays where it is, but which of its links INTAKE must always pass on has changed."""
+        """Records that the contested links of an identifier changed and its profile did not."""
         self.seq += 1
         self.effects.assignments[ident] = Assignment(profile_id(self._tenant, founder), self.seq, contested)

@@ -1,4 +1,4 @@
-"""What one event says about who is who: links of its anchor with its other identifiers, and log-outs."""
+"""The identity evidence of an event: links of its anchor with its other identifiers, and log-outs."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from pipeline.identity.policy import IdentityPolicy
 
 
 def links_of(event: Event) -> list[Link]:
-    """The links of a normalised event, whose strongest identifier stands first. An alias may assert them."""
+    """Returns the links between a normalised event's anchor and its other identifiers. An alias may assert them."""
     anchor, *others = event.identifiers
     at_ms = event.timestamp_ms
     return [
@@ -22,26 +22,27 @@ def links_of(event: Event) -> list[Link]:
 
 
 class FirstSightings:
-    """When the anchors of events were first seen, alone or with others."""
+    """Event time of the first event of each anchor."""
 
     def __init__(self) -> None:
         self._first_ms: dict[Identifier, int] = {}
 
     def note(self, event: Event) -> None:
-        """Take in a normalised event. All must be of one tenant."""
+        """Records the time of a normalised event. All events must be of one tenant."""
         anchor = event.identifiers[0]
         self._first_ms[anchor] = min(self._first_ms.get(anchor, event.timestamp_ms), event.timestamp_ms)
 
     def told(self, links: Iterable[Link]) -> list[Link]:
-        """The links as they are passed on once all events are taken in."""
+        """Returns the links with their anchors' first sightings, as INTAKE passes them on after all events."""
         known = self._first_ms
         return [replace(link, anchor_first_ms=known.get(link.anchor, link.anchor_first_ms)) for link in links]
 
 
 def logouts_of(event: Event, policy: IdentityPolicy) -> list[Command]:
-    """If the rules call the event a log-out: no person owns its devices until they are next seen there.
+    """Returns the log-out commands of an event; none if the rules do not declare its name as a log-out.
 
-    An event that names no person, as of a client that forgets the person first, logs out of all its devices.
+    After a log-out no person owns the device until a person is seen on it again. An event without a person's
+    identifier (some clients reset the user before they send it) logs out of all its devices.
     """
     if event.type != "track" or not policy.is_logout(event.name):
         return []

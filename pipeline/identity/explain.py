@@ -1,4 +1,4 @@
-"""Why two identifiers are one customer, or what keeps them apart."""
+"""Explains why two identifiers belong to one customer, or which rejected links keep them apart."""
 
 from heapq import heappop, heappush
 
@@ -11,7 +11,7 @@ from pipeline.identity.resolve import Resolution
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One link of the way, in the direction walked; ``held`` says why it does not link, if it does not."""
+    """One link of a path, in the direction of the path, with the rejection if the link was rejected."""
 
     start: Identifier
     end: Identifier
@@ -20,20 +20,20 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Why(msgspec.Struct, frozen=True):
-    """The answer for two identifiers."""
+    """The explanation for two identifiers."""
 
     same_customer: bool
     path: list[Step]
-    """The way with the fewest rejected links, then the fewest links. Empty if no links connect the two."""
+    """The path with the fewest rejected links, then the fewest links. Empty if no links connect the two."""
 
     @property
     def obstacles(self) -> list[RejectedLink]:
-        """The rejected links on the way: without these limits the two would be one customer."""
+        """Returns the rejected links on the path. Had they been accepted, the two would be one customer."""
         return [step.rejection for step in self.path if step.rejection is not None]
 
 
 def why(a: Identifier, b: Identifier, resolution: Resolution) -> Why:
-    """Explain ``a`` and ``b`` from a resolution that covers both their components."""
+    """Explains ``a`` and ``b`` by a resolution that covers the components of both."""
     near = _neighbours(resolution)
     arrived: dict[Identifier, Step] = {}
     waiting: list[tuple[int, int, Identifier, Identifier, Step | None]] = [(0, 0, a, "", None)]
@@ -56,7 +56,7 @@ def why(a: Identifier, b: Identifier, resolution: Resolution) -> Why:
 
 
 def around(ident: Identifier, resolution: Resolution) -> tuple[list[Identifier], list[MergedLink], list[RejectedLink]]:
-    """The customer of an identifier, to draw: its members, its links, and the rejected links at its border."""
+    """Returns the customer of an identifier for drawing: members, links, and rejected links to other customers."""
     founder = resolution.founder_of.get(ident, ident)
     members = sorted({ident, *(item for item, owner in resolution.founder_of.items() if owner == founder)})
     within = set(members)

@@ -1,7 +1,8 @@
-"""Union-find, the answer for every link that surely breaks no limit: all links are accepted, so groups are components.
+"""The fast path: union-find for links that cannot break a limit, so that customers equal connected components.
 
-Components here have one lord (:mod:`~pipeline.identity.claims`), so the oldest member is the founder and its profile
-survives, whichever tree is the larger. A union writes two rows, and a third where the link is kept in neither root.
+A component on this path has one lord (:mod:`~pipeline.identity.claims`). So its oldest member is the founder, and that
+member's profile survives a union, whichever tree is larger. A union writes two rows, and a third if neither root keeps
+the link.
 """
 
 from typing import TypeAlias
@@ -16,11 +17,11 @@ from pipeline.identity.state import NEVER, UNRESOLVED, Edge, Head, Node, fresh
 from pipeline.identity.union_find import UnionFind, head_of
 
 Component: TypeAlias = tuple[Identifier, Node, Head]
-"""Its root, the root's row and head."""
+"""The root, its row and its head."""
 
 
 class FastPath:
-    """Takes links one at a time and tells what they change; hands back those that need a closer look."""
+    """Applies links one at a time and records what they change. Returns the ends of links that need a rebuild."""
 
     def __init__(
         self, policy: IdentityPolicy, union_find: UnionFind, nodes: Table[Node], recorder: EffectsRecorder
@@ -31,7 +32,7 @@ class FastPath:
         self._nodes = nodes
 
     def take(self, link: Link) -> tuple[Identifier, Identifier] | None:
-        """Note the link; None if that is all. Else its ends, whose components must be resolved again."""
+        """Applies the link. Returns None if that is all, else its ends, whose components must be resolved again."""
         strong, weak = link.anchor, link.other
         kinds = self._policy.kinds
         above, below = kinds[strong.partition(":")[0]], kinds[weak.partition(":")[0]]
@@ -53,7 +54,7 @@ class FastPath:
         return self._add_known(weak, node or fresh(weak), strong, peer, link)
 
     def _welcome(self, weak: Identifier, component: Component, edge: Edge, link: Link) -> None:
-        """Take in an identifier without a row; if it is the oldest of all, the others go over to its profile."""
+        """Adds an identifier without a row to a component. If it is the oldest, the others move to its profile."""
         ident, since_ms = self._elder(weak, edge)
         self._update_founder(component, ident, since_ms, link)
         root, row, head = component
@@ -62,7 +63,7 @@ class FastPath:
             self._recorder.record_first_link(weak, head.founder, link)
 
     def _attach(self, ident: Identifier, root: Identifier, row: Node, head: Head, edge: Edge) -> None:
-        """Add an identifier that has no row to a component."""
+        """Writes the row of an identifier as a member of a component, and updates the head."""
         self._nodes.put(ident, Node(root, row.next, (edge,), None))
         row.next = ident
         head.size += 1
@@ -106,7 +107,7 @@ class FastPath:
         return strong, weak
 
     def _is_unrestricted(self, strong: Identifier, peer: Node, weak: Identifier, node: Node, edge: Edge) -> bool:
-        """Whether nothing but the limits of their components can hold the link."""
+        """Returns whether only the limits of the two components could reject the link."""
         if node.state is not None or peer.state is not None or edge.ended_ms != NEVER:
             return False
         if self._policy.kind(strong).household:
@@ -119,7 +120,7 @@ class FastPath:
     def _join_components(
         self, one: tuple[Identifier, Node], two: tuple[Identifier, Node], weak: Identifier, edge: Edge, link: Link
     ) -> None:
-        """Make the components of the stronger and the weaker end one: the eldest of all founds it."""
+        """Joins the components of the stronger and the weaker end. The oldest member of both is the founder."""
         head, other = head_of(one[1]), head_of(two[1])
         self._update_founder((*one, head), edge.peer, edge.peer_ms, link)
         self._update_founder((*two, other), weak, edge.first_seen_ms, link)
@@ -136,13 +137,13 @@ class FastPath:
         self._union_find.attach(one, two)
 
     def _elder(self, weak: Identifier, edge: Edge) -> tuple[Identifier, int]:
-        """The end of a link that was seen first, and when."""
+        """Returns the end of a link that was seen first, and when, in ms since 1970."""
         if self._policy.older(edge.first_seen_ms, weak, edge.peer_ms, edge.peer):
             return weak, edge.first_seen_ms
         return edge.peer, edge.peer_ms
 
     def _update_founder(self, component: Component, ident: Identifier, since_ms: int, link: Link) -> bool:
-        """Let an identifier found the component, if it is the oldest. Whether that is news."""
+        """Makes an identifier the founder if it is the oldest. Returns whether the founder or its time changed."""
         root, row, head = component
         if since_ms > head.since_ms or not self._policy.older(since_ms, ident, head.since_ms, head.founder):
             return False
@@ -151,7 +152,7 @@ class FastPath:
         return True
 
     def _move_members(self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link) -> None:
-        """All members of the component belong to the founder's profile, if they do not yet."""
+        """Records the move of all members from the profile of ``ended`` to that of ``founder``, if they differ."""
         if ended != founder:
             members = self._union_find.members(root, row)
             self._recorder.record_move(

@@ -1,4 +1,4 @@
-"""What makes a record of an internal identity topic unusable although its fields have the right types."""
+"""Validation of records on the internal identity topics, beyond the types of their fields."""
 
 from pipeline.event.identifier import is_identifier, split_key
 from pipeline.event.validate import is_tenant
@@ -9,7 +9,7 @@ BOTH_ENDS = frozenset({"link", "unlink"})
 
 
 def fault_of(_key: str, message: Link | Command) -> str:
-    """Returns what is wrong with a link or command, or "" if nothing is. The text quotes nothing of the message."""
+    """Returns the fault of a link or command, or "" if it is valid. The text quotes no content of the message."""
     if not is_tenant(message.tenant):
         return "tenant: not the name of a tenant"
     if isinstance(message, Link):
@@ -27,7 +27,7 @@ def fault_of(_key: str, message: Link | Command) -> str:
 
 
 def assignment_fault(key: str, assignment: Assignment) -> str:
-    """Returns what is wrong with an assignment under its key, or "" if nothing is."""
+    """Returns the fault of an assignment under its key, or "" if it is valid."""
     tenant, ident = split_key(key)
     if not (is_tenant(tenant) and is_identifier(ident)):
         return "key: not a tenant and an identifier"

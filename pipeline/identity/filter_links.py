@@ -1,6 +1,6 @@
-"""Which links may link at all: not the ended, the suppressed, the household's, nor those behind a firebreak.
+"""Filters out links that cannot join customers: ended, suppressed, household and firebreak links.
 
-Everything here looks at one identifier's own links only, so that one identifier is judged without its component.
+The filter of an identifier reads only the identifier's own links, not its component.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -15,11 +15,11 @@ from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.state import FOREVER
 
 _SILENT = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
-"""Links with what is closed for these claim nothing."""
+"""Links with an identifier isolated for these reasons make no claims."""
 
 
 class RejectedLink(msgspec.Struct, gc=False):
-    """A link that does not link, and why."""
+    """A link that does not join its ends, with the reason and the rule."""
 
     merged_link: MergedLink
     reason: Reason
@@ -27,16 +27,16 @@ class RejectedLink(msgspec.Struct, gc=False):
 
 
 class FilteredLinks(msgspec.Struct):
-    """Links that go on to :mod:`~pipeline.identity.resolve_groups`, links that do not, and who links to nothing."""
+    """The open links, which :mod:`~pipeline.identity.resolve_groups` reads; rejected links; isolated identifiers."""
 
     open: list[MergedLink]
     rejected: list[RejectedLink]
     isolated: dict[Identifier, Reason]
     claiming: list[MergedLink]
-    """Links that :mod:`~pipeline.identity.claims` are made of: the open ones, those that a log-out ended, and of those
-    with a firebreak in between, or with what is exclusive, each weaker end's first."""
+    """The links that make :mod:`~pipeline.identity.claims`: open ones, those ended by a log-out, and the first link of
+    each weaker end that is behind a firebreak or of an exclusive type."""
     first: dict[Identifier, MergedLink]
-    """By weaker end, the link that was seen first of those that may claim."""
+    """By weaker end, the earliest seen link that may make a claim."""
 
 
 def filter_links(
@@ -45,7 +45,7 @@ def filter_links(
     suppressed: AbstractSet[Identifier],
     trusted: AbstractSet[Identifier],
 ) -> FilteredLinks:
-    """Judge every merged link whose identifiers' own links are all among ``merged_links``."""
+    """Filters merged links. ``merged_links`` must contain all links of the identifiers in question."""
     filtered = FilteredLinks([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED), [], {})
     near: dict[Identifier, list[MergedLink]] = {}
     for merged_link in merged_links:
@@ -111,7 +111,7 @@ def _claiming(
 
 
 def _stale(near: list[MergedLink], policy: IdentityPolicy) -> list[MergedLink] | None:
-    """Of the strong links of one identifier those that no longer count; None if too many still do."""
+    """Returns the strong links of one identifier that no longer count; None if more than the firebreak still do."""
     kind = policy.kind(near[0].weak)
     if len(near) <= kind.firebreak_above:
         return []
@@ -147,7 +147,7 @@ def _rejection(
 
 
 def rule_of(ident: Identifier, reason: str, policy: IdentityPolicy) -> str:
-    """The rule behind a reason, as text for people."""
+    """Returns the rule behind a reason, as readable text."""
     kind = policy.kind(ident)
     if reason in {Reason.FIREBREAK, Reason.EXPIRED}:
         return f"{kind.name}: firebreak above {kind.firebreak_above}"

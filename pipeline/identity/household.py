@@ -1,9 +1,9 @@
-"""Households and accounts: profiles that share an identifier of a household type. A second level; it merges nobody.
+"""Households and accounts: groups of profiles that share an identifier of a household type. They merge no profiles.
 
-A household is what shares one identifier, and is named after it. Its members are identifiers, linked with the shared
-one; each counts for the profile it belongs to now. So merges and splits of people change households without a word,
-and three readers agree at any time: the pure function, the rows, and who follows ``joined`` and ``left``, ``merged``
-and ``split`` on ``identity.changes``.
+A household is named after the shared identifier. Its members are the identifiers linked with the shared one; each
+member stands for the profile that owns it now. So a merge or a split changes households without a record of its own.
+The same households result from the pure function, from STITCH's rows, and from following ``joined``, ``left``,
+``merged`` and ``split`` on ``identity.changes``.
 """
 
 from collections.abc import Iterable
@@ -23,17 +23,16 @@ class Household(msgspec.Struct, frozen=True):
     """The profiles of one account or address. A profile may be in several."""
 
     household_id: str
-    """Named after ``shared``, so it never changes whoever joins, leaves, merges or splits. It is also the id of the
-    profile that holds what events told of the shared identifier alone."""
+    """Derived from ``shared``, so that it never changes. It is also the id of the profile of events that carry only the
+    shared identifier."""
     shared: Identifier
     profile_ids: list[str]
 
 
 def households(tenant: str, resolution: Resolution) -> list[Household]:
-    """Every household that has a profile, by the identifier it shares: the definition.
+    """Returns every household with at least one profile, sorted by shared identifier. This is the definition.
 
-    Links that are ended, suppressed or behind a firebreak do not count; a link between two household identifiers says
-    nothing.
+    Ignores links that are ended, suppressed or behind a firebreak, and links between two household identifiers.
     """
     members: dict[Identifier, set[Identifier]] = {}
     for rejected in resolution.rejected:
@@ -44,7 +43,7 @@ def households(tenant: str, resolution: Resolution) -> list[Household]:
 
 
 class StoredHouseholds:
-    """The same from STITCH's rows, as they were last decided: a household without looking at all the others."""
+    """Reads single households from STITCH's rows, without resolving all links."""
 
     def __init__(self, tenant: str, union_find: UnionFind, nodes: Table[Node]) -> None:
         self._tenant = tenant
@@ -52,12 +51,12 @@ class StoredHouseholds:
         self._nodes = nodes
 
     def of(self, shared: Identifier) -> Household | None:
-        """The household that shares an identifier; None if nobody does."""
+        """Returns the household of a shared identifier; None if it has no member."""
         founders = {self._union_find.founder(member) for member in self.members(shared)}
         return _named(self._tenant, shared, founders) if founders else None
 
     def members(self, shared: Identifier) -> list[Identifier]:
-        """The identifiers that are linked with a household's, sorted."""
+        """Returns the identifiers that are linked with a household's identifier, sorted."""
         node = self._nodes.get(shared)
         state = node.state if node is not None else None
         if state is None or state.isolated != Reason.HOUSEHOLD:
@@ -65,7 +64,7 @@ class StoredHouseholds:
         return sorted(weak for weak in state.weaker if shared in self._shared_with(self._nodes.get(weak)))
 
     def shared_by(self, ident: Identifier) -> list[Identifier]:
-        """The household identifiers that the profile of an identifier shares; itself, if that groups people."""
+        """Returns the household identifiers of an identifier's profile. A household identifier yields only itself."""
         node = self._nodes.get(ident)
         if node is None:
             return []

@@ -1,4 +1,4 @@
-"""Limits as people write them.
+"""Limits on the identifiers of one customer, and their text form.
 
 >>> parse_limit("1 ever"), parse_limit("5 per 7 d")
 (Limit(count=1, period_ms=0, text='1 ever'), Limit(count=5, period_ms=604800000, text='5 per 7 d'))
@@ -23,7 +23,7 @@ class Limit(msgspec.Struct, frozen=True):
     text: str
 
     def broken_by(self, times: list[int]) -> bool:
-        """Whether identifiers first seen at these times, in rising order, are too many for one customer."""
+        """Returns whether identifiers first seen at these times exceed the limit. ``times``: ms, ascending."""
         excess = len(times) - self.count
         if not self.period_ms:
             return excess > 0
@@ -31,7 +31,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 def parse_limit(text: str) -> Limit:
-    """The limit a text means. Raises ValueError that says what to write instead."""
+    """Returns the limit that a text describes. Raises ValueError if it is none; the message shows examples."""
     match = _LIMIT.fullmatch(text)
     if match is None or int(match[1]) < 1:
         message = f"{text!r} is not a limit; write how many and how long, as in {one_of(LIMIT_EXAMPLES)}"
@@ -40,5 +40,5 @@ def parse_limit(text: str) -> Limit:
 
 
 def format_limit(limit: Limit) -> str:
-    """The limit in its one spelling, which :func:`parse_limit` reads as the same limit."""
+    """Returns the canonical text of a limit, which :func:`parse_limit` reads back."""
     return f"{limit.count} per {format_duration(limit.period_ms)}" if limit.period_ms else f"{limit.count} ever"

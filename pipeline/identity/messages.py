@@ -1,4 +1,4 @@
-"""What travels into and out of STITCH. Internal topics carry these as msgpack arrays; changes go out as Avro."""
+"""STITCH's input and output records. Internal topics carry msgpack arrays; ``identity.changes`` carries Avro."""
 
 from typing import Literal, TypeAlias
 
@@ -20,56 +20,59 @@ class Assignment(msgspec.Struct, array_like=True, gc=False):
     profile_id: str
     seq: int
     contested: list[Identifier] = []
-    """Identifiers whose links with this anchor INTAKE must always pass on: their owner can change with each event."""
+    """Identifiers whose links with this anchor INTAKE must always pass on: each event can change their owner."""
 
 
 class Move(msgspec.Struct, array_like=True, gc=False, tag="move", tag_field="record"):
     """The ledgers of ``anchors`` now belong to ``target``. The highest ``seq`` of an anchor wins.
 
-    What leaves one profile for another at once is one message: of a profile that merged, everything. It is sent to the
-    profile that is left, whose pointers then lead to the other; and to the other, if that is named after one of them.
+    One message contains all anchors that move between two profiles in one decision; for a merged profile these are all
+    its anchors. It is sent to ``source``, whose pointers then lead to ``target``. It is also sent to ``target`` if that
+    profile is named after one of the anchors.
     """
 
     tenant: str
     anchors: list[Identifier]
     source: str
-    """Profile id that held the anchors."""
+    """Id of the profile that owned the anchors."""
     target: str
-    """Profile id that owns them from ``seq`` on."""
+    """Id of the profile that owns them from ``seq`` on."""
     seq: int
 
 
 class IdentifierOwnership(msgspec.Struct, array_like=True, gc=False, tag="ownership", tag_field="record"):
-    """Which identifiers of an anchor's events are its customer's. What was never said of is the customer's.
+    """Which identifiers of an anchor's events belong to its customer. Identifiers without an entry do.
 
-    It goes to the profile that owns the anchor, whose ledger keeps it: where the ledger goes, it goes.
+    It is sent to the profile that owns the anchor. The anchor's ledger stores it and takes it along when it moves.
     """
 
     tenant: str
     anchor: Identifier
-    """The anchor."""
+    """The anchor of the ledger."""
     seq: int
-    """The profile that this is sent to owns the anchor from then on."""
+    """The seq from which on the receiving profile owns the anchor."""
     owned: dict[Identifier, bool]
     decided: int
-    """STITCH's number of the decision; of two about one identifier the higher holds."""
+    """STITCH's number of the decision. The higher of two about one identifier wins."""
 
 
 class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_field="record"):
-    """A person's decision about identifiers, on the same log as the links, with who and why.
+    """A person's decision about identifiers, on the same topic as the links, with actor and reason.
 
-    ``link a b`` asserts a link that no type limit can hold; ``unlink a b`` deletes the pair's link for good, whatever
-    events still say, until ``link a b``; ``logout a b`` deletes it until the pair is next seen after ``timestamp_ms``,
-    and so every other person's link with the weaker of the two, ``logout a`` every person's link with ``a``;
-    ``suppress a`` lets ``a`` link to nothing; ``release a`` lifts that, or the firebreak of an identifier that is known
-    to be sound.
+    * ``link a b`` asserts a link. Limits of a type do not reject it.
+    * ``unlink a b`` deletes the link until ``link a b``, whatever later events show.
+    * ``logout a b`` deletes the link until the pair is seen after ``timestamp_ms``. It also deletes every other
+      person's link with the weaker of the two.
+    * ``logout a`` deletes every person's link with ``a`` until the pair is seen after ``timestamp_ms``.
+    * ``suppress a`` isolates ``a``: it links to nothing.
+    * ``release a`` lifts a suppression, else the firebreak of ``a``.
     """
 
     tenant: str
     kind: Literal["link", "unlink", "logout", "suppress", "release"]
     a: Identifier
     b: Identifier
-    """Empty for suppress, release, and a log-out that names no person."""
+    """Empty for suppress, release, and a log-out without a person's identifier."""
     actor: str
     why: str
     timestamp_ms: int
@@ -77,27 +80,27 @@ class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_fiel
 
 
 class IdentityChange(msgspec.Struct, frozen=True, gc=False):
-    """One line of the public log ``identity.changes``; the fields of ``schemas/identity-change.avsc``, in its order."""
+    """One record of the public topic ``identity.changes``, with the fields of ``schemas/identity-change.avsc``."""
 
     tenant: str
     seq: int
-    """Rises with every decision of the tenant; lines of one decision share it."""
+    """Increases with every decision of the tenant; records of one decision share it."""
     change: ChangeKind
     profile_id: str
-    """The profile that stands after the change: the survivor, the one that identifiers left, the household's member."""
+    """The profile that remains after the change: the survivor, the one that identifiers left, or the member's."""
     other_profile_id: str
-    """The other party: merged away (an alias from now on), split off, refused, the household. Empty: there is none."""
+    """The other profile: merged (now an alias), split off, refused, or the household's. Empty if there is none."""
     founder: Identifier
     """The founding identifier of ``profile_id``."""
     identifiers: list[Identifier]
-    """Those whose profile changed, the two ends of the link that was refused, or the member and what it shares."""
+    """The identifiers whose profile changed, the ends of a refused link, or the member and the shared identifier."""
     rule: str
-    """The rule that decided, as text; empty where plain evidence did."""
+    """The deciding rule as text; empty if plain evidence decided."""
     reason: str
     trigger_event_id: str
     source: str
     actor: str
-    """Who, for a command; else empty."""
+    """The person behind a command; else empty."""
     why: str
     timestamp_ms: int
     """Event time of the trigger; for a command, the time of the request. Milliseconds since 1970."""

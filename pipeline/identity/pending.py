@@ -1,4 +1,4 @@
-"""Which components must be resolved again before the batch ends, and what made it so."""
+"""The components that must be resolved again before the batch ends, and the causes."""
 
 from collections.abc import Container
 
@@ -10,18 +10,18 @@ from pipeline.identity.union_find import UnionFind
 
 
 class PendingComponents:
-    """Identifiers whose component waits. It is marked for resolution at once, so that no fast path trusts it."""
+    """Identifiers of pending components. Each component is marked at once, so that the fast path does not use it."""
 
     def __init__(self, union_find: UnionFind, nodes: Table[Node]) -> None:
         self.pairs: dict[Identifier, set[Identifier]] = {}
-        """Ends of the batch's links that are not joined yet: one is never looked at without the other."""
+        """Ends of the batch's links that are not joined yet. A rebuild always loads both."""
         self.causes: dict[Identifier, Link | Command] = {}
-        """What made each identifier wait, the longest waiting first; of several the last."""
+        """The last cause for each pending identifier, the longest pending first."""
         self._union_find = union_find
         self._nodes = nodes
 
     def add(self, idents: tuple[Identifier, ...], cause: Link | Command) -> None:
-        """Remember an identifier or both ends of a link. Puts their roots, and rows for those that have none."""
+        """Adds an identifier or both ends of a link. Writes their roots, and rows for identifiers without one."""
         for ident in idents:
             self.causes.pop(ident, None)
             self.causes[ident] = cause
@@ -31,7 +31,7 @@ class PendingComponents:
             self._nodes.put(root, row)
 
     def take_resolved(self, members: Container[Identifier]) -> Link | Command:
-        """Forget those among ``members``, of which there is one at least; the last cause of them."""
+        """Removes all identifiers in ``members``, at least one of which is pending. Returns their last cause."""
         resolved = [ident for ident in self.causes if ident in members]
         for ident in resolved:
             del self.pairs[ident]

@@ -1,4 +1,4 @@
-"""The rules, compiled: what the hot path asks about an identifier answered with one dictionary look-up."""
+"""The identity rules, compiled so that the hot path needs one dictionary look-up per identifier."""
 
 from functools import lru_cache
 
@@ -9,11 +9,11 @@ from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import Head
 
 BELOW_PEOPLE = 1 << 30
-"""The class of every type that does not name people; the classes of those that do are their priorities."""
+"""The class of all types that do not name people. A type that names people has its priority as class."""
 
 
 class Kinds(dict[str, IdentityType]):
-    """Declarations by type name; a type that is not declared gets one as it is first asked for."""
+    """Declarations by type name. Creates the declaration of an undeclared type at its first look-up."""
 
     def __init__(self, types: list[IdentityType]) -> None:
         super().__init__({kind.name: kind for kind in types})
@@ -30,7 +30,7 @@ def _folded(name: str) -> str:
 
 
 class IdentityPolicy:
-    """Strength of identifiers under ``rules``; strength is a total order, so either end of a link is the weaker."""
+    """The order of identifiers and the limits under ``rules``. Strength is a total order: no two ends are equal."""
 
     def __init__(self, rules: IdentityRules) -> None:
         self.rules = spelled_out(rules)
@@ -46,44 +46,44 @@ class IdentityPolicy:
         self._min_counts = {name: min(limit.count for limit in limits) for name, limits in self.limits.items()}
 
     def is_logout(self, name: str) -> bool:
-        """Whether the rules name a track event a log-out: in any case, with any or no separators between the words."""
+        """Returns whether the rules declare a track event as a log-out. Ignores case and separators."""
         return bool(self._logouts) and _folded(name) in self._logouts
 
     def kind(self, ident: Identifier) -> IdentityType:
-        """The declaration of the identifier's type."""
+        """Returns the declaration of the identifier's type."""
         return self.kinds[ident.partition(":")[0]]
 
     def strength(self, ident: Identifier) -> tuple[int, str, Identifier]:
-        """Sorts strongest first: by priority, then type name, then text."""
+        """Returns a sort key, strongest first: priority, then type name, then text."""
         kind = self.kind(ident)
         return kind.priority, kind.name, ident
 
     def ends(self, a: Identifier, b: Identifier) -> tuple[Identifier, Identifier]:
-        """The stronger, then the weaker of two identifiers. What groups people stands before whom it groups.
-
-        So a person's row holds all that can end a membership, and a household's row does not grow by links.
-        """
+        """Returns the stronger, then the weaker of two identifiers. A household identifier comes before its members."""
+        # The weaker end's row keeps the link: a member's row has all that can end its membership, and the row of a
+        # household does not grow with its members.
         one, two = self.strength(a), self.strength(b)
         if self.kind(a).household != self.kind(b).household:
             return (a, b) if self.kind(a).household else (b, a)
         return (a, b) if one <= two else (b, a)
 
     def person_class(self, ident: Identifier) -> int:
-        """The class of people the identifier's type belongs to, the strongest is least; else ``BELOW_PEOPLE``."""
+        """Returns the class of the identifier's type; lower is stronger. ``BELOW_PEOPLE`` if it names no people."""
         kind = self.kind(ident)
         return kind.priority if kind.strong and not kind.household else BELOW_PEOPLE
 
     def older(self, since_a: int, a: Identifier, since_b: int, b: Identifier) -> bool:
-        """Whether ``a``, first seen at ``since_a`` ms, founds a profile rather than ``b``: age, then weakness.
+        """Returns whether ``a``, first seen at ``since_a`` ms, founds a profile rather than ``b``.
 
-        Who logs in for the first time is seen together with a browser that had a profile before; that one goes on.
+        The older identifier founds it; of two equally old ones the weaker.
         """
         if since_a != since_b:
             return since_a < since_b
+        # At a first log-in the login is seen together with a browser: the browser's profile continues.
         return self.strength(a) > self.strength(b)
 
     def counts(self, strong: Identifier, weak: Identifier) -> bool:
-        """Whether a link with ``strong`` counts towards the firebreak of ``weak``."""
+        """Returns whether a link with ``strong`` counts towards the firebreak of ``weak``."""
         kind = self.kind(weak)
         if not kind.firebreak_above:
             return False
@@ -91,7 +91,7 @@ class IdentityPolicy:
         return other.strong and not other.household and other.priority < kind.priority
 
     def fit_together(self, a: Head, b: Head) -> bool:
-        """Whether two components surely break no limit as one. False means: look closer."""
+        """Returns whether two components together surely break no limit. False means that a rebuild must decide."""
         if a.size + b.size > self.rules.max_identifiers:
             return False
         return all(
@@ -100,16 +100,16 @@ class IdentityPolicy:
         )
 
     def fits_one(self, head: Head, kind: str) -> bool:
-        """Whether one more identifier of a type surely breaks no limit of the component."""
+        """Returns whether one more identifier of a type surely breaks no limit of the component."""
         if head.size >= self.rules.max_identifiers:
             return False
         minimum = self._min_counts.get(kind)
         return minimum is None or head.counts_by_type.get(kind, 0) < minimum
 
     def of_one_person(self, a: Head, b: Head | None = None) -> bool:
-        """Whether the components together hold at most one identifier of each class of people.
+        """Returns whether the components together have at most one identifier of each class of people.
 
-        Then all claims end at the strongest member, whatever the order of the links.
+        Then the strongest member is the lord of all others, whatever the order of the links.
         """
         mine, theirs = a.counts_by_type, {} if b is None else b.counts_by_type
         for names in self._people.values():
@@ -121,9 +121,10 @@ class IdentityPolicy:
         return True
 
     def takes_in(self, head: Head, strong: Identifier, kind: IdentityType) -> bool:
-        """Whether a new identifier of a type, seen with ``strong``, surely gets the lord of all the component.
+        """Returns whether a new identifier of a type, linked with ``strong``, surely gets the component's lord.
 
-        It does if it names nobody; if there is one of each class of people still; or if ``strong`` is that lord.
+        That is so if the type names no people, if the component then has at most one identifier of each class of
+        people, or if ``strong`` is the lord.
         """
         own = self._people.get(kind.priority, ())
         if kind.name not in own:
@@ -137,5 +138,5 @@ class IdentityPolicy:
         return self.person_class(strong) == highest < kind.priority and counts[highest] == 1
 
     def roomy(self, head: Head) -> bool:
-        """Whether a component is so far from every limit that no new time of a link can break one."""
+        """Returns whether the component cannot break a limit by changed times of its links."""
         return all(head.counts_by_type.get(name, 0) <= count for name, count in self._min_counts.items())

@@ -1,4 +1,4 @@
-"""Well-known behaviours by name, spelled out as the policies and limits they stand for."""
+"""Presets: well-known behaviours by name, expanded into policies and limits."""
 
 from msgspec.structs import replace
 
@@ -15,10 +15,10 @@ LOGOUT_EVENTS = ["Logged Out", "logout"]
 
 
 def spelled_out(rules: IdentityRules) -> IdentityRules:
-    """The same rules with every policy named.
+    """Returns the rules with the preset expanded: every type names its policy.
 
-    Any preset but ``none`` also limits the strongest declared type to "1 ever", unless it has limits of its own:
-    two identified customers are never one. ``logout-resets`` also names the usual logout events.
+    Every preset except ``none`` also limits the strongest declared type to "1 ever" if that type has no limits, so that
+    two identified customers are never merged. ``logout-resets`` also declares the usual log-out events.
     """
     policy = POLICIES[rules.preset]
     strongest = min((kind.priority for kind in rules.types), default=0)

@@ -1,10 +1,11 @@
-"""Resolve some components again from their stored links, and write down the components and customers they make.
+"""The slow path: resolves components again from their stored links and writes the resulting components.
 
-1. Gather whole components, and those that links reach which are open only now.
-2. Screen their links: who is behind a firebreak, suppressed, expired.
-3. Settle the open ones within the limits: groups and rejected links.
-4. Forget what is beyond the bounds, lightest first, and start again from what is left.
-5. Write every component as a flat tree and a circle; put only rows that changed.
+1. Load whole components, including those that newly opened links lead to.
+2. Filter their links: find those that are ended, suppressed, expired or behind a firebreak.
+3. Resolve the open links within the limits into groups and rejected links.
+4. Forget rejected links beyond the bounds, lightest first, and repeat from step 2.
+5. Name the groups, and note in states and edges what changed.
+6. Write every component as a flat tree and a circle. Put only rows that changed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,42 +31,42 @@ NO_STATE = IdentifierState()
 
 
 class Member(msgspec.Struct):
-    """One identifier under reconsideration: its row, how things stood, and how they stand."""
+    """One identifier of a rebuild: its row, its state before, and its new state."""
 
     node: Node
     row: tuple[Identifier, Identifier, Head | None, IdentifierState | None]
-    """The row's fields as they were, but for the edges."""
+    """The row's fields before the rebuild, without the edges."""
     founder_before: Identifier
-    """Founder of its profile so far."""
+    """Founder of its profile before the rebuild."""
     founder: Identifier
     state: IdentifierState
     edges_changed: bool = False
 
     @property
     def isolated_before(self) -> str:
-        """Why it linked to nothing so far."""
+        """Why it was isolated before the rebuild; "" if it was not."""
         return self.row[3].isolated if self.row[3] is not None else ""
 
     @property
     def contested_before(self) -> list[Identifier]:
-        """What INTAKE was last told to pass on."""
+        """The contested ends in its last assignment."""
         return self.row[3].contested if self.row[3] is not None else []
 
 
 class Outcome(msgspec.Struct):
-    """What the rebuilding found, for :mod:`~pipeline.identity.announce_changes` to tell."""
+    """The changes of a rebuild, which :mod:`~pipeline.identity.announce_changes` publishes."""
 
     members: dict[Identifier, Member]
     rejected: list[tuple[RejectedLink, str]]
-    """Links rejected for a reason that was not told before, each with the reason told before."""
+    """Links with a new reason for rejection, each with the last published reason ("" if it was accepted)."""
     forgotten: list[RejectedLink]
-    """Links beyond the bounds: held by limits, and memberships of households."""
+    """Links forgotten beyond the bounds: links rejected by limits, and household memberships."""
     parted: list[MergedLink]
-    """Links whose ends became of different customers, or of one again, for the anchor's ledger to be told."""
+    """Links whose ends now belong to different customers, or to one again. The anchor's ledger must learn of it."""
 
 
 class Rebuilder:
-    """The slow path. Its cost is bounded by the rules' caps; what it writes depends on the stored links alone."""
+    """The slow path. The rules' caps bound its cost. What it writes depends only on the stored links."""
 
     def __init__(self, policy: IdentityPolicy, union_find: UnionFind, nodes: Table[Node]) -> None:
         self._policy = policy
@@ -73,19 +74,24 @@ class Rebuilder:
         self._nodes = nodes
 
     def rebuild(self, seed: Identifier, pairs: Mapping[Identifier, AbstractSet[Identifier]]) -> Outcome:
-        """Reconsider the component of ``seed`` with all that its links and the batch's ``pairs`` lead to."""
+        """Resolves the component of ``seed`` again, with all components that its links and ``pairs`` lead to."""
         members: dict[Identifier, Member] = {}
         forgotten: list[RejectedLink] = []
+        # 1. load
         self._load_members([seed], pairs, members)
         while True:
+            # 2. filter
             merged_links, filtered = self._filtered_links(members, pairs)
+            # 3. resolve
             resolved = resolve_groups(filtered.open, self._policy)
+            # 4. forget
             excess = self._excess_links(members, filtered, resolved)
             if not excess:
                 break
             for rejected in excess:
                 _remove_edge(members[rejected.merged_link.weak], rejected.merged_link.strong)
             forgotten += excess
+        # 5. name the groups, note what changed
         new = {id(merged_link) for merged_link in merged_links if merged_link.edge.rejection == UNRESOLVED}
         changed = _changed_rejections(filtered.rejected + resolved.rejected, merged_links, members)
         logouts = {ident: member.state.first_logout_ms for ident, member in members.items()}
@@ -94,6 +100,7 @@ class Rebuilder:
         forgotten += self._update_states(members, merged_links, filtered, resolved, founder_of)
         parted = _parted(merged_links, new, members, self._policy)
         forgotten += self._trim_rows(members, filtered)
+        # 6. write
         for component in _components(members, filtered.claiming):
             self._write(component, members, claims)
         return Outcome(members, changed, forgotten, parted)
@@ -101,7 +108,7 @@ class Rebuilder:
     def _filtered_links(
         self, members: dict[Identifier, Member], pairs: Mapping[Identifier, AbstractSet[Identifier]]
     ) -> tuple[list[MergedLink], FilteredLinks]:
-        """The members' links, screened, once all that they lead to are members too."""
+        """Filters the members' links. Loads further members until all that the links lead to are members."""
         while True:
             merged_links = _merged_links(members)
             suppressed = {ident for ident, member in members.items() if member.state.suppressed}
@@ -138,7 +145,7 @@ class Rebuilder:
         resolved: ResolvedGroups,
         founder_of: Mapping[Identifier, Identifier],
     ) -> list[RejectedLink]:
-        """Give every member its founder and state; links without room there."""
+        """Sets the founder and state of every member. Returns the household memberships that had no room."""
         reasons = {
             (rejected_link.merged_link.strong, rejected_link.merged_link.weak): rejected_link.reason
             for rejected_link in filtered.rejected + resolved.rejected
@@ -149,7 +156,7 @@ class Rebuilder:
         for merged_link in merged_links:
             if (
                 merged_link.strong in filtered.isolated
-            ):  # a link that somebody logged out of may be revived when this opens
+            ):  # a link that a log-out ended may be revived when this identifier is no longer isolated
                 (unlinked if merged_link.edge.ended_ms == FOREVER else weaker).setdefault(
                     merged_link.strong, set()
                 ).add(merged_link.weak)
@@ -178,9 +185,9 @@ class Rebuilder:
     def _drop_surplus_peers(
         self, ident: Identifier, weaker: list[Identifier], members: dict[Identifier, Member]
     ) -> list[RejectedLink]:
-        """Links of an isolated identifier beyond the bound wait to be seen again.
+        """Ends the links of an isolated identifier beyond the bound until they are seen again.
 
-        Returns those that made somebody a member of a household.
+        Returns those that were household memberships.
         """
         memberships: list[RejectedLink] = []
         for weak in weaker:
@@ -194,7 +201,7 @@ class Rebuilder:
     def _excess_links(
         self, members: dict[Identifier, Member], filtered: FilteredLinks, resolved: ResolvedGroups
     ) -> list[RejectedLink]:
-        """The lightest rejected links of every component that has more links than are kept."""
+        """Returns the lightest rejected links of every component with more than ``max_links`` links."""
         limit = self._policy.rules.max_links
         if len(filtered.open) <= limit:
             return []
@@ -209,7 +216,7 @@ class Rebuilder:
         return excess
 
     def _trim_rows(self, members: dict[Identifier, Member], filtered: FilteredLinks) -> list[RejectedLink]:
-        """Keep rows small; the links forgotten that made somebody a member of a household."""
+        """Trims the rows. Returns the forgotten links that were household memberships."""
         memberships: list[RejectedLink] = []
         for ident, member in members.items():
             state, node = member.state, member.node
@@ -226,7 +233,7 @@ class Rebuilder:
         return memberships
 
     def _membership(self, weak: Identifier, edge: Edge) -> list[RejectedLink]:
-        """The link, if it makes its weaker end a member of a household."""
+        """Returns the link if it is a household membership, else nothing."""
         if edge.rejection != Reason.HOUSEHOLD:
             return []
         return [
@@ -270,9 +277,10 @@ def _merged_links(members: dict[Identifier, Member]) -> list[MergedLink]:
 
 
 def _missing_members(members: dict[Identifier, Member], filtered: FilteredLinks) -> AbstractSet[Identifier]:
-    """Whom claiming links lead to that are not among the members yet; and all around one that just closed or opened.
+    """Returns the identifiers still to load.
 
-    And households, whose rows alone know whether they are suppressed.
+    These are the stronger ends of claiming links, the neighbours of identifiers that became or are no longer isolated,
+    and household identifiers, because only their rows say whether they are suppressed.
     """
     reached = {merged_link.strong for merged_link in filtered.claiming}
     reached.update(rejected.merged_link.strong for rejected in filtered.rejected if rejected.reason == Reason.HOUSEHOLD)
@@ -286,7 +294,7 @@ def _missing_members(members: dict[Identifier, Member], filtered: FilteredLinks)
 def _changed_rejections(
     rejected: list[RejectedLink], merged_links: list[MergedLink], members: dict[Identifier, Member]
 ) -> list[tuple[RejectedLink, str]]:
-    """Note in every edge why it is held; those that are news, with what was known before."""
+    """Updates the rejection of every edge. Returns the newly rejected links with the reason before."""
     reasons = {
         (rejected_link.merged_link.strong, rejected_link.merged_link.weak): rejected_link for rejected_link in rejected
     }
@@ -305,10 +313,7 @@ def _changed_rejections(
 def _parted(
     merged_links: list[MergedLink], new: set[int], members: dict[Identifier, Member], policy: IdentityPolicy
 ) -> list[MergedLink]:
-    """Note in every edge whether its ends are of different customers; those of which that is news.
-
-    Of a link that comes back after it was forgotten, everything is.
-    """
+    """Updates ``apart`` of every edge. Returns the links for which it changed."""
     news = []
     for merged_link in merged_links:
         strong, edge = members.get(merged_link.strong), merged_link.edge
@@ -316,6 +321,7 @@ def _parted(
             apart = edge.rejection != Reason.HOUSEHOLD
         else:
             apart = strong is None or strong.founder != members[merged_link.weak].founder
+        # A new link in a forgetful row may be a forgotten one: what its ledger last learnt is not known.
         if apart != edge.apart or (members[merged_link.weak].state.forgetful and id(merged_link) in new):
             edge.apart = apart
             members[merged_link.weak].edges_changed = True
@@ -330,7 +336,7 @@ def _remove_edge(member: Member, peer: Identifier) -> None:
 
 
 def _components(members: Iterable[Identifier], merged_links: list[MergedLink]) -> list[list[Identifier]]:
-    """Sorted members of what the merged links connect, smallest text first."""
+    """Returns the connected components, each sorted, in the order of their first members."""
     near: dict[Identifier, list[Identifier]] = {ident: [] for ident in members}
     for merged_link in merged_links:
         near[merged_link.strong].append(merged_link.weak)

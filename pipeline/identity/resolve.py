@@ -1,4 +1,4 @@
-"""Identity as a pure function: the set of links, the rules and what people decided, to groups and rejected links."""
+"""Identity as a pure function: maps links, rules and people's decisions to groups and rejected links."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,17 +15,17 @@ from pipeline.identity.resolve_groups import resolve_groups
 
 
 class Resolution(msgspec.Struct):
-    """The answer for every identifier that any link or decision names."""
+    """The result for every identifier that a link or decision names."""
 
     founder_of: dict[Identifier, Identifier]
-    """What the profile of each is named after: an identifier, or one set apart (:mod:`~pipeline.identity.claims`)."""
+    """The founder of each identifier's profile: an identifier, possibly prefixed (:mod:`~pipeline.identity.claims`)."""
     accepted: list[MergedLink]
     rejected: list[RejectedLink]
     isolated: dict[Identifier, Reason]
-    """Identifiers that link to nothing, and why."""
+    """Isolated identifiers, with the reason."""
 
     def groups(self) -> dict[Identifier, list[Identifier]]:
-        """Members of every group by founder, sorted."""
+        """Returns the members of every group by founder, sorted."""
         groups: dict[Identifier, list[Identifier]] = {}
         for ident, founder in sorted(self.founder_of.items()):
             groups.setdefault(founder, []).append(ident)
@@ -35,7 +35,7 @@ class Resolution(msgspec.Struct):
 def named(
     group_of: Mapping[Identifier, Identifier], claims: Claims, policy: IdentityPolicy
 ) -> dict[Identifier, Identifier]:
-    """The founder of every identifier's group; groups are given by any key."""
+    """Returns the founder of every identifier's group. ``group_of`` may use any keys for groups."""
     groups: dict[Identifier, list[Identifier]] = {}
     for ident, key in group_of.items():
         groups.setdefault(key, []).append(ident)
@@ -44,7 +44,7 @@ def named(
 
 
 def resolve(links: Iterable[Link], policy: IdentityPolicy, decisions: Decisions | None = None) -> Resolution:
-    """Who is who. The order of ``links``, repetitions and how they were split over time make no difference."""
+    """Resolves links into customers. Order, repetition and batching of ``links`` make no difference."""
     decisions = decisions or Decisions()
     merged_links = merged_links_of(links, policy, decisions)
     filtered = filter_links(merged_links, policy, decisions.suppressed, decisions.trusted)

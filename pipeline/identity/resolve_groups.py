@@ -1,8 +1,8 @@
-"""Who is one customer: open links taken in the order of their weight, united while no limit breaks.
+"""Groups identifiers into customers: takes open links by descending weight and joins their ends unless a limit breaks.
 
-The order depends on the links alone, never on their arrival: asserted links, then by the type of the weaker end,
-strongest first; within a type newest or oldest first as its policy says; at last a stable hash. A rejected link never
-ends up inside one group, because limits that two groups break together are still broken when both have grown.
+The order depends only on the links, not on their arrival: asserted links first, then by the type of the weaker end,
+strongest first; within a type newest or oldest first, as its policy demands; finally by a stable hash. The ends of a
+rejected link never end up in one group, because a limit that two groups break together stays broken as they grow.
 """
 
 from bisect import insort
@@ -18,14 +18,14 @@ from pipeline.identity.policy import IdentityPolicy
 
 
 class ResolvedGroups(msgspec.Struct):
-    """Groups by any key, and the links that would have broken a limit, heaviest first."""
+    """Groups, by an arbitrary key, and the links that would have broken a limit, heaviest first."""
 
     group_of: dict[Identifier, Identifier]
     rejected: list[RejectedLink]
 
 
 def resolve_groups(merged_links: list[MergedLink], policy: IdentityPolicy) -> ResolvedGroups:
-    """Resolve links that passed the screen. A type whose policy is ``isolate`` loses what two customers claim."""
+    """Resolves open links. With policy ``isolate``, an identifier that two customers claim belongs to neither."""
     ordered = sorted(merged_links, key=lambda merged_link: _weight(merged_link, policy))
     isolated: set[Identifier] = set()
     asserted = {
@@ -75,7 +75,7 @@ def _union_all(
 
 
 class Groups:
-    """Union-find in memory over the ends of ``merged_links``, with what the limits need to know of each group."""
+    """Union-find in memory over the ends of ``merged_links``, with the counts that the limits need of each group."""
 
     def __init__(self, merged_links: list[MergedLink], policy: IdentityPolicy) -> None:
         self.parents: dict[Identifier, Identifier] = {}
@@ -92,7 +92,7 @@ class Groups:
             self._times[ident] = {kind: [at_ms]} if kind in policy.limits else {}
 
     def find(self, ident: Identifier) -> Identifier:
-        """The group's representative, with path halving."""
+        """Returns the group's representative. Halves the path on the way."""
         parents = self.parents
         while parents[ident] != ident:
             parents[ident] = parents[parents[ident]]
@@ -100,7 +100,7 @@ class Groups:
         return ident
 
     def broken_limit(self, a: Identifier, b: Identifier, *, asserted: bool) -> tuple[Reason, str] | None:
-        """The limit that the two groups would break as one. Types' limits do not bind a person's assertion."""
+        """Returns the limit that the two groups together would break. Limits of types do not bind asserted links."""
         cap = self._policy.rules.max_identifiers
         if self._sizes[a] + self._sizes[b] > cap:
             return Reason.CAP, f"max_identifiers: {cap}"
@@ -115,7 +115,7 @@ class Groups:
         return None
 
     def union(self, a: Identifier, b: Identifier) -> None:
-        """Make two groups one, the smaller under the larger."""
+        """Joins two groups, the smaller under the larger."""
         if self._sizes[a] < self._sizes[b]:
             a, b = b, a
         self.parents[b] = a

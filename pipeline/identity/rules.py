@@ -1,4 +1,4 @@
-"""What a tenant declares about its identifier types: how strong each is, and how many may share one customer."""
+"""The rules on identifier types: the strength of each type, and how many of its identifiers one customer may have."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -14,34 +14,34 @@ Preset: TypeAlias = Literal[
 
 
 class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One identifier type's part in resolution."""
+    """The part of an identifier type's declaration that resolution uses."""
 
     name: str
     priority: int
-    """Lower is stronger. Types of equal priority rank by name."""
+    """A lower number is stronger. Types of equal priority are ordered by name."""
     strong: bool = False
-    """It names a person (a login, an e-mail), not a thing people share; the firebreak counts these."""
+    """Whether it names a person (a login, an e-mail) and not a thing that people share. Firebreaks count these."""
     limits: list[Limit] = []
-    """How many one customer may hold: "1 ever", "5 per 7 d" (no more than 5 first seen within any 7 days)."""
+    """The most that one customer may have: "1 ever", "5 per 7 d" (at most 5 first seen within any 7 days)."""
     policy: Policy = "by-preset"
-    """Who owns an identifier of this type that two customers claim: the newest link, the oldest, or nobody."""
+    """Which link keeps an identifier of this type that two customers claim: the newest, the oldest, or none."""
     firebreak_above: Annotated[int, Meta(ge=0)] = 0
-    """Stop linking once more than this many strong identifiers of stronger types share it. 0: never.
+    """Isolates an identifier that more than this many strong identifiers of stronger types share. 0 disables it.
 
-    A log-out does not take one off the count; unlinking does."""
+    Unlinking lowers the count; a log-out does not."""
     firebreak_window_ms: Duration = 0
-    """Links this much older than the identifier's newest no longer count towards the firebreak. 0: all count."""
+    """Links more than this older than the identifier's newest do not count towards the firebreak. 0: all count."""
     household: bool = False
-    """It groups people (an account, an address): profiles that share it form a household; it never merges them.
+    """Whether it groups people (an account, an address). Profiles that share it form a household and never merge.
 
-    Give it less strength than what names people: an event is booked under its strongest identifier."""
+    Make it weaker than types that name people: an event is booked under its strongest identifier."""
 
     exclusive: bool = False
-    """It travels in links that people pass on (the id of a click): it identifies at most the one it was first seen
-    with, and merges nobody."""
+    """Whether people pass its values on in shared links (the id of a click). A value belongs to the first identifier it
+    was seen with and merges no customers."""
 
     def __post_init__(self) -> None:
-        """Refuse limits that cannot be read."""
+        """Raises ValueError if a limit cannot be read."""
         for text in self.limits:
             parse_limit(text)
 
@@ -50,13 +50,13 @@ class IdentityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The identity part of ``identifiers.yaml``. Undeclared types are weaker than all others and have no limits."""
 
     preset: Preset = "none"
-    """A well-known behaviour: the policy of types that name none, and one identifier of the strongest type each."""
+    """A well-known behaviour: the policy of types that name none, and a limit on the strongest type."""
     types: list[IdentityType] = []
     max_identifiers: Annotated[int, Meta(ge=2)] = 1000
-    """No customer has more identifiers than this; weaker types give way first, within a type by its policy."""
+    """The most identifiers of one customer. Beyond it, links of weaker types are rejected first."""
     max_links: Annotated[int, Meta(ge=2)] = 4000
-    """Links kept per marked component of customers that share identifiers; the weakest rejected ones go."""
+    """The most links kept per component of customers that share identifiers. Forgets the weakest rejected ones."""
     logout_events: list[str] = []
-    """Names of track events, in any case and with any separators, after which nobody owns the event's identifiers that
-    are not strong: neither the anchor nor any person who was logged in there before, until they are seen there again.
-    An event without a person logs out of all its identifiers."""
+    """Names of track events that are log-outs; case and separators do not matter. After one, no person owns the event's
+    identifiers that are not strong until the person is seen with them again. An event without a person's identifier
+    logs out of all its identifiers."""

@@ -1,4 +1,4 @@
-"""How a link's sightings add up to one edge, in any order and any number of times."""
+"""Merges the sightings of a link into one edge, in any order and any number of times."""
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.messages import Link
@@ -6,7 +6,7 @@ from pipeline.identity.state import NEVER, Edge, Node
 
 
 def first_sighting(strong: Identifier, link: Link) -> Edge:
-    """The edge of a link seen for the first time."""
+    """Returns the edge of a link seen for the first time."""
     return Edge(
         strong, link.first_seen_ms, link.last_seen_ms, link.count, link.source, link.event_id, link.asserted,
         peer_ms=peer_ms(strong, link),
@@ -14,16 +14,16 @@ def first_sighting(strong: Identifier, link: Link) -> Edge:
 
 
 def peer_ms(strong: Identifier, link: Link) -> int:
-    """When the stronger end was first seen, as far as the link tells."""
+    """Returns when the stronger end was first seen, as far as the link shows, in ms since 1970."""
     if link.anchor == strong and NEVER < link.anchor_first_ms < link.first_seen_ms:
         return link.anchor_first_ms
     return link.first_seen_ms
 
 
 def widen(edge: Edge, link: Link) -> bool:
-    """Take further sightings in: earliest, latest, most. False if that told nothing new about when or whether.
+    """Merges further sightings into the edge: the earliest, the latest, the highest count.
 
-    A link that no event made INTAKE pass on names none; the event known before then stays.
+    Returns whether a time or the assertion changed. A link without an event id keeps the edge's event id.
     """
     new = link.asserted and not edge.asserted
     edge.asserted = edge.asserted or link.asserted
@@ -40,7 +40,7 @@ def widen(edge: Edge, link: Link) -> bool:
 
 
 def edge_with(node: Node, strong: Identifier) -> Edge | None:
-    """The link with the stronger end, kept in its weaker end's row."""
+    """Returns the edge to the stronger end from the weaker end's row; None if there is none."""
     for edge in node.edges:
         if edge.peer == strong:
             return edge

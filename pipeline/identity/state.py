@@ -1,7 +1,8 @@
-"""The rows STITCH keeps. A component is a tree of parents plus a circle of members, so a union writes two rows.
+"""STITCH's rows. A component is a tree of parents and a circle of members, so that a union writes two rows.
 
-A component is what open links connect. While it breaks no limit it is one customer, and only its root knows who; once
-it may break one it is *marked for resolution*, and each member's identifier state says whose it is.
+A component is the set of identifiers that open links connect. While it breaks no limit it is one customer, and its root
+alone stores the founder. Once it may break a limit it is *marked for resolution*, and each member's state stores the
+founder.
 """
 
 import msgspec
@@ -10,88 +11,89 @@ from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 
 FOREVER = (1 << 63) - 1
-"""Later than any time: when an unlinked pair may link again, and the since_ms of a component without links."""
+"""Later than any time: ``ended_ms`` of an unlinked pair, and ``since_ms`` of a component without links."""
 NEVER = -1
 """Earlier than any time."""
 UNRESOLVED = "?"
-"""The ``held`` of an edge that resolution has not seen yet."""
+"""The ``rejection`` of an edge that was never resolved."""
 
 
 class Edge(msgspec.Struct, array_like=True, gc=False):
-    """A link, kept in the row of its weaker end. Only extremes decide, so duplicates change nothing."""
+    """A link, stored in the row of its weaker end. Only extremes are stored, so that duplicates change nothing."""
 
     peer: Identifier
     """The stronger end."""
     first_seen_ms: int
     last_seen_ms: int
     count: int
-    """Events that showed it, as far as told. 0: never seen, the edge only keeps a decision."""
+    """Events with the link, as last reported by INTAKE. 0: never seen, the edge only stores a decision."""
     source: str
     event_id: str
-    """Of the latest sighting that named an event."""
+    """Event id of the latest sighting with an event."""
     asserted: bool = False
     ended_ms: int = NEVER
-    """The pair does not link unless seen after this."""
+    """The pair links only if it was seen after this time, in ms since 1970."""
     rejection: str = ""
-    """Why resolution holds it, as last told; empty if accepted."""
+    """The last published reason for rejection; empty if accepted."""
     peer_ms: int = FOREVER
-    """When the stronger end was first seen, alone or with others, as far as known."""
+    """When the stronger end was first seen, as far as known, in ms since 1970."""
     apart: bool = False
-    """The ends are of different customers, as the anchor's ledger was last told."""
+    """Whether the ends belong to different customers, as last sent to the anchor's ledger."""
 
     @property
     def alive(self) -> bool:
-        """Seen since it was last ended."""
+        """Whether it was seen after it was last ended."""
         return self.last_seen_ms > self.ended_ms
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):
-    """What a component's root knows of all its members."""
+    """The summary of a component, stored at its root."""
 
     size: int
     since_ms: int
-    """When the founder was first seen."""
+    """When the founder was first seen, in ms since 1970."""
     founder: Identifier
-    """Empty if the component holds several customers."""
+    """Empty if the component consists of several customers."""
     counts_by_type: dict[str, int]
-    """Identifiers by type."""
+    """Number of identifiers by type."""
     needs_resolution: bool = False
-    """A limit may be broken: every further link is resolved again with all the others."""
+    """Whether a limit may be broken. Every further link then resolves the whole component again."""
 
 
 class IdentifierState(msgspec.Struct, array_like=True, gc=False):
-    """What only few identifiers need to remember."""
+    """State that few identifiers need."""
 
     founder: Identifier = ""
-    """Whose it is, in a component that holds several customers."""
+    """The founder of its customer, in a component of several customers."""
     contested: list[Identifier] = []
-    """As last told in an assignment."""
+    """The contested ends of the last assignment."""
     suppressed: bool = False
     trusted: bool = False
-    """Released by hand from the firebreak."""
+    """Whether a person released it from its firebreak."""
     isolated: str = ""
-    """Why it links to nothing; it is then a component of its own."""
+    """The reason if it is isolated; it is then a component of its own. Empty if not."""
     weaker: list[Identifier] = []
-    """While closed: whose rows keep links with it, to be looked at when it opens."""
+    """While isolated: the identifiers whose rows contain links with it. They are loaded when the isolation ends."""
     forgetful: bool = False
-    """Links in its row were forgotten, and with them what was told of them."""
+    """Whether links of its row were forgotten, and with them their last published state."""
     logged_out_ms: int = NEVER
-    """When somebody last logged out there: persons who were seen no later no longer own it."""
+    """Time of the last log-out from it. People who were not seen with it since no longer own it."""
     first_logout_ms: int = FOREVER
-    """When somebody first logged out there."""
+    """Time of the first log-out from it."""
 
 
 class Node(msgspec.Struct, array_like=True, gc=False):
-    """One linked identifier. Identifiers that were never linked have no row."""
+    """The row of a linked identifier. Identifiers that were never linked have no row."""
 
     parent: Identifier
-    """The next node on the way to the root; empty at the root."""
+    """The parent in the tree; empty at the root."""
     next: Identifier
-    """The next member of the component's circle; itself when alone. Two circles join by swapping two of these."""
+    """The next member of the circle; itself when alone. Swapping two of these joins two circles."""
     edges: tuple[Edge, ...]
-    """A tuple, since the garbage collector follows every list of a million cached rows."""
+    """The links of which this is the weaker end. A tuple, because lists in a million cached rows slow the garbage
+    collector."""
     head: Head | None
-    """At the root only."""
+    """Set at the root only."""
     state: IdentifierState | None = None
 
 
@@ -102,9 +104,9 @@ class Counter(msgspec.Struct, array_like=True, gc=False):
 
 
 class StitchTables(msgspec.Struct, frozen=True):
-    """One tenant's state. Keys are identifiers, and the empty string; the shell prefixes the tenant.
+    """One tenant's state. Keys are identifiers, and the empty string for the counter; the shell prefixes the tenant.
 
-    Nothing is kept for a profile that was merged away: its id is the hash of an identifier, which has a row.
+    A merged profile needs no row: its id is the hash of an identifier, and that identifier has a row.
     """
 
     nodes: Table[Node]
@@ -112,5 +114,5 @@ class StitchTables(msgspec.Struct, frozen=True):
 
 
 def fresh(ident: Identifier) -> Node:
-    """The row of an identifier without links: a component and a customer of its own."""
+    """Returns the row of an identifier without links: a component and a customer of its own."""
     return Node("", ident, (), Head(1, FOREVER, ident, {ident.partition(":")[0]: 1}))

@@ -1,10 +1,9 @@
-"""STITCH's brain: links and commands in, assignments, moves and public changes out.
+"""STITCH's logic: turns links and commands into assignments, moves and public changes.
 
-1. Note the link in the row of its weaker end; a known one only widens its extremes.
-2. Find both components by union-find with path halving.
-3. If together they surely break no limit, join them: every link is accepted, the oldest founder's profile survives.
-4. Tell the members whose profile that changes.
-5. Where a limit may break, resolve those components again from their stored links, once, at the end of the batch.
+A link is stored in the row of its weaker end. If the components of its ends together surely break no limit, the fast
+path (:mod:`~pipeline.identity.fast_path`) joins them, and the profile of the oldest founder survives. If a limit may
+break, the slow path (:mod:`~pipeline.identity.rebuild`) resolves the components again from their stored links, once, at
+the end of the batch.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from pipeline.identity.union_find import UnionFind
 
 
 class Stitcher:
-    """One tenant's identities. Links may come late, twice and in any order; only new facts have effects.
+    """The identities of one tenant. Links may arrive late, twice and in any order; only new facts have effects.
 
     After every batch the state equals :func:`~pipeline.identity.resolve.resolve` over all links and commands so far.
     """
@@ -42,10 +41,10 @@ class Stitcher:
         self._pending = PendingComponents(self._union_find, tables.nodes)
 
     def on_links(self, messages: Sequence[Link | Command], now_ms: int) -> StitchEffects:  # noqa: ARG002 - as every stage
-        """Take a batch in log order; the state rows are put, the records are returned for the shell to send.
+        """Applies a batch in log order. Puts the state rows, and returns the records for the shell to publish.
 
-        Time is the messages' own: ``now_ms`` has no influence, so a replay decides as the first run did. Where an error
-        leaves this, the rows put so far must be thrown away with the unit of work; the stitcher itself can go on.
+        Uses only the messages' own times and ignores ``now_ms``, so that a replay repeats the first run's results.
+        After an exception the caller must roll back the unit of work with its rows; the stitcher stays usable.
         """
         counter = self._tables.counters.get("") or Counter(0)
         self._recorder.start_batch(counter.seq)
@@ -66,7 +65,7 @@ class Stitcher:
         return self._recorder.effects
 
     def profile_of(self, ident: Identifier) -> str:
-        """The id of the profile that owns the identifier now; every identifier has one, known or not."""
+        """Returns the id of the profile that owns the identifier now. Identifiers never seen have a profile id too."""
         return profile_id(self._tenant, self._union_find.founder(ident))
 
     def _command(self, command: Command) -> None:

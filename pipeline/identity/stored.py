@@ -1,4 +1,4 @@
-"""The links and decisions that a tenant's rows hold: what explaining, drawing and trying new rules starts from."""
+"""Reads links and decisions from a tenant's rows, as input for explaining, drawing and dry runs of new rules."""
 
 from collections.abc import Iterable
 
@@ -12,10 +12,10 @@ from pipeline.identity.state import FOREVER, NEVER, Node
 def stored(
     tenant: str, rows: Iterable[tuple[Identifier, Node]], policy: IdentityPolicy
 ) -> tuple[list[Link], Decisions]:
-    """Every link that is kept, and what people decided, as :func:`~pipeline.identity.resolve.resolve` takes them.
+    """Returns every stored link and people's decisions, as input for :func:`~pipeline.identity.resolve.resolve`.
 
-    ``book`` need not hold the rules the rows were written under: under others another end may be the weaker one, and a
-    decision about a pair holds all the same.
+    ``policy`` may differ from the one the rows were written under. The weaker end of a pair may then be the other one;
+    decisions about the pair still apply.
     """
     links: list[Link] = []
     decisions = Decisions()

@@ -1,4 +1,4 @@
-"""Union-find with path halving over rows: which component an identifier is in, and who else is."""
+"""Union-find with path halving over stored rows: finds the component of an identifier and its members."""
 
 from collections.abc import Iterator
 
@@ -8,17 +8,17 @@ from pipeline.identity.state import Head, Node, fresh
 
 
 class UnionFind:
-    """Components as trees (to find the root) and as circles (to list the members), by size, smaller under larger."""
+    """Components as trees (to find the root) and as circles (to list the members). Unions are by size."""
 
     def __init__(self, nodes: Table[Node]) -> None:
         self._nodes = nodes
 
     def get_or_create(self, ident: Identifier) -> Node:
-        """The identifier's row; a new one, for the caller to put, is a component of its own."""
+        """Returns the identifier's row, or a new row as a component of its own, which the caller must put."""
         return self._nodes.get(ident) or fresh(ident)
 
     def root(self, ident: Identifier, node: Node) -> tuple[Identifier, Node, Head]:
-        """The root above ``node``, which is the row of ``ident``, and its head; halves the path on the way."""
+        """Returns the root of ``ident``, whose row is ``node``, with the root's row and head. Halves the path."""
         while node.head is None:
             parent = self.row(node.parent)
             if parent.head is None:
@@ -31,7 +31,7 @@ class UnionFind:
         return ident, node, node.head
 
     def founder(self, ident: Identifier) -> Identifier:
-        """The identifier that the profile of this one is named after; itself, if it was never linked."""
+        """Returns the founder of the identifier's profile; the identifier itself if it was never linked."""
         node = self._nodes.get(ident)
         if node is None:
             return ident
@@ -40,7 +40,7 @@ class UnionFind:
         return self.root(ident, node)[2].founder
 
     def members(self, ident: Identifier, node: Node) -> Iterator[tuple[Identifier, Node]]:
-        """Every member of the component, starting at ``ident`` with its row; reads each row when it is its turn."""
+        """Yields every member of the component with its row, starting at ``ident``. Reads the rows lazily."""
         yield ident, node
         following = node.next
         while following != ident:
@@ -49,7 +49,7 @@ class UnionFind:
             yield member, node
 
     def attach(self, over: tuple[Identifier, Node], under: tuple[Identifier, Node]) -> None:
-        """Put one component under the root of another, whose head is up to date already; puts both roots."""
+        """Attaches one component to the root of another, whose head must be up to date. Puts both roots."""
         (a, root_a), (b, root_b) = over, under
         root_a.next, root_b.next = root_b.next, root_a.next
         root_b.parent, root_b.head = a, None
@@ -57,17 +57,17 @@ class UnionFind:
         self._nodes.put(a, root_a)
 
     def row(self, ident: Identifier) -> Node:
-        """The row of an identifier that another row names."""
+        """Returns the row of an identifier that another row names. Raises LookupError if it is missing."""
         node = self._nodes.get(ident)
         if node is None:
-            message = f"the row of a {ident.partition(':')[0]} is gone; restore this partition from its changelog"
+            message = f"the row of a {ident.partition(':')[0]} is missing; restore this partition from its changelog"
             raise LookupError(message)
         return node
 
 
 def head_of(root: Node) -> Head:
-    """The head of a root's row."""
+    """Returns the head of a root's row. Raises LookupError if it has none."""
     if root.head is None:
-        message = "a root without a head; restore this partition from its changelog"
+        message = "a root row has no head; restore this partition from its changelog"
         raise LookupError(message)
     return root.head

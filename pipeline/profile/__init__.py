@@ -1,1 +1,1 @@
-"""What we know of a customer: one ledger per anchor, folded into the profile everyone sees."""
+"""Profiles: one ledger per anchor, and the fold of a customer's ledgers into the published profile."""

@@ -20,7 +20,7 @@ from pipeline.profile.windows import oldest_buckets, window
 PUBLISHED: Final = {
     "1h": "last_1h", "24h": "last_24h", "7d": "last_7d", "30d": "last_30d", "90d": "last_90d", "lifetime": "lifetime",
 }  # fmt: skip
-"""Windows of the published record and their names: of the widths a rule keeps, and its lifetime, the record tells."""
+"""The windows of the published record, with their names in it."""
 _STANDARD: Final = tuple(window(label) for label in PUBLISHED)
 
 
@@ -40,7 +40,7 @@ class AggregateReader:
 
     @property
     def is_span(self) -> bool:
-        """Whether the values are spans of time in milliseconds."""
+        """Whether the values are durations in milliseconds."""
         return self._kind is TIME_SINCE
 
     @property
@@ -50,11 +50,11 @@ class AggregateReader:
 
     @property
     def countable(self) -> bool:
-        """Whether the values are numbers of events or sums, which have a place in the published record."""
+        """Whether the values are counts or sums; the published record contains only these."""
         return self._kind.countable
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, Any]:
-        """The value of every window of the rule at ``as_of_ms``, which must not be before the newest touch."""
+        """Returns the value of every window of the rule at ``as_of_ms``, which must not be before the newest touch."""
         oldest = oldest_buckets(self.windows, as_of_ms)
         argument = as_of_ms if self._kind.by_moment else self._divisor
         groups = {group: self._values(parts, oldest, argument) for group, parts in sorted(self._parts(ledgers).items())}
@@ -66,11 +66,12 @@ class AggregateReader:
         }
 
     def totals(self, parts: Sequence[Cells], oldest: Mapping[str, int]) -> Windows:
-        """A countable rule's windows as in the published record; a sum of fractions is rounded.
+        """Returns a countable rule's windows for the published record. Rounds sums of fractions.
 
-        Windows of a width that the rule does not keep are 0. Written out, for this runs for every aggregate of every
-        update, and cells that two windows hold are added once.
+        Windows of a width that the rule does not keep are 0.
         """
+        # Written out instead of a loop: this runs for every aggregate of every update, and adds a cell that two windows
+        # contain only once.
         hour = day = week = month = quarter = lifetime = 0
         for part in parts:
             lifetime += part.total
@@ -91,7 +92,7 @@ class AggregateReader:
         return Windows(*(round(total / divisor) for total in (hour, day, week, month, quarter, lifetime)))
 
     def _parts(self, ledgers: Sequence[Ledger]) -> dict[str, list[Cells]]:
-        """The rule's cells by group, of every ledger that has any."""
+        """Returns the rule's cells by group, from every ledger that has any."""
         parts: dict[str, list[Cells]] = {}
         for ledger in ledgers:
             for group, cells in ledger.aggregates.get(self.key, {}).items():
@@ -114,7 +115,7 @@ class AggregateReader:
 
 
 def _sums(series: Series, longer: int, shorter: int) -> tuple[int, int]:
-    """The sums of two windows of one tier, from these buckets on: the cells that both hold are mostly added once."""
+    """Returns the sums from two buckets on. Reuses the shorter sum for the longer one."""
     at, cells = series.at, series.cells
     if at[0] < longer:
         place = bisect_left(at, longer)
@@ -128,19 +129,19 @@ def _sums(series: Series, longer: int, shorter: int) -> tuple[int, int]:
 def read_aggregates(
     readers: Sequence[AggregateReader], ledgers: Sequence[Ledger], as_of_ms: int
 ) -> dict[str, dict[str, Any]]:
-    """Every aggregate by name and window."""
+    """Returns the value of every aggregate by name and window."""
     return {reader.name: reader.read(ledgers, as_of_ms) for reader in readers}
 
 
 def is_by_currency(value: Any) -> bool:
-    """Whether a value that was read is money by currency, and not a record of parts such as p50 and p90."""
+    """Returns whether a value is money by currency, and not a record of parts such as p50 and p90."""
     return isinstance(value, dict) and all(exponent(name) is not None for name in value)
 
 
 class Totals:
-    """Counts and sums for the published record: what a profile has any of, money under ``name.CUR``.
+    """Reads the counts and sums that a profile has for the published record, with money under ``name.CUR``.
 
-    A profile has cells of few of the rules, so this goes through its cells, not through the rules.
+    Iterates over the profile's cells and not over the rules, because a profile has cells of few rules.
     """
 
     def __init__(self, readers: Sequence[AggregateReader]) -> None:
@@ -149,7 +150,7 @@ class Totals:
         self._as_of_ms, self._oldest = 0, oldest_buckets(_STANDARD, 0)
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, Windows]:
-        """By name; an aggregate that is not there is 0 in every window."""
+        """Returns windows by name. A missing aggregate is 0 in every window."""
         readers, oldest = self._readers, self._oldest_at(as_of_ms)
         totals: dict[str, Windows] = {}
         for key, part in gathered([ledger.aggregates for ledger in ledgers], readers).items():
@@ -163,7 +164,7 @@ class Totals:
         return totals
 
     def _oldest_at(self, as_of_ms: int) -> dict[str, int]:
-        """The windows' oldest buckets; remembered, for all profiles of a commit are read at one moment."""
+        """Returns the windows' oldest buckets. Cached, because all profiles of a commit are read at one moment."""
         if as_of_ms != self._as_of_ms:
             self._as_of_ms, self._oldest = as_of_ms, oldest_buckets(_STANDARD, as_of_ms)
         return self._oldest

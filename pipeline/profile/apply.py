@@ -1,4 +1,4 @@
-"""Applying a touch to the ledger of its anchor: the rules' bookings and what every profile keeps without rules."""
+"""Applies a touch to the ledger of its anchor: the rules' bookings, and the data that every profile keeps."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from pipeline.profile.timeline import CRM, book_line, is_activity
 
 
 def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
-    """Book one touch, in place, and say what that may change."""
+    """Books one touch in place. Returns what the booking may change."""
     changed_bits = plan.changed_bits.touch
     timestamp_ms = touch.timestamp_ms
     ledger.touches += 1
@@ -55,7 +55,7 @@ def _book_ends(ledger: Ledger, touch: Touch) -> None:
 
 
 def origin_of(context: dict[str, Any]) -> str:
-    """Where the touch came from, as JSON text: its campaign and referrer; "" if it says neither."""
+    """Returns the touch's campaign and referrer as JSON text; "" if it has neither."""
     if "campaign" not in context and "page" not in context:
         return ""
     origin: dict[str, Any] = {}

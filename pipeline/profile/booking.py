@@ -1,4 +1,4 @@
-"""Booking: the rules compiled into a dispatch by event, so that a touch costs O(rules it matches)."""
+"""Booking: the rules, compiled into a dispatch by event, so that a touch costs O(matching rules)."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -27,31 +27,31 @@ from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import window
 
 Extract: TypeAlias = Callable[[Touch], Any]
-"""The value a kind takes, or None where the touch has none."""
+"""Returns the value that a kind aggregates, or None if the touch has none."""
 _DISPATCH_ROWS: Final = 4096
-"""Distinct event names remembered; a flood of invented names only costs looking the rules through again."""
+"""Event names in the cache. A flood of invented names only costs repeated searches through the rules."""
 _MAX_NUMBER: Final = 2**53
 
 
 class CountedRule(NamedTuple):
-    """A rule whose matches are counted in the ledger's occurrences: what a score rule asks of the profile."""
+    """A rule whose matches are counted in the ledger's occurrences; score rules need these counts."""
 
     name: str
     filter: Filter
     grain: Grain
     points: int
-    """What a match adds to its score at most, or takes from it."""
+    """The most points that a match adds to its score or subtracts from it."""
     key: str = ""
-    """By which decisions follow it."""
+    """The key of the rule in :attr:`ChangedBits.of`."""
 
 
 class ChangedBits(NamedTuple):
-    """Which decisions read what a touch may change: bit sets, as the decider numbers its decisions."""
+    """Bit sets of the decisions that a touch may change, as the decider numbers its decisions."""
 
     of: Mapping[str, int]
-    """By ``key`` of an aggregate or :class:`CountedRule` rule."""
+    """Bits by ``key`` of an aggregate or :class:`CountedRule`."""
     touch: int = 0
-    """Those that read when or from where the newest touch was: every touch may change them."""
+    """Bits of the decisions that read the newest touch's time or origin: every touch may change them."""
     traits: int = 0
     consent: int = 0
     identifiers: int = 0
@@ -71,26 +71,26 @@ class Booking(Protocol):
 
     @property
     def tests(self) -> tuple[Test, ...]:
-        """What a touch that the filter admits must pass."""
+        """The tests that a touch must pass besides the filter."""
         ...
 
     @property
     def points(self) -> int:
-        """What a match adds to its score at most, or takes from it."""
+        """The most points that a match adds to its score or subtracts from it."""
         ...
 
     @property
     def changed_bits(self) -> int:
-        """The decisions that a match may change."""
+        """Bit set of the decisions that a match may change."""
         ...
 
     @property
     def sums_money(self) -> str:
-        """The key of the aggregate if it adds the event's money up, else ""."""
+        """The key of the aggregate if it sums the event's money, else ""."""
         ...
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
-        """Book a touch that matches, in place."""
+        """Books a matching touch, in place."""
         ...
 
 
@@ -115,7 +115,7 @@ class _Aggregate:
         self._tiers = tuple(sorted(tiers, key=lambda tier: tier.width_ms))
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
-        """Add the touch's cell to the total and to the buckets the rule's windows need."""
+        """Adds the touch's cell to the total and to the buckets that the rule's windows need."""
         cell = self._cell(touch)
         if cell is None:
             return
@@ -133,10 +133,10 @@ class _Aggregate:
 
 
 class _Count(_Aggregate):
-    """Books one aggregate of kind count, the most frequent by far: every cell is 1 and every sum of them a sum."""
+    """Books one aggregate of kind count. A faster form of the most frequent kind, whose cells are integers."""
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
-        """As every aggregate, without asking the kind."""
+        """Adds 1 to the total and to the buckets, without calling the kind."""
         groups = ledger.aggregates.get(self._key)
         if groups is None:
             cells = Cells(1)
@@ -157,10 +157,10 @@ class _Count(_Aggregate):
 
 
 class _Recent(_Aggregate):
-    """Books one aggregate of a kind that is kept in buckets and not for ever."""
+    """Books one aggregate of a kind that has buckets and no total."""
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
-        """Add the touch's cell to the buckets the rule's windows need."""
+        """Adds the touch's cell to the buckets that the rule's windows need."""
         groups = ledger.aggregates.get(self._key)
         if groups is None:
             groups = ledger.aggregates[self._key] = {"": Cells(None)}
@@ -179,7 +179,7 @@ class _Occurrence:
         self._name, self._grain = rule.name, rule.grain
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
-        """Count the match in total and in its bucket."""
+        """Counts the match in total and in its bucket."""
         occurrences = ledger.occurrences.get(self._name)
         if occurrences is None:
             occurrences = ledger.occurrences[self._name] = Occurrences(0)
@@ -187,18 +187,18 @@ class _Occurrence:
 
 
 _Step: TypeAlias = tuple[tuple[Test, ...], Callable[[Ledger, Touch], None], int, int]
-"""A booking's tests, what books and its points and changed bits: taken apart once, and not for every touch."""
+"""A booking's tests, book function, points and changed bits, unpacked once instead of at every touch."""
 
 
 class _OrderSteps:
-    """How touches are booked that are orders, refunds or cancellations."""
+    """The booking of touches that are orders, refunds or cancellations."""
 
     def __init__(self, booking: OrderBooking, rules: tuple[Booking, ...]) -> None:
         self.booking, self.rules = booking, rules
 
 
 class Plan:
-    """The compiled rules. The only thing it remembers between touches is which rules an event name may match."""
+    """The compiled rules. Its only state is a cache of the rules that an event name may match."""
 
     def __init__(
         self,
@@ -220,7 +220,7 @@ class Plan:
         self._dispatch: dict[tuple[str, str, str], tuple[_Step, ...] | _OrderSteps] = {}
 
     def book(self, ledger: Ledger, touch: Touch) -> Booked:
-        """Book the touch under every rule it matches, and say what that may change."""
+        """Books the touch under every matching rule. Returns what the booking may change."""
         given = taken = changed_bits = 0
         steps = self._dispatch.get((touch.channel, touch.type, touch.name))
         if steps is None:
@@ -254,7 +254,7 @@ class Plan:
         return steps
 
     def _role(self, channel: str, kind: str, name: str) -> Role | None:
-        """What touches of this channel, type and name are to an order."""
+        """Returns the role of touches of this channel, type and name for an order; None if they have none."""
         for role in ROLES:
             if self._orders is not None and getattr(self._orders, role).admits(channel, kind, name):
                 return role
@@ -269,7 +269,7 @@ def _aggregate(rule: AggregateRule, changed_bits: ChangedBits, zone: Zone) -> _A
 
 
 def lifter(kind: Kind, field: str, zone: Zone = UTC) -> Callable[[Touch], Cell | None]:
-    """How a kind makes its cell of a touch; None where the touch has no value for it."""
+    """Returns the function that makes a kind's cell from a touch, or None if the touch has no value."""
     lift = kind.lift
     if kind.takes == "nothing":
         return lambda touch: lift(None, touch.timestamp_ms, touch.event_id)
@@ -283,7 +283,7 @@ def lifter(kind: Kind, field: str, zone: Zone = UTC) -> Callable[[Touch], Cell |
 
 
 def extractor(kind: Kind, field: str, zone: Zone = UTC) -> Extract:
-    """How a kind takes its value: numbers as integers, scalars as JSON text, None where there is none."""
+    """Returns the function that reads a kind's value: numbers as integers, scalars as JSON text, else None."""
     read = getter(field, zone)
     if field == AMOUNT and kind.takes in {"number", "money"}:
         return read

@@ -1,9 +1,9 @@
-"""Time buckets: what one aggregate of one ledger keeps, so that a window can slide over it.
+"""Time buckets: the storage of one aggregate in one ledger, over which windows slide.
 
-Cells are added into three tiers of buckets and a lifetime total. A tier keeps the buckets no older than its own newest
-one less ``keep``, whatever order they came in, so that folding and merging stay commutative and associative: whether a
-bucket survives depends on the set of buckets alone. Buckets are sorted lists rather than dicts: the newest is at hand
-for booking, a window is one bisection and one slice, and equal buckets encode to equal bytes.
+Cells are added to three tiers of buckets and to a lifetime total. A tier drops buckets older than its newest bucket
+minus ``keep``. So whether a bucket survives depends only on the set of buckets, not on their order, and folding and
+merging stay commutative and associative. Buckets are sorted lists instead of dicts: the newest bucket is the last, a
+window is one bisection and one slice, and equal buckets encode to equal bytes.
 """
 
 from bisect import bisect_left
@@ -16,9 +16,9 @@ import msgspec
 from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 
 Cell: TypeAlias = Any
-"""What a kind of aggregate keeps for a bucket: an integer, a list, a set as a dict. Never changed in place."""
+"""The value of a bucket: an integer, a list, or a set as a dict, depending on the kind. Never changed in place."""
 Add: TypeAlias = Callable[[Cell, Cell], Cell]
-"""Commutative and associative; returns a new cell."""
+"""Adds two cells. Must be commutative and associative, and return a new cell."""
 
 
 class Tier(NamedTuple):
@@ -36,14 +36,14 @@ TIERS: Final = (MINUTES, HOURS, DAYS)
 
 
 class Series(msgspec.Struct, array_like=True, gc=False):
-    """Buckets of one width, never none, in the order of time: ``cells[i]`` belongs to bucket number ``at[i]``."""
+    """At least one bucket of one width, in order of time: ``cells[i]`` belongs to bucket number ``at[i]``."""
 
     at: list[int]
-    """Event time // width."""
+    """Bucket numbers: event time // width."""
     cells: list[Cell]
 
     def since(self, bucket: int) -> list[Cell]:
-        """The cells from a bucket on."""
+        """Returns the cells from a bucket on."""
         return self.cells[bisect_left(self.at, bucket) :]
 
 
@@ -51,7 +51,7 @@ class Cells(msgspec.Struct, array_like=True, gc=False):
     """One aggregate over all time and, where a rule has windows for them, over recent minutes, hours and days."""
 
     total: Cell
-    """None for kinds that are not kept for ever."""
+    """None for kinds without a lifetime total."""
     minutes: Series | None = None
     hours: Series | None = None
     days: Series | None = None
@@ -59,16 +59,16 @@ class Cells(msgspec.Struct, array_like=True, gc=False):
 
 @lru_cache(maxsize=1 << 13)
 def shared(bucket: int) -> int:
-    """The same number, as one object for all rows.
+    """Returns the same number as one object that all rows share.
 
-    Numbers of its own would cost a row 32 bytes a bucket, and reading them a wait for memory each: that is what reading
-    and encoding a large row mostly is.
+    Separate objects cost 32 bytes per bucket. Reading each of them also waits for memory, which dominates the time to
+    read and encode a large row.
     """
     return bucket
 
 
 def spread(cells: Cells, cell: Cell, add: Add, timestamp_ms: int, tiers: Sequence[Tier]) -> None:
-    """Add a cell to its bucket in each of the tiers; the total is the caller's."""
+    """Adds a cell to its bucket in each tier. The caller updates the total."""
     for field, width_ms, keep in tiers:
         bucket = timestamp_ms // width_ms
         series: Series | None = getattr(cells, field)
@@ -81,7 +81,7 @@ def spread(cells: Cells, cell: Cell, add: Add, timestamp_ms: int, tiers: Sequenc
 
 
 def put(series: Series, bucket: int, keep: int, cell: Cell, add: Add) -> None:
-    """Add a cell to a bucket; one older than the newest less ``keep`` is let go, then or later."""
+    """Adds a cell to a bucket. Buckets older than the newest minus ``keep`` are dropped now or later."""
     at, cells = series.at, series.cells
     newest = at[-1]
     if bucket == newest:
@@ -107,7 +107,7 @@ def _prune(series: Series, oldest: int) -> None:
 
 
 def merge_series(one: Series | None, other: Series | None, keep: int, add: Add) -> Series | None:
-    """The buckets of two disjoint histories, as if folded together. Neither argument is changed."""
+    """Returns the buckets of two disjoint histories, as if folded together. Changes neither argument."""
     if one is None or other is None:
         return one or other
     merged = Series(list(one.at), list(one.cells))
@@ -117,7 +117,7 @@ def merge_series(one: Series | None, other: Series | None, keep: int, add: Add) 
 
 
 def merge_cells(one: Cells, other: Cells, add: Add) -> Cells:
-    """The cells of two disjoint histories, as if folded together. Neither argument is changed."""
+    """Returns the cells of two disjoint histories, as if folded together. Changes neither argument."""
     return Cells(
         None if one.total is None else add(one.total, other.total),
         merge_series(one.minutes, other.minutes, MINUTES.keep, add),

@@ -1,4 +1,4 @@
-"""The rules a profile is kept by, compiled once and shared by every profile."""
+"""The compiled rules that all profiles share."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from pipeline.profile.ratios import RatioReader
 
 
 class CompiledRules(NamedTuple):
-    """What to book, how to read it, and what follows. :func:`pipeline.trigger.compile.compile_rules` makes one."""
+    """The plan for booking, the readers and the decider. Built by :func:`pipeline.trigger.compile.compile_rules`."""
 
     plan: Plan
     readers: tuple[AggregateReader, ...]
@@ -22,6 +22,6 @@ class CompiledRules(NamedTuple):
     ratios: tuple[RatioReader, ...] = ()
     journeys: JourneyRules = NO_JOURNEYS
     fingerprint: int = 0
-    """Changes with the rules that decide: rows that workers decided by others carry another one."""
+    """A hash of the deciding rules. A row with another fingerprint was decided under other rules."""
     version: str = ""
-    """Of the rules as they were read; it goes out with every profile update."""
+    """Version of the rules as they were read; every profile update carries it."""

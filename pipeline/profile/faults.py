@@ -1,4 +1,4 @@
-"""What makes a record of an internal profile topic unusable although its fields have the right types."""
+"""Validation of records on the internal profile topics, beyond the types of their fields."""
 
 import msgspec
 
@@ -10,7 +10,7 @@ from pipeline.profile.records import Lead
 
 
 def fault_of(key: str, message: Touch | Move | Carry | IdentifierOwnership) -> str:
-    """Returns what is wrong with a message to PROFILE, or "" if nothing is. The text quotes nothing of the message."""
+    """Returns the fault of a message to PROFILE, or "" if it is valid. The text quotes no content of the message."""
     if not key:
         return "key: not a profile id"
     if not is_tenant(message.tenant):
@@ -34,7 +34,7 @@ def fault_of(key: str, message: Touch | Move | Carry | IdentifierOwnership) -> s
 
 
 def lead_fault(_key: str, lead: Lead) -> str:
-    """Returns what is wrong with a lead, or "" if nothing is."""
+    """Returns the fault of a lead, or "" if it is valid."""
     if not is_tenant(lead.tenant):
         return "tenant: not the name of a tenant"
     return "" if lead.action.action_id and lead.action.profile_id else "action: no id"

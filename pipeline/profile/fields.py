@@ -1,4 +1,4 @@
-"""Field paths: how a rule names a place in a touch, such as ``properties.category`` or ``context.page.url``."""
+"""Field paths: the names of a touch's fields in rules, such as ``properties.category`` or ``context.page.url``."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -7,10 +7,10 @@ from pipeline.event.zone import UTC, Zone, hour_of, weekday_of
 from pipeline.profile.messages import Touch
 
 Getter: TypeAlias = Callable[[Touch], Any]
-"""The value at a path, or None where there is none."""
+"""Returns the value at a path, or None if there is none."""
 
 EVENT: Final = "event"
-"""The name of the event. Conditions compare it in any case and however its words are joined."""
+"""The name of the event. Conditions ignore its case and separators."""
 OBJECTS: Final = ("properties", "context", "traits")
 PLAIN: Final[dict[str, Getter]] = {
     "amount": lambda touch: touch.amount_minor if touch.currency else None,
@@ -22,16 +22,16 @@ PLAIN: Final[dict[str, Getter]] = {
     "type": lambda touch: touch.type,
 }
 ZONED: Final[dict[str, Callable[[int], int]]] = {"hour": hour_of, "weekday": weekday_of}
-"""What the clocks of the rules' time zone showed: the hour 0 to 23, the weekday 1 (Monday) to 7."""
+"""Fields of the local time in the rules' time zone: the hour 0 to 23, the weekday 1 (Monday) to 7."""
 AMOUNT: Final = "amount"
-"""The event's money, in minor units of its currency. Aggregates of it are kept and read by currency."""
+"""The event's money, in minor units of its currency. Its aggregates are stored and read by currency."""
 
 
 def getter(path: str, zone: Zone = UTC) -> Getter:
-    """The function that reads a path; ``hour`` and ``weekday`` are those of the zone.
+    """Returns the function that reads a path; ``hour`` and ``weekday`` are local to the zone.
 
     Raises:
-        ValueError: The path starts nowhere an event has fields; the message lists what it may start with.
+        ValueError: The path does not start with a known field; the message lists those.
     """
     if path in PLAIN:
         return PLAIN[path]

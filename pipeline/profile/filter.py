@@ -1,4 +1,4 @@
-"""Filters: which touches a rule is about, by channel, type, event name and any field."""
+"""Filters: select the touches of a rule by channel, type, event name and any field."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -17,10 +17,10 @@ Test: TypeAlias = Callable[[Touch], bool]
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a field must be; several operators in one condition must all hold.
+    """A condition on one field. All of its operators must hold.
 
-    A field that is missing or null fails every operator but ``exists: false`` and ``ne``. Where a number is asked for,
-    a text counts as the number it holds; texts compare with texts only; true is not 1.
+    A field that is missing or null fails every operator except ``exists: false`` and ``ne``. If the condition names a
+    number, text in the field is read as a number. If it names text, only text matches. true does not equal 1.
     """
 
     field: str
@@ -34,7 +34,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     lt: int | float | None = None
     lte: int | float | None = None
     contains: str | None = None
-    """The text has this part, or the list this item."""
+    """The text contains this part, or the list contains this item."""
     exists: bool | None = None
 
     def __post_init__(self) -> None:
@@ -45,16 +45,16 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which touches count. An empty list means any; everything given must hold."""
+    """Selects touches. All given criteria must hold; an empty list admits any value."""
 
     events: tuple[str, ...] = ()
-    """Event names, as in ``event`` of a track call, in any case and however their words are joined."""
+    """Event names, as in ``event`` of a track call. Case and separators do not matter."""
     types: tuple[EventType, ...] = ()
     channels: tuple[Channel, ...] = ()
     where: tuple[Condition, ...] = ()
 
     def admits(self, channel: str, kind: str, name: str) -> bool:
-        """Whether a touch of this channel, type and event name may match, before its fields are looked at."""
+        """Returns whether a touch of this channel, type and event name may match. Ignores the conditions on fields."""
         return (
             (not self.events or fold_name(name) in map(fold_name, self.events))
             and (not self.types or kind in self.types)
@@ -62,7 +62,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def tests(self, zone: Zone = UTC) -> tuple[Test, ...]:
-        """The conditions on fields, compiled; hours and weekdays are those of the zone."""
+        """Returns the compiled conditions on fields; hours and weekdays are local to the zone."""
         return tuple(_test(condition, zone) for condition in self.where)
 
 
@@ -97,7 +97,7 @@ def _with_folded_names(condition: Condition) -> Condition:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equality in which true is not 1, and a number in text is the number it is compared with."""
+    """Returns whether two values are equal. true does not equal 1; text equals the number that it contains."""
     if type(one) is str and type(other) in (int, float):
         one = number_of(one)
     return bool(one == other) and (type(one) is bool) == (type(other) is bool)

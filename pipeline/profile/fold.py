@@ -1,4 +1,4 @@
-"""Folding a profile's ledgers into what everyone sees, part by part and only as far as asked."""
+"""Folds a profile's ledgers into its published parts, each by a function of its own."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import reduce
@@ -29,13 +29,13 @@ _CONTACT: Final = {
     "name": ("name",),
     "company": ("company", "companyName", "company_name"),
 }
-"""Contact field to the traits that state it, the first there is."""
+"""Contact fields, with the traits that state each in order of precedence."""
 _MIN_DIGITS: Final = 6
-"""Fewer are no telephone number."""
+"""Digits in a telephone number at least."""
 
 
 def gathered(parts: Iterable[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
-    """What each wanted key stands for in those of the mappings that have it, in their order."""
+    """Returns for each wanted key its values in all mappings, in the order of the mappings."""
     gathered_parts: dict[str, list[_Part]] = {}
     for mapping in parts:
         for key, part in mapping.items():
@@ -47,7 +47,7 @@ def gathered(parts: Iterable[Mapping[str, _Part]], wanted: Container[str]) -> di
 
 
 def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
-    """The first touch of all ledgers."""
+    """Returns the first touch of all ledgers."""
     earliest = ledgers[0].first if ledgers else None
     for ledger in ledgers:
         if ledger.first is not None and (earliest is None or ledger.first < earliest):
@@ -56,7 +56,7 @@ def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
 
 
 def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
-    """The last touch of all ledgers."""
+    """Returns the last touch of all ledgers."""
     latest = ledgers[0].last if ledgers else None
     for ledger in ledgers:
         if ledger.last is not None and (latest is None or ledger.last > latest):
@@ -65,7 +65,7 @@ def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
 
 
 def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
-    """The newest value of every trait, else the oldest that was to be set once, with its provenance."""
+    """Returns the newest value of every trait, else its oldest ``$set_once`` value, with provenance."""
     if len(ledgers) == 1:
         only = ledgers[0]
         return {**only.set_once, **only.traits} if only.set_once else only.traits
@@ -80,12 +80,12 @@ def traits_of(ledgers: Sequence[Ledger]) -> dict[str, Trait]:
 
 
 def accounts_of(ledgers: Sequence[Ledger]) -> Accounts:
-    """What is stated of the accounts that the person belongs to."""
+    """Returns the traits of the accounts that the person belongs to."""
     return reduce(join_accounts, (ledger.accounts for ledger in ledgers), {})
 
 
 def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
-    """When each of the customer's identifiers was first and last seen."""
+    """Returns when each of the customer's identifiers was first and last seen, in ms since 1970."""
     if len(ledgers) == 1:
         return ledgers[0].own_identifiers()
     spans: dict[Identifier, Span] = {}
@@ -97,19 +97,19 @@ def identifiers_of(ledgers: Sequence[Ledger]) -> dict[Identifier, Span]:
 
 
 def identifier_names(ledgers: Sequence[Ledger]) -> list[Identifier]:
-    """Every identifier of the customer, sorted."""
+    """Returns every identifier of the customer, sorted."""
     if len(ledgers) == 1:
         return sorted(ledgers[0].own_identifiers())
     return sorted(set().union(*[ledger.own_identifiers() for ledger in ledgers]))
 
 
 def consent_of(ledgers: Sequence[Ledger]) -> dict[str, bool]:
-    """Consent by ``purpose`` or ``purpose/channel``: what the newest statement of all ledgers says; a tie is a no."""
+    """Returns consent by ``purpose`` or ``purpose/channel``: the newest statement of all ledgers; a tie is a no."""
     return {key: not denied for key, (_, denied, _) in statements_of(ledgers).items()}
 
 
 def statements_of(ledgers: Sequence[Ledger]) -> dict[str, Consent]:
-    """The statement that decides each ``purpose`` or ``purpose/channel``."""
+    """Returns the deciding statement of each ``purpose`` or ``purpose/channel``."""
     if len(ledgers) == 1:
         return ledgers[0].consent
     result: dict[str, Consent] = {}
@@ -120,16 +120,16 @@ def statements_of(ledgers: Sequence[Ledger]) -> dict[str, Consent]:
 
 
 def permits(consent: Mapping[str, bool], purpose: str, *, default: bool) -> bool:
-    """Whether consent allows a ``purpose`` or ``purpose/channel``. A denied purpose denies all its channels.
+    """Returns whether consent allows a ``purpose`` or ``purpose/channel``. A denied purpose denies all its channels.
 
-    What nobody has said anything about is allowed, unless it must have been ``asked`` for.
+    ``default``: whether a statement is required. Without any statement the result is ``not default``.
     """
     statements = [consent[key] for key in (purpose, purpose.partition("/")[0]) if key in consent]
     return all(statements) and (bool(statements) or not default)
 
 
 def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> list[Entry]:
-    """The newest touches and CRM activities, newest first."""
+    """Returns the newest touches and CRM activities, newest first."""
     lines: list[Line] = []
     for ledger in ledgers:
         lines += ledger.timeline
@@ -138,26 +138,26 @@ def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> lis
 
 
 class Page(NamedTuple):
-    """A part of the timeline, newest first."""
+    """A page of the timeline, newest first."""
 
     entries: list[Entry]
     before: str
-    """The cursor of the next page; "" if this is the last."""
+    """The cursor of the next page; "" on the last page."""
 
 
 def timeline_page(ledgers: Sequence[Ledger], limit: int, before: str = "") -> Page:
-    """The newest touches and CRM activities older than a cursor, all if there is none.
+    """Returns the newest ``limit`` touches and CRM activities older than the cursor ``before``, if there is one.
 
-    A cursor is ``event time in ms:event id`` of the last entry seen, so pages stay as they are while events come in.
+    A cursor is ``event time in ms:event id`` of the last entry of a page, so that new events do not shift later pages.
 
     Raises:
-        ValueError: ``before`` is no cursor; the message says what one looks like.
+        ValueError: ``before`` is not a cursor; the message shows an example.
     """
     older = timeline_of(ledgers, sum(len(ledger.timeline) + len(ledger.activities) for ledger in ledgers))
     if before:
         time_text, _, event_id = before.partition(":")
         if not (time_text.isascii() and time_text.isdigit() and event_id):
-            msg = f"{before!r} is no cursor: write the one a page ended with, such as 1772366400000:web/m1"
+            msg = f"{before!r} is not a cursor: write the one a page ended with, such as 1772366400000:web/m1"
             raise ValueError(msg)
         older = [entry for entry in older if entry[:2] < (int(time_text), event_id)]
     shown = older[:limit]
@@ -165,7 +165,7 @@ def timeline_page(ledgers: Sequence[Ledger], limit: int, before: str = "") -> Pa
 
 
 def touchpoint_view(point: Touchpoint | None) -> dict[str, Any] | None:
-    """A first or last touch as a record of its own, with the campaign and referrer it came from."""
+    """Returns a first or last touch as JSON values, with its campaign and referrer; None without a touch."""
     if point is None:
         return None
     timestamp_ms, event_id, channel, kind, name, origin = point
@@ -174,16 +174,16 @@ def touchpoint_view(point: Touchpoint | None) -> dict[str, Any] | None:
 
 
 def campaign_of(origin: str) -> str:
-    """The name of the campaign that a touchpoint's origin tells of, or ""."""
+    """Returns the campaign name in a touchpoint's origin, or ""."""
     name = msgspec.json.decode(origin).get("campaign", {}).get("name", "") if origin else ""
     return name if type(name) is str else ""
 
 
 def _is_foreign(field: str, stated: str, foreign: Iterable[Identifier]) -> bool:
-    """Whether an address or number, as it was stated, is one of some identifiers.
+    """Returns whether a stated address or telephone number equals one of the identifiers.
 
-    Identifiers are normalised and traits are not: letters compare in lower case; of telephone numbers the last digits,
-    as many as both have but for leading zeros.
+    Traits are not normalised. So the comparison ignores case. For telephone numbers it ignores leading zeros and
+    compares as many last digits as both have.
     """
     values = [value_of(ident) for ident in foreign if type_of(ident) == field]
     if field != "phone":
@@ -197,10 +197,10 @@ def _digits(text: str) -> str:
 
 
 def contact_of(ledgers: Sequence[Ledger]) -> dict[str, str]:
-    """How to reach the customer: email, phone, names and company, as far as known.
+    """Returns the customer's contact data: email, phone, names and company, as far as known.
 
-    A trait people stated wins over an identifier, unless it is an identifier of another customer; of several
-    identifiers the one seen last, ties by text.
+    A stated trait takes precedence over an identifier, unless it is another customer's identifier. Of several
+    identifiers the last seen one counts, ties by text.
     """
     traits = traits_of(ledgers)
     foreign = {ident for ledger in ledgers for ident in ledger.foreign_identifiers()}

@@ -1,7 +1,7 @@
-"""A ledger: everything one anchor's events contributed, as a commutative monoid.
+"""A ledger: the contribution of one anchor's events to a profile, as a commutative monoid.
 
 ``merge(a, b) == merge(b, a)``, ``merge`` is associative, and an empty ledger is neutral, byte for byte in
-:func:`encode_ledger`. State is integers, extremes and sets; every float is computed when read. What each part promises:
+:func:`encode_ledger`. The state consists of integers, extremes and sets; floats are computed when read. The parts:
 
 * counters and sums in time buckets (:mod:`pipeline.profile.buckets`);
 * first and last touch, traits: by (event time, event id), ties by text;
@@ -9,7 +9,7 @@
 * identifiers: first and last time seen; timeline and CRM activities: the newest 20 of each by (event time, event id);
 * occurrences of score rules: counts in hours or days, and in total;
 * episodes of triggers: the highest number; of one number the earliest opening and the latest closing;
-* whose the identifiers are: what STITCH decided last;
+* ownership of the identifiers: STITCH's last decision;
 * cart: the newest purchase and the newest 50 item events after it; journey: the oldest 10 and the newest 40 marketing
   touches, the newest 20 conversions, costs by campaign (:mod:`pipeline.profile.journey.kept`).
 """
@@ -27,16 +27,16 @@ from pipeline.profile.orders import Orders, join_orders
 from pipeline.profile.timeline import Line, merge_timelines
 
 LEDGER_FORMAT: Final = 1
-"""Raised when the meaning of a field changes; fields are only ever added at the end, with defaults."""
+"""Increases when the meaning of a field changes. New fields are added only at the end, with defaults."""
 
 Touchpoint: TypeAlias = tuple[int, str, str, str, str, str]
 """(event time in ms, event id, channel, type, event name, JSON text of campaign and referrer or "")."""
 Trait: TypeAlias = tuple[int, str, str, Any]
 """(event time in ms, event id, channel, value): the value with its provenance; the event id begins with the source."""
 Accounts: TypeAlias = dict[str, dict[str, Trait]]
-"""Account id to the traits of the account."""
+"""Traits of accounts, by account id."""
 MAX_ACCOUNTS: Final = 64
-"""Accounts kept in one ledger: those first by name, so that what is kept depends on the set alone."""
+"""Accounts kept in one ledger. Those first by name are kept, so that the selection depends only on the set."""
 Consent: TypeAlias = tuple[int, int, str]
 """(event time in ms, 1 if denied, event id)."""
 Span: TypeAlias = tuple[int, int]
@@ -47,23 +47,23 @@ Aggregates: TypeAlias = dict[str, dict[str, Cells]]
 
 
 UNSURE: Final = "?"
-"""Two views of one episode were joined that had said different things of it."""
+"""``duplicate_of`` after a merge of two views of one episode with different published roles."""
 
 
 OWN: Final[Owned] = (0, True)
 
 
 class Episode(msgspec.Struct, array_like=True, gc=False):
-    """A trigger's latest firing booked in this ledger; open until the trigger re-arms."""
+    """The latest firing of a trigger in this ledger. It is open until the trigger re-arms."""
 
     number: int
     opened_ms: int
     closed_ms: int = 0
-    """0 while open."""
+    """When it was closed, in ms since 1970; 0 while open."""
     duplicate_of: str = ""
-    """The action that this firing was last said to duplicate; "" if it was said to be a lead; UNSURE: one of both."""
+    """The last published role: the action that this firing duplicates, "" if it is a lead, UNSURE if not known."""
     anchor: Identifier = ""
-    """The anchor in whose ledger it was opened, where that is another than the one that keeps it."""
+    """The anchor of the ledger in which it was opened, if that is another ledger."""
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False):
@@ -76,35 +76,35 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     identifiers: dict[Identifier, Span] = {}
     traits: dict[str, Trait] = {}
     consent: dict[str, Consent] = {}
-    """``purpose`` or ``purpose/channel`` to the newest statement."""
+    """The newest statement by ``purpose`` or ``purpose/channel``."""
     timeline: list[Line] = []
     """Oldest first."""
     aggregates: Aggregates = {}
-    """``kind:name`` (``sessions@gap:name``) to group (a currency, or "") to cells."""
+    """Cells by ``kind:name`` (``sessions@gap:name``), then by group (a currency, or "")."""
     occurrences: dict[str, Occurrences] = {}
     episodes: dict[str, Episode] = {}
     activities: list[Line] = []
-    """What happened in the CRM, apart from the timeline so that a burst of page views pushes no call out."""
+    """CRM activities. They are separate from the timeline so that a burst of page views does not displace them."""
     cart: CartLog | None = None
     journey: Journey | None = None
     owned: dict[Identifier, Owned] = {}
-    """What STITCH decided about ``identifiers``; those without a decision are the customer's."""
+    """STITCH's decisions about ``identifiers``. Those without a decision belong to the customer."""
     set_once: dict[str, Trait] = {}
-    """The oldest value of each trait that was set once; it counts where :attr:`traits` has none."""
+    """The oldest ``$set_once`` value of each trait. It counts if :attr:`traits` has no value."""
     accounts: Accounts = {}
-    """What group calls state: of an account, never of the person."""
+    """The traits of group calls, which describe an account and never the person."""
     orders: Orders = {}
-    """The newest orders, by a hash of their id: what keeps one order from counting twice, and refunds from more."""
+    """The newest orders by a hash of their id. They prevent double counting, and refunds above the order's amount."""
 
     def own_identifiers(self) -> dict[Identifier, Span]:
-        """Returns those of ``identifiers`` that are the customer's now."""
+        """Returns the ``identifiers`` that belong to the customer now."""
         owned = self.owned
         if not owned:
             return self.identifiers
         return {ident: span for ident, span in self.identifiers.items() if owned.get(ident, OWN)[1]}
 
     def foreign_identifiers(self) -> list[Identifier]:
-        """The identifiers that are not the customer's: another customer's, or isolated."""
+        """Returns the identifiers that belong to another customer or are isolated."""
         return [ident for ident, (_, own) in self.owned.items() if not own]
 
 
@@ -113,41 +113,41 @@ _DECODER: Final = msgspec.msgpack.Decoder(Ledger)
 
 
 def encode_ledger(ledger: Ledger) -> bytes:
-    """The canonical bytes: equal ledgers give equal bytes, whatever order they were folded in."""
+    """Returns canonical bytes: equal ledgers have equal bytes, whatever the order of folding."""
     return _ENCODER.encode(ledger)
 
 
 def decode_ledger(data: bytes | msgspec.Raw) -> Ledger:
-    """The ledger of :func:`encode_ledger`.
+    """Decodes the bytes of :func:`encode_ledger`.
 
     Raises:
-        msgspec.DecodeError: Not a ledger.
+        msgspec.DecodeError: The bytes are not a ledger.
     """
     return _DECODER.decode(data)
 
 
 def newer_trait(one: Trait, other: Trait) -> Trait:
-    """The later by (event time, event id); two values under one id are ordered by their text."""
+    """Returns the later by (event time, event id). Two values under one id are ordered by their text."""
     if one[:2] != other[:2]:
         return one if one[:2] > other[:2] else other
     return max(one, other, key=lambda trait: (trait[2], msgspec.json.encode(trait[3], order="deterministic")))
 
 
 def older_trait(one: Trait, other: Trait) -> Trait:
-    """The earlier by (event time, event id); two values under one id are ordered by their text."""
+    """Returns the earlier by (event time, event id). Two values under one id are ordered by their text."""
     return one if newer_trait(one, other) is other else other
 
 
 def join_accounts(one: Accounts, other: Accounts) -> Accounts:
-    """What both state of accounts."""
+    """Returns the accounts of both, with the newer value of each trait."""
     joined = _union(one, other, lambda a, b: _union(a, b, newer_trait))
     return joined if len(joined) <= MAX_ACCOUNTS else dict(sorted(joined.items())[:MAX_ACCOUNTS])
 
 
 def join_episodes(one: Episode, other: Episode) -> Episode:
-    """The later episode; two views of the same one agree on the earliest opening and the latest closing.
+    """Returns the later episode. Two views of one episode merge into the earliest opening and the latest closing.
 
-    What they last said of it they need not agree on: then it is to be said again.
+    If their last published roles differ, the role becomes UNSURE, so that it is published again.
     """
     if one.number != other.number:
         return one if one.number > other.number else other
@@ -180,7 +180,7 @@ def _union(one: dict[str, Any], other: dict[str, Any], join: Any) -> dict[str, A
 
 
 def merge(one: Ledger, other: Ledger) -> Ledger:
-    """The ledger of both histories, which must be disjoint. The result may share parts with both: use them no more."""
+    """Returns the ledger of two disjoint histories. It may share parts with both arguments: do not use them again."""
     return Ledger(
         LEDGER_FORMAT,
         one.touches + other.touches,

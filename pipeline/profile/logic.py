@@ -1,17 +1,18 @@
-"""PROFILE: touches into ledgers, ledgers to their owners, profiles out.
+"""PROFILE's logic: books touches into ledgers, moves ledgers to their owners, publishes profiles.
 
-Per message: 1. find out who owns the anchor; 2. forward what is not ours; 3. live through what fell due; 4. book the
-touch or take the ledger; 5. decide what follows. Per profile changed, once per commit: 6. publish it; 7. set its timer.
+For each message it looks up the anchor's owner and forwards the message if that is another profile. Otherwise it
+decides everything that fell due, then books the touch or takes the ledger, then makes the resulting decisions. For each
+changed profile, once per commit, it publishes the profile and sets its timer.
 
-**Ownership.** A row's pointer to an anchor names its owner from a seq on, and a higher seq always wins. A move goes to
-the profile that loses the anchor; the other profile learns of it from the first message addressed to it as the owner at
-a seq: a carried ledger or a forwarded touch. A message for another profile's anchor is forwarded to the owner with the
-pointer's seq, which is higher than the message's own. Along every chain the seq rises, so every chain ends at the owner
-with the highest.
+**Ownership.** A row's pointer to an anchor names the anchor's owner from a seq on. A higher seq always wins. A move is
+sent to the profile that loses the anchor. The new owner learns of it from the first message that is addressed to it as
+owner at a seq: a carried ledger or a forwarded touch. A message for another profile's anchor is forwarded to the owner
+with the pointer's seq, which is higher than the message's own. The seq rises along every chain of forwards, so every
+chain ends at the owner with the highest seq.
 
-**Time.** Decisions fall per touch, at the latest of ``now_ms``, the profile's own newest event time and its latest
-decision; what falls due in between is decided for its due time first. With ``now_ms`` 0 (a replay) the outcome depends
-on the order of touches alone, not on how they were cut into batches.
+**Time.** Decisions are made per touch, for the latest of ``now_ms``, the profile's newest event time and its last
+decision. Everything that falls due before is decided first, for its due time. With ``now_ms`` 0 (a replay) the outcome
+depends only on the order of touches, not on batching.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,13 +34,13 @@ from pipeline.profile.row import ACTIVE, MERGED, Pointer, ProfileRow
 
 Message: TypeAlias = Touch | Move | Carry | IdentifierOwnership
 Forward: TypeAlias = tuple[str, Touch | Carry | IdentifierOwnership]
-"""(profile id, message): goes out on the touches topic, keyed by the profile id."""
+"""(profile id, message) to send to the touches topic, keyed by the profile id."""
 Timer: TypeAlias = tuple[int, str]
 """(due time in ms, profile id)."""
 
 
 class ProfileEffects(NamedTuple):
-    """What the shell performs. Everything here is new: nothing in it changes with the rows later."""
+    """The effects that the shell performs. They share no objects with the rows, so that later changes do not show."""
 
     forwards: list[Forward]
     updates: list[ProfileUpdate]
@@ -48,25 +49,25 @@ class ProfileEffects(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """A batch booked and not yet published."""
+    """The result of a batch that is booked and not yet published."""
 
     forwards: list[Forward]
     decided: Decided
     changed: dict[str, None]
-    """Profile ids to evaluate before the commit, in the order they first changed."""
+    """Profile ids to evaluate before the commit, in the order of their first changes."""
 
 
 class ProfileLogic:
-    """The pure half of the PROFILE stage, over the rows of one partition."""
+    """The pure part of the PROFILE stage, over the rows of one partition."""
 
     def __init__(
         self, rules: CompiledRules, profiles: Table[ProfileRow], timers: Timers | None = None, refresh_ms: int = 0
     ) -> None:
-        """``timers`` None: nothing wakes profiles. ``refresh_ms``: see :mod:`pipeline.profile.refresh`; 0: never."""
+        """``timers`` None disables timers. ``refresh_ms``: see :mod:`pipeline.profile.refresh`; 0 disables it."""
         self._rules, self._profiles, self._timers, self._refresh_ms = rules, profiles, timers, refresh_ms
 
     def on_batch(self, messages: Sequence[tuple[str, Message]], now_ms: int) -> ProfileEffects:
-        """Book a batch and publish every profile it changed, once."""
+        """Books a batch, and publishes every changed profile once."""
         applied = self.apply(messages, now_ms)
         published = self.evaluate(applied.changed, now_ms)
         decided = applied.decided
@@ -78,7 +79,7 @@ class ProfileLogic:
         )
 
     def apply(self, messages: Iterable[tuple[str, Message]], now_ms: int) -> Applied:
-        """Book a batch. Publishing is left to :meth:`evaluate`, at the latest before the commit."""
+        """Books a batch without publishing. Callers must call :meth:`evaluate` before the commit."""
         applied = _empty_batch()
         rows: dict[str, ProfileRow] = {}
         for profile_id, message in messages:
@@ -98,7 +99,7 @@ class ProfileLogic:
         return applied
 
     def on_time(self, timers: Iterable[Timer], now_ms: int) -> Applied:
-        """Live through what is due of the profiles whose timers are; an entry that was superseded wakes nobody."""
+        """Decides everything due for the profiles of due timers. Ignores superseded entries."""
         applied = _empty_batch()
         for due_ms, profile_id in timers:
             row = self._profiles.get(profile_id)
@@ -111,7 +112,7 @@ class ProfileLogic:
         return applied
 
     def evaluate(self, profile_ids: Iterable[str], now_ms: int) -> ProfileEffects:
-        """Publish profiles as they are at the latest of ``now_ms``, their newest event time and their last decision."""
+        """Publishes profiles as of the latest of ``now_ms``, their newest event time and their last decision."""
         effects = ProfileEffects([], [], [], [])
         for profile_id in profile_ids:
             row = self._profiles.get(profile_id)
@@ -167,7 +168,7 @@ class ProfileLogic:
             applied.changed[profile_id] = None
 
     def _pass_on(self, row: ProfileRow, anchors: Iterable[Identifier], seq: int, target: str, applied: Applied) -> None:
-        """What was decided for ledgers that have not come goes where they are going."""
+        """Forwards ownership decisions for ledgers that have not arrived yet to the ledgers' new owner."""
         for anchor in anchors:
             for ident, (decided, own) in row.ownership.awaited.pop(anchor, {}).items():
                 applied.forwards.append((target, IdentifierOwnership(row.tenant, anchor, seq, {ident: own}, decided)))
@@ -192,7 +193,8 @@ class ProfileLogic:
     def _take_ledgers(
         self, profile_id: str, row: ProfileRow, ledgers: dict[Identifier, Ledger], now_ms: int, applied: Applied
     ) -> None:
-        """Take ledgers that are ours. They are decided on together: one alone may fire what another has fired."""
+        """Takes ledgers that this profile owns."""
+        # All ledgers are merged before one decision: a ledger alone may fire a trigger that another has fired already.
         decider = self._rules.decider
         as_of_ms = max(row.moment(now_ms), *(ledger.last[0] for ledger in ledgers.values() if ledger.last), 0)
         decider.advance_to(profile_id, row, as_of_ms, applied.decided)
@@ -219,9 +221,9 @@ class ProfileLogic:
         self._profiles.put(profile_id, row)
 
     def _set_timer(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> None:
-        """Have the profile woken when it next has something to decide or is to be published again.
+        """Sets a timer for the profile's next decision or refresh.
 
-        An entry that would come too early stays: when it comes, it finds what is due then. So most touches set none.
+        Keeps an existing earlier timer, which then sets the next one. So most touches set no timer.
         """
         if self._timers is None:
             return

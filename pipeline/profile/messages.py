@@ -1,4 +1,4 @@
-"""What travels to PROFILE on the touches topic, keyed by profile id: touches, moves, carried ledgers."""
+"""The messages to PROFILE on the touches topic, keyed by profile id: touches, moves, carried ledgers."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -12,11 +12,11 @@ from pipeline.identity.messages import IdentifierOwnership, Move
 __all__ = ["Carry", "IdentifierOwnership", "Move", "Touch", "carries", "touch_of"]
 
 MAX_CARRIED_BYTES: Final = 512 << 10
-"""In one message, unless a single ledger is larger: half of what Kafka takes by default."""
+"""The most bytes in one message, unless a single ledger is larger: half of Kafka's default limit."""
 
 
 class Touch(msgspec.Struct, array_like=True, gc=False, tag="touch", tag_field="record"):
-    """One accepted event, booked under its anchor (``anchor``), sent to the profile INTAKE last knew as its owner."""
+    """One accepted event, booked under ``anchor``. INTAKE sends it to the anchor's last known owner."""
 
     tenant: str
     anchor: Identifier
@@ -33,11 +33,11 @@ class Touch(msgspec.Struct, array_like=True, gc=False, tag="touch", tag_field="r
     amount_minor: int = 0
     currency: str = ""
     seq: int = 0
-    """0 from INTAKE; when PROFILE forwards a touch, the seq at which the profile it is sent to owns the anchor."""
+    """0 from INTAKE. In a forwarded touch, the seq from which on the addressed profile owns the anchor."""
 
 
 def touch_of(event: Event) -> Touch:
-    """The touch of an accepted event, whose anchor is the first of its identifiers."""
+    """Returns the touch of an accepted event, whose first identifier is the anchor."""
     return Touch(
         event.tenant,
         event.identifiers[0],
@@ -56,17 +56,17 @@ def touch_of(event: Event) -> Touch:
 
 
 class Carry(msgspec.Struct, array_like=True, gc=False, tag="carry", tag_field="record"):
-    """Whole ledgers handed over, or forwarded along pointers, to ``target`` which owned their anchors at ``seq``."""
+    """Whole ledgers that are handed over or forwarded to ``target``, which owns their anchors from ``seq`` on."""
 
     tenant: str
     target: str
     seq: int
     ledgers: dict[Identifier, msgspec.Raw]
-    """By anchor, encoded; decoded by PROFILE alone, so that their format can carry a version."""
+    """Encoded ledgers by anchor. Only PROFILE decodes them, so that their format can have its own version."""
 
 
 def carries(tenant: str, target: str, seq: int, ledgers: Mapping[Identifier, msgspec.Raw]) -> Iterator[Carry]:
-    """Hand over ledgers: in one message, or where that would be too large, in as few as can be."""
+    """Yields the messages that hand over ledgers: one, or several if it would be too large."""
     bundle: dict[Identifier, msgspec.Raw] = {}
     size_bytes = 0
     for anchor, ledger in ledgers.items():

@@ -1,4 +1,4 @@
-"""Occurrences: how often a score rule matched, in buckets of time, so that points can fade when the score is read."""
+"""Occurrences: the matches of a score rule in buckets of time, so that points can decay when the score is read."""
 
 from operator import add
 from typing import Final, Literal, TypeAlias
@@ -31,7 +31,7 @@ class Occurrences(msgspec.Struct, array_like=True, gc=False):
 
 
 def count(occurrences: Occurrences, grain: Grain, timestamp_ms: int) -> None:
-    """One occurrence more, in place."""
+    """Counts one occurrence, in place."""
     occurrences.total += 1
     if grain == "hours":
         occurrences.hours = _counted(occurrences.hours, timestamp_ms // HOUR_MS, _KEEP["hours"])
@@ -53,7 +53,7 @@ def _counted(series: Series | None, bucket: int, keep: int) -> Series:
 
 
 def merge_occurrences(one: Occurrences, other: Occurrences) -> Occurrences:
-    """The occurrences of two disjoint histories. Neither argument is changed."""
+    """Returns the occurrences of two disjoint histories. Changes neither argument."""
     return Occurrences(
         one.total + other.total,
         merge_series(one.hours, other.hours, _KEEP["hours"], add),

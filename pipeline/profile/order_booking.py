@@ -1,4 +1,4 @@
-"""Booking orders, refunds and cancellations: the rules of the plan, with the order ids that a ledger keeps."""
+"""Booking of orders, refunds and cancellations under the rules of the plan, using the order ids in a ledger."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
@@ -18,7 +18,7 @@ ROLES: Final[tuple[Role, ...]] = ("completed", "refunded", "cancelled")
 
 
 class Rule(Protocol):
-    """A rule of the plan, as far as orders need to know it."""
+    """The part of a plan's rule that orders need."""
 
     @property
     def filter(self) -> Filter: ...  # noqa: D102 - as :class:`pipeline.profile.booking.Booking`
@@ -30,26 +30,26 @@ class Rule(Protocol):
     def changed_bits(self) -> int: ...  # noqa: D102
     @property
     def sums_money(self) -> str:
-        """The key of the aggregate if it adds the event's money up, else ""."""
+        """The key of the aggregate if it sums the event's money, else ""."""
         ...
 
     def book(self, ledger: Ledger, touch: Touch) -> None: ...  # noqa: D102
 
 
 class _Refund(NamedTuple):
-    """What a refund takes back, and under which aggregates."""
+    """The amount of a refund, and the aggregates to book it under."""
 
     taken_minor: int
     currency: str
     keys: tuple[str, ...] | None
-    """None: the order is not known here; those that would have summed it up."""
+    """None if the order is not in this ledger: the aggregates that would have summed the order."""
 
 
 class OrderBooking:
     """Books the touches of one channel, type and name that are orders, refunds or cancellations."""
 
     def __init__(self, orders: OrderRules, role: Role, rules: Sequence[Rule], channel: str, kind: str) -> None:
-        """``rules`` are all rules of the plan, of which those count that admit the touches."""
+        """``rules`` are all rules of the plan; those that do not admit the touches are ignored."""
         self._role = role
         self._ids: list[Getter] = [getter(path) for path in orders.id]
         self._refund_ids: list[Getter] = [getter(path) for path in orders.refund_id]
@@ -60,7 +60,7 @@ class OrderBooking:
         self._by_key = {rule.sums_money: rule for rule in rules if rule.sums_money}
 
     def book(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch) -> Booked:
-        """Book a touch under the rules that admit it, and say what that may change."""
+        """Books a touch under the rules that admit it. Returns what the booking may change."""
         order_id = _first(self._ids, touch)
         if self._role == "completed":
             return self._complete(rules, ledger, touch, order_id)
@@ -82,7 +82,7 @@ class OrderBooking:
         )
         ledger.orders[key] = order
         keep_newest_orders(ledger.orders)
-        if order.refunded_minor > early_minor:  # an earlier refund that named no amount took it all back
+        if order.refunded_minor > early_minor:  # an earlier refund without an amount refunded everything
             refund = _Refund(order.refunded_minor - early_minor, touch.currency, tuple(keys))
             booked = _joined(booked, self._subtract(ledger, touch, refund, frozenset()))
         return booked
@@ -97,7 +97,7 @@ class OrderBooking:
         if key is not None:
             ledger.orders[key] = _refunded(order, touch, refund, refund_hash)
             keep_newest_orders(ledger.orders)
-        # a rule that admits both adds refunds up by itself, as negative amounts
+        # a rule that admits both events books refunds by itself, as negative amounts
         both = frozenset(rule.sums_money for rule in rules if rule.sums_money and rule in self._money)
         shown_minor = abs(touch.amount_minor) if refund.keys is None else refund.taken_minor
         currency = touch.currency or refund.currency
@@ -121,7 +121,7 @@ class OrderBooking:
 
 
 def _refund_of(order: Order | None, touch: Touch) -> _Refund:
-    """What a refund takes back: what it names, at most what is left of the order; all of it if it names nothing."""
+    """Returns the refund of a touch: its amount, at most the rest of the order; the whole rest without an amount."""
     named_minor = abs(touch.amount_minor) if touch.currency else None
     if order is None or not order.event_id:
         return _Refund(named_minor or 0, touch.currency, None)
@@ -160,7 +160,7 @@ def _joined(one: Booked, other: Booked) -> Booked:
 
 
 def _unnamed(rules: Iterable[Rule]) -> list[Rule]:
-    """The rules about touches of any name: a repetition is one more touch, and not one more order."""
+    """Returns the rules without event names. Only these count a repeated order: it is a touch, not another order."""
     return [rule for rule in rules if not rule.filter.events]
 
 

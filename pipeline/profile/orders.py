@@ -1,8 +1,8 @@
-"""Orders: one order id is one order, and what is refunded is taken back.
+"""Orders: counts each order id once, and subtracts refunds.
 
-A ledger keeps its newest orders by a hash of their id. The first event of an id that arrives is the order; a repetition
-counts as a touch, and under no rule that names its event. A refund or a cancellation is signed money: booked once per
-order and refund id, at most as much as the order was worth, under every rule that summed the order's money up.
+A ledger keeps its newest orders by a hash of their id. The first event of an id to arrive is the order. A repetition
+counts as a touch, but not under rules that name its event. A refund or a cancellation is a negative amount. It is
+booked once per order and refund id, under every rule that summed the order's amount, and at most up to that amount.
 """
 
 from collections.abc import Iterable
@@ -14,57 +14,57 @@ import msgspec
 from pipeline.profile.kinds.values import hash_of
 
 MAX_ORDERS: Final = 100
-"""Orders kept in one ledger, the newest by (event time, hash of the id). An older one that comes again counts again."""
+"""Orders kept in one ledger, the newest by (event time, hash of the id). Repetitions of older ones count again."""
 MAX_REFUNDS: Final = 50
-"""Refunds of one order whose ids are kept."""
+"""The most refund ids kept per order."""
 
 
 class Order(msgspec.Struct, array_like=True, gc=False):
-    """What a ledger knows of one order."""
+    """The state of one order in a ledger."""
 
     timestamp_ms: int
-    """Of the order; of the newest refund while the order itself is not known."""
+    """Event time of the order, or of the newest refund while the order is not known, in ms since 1970."""
     event_id: str = ""
-    """Of the event that counts as the order; "" while it is not known."""
+    """Id of the event that counts as the order; "" while the order is not known."""
     amount_minor: int = 0
     currency: str = ""
     refunds: dict[str, int] = {}
-    """Hash of the refund's id to what it took back, in minor units of :attr:`currency`."""
+    """Refunded amounts by the hash of the refund's id, in minor units of :attr:`currency`."""
     whole: bool = False
-    """Refunded or cancelled with no amount named: all of it is taken back."""
+    """Whether a refund or cancellation without an amount refunded all of it."""
     keys: list[str] = []
-    """The aggregates that have summed its money up."""
+    """Keys of the aggregates that have summed its amount."""
 
     @property
     def refunded_minor(self) -> int:
-        """What refunds have taken back, at most what the order was worth."""
+        """The refunded amount, at most the amount of the order."""
         if self.whole:
             return max(0, self.amount_minor)
         return min(sum(self.refunds.values()), max(0, self.amount_minor))
 
     @property
     def left_minor(self) -> int:
-        """What refunds have not taken back yet."""
+        """The amount that is not refunded yet."""
         return max(0, self.amount_minor) - self.refunded_minor
 
 
 Orders = dict[str, Order]
-"""By :func:`key_of_id` of the order id."""
+"""Orders by :func:`key_of_id` of the order id."""
 
 
 def key_of_id(text: str) -> str:
-    """16 hex digits that stand for the id of an order or a refund."""
+    """Returns a hash of an order or refund id, as 16 hexadecimal digits."""
     return f"{hash_of(text):016x}"
 
 
 def keep_newest_orders(orders: Orders) -> None:
-    """Forget the oldest beyond :data:`MAX_ORDERS`, in place."""
+    """Removes the oldest orders beyond :data:`MAX_ORDERS`, in place."""
     while len(orders) > MAX_ORDERS:
         del orders[min(orders, key=lambda key: (orders[key].timestamp_ms, key))]
 
 
 def join_orders(one: Orders, other: Orders) -> Orders:
-    """What both know. Neither argument is changed."""
+    """Returns the orders of both. Changes neither argument."""
     joined = dict(one)
     for key, order in other.items():
         joined[key] = _join(joined[key], order) if key in joined else order
@@ -73,7 +73,7 @@ def join_orders(one: Orders, other: Orders) -> Orders:
 
 
 def _join(one: Order, other: Order) -> Order:
-    """The earlier event is the order; a refund that both know counts once."""
+    """Merges two states of one order. The earlier event is the order; a refund in both counts once."""
     known = [order for order in (one, other) if order.event_id]
     first = min(known, key=attrgetter("timestamp_ms", "event_id"), default=max((one, other), key=_text_of))
     refunds = dict(one.refunds)
@@ -84,7 +84,7 @@ def _join(one: Order, other: Order) -> Order:
 
 
 def bounded_refunds(refunds: dict[str, int]) -> dict[str, int]:
-    """The refunds that are kept of one order: those of the smallest hashes."""
+    """Returns the refunds to keep of one order: those of the smallest hashes."""
     return refunds if len(refunds) <= MAX_REFUNDS else dict(sorted(refunds.items())[:MAX_REFUNDS])
 
 
@@ -93,7 +93,7 @@ def _text_of(order: Order) -> tuple[int, bytes]:
 
 
 def refunded_by_event(kept: Iterable[Orders]) -> dict[str, int]:
-    """Minor units taken back of each order, by the event id of the order, over all ledgers of a profile."""
+    """Returns the refunded minor units by the order's event id, over all ledgers of a profile."""
     joined: Orders = {}
     for orders in kept:
         if orders:

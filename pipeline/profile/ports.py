@@ -1,4 +1,4 @@
-"""What the profile asks of the packages above it and of the shell: scores, decisions, timers, without knowing how."""
+"""The interfaces that the profile uses from packages above it and from the shell: scores, decisions, timers."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -9,18 +9,18 @@ from pipeline.profile.row import ProfileRow
 
 
 class Contribution(NamedTuple):
-    """What one rule adds to a score."""
+    """The contribution of one rule to a score."""
 
     rule: str
     group: str
     points: float
-    """A whole number of 1/1024, so that adding contributions is exact in every order."""
+    """A multiple of 1/1024, so that adding contributions is exact in every order."""
     occurrences: int
-    """How often the rule has matched and may still count."""
+    """The matches of the rule that still count."""
 
 
 class Score(NamedTuple):
-    """A score is the sum of its contributions, exactly."""
+    """A score: the exact sum of its contributions."""
 
     name: str
     value: float
@@ -28,37 +28,37 @@ class Score(NamedTuple):
 
 
 class Scorer(Protocol):
-    """Reads scores from ledgers: a pure function of the touches and ``as_of_ms``, not before the newest of them."""
+    """Reads scores from ledgers. Results depend only on the touches and ``as_of_ms`` (not before the newest touch)."""
 
     def values(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
-        """Every score by name, without telling why."""
+        """Returns the value of every score by name, without contributions."""
         ...
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> list[Score]:
-        """Every score, in the order of their names."""
+        """Returns every score with its contributions, sorted by name."""
         ...
 
     def grade(self, values: Mapping[str, float]) -> str:
-        """Letter and digit of the scores' values, as ``A1``; "" if the rules declare no grades."""
+        """Returns the grade of the scores' values, such as ``A1``; "" if the rules declare no grades."""
         ...
 
 
 class SegmentStateLike(Protocol):
-    """How somebody stands in a segment."""
+    """The state of a profile in a segment."""
 
     @property
     def inside(self) -> bool:
-        """Whether they are in it."""
+        """Whether the profile is a member."""
         ...
 
     @property
     def due_ms(self) -> int:
-        """The moment before which time alone cannot change that."""
+        """The time before which only a booking can change the membership, in ms since 1970."""
         ...
 
     @property
     def watch_bits(self) -> int:
-        """The bit that a booking must bring to change it before then."""
+        """Bits of which a booking must have one to change the membership before ``due_ms``."""
         ...
 
 
@@ -67,80 +67,80 @@ class Segmenter(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """In an order in which a segment comes after those it reads."""
+        """The segments, each after the segments that it reads."""
         ...
 
     def evaluate(
         self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None
     ) -> Mapping[str, SegmentStateLike]:
-        """By name, of the segments of a mask; None: of all."""
+        """Returns states by name, for the segments of a mask or for all (None)."""
         ...
 
 
 class Forecast(Protocol):
-    """Predicts from ledgers what a customer will do, by a model that was fitted elsewhere."""
+    """Predicts a customer's behaviour from ledgers, with a fitted model."""
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float | int | str]:
-        """By name; empty where there is no model or nothing to predict from."""
+        """Returns predictions by name; empty without a model or without data to predict from."""
         ...
 
     def numbers(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, float]:
-        """The same as numbers alone."""
+        """Returns only the numeric predictions."""
         ...
 
 
 class Booked(NamedTuple):
-    """What booking a touch touched, for who decides what follows."""
+    """The effects of booking a touch that the :class:`Decider` needs."""
 
     given: int
-    """Points at most, over all scores."""
+    """Upper bound of the added points, over all scores."""
     taken: int
     changed_bits: int
-    """Bit set of the decisions that may come out differently now, as the :class:`Decider` numbers them."""
+    """Bit set of the decisions that may change, as the :class:`Decider` numbers them."""
 
 
 class Decided(NamedTuple):
-    """The records that follow from decisions, in the order of the decisions."""
+    """The records that decisions produce, in the order of the decisions."""
 
     leads: list[Lead]
     segment_changes: list[SegmentChange]
 
 
 class Decider(Protocol):
-    """Keeps segments and triggers of a profile, and says what follows. State is in the row and its ledgers alone.
+    """Updates a profile's segments and triggers, and adds the resulting records to ``decided``.
 
-    Time passes in steps: what is due is decided for its due time, in order, before anything later happens. So the
-    outcome does not depend on when somebody looked. What need not be looked at until when, the row notes.
+    All state is in the row and its ledgers. Everything due is decided for its due time, in order, before later events.
+    So the outcome does not depend on when timers fire. The row's schedule stores when each part must be evaluated next.
     """
 
     def advance_to(self, profile_id: str, row: ProfileRow, until_ms: int, decided: Decided) -> None:
-        """Live through everything that falls due up to a moment."""
+        """Decides everything that falls due up to ``until_ms``, in order of the due times."""
         ...
 
     def on_touch(self, profile_id: str, row: ProfileRow, as_of_ms: int, booked: Booked, decided: Decided) -> None:
-        """A touch was booked: decide what it may have changed."""
+        """Decides what a booked touch may have changed."""
         ...
 
     def on_ledger_in(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
-        """A ledger came: of several open episodes of one trigger one leads, the others duplicate it."""
+        """Decides after a ledger arrived. One open episode of each trigger becomes the lead, others its duplicates."""
         ...
 
     def on_ledger_out(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
-        """A ledger went; perhaps it was the last."""
+        """Decides after a ledger left the profile, possibly the last one."""
         ...
 
     def restated(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
-        """Identifiers are the customer's now, or no longer."""
+        """Decides after the set of the customer's identifiers changed."""
         ...
 
     def dry_run(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> Mapping[str, str]:
-        """Look at everything once, on a row that nobody keeps: what would follow now, and where each trigger stands."""
+        """Decides everything once, on a row that is not stored. Returns the state of each trigger."""
         ...
 
 
 class Timers(Protocol):
-    """Wakes profiles. An entry is kept until it is due; the shell hands what is due to ``ProfileLogic.on_time``."""
+    """Timers of profiles. The shell passes due entries to ``ProfileLogic.on_time``."""
 
     def schedule(self, due_ms: int, profile_id: str) -> None:
-        """Wake the profile at that time."""
+        """Adds a timer for the profile at ``due_ms``."""
         ...

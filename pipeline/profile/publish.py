@@ -1,4 +1,4 @@
-"""The profile as a record: what goes out on the profile updates topic."""
+"""Builds the records of the profile updates topic."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -17,7 +17,7 @@ _JSON: Final = msgspec.json.Encoder(order="deterministic")
 
 
 def update_of(profile_id: str, row: ProfileRow, rules: CompiledRules, as_of_ms: int) -> ProfileUpdate:
-    """The record of an active profile as it is at ``as_of_ms``."""
+    """Returns the record of an active profile at ``as_of_ms``."""
     ledgers = row.ledgers()
     first, last = first_touch(ledgers), last_touch(ledgers)
     traits, scores = traits_of(ledgers), rules.scorer.values(ledgers, as_of_ms)
@@ -45,7 +45,7 @@ def update_of(profile_id: str, row: ProfileRow, rules: CompiledRules, as_of_ms: 
 
 
 def merged_record(profile_id: str, row: ProfileRow, target: str, as_of_ms: int) -> ProfileUpdate:
-    """The last record of a profile whose every ledger now belongs to another."""
+    """Returns the last record of a profile whose ledgers all belong to another profile now."""
     return ProfileUpdate(
         profile_id=profile_id,
         tenant=row.tenant,
@@ -60,26 +60,24 @@ def merged_record(profile_id: str, row: ProfileRow, target: str, as_of_ms: int) 
 
 
 def segments_of(row: ProfileRow) -> list[str]:
-    """The segments the profile is in, sorted, as last decided."""
+    """Returns the profile's segments as last decided, sorted."""
     return sorted(name for name, membership in row.segments.items() if membership.inside) if row.segments else []
 
 
 def json_text(value: dict[str, Any]) -> str:
-    """A JSON object as text, its keys sorted."""
+    """Returns a JSON object as text with sorted keys."""
     return _JSON.encode(value).decode()
 
 
 def consent_text(ledgers: Sequence[Ledger]) -> str:
-    """Consent by purpose as a JSON object."""
+    """Returns consent by purpose as the text of a JSON object."""
     consent = consent_of(ledgers)
     return json_text(consent) if consent else "{}"
 
 
 def cart_text(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int) -> str:
-    """The cart with its content as a JSON object, empty if nothing is in it. When it is due is told to nobody.
-
-    Most profiles never put anything into one, and pay no more than a look at each of their ledgers.
-    """
+    """Returns the cart as the text of a JSON object without its due time; an empty object if the cart is empty."""
+    # Most profiles have no cart and return after one check per ledger.
     for ledger in ledgers:
         if ledger.cart is not None:
             cart = cart_of(ledgers, rules, as_of_ms)

@@ -1,4 +1,4 @@
-"""Ratios: quotients of two aggregates over the windows they share, such as an open rate."""
+"""Ratios: quotients of two aggregates over their common windows, such as an open rate."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,9 @@ from pipeline.profile.rules import AggregateRules, Ratio
 
 
 class RatioReader:
-    """Reads one ratio out of aggregates that have been read: ``{window: value}``, or by currency if either is money.
+    """Computes one ratio from aggregate values: ``{window: value}``, by currency if either aggregate is money.
 
-    None where there is nothing to divide by.
+    A value is None if the divisor is 0 or missing.
     """
 
     def __init__(self, rule: Ratio, rules: AggregateRules) -> None:
@@ -19,7 +19,7 @@ class RatioReader:
         self._of, self._to = rule.of, rule.to
 
     def read(self, aggregates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """The value of every window; ``aggregates`` is what the readers of the same rules gave."""
+        """Returns the value of every window. ``aggregates``: the values of the same rules' aggregates."""
         of, to = aggregates[self._of], aggregates[self._to]
         return {label: _quotient(of[label], to[label]) for label in self.windows}
 
@@ -36,5 +36,5 @@ def _of_currency(side: Any, currency: str) -> Any:
 
 
 def ratio_readers(rules: AggregateRules) -> tuple[RatioReader, ...]:
-    """A reader for every ratio of the rules."""
+    """Returns a reader for every ratio of the rules."""
     return tuple(RatioReader(ratio, rules) for ratio in rules.ratios)

@@ -1,7 +1,7 @@
-"""What PROFILE emits: profile updates, segment changes, CRM actions, and the leads that carry actions to ROUTE.
+"""PROFILE's output records: profile updates, segment changes, CRM actions, and leads, which carry actions to ROUTE.
 
-The first three are public. Their fields stand in the order of their schemas in ``schemas/*.avsc``, with the same
-defaults, and so do the structs in them: the Avro writer reads them as they are. What the fields mean, the schemas say.
+The first three are public. They and their nested structs have the same fields, order and defaults as the schemas in
+``schemas/*.avsc``, because the Avro writer reads them without conversion. The schemas document the fields.
 """
 
 from typing import Any, Final
@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 EMPTY_OBJECT: Final = "{ }"
-"""The schemas' default of fields that hold a JSON object as text."""
+"""The schemas' default of fields with a JSON object as text."""
 
 
 class Windows(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +24,7 @@ class Windows(msgspec.Struct, frozen=True, gc=False):
 
 
 class FirstOrLastTouch(msgspec.Struct, frozen=True, gc=False):
-    """The oldest or newest touch of a profile; all empty where there is none."""
+    """The oldest or newest touch of a profile; all fields are empty if there is none."""
 
     timestamp_ms: int = 0
     channel: str = ""
@@ -37,7 +37,7 @@ NO_TOUCH: Final = FirstOrLastTouch()
 
 
 class ProfileUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A profile as it stands: ``profile-update.avsc``."""
+    """The current state of a profile: ``profile-update.avsc``."""
 
     profile_id: str = ""
     tenant: str = ""
@@ -74,7 +74,7 @@ class SegmentChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class ActionContribution(msgspec.Struct, frozen=True, gc=False):
-    """What one rule added to the score of an action."""
+    """The contribution of one rule to the score of an action."""
 
     rule: str = ""
     group: str = ""
@@ -94,7 +94,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class CrmAction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Something for the CRM to do about a customer: ``crm-action.avsc``."""
+    """An action for the CRM about a customer: ``crm-action.avsc``."""
 
     action_id: str = ""
     tenant: str = ""
@@ -112,7 +112,7 @@ class CrmAction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     consent: str = EMPTY_OBJECT
     timeline: list[TimelineEntry] = []
     owner: str = ""
-    """Filled in by ROUTE, as are ``owner_reason`` and ``revision``."""
+    """Set by ROUTE, like ``owner_reason`` and ``revision``."""
     owner_reason: str = ""
     event: str = "reached"
     segment: str = ""
@@ -125,7 +125,7 @@ class CrmAction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Lead(msgspec.Struct, array_like=True, gc=False, tag="lead", tag_field="record"):
     """A CRM action without an owner, and the facts about the customer that only routing reads.
 
-    It travels on the leads topic, keyed by tenant: one message an action, in log order.
+    The leads topic carries one message per action, keyed by tenant, in log order.
     """
 
     tenant: str

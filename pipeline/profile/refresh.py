@@ -1,8 +1,8 @@
-"""When a profile is published again though nothing happened: its windows slide and its scores fade.
+"""The refresh of profiles without new touches, whose windows slide and whose scores decay.
 
-Decisions (segments, triggers) never wait for this, they have due times of their own. It keeps what downstream services
-read from growing stale: a profile is published again an hour and a day after its newest touch, when the shortest
-windows have emptied, and otherwise every ``refresh_ms``, until its longest window is empty too.
+A refresh keeps the published records from becoming stale. A profile is published again one hour and one day after its
+newest touch, when the shortest windows have become empty, and otherwise every ``refresh_ms`` until its longest window
+is empty. Segments and triggers do not depend on it; they have due times of their own.
 """
 
 from typing import Final
@@ -12,13 +12,13 @@ from pipeline.profile.buckets import DAYS
 from pipeline.profile.row import FOREVER
 
 EMPTY_AFTER_MS: Final = (HOUR_MS, DAY_MS)
-"""Ages of the newest touch at which the two shortest published windows hold nothing any more."""
+"""Ages of the newest touch at which the two shortest published windows become empty, in ms."""
 QUIET_AFTER_MS: Final = (DAYS.keep + 1) * DAY_MS
-"""By then all windows are empty; scores fade on, read as they are whenever somebody asks."""
+"""The age of the newest touch at which all windows are empty, in ms. Scores still decay, as every read shows."""
 
 
 def refresh_due_ms(as_of_ms: int, latest_ms: int, refresh_ms: int) -> int:
-    """The next moment after ``as_of_ms``; FOREVER where there is none, or where ``refresh_ms`` is 0."""
+    """Returns the next refresh after ``as_of_ms``; FOREVER if there is none or ``refresh_ms`` is 0."""
     if not refresh_ms or as_of_ms >= latest_ms + QUIET_AFTER_MS:
         return FOREVER
     moments = [latest_ms + age_ms for age_ms in EMPTY_AFTER_MS if latest_ms + age_ms > as_of_ms]

@@ -1,8 +1,8 @@
-"""A profile's row: its ledgers, and around them ownership, segments, schedule, and what was published last.
+"""A profile's row: its ledgers, ownership, segments, schedule, and the state of its last publication.
 
-Each part is changed in one place: ``ownership`` and ``published`` by :mod:`pipeline.profile.logic`, ``segments`` and
-``watch_bits`` by :mod:`pipeline.trigger.membership`, ``schedule`` by :mod:`pipeline.trigger.decide`; any other module
-calls a method that says what happened.
+Each part has one writer: :mod:`pipeline.profile.logic` writes ``ownership`` and ``published``,
+:mod:`pipeline.trigger.membership` writes ``segments`` and ``watch_bits``, and :mod:`pipeline.trigger.decide` writes
+``schedule``. All other modules call methods of the row.
 """
 
 from collections.abc import Iterable
@@ -17,36 +17,36 @@ from pipeline.profile.ledger import Ledger, Owned
 ROW_FORMAT: Final = 2
 
 FOREVER: Final = 1 << 60
-"""Later than any moment, in milliseconds; also more than any points: what is due then is not due."""
+"""Later than any time in milliseconds, and more than any number of points: never due."""
 
 ACTIVE: Final = "active"
 MERGED: Final = "merged"
 
 Pointer: TypeAlias = tuple[int, str]
-"""(seq, profile id): the anchor's owner from that seq on. A higher seq always wins."""
+"""(seq, profile id): the anchor's owner from ``seq`` on. A higher seq always wins."""
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):
-    """The state of a profile in one segment. Kept only to detect changes: the ledgers and the moment decide."""
+    """The state of a profile in one segment. Only for detecting changes: ledgers and time determine membership."""
 
     inside: bool = False
     due_ms: int = FOREVER
-    """Before this moment it cannot change unless a touch or a ledger comes."""
+    """The time before which only a touch or a ledger can change it, in ms since 1970."""
     changes: int = 0
-    """How often it was entered and left: what the id of a change is made of."""
+    """Number of entries and exits so far, which is part of the id of a change."""
 
 
 class Ownership(msgspec.Struct, array_like=True, gc=False):
-    """Which profile owns each anchor that this profile has heard of."""
+    """The owner of each anchor in this profile's messages so far."""
 
     pointers: dict[Identifier, Pointer] = {}
     handed_to: str = ""
-    """The profile that the last ledger to leave this one, or to pass through, was sent to."""
+    """The profile to which the last ledger was handed over or forwarded."""
     awaited: dict[Identifier, dict[Identifier, Owned]] = {}
-    """By anchor, what STITCH decided about identifiers of a ledger that is still on its way here."""
+    """By anchor, STITCH's decisions about identifiers of a ledger that has not arrived yet."""
 
     def owner_of(self, profile_id: str, anchor: Identifier, seq: int) -> str:
-        """The owner of an anchor, where the sender knew this profile as its owner at ``seq`` (0: at no known seq).
+        """Returns the owner of an anchor for a message sent to this profile as owner at ``seq`` (0: no known seq).
 
         A seq above the pointer's makes this profile the owner.
         """
@@ -58,7 +58,7 @@ class Ownership(msgspec.Struct, array_like=True, gc=False):
         return known[1]
 
     def move(self, anchors: Iterable[Identifier], seq: int, target: str) -> list[Identifier]:
-        """Point anchors to their owner from ``seq`` on. Returns the anchors whose pointer changed."""
+        """Sets the pointers of anchors to their owner from ``seq`` on. Returns the anchors whose pointer changed."""
         pointers = self.pointers
         moved = [anchor for anchor in anchors if anchor not in pointers or seq > pointers[anchor][0]]
         pointers.update(dict.fromkeys(moved, (seq, target)))
@@ -66,42 +66,42 @@ class Ownership(msgspec.Struct, array_like=True, gc=False):
 
 
 class Schedule(msgspec.Struct, array_like=True, gc=False):
-    """When a profile must be looked at again, by time or by points."""
+    """The times and points at which a profile must be evaluated again. Times are in ms since 1970."""
 
     rules_fingerprint: int = 0
-    """Fingerprint of the rules that the due times and the headroom were computed by."""
+    """Fingerprint of the rules under which due times and headroom were computed."""
     triggers_due_ms: int = 0
-    """No trigger can fire or re-arm before this moment, unless points, traits or a ledger come or go."""
+    """The time before which no trigger can fire or re-arm without a change of points, traits or ledgers."""
     headroom: int = 0
-    """No score can reach a threshold that matters before this many points more are given; at or below 0: look."""
+    """Points that may be added before a score can reach a relevant threshold. At or below 0: evaluate the triggers."""
     due_ms: int = 0
-    """Before this moment time alone decides nothing here: the least of all dues. 0: look at everything."""
+    """The least of all due times, before which time alone changes nothing. 0: evaluate everything."""
     decided_ms: int = 0
-    """The latest moment that anything was decided for. Decisions never go back behind it."""
+    """The time of the last decision. No later decision is made for an earlier time."""
     timer_ms: int = 0
-    """Due time of the profile's entry among the timers; 0: it has none."""
+    """Due time of the profile's timer; 0 if it has none."""
 
     def reset(self) -> None:
-        """Forget due times and headroom, because rules changed, or a ledger came or went."""
+        """Clears due times and headroom, after the rules changed or a ledger arrived or left."""
         self.triggers_due_ms = self.headroom = self.due_ms = 0
 
     def set_triggers(self, due_ms: int, headroom: int) -> None:
-        """Note when, and after how many points, to look at the triggers again."""
+        """Sets the time and the points at which triggers must be evaluated again."""
         self.triggers_due_ms, self.headroom = due_ms, headroom
 
     def mark_decided(self, as_of_ms: int) -> None:
-        """Note that everything due up to a moment was decided."""
+        """Marks everything due up to ``as_of_ms`` as decided."""
         self.decided_ms = as_of_ms
 
     def take_timer(self, due_ms: int) -> bool:
-        """Clear the timer if it is the one due at ``due_ms``. False: that entry was superseded."""
+        """Clears the timer if it is due at ``due_ms``. Returns False if that entry was superseded."""
         if self.timer_ms != due_ms:
             return False
         self.timer_ms = 0
         return True
 
     def set_timer(self, due_ms: int) -> bool:
-        """Note an earlier timer. False: none is needed, or the one there is comes early enough."""
+        """Sets an earlier timer. Returns False if none is needed or the current one is early enough."""
         if due_ms >= FOREVER or 0 < self.timer_ms <= due_ms:
             return False
         self.timer_ms = due_ms
@@ -109,42 +109,42 @@ class Schedule(msgspec.Struct, array_like=True, gc=False):
 
 
 class Published(msgspec.Struct, array_like=True, gc=False):
-    """What was published last."""
+    """The state of the last publication."""
 
     status: str = ""
-    """``active`` or ``merged``; "" before the first, or where the profile is to be published as merged again."""
+    """``active`` or ``merged``; "" before the first publication, or if a merge must be published again."""
     version: int = 0
-    """Publications so far."""
+    """Number of publications so far."""
 
     def advance(self, status: str) -> None:
-        """Count a publication."""
+        """Counts a publication."""
         self.status, self.version = status, self.version + 1
 
 
 class ProfileRow(msgspec.Struct, array_like=True, gc=False):
-    """State of one profile id, kept for ever: a profile that was merged away still forwards what is sent to it."""
+    """The state of one profile id. It is never deleted, because a merged profile still forwards its messages."""
 
     tenant: str
     format: int = ROW_FORMAT
     anchors: dict[Identifier, Ledger] = {}
     segments: dict[str, Membership] = {}
     watch_bits: bytes = b""
-    """Bits that can change a segment, little-endian: a touch without any of them changes none."""
+    """Bits that can change a segment, little-endian. A touch without any of them changes no segment."""
     ownership: Ownership = msgspec.field(default_factory=Ownership)
     schedule: Schedule = msgspec.field(default_factory=Schedule)
     published: Published = msgspec.field(default_factory=Published)
 
     def moment(self, now_ms: int) -> int:
-        """The moment to decide for: now, but neither before the newest touch nor before what was decided already."""
+        """Returns the time to decide for: the latest of ``now_ms``, the newest touch and the last decision."""
         return max(now_ms, self.schedule.decided_ms, self.latest_ms())
 
     def ledgers(self) -> list[Ledger]:
-        """The ledgers in the order of their anchors, so that what is computed from them has one order."""
+        """Returns the ledgers sorted by anchor, so that results do not depend on their order of arrival."""
         anchors = self.anchors
         return list(anchors.values()) if len(anchors) == 1 else [anchors[anchor] for anchor in sorted(anchors)]
 
     def latest_ms(self) -> int:
-        """Event time of the newest touch; 0 without one."""
+        """Returns the event time of the newest touch in ms; 0 without one."""
         latest = 0
         for ledger in self.anchors.values():
             last = ledger.last
@@ -153,7 +153,7 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
         return latest
 
     def keep(self, anchor: Identifier, owned: dict[Identifier, Owned]) -> bool:
-        """Note which identifiers of an anchor's events are its customer's, in the ledger once that is here.
+        """Stores which identifiers of an anchor's events belong to its customer, in the ledger or until it arrives.
 
         Returns whether the ledger's own identifiers changed.
         """
@@ -165,23 +165,23 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
         return ledger is not None and ledger.own_identifiers().keys() != before
 
     def arrived(self, anchor: Identifier) -> None:
-        """Give a ledger that has come what was decided about its identifiers before."""
+        """Applies the awaited decisions about identifiers to a ledger that has arrived."""
         awaited = self.ownership.awaited.pop(anchor, None)
         if awaited:
             self.keep(anchor, awaited)
 
     def hand_over(self, target: str) -> None:
-        """Note that a ledger was sent to another profile. If that is a new one, the merge must be published again."""
+        """Records that a ledger was sent to another profile. A new target requires publishing the merge again."""
         if self.ownership.handed_to != target:
             self.ownership.handed_to = target
             if self.published.status == MERGED:
                 self.published.status = ""
 
     def current_id(self, profile_id: str) -> str:
-        """The profile that a profile without ledgers stands for now.
+        """Returns the next profile on the way to the one that replaces this profile without ledgers.
 
-        If it never held a ledger: the current owner of its founding identifier, or "" if that is this profile. The
-        profiles that ledgers were handed to never form a circle: each holds the ledger, or has sent it on since.
+        If it never held a ledger: the current owner of its founding identifier, or "" if that is this profile.
+        Following the targets never loops: each target holds the ledger, or has sent it on later.
         """
         if self.ownership.handed_to:
             return self.ownership.handed_to

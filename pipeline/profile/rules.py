@@ -1,4 +1,4 @@
-"""Rules of the profile: which aggregates are kept. The structs are what ``aggregates.yaml`` is read into."""
+"""The rules of ``aggregates.yaml``: the aggregates and ratios of a profile."""
 
 from typing import Annotated
 
@@ -14,28 +14,28 @@ from pipeline.profile.windows import LIFETIME, window
 
 
 class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One number or value per profile and window, kept exact under merges and splits.
+    """One number or value per profile and window, exact under merges and splits.
 
-    What was booked stays booked: a changed filter, field, window or time zone holds for events from then on; a changed
-    ``kind`` or ``gap`` starts anew.
+    Changes of a filter, field, window or time zone apply to later events; booked events stay as they are. A changed
+    ``kind`` or ``gap`` starts an empty aggregate.
     """
 
     name: str
-    """What the profile calls it: ``orders``, ``spent``."""
+    """Its name in the profile: ``orders``, ``spent``."""
     kind: Annotated[str, choice(KINDS)] = "count"
     """count, sum, average, min, max, first, last, most_frequent, top (the five most frequent with counts and shares),
-    unique (a list of up to 64 values), distinct (how many: exactly up to 256, beyond that within 6.5 % in 95 of 100
-    cases), quantiles (p50, p90 and p99 by the nearest rank, within 1 %), time_since (milliseconds since the newest),
-    sessions, or purchases (money by day, over the lifetime: recency, frequency and monetary value, from which
-    predictions are made)."""
+    unique (a list of up to 64 values), distinct (the number of values: exact up to 256, beyond that within 6.5 % in 95
+    of 100 cases), quantiles (p50, p90 and p99 by nearest rank, within 1 %), time_since (milliseconds since the newest
+    event), sessions, or purchases (money by day over the lifetime: recency, frequency and monetary value, the input of
+    predictions)."""
     field: str = ""
-    """The field to take; ``amount`` is the event's money, kept by currency in minor units; ``hour`` (0 to 23) and
-    ``weekday`` (1, Monday, to 7) are those of the ``time_zone``. Not for count, time_since and sessions."""
+    """The aggregated field. ``amount`` is the event's money, by currency in minor units; ``hour`` (0 to 23) and
+    ``weekday`` (1, Monday, to 7) are local to the ``time_zone``. Not for count, time_since and sessions."""
     filter: Filter = Filter()
     windows: tuple[WindowLabel, ...] = (LIFETIME,)
-    """Spans from 1m to 90d, and ``lifetime``; sessions are not kept for a lifetime."""
+    """Windows from 1m to 90d, and ``lifetime``. Sessions have no lifetime."""
     gap_ms: PositiveDuration = GAP_MS
-    """For sessions: one ends when nothing matches for longer than this, at least 5 min. A changed gap starts anew."""
+    """For sessions: a session ends after this time without a matching event. At least 5 min."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -55,7 +55,7 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         for label in self.windows:
             window(label)
         if KINDS[self.kind].lifetime_only and self.windows != (LIFETIME,):
-            msg = f"aggregate {self.name!r} of kind {self.kind} knows every day by itself: write windows: [{LIFETIME}]"
+            msg = f"aggregate {self.name!r} of kind {self.kind} only has a lifetime: write windows: [{LIFETIME}]"
             raise ValueError(msg)
         if not KINDS[self.kind].for_ever and LIFETIME in self.windows:
             msg = f"aggregate {self.name!r} of kind {self.kind} has no lifetime: write windows of up to 90 d"
@@ -72,18 +72,18 @@ class AggregateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def key(self) -> str:
-        """Under which ledgers keep its cells: what changes their meaning is part of it."""
+        """The key of its cells in ledgers. It contains everything that changes the meaning of a cell."""
         return f"{self.kind}@{self.gap_ms}:{self.name}" if self.kind == NAME else f"{self.kind}:{self.name}"
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A quotient of two aggregates over every window that both have, computed when read: a click rate."""
+    """A quotient of two aggregates over their common windows, computed when read, such as a click rate."""
 
     name: str
     of: str
-    """The aggregate that is divided: a count or a sum."""
+    """The dividend: a count or a sum."""
     to: str
-    """The aggregate it is divided by: a count or a sum. Where that is 0 there is no ratio."""
+    """The divisor: a count or a sum. If it is 0 there is no ratio."""
 
 
 class AggregateRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +92,7 @@ class AggregateRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     aggregates: tuple[AggregateRule, ...] = ()
     ratios: tuple[Ratio, ...] = ()
     time_zone: str = "UTC"
-    """Whose clocks the fields ``hour`` and ``weekday`` are read from, as named by IANA: ``Europe/Berlin``."""
+    """IANA name of the time zone for the fields ``hour`` and ``weekday``: ``Europe/Berlin``."""
 
     def __post_init__(self) -> None:
         unique("aggregate", [rule.name for rule in self.aggregates])
@@ -114,10 +114,10 @@ class AggregateRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def unique(what: str, names: list[str]) -> None:
-    """Refuse two rules of one name.
+    """Checks that names are unique.
 
     Raises:
-        ValueError: A name is there twice, or is empty.
+        ValueError: A name occurs twice, or is empty.
     """
     for at, name in enumerate(names):
         if not name or name in names[:at]:

@@ -1,4 +1,4 @@
-"""What customers state: traits, and consent by purpose and channel."""
+"""Customers' statements: traits, and consent by purpose and channel."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from pipeline.profile.messages import Touch
 
 
 def book_trait(ledger: Ledger, touch: Touch, name: str, value: Any) -> None:
-    """Keep the value of a trait if it is the newest."""
+    """Stores the value of a trait if it is the newest."""
     old = ledger.traits.get(name)
     new = (touch.timestamp_ms, touch.event_id, touch.channel, value)
     ledger.traits[name] = new if old is None or new[0] > old[0] else newer_trait(old, new)
 
 
 def book_traits(ledger: Ledger, touch: Touch) -> None:
-    """Keep what a touch states: the traits of its account if it is a group call, else those of the person.
+    """Stores a touch's traits: as those of the account if it is a group call, else as those of the person.
 
-    Traits under ``$set_once`` count where no other statement, of any time, gives them a value: the oldest of them.
+    The oldest ``$set_once`` value of a trait counts only if no other statement, of any time, gives the trait a value.
     """
     if touch.type == "group":
         _book_account(ledger, touch)
@@ -40,7 +40,7 @@ def _book_account(ledger: Ledger, touch: Touch) -> None:
 
 
 def book_consent(ledger: Ledger, touch: Touch, stated: Any) -> None:
-    """Statements are ``{purpose: bool}`` or ``{purpose: {channel: bool}}``, or those under ``categoryPreferences``."""
+    """Stores ``{purpose: bool}`` or ``{purpose: {channel: bool}}`` statements, or those in ``categoryPreferences``."""
     if type(stated) is not dict:
         return
     preferences = stated.get("categoryPreferences", stated)

@@ -1,7 +1,7 @@
-"""The timeline: the newest touches of a ledger and the newest activities of the CRM, one line of text each.
+"""The timeline: the newest touches and the newest CRM activities of a ledger, one line of text each.
 
-A line is made once, when its touch is booked, and is only copied when the row is written, which happens far more often
-than anyone reads it. Lines sort as text by (event time, event id).
+A line is formatted once, when its touch is booked, and only copied when the row is written, because rows are written
+far more often than they are read. Lines sort as text by (event time, event id).
 """
 
 from bisect import insort
@@ -14,14 +14,14 @@ TIMELINE_ENTRIES: Final = 20
 CRM: Final = "crm"
 _SEPARATOR: Final = "\x1f"
 _DETAILS: Final = ("title", "name", "product", "subject", "url", "path", "sku")
-"""Properties that tell a person what an event was about; the first there is becomes the detail."""
+"""Properties that describe an event for a reader. The first one present becomes the detail."""
 _OUTCOMES: Final = ("stage", "previous_stage", "outcome", "status", "disposition", "lost_reason")
-"""Properties that tell how a CRM activity ended or where a deal stands."""
+"""Properties with the outcome of a CRM activity or the stage of a deal."""
 _DETAIL_CHARACTERS: Final = 120
 
 
 class Entry(NamedTuple):
-    """A line, read."""
+    """A parsed line."""
 
     timestamp_ms: int
     event_id: str
@@ -31,10 +31,10 @@ class Entry(NamedTuple):
     amount_minor: int
     currency: str
     detail: str
-    """What the event was about, in at most 120 characters, or ""."""
+    """The subject of the event in at most 120 characters, or ""."""
 
     def summary(self) -> str:
-        """The line for a person: what happened, where, what it was about, for how much."""
+        """The line for a reader: event, channel, subject and amount."""
         words = f"{self.event or self.type} on {self.channel}"
         if self.detail:
             words += f": {self.detail}"
@@ -42,12 +42,12 @@ class Entry(NamedTuple):
 
 
 def is_activity(touch: Touch) -> bool:
-    """Whether a touch is one of the CRM's: a call, a meeting, a changed stage, a closed deal; not a contact's data."""
+    """Whether a touch is a CRM activity: a call, a meeting, a changed stage, a closed deal, not contact data."""
     return touch.channel == CRM and touch.type == "track"
 
 
 def book_line(timeline: list[Line], touch: Touch) -> None:
-    """Keep the touch's line if it is among the newest; ``timeline`` stays sorted, oldest first."""
+    """Adds the touch's line if it is among the newest. ``timeline`` stays sorted, oldest first."""
     line = line_of(touch)
     if not timeline or line > timeline[-1]:
         timeline.append(line)
@@ -58,7 +58,7 @@ def book_line(timeline: list[Line], touch: Touch) -> None:
 
 
 def line_of(touch: Touch) -> Line:
-    """A touch as its line. Event times before 1970 would not sort; INTAKE lets none through."""
+    """Returns the line of a touch. Event times before 1970 would not sort; INTAKE rejects them."""
     name, event_id = touch.name, touch.event_id
     if _SEPARATOR in name or _SEPARATOR in event_id:
         name, event_id = name.replace(_SEPARATOR, " "), event_id.replace(_SEPARATOR, " ")
@@ -71,13 +71,13 @@ def line_of(touch: Touch) -> Line:
 
 
 def read_line(line: Line) -> Entry:
-    """The line of :func:`line_of`, taken apart."""
+    """Parses a line of :func:`line_of`."""
     timestamp_ms, event_id, channel, kind, name, amount_minor, currency, detail = line.split(_SEPARATOR, 7)
     return Entry(int(timestamp_ms), event_id, channel, kind, name, int(amount_minor), currency, detail)
 
 
 def detail_of(properties: dict[str, Any]) -> str:
-    """What an event was about."""
+    """Returns the subject of an event, or ""."""
     for name in _DETAILS:
         if name in properties:
             value = properties[name]
@@ -87,7 +87,7 @@ def detail_of(properties: dict[str, Any]) -> str:
 
 
 def activity_of(properties: dict[str, Any]) -> str:
-    """What a CRM activity was about, and what it says of stage and outcome."""
+    """Returns the subject of a CRM activity, with its stage and outcome."""
     parts = [detail_of(properties)]
     for name in _OUTCOMES:
         value = properties.get(name)
@@ -97,5 +97,5 @@ def activity_of(properties: dict[str, Any]) -> str:
 
 
 def merge_timelines(one: list[Line], other: list[Line]) -> list[Line]:
-    """The newest lines of two disjoint histories."""
+    """Returns the newest lines of two disjoint histories."""
     return sorted(one + other)[-TIMELINE_ENTRIES:]

@@ -1,7 +1,7 @@
-"""The readable profile: what ``profile show``, ``profile export`` and ``simulate`` print.
+"""The readable profile: the output of ``profile show``, ``profile export`` and ``simulate``.
 
-A pure function of the ledgers and ``as_of_ms``: the order in which touches arrived, how they were batched, how often
-the profile was published and which moves its ledgers made cannot be seen in it.
+It is a pure function of the ledgers and ``as_of_ms``. The order and batching of touches, the number of publications and
+the moves of ledgers do not influence it.
 """
 
 from typing import Any
@@ -27,9 +27,9 @@ from pipeline.profile.timeline import Entry
 
 
 def profile_view(profile_id: str, row: ProfileRow, rules: CompiledRules, as_of_ms: int) -> dict[str, Any]:
-    """Everything known of a profile at a moment, as JSON values; windows are ``(as_of - length, as_of]``.
+    """Returns all data of a profile at a moment, as JSON values; windows are ``(as_of - length, as_of]``.
 
-    A profile is read at its newest touch at the earliest; ``as_of_ms`` in the view says when.
+    An ``as_of_ms`` before the newest touch is replaced by the time of that touch; the view contains the time used.
     """
     ledgers = row.ledgers()
     as_of_ms = max(as_of_ms, row.latest_ms())
@@ -73,12 +73,12 @@ def profile_view(profile_id: str, row: ProfileRow, rules: CompiledRules, as_of_m
 
 
 def entry_view(entry: Entry) -> dict[str, Any]:
-    """An entry of the timeline with its line for a person."""
+    """Returns an entry of the timeline with its summary, as JSON values."""
     return {**entry._asdict(), "summary": entry.summary()}
 
 
 def score_view(score: Score) -> dict[str, Any]:
-    """A score with its contributions, which sum exactly to its value."""
+    """Returns a score with its contributions, which sum exactly to its value, as JSON values."""
     return {
         "name": score.name,
         "value": score.value,

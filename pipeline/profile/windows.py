@@ -1,14 +1,14 @@
-"""Sliding windows: which buckets a span of time ending at ``as_of`` contains.
+"""Sliding windows: determine which buckets a window ending at ``as_of`` contains.
 
-**Exactly:** floor every event time to the start of its bucket; a window of length ``w`` then holds what is younger than
-``w``, the interval ``(as_of - w, as_of]``. So a window never counts anything as old as ``w``, and may let go of an
-event up to one bucket width before its time: one minute for windows up to 1 h, one hour up to 7 d, one day up to 90 d.
+**Definition.** Every event time is floored to the start of its bucket. A window of length ``w`` contains the floored
+times in ``(as_of - w, as_of]``. So a window never counts an event of age ``w`` or more, and may drop an event up to one
+bucket width early: one minute for windows up to 1 h, one hour up to 7 d, one day up to 90 d.
 
-For history stamped with whole days (midnight) the flooring changes nothing: a window of ``n`` days read at any moment
-of day D, from its first millisecond to its last, holds exactly the days D-n+1 to D, n of them.
+For events with whole days as times (midnight UTC) flooring changes nothing: a window of ``n`` days, read at any time of
+day D, contains exactly the n days from D-n+1 to D.
 
-A profile is read at its newest touch at the earliest: an ``as_of`` before that is taken as that, for buckets older than
-the longest window are not kept.
+An ``as_of`` before the profile's newest touch is replaced by the time of that touch, because buckets older than the
+longest window before it are not kept.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ LIFETIME: Final = "lifetime"
 
 
 class Window(NamedTuple):
-    """A span of time as the rules name it, and the tier whose buckets answer it (None: the lifetime total)."""
+    """A window with its label in the rules, and the tier of its buckets (None: the lifetime total)."""
 
     label: str
     length_ms: int
@@ -29,10 +29,10 @@ class Window(NamedTuple):
 
 
 def window(label: str) -> Window:
-    """The window of a label such as ``24h`` or ``lifetime``.
+    """Returns the window of a label such as ``24h`` or ``lifetime``.
 
     Raises:
-        ValueError: Not a span of time in its compact spelling, or shorter than a minute, or longer than 90 days.
+        ValueError: The label is not a duration in compact spelling, or is below a minute or above 90 days.
     """
     if label == LIFETIME:
         return Window(label, 0, None)
@@ -52,12 +52,12 @@ def window(label: str) -> Window:
 
 
 def first_bucket(width_ms: int, length_ms: int, as_of_ms: int) -> int:
-    """The oldest bucket within the window: the first that starts after ``as_of - length``."""
+    """Returns the oldest bucket within the window: the first that starts after ``as_of - length``."""
     return (as_of_ms - length_ms) // width_ms + 1
 
 
 def oldest_buckets(windows: Iterable[Window], as_of_ms: int) -> dict[str, int]:
-    """By label, the oldest bucket each window contains; what it says of the lifetime is of no use."""
+    """Returns the oldest bucket of each window by label. The value for the lifetime is meaningless."""
     return {
         label: first_bucket(tier.width_ms, length_ms, as_of_ms) if tier else 0 for label, length_ms, tier in windows
     }

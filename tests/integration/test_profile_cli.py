@@ -103,7 +103,7 @@ def test_the_timeline_is_paged_newest_first_and_the_last_page_says_so(deployment
     assert "order_completed" in shown
     assert f"older: --before {START_MS + 4 * 60_000}:pos/m4" in shown
     assert "older:" not in deployment.run("profile", "timeline", ADA).stdout
-    assert "is no cursor" in deployment.run("profile", "timeline", ADA, "--before", "m4", code=2).stderr
+    assert "is not a cursor" in deployment.run("profile", "timeline", ADA, "--before", "m4", code=2).stderr
     assert "is unknown" in deployment.run("profile", "timeline", "email:unseen@shop.example", code=4).stderr
 
 

@@ -1,4 +1,4 @@
-"""Conditions and worlds to ask them of: every strategy in one place, and what a condition means, spelt out."""
+"""Strategies for random conditions and for the values they read, and a naive definition of their results."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple

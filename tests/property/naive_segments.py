@@ -1,4 +1,4 @@
-"""A naive reading of every name of conditions, to hold the answers of segments against."""
+"""A naive evaluation of every name in conditions, as the expected result for segments."""
 
 from collections.abc import Sequence
 from fractions import Fraction

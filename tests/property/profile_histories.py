@@ -1,4 +1,4 @@
-"""Touches, histories and rules for the profile's properties: every strategy in one place."""
+"""Strategies for random touches, histories and rules, shared by the property tests of profiles."""
 
 from collections.abc import Sequence
 from typing import Any

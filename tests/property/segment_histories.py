@@ -1,4 +1,4 @@
-"""Random customers and random segments, made from a seed; and a naive reading of every name to hold answers against."""
+"""Random customers and segments from a seed, with a naive evaluation of every name as the expected result."""
 
 import random
 from collections.abc import Iterator, Sequence

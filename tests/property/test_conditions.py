@@ -1,4 +1,4 @@
-"""Conditions: texts and trees are the same, nothing crashes the parser, and answers stand until they are due."""
+"""Conditions: text and tree round-trip, no input crashes the parser, and results hold until their due time."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""No profile id is ever held by two people unless they were one customer: over every prefix of random lives."""
+"""A profile id never passes between two people unless they were one customer, over every prefix of random lives."""
 
 from typing import get_args
 

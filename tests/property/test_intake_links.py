@@ -1,4 +1,4 @@
-"""What INTAKE passes on depends on the events alone: not on repetitions, not on when STITCH answers."""
+"""The links that INTAKE passes on depend only on the events, not on repetitions or the time of STITCH's assignments."""
 
 from collections import defaultdict
 

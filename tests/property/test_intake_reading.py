@@ -1,4 +1,4 @@
-"""Events survive being written and read, and normalising twice is normalising once."""
+"""Events round-trip through writing and reading, and normalisation is idempotent."""
 
 import copy
 from datetime import UTC, datetime, timedelta

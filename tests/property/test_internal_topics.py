@@ -1,4 +1,4 @@
-"""Whatever bytes lie on an internal topic, no stage fails: what is no message is quarantined byte for byte."""
+"""No bytes on an internal topic make a stage fail: invalid messages are quarantined byte for byte."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Carts and journeys equal an independent fold over the touches, however those are ordered, split and kept."""
+"""Carts and journeys equal an independent fold over the touches, for every order and division into ledgers."""
 
 from itertools import pairwise
 from typing import Any

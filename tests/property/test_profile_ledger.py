@@ -1,4 +1,4 @@
-"""A ledger is a commutative monoid, each kind of aggregate by name, byte for byte."""
+"""A ledger is a commutative monoid, byte for byte, for each kind of aggregate."""
 
 from typing import Any
 

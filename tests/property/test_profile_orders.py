@@ -1,4 +1,4 @@
-"""What ledgers keep of orders and arrivals is a commutative monoid, and refunds never take back more than an order."""
+"""Orders and arrivals in ledgers are commutative monoids, and refunds never exceed the order."""
 
 from functools import reduce
 from itertools import permutations

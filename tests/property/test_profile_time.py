@@ -1,4 +1,4 @@
-"""Time passes in steps: what is decided does not depend on when somebody looked."""
+"""Decisions do not depend on when timers fire or profiles are evaluated."""
 
 import os
 import random

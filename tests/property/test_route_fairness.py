@@ -1,4 +1,4 @@
-"""Fairness at every moment: against the quota as it is defined, over random teams, weights, absences and capacities."""
+"""Fairness of routing at every moment against the definition of the quota, over random teams and absences."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Scores explain themselves exactly, and do not depend on how a history arrived or was cut into ledgers."""
+"""Contributions sum exactly to scores, and scores do not depend on arrival order or division into ledgers."""
 
 import math
 import random

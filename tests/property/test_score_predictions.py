@@ -1,4 +1,4 @@
-"""Predictions: within bounds for every history, falling and rising as they must, the same all day and everywhere."""
+"""Predictions: within bounds for every history, monotonic, and equal all day and on every worker."""
 
 from fractions import Fraction
 from typing import Any

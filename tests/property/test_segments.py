@@ -1,4 +1,4 @@
-"""Segments live through their due times: who looks only when told to knows what who looks every minute knows.
+"""Due times of segments: evaluating only at due times gives the same changes as evaluating every minute.
 
 ``STITCHLINE_SEEDS=1000 pytest tests/property/test_segments.py`` widens the search; a failure prints the line that
 replays it.

@@ -1,4 +1,4 @@
-"""A table over a store is a dict that can be committed and rolled back, however little of it fits into memory."""
+"""A table over a store behaves like a dict with commit and rollback, whatever its cache size."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Public records are written as they are: the bytes of their structs are those of the same fields in dicts."""
+"""Public records: a struct encodes to the same bytes as a dict with the same fields."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Files of events as senders write them, through ``stitchline simulate``: what goes in, and what comes out."""
+"""Runs ``stitchline simulate`` over files of events as senders write them, and reads its results."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from pipeline.cli import app
 
 
 class Outcome(NamedTuple):
-    """What one run of ``simulate`` wrote."""
+    """The output of one run of ``simulate``."""
 
     exit_code: int
     output: str
@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
 
     @property
     def profile(self) -> dict[str, Any]:
-        """The only profile that stands."""
+        """Returns the only active profile."""
         (result,) = [profile for profile in self.profiles if not profile["merged_into"]]
         return result
 
@@ -37,14 +37,14 @@ def line_of(event: dict[str, Any] | bytes) -> bytes:
 
 
 def simulate(folder: Path, events: Iterable[dict[str, Any] | bytes], *options: str | Path) -> Outcome:
-    """The outcome of a file of these lines."""
+    """Runs ``simulate`` over one file with these lines."""
     path = folder / "events.ndjson"
     path.write_bytes(b"\n".join(map(line_of, events)) + b"\n")
     return simulate_files(folder, [path], *options)
 
 
 def simulate_files(folder: Path, files: list[Path], *options: str | Path) -> Outcome:
-    """The outcome of these files."""
+    """Runs ``simulate`` over these files."""
     out = folder / "out"
     done = CliRunner().invoke(app, ["simulate", *map(str, files), "--out", str(out), *map(str, options)])
     names = ("profiles", "rejects", "dlq", "crm-actions")

@@ -1,4 +1,4 @@
-"""The published sample of CDNOW's customers, every tenth of them, and the package whose answers ours are held against.
+"""The published sample of CDNOW's customers (every tenth), and the package with the expected results.
 
 Fader, Hardie, Lee (2005) calibrate on its first 39 weeks: purchases up to 30 September 1997 of 2,357 customers.
 ``lifetimes`` ships the purchases, the published summaries in weeks, and an implementation of both models of its own.

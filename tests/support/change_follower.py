@@ -1,11 +1,11 @@
-"""A downstream reader of identity.changes, which has nothing else: whose is each identifier, who shares a household."""
+"""A downstream reader that derives owners of identifiers and households from identity.changes alone."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 
 class ChangeFollower:
-    """Follows the public log from its beginning. ``born`` names the profile of an identifier no line has spoken of."""
+    """Follows the public log from its beginning. ``born`` returns the profile of an identifier without a change."""
 
     def __init__(self, born: Callable[[str], str]) -> None:
         self._born = born
@@ -14,7 +14,7 @@ class ChangeFollower:
         self.seq = 0
 
     def take(self, changes: Iterable[dict[str, Any]]) -> "ChangeFollower":
-        """Lines in the order of the log. Each must fit what the lines before it said."""
+        """Applies changes in log order. Asserts that each is consistent with the changes before."""
         for change in changes:
             assert change["seq"] > self.seq, "numbers rise"
             self.seq = change["seq"]
@@ -36,11 +36,11 @@ class ChangeFollower:
         return self
 
     def owner(self, ident: str) -> str:
-        """The profile id that owns an identifier now."""
+        """Returns the id of the profile that owns an identifier now."""
         return self._owner.get(ident, self._born(ident))
 
     def households(self) -> dict[str, list[str]]:
-        """Profile ids by the identifier they share, both sorted; only of those that somebody shares."""
+        """Returns profile ids by shared identifier, both sorted. Omits identifiers without members."""
         return {
             shared: sorted({self.owner(member) for member in members})
             for shared, members in sorted(self._sharers.items())

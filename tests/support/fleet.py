@@ -1,4 +1,4 @@
-"""Worker processes of a test: started, looked at over HTTP, ended; none outlives the test."""
+"""Worker processes of a test: starts, observes over HTTP and ends them. None outlives the test."""
 
 import os
 import signal
@@ -87,7 +87,7 @@ class Fleet:
             self.until(f"{worker_id} is ready", lambda worker_id=worker_id: self.page(worker_id, "readyz")[0] == 200)
 
     def page(self, worker_id: str, path: str) -> tuple[int, str]:
-        """A page of the worker: status and body; status 0 while nobody listens."""
+        """Returns status and body of a page of the worker; status 0 while its port is closed."""
         try:
             url = f"http://{LOOPBACK}:{self._ports[worker_id]}/{path}"
             with urllib.request.urlopen(url, timeout=deadline_seconds()) as answer:
@@ -99,7 +99,7 @@ class Fleet:
             return 0, ""
 
     def reasons(self, worker_id: str, path: str = "readyz") -> list[str]:
-        """Why not, in the worker's words; empty also while nobody listens."""
+        """Returns the worker's reasons for not being ready; also empty while its port is closed."""
         body = self.page(worker_id, path)[1]
         return list(msgspec.json.decode(body)["reasons"]) if body else []
 

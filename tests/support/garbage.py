@@ -1,4 +1,4 @@
-"""What broken producers send: records of many kinds, each with the reason it must be quarantined for."""
+"""Invalid records as broken producers send them, each with the reason for its quarantine."""
 
 import random
 from collections.abc import Callable
@@ -17,7 +17,7 @@ KEYS = (None, b"", b"\xff\xfe", b"default/user_id:somebody", b"no tenant", b"/",
 
 
 class Garbage:
-    """Makes them from a seed; ``now_ms`` is what clocks are wrong against."""
+    """Generates invalid records from a seed. Wrong event times are relative to ``now_ms``."""
 
     def __init__(self, seed: int, now_ms: int) -> None:
         self._random, self._now_ms, self._made = random.Random(seed), now_ms, 0

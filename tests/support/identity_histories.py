@@ -1,4 +1,4 @@
-"""Random histories of links and decisions, run by the engine, and everything that must hold at their end."""
+"""Random histories of links and decisions for the engine, and the assertions that must hold at their end."""
 
 import os
 import random
@@ -70,7 +70,7 @@ def rules_of(rng: random.Random, *, bounded: bool) -> IdentityRules:
 
 
 def history(rng: random.Random) -> list[Link | Command]:
-    """Links in random order, some twice, with commands among them whose own order stands."""
+    """Returns links in random order, some twice, interleaved with commands in fixed order."""
     people = rng.choice((2, 3, 6, 6, 30))
     idents = [f"{kind}:{number}" for kind in KINDS for number in range(people)]
     span_ms = rng.choice((DAY_MS, 20 * DAY_MS))
@@ -116,7 +116,7 @@ class EncodedTable:
 
 
 class Run:
-    """An engine fed in random batches, and everything it said."""
+    """An engine that processes random batches, and all its effects."""
 
     def __init__(self, rng: random.Random, rules: IdentityRules, messages: list[Link | Command]) -> None:
         self.nodes: Any = rng.choice((MemoryTable, EncodedTable))()
@@ -166,7 +166,7 @@ class Run:
 
 
 def agree(run: Run, expected: Resolution, idents: set[str]) -> None:
-    """The engine's state and everything it told equal the pure function's answer."""
+    """Asserts that the engine's state and effects equal the result of the pure function."""
     for ident in sorted(idents):
         own, wanted = profile_id("t", ident), profile_id("t", expected.founder_of.get(ident, ident))
         assert run.engine.profile_of(ident) == wanted, ident
@@ -174,7 +174,7 @@ def agree(run: Run, expected: Resolution, idents: set[str]) -> None:
 
 
 def agree_on_groups(run: Run, expected: Resolution, idents: set[str]) -> None:
-    """The same customers. Their names may depend on links behind a firebreak that were forgotten."""
+    """Asserts equal customers. Their founders may depend on forgotten links behind a firebreak."""
     result: dict[str, set[str]] = {}
     wanted: dict[str, set[str]] = {}
     for ident in idents:
@@ -184,14 +184,14 @@ def agree_on_groups(run: Run, expected: Resolution, idents: set[str]) -> None:
 
 
 def agree_on_held(run: Run, expected: Resolution) -> None:
-    """What is held, and why."""
+    """Asserts equal rejected links with equal reasons."""
     assert run.held() == {
         (rejected.merged_link.strong, rejected.merged_link.weak, str(rejected.reason)) for rejected in expected.rejected
     }
 
 
 def agree_on_ownership(run: Run, expected: Resolution, links: list[Link], policy: IdentityPolicy) -> None:
-    """Every anchor's ledger was told which identifiers of its events are its customer's."""
+    """Asserts that every anchor's ledger received which identifiers of its events belong to its customer."""
     reason_of = {
         (rejected.merged_link.strong, rejected.merged_link.weak): rejected.reason for rejected in expected.rejected
     }
@@ -207,7 +207,7 @@ def agree_on_ownership(run: Run, expected: Resolution, links: list[Link], policy
 
 
 def agree_on_contested(run: Run, expected: Resolution, policy: IdentityPolicy) -> None:
-    """INTAKE was told of every link whose next sighting can change an owner. It may have been told of more."""
+    """Asserts that INTAKE received every link whose next sighting can change an owner. It may have received more."""
     reasons = {
         (rejected.merged_link.strong, rejected.merged_link.weak): rejected.reason for rejected in expected.rejected
     }
@@ -217,7 +217,7 @@ def agree_on_contested(run: Run, expected: Resolution, policy: IdentityPolicy) -
 
 
 def agree_on_households(run: Run, expected: Resolution) -> None:
-    """Nobody is merged by what they share; who shares it is the same by the rows as by the function."""
+    """Asserts that households merge no profiles, and that the rows and the function give equal households."""
     rows = StoredHouseholds("t", run.engine._union_find, run.nodes)
     wanted = {household.shared: household for household in households("t", expected)}
     people: dict[str, set[str]] = {}
@@ -234,7 +234,7 @@ def agree_on_households(run: Run, expected: Resolution) -> None:
 
 
 def agree_with_a_reader_of_the_changes(run: Run, idents: set[str], result: list[Household]) -> None:
-    """Who has followed nothing but the public log knows whose every identifier is, and every household."""
+    """Asserts that a reader of the public log alone derives the owner of every identifier, and every household."""
     lines = [msgspec.structs.asdict(change) for change in run.changes]
     reader = ChangeFollower(lambda ident: profile_id("t", ident)).take(lines)
     assert {ident: reader.owner(ident) for ident in idents} == {ident: run.engine.profile_of(ident) for ident in idents}
@@ -242,7 +242,7 @@ def agree_with_a_reader_of_the_changes(run: Run, idents: set[str], result: list[
 
 
 def in_shape(run: Run) -> None:
-    """Trees lead to roots, circles close, heads count what is there, and public lines are numbered as they come."""
+    """Asserts that trees lead to roots, circles close, heads count their members, and changes are numbered in order."""
     union_find = run.engine._union_find
     seen: set[str] = set()
     for ident, node in sorted(run.nodes.rows.items()):
@@ -266,7 +266,7 @@ def in_shape(run: Run) -> None:
 
 
 def check(seed: int) -> None:
-    """Live through the history of a seed. Raises AssertionError where anything disagrees."""
+    """Runs the history of a seed. Raises AssertionError if a check fails."""
     rng = random.Random(seed)
     bounded = rng.random() < 0.2
     rules, messages = rules_of(rng, bounded=bounded), history(rng)
@@ -295,10 +295,10 @@ def check(seed: int) -> None:
 
 
 def check_part(monkeypatch: pytest.MonkeyPatch, part: int) -> None:
-    """Check a part of the seeds; the first that fails is told with the line that replays it."""
+    """Checks a part of the seeds. The first failure contains the command that replays it."""
     for seed in seeds(part, PARTS):
         monkeypatch.setattr(bounds, "SPARE_EDGES", (1, 16)[seed // PARTS % 2])
         try:
             check(seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the seed must be told
+        except Exception as error:  # noqa: BLE001 - every failure must name its seed
             pytest.fail(f"{error!r}\n{replay(seed, 'history')}")

@@ -34,7 +34,7 @@ def lead(
     segments: Sequence[str] = (),
     **changed: Any,
 ) -> Lead:
-    """A lead of a customer of its own, unless identifiers or the profile id say otherwise."""
+    """Returns a lead of a new customer, unless identifiers or the profile id name another."""
     action = CrmAction(
         action_id=f"lead-{number}", tenant=tenant, profile_id=f"profile-{number}", trigger="hot_lead", episode=1,
         timestamp_ms=at_ms or moment(), score=72.5, threshold=70.0, consent="{}",
@@ -49,7 +49,7 @@ def no_rows() -> RouteTables:
 
 
 class Desk:
-    """A router that is asked one lead after the other."""
+    """A router that receives one lead after the other."""
 
     def __init__(self, rules: RoutingRules, tables: RouteTables | None = None) -> None:
         self.tables = tables or no_rows()
@@ -57,17 +57,17 @@ class Desk:
         self.last: Routed
 
     def give(self, requested: Lead) -> str:
-        """Who gets it."""
+        """Routes the lead. Returns its owner."""
         (self.last,) = self.router.on_leads([requested], 0)
         return self.last.action.owner
 
     def is_silent_on(self, requested: Lead) -> bool:
-        """Whether nothing is told of it."""
+        """Returns whether routing the lead publishes nothing."""
         return not self.router.on_leads([requested], 0)
 
     @property
     def reason(self) -> str:
-        """Why, of the last one."""
+        """Returns the reason for the last owner."""
         return self.last.action.owner_reason
 
     @property

@@ -1,6 +1,6 @@
-"""Resolution by its definition, word by word and slowly: the check on the pure function itself.
+"""A naive, slow implementation of the definition of resolution, as the expected result of the pure function.
 
-Links that passed the screen, in their order, unite sets of identifiers unless the united set breaks a limit.
+Filtered links, in their order, unite sets of identifiers unless the united set breaks a limit.
 """
 
 import zlib

@@ -1,4 +1,4 @@
-"""Random lives of people who share devices and addresses, resolved after every event: who held each profile id."""
+"""Random lives of people with shared devices and addresses, resolved after every event: tracks profile ids."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ def life(chance: random.Random) -> list[Step]:
 
 
 def resolved(steps: list[Step], policy: IdentityPolicy, decided: list[Command]) -> Resolution:
-    """Who is who after these events, as INTAKE would pass them on, and under all that was decided of pairs."""
+    """Resolves these events, with links as INTAKE passes them on, under all decisions about pairs."""
     links: list[Link] = []
     first_ms: dict[Identifier, int] = {}
     for number, step in enumerate(steps):
@@ -65,18 +65,18 @@ def resolved(steps: list[Step], policy: IdentityPolicy, decided: list[Command]) 
 
 
 class Holders:
-    """Follows who holds each profile id. People are named by the strongest identifiers of their group."""
+    """Tracks the holders of each profile id. People are given by the strongest identifiers of their group."""
 
     def __init__(self, policy: IdentityPolicy, named: Callable[[Resolution], dict[Identifier, Identifier]]) -> None:
         self._policy, self._named = policy, named
         self._held: dict[Identifier, set[Identifier]] = {}
         self._met: dict[Identifier, set[Identifier]] = {}
-        """People who were ever one customer with each."""
+        """For each person, the people that were ever one customer with them."""
         self.passed: list[tuple[Identifier, set[Identifier], set[Identifier]]] = []
         self.clashes = 0
 
     def take(self, resolution: Resolution) -> None:
-        """Note who holds what after a step. All that were ever one customer under an id may hold it."""
+        """Records the holders after a step. All people that were ever one customer under an id may hold it."""
         founder_of = self._named(resolution)
         groups: dict[Identifier, list[Identifier]] = {}
         for ident, founder in resolution.founder_of.items():
@@ -120,9 +120,9 @@ def lives(policy: Policy, runs: range) -> Iterator[tuple[int, IdentityPolicy, li
 
 
 def prefixes(steps: list[Step], policy: IdentityPolicy) -> Iterator[Resolution]:
-    """The life after each step. What people decided of a pair or an identifier holds from the beginning.
+    """Yields the resolution after each step. Decisions about a pair or an identifier apply from the beginning.
 
-    Who undoes a link says that it never was: so who held an id through it did not hold it. Log-outs are events.
+    Undoing a link means that it never existed, so that an id held through it was not held. Log-outs are events.
     """
     decided = [step for step in steps if isinstance(step, Command) and step.kind != "logout"]
     for end in range(1, len(steps) + 1):

@@ -58,7 +58,7 @@ def kill_and_restart(broker: LocalKafka) -> None:
 def open_partitions(servers: str, topic: str, partitions: int) -> list[int]:
     """Partitions whose last stable offset is below their high watermark.
 
-    A new client each time: an older one asks with the leader epochs of before the kill.
+    Uses a new client each time: an older one sends the leader epochs from before the kill.
     """
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
     places = [TopicPartition(topic, partition) for partition in range(partitions)]

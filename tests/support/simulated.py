@@ -1,4 +1,4 @@
-"""Stories told to the three stages in one process: events as JSON and people's decisions in, exported profiles out."""
+"""Scenarios for the three stages in one process: JSON events and people's decisions in, exported profiles out."""
 
 import io
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class Story:
         self._encode = EventEncoder(self.rules.intake, self.rules.identifiers, FileIds(), prefix, Defaults())
 
     def tell(self, *messages: dict[str, Any] | Command) -> "Story":
-        """Events and decisions, in this order, until nothing is under way. Every event must be taken."""
+        """Processes events and decisions, in this order, until all stages are idle. Every event must be accepted."""
         for message in messages:
             if isinstance(message, Command):
                 self.simulation.log.emit(LINKS, message.tenant, msgspec.msgpack.encode(message))
@@ -51,7 +51,7 @@ class Story:
         return self
 
     def one_by_one(self, messages: Iterable[dict[str, Any] | Command]) -> "Story":
-        """As :meth:`tell`, with everything settled after each."""
+        """As :meth:`tell`, waiting for idle stages after each message."""
         for message in messages:
             self.tell(message)
         return self

@@ -1,4 +1,4 @@
-"""Customers who behave as the models say, drawn with a seed: what fitting must find is known."""
+"""Customers simulated from the models with a seed, so that the parameters which fitting must find are known."""
 
 from math import exp, log
 from random import Random

@@ -1,1 +1,1 @@
-"""The way to a purchase: what led there, what lies in the cart, what the customer said about themselves on the way."""
+"""Customer journeys: attribution, carts, survey answers and preferences."""

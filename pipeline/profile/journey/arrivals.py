@@ -1,9 +1,9 @@
-"""Arrivals: attribution counts how often marketing brought a customer, not how many events of the visit repeat it.
+"""Arrivals: attribution counts each visit from marketing once, although many events of the visit repeat its signs.
 
-Signs of one arrival on the site or in the app are the same campaign, source, medium and ad click, in any case, or no
-more than the same referrer. They belong to one visit if they lie in the same half hour of the clock or in neighbouring
-ones, as do those that a chain of such touches joins. What is kept is the earliest of each half hour: a function of the
-set of events, in any order of booking.
+Two touches on the site or in the app have the same arrival if their campaign, source, medium and ad click are equal,
+ignoring case, or if they have only the same referrer. Touches of one arrival belong to one visit if they lie in the
+same or in neighbouring half hours of the clock, or are connected by a chain of such touches. A ledger keeps the
+earliest touch of each half hour, which depends only on the set of events and not on the order of booking.
 """
 
 from bisect import insort
@@ -16,11 +16,11 @@ from pipeline.profile.journey.lines import Line, fields_of, time_of
 VISIT_MS: Final = 30 * MINUTE_MS
 _SITE: Final = frozenset({"web", "app"})
 _Arrival = tuple[str, str, str, str, str]
-"""Channel, campaign, source, medium and click; for a referrer alone the source is that referrer."""
+"""Channel, campaign, source, medium and click. With only a referrer, the source is the referrer."""
 
 
 def is_first_of_visit(touches: list[Line], line: Line) -> bool:
-    """Whether a line stands for a half hour of its own. One that is earlier than its like takes its place, in place."""
+    """Returns whether a line is the first of its arrival and half hour. Replaces a later line of the same, in place."""
     arrival = _arrival_of(line)
     if arrival is None:
         return True
@@ -39,7 +39,7 @@ def is_first_of_visit(touches: list[Line], line: Line) -> bool:
 
 
 def first_of_half_hours(lines: Iterable[Line]) -> list[Line]:
-    """The earliest line of each arrival and half hour, of lines in their order."""
+    """Returns the earliest line of each arrival and half hour. ``lines`` must be sorted."""
     seen: set[tuple[_Arrival, int]] = set()
     result: list[Line] = []
     for line in lines:
@@ -54,7 +54,7 @@ def first_of_half_hours(lines: Iterable[Line]) -> list[Line]:
 
 
 def arrivals(lines: Iterable[Line]) -> Iterator[Line]:
-    """The first line of each visit, of lines in their order; lines of other channels than site and app all stand."""
+    """Yields the first line of each visit, and every line of channels other than site and app. Expects sorted lines."""
     last: dict[_Arrival, int] = {}
     for line in lines:
         arrival = _arrival_of(line)
@@ -67,15 +67,15 @@ def arrivals(lines: Iterable[Line]) -> Iterator[Line]:
         if half_hour - last.get(arrival, half_hour - 2) > 1:
             yield line
         last[arrival] = half_hour
-        if referrer:  # page views after the landing page repeat no more than its referrer
+        if referrer:  # page views after the landing page repeat only its referrer
             last[alone] = half_hour
 
 
 def _arrival_of(line: Line) -> _Arrival | None:
-    """What distinguishes arrivals; None where every touch stands for itself."""
+    """Returns the key that identifies an arrival; None for channels in which every touch is its own arrival."""
     _, _, channel, _, campaign, source, medium, click, referrer = fields_of(line)
     if channel not in _SITE:
         return None
-    if source == referrer and (campaign or medium or click):  # where the campaign names no source, the referrer is it
+    if source == referrer and (campaign or medium or click):  # the source is the referrer if the campaign names none
         source = ""
     return channel, campaign.casefold(), source.casefold(), medium.casefold(), click

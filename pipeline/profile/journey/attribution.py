@@ -1,7 +1,7 @@
-"""Attribution: which marketing touches led to a customer's conversions, and how much each has earned.
+"""Attribution: the marketing touches that led to a customer's conversions, and the credit of each.
 
-A fold of the profile's ledgers like everything else, so a journey begins with the first anonymous touch, also of a
-browser whose owner a merge revealed after the purchase, and comes apart again when the profile is split.
+Attribution is a fold over the profile's ledgers. So a journey begins with the first anonymous touch, even of a browser
+that was merged into the profile after the purchase, and a split of the profile separates the journey again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from pipeline.profile.orders import refunded_by_event
 
 
 class MarketingTouch(NamedTuple):
-    """A touch that marketing may get credit for."""
+    """A marketing touch, which may get credit."""
 
     timestamp_ms: int
     event_id: str
@@ -29,25 +29,25 @@ class MarketingTouch(NamedTuple):
     event: str
     campaign: str
     source: str
-    """Of the campaign, else the site that referred."""
+    """The campaign's source, else the referring site."""
     medium: str
     click_id: str
     referrer: str
-    """The host of another site, or ""."""
+    """The host of the referring site, or ""."""
 
 
 class Credited(NamedTuple):
-    """A touch on the way to a conversion, with what it has earned under each model."""
+    """A touch before a conversion, with its credit under each model."""
 
     touch: MarketingTouch
     credit: dict[str, int]
-    """Millionths of the conversion, by model."""
+    """Credit in millionths of the conversion, by model."""
     value_minor: dict[str, int]
-    """Minor units of the conversion's value, by model."""
+    """Share of the conversion's value in minor units, by model."""
 
 
 class Converted(NamedTuple):
-    """A conversion and the journey to it. Under each model the credit sums to a million, the value to the value."""
+    """A conversion with its journey. Under each model, credits sum to a million and values to the total value."""
 
     name: str
     timestamp_ms: int
@@ -55,16 +55,16 @@ class Converted(NamedTuple):
     value_minor: int
     currency: str
     refunded_minor: int
-    """What refunds and cancellations have taken back of the value, which is what is left."""
+    """The amount of refunds and cancellations. The value is already reduced by it."""
     journey: tuple[Credited, ...]
-    """Oldest first; empty if no marketing touch led here."""
+    """Oldest first; empty if no marketing touch led to the conversion."""
 
 
 def attribution_of(ledgers: Sequence[Ledger], rules: AttributionRules | None) -> tuple[Converted, ...]:
-    """Every conversion that is kept, oldest first, with the touches up to it that are younger than the look-back.
+    """Returns every stored conversion, oldest first, with the touches before it within the look-back.
 
-    A touch may earn credit for each of several conversions. What is kept is bounded (see
-    :class:`~pipeline.profile.journey.kept.Journey`): in a very long journey the middle is missing, never the beginning.
+    A touch may get credit for several conversions. Storage is bounded (see
+    :class:`~pipeline.profile.journey.kept.Journey`): a very long journey lacks its middle, never its beginning.
     """
     if rules is None:
         return ()
@@ -112,7 +112,7 @@ _KEY: Final = msgspec.json.Decoder(tuple[str, str, str, str])
 
 
 class Cost(NamedTuple):
-    """What the ads of a campaign have cost for one customer."""
+    """The cost of a campaign's ads for one customer."""
 
     campaign: str
     channel: str
@@ -123,7 +123,7 @@ class Cost(NamedTuple):
 
 
 def costs_of(ledgers: Sequence[Ledger]) -> list[Cost]:
-    """What was spent on the customer, by campaign, channel, source and currency, in that order."""
+    """Returns the ad costs of the customer, sorted by campaign, channel, source and currency."""
     journeys: list[Journey] = [ledger.journey for ledger in ledgers if ledger.journey is not None]
     sums: dict[str, int] = {}
     for journey in journeys:
@@ -133,13 +133,13 @@ def costs_of(ledgers: Sequence[Ledger]) -> list[Cost]:
 
 
 def minor_of(micros: int, currency: str) -> int:
-    """Minor units of an amount in millionths, half a unit rounded up."""
+    """Converts an amount in millionths to minor units, rounding half up."""
     unit: int = 10 ** (MICROS - (exponent(currency) or 0))
     return (micros + unit // 2) // unit
 
 
 def attribution_view(converted: Sequence[Converted]) -> list[dict[str, Any]]:
-    """The conversions as JSON values."""
+    """Returns the conversions as JSON values."""
     return [
         conversion._asdict()
         | {

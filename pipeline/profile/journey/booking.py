@@ -1,6 +1,6 @@
-"""Booking carts, journeys, surveys and preferences: what the rules of ``journeys.yaml`` add to a plan.
+"""Booking of carts, journeys, surveys and preferences: the bookings that ``journeys.yaml`` adds to a plan.
 
-Each is dispatched by channel, type and event name like every other rule, so that only touches which match pay for it.
+Each is dispatched by channel, type and event name like every other rule. Touches that do not match cost nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ from pipeline.profile.messages import Touch
 from pipeline.profile.statements import book_consent, book_trait
 
 MICROS: Final = 6
-"""Costs are kept in millionths of the currency's unit, as ad platforms bill them: a click may cost less than a cent."""
+"""Decimals of stored costs. Ad platforms bill in millionths of a unit, because a click may cost less than a cent."""
 _MAX_PIECES: Final = 10**6
 _MAX_QUESTION_CHARACTERS: Final = 64
 ADDED: Final = "+"
@@ -42,7 +42,7 @@ REMOVED: Final = "-"
 
 
 class _Booking:
-    """A rule of journeys: which touches it is about, and what is done with each."""
+    """One booking of a journey rule: the touches that it applies to, and the function that books them."""
 
     points: Final = 0
     sums_money: Final = ""
@@ -64,7 +64,7 @@ class _Booking:
 def journey_bookings(
     rules: JourneyRules, zone: Zone = UTC, changed_bits: ChangedBits = NO_CHANGED_BITS
 ) -> tuple[Booking, ...]:
-    """What to book of every touch, beside aggregates and counts."""
+    """Returns the bookings of the journey rules."""
     bookings: list[Booking] = []
     if rules.carts is not None:
         bookings += _carts(rules.carts, zone, changed_bits.cart)
@@ -111,7 +111,7 @@ def _item(fields: ItemFields, sign: str) -> Callable[[Ledger, Touch], None]:
 
 
 def _first(getters: list[Getter], touch: Touch) -> str:
-    """The first text or whole number there is, as a text."""
+    """Returns the first value that is text or an integer, as text; "" if there is none."""
     for read in getters:
         value = read(touch)
         text = str(value) if type(value) is int else text_of(value)
@@ -121,7 +121,7 @@ def _first(getters: list[Getter], touch: Touch) -> str:
 
 
 def _pieces(value: Any) -> int:
-    """A whole number of pieces; 0 if the event names none."""
+    """Returns the quantity as an integer; 0 if the event has none."""
     value = number_of(value)
     if type(value) is float and value.is_integer():
         value = int(value)
@@ -145,7 +145,7 @@ def _price(path: str) -> Callable[[Touch], tuple[int, str]]:
 
 
 def _minor(value: Any, decimals: int) -> int | None:
-    """Minor units of a price, which may be text with the mark of a currency."""
+    """Returns a price in minor units. The price may be text with a currency mark."""
     if type(value) is str:
         read = read_money(value)
         return None if read is None or read.number is None else minor_of(read.number, decimals)
@@ -153,7 +153,7 @@ def _minor(value: Any, decimals: int) -> int | None:
 
 
 def _currency(touch: Touch, default: str = "") -> str:
-    """The currency that INTAKE has found, else the one that the properties name, else the default."""
+    """Returns the currency that INTAKE determined, else that of the properties, else the default."""
     return touch.currency or text_of(touch.properties.get("currency")).strip().upper() or default
 
 
@@ -164,7 +164,7 @@ def _journey_of(ledger: Ledger) -> Journey:
 
 
 def _attribution(rules: AttributionRules, zone: Zone) -> Iterator[Booking]:
-    """Touches of the channel ads need no sign, so they are told apart before any is looked for."""
+    """Yields the bookings of attribution. Touches of the channel ads have their own, because they need no sign."""
     channels = rules.filter.channels or CHANNELS
     ads = ADS in channels and ADS in rules.touches
     others = tuple(channel for channel in channels if not (ads and channel == ADS))
@@ -223,7 +223,7 @@ def _cost(rules: AttributionRules) -> Callable[[Ledger, Touch], None]:
 
 
 def _micros(minor: Any, units: Any, currency: str) -> int:
-    """A cost in millionths of the currency's unit; 0 if there is none, or it is beyond measure."""
+    """Returns a cost in millionths of the currency's unit; 0 if it is missing or out of range."""
     decimals = exponent(currency)
     if decimals is None:
         return 0

@@ -1,4 +1,4 @@
-"""The cart as it is now: what was put in and not taken out since the last purchase, over all ledgers of a profile."""
+"""The current cart: the items added and not removed since the last purchase, over all ledgers of a profile."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -10,7 +10,7 @@ from pipeline.profile.ledger import Ledger
 
 Status: TypeAlias = Literal["none", "open", "abandoned"]
 FOREVER: Final = 1 << 60
-"""No due time: a cart that is empty, or abandoned, stays so until something happens."""
+"""No due time: an empty or abandoned cart does not change without an event."""
 
 
 class Item(NamedTuple):
@@ -20,34 +20,34 @@ class Item(NamedTuple):
     name: str
     quantity: int
     price_minor: int
-    """Of one piece, as the newest event that added it says; 0 if none does."""
+    """Price of one piece in the newest event that added it; 0 if it has none."""
     currency: str
 
 
 class Cart(NamedTuple):
-    """What is known of a customer's cart at a moment."""
+    """A customer's cart at one moment."""
 
     status: Status
     items: tuple[Item, ...]
-    """In the order in which they were first put in."""
+    """The items in the order in which they were first added."""
     amounts_minor: dict[str, int]
-    """What the items come to, by currency, in minor units."""
+    """The total of the items by currency, in minor units."""
     since_ms: int
-    """When something was put into the empty cart; 0 without items."""
+    """When the first item was added to the empty cart, in ms since 1970; 0 without items."""
     updated_ms: int
-    """When something was last put in or taken out; 0 without items."""
+    """When an item was last added or removed, in ms since 1970; 0 without items."""
     due_ms: int
-    """When the cart will be abandoned if nothing happens; :data:`FOREVER` if nothing is to be waited for."""
+    """When the cart becomes abandoned without further events, in ms since 1970; else :data:`FOREVER`."""
 
 
 EMPTY: Final = Cart("none", (), {}, 0, 0, FOREVER)
 
 
 def cart_of(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int) -> Cart:
-    """The cart at ``as_of_ms``, which must not be before the newest touch.
+    """Returns the cart at ``as_of_ms``, which must not be before the newest touch.
 
-    It is a purchase by anyone of the ledgers' owners that empties it: what a browser collected before its owner bought
-    under their account was bought or given up. Taking out more than there is leaves none.
+    A purchase in any ledger empties the cart: items that a browser collected before a purchase under the account count
+    as bought or given up. Removing more than the cart has leaves zero.
     """
     logs = [ledger.cart for ledger in ledgers if ledger.cart is not None]
     bought = max((log.bought for log in logs), default="")
@@ -76,7 +76,7 @@ def cart_of(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int) -
 
 
 def cart_view(cart: Cart) -> dict[str, Any]:
-    """The cart as JSON values; no due time is null."""
+    """Returns the cart as JSON values. A missing due time is null."""
     return cart._asdict() | {
         "items": [item._asdict() for item in cart.items],
         "due_ms": None if cart.due_ms == FOREVER else cart.due_ms,
@@ -88,7 +88,7 @@ def _replay(items: dict[str, Item], line: str) -> None:
     pieces, item = int(quantity), items.get(product)
     if sign == ADDED:
         before = 0 if item is None else item.quantity
-        if item is not None and not currency:  # the event that added more named no price
+        if item is not None and not currency:  # the event that added more has no price
             price_minor, currency = str(item.price_minor), item.currency
         items[product] = Item(product, name, before + (pieces or 1), int(price_minor), currency)
     elif item is not None:

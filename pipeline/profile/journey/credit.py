@@ -1,7 +1,7 @@
-"""Sharing the credit for a conversion among the touches that led to it, in whole parts that sum to the whole exactly.
+"""Attribution models: distribute the credit for a conversion among its touches in integers that sum exactly.
 
-The models are those of the field: first and last touch, linear, time decay (exponential, by a half-life) and by
-position (first and last get their share, those between the rest).
+The models are the usual ones: first and last touch, linear, time decay (exponential, with a half-life) and by position
+(first and last touch get fixed shares, the touches between them the rest).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,17 +10,17 @@ from typing import Final
 from pipeline.profile.journey.rules import AttributionRules
 
 WHOLE: Final = 1_000_000
-"""Credit is given in millionths of a conversion."""
+"""The credit for one conversion, in millionths."""
 _FINE: Final = 1 << 40
 
 Weigh = Callable[[Sequence[int], AttributionRules], list[int]]
-"""Event times of the touches, oldest first and at least one, to a weight each; not all are 0."""
+"""Returns a weight for each touch, not all 0, from the event times of at least one touch, oldest first."""
 
 
 def distribute(whole: int, weights: Sequence[int]) -> list[int]:
-    """Whole parts of ``whole`` in proportion to the weights, summing to it exactly: the method of largest remainders.
+    """Divides ``whole`` in proportion to the weights into integers that sum to it: the largest-remainder method.
 
-    Of equal remainders the earlier one is served first. A negative whole is shared as its opposite is.
+    The earlier of two equal remainders comes first. A negative whole is divided like its absolute value.
     """
     total, amount = sum(weights), abs(whole)
     parts = [amount * weight // total for weight in weights]
@@ -44,13 +44,13 @@ def _linear(times_ms: Sequence[int], _rules: AttributionRules) -> list[int]:
 
 
 def _time_decay(times_ms: Sequence[int], rules: AttributionRules) -> list[int]:
-    """By age at the newest touch, not at the conversion: the proportions are the same, and one weight is never 0."""
+    """Weighs by age relative to the newest touch. Relative to the conversion, all weights could round to 0."""
     newest_ms = times_ms[-1]
     return [round(_FINE * 2.0 ** ((at_ms - newest_ms) / rules.half_life_ms)) for at_ms in times_ms]
 
 
 def _position(times_ms: Sequence[int], rules: AttributionRules) -> list[int]:
-    """Without touches between, their share goes to the ends in proportion to theirs."""
+    """Weighs by position. Without touches in between, their share goes to first and last in proportion."""
     first, last, between = rules.first_percent, rules.last_percent, len(times_ms) - 2
     if between == -1:
         return [1]

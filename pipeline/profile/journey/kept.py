@@ -1,4 +1,4 @@
-"""What a ledger keeps of carts and journeys. Both are commutative monoids, like everything in a ledger."""
+"""The parts of a ledger for carts and journeys. Both are commutative monoids, like every part of a ledger."""
 
 from bisect import bisect_right
 from typing import Final
@@ -19,46 +19,46 @@ CONVERSIONS: Final = 20
 class CartLog(msgspec.Struct, array_like=True, gc=False):
     """The newest purchase, and the newest 50 item events after it.
 
-    The order in which events are booked, or ledgers merged, does not matter. What is kept is a function of the set of
-    events: the newest purchase P is a maximum, and the lines are the newest 50 of those behind P. A line that was let
-    go for an earlier purchase lies before P as well. A line let go because of 50 newer ones is not among the newest 50
-    behind P either: if P lies behind the line it does not count, and if P lies before it, so do none of the 50.
+    The content is a function of the set of events, whatever the order of booking and merging. The newest purchase P is
+    a maximum, and the lines are the newest 50 after P. A line dropped because of an earlier purchase is before P too. A
+    line dropped because of 50 newer lines is never among the newest 50 after P: either P is after the line, or the line
+    and the 50 newer ones are all after P.
     """
 
     bought: Place = ""
-    """The place behind the newest purchase; "" if nothing was bought."""
+    """The place after the newest purchase; "" without a purchase."""
     lines: list[Line] = []
     """Oldest first."""
 
     def buy(self, bought: Place) -> None:
-        """A purchase, in place: what was put in the cart before it is the cart's no more."""
+        """Books a purchase, in place. Drops the lines before it."""
         if bought > self.bought:
             self.bought = bought
             del self.lines[: bisect_right(self.lines, bought)]
 
     def put(self, line: Line) -> None:
-        """An item event, in place."""
+        """Books an item event, in place."""
         if line > self.bought:
             keep_newest(self.lines, line, ITEM_LINES)
 
 
 class Journey(msgspec.Struct, array_like=True, gc=False):
-    """Marketing touches, conversions and what the ads cost."""
+    """Marketing touches, conversions and ad costs."""
 
     touches: list[Line] = []
-    """The oldest 10 and the newest 40 arrivals, oldest first: how they came, and what led to what they did of late."""
+    """The oldest 10 and the newest 40 arrivals, oldest first: the acquisition and the recent touches."""
     conversions: list[Line] = []
-    """The newest 20, oldest first."""
+    """The newest 20 conversions, oldest first."""
     costs: Pairs = []
     """[hash, [JSON text of campaign, channel, source and currency, millionths of the currency's unit]] pairs.
 
-    **At most 64, those of the smallest hashes** (see :mod:`pipeline.profile.kinds.values`): each is summed exactly, and
-    of a customer who was shown ads of more than 64 campaigns the others' costs are missing from every report.
+    **At most 64 pairs, those of the smallest hashes** (see :mod:`pipeline.profile.kinds.values`). Each sum is exact. If
+    a customer saw ads of more than 64 campaigns, every report lacks the costs of the others.
     """
 
 
 def merge_carts(one: CartLog | None, other: CartLog | None) -> CartLog | None:
-    """The cart log of two disjoint histories. Neither argument is changed."""
+    """Returns the cart log of two disjoint histories. Changes neither argument."""
     if one is None or other is None:
         return one or other
     bought = max(one.bought, other.bought)
@@ -67,7 +67,7 @@ def merge_carts(one: CartLog | None, other: CartLog | None) -> CartLog | None:
 
 
 def merge_journeys(one: Journey | None, other: Journey | None) -> Journey | None:
-    """The journey of two disjoint histories. Neither argument is changed."""
+    """Returns the journey of two disjoint histories. Changes neither argument."""
     if one is None or other is None:
         return one or other
     return Journey(

@@ -1,4 +1,4 @@
-"""Rules of journeys: carts, attribution, surveys, preferences. The structs are what ``journeys.yaml`` is read into."""
+"""The rules of ``journeys.yaml``: carts, attribution, orders, surveys and preferences."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -18,15 +18,15 @@ ANY = Filter()
 
 
 class ItemFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where an item event says which product it is about. Of several fields the first that has a value counts."""
+    """The fields of an item event. Of several fields, the first one with a value counts."""
 
     id: tuple[str, ...] = ("properties.product_id", "properties.sku")
-    """What tells products apart; without it the name does."""
+    """The product id. Without one, the name identifies the product."""
     name: tuple[str, ...] = ("properties.name", "properties.product", "properties.title")
     quantity: str = "properties.quantity"
-    """A whole number above 0. Without one, one is added, and all of the product are removed."""
+    """An integer above 0. Without it, an addition counts one piece and a removal removes all pieces of the product."""
     price: str = "properties.price"
-    """Of one piece, in the event's currency; ``<field>_minor``, an integer in minor units, goes before it."""
+    """Price of one piece, in the event's currency. ``<field>_minor``, an integer in minor units, takes precedence."""
 
     def __post_init__(self) -> None:
         for field in (*self.id, *self.name, self.quantity, self.price):
@@ -34,15 +34,15 @@ class ItemFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class CartRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What puts items into the cart and takes them out, and when a cart counts as abandoned."""
+    """The events that add items to the cart and remove them, and the time after which a cart is abandoned."""
 
     added: Filter
     removed: Filter | None = None
     bought: Filter
-    """A purchase empties the cart."""
+    """Purchases, which empty the cart."""
     item: ItemFields = ItemFields()
     abandoned_after_ms: PositiveDuration = 4 * HOUR_MS
-    """Nothing added, removed or bought for this long, at least a minute, and the cart is abandoned."""
+    """A cart is abandoned after this time without an added, removed or bought item. At least a minute."""
 
     def __post_init__(self) -> None:
         for name, filter_ in (("added", self.added), ("removed", self.removed), ("bought", self.bought)):
@@ -55,12 +55,12 @@ class CartRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Conversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What marketing works towards, and what one is worth."""
+    """A goal of marketing, and its value."""
 
     name: str
     filter: Filter
     value_minor: int = 0
-    """Worth in minor units of ``currency`` where the event names no amount of its own."""
+    """Value in minor units of ``currency`` if the event has no amount."""
     currency: str = ""
 
     def __post_init__(self) -> None:
@@ -73,35 +73,35 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class AttributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which touches are marketing's, what they lead to, and how the credit is shared."""
+    """The marketing touches, the conversions, and the distribution of credit."""
 
     touches: tuple[Sign, ...] = SIGNS
-    """A touch counts that has one of these: a campaign (in its context or properties), an ad's click id, a referrer
-    that is another site, or the channel ads."""
+    """The signs of a marketing touch; one is enough: a campaign (in context or properties), an ad's click id, a
+    referrer that is another site, or the channel ads."""
     filter: Filter = ANY
-    """Which of those count: what is only sent, such as a delivered e-mail, is no touch."""
+    """A further filter on touches. Use it to exclude events without a customer's action, such as a delivered e-mail."""
     own_hosts: tuple[str, ...] = ()
-    """Sites, with all below them, that are no referrers: your own, and those that take payments."""
+    """Hosts, including subdomains, that do not count as referrers: your own sites and payment providers."""
     conversions: tuple[Conversion, ...] = ()
     look_back_ms: PositiveDuration = 90 * DAY_MS
-    """A touch older than this at the conversion gets no credit."""
+    """Touches older than this at the conversion get no credit."""
     half_life_ms: PositiveDuration = 7 * DAY_MS
-    """Time decay: a touch this much older than another gets half its credit."""
+    """For time decay: a touch that is older than another by this much gets half its credit."""
     first_percent: Percent = 40
-    """By position: what the first touch gets; those between share what is left of 100."""
+    """For the model by position: the first touch's share. The touches in between divide the rest of 100."""
     last_percent: Percent = 40
     costs: Filter = Filter(channels=("ads",))
-    """Which events tell what an ad has cost."""
+    """Events with the cost of an ad."""
     cost_field: str = "properties.cost"
-    """The cost in units of the currency; ``<field>_minor``, an integer in minor units, goes before it."""
+    """The cost in units of the currency. ``<field>_minor``, an integer in minor units, takes precedence."""
     cost_currency: str = "USD"
-    """Of costs whose event has no ``properties.currency``."""
+    """Currency of costs whose event has no ``properties.currency``."""
 
     def __post_init__(self) -> None:
         unique("conversion", [conversion.name for conversion in self.conversions])
         getter(self.cost_field)
         if self.first_percent + self.last_percent > 100:
-            msg = "first_percent and last_percent are more than 100 together: leave some, or nothing, for those between"
+            msg = "first_percent and last_percent exceed 100 together: leave a rest, or 0, for those in between"
             raise ValueError(msg)
         if exponent(self.cost_currency) is None:
             msg = f"cost_currency {self.cost_currency!r} is unknown: write a code such as EUR"
@@ -109,19 +109,19 @@ class AttributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events are orders and which take money back: one order id is one order, however often its event comes."""
+    """The events of orders, refunds and cancellations. One order id is one order, however often its event arrives."""
 
     completed: Filter = Filter(events=("order_completed",))
     refunded: Filter = Filter(events=("order_refunded",))
-    """Takes back the amount it names, or without one all that is left of the order."""
+    """Refunds. Each takes back the amount that it names, or else the rest of the order's amount."""
     cancelled: Filter = Filter(events=("order_cancelled", "order_canceled"))
-    """As ``refunded``."""
+    """Cancellations; treated like refunds."""
     id: tuple[str, ...] = (
         "properties.order_id", "properties.orderId", "properties.order_number", "properties.transaction_id",
     )  # fmt: skip
-    """Where the id of the order stands; the first that has a value counts."""
+    """Fields of the order id. The first one with a value counts."""
     refund_id: tuple[str, ...] = ("properties.refund_id", "properties.refundId")
-    """Where the id of the refund stands; without one the event's own id distinguishes refunds."""
+    """Fields of the refund id. Without a value, the event's own id distinguishes refunds."""
 
     def __post_init__(self) -> None:
         for field in (*self.id, *self.refund_id):
@@ -137,40 +137,40 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class SurveyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event that holds an answer: it becomes the trait ``survey.QUESTION``."""
+    """An event with a survey answer, which becomes the trait ``survey.QUESTION``."""
 
     filter: Filter
     question: str = "properties.question"
-    """The field that names the question, as a text."""
+    """The field with the question's name, as text."""
     answer: str = "properties.answer"
-    """The field that holds the answer: a text, a number, true or false, or a list of those."""
+    """The field with the answer: text, a number, true or false, or a list of these."""
 
     def __post_init__(self) -> None:
         getter(self.question)
         getter(self.answer)
         if self.filter == ANY:
-            msg = "answers would be looked for in every event: give the filter events"
+            msg = "the survey would match every event: give the filter events"
             raise ValueError(msg)
 
 
 class PreferenceRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event that states consent: of the preference centre, or one that is a no by itself, such as unsubscribing.
+    """An event that states consent: of a preference centre, or a denial by itself, such as unsubscribing.
 
     A preference centre's statements are ``{purpose: true}`` or ``{purpose: {channel: false}}``.
     """
 
     filter: Filter
     field: str = ""
-    """The field that holds the statements; without it they are the properties themselves."""
+    """The field with the statements. Empty: the properties themselves are the statements."""
     denies: tuple[str, ...] = ()
-    """What the event denies, as ``purpose`` or ``purpose/channel``, whatever its properties are."""
+    """Each ``purpose`` or ``purpose/channel`` that the event denies, whatever its properties are."""
 
     def __post_init__(self) -> None:
         if self.filter == ANY:
-            msg = "preferences would be read from every event: give the filter events"
+            msg = "the preference rule would match every event: give the filter events"
             raise ValueError(msg)
         if self.field and self.denies:
-            msg = "denies is a statement by itself, and field names where one stands: leave one of them out"
+            msg = "a preference rule has denies or field, not both: leave one of them out"
             raise ValueError(msg)
         if self.field:
             getter(self.field)
@@ -182,10 +182,10 @@ class JourneyRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     carts: CartRules | None = None
     attribution: AttributionRules | None = None
     orders: OrderRules | None = OrderRules()
-    """Null: orders are counted by their events alone, and refunds take nothing back."""
+    """Null: every order event counts as one order, and refunds take nothing back."""
     surveys: tuple[SurveyRule, ...] = ()
     preferences: tuple[PreferenceRule, ...] = ()
 
 
 NO_JOURNEYS = JourneyRules(orders=None)
-"""Neither carts nor attribution nor orders are kept."""
+"""Rules without carts, attribution and orders."""

@@ -1,4 +1,4 @@
-"""Signs that a touch is marketing's: a campaign, an ad's click id, a referrer that is another site, the channel ads."""
+"""Signs of a marketing touch: a campaign, an ad's click id, a referrer that is another site, the channel ads."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -16,10 +16,8 @@ _REMEMBERED: Final = 1 << 13
 
 
 def sign_of(rules: AttributionRules) -> Test | None:
-    """The test that a touch of another channel than ads must pass; None if the rules name no sign it could have.
-
-    Every touch comes here, so it looks at keys before it calls anything, and at one letter of an identifier first.
-    """
+    """Returns the test for touches of channels other than ads; None if the rules name no sign for them."""
+    # The test runs for every touch: it checks keys before it calls functions, and first one letter of an identifier.
     campaign, click, referrer = ("campaign" in rules.touches, "click_id" in rules.touches, "referrer" in rules.touches)
     referrer_host = referrer_of(rules.own_hosts)
 
@@ -44,20 +42,20 @@ def sign_of(rules: AttributionRules) -> Test | None:
 
 
 def campaign_of(touch: Touch) -> str:
-    """The campaign's name: what the context says, else what the properties do; "" without one."""
+    """Returns the campaign's name from the context, else from the properties, else ""."""
     campaign = touch.context.get("campaign")
     name = text_of(campaign.get("name")) if type(campaign) is dict else ""
     return name or text_of(touch.properties.get("campaign"))
 
 
 def campaign_part(touch: Touch, part: str) -> str:
-    """``source`` or ``medium`` of the campaign, or ""."""
+    """Returns ``source`` or ``medium`` of the campaign, or ""."""
     campaign = touch.context.get("campaign")
     return text_of(campaign.get(part)) if type(campaign) is dict else ""
 
 
 def click_of(touch: Touch) -> str:
-    """The first click id of an ad, or ""."""
+    """Returns the first click id of an ad, or ""."""
     for identifier in touch.identifiers:
         if identifier.startswith(_CLICK):
             return value_of(identifier)
@@ -65,7 +63,7 @@ def click_of(touch: Touch) -> str:
 
 
 def referrer_of(own_hosts: tuple[str, ...]) -> Callable[[Touch], str]:
-    """The host that a touch came from, if it is another than the page's own and none of yours; else ""."""
+    """Returns a function for a touch's referring host; "" for the page's own host and hosts in ``own_hosts``."""
 
     @lru_cache(maxsize=_REMEMBERED)
     def foreign(referrer: str, url: str) -> str:
@@ -89,7 +87,7 @@ def referrer_of(own_hosts: tuple[str, ...]) -> Callable[[Touch], str]:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case, without port, log-in and ``www.``; "" if it has none.
+    """Returns the host of a URL in lower case, without port, log-in and ``www.``; "" if it has none.
 
     >>> host_of("https://me@www.Example.org:443/a?b"), host_of("/a")
     ('example.org', '')

@@ -1,4 +1,4 @@
-"""The kinds of aggregates, by the name rules use. A kind is one file; this is the registry."""
+"""The registry of aggregate kinds, by their names in rules. Each kind is one file."""
 
 from functools import lru_cache
 from typing import Final
@@ -30,6 +30,6 @@ KINDS: Final[dict[str, Kind]] = {
 
 @lru_cache
 def kind_of(booked: str) -> Kind:
-    """The kind that cells are booked as: its name, and for sessions the gap in ms: ``count``, ``sessions@1800000``."""
+    """Returns the kind with a ledger name: ``count``, or for sessions with the gap in ms ``sessions@1800000``."""
     name, _, gap_ms = booked.partition("@")
     return sessions(int(gap_ms)) if gap_ms else KINDS[name]

@@ -1,4 +1,4 @@
-"""How many events."""
+"""The number of events. The cell is the number."""
 
 from operator import add
 from typing import Any

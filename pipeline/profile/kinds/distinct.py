@@ -1,9 +1,10 @@
-"""How many different values a field has had: exactly up to 256, beyond that by HyperLogLog (Flajolet and others; 2007).
+"""The number of different values of a field: exact up to 256, then by HyperLogLog (Flajolet and others, 2007).
 
-Up to 256 values the cell is [hash, 0] pairs of them. Of more it is [register, rank] pairs of the registers in use, of
-1024, and ranks are at least 1. The standard error is 1.04/sqrt(1024) = 3.3 %: about two of three numbers are within
-3.3 %, 95 of 100 within 6.5 % and 997 of 1000 within 10 %. Merging unites the hashes or takes the larger rank of each
-register; which of both a cell is depends on the number of values alone, so that merging has no order.
+Up to 256 values the cell consists of [hash, 0] pairs. Beyond that it consists of [register, rank] pairs of the used
+ones of 1024 registers, with ranks of at least 1. The standard error is 1.04/sqrt(1024) = 3.3 %: about two of three
+numbers are within 3.3 %, 95 of 100 within 6.5 % and 997 of 1000 within 10 %. Merging unites the hashes or takes the
+larger rank of each register. The form of a cell depends only on the number of values, so that the order of merging does
+not matter.
 """
 
 from math import log
@@ -14,7 +15,7 @@ from pipeline.profile.kinds.pairs import Pairs, join_pairs
 from pipeline.profile.kinds.values import hash_of
 
 MAX_EXACT: Final = 256
-"""Values counted exactly."""
+"""The largest number of values that is counted exactly."""
 _INDEX_BITS: Final = 10
 REGISTERS: Final = 1 << _INDEX_BITS
 _RANK_BITS: Final = 63 - _INDEX_BITS
@@ -37,7 +38,7 @@ def _is_exact(cell: Pairs) -> bool:
 
 
 def _registers(cell: Pairs) -> Pairs:
-    """The registers that the hashes of an exact cell fill; another cell as it is."""
+    """Converts an exact cell to registers. Returns other cells unchanged."""
     if not _is_exact(cell):
         return cell
     ranks: dict[int, int] = {}
@@ -53,7 +54,7 @@ def _read(cell: Pairs, _divisor: int) -> int:
     unused = REGISTERS - len(cell)
     raw: float = _ALPHA * REGISTERS**2 / (unused + sum(2.0**-rank for _, rank in cell))
     estimate = REGISTERS * log(REGISTERS / unused) if raw <= 2.5 * REGISTERS and unused else raw
-    return max(round(estimate), MAX_EXACT + 1)  # never fewer than were counted, so that the number only grows
+    return max(round(estimate), MAX_EXACT + 1)  # never below the exact count, so that the number only grows
 
 
 DISTINCT = Kind("distinct", "scalar", _lift, _add, _read, 0)

@@ -1,7 +1,7 @@
 """The first and the last value of a field, by (event time, event id). The cell is [event time, event id, JSON text].
 
-The text keeps any scalar comparable with any other, so that even two events of one id (which de-duplication should
-have made impossible) have one order.
+As text, any two scalars are comparable. So even two events with one id, which de-duplication should prevent, have a
+fixed order.
 """
 
 from typing import Any

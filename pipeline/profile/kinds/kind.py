@@ -1,4 +1,4 @@
-"""What a kind of aggregate is: three functions over cells that form a commutative monoid."""
+"""The interface of an aggregate kind: three functions over cells that form a commutative monoid."""
 
 from collections.abc import Callable
 from operator import add
@@ -7,41 +7,41 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from pipeline.profile.buckets import Add, Cell
 
 MILLIONTHS: Final = 1_000_000
-"""Numbers from event fields are kept as integers of this fraction, so that adding them has no order."""
+"""Numbers of event fields are stored as integer millionths, so that the order of adding does not matter."""
 
 Takes: TypeAlias = Literal["nothing", "number", "scalar", "money"]
-"""What a kind needs of an event: no field; a number, given in millionths or minor units; any scalar, as JSON text; the
-event's money, which is the field ``amount`` and nothing else, in minor units by currency."""
+"""The input of a kind: no field; a number in millionths or minor units; any scalar, as JSON text; or the event's money
+(only the field ``amount``), in minor units by currency."""
 
 
 class Kind(NamedTuple):
-    """One kind of aggregate. A new one is a file with one of these, and its name in the registry."""
+    """One kind of aggregate. A new kind is a file with an instance, and a name in the registry."""
 
     name: str
     takes: Takes
     lift: Callable[[Any, int, str], Cell]
-    """(value, event time in ms, event id) of one event to its cell."""
+    """Makes the cell of one event from (value, event time in ms, event id)."""
     add: Add
-    """Two cells to a new one: commutative and associative over cells of different events."""
+    """Adds two cells into a new one. Commutative and associative over cells of different events."""
     read: Callable[[Cell, int], Any]
-    """A cell to a JSON value; the second argument is the divisor of numbers (1 for money in minor units), or the moment
-    of reading where the kind is ``by_moment``."""
+    """Reads a cell as a JSON value. The second argument is the divisor of numbers (1 for money in minor units), or for
+    a ``by_moment`` kind the moment of reading in ms."""
     empty: Any
-    """What is read where there is no event."""
+    """The value without any event."""
     lifetime_only: bool = False
-    """Whether the cell orders itself by time, so that windows of it would keep everything again in every bucket."""
+    """Whether only the lifetime is allowed, because each bucket of a window would repeat the whole cell."""
     by_moment: bool = False
-    """Whether the value depends on when it is read: ``read`` is then given ``as_of_ms``."""
+    """Whether the value depends on the moment of reading; ``read`` then receives ``as_of_ms``."""
     for_ever: bool = True
-    """Whether a total over all time is kept. Without one a rule cannot have the window ``lifetime``."""
+    """Whether a lifetime total is kept. Without one a rule cannot have the window ``lifetime``."""
 
     @property
     def countable(self) -> bool:
-        """Whether the values are numbers of events or sums, which can be added up and divided."""
+        """Whether the values are counts or sums, which can be added and divided."""
         return self.add is add
 
 
 def unscaled(number: int, divisor: int) -> int | float:
-    """An integer number of fractions as the number people wrote: whole where it is whole."""
+    """Divides a number of fractions by the divisor. Returns an integer if the result is whole."""
     whole, rest = divmod(number, divisor)
     return whole if rest == 0 else number / divisor

@@ -1,4 +1,4 @@
-"""Cells that are maps by integer: [key, value] pairs in the order of their keys, so that equal maps encode equally."""
+"""Cells that are maps with integer keys: [key, value] pairs sorted by key, so that equal maps encode to equal bytes."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -10,8 +10,8 @@ _KEY = itemgetter(0)
 
 
 def join_pairs(one: Pairs, other: Pairs, join: Callable[[Any, Any], Any]) -> Pairs:
-    """The pairs of both; where a key is in both, ``join`` makes the value. Neither argument is changed."""
-    if len(other) == 1:  # one event more
+    """Returns the pairs of both. ``join`` makes the value of a key that is in both. Changes neither argument."""
+    if len(other) == 1:  # the usual case: the cell of one event is added
         key, value = other[0]
         at = bisect_left(one, key, key=_KEY)
         pairs = one.copy()

@@ -1,12 +1,12 @@
-"""Purchases by day: what recency, frequency and monetary value are computed from, exactly.
+"""Purchases by day: the exact input of recency, frequency and monetary value.
 
-The cell is [day, [amount in minor units, orders]] pairs, the day being event time // 1 day in UTC. A day on which two
-ledgers of one customer both have orders is one purchase day once they are folded, so frequency, which counts distinct
-days, stays exact under merges and splits. A cell grows by one pair for each day with a purchase, for ever.
+The cell consists of [day, [amount in minor units, orders]] pairs, where the day is event time // 1 day in UTC. If two
+ledgers of one customer have orders on one day, the fold counts one purchase day. So frequency, the number of distinct
+days, stays exact under merges and splits. A cell grows by one pair per day with a purchase, without a bound.
 
-Money below zero is a refund: it lowers the amount of the day it is booked on and is no order. Refunds and cancellations
-that name an order arrive here as such (:mod:`pipeline.profile.order_booking`), unless the rule's filter admits their
-event itself: then it is taken as it is, with its own sign. An amount of zero is an order.
+A negative amount is a refund: it lowers the amount of the day it is booked on and does not count as an order. Refunds
+and cancellations of an order are booked here as negative amounts (:mod:`pipeline.profile.order_booking`). If the rule's
+filter itself admits their event, the event's amount is booked with its own sign. An amount of zero is an order.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from pipeline.profile.kinds.pairs import Pairs, join_pairs
 
 
 class Purchases(NamedTuple):
-    """What a cell says, in whole numbers. A purchase day is one with at least one order."""
+    """The summary of a cell, in integers. A purchase day has at least one order."""
 
     first_day: int
     """First purchase day, in days since the epoch."""
@@ -26,13 +26,13 @@ class Purchases(NamedTuple):
     """Purchase days, at least one."""
     orders: int
     total_minor: int
-    """All money, refunds on any day taken off."""
+    """The sum of all amounts, less refunds of any day."""
     repeat_minor: int
-    """Money of the purchase days after the first."""
+    """The sum of the purchase days after the first."""
 
 
 def purchases_of(cell: Pairs) -> Purchases | None:
-    """The facts of a cell; None where it has no order (refunds alone)."""
+    """Returns the summary of a cell; None if it contains only refunds."""
     first_day = last_day = days = orders = total_minor = repeat_minor = 0
     for day, (amount_minor, count) in cell:
         total_minor += amount_minor
@@ -56,7 +56,7 @@ def _join(one: list[int], other: list[int]) -> list[int]:
 
 
 def _add(one: Pairs, other: Pairs) -> Pairs:
-    """Booking in the order of time appends, or adds to the last day: neither looks at the days before."""
+    """Adds two cells. Booking in order of time only appends or adds to the last day, without reading earlier days."""
     last_day, next_day = one[-1][0], other[0][0]
     if next_day > last_day:
         return one + other
@@ -66,7 +66,7 @@ def _add(one: Pairs, other: Pairs) -> Pairs:
 
 
 def _read(cell: Pairs, _divisor: int) -> dict[str, Any] | None:
-    """The facts, and ``history``: [day, amount, orders] of every day, which ``model fit`` learns from."""
+    """Returns the summary, and ``history``: [day, amount, orders] of every day, the input of ``model fit``."""
     purchases = purchases_of(cell)
     if purchases is None:
         return None

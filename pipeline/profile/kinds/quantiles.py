@@ -1,8 +1,8 @@
-"""Quantiles of a numeric field: DDSketch (Masson, Rim, Lee; 2019), which merges without regard to order.
+"""Quantiles of a numeric field: DDSketch (Masson, Rim, Lee; 2019), whose merges do not depend on order.
 
-The cell is [bin, count] pairs. Bin ``i`` holds values within 1 % of its middle, so every quantile is within 1 % of the
-value at the nearest rank, always and not only with some probability. Zero has a bin of its own, negative values have
-negative bins.
+The cell consists of [bin, count] pairs. Bin ``i`` contains values within 1 % of its middle. So every quantile is within
+1 % of the value at the nearest rank; this bound is not probabilistic. Zero has a bin of its own, and negative values
+have negative bins.
 """
 
 from math import ceil, log
@@ -34,7 +34,7 @@ def _read(cell: Pairs, divisor: int) -> dict[str, float]:
 
 
 def _quantile(cell: Pairs, percent: int) -> float:
-    """The nearest rank: the smallest value that at least ``percent`` of all are not above."""
+    """Returns the nearest-rank quantile: the smallest value that at least ``percent`` % of all do not exceed."""
     rank = -(-percent * sum(count for _, count in cell) // 100)
     seen, bins = 0, iter(cell)
     while seen < rank:

@@ -1,9 +1,10 @@
-"""Sessions: runs of events with no more than a gap between one and the next.
+"""Sessions: runs of events in which each event follows the one before within a gap.
 
-The cell is [start, end, events] of each run, in the order of time. Runs are what the set of event times falls into when
-it is cut at every gap that is too long, so adding has no order. They are kept by bucket like every other cell, and
-never over all time: whether a run is kept depends on the set of buckets alone. Runs that touch across buckets, or
-across the ledgers of one profile, are one session when read. A window counts the part of a session that lies in it.
+The cell consists of [start, end, events] of each run, in order of time. The runs result from cutting the set of event
+times at every longer gap, so that the order of adding does not matter. Runs are stored in buckets and have no lifetime
+total, so that their retention depends only on the set of buckets. On reading, runs within the gap of each other are
+joined into one session, across buckets and across the ledgers of a profile. A window counts the part of a session that
+lies in it.
 """
 
 from functools import lru_cache
@@ -15,20 +16,20 @@ from pipeline.profile.kinds.kind import Kind
 Run: TypeAlias = list[int]
 NAME: Final = "sessions"
 GAP_MS: Final = 30 * MINUTE_MS
-"""What web analytics has counted by since Catledge and Pitkow (1995) measured 25.5 minutes."""
+"""The usual gap of web analytics, after the 25.5 minutes that Catledge and Pitkow (1995) measured."""
 MIN_GAP_MS: Final = 5 * MINUTE_MS
-"""So that a day holds at most 288 runs."""
+"""The shortest gap, so that a day has at most 288 runs."""
 
 
 @lru_cache
 def sessions(gap_ms: int) -> Kind:
-    """The kind of sessions that end after a gap longer than ``gap_ms``."""
+    """Returns the kind for sessions that end after a gap longer than ``gap_ms``."""
 
     def add(one: list[Run], other: list[Run]) -> list[Run]:
         if len(other) == 1:
             start, end, events = one[-1]
             first, last, more = other[0]
-            if first >= start:  # the usual case, an event later than the newest run began
+            if first >= start:  # the usual case: the event is later than the start of the newest run
                 runs = one.copy()
                 if first - end > gap_ms:
                     runs.append(other[0])
@@ -44,7 +45,7 @@ def sessions(gap_ms: int) -> Kind:
 
 
 def join_runs(one: list[Run], other: list[Run], gap_ms: int) -> list[Run]:
-    """The runs of both, those within the gap of each other joined. Neither argument is changed."""
+    """Returns the runs of both, joining runs within the gap of each other. Changes neither argument."""
     joined: list[Run] = []
     for start, end, events in sorted(one + other):
         if joined and start - joined[-1][1] <= gap_ms:

@@ -1,4 +1,4 @@
-"""How long ago the newest event was. The cell is its event time."""
+"""The time since the newest event, in ms. The cell is the event time."""
 
 from typing import Any
 

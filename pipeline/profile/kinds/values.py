@@ -1,9 +1,9 @@
-"""The values a field has had: all of them, the most frequent, or the few most frequent.
+"""The values of a field: all of them, the most frequent one, or the few most frequent ones.
 
-The cell is [hash, [JSON text, count]] pairs of at most ``MAX_VALUES`` values. Beyond that, those with the smallest
-hashes stay: whether a value stays depends on the set of values alone, a value that stays has been counted from its
-first occurrence on, and merging is exact. So counts are exact, the list is complete up to 64 values, and of more it is
-a fair sample of them.
+The cell consists of [hash, [JSON text, count]] pairs of at most ``MAX_VALUES`` values. Beyond that, the values with the
+smallest hashes are kept. So whether a value is kept depends only on the set of values, and a kept value was counted
+from its first occurrence on. Counts and merges are exact. The list is complete up to 64 values, and beyond that it is a
+uniform sample.
 """
 
 from functools import lru_cache
@@ -21,7 +21,7 @@ TOP_VALUES: Final = 5
 
 @lru_cache(maxsize=1 << 13)
 def hash_of(text: str) -> int:
-    """63 bits, the same on every worker and in every version."""
+    """Returns a 63-bit hash that is equal on every worker and in every version."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
@@ -47,7 +47,7 @@ def _read_most_frequent(cell: Pairs, _divisor: int) -> Any:
 
 
 def _read_top(cell: Pairs, _divisor: int) -> list[dict[str, Any]]:
-    """Shares are of all events whose values are kept."""
+    """Returns the most frequent values. A share is relative to the events of all kept values."""
     whole = sum(count for _, (_, count) in cell)
     ranked = sorted((-count, text) for _, (text, count) in cell)
     return [

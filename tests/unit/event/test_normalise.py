@@ -43,7 +43,7 @@ def test_an_own_entry_of_that_name_gives_way(normalise):
 
 def test_an_event_of_nobody_is_refused(normalise):
     refused = normalise(event(identifiers=["user_id:guest"]))
-    assert refused == Rejected(Reason.NO_IDENTIFIER, "identifiers: none is left of what was sent")
+    assert refused == Rejected(Reason.NO_IDENTIFIER, "identifiers: none of those sent is valid")
 
 
 def test_the_pages_url_gives_campaign_and_click(normalise):

@@ -200,7 +200,7 @@ def test_an_empty_array_is_phps_empty_object(bag):
         ({"channel": "fax"}, "channel", "must be one of web"),
         ({"event": None}, "event", "a track call needs"),
         ({"event": ["x"]}, "event", "must be a string, not an array"),
-        ({"messageId": None}, "messageId", "is needed"),
+        ({"messageId": None}, "messageId", "is required"),
         ({"messageId": 1.5}, "messageId", "must be a string or an integer, not a number"),
         ({"userId": True}, "userId", "must be a string or an integer, not a boolean"),
         ({"userId": {}}, "userId", "must be a string or an integer, not an object"),

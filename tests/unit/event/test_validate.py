@@ -54,7 +54,7 @@ def test_an_event_at_the_limits_is_taken(fields):
         ({"channel": "fax"}, Reason.INVALID_FIELD, "channel: must be one of web"),
         ({"name": "n" * 257}, Reason.INVALID_FIELD, "event: "),
         ({"timestamp_ms": NOW_MS + 51}, Reason.FROM_THE_FUTURE, "timestamp: 51 ms ahead of the clock"),
-        ({"timestamp_ms": NOW_MS - 91}, Reason.TOO_OLD, "timestamp: 91 ms old, kept are 90"),
+        ({"timestamp_ms": NOW_MS - 91}, Reason.TOO_OLD, "timestamp: 91 ms old, the limit is 90"),
         ({"identifiers": []}, Reason.NO_IDENTIFIER, "identifiers: at least one is needed"),
         ({"identifiers": ["a:1"] * 4}, Reason.INVALID_FIELD, "identifiers: 4, the limit is 3"),
         ({"properties": dict.fromkeys("abcde")}, Reason.INVALID_FIELD, "properties: at most 4 fields, 2 levels"),

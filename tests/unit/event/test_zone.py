@@ -1,4 +1,4 @@
-"""Local time from plain integers equals what a calendar library says."""
+"""Local time from plain integers equals that of a calendar library."""
 
 import random
 from datetime import UTC as UTC_TIME

@@ -1,4 +1,4 @@
-"""The engine's slow path in stories: kiosks, shared inboxes, caps, commands, and the public log of each."""
+"""Scenarios of the engine's slow path: kiosks, shared inboxes, caps and commands, with their public changes."""
 
 from collections import Counter as Tally
 
@@ -293,7 +293,7 @@ def test_an_error_in_a_batch_leaves_nothing_waiting_in_the_engine():
 def test_rows_that_contradict_each_other_tell_the_operator_what_to_do():
     nodes: MemoryTable[Node] = MemoryTable()
     orphan = Node("user:1", "user:1", (), None)
-    with pytest.raises(LookupError, match="row of a user is gone; restore this partition"):
+    with pytest.raises(LookupError, match="row of a user is missing; restore this partition"):
         UnionFind(nodes).root("dev:1", orphan)
-    with pytest.raises(LookupError, match="root without a head; restore this partition"):
+    with pytest.raises(LookupError, match="root row has no head; restore this partition"):
         head_of(orphan)

@@ -1,4 +1,4 @@
-"""Explaining: the path of links, the limit between two, what other rules would change, and households."""
+"""Explanations: the path of links, the limit between two identifiers, the effect of other rules, and households."""
 
 import pytest
 

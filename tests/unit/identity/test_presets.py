@@ -1,4 +1,4 @@
-"""The named presets as stories: who owns a shared device, and whose its anonymous history is."""
+"""Scenarios of the presets: the owner of a shared device and of its anonymous history."""
 
 import pytest
 

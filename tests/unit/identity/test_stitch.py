@@ -1,4 +1,4 @@
-"""The union-find path of STITCH: who survives, who is told, and what is idempotent."""
+"""STITCH's fast path: surviving profiles, published records, and idempotence."""
 
 from pipeline.identity.messages import Link
 from pipeline.identity.profile_id import profile_id

@@ -116,7 +116,7 @@ def test_pages_of_the_timeline_go_on_where_the_last_ended_while_events_come_in()
 
 @pytest.mark.parametrize("cursor", ["yesterday", "12", "12:", "-1:web/m", "²:web/m"])
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
-    with pytest.raises(ValueError, match="is no cursor: write the one a page ended with"):
+    with pytest.raises(ValueError, match="is not a cursor: write the one a page ended with"):
         timeline_page([], 4, cursor)
 
 

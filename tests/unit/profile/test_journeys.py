@@ -1,4 +1,4 @@
-"""Carts, attribution, surveys, preferences: what is booked of single touches, and what is read."""
+"""Carts, attribution, surveys and preferences: the booking of single touches, and the values read."""
 
 from typing import Any
 
