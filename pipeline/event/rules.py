@@ -63,7 +63,7 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     blocked_values: frozenset[str] = frozenset()
     """Values that identify no customer (``null``, ``guest``). Compared after normalisation, ignoring case."""
     blocked_patterns: tuple[Pattern, ...] = ()
-    r"""Regular expressions of RE2, without back-references and look-around; ``\w`` and ``\d`` are ASCII. Blocks normalised
+    r"""Regular expressions of RE2: no back-references, no look-around; ``\w`` and ``\d`` are ASCII. Blocks normalised
     values that match one completely, ignoring case."""
 
 
