@@ -73,8 +73,8 @@ class Garbage:
 
 Kind = Callable[[Garbage], tuple[bytes | None, Reason]]
 MANY = ", ".join(f'"f{number}": 1' for number in range(600))
-BAGS = ("[1, 2]", "null", '"text"', "", "{", '{"a": }', "{'a': 1}", '{"n": 99999999999999999999}', "[" * 5000,
-        '{"a": ' + "[" * 40 + "]" * 40 + "}", "{" + MANY + "}", '{"a": NaN}')  # fmt: skip
+BAGS = ("[1, 2]", "null", '"text"', "", "{", '{"a": }', "{'a': 1}", "[" * 5000,
+        '{"a": ' + "[" * 40 + "]" * 40 + "}", "{" + MANY + "}")  # fmt: skip
 FIELDS = (("tenant", ""), ("tenant", "A/B"), ("source", ""), ("source", "a/b"), ("message_id", ""),
           ("type", "purchase"), ("message_id", "m\x00"), ("message_id", "m" * 300), ("event", "e" * 300),
           ("identifiers", [f"user_id:{n}" for n in range(40)]))  # fmt: skip
