@@ -106,7 +106,8 @@ def test_the_loss_breaker_stops_the_worker_and_nothing_is_lost_when_it_starts_ag
     fleet.until_ready("a")
     placed = send(settings, EVENTS["web"], mixed)
     assert fleet.ended("a") == 1
-    assert "of the last records were bad, the limit is 20%" in fleet.said("a").splitlines()[-1]
+    topic = EVENTS["web"].of(settings.topic_prefix)
+    assert f"of the last records of {topic} were bad, the limit is 20%" in fleet.said("a").splitlines()[-1]
     assert "stitchline dlq ls" in fleet.said("a").splitlines()[-1]
     fleet.start("a")
     fleet.until("every good event is counted", lambda: events_of_profiles(settings) == expected)
