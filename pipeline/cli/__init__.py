@@ -46,7 +46,7 @@ class Commands(LazyGroup):
         Deferred("attribution", "What marketing has led to."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
         Deferred("dlq", "Events that could not be taken: quarantined byte by byte, with the reason."),
-        Deferred("identity", "Who is who, why, and what people decide about it. Prints personal data: its purpose."),
+        Deferred("identity", "Explain identities and record decisions about them. Prints personal data: its purpose."),
         Deferred("kafka", "A real Apache Kafka on this machine, no Java and no Docker needed."),
         Deferred("leads", "Look at leads on their way to the CRM."),
         Deferred("model", "Fit and look at models of what customers will do."),
@@ -58,10 +58,10 @@ class Commands(LazyGroup):
             "identifiers, aggregates, journeys, scores, segments, triggers, routing…",
         ),
         Deferred("score", "What scores are made of."),
-        Deferred("segment", "Who is in a segment. Prints personal data: that is its purpose."),
+        Deferred("segment", "Members of segments. Prints personal data: that is its purpose."),
         Deferred("sink", "Carry CRM actions to where leads are worked on."),
         Deferred("topics", "The Kafka topics of this deployment."),
-        Deferred("trigger", "Whom triggers would tell the CRM about. Prints personal data: that is its purpose."),
+        Deferred("trigger", "Try triggers on the stored profiles. Prints personal data: that is its purpose."),
     )
 
 
@@ -84,7 +84,7 @@ def _stitchline(
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Real-time customer data pipeline: whose is each event, how warm is this customer, tell the CRM."""
+    """Stitches events to customers, scores leads, notifies the CRM."""
     if context.invoked_subcommand not in SHARED_FILES:
         before = os.umask(PRIVATE)
         context.call_on_close(lambda: os.umask(before))

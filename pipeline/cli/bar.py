@@ -29,11 +29,11 @@ class Bars:
         self._bars.stop()
 
     def reading(self, description: str) -> Callable[[int, int], None]:
-        """A bar to be told (done, all); all may be another with every telling."""
+        """A bar that takes (done, all); ``all`` may change with every call."""
         task = self._bars.add_task(description, total=None)
         return lambda done, total: self._bars.update(task, completed=done, total=total)
 
     def counting(self, description: str, total: int | None) -> Callable[[], None]:
-        """A bar to be told of every step."""
+        """A bar that is advanced once per step."""
         task = self._bars.add_task(description, total=total)
         return lambda: self._bars.advance(task)

@@ -1,4 +1,4 @@
-"""End a command that runs until it is told to: its first SIGINT, SIGTERM or SIGHUP unwinds it, others are ignored."""
+"""Ends a long-running command: its first SIGINT, SIGTERM or SIGHUP unwinds it, later ones are ignored."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(BaseException):
-    """The signal that asked for the end. Not an Exception: no handler of errors may take it for one."""
+    """A signal requested the end. Not an Exception, so that no error handler catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

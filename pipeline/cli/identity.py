@@ -1,4 +1,4 @@
-"""``stitchline identity``: who is who, why, what a person decides about it, and what other rules would change.
+"""``stitchline identity``: explains identities, records decisions, and tries other rules.
 
 Exit codes: 0 done or answered; 1 Kafka, the rules or a file refused (the message says what to do); 2 wrong use;
 3 some records of a file rejected; 4 unknown; 5 decided, but no answer yet.
@@ -54,14 +54,14 @@ Examples:
 
 A = Annotated[str, typer.Argument(metavar="A", help="An identifier, type:value.")]
 B = Annotated[str, typer.Argument(metavar="B", help="Another.")]
-Why = Annotated[str, typer.Option("--why", help="The reason, for those who read identity.changes in a year.")]
-Actor = Annotated[str, typer.Option("--actor", help="Who decides. Default: the user of this shell.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, as it appears on identity.changes.")]
+Actor = Annotated[str, typer.Option("--actor", help="The person that decides. Default: the user of this shell.")]
 Tenant = Annotated[str, typer.Option("--tenant", help="Whose customers.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for what STITCH makes of it, and print it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Who is who, why, and what people decide about it. Prints personal data: its purpose."
+    no_args_is_help=True, help="Explain identities and record decisions about them. Prints personal data: its purpose."
 )
 
 

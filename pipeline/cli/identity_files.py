@@ -1,4 +1,4 @@
-"""``stitchline identity resolve FILE…``: who is who in files of events, by the pure function alone; no server."""
+"""``stitchline identity resolve FILE…``: the customers in files of events, by the pure function alone; no server."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -51,7 +51,7 @@ Examples:
   stitchline identity household email:ada@example.org --json | jq '.households[].profile_ids'
 """
 DRY_RUN_EXAMPLES = """\b
-Exit codes: 0 told, whatever would change; 1 Kafka or the rules refused.
+Exit codes: 0 done, whatever would change; 1 Kafka or the rules refused.
 \b
 Examples:
   stitchline identity dry-run --rules my-rules
@@ -92,10 +92,10 @@ def graph(
     tenant: Tenant = "default",
     as_json: Json = False,
 ) -> None:
-    """Draw a customer: identifiers, the links between them, and, dashed, those that are held and whom they lead to."""
+    """Draw a customer: identifiers, the links between them, and, dashed, rejected links with their other ends."""
     if out.suffix.lower() not in SUFFIXES:
         fail(f"{out.name}: end the name in {' or '.join(SUFFIXES)}", ExitCode.MISUSED)
-    from pipeline.export.drawing import draw  # noqa: PLC0415 - only who draws waits for networkx
+    from pipeline.export.drawing import draw  # noqa: PLC0415 - only drawing waits for networkx
     from pipeline.query.graph import customer_graph, write_graphml  # noqa: PLC0415
 
     with explained(OSError, KafkaException):
@@ -116,13 +116,14 @@ def graph(
 
 def household(
     identifier: Annotated[
-        str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="What is shared, or one who shares it.")
+        str,
+        typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="The shared identifier, or a customer that shares one."),
     ],
     *,
     tenant: Tenant = "default",
     as_json: Json = False,
 ) -> None:
-    """Say who shares an account or address, or which ones a customer shares and with whom. They stay customers apart.
+    """Print the customers that share an account or address, or those that a customer shares. They stay separate.
 
     As STITCH last decided; ``identity.changes`` tells the same as it happens (joined, left, merged, split).
     """
@@ -147,7 +148,7 @@ def dry_run(
     tenant: Tenant = "default",
     as_json: Json = False,
 ) -> None:
-    """Replay every stored link under other rules and tell whom they would merge and split. Changes nothing."""
+    """Replay every stored link under other rules and print the merges and splits they would make. Changes nothing."""
     with explained(OSError, KafkaException):
         tried = load_rules(rules)
         in_force, stored = _read(tenant)

@@ -55,7 +55,7 @@ def print_changes(console: Console, changes: list[dict[str, Any]]) -> None:
 
 
 def print_households(console: Console, facts: dict[str, Any]) -> None:
-    """Print what somebody shares, and who shares it."""
+    """Print households: the shared identifier and the customers that share it."""
     facts = printable_values(facts)
     if not facts["households"]:
         console.print(

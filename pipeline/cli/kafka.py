@@ -1,6 +1,6 @@
 """``stitchline kafka start | status | stop``: the local Apache Kafka, and the schema registry on request.
 
-Exit codes: 0 done or running, 1 it could not be started, 6 (status) something asked for is not running.
+Exit codes: 0 done or running, 1 it could not be started, 6 (status) a requested server is not running.
 """
 
 from typing import Annotated
@@ -22,7 +22,7 @@ Examples:
   stitchline kafka start --registry --port 9092
 """
 STATUS_EXAMPLES = """\b
-Exit codes: 0 it runs; 6 something asked for does not.
+Exit codes: 0 it runs; 6 a requested server does not.
 \b
 Examples:
   stitchline kafka status
@@ -55,7 +55,7 @@ def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> 
 
 @app.command(epilog=STATUS_EXAMPLES)
 def status(registry: Registry = False, as_json: Json = False) -> None:
-    """Say whether it runs, and where. Exit code 6 when something asked for does not."""
+    """Print whether it runs, and where. Exit code 6 when a requested server does not."""
     with explained():
         servers = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
     _show([running for running in servers.values() if running is not None], as_json)

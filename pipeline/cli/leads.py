@@ -53,7 +53,7 @@ def tail(
     count: Annotated[int, typer.Option("-n", "--count", min=0, help="End after so many; 0: never.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print each action as one line of JSON.")] = False,
 ) -> None:
-    """Print each lead as it comes: who, how warm and why, and the way they came."""
+    """Print each lead as it comes: customer, score with reasons, and the touches before it."""
     show = print_json if as_json else _printer(screen())
     with explained(KafkaException), suppress(Ended), ends_on_signals():
         for shown, action in enumerate(_actions(connected(Settings()), from_start=from_start, drain=drain), 1):
@@ -90,7 +90,7 @@ def _printer(console: Console) -> Callable[[dict[str, Any]], None]:
 
 
 def lead_text(action: dict[str, Any]) -> Text:
-    """A lead in three lines: who and how warm, why, the way they came."""
+    """A lead in three lines: customer and score, reasons, touches."""
     action = printable_values(action)
     at = datetime.fromtimestamp(action["timestamp_ms"] / 1000).astimezone()
     text = Text(f"{at:%Y-%m-%d %H:%M:%S}  ", style="dim")

@@ -53,9 +53,9 @@ def fit(
 ) -> None:
     """Fit churn risk, next purchase and expected value on exported profiles, and evaluate them on a hold-out.
 
-    Export all profiles at one moment (`--as-of now`): what nobody bought since is as telling as what they bought.
+    Export all profiles at one moment (`--as-of now`): a customer without a purchase since counts as much as one with.
     """
-    from pipeline.model.fit import Ask, currency_of, fit_model  # noqa: PLC0415 - only who fits waits for NumPy
+    from pipeline.model.fit import Ask, currency_of, fit_model  # noqa: PLC0415 - only fitting waits for NumPy
     from pipeline.model.likelihood import scipy_parts  # noqa: PLC0415
 
     holdout_days = 0 if holdout == "0" else _days(holdout, "--holdout")

@@ -1,4 +1,4 @@
-"""A profile for people: who it is, how warm, what is known and what happened."""
+"""A profile on the terminal: identifiers, scores, traits, aggregates and timeline."""
 
 import math
 from collections.abc import Callable, Collection, Mapping

@@ -1,6 +1,6 @@
-"""``stitchline routing dry-run``: to whom a lead would go, and why, before the rules are deployed.
+"""``stitchline routing dry-run``: the owner of a made-up lead and the reason, before the rules are deployed.
 
-Exit codes: 0 told, also when nobody gets it; 1 the rules refused; 2 the command line is wrong.
+Exit codes: 0 routed, also when no representative gets it; 1 the rules refused; 2 the command line is wrong.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ from pipeline.simulate.routing import route_leads
 
 MAX_LEADS: Final = 100_000
 EXAMPLES = """\b
-Exit codes: 0 told, also when nobody gets it; 1 the rules refused; 2 wrong command line.
+Exit codes: 0 routed, also when no representative gets it; 1 the rules refused; 2 wrong command line.
 \b
 Examples:
   stitchline routing dry-run --traits '{"country": "DE"}'

@@ -1,6 +1,6 @@
 """``stitchline rules check | show | schema | init``: the marketer's files, before a worker reads them.
 
-Exit codes: 0 the rules can be used, or what was asked for is done; 1 the rules have problems, or a file is in the way;
+Exit codes: 0 the rules can be used, or the command is done; 1 the rules have problems, or a file is in the way;
 2 the command line is wrong.
 """
 

@@ -1,4 +1,4 @@
-"""``stitchline segment dry-run | export``: who is in a segment, before it is published and after.
+"""``stitchline segment dry-run | export``: the members of a segment, before it is published and after.
 
 Exit codes: 0 done, 1 Kafka, a rules file or the output refused (the message says what to do), 2 wrong use: no such
 segment, a condition that means nothing, not a format or not a moment.
@@ -75,7 +75,7 @@ RulesDir = Annotated[
     Path | None, typer.Option("--rules", metavar="DIR", help="Directory of rules files. Default: the ones in force.")
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Who is in a segment. Prints personal data: that is its purpose.")
+app = typer.Typer(no_args_is_help=True, help="Members of segments. Prints personal data: that is its purpose.")
 
 
 @app.command("dry-run", epilog=DRY_RUN_EXAMPLES)
@@ -160,7 +160,7 @@ def export(
 
 
 def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
-    """The rules that are asked about, and all segments compiled.
+    """The rules in question, and all segments compiled.
 
     Raises:
         NoSegmentError: there is none of that name.

@@ -1,4 +1,4 @@
-"""``stitchline trigger dry-run``: whom triggers would tell the CRM about, before their rules are deployed.
+"""``stitchline trigger dry-run``: the leads that triggers would make, before their rules are deployed.
 
 Exit codes: 0 counted, 1 Kafka or a rules file refused (the message says what to do), 2 wrong use: not a moment.
 """
@@ -42,13 +42,13 @@ Examples:
 """
 
 app = typer.Typer(
-    no_args_is_help=True, help="Whom triggers would tell the CRM about. Prints personal data: that is its purpose."
+    no_args_is_help=True, help="Try triggers on the stored profiles. Prints personal data: that is its purpose."
 )
 
 
 @app.callback()
 def _trigger() -> None:
-    """Whom triggers would tell the CRM about."""
+    """Try triggers on the stored profiles."""
 
 
 @app.command("dry-run", epilog=EXAMPLES)
@@ -59,7 +59,7 @@ def dry_run(
     sample: Annotated[int, typer.Option(min=0, help="Show so many customers of each trigger.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Count for whom each trigger would fire now, under these rules, over the stored profiles. Writes nothing.
+    """Count the stored profiles for which each trigger would fire now, under these rules. Writes nothing.
 
     Would fire: the trigger is armed for the customer, and what it watches holds at that moment.
 
@@ -67,9 +67,9 @@ def dry_run(
 
     Open: fired already and not armed again, so it does not fire now. Spent: fires once in a life, and has.
 
-    A score on its way down or a segment that is left must first have been reached: whom we meet below does not fire.
+    Falling and exit triggers arm only after the level was reached; customers first seen below it do not fire.
 
-    Nobody is looked at before their newest event and the latest moment that workers decided something for.
+    A profile is evaluated no earlier than its newest event and the latest moment that workers decided for.
 
     Workers look at a customer when an event comes or something falls due: actions of new rules come over time.
     """
@@ -110,7 +110,7 @@ def _print(console: Console, triggers: Sequence[Trigger], tried_out: DryRun) -> 
     )  # fmt: skip
     for column in counts.columns[1:-1]:
         column.justify = "right"
-    some = titled_table("Some for whom they would fire", "trigger", "profile", "score", "grade", "reached at")
+    some = titled_table("Some profiles for which they would fire", "trigger", "profile", "score", "grade", "reached at")
     some.columns[2].justify = "right"
     for rule in triggers:
         tally = tried_out.tallies[rule.name]

@@ -132,7 +132,7 @@ def _blaming_kafka(*, supervised: bool) -> Iterator[None]:
 def _end_with_parent() -> None:
     """A supervisor that was killed closes our standard input: leave the group as on SIGTERM, in a bounded time.
 
-    A local Kafka ends with the same parent; who cannot reach it any more must not wait for it.
+    A local Kafka ends with the same parent, so a worker that cannot reach it must not wait for it.
     """
 
     def watch() -> None:

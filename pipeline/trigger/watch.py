@@ -75,7 +75,7 @@ class Triggers:
         self._context, self._strength = context, strength
 
     def claim(self, row: ProfileRow) -> None:
-        """What fired on a device is the person's who is now known there."""
+        """Moves episodes that fired on a device to the person now known there."""
         if any(ledger.episodes for ledger in row.anchors.values()):
             claim(row, self._strength)
 

@@ -181,7 +181,7 @@ def test_a_person_sees_a_line_a_trigger_and_some_customers(deployment, folder):
 
     for words in (
         "Of 5 customers", "engagement falls below 20", "segment email_only is entered",
-        "Some for whom they would fire", ADA, "B1", "Ada, ada@shop.example",
+        "Some profiles for which they would fire", ADA, "B1", "Ada, ada@shop.example",
     ):  # fmt: skip
         assert words in shown
     assert "Some for whom" not in deployment.run("trigger", "dry-run", "--sample", "0").stdout
