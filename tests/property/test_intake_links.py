@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from pipeline.event.identifier import key_of
 from pipeline.event.intake import Intake, IntakeEffects
+from pipeline.event.recognise import Normalisers
 from pipeline.event.result import Drop
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.identity.messages import Assignment
+from pipeline.rules.patterns import any_match
 from pipeline.testing import build
 from pipeline.testing.table import MemorySeenIds, MemoryTable
 
@@ -30,7 +32,8 @@ histories = st.lists(sightings, max_size=25)
 def intake(cap=1000):
     anchors = MemoryTable()
     rules = IntakeRules(link_refresh_ms=REFRESH_MS, known_links_cap=cap)
-    return Intake(rules, TYPES, {"text": str.strip}, anchors, MemorySeenIds()), anchors
+    normalisers = Normalisers({"text": str.strip}, any_match)
+    return Intake(rules, TYPES, normalisers, anchors, MemorySeenIds()), anchors
 
 
 def event(number, sighting):
