@@ -22,6 +22,7 @@ from pipeline.stream.worker import Worker
 from pipeline.version import version
 
 IDLE_CHECK_SECONDS = 0.02
+MAX_HEARTBEAT_MS = 3_000
 DESCRIPTORS_CHECK_SECONDS = 1.0
 
 log = logger(__name__)
@@ -60,7 +61,8 @@ def _options(settings: Settings) -> dict[str, Any]:
         "client.id": f"{settings.application_id}-{settings.worker_id}",
         "partition.assignment.strategy": "range",  # partition i of every topic on one worker
         "session.timeout.ms": settings.session_timeout_ms,
-        "heartbeat.interval.ms": max(300, settings.session_timeout_ms // 6),
+        # Capped, because members learn of a rebalance from the answer to their next heartbeat.
+        "heartbeat.interval.ms": min(MAX_HEARTBEAT_MS, max(300, settings.session_timeout_ms // 6)),
         "max.poll.interval.ms": 300_000,
         "fetch.wait.max.ms": 50,
         "queued.max.messages.kbytes": 128 << 10,
