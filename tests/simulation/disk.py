@@ -42,10 +42,13 @@ class Disk:
         self._earlier: dict[tuple[str, int], DiskStore] = {}
 
     def mount(self, at: Callable[[str], None]) -> None:
-        """Passes the folders to a new process and releases the locks of the former one."""
+        """Passes the folders, unlocked, to a new process.
+
+        The new process gets store objects of its own: a restore that the former process left behind closes its store
+        when it is collected, at a moment that depends on the garbage collector.
+        """
         self._at = at
-        for store in self.stores.values():
-            store.is_open = False
+        self.stores = {place: store.copy() for place, store in self.stores.items()}
 
     def open(self, spec: StageSpec, partition: int) -> DiskStore:
         """Opens a store for a worker."""
