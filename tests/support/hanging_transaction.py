@@ -13,26 +13,36 @@ from typing import Final
 
 from confluent_kafka.admin import AdminClient
 
+from pipeline.local.process import wait_until
+from tests.support.open_transactions import SETTLED_S
+
 ACCEPTS_UNREGISTERED: Final[dict[str, str | int]] = {"transaction.partition.verification.enable": "false"}
 PRODUCE, VERSION = 0, 8
 TRANSACTIONAL = 0x10
 CASTAGNOLI: Final = 0x82F63B78
 PRODUCER_ID: Final = 987_654
+NOT_LEADER: Final = 6
 
 
 def leave_hanging(servers: str, topic: str, partitions: int) -> None:
     """Appends one record of a transaction without a coordinator to each partition."""
-    leaders = AdminClient({"bootstrap.servers": servers}).list_topics(topic, timeout=10)
-    (broker,) = leaders.brokers.values()
-    with socket.create_connection((broker.host, broker.port), timeout=10) as connection:
+    (broker,) = AdminClient({"bootstrap.servers": servers}).list_topics(topic, timeout=SETTLED_S).brokers.values()
+    with socket.create_connection((broker.host, broker.port), timeout=SETTLED_S) as connection:
         for partition in range(partitions):
-            connection.sendall(_produce_request(topic, partition))
-            answer = connection.makefile("rb")
-            (size,) = struct.unpack(">i", answer.read(4))
-            body = answer.read(size)
-            # correlation id, one topic with its name, one partition with its number
-            error = struct.unpack_from(">h", body, 4 + 4 + 2 + len(topic) + 4 + 4)[0]
-            assert error == 0, f"Kafka refused the record with error code {error}"
+            # A partition has no leader for a moment after its topic was created.
+            wait_until(lambda place=partition: _append(connection, topic, place) != NOT_LEADER, SETTLED_S, "no leader")
+
+
+def _append(connection: socket.socket, topic: str, partition: int) -> int:
+    """Sends one record and returns Kafka's error code, 0 or :data:`NOT_LEADER`."""
+    connection.sendall(_produce_request(topic, partition))
+    with connection.makefile("rb") as answer:
+        (size,) = struct.unpack(">i", answer.read(4))
+        body = answer.read(size)
+    correlation, count, name, number = 4, 4, 2 + len(topic), 4 + 4
+    (error,) = struct.unpack_from(">h", body, correlation + count + name + number)
+    assert error in {0, NOT_LEADER}, f"Kafka refused the record with error code {error}"
+    return int(error)
 
 
 def _produce_request(topic: str, partition: int) -> bytes:
