@@ -98,4 +98,3 @@ def test_an_awaited_decision_follows_a_ledger_that_moves_before_it_arrives() -> 
     assert isinstance(message, IdentifierOwnership)
     assert (target, message.seq, message.decided, message.owned) == (P_BEN, 2, 5, {CARD: False})
     assert stage.table.rows[P_ANN].ownership.awaited == {}
-
