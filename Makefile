@@ -5,7 +5,7 @@ SETUP := .venv/.ready
 
 CORE := event identity condition profile score segment trigger route
 CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profile_orders.py tests/property/test_internal_topics.py
-CORE_COVERAGE := 96
+CORE_COVERAGE := 98
 
 .PHONY: help demo test storms check bench lock clean
 

@@ -64,7 +64,9 @@ Examples:
   stitchline profile export profiles.parquet --as-of latest
 """
 
-Who = Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")]
+CustomerArgument = Annotated[
+    str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")
+]
 AsOf = Annotated[
     str,
     typer.Option(
@@ -80,7 +82,7 @@ app = typer.Typer(no_args_is_help=True, help="What is known of customers. Prints
 
 @app.command(epilog=SHOW_EXAMPLES)
 def show(
-    identifier: Who,
+    identifier: CustomerArgument,
     tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -105,7 +107,7 @@ def show(
 
 @app.command(epilog=TIMELINE_EXAMPLES)
 def timeline(
-    identifier: Who,
+    identifier: CustomerArgument,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Entries of a page.")] = TIMELINE_ENTRIES,
     before: Annotated[
         str, typer.Option("--before", metavar="CURSOR", help="Go on where a page ended, with the cursor it ended with.")

@@ -36,8 +36,8 @@ from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments
 from pipeline.settings import Settings
 
-ASKED: Final = "--when"
-"""What a condition of the command line is called among the segments."""
+AD_HOC: Final = "--when"
+"""The segment name of a condition given on the command line."""
 
 DRY_RUN_EXAMPLES = """\b
 Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, a condition that means nothing, not a
@@ -98,7 +98,7 @@ def dry_run(
     with explained(OSError, KafkaException):
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
-        chosen, segments = _asked(rules, name, when)
+        chosen, segments = _selected(rules, name, when)
         settings = connected(settings)
         if rules_dir is None:
             note_other_rules(settings, rules)
@@ -141,7 +141,7 @@ def export(
         chosen = file_format or format_of(file, MEMBER_FORMATS)
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
-        _, segments = _asked(rules, name, "")
+        _, segments = _selected(rules, name, "")
         settings = connected(settings)
         if rules_dir is None:
             note_other_rules(settings, rules)
@@ -159,8 +159,8 @@ def export(
         print_line(f"{count} members of {name} written to {file}")
 
 
-def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
-    """The rules in question, and all segments compiled.
+def _selected(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
+    """Returns the selected segment rules, and all segments compiled.
 
     Raises:
         NoSegmentError: there is none of that name.
@@ -173,7 +173,7 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
         raise NoSegmentError(message)
     try:
         chosen = (
-            [SegmentRule(name=ASKED, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
+            [SegmentRule(name=AD_HOC, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
         )
         everything = SegmentRules(segments=(*declared, *chosen) if when else declared)
         types = [kind.name for kind in rules.identifiers]

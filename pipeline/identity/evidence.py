@@ -32,7 +32,7 @@ class FirstSightings:
         anchor = event.identifiers[0]
         self._first_ms[anchor] = min(self._first_ms.get(anchor, event.timestamp_ms), event.timestamp_ms)
 
-    def told(self, links: Iterable[Link]) -> list[Link]:
+    def with_first_sightings(self, links: Iterable[Link]) -> list[Link]:
         """Returns the links with their anchors' first sightings, as INTAKE passes them on after all events."""
         known = self._first_ms
         return [replace(link, anchor_first_ms=known.get(link.anchor, link.anchor_first_ms)) for link in links]
