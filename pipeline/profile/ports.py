@@ -97,6 +97,8 @@ class Booked(NamedTuple):
     taken: int
     changed_bits: int
     """Bit set of the decisions that may change, as the :class:`Decider` numbers them."""
+    order: str = ""
+    """The key of the order that the touch is about; "" if it is about none."""
 
 
 class Decided(NamedTuple):
