@@ -99,8 +99,9 @@ class PartitionOwnership:
 
     @property
     def places(self) -> Sequence[StagePartition]:
-        """Returns every owned stage and partition, restored or not."""
-        return self._assignment.places if self._assignment is not None else ()
+        """Returns every owned stage and partition, restored or not. May be called from any thread."""
+        assignment = self._assignment
+        return assignment.places if assignment is not None else ()
 
     def restoring(self) -> list[StagePartition]:
         """Returns every owned stage and partition that is not restored yet."""
