@@ -19,7 +19,7 @@ from pipeline.stream.task import Task
 from pipeline.stream.unit_of_work import TIMEOUT_SECONDS
 from pipeline.topics import CHANGELOGS, StageName
 
-OFFSETS_RETRY_SECONDS = 0.05
+OFFSETS_RETRY_SECONDS = 0.1
 MAX_NAMED = 8
 """Restoring partitions that a health page lists by name; it only counts the others."""
 

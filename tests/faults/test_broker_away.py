@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
+from typing import Self
 
 import pytest
 
 from pipeline.local.kafka import LocalKafka
-from pipeline.local.ports import LOOPBACK, free_ports
+from pipeline.local.ports import free_ports
 from pipeline.local.process import is_running, wait_until
 from pipeline.settings import Settings
 from pipeline.topics import EVENTS
@@ -40,7 +41,7 @@ class Prober:
         self._fleet, self._over = fleet, Event()
         self._thread = Thread(target=self._probe)
 
-    def __enter__(self) -> "Prober":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
