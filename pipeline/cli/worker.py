@@ -25,9 +25,9 @@ from pipeline.local.attended import AttendedKafka
 from pipeline.local.home_lock import held
 from pipeline.obs.log import configure, logger
 from pipeline.settings import Settings
-from pipeline.stream.app import run
-from pipeline.stream.build import build_worker, stage_specs
+from pipeline.stream.build import Blueprint, stage_specs
 from pipeline.stream.only_worker import only_worker
+from pipeline.stream.process import run
 from pipeline.stream.supervisor import Supervisor
 
 END_GRACE_SECONDS = 10.0
@@ -72,9 +72,10 @@ def worker(
         configure(settings.log_level, fields={"worker": settings.worker_id})
         if supervised:
             _end_with_parent()
-        specs = stage_specs(settings)
+        stage_specs(settings)  # a misspelt stage is refused before Kafka is contacted
         with only_worker(settings.home, settings.application_id, settings.worker_id):
-            asyncio.run(run(settings, build_worker(settings), specs))
+            plan = Blueprint(settings)
+            asyncio.run(run(settings, plan.specs, plan.metrics, plan.worker))
 
 
 @app.command("up", epilog=UP_EXAMPLES)

@@ -22,6 +22,7 @@ from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs.log import logger
 
 FETCH_SECONDS = 0.05
+REQUEST_SECONDS = 20.0
 
 log = logger(__name__)
 
@@ -158,7 +159,8 @@ class Poller:
                 self._rewinds -= 1
 
     def _seek_committed(self) -> None:
-        for position in self._client.committed([confluent_kafka.TopicPartition(*at) for at in sorted(self.held)]):
+        held = [confluent_kafka.TopicPartition(*at) for at in sorted(self.held)]
+        for position in self._client.committed(held, timeout=REQUEST_SECONDS):
             if position.offset < 0:
                 position.offset = confluent_kafka.OFFSET_BEGINNING
             self._client.seek(position)

@@ -8,6 +8,9 @@ Every method runs in the worker's thread unless its docstring states otherwise.
 
 from collections.abc import Mapping, Sequence
 
+from confluent_kafka import KafkaException
+
+from pipeline.errors import OperatorError
 from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
@@ -32,7 +35,7 @@ class Worker:
     ) -> None:
         self.settings, self.metrics, self.unit = context.settings, context.metrics, unit
         self.failure: BaseException | None = None
-        """The error that ends the process, or None."""
+        """The error that ends the session, or None."""
         self.ownership = PartitionOwnership(context, specs, environment, self._ready, self.fail)
         self.offsets = environment.offsets
         self._clock = environment.clock
@@ -156,12 +159,9 @@ class Worker:
         """Returns the reasons; empty if every assigned partition is being processed."""
         return [*self.ownership.why_not_ready(), *self.stability.reasons()]
 
-    def why_not_alive(self) -> list[str]:
-        """Returns the reasons; empty while the worker can continue."""
-        return [f"failed: {type(self.failure).__name__}"] if self.failure else []
-
     def fail(self, error: BaseException) -> None:
-        """Aborts and ends the process with an error; the next process restores from the changelog."""
+        """Aborts and ends the session with an error; the next session or process restores from the changelog."""
         if self.failure is None:
-            log.error("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
             self.failure = error
+            if not isinstance(error, KafkaException | OperatorError):  # those are reported where the session ends
+                log.error("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
