@@ -79,7 +79,7 @@ def show(
         raise typer.Exit(ExitCode.FAILED) from error
     shown = {spec.topic: file_data(rules, spec) for spec in FILES if not only or spec.topic == only}
     if as_json:
-        print_json(shown, indent=2)
+        print_json({"version": rules_version(rules), **shown}, indent=2)
         return
     print_line(f"# rules version {rules_version(rules)}\n")
     for spec in FILES:
