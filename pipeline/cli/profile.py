@@ -90,12 +90,12 @@ def show(
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with explained(OSError, KafkaException):
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
-        note_other_rules(settings, rules)
+        noted = note_other_rules(settings, rules)
         book = compiled(rules)
         profile_id, row = customer(settings, rules, identifier, tenant)
         refuse_past_of(as_of, [(profile_id, row)])
         view = profile_view(profile_id, row, book, at_ms)
-    if decided_by_others(row, book):
+    if decided_by_others(row, book) and not noted:
         complain(OTHER_RULES)
     if as_json:
         print_json(view, indent=2)
@@ -156,7 +156,7 @@ def export(
             raise UnknownFormatError(message)
         chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
-        note_other_rules(settings, rules)
+        noted = note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
@@ -166,7 +166,7 @@ def export(
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:
         complain(UNDECIDED)
-    if watch.others:
+    if watch.others and not noted:
         complain(f"{OTHER_RULES} ({watch.others} profiles)")
     if as_json:
         report = {"profiles": count, "file": str(file), "format": chosen, "complete": not snapshot.undecided}
@@ -179,8 +179,8 @@ UNDECIDED = "note: a transaction is still open (a worker was killed?); what it w
 
 
 OTHER_RULES = (
-    "note: the workers last decided by other rules than those in force here; what is shown follows the rules here, and "
-    "what was booked those of the workers"
+    "note: the last decisions were made by other rules than those in force here; scores and segments are shown by the "
+    "rules here, over events booked by the others"
 )
 
 

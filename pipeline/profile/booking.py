@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from operator import add
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -23,7 +23,7 @@ from pipeline.profile.messages import Touch
 from pipeline.profile.occurrences import Grain, Occurrences, count
 from pipeline.profile.order_booking import ROLES, OrderBooking, Role
 from pipeline.profile.orders import Share
-from pipeline.profile.ports import Booked
+from pipeline.profile.ports import Booked, Booking
 from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import window
 
@@ -60,43 +60,6 @@ class ChangedBits(NamedTuple):
 
 
 NO_CHANGED_BITS: Final = ChangedBits({})
-
-
-class Booking(Protocol):
-    """Books the touches that one rule matches: those its filter admits and that pass its tests."""
-
-    @property
-    def filter(self) -> Filter:
-        """Which touches can match, by channel, type and name."""
-        ...
-
-    @property
-    def tests(self) -> tuple[Test, ...]:
-        """The tests that a touch must pass besides the filter."""
-        ...
-
-    @property
-    def points(self) -> int:
-        """The most points that a match adds to its score or subtracts from it."""
-        ...
-
-    @property
-    def changed_bits(self) -> int:
-        """Bit set of the decisions that a match may change."""
-        ...
-
-    @property
-    def sums_money(self) -> str:
-        """The key of the aggregate if it sums the event's money, else ""."""
-        ...
-
-    def book(self, ledger: Ledger, touch: Touch) -> None:
-        """Books a matching touch, in place."""
-        ...
-
-    def note(self, share: Share, touch: Touch) -> None:
-        """Notes in an order's share what booking the touch adds, as far as it can be subtracted again."""
-        ...
 
 
 class _Aggregate:

@@ -1,40 +1,19 @@
 """Booking of orders, refunds and cancellations under the rules of the plan, using the order ids in a ledger."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from pipeline.profile.fields import Getter, getter
-from pipeline.profile.filter import Filter, Test
 from pipeline.profile.journey.rules import OrderRules
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.orders import Order, Share, keep_newest_orders, key_of_id
-from pipeline.profile.ports import Booked
+from pipeline.profile.ports import Booked, Booking
 
 Role: TypeAlias = Literal["completed", "refunded", "cancelled"]
 ROLES: Final[tuple[Role, ...]] = ("completed", "refunded", "cancelled")
-
-
-class Rule(Protocol):
-    """The part of a plan's rule that orders need."""
-
-    @property
-    def filter(self) -> Filter: ...  # noqa: D102 - as :class:`pipeline.profile.booking.Booking`
-    @property
-    def tests(self) -> tuple[Test, ...]: ...  # noqa: D102
-    @property
-    def points(self) -> int: ...  # noqa: D102
-    @property
-    def changed_bits(self) -> int: ...  # noqa: D102
-    @property
-    def sums_money(self) -> str:
-        """The key of the aggregate if it sums the event's money, else ""."""
-        ...
-
-    def book(self, ledger: Ledger, touch: Touch) -> None: ...  # noqa: D102
-    def note(self, share: Share, touch: Touch) -> None: ...  # noqa: D102
 
 
 class _Refund(NamedTuple):
@@ -49,7 +28,7 @@ class _Refund(NamedTuple):
 class OrderBooking:
     """Books the touches of one channel, type and name that are orders, refunds or cancellations."""
 
-    def __init__(self, orders: OrderRules, role: Role, rules: Sequence[Rule], channel: str, kind: str) -> None:
+    def __init__(self, orders: OrderRules, role: Role, rules: Sequence[Booking], channel: str, kind: str) -> None:
         """``rules`` are all rules of the plan; those that do not admit the touches are ignored."""
         self._role = role
         self._ids: list[Getter] = [getter(path) for path in orders.id]
@@ -60,14 +39,14 @@ class OrderBooking:
         ]
         self._by_key = {rule.sums_money: rule for rule in rules if rule.sums_money}
 
-    def book(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch) -> Booked:
+    def book(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch) -> Booked:
         """Books a touch under the rules that admit it. Returns what the booking may change."""
         order_id = _first(self._ids, touch)
         run = self._complete if self._role == "completed" else self._take_back
         booked = run(rules, ledger, touch, order_id)
         return booked._replace(order=key_of_id(order_id)) if order_id else booked
 
-    def _complete(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+    def _complete(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
         if not order_id:
             return _run(rules, ledger, touch)
         key = key_of_id(order_id)
@@ -90,7 +69,7 @@ class OrderBooking:
             booked = _joined(booked, self._subtract(ledger, touch, refund, frozenset(), share))
         return booked
 
-    def _take_back(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+    def _take_back(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
         key = key_of_id(order_id) if order_id else None
         order = ledger.orders.get(key) if key is not None else None
         refund_hash = key_of_id(_first(self._refund_ids, touch) or touch.event_id)
@@ -153,7 +132,7 @@ def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: s
 
 
 def _run(
-    rules: Iterable[Rule],
+    rules: Iterable[Booking],
     ledger: Ledger,
     touch: Touch,
     summed: Callable[[str], Any] | None = None,
@@ -176,7 +155,7 @@ def _joined(one: Booked, other: Booked) -> Booked:
     return Booked(one.given + other.given, one.taken + other.taken, one.changed_bits | other.changed_bits)
 
 
-def _unnamed(rules: Iterable[Rule]) -> list[Rule]:
+def _unnamed(rules: Iterable[Booking]) -> list[Booking]:
     """Returns the rules without event names. Only these count a repeated order: it is a touch, not another order."""
     return [rule for rule in rules if not rule.filter.events]
 
