@@ -75,7 +75,7 @@ def worker(
         stage_specs(settings)  # a misspelt stage is refused before Kafka is contacted
         with only_worker(settings.home, settings.application_id, settings.worker_id):
             plan = Blueprint(settings)
-            asyncio.run(run(settings, plan.specs, plan.metrics, plan.worker))
+            asyncio.run(run(settings, plan.specs, plan.metrics, plan.worker, plan.partitions))
 
 
 @app.command("up", epilog=UP_EXAMPLES)

@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]  # public, not re-exported
+
 from pipeline.backoff import Backoff
+from pipeline.kafka.admin import changed_topic
 from pipeline.obs import metrics as m
 from pipeline.obs.descriptors import DescriptorReserve, DescriptorsError, explained
 from pipeline.obs.http import HealthServer
@@ -16,6 +19,7 @@ from pipeline.obs.http_thread import HealthThread
 from pipeline.obs.librdkafka import leave_connections_to_watch
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
+from pipeline.state.partition_count import PartitionsChangedError, explained_change
 from pipeline.stream.broker_watch import BrokerWatch
 from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.stream.session import SessionEnded, run_session
@@ -41,11 +45,15 @@ class WorkerProcess:
         specs: tuple[StageSpec, ...],
         metrics: m.Metrics,
         new_worker: Callable[[], Worker],
-        watch: BrokerWatch | None = None,
+        partitions: int,
     ) -> None:
-        """``new_worker`` returns a worker with new clients for the next session."""
+        """``new_worker`` returns a worker with new clients for the next session.
+
+        ``partitions`` is the number of partitions of every topic; 0: it is not checked.
+        """
+        self._partitions = partitions
         self._settings, self._specs, self._metrics, self._new_worker = settings, specs, metrics, new_worker
-        self._watch = watch or BrokerWatch.of(settings.kafka(), metrics)
+        self._watch = BrokerWatch.of(settings.kafka(), metrics)
         self._stop = asyncio.Event()
         self._worker: Worker | None = None
         """The worker of the current session."""
@@ -75,7 +83,7 @@ class WorkerProcess:
         if settings.http_port:
             thread.start()
         log.info("worker_started", worker=settings.worker_id, stages=settings.stages, http_port=pages.port)
-        self._watch.start(lambda _metadata: None)
+        self._watch.start(lambda seen: loop.call_soon_threadsafe(self._check_partitions, seen))
         watch_process = loop.create_task(self._watch_process(reserve))
         try:
             await self._run_sessions()
@@ -109,6 +117,13 @@ class WorkerProcess:
             return [f"failed: {type(self._failure).__name__}"]
         stalled = time.monotonic() - self._ran_at
         return [f"the worker has stood still for {stalled:.0f} s"] if stalled > STALLED_SECONDS else []
+
+    def _check_partitions(self, cluster: ClusterMetadata) -> None:
+        """Fails if a topic has another number of partitions than at the start: its new partitions would not be read."""
+        topic = changed_topic(self._settings, cluster, self._partitions) if self._partitions else None
+        if topic is not None and self._failure is None:
+            name, count = topic
+            self.fail(PartitionsChangedError(explained_change(f"{name} has", count, self._partitions)))
 
     # Sessions
 
@@ -151,11 +166,15 @@ class WorkerProcess:
 
 
 async def run(
-    settings: Settings, specs: tuple[StageSpec, ...], metrics: m.Metrics, new_worker: Callable[[], Worker]
+    settings: Settings,
+    specs: tuple[StageSpec, ...],
+    metrics: m.Metrics,
+    new_worker: Callable[[], Worker],
+    partitions: int = 0,
 ) -> None:
     """Runs a worker's process; see :meth:`WorkerProcess.run`."""
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
     leave_connections_to_watch()
     collect_rarely()
-    await WorkerProcess(settings, specs, metrics, new_worker).run()
+    await WorkerProcess(settings, specs, metrics, new_worker, partitions).run()
