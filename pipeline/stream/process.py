@@ -24,6 +24,7 @@ from pipeline.stream.broker_watch import BrokerWatch
 from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.stream.session import SessionEnded, run_session
 from pipeline.stream.stages.base import StageSpec
+from pipeline.stream.supervisor import RESUME_SIGNAL
 from pipeline.stream.worker import Worker
 from pipeline.version import version
 
@@ -55,6 +56,7 @@ class WorkerProcess:
         self._settings, self._specs, self._metrics, self._new_worker = settings, specs, metrics, new_worker
         self._watch = BrokerWatch.of(settings.kafka(), metrics)
         self._stop = asyncio.Event()
+        self._resume_due = asyncio.Event()
         self._worker: Worker | None = None
         """The worker of the current session."""
         self._failure: BaseException | None = None
@@ -74,6 +76,7 @@ class WorkerProcess:
         reserve = DescriptorReserve()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(RESUME_SIGNAL, self._resume_due.set)
         pages = HealthServer(
             self._metrics, ready=self.why_not_ready, alive=self.why_not_alive, host=settings.http_host,
             port=settings.http_port,
@@ -154,15 +157,27 @@ class WorkerProcess:
     # What runs beside them
 
     async def _watch_process(self, reserve: DescriptorReserve) -> None:
-        """Notes that the event loop runs. Fails while enough descriptors are left for an orderly shutdown."""
+        """Notes that the event loop runs, and resumes sources when it is due.
+
+        Fails while enough descriptors are left for an orderly shutdown.
+        """
         while True:
             self._ran_at = time.monotonic()
+            if self._resume_due.is_set() and self._worker is not None:
+                self._resume_due.clear()
+                self._resume(self._worker)
             try:
                 reserve.check()
             except DescriptorsError as error:
                 self.fail(error)
                 return
             await asyncio.sleep(CHECK_SECONDS)
+
+    def _resume(self, worker: Worker) -> None:
+        try:
+            worker.resume_sources()
+        except Exception as error:  # noqa: BLE001 - of the commit, whose outcome is unknown
+            worker.fail(error)
 
 
 async def run(
