@@ -28,7 +28,7 @@ from pipeline.settings import Settings
 from pipeline.stream.build import Blueprint, stage_specs
 from pipeline.stream.only_worker import only_worker
 from pipeline.stream.process import run
-from pipeline.stream.supervisor import Supervisor
+from pipeline.stream.supervisor import RESUME_SIGNAL, Supervisor
 
 END_GRACE_SECONDS = 10.0
 
@@ -75,7 +75,7 @@ def worker(
         stage_specs(settings)  # a misspelt stage is refused before Kafka is contacted
         with only_worker(settings.home, settings.application_id, settings.worker_id):
             plan = Blueprint(settings)
-            asyncio.run(run(settings, plan.specs, plan.metrics, plan.worker))
+            asyncio.run(run(settings, plan.specs, plan.metrics, plan.worker, plan.partitions))
 
 
 @app.command("up", epilog=UP_EXAMPLES)
@@ -90,14 +90,22 @@ def up(
         with explained(KafkaException):
             start_and_wait(Settings(), workers)
         return
-    stop = Event()
+    stop, resume_due = Event(), Event()
+    signal.signal(RESUME_SIGNAL, lambda _signal, _frame: resume_due.set())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
     with explained(KafkaException), held(Settings().home), kafka_for(Settings()) as (settings, look_after_kafka):
         configure(settings.log_level)
         print_line(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
-            supervisor.run(stop, look_after_kafka)
+
+            def look_after() -> None:
+                look_after_kafka()
+                if resume_due.is_set():
+                    resume_due.clear()
+                    supervisor.resume_sources()
+
+            supervisor.run(stop, look_after)
 
 
 @contextlib.contextmanager

@@ -71,7 +71,7 @@ class BrokerWatch:
             self._back()
             return metadata
 
-    def start(self, seen: Callable[[ClusterMetadata], None]) -> None:
+    def start(self, seen: Callable[[ClusterMetadata], object]) -> None:
         """Looks every ``INTERVAL_SECONDS`` in a thread of its own. Calls ``seen`` there with what a broker answers."""
         Thread(target=self._look_again, args=(seen,), name="broker-watch", daemon=True).start()
 
@@ -79,7 +79,7 @@ class BrokerWatch:
         """Ends the thread at its next look."""
         self._is_over.set()
 
-    def _look_again(self, seen: Callable[[ClusterMetadata], None]) -> None:
+    def _look_again(self, seen: Callable[[ClusterMetadata], object]) -> None:
         while not self._is_over.is_set():
             metadata = self.look()
             if metadata is not None and not self._is_over.is_set():

@@ -92,5 +92,6 @@ class Blueprint:
             partition_of=lambda key: partition_of(key, partitions),
             breaker=self._breaker,
             metrics=self.metrics,
+            partitions=partitions,
         )
         return Worker(self.specs, context, unit, self._environment)

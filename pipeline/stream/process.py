@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]  # public, not re-exported
+
 from pipeline.backoff import Backoff
+from pipeline.kafka.admin import changed_topic
 from pipeline.obs import metrics as m
 from pipeline.obs.descriptors import DescriptorReserve, DescriptorsError, explained
 from pipeline.obs.http import HealthServer
@@ -16,10 +19,12 @@ from pipeline.obs.http_thread import HealthThread
 from pipeline.obs.librdkafka import leave_connections_to_watch
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
+from pipeline.state.partition_count import PartitionsChangedError, explained_change
 from pipeline.stream.broker_watch import BrokerWatch
 from pipeline.stream.gc_tuning import collect_rarely
 from pipeline.stream.session import SessionEnded, run_session
 from pipeline.stream.stages.base import StageSpec
+from pipeline.stream.supervisor import RESUME_SIGNAL
 from pipeline.stream.worker import Worker
 from pipeline.version import version
 
@@ -41,12 +46,17 @@ class WorkerProcess:
         specs: tuple[StageSpec, ...],
         metrics: m.Metrics,
         new_worker: Callable[[], Worker],
-        watch: BrokerWatch | None = None,
+        partitions: int,
     ) -> None:
-        """``new_worker`` returns a worker with new clients for the next session."""
+        """``new_worker`` returns a worker with new clients for the next session.
+
+        ``partitions`` is the number of partitions of every topic; 0: it is not checked.
+        """
+        self._partitions = partitions
         self._settings, self._specs, self._metrics, self._new_worker = settings, specs, metrics, new_worker
-        self._watch = watch or BrokerWatch.of(settings.kafka(), metrics)
+        self._watch = BrokerWatch.of(settings.kafka(), metrics)
         self._stop = asyncio.Event()
+        self._resume_due = asyncio.Event()
         self._worker: Worker | None = None
         """The worker of the current session."""
         self._failure: BaseException | None = None
@@ -66,6 +76,7 @@ class WorkerProcess:
         reserve = DescriptorReserve()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(RESUME_SIGNAL, self._resume_due.set)
         pages = HealthServer(
             self._metrics, ready=self.why_not_ready, alive=self.why_not_alive, host=settings.http_host,
             port=settings.http_port,
@@ -75,7 +86,7 @@ class WorkerProcess:
         if settings.http_port:
             thread.start()
         log.info("worker_started", worker=settings.worker_id, stages=settings.stages, http_port=pages.port)
-        self._watch.start(lambda _metadata: None)
+        self._watch.start(lambda seen: loop.call_soon_threadsafe(self._check_partitions, seen))
         watch_process = loop.create_task(self._watch_process(reserve))
         try:
             await self._run_sessions()
@@ -110,6 +121,13 @@ class WorkerProcess:
         stalled = time.monotonic() - self._ran_at
         return [f"the worker has stood still for {stalled:.0f} s"] if stalled > STALLED_SECONDS else []
 
+    def _check_partitions(self, cluster: ClusterMetadata) -> None:
+        """Fails if a topic has another number of partitions than at the start: its new partitions would not be read."""
+        topic = changed_topic(self._settings, cluster, self._partitions) if self._partitions else None
+        if topic is not None and self._failure is None:
+            name, count = topic
+            self.fail(PartitionsChangedError(explained_change(f"{name} has", count, self._partitions)))
+
     # Sessions
 
     async def _run_sessions(self) -> None:
@@ -139,9 +157,15 @@ class WorkerProcess:
     # What runs beside them
 
     async def _watch_process(self, reserve: DescriptorReserve) -> None:
-        """Notes that the event loop runs. Fails while enough descriptors are left for an orderly shutdown."""
+        """Notes that the event loop runs, and resumes sources when it is due.
+
+        Fails while enough descriptors are left for an orderly shutdown.
+        """
         while True:
             self._ran_at = time.monotonic()
+            if self._resume_due.is_set() and self._worker is not None:
+                self._resume_due.clear()
+                self._resume(self._worker)
             try:
                 reserve.check()
             except DescriptorsError as error:
@@ -149,13 +173,23 @@ class WorkerProcess:
                 return
             await asyncio.sleep(CHECK_SECONDS)
 
+    def _resume(self, worker: Worker) -> None:
+        try:
+            worker.resume_sources()
+        except Exception as error:  # noqa: BLE001 - of the commit, whose outcome is unknown
+            worker.fail(error)
+
 
 async def run(
-    settings: Settings, specs: tuple[StageSpec, ...], metrics: m.Metrics, new_worker: Callable[[], Worker]
+    settings: Settings,
+    specs: tuple[StageSpec, ...],
+    metrics: m.Metrics,
+    new_worker: Callable[[], Worker],
+    partitions: int = 0,
 ) -> None:
     """Runs a worker's process; see :meth:`WorkerProcess.run`."""
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
     leave_connections_to_watch()
     collect_rarely()
-    await WorkerProcess(settings, specs, metrics, new_worker).run()
+    await WorkerProcess(settings, specs, metrics, new_worker, partitions).run()

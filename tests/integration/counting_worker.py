@@ -15,6 +15,7 @@ from pipeline.settings import Settings
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
+from pipeline.stream.dlq import LossBreaker
 from pipeline.stream.process import run
 from pipeline.stream.process_environment import process_environment
 from pipeline.stream.stages.base import Context, StageSpec
@@ -56,7 +57,7 @@ def main() -> int:
 
     def worker() -> Worker:
         unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix, transaction_timeout_ms=10_000)
-        context = Context(settings, None, None, None, unit.emit, None, None, metrics)  # type: ignore[arg-type]
+        context = Context(settings, None, None, None, unit.emit, None, LossBreaker(1.0, 1 << 62), metrics)  # type: ignore[arg-type]
         return Worker((COUNTING,), context, unit, process_environment(settings))
 
     asyncio.run(run(settings, (COUNTING,), metrics, worker))
