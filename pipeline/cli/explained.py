@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import typer
+from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.printed import print_line
 from pipeline.errors import MisuseError, OperatorError
+from pipeline.kafka.retry import PASSING
 
 
 @contextlib.contextmanager
@@ -22,8 +24,18 @@ def explained(*libraries: type[Exception]) -> Iterator[None]:
         yield
     except expected as error:
         code = ExitCode.MISUSED if isinstance(error, MisuseError) else ExitCode.FAILED
-        complain(str(error))
+        complain(text_of(error))
         raise typer.Exit(code) from error
+
+
+def text_of(error: Exception) -> str:
+    """Returns the message of an error that ends a command. That of Kafka's errors is completed by what to do."""
+    kafka_error = error.args[0] if isinstance(error, KafkaException) and error.args else None
+    if not isinstance(kafka_error, KafkaError):
+        return str(error)
+    if kafka_error.code() in PASSING:
+        return f"Kafka is still loading ({kafka_error.str()}); try again in a few seconds"
+    return f"Kafka refused: {kafka_error.str()} ({kafka_error.name()}); run: stitchline doctor"
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:
