@@ -130,7 +130,7 @@ TIMER_DELAY_SECONDS = Histogram("stitchline_timer_delay_seconds", "Delay of a ti
 # Routing
 LEADS_ROUTED = Counter(
     "stitchline_leads_routed_total",
-    "CRM actions by deciding step: existing_owner, account_owner, route (with its name), catch_all, nobody…",
+    "CRM actions by deciding step: existing_owner, account_owner, route (with its name), catch_all, no_available_rep…",
     ("reason", "route"),
 )
 

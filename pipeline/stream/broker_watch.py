@@ -58,11 +58,11 @@ class BrokerWatch:
         May be called from any thread.
         """
         with self._lock:
-            asked_at, asked_wall = self._clock(), self._wall()
+            requested_at, requested_wall = self._clock(), self._wall()
             try:
                 metadata = self._cluster.metadata(TIMEOUT_SECONDS)
             except NoBrokerError as error:
-                self._away(asked_at, asked_wall, str(error))
+                self._away(requested_at, requested_wall, str(error))
                 return None
             except KafkaException as error:  # a broker answered, with an error of its own
                 self._back()
@@ -86,10 +86,10 @@ class BrokerWatch:
                 seen(metadata)
             self._is_over.wait(INTERVAL_SECONDS)
 
-    def _away(self, asked_at: float, asked_wall: datetime, reason: str) -> None:
+    def _away(self, requested_at: float, requested_wall: datetime, reason: str) -> None:
         if self._away_since is None:
-            self._away_since = asked_at
-            self._reasons = [f"no broker answers since {asked_wall:%Y-%m-%dT%H:%M:%SZ}: {reason}"]
+            self._away_since = requested_at
+            self._reasons = [f"no broker answers since {requested_wall:%Y-%m-%dT%H:%M:%SZ}: {reason}"]
             log.warning("kafka_away", reason=reason)
         self._metrics.set(m.BROKERS_AWAY, self._clock() - self._away_since)
 
