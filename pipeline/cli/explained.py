@@ -1,16 +1,15 @@
 """How a command ends on what its operator can put right: one line on stderr and an exit code."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
 import typer
-from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.printed import print_line
 from pipeline.errors import MisuseError, OperatorError
-from pipeline.kafka.retry import PASSING
 
 
 @contextlib.contextmanager
@@ -29,13 +28,12 @@ def explained(*libraries: type[Exception]) -> Iterator[None]:
 
 
 def text_of(error: Exception) -> str:
-    """Returns the message of an error that ends a command. That of Kafka's errors is completed by what to do."""
-    kafka_error = error.args[0] if isinstance(error, KafkaException) and error.args else None
-    if not isinstance(kafka_error, KafkaError):
+    """Returns the message of an error that ends a command."""
+    if "confluent_kafka" not in sys.modules:  # it is no error of Kafka, and the library takes long to load
         return str(error)
-    if kafka_error.code() in PASSING:
-        return f"Kafka is still loading ({kafka_error.str()}); try again in a few seconds"
-    return f"Kafka refused: {kafka_error.str()} ({kafka_error.name()}); run: stitchline doctor"
+    from pipeline.kafka.faults import explained_fault  # noqa: PLC0415
+
+    return explained_fault(error)
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:
