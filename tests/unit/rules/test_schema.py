@@ -38,7 +38,7 @@ def errors(topic: str, text: str) -> list[str]:
     return [error.message for error in validator.iter_errors(parsed(text))]
 
 
-@pytest.mark.parametrize("spec", (*FILES, MAPPING_FILE), ids=lambda spec: spec.topic)
+@pytest.mark.parametrize("spec", [*FILES, MAPPING_FILE], ids=lambda spec: spec.topic)
 def test_the_committed_schema_is_what_the_structs_say(spec: RulesFile) -> None:
     committed = (SHIPPED / schema_name(spec)).read_text(encoding="utf-8")
     assert committed == schema_text(spec), "run: stitchline rules schema --out pipeline/rules/schema"
