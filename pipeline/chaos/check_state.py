@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from pipeline.topics import CHANGELOGS
 
 Rows = dict[tuple[str, bytes], bytes]
 FRESH: Final = "restored"
+THREADS: Final = 6
 
 
 class StateCheck:
@@ -30,9 +32,16 @@ class StateCheck:
     def compare(self, name: str, folders: Iterable[Path]) -> Comparison:
         """Compares the databases below these folders of workers."""
         databases = [path for folder in folders for path in sorted(folder.glob("*-*")) if path.is_dir()]
-        return comparison(name, len(databases), [text for path in databases for text in self._differences(path)])
+        with ThreadPoolExecutor(THREADS, "restore") as threads:  # each waits for the broker most of its time
+            missing = sorted({path.name for path in databases} - self._fresh.keys())
+            self._fresh |= zip(missing, threads.map(self._restored, missing), strict=True)
+            found = [text for texts in threads.map(self._differences, databases) for text in texts]
+        return comparison(name, len(databases), found)
 
-    def _differences(self, path: Path) -> Iterator[str]:
+    def _differences(self, path: Path) -> list[str]:
+        return list(self._compared(path))
+
+    def _compared(self, path: Path) -> Iterator[str]:
         stage, _, number = path.name.rpartition("-")
         end = high_watermark(self._settings.kafka(), self._topic(stage), int(number))
         try:
@@ -42,18 +51,17 @@ class StateCheck:
             return
         if store.position() > end:
             yield f"ahead: {path.parent.name}/{path.name} is at {store.position()}, its changelog ends at {end}"
-        ours, theirs = self._rolled_forward(store, stage, int(number)), self._restored(stage, int(number))
+        ours, theirs = self._rolled_forward(store, stage, int(number)), self._fresh[path.name]
         for family, key in sorted({place for place, _ in ours.items() ^ theirs.items()}):
             disk, log = _size(ours, family, key), _size(theirs, family, key)
             yield f"different: {path.parent.name}/{path.name}: {family} {key!r}: disk {disk}, changelog {log}"
 
-    def _restored(self, stage: str, partition: int) -> Rows:
-        name = f"{stage}-{partition}"
-        if name not in self._fresh:
-            path = self._folder / FRESH / name
-            shutil.rmtree(path, ignore_errors=True)
-            self._fresh[name] = self._rolled_forward(self._open(path, stage), stage, partition)
-        return self._fresh[name]
+    def _restored(self, name: str) -> Rows:
+        """Returns the rows of ``stage-partition``, restored from the changelog alone."""
+        stage, _, number = name.rpartition("-")
+        path = self._folder / FRESH / name
+        shutil.rmtree(path, ignore_errors=True)
+        return self._rolled_forward(self._open(path, stage), stage, int(number))
 
     def _rolled_forward(self, store: PartitionStore, stage: str, partition: int) -> Rows:
         try:

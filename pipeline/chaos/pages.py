@@ -10,6 +10,7 @@ from pipeline.local.ports import LOOPBACK
 
 PAGE_SECONDS: Final = 1.0
 NO_ANSWER: Final = "no answer"
+_RESTORING: Final = re.compile(r".*partitions? .*restoring")
 
 
 def page(port: int, path: str) -> str:
@@ -23,5 +24,5 @@ def page(port: int, path: str) -> str:
         return NO_ANSWER
     finally:
         connection.close()
-    kinds = sorted({re.sub(r"\d+", "N", reason) for reason in reasons})
+    kinds = sorted({re.sub(r"\d+", "N", _RESTORING.sub("restoring", reason)) for reason in reasons})
     return f"{response.status} {'; '.join(kinds)}".strip()

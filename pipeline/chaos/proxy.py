@@ -8,6 +8,7 @@ from typing import Self
 from pipeline.local.ports import LOOPBACK
 
 CHUNK_BYTES = 1 << 16
+STOP_SECONDS = 5.0
 
 
 class Proxy:
@@ -55,10 +56,10 @@ class Proxy:
     async def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        self._open.set()
         self._abort()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
 
     def _abort(self) -> None:
         for writer in self._writers:
