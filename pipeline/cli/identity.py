@@ -111,7 +111,7 @@ def _decide(  # noqa: PLR0917 - the command's options
         settings = connected(Settings())
         a, b = _named(kind, texts, Naming(load_rules(settings.rules_dir)))
         now_ms = time.time_ns() // 1_000_000
-        command = new_command(_tenant(tenant), kind, a, b, actor or _user(), _said(why), now_ms)
+        command = new_command(_tenant(tenant), kind, a, b, actor or _user(), _reason(why), now_ms)
         decider = CommandSender(settings)
         decider.send(command)
         changes = decider.wait_for_changes(command, ANSWER_SECONDS) if wait else []
@@ -140,7 +140,7 @@ def _tenant(text: str) -> str:
     return text
 
 
-def _said(why: str) -> str:
+def _reason(why: str) -> str:
     if not why.strip():
         fail("say --why: a decision without a reason cannot be judged later", ExitCode.MISUSED)
     return why.strip()

@@ -140,7 +140,7 @@ def resolution_facts(seen: dict[str, Seen], policy: IdentityPolicy) -> dict[str,
     }
     for tenant, tenant_seen in sorted(seen.items()):
         resolution = resolved(
-            tenant_seen.sightings.told(tenant_seen.links), policy, decide(tenant_seen.logouts, policy)
+            tenant_seen.sightings.with_first_sightings(tenant_seen.links), policy, decide(tenant_seen.logouts, policy)
         )
         owner_of = {
             anchor: profile_id(tenant, resolution.founder_of.get(anchor, anchor)) for _, anchor in tenant_seen.events

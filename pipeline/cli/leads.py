@@ -23,7 +23,7 @@ from pipeline.cli.printed import print_json
 from pipeline.cli.screen import screen
 from pipeline.kafka.follow import Follower
 from pipeline.printable import printable_values
-from pipeline.query.lead import is_duplicate, reach, reasons, story, who
+from pipeline.query.lead import display_name, is_duplicate, reach, reasons, story
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS
 
@@ -94,8 +94,8 @@ def lead_text(action: dict[str, Any]) -> Text:
     action = printable_values(action)
     at = datetime.fromtimestamp(action["timestamp_ms"] / 1000).astimezone()
     text = Text(f"{at:%Y-%m-%d %H:%M:%S}  ", style="dim")
-    text.append(who(action), style="bold not dim")
-    if reach(action) not in {"", who(action)}:
+    text.append(display_name(action), style="bold not dim")
+    if reach(action) not in {"", display_name(action)}:
         text.append(f" · {reach(action)}", style="not dim")
     if is_duplicate(action):
         note = f"\n  duplicate_of: close {action['action_id']}, keep {action['duplicate_of']}"

@@ -10,7 +10,7 @@ from pipeline.event.duration import DAY_MS
 from pipeline.event.instant import format_instant
 from pipeline.score.prediction import Holdout, PredictionModel
 
-_SAID: Final = {
+_LABELS: Final = {
     "model": "the model",
     "own_rate": "each at their own rate",
     "last_period": "as the days before",
@@ -25,7 +25,9 @@ def print_model(console: Console, model: PredictionModel) -> None:
     table.add_column(overflow="fold")
     table.add_row("model", model.version)
     table.add_row("fitted", f"{(format_instant(model.fitted_at_ms) or '').partition('.')[0]} UTC")
-    table.add_row("on", f"{facts.customers} customers, {facts.repeat_buyers} of whom bought again, in {model.currency}")
+    table.add_row(
+        "on", f"{facts.customers} customers, {facts.repeat_buyers} of them repeat buyers, in {model.currency}"
+    )
     table.add_row("history", f"{_day(facts.first_day)} to {_day(facts.as_of_day)}, aggregate {model.aggregate}")
     table.add_row("looks ahead", f"{model.horizon_days} days")
     buying, spend = model.purchases, model.spend
@@ -59,7 +61,7 @@ def _holdout(holdout: Holdout) -> Table:
     table = _table(title, "predicted by", "mean error", "rms error", "correlation", "in all")
     for name, accuracy in holdout.predictors.items():
         table.add_row(
-            _SAID.get(name, name), f"{accuracy.mean_absolute_error:.3f}", f"{accuracy.root_mean_square_error:.3f}",
+            _LABELS.get(name, name), f"{accuracy.mean_absolute_error:.3f}", f"{accuracy.root_mean_square_error:.3f}",
             f"{accuracy.correlation:.3f}", f"{accuracy.total:.0f}",
         )  # fmt: skip
     return table

@@ -64,7 +64,9 @@ Examples:
   stitchline profile export profiles.parquet --as-of latest
 """
 
-Who = Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")]
+CustomerArgument = Annotated[
+    str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")
+]
 AsOf = Annotated[
     str,
     typer.Option(
@@ -80,7 +82,7 @@ app = typer.Typer(no_args_is_help=True, help="What is known of customers. Prints
 
 @app.command(epilog=SHOW_EXAMPLES)
 def show(
-    identifier: Who,
+    identifier: CustomerArgument,
     tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -88,12 +90,12 @@ def show(
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with explained(OSError, KafkaException):
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
-        note_other_rules(settings, rules)
+        noted = note_other_rules(settings, rules)
         book = compiled(rules)
         profile_id, row = customer(settings, rules, identifier, tenant)
         refuse_past_of(as_of, [(profile_id, row)])
         view = profile_view(profile_id, row, book, at_ms)
-    if decided_by_others(row, book):
+    if decided_by_others(row, book) and not noted:
         complain(OTHER_RULES)
     if as_json:
         print_json(view, indent=2)
@@ -105,7 +107,7 @@ def show(
 
 @app.command(epilog=TIMELINE_EXAMPLES)
 def timeline(
-    identifier: Who,
+    identifier: CustomerArgument,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Entries of a page.")] = TIMELINE_ENTRIES,
     before: Annotated[
         str, typer.Option("--before", metavar="CURSOR", help="Go on where a page ended, with the cursor it ended with.")
@@ -154,7 +156,7 @@ def export(
             raise UnknownFormatError(message)
         chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
-        note_other_rules(settings, rules)
+        noted = note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
@@ -164,7 +166,7 @@ def export(
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:
         complain(UNDECIDED)
-    if watch.others:
+    if watch.others and not noted:
         complain(f"{OTHER_RULES} ({watch.others} profiles)")
     if as_json:
         report = {"profiles": count, "file": str(file), "format": chosen, "complete": not snapshot.undecided}
@@ -177,8 +179,8 @@ UNDECIDED = "note: a transaction is still open (a worker was killed?); what it w
 
 
 OTHER_RULES = (
-    "note: the workers last decided by other rules than those in force here; what is shown follows the rules here, and "
-    "what was booked those of the workers"
+    "note: the last decisions were made by other rules than those in force here; scores and segments are shown by the "
+    "rules here, over events booked by the others"
 )
 
 

@@ -23,7 +23,7 @@ _NO_VALUE: Final = "-"
 def print_profile(
     console: Console, view: dict[str, Any], title: str, spans: Collection[str] = (), moments: Collection[str] = ()
 ) -> None:
-    """Print a :func:`~pipeline.profile.view.profile_view`; ``asked`` is what the person typed.
+    """Print a :func:`~pipeline.profile.view.profile_view`. ``title`` is the identifier or id that was typed.
 
     ``spans`` are the aggregates whose values are milliseconds, ``moments`` those whose values are points in time.
     """
@@ -45,7 +45,7 @@ def _head(console: Console, view: dict[str, Any], title: str) -> None:
     table.add_column(overflow="fold")
     table.add_row("profile", view["profile_id"])
     if title.lower() != view["profile_id"]:
-        table.add_row("asked for", escape(title))
+        table.add_row("found by", escape(title))
     table.add_row("tenant", view["tenant"])
     table.add_row("as of", f"{_time(view['as_of_ms'])} UTC, as all times here")
     table.add_row("events", f"{view['touches']} under {_number_of(view['anchors'], 'anchor')}")
@@ -64,7 +64,7 @@ def _identifiers(console: Console, identifiers: dict[str, dict[str, int]]) -> No
 
 
 def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
-    table = titled_table("Traits", "trait", "value", "said", "on")
+    table = titled_table("Traits", "trait", "value", "stated at", "channel")
     for name, trait in traits.items():
         table.add_row(escape(name), escape(_value(trait["value"])), _time(trait["timestamp_ms"]), trait["channel"])
     _show(console, table)
@@ -240,7 +240,7 @@ def _consent(statements: dict[str, dict[str, Any]]) -> str:
         f"{purpose} {'granted' if made['granted'] else 'denied'} by {made['event_id']} at {_time(made['timestamp_ms'])}"
         for purpose, made in statements.items()
     )
-    return escape(", ".join(output)) or "nothing said"
+    return escape(", ".join(output)) or "no statement"
 
 
 def _length(label: str) -> float:

@@ -107,14 +107,14 @@ def _facts(routed: Routed) -> dict[str, str]:
 def _show(last: Routed, shares: Counter[str]) -> None:
     console = screen(markup=False)
     facts = printable_values(_facts(last))
-    console.print(f"owner: {facts['owner'] or 'nobody'}")
+    console.print(f"owner: {facts['owner'] or 'none'}")
     console.print(f"why:   {facts['owner_reason']}", soft_wrap=True)
     if shares.total() > 1:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("of all")
         table.add_column("leads", justify="right")
         for name, leads in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])):
-            table.add_row(printable(name) or "nobody", f"{leads:,}")
+            table.add_row(printable(name) or "none", f"{leads:,}")
         console.print(table)
 
 

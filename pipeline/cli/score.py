@@ -12,7 +12,7 @@ from rich.console import Console
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import explained
 from pipeline.cli.printed import print_json
-from pipeline.cli.profile import AsOf, Json, Who, customer, now_ms
+from pipeline.cli.profile import AsOf, CustomerArgument, Json, customer, now_ms
 from pipeline.cli.profile_screen import print_scores
 from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
@@ -44,7 +44,7 @@ def _score() -> None:
 
 @app.command(epilog=EXAMPLES)
 def explain(
-    identifier: Who,
+    identifier: CustomerArgument,
     tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,

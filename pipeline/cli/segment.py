@@ -13,12 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.bar import Bars
-from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
-from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.rules_in_force import connected_under
 from pipeline.cli.screen import screen
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
@@ -36,8 +35,8 @@ from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments
 from pipeline.settings import Settings
 
-ASKED: Final = "--when"
-"""What a condition of the command line is called among the segments."""
+AD_HOC: Final = "--when"
+"""The segment name of a condition given on the command line."""
 
 DRY_RUN_EXAMPLES = """\b
 Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, a condition that means nothing, not a
@@ -98,10 +97,8 @@ def dry_run(
     with explained(OSError, KafkaException):
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
-        chosen, segments = _asked(rules, name, when)
-        settings = connected(settings)
-        if rules_dir is None:
-            note_other_rules(settings, rules)
+        chosen, segments = _selected(rules, name, when)
+        settings = connected_under(settings, rules, rules_dir)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
@@ -141,10 +138,8 @@ def export(
         chosen = file_format or format_of(file, MEMBER_FORMATS)
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
-        _, segments = _asked(rules, name, "")
-        settings = connected(settings)
-        if rules_dir is None:
-            note_other_rules(settings, rules)
+        _, segments = _selected(rules, name, "")
+        settings = connected_under(settings, rules, rules_dir)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
@@ -159,8 +154,8 @@ def export(
         print_line(f"{count} members of {name} written to {file}")
 
 
-def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
-    """The rules in question, and all segments compiled.
+def _selected(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
+    """Returns the selected segment rules, and all segments compiled.
 
     Raises:
         NoSegmentError: there is none of that name.
@@ -173,7 +168,7 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
         raise NoSegmentError(message)
     try:
         chosen = (
-            [SegmentRule(name=ASKED, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
+            [SegmentRule(name=AD_HOC, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
         )
         everything = SegmentRules(segments=(*declared, *chosen) if when else declared)
         types = [kind.name for kind in rules.identifiers]

@@ -13,12 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.bar import Bars
-from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
 from pipeline.cli.profile_screen import titled_table
-from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.rules_in_force import connected_under
 from pipeline.cli.screen import screen
 from pipeline.cli.segment import RulesDir, reached_at
 from pipeline.printable import printable_values
@@ -77,9 +76,7 @@ def dry_run(
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         triggers = rules.triggers.every()
-        settings = connected(settings)
-        if rules_dir is None:
-            note_other_rules(settings, rules)
+        settings = connected_under(settings, rules, rules_dir)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))

@@ -48,7 +48,7 @@ class Claims(msgspec.Struct):
     lord_of: dict[Identifier, Identifier]
     """The lord of each identifier: itself if it is unclaimed, UNUSED if it no longer names any profile."""
     disputed: set[Identifier]
-    """Identifiers that link two people who remain separate customers."""
+    """Identifiers that link two people without joining them into one customer."""
     conditions: dict[Identifier, tuple[Identifier, ...]]
     """People's identifiers that a group must contain, besides the lord, to be named after an identifier. Omits
     identifiers without conditions."""

@@ -86,7 +86,7 @@ def test_a_customer_shown_to_a_person_has_everything_in_it(deployment):
 
     for words in (
         ADA, "4 under 3 anchors", "anonymous_id:a-1", "Identifiers", "Traits", "firstName", "Aggregates", "Score ",
-        "Timeline", "order_completed", "Kettle", "19.99 EUR", "nothing said",
+        "Timeline", "order_completed", "Kettle", "19.99 EUR", "no statement",
     ):  # fmt: skip
         assert words in shown
 

@@ -87,7 +87,7 @@ def test_conditions_see_what_is_given(rules: Path, arguments: tuple[str, ...], r
 
 def test_the_shipped_rules_give_leads_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STITCHLINE_RULES_DIR", raising=False)
-    assert tried("--score", "90").stdout == "owner: nobody\nwhy:   no representatives are declared\n"
+    assert tried("--score", "90").stdout == "owner: none\nwhy:   no representatives are declared\n"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_show_prints_the_rules_in_force_with_their_defaults(tmp_path: Path) -> N
     assert "retention: 400 d" in done.stdout
     assert "triggers" not in done.stdout
     result = json.loads(RUNNER.invoke(app, ["show", "--json"]).stdout)
-    assert list(result) == [spec.topic for spec in FILES]
+    assert list(result) == ["version", *(spec.topic for spec in FILES)]
 
 
 def test_check_and_show_name_the_version_and_the_shipped_files(tmp_path: Path) -> None:
@@ -81,6 +81,7 @@ def test_check_and_show_name_the_version_and_the_shipped_files(tmp_path: Path) -
     ]
     report = json.loads(RUNNER.invoke(app, ["check", str(tmp_path), "--json"]).stdout)
     assert report["version"] == version
+    assert json.loads(RUNNER.invoke(app, ["show", str(tmp_path), "--json"]).stdout)["version"] == version
     assert report["shipped_defaults"] == [spec.name for spec in FILES if spec.name != "intake.yaml"]
 
 

@@ -144,7 +144,7 @@ WRONG = [
     ("a > 3 dogs", 6, "'dogs' is not a unit of time", "ms, s, min, h, d or w"),
     ("a > 1.5 h", 8, "whole numbers above zero", "1 h 30 min"),
     ("a > -1 d", 7, "whole numbers above zero", "1 h 30 min"),
-    ("a > 0 d", 4, "0 d is no time at all", "above zero"),
+    ("a > 0 d", 4, "0 d is a duration of zero", "above zero"),
     ("a > 1234567890123456 d", 4, "a duration of more than 15 digits", "shorten it"),
     ("a > 1 d 1234567890123456 h", 8, "a duration of more than 15 digits", "shorten it"),
     ("a = 1234567890123456", 4, "a number of more than 15 digits", "round it"),

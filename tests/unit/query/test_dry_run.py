@@ -32,7 +32,7 @@ EVERY = TriggerRules(
         TriggerRule(name="cold", high=40, low=15, falling=True),
         TriggerRule(name="first", high=40, low=15, once=True),
         TriggerRule(name="polite", high=30, low=20, quiet=QuietHours(start="20:00", end="07:30")),
-        TriggerRule(name="asked", high=30, low=20, consent="sales", consent_asked=True),
+        TriggerRule(name="asked", high=30, low=20, consent="sales", consent_required=True),
     ),
     segment_triggers=(
         SegmentTrigger(name="welcome", segment="warm", cooldown_ms=3 * DAY_MS),

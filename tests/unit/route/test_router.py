@@ -116,9 +116,9 @@ def test_without_an_available_representative_a_lead_has_no_owner_and_is_routed_w
     assert desk.give(lead(1, at_ms=CHRISTMAS)) == "dan"
     assert desk.give(lead(2, at_ms=CHRISTMAS)) == ""
     assert desk.reason == (
-        "nobody is available; cyn is absent until 2026-12-27; dan has reached the capacity of 1 ever"
+        "no representative is available; cyn is absent until 2026-12-27; dan has reached the capacity of 1 ever"
     )
-    assert desk.decided_by == ("nobody", "")
+    assert desk.decided_by == ("no_available_rep", "")
     assert desk.give(lead(2, at_ms=AFTER)) == "cyn"
 
 
@@ -149,7 +149,7 @@ def test_a_change_of_owner_in_the_crm_overrides_the_stored_owner() -> None:
 def test_an_owner_that_is_not_a_representative_is_ignored(named: object) -> None:
     desk = Desk(rules())
     assert desk.give(lead(1, traits={**GERMAN, "owner": named})) == "ann"
-    assert ("'zoe', whom the CRM names as owner, is no representative here" in desk.reason) == (named == "zoe")
+    assert ("'zoe', named by the CRM as owner, is not declared as a representative" in desk.reason) == (named == "zoe")
 
 
 def test_the_owner_of_the_account_comes_after_that_of_the_customer() -> None:

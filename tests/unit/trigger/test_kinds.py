@@ -65,7 +65,7 @@ def test_a_trigger_that_waited_for_its_cooldown_fires_when_that_ends() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({"segment": "vip", "consent_asked": True}, "consent_asked without consent"),
+        ({"segment": "vip", "consent_required": True}, "consent_required without consent"),
         ({"segment": "vip", "cooldown_ms": -1}, "below zero"),
     ],
 )

@@ -204,7 +204,7 @@ def test_without_consent_a_trigger_waits_and_fires_when_it_is_given() -> None:
 
 
 def test_required_consent_is_not_granted_by_silence() -> None:
-    rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_asked=True)
+    rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_required=True)
     stage = Stage(rule)
     assert stage.views(6) == []
     assert [a.kind for a in stage.touch(9, **consents(sales=True))] == ["lead"]
@@ -256,7 +256,7 @@ def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({"consent_asked": True}, "consent_asked without consent"),
+        ({"consent_required": True}, "consent_required without consent"),
         ({"low": 0}, "low must be above 0"),
         ({"low": 60}, "not above high"),
         ({"cooldown_ms": -1}, "below zero"),
