@@ -19,7 +19,7 @@ from tests.support.fleet import Fleet
 pytestmark = pytest.mark.kafka
 
 SOON_S = 60.0
-"""Far less than librdkafka's 5 minutes between two looks at who leads a partition."""
+"""Far less than librdkafka's 5 minutes between two metadata refreshes."""
 TROUBLES = 12
 """Kinds of trouble that a worker's clients log in a short outage; before, it was hundreds of lines."""
 
