@@ -37,14 +37,14 @@ Examples:
   stitchline dlq ls --reason undecodable --newest 100 --json
 """
 SHOW_EXAMPLES = """\b
-Exit codes: 0 shown; 1 Kafka or the registry refused; 2 not a place; 4 no such record (any more).
+Exit codes: 0 shown; 1 Kafka or the registry refused; 2 not a place; 4 no such record, or no longer.
 \b
 Examples:
   stitchline dlq show 3:1042
   stitchline dlq show 3:1042 --json
 """
 REPLAY_EXAMPLES = """\b
-Exit codes: 0 done (run it again after a failure: it goes on where it stopped); 1 Kafka refused; 2 not a reason.
+Exit codes: 0 done (run it again after a failure: it continues where it stopped); 1 Kafka refused; 2 not a reason.
 \b
 Examples:
   stitchline dlq replay --dry-run
@@ -63,7 +63,8 @@ OnlyReason = Annotated[str, typer.Option("--reason", help="Records of this reaso
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Events that could not be taken: quarantined byte by byte, with the reason."
+    no_args_is_help=True,
+    help="List, show and replay quarantined records, kept byte by byte with the reason.",
 )
 
 
@@ -73,7 +74,7 @@ def ls(
     newest: Annotated[int, typer.Option(min=0, help="How many of the newest to list.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Count what is quarantined by reason, stage and topic, and list the newest. Shows no bytes of it."""
+    """Count quarantined records by reason, stage and topic, and list the newest. Prints no bytes."""
     _check(reason)
     with explained(OSError, KafkaException), Bars() as bars:
         settings = connected(Settings())
@@ -96,7 +97,7 @@ def show(
 ) -> None:
     """Show one record: its facts, headers and bytes, decoded where they can be.
 
-    The bytes are what a producer sent and may hold personal data: they are shown because you ask, and never logged.
+    The bytes may hold personal data. They are printed here and never logged.
     """
     with explained(OSError, KafkaException):
         settings = connected(Settings())
@@ -117,10 +118,10 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, send nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Send quarantined records back to the topics they came from, each once however often this is run.
+    """Send quarantined records back to their topics, each once, however often the command runs.
 
-    Key, value and headers are the original ones, with a stitchline-replayed header more. What is still bad is
-    quarantined again, as a new record; only records that are in the DLQ when the command starts are sent.
+    Key, value and headers are the original ones, plus a stitchline-replayed header. A record that is still bad is
+    quarantined again, as a new record. Sends only records that are in the DLQ when the command starts.
     """
     _check(reason)
     with explained(OSError, KafkaException), Bars() as bars, Replay(connected(Settings()), dry_run=dry_run) as run:

@@ -125,18 +125,18 @@ class _Watch:
 
 @app.command("simulate", epilog=EXAMPLES)
 def simulate(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is decompressed.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; files in it are overwritten.")] = Path("simulated"),
-    mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="YAML file that maps a table's columns to fields.")] = None,
     channel: Annotated[str | None, typer.Option(help="Channel of events that name none.")] = None,
     tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "default",
-    clock: Annotated[str, typer.Option(help="stream: now is the newest event; wall: now is now.")] = "stream",
+    clock: Annotated[str, typer.Option(help="stream: the time of the newest event; wall: the wall clock.")] = "stream",
     as_of: Annotated[str, typer.Option(help=AS_OF)] = "latest",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
-    """Run events through all stages exactly as the workers would, and write what would come out.
+    """Run files of events through all stages, exactly as workers do, and write the results.
 
     Writes profiles, identity-changes, segment-changes, crm-actions, dlq and rejects as NDJSON files.
     """

@@ -33,18 +33,18 @@ Examples:
   stitchline sink jsonl leads.jsonl --drain --json
 """
 
-app = typer.Typer(no_args_is_help=True, help="Carry CRM actions to where leads are worked on.")
+app = typer.Typer(no_args_is_help=True, help="Deliver CRM actions.")
 
 
 @app.callback()
 def _sinks() -> None:
-    """Carry CRM actions to where leads are worked on."""
+    """Deliver CRM actions."""
 
 
 @app.command(epilog=EXAMPLES)
 def jsonl(
-    file: Annotated[Path, typer.Argument(help="The file to append to. It carries the position: start again any time.")],
-    drain: Annotated[bool, typer.Option("--drain", help="End when everything there is now is written.")] = False,
+    file: Annotated[Path, typer.Argument(help="The file to append to; it also holds the position.")],
+    drain: Annotated[bool, typer.Option("--drain", help="End after the actions that exist at the start.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
     """Append every CRM action to FILE, one line each, also across kill -9 and power cuts.

@@ -40,9 +40,7 @@ Examples:
   stitchline trigger dry-run --rules my-rules --as-of latest --json
 """
 
-app = typer.Typer(
-    no_args_is_help=True, help="Try triggers on the stored profiles. Prints personal data: that is its purpose."
-)
+app = typer.Typer(no_args_is_help=True, help="Try triggers on the stored profiles. Prints personal data.")
 
 
 @app.callback()
@@ -55,22 +53,22 @@ def dry_run(
     *,
     rules_dir: RulesDir = None,
     as_of: AsOf = "now",
-    sample: Annotated[int, typer.Option(min=0, help="Show so many customers of each trigger.")] = 10,
+    sample: Annotated[int, typer.Option(min=0, help="Number of customers to show per trigger.")] = 10,
     as_json: Json = False,
 ) -> None:
     """Count the stored profiles for which each trigger would fire now, under these rules. Writes nothing.
 
-    Would fire: the trigger is armed for the customer, and what it watches holds at that moment.
+    Would fire: the trigger is armed for the customer, and its condition holds.
 
-    Cooldown, consent, quiet hours: what it watches holds, and this makes it wait; the first of them counts.
+    Cooldown, consent, quiet hours: the condition holds, and this prevents firing. The first of them counts.
 
-    Open: fired already and not armed again, so it does not fire now. Spent: fires once in a life, and has.
+    Open: fired and not armed again yet. Spent: fires once per customer, and has fired.
 
     Falling and exit triggers arm only after the level was reached; customers first seen below it do not fire.
 
     A profile is evaluated no earlier than its newest event and the latest moment that workers decided for.
 
-    Workers look at a customer when an event comes or something falls due: actions of new rules come over time.
+    Workers evaluate a customer at an event or a due time, so the actions of new rules appear over time.
     """
     with explained(OSError, KafkaException):
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()

@@ -19,7 +19,7 @@ from tests.support.fleet import Fleet
 pytestmark = pytest.mark.kafka
 
 SOON_S = 60.0
-"""Far less than librdkafka's 5 minutes between two looks at who leads a partition."""
+"""Far less than librdkafka's 5 minutes between two metadata refreshes."""
 
 
 def test_ends_are_known_again_soon_after_a_broker_went_away_and_came_back(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_sink_killed_again_and_again_writes_every_action_once(actions, tmp_pat
     assert Counter(ids(path)) == Counter(f"a{number}" for number in range(total))
 
 
-def test_a_sink_ends_cleanly_when_told_to(actions, tmp_path):
+def test_a_sink_ends_cleanly_on_request(actions, tmp_path):
     path = tmp_path / "leads.jsonl"
     actions.send(range(10))
     sink = actions.sink(path)

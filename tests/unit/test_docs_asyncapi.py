@@ -66,7 +66,7 @@ def test_what_goes_in_is_received_and_what_comes_out_is_sent() -> None:
     }
 
 
-def test_the_quarantine_has_the_headers_it_says_it_has() -> None:
+def test_the_quarantine_has_the_documented_headers() -> None:
     sent: list[Any] = []
     record = MemoryRecord("cdp.events.web.v1", 7, b"k", b"v", None)
     quarantine(lambda *given: sent.append(given), record, "intake", Reason.UNDECODABLE, "no header")

@@ -160,7 +160,7 @@ def copy(tmp_path):
     return folder, run
 
 
-def test_a_compatible_change_asks_for_a_release_and_gets_the_next_version_and_id(copy):
+def test_a_compatible_change_needs_a_release_with_the_next_version_and_id(copy):
     folder, run = copy
     known = json.loads((folder / "ids.json").read_text())["crm-action"]
     newer = changed("crm-action", lambda s: s["fields"].append({"name": "note", "type": "string", "default": ""}))
