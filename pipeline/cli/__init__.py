@@ -32,6 +32,10 @@ class Commands(LazyGroup):
             "Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions.",
         ),
         Deferred(
+            "collect",
+            "Take events over HTTP from SDKs and webhooks until SIGTERM or ctrl-c; acknowledge only what is safe.",
+        ),
+        Deferred(
             "up",
             "Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c.",
             "pipeline.cli.worker",
@@ -60,6 +64,7 @@ class Commands(LazyGroup):
         Deferred("score", "What scores are made of."),
         Deferred("segment", "Members of segments. Prints personal data: that is its purpose."),
         Deferred("sink", "Carry CRM actions to where leads are worked on."),
+        Deferred("sources", "The senders that the collector takes events from, and their write keys."),
         Deferred("topics", "The Kafka topics of this deployment."),
         Deferred("trigger", "Try triggers on the stored profiles. Prints personal data: that is its purpose."),
     )

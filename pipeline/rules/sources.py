@@ -22,7 +22,7 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     vendor: Vendor
     secret_files: tuple[str, ...]
-    """Files with one signing secret or public key each. All are valid, so that a secret can be replaced without loss."""
+    """Files with one signing secret or public key each. All are valid, so that one can replace another without loss."""
 
     def __post_init__(self) -> None:
         if not self.secret_files:
