@@ -25,6 +25,7 @@ from pipeline.rules.load import load_rules
 from pipeline.rules.sources import Source, SourceRules
 
 KEY = "wk_of_the_shop"
+LIMITS = Limits()
 NOW_MS = 1_790_000_000_000
 RULES = load_rules()
 ENCODER = RecordEncoder(RULES.intake, RULES.identifiers, FileIds(), "cdp")
@@ -74,7 +75,7 @@ def shop(**fields: Any) -> Source:
 class Door:
     """A collector for some sources; by default the shop."""
 
-    def __init__(self, *sources: Source, folder: Path = Path(), limits: Limits = Limits()) -> None:
+    def __init__(self, *sources: Source, folder: Path = Path(), limits: Limits = LIMITS) -> None:
         self.kept, self.metrics, self.now_ms = Kept(), Metrics(), NOW_MS
         self.sources = live_sources(SourceRules(sources=sources or (shop(),)), folder)
         admission = Admission(lambda: self.sources, ENCODER, self.metrics)
