@@ -14,6 +14,8 @@ from pipeline.event.instant import format_instant
 
 VISITORS: Final = frozenset({"web", "app"})
 """Channels whose requests come from the customer's own device, with the customer's address and user agent."""
+BROWSER: Final = "Mozilla/"
+"""Start of every browser's user agent. A server that sends events of the web channel has another."""
 VOLATILE: Final = ("sentAt", "receivedAt", "writeKey")
 """Fields that differ when the same event is sent again."""
 HASH_ID: Final = "content-"
@@ -25,12 +27,12 @@ class Stamp:
     def __init__(self, request: Request, source: LiveSource) -> None:
         self._source = source
         self._received = format_instant(request.received_ms)
-        self._is_visitor = source.rules.channel in VISITORS
-        agent = request.headers.get("user-agent", "") if self._is_visitor else ""
-        self._agent_text = agent
-        self._agent = read_user_agent(agent) if agent else None
-        self._ip = self._shown(request.client_ip) if self._is_visitor else ""
-        self.is_bot = self._agent is not None and self._agent.is_bot
+        channel, agent = source.rules.channel, request.headers.get("user-agent", "")
+        parsed = read_user_agent(agent) if agent and channel in VISITORS else None
+        is_visitor = channel == "app" or (parsed is not None and agent.startswith(BROWSER))
+        self._agent_text, self._agent = agent, parsed if is_visitor else None
+        self._ip = self._shown(request.client_ip) if is_visitor else ""
+        self.is_bot = parsed is not None and parsed.is_bot
         """Whether the request's user agent is a crawler's."""
 
     def set(self, document: Document, raw: bytes) -> None:

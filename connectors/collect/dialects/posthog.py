@@ -3,6 +3,7 @@
 A ``distinct_id`` is the user id, except before a browser identifies its visitor: then it is the anonymous id.
 """
 
+import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from functools import partial
@@ -29,11 +30,12 @@ from pipeline.event.event_time import read_time
 from pipeline.event.result import Rejected
 
 MEANING: Final = {
-    "$identify": "identify", "$set": "identify", "$create_alias": "alias", "$groupidentify": "group",
-    "$pageview": "page", "$screen": "screen",
+    "$identify": "identify", "$set": "identify", "$set_once": "identify", "$create_alias": "alias",
+    "$groupidentify": "group", "$pageview": "page", "$screen": "screen",
 }  # fmt: skip
 """Event name to the type of call. Every other event is a track call."""
 _KEYS: Final = ("api_key", "token")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def parse(request: Request) -> Parsed:
@@ -91,13 +93,26 @@ def _set_time(document: Document, sent: Document, sent_at: Any) -> None:
 def _set_identity(document: Document, kind: str, sent: Document, properties: Document) -> None:
     distinct = sent.get("distinct_id") or properties.pop("distinct_id", None)
     if kind == "alias":
-        document["userId"], document["previousId"] = properties.get("alias"), distinct
+        document["userId"], document["previousId"] = _user_first(properties.get("alias"), distinct)
     elif properties.get("$is_identified") is False or (distinct and distinct == properties.get("$device_id")):
         document["anonymousId"] = distinct
-    elif kind != "group" or not str(distinct).startswith("$"):  # servers write $type_key for groups without a person
+    elif kind != "group" or not _is_made_up(distinct):
         document["userId"] = distinct
     if kind == "identify" and (before := properties.pop("$anon_distinct_id", None)) and before != distinct:
         document["anonymousId"] = before
+
+
+def _user_first(alias: Any, distinct: Any) -> tuple[Any, Any]:
+    """Returns the user id and the other id of an alias, whose order differs between SDKs and between their users.
+
+    The id that PostHog has generated, a UUID, is the other one. If neither is one, ``alias`` is the user id.
+    """
+    return (distinct, alias) if _UUID.fullmatch(str(alias)) else (alias, distinct)
+
+
+def _is_made_up(distinct: Any) -> bool:
+    """Returns whether a server's SDK made up the id of a group call without a person: ``$type_key`` or a UUID."""
+    return str(distinct).startswith("$") or _UUID.fullmatch(str(distinct)) is not None
 
 
 def _set_traits(document: Document, kind: str, sent: Document, properties: Document) -> None:

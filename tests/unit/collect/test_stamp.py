@@ -30,10 +30,16 @@ def test_the_address_of_a_server_is_not_the_customers() -> None:
     assert door.kept.events[1].context == {"ip": "198.51.100.0"}
 
 
+def test_a_server_that_sends_for_a_web_site_is_no_visitor() -> None:
+    door = Door()
+    door.send("POST", "/v1/track", {**CALL, "context": {}}, {"user-agent": "analytics-python/2.4.0"})
+    assert door.kept.events[0].context == {}
+
+
 def test_the_address_is_dropped_or_kept_as_the_source_says() -> None:
     for policy, expected in (("drop", None), ("keep", "203.0.113.77")):
         door = Door(shop(ip=policy))
-        door.send("POST", "/v1/track", CALL)
+        door.send("POST", "/v1/track", CALL, {"user-agent": FIREFOX})
         assert door.kept.events[0].context.get("ip") == expected
 
 
