@@ -72,11 +72,11 @@ def _parse_lenient_batch(request: Request) -> Parsed:
 
 def parse_pixel(request: Request) -> Parsed:
     """Parses ``GET /v1/pixel/track?data=…``: one call as JSON in base64, for e-mails."""
-    data = request.query.get("data", "")
-    raw = data.encode()
+    raw, data = request.query_string.encode(), request.query.get("data", "")
     try:
-        body = b64decode(raw + b"=" * (-len(raw) % 4), altchars=b"-_" if b"-" in raw or b"_" in raw else None)
-    except Base64Error:
+        padded = data.encode() + b"=" * (-len(data) % 4)
+        body = b64decode(padded, altchars=b"-_" if "-" in data or "_" in data else None)
+    except (Base64Error, ValueError):
         return unreadable(raw, "data: not base64")
     read = read_object(body)
     if isinstance(read, Rejected):
