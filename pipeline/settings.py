@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     collect_trusted_proxies: str = Field(
         "", description="Networks of proxies whose X-Forwarded-For is believed, as in 10.0.0.0/8,127.0.0.1."
     )
+    collect_public_url: str = Field(
+        "", description="Base URL under which vendors reach the collector's webhooks; HubSpot and Square sign it."
+    )
     collect_max_body_bytes: int = Field(
         2 << 20, ge=1 << 10, le=15 << 20, description="Limit of a request's body, before and after decompression."
     )

@@ -1,18 +1,19 @@
 """Decides about one request: which source it is from, whether it may come in, and what becomes of each of its items."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import encode
 
-from connectors.collect.dialects.parsed import Item, unreadable
+from connectors.collect.dialects.parsed import Item, Parsed, unreadable
 from connectors.collect.encode import Outgoing, RecordEncoder
 from connectors.collect.origins import Headers, cross_origin_headers
 from connectors.collect.request import Refusal, Request
 from connectors.collect.routes import Route
 from connectors.collect.sources import LiveSource, Sources
 from connectors.collect.stamp import Stamp
+from connectors.collect.webhooks.vendors import VENDORS
 from connectors.collect.write_keys import key_in_head
 from pipeline.event.result import Rejected
 from pipeline.obs import metrics as m
@@ -20,8 +21,8 @@ from pipeline.obs.metrics import Metrics
 from pipeline.rules.sources import Dialect
 
 BOT: Final = "bot"
-UNKNOWN: Final = "-"
-"""Label of metrics for a source or dialect that is not known."""
+IGNORED: Final = "ignored"
+DAMAGED: Final = "the compressed body is damaged"
 
 
 class Admitted(Struct, frozen=True):
@@ -54,7 +55,7 @@ class Admission:
             Refusal: 401 unknown key, 403 dialect or origin not allowed, 429 over the rate or the cap.
         """
         # 1. source
-        parsed = unreadable(request.body, "the compressed body is damaged") if damaged else None
+        parsed = unreadable(request.body, DAMAGED) if damaged else None
         key = key_in_head(request)
         if not key and parsed is None:
             parsed = route.parse(request)
@@ -68,10 +69,29 @@ class Admission:
         check_limits(source, request.received_ms)
         # 3. items
         parsed = parsed or route.parse(request)
-        return self.take(request, source, dialect, parsed.items, headers)
+        return self.take(request, source, dialect, parsed, headers)
+
+    def admit_webhook(self, request: Request, vendor: str, name: str, url: str, *, damaged: bool = False) -> Admitted:
+        """Returns what to keep and to answer of a delivery to ``/webhooks/VENDOR/SOURCE``.
+
+        ``url`` is the public URL of the endpoint, which some vendors sign. ``damaged`` as in :meth:`admit`.
+
+        Raises:
+            Refusal: 401 no such source or vendor, or no proof of origin; 429 over the rate or the cap.
+        """
+        source = self._sources().named(name)
+        secrets = source.secrets_of(vendor) if source is not None else ()
+        webhook = next((known for key, known in VENDORS.items() if key == vendor), None)
+        if source is None or webhook is None or not secrets:
+            raise Refusal(401, "no source of this name takes this vendor's webhooks")
+        if problem := webhook.prove(request, secrets, url):
+            raise Refusal(401, problem)
+        check_limits(source, request.received_ms)
+        parsed = unreadable(request.body, DAMAGED) if damaged else webhook.parse(request)
+        return self.take(request, source, vendor, parsed)
 
     def take(
-        self, request: Request, source: LiveSource, dialect: str, items: Iterable[Item], headers: Headers = ()
+        self, request: Request, source: LiveSource, dialect: str, parsed: Parsed, headers: Headers = ()
     ) -> Admitted:
         """Returns what to keep of the items of a source that may come in, and the answer's content."""
         stamp = Stamp(request, source)
@@ -79,7 +99,7 @@ class Admission:
         records: list[Outgoing] = []
         rejected: list[dict[str, Any]] = []
         accepted = dropped = 0
-        for index, item in enumerate(items):
+        for index, item in enumerate(parsed.items):
             if drops_bots and not isinstance(item.document, Rejected):
                 dropped += 1
                 continue
@@ -98,7 +118,10 @@ class Admission:
             self._metrics.add(m.COLLECT_EVENTS, accepted, source.name, dialect, "accepted")
         if dropped:
             self._metrics.add(m.COLLECT_EVENTS, dropped, source.name, dialect, BOT)
-        return Admitted(source, records, _result(accepted, rejected, dropped), headers)
+        if parsed.ignored:
+            self._metrics.add(m.COLLECT_EVENTS, parsed.ignored, source.name, dialect, IGNORED)
+        left_out = {name: count for name, count in ((BOT, dropped), (IGNORED, parsed.ignored)) if count}
+        return Admitted(source, records, _result(accepted, rejected, left_out), headers)
 
     def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected:
         document = item.document
@@ -135,13 +158,7 @@ def _dialect(source: LiveSource, dialects: tuple[Dialect, ...]) -> Dialect:
     raise Refusal(403, f"this source does not allow the dialect {dialects[0]}")
 
 
-def _result(accepted: int, rejected: list[dict[str, Any]], dropped: int) -> bytes:
+def _result(accepted: int, rejected: list[dict[str, Any]], dropped: dict[str, int]) -> bytes:
     if not rejected and not dropped:
         return b'{"success":true,"accepted":%d,"rejected":[]}' % accepted
-    outcome = {
-        "success": True,
-        "accepted": accepted,
-        "rejected": rejected,
-        "dropped": {BOT: dropped} if dropped else {},
-    }
-    return encode(outcome)
+    return encode({"success": True, "accepted": accepted, "rejected": rejected, "dropped": dropped})

@@ -15,7 +15,7 @@ from connectors.collect.encode import Outgoing
 from connectors.collect.origins import Headers, cross_origin_headers, preflight_headers
 from connectors.collect.pages import PIXEL, PIXEL_TYPE, page
 from connectors.collect.request import Answer, Refusal, Request
-from connectors.collect.routes import methods_of, route_of
+from connectors.collect.routes import methods_of, route_of, webhook_of
 from connectors.collect.safekeeping.spool import SpoolFullError
 from connectors.collect.sources import Sources
 from connectors.collect.write_keys import key_in_head
@@ -52,6 +52,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_buffered_bytes: int = 256 << 20
     """Of all bodies that are being read or kept at one time."""
     proxies: TrustedProxies = TrustedProxies("")
+    public_url: str = ""
+    """Base URL under which vendors post, which some of them sign."""
 
 
 class Collector:
@@ -125,8 +127,9 @@ class Collector:
             return self._preflight(request)
         if request.path in {"/livez", "/readyz"}:
             return self._health(request.path)
+        webhook = webhook_of(request.method, request.path)
         route = route_of(request.method, request.path)
-        if route is None:
+        if route is None and webhook is None:
             return page(request, self._sources()) or _unknown(request)
         # 2. body
         with self._buffered.room_for(request.headers, self._limits.max_body_bytes) as room:
@@ -136,11 +139,19 @@ class Collector:
             body = decompressed(received, encoding, self._limits.max_body_bytes)
             # 3. admit and keep
             complete = _with_body(request, received, body)
-            admitted = self._admission.admit(complete, route, damaged=body is None)
+            if webhook is not None:
+                url = self._public_url(request)
+                admitted = self._admission.admit_webhook(complete, *webhook, url, damaged=body is None)
+            elif route is not None:
+                admitted = self._admission.admit(complete, route, damaged=body is None)
             await self._keep(admitted)
-        if route.answers_pixel:
+        if route is not None and route.answers_pixel:
             return Answer(200, PIXEL, PIXEL_TYPE, (*admitted.headers, (b"cache-control", b"no-store")))
         return Answer(200, admitted.result, headers=admitted.headers)
+
+    def _public_url(self, request: Request) -> str:
+        query = f"?{request.query_string}" if request.query_string else ""
+        return f"{self._limits.public_url.rstrip('/')}{request.path}{query}"
 
     async def _keep(self, admitted: Admitted) -> None:
         try:

@@ -50,6 +50,14 @@ def route_of(method: str, path: str) -> Route | None:
     return table.get(path) or table.get(path.removesuffix("/"))
 
 
+def webhook_of(method: str, path: str) -> tuple[str, str] | None:
+    """Returns vendor and source of ``POST /webhooks/VENDOR/SOURCE``, or None for any other request."""
+    match path.split("/"):
+        case ["", "webhooks", vendor, source] if method == "POST":
+            return vendor, source
+    return None
+
+
 def methods_of(path: str) -> tuple[str, ...]:
     """Returns the methods that a path has an endpoint for."""
     return tuple(name for name in ("GET", "POST") if route_of(name, path) is not None)

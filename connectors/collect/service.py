@@ -17,6 +17,7 @@ from connectors.collect.safekeeping.keeper import Keeper
 from connectors.collect.safekeeping.spool import Spool
 from connectors.collect.server import CollectServer, Listening
 from connectors.collect.source_file import WatchedSources
+from connectors.collect.sources import SIGN_URL, Sources
 from pipeline.avro.registry import schema_ids
 from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics
@@ -41,6 +42,13 @@ class ProxiesError(OperatorError):
     """
 
 
+class PublicUrlError(OperatorError):
+    """A source takes webhooks of a vendor that signs the public URL, which is not configured.
+
+    Operator action: set STITCHLINE_COLLECT_PUBLIC_URL to the base URL that is given to the vendor.
+    """
+
+
 async def run(settings: Settings, when_listening: Callable[[str], None]) -> None:
     """Runs the collector until SIGTERM or SIGINT. Calls ``when_listening`` with its URL.
 
@@ -51,6 +59,7 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     folder = settings.home / FOLDER
     rules = load_rules(settings.rules_dir)
     sources = WatchedSources(settings.rules_dir, CapsFile(folder / "caps.json"))
+    _check_public_url(settings, sources.current)
     ids = schema_ids(settings.schema_registry_url)
     encoder = RecordEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix)
     spool = Spool(folder / "spool", settings.collect_spool_bytes)
@@ -62,7 +71,11 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
         Admission(lambda: sources.current, encoder, metrics),
         keeper,
         metrics,
-        Limits(max_body_bytes=settings.collect_max_body_bytes, proxies=_proxies(settings)),
+        Limits(
+            max_body_bytes=settings.collect_max_body_bytes,
+            proxies=_proxies(settings),
+            public_url=settings.collect_public_url,
+        ),
         not_ready=lambda: _not_ready(spool, settings.collect_spool_bytes),
         access_log=settings.collect_access_log,
     )
@@ -94,6 +107,17 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
         sources.save_caps()
         if health is not None:
             await health.stop()
+
+
+def _check_public_url(settings: Settings, sources: Sources) -> None:
+    """Raises PublicUrlError if a source has webhooks whose signature covers a URL that is not configured."""
+    names = [source.name for source in sources.all() if source.needs_public_url]
+    if names and not settings.collect_public_url:
+        message = (
+            f"source {names[0]} takes webhooks of {' or '.join(sorted(SIGN_URL))}, which sign the public URL; set "
+            "STITCHLINE_COLLECT_PUBLIC_URL, as in https://events.shop.example"
+        )
+        raise PublicUrlError(message)
 
 
 def _health(settings: Settings, metrics: Metrics, not_ready: Callable[[], Sequence[str]]) -> HealthServer | None:

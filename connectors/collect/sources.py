@@ -13,6 +13,8 @@ from pipeline.event.parse import Defaults
 from pipeline.rules.sources import Source, SourceRules, Vendor
 
 MAX_SECRET_BYTES: Final = 16 << 10
+SIGN_URL: Final = frozenset({"hubspot", "square"})
+"""Vendors that sign the public URL of the endpoint."""
 
 
 class SecretError(OperatorError):
@@ -41,8 +43,13 @@ class LiveSource:
         self.secrets: Mapping[Vendor, tuple[bytes, ...]] = {
             webhook.vendor: tuple(_secret(folder / file) for file in webhook.secret_files) for webhook in rules.webhooks
         }
+        self.needs_public_url = any(webhook.vendor in SIGN_URL for webhook in rules.webhooks)
         key = _secret(folder / rules.hash_key_file) if rules.hash else b""
         self.personal = PersonalFields(rules.drop, rules.hash, key)
+
+    def secrets_of(self, vendor: str) -> tuple[bytes, ...]:
+        """Returns the valid secrets of a vendor's webhooks; none if the source does not take them."""
+        return next((secrets for name, secrets in self.secrets.items() if name == vendor), ())
 
 
 class Sources:

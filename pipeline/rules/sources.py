@@ -10,7 +10,7 @@ from pipeline.profile.rules import unique
 
 Dialect: TypeAlias = Literal["segment", "rudderstack", "json", "cloudevents", "posthog", "snowplow"]
 Vendor: TypeAlias = Literal[
-    "bottlecrm", "google", "hubspot", "mailgun", "meta", "sendgrid", "shopify", "square", "standard", "stripe", "zoho"
+    "bottlecrm", "google", "hubspot", "mailgun", "sendgrid", "shopify", "square", "standard", "stripe", "zoho"
 ]
 MAX_KEYS: Final = 8
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://(\*\.)?[A-Za-z0-9._-]+(:[0-9]{1,5})?")

@@ -1,7 +1,7 @@
 """The collector is killed again and again under load, and the broker goes away: what was acknowledged counts once.
 
-``STITCHLINE_SEEDS`` is the number of kills (default 1), not counting one more in each outage of the broker. The events are
-read from the topics through INTAKE's logic, partition by partition, as a worker would read them.
+``STITCHLINE_SEEDS`` is the number of kills (default 1), not counting one more in each outage of the broker. The events
+are read from the topics through INTAKE's logic, partition by partition, as a worker would read them.
 """
 
 import http.client

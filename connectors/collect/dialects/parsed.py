@@ -34,6 +34,8 @@ class Parsed(Struct, frozen=True):
     items: list[Item]
     key: str = ""
     """The write key that the body states."""
+    ignored: int = 0
+    """Items that are no events of customers, such as a webhook's tests. They are counted and not kept."""
 
 
 Parse: TypeAlias = Callable[[Request], Parsed]

@@ -82,7 +82,7 @@ def parse_pixel(request: Request) -> Parsed:
     if isinstance(read, Rejected):
         return Parsed([Item(raw, read)])
     key = text_of(read.pop("writeKey", ""))
-    read["type"] = TYPE_OF[request.path.rpartition("/")[2]]
+    read["type"] = TYPE_OF[request.path.rstrip("/").rpartition("/")[2]]
     return Parsed([converted(raw, read, _completed)], key)
 
 
