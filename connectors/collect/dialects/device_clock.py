@@ -10,6 +10,6 @@ def note_sent_at(document: Document, sent_at: object) -> None:
     """
     if sent_at in (None, "") or "receivedAt" in document:
         return
-    document.setdefault("sentAt", sent_at)
+    document["sentAt"] = sent_at
     if "originalTimestamp" not in document and document.get("timestamp") is not None:
         document["originalTimestamp"] = document.pop("timestamp")

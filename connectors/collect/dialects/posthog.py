@@ -93,7 +93,7 @@ def _set_time(document: Document, sent: Document, sent_at: Any) -> None:
 def _set_identity(document: Document, kind: str, sent: Document, properties: Document) -> None:
     distinct = sent.get("distinct_id") or properties.pop("distinct_id", None)
     if kind == "alias":
-        document["userId"], document["previousId"] = _user_first(properties.get("alias"), distinct)
+        document |= _alias(properties.get("alias"), distinct)
     elif properties.get("$is_identified") is False or (distinct and distinct == properties.get("$device_id")):
         document["anonymousId"] = distinct
     elif kind != "group" or not _is_made_up(distinct):
@@ -102,12 +102,17 @@ def _set_identity(document: Document, kind: str, sent: Document, properties: Doc
         document["anonymousId"] = before
 
 
-def _user_first(alias: Any, distinct: Any) -> tuple[Any, Any]:
-    """Returns the user id and the other id of an alias, whose order differs between SDKs and between their users.
+def _alias(alias: Any, distinct: Any) -> Document:
+    """Returns the ids of an alias, whose order differs between SDKs and between their users.
 
-    The id that PostHog has generated, a UUID, is the other one. If neither is one, ``alias`` is the user id.
+    An id that PostHog has generated, a UUID, is the anonymous one. If there is none, both are user ids; whether they
+    may be one customer is up to ``identifiers.yaml``.
     """
-    return (distinct, alias) if _UUID.fullmatch(str(alias)) else (alias, distinct)
+    if _UUID.fullmatch(str(alias)):
+        return {"userId": distinct, "previousId": alias}
+    if _UUID.fullmatch(str(distinct)):
+        return {"userId": alias, "previousId": distinct}
+    return {"identifiers": {"user_id": [alias, distinct]}}
 
 
 def _is_made_up(distinct: Any) -> bool:

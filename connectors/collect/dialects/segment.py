@@ -95,7 +95,7 @@ def _completed(
         document["context"] = {**context, **own} if isinstance(own, dict) else own or dict(context)
     if anonymous_id and not document.get("anonymousId"):
         document["anonymousId"] = anonymous_id
-    note_sent_at(document, document.get("sentAt") or sent_at)
+    note_sent_at(document, sent_at or document.get("sentAt"))  # an item may have waited since it was to be sent
     return document
 
 

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from connectors.collect.encode import Outgoing
 from pipeline.kafka.clients import MAX_RECORD_BYTES, Config, idempotent_producer
 
-TICK_SECONDS: Final = 0.001
+TICK_SECONDS: Final = 0.002
 OPTIONS: Final[dict[str, Any]] = {
     "acks": "all",
     "linger.ms": 2,

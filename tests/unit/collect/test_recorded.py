@@ -54,15 +54,26 @@ def test_everything_an_sdk_sends_is_taken_and_names_its_customer(name: str) -> N
 
 @pytest.mark.parametrize(
     "name",
-    ["segment-python", "segment-node", "rudderstack-python", "rudderstack-node", "posthog-python", "posthog-node"],
+    [
+        "segment-python",
+        "segment-node",
+        "segment-browser",
+        "rudderstack-python",
+        "rudderstack-node",
+        "rudderstack-browser",
+        "rudderstack-browser-beacon",
+        "posthog-python",
+        "posthog-node",
+        "posthog-browser",
+    ],
 )
 def test_the_story_has_its_customer_its_address_and_its_order(name: str) -> None:
     events = replayed(name).kept.events
     [order] = [event for event in events if event.properties.get("order_id") == "o1"]
     assert (order.name, order.properties["revenue"], order.identifiers[0]) == ("Order Completed", 19.5, "user_id:u1")
     assert {"user_id:u1", "email:ann@example.com"} <= identifiers_of(events)
-    if name != "posthog-node":  # its alias of two ids that PostHog has not made has no order
-        assert not identifiers_of(events) & {"user_id:an1", "anonymous_id:u1"}
+    assert "anonymous_id:u1" not in identifiers_of(events)
+    assert not any({"user_id:u1", "user_id:u2"} <= set(event.identifiers) for event in events)
 
 
 def test_posthogs_groups_aliases_and_first_values_mean_what_they_say() -> None:
@@ -71,7 +82,7 @@ def test_posthogs_groups_aliases_and_first_values_mean_what_they_say() -> None:
     page, identify, _, alias, group, once, order = events
     assert page.context["page"] == {"url": "https://shop.example/?gclid=abc12345"}
     assert identify.traits == {"email": "ann@example.com", "plan": "gold"}
-    assert alias.identifiers == ["user_id:u1", "anonymous_id:an1"]
+    assert alias.identifiers == ["user_id:u1", "user_id:an1"]
     assert (group.identifiers, group.traits) == (["account_id:g1"], {"name": "Acme"})
     assert once.traits == {"$set_once": {"first": "x"}}
     assert order.traits == {"email": "bob@example.com"}
