@@ -26,6 +26,7 @@ from pipeline.rules.fitted import MODEL_FILE, fitted_model
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import Problem, RulesError, did_you_mean
 from pipeline.rules.shape import Shape, type_of_file
+from pipeline.rules.sources import SourceRules
 from pipeline.score.prediction import PredictionModel
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
@@ -147,6 +148,7 @@ def _rules(parsed: dict[str, dict[str, Any]], model: PredictionModel | None) -> 
         segments=msgspec.convert(parsed["segments.yaml"], SegmentRules),
         triggers=msgspec.convert(parsed["triggers.yaml"], TriggerRules),
         routing=msgspec.convert(parsed["routing.yaml"], RoutingRules),
+        sources=msgspec.convert(parsed["sources.yaml"], SourceRules),
         model=model,
     )
 
