@@ -162,7 +162,7 @@ def _decoded(settings: Settings, dlq: Topic, entry: Entry, message: Message) -> 
     """The record as its topic's schema reads it; or None and what is wrong with it."""
     schemas = {topic.of(settings.topic_prefix): topic.value for topic in SOURCES[dlq]}
     if entry.topic not in schemas:
-        return None, "its topic is none of those that this DLQ belongs to"
+        return None, "its topic is not one of this deployment's topics for this DLQ"
     ids = schema_ids(settings.schema_registry_url)
     try:
         return Decoder(schemas[entry.topic], ids.writer)(message.value()), ""
