@@ -51,8 +51,12 @@ class ActionLog(Protocol):
         """Yields the committed ledger rows of this sink, in the order of writing."""
         ...
 
-    def start(self, offsets: dict[int, int]) -> None:
-        """Starts reading. An offset of -1 means the beginning of the partition."""
+    def start(self, offsets: dict[int, int], *, strict: bool) -> dict[int, int]:
+        """Starts reading. Returns the offsets it starts from.
+
+        An offset of -1 means the beginning of the partition. If Kafka has deleted the records at an offset, reading
+        starts at the oldest one and a warning is logged; with ``strict`` it is an error.
+        """
         ...
 
     def poll(self, limit: int, seconds: float) -> Sequence[Record]:

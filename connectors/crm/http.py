@@ -103,9 +103,15 @@ class CrmHttp:
     ) -> None:
         self._client, self._key, self._sink, self._buckets = client, key, sink, buckets
         self._clock, self._sleep, self._metrics = clock, sleep, metrics
+        self.before_each: Callable[[], None] = lambda: None
+        """Called before each request. The runner proves here that no other has taken over, or raises."""
 
     def send(self, call: Call) -> Answer:
-        """Returns the answer. Raises no exception for any status or failure of the connection."""
+        """Returns the answer, whatever its status, also if the connection fails.
+
+        Raises:
+            SinkError: Another runner has taken over.
+        """
         key = self._key.current()
         answer = self._send(call, key)
         if answer.status == UNAUTHORIZED and (newer := self._key.after(key)) != key:
@@ -117,6 +123,7 @@ class CrmHttp:
         self._client.close()
 
     def _send(self, call: Call, key: str) -> Answer:
+        self.before_each()
         while wait := self._buckets.take(call.tenant, call.policy, self._clock()):
             self._sleep(wait / 1000)
         try:

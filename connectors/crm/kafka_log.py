@@ -8,22 +8,25 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, cast
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.crm.action_log import Commit, Position, Refusal
 from connectors.crm.ledger_row import LedgerRow, row_of
 from connectors.crm.sink import SinkError
 from pipeline.kafka.clients import reader
 from pipeline.kafka.dlq_headers import SINK_HEADER, facts_as_headers, quarantine_headers
-from pipeline.kafka.reading import Reading, partitions_of
+from pipeline.kafka.reading import REQUEST_SECONDS, Reading, partitions_of
 from pipeline.kafka.record import Header, Record
+from pipeline.kafka.retry import retrying
 from pipeline.kafka.transactions import Transactions
+from pipeline.obs.log import logger
 
 STAGE: Final = "sink"
 TAKEN_OVER: Final = frozenset({
     KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.INVALID_TXN_STATE,
     KafkaError.TRANSACTION_COORDINATOR_FENCED,
 })  # fmt: skip
+_log = logger("connectors.crm")
 EncodeRow: TypeAlias = Callable[[LedgerRow], bytes]
 DecodeRow: TypeAlias = Callable[[bytes | None], dict[str, Any]]
 
@@ -73,12 +76,11 @@ class KafkaLog:
                 if (message.key() or b"").startswith(prefix) and message.value() is not None:
                     yield row_of(self._ledger.decode(message.value()))
 
-    def start(self, offsets: dict[int, int]) -> None:
-        """Starts reading. An offset of -1 means the beginning of the partition."""
-        self._consumer.assign([
-            TopicPartition(self._topic, partition, offset if offset >= 0 else OFFSET_BEGINNING)
-            for partition, offset in offsets.items()
-        ])  # fmt: skip
+    def start(self, offsets: dict[int, int], *, strict: bool) -> dict[int, int]:
+        """Starts reading. Returns the offsets it starts from."""
+        starts = {partition: self._start_of(partition, offset, strict) for partition, offset in offsets.items()}
+        self._consumer.assign([TopicPartition(self._topic, partition, offset) for partition, offset in starts.items()])
+        return starts
 
     def poll(self, limit: int, seconds: float) -> Sequence[Record]:
         """Returns at most ``limit`` committed records, after at most ``seconds``."""
@@ -119,6 +121,16 @@ class KafkaLog:
         """Closes the clients. An open transaction is aborted."""
         self._consumer.close()
         self._transactions.__exit__(None, None, None)
+
+    def _start_of(self, partition: int, offset: int, strict: bool) -> int:
+        place = TopicPartition(self._topic, partition)
+        low, high = retrying(lambda: self._consumer.get_watermark_offsets(place, timeout=REQUEST_SECONDS))
+        if offset > high or (strict and 0 <= offset < low):
+            problem = f"{self._topic} does not hold the sink's position ({partition}:{offset}); was it created again?"
+            raise SinkError(problem)
+        if 0 <= offset < low:
+            _log.error("crm_actions_expired", sink=self._sink, partition=partition, records=low - offset)
+        return max(offset, low)
 
     def _places(self, partitions: Collection[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]

@@ -68,6 +68,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Number of open actions from which no further ones are read."""
     max_tries: int = 15
     """Failed tries of one action after which it is quarantined; with the back-off about half an hour."""
+    settle_ms: int = 0
+    """Wait before the first delivery, in which requests of a former process end. Longer than a request may take."""
 
 
 class SinkRunner:
@@ -118,6 +120,17 @@ class SinkRunner:
             if drain and not len(self._schedule) and self._kafka.at_end():
                 return
 
+    def confirm(self) -> None:
+        """Proves that no other runner has taken over, if the last proof is older than ``CONFIRM_MS``.
+
+        A sink calls it before each request: a process that was stopped for a while must not send.
+
+        Raises:
+            SinkError: Another runner has taken over.
+        """
+        if self._clock() - self._committed_ms > CONFIRM_MS:
+            self._save(always=True)
+
     def not_ready(self) -> list[str]:
         """Returns the reasons why actions are not being delivered now."""
         if not self._started:
@@ -145,12 +158,17 @@ class SinkRunner:
         if self._ledger is not None:
             self._ledger.apply(self._kafka.ledger_rows())
             self._metrics.set(names.CRM_LEDGER_ROWS, len(self._ledger), self._name)
-        for partition, position in committed.items():
-            offset = position.offset if own is None else own.get(partition, 0)
-            self._progress[partition] = Progress(max(offset, 0), position.metadata if own is None else "")
-        starts = {partition: position.offset for partition, position in committed.items()}
-        self._kafka.start(starts if own is None else {partition: own.get(partition, -1) for partition in committed})
+        wanted = {
+            partition: position.offset if own is None else own.get(partition, -1)
+            for partition, position in committed.items()
+        }
+        for partition, offset in self._kafka.start(wanted, strict=own is not None).items():
+            kept = own is None and offset == committed[partition].offset
+            self._progress[partition] = Progress(offset, committed[partition].metadata if kept else "")
         self._committed_ms = self._clock()
+        if self._policy.settle_ms and any(position.offset >= 0 for position in committed.values()):
+            former = Pause(self._policy.settle_ms, "requests of a former process may still be under way")
+            self._pausing.pause(self._committed_ms, former, progressed=True)
         self._started = True
 
     def _receive(self, stop: StopSignal) -> None:
@@ -205,8 +223,7 @@ class SinkRunner:
         ]
 
     def _deliver(self, items: Sequence[Item]) -> None:
-        if self._clock() - self._committed_ms > CONFIRM_MS:
-            self._save(always=True)  # raises if another runner has taken over: a stopped process must not send
+        self.confirm()
         outcomes = self._sink.deliver([item.action for item in items])
         if len(outcomes) != len(items):
             problem = f"the sink returned {len(outcomes)} outcomes for {len(items)} actions; report it as a defect"

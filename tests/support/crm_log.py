@@ -75,8 +75,10 @@ class MemoryActionLog:
     def ledger_rows(self) -> list[LedgerRow]:
         return list(self._topics.ledger)
 
-    def start(self, offsets: dict[int, int]) -> None:
+    def start(self, offsets: dict[int, int], *, strict: bool) -> dict[int, int]:
+        del strict
         self._next = {partition: max(0, offset) for partition, offset in offsets.items()}
+        return dict(self._next)
 
     def poll(self, limit: int, seconds: float) -> Sequence[MemoryRecord]:
         taken: list[MemoryRecord] = []

@@ -93,6 +93,13 @@ def rows_of(answer: Answer) -> dict[str, dict[str, str | None]]:
     return {str(row["id"]): row.get("properties") or {} for row in _dicts(body.get("results")) if "id" in row}
 
 
+def associated(answer: Answer) -> set[str]:
+    """Returns the ids of all objects that the answer to an association request mentions as associated."""
+    body = answer.body if answer.ok and isinstance(answer.body, dict) else {}
+    ends = [result.get(end) for result in _dicts(body.get("results")) for end in ("from", "to")]
+    return {str(end["id"]) for end in ends if isinstance(end, dict) and "id" in end}
+
+
 def _failed(error: Mapping[str, Any]) -> Failed:
     words = str(error.get("message", "no reason given"))
     fault = _BY_CATEGORY.get(str(error.get("category")), Fault.BAD_RECORD)

@@ -13,7 +13,7 @@ from typing import Final
 
 from connectors.crm.fault import Fault, StoppedError
 from connectors.crm.http import Call, Send
-from connectors.crm.hubspot.answers import CRM, batch_of, checked, names_unknown_property, rows_of
+from connectors.crm.hubspot.answers import CRM, associated, batch_of, checked, names_unknown_property, rows_of
 from connectors.crm.hubspot.calls import Calls, note_text
 from connectors.crm.hubspot.directory import Directory
 from connectors.crm.hubspot.setup import CONTACT_PROPERTIES, Setup
@@ -241,9 +241,12 @@ class HubSpotSink:
                 work.outcome = RetryLater(0, result.words if isinstance(result, Failed) else "the note has no id")
         attached = [work for work in noted if work.note_id and work.outcome is None]
         if attached:
-            failed = checked(self._send(self._calls.associate(attached, tenant)))
-            for work in attached if failed is not None else ():
-                work.outcome = RetryLater(0, f"note not attached: {failed.words if failed else ''}")
+            answer = self._send(self._calls.associate(attached, tenant))
+            failed, done = checked(answer), associated(answer)
+            for work in attached:
+                if work.note_id not in done:
+                    words = failed.words if failed else "success without a result"
+                    work.outcome = RetryLater(0, f"note not attached: {words}")
         for work in works:
             if work.outcome is None:
                 duplicate = work.action.body.get("kind") == DUPLICATE_OF
