@@ -153,6 +153,19 @@ COLLECT_REFUSED = Counter(
 COLLECT_CONNECTIONS = Gauge("stitchline_collect_connections", "Open connections.")
 COLLECT_CUT = Counter("stitchline_collect_cut_total", "Connections cut off, by cause.", ("cause",))
 
+# CRM sinks
+CRM_OUTCOMES = Counter(
+    "stitchline_crm_outcomes_total",
+    "Outcomes of deliveries to a CRM: delivered, superseded (no delivery needed), retried, paused, refused or review.",
+    ("sink", "outcome"),
+)
+CRM_OPEN = Gauge("stitchline_crm_open_actions", "Actions read and not settled.", ("sink",))
+CRM_PAUSED_SECONDS = Gauge("stitchline_crm_paused_seconds", "Length of the sink's pause, 0 without one.", ("sink",))
+CRM_LEDGER_ROWS = Gauge("stitchline_crm_ledger_rows", "Actions that the CRM holds, by the ledger.", ("sink",))
+CRM_CALLS = Counter(
+    "stitchline_crm_calls_total", "Requests to a CRM by HTTP status; 0 without an answer.", ("sink", "status")
+)
+
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     result for result in list(globals().values()) if isinstance(result, Definition)
 )
