@@ -1,8 +1,9 @@
-"""``stitchline dlq ls | show | replay``: what was quarantined, why, and back again.
+"""``stitchline dlq ls | show | replay | resume``: what was quarantined, why, and back again.
 
 Exit codes: 0 done, 1 Kafka or the registry refused (the message says what to do), 2 wrong use, 4 no such record.
 """
 
+import os
 import re
 from base64 import b64encode
 from typing import Annotated, Any
@@ -22,8 +23,10 @@ from pipeline.cli.printed import print_json, print_line
 from pipeline.control.replay import Replay
 from pipeline.event.reason import Reason
 from pipeline.kafka.reading import Reading, partitions_of
+from pipeline.local.home_lock import holder
 from pipeline.query.quarantine import Entry, entry_of, headers_of, listing
 from pipeline.settings import Settings
+from pipeline.stream.supervisor import RESUME_SIGNAL
 from pipeline.topics import DLQ, EVENTS
 
 LS_EXAMPLES = """\b
@@ -46,6 +49,14 @@ Exit codes: 0 done (run it again after a failure: it continues where it stopped)
 Examples:
   stitchline dlq replay --dry-run
   stitchline dlq replay --reason undecodable
+"""
+
+RESUME_EXAMPLES = """\b
+Exit codes: 0 the workers were signalled; 6 no `stitchline up` runs for this home.
+\b
+Examples:
+  stitchline dlq resume
+  kill -USR1 "$(pgrep -f 'stitchline worker')"   # workers that run without `stitchline up`
 """
 
 OnlyReason = Annotated[str, typer.Option("--reason", help="Records of this reason only.")]
@@ -124,6 +135,21 @@ def replay(
     print_line(f"{report.replayed.total()} records {done}")
     if report.not_replayable:
         complain(f"{report.not_replayable} left: they name no event topic of this deployment")
+
+
+@app.command(epilog=RESUME_EXAMPLES)
+def resume() -> None:
+    """Read the topics again that the loss breaker has stopped, from the first record that was not taken.
+
+    Signals the workers of `stitchline up` in this home. A worker that is started again resumes by itself. If the
+    records are still bad, the breaker stops the topic again after one window.
+    """
+    home = Settings().home
+    pid = holder(home)
+    if pid is None:
+        fail(f"no workers of {home.resolve()} run under stitchline up; send SIGUSR1 to them", ExitCode.NOT_READY)
+    os.kill(pid, RESUME_SIGNAL)
+    print_line("the workers read all topics again")
 
 
 def _check(reason: str) -> None:

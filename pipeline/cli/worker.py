@@ -25,10 +25,10 @@ from pipeline.local.attended import AttendedKafka
 from pipeline.local.home_lock import held
 from pipeline.obs.log import configure, logger
 from pipeline.settings import Settings
-from pipeline.stream.app import run
-from pipeline.stream.build import build_worker, stage_specs
+from pipeline.stream.build import Blueprint, stage_specs
 from pipeline.stream.only_worker import only_worker
-from pipeline.stream.supervisor import Supervisor
+from pipeline.stream.process import run
+from pipeline.stream.supervisor import RESUME_SIGNAL, Supervisor
 
 END_GRACE_SECONDS = 10.0
 
@@ -72,9 +72,10 @@ def worker(
         configure(settings.log_level, fields={"worker": settings.worker_id})
         if supervised:
             _end_with_parent()
-        specs = stage_specs(settings)
+        stage_specs(settings)  # a misspelt stage is refused before Kafka is contacted
         with only_worker(settings.home, settings.application_id, settings.worker_id):
-            asyncio.run(run(settings, build_worker(settings), specs))
+            plan = Blueprint(settings)
+            asyncio.run(run(settings, plan.specs, plan.metrics, plan.worker, plan.partitions))
 
 
 @app.command("up", epilog=UP_EXAMPLES)
@@ -89,14 +90,22 @@ def up(
         with explained(KafkaException):
             start_and_wait(Settings(), workers)
         return
-    stop = Event()
+    stop, resume_due = Event(), Event()
+    signal.signal(RESUME_SIGNAL, lambda _signal, _frame: resume_due.set())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
     with explained(KafkaException), held(Settings().home), kafka_for(Settings()) as (settings, look_after_kafka):
         configure(settings.log_level)
         print_line(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
-            supervisor.run(stop, look_after_kafka)
+
+            def look_after() -> None:
+                look_after_kafka()
+                if resume_due.is_set():
+                    resume_due.clear()
+                    supervisor.resume_sources()
+
+            supervisor.run(stop, look_after)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-from pipeline.event.identifier import Identifier, identifier
+from pipeline.event.alias import ALIAS, PREVIOUS, USER
+from pipeline.event.identifier import Identifier, identifier, value_of
 from pipeline.event.model import Event
 from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
 from pipeline.event.money_text import read_money
@@ -55,6 +56,8 @@ class EventNormaliser:
         if event.type == "page" and "url" in event.properties:
             self._read_page(event, event.properties)
         # 3. identifiers
+        if event.type == ALIAS and PREVIOUS in context:
+            self._read_previous(context)
         accepted, rejected = self._resolve(tuple(event.identifiers))
         event.identifiers = list(accepted)
         if rejected:
@@ -68,6 +71,15 @@ class EventNormaliser:
             if amounts:
                 return self._read_money(event, amounts)
         return None
+
+    def _read_previous(self, context: dict[str, Any]) -> None:
+        """Normalises an alias's previous id as a user id. Removes it if it is none."""
+        previous = context[PREVIOUS]
+        accepted = self._resolve((identifier(USER, previous),))[0] if type(previous) is str else ()
+        if accepted:
+            context[PREVIOUS] = value_of(accepted[0])
+        else:
+            del context[PREVIOUS]
 
     def _amounts_of(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Returns the amount fields among the names of an event's properties, in order of precedence."""

@@ -88,7 +88,8 @@ class IdentityPolicy:
         if not kind.firebreak_above:
             return False
         other = self.kind(strong)
-        return other.strong and not other.household and other.priority < kind.priority
+        counted = other.strong or kind.firebreak_counts_weak
+        return counted and not other.household and other.priority < kind.priority
 
     def fit_together(self, a: Head, b: Head) -> bool:
         """Returns whether two components together surely break no limit. False means that a rebuild must decide."""

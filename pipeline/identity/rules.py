@@ -31,6 +31,9 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Unlinking lowers the count; a log-out does not."""
     firebreak_window_ms: Duration = 0
     """Links more than this older than the identifier's newest do not count towards the firebreak. 0: all count."""
+    firebreak_counts_weak: bool = False
+    """Whether the firebreak also counts stronger identifiers that are not strong, such as the telephone numbers that a
+    device is used with: behind each may stand another person."""
     household: bool = False
     """Whether it groups people (an account, an address). Profiles that share it form a household and never merge.
 

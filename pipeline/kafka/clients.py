@@ -97,11 +97,6 @@ def transactional_producer(
     )
 
 
-def configured_consumer(config: Mapping[str, Any]) -> confluent_kafka.Consumer:
-    """Returns a consumer for a caller that states the whole configuration: a restore."""
-    return confluent_kafka.Consumer(dict(config))
-
-
 def configured_producer(config: Mapping[str, Any]) -> confluent_kafka.Producer:
     """Returns a producer for a caller that states the whole configuration: a unit of work."""
     return confluent_kafka.Producer(dict(config))

@@ -36,6 +36,7 @@ class Ends:
     """Reads offsets with its own admin client, because the consumer's offset requests block for ever in a rebalance."""
 
     def __init__(self, config: Mapping[str, str | int]) -> None:
+        self._config = config
         self._admin = admin(config)
 
     async def of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
@@ -78,7 +79,9 @@ class Ends:
         """
         places = [confluent_kafka.TopicPartition(*at) for at in partitions]
         request = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
-        futures = self._admin.list_consumer_group_offsets(request, require_stable=True, request_timeout=TIMEOUT_SECONDS)
+        # A client of its own: one that has seen the coordinator restart may time out on every later request for groups.
+        client = admin(self._config)
+        futures = client.list_consumer_group_offsets(request, require_stable=True, request_timeout=TIMEOUT_SECONDS)
         try:
             answer = futures[group].result().topic_partitions
         except confluent_kafka.KafkaException:

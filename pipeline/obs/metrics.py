@@ -62,6 +62,10 @@ STABLE_OFFSET_STUCK = Gauge(
     "Time for which the last stable offset has not moved below the high watermark: a long or hanging transaction.",
     ("stage", "topic", "partition"),
 )
+BROKERS_AWAY = Gauge("stitchline_brokers_away_seconds", "Time since which no broker answers; 0 while one does.")
+SOURCE_STOPPED = Gauge(
+    "stitchline_source_stopped", "1 while the loss breaker has stopped a topic on this worker.", ("stage", "topic")
+)
 
 # Batches and results
 RECORDS_CONSUMED = Counter("stitchline_records_consumed_total", "Records taken from a topic.", ("stage", "topic"))

@@ -9,7 +9,7 @@ from pipeline.profile.fields import Getter, getter
 from pipeline.profile.journey.rules import OrderRules
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
-from pipeline.profile.orders import Order, bounded_refunds, keep_newest_orders, key_of_id
+from pipeline.profile.orders import Order, Share, keep_newest_orders, key_of_id
 from pipeline.profile.ports import Booked, Booking
 
 Role: TypeAlias = Literal["completed", "refunded", "cancelled"]
@@ -42,9 +42,9 @@ class OrderBooking:
     def book(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch) -> Booked:
         """Books a touch under the rules that admit it. Returns what the booking may change."""
         order_id = _first(self._ids, touch)
-        if self._role == "completed":
-            return self._complete(rules, ledger, touch, order_id)
-        return self._take_back(rules, ledger, touch, order_id)
+        run = self._complete if self._role == "completed" else self._take_back
+        booked = run(rules, ledger, touch, order_id)
+        return booked._replace(order=key_of_id(order_id)) if order_id else booked
 
     def _complete(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
         if not order_id:
@@ -54,17 +54,19 @@ class OrderBooking:
         if known is not None and known.event_id:
             return _run(_unnamed(rules), ledger, touch)
         keys: list[str] = []
-        booked = _run(rules, ledger, touch, keys.append)
+        share = Share(touch.timestamp_ms, touch.currency, {}, [])
+        booked = _run(rules, ledger, touch, keys.append, share)
         early = known or Order(touch.timestamp_ms)
         early_minor = sum(early.refunds.values())
         order = Order(
-            touch.timestamp_ms, touch.event_id, touch.amount_minor, touch.currency, early.refunds, early.whole, keys
-        )
+            touch.timestamp_ms, touch.event_id, touch.amount_minor, touch.currency, early.refunds, early.whole, keys,
+            share, early.refund_shares,
+        )  # fmt: skip
         ledger.orders[key] = order
         keep_newest_orders(ledger.orders)
         if order.refunded_minor > early_minor:  # an earlier refund without an amount refunded everything
             refund = _Refund(order.refunded_minor - early_minor, touch.currency, tuple(keys))
-            booked = _joined(booked, self._subtract(ledger, touch, refund, frozenset()))
+            booked = _joined(booked, self._subtract(ledger, touch, refund, frozenset(), share))
         return booked
 
     def _take_back(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
@@ -74,28 +76,33 @@ class OrderBooking:
         if order is not None and refund_hash in order.refunds:
             return _run(_unnamed(rules), ledger, touch)
         refund = _refund_of(order, touch)
+        share = Share(touch.timestamp_ms, refund.currency, {}, [])
         if key is not None:
-            ledger.orders[key] = _refunded(order, touch, refund, refund_hash)
+            ledger.orders[key] = _refunded(order, touch, refund, refund_hash, share)
             keep_newest_orders(ledger.orders)
         # a rule that admits both events books refunds by itself, as negative amounts
         both = frozenset(rule.sums_money for rule in rules if rule.sums_money and rule in self._money)
         shown_minor = abs(touch.amount_minor) if refund.keys is None else refund.taken_minor
         currency = touch.currency or refund.currency
         shown = msgspec.structs.replace(touch, amount_minor=shown_minor, currency=currency)
-        booked = _run([rule for rule in rules if rule.sums_money not in both or not both], ledger, shown)
+        booked = _run([rule for rule in rules if rule.sums_money not in both or not both], ledger, shown, share=share)
         if both:
-            booked = _joined(booked, _run([rule for rule in rules if rule.sums_money in both], ledger, touch))
-        return _joined(booked, self._subtract(ledger, touch, refund, both))
+            booked = _joined(
+                booked, _run([rule for rule in rules if rule.sums_money in both], ledger, touch, share=share)
+            )
+        return _joined(booked, self._subtract(ledger, touch, refund, both, share))
 
-    def _subtract(self, ledger: Ledger, touch: Touch, refund: _Refund, but: frozenset[str]) -> Booked:
+    def _subtract(self, ledger: Ledger, touch: Touch, refund: _Refund, but: frozenset[str], share: Share) -> Booked:
         if not refund.taken_minor:
             return Booked(0, 0, 0)
+        share.taken_minor += refund.taken_minor
         back = msgspec.structs.replace(touch, amount_minor=-refund.taken_minor, currency=refund.currency)
         rules = self._money if refund.keys is None else [self._by_key[k] for k in refund.keys if k in self._by_key]
         changed_bits = 0
         for rule in rules:
             if rule.sums_money not in but:
                 rule.book(ledger, back)
+                rule.note(share, back)
                 changed_bits |= rule.changed_bits
         return Booked(0, 0, changed_bits)
 
@@ -111,19 +118,26 @@ def _refund_of(order: Order | None, touch: Touch) -> _Refund:
     return _Refund(taken_minor, order.currency, tuple(order.keys))
 
 
-def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: str) -> Order:
+def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: str, share: Share) -> Order:
     known = order or Order(touch.timestamp_ms, currency=refund.currency)
-    taken_minor = refund.taken_minor if refund.currency == known.currency else 0
-    return msgspec.structs.replace(
+    minor = abs(touch.amount_minor) if touch.currency else refund.taken_minor
+    refunded = msgspec.structs.replace(
         known,
         timestamp_ms=known.timestamp_ms if known.event_id else max(known.timestamp_ms, touch.timestamp_ms),
         currency=known.currency or refund.currency,
-        refunds=bounded_refunds({**known.refunds, refund_hash: taken_minor}),
         whole=known.whole or not touch.currency,
     )
+    refunded.keep_refund(refund_hash, minor if known.currency in {"", refund.currency} else 0, share)
+    return refunded
 
 
-def _run(rules: Iterable[Booking], ledger: Ledger, touch: Touch, summed: Callable[[str], Any] | None = None) -> Booked:
+def _run(
+    rules: Iterable[Booking],
+    ledger: Ledger,
+    touch: Touch,
+    summed: Callable[[str], Any] | None = None,
+    share: Share | None = None,
+) -> Booked:
     given = taken = changed_bits = 0
     for rule in rules:
         if all(test(touch) for test in rule.tests):
@@ -132,6 +146,8 @@ def _run(rules: Iterable[Booking], ledger: Ledger, touch: Touch, summed: Callabl
             given, taken = given + max(0, rule.points), taken + max(0, -rule.points)
             if summed is not None and rule.sums_money:
                 summed(rule.sums_money)
+            if share is not None and rule.filter.events:
+                rule.note(share, touch)
     return Booked(given, taken, changed_bits)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from pipeline.profile.filter import Filter, Test
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
+from pipeline.profile.orders import Share
 from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 
@@ -99,6 +100,8 @@ class Booked(NamedTuple):
     taken: int
     changed_bits: int
     """Bit set of the decisions that may change, as the :class:`Decider` numbers them."""
+    order: str = ""
+    """The key of the order that the touch is about; "" if it is about none."""
 
 
 class Booking(Protocol):
@@ -131,6 +134,10 @@ class Booking(Protocol):
 
     def book(self, ledger: Ledger, touch: Touch) -> None:
         """Books a matching touch, in place."""
+        ...
+
+    def note(self, share: Share, touch: Touch) -> None:
+        """Notes in an order's share what booking the touch adds, as far as it can be subtracted again."""
         ...
 
 

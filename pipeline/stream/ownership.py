@@ -19,7 +19,7 @@ from pipeline.stream.task import Task
 from pipeline.stream.unit_of_work import TIMEOUT_SECONDS
 from pipeline.topics import CHANGELOGS, StageName
 
-OFFSETS_RETRY_SECONDS = 0.05
+OFFSETS_RETRY_SECONDS = 0.1
 MAX_NAMED = 8
 """Restoring partitions that a health page lists by name; it only counts the others."""
 
@@ -99,8 +99,9 @@ class PartitionOwnership:
 
     @property
     def places(self) -> Sequence[StagePartition]:
-        """Returns every owned stage and partition, restored or not."""
-        return self._assignment.places if self._assignment is not None else ()
+        """Returns every owned stage and partition, restored or not. May be called from any thread."""
+        assignment = self._assignment
+        return assignment.places if assignment is not None else ()
 
     def restoring(self) -> list[StagePartition]:
         """Returns every owned stage and partition that is not restored yet."""

@@ -6,7 +6,7 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from pipeline.kafka.clients import KafkaConsumer, admin, configured_consumer
+from pipeline.kafka.clients import Config, KafkaConsumer, admin, reader
 from pipeline.state.partition import change_of, expanded
 from pipeline.state.store import Change, PartitionStore
 
@@ -35,14 +35,19 @@ def high_watermark(config: Mapping[str, str | int], topic: str, partition: int) 
     return int(result[wanted].result(METADATA_TIMEOUT_SECONDS).offset)
 
 
+def changelog_reader(config: Config) -> KafkaConsumer:
+    """Returns a client for one restore."""
+    return reader(config, {"fetch.queue.backoff.ms": 10})  # a full queue drains in 10 ms; the default of 1 s is idle
+
+
 def roll_forward(
-    config: Mapping[str, str | int],
+    config: Config,
     topic: str,
     partition: int,
     store: PartitionStore,
     *,
     is_wanted: Callable[[], bool],
-    consumer: Callable[[dict[str, Any]], Any] = configured_consumer,
+    consumer: Callable[[Config], Any] = changelog_reader,
     end_of: Callable[[Mapping[str, str | int], str, int], int] = high_watermark,
 ) -> Iterator[int]:
     """Applies every committed changelog record from the store's position on. Yields the number applied by each fetch.
@@ -60,23 +65,12 @@ def roll_forward(
     position = store.position()
     if position >= end:
         return
-    reader = consumer(
-        {
-            **config,
-            "log_level": 2,  # errors are raised as exceptions; librdkafka's raw log lines are not JSON
-            "group.id": "unused",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "fetch.queue.backoff.ms": 10,  # a full queue drains in 10 ms; the default of 1 s is idle time
-            "enable.partition.eof": True,  # the only way to get a position behind transaction markers
-        }
-    )
+    changelog = consumer(config)
     try:
-        reader.assign([confluent_kafka.TopicPartition(topic, partition, position)])
-        yield from _apply_until(reader, store, end, is_wanted)
+        changelog.assign([confluent_kafka.TopicPartition(topic, partition, position)])
+        yield from _apply_until(changelog, store, end, is_wanted)
     finally:
-        reader.close()
+        changelog.close()
 
 
 def _apply_until(

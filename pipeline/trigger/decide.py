@@ -49,7 +49,7 @@ class RuleDecider:
         ``headroom`` is the number of points that can be given before any score can reach a watched threshold. While it
         is above 0, triggers and conditions on rising scores are skipped.
         """
-        given, taken, changed_bits = booked
+        given, taken, changed_bits, _ = booked
         schedule = row.schedule
         schedule.headroom -= given
         if taken or changed_bits & TRAITS_CHANGED:

@@ -1,18 +1,16 @@
 """Customers and their profiles, by ``simulate``'s stages and by ``identity resolve``."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
 from pipeline.avro.wire import Decoder
-from pipeline.cli import app
 from pipeline.identity.profile_id import profile_id
 from pipeline.rules.load import load_rules
 from pipeline.topics import ACTIONS
 from pipeline.trigger.rules import TriggerRule, TriggerRules
+from tests.support.customers import customers, resolved
 from tests.support.simulated import TENANT, Story, decision
 
 START_MS, MINUTE_MS = 1_772_366_400_000, 60_000
@@ -44,18 +42,6 @@ def profiles(story: Story) -> dict[str, dict[str, Any]]:
     """The exported profile by each of its identifiers."""
     result = [msgspec.json.decode(line) for line in story.exported().splitlines()]
     return {ident: profile for profile in result for ident in profile["identifiers"]}
-
-
-def customers(story: Story) -> list[list[str]]:
-    return sorted(sorted(msgspec.json.decode(line)["identifiers"]) for line in story.exported().splitlines())
-
-
-def resolved(folder: Path, events: Events) -> list[list[str]]:
-    path = folder / "events.ndjson"
-    path.write_bytes(b"".join(msgspec.json.encode(item) + b"\n" for item in events))
-    done = CliRunner().invoke(app, ["identity", "resolve", str(path), "--json"])
-    assert done.exit_code == 0, done.output
-    return sorted(group["identifiers"] for group in msgspec.json.decode(done.stdout)["groups"])
 
 
 def pid(founder: str) -> str:

@@ -44,7 +44,8 @@ def replay(seed: int, test: str) -> str:
     return f"STITCHLINE_SEED={seed} pytest tests/property/test_identity_engine*.py -k {test}"
 
 
-def rules_of(rng: random.Random, *, bounded: bool) -> IdentityRules:
+def rules_of(rng: random.Random, extra: random.Random, *, bounded: bool) -> IdentityRules:
+    """Random rules. ``extra`` draws what was added later, so that a seed keeps its history."""
     policies = ["latest"] * 3 + ["first", "isolate"]
     limits = [[], [], ["1 ever"], ["2 ever"], ["2 per 3 d"], ["1 per 1 d", "4 ever"]]
     types = [
@@ -56,6 +57,7 @@ def rules_of(rng: random.Random, *, bounded: bool) -> IdentityRules:
             policy=rng.choice(policies),
             firebreak_above=rng.choice((0, 0, 2, 3)) if rank else 0,
             firebreak_window_ms=rng.choice((0, 3 * DAY_MS)),
+            firebreak_counts_weak=extra.random() < 0.3,
             household=name == "home",
             exclusive=name == "anon" and rng.random() < 0.3,
         )
@@ -269,7 +271,7 @@ def check(seed: int) -> None:
     """Runs the history of a seed. Raises AssertionError if a check fails."""
     rng = random.Random(seed)
     bounded = rng.random() < 0.2
-    rules, messages = rules_of(rng, bounded=bounded), history(rng)
+    rules, messages = rules_of(rng, random.Random(-seed - 1), bounded=bounded), history(rng)
     policy, run = IdentityPolicy(rules), Run(rng, rules, messages)
     links = [message for message in messages if isinstance(message, Link)]
     commands = [message for message in messages if isinstance(message, Command)]

@@ -31,6 +31,7 @@ from pipeline.profile.journey.signs import ADS, campaign_of, campaign_part, clic
 from pipeline.profile.kinds.values import UNIQUE, hash_of
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
+from pipeline.profile.orders import Share
 from pipeline.profile.ports import Booking
 from pipeline.profile.statements import book_consent, book_trait
 
@@ -60,6 +61,9 @@ class _Booking:
         self.filter, self.changed_bits = filter_, changed_bits
         self.tests: tuple[Test, ...] = (*signs, *filter_.tests(zone))
         self.book = book
+
+    def note(self, share: Share, touch: Touch) -> None:
+        """Notes nothing: carts and consent do not add up, and conversions are known by their event."""
 
 
 def journey_bookings(
