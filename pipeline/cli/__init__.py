@@ -33,6 +33,10 @@ class Commands(LazyGroup):
             "Run one worker until SIGTERM or ctrl-c. Start as many as there are cores; they share the partitions.",
         ),
         Deferred(
+            "collect",
+            "Take events over HTTP from SDKs and webhooks until SIGTERM or ctrl-c; acknowledge only what is safe.",
+        ),
+        Deferred(
             "up",
             "Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c.",
             "pipeline.cli.worker",
@@ -60,6 +64,7 @@ class Commands(LazyGroup):
         Deferred("score", "Explain scores."),
         Deferred("segment", "Count and export members of segments. Prints personal data."),
         Deferred("sink", "Deliver CRM actions."),
+        Deferred("sources", "List, add and rotate the collector's sources and their write keys."),
         Deferred("topics", "The Kafka topics of this deployment."),
         Deferred("trigger", "Try triggers on the stored profiles. Prints personal data."),
     )

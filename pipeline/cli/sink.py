@@ -14,7 +14,7 @@ import typer
 from confluent_kafka import KafkaException
 
 from connectors.crm.jsonl import JsonlSink
-from connectors.crm.quarantine import Quarantine
+from connectors.crm.kafka_log import KafkaLog
 from connectors.crm.runner import SinkRunner
 from connectors.crm.sink import CrmSink
 from pipeline.avro.registry import schema_ids
@@ -22,8 +22,9 @@ from pipeline.avro.wire import Decoder
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json, print_line
+from pipeline.clock import wall_clock_ms
 from pipeline.settings import Settings
-from pipeline.topics import ACTIONS, DLQ
+from pipeline.topics import ACTION_DLQ, ACTIONS
 
 EXAMPLES = """\b
 Exit codes: 0 stopped or drained; 1 the file, the schema registry or Kafka refused.
@@ -67,13 +68,17 @@ def run_sink(open_sink: Callable[[], CrmSink], name: str, *, drain: bool) -> int
         sink = open_sink()
         try:
             group = f"{settings.application_id}.sink.{name}"
-            quarantine = Quarantine(settings.kafka(), DLQ.of(settings.topic_prefix))
-            runner = SinkRunner(settings.kafka(), topic, group, sink, decode=decode, quarantine=quarantine)
-            runner.run(stop, drain=drain)
+            dlq = ACTION_DLQ.of(settings.topic_prefix)
+            log = KafkaLog(settings.kafka(), topic, sink=name, group=group, dlq=dlq)
+            try:
+                runner = SinkRunner(name, log, sink, decode=decode, clock=wall_clock_ms)
+                runner.run(stop, drain=drain)
+            finally:
+                log.close()
         finally:
             sink.close()
     if runner.quarantined:
-        complain(f"{runner.quarantined} records were quarantined; see: stitchline dlq ls")
+        complain(f"{runner.quarantined} records were quarantined; see: stitchline dlq ls --actions")
     return runner.delivered
 
 

@@ -133,6 +133,10 @@ class UnitOfWork:
                 "linger.ms": 50,  # fewer, larger batches; a commit does not wait for it, because flush() sends at once
                 "compression.type": "lz4",
                 "message.max.bytes": MAX_RECORD_BYTES,
+                # Losing the last connection must not make librdkafka forget its brokers: a transaction that waits for a
+                # forgotten coordinator never ends (librdkafka issue 5511).
+                "metadata.recovery.strategy": "none",
+                "reconnect.backoff.max.ms": 1_000,
             }
         )
         self._produce_one = made.produce
