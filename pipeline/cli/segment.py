@@ -16,9 +16,9 @@ from pipeline.cli.bar import Bars
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
-from pipeline.cli.profile_screen import titled_table
 from pipeline.cli.rules_in_force import connected_under
 from pipeline.cli.screen import screen
+from pipeline.cli.tables import titled_table
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
 from pipeline.errors import MisuseError

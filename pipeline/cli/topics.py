@@ -39,7 +39,7 @@ Examples:
 """
 
 COPY_EXAMPLES = """\b
-Exit codes: 0 copied; 1 Kafka refused (run it again: it goes on where it stopped); 2 it would copy into the same topics.
+Exit codes: 0 copied; 1 Kafka refused (run it again: it continues where it stopped); 2 source and target are the same.
 \b
 Examples:
   STITCHLINE_TOPIC_PREFIX=cdp2 STITCHLINE_PARTITIONS=64 stitchline topics create

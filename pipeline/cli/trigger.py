@@ -16,10 +16,10 @@ from pipeline.cli.bar import Bars
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
-from pipeline.cli.profile_screen import titled_table
 from pipeline.cli.rules_in_force import connected_under
 from pipeline.cli.screen import screen
 from pipeline.cli.segment import RulesDir, reached_at
+from pipeline.cli.tables import titled_table
 from pipeline.printable import printable_values
 from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.dry_run import DryRun
