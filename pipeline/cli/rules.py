@@ -15,6 +15,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, fail
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
+from pipeline.identity.presets import implied
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, check_rules, load_rules, stand_ins
 from pipeline.rules.model import Rules
@@ -68,7 +69,7 @@ def show(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Print the rules in force, every default spelled out."""
+    """Print the rules in force, every default spelled out; what a preset implies as comments."""
     topics = [spec.topic for spec in FILES]
     if only and only not in topics:
         message = f"there is no {only}; write one of {', '.join(topics)}"
@@ -86,7 +87,10 @@ def show(
     for spec in FILES:
         if spec.topic in shown:
             shipped = " (shipped default)" if spec.name in stand_ins(directory) else ""
-            print_line(f"# {spec.name}: {spec.title}{shipped}\n{yaml_text(shown[spec.topic])}")
+            print_line(f"# {spec.name}: {spec.title}{shipped}")
+            for line in implied(rules.identity) if spec.topic == "identifiers" else ():
+                print_line(f"# {line}")
+            print_line(yaml_text(shown[spec.topic]))
 
 
 @app.command(epilog="Examples: stitchline rules schema · stitchline rules schema --out schemas. Exit code 0.")
