@@ -27,14 +27,13 @@ def implied(rules: IdentityRules) -> list[str]:
     full = spelled_out(rules)
     pairs = list(zip(rules.types, full.types, strict=True))
     lines = [f"preset {rules.preset}: {MEANINGS[rules.preset]}"]
-    policies = {after.policy: [] for _, after in pairs}
+    policies: dict[Policy, list[str]] = {}
     for before, after in pairs:
         if before.policy != after.policy and not after.must_agree:
-            policies[after.policy].append(after.name)
-    lines += [f"implied policy {policy}: {', '.join(names)}" for policy, names in policies.items() if names]
-    lines += [
-        f"implied limits {after.limits} of {after.name}" for before, after in pairs if before.limits != after.limits
-    ]
+            policies.setdefault(after.policy, []).append(after.name)
+    lines += [f"implied policy {policy}: {', '.join(names)}" for policy, names in policies.items()]
+    limited = [after for before, after in pairs if before.limits != after.limits]
+    lines += [f"implied limits {kind.limits} of {kind.name}" for kind in limited]
     if full.logout_events != rules.logout_events:
         lines.append(f"implied log-out events: {', '.join(full.logout_events)}")
     elif full.logout_events:
