@@ -14,6 +14,7 @@ from connectors.sources.mapping_file import MAPPING_FILE
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, fail
 from pipeline.cli.printed import print_json, print_line
+from pipeline.identity.presets import implied
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, check_rules, load_rules, stand_ins
 from pipeline.rules.model import Rules
@@ -67,7 +68,7 @@ def show(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Print the rules in force with all defaults."""
+    """Print the rules in force with all defaults; what a preset implies is printed as comments."""
     topics = [spec.topic for spec in FILES]
     if only and only not in topics:
         message = f"there is no {only}; write one of {', '.join(topics)}"
@@ -85,7 +86,10 @@ def show(
     for spec in FILES:
         if spec.topic in shown:
             shipped = " (shipped default)" if spec.name in stand_ins(directory) else ""
-            print_line(f"# {spec.name}: {spec.title}{shipped}\n{yaml_text(shown[spec.topic])}")
+            print_line(f"# {spec.name}: {spec.title}{shipped}")
+            for line in implied(rules.identity) if spec.topic == "identifiers" else ():
+                print_line(f"# {line}")
+            print_line(yaml_text(shown[spec.topic]))
 
 
 @app.command(epilog="Examples: stitchline rules schema · stitchline rules schema --out schemas. Exit code 0.")

@@ -32,6 +32,7 @@ from pipeline.event.result import Rejected
 from pipeline.export.files import write_ndjson
 from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.kafka.record import Record as KafkaRecord
+from pipeline.query.accounts import account_view, accounts
 from pipeline.query.as_of import as_of_ms, refuse_past
 from pipeline.query.profiles import export_profiles
 from pipeline.rules.compiled import compiled
@@ -138,7 +139,7 @@ def simulate(
 ) -> None:
     """Run files of events through all stages, exactly as workers do, and write the results.
 
-    Writes profiles, identity-changes, segment-changes, crm-actions, dlq and rejects as NDJSON files.
+    Writes profiles, accounts, identity-changes, segment-changes, crm-actions, dlq and rejects as NDJSON files.
     """
     if clock not in {"stream", "wall"}:
         message = "write stream or wall"
@@ -165,7 +166,7 @@ def _run(  # noqa: PLR0917 - the command's options
 
 def _clear(out: Path) -> None:
     """Remove results: those of an earlier run must not pass for those of one that failed."""
-    for name in (*OUTPUTS.values(), "dlq", "rejects", "profiles"):
+    for name in (*OUTPUTS.values(), "dlq", "rejects", "profiles", "accounts"):
         (out / f"{name}.ndjson").unlink(missing_ok=True)
 
 
@@ -194,6 +195,8 @@ def _simulated(  # noqa: PLR0917 - the command's options
             totals.update({name: line.count for name, line in run.lines.items()})
         totals["rejects"] = rejects.count
     totals["profiles"] = _write_profiles(simulation, rules, out / "profiles.ndjson", moment_ms)
+    with (out / "accounts.ndjson").open("wb") as file:
+        totals["accounts"] = write_ndjson(file, map(account_view, accounts(simulation.profiles())))
     return {"rejects": 0, **totals}
 
 
