@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from connectors.sources.mapping_file import MAPPING_FILE
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, fail
 from pipeline.cli.printed import print_json, print_line
@@ -91,11 +92,12 @@ def show(
 def schema(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write one file per schema there.")] = None,
 ) -> None:
-    """Print the JSON Schemas of the rules files, or write them for an editor to complete names by."""
+    """Print the JSON Schemas of the rules files and of mappings, or write them for an editor to complete names by."""
+    files = (*FILES, MAPPING_FILE)
     if out is None:
-        print_json({spec.topic: file_schema(spec) for spec in FILES}, indent=2)
+        print_json({spec.topic: file_schema(spec) for spec in files}, indent=2)
         return
-    for path in write_schemas(out):
+    for path in write_schemas(out, files):
         print_line(str(path))
 
 

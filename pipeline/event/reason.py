@@ -32,6 +32,8 @@ class Reason(StrEnum):
     # Links: rejected by resolution, never dropped silently
     LIMIT = "limit"
     """The two customers together would have more identifiers of a type than its limit allows."""
+    VETO = "veto"
+    """The two customers differ in an attribute in which they must agree, and the link is weaker than the attribute."""
     CAP = "cap"
     """The customer would have more than ``max_identifiers`` identifiers."""
     ISOLATED = "isolated"

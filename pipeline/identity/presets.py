@@ -21,9 +21,10 @@ def spelled_out(rules: IdentityRules) -> IdentityRules:
     two identified customers are never merged. ``logout-resets`` also declares the usual log-out events.
     """
     policy = POLICIES[rules.preset]
-    strongest = min((kind.priority for kind in rules.types), default=0)
+    strongest = min((kind.priority for kind in rules.types if not kind.must_agree), default=0)
     types = [
-        _filled(kind, policy, single=rules.preset != "none" and kind.priority == strongest) for kind in rules.types
+        _filled(kind, policy, single=rules.preset != "none" and kind.priority == strongest and not kind.must_agree)
+        for kind in rules.types
     ]
     events = rules.logout_events or (LOGOUT_EVENTS if rules.preset == "logout-resets" else [])
     return replace(rules, preset="none", types=types, logout_events=events)

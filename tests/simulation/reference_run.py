@@ -46,10 +46,13 @@ def _run(rules: CompiledRules, batches: list[ProcessedBatch], end_ms: int, outpu
     table: MemoryTable[ProfileRow] = MemoryTable()
     logic = ProfileLogic(rules, table)
     for batch in batches:
-        for due_ms, profile_id in batch.timers:
-            table.rows[profile_id].schedule.timer_ms = due_ms
+        for timer in batch.timers:
+            due_ms, profile_id = timer
+            for now_ms in (due_ms, batch.now_ms):  # a timer that fires late decides as of its due time
+                table.rows[profile_id].schedule.timer_ms = due_ms
+                _collect(logic.on_time([timer], now_ms).decided, output)
         messages = [((record.key() or b"").decode(), MESSAGE(record.value() or b"")) for record in batch.records]
-        applied = logic.apply(messages, batch.now_ms) if messages else logic.on_time(batch.timers, batch.now_ms)
+        applied = logic.apply(messages, batch.now_ms)
         output.forwards.update((profile_id, ENCODE(message)) for profile_id, message in applied.forwards)
         _collect(applied.decided, output)
     effects = logic.evaluate(table.rows, end_ms)
