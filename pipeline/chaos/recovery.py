@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, Self
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from pipeline.chaos.pages import page
 from pipeline.chaos.schedule import Fault
 from pipeline.chaos.workers import ChaosWorker
-from pipeline.kafka.clients import admin
+from pipeline.kafka.clients import group_offsets
 from pipeline.kafka.follow import Place
 from pipeline.settings import Settings
 from pipeline.topics import EVENTS
@@ -102,7 +102,7 @@ class RecoveryWatch:
         self._lock = threading.Lock()
         self._open: list[_Open] = []
         self._last: dict[Place, int] = {}
-        self._client = admin(settings.kafka())
+        self._client = group_offsets(settings.kafka(), settings.application_id)
         self.measured: list[Measured] = []
         self._pool = ThreadPoolExecutor(8, "health-page")
         self._thread = threading.Thread(target=self._watch, name="recovery-watch", daemon=True)
@@ -117,6 +117,7 @@ class RecoveryWatch:
         self._ended.set()
         self._thread.join()
         self._pool.shutdown()
+        self._client.close()
 
     def begin(self, fault: Fault, hit: list[str], began: float) -> None:
         """Starts the measurement of a fault. Call right before the fault."""
@@ -144,13 +145,9 @@ class RecoveryWatch:
 
     def _committed(self) -> dict[Place, int]:
         """Returns the group's offsets; none while the broker does not answer."""
-        group = self._settings.application_id
-        request = [ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in self._places])]
         try:
-            answer = self._client.list_consumer_group_offsets(request, request_timeout=REQUEST_SECONDS)
-            positions = answer[group].result().topic_partitions  # a client must outlive its requests
+            positions = self._client.committed([TopicPartition(*place) for place in self._places], REQUEST_SECONDS)
         except KafkaException:
-            self._client = admin(self._settings.kafka())  # an older one may never find a restarted coordinator
             return {}
         return {(at.topic, at.partition): at.offset for at in positions if at.error is None}
 

@@ -47,6 +47,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     copies: int
     unusable_copies: int
     """Databases in copies that RocksDB refused to open."""
+    sent_twice: int
+    """Events that producers delivered more than once. INTAKE drops them by their message ids."""
     recoveries: list[Recovery]
     ends: dict[str, int]
     """Exit code and last line of workers that ended by themselves, to their number."""

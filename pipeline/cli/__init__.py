@@ -43,6 +43,7 @@ class Commands(LazyGroup):
             "pipeline.cli.background",
         ),
         Deferred("doctor", "Check Kafka, topics, transactions, rules, state folder, disk, clock and registry."),
+        Deferred("chaos", "Break workers, broker, disk and network on purpose, and compare the result with simulate."),
         Deferred("attribution", "What marketing has led to."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
         Deferred("dlq", "Events that could not be taken: quarantined byte by byte, with the reason."),
