@@ -78,10 +78,18 @@ def _short(value: Any) -> str:
 
 def _actions(ours: Outcome, theirs: Outcome) -> Iterator[str]:
     times = Counter((action["action_id"], action["revision"]) for action in ours.actions)
-    yield from (f"doubled: action {name} revision {number}: {count} times" for (name, number), count in times.items() if count > 1)
+    yield from (
+        f"doubled: action {name} revision {number}: {count} times"
+        for (name, number), count in times.items()
+        if count > 1
+    )
     mine, other = open_leads(ours.actions, ours.owners), open_leads(theirs.actions, theirs.owners)
-    yield from (f"missing: lead of {who} by {trigger}, {count} times" for (who, trigger), count in (other - mine).items())
-    yield from (f"too many: lead of {who} by {trigger}, {count} times" for (who, trigger), count in (mine - other).items())
+    yield from (
+        f"missing: lead of {who} by {trigger}, {count} times" for (who, trigger), count in (other - mine).items()
+    )
+    yield from (
+        f"too many: lead of {who} by {trigger}, {count} times" for (who, trigger), count in (mine - other).items()
+    )
 
 
 def _owners(assigned: Mapping[str, str], owners: Mapping[str, str]) -> Iterator[str]:

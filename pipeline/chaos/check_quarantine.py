@@ -21,10 +21,14 @@ def check_quarantine(settings: Settings, foreign: Foreign) -> Comparison:
         if "topic" in facts:  # else it is a foreign record on this topic
             quarantined[facts["topic"], message.key() or b"", message.value() or b""] += 1
     return comparison(
-        "quarantine and foreign records", quarantined.total(), _differences(quarantined, Counter(foreign.to_be_quarantined))
+        "quarantine and foreign records",
+        quarantined.total(),
+        _differences(quarantined, Counter(foreign.to_be_quarantined)),
     )
 
 
 def _differences(ours: Counter[_Record], expected: Counter[_Record]) -> Iterator[str]:
     yield from (f"lost: {topic}: {value!r}, {count} times" for (topic, _, value), count in (expected - ours).items())
-    yield from (f"too many: {topic}: {value!r}, {count} times" for (topic, _, value), count in (ours - expected).items())
+    yield from (
+        f"too many: {topic}: {value!r}, {count} times" for (topic, _, value), count in (ours - expected).items()
+    )

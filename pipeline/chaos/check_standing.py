@@ -34,7 +34,9 @@ def check_standing(settings: Settings, left: list[str]) -> Comparison:
 
 def open_transactions(settings: Settings) -> list[str]:
     """Returns the partitions whose last stable offset is below their end."""
-    stable, ends = (_latest(settings, level) for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED))
+    stable, ends = (
+        _latest(settings, level) for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+    )
     return list(_open(stable, ends))
 
 

@@ -23,7 +23,7 @@ def comparison(name: str, compared: int, differences: Iterable[str]) -> Comparis
     """Counts the differences and keeps the first."""
     shown: list[str] = []
     count = 0
-    for count, text in enumerate(differences, start=1):  # noqa: B007 - the last one is the count
+    for count, text in enumerate(differences, start=1):
         if count <= MAX_SHOWN:
             shown.append(text)
     return Comparison(name, compared, count, shown)

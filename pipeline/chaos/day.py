@@ -12,17 +12,17 @@ from pipeline.chaos.outcome import Outcome, owners_of
 from pipeline.demo.shop import shop_day
 from pipeline.errors import OperatorError
 from pipeline.event.parse import Defaults
+from pipeline.export.files import json_line
 from pipeline.query.profiles import export_profiles
 from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.export.files import json_line
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
 from pipeline.topics import ACTIONS, DLQ, UPDATES
 
 DAY_ENDS_MS: Final = 1_782_909_000_000
-"""In the past, so that no clock step makes an event one from the future. Always the same, so that a seed is replayed."""
+"""In the past, so that no clock step makes an event one from the future. A constant, so that a seed can be replayed."""
 AS_OF_MS: Final = DAY_ENDS_MS + 86_400_000
 EVENTS_PER_PERSON: Final = 20
 CHUNK: Final = 5_000

@@ -31,7 +31,7 @@ class Disk:
         self.how = (
             f"a tmpfs of {SIZE_MB} MiB that is filled"
             if self._is_mounted
-            else "NOT a full disk: no file system can be mounted here, so the size of the workers' files is limited instead"
+            else "NOT a full disk: no file system can be mounted here, so the size of files is limited instead"
         )
         self._limited: list[ChaosWorker] = []
 
@@ -74,7 +74,7 @@ def own_mounts() -> bool:
     if sys.platform != "linux" or os.geteuid() != 0:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    return libc.unshare(CLONE_NEWNS) == 0 and libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None) == 0
+    return not libc.unshare(CLONE_NEWNS) and not libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)
 
 
 def _mounted(home: Path) -> bool:

@@ -16,7 +16,7 @@ from pipeline.chaos.recovery import RecoveryWatch
 from pipeline.chaos.schedule import Fault
 from pipeline.chaos.workers import ChaosWorker, Workers
 
-SPARE_DESCRIPTORS: Final = 1
+SPARE_DESCRIPTORS: Final = 0
 GROUPS: Final[dict[Kind, str]] = {
     Kind.BROKER: "broker", Kind.BROKER_AND_WORKERS: "broker", Kind.CUT: "network", Kind.SILENT: "network",
     Kind.DISK: "disk",
@@ -34,7 +34,14 @@ class Faults:
     """Everything that can be broken, and the faults that are not over."""
 
     def __init__(
-        self, workers: Workers, broker: ChaosBroker, disk: Disk, copies: Copies, foreign: Foreign, watch: RecoveryWatch
+        self,
+        workers: Workers,
+        broker: ChaosBroker,
+        *,
+        disk: Disk,
+        copies: Copies,
+        foreign: Foreign,
+        watch: RecoveryWatch,
     ) -> None:
         self._workers, self._broker, self._disk = workers, broker, disk
         self._copies, self._foreign, self._watch = copies, foreign, watch

@@ -21,9 +21,7 @@ class Outcome(msgspec.Struct, frozen=True):
 def owners_of(profiles: Mapping[str, bytes]) -> dict[str, str]:
     """Returns the profile id of every identifier that a profile lists."""
     return {
-        ident: profile_id
-        for profile_id, line in profiles.items()
-        for ident in msgspec.json.decode(line)["identifiers"]
+        ident: profile_id for profile_id, line in profiles.items() for ident in msgspec.json.decode(line)["identifiers"]
     }
 
 

@@ -46,6 +46,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     away_seconds: tuple[float, ...] = (3.0, 22.0)
     """How long brokers are away, in turn."""
     session_timeout_ms: int = 6000
+    soak: bool = False
+    """Whether memory, disk and open files must be flat."""
     timeout_seconds: float = 180.0
     """How long the workers may take to process what is left after the last fault."""
 

@@ -21,7 +21,6 @@ OPTIONS: Final[Mapping[str, Any]] = {
     "linger.ms": 20,
     "compression.type": "lz4",
     "message.timeout.ms": 0,  # never gives up: the broker is away for minutes
-    "reconnect.backoff.max.ms": 1000,
 }
 
 
@@ -77,9 +76,11 @@ class Producers:
             return dict(self._ends)
 
     def _send(self, number: int) -> None:
-        client, sequence = self._clients[number], 0
-        mine = [(at, sent) for at, sent in enumerate(self._day) if crc32(sent.record.key.encode()) % PRODUCERS == number]
-        for at, sent in mine:
+        client = self._clients[number]
+        mine = [
+            (at, sent) for at, sent in enumerate(self._day) if crc32(sent.record.key.encode()) % PRODUCERS == number
+        ]
+        for sequence, (at, sent) in enumerate(mine):
             due = self._began + self._seconds * at / len(self._day)
             while not self._ended.is_set() and time.monotonic() < due:
                 client.poll(TICK_SECONDS)
@@ -92,7 +93,6 @@ class Producers:
                 client, sent.record.topic, sent.record.value, sent.record.key,
                 headers=headers, on_delivery=self._delivered,
             )  # fmt: skip
-            sequence += 1
         self._flush(client)
 
     def _flush(self, client: KafkaProducer) -> None:

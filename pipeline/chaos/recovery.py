@@ -8,18 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, Self
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from pipeline.chaos.pages import page
 from pipeline.chaos.schedule import Fault
 from pipeline.chaos.workers import ChaosWorker
-from pipeline.kafka.clients import KafkaAdmin, admin
+from pipeline.kafka.clients import group_offsets
 from pipeline.kafka.follow import Place
 from pipeline.settings import Settings
 from pipeline.topics import EVENTS
 
 SAMPLE_SECONDS: Final = 0.25
 REQUEST_SECONDS: Final = 2.0
+MIN_SECONDS: Final = 1.0
+"""A fault that lasts for no time counts as over after this."""
 MAX_TEXTS: Final = 40
 """Different answers that are kept of each page and fault."""
 
@@ -39,8 +41,10 @@ class Measured(msgspec.Struct):
     """Ids of the workers that the fault is about."""
     began: float
     """Seconds after the start of the load."""
-    seconds: float | None = None
-    """From the fault until every partition number has committed an event that was acknowledged after it."""
+    stood_seconds: float = 0.0
+    """The longest time in which a partition number committed no event, from the fault until work went on."""
+    goes_on: bool = False
+    """Whether, after the end of the fault, every partition number has committed an event that was sent after it."""
     livez: Counter[str] = msgspec.field(default_factory=Counter)
     readyz: Counter[str] = msgspec.field(default_factory=Counter)
     """Answer of a worker that was hit to the number of samples."""
@@ -48,10 +52,42 @@ class Measured(msgspec.Struct):
     """Answers of ``/readyz`` of the other workers."""
 
 
-class _Open(NamedTuple):
-    measured: Measured
-    started: float
-    ends: dict[Place, int]
+class _Open:
+    """A fault after which work has not gone on yet."""
+
+    def __init__(self, measured: Measured, now: float, committed: Mapping[Place, int]) -> None:
+        self.measured = measured
+        self._over = now + max(measured.fault.lasts_seconds, MIN_SECONDS)
+        self._ends: dict[Place, int] | None = None
+        """What was acknowledged when the fault was over."""
+        self._moved: dict[int, float] = {}
+        self._sums: dict[int, int] = {}
+        self._began = now
+        self._count(committed)
+
+    def sample(self, now: float, committed: Mapping[Place, int], ends: Callable[[], dict[Place, int]]) -> bool:
+        """Takes the group's offsets. Returns whether work goes on."""
+        if self._ends is None and now >= self._over:
+            self._ends = ends()
+        for number, total in self._count(committed).items():
+            before = self._moved.get(number, self._began)
+            self.measured.stood_seconds = max(self.measured.stood_seconds, round(now - before, 2))
+            if total:
+                self._moved[number] = now
+        if self._ends is None or not committed:
+            return False
+        done = {place[1] for place, at in committed.items() if at > self._ends.get(place, 0)}
+        self.measured.goes_on = done >= {number for _, number in committed}
+        return self.measured.goes_on
+
+    def _count(self, committed: Mapping[Place, int]) -> dict[int, int]:
+        """Returns by how much each partition number has advanced."""
+        sums: Counter[int] = Counter()
+        for (_, number), at in committed.items():
+            sums[number] += max(0, at)
+        advanced = {number: total - self._sums.get(number, total) for number, total in sums.items()}
+        self._sums.update(sums)
+        return advanced
 
 
 class RecoveryWatch:
@@ -65,6 +101,8 @@ class RecoveryWatch:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._open: list[_Open] = []
+        self._last: dict[Place, int] = {}
+        self._client = group_offsets(settings.kafka(), settings.application_id)
         self.measured: list[Measured] = []
         self._pool = ThreadPoolExecutor(8, "health-page")
         self._thread = threading.Thread(target=self._watch, name="recovery-watch", daemon=True)
@@ -79,13 +117,14 @@ class RecoveryWatch:
         self._ended.set()
         self._thread.join()
         self._pool.shutdown()
+        self._client.close()
 
     def begin(self, fault: Fault, hit: list[str], began: float) -> None:
         """Starts the measurement of a fault. Call right before the fault."""
         measured = Measured(fault, hit, round(began, 3))
         with self._lock:
             self.measured.append(measured)
-            self._open.append(_Open(measured, time.monotonic(), self._ends()))
+            self._open.append(_Open(measured, time.monotonic(), self._last))
 
     @property
     def waiting(self) -> int:
@@ -94,29 +133,21 @@ class RecoveryWatch:
             return len(self._open)
 
     def _watch(self) -> None:
-        client = admin(self._settings.kafka())
         while not self._ended.wait(SAMPLE_SECONDS):
-            pages = self._ask()
-            committed = self._committed(client)
+            pages, committed = self._ask(), self._committed()
             now = time.monotonic()
             with self._lock:
+                self._last = committed or self._last
                 for open_fault in list(self._open):
                     _note(open_fault.measured, pages)
-                    if committed and self._goes_on(open_fault.ends, committed):
-                        open_fault.measured.seconds = round(now - open_fault.started, 2)
+                    if open_fault.sample(now, committed, self._ends):
                         self._open.remove(open_fault)
 
-    def _goes_on(self, ends: Mapping[Place, int], committed: Mapping[Place, int]) -> bool:
-        numbers = {number for place, at in committed.items() for number in (place[1],) if at > ends.get(place, 0)}
-        return len(numbers) == self._settings.partitions
-
-    def _committed(self, client: KafkaAdmin) -> dict[Place, int]:
-        group = self._settings.application_id
-        request = [ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in self._places])]
+    def _committed(self) -> dict[Place, int]:
+        """Returns the group's offsets; none while the broker does not answer."""
         try:
-            answer = client.list_consumer_group_offsets(request, request_timeout=REQUEST_SECONDS)
-            positions = answer[group].result(REQUEST_SECONDS).topic_partitions
-        except (KafkaException, TimeoutError):
+            positions = self._client.committed([TopicPartition(*place) for place in self._places], REQUEST_SECONDS)
+        except KafkaException:
             return {}
         return {(at.topic, at.partition): at.offset for at in positions if at.error is None}
 

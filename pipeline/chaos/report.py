@@ -1,8 +1,8 @@
 """The report of a run."""
 
 from collections import Counter
-from collections.abc import Sequence
-from statistics import median
+from collections.abc import Iterable, Sequence
+from statistics import mean, median
 
 import msgspec
 
@@ -17,11 +17,13 @@ class Recovery(msgspec.Struct, frozen=True):
 
     kind: Kind
     faults: int
-    median_seconds: float | None
-    """From the fault until work went on; None if it never did."""
-    max_seconds: float | None
+    lasted_seconds: float
+    """Mean length of the faults themselves."""
+    median_stood_seconds: float
+    """The longest time in which a partition number committed no event: median over the faults."""
+    max_stood_seconds: float
     unfinished: int
-    """Faults after which no later event was committed on every partition before the run ended."""
+    """Faults after which the run ended before an event sent later was committed on every partition."""
     livez: dict[str, int]
     """Answer of the workers that were hit to the number of samples, most first."""
     readyz: dict[str, int]
@@ -45,6 +47,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     copies: int
     unusable_copies: int
     """Databases in copies that RocksDB refused to open."""
+    sent_twice: int
+    """Events that producers delivered more than once. INTAKE drops them by their message ids."""
     recoveries: list[Recovery]
     ends: dict[str, int]
     """Exit code and last line of workers that ended by themselves, to their number."""
@@ -69,21 +73,22 @@ def _kinds(measured: Sequence[Measured]) -> list[Kind]:
 
 
 def _recovery(kind: Kind, measured: list[Measured]) -> Recovery:
-    times = [each.seconds for each in measured if each.seconds is not None]
+    stood = [each.stood_seconds for each in measured]
     return Recovery(
         kind=kind,
         faults=len(measured),
-        median_seconds=round(median(times), 1) if times else None,
-        max_seconds=max(times, default=None),
-        unfinished=len(measured) - len(times),
+        lasted_seconds=round(mean(each.fault.lasts_seconds for each in measured), 1),
+        median_stood_seconds=round(median(stood), 1),
+        max_stood_seconds=round(max(stood), 1),
+        unfinished=sum(not each.goes_on for each in measured),
         livez=_sum(each.livez for each in measured),
         readyz=_sum(each.readyz for each in measured),
         others=_sum(each.others for each in measured),
     )
 
 
-def _sum(counters: "Sequence[Counter[str]] | object") -> dict[str, int]:
+def _sum(counters: Iterable[Counter[str]]) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for counter in counters:  # type: ignore[attr-defined]
+    for counter in counters:
         total.update(counter)
     return dict(total.most_common())

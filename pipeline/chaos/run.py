@@ -73,22 +73,24 @@ def run(plan: Plan, base: Settings, folder: Path, replay: str, show: Show) -> Re
         show(State("writing the day", 0, 0, 0))
         day = day_of(direct, rules, plan.seed, plan.events)
         ensure_topics(direct)
-        scene = _Scene(stack, plan, settings, direct, broker, disk, folder, day, show)
+        scene = _Scene(stack, plan, settings, direct, broker=broker, disk=disk, folder=folder, day=day, show=show)
         scene.play()
         left = scene.drain()
         codes = scene.workers.leave()
         show(State("comparing", plan.seconds, plan.faults, len(day)))
         evidence = Evidence(
             settings=direct, rules=rules, day=day, foreign=scene.foreign, left=left, codes=codes,
-            state=settings.home / "state" / NAME, copies=scene.copies.taken(), folder=folder, trends=scene.soak.trends(),
+            state=settings.home / "state" / NAME, copies=scene.copies.taken(), folder=folder, soak=plan.soak,
+            trends=scene.soak.trends(),
         )  # fmt: skip
-        comparisons, unusable = compare(evidence)
+        verdict = compare(evidence)
         return Report(
-            plan=plan, replay=replay, broker=broker.description, disk=disk.how, seconds=round(time.monotonic() - began, 1),
-            events=len(day), lives=scene.workers.lives, foreign=scene.foreign.sent, copies=scene.copies.count,
-            unusable_copies=unusable, recoveries=recoveries(scene.watch.measured),
+            plan=plan, replay=replay, broker=broker.description, disk=disk.how, events=len(day),
+            seconds=round(time.monotonic() - began, 1), lives=scene.workers.lives, foreign=scene.foreign.sent,
+            copies=scene.copies.count, unusable_copies=verdict.unusable_copies, sent_twice=verdict.sent_twice,
+            recoveries=recoveries(scene.watch.measured),
             ends=dict(Counter(f"{code}: {line}" for _, code, line in scene.workers.ends).most_common()),
-            exit_codes=codes, trends=evidence.trends, comparisons=comparisons,
+            exit_codes=codes, trends=evidence.trends, comparisons=verdict.comparisons,
         )  # fmt: skip
 
 
@@ -105,8 +107,8 @@ class _Scene:
     """What a run consists of, started in order and ended by ``stack``."""
 
     def __init__(
-        self, stack: ExitStack, plan: Plan, settings: Settings, direct: Settings, broker: ChaosBroker, disk: Disk,
-        folder: Path, day: list[Sent], show: Show,
+        self, stack: ExitStack, plan: Plan, settings: Settings, direct: Settings, *, broker: ChaosBroker,
+        disk: Disk, folder: Path, day: list[Sent], show: Show,
     ) -> None:  # fmt: skip
         self._stack, self._plan, self._direct, self._show, self._disk = stack, plan, direct, show, disk
         self.workers = stack.enter_context(Workers(settings, folder, plan.workers))
@@ -117,7 +119,9 @@ class _Scene:
         self.soak = Soak(lambda: self.workers.all, disk.used_bytes)
         self.foreign = Foreign(direct.kafka(), direct.topic_prefix, plan.partitions)
         self.copies = Copies(settings.home / "state" / NAME, folder / "copies")
-        self._faults = Faults(self.workers, broker, disk, self.copies, self.foreign, self.watch)
+        self._faults = Faults(
+            self.workers, broker, disk=disk, copies=self.copies, foreign=self.foreign, watch=self.watch
+        )
         self._begun = 0
         self._began = 0.0
 

@@ -30,7 +30,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def schedule(plan: Plan) -> list[Fault]:
-    """Returns the faults in order of time. They begin in evenly wide slots of the load, each at a random moment of its own.
+    """Returns the faults in order of time. Each begins at a random moment of its own slot of the load.
 
     Faults may overlap: a long one is not over when the next begins.
     """

@@ -35,10 +35,21 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     copies: list[Path]
     folder: Path
     trends: list[Trend]
+    soak: bool
 
 
-def compare(evidence: Evidence) -> tuple[list[Comparison], int]:
-    """Returns every comparison, and the number of copied databases that RocksDB refused to open."""
+class Verdict(msgspec.Struct, frozen=True):
+    """The comparisons, and what is no difference."""
+
+    comparisons: list[Comparison]
+    unusable_copies: int
+    """Copied databases that RocksDB refused to open."""
+    sent_twice: int
+    """Events that producers delivered more than once."""
+
+
+def compare(evidence: Evidence) -> Verdict:
+    """Makes every comparison."""
     settings, day = evidence.settings, evidence.day
     theirs, ours = simulated(settings, evidence.rules, day), kafka_outcome(settings, evidence.rules)
     state = StateCheck(settings, evidence.folder)
@@ -47,9 +58,10 @@ def compare(evidence: Evidence) -> tuple[list[Comparison], int]:
     copied = state.compare("copied databases, rolled forward, and changelog", evidence.copies)
     codes = (f"worker {name} ended with exit code {code} on SIGTERM" for name, code in evidence.codes.items() if code)
     broken = (f"{unusable} databases cannot be opened" for _ in range(bool(unusable)))
-    return [
+    sent, sent_twice = check_input(settings, day)
+    comparisons = [
         check_standing(settings, evidence.left),
-        check_input(settings, day),
+        sent,
         check_touches(settings, day),
         check_profiles(ours.profiles, theirs.profiles),
         check_owners(settings, theirs.owners),
@@ -60,5 +72,6 @@ def compare(evidence: Evidence) -> tuple[list[Comparison], int]:
         copied,
         comparison("databases can be opened", own.compared, broken),
         comparison("workers leave", len(evidence.codes), codes),
-        check_trends(evidence.trends),
-    ], state.unusable - unusable
+        *([check_trends(evidence.trends)] if evidence.soak else []),
+    ]
+    return Verdict(comparisons, state.unusable - unusable, sent_twice)

@@ -1,6 +1,6 @@
 """``python -m pipeline.chaos.worker_program CLOCK_FILE``: a worker that dies with its parent and whose clock is set.
 
-The file holds the seconds that are added to the wall clock, as eight bytes. Nothing else differs from ``stitchline worker``.
+The file holds the seconds that are added to the wall clock, as eight bytes. All else is ``stitchline worker``.
 """
 
 import ctypes

@@ -71,6 +71,16 @@ class ChaosWorker:
         if self.process is not None:
             self.process.wait()
 
+    def ended(self, timeout_seconds: float) -> int:
+        """Waits for the end of its process, and kills it when the time is over. Returns the exit code."""
+        if self.process is None:
+            return 0
+        try:
+            return self.process.wait(max(0.1, timeout_seconds))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
     def limit(self, kind: int, soft: int | None) -> None:
         """Sets a soft limit of its process, if that runs. None: the hard limit."""
         if self.is_running:
@@ -187,10 +197,5 @@ class Workers:
             worker.signal(signal.SIGTERM)
         deadline, codes = time.monotonic() + LEAVE_SECONDS, {}
         for worker in running:
-            assert worker.process is not None
-            try:
-                codes[worker.worker_id] = worker.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                codes[worker.worker_id] = worker.process.wait()
+            codes[worker.worker_id] = worker.ended(deadline - time.monotonic())
         return codes

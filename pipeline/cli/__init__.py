@@ -49,6 +49,7 @@ class Commands(LazyGroup):
         Deferred("doctor", "Check Kafka, topics, transactions, rules, state folder, disk, clock and registry."),
         Deferred("account", "Show accounts: their members, and traits from the group calls of all members."),
         Deferred("attribution", "Credit and cost of marketing."),
+        Deferred("chaos", "Break workers, brokers, disk and network on purpose, and compare the result with simulate."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
         Deferred("dlq", "List, show and replay quarantined records, kept byte by byte with the reason."),
         Deferred("identity", "Explain identities and record decisions about them. Prints personal data."),

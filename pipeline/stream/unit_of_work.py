@@ -10,7 +10,7 @@ import confluent_kafka
 import msgspec
 
 from pipeline.errors import OperatorError
-from pipeline.kafka.clients import MAX_RECORD_BYTES, configured_producer
+from pipeline.kafka.clients import KEEPS_BROKERS, MAX_RECORD_BYTES, configured_producer
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.record import Header
 from pipeline.state.partition import PartitionState, changelog_key
@@ -123,6 +123,7 @@ class UnitOfWork:
         self._producer = made = producer(
             {
                 **config,
+                **KEEPS_BROKERS,
                 "transactional.id": transactional_id,
                 "transaction.timeout.ms": transaction_timeout_ms,
                 "partitioner": "murmur2_random",
@@ -133,10 +134,6 @@ class UnitOfWork:
                 "linger.ms": 50,  # fewer, larger batches; a commit does not wait for it, because flush() sends at once
                 "compression.type": "lz4",
                 "message.max.bytes": MAX_RECORD_BYTES,
-                # Losing the last connection must not make librdkafka forget its brokers: a transaction that waits for a
-                # forgotten coordinator never ends (librdkafka issue 5511).
-                "metadata.recovery.strategy": "none",
-                "reconnect.backoff.max.ms": 1_000,
             }
         )
         self._produce_one = made.produce
