@@ -19,7 +19,9 @@ from structlog.typing import Processor
 from pipeline.obs import librdkafka
 from pipeline.obs.redact import IDENTIFIER_TYPES, Redactor
 
-QUIETER: Final = {"faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning"}
+QUIETER: Final = {
+    "faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning", "uvicorn.error": "error",
+}  # fmt: skip
 """Libraries whose routine messages do not help an operator → the lowest level that is logged."""
 
 NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
