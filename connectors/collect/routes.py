@@ -43,6 +43,8 @@ GET: Final[dict[str, Route]] = {
     "/i": Route(("snowplow",), snowplow.parse_get, answers_pixel=True),
 }
 
+_WEBHOOKS: Final = "/webhooks/"
+
 
 def route_of(method: str, path: str) -> Route | None:
     """Returns the endpoint of a request, with or without a slash at the end of the path."""
@@ -52,8 +54,9 @@ def route_of(method: str, path: str) -> Route | None:
 
 def webhook_of(method: str, path: str) -> tuple[str, str] | None:
     """Returns vendor and source of ``POST /webhooks/VENDOR/SOURCE``, or None for any other request."""
-    match path.split("/"):
-        case ["", "webhooks", vendor, source] if method == "POST":
+    if method == "POST" and path.startswith(_WEBHOOKS):
+        vendor, slash, source = path.removeprefix(_WEBHOOKS).partition("/")
+        if slash and "/" not in source:
             return vendor, source
     return None
 

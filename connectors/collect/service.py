@@ -21,7 +21,7 @@ from connectors.collect.sources import SIGN_URL, Sources
 from pipeline.avro.registry import schema_ids
 from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics
-from pipeline.kafka.reach import NoBrokerError, cluster
+from pipeline.kafka.reach import REQUEST_SECONDS, NoBrokerError, cluster
 from pipeline.obs.http import HealthServer
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import Metrics
@@ -29,6 +29,8 @@ from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 
 FLUSH_SECONDS: Final = 20.0
+START_SECONDS: Final = 3.0
+"""How long a start waits for Kafka before it takes events into the spool."""
 FOLDER: Final = "collect"
 """The collector's folder in the home folder."""
 
@@ -63,7 +65,7 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     ids = schema_ids(settings.schema_registry_url)
     encoder = RecordEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix)
     spool = Spool(folder / "spool", settings.collect_spool_bytes)
-    away = not await _topics_exist(settings)
+    away = not await _is_there(settings)
     line = KafkaLine(settings.kafka(), settings.collect_ack_timeout_ms / 1000)
     keeper = Keeper(line, spool, metrics, lambda: _prepare(settings), away=away)
     app = Collector(
@@ -133,23 +135,22 @@ def _not_ready(spool: Spool, max_bytes: int) -> Sequence[str]:
     return []
 
 
-async def _topics_exist(settings: Settings) -> bool:
-    """Creates missing topics. Returns False if no broker answers."""
+async def _is_there(settings: Settings) -> bool:
+    """Creates missing topics. Returns False if no broker answers soon: senders should not wait for Kafka."""
     try:
-        await _prepare(settings)
+        await _prepare(settings, START_SECONDS)
     except NoBrokerError as error:
         log.warning("kafka_away_at_start", error=str(error))
         return False
     return True
 
 
-async def _prepare(settings: Settings) -> None:
-    loop = asyncio.get_running_loop()
-    await loop.run_in_executor(None, _reach, settings)
+async def _prepare(settings: Settings, timeout_seconds: float = REQUEST_SECONDS) -> None:
+    await asyncio.to_thread(_reach, settings, timeout_seconds)
 
 
-def _reach(settings: Settings) -> None:
-    cluster(settings.kafka())
+def _reach(settings: Settings, timeout_seconds: float) -> None:
+    cluster(settings.kafka(), timeout_seconds)
     ensure_topics(settings)
 
 

@@ -1,12 +1,11 @@
 """Edits of ``sources.yaml`` as text, so that its comments and its order stay.
 
->>> print(with_source("", SourceText("shop", "web", "sha256:00", ("https://shop.example",))), end="")
+>>> print(with_source("", SourceText("shop", "web", "sha256:" + 64 * "0")), end="")
 sources:
   - name: shop
     channel: web
     write_keys:
-      - sha256:00
-    origins: ["https://shop.example"]
+      - sha256:0000000000000000000000000000000000000000000000000000000000000000
 """
 
 import re

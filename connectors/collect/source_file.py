@@ -40,7 +40,7 @@ class WatchedSources:
         looks = 0
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self.look()
+            await asyncio.to_thread(self.look)  # reading the rules takes longer than a request may wait
             looks += 1
             if looks % SAVE_LOOKS == 0:
                 self.save_caps()

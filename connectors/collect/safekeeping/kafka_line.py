@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from connectors.collect.encode import Outgoing
 from pipeline.kafka.clients import MAX_RECORD_BYTES, Config, idempotent_producer
+from pipeline.obs.log import logger
 
 TICK_SECONDS: Final = 0.002
 OPTIONS: Final[dict[str, Any]] = {
@@ -27,6 +28,9 @@ REFUSED_FOR_GOOD: Final = frozenset({
     KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD,
 })  # fmt: skip
 """Codes of errors that concern the record alone and that no repetition cures."""
+
+
+log = logger(__name__)
 
 
 class Producer(Protocol):
@@ -77,7 +81,8 @@ class KafkaLine:
         timeout_seconds: float,
         producer: Callable[[Config, dict[str, Any]], Producer] = idempotent_producer,  # type: ignore[assignment]
     ) -> None:
-        self._producer = producer(config, OPTIONS)
+        self._new_producer: Callable[[], Producer] = lambda: producer(config, OPTIONS)
+        self._producer = self._new_producer()
         self._timeout_seconds = timeout_seconds
         self._open: deque[_Batch] = deque()
         self._wake = asyncio.Event()
@@ -117,7 +122,9 @@ class KafkaLine:
                 produce(
                     record.topic, key=record.key, value=record.value, headers=record.headers or None, on_delivery=report
                 )
-            except (BufferError, KafkaException):
+            except (BufferError, KafkaException) as error:
+                if isinstance(error, KafkaException) and error.args[0].fatal():
+                    self._replace_producer(error)
                 batch.left -= len(records) - position
                 batch.failed = True
                 if not batch.left:
@@ -128,6 +135,11 @@ class KafkaLine:
             self._polling = loop.create_task(self._poll())
         self._wake.set()
         return batch
+
+    def _replace_producer(self, error: KafkaException) -> None:
+        """Replaces a producer that has failed for good. What it has not reported runs into the time limit."""
+        log.warning("producer_replaced", error=str(error.args[0]))
+        self._producer = self._new_producer()
 
     async def _poll(self) -> None:
         """Serves delivery reports while batches are open, and ends those whose time is over."""

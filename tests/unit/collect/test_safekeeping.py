@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -261,6 +261,20 @@ def test_a_line_is_certain_only_of_what_is_reported(
         return sent
 
     assert asyncio.run(run()) is expected
+
+
+def test_a_producer_that_has_failed_for_good_is_replaced() -> None:
+    class Broken(FakeProducer):
+        def produce(self, topic: str, **sent: Any) -> None:
+            raise KafkaException(KafkaError(KafkaError._FATAL, "out of order", fatal=True))
+
+    producers: list[FakeProducer] = [FakeProducer(), Broken()]
+
+    async def run() -> list[bool]:
+        line = KafkaLine({}, 5, lambda *_: producers.pop())
+        return [await line.send([record(1)]), await line.send([record(2)])]
+
+    assert asyncio.run(run()) == [False, True]
 
 
 def test_a_record_that_is_refused_for_good_is_told_apart() -> None:
