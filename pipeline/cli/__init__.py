@@ -45,6 +45,7 @@ class Commands(LazyGroup):
         Deferred("doctor", "Check Kafka, topics, transactions, rules, state folder, disk, clock and registry."),
         Deferred("attribution", "What marketing has led to."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
+        Deferred("crm", "Deliver CRM actions to HubSpot, prepare it, and compare it with the ledger."),
         Deferred("dlq", "Events that could not be taken: quarantined byte by byte, with the reason."),
         Deferred("identity", "Explain identities and record decisions about them. Prints personal data: its purpose."),
         Deferred("kafka", "A real Apache Kafka on this machine, no Java and no Docker needed."),
