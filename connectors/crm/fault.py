@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NoReturn
 
-from connectors.crm.http import Answer
+from connectors.crm.exchange import Answer
 from connectors.crm.sink import Pause, SinkError
 
 

@@ -37,6 +37,14 @@ class LedgerTopic:
     def __init__(self, topic: str, encode: EncodeRow, decode: DecodeRow) -> None:
         self.topic, self.encode, self.decode = topic, encode, decode
 
+    def rows(self, kafka: Mapping[str, str | int], sink: str) -> Iterator[LedgerRow]:
+        """Yields the committed rows of a sink, in the order of writing."""
+        prefix = f"{sink}/".encode()
+        for batch in Reading(kafka, self.topic, range(partitions_of(kafka, self.topic))).batches():
+            for message in batch:
+                if (message.key() or b"").startswith(prefix) and message.value() is not None:
+                    yield row_of(self.decode(message.value()))
+
 
 class KafkaLog:
     """One sink's view of the actions topic. ``group`` names the sink's offsets and its transactions."""
@@ -67,14 +75,7 @@ class KafkaLog:
 
     def ledger_rows(self) -> Iterator[LedgerRow]:
         """Yields the committed ledger rows of this sink, in the order of writing."""
-        if self._ledger is None:
-            return
-        topic = self._ledger.topic
-        prefix = f"{self._sink}/".encode()
-        for batch in Reading(self._kafka, topic, range(partitions_of(self._kafka, topic))).batches():
-            for message in batch:
-                if (message.key() or b"").startswith(prefix) and message.value() is not None:
-                    yield row_of(self._ledger.decode(message.value()))
+        return iter(()) if self._ledger is None else self._ledger.rows(self._kafka, self._sink)
 
     def start(self, offsets: dict[int, int], *, strict: bool) -> dict[int, int]:
         """Starts reading. Returns the offsets it starts from."""

@@ -127,9 +127,9 @@ def test_a_storm_of_faults_kills_and_second_runners_leaves_one_object_per_lead(s
 def disturb(storm: Storm, chance: random.Random, moment: str) -> None:
     """Kills the runner, or lets a second one take over and work while the first is stopped."""
     luck = chance.random()
-    if luck < 0.01:
+    if luck < min(0.01, 40 / LEADS):
         raise Killed(moment)
-    if luck < 0.015 and moment != "send":
+    if luck < min(0.015, 60 / LEADS) and moment != "send":
         quiet, storm.at = storm.at, lambda _moment: None
         stopped = storm.world.http
         try:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from connectors.crm.exchange import NO_ANSWER, Answer
 from connectors.crm.fault import Fault, stop_for
-from connectors.crm.http import NO_ANSWER, Answer
 from connectors.crm.split import Batch, Failed, Result, Written
 
 CRM: Final = "HubSpot"

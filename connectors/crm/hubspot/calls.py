@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from connectors.crm.http import Call
+from connectors.crm.exchange import Call
 from connectors.crm.hubspot.answers import KEY_HEADER
 from connectors.crm.hubspot.work import KEY, NOTE_KEY, Work
 from connectors.crm.values import fired_at, story_lines

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from connectors.crm.exchange import Answer, Call, Send
 from connectors.crm.fault import Fault, StoppedError
-from connectors.crm.http import Answer, Call, Send
 from connectors.crm.hubspot.answers import CRM, checked
 from connectors.crm.hubspot.calls import CONTACTS, NOTES, Calls
 from connectors.crm.hubspot.work import KEY, NOTE_KEY

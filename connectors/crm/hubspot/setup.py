@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from connectors.crm.exchange import Call, Send
 from connectors.crm.fault import StoppedError
-from connectors.crm.http import Call, Send
 from connectors.crm.hubspot.answers import CRM, batch_of, checked
 from connectors.crm.hubspot.calls import CONTACTS, NOTES, Calls
 from connectors.crm.hubspot.directory import Directory

@@ -11,10 +11,12 @@ For each batch of at most 100 actions:
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from connectors.crm.deviation import Deviation
+from connectors.crm.exchange import Call, Send
 from connectors.crm.fault import Fault, StoppedError
-from connectors.crm.http import Call, Send
 from connectors.crm.hubspot.answers import CRM, associated, batch_of, checked, names_unknown_property, rows_of
 from connectors.crm.hubspot.calls import Calls, note_text
+from connectors.crm.hubspot.compare import compare
 from connectors.crm.hubspot.directory import Directory
 from connectors.crm.hubspot.setup import CONTACT_PROPERTIES, Setup
 from connectors.crm.hubspot.work import (
@@ -72,6 +74,10 @@ class HubSpotSink:
     def setup(self, *, dry_run: bool) -> Sequence[Finding]:
         """Creates the properties that are missing, and tests them with a contact of its own."""
         return self._setup.run(dry_run=dry_run)
+
+    def compare(self, rows: Sequence[LedgerRow]) -> Iterable[Deviation]:
+        """Returns the deviations of HubSpot from at most 100 ledger rows of one tenant. Changes nothing."""
+        return compare(rows, self._calls, self._send)
 
     def close(self) -> None:
         """Closes the connections."""
