@@ -18,11 +18,13 @@ from confluent_kafka import KafkaException
 from pipeline.cli.background import start_and_wait
 from pipeline.cli.connect import located
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.explained import complain, explained
+from pipeline.cli.explained import complain, explained, text_of
 from pipeline.cli.printed import print_line
+from pipeline.errors import OperatorError
 from pipeline.kafka.reach import NoBrokerError
 from pipeline.local.attended import AttendedKafka
 from pipeline.local.home_lock import held
+from pipeline.obs.disk import explained as host_fault
 from pipeline.obs.log import configure, logger
 from pipeline.settings import Settings
 from pipeline.stream.build import Blueprint, stage_specs
@@ -67,7 +69,7 @@ def worker(
     chosen = {name: value for name, value in (("stages", stages), ("http_port", http_port)) if value}
     if worker_id is not None:
         chosen["worker_id"] = worker_id
-    with explained(KafkaException), _blaming_kafka(supervised=supervised):
+    with explained(KafkaException), _blaming_kafka(supervised=supervised), _in_one_line():
         settings = located(Settings(**chosen))
         configure(settings.log_level, fields={"worker": settings.worker_id})
         if supervised:
@@ -134,8 +136,28 @@ def _blaming_kafka(*, supervised: bool) -> Iterator[None]:
     except (NoBrokerError, KafkaException) as error:
         if not supervised:
             raise
-        complain(str(error))
+        complain(text_of(error))
         raise typer.Exit(ExitCode.KAFKA_UNAVAILABLE) from error
+
+
+class WorkerDefectError(OperatorError):
+    """The worker ended with an error that is a defect of its code. The log holds the traceback."""
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Logs the traceback of a defect as one JSON line. Names a full disk and a lack of descriptors."""
+    try:
+        yield
+    except (OperatorError, KafkaException, typer.Exit):
+        raise
+    except Exception as error:
+        fault = host_fault(error)
+        if fault is not error:
+            raise fault from error
+        log.exception("worker_crashed", error=type(error).__name__)
+        message = f"the worker has a defect ({type(error).__name__}); report it with the log line worker_crashed"
+        raise WorkerDefectError(message) from error
 
 
 def _end_with_parent() -> None:

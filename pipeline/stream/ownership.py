@@ -141,9 +141,13 @@ class PartitionOwnership:
     def release(self) -> None:
         """Closes every store. Call :meth:`end_restore` first, so that no job opens a store afterwards."""
         self.is_ready, self._assignment = False, None
-        for task in self.tasks.values():
-            task.state.close()
+        tasks = list(self.tasks.values())
         self.tasks.clear()
+        for task in tasks:
+            try:
+                task.state.close()
+            except Exception as error:  # noqa: BLE001 - of a full disk; the other stores must be closed too
+                self._failed(error)
 
     def _places(self, partitions: Collection[TopicPartition]) -> list[StagePartition]:
         return sorted(

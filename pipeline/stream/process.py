@@ -13,7 +13,8 @@ from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined] 
 from pipeline.backoff import Backoff
 from pipeline.kafka.admin import changed_topic
 from pipeline.obs import metrics as m
-from pipeline.obs.descriptors import DescriptorReserve, DescriptorsError, explained
+from pipeline.obs.descriptors import DescriptorReserve, DescriptorsError
+from pipeline.obs.disk import explained
 from pipeline.obs.http import HealthServer
 from pipeline.obs.http_thread import HealthThread
 from pipeline.obs.librdkafka import leave_connections_to_watch
@@ -72,8 +73,18 @@ class WorkerProcess:
             BaseException: The worker's failure, after the open transaction was aborted and the worker has left the
                 group.
         """
-        loop, settings = asyncio.get_running_loop(), self._settings
         reserve = DescriptorReserve()
+        try:
+            await self._run(reserve)
+        except BaseException as error:
+            self._failure = explained(self._failure or error)
+            raise self._failure from error
+        finally:
+            reserve.release()
+        log.info("worker_stopped", worker=self._settings.worker_id)
+
+    async def _run(self, reserve: DescriptorReserve) -> None:
+        loop, settings = asyncio.get_running_loop(), self._settings
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(RESUME_SIGNAL, self._resume_due.set)
@@ -90,15 +101,10 @@ class WorkerProcess:
         watch_process = loop.create_task(self._watch_process(reserve))
         try:
             await self._run_sessions()
-        except BaseException as error:
-            self._failure = self._failure or error
-            raise explained(self._failure) from error
         finally:
             watch_process.cancel()
             self._watch.stop()
             thread.stop()
-            reserve.release()
-        log.info("worker_stopped", worker=settings.worker_id)
 
     def fail(self, error: BaseException) -> None:
         """Aborts and ends the process with an error."""

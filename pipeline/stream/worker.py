@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException
 from pipeline.errors import OperatorError
 from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs import metrics as m
+from pipeline.obs.disk import explained
 from pipeline.obs.log import logger
 from pipeline.stream.dlq import StoppedSource
 from pipeline.stream.ownership import Assignment, PartitionOwnership, ProcessEnvironment, StagePartition
@@ -186,6 +187,7 @@ class Worker:
     def fail(self, error: BaseException) -> None:
         """Aborts and ends the session with an error; the next session or process restores from the changelog."""
         if self.failure is None:
+            error = explained(error)
             self.failure = error
             if not isinstance(error, KafkaException | OperatorError):  # those are reported where the session ends
                 log.error("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)

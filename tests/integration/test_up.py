@@ -68,7 +68,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
             wait_until(lambda: not is_running(pid), deadline_seconds(), "up did not end")
 
 
-def test_up_is_ready_when_it_returns_shares_its_kafka_brings_it_back_and_leaves_nothing(home: Home) -> None:
+def test_up_returns_when_ready_shares_and_restarts_its_kafka_and_leaves_nothing(home: Home) -> None:
     started = home.run("up", "--wait")
     assert started.returncode == 0, started.stderr
     assert "1 worker ready" in started.stderr

@@ -32,7 +32,7 @@ class ReferenceOutput(NamedTuple):
 
 
 def reference_run(rules: CompiledRules, batches: Iterable[ProcessedBatch], end_ms: int) -> ReferenceOutput:
-    """What is said by ``end_ms``: the commit lives through all that is due, so a timer that was lost shows."""
+    """The output up to ``end_ms``. The commit processes everything due, so a lost timer is detected."""
     output = ReferenceOutput(Counter(), Counter(), Counter())
     of_partition: dict[int, list[ProcessedBatch]] = {}
     for batch in batches:

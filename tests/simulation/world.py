@@ -120,6 +120,7 @@ class World:
         return Context(
             settings=self.settings, rules=self.rules, codecs=CODECS, clock=lambda: self.now_ms, emit=unit.emit,
             partition_of=lambda key: partition_of(key, partitions), breaker=NO_BREAKER, metrics=METRICS,
+            partitions=partitions,
         )  # fmt: skip
 
     def at(self, process: Process, step: str) -> None:

@@ -85,7 +85,7 @@ def test_a_worker_that_keeps_ending_by_its_own_fault_is_given_up_and_named(tmp_p
         until_given_up(it)
 
 
-def test_the_deaths_of_two_workers_are_not_added_up(tmp_path: Path) -> None:
+def test_the_exits_of_two_workers_are_not_added_up(tmp_path: Path) -> None:
     with crew(tmp_path, worker_0=1, worker_1=1) as it:
         deaths = 0
         while deaths < MAX_DEATHS - 1:
