@@ -16,7 +16,8 @@ PAUSE_SECONDS: Final = 60.0
 MAX_KINDS: Final = 256
 PARTS: Final = 3
 REPLACED_FACILITIES: Final = frozenset({
-    "FAIL", "ERROR", "GETPID", "SESSTMOUT", "REQTMOUT", "COMMITFAIL", "TXNERR", "FATAL",
+    "FAIL", "ERROR", "GETPID", "SESSTMOUT", "REQTMOUT", "COMMITFAIL", "FATAL",
+    "TXNERR", "TXNABORT", "ADDPARTS", "ADDOFFSETS", "TXNOFFSETS", "ENDTXN", "INITPID",
 })  # fmt: skip
 """Facilities of the lines about connections, coordinators and time-outs, and about errors that also raise."""
 
