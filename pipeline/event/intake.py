@@ -80,6 +80,8 @@ class Intake:
         *,
         partition_is_right: Callable[[str], bool] = any_partition,
     ) -> None:
+        types = tuple(types)
+        self._attributes = frozenset(kind.name for kind in types if kind.must_agree)
         self._rules = rules
         self._accept = Acceptor(rules, types, normalisers).accept
         self._anchors = anchors
@@ -116,12 +118,8 @@ class Intake:
         if row is None:
             row = AnchorRow()
         # 5. filter known links
-        links: list[Link] = []
         older = row.note(event.timestamp_ms)
-        if older and row.links:
-            links = known_links.pass_all(event.tenant, anchor, row)
-        if older and row.aliases:
-            links += alias_links(event.tenant, anchor, row)
+        links = _pass_again(event.tenant, anchor, row) if older else []
         if len(identifiers) > 1:
             links += known_links.observe(event, row, self._rules.link_refresh_ms)
             if len(row.links) > self._rules.known_links_cap:
@@ -129,6 +127,8 @@ class Intake:
             self._anchors.put(home, row)
         elif older or first_sight:
             self._anchors.put(home, row)
+        if self._attributes:  # profiles list what identifies a customer
+            event.identifiers = [ident for ident in identifiers if type_of(ident) not in self._attributes]
         previous = previous_user(event) if event.type == ALIAS else ""
         return IntakeEffects(event, row.profile_id, links, key_of(event.tenant, previous) if previous else "")
 
@@ -166,6 +166,12 @@ def digest_of(event: Event) -> bytes:
     hashing = _EMPTY_HASH.copy()  # a third cheaper than a new hash object
     hashing.update(f"{event.tenant}\0{event.source}\0{event.message_id}".encode())
     return hashing.digest()
+
+
+def _pass_again(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link]:
+    """Returns every link of an anchor, and of the aliases that name it: all carry its first sighting."""
+    links = known_links.pass_all(tenant, anchor, row) if row.links else []
+    return links + alias_links(tenant, anchor, row) if row.aliases else links
 
 
 def _misplaced(anchor: Identifier, home: str, rekeyed: bool) -> Redirect | Rejected:

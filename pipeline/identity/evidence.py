@@ -61,5 +61,5 @@ def logouts_of(event: Event, policy: IdentityPolicy) -> list[Command]:
     return [
         Command(event.tenant, "logout", a, b, event.source, event.name, event.timestamp_ms, event.event_id)
         for a, b in pairs
-        if not (policy.kind(b or a).strong or policy.kind(b or a).household)
+        if not (policy.kind(b or a).strong or policy.kind(b or a).household or policy.kind(b or a).must_agree)
     ]

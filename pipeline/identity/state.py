@@ -58,6 +58,8 @@ class Head(msgspec.Struct, array_like=True, gc=False):
     """Number of identifiers by type."""
     needs_resolution: bool = False
     """Whether a limit may be broken. Every further link then resolves the whole component again."""
+    facts: dict[str, Identifier] = {}
+    """The fact of each type (:mod:`~pipeline.identity.veto`). A component with two of one type needs resolution."""
 
 
 class IdentifierState(msgspec.Struct, array_like=True, gc=False):

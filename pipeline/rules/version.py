@@ -15,5 +15,7 @@ def rules_version(rules: Rules) -> str:
     """The version of the rules in force: 12 hexadecimal digits, a hash of their content with every default.
 
     Comments, the order of keys and where a file stands do not change it; a default that a new release changes does.
+    Neither does ``sources.yaml``, which no worker uses.
     """
-    return hashlib.sha256(_ENCODER.encode(rules)).hexdigest()[:_DIGITS]
+    decisive = {name: getattr(rules, name) for name in rules.__struct_fields__ if name != "sources"}
+    return hashlib.sha256(_ENCODER.encode(decisive)).hexdigest()[:_DIGITS]

@@ -7,12 +7,15 @@ import confluent_kafka
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from pipeline.kafka.clients import Config, KafkaConsumer, admin, reader
+from pipeline.obs.log import logger
 from pipeline.state.partition import change_of, expanded
 from pipeline.state.store import Change, PartitionStore
 
 BATCH_RECORDS = 10_000
 POLL_SECONDS = 0.2
 METADATA_TIMEOUT_SECONDS = 30.0
+
+log = logger(__name__)
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the partition went to another worker
@@ -76,7 +79,7 @@ def roll_forward(
 def _apply_until(
     consumer: KafkaConsumer, store: PartitionStore, end: int, is_wanted: Callable[[], bool]
 ) -> Iterator[int]:
-    reached = -1
+    reached, foreign = -1, 0
     while reached < end:
         if not is_wanted():
             raise Interrupted
@@ -90,6 +93,12 @@ def _apply_until(
                 reached = message.offset() or 0
             else:
                 raise confluent_kafka.KafkaException(error)
+        ours = [change for change in changes if store.holds(change.family)]
+        foreign += len(changes) - len(ours)
         if changes:
-            store.apply(expanded(changes, store), reached)
-        yield len(changes)
+            store.apply(expanded(ours, store), reached)
+        yield len(ours)
+    if foreign:  # of another producer: what a stage could not use must not stop it at every start
+        log.warning(
+            "changelog_records_ignored", records=foreign, action="find the producer that writes to state topics"
+        )

@@ -10,7 +10,7 @@ import confluent_kafka
 import msgspec
 
 from pipeline.errors import OperatorError
-from pipeline.kafka.clients import MAX_RECORD_BYTES, configured_producer
+from pipeline.kafka.clients import KEEPS_BROKERS, MAX_RECORD_BYTES, configured_producer
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.record import Header
 from pipeline.state.partition import PartitionState, changelog_key
@@ -123,6 +123,7 @@ class UnitOfWork:
         self._producer = made = producer(
             {
                 **config,
+                **KEEPS_BROKERS,
                 "transactional.id": transactional_id,
                 "transaction.timeout.ms": transaction_timeout_ms,
                 "partitioner": "murmur2_random",

@@ -167,7 +167,7 @@ def test_a_file_killed_again_and_again_is_delivered_exactly_once(command, tmp_pa
     assert ids == Counter(f"m{n}" for n in range(count)), f"{len(ids)} ids, {ids.total()} records"
 
 
-def test_running_again_delivers_nothing_unless_told_to(command, tmp_path):
+def test_running_again_delivers_nothing_without_restart(command, tmp_path):
     path = write(tmp_path / "events.ndjson", [event(n) for n in range(10)])
     command.run(path)
 

@@ -22,7 +22,7 @@ from pipeline.identity.stitch import Stitcher
 from pipeline.identity.stored import stored
 from pipeline.testing.table import MemoryTable
 from tests.support.change_follower import ChangeFollower
-from tests.support.naive_identity import naive_groups
+from tests.support.naive_identity import naive_facts, naive_groups
 
 SEEDS = 10_000
 PARTS = 10
@@ -95,6 +95,31 @@ def history(rng: random.Random) -> list[Link | Command]:
         command = Command("t", kind, link.anchor, b, "ann", "because", rng.randrange(span_ms), f"c{number}")
         messages.insert(rng.randrange(len(messages) + 1), command)
     return messages
+
+
+def with_facts(
+    extra: random.Random, rules: IdentityRules, messages: list[Link | Command]
+) -> tuple[IdentityRules, list[Link | Command]]:
+    """Adds a type that must agree, links with its values and decisions about them, to every third history."""
+    if extra.random() < 0.67:
+        return rules, messages
+    born = IdentityType(name="born", priority=extra.choice((0, 1, 2, 3)), must_agree=True)
+    rules = msgspec.structs.replace(rules, types=[*rules.types, born])
+    links = [message for message in messages if isinstance(message, Link)]
+    facts: list[Link | Command] = []
+    for number in range(extra.choice((2, 5, 12))):
+        link, value = extra.choice(links), f"born:{extra.randrange(extra.choice((2, 4)))}"
+        ends = [extra.choice((link.anchor, link.other)), value]
+        if extra.random() < 0.15:
+            kind = extra.choice(("link", "unlink", "logout"))
+            facts.append(Command("t", kind, *ends, "ann", "because", link.first_seen_ms, f"d{number}"))
+        else:
+            at_ms = extra.randrange(link.first_seen_ms, link.last_seen_ms + DAY_MS)
+            facts.append(Link("t", *ends, at_ms, at_ms, 1, "web", f"f{number}"))
+    messages = list(messages)
+    for fact in facts:
+        messages.insert(extra.randrange(len(messages) + 1), fact)
+    return rules, messages
 
 
 class EncodedTable:
@@ -199,7 +224,7 @@ def agree_on_ownership(run: Run, expected: Resolution, links: list[Link], policy
     }
     for link in links:
         strong, weak = policy.ends(link.anchor, link.other)
-        if strong == weak:
+        if strong == weak or policy.kind(strong).must_agree:
             continue
         anchor, other = sorted((strong, weak), key=policy.strength)
         own = expected.founder_of[strong] == expected.founder_of[weak]
@@ -272,6 +297,7 @@ def check(seed: int) -> None:
     rng = random.Random(seed)
     bounded = rng.random() < 0.2
     rules, messages = rules_of(rng, random.Random(-seed - 1), bounded=bounded), history(rng)
+    rules, messages = with_facts(random.Random(f"facts {seed}"), rules, messages)
     policy, run = IdentityPolicy(rules), Run(rng, rules, messages)
     links = [message for message in messages if isinstance(message, Link)]
     commands = [message for message in messages if isinstance(message, Command)]
@@ -288,7 +314,8 @@ def check(seed: int) -> None:
         return
     agree_on_contested(run, expected, policy)
     expected = resolve(rng.sample(links, len(links)), policy, decide(commands, policy))
-    assert naive_groups(expected, policy.rules) == {frozenset(members) for members in expected.groups().values()}
+    facts = naive_facts(links, commands, rules)
+    assert naive_groups(expected, policy.rules, facts) == {frozenset(members) for members in expected.groups().values()}
     if not any(kind.firebreak_above or kind.exclusive for kind in rules.types):
         agree(run, expected, idents)
         agree_on_held(run, expected)

@@ -51,7 +51,7 @@ def test_every_profile_update_carries_the_version() -> None:
     assert update.rules_version == rules_version(rules)
 
 
-def test_the_newest_update_that_has_a_version_says_which_rules_the_workers_run() -> None:
+def test_the_newest_update_with_a_version_gives_the_rules_of_the_workers() -> None:
     newest = NewestRules()
     assert newest.version == ""
     for as_of_ms, version in ((5, "b"), (3, "a"), (9, "")):
