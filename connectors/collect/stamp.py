@@ -68,7 +68,7 @@ class Stamp:
 
     @cached_property
     def _received(self) -> str | None:
-        """The time of receipt as text. Most requests do not need it, and it takes a tenth of their time."""
+        """The time of receipt as text, which few requests need."""
         return format_instant(self._received_ms)
 
     def _complete(self, context: dict[str, Any]) -> None:
