@@ -32,7 +32,7 @@ from pipeline.obs.log import configure
 from pipeline.obs.metrics import Metrics
 from pipeline.printable import printable
 from pipeline.rules.crm import CrmConnection
-from pipeline.rules.load import load_crm
+from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 
 MAX_SHOWN: Final = 50
@@ -152,7 +152,7 @@ def reconcile(
 
 def _connection(name: str) -> tuple[Settings, CrmConnection]:
     settings = Settings()
-    return settings, connection_of(load_crm(settings.rules_dir), name)
+    return settings, connection_of(load_rules(settings.rules_dir).crm, name)
 
 
 @contextlib.contextmanager
