@@ -262,7 +262,7 @@ class UnitOfWork:
         """
         if (
             isinstance(error, confluent_kafka.KafkaException)
-            and error.args[0].code() == confluent_kafka.KafkaError._FATAL  # noqa: SLF001
+            and error.args[0].code() == confluent_kafka.KafkaError._FATAL
         ):
             try:
                 self._producer.abort_transaction(REQUEST_SECONDS)

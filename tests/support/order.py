@@ -11,17 +11,16 @@ import pytest
 
 FOLDER = Path(__file__).parents[1]
 WAITING = ("acceptance", "faults", "integration")
-COMPUTING = ("simulation", "property")
-"""The slowest first."""
+QUICK = "unit"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts whole files; the tests of a file keep their order."""
     files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
     waiting = [tests for name in WAITING for tests in files if _folder(tests) == name]
-    computing = [tests for name in COMPUTING for tests in files if _folder(tests) == name]
-    other = [tests for tests in files if _folder(tests) not in WAITING + COMPUTING]
-    items[:] = [test for tests in [*_alternating(waiting, computing), *other] for test in tests]
+    computing = [tests for tests in reversed(files) if _folder(tests) not in (*WAITING, QUICK)]  # simulation first
+    quick = [tests for tests in files if _folder(tests) == QUICK]
+    items[:] = [test for tests in [*_alternating(waiting, computing), *quick] for test in tests]
 
 
 def _folder(tests: list[pytest.Item]) -> str:
