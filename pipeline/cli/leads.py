@@ -38,22 +38,22 @@ Examples:
   stitchline leads tail --json -n 1 | jq .contact
 """
 
-app = typer.Typer(no_args_is_help=True, help="Look at leads on their way to the CRM.")
+app = typer.Typer(no_args_is_help=True, help="Show leads on their way to the CRM.")
 
 
 @app.callback()
 def _leads() -> None:
-    """Look at leads on their way to the CRM."""
+    """Show leads on their way to the CRM."""
 
 
 @app.command(epilog=EXAMPLES)
 def tail(
-    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest that Kafka holds.")] = False,
-    drain: Annotated[bool, typer.Option("--drain", help="End when everything there is now is shown.")] = False,
-    count: Annotated[int, typer.Option("-n", "--count", min=0, help="End after so many; 0: never.")] = 0,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest action.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="End after the actions that exist at the start.")] = False,
+    count: Annotated[int, typer.Option("-n", "--count", min=0, help="End after this number; 0: never.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print each action as one line of JSON.")] = False,
 ) -> None:
-    """Print each lead as it comes: customer, score with reasons, and the touches before it."""
+    """Print each lead when it arrives: customer, score with reasons, and earlier touches."""
     show = print_json if as_json else _printer(screen())
     with explained(KafkaException), suppress(Ended), ends_on_signals():
         for shown, action in enumerate(_actions(connected(Settings()), from_start=from_start, drain=drain), 1):

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.profile_screen import money
+from pipeline.cli.tables import titled_table
 from pipeline.event.duration import DAY_MS
 from pipeline.event.instant import format_instant
 from pipeline.score.prediction import Holdout, PredictionModel
@@ -49,7 +50,7 @@ def print_model(console: Console, model: PredictionModel) -> None:
 
 
 def _fifths(model: PredictionModel) -> Table:
-    table = _table("RFM: the upper ends of the fifths", "", "1st", "2nd", "3rd", "4th")
+    table = titled_table("RFM: the upper ends of the fifths", "", "1st", "2nd", "3rd", "4th", right=range(1, 5))
     table.add_row("days since", *map(str, model.rfm.days_since))
     table.add_row("orders", *map(str, model.rfm.orders))
     table.add_row("money", *(money(minor, model.currency) for minor in model.rfm.total_minor))
@@ -58,19 +59,12 @@ def _fifths(model: PredictionModel) -> Table:
 
 def _holdout(holdout: Holdout) -> Table:
     title = f"Hold-out: the last {holdout.days} days of {holdout.customers} customers, {holdout.purchases} purchases"
-    table = _table(title, "predicted by", "mean error", "rms error", "correlation", "in all")
+    table = titled_table(title, "predicted by", "mean error", "rms error", "correlation", "in all", right=range(1, 6))
     for name, accuracy in holdout.predictors.items():
         table.add_row(
             _LABELS.get(name, name), f"{accuracy.mean_absolute_error:.3f}", f"{accuracy.root_mean_square_error:.3f}",
             f"{accuracy.correlation:.3f}", f"{accuracy.total:.0f}",
         )  # fmt: skip
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for place, column in enumerate(columns):
-        table.add_column(column, header_style="dim", justify="right" if place else "left")
     return table
 
 

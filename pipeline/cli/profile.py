@@ -77,13 +77,13 @@ AsOf = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-app = typer.Typer(no_args_is_help=True, help="What is known of customers. Prints personal data: that is its purpose.")
+app = typer.Typer(no_args_is_help=True, help="Show and export customer profiles. Prints personal data.")
 
 
 @app.command(epilog=SHOW_EXAMPLES)
 def show(
     identifier: CustomerArgument,
-    tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
+    tenant: Annotated[str, typer.Option(help="Tenant of the customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -110,12 +110,12 @@ def timeline(
     identifier: CustomerArgument,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Entries of a page.")] = TIMELINE_ENTRIES,
     before: Annotated[
-        str, typer.Option("--before", metavar="CURSOR", help="Go on where a page ended, with the cursor it ended with.")
+        str, typer.Option("--before", metavar="CURSOR", help="Cursor at the end of the previous page.")
     ] = "",
-    tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
+    tenant: Annotated[str, typer.Option(help="Tenant of the customer.")] = "default",
     as_json: Json = False,
 ) -> None:
-    """Show what happened, newest first: marketing touches and, side by side with them, the CRM's activities.
+    """Show a customer's touches and CRM activities side by side, newest first.
 
     The newest 20 touches and the newest 20 activities of every anchor are kept.
     """
@@ -138,17 +138,17 @@ def timeline(
 
 @app.command(epilog=EXPORT_EXAMPLES)
 def export(
-    file: Annotated[Path, typer.Argument(help="Written beside its place and put there when it is whole.")],
+    file: Annotated[Path, typer.Argument(help="Output file; replaced only when complete.")],
     file_format: Annotated[
-        str, typer.Option("--format", metavar="ndjson|parquet", help="Default: what the file's suffix says.")
+        str, typer.Option("--format", metavar="ndjson|parquet", help="Default: by the file's suffix.")
     ] = "",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
-    """Write every current profile, in the order of their ids. Exports of equal profiles are equal byte for byte.
+    """Write every current profile, sorted by id. Exports of equal profiles are equal byte for byte.
 
-    Profiles that were merged into another are not written. While events are being processed every profile is as of some
-    moment of the export; wait until the workers are idle for all of them to be of one.
+    Leaves out profiles that were merged into another. While workers process events, each profile has the state of some
+    moment of the export. For a consistent export, wait until the workers are idle.
     """
     with explained(OSError, KafkaException):
         if file_format not in ("", *FORMATS.values()):

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.cli.tables import titled_table
 from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.event.instant import format_instant
 from pipeline.event.money import exponent
@@ -258,14 +259,6 @@ def _moment(ms: float) -> str:
 
 def _number_of(items: list[str], what: str) -> str:
     return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
-
-
-def titled_table(title: str, *columns: str) -> Table:
-    """A table without lines, as all of the screens here."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, style="", header_style="dim", overflow="fold")
-    return table
 
 
 def _show(console: Console, table: Table) -> None:

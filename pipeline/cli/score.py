@@ -34,18 +34,18 @@ Examples:
   stitchline score explain loyalty_id:L-1077 --as-of latest --json
 """
 
-app = typer.Typer(no_args_is_help=True, help="What scores are made of.")
+app = typer.Typer(no_args_is_help=True, help="Explain scores.")
 
 
 @app.callback()
 def _score() -> None:
-    """What scores are made of."""
+    """Explain scores."""
 
 
 @app.command(epilog=EXAMPLES)
 def explain(
     identifier: CustomerArgument,
-    tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
+    tenant: Annotated[str, typer.Option(help="Tenant of the customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -53,7 +53,7 @@ def explain(
 
     Contributions sum exactly to the score, at any moment, before and after merges.
 
-    Points are those left after fading; a line named cap takes away what a group's rules exceed its cap by.
+    Points are shown after decay. A line named cap subtracts the points above a group's cap.
     """
     with explained(OSError, KafkaException):
         at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())

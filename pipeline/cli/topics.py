@@ -24,14 +24,14 @@ from pipeline.settings import Settings
 from pipeline.topics import ALL
 
 CREATE_EXAMPLES = """\b
-Exit codes: 0 all are there; 1 Kafka refused, or topics of another number of partitions are there.
+Exit codes: 0 all exist; 1 Kafka refused, or topics have another number of partitions.
 \b
 Examples:
   stitchline topics create
   STITCHLINE_PARTITIONS=64 STITCHLINE_REPLICATION_FACTOR=3 stitchline topics create
 """
 LS_EXAMPLES = """\b
-Exit codes: 0 all are there; 1 Kafka refused; 6 some are missing.
+Exit codes: 0 all exist; 1 Kafka refused; 6 some are missing.
 \b
 Examples:
   stitchline topics ls
@@ -39,7 +39,7 @@ Examples:
 """
 
 COPY_EXAMPLES = """\b
-Exit codes: 0 copied; 1 Kafka refused (run it again: it goes on where it stopped); 2 it would copy into the same topics.
+Exit codes: 0 copied; 1 Kafka refused (run it again: it continues where it stopped); 2 source and target are the same.
 \b
 Examples:
   STITCHLINE_TOPIC_PREFIX=cdp2 STITCHLINE_PARTITIONS=64 stitchline topics create
@@ -65,7 +65,7 @@ class TopicLine(msgspec.Struct):
 
 @app.command(epilog=CREATE_EXAMPLES)
 def create(as_json: Json = False) -> None:
-    """Create the topics that are missing, all with one number of partitions; workers do the same when they start."""
+    """Create missing topics, all with the same number of partitions. Workers do the same at start."""
     with explained(KafkaException):
         created = sorted(ensure_topics(connected(Settings())))
     if as_json:
@@ -78,7 +78,7 @@ def create(as_json: Json = False) -> None:
 
 @app.command(epilog=LS_EXAMPLES)
 def ls(as_json: Json = False) -> None:
-    """List the topics of this deployment: partitions, clean-up, and what keys and values are."""
+    """List the topics of this deployment: partitions, clean-up policy, keys and values."""
     with explained(KafkaException):
         lines = _lines(connected(Settings()))
     if as_json:

@@ -19,11 +19,14 @@ from pipeline.kafka.reading import Progress, Reading, partitions_of, silent
 from pipeline.kafka.transactions import Positions, Transactions
 from pipeline.query.quarantine import REPLAYED_HEADER, entry_of, original_headers
 from pipeline.settings import Settings
-from pipeline.topics import DLQ, EVENTS
+from pipeline.topics import ACTION_DLQ, ACTIONS, DLQ, EVENTS, Topic
 
 CHUNK_RECORDS: Final = 2_000
 CHUNK_BYTES: Final = 64 << 20
-GROUP: Final = "dlq-replay"
+GROUPS: Final = {DLQ: "dlq-replay", ACTION_DLQ: "crm-dlq-replay"}
+"""DLQ to the last part of the name of its replays' group."""
+SOURCES: Final[dict[Topic, tuple[Topic, ...]]] = {DLQ: tuple(EVENTS.values()), ACTION_DLQ: (ACTIONS,)}
+"""DLQ to the topics that its records may be sent back to."""
 
 Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 
@@ -53,7 +56,7 @@ class Report(msgspec.Struct):
     replayed: Counter[str] = msgspec.field(default_factory=Counter)
     """Records by reason."""
     not_replayable: int = 0
-    """Records without facts, or of a topic that is no events topic of this deployment. They stay in the DLQ only."""
+    """Records without facts, or of a topic that the DLQ does not belong to. They stay in the DLQ only."""
 
 
 class Replay:
@@ -67,12 +70,12 @@ class Replay:
             remain; run the same command again.
     """
 
-    def __init__(self, settings: Settings, *, dry_run: bool) -> None:
-        self._topic = DLQ.of(settings.topic_prefix)
+    def __init__(self, settings: Settings, *, dry_run: bool, dlq: Topic = DLQ) -> None:
+        self._topic = dlq.of(settings.topic_prefix)
         self._kafka = settings.kafka()
-        self._targets = {topic.of(settings.topic_prefix) for topic in EVENTS.values()}
+        self._targets = {topic.of(settings.topic_prefix) for topic in SOURCES[dlq]}
         self._partitions = range(partitions_of(self._kafka, self._topic))
-        name = f"{settings.application_id}.{GROUP}"
+        name = f"{settings.application_id}.{GROUPS[dlq]}"
         self._transactions = None if dry_run else Transactions(self._kafka, name)
         self._positions = self._transactions or Positions(self._kafka, name)
 

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     """A CRM permanently refused an action; the detail quotes its message."""
     SINK_REVIEW = "sink_review"
     """A CRM sink needs a person to decide about an action; the detail describes the decision."""
+    SINK_GAVE_UP = "sink_gave_up"
+    """A CRM did not take an action within the maximum number of tries; the detail quotes its last message."""
 
     # Drop: correct, and nothing to do
     DUPLICATE = "duplicate"

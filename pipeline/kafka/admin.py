@@ -9,7 +9,7 @@ from pipeline.errors import OperatorError
 from pipeline.kafka.clients import admin
 from pipeline.kafka.reach import cluster
 from pipeline.settings import Settings
-from pipeline.topics import ALL, DLQ, Topic
+from pipeline.topics import ACTION_DLQ, ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
@@ -17,7 +17,7 @@ MAX_TOPIC_RECORD_BYTES = 16 << 20
 """Size limit of a record on every topic, independent of the broker's default. An oversized event must reach INTAKE to
 be quarantined with a reason, and state rows and published profiles may be large."""
 HEADROOM_BYTES = 1 << 20
-"""Added to the limit of the DLQ. Quarantine adds headers: without the headroom, an event of the maximum size could not
+"""Added to the limit of the DLQs. Quarantine adds headers: without the headroom, an event of the maximum size could not
 be quarantined and would stop the worker for good."""
 
 
@@ -71,7 +71,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
 
 
 def _config(topic: Topic) -> dict[str, str]:
-    limit = MAX_TOPIC_RECORD_BYTES + (HEADROOM_BYTES if topic == DLQ else 0)
+    limit = MAX_TOPIC_RECORD_BYTES + (HEADROOM_BYTES if topic in {DLQ, ACTION_DLQ} else 0)
     return {"max.message.bytes": str(limit), **(COMPACT if topic.cleanup == "compact" else {})}
 
 

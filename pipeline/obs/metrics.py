@@ -134,6 +134,38 @@ LEADS_ROUTED = Counter(
     ("reason", "route"),
 )
 
+# The collector
+COLLECT_REQUESTS = Counter("stitchline_collect_requests_total", "HTTP requests by status of the answer.", ("status",))
+COLLECT_REQUEST_SECONDS = Histogram(
+    "stitchline_collect_request_seconds", "Time from a request's head to its answer.", (), FAST_SECONDS
+)
+COLLECT_EVENTS = Counter(
+    "stitchline_collect_events_total",
+    "Events by outcome: accepted, bot (dropped), or the reason of the quarantine.",
+    ("source", "dialect", "outcome"),
+)
+COLLECT_SPOOLED = Counter("stitchline_collect_spooled_total", "Records written to the spool.")
+COLLECT_DRAINED = Counter("stitchline_collect_drained_total", "Records sent from the spool to Kafka.")
+COLLECT_SPOOL_BYTES = Gauge("stitchline_collect_spool_bytes", "Bytes in the spool; 0 while Kafka takes everything.")
+COLLECT_REFUSED = Counter(
+    "stitchline_collect_refused_total", "Spooled records that Kafka refused for good; they are in refused.frames."
+)
+COLLECT_CONNECTIONS = Gauge("stitchline_collect_connections", "Open connections.")
+COLLECT_CUT = Counter("stitchline_collect_cut_total", "Connections cut off, by cause.", ("cause",))
+
+# CRM sinks
+CRM_OUTCOMES = Counter(
+    "stitchline_crm_outcomes_total",
+    "Outcomes of deliveries to a CRM: delivered, superseded (no delivery needed), retried, paused, refused or review.",
+    ("sink", "outcome"),
+)
+CRM_OPEN = Gauge("stitchline_crm_open_actions", "Actions read and not settled.", ("sink",))
+CRM_PAUSED_SECONDS = Gauge("stitchline_crm_paused_seconds", "Length of the sink's pause, 0 without one.", ("sink",))
+CRM_LEDGER_ROWS = Gauge("stitchline_crm_ledger_rows", "Actions that the CRM holds, by the ledger.", ("sink",))
+CRM_CALLS = Counter(
+    "stitchline_crm_calls_total", "Requests to a CRM by HTTP status; 0 without an answer.", ("sink", "status")
+)
+
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     result for result in list(globals().values()) if isinstance(result, Definition)
 )

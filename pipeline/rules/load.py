@@ -19,6 +19,7 @@ from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.rules import RoutingRules
+from pipeline.rules.crm import CrmRules
 from pipeline.rules.crosscheck import cross_check, segment_mistakes
 from pipeline.rules.document import read_document
 from pipeline.rules.files import FILES, RulesFile
@@ -26,6 +27,7 @@ from pipeline.rules.fitted import MODEL_FILE, fitted_model
 from pipeline.rules.model import Rules
 from pipeline.rules.problem import Problem, RulesError, did_you_mean
 from pipeline.rules.shape import Shape, type_of_file
+from pipeline.rules.sources import SourceRules
 from pipeline.score.prediction import PredictionModel
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
@@ -147,6 +149,8 @@ def _rules(parsed: dict[str, dict[str, Any]], model: PredictionModel | None) -> 
         segments=msgspec.convert(parsed["segments.yaml"], SegmentRules),
         triggers=msgspec.convert(parsed["triggers.yaml"], TriggerRules),
         routing=msgspec.convert(parsed["routing.yaml"], RoutingRules),
+        sources=msgspec.convert(parsed["sources.yaml"], SourceRules),
+        crm=msgspec.convert(parsed["crm.yaml"], CrmRules),
         model=model,
     )
 

@@ -19,7 +19,7 @@ START_MS, MINUTE_MS = 1_772_366_400_000, 60_000
 
 
 def events(seed: int) -> list[dict[str, Any]]:
-    """No two at the same time: of two sightings at once the stages may have been told of either first."""
+    """No two at the same time: the stages may process two simultaneous sightings in either order."""
     chance = random.Random(seed)
     result = []
     for number in range(EVENTS):

@@ -50,7 +50,7 @@ def test_no_transaction_stays_open_after_a_kill_of_producers_and_broker(broker: 
 
 
 @pytest.mark.parametrize("broker", [ACCEPTS_UNREGISTERED], indirect=True, ids=["hanging"])
-def test_the_doctor_finds_hanging_transactions_and_aborts_them_when_asked_to(
+def test_the_doctor_finds_hanging_transactions_and_aborts_them_on_request(
     broker: LocalKafka, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("STITCHLINE_BOOTSTRAP_SERVERS", broker.bootstrap_servers)

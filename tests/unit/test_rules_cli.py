@@ -118,3 +118,21 @@ def test_every_command_shows_an_example_and_its_exit_codes(command: str) -> None
     assert done.exit_code == 0
     assert "Example" in done.stdout
     assert "Exit code" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("preset", "shown"),
+    [
+        ("none", ["# implied policy latest: user_id, device_id"]),
+        ("first-keeps", ["# implied policy first: user_id, device_id", "# implied limits ['1 ever'] of user_id"]),
+        ("never-merge-identified", ["# implied policy isolate: user_id, device_id"]),
+        ("last-authenticated-owns-device", ["# implied limits ['1 ever'] of user_id"]),
+        ("logout-resets", ["# implied log-out events: Logged Out, logout"]),
+    ],
+)
+def test_show_says_what_a_preset_implies(tmp_path: Path, preset: str, shown: list[str]) -> None:
+    types = "types: [{name: user_id, priority: 1, strong: true}, {name: device_id, priority: 2}]\n"
+    (tmp_path / "identifiers.yaml").write_text(f"{types}preset: {preset}\n", encoding="utf-8")
+    lines = RUNNER.invoke(app, ["show", str(tmp_path), "--file", "identifiers"]).stdout.splitlines()
+    assert set(shown) <= set(lines)
+    assert any(line.startswith(f"# preset {preset}: ") for line in lines)

@@ -36,7 +36,7 @@ def read(path: Path, mapping: Mapping, start: Position = Position()) -> list[Rec
     return list(CsvSource(path, mapping).records(start))
 
 
-def test_a_row_becomes_an_event_as_the_mapping_says(tmp_path, till):
+def test_a_row_becomes_an_event_by_the_mapping(tmp_path, till):
     path = tmp_path / "till.csv"
     path.write_text(HEADER + 'R1,01.07.2026 12:30,4711,,19.90,2,"Main St, 5",yes\n')
 

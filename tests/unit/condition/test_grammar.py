@@ -81,7 +81,7 @@ def test_one_condition_has_one_canonical_text(text, canonical):
     assert format_condition(parse(canonical)) == canonical
 
 
-def test_trees_that_say_the_same_are_equal_wherever_it_stood():
+def test_equal_trees_compare_equal_whatever_their_positions():
     assert parse("  a = 1") == parse("a=1")
     assert hash(parse("  a = 1")) == hash(parse("a=1"))
     assert parse("a = 1") != parse("a = 1 d")

@@ -41,7 +41,7 @@ def test_an_own_entry_of_that_name_gives_way(normalise):
     assert result.context == {"not_identifiers": {"fax:1": "undeclared"}}
 
 
-def test_an_event_of_nobody_is_refused(normalise):
+def test_an_event_without_identifiers_is_refused(normalise):
     refused = normalise(event(identifiers=["user_id:guest"]))
     assert refused == Rejected(Reason.NO_IDENTIFIER, "identifiers: none of those sent is valid")
 

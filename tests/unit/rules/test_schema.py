@@ -39,7 +39,7 @@ def errors(topic: str, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("spec", [*FILES, MAPPING_FILE], ids=lambda spec: spec.topic)
-def test_the_committed_schema_is_what_the_structs_say(spec: RulesFile) -> None:
+def test_the_committed_schema_equals_that_of_the_structs(spec: RulesFile) -> None:
     committed = (SHIPPED / schema_name(spec)).read_text(encoding="utf-8")
     assert committed == schema_text(spec), "run: stitchline rules schema --out pipeline/rules/schema"
 
@@ -64,7 +64,7 @@ def test_the_schema_is_valid_and_takes_the_shipped_rules(spec: RulesFile) -> Non
 
 
 @each_file
-def test_the_shipped_rules_tell_editors_where_their_schema_is(spec: RulesFile) -> None:
+def test_the_shipped_rules_name_their_schema_for_editors(spec: RulesFile) -> None:
     first = (DEFAULTS / spec.name).read_text(encoding="utf-8").splitlines()[0]
     comment, _, relative = first.partition("$schema=")
     assert comment == "# yaml-language-server: "

@@ -1,0 +1,11 @@
+"""The HTTP collector: takes events from SDKs and webhooks, and acknowledges what Kafka or the spool holds.
+
+The map, in the order in which a request passes:
+
+1. ``server``: uvicorn with limits on connections, headers and time; runs until SIGTERM and then drains.
+2. ``app``: the ASGI application. Routes the request, reads its body within limits, writes the answer.
+3. ``admission``: key, origin, rate; parses the body by ``dialects`` or ``webhooks``.
+4. ``stamp``: sets what the server knows (tenant, source, time of receipt, address) and removes personal fields.
+5. ``encode``: turns documents into Kafka records, or into records of the DLQ.
+6. ``safekeeping``: writes the records to Kafka, or to the spool while Kafka is away. Only then is the answer sent.
+"""

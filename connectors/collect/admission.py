@@ -1,0 +1,164 @@
+"""Decides about one request: which source it is from, whether it may come in, and what becomes of each of its items."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.json import encode
+
+from connectors.collect.dialects.parsed import Item, Parsed, unreadable
+from connectors.collect.encode import Outgoing, RecordEncoder
+from connectors.collect.origins import Headers, cross_origin_headers
+from connectors.collect.request import Refusal, Request
+from connectors.collect.routes import Route
+from connectors.collect.sources import LiveSource, Sources
+from connectors.collect.stamp import Stamp
+from connectors.collect.webhooks.vendors import VENDORS
+from connectors.collect.write_keys import key_in_head
+from pipeline.event.result import Rejected
+from pipeline.obs import metrics as m
+from pipeline.obs.metrics import Metrics
+from pipeline.rules.sources import Dialect
+
+BOT: Final = "bot"
+IGNORED: Final = "ignored"
+DAMAGED: Final = "the compressed body is damaged"
+
+
+class Admitted(Struct, frozen=True):
+    """A request that may come in: the records to keep before it is acknowledged, and the answer's content."""
+
+    source: LiveSource
+    records: list[Outgoing]
+    result: bytes
+    """The outcome of every item, as JSON."""
+    headers: Headers = ()
+
+
+class Admission:
+    """Admits requests by the sources in force."""
+
+    def __init__(self, sources: Callable[[], Sources], encoder: RecordEncoder, metrics: Metrics) -> None:
+        """``sources`` returns the sources in force, which may change between requests."""
+        self._sources = sources
+        self._encoder = encoder
+        self._metrics = metrics
+
+    def admit(self, request: Request, route: Route, *, damaged: bool = False) -> Admitted:
+        """Returns what to keep and to answer. ``damaged``: the body could not be decompressed.
+
+        1. Find the source by the write key in the head, else in the body.
+        2. Check dialect, origin, rate and daily cap.
+        3. Stamp, accept and encode each item. A bad item becomes a record of the DLQ.
+
+        Raises:
+            Refusal: 401 unknown key, 403 dialect or origin not allowed, 429 over the rate or the cap.
+        """
+        # 1. source
+        parsed = unreadable(request.body, DAMAGED) if damaged else None
+        key = key_in_head(request)
+        if not key and parsed is None:
+            parsed = route.parse(request)
+            key = parsed.key
+        source = self._sources().with_key(key)
+        if source is None:
+            raise Refusal(401, "no source has this write key" if key else "a write key is needed")
+        # 2. checks
+        dialect = _dialect(source, route.dialects)
+        headers = check_origin(source, request)
+        check_limits(source, request.received_ms)
+        # 3. items
+        parsed = parsed or route.parse(request)
+        return self.take(request, source, dialect, parsed, headers)
+
+    def admit_webhook(self, request: Request, vendor: str, name: str, url: str, *, damaged: bool = False) -> Admitted:
+        """Returns what to keep and to answer of a delivery to ``/webhooks/VENDOR/SOURCE``.
+
+        ``url`` is the public URL of the endpoint, which some vendors sign. ``damaged`` as in :meth:`admit`.
+
+        Raises:
+            Refusal: 401 no such source or vendor, or no proof of origin; 429 over the rate or the cap.
+        """
+        source = self._sources().named(name)
+        secrets = source.secrets_of(vendor) if source is not None else ()
+        webhook = next((known for key, known in VENDORS.items() if key == vendor), None)
+        if source is None or webhook is None or not secrets:
+            raise Refusal(401, "no source of this name takes this vendor's webhooks")
+        if problem := webhook.prove(request, secrets, url):
+            raise Refusal(401, problem)
+        check_limits(source, request.received_ms)
+        parsed = unreadable(request.body, DAMAGED) if damaged else webhook.parse(request)
+        return self.take(request, source, vendor, parsed)
+
+    def take(
+        self, request: Request, source: LiveSource, dialect: str, parsed: Parsed, headers: Headers = ()
+    ) -> Admitted:
+        """Returns what to keep of the items of a source that may come in, and the answer's content."""
+        stamp = Stamp(request, source)
+        drops_bots = stamp.is_bot and source.rules.bots == "drop"
+        records: list[Outgoing] = []
+        rejected: list[dict[str, Any]] = []
+        accepted = dropped = 0
+        for index, item in enumerate(parsed.items):
+            if drops_bots and not isinstance(item.document, Rejected):
+                dropped += 1
+                continue
+            record = self._record(item, stamp, source)
+            if isinstance(record, Outgoing):
+                accepted += 1
+            else:
+                rejected.append({"index": index, "reason": record.reason.value, "detail": record.detail})
+                self._metrics.add(m.COLLECT_EVENTS, 1, source.name, dialect, record.reason.value)
+                record = self._encoder.quarantined(item.raw, record, source.name, dialect, request.received_ms)
+            records.append(record)
+        taken = accepted + len(rejected)
+        source.rate.take(taken + dropped)
+        source.cap.take(taken)
+        if accepted:
+            self._metrics.add(m.COLLECT_EVENTS, accepted, source.name, dialect, "accepted")
+        if dropped:
+            self._metrics.add(m.COLLECT_EVENTS, dropped, source.name, dialect, BOT)
+        if parsed.ignored:
+            self._metrics.add(m.COLLECT_EVENTS, parsed.ignored, source.name, dialect, IGNORED)
+        left_out = {name: count for name, count in ((BOT, dropped), (IGNORED, parsed.ignored)) if count}
+        return Admitted(source, records, _result(accepted, rejected, left_out), headers)
+
+    def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected:
+        document = item.document
+        if isinstance(document, Rejected):
+            return document
+        stamp.set(document, item.raw)
+        return self._encoder.event(document, source.defaults)
+
+
+def check_origin(source: LiveSource, request: Request) -> Headers:
+    """Returns the cross-origin headers of the answer. Raises Refusal 403 if the page's origin is not allowed."""
+    origin = request.headers.get("origin", "")
+    if not origin:
+        return ()
+    if not source.origins.allow(origin):
+        raise Refusal(403, "the origin is not one of this source's origins")
+    return cross_origin_headers(origin)
+
+
+def check_limits(source: LiveSource, now_ms: int) -> None:
+    """Raises Refusal 429 if the source is over its rate or its daily cap."""
+    wait = source.rate.wait_seconds(now_ms)
+    if wait:
+        raise Refusal(429, "over the rate of this source", retry_after=wait)
+    wait = source.cap.wait_seconds(now_ms)
+    if wait:
+        raise Refusal(429, "over the daily cap of this source", retry_after=wait)
+
+
+def _dialect(source: LiveSource, dialects: tuple[Dialect, ...]) -> Dialect:
+    for dialect in dialects:
+        if dialect in source.dialects:
+            return dialect
+    raise Refusal(403, f"this source does not allow the dialect {dialects[0]}")
+
+
+def _result(accepted: int, rejected: list[dict[str, Any]], dropped: dict[str, int]) -> bytes:
+    if not rejected and not dropped:
+        return b'{"success":true,"accepted":%d,"rejected":[]}' % accepted
+    return encode({"success": True, "accepted": accepted, "rejected": rejected, "dropped": dropped})

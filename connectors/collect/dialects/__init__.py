@@ -1,0 +1,1 @@
+"""Dialects: one pure module each. Body to Segment-spec documents or problems."""

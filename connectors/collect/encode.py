@@ -1,0 +1,74 @@
+"""Turns documents into records of the event topics, and rejected items into records of the DLQ."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from msgspec import MsgspecError, Struct
+
+from pipeline.avro.registry import SchemaIds
+from pipeline.avro.wire import Encoder
+from pipeline.event.accept import Acceptor
+from pipeline.event.avro import to_avro
+from pipeline.event.identifier import key_of
+from pipeline.event.model import CHANNELS, Event
+from pipeline.event.parse import Defaults
+from pipeline.event.reason import Reason
+from pipeline.event.result import Rejected
+from pipeline.event.rules import IdentifierType, IntakeRules
+from pipeline.kafka.dlq_headers import MAX_DETAIL_CHARACTERS, facts_as_headers
+from pipeline.rules.normalisers import normalisers
+from pipeline.topics import DLQ, EVENTS
+
+STAGE: Final = "collect"
+"""The stage that the DLQ's headers name."""
+
+
+class Outgoing(Struct, frozen=True, gc=False):
+    """A record to produce."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]] = []
+
+
+class RecordEncoder:
+    """Encodes the events of all sources. Applies INTAKE's rules, so that both reject the same events."""
+
+    def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], ids: SchemaIds, topic_prefix: str) -> None:
+        """Asks ``ids`` for the schema ids, which raises what it raises."""
+        self._accept = Acceptor(rules, types, normalisers(rules.default_country)).accept_document
+        self._topics: dict[str, str] = {channel: EVENTS[channel].of(topic_prefix) for channel in CHANNELS}
+        self._dlq = DLQ.of(topic_prefix)
+        self._encoders: dict[str, Encoder[dict[str, Any]]] = {
+            channel: Encoder(EVENTS[channel].value, ids.id_of(self._topics[channel], EVENTS[channel].value))
+            for channel in CHANNELS
+        }
+
+    def event(self, document: dict[str, Any], defaults: Defaults) -> Outgoing | Rejected:
+        """Returns the record of an event, keyed by its anchor, or why the event is rejected."""
+        try:
+            accepted = self._accept(document, defaults, self._encoded)
+        except (OverflowError, RecursionError, MsgspecError, ValueError):
+            return Rejected(Reason.INVALID_FIELD, "a number is out of range, or nested too deeply")
+        if isinstance(accepted, Rejected):
+            return accepted
+        event = accepted.event
+        key = key_of(event.tenant, event.identifiers[0]).encode()
+        return Outgoing(self._topics[event.channel], key, accepted.encoded)
+
+    def quarantined(self, raw: bytes, why: Rejected, source: str, dialect: str, received_ms: int) -> Outgoing:
+        """Returns the DLQ record of an item: its bytes as sent, and the facts as headers."""
+        facts = {
+            "reason": why.reason.value,
+            "detail": why.detail[:MAX_DETAIL_CHARACTERS],
+            "stage": STAGE,
+            "topic": f"http/{dialect}/{source}",
+            "source": source,
+            "dialect": dialect,
+            "received-at-ms": str(received_ms),
+        }
+        return Outgoing(self._dlq, None, raw, facts_as_headers(facts))
+
+    def _encoded(self, event: Event) -> bytes:
+        return self._encoders[event.channel](to_avro(event))

@@ -1,0 +1,1 @@
+"""Safekeeping of accepted records: Kafka, and a spool on disk while Kafka is away."""

@@ -1,0 +1,104 @@
+"""The sources in force: rules of ``sources.yaml``, with limits that count, secrets that are read, and look-ups."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from connectors.collect.limits import DailyCap, Rate
+from connectors.collect.origins import Origins
+from connectors.collect.personal import PersonalFields
+from connectors.collect.write_keys import MAX_KEY_CHARS, hash_of
+from pipeline.errors import OperatorError
+from pipeline.event.parse import Defaults
+from pipeline.rules.sources import Source, SourceRules, Vendor
+
+MAX_SECRET_BYTES: Final = 16 << 10
+SIGN_URL: Final = frozenset({"hubspot", "square"})
+"""Vendors that sign the public URL of the endpoint."""
+
+
+class SecretError(OperatorError):
+    """A secret file of ``sources.yaml`` cannot be read or is empty.
+
+    Operator action: create the file, readable for the collector only, or correct its path in ``sources.yaml``.
+    """
+
+
+class LiveSource:
+    """A source with its counters. One per source and process."""
+
+    def __init__(self, rules: Source, folder: Path, cap: DailyCap | None = None, rate: Rate | None = None) -> None:
+        """``folder`` is where relative paths of secret files begin. ``cap`` and ``rate`` continue earlier counters.
+
+        Raises:
+            SecretError: a secret file cannot be read.
+        """
+        self.rules = rules
+        self.name = rules.name
+        self.defaults = Defaults(tenant=rules.tenant, source=rules.name, channel=rules.channel)
+        self.origins = Origins(rules.origins)
+        self.rate = rate or Rate(rules.rate)
+        self.cap = cap or DailyCap(rules.daily_cap)
+        self.dialects = frozenset(rules.dialects)
+        self.secrets: Mapping[Vendor, tuple[bytes, ...]] = {
+            webhook.vendor: tuple(_secret(folder / file) for file in webhook.secret_files) for webhook in rules.webhooks
+        }
+        self.needs_public_url = any(webhook.vendor in SIGN_URL for webhook in rules.webhooks)
+        key = _secret(folder / rules.hash_key_file) if rules.hash else b""
+        self.personal = PersonalFields(rules.drop, rules.hash, key)
+
+    def secrets_of(self, vendor: str) -> tuple[bytes, ...]:
+        """Returns the valid secrets of a vendor's webhooks; none if the source does not take them."""
+        return next((secrets for name, secrets in self.secrets.items() if name == vendor), ())
+
+
+class Sources:
+    """All sources, by name and by the hash of their write keys."""
+
+    def __init__(self, sources: Iterable[LiveSource]) -> None:
+        self._by_name = {source.name: source for source in sources}
+        self._by_hash = {key: source for source in self._by_name.values() for key in source.rules.write_keys}
+        self.origins = Origins(origin for source in self._by_name.values() for origin in source.rules.origins)
+        """The origins of all sources, for preflights, which carry no key."""
+
+    def with_key(self, key: str) -> LiveSource | None:
+        """Returns the source of a write key."""
+        if not 0 < len(key) <= MAX_KEY_CHARS:
+            return None
+        return self._by_hash.get(hash_of(key))
+
+    def named(self, name: str) -> LiveSource | None:
+        """Returns the source of a name."""
+        return self._by_name.get(name)
+
+    def all(self) -> Iterable[LiveSource]:
+        """Returns every source in the order of the file."""
+        return self._by_name.values()
+
+
+def live_sources(rules: SourceRules, folder: Path, earlier: Sources | None = None) -> Sources:
+    """Returns the sources of the rules. Counters of ``earlier`` sources go on where the limit is unchanged.
+
+    Raises:
+        SecretError: a secret file cannot be read.
+    """
+    result = []
+    for source in rules.sources:
+        before = earlier.named(source.name) if earlier else None
+        rate = before.rate if before and before.rules.rate == source.rate else None
+        cap = DailyCap(source.daily_cap, before.cap.day, before.cap.taken) if before else None
+        result.append(LiveSource(source, folder, cap, rate))
+    return Sources(result)
+
+
+def _secret(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            secret = file.read(MAX_SECRET_BYTES).strip()
+    except OSError as error:
+        message = f"secret file {path}: {error.strerror}; create it, or correct its path in sources.yaml"
+        raise SecretError(message) from error
+    if not secret:
+        message = f"secret file {path} is empty; write the secret into it"
+        raise SecretError(message)
+    return secret

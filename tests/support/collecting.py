@@ -1,0 +1,132 @@
+"""A collector without sockets and Kafka: the application over an in-memory keeper, with a clock that stands still."""
+
+import asyncio
+import gzip
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from connectors.collect.admission import Admission
+from connectors.collect.app import Collector, Limits
+from connectors.collect.encode import Outgoing, RecordEncoder
+from connectors.collect.safekeeping.spool import SpoolFullError
+from connectors.collect.sources import live_sources
+from connectors.collect.write_keys import hash_of
+from pipeline.avro.registry import FileIds
+from pipeline.avro.wire import Decoder
+from pipeline.event.avro import from_avro
+from pipeline.event.model import Event
+from pipeline.kafka.dlq_headers import headers_as_facts
+from pipeline.obs.metrics import Metrics
+from pipeline.rules.load import load_rules
+from pipeline.rules.sources import Source, SourceRules
+
+KEY = "wk_of_the_shop"
+LIMITS = Limits()
+NOW_MS = 1_790_000_000_000
+RULES = load_rules()
+ENCODER = RecordEncoder(RULES.intake, RULES.identifiers, FileIds(), "cdp")
+DECODERS = {channel: Decoder(f"event-{channel}") for channel in ("web", "email", "app", "pos", "ads", "crm")}
+
+
+class Kept:
+    """A keeper in memory. ``full``: it refuses everything."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+        self.full = False
+
+    async def keep(self, records: Sequence[Outgoing]) -> None:
+        if self.full:
+            raise SpoolFullError
+        self.records += records
+
+    @property
+    def events(self) -> list[Event]:
+        return [
+            from_avro(record.topic.split(".")[2], DECODERS[record.topic.split(".")[2]](record.value))
+            for record in self.records
+            if "dlq" not in record.topic
+        ]
+
+    @property
+    def quarantined(self) -> list[tuple[bytes, dict[str, str]]]:
+        return [(record.value, headers_as_facts([*record.headers])) for record in self.records if "dlq" in record.topic]
+
+
+class Reply(msgspec.Struct):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+def shop(**fields: Any) -> Source:
+    """The usual source."""
+    given = {"name": "shop", "channel": "web", "write_keys": [hash_of(KEY)], "origins": ["https://shop.example"]}
+    return msgspec.convert({**given, **fields}, Source)
+
+
+class Door:
+    """A collector for some sources; by default the shop."""
+
+    def __init__(self, *sources: Source, folder: Path = Path(), limits: Limits = LIMITS) -> None:
+        self.kept, self.metrics, self.now_ms = Kept(), Metrics(), NOW_MS
+        self.sources = live_sources(SourceRules(sources=sources or (shop(),)), folder)
+        admission = Admission(lambda: self.sources, ENCODER, self.metrics)
+        self.app = Collector(
+            lambda: self.sources, admission, self.kept, self.metrics, limits, clock=lambda: self.now_ms
+        )
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        body: bytes | Any = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        key: str | None = KEY,
+        pieces: int = 1,
+    ) -> Reply:
+        """Sends a request and returns the reply. A body that is no bytes becomes JSON; ``key`` goes into Basic."""
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        if key is not None:
+            sent.setdefault("authorization", "Basic " + b64encode(f"{key}:".encode()).decode())
+        path, _, query = target.partition("?")
+        scope = {
+            "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()],
+            "client": ("203.0.113.77", 4711), "scheme": "http",
+        }  # fmt: skip
+        size = max(1, -(-len(content) // pieces))
+        chunks = [content[at : at + size] for at in range(0, len(content), size)] or [b""]
+        messages = [
+            {"type": "http.request", "body": chunk, "more_body": place + 1 < len(chunks)}
+            for place, chunk in enumerate(chunks)
+        ]
+        answers: list[dict[str, Any]] = []
+
+        async def receive() -> Any:
+            return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+        async def write(message: Any) -> None:
+            answers.append(message)
+
+        asyncio.run(self.app(scope, receive, write))
+        head, *rest = answers
+        return Reply(
+            head["status"],
+            {name.decode(): value.decode() for name, value in head["headers"]},
+            b"".join(part["body"] for part in rest),
+        )
+
+
+def squeezed(body: Any) -> bytes:
+    """The JSON of a body, compressed."""
+    return gzip.compress(msgspec.json.encode(body))
