@@ -5,9 +5,9 @@ SETUP := .venv/.ready
 
 CORE := event identity condition profile score segment trigger route
 CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profile_orders.py tests/property/test_internal_topics.py
-CORE_COVERAGE := 96
+CORE_COVERAGE := 98
 
-.PHONY: help demo test storms check bench lock clean
+.PHONY: help demo test storms check packages bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,7 +23,7 @@ demo: $(SETUP) ## run a seeded shop day on a real Kafka, from anonymous clicks t
 	$(BIN)/stitchline demo
 
 test: $(SETUP) ## run every test on a real broker (under 8 minutes)
-	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 storms: $(SETUP) ## simulate 10,000 worlds in which workers die and partitions move (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
@@ -33,9 +33,13 @@ check: $(SETUP) ## check lint, types, import contracts, sizes, schemas, coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/packages.py >/dev/null
 	$(BIN)/python .ci/sizes.py
 	$(BIN)/python -m schemas.check
 	$(BIN)/python -m pytest $(CORE_TESTS) --quiet --cov --cov-report=term:skip-covered --cov-fail-under=$(CORE_COVERAGE)
+
+packages: $(SETUP) ## print each package with those that it imports; with OF=pipeline.stream, all that one imports
+	$(BIN)/python .ci/packages.py $(OF)
 
 bench: $(SETUP) ## measure throughput relative to the pure core
 	$(BIN)/python -m tests.bench

@@ -41,6 +41,8 @@ UPDATES = Topic("profile.updates.v1", "profile id", "profile-update", "compact")
 SEGMENTS = Topic("segment.changes.v1", "profile id", "segment-change")
 LEADS = Topic("crm.leads.v1", "tenant", "msgpack")
 ACTIONS = Topic("crm.actions.v1", "profile id", "crm-action")
+ACTION_DLQ = Topic("crm.dlq.v1", "as received", "bytes")
+LEDGER = Topic("crm.ledger.v1", "sink/tenant/action id", "crm-ledger", "compact")
 CHANGELOGS: dict[str, Topic] = {
     stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact") for stage in StageName
 }
@@ -56,5 +58,6 @@ INPUTS: dict[StageName, tuple[Topic, ...]] = {
 
 ALL: tuple[Topic, ...] = (
     *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, LEADS, ACTIONS,
+    ACTION_DLQ, LEDGER,
     *CHANGELOGS.values(),
 )  # fmt: skip

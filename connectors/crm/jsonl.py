@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import msgspec
 
-from connectors.crm.sink import Action, Delivered, SinkError
+from connectors.crm.sink import Action, Delivered, Finding, SinkError
 
 _encode = msgspec.json.Encoder().encode
 
@@ -54,6 +54,14 @@ class JsonlSink:
     def positions(self) -> dict[int, int]:
         """Returns partition → the offset after its last line."""
         return dict(self._next)
+
+    def check(self) -> list[Finding]:
+        """Returns no findings: opening the file has checked everything."""
+        return []
+
+    def setup(self, *, dry_run: bool) -> list[Finding]:  # noqa: ARG002  opening the file has created it
+        """Returns no findings."""
+        return []
 
     def deliver(self, actions: Sequence[Action]) -> list[Delivered]:
         """Writes one line for each new action, with one fsync for all. Never refuses an action."""

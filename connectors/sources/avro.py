@@ -9,7 +9,7 @@ from typing import Any
 import fastavro
 import msgspec
 
-from connectors.sources.lines import Opened
+from connectors.sources.lines import FileSource
 from connectors.sources.mapping import Mapping
 from connectors.sources.record import Payload, Position, Record
 from pipeline.event.event_time import write_time
@@ -24,25 +24,15 @@ _DAMAGE = (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError,
 _JSON_FIELDS = ("properties", "context", "traits")
 
 
-class AvroSource:
+class AvroSource(FileSource):
     """Reads the records of one container.
 
     Damage inside a block loses the rest of the block. Damage between blocks loses the rest of the file.
     """
 
     def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
-        self._opened = Opened(path)
+        super().__init__(path)
         self._mapping = mapping
-
-    @property
-    def size_bytes(self) -> int:
-        """Returns the stored size of the file."""
-        return self._opened.size_bytes
-
-    @property
-    def read_bytes(self) -> int:
-        """Returns the number of stored bytes read so far."""
-        return self._opened.read_bytes
 
     def records(self, start: Position) -> Iterator[Record]:
         """Yields every record after ``start``. Earlier blocks are skipped without decoding."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, Line, Opened, lines
+from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, FileSource, Line, lines
 from connectors.sources.mapping import Mapping
 from connectors.sources.record import Payload, Position, Record
 from pipeline.errors import OperatorError
@@ -35,23 +35,13 @@ class Row(msgspec.Struct, gc=False):
     cells: list[str] | Rejected
 
 
-class CsvSource:
+class CsvSource(FileSource):
     """Reads the rows of one file. A stray quote loses only its line, not the rest of the file."""
 
     def __init__(self, path: Path, mapping: Mapping) -> None:
         self._path = path
         self._mapping = mapping
-        self._opened = Opened(path)
-
-    @property
-    def size_bytes(self) -> int:
-        """The file's size as stored."""
-        return self._opened.size_bytes
-
-    @property
-    def read_bytes(self) -> int:
-        """How much of the stored file has been read."""
-        return self._opened.read_bytes
+        super().__init__(path)
 
     def records(self, start: Position) -> Iterator[Record]:
         """Every row after ``start``; the header line is never one.

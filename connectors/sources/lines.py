@@ -53,6 +53,23 @@ class Opened:
         self._stored.close()
 
 
+class FileSource:
+    """The progress of a source that reads one opened file."""
+
+    def __init__(self, path: Path) -> None:
+        self._opened = Opened(path)
+
+    @property
+    def size_bytes(self) -> int:
+        """Returns the stored size of the file."""
+        return self._opened.size_bytes
+
+    @property
+    def read_bytes(self) -> int:
+        """Returns the number of stored bytes read so far."""
+        return self._opened.read_bytes
+
+
 def lines(stream: IO[bytes], offset: int) -> Iterator[Line]:
     """Yields the lines from ``offset`` on, which must be 0 or the ``end`` of a line. Drops a byte order mark.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Literal, Self
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -49,8 +50,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Maps columns and constants to an event. Omits empty cells and ignores columns it does not name."""
 
     timestamp: Timestamp
-    identifiers: dict[str, str]
-    """Identifier type → column."""
+    identifiers: dict[str, str | list[str]]
+    """Identifier type → column, or at least two columns that identify a customer together (name and date of birth)."""
     columns: dict[str, str | Target] = {}
     """Column → field path, or path and JSON type."""
     constants: dict[str, str | int | float | bool] = {}
@@ -78,9 +79,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             payload["timestamp"] = write_time(_milliseconds(row.get(self.timestamp.column), self.timestamp))
         except _BadCellError as bad:
             return Rejected(Reason.INVALID_FIELD, str(bad))
-        payload["identifiers"] = {
-            kind: str(row[column]) for kind, column in self.identifiers.items() if row.get(column) not in (None, "")
-        }
+        values = {kind: _identifier(row, columns) for kind, columns in self.identifiers.items()}
+        payload["identifiers"] = {kind: value for kind, value in values.items() if value}
         if self.message_id and row.get(self.message_id) not in (None, ""):
             payload["messageId"] = str(row[self.message_id])
         return payload
@@ -98,12 +98,29 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def wanted(self) -> set[str]:
         """Returns every column that the mapping reads."""
-        named = {*self.columns, *self.identifiers.values(), self.timestamp.column, self.message_id}
-        return named - {""}
+        keys = {name for columns in self.identifiers.values() for name in _listed(columns)}
+        return {*self.columns, *keys, self.timestamp.column, self.message_id} - {""}
 
 
 class _BadCellError(Exception):
     """A cell is invalid. The text names column and expected form, not the value, which may be personal data."""
+
+
+def _listed(columns: str | list[str]) -> list[str]:
+    return [columns] if isinstance(columns, str) else columns
+
+
+def _identifier(row: dict[str, Any], columns: str | list[str]) -> str:
+    """Returns the value of an identifier; "" if a column it is made of is empty.
+
+    A value of several columns is their texts joined with ``|``, regardless of case, accents' form and spacing. Signs of
+    the texts that could be taken for the separator are escaped, so that different cells never make one value.
+    """
+    cells = [row.get(column) for column in _listed(columns)]
+    if isinstance(columns, str):
+        return "" if cells[0] is None else str(cells[0])
+    texts = [" ".join(normalize("NFKC", "" if cell is None else str(cell)).casefold().split()) for cell in cells]
+    return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts) if all(texts) else ""
 
 
 def _put(payload: Payload, path: str, value: Any) -> None:

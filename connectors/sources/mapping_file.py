@@ -12,9 +12,11 @@ from pipeline.event.envelope import READ
 from pipeline.event.event_time import FORMATS
 from pipeline.event.rules import DEFAULT_TYPES, IntakeRules
 from pipeline.rules.document import read_document
+from pipeline.rules.files import RulesFile
 from pipeline.rules.problem import Problem, did_you_mean
 from pipeline.rules.shape import Shape, type_of_file
 
+MAPPING_FILE: Final = RulesFile("mapping.yaml", Mapping, "The event field that each column of a table becomes")
 MONEY: Final = "money"
 TYPES: Final = tuple(declared.name for declared in DEFAULT_TYPES)
 _OBJECTS: Final = frozenset({"properties", "context", "traits", "identifiers"})
@@ -72,7 +74,10 @@ def _check_time(mapping: Mapping, shape: Shape) -> None:
 
 
 def _check_identifiers(mapping: Mapping, shape: Shape, types: frozenset[str]) -> None:
-    for kind in mapping.identifiers:
+    for kind, columns in mapping.identifiers.items():
+        if isinstance(columns, list) and len(set(columns)) < max(2, len(columns)):
+            instead = "write its name without brackets" if len(columns) == 1 else "list each column once"
+            shape.add(("identifiers", kind), f"{kind} of several columns needs at least two different ones", instead)
         if kind not in types:
             known = did_you_mean(kind, types)
             shape.add(("identifiers", kind), f"identifiers.yaml declares no type {kind!r}", known)

@@ -1,32 +1,18 @@
 """NDJSON: one Segment-spec event per line."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
-from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, Line, Opened, lines
+from connectors.sources.lines import MAX_LINE_BYTES, BrokenStreamError, FileSource, Line, lines
 from connectors.sources.record import Payload, Position, Record
 from pipeline.event.json_text import read_json
 from pipeline.event.reason import Reason
 from pipeline.event.result import Rejected
 
 
-class NdjsonSource:
+class NdjsonSource(FileSource):
     """Reads the lines of one file. Skips blank lines, which still count as line numbers."""
-
-    def __init__(self, path: Path) -> None:
-        self._opened = Opened(path)
-
-    @property
-    def size_bytes(self) -> int:
-        """Returns the stored size of the file."""
-        return self._opened.size_bytes
-
-    @property
-    def read_bytes(self) -> int:
-        """Returns the number of stored bytes read so far."""
-        return self._opened.read_bytes
 
     def records(self, start: Position) -> Iterator[Record]:
         """Yields every line after ``start``."""

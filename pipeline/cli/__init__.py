@@ -19,13 +19,14 @@ class Commands(LazyGroup):
     """Every command with the first lines of its own help."""
 
     deferred = (
-        Deferred("demo", "Play a shop's day in five channels: watch customers being recognised and leads being made."),
         Deferred(
-            "ingest", "Deliver files of events to Kafka, each record exactly once, also when killed and run again."
+            "demo",
+            "Run a seeded shop day on a real Kafka, and show customers and leads as they appear.",
         ),
         Deferred(
-            "simulate", "Run events through all stages exactly as the workers would, and write what would come out."
+            "ingest", "Deliver files of events to Kafka, each record exactly once, also if it is killed and run again."
         ),
+        Deferred("simulate", "Run files of events through all stages, exactly as workers do, and write the results."),
         Deferred("top", "Show rates and lag of every stage, customers, merges, leads and the DLQ, until ctrl-c."),
         Deferred(
             "worker",
@@ -42,31 +43,33 @@ class Commands(LazyGroup):
         ),
         Deferred(
             "down",
-            "Stop what `stitchline up` runs for this home: "
-            "workers commit and leave, then the local Kafka that it started.",
+            "Stop the workers of `stitchline up` for this home, after a commit, then the local Kafka that it started.",
             "pipeline.cli.background",
         ),
         Deferred("doctor", "Check Kafka, topics, transactions, rules, state folder, disk, clock and registry."),
-        Deferred("attribution", "What marketing has led to."),
+        Deferred("account", "Show accounts: their members, and traits from the group calls of all members."),
+        Deferred("attribution", "Credit and cost of marketing."),
+        Deferred("chaos", "Break workers, brokers, disk and network on purpose, and compare the result with simulate."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
-        Deferred("dlq", "Events that could not be taken: quarantined byte by byte, with the reason."),
-        Deferred("identity", "Explain identities and record decisions about them. Prints personal data: its purpose."),
+        Deferred("crm", "Deliver CRM actions to HubSpot, prepare it, and compare it with the ledger."),
+        Deferred("dlq", "List, show and replay quarantined records, kept byte by byte with the reason."),
+        Deferred("identity", "Explain identities and record decisions about them. Prints personal data."),
         Deferred("kafka", "A real Apache Kafka on this machine, no Java and no Docker needed."),
-        Deferred("leads", "Look at leads on their way to the CRM."),
-        Deferred("model", "Fit and look at models of what customers will do."),
-        Deferred("profile", "What is known of customers. Prints personal data: that is its purpose."),
-        Deferred("routing", "Try out which representative leads go to."),
+        Deferred("leads", "Show leads on their way to the CRM."),
+        Deferred("model", "Fit and show models that predict purchases and churn."),
+        Deferred("profile", "Show and export customer profiles. Prints personal data."),
+        Deferred("routing", "Try the routing of leads to representatives."),
         Deferred(
             "rules",
-            "Check, show and start rules files: "
+            "Check, show and create rules files: "
             "identifiers, aggregates, journeys, scores, segments, triggers, routing…",
         ),
-        Deferred("score", "What scores are made of."),
-        Deferred("segment", "Members of segments. Prints personal data: that is its purpose."),
-        Deferred("sink", "Carry CRM actions to where leads are worked on."),
-        Deferred("sources", "The senders that the collector takes events from, and their write keys."),
+        Deferred("score", "Explain scores."),
+        Deferred("segment", "Count and export members of segments. Prints personal data."),
+        Deferred("sink", "Deliver CRM actions."),
+        Deferred("sources", "List, add and rotate the collector's sources and their write keys."),
         Deferred("topics", "The Kafka topics of this deployment."),
-        Deferred("trigger", "Try triggers on the stored profiles. Prints personal data: that is its purpose."),
+        Deferred("trigger", "Try triggers on the stored profiles. Prints personal data."),
     )
 
 

@@ -45,20 +45,20 @@ Examples:
 """
 UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not in the report"
 
-app = typer.Typer(no_args_is_help=True, help="What marketing has led to.")
+app = typer.Typer(no_args_is_help=True, help="Credit and cost of marketing.")
 
 
 @app.callback()
 def _attribution() -> None:
-    """What marketing has led to."""
+    """Credit and cost of marketing."""
 
 
 @app.command(epilog=EXAMPLES)
 def report(
     model: Annotated[
-        str, typer.Option("--model", metavar="|".join(MODELS), help="How the credit for a conversion is shared.")
+        str, typer.Option("--model", metavar="|".join(MODELS), help="Model that shares the credit for a conversion.")
     ] = "linear",
-    by: Annotated[By, typer.Option("--by", help="What the lines are.")] = "campaign",
+    by: Annotated[By, typer.Option("--by", help="Grouping of the lines.")] = "campaign",
     conversion: Annotated[str, typer.Option("--conversion", metavar="NAME", help="Only these; default: all.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

@@ -71,7 +71,7 @@ app = typer.Typer()
 
 @app.command(epilog=DOWN_EXAMPLES)
 def down() -> None:
-    """Stop what `stitchline up` runs for this home: workers commit and leave, then the local Kafka that it started."""
+    """Stop the workers of `stitchline up` for this home, after a commit, then the local Kafka that it started."""
     home = Settings().home
     pid = holder(home)
     if pid is None:

@@ -50,7 +50,7 @@ def _config() -> None:
 def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show every setting: its value (secrets masked), whether the environment sets it, and what it is for."""
+    """Show every setting: its value (secrets masked), its origin, and its meaning."""
     with explained():
         settings = described(Settings())
     if as_json:

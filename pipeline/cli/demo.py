@@ -47,13 +47,13 @@ app = typer.Typer()
 
 @app.command("demo", epilog=EXAMPLES)
 def demo(
-    people: Annotated[int, typer.Option(min=1, max=100_000, help="People of the town.")] = 2_000,
-    events: Annotated[int, typer.Option(min=6, max=2_000_000, help="What they do; at least six for each.")] = 50_000,
-    seed: Annotated[int, typer.Option(help="Another number, another day.")] = 7,
-    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Length of the day; 0: as fast as it goes.")] = 30.0,
+    people: Annotated[int, typer.Option(min=1, max=100_000, help="Number of people.")] = 2_000,
+    events: Annotated[int, typer.Option(min=6, max=2_000_000, help="Events; at least six per person.")] = 50_000,
+    seed: Annotated[int, typer.Option(help="Seed of the generated day.")] = 7,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Duration; 0: as fast as possible.")] = 30.0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the local Kafka running at the end.")] = False,
 ) -> None:
-    """Play a shop's day in five channels: watch customers being recognised and leads being made."""
+    """Run a seeded shop day on a real Kafka, and show customers and leads as they appear."""
     console, log = screen(), None
     with explained():
         base = Settings()

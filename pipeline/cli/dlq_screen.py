@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.screen import screen
+from pipeline.cli.tables import titled_table
 from pipeline.printable import printable, printable_json
 from pipeline.query.quarantine import Entry, Listing, headers_of
 
@@ -20,14 +21,14 @@ def print_listing(listed: Listing) -> None:
     if not listed.total:
         console.print("nothing is quarantined")
         return
-    counts = _table(f"{listed.total} quarantined", "records", "reason", "stage", "topic")
+    counts = titled_table(f"{listed.total} quarantined", "records", "reason", "stage", "topic")
     for count in listed.counts:
         counts.add_row(
             str(count["records"]), *(escape(printable(count[name])) for name in ("reason", "stage", "topic"))
         )
     console.print(counts)
     if listed.newest:
-        newest = _table("Newest", "place", "quarantined at", "reason", "topic", "bytes", "detail")
+        newest = titled_table("Newest", "place", "quarantined at", "reason", "topic", "bytes", "detail")
         for entry in listed.newest:
             cells = (entry.place, entry.quarantined_at, entry.reason, entry.topic, str(entry.size_bytes), entry.detail)
             newest.add_row(*(escape(printable(cell)) for cell in cells))
@@ -72,10 +73,3 @@ def hex_dump(data: bytes) -> str:
     if len(data) > SHOWN_BYTES:
         lines.append(f"… {len(data) - SHOWN_BYTES} bytes more; --json has all of them")
     return "\n".join(lines)
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, header_style="dim", overflow="fold")
-    return table

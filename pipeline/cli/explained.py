@@ -1,6 +1,7 @@
 """How a command ends on what its operator can put right: one line on stderr and an exit code."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -22,8 +23,17 @@ def explained(*libraries: type[Exception]) -> Iterator[None]:
         yield
     except expected as error:
         code = ExitCode.MISUSED if isinstance(error, MisuseError) else ExitCode.FAILED
-        complain(str(error))
+        complain(text_of(error))
         raise typer.Exit(code) from error
+
+
+def text_of(error: Exception) -> str:
+    """Returns the message of an error that ends a command."""
+    if "confluent_kafka" not in sys.modules:  # it is no error of Kafka, and the library takes long to load
+        return str(error)
+    from pipeline.kafka.faults import explained_fault  # noqa: PLC0415
+
+    return explained_fault(error)
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:

@@ -27,7 +27,7 @@ class FileProgress:
         self._console = screen(stderr=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._name, self._size_bytes, self._said = "", 0, time.monotonic()
+        self._name, self._size_bytes, self._printed_at = "", 0, time.monotonic()
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
@@ -57,8 +57,8 @@ class FileProgress:
         counts = f"{delivered} delivered" + (f", {rejected} rejected" if rejected else "")
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=read_bytes, counts=counts)
-        elif time.monotonic() - self._said >= LINE_SECONDS:
-            self._said = time.monotonic()
+        elif time.monotonic() - self._printed_at >= LINE_SECONDS:
+            self._printed_at = time.monotonic()
             share = 100 * read_bytes // self._size_bytes if self._size_bytes else 100
             self.say(f"{self._name}: {share} %, {counts}")
 

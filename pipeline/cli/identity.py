@@ -55,13 +55,13 @@ Examples:
 A = Annotated[str, typer.Argument(metavar="A", help="An identifier, type:value.")]
 B = Annotated[str, typer.Argument(metavar="B", help="Another.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, as it appears on identity.changes.")]
-Actor = Annotated[str, typer.Option("--actor", help="The person that decides. Default: the user of this shell.")]
-Tenant = Annotated[str, typer.Option("--tenant", help="Whose customers.")]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for what STITCH makes of it, and print it.")]
+Actor = Annotated[str, typer.Option("--actor", help="The person behind the decision. Default: the user of this shell.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="Tenant of the customers.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the changes that STITCH makes, and print them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Explain identities and record decisions about them. Prints personal data: its purpose."
+    no_args_is_help=True, help="Explain identities and record decisions about them. Prints personal data."
 )
 
 
@@ -69,7 +69,7 @@ app = typer.Typer(
 def link(
     a: A, b: B, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
 ) -> None:
-    """Say that two identifiers are one customer's. No limit of a type holds this link, only the cap on size."""
+    """Link two identifiers as one customer's. Limits of types do not reject this link; only the cap on size does."""
     _decide("link", (a, b), why, actor, tenant, wait, as_json)
 
 
@@ -77,7 +77,7 @@ def link(
 def unlink(
     a: A, b: B, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
 ) -> None:
-    """Delete the link between two identifiers for good, whatever events still say, until they are linked again."""
+    """Delete the link between two identifiers until `identity link` restores it. Later events do not restore it."""
     _decide("unlink", (a, b), why, actor, tenant, wait, as_json)
 
 
@@ -85,7 +85,7 @@ def unlink(
 def suppress(
     a: A, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
 ) -> None:
-    """Let an identifier link to nothing, now and in future, until it is released."""
+    """Isolate an identifier: it links to nothing until it is released."""
     _decide("suppress", (a,), why, actor, tenant, wait, as_json)
 
 
@@ -93,7 +93,7 @@ def suppress(
 def release(
     a: A, *, why: Why, actor: Actor = "", tenant: Tenant = "default", wait: Wait = True, as_json: Json = False
 ) -> None:
-    """Lift a suppression; or lift the firebreak of an identifier that is known to be sound, for good."""
+    """Lift a suppression, else permanently lift the firebreak of an identifier that one person uses."""
     _decide("release", (a,), why, actor, tenant, wait, as_json)
 
 
@@ -111,7 +111,7 @@ def _decide(  # noqa: PLR0917 - the command's options
         settings = connected(Settings())
         a, b = _named(kind, texts, Naming(load_rules(settings.rules_dir)))
         now_ms = time.time_ns() // 1_000_000
-        command = new_command(_tenant(tenant), kind, a, b, actor or _user(), _said(why), now_ms)
+        command = new_command(_tenant(tenant), kind, a, b, actor or _user(), _reason(why), now_ms)
         decider = CommandSender(settings)
         decider.send(command)
         changes = decider.wait_for_changes(command, ANSWER_SECONDS) if wait else []
@@ -140,7 +140,7 @@ def _tenant(text: str) -> str:
     return text
 
 
-def _said(why: str) -> str:
+def _reason(why: str) -> str:
     if not why.strip():
         fail("say --why: a decision without a reason cannot be judged later", ExitCode.MISUSED)
     return why.strip()

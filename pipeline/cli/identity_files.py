@@ -61,17 +61,17 @@ class Seen(msgspec.Struct):
 
 
 def resolve(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is decompressed.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="YAML file that maps a table's columns to fields.")] = None,
     channel: Annotated[str | None, typer.Option(help="Channel of events that name none.")] = None,
     tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Resolve the links of files of events: customers with their profile ids, rejected links, and whose each event is.
+    """Resolve the links in files of events: customers with profile ids, rejected links, the customer of each event.
 
-    The order of the events makes no difference, nor does repetition.
+    The result does not depend on the order of events or on repetitions.
     """
     with explained(OSError):
         in_force = load_rules(rules or Settings().rules_dir)
@@ -140,7 +140,7 @@ def resolution_facts(seen: dict[str, Seen], policy: IdentityPolicy) -> dict[str,
     }
     for tenant, tenant_seen in sorted(seen.items()):
         resolution = resolved(
-            tenant_seen.sightings.told(tenant_seen.links), policy, decide(tenant_seen.logouts, policy)
+            tenant_seen.sightings.with_first_sightings(tenant_seen.links), policy, decide(tenant_seen.logouts, policy)
         )
         owner_of = {
             anchor: profile_id(tenant, resolution.founder_of.get(anchor, anchor)) for _, anchor in tenant_seen.events

@@ -30,7 +30,7 @@ from pipeline.rules.model import Rules
 from pipeline.settings import Settings
 
 ASK_EXAMPLES = """\b
-Exit codes: 0 answered, whatever the answer; 1 Kafka or the rules refused; 2 not an identifier.
+Exit codes: 0 answered, one customer or not; 1 Kafka or the rules refused; 2 not an identifier.
 \b
 Examples:
   stitchline identity why email:ada@example.org anonymous_id:a-17
@@ -51,7 +51,7 @@ Examples:
   stitchline identity household email:ada@example.org --json | jq '.households[].profile_ids'
 """
 DRY_RUN_EXAMPLES = """\b
-Exit codes: 0 done, whatever would change; 1 Kafka or the rules refused.
+Exit codes: 0 done, with or without changes; 1 Kafka or the rules refused.
 \b
 Examples:
   stitchline identity dry-run --rules my-rules
@@ -59,7 +59,7 @@ Examples:
 """
 SUFFIXES = (".svg", ".graphml")
 
-Tenant = Annotated[str, typer.Option("--tenant", help="Whose customers.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="Tenant of the customers.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -70,7 +70,7 @@ def why(
     tenant: Tenant = "default",
     as_json: Json = False,
 ) -> None:
-    """Say why two identifiers are one customer: the links that lead from one to the other; or the limit in between."""
+    """Explain why two identifiers are one customer or not: the links between them, or the limit that separates them."""
     with explained(OSError, KafkaException):
         rules, stored = _read(tenant)
         naming, policy = Naming(rules), IdentityPolicy(rules.identity)
@@ -125,7 +125,7 @@ def household(
 ) -> None:
     """Print the customers that share an account or address, or those that a customer shares. They stay separate.
 
-    As STITCH last decided; ``identity.changes`` tells the same as it happens (joined, left, merged, split).
+    Shows STITCH's last decisions. ``identity.changes`` publishes the same changes as joined, left, merged and split.
     """
     with explained(OSError, KafkaException):
         rules, stored = _read(tenant)

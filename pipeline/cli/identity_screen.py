@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from pipeline.cli.tables import titled_table
 from pipeline.event.identifier import Identifier
 from pipeline.printable import printable, printable_values
 from pipeline.query.links import MEANING
@@ -102,20 +102,20 @@ def print_resolved(console: Console, facts: dict[str, Any]) -> None:
     facts = printable_values(facts)
     groups, rejected, events = facts["groups"], facts["rejected"], facts["events"]
     console.print(f"{len(events)} events of {len(groups)} customers, {len(rejected)} rejected links", style="bold")
-    table = _table("Customers", "profile", "events", "identifiers")
+    table = titled_table("Customers", "profile", "events", "identifiers")
     table.columns[1].justify = "right"
     for group in groups[:SHOWN]:
         table.add_row(group["profile_id"], str(group["events"]), escape(", ".join(group["identifiers"])))
     console.print(table)
     _more(console, len(groups))
     if rejected:
-        table = _table("Rejected links", "link", "reason", "rule", "last seen")
+        table = titled_table("Rejected links", "link", "reason", "rule", "last seen")
         for link in rejected[:SHOWN]:
             ends = escape(f"{link['start']} - {link['end']}")
             table.add_row(ends, link["rejected"], escape(link["rule"]), _time(link["last_seen"]))
         console.print(table)
         _more(console, len(rejected))
-    table = _table("Events", "event", "anchor", "profile")
+    table = titled_table("Events", "event", "anchor", "profile")
     for event in events[:SHOWN]:
         table.add_row(escape(event["event_id"]), escape(event["anchor"]), event["profile_id"])
     console.print(table)
@@ -142,10 +142,3 @@ def _more(console: Console, count: int) -> None:
 
 def _time(text: str) -> str:
     return text.replace("T", " ")
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, style="", header_style="dim", overflow="fold")
-    return table

@@ -139,9 +139,9 @@ class Job:
 
 @app.command("ingest", epilog=EXAMPLES)
 def ingest(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is decompressed.")],
     *,
-    mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="YAML file that maps a table's columns to fields.")] = None,
     channel: Annotated[
         str | None, typer.Option(help="Channel of events that name none: " + ", ".join(CHANNELS))
     ] = None,
@@ -151,12 +151,12 @@ def ingest(
     restart: Annotated[bool, typer.Option("--restart", help="Deliver files again from their start.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
-    """Deliver files of events to Kafka, each record exactly once, also when killed and run again.
+    """Deliver files of events to Kafka, each record exactly once, also if it is killed and run again.
 
-    A file is known by all of its bytes and the options it is read with, not by its name: what an earlier run dealt with
-    is not delivered again, unless you say --restart. A file that grew is continued; of one that changed the records are
-    delivered that are new in it. Events without a messageId get one made of file name, record number and content. Bad
-    records are reported and left out.
+    A file is identified by all of its bytes and the options it is read with, not by its name. Records of an earlier run
+    are not delivered again without --restart. A file that grew is continued; of a changed file, only new records are
+    delivered. Events without a messageId get one made of file name, record number and content. Bad records are reported
+    and left out.
     """
     defaults = Defaults(tenant=tenant, source=source, channel=channel_named(channel))
     with explained(OSError, KafkaException):

@@ -22,7 +22,7 @@ Examples:
   stitchline kafka start --registry --port 9092
 """
 STATUS_EXAMPLES = """\b
-Exit codes: 0 it runs; 6 a requested server does not.
+Exit codes: 0 it runs; 6 a requested server does not run.
 \b
 Examples:
   stitchline kafka status
@@ -44,7 +44,7 @@ Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Kafka's por
 
 @app.command(epilog=START_EXAMPLES)
 def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> None:
-    """Start it, or find it running; the data of the last time are still there."""
+    """Start Kafka, unless it runs already. Data of earlier runs are kept."""
     console, servers = screen(stderr=True), []
     with explained():
         for kind in _kinds(registry):
@@ -55,7 +55,7 @@ def start(registry: Registry = False, port: Port = 0, as_json: Json = False) -> 
 
 @app.command(epilog=STATUS_EXAMPLES)
 def status(registry: Registry = False, as_json: Json = False) -> None:
-    """Print whether it runs, and where. Exit code 6 when a requested server does not."""
+    """Print whether Kafka runs, and its address. Exit code 6 if a requested server does not run."""
     with explained():
         servers = {kind: detached.find(Settings().home, kind) for kind in detached.KINDS}
     _show([running for running in servers.values() if running is not None], as_json)
@@ -65,7 +65,7 @@ def status(registry: Registry = False, as_json: Json = False) -> None:
 
 @app.command(epilog=STOP_EXAMPLES)
 def stop() -> None:
-    """Stop Kafka and the registry; Kafka's data stay in the home folder until you delete it."""
+    """Stop Kafka and the registry. The data stay in the home folder."""
     with explained():
         home = Settings().home
     for kind in reversed(detached.KINDS):

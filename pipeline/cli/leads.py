@@ -23,7 +23,7 @@ from pipeline.cli.printed import print_json
 from pipeline.cli.screen import screen
 from pipeline.kafka.follow import Follower
 from pipeline.printable import printable_values
-from pipeline.query.lead import is_duplicate, reach, reasons, story, who
+from pipeline.query.lead import display_name, is_duplicate, reach, reasons, story
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS
 
@@ -38,22 +38,22 @@ Examples:
   stitchline leads tail --json -n 1 | jq .contact
 """
 
-app = typer.Typer(no_args_is_help=True, help="Look at leads on their way to the CRM.")
+app = typer.Typer(no_args_is_help=True, help="Show leads on their way to the CRM.")
 
 
 @app.callback()
 def _leads() -> None:
-    """Look at leads on their way to the CRM."""
+    """Show leads on their way to the CRM."""
 
 
 @app.command(epilog=EXAMPLES)
 def tail(
-    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest that Kafka holds.")] = False,
-    drain: Annotated[bool, typer.Option("--drain", help="End when everything there is now is shown.")] = False,
-    count: Annotated[int, typer.Option("-n", "--count", min=0, help="End after so many; 0: never.")] = 0,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest action.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="End after the actions that exist at the start.")] = False,
+    count: Annotated[int, typer.Option("-n", "--count", min=0, help="End after this number; 0: never.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print each action as one line of JSON.")] = False,
 ) -> None:
-    """Print each lead as it comes: customer, score with reasons, and the touches before it."""
+    """Print each lead when it arrives: customer, score with reasons, and earlier touches."""
     show = print_json if as_json else _printer(screen())
     with explained(KafkaException), suppress(Ended), ends_on_signals():
         for shown, action in enumerate(_actions(connected(Settings()), from_start=from_start, drain=drain), 1):
@@ -94,8 +94,8 @@ def lead_text(action: dict[str, Any]) -> Text:
     action = printable_values(action)
     at = datetime.fromtimestamp(action["timestamp_ms"] / 1000).astimezone()
     text = Text(f"{at:%Y-%m-%d %H:%M:%S}  ", style="dim")
-    text.append(who(action), style="bold not dim")
-    if reach(action) not in {"", who(action)}:
+    text.append(display_name(action), style="bold not dim")
+    if reach(action) not in {"", display_name(action)}:
         text.append(f" · {reach(action)}", style="not dim")
     if is_duplicate(action):
         note = f"\n  duplicate_of: close {action['action_id']}, keep {action['duplicate_of']}"

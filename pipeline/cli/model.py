@@ -36,24 +36,24 @@ Examples:
 """
 Json = Annotated[bool, typer.Option("--json", help="Print the model as one JSON document.")]
 
-app = typer.Typer(no_args_is_help=True, help="Fit and look at models of what customers will do.")
+app = typer.Typer(no_args_is_help=True, help="Fit and show models that predict purchases and churn.")
 
 
 @app.command(epilog=FIT_EXAMPLES)
 def fit(
     export: Annotated[Path, typer.Argument(metavar="EXPORT", help="NDJSON or Parquet of `profile export`.")],
     *,
-    out: Annotated[Path, typer.Option(help="The model file; written when it is whole.")],
-    holdout: Annotated[str, typer.Option(help="Judge the model by the last days of the history; 0: do not.")] = "90d",
-    horizon: Annotated[str, typer.Option(help="How far ahead predictions look.")] = "30d",
+    out: Annotated[Path, typer.Option(help="The model file; replaced only when complete.")],
+    holdout: Annotated[str, typer.Option(help="Last part of the history, to evaluate on; 0: none.")] = "90d",
+    horizon: Annotated[str, typer.Option(help="Horizon of the predictions.")] = "30d",
     aggregate: Annotated[str, typer.Option(help="The aggregate of kind purchases to learn from.")] = "purchases",
-    currency: Annotated[str, typer.Option(help="Default: the one most customers have bought in.")] = "",
-    tenant: Annotated[str, typer.Option(help="Whose customers, where the export has several tenants'.")] = "",
+    currency: Annotated[str, typer.Option(help="Default: the one most customers bought in.")] = "",
+    tenant: Annotated[str, typer.Option(help="Tenant, if the export contains several.")] = "",
     as_json: Json = False,
 ) -> None:
     """Fit churn risk, next purchase and expected value on exported profiles, and evaluate them on a hold-out.
 
-    Export all profiles at one moment (`--as-of now`): a customer without a purchase since counts as much as one with.
+    Export all profiles as of one moment (`--as-of now`), so that time without purchases counts for every customer.
     """
     from pipeline.model.fit import Ask, currency_of, fit_model  # noqa: PLC0415 - only fitting waits for NumPy
     from pipeline.model.likelihood import scipy_parts  # noqa: PLC0415

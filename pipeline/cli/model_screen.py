@@ -6,11 +6,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.profile_screen import money
+from pipeline.cli.tables import titled_table
 from pipeline.event.duration import DAY_MS
 from pipeline.event.instant import format_instant
 from pipeline.score.prediction import Holdout, PredictionModel
 
-_SAID: Final = {
+_LABELS: Final = {
     "model": "the model",
     "own_rate": "each at their own rate",
     "last_period": "as the days before",
@@ -25,7 +26,9 @@ def print_model(console: Console, model: PredictionModel) -> None:
     table.add_column(overflow="fold")
     table.add_row("model", model.version)
     table.add_row("fitted", f"{(format_instant(model.fitted_at_ms) or '').partition('.')[0]} UTC")
-    table.add_row("on", f"{facts.customers} customers, {facts.repeat_buyers} of whom bought again, in {model.currency}")
+    table.add_row(
+        "on", f"{facts.customers} customers, {facts.repeat_buyers} of them repeat buyers, in {model.currency}"
+    )
     table.add_row("history", f"{_day(facts.first_day)} to {_day(facts.as_of_day)}, aggregate {model.aggregate}")
     table.add_row("looks ahead", f"{model.horizon_days} days")
     buying, spend = model.purchases, model.spend
@@ -47,7 +50,7 @@ def print_model(console: Console, model: PredictionModel) -> None:
 
 
 def _fifths(model: PredictionModel) -> Table:
-    table = _table("RFM: the upper ends of the fifths", "", "1st", "2nd", "3rd", "4th")
+    table = titled_table("RFM: the upper ends of the fifths", "", "1st", "2nd", "3rd", "4th", right=range(1, 5))
     table.add_row("days since", *map(str, model.rfm.days_since))
     table.add_row("orders", *map(str, model.rfm.orders))
     table.add_row("money", *(money(minor, model.currency) for minor in model.rfm.total_minor))
@@ -56,19 +59,12 @@ def _fifths(model: PredictionModel) -> Table:
 
 def _holdout(holdout: Holdout) -> Table:
     title = f"Hold-out: the last {holdout.days} days of {holdout.customers} customers, {holdout.purchases} purchases"
-    table = _table(title, "predicted by", "mean error", "rms error", "correlation", "in all")
+    table = titled_table(title, "predicted by", "mean error", "rms error", "correlation", "in all", right=range(1, 6))
     for name, accuracy in holdout.predictors.items():
         table.add_row(
-            _SAID.get(name, name), f"{accuracy.mean_absolute_error:.3f}", f"{accuracy.root_mean_square_error:.3f}",
+            _LABELS.get(name, name), f"{accuracy.mean_absolute_error:.3f}", f"{accuracy.root_mean_square_error:.3f}",
             f"{accuracy.correlation:.3f}", f"{accuracy.total:.0f}",
         )  # fmt: skip
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for place, column in enumerate(columns):
-        table.add_column(column, header_style="dim", justify="right" if place else "left")
     return table
 
 

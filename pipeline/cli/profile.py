@@ -64,7 +64,9 @@ Examples:
   stitchline profile export profiles.parquet --as-of latest
 """
 
-Who = Annotated[str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")]
+CustomerArgument = Annotated[
+    str, typer.Argument(metavar="TYPE:VALUE|PROFILE_ID", help="Any identifier, or an id, old or new.")
+]
 AsOf = Annotated[
     str,
     typer.Option(
@@ -75,25 +77,25 @@ AsOf = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-app = typer.Typer(no_args_is_help=True, help="What is known of customers. Prints personal data: that is its purpose.")
+app = typer.Typer(no_args_is_help=True, help="Show and export customer profiles. Prints personal data.")
 
 
 @app.command(epilog=SHOW_EXAMPLES)
 def show(
-    identifier: Who,
-    tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
+    identifier: CustomerArgument,
+    tenant: Annotated[str, typer.Option(help="Tenant of the customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with explained(OSError, KafkaException):
         at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
-        note_other_rules(settings, rules)
+        noted = note_other_rules(settings, rules)
         book = compiled(rules)
         profile_id, row = customer(settings, rules, identifier, tenant)
         refuse_past_of(as_of, [(profile_id, row)])
         view = profile_view(profile_id, row, book, at_ms)
-    if decided_by_others(row, book):
+    if decided_by_others(row, book) and not noted:
         complain(OTHER_RULES)
     if as_json:
         print_json(view, indent=2)
@@ -105,15 +107,15 @@ def show(
 
 @app.command(epilog=TIMELINE_EXAMPLES)
 def timeline(
-    identifier: Who,
+    identifier: CustomerArgument,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Entries of a page.")] = TIMELINE_ENTRIES,
     before: Annotated[
-        str, typer.Option("--before", metavar="CURSOR", help="Go on where a page ended, with the cursor it ended with.")
+        str, typer.Option("--before", metavar="CURSOR", help="Cursor at the end of the previous page.")
     ] = "",
-    tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
+    tenant: Annotated[str, typer.Option(help="Tenant of the customer.")] = "default",
     as_json: Json = False,
 ) -> None:
-    """Show what happened, newest first: marketing touches and, side by side with them, the CRM's activities.
+    """Show a customer's touches and CRM activities side by side, newest first.
 
     The newest 20 touches and the newest 20 activities of every anchor are kept.
     """
@@ -136,17 +138,17 @@ def timeline(
 
 @app.command(epilog=EXPORT_EXAMPLES)
 def export(
-    file: Annotated[Path, typer.Argument(help="Written beside its place and put there when it is whole.")],
+    file: Annotated[Path, typer.Argument(help="Output file; replaced only when complete.")],
     file_format: Annotated[
-        str, typer.Option("--format", metavar="ndjson|parquet", help="Default: what the file's suffix says.")
+        str, typer.Option("--format", metavar="ndjson|parquet", help="Default: by the file's suffix.")
     ] = "",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
-    """Write every current profile, in the order of their ids. Exports of equal profiles are equal byte for byte.
+    """Write every current profile, sorted by id. Exports of equal profiles are equal byte for byte.
 
-    Profiles that were merged into another are not written. While events are being processed every profile is as of some
-    moment of the export; wait until the workers are idle for all of them to be of one.
+    Leaves out profiles that were merged into another. While workers process events, each profile has the state of some
+    moment of the export. For a consistent export, wait until the workers are idle.
     """
     with explained(OSError, KafkaException):
         if file_format not in ("", *FORMATS.values()):
@@ -154,7 +156,7 @@ def export(
             raise UnknownFormatError(message)
         chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, now_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
-        note_other_rules(settings, rules)
+        noted = note_other_rules(settings, rules)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
@@ -164,7 +166,7 @@ def export(
             count = write_profiles(file, views, chosen, bars.counting("writing", len(snapshot.rows)))
     if snapshot.undecided:
         complain(UNDECIDED)
-    if watch.others:
+    if watch.others and not noted:
         complain(f"{OTHER_RULES} ({watch.others} profiles)")
     if as_json:
         report = {"profiles": count, "file": str(file), "format": chosen, "complete": not snapshot.undecided}
@@ -177,8 +179,8 @@ UNDECIDED = "note: a transaction is still open (a worker was killed?); what it w
 
 
 OTHER_RULES = (
-    "note: the workers last decided by other rules than those in force here; what is shown follows the rules here, and "
-    "what was booked those of the workers"
+    "note: the last decisions were made by other rules than those in force here; scores and segments are shown by the "
+    "rules here, over events booked by the others"
 )
 
 

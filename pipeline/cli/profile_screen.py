@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.cli.tables import titled_table
 from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.event.instant import format_instant
 from pipeline.event.money import exponent
@@ -23,7 +24,7 @@ _NO_VALUE: Final = "-"
 def print_profile(
     console: Console, view: dict[str, Any], title: str, spans: Collection[str] = (), moments: Collection[str] = ()
 ) -> None:
-    """Print a :func:`~pipeline.profile.view.profile_view`; ``asked`` is what the person typed.
+    """Print a :func:`~pipeline.profile.view.profile_view`. ``title`` is the identifier or id that was typed.
 
     ``spans`` are the aggregates whose values are milliseconds, ``moments`` those whose values are points in time.
     """
@@ -45,7 +46,7 @@ def _head(console: Console, view: dict[str, Any], title: str) -> None:
     table.add_column(overflow="fold")
     table.add_row("profile", view["profile_id"])
     if title.lower() != view["profile_id"]:
-        table.add_row("asked for", escape(title))
+        table.add_row("found by", escape(title))
     table.add_row("tenant", view["tenant"])
     table.add_row("as of", f"{_time(view['as_of_ms'])} UTC, as all times here")
     table.add_row("events", f"{view['touches']} under {_number_of(view['anchors'], 'anchor')}")
@@ -64,7 +65,7 @@ def _identifiers(console: Console, identifiers: dict[str, dict[str, int]]) -> No
 
 
 def _traits(console: Console, traits: dict[str, dict[str, Any]]) -> None:
-    table = titled_table("Traits", "trait", "value", "said", "on")
+    table = titled_table("Traits", "trait", "value", "stated at", "channel")
     for name, trait in traits.items():
         table.add_row(escape(name), escape(_value(trait["value"])), _time(trait["timestamp_ms"]), trait["channel"])
     _show(console, table)
@@ -240,7 +241,7 @@ def _consent(statements: dict[str, dict[str, Any]]) -> str:
         f"{purpose} {'granted' if made['granted'] else 'denied'} by {made['event_id']} at {_time(made['timestamp_ms'])}"
         for purpose, made in statements.items()
     )
-    return escape(", ".join(output)) or "nothing said"
+    return escape(", ".join(output)) or "no statement"
 
 
 def _length(label: str) -> float:
@@ -258,14 +259,6 @@ def _moment(ms: float) -> str:
 
 def _number_of(items: list[str], what: str) -> str:
     return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
-
-
-def titled_table(title: str, *columns: str) -> Table:
-    """A table without lines, as all of the screens here."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, style="", header_style="dim", overflow="fold")
-    return table
 
 
 def _show(console: Console, table: Table) -> None:

@@ -38,12 +38,12 @@ Examples:
   stitchline routing dry-run --score 90 --count 100 --json | jq .shares
 """
 
-app = typer.Typer(no_args_is_help=True, help="Try out which representative leads go to.")
+app = typer.Typer(no_args_is_help=True, help="Try the routing of leads to representatives.")
 
 
 @app.callback()
 def _routing() -> None:
-    """Try out which representative leads go to."""
+    """Try the routing of leads to representatives."""
 
 
 @app.command("dry-run", epilog=EXAMPLES)
@@ -57,18 +57,18 @@ def dry_run(  # noqa: PLR0917 - the command's options
     trigger: Annotated[str, typer.Option(help="The trigger that fires. Default: the first of triggers.yaml.")] = "",
     grade: Annotated[str, typer.Option(metavar="A1", help="The grade.")] = "",
     segment: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A segment they are in; may be given more than once.")
+        list[str] | None, typer.Option(metavar="NAME", help="A segment of the customer; may be given more than once.")
     ] = None,
     channel: Annotated[str, typer.Option(help="Channel of the last touch.")] = "",
     campaign: Annotated[str, typer.Option(help="Campaign of the last touch.")] = "",
     at: Annotated[str, typer.Option(help="When it fires: now, or ISO 8601.")] = "now",
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=MAX_LEADS, help="So many such leads.")] = 1,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=MAX_LEADS, help="Number of leads.")] = 1,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Route made-up leads as if they were the first ever, and explain the decision. Nothing is read or changed.
+    """Route made-up leads, as the first leads of the tenant, and explain the decision. Reads and changes nothing.
 
-    With --count each lead is another customer's, unless an --identifier makes them one customer's.
+    With --count each lead belongs to another customer, unless --identifier names one customer.
     """
     with explained():
         in_force = load_rules(rules or Settings().rules_dir)
@@ -107,14 +107,14 @@ def _facts(routed: Routed) -> dict[str, str]:
 def _show(last: Routed, shares: Counter[str]) -> None:
     console = screen(markup=False)
     facts = printable_values(_facts(last))
-    console.print(f"owner: {facts['owner'] or 'nobody'}")
+    console.print(f"owner: {facts['owner'] or 'none'}")
     console.print(f"why:   {facts['owner_reason']}", soft_wrap=True)
     if shares.total() > 1:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("of all")
         table.add_column("leads", justify="right")
         for name, leads in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])):
-            table.add_row(printable(name) or "nobody", f"{leads:,}")
+            table.add_row(printable(name) or "none", f"{leads:,}")
         console.print(table)
 
 

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
+from connectors.sources.mapping_file import MAPPING_FILE
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, fail
 from pipeline.cli.printed import print_json, print_line
-from pipeline.cli.screen import screen
+from pipeline.identity.presets import implied
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, check_rules, load_rules, stand_ins
 from pipeline.rules.model import Rules
@@ -26,7 +27,7 @@ EXIT_CODES = "Exit codes: 0 fine, 1 the rules have problems, 2 wrong command lin
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Check, show and start rules files: identifiers, aggregates, journeys, scores, segments, triggers, routing…",
+    help="Check, show and create rules files: identifiers, aggregates, journeys, scores, segments, triggers, routing…",
     epilog=EXIT_CODES,
 )
 
@@ -44,7 +45,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 @app.command(epilog="Examples: stitchline rules check my-rules · stitchline rules check my-rules --json. " + EXIT_CODES)
 def check(directory: Directory = None, as_json: Json = False) -> None:
-    """Say whether the rules can be used; if not, every problem with file, line and what to write instead."""
+    """Check the rules. Prints every problem with file, line and correction."""
     rules, problems = check_rules(directory)
     if as_json:
         report = {"ok": not problems, "directory": str(directory or DEFAULTS), "problems": problems}
@@ -67,7 +68,7 @@ def show(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Print the rules in force, every default spelled out."""
+    """Print the rules in force with all defaults; what a preset implies is printed as comments."""
     topics = [spec.topic for spec in FILES]
     if only and only not in topics:
         message = f"there is no {only}; write one of {', '.join(topics)}"
@@ -79,32 +80,36 @@ def show(
         raise typer.Exit(ExitCode.FAILED) from error
     shown = {spec.topic: file_data(rules, spec) for spec in FILES if not only or spec.topic == only}
     if as_json:
-        print_json(shown, indent=2)
+        print_json({"version": rules_version(rules), **shown}, indent=2)
         return
     print_line(f"# rules version {rules_version(rules)}\n")
     for spec in FILES:
         if spec.topic in shown:
             shipped = " (shipped default)" if spec.name in stand_ins(directory) else ""
-            print_line(f"# {spec.name}: {spec.title}{shipped}\n{yaml_text(shown[spec.topic])}")
+            print_line(f"# {spec.name}: {spec.title}{shipped}")
+            for line in implied(rules.identity) if spec.topic == "identifiers" else ():
+                print_line(f"# {line}")
+            print_line(yaml_text(shown[spec.topic]))
 
 
 @app.command(epilog="Examples: stitchline rules schema · stitchline rules schema --out schemas. Exit code 0.")
 def schema(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write one file per schema there.")] = None,
 ) -> None:
-    """Print the JSON Schemas of the rules files, or write them for an editor to complete names by."""
+    """Print the JSON Schemas of the rules files and of mappings, or write them to a folder for editors."""
+    files = (*FILES, MAPPING_FILE)
     if out is None:
-        print_json({spec.topic: file_schema(spec) for spec in FILES}, indent=2)
+        print_json({spec.topic: file_schema(spec) for spec in files}, indent=2)
         return
-    for path in write_schemas(out):
+    for path in write_schemas(out, files):
         print_line(str(path))
 
 
-@app.command(epilog="Example: stitchline rules init my-rules. Exit codes: 0 done, 1 a file of that name is there.")
+@app.command(epilog="Example: stitchline rules init my-rules. Exit codes: 0 done, 1 a file of that name exists.")
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; made if it is not there.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Target directory; created if missing.")],
 ) -> None:
-    """Copy the shipped rules and their schemas to a directory, as a start for your own."""
+    """Copy the shipped rules and their schemas to a directory, as a starting point."""
     taken = [directory / spec.name for spec in FILES if (directory / spec.name).exists()]
     if taken:
         fail(f"{taken[0]} is there already; name an empty directory", ExitCode.FAILED)
@@ -140,7 +145,9 @@ def _show_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
             print_line(str(problem))
         complain(count)
         return
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - importing rich takes a tenth of the command's time
+
+    from pipeline.cli.screen import screen  # noqa: PLC0415
 
     table = Table(title=count, title_justify="left", title_style="bold red", show_lines=True)
     for column in ("where", "what is wrong", "what to write"):

@@ -12,7 +12,7 @@ from rich.console import Console
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import explained
 from pipeline.cli.printed import print_json
-from pipeline.cli.profile import AsOf, Json, Who, customer, now_ms
+from pipeline.cli.profile import AsOf, CustomerArgument, Json, customer, now_ms
 from pipeline.cli.profile_screen import print_scores
 from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
@@ -34,18 +34,18 @@ Examples:
   stitchline score explain loyalty_id:L-1077 --as-of latest --json
 """
 
-app = typer.Typer(no_args_is_help=True, help="What scores are made of.")
+app = typer.Typer(no_args_is_help=True, help="Explain scores.")
 
 
 @app.callback()
 def _score() -> None:
-    """What scores are made of."""
+    """Explain scores."""
 
 
 @app.command(epilog=EXAMPLES)
 def explain(
-    identifier: Who,
-    tenant: Annotated[str, typer.Option(help="Whose customer.")] = "default",
+    identifier: CustomerArgument,
+    tenant: Annotated[str, typer.Option(help="Tenant of the customer.")] = "default",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -53,7 +53,7 @@ def explain(
 
     Contributions sum exactly to the score, at any moment, before and after merges.
 
-    Points are those left after fading; a line named cap takes away what a group's rules exceed its cap by.
+    Points are shown after decay. A line named cap subtracts the points above a group's cap.
     """
     with explained(OSError, KafkaException):
         at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())

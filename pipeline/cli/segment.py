@@ -13,13 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.bar import Bars
-from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
-from pipeline.cli.profile_screen import titled_table
-from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.rules_in_force import connected_under
 from pipeline.cli.screen import screen
+from pipeline.cli.tables import titled_table
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
 from pipeline.errors import MisuseError
@@ -36,12 +35,12 @@ from pipeline.segment.rules import SegmentRule, SegmentRules
 from pipeline.segment.segments import SegmentError, Segments
 from pipeline.settings import Settings
 
-ASKED: Final = "--when"
-"""What a condition of the command line is called among the segments."""
+AD_HOC: Final = "--when"
+"""The segment name of a condition given on the command line."""
 
 DRY_RUN_EXAMPLES = """\b
-Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, a condition that means nothing, not a
-moment, or one before the newest event.
+Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, an invalid condition, not a moment,
+or one before the newest event.
 \b
 Examples:
   stitchline segment dry-run
@@ -51,7 +50,7 @@ Examples:
 """
 EXPORT_EXAMPLES = f"""\b
 Columns: {", ".join(COLUMNS)}.
-identifiers is a list of type:value, in CSV as JSON text; what is not known is null, in CSV empty.
+identifiers is a list of type:value, in CSV as JSON text; unknown values are null, in CSV empty.
 \b
 Exit codes: 0 written; 1 Kafka, the rules or the disk refused; 2 no such segment, not a format, not a moment, or one
 before the newest event.
@@ -75,7 +74,7 @@ RulesDir = Annotated[
     Path | None, typer.Option("--rules", metavar="DIR", help="Directory of rules files. Default: the ones in force.")
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Members of segments. Prints personal data: that is its purpose.")
+app = typer.Typer(no_args_is_help=True, help="Count and export members of segments. Prints personal data.")
 
 
 @app.command("dry-run", epilog=DRY_RUN_EXAMPLES)
@@ -85,12 +84,12 @@ def dry_run(
     when: Annotated[str, typer.Option("--when", metavar="CONDITION", help="Try this condition instead.")] = "",
     rules_dir: RulesDir = None,
     as_of: AsOf = "now",
-    sample: Annotated[int, typer.Option(min=0, help="Show so many members of each.")] = 10,
+    sample: Annotated[int, typer.Option(min=0, help="Number of members to show.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Count the customers that are in segments, or would be, and show some: before a rule is published.
+    """Count the members of segments, or of a new condition, and show some.
 
-    Reads the stored profiles; nothing is changed. The sample is the same each time, and as good as drawn.
+    Reads the stored profiles; changes nothing. The sample is pseudo-random and the same in every run.
     """
     if name and when:
         message = "name a segment or write a condition, not both"
@@ -98,10 +97,8 @@ def dry_run(
     with explained(OSError, KafkaException):
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
-        chosen, segments = _asked(rules, name, when)
-        settings = connected(settings)
-        if rules_dir is None:
-            note_other_rules(settings, rules)
+        chosen, segments = _selected(rules, name, when)
+        settings = connected_under(settings, rules, rules_dir)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
@@ -118,21 +115,22 @@ def dry_run(
 @app.command(epilog=EXPORT_EXAMPLES)
 def export(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A segment of the rules.")],
-    file: Annotated[Path, typer.Argument(help="Written beside its place and put there when it is whole.")],
+    file: Annotated[Path, typer.Argument(help="Output file; replaced only when complete.")],
     *,
     file_format: Annotated[
-        str, typer.Option("--format", metavar="csv|ndjson|parquet", help="Default: what the file's suffix says.")
+        str, typer.Option("--format", metavar="csv|ndjson|parquet", help="Default: by the file's suffix.")
     ] = "",
     safe: Annotated[
-        bool, typer.Option("--safe/--no-safe", help="In CSV, an apostrophe before what a spreadsheet would evaluate.")
+        bool,
+        typer.Option("--safe/--no-safe", help="In CSV, put an apostrophe before formulas."),
     ] = True,
     rules_dir: RulesDir = None,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
-    """Write the members of a segment with how to reach them, in the order of their profile ids.
+    """Write the members of a segment with their contact data, sorted by profile id.
 
-    Whether they may be written to is for the segment to ask: consent.marketing/email = true.
+    Consent is not checked. Add it to the segment's condition, as in: consent.marketing/email = true.
     """
     with explained(OSError, KafkaException):
         if file_format not in ("", *MEMBER_FORMATS.values()):
@@ -141,10 +139,8 @@ def export(
         chosen = file_format or format_of(file, MEMBER_FORMATS)
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
-        _, segments = _asked(rules, name, "")
-        settings = connected(settings)
-        if rules_dir is None:
-            note_other_rules(settings, rules)
+        _, segments = _selected(rules, name, "")
+        settings = connected_under(settings, rules, rules_dir)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))
@@ -159,8 +155,8 @@ def export(
         print_line(f"{count} members of {name} written to {file}")
 
 
-def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
-    """The rules in question, and all segments compiled.
+def _selected(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segments]:
+    """Returns the selected segment rules, and all segments compiled.
 
     Raises:
         NoSegmentError: there is none of that name.
@@ -173,7 +169,7 @@ def _asked(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Segme
         raise NoSegmentError(message)
     try:
         chosen = (
-            [SegmentRule(name=ASKED, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
+            [SegmentRule(name=AD_HOC, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
         )
         everything = SegmentRules(segments=(*declared, *chosen) if when else declared)
         types = [kind.name for kind in rules.identifiers]

@@ -32,6 +32,7 @@ from pipeline.event.result import Rejected
 from pipeline.export.files import write_ndjson
 from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.kafka.record import Record as KafkaRecord
+from pipeline.query.accounts import account_view, accounts
 from pipeline.query.as_of import as_of_ms, refuse_past
 from pipeline.query.profiles import export_profiles
 from pipeline.rules.compiled import compiled
@@ -125,20 +126,20 @@ class _Watch:
 
 @app.command("simulate", epilog=EXAMPLES)
 def simulate(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is seen through.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, CSV, Avro, Parquet or Arrow; gzip is decompressed.")],
     *,
     rules: Annotated[Path | None, typer.Option(help="Directory of rules files. Default: the ones in force.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; files in it are overwritten.")] = Path("simulated"),
-    mapping: Annotated[Path | None, typer.Option(help="YAML file that says what a table's columns mean.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="YAML file that maps a table's columns to fields.")] = None,
     channel: Annotated[str | None, typer.Option(help="Channel of events that name none.")] = None,
     tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "default",
-    clock: Annotated[str, typer.Option(help="stream: now is the newest event; wall: now is now.")] = "stream",
+    clock: Annotated[str, typer.Option(help="stream: the time of the newest event; wall: the wall clock.")] = "stream",
     as_of: Annotated[str, typer.Option(help=AS_OF)] = "latest",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
-    """Run events through all stages exactly as the workers would, and write what would come out.
+    """Run files of events through all stages, exactly as workers do, and write the results.
 
-    Writes profiles, identity-changes, segment-changes, crm-actions, dlq and rejects as NDJSON files.
+    Writes profiles, accounts, identity-changes, segment-changes, crm-actions, dlq and rejects as NDJSON files.
     """
     if clock not in {"stream", "wall"}:
         message = "write stream or wall"
@@ -165,7 +166,7 @@ def _run(  # noqa: PLR0917 - the command's options
 
 def _clear(out: Path) -> None:
     """Remove results: those of an earlier run must not pass for those of one that failed."""
-    for name in (*OUTPUTS.values(), "dlq", "rejects", "profiles"):
+    for name in (*OUTPUTS.values(), "dlq", "rejects", "profiles", "accounts"):
         (out / f"{name}.ndjson").unlink(missing_ok=True)
 
 
@@ -194,6 +195,8 @@ def _simulated(  # noqa: PLR0917 - the command's options
             totals.update({name: line.count for name, line in run.lines.items()})
         totals["rejects"] = rejects.count
     totals["profiles"] = _write_profiles(simulation, rules, out / "profiles.ndjson", moment_ms)
+    with (out / "accounts.ndjson").open("wb") as file:
+        totals["accounts"] = write_ndjson(file, map(account_view, accounts(simulation.profiles())))
     return {"rejects": 0, **totals}
 
 

@@ -14,7 +14,7 @@ import typer
 from confluent_kafka import KafkaException
 
 from connectors.crm.jsonl import JsonlSink
-from connectors.crm.quarantine import Quarantine
+from connectors.crm.kafka_log import KafkaLog
 from connectors.crm.runner import SinkRunner
 from connectors.crm.sink import CrmSink
 from pipeline.avro.registry import schema_ids
@@ -22,8 +22,9 @@ from pipeline.avro.wire import Decoder
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json, print_line
+from pipeline.clock import wall_clock_ms
 from pipeline.settings import Settings
-from pipeline.topics import ACTIONS, DLQ
+from pipeline.topics import ACTION_DLQ, ACTIONS
 
 EXAMPLES = """\b
 Exit codes: 0 stopped or drained; 1 the file, the schema registry or Kafka refused.
@@ -33,18 +34,18 @@ Examples:
   stitchline sink jsonl leads.jsonl --drain --json
 """
 
-app = typer.Typer(no_args_is_help=True, help="Carry CRM actions to where leads are worked on.")
+app = typer.Typer(no_args_is_help=True, help="Deliver CRM actions.")
 
 
 @app.callback()
 def _sinks() -> None:
-    """Carry CRM actions to where leads are worked on."""
+    """Deliver CRM actions."""
 
 
 @app.command(epilog=EXAMPLES)
 def jsonl(
-    file: Annotated[Path, typer.Argument(help="The file to append to. It carries the position: start again any time.")],
-    drain: Annotated[bool, typer.Option("--drain", help="End when everything there is now is written.")] = False,
+    file: Annotated[Path, typer.Argument(help="The file to append to; it also holds the position.")],
+    drain: Annotated[bool, typer.Option("--drain", help="End after the actions that exist at the start.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
     """Append every CRM action to FILE, one line each, also across kill -9 and power cuts.
@@ -67,13 +68,17 @@ def run_sink(open_sink: Callable[[], CrmSink], name: str, *, drain: bool) -> int
         sink = open_sink()
         try:
             group = f"{settings.application_id}.sink.{name}"
-            quarantine = Quarantine(settings.kafka(), DLQ.of(settings.topic_prefix))
-            runner = SinkRunner(settings.kafka(), topic, group, sink, decode=decode, quarantine=quarantine)
-            runner.run(stop, drain=drain)
+            dlq = ACTION_DLQ.of(settings.topic_prefix)
+            log = KafkaLog(settings.kafka(), topic, sink=name, group=group, dlq=dlq)
+            try:
+                runner = SinkRunner(name, log, sink, decode=decode, clock=wall_clock_ms)
+                runner.run(stop, drain=drain)
+            finally:
+                log.close()
         finally:
             sink.close()
     if runner.quarantined:
-        complain(f"{runner.quarantined} records were quarantined; see: stitchline dlq ls")
+        complain(f"{runner.quarantined} records were quarantined; see: stitchline dlq ls --actions")
     return runner.delivered
 
 

@@ -54,9 +54,9 @@ class Picture(msgspec.Struct, frozen=True):
 
 @app.command("top", epilog=EXAMPLES)
 def top(
-    interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Print one picture and end.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each picture as one line of JSON.")] = False,
+    interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two updates.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Print once and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each update as one line of JSON.")] = False,
 ) -> None:
     """Show rates and lag of every stage, customers, merges, leads and the DLQ, until ctrl-c."""
     console = screen()

@@ -1,4 +1,4 @@
-"""``stitchline topics create | ls``: the topics a deployment needs, and those that are there.
+"""``stitchline topics create | ls | copy``: the topics a deployment needs, and the way to another number of partitions.
 
 Exit codes: 0 done, 1 Kafka refused or the topics do not fit together (the message says what to do), 6 (ls) some are
 missing.
@@ -11,29 +11,39 @@ import typer
 from confluent_kafka import KafkaException
 from rich.table import Table
 
+from pipeline.cli.bar import Bars
 from pipeline.cli.connect import connected
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import explained, fail
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
+from pipeline.control.copy_topics import TopicCopy
 from pipeline.kafka.admin import REQUEST_SECONDS, ensure_topics
 from pipeline.kafka.clients import admin
 from pipeline.settings import Settings
 from pipeline.topics import ALL
 
 CREATE_EXAMPLES = """\b
-Exit codes: 0 all are there; 1 Kafka refused, or topics of another number of partitions are there.
+Exit codes: 0 all exist; 1 Kafka refused, or topics have another number of partitions.
 \b
 Examples:
   stitchline topics create
   STITCHLINE_PARTITIONS=64 STITCHLINE_REPLICATION_FACTOR=3 stitchline topics create
 """
 LS_EXAMPLES = """\b
-Exit codes: 0 all are there; 1 Kafka refused; 6 some are missing.
+Exit codes: 0 all exist; 1 Kafka refused; 6 some are missing.
 \b
 Examples:
   stitchline topics ls
   stitchline topics ls --json
+"""
+
+COPY_EXAMPLES = """\b
+Exit codes: 0 copied; 1 Kafka refused (run it again: it continues where it stopped); 2 source and target are the same.
+\b
+Examples:
+  STITCHLINE_TOPIC_PREFIX=cdp2 STITCHLINE_PARTITIONS=64 stitchline topics create
+  STITCHLINE_TOPIC_PREFIX=cdp2 stitchline topics copy --from cdp
 """
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -55,7 +65,7 @@ class TopicLine(msgspec.Struct):
 
 @app.command(epilog=CREATE_EXAMPLES)
 def create(as_json: Json = False) -> None:
-    """Create the topics that are missing, all with one number of partitions; workers do the same when they start."""
+    """Create missing topics, all with the same number of partitions. Workers do the same at start."""
     with explained(KafkaException):
         created = sorted(ensure_topics(connected(Settings())))
     if as_json:
@@ -68,7 +78,7 @@ def create(as_json: Json = False) -> None:
 
 @app.command(epilog=LS_EXAMPLES)
 def ls(as_json: Json = False) -> None:
-    """List the topics of this deployment: partitions, clean-up, and what keys and values are."""
+    """List the topics of this deployment: partitions, clean-up policy, keys and values."""
     with explained(KafkaException):
         lines = _lines(connected(Settings()))
     if as_json:
@@ -77,6 +87,24 @@ def ls(as_json: Json = False) -> None:
         _print(lines)
     if any(not line.partitions for line in lines):
         fail("some are missing: start a worker, or run: stitchline topics create", ExitCode.NOT_READY)
+
+
+@app.command(epilog=COPY_EXAMPLES)
+def copy(
+    from_prefix: Annotated[str, typer.Option("--from", help="STITCHLINE_TOPIC_PREFIX of the topics to copy.")],
+    as_json: Json = False,
+) -> None:
+    """Copy the input of another prefix's topics into this one's, each record once: to change the number of partitions.
+
+    Copies events and operators' decisions about identities; workers derive everything else from them.
+    """
+    with explained(KafkaException), Bars() as bars, TopicCopy(connected(Settings()), from_prefix) as run:
+        copied = run.run(bars.reading("copying"))
+    if as_json:
+        print_json({"copied": copied}, indent=2)
+        return
+    for name, count in copied.items():
+        print_line(f"{count} {name} copied")
 
 
 def _lines(settings: Settings) -> list[TopicLine]:

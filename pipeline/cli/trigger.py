@@ -13,14 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.bar import Bars
-from pipeline.cli.connect import connected
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json
 from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
-from pipeline.cli.profile_screen import titled_table
-from pipeline.cli.rules_in_force import note_other_rules
+from pipeline.cli.rules_in_force import connected_under
 from pipeline.cli.screen import screen
 from pipeline.cli.segment import RulesDir, reached_at
+from pipeline.cli.tables import titled_table
 from pipeline.printable import printable_values
 from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.dry_run import DryRun
@@ -41,9 +40,7 @@ Examples:
   stitchline trigger dry-run --rules my-rules --as-of latest --json
 """
 
-app = typer.Typer(
-    no_args_is_help=True, help="Try triggers on the stored profiles. Prints personal data: that is its purpose."
-)
+app = typer.Typer(no_args_is_help=True, help="Try triggers on the stored profiles. Prints personal data.")
 
 
 @app.callback()
@@ -56,30 +53,28 @@ def dry_run(
     *,
     rules_dir: RulesDir = None,
     as_of: AsOf = "now",
-    sample: Annotated[int, typer.Option(min=0, help="Show so many customers of each trigger.")] = 10,
+    sample: Annotated[int, typer.Option(min=0, help="Number of customers to show per trigger.")] = 10,
     as_json: Json = False,
 ) -> None:
     """Count the stored profiles for which each trigger would fire now, under these rules. Writes nothing.
 
-    Would fire: the trigger is armed for the customer, and what it watches holds at that moment.
+    Would fire: the trigger is armed for the customer, and its condition holds.
 
-    Cooldown, consent, quiet hours: what it watches holds, and this makes it wait; the first of them counts.
+    Cooldown, consent, quiet hours: the condition holds, and this prevents firing. The first of them counts.
 
-    Open: fired already and not armed again, so it does not fire now. Spent: fires once in a life, and has.
+    Open: fired and not armed again yet. Spent: fires once per customer, and has fired.
 
     Falling and exit triggers arm only after the level was reached; customers first seen below it do not fire.
 
     A profile is evaluated no earlier than its newest event and the latest moment that workers decided for.
 
-    Workers look at a customer when an event comes or something falls due: actions of new rules come over time.
+    Workers evaluate a customer at an event or a due time, so the actions of new rules appear over time.
     """
     with explained(OSError, KafkaException):
         moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         triggers = rules.triggers.every()
-        settings = connected(settings)
-        if rules_dir is None:
-            note_other_rules(settings, rules)
+        settings = connected_under(settings, rules, rules_dir)
         with Bars() as bars:
             snapshot = profile_snapshot(settings, bars.reading("reading"))
             refuse_past_of(as_of, profile_rows(snapshot.rows))

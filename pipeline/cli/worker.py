@@ -18,17 +18,19 @@ from confluent_kafka import KafkaException
 from pipeline.cli.background import start_and_wait
 from pipeline.cli.connect import located
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.explained import complain, explained
+from pipeline.cli.explained import complain, explained, text_of
 from pipeline.cli.printed import print_line
+from pipeline.errors import OperatorError
 from pipeline.kafka.reach import NoBrokerError
 from pipeline.local.attended import AttendedKafka
 from pipeline.local.home_lock import held
+from pipeline.obs.disk import explained as host_fault
 from pipeline.obs.log import configure, logger
 from pipeline.settings import Settings
-from pipeline.stream.app import run
-from pipeline.stream.build import build_worker, stage_specs
+from pipeline.stream.build import Blueprint, stage_specs
 from pipeline.stream.only_worker import only_worker
-from pipeline.stream.supervisor import Supervisor
+from pipeline.stream.process import run
+from pipeline.stream.supervisor import RESUME_SIGNAL, Supervisor
 
 END_GRACE_SECONDS = 10.0
 
@@ -67,14 +69,15 @@ def worker(
     chosen = {name: value for name, value in (("stages", stages), ("http_port", http_port)) if value}
     if worker_id is not None:
         chosen["worker_id"] = worker_id
-    with explained(KafkaException), _blaming_kafka(supervised=supervised):
+    with explained(KafkaException), _blaming_kafka(supervised=supervised), _in_one_line():
         settings = located(Settings(**chosen))
         configure(settings.log_level, fields={"worker": settings.worker_id})
         if supervised:
             _end_with_parent()
-        specs = stage_specs(settings)
+        stage_specs(settings)  # a misspelt stage is refused before Kafka is contacted
         with only_worker(settings.home, settings.application_id, settings.worker_id):
-            asyncio.run(run(settings, build_worker(settings), specs))
+            plan = Blueprint(settings)
+            asyncio.run(run(settings, plan.specs, plan.metrics, plan.worker, plan.partitions))
 
 
 @app.command("up", epilog=UP_EXAMPLES)
@@ -89,14 +92,22 @@ def up(
         with explained(KafkaException):
             start_and_wait(Settings(), workers)
         return
-    stop = Event()
+    stop, resume_due = Event(), Event()
+    signal.signal(RESUME_SIGNAL, lambda _signal, _frame: resume_due.set())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
     with explained(KafkaException), held(Settings().home), kafka_for(Settings()) as (settings, look_after_kafka):
         configure(settings.log_level)
         print_line(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
         with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
-            supervisor.run(stop, look_after_kafka)
+
+            def look_after() -> None:
+                look_after_kafka()
+                if resume_due.is_set():
+                    resume_due.clear()
+                    supervisor.resume_sources()
+
+            supervisor.run(stop, look_after)
 
 
 @contextlib.contextmanager
@@ -125,8 +136,28 @@ def _blaming_kafka(*, supervised: bool) -> Iterator[None]:
     except (NoBrokerError, KafkaException) as error:
         if not supervised:
             raise
-        complain(str(error))
+        complain(text_of(error))
         raise typer.Exit(ExitCode.KAFKA_UNAVAILABLE) from error
+
+
+class WorkerDefectError(OperatorError):
+    """The worker ended with an error that is a defect of its code. The log holds the traceback."""
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Logs the traceback of a defect as one JSON line. Names a full disk and a lack of descriptors."""
+    try:
+        yield
+    except (OperatorError, KafkaException, typer.Exit):
+        raise
+    except Exception as error:
+        fault = host_fault(error)
+        if fault is not error:
+            raise fault from error
+        log.exception("worker_crashed", error=type(error).__name__)
+        message = f"the worker has a defect ({type(error).__name__}); report it with the log line worker_crashed"
+        raise WorkerDefectError(message) from error
 
 
 def _end_with_parent() -> None:

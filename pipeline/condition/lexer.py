@@ -120,7 +120,7 @@ def _span(text: str, start: int) -> tuple[Token, int] | None:
     if end == start:
         return None
     if total_ms == 0:
-        message = f"{text[start:end]} is no time at all"
+        message = f"{text[start:end]} is a duration of zero"
         raise ConditionError(message, start, "write a duration above zero, as in 30 min or 7 d")
     return Token("duration", total_ms, text[start:end], start), end
 

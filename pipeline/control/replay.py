@@ -15,16 +15,18 @@ from typing import Final, Self, TypeAlias
 import msgspec
 from confluent_kafka import Message, TopicPartition
 
-from pipeline.kafka.clients import group_offsets
-from pipeline.kafka.reading import REQUEST_SECONDS, Progress, Reading, partitions_of, silent
-from pipeline.kafka.transactions import Transactions
+from pipeline.kafka.reading import Progress, Reading, partitions_of, silent
+from pipeline.kafka.transactions import Positions, Transactions
 from pipeline.query.quarantine import REPLAYED_HEADER, entry_of, original_headers
 from pipeline.settings import Settings
-from pipeline.topics import DLQ, EVENTS
+from pipeline.topics import ACTION_DLQ, ACTIONS, DLQ, EVENTS, Topic
 
 CHUNK_RECORDS: Final = 2_000
 CHUNK_BYTES: Final = 64 << 20
-GROUP: Final = "dlq-replay"
+GROUPS: Final = {DLQ: "dlq-replay", ACTION_DLQ: "crm-dlq-replay"}
+"""DLQ to the last part of the name of its replays' group."""
+SOURCES: Final[dict[Topic, tuple[Topic, ...]]] = {DLQ: tuple(EVENTS.values()), ACTION_DLQ: (ACTIONS,)}
+"""DLQ to the topics that its records may be sent back to."""
 
 Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 
@@ -54,7 +56,7 @@ class Report(msgspec.Struct):
     replayed: Counter[str] = msgspec.field(default_factory=Counter)
     """Records by reason."""
     not_replayable: int = 0
-    """Records without facts, or of a topic that is no events topic of this deployment. They stay in the DLQ only."""
+    """Records without facts, or of a topic that the DLQ does not belong to. They stay in the DLQ only."""
 
 
 class Replay:
@@ -68,14 +70,14 @@ class Replay:
             remain; run the same command again.
     """
 
-    def __init__(self, settings: Settings, *, dry_run: bool) -> None:
-        self._topic = DLQ.of(settings.topic_prefix)
+    def __init__(self, settings: Settings, *, dry_run: bool, dlq: Topic = DLQ) -> None:
+        self._topic = dlq.of(settings.topic_prefix)
         self._kafka = settings.kafka()
-        self._targets = {topic.of(settings.topic_prefix) for topic in EVENTS.values()}
+        self._targets = {topic.of(settings.topic_prefix) for topic in SOURCES[dlq]}
         self._partitions = range(partitions_of(self._kafka, self._topic))
-        name = f"{settings.application_id}.{GROUP}"
-        self._offsets = group_offsets(self._kafka, name)
+        name = f"{settings.application_id}.{GROUPS[dlq]}"
         self._transactions = None if dry_run else Transactions(self._kafka, name)
+        self._positions = self._transactions or Positions(self._kafka, name)
 
     def __enter__(self) -> Self:
         return self
@@ -83,16 +85,14 @@ class Replay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._offsets.close()
-        if self._transactions is not None:
-            self._transactions.__exit__(kind, error, trace)
+        self._positions.close()
 
     def run(self, reason: str = "", progress: Progress = silent) -> Report:
         """Replays the records in the DLQ that have not been replayed: all, or those with ``reason``.
 
         Stops at the end offsets as of the start of the run.
         """
-        positions, report = self._positions(), Report()
+        positions, report = self._replayed(), Report()
         begin = {partition: position.offset for partition, position in positions.items()}
         reading = Reading(self._kafka, self._topic, self._partitions, begin=begin, progress=progress)
         chunk_records = chunk_bytes = 0
@@ -134,11 +134,9 @@ class Replay:
             for partition, position in positions.items()
         ])  # fmt: skip
 
-    def _positions(self) -> dict[int, Position]:
+    def _replayed(self) -> dict[int, Position]:
         requested = [TopicPartition(self._topic, partition) for partition in self._partitions]
-        return {
-            place.partition: _position(place) for place in self._offsets.committed(requested, timeout=REQUEST_SECONDS)
-        }
+        return {place.partition: _position(place) for place in self._positions.committed(requested)}
 
 
 def _position(place: TopicPartition) -> Position:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from pipeline.demo.demo_state import DemoState
 from pipeline.printable import printable
-from pipeline.query.lead import is_duplicate, reach, reasons, story, who
+from pipeline.query.lead import display_name, is_duplicate, reach, reasons, story
 
 EVERY_SECONDS: Final = 3.0
 
@@ -26,9 +26,9 @@ class LineDisplay:
     def lead(self, action: dict[str, Any], state: DemoState) -> None:
         """Prints the lead as one line of any length."""
         if is_duplicate(action):
-            self._print(f"{state.clock}  lead closed: {who(action)} is a duplicate_of another")
+            self._print(f"{state.clock}  lead closed: {display_name(action)} is a duplicate_of another")
             return
-        parts = (who(action), reach(action), f"score {action['score']:.0f}", reasons(action), story(action))
+        parts = (display_name(action), reach(action), f"score {action['score']:.0f}", reasons(action), story(action))
         self._print(f"{state.clock}  LEAD  " + " | ".join(part for part in parts if part))
 
     def show(self, state: DemoState) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from pipeline.demo.demo_state import SLOTS, DemoState
 from pipeline.event.model import CHANNELS
 from pipeline.printable import printable_values
-from pipeline.query.lead import is_duplicate, reach, reasons, story, who
+from pipeline.query.lead import display_name, is_duplicate, reach, reasons, story
 
 BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 STEPS: Final = len(BLOCKS) - 1
@@ -126,7 +126,7 @@ def _stages(state: DemoState) -> Table:
 def lead_lines(action: dict[str, Any], clock: str, width: int) -> RenderableType:
     """Returns a lead as two lines, truncated to ``width``."""
     action = printable_values(action)
-    first = Text.assemble((f"{clock}  ", "dim"), (who(action), "bold"))
+    first = Text.assemble((f"{clock}  ", "dim"), (display_name(action), "bold"))
     if is_duplicate(action):
         first.append("  duplicate_of another lead, closed", style="yellow")
     else:

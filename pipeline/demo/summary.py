@@ -23,12 +23,12 @@ def say_verdict(console: Console, verdict: Verdict, outcome: Outcome, counts: Co
                       f"in {outcome.seconds:.0f} s, {first}.")  # fmt: skip
     counted = f"events counted exactly once: {verdict.events_counted:,} of {verdict.events_sent:,}"
     _print_line(console, _mark(verdict.events_counted == verdict.events_sent), counted)
-    fewer = f"{verdict.identifiers:,} identifiers turned out to be {verdict.customers:,} customers"
-    _print_line(console, "·", f"{fewer}; at its peak it looked like {outcome.peak_customers:,}")
-    whole = f"people who logged in and are one customer: {verdict.people_whole:,} of {verdict.people_logged_in:,}"
+    fewer = f"{verdict.identifiers:,} identifiers were resolved to {verdict.customers:,} customers"
+    _print_line(console, "·", f"{fewer}; most profiles at one time: {outcome.peak_customers:,}")
+    whole = f"logged-in people that became one customer: {verdict.people_whole:,} of {verdict.people_logged_in:,}"
     _print_line(console, _mark(verdict.people_whole == verdict.people_logged_in), whole)
-    _print_line(console, _mark(not verdict.mixed), f"customers mixed up of two people: {verdict.mixed:,}")
-    planners = f"people who asked for a quote and became a lead: {verdict.planners_found:,} of {verdict.planners:,}"
+    _print_line(console, _mark(not verdict.mixed), f"customers that mix two people: {verdict.mixed:,}")
+    planners = f"people with a quote request that became a lead: {verdict.planners_found:,} of {verdict.planners:,}"
     _print_line(console, _mark(verdict.planners_found == verdict.planners), planners)
     _print_line(console, "·", f"{counts.leads:,} leads in all, {counts.quarantined:,} events in the DLQ")
 

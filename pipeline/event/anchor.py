@@ -20,6 +20,17 @@ class KnownLink(Struct, array_like=True, gc=False):
     passed_last_ms: int
 
 
+class Alias(Struct, array_like=True, gc=False):
+    """Alias calls that name the row's user id as the previous one of another."""
+
+    first_ms: int
+    last_ms: int
+    count: int
+    source: str
+    event_id: str
+    """The newest call."""
+
+
 class AnchorRow(Struct, array_like=True, gc=False):
     """A row of INTAKE's table, keyed by ``tenant/type:value``. Identifiers that are never anchors have rows too."""
 
@@ -31,6 +42,8 @@ class AnchorRow(Struct, array_like=True, gc=False):
     links: dict[Identifier, KnownLink] = {}
     first_ms: int = NEVER
     """Event time of the earliest event under this anchor, in ms. NEVER: no event had this anchor yet."""
+    aliases: dict[Identifier, Alias] = {}
+    """By user id, the aliases that name this one as the previous one (:mod:`pipeline.event.alias`)."""
 
     def note(self, at_ms: int) -> bool:
         """Records the time of an event. Returns whether it is earlier than every event before."""

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pipeline.event import known_links
 from pipeline.event.accept import Acceptor
+from pipeline.event.alias import ALIAS, alias_links, note_alias, previous_user
 from pipeline.event.anchor import AnchorRow
 from pipeline.event.identifier import Identifier, key_of, type_of
 from pipeline.event.link import Link
@@ -53,6 +54,8 @@ class IntakeEffects(Struct, gc=False):
     """The anchor's profile by STITCH's last assignment. None: no assignment yet, the anchor founds its own profile."""
     links: list[Link]
     """Links to send to STITCH; mostly empty."""
+    alias_key: str = ""
+    """The key under which a copy of the event must be sent for :meth:`Intake.on_alias`; "" for nearly all events."""
 
 
 Result: TypeAlias = IntakeEffects | Drop | Rejected | Redirect
@@ -77,6 +80,8 @@ class Intake:
         *,
         partition_is_right: Callable[[str], bool] = any_partition,
     ) -> None:
+        types = tuple(types)
+        self._attributes = frozenset(kind.name for kind in types if kind.must_agree)
         self._rules = rules
         self._accept = Acceptor(rules, types, normalisers).accept
         self._anchors = anchors
@@ -113,10 +118,8 @@ class Intake:
         if row is None:
             row = AnchorRow()
         # 5. filter known links
-        links: list[Link] = []
         older = row.note(event.timestamp_ms)
-        if older and row.links:
-            links = known_links.pass_all(event.tenant, anchor, row)
+        links = _pass_again(event.tenant, anchor, row) if older else []
         if len(identifiers) > 1:
             links += known_links.observe(event, row, self._rules.link_refresh_ms)
             if len(row.links) > self._rules.known_links_cap:
@@ -124,7 +127,23 @@ class Intake:
             self._anchors.put(home, row)
         elif older or first_sight:
             self._anchors.put(home, row)
-        return IntakeEffects(event, row.profile_id, links)
+        if self._attributes:  # profiles list what identifies a customer
+            event.identifiers = [ident for ident in identifiers if type_of(ident) not in self._attributes]
+        previous = previous_user(event) if event.type == ALIAS else ""
+        return IntakeEffects(event, row.profile_id, links, key_of(event.tenant, previous) if previous else "")
+
+    def on_alias(self, event: Event, *, now_ms: int, size_bytes: int = 0) -> list[Link]:
+        """Stores the copy of an accepted alias in the row of its previous user id. Returns the links to pass on."""
+        if isinstance(self._accept(event, now_ms, size_bytes), Rejected):
+            return []  # the rules changed after the copy was sent
+        previous = previous_user(event)
+        if not previous:
+            return []
+        key = key_of(event.tenant, previous)
+        row = self._anchors.get(key) or AnchorRow()
+        note_alias(row, event, self._rules.known_links_cap)
+        self._anchors.put(key, row)
+        return alias_links(event.tenant, previous, row)
 
     def on_assignment(self, tenant: str, ident: Identifier, assigned: Assigned) -> list[Link]:
         """Stores the assignment of an identifier; the highest ``seq`` wins. Returns the links to send to STITCH.
@@ -147,6 +166,12 @@ def digest_of(event: Event) -> bytes:
     hashing = _EMPTY_HASH.copy()  # a third cheaper than a new hash object
     hashing.update(f"{event.tenant}\0{event.source}\0{event.message_id}".encode())
     return hashing.digest()
+
+
+def _pass_again(tenant: str, anchor: Identifier, row: AnchorRow) -> list[Link]:
+    """Returns every link of an anchor, and of the aliases that name it: all carry its first sighting."""
+    links = known_links.pass_all(tenant, anchor, row) if row.links else []
+    return links + alias_links(tenant, anchor, row) if row.aliases else links
 
 
 def _misplaced(anchor: Identifier, home: str, rekeyed: bool) -> Redirect | Rejected:

@@ -5,15 +5,11 @@ sightings of all other links and passes them on once they matter. So the links t
 depend on when its assignments arrive.
 """
 
-from typing import Final
-
+from pipeline.event.alias import ALIAS
 from pipeline.event.anchor import AnchorRow, KnownLink
 from pipeline.event.identifier import Identifier, type_of
 from pipeline.event.link import Link
 from pipeline.event.model import Event
-
-ALIAS: Final = "alias"
-"""The type of events that assert that two identifiers belong to one person."""
 
 
 def asserts(event: Event, other: Identifier) -> bool:

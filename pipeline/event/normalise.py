@@ -6,7 +6,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-from pipeline.event.identifier import Identifier, identifier
+from pipeline.event.alias import ALIAS, PREVIOUS, USER
+from pipeline.event.identifier import Identifier, identifier, type_of, value_of
 from pipeline.event.model import Event
 from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
 from pipeline.event.money_text import read_money
@@ -30,7 +31,9 @@ class EventNormaliser:
     """Normalises events in place. Normalising a normalised event changes nothing."""
 
     def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
+        types = tuple(types)
         self._resolve = Recogniser(types, normalisers).resolve
+        self._attributes = {kind.name for kind in types if kind.must_agree}
         self._read_url = PageUrls(rules.click_id_parameters).read
         self._amounts = tuple(text for name in rules.amount_fields for text in (name + MINOR, name))
         self._amounts_in: Callable[[tuple[str, ...]], tuple[str, ...]] = lru_cache(_SHAPES_REMEMBERED)(self._amounts_of)
@@ -55,11 +58,15 @@ class EventNormaliser:
         if event.type == "page" and "url" in event.properties:
             self._read_page(event, event.properties)
         # 3. identifiers
+        if event.type == ALIAS and PREVIOUS in context:
+            self._read_previous(context)
+        if self._attributes and event.traits and event.type != "group":
+            self._read_attributes(event)
         accepted, rejected = self._resolve(tuple(event.identifiers))
         event.identifiers = list(accepted)
         if rejected:
             _keep_rejected(event, rejected)
-        if not accepted:
+        if not accepted or (self._attributes and type_of(accepted[0]) in self._attributes):
             return Rejected(Reason.NO_IDENTIFIER, "identifiers: none of those sent is valid")
         # 4. money
         properties = event.properties
@@ -68,6 +75,21 @@ class EventNormaliser:
             if amounts:
                 return self._read_money(event, amounts)
         return None
+
+    def _read_attributes(self, event: Event) -> None:
+        """Adds the traits that are attributes in which a customer must agree, to the identifiers."""
+        stated = [(name, event.traits[name]) for name in sorted(self._attributes & event.traits.keys())]
+        read = (identifier(name, str(value)) for name, value in stated if type(value) in (str, int))
+        event.identifiers = [*event.identifiers, *read]
+
+    def _read_previous(self, context: dict[str, Any]) -> None:
+        """Normalises an alias's previous id as a user id. Removes it if it is none."""
+        previous = context[PREVIOUS]
+        accepted = self._resolve((identifier(USER, previous),))[0] if type(previous) is str else ()
+        if accepted:
+            context[PREVIOUS] = value_of(accepted[0])
+        else:
+            del context[PREVIOUS]
 
     def _amounts_of(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Returns the amount fields among the names of an event's properties, in order of precedence."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from pipeline.event.alias import ALIAS, PREVIOUS
 from pipeline.event.envelope import channel_of, refuse_unknown
 from pipeline.event.errors import InvalidEventError
 from pipeline.event.event_time import FORMS, event_time
@@ -132,13 +133,16 @@ def _bag(document: Mapping[str, Any], field: str) -> dict[str, Any]:
 
 
 def _adopt(document: Mapping[str, Any], kind: str, properties: dict[str, Any], context: dict[str, Any]) -> None:
-    """Moves top-level fields of page, screen and group calls into properties and context, next to related fields."""
+    """Moves top-level fields of page, screen, group and alias calls into properties and context."""
     if kind in ("page", "screen"):
         for field in ("name", "category"):
             if text := _text(document, field):
                 properties.setdefault(field, text)
     if group := scalar("groupId", document.get("groupId")):
         context.setdefault("groupId", group)
+    previous = scalar(PREVIOUS, document.get(PREVIOUS)) if kind == ALIAS else ""
+    if previous and previous != scalar("userId", document.get("userId")):
+        context.setdefault(PREVIOUS, previous)
 
 
 def _message_id(document: Mapping[str, Any], defaults: Defaults) -> str:

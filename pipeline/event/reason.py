@@ -22,6 +22,8 @@ class Reason(StrEnum):
     """A CRM permanently refused an action; the detail quotes its message."""
     SINK_REVIEW = "sink_review"
     """A CRM sink needs a person to decide about an action; the detail describes the decision."""
+    SINK_GAVE_UP = "sink_gave_up"
+    """A CRM did not take an action within the maximum number of tries; the detail quotes its last message."""
 
     # Drop: correct, and nothing to do
     DUPLICATE = "duplicate"
@@ -32,6 +34,8 @@ class Reason(StrEnum):
     # Links: rejected by resolution, never dropped silently
     LIMIT = "limit"
     """The two customers together would have more identifiers of a type than its limit allows."""
+    VETO = "veto"
+    """The two customers differ in an attribute in which they must agree, and the link is weaker than the attribute."""
     CAP = "cap"
     """The customer would have more than ``max_identifiers`` identifiers."""
     ISOLATED = "isolated"

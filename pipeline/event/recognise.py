@@ -27,6 +27,8 @@ Resolved: TypeAlias = tuple[tuple[Identifier, ...], dict[str, str]]
 """Unique identifiers, strongest first, and the rejected ones with the reason."""
 
 REJECTED: Final = -1
+ATTRIBUTE: Final = 1 << 40
+"""Added to the priority of types that must agree, so that they come last and are never the anchor."""
 MAX_VALUE_CHARS: Final = 256
 _REMEMBERED: Final = 1 << 17
 
@@ -84,7 +86,7 @@ class Recogniser:
     def __init__(self, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
         self._types = {
             kind.name: _Type(
-                kind.priority,
+                kind.priority + (ATTRIBUTE if kind.must_agree else 0),
                 normalisers.by_name[kind.normalise],
                 frozenset(value.lower() for value in kind.blocked_values),
                 normalisers.any_match(kind.blocked_patterns),

@@ -60,6 +60,8 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A lower number is stronger. The strongest identifier of an event is its anchor."""
     normalise: Annotated[str, choice(("text", "lower", "email", "phone"))] = "text"
     """Name of the normaliser: ``text`` (trims), ``lower`` (trims and lower-cases), ``email``, ``phone``."""
+    must_agree: bool = False
+    """Whether it is an attribute of a customer, such as the year of birth, and identifies nothing by itself."""
     blocked_values: frozenset[str] = frozenset()
     """Values that identify no customer (``null``, ``guest``). Compared after normalisation, ignoring case."""
     blocked_patterns: tuple[Pattern, ...] = ()

@@ -27,7 +27,7 @@ def forgettable_links(filtered: FilteredLinks, rejected: Sequence[RejectedLink])
     return [
         rejected_link
         for rejected_link in rejected
-        if rejected_link.reason in {Reason.LIMIT, Reason.CAP}
+        if rejected_link.reason in {Reason.LIMIT, Reason.VETO, Reason.CAP}
         and rejected_link.merged_link.weak not in near
         and _is_undecided(rejected_link.merged_link.edge)
         and id(rejected_link.merged_link) not in first
@@ -53,7 +53,8 @@ def trimmed(
     others = [
         edge
         for edge in edges
-        if (isolated or policy.kind(ident).exclusive or policy.kind(edge.peer).household)
+        if not policy.kind(edge.peer).must_agree
+        and (isolated or policy.kind(ident).exclusive or policy.kind(edge.peer).household)
         and _is_undecided(edge)
         and not policy.counts(edge.peer, ident)
     ]

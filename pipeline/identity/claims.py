@@ -9,6 +9,7 @@ identifier has a chain of claims; the identifier at its end is the *lord*. The l
 * Two lords of different classes: the higher claims the lower. If the higher would then have more people's identifiers
   of a type than a limit allows, there is no claim, and each of those identifiers becomes disputed.
 * Two lords of one class of people: no claim, and the weaker end of the link becomes disputed.
+* Two lords that a veto keeps apart, by the facts known so far: likewise.
 
 A disputed identifier may belong to either party. So no lord claims another person through a disputed identifier, or
 through one that a person had logged out of before. An identifier below people that is linked with a disputed one no
@@ -29,7 +30,9 @@ import msgspec
 
 from pipeline.event.identifier import Identifier, type_of
 from pipeline.identity.decisions import MergedLink
+from pipeline.identity.filter_links import FilteredLinks
 from pipeline.identity.policy import BELOW_PEOPLE, IdentityPolicy
+from pipeline.identity.veto import GroupFacts, add_facts, contradicted_type
 
 APART: Final = "~"
 """Prefix of a founder that is not itself claimed: the group has no identifier it may be named after. No type name
@@ -48,18 +51,16 @@ class Claims(msgspec.Struct):
     lord_of: dict[Identifier, Identifier]
     """The lord of each identifier: itself if it is unclaimed, UNUSED if it no longer names any profile."""
     disputed: set[Identifier]
-    """Identifiers that link two people who remain separate customers."""
+    """Identifiers that link two people without joining them into one customer."""
     conditions: dict[Identifier, tuple[Identifier, ...]]
     """People's identifiers that a group must contain, besides the lord, to be named after an identifier. Omits
     identifiers without conditions."""
 
 
-def claims_of(
-    merged_links: Iterable[MergedLink], policy: IdentityPolicy, first_logout_ms: Mapping[Identifier, int]
-) -> Claims:
-    """Returns the claims that the links make. The order of ``merged_links`` makes no difference."""
+def claims_of(filtered: FilteredLinks, policy: IdentityPolicy, first_logout_ms: Mapping[Identifier, int]) -> Claims:
+    """Returns the claims that the claiming links and the facts make. Their order in the lists makes no difference."""
     ordered = sorted(
-        merged_links,
+        filtered.claiming,
         key=lambda merged_link: (
             merged_link.edge.first_seen_ms,
             policy.strength(merged_link.weak),
@@ -72,7 +73,10 @@ def claims_of(
         seen_ms[merged_link.strong] = min(seen_ms.get(merged_link.strong, edge.peer_ms), edge.peer_ms)
         seen_ms.setdefault(merged_link.weak, edge.first_seen_ms)
     chains = _ClaimChains(seen_ms, policy, first_logout_ms)
+    facts = sorted(filtered.facts, key=lambda fact: fact.edge.first_seen_ms, reverse=True)
     for merged_link in ordered:
+        while facts and facts[-1].edge.first_seen_ms <= merged_link.edge.first_seen_ms:
+            chains.add_fact(facts.pop())
         chains.apply(merged_link)
     conditions = {ident: result for ident in seen_ms if (result := chains.conditions(ident))}
     return Claims(seen_ms, {ident: chains.lord(ident) for ident in seen_ms}, chains.disputed, conditions)
@@ -124,6 +128,7 @@ class _ClaimChains:
         self._through_others: set[Identifier] = set()
         self._claimed_by: dict[Identifier, Identifier] = {}
         self._shortcut: dict[Identifier, Identifier] = {}
+        self._facts: dict[Identifier, GroupFacts] = {}
         self._limited: dict[Identifier, dict[str, list[tuple[int, Identifier]]]] = {UNUSED: {}}
         for ident, at_ms in seen_ms.items():
             kind = type_of(ident)
@@ -150,23 +155,31 @@ class _ClaimChains:
             ident = above
         return ident
 
+    def add_fact(self, fact: MergedLink) -> None:
+        """Adds a fact about an identifier to those of its lord."""
+        add_facts(self._facts.setdefault(self.lord(fact.weak), {}), {type_of(fact.strong): {fact.strong}})
+
     def apply(self, merged_link: MergedLink) -> None:
         """Applies the rules of the module's docstring to the lords of both ends of a link."""
         a, b = self.lord(merged_link.strong), self.lord(merged_link.weak)
         if a == b:
             return
         class_a, class_b = self._class_of(a), self._class_of(b)
+        vetoed = self._facts and not merged_link.edge.asserted and self._contradict(a, b, merged_link.weak)
         if class_a <= class_b:
             above, below, class_below, end = a, b, class_b, merged_link.strong
         else:
             above, below, class_below, end = b, a, class_a, merged_link.weak
         if class_below == BELOW_PEOPLE:
+            if vetoed:
+                self.disputed.add(merged_link.weak)
+                return
             self._claim(UNUSED if end in self.disputed else above, below)
             return
         if above == UNUSED:
             return
         many = [] if merged_link.edge.asserted else self._too_many(a, b)
-        if class_a == class_b or many or self._may_belong_to_another(merged_link):
+        if class_a == class_b or many or vetoed or self._may_belong_to_another(merged_link):
             self.disputed |= {merged_link.weak, *many}
             self._parties |= {a, b}
             return
@@ -186,8 +199,14 @@ class _ClaimChains:
             for end in ends
         )
 
+    def _contradict(self, a: Identifier, b: Identifier, weak: Identifier) -> bool:
+        mine, theirs = self._facts.get(a, {}), self._facts.get(b, {})
+        return contradicted_type(mine, theirs, weak, self._policy) is not None
+
     def _claim(self, above: Identifier, below: Identifier) -> None:
         self._claimed_by[below] = self._shortcut[below] = above
+        if below in self._facts:
+            add_facts(self._facts.setdefault(above, {}), self._facts.pop(below))
         mine = self._limited[above]
         for kind, rejected in self._limited.pop(below).items():
             mine[kind] = sorted(mine.get(kind, []) + rejected)

@@ -26,7 +26,7 @@ def apply(
     if command.b:
         strong, weak = policy.ends(command.a, command.b)
         node = union_find.get_or_create(weak)
-        _decide_pair(command, node, strong)
+        _decide_pair(command, node, strong, "" if policy.kind(strong).must_agree else UNRESOLVED)
         if command.kind == "logout":
             affected += [(peer, weak) for peer in _log_out(command, node, policy)]
     elif command.kind == "logout":
@@ -39,19 +39,19 @@ def apply(
     return affected
 
 
-def _decide_pair(command: Command, node: Node, strong: Identifier) -> None:
+def _decide_pair(command: Command, node: Node, strong: Identifier, rejection: str) -> None:
     edge = edge_with(node, strong)
     if command.kind == "link":
         if edge is None:
             edge = first_sighting(strong, asserted_by(command))
-            edge.rejection = UNRESOLVED
+            edge.rejection = rejection
             node.edges += (edge,)
         else:
             widen(edge, asserted_by(command))
         edge.ended_ms = NEVER
         return
     if edge is None:
-        edge = Edge(strong, FOREVER, NEVER, 0, "", "", rejection=UNRESOLVED)
+        edge = Edge(strong, FOREVER, NEVER, 0, "", "", rejection=rejection)
         node.edges += (edge,)
     edge.ended_ms = FOREVER if command.kind == "unlink" else max(edge.ended_ms, command.timestamp_ms)
 

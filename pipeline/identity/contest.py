@@ -9,7 +9,7 @@ from pipeline.identity.decisions import MergedLink
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.state import FOREVER, NEVER
 
-LIMITED = frozenset({Reason.LIMIT, Reason.CAP})
+LIMITED = frozenset({Reason.LIMIT, Reason.VETO, Reason.CAP})
 PERMANENTLY_ISOLATED = frozenset({Reason.SUPPRESSED, Reason.HOUSEHOLD})
 """An identifier isolated for these reasons stays isolated whatever is seen."""
 

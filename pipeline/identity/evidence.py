@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from pipeline.event.alias import alias_link, previous_user
 from pipeline.event.identifier import Identifier
 from pipeline.event.known_links import asserts
 from pipeline.event.model import Event
@@ -26,16 +27,23 @@ class FirstSightings:
 
     def __init__(self) -> None:
         self._first_ms: dict[Identifier, int] = {}
+        self._aliases: list[tuple[Event, Identifier]] = []
 
     def note(self, event: Event) -> None:
         """Records the time of a normalised event. All events must be of one tenant."""
         anchor = event.identifiers[0]
         self._first_ms[anchor] = min(self._first_ms.get(anchor, event.timestamp_ms), event.timestamp_ms)
+        if previous := previous_user(event):
+            self._aliases.append((event, previous))
 
-    def told(self, links: Iterable[Link]) -> list[Link]:
-        """Returns the links with their anchors' first sightings, as INTAKE passes them on after all events."""
+    def with_first_sightings(self, links: Iterable[Link]) -> list[Link]:
+        """Returns the links with their anchors' first sightings, as INTAKE passes them on after all events.
+
+        Adds the links of aliases with user ids that were seen.
+        """
         known = self._first_ms
-        return [replace(link, anchor_first_ms=known.get(link.anchor, link.anchor_first_ms)) for link in links]
+        aliases = [alias_link(event, user, known[user]) for event, user in self._aliases if user in known]
+        return [replace(link, anchor_first_ms=known.get(link.anchor, link.anchor_first_ms)) for link in links] + aliases
 
 
 def logouts_of(event: Event, policy: IdentityPolicy) -> list[Command]:
@@ -53,5 +61,5 @@ def logouts_of(event: Event, policy: IdentityPolicy) -> list[Command]:
     return [
         Command(event.tenant, "logout", a, b, event.source, event.name, event.timestamp_ms, event.event_id)
         for a, b in pairs
-        if not (policy.kind(b or a).strong or policy.kind(b or a).household)
+        if not (policy.kind(b or a).strong or policy.kind(b or a).household or policy.kind(b or a).must_agree)
     ]

@@ -15,6 +15,7 @@ from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.sighting import edge_with, first_sighting, widen
 from pipeline.identity.state import NEVER, UNRESOLVED, Edge, Head, Node, fresh
 from pipeline.identity.union_find import UnionFind, head_of
+from pipeline.identity.veto import MAX_FACTS
 
 Component: TypeAlias = tuple[Identifier, Node, Head]
 """The root, its row and its head."""
@@ -31,11 +32,13 @@ class FastPath:
         self._union_find = union_find
         self._nodes = nodes
 
-    def take(self, link: Link) -> tuple[Identifier, Identifier] | None:
+    def take(self, link: Link) -> tuple[Identifier, ...] | None:
         """Applies the link. Returns None if that is all, else its ends, whose components must be resolved again."""
         strong, weak = link.anchor, link.other
         kinds = self._policy.kinds
         above, below = kinds[strong.partition(":")[0]], kinds[weak.partition(":")[0]]
+        if above.must_agree or below.must_agree:
+            return self._note_fact(link)
         if above.priority >= below.priority or below.household:
             strong, weak = self._policy.ends(strong, weak)
             if strong == weak:
@@ -52,6 +55,30 @@ class FastPath:
                 self._welcome(weak, (root, row, head), first_sighting(strong, link), link)
                 return None
         return self._add_known(weak, node or fresh(weak), strong, peer, link)
+
+    def _note_fact(self, link: Link) -> tuple[Identifier] | None:
+        """Stores a fact in the row of what it is about. Returns it if its component must be resolved again."""
+        fact, ident = self._policy.ends(link.anchor, link.other)
+        if self._policy.kind(ident).must_agree:
+            return None
+        node = self._union_find.get_or_create(ident)
+        edge, kind = edge_with(node, fact), fact.partition(":")[0]
+        if edge is not None:
+            if not widen(edge, link):
+                return None
+        elif sum(other.peer.partition(":")[0] == kind for other in node.edges) >= MAX_FACTS:
+            return None
+        else:
+            edge = first_sighting(fact, link)
+            node.edges += (edge,)
+        self._nodes.put(ident, node)
+        root, row, head = self._union_find.root(ident, node)
+        if head.needs_resolution or edge.ended_ms != NEVER or head.facts.get(kind, fact) != fact:
+            return (ident,)
+        if kind not in head.facts:
+            head.facts = {**head.facts, kind: fact}
+            self._nodes.put(root, row)
+        return None
 
     def _welcome(self, weak: Identifier, component: Component, edge: Edge, link: Link) -> None:
         """Adds an identifier without a row to a component. If it is the oldest, the others move to its profile."""
@@ -132,6 +159,8 @@ class FastPath:
         else:
             self._move_members(*two, other.founder, head.founder, link)
         head.size += other.size
+        if other.facts:
+            head.facts = {**head.facts, **other.facts}
         for kind, count in other.counts_by_type.items():
             head.counts_by_type[kind] = head.counts_by_type.get(kind, 0) + count
         self._union_find.attach(one, two)
@@ -154,6 +183,9 @@ class FastPath:
     def _move_members(self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link) -> None:
         """Records the move of all members from the profile of ``ended`` to that of ``founder``, if they differ."""
         if ended != founder:
+            if row.next == root == ended and row.state is None:  # alone: the most frequent move
+                self._recorder.record_first_link(root, founder, link)
+                return
             members = self._union_find.members(root, row)
             self._recorder.record_move(
                 [(ident, node.state.contested if node.state else []) for ident, node in members], ended, founder, link

@@ -37,6 +37,8 @@ class FilteredLinks(msgspec.Struct):
     each weaker end that is behind a firebreak or of an exclusive type."""
     first: dict[Identifier, MergedLink]
     """By weaker end, the earliest seen link that may make a claim."""
+    facts: list[MergedLink] = []
+    """The facts in force (:mod:`~pipeline.identity.veto`)."""
 
 
 def filter_links(

@@ -62,7 +62,10 @@ class IdentityPolicy:
         """Returns the stronger, then the weaker of two identifiers. A household identifier comes before its members."""
         # The weaker end's row keeps the link: a member's row has all that can end its membership, and the row of a
         # household does not grow with its members.
+        # A value that must agree comes first too: many identifiers have it, and it has no row.
         one, two = self.strength(a), self.strength(b)
+        if self.kind(a).must_agree != self.kind(b).must_agree:
+            return (a, b) if self.kind(a).must_agree else (b, a)
         if self.kind(a).household != self.kind(b).household:
             return (a, b) if self.kind(a).household else (b, a)
         return (a, b) if one <= two else (b, a)
@@ -80,7 +83,10 @@ class IdentityPolicy:
         if since_a != since_b:
             return since_a < since_b
         # At a first log-in the login is seen together with a browser: the browser's profile continues.
-        return self.strength(a) > self.strength(b)
+        one, two = self.kinds[a.partition(":")[0]], self.kinds[b.partition(":")[0]]
+        if one.priority != two.priority:
+            return one.priority > two.priority
+        return (one.name, a) > (two.name, b)
 
     def counts(self, strong: Identifier, weak: Identifier) -> bool:
         """Returns whether a link with ``strong`` counts towards the firebreak of ``weak``."""
@@ -88,11 +94,15 @@ class IdentityPolicy:
         if not kind.firebreak_above:
             return False
         other = self.kind(strong)
-        return other.strong and not other.household and other.priority < kind.priority
+        counted = other.strong or kind.firebreak_counts_weak
+        apart = other.household or other.must_agree
+        return counted and not apart and other.priority < kind.priority
 
     def fit_together(self, a: Head, b: Head) -> bool:
         """Returns whether two components together surely break no limit. False means that a rebuild must decide."""
         if a.size + b.size > self.rules.max_identifiers:
+            return False
+        if a.facts and any(b.facts.get(kind, fact) != fact for kind, fact in a.facts.items()):
             return False
         return all(
             a.counts_by_type.get(name, 0) + b.counts_by_type.get(name, 0) <= count

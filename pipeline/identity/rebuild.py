@@ -26,6 +26,7 @@ from pipeline.identity.resolve import named
 from pipeline.identity.resolve_groups import ResolvedGroups, resolve_groups
 from pipeline.identity.state import FOREVER, UNRESOLVED, Edge, Head, IdentifierState, Node
 from pipeline.identity.union_find import UnionFind
+from pipeline.identity.veto import GroupFacts, add_facts, facts_by_identifier, without_facts
 
 NO_STATE = IdentifierState()
 
@@ -83,7 +84,7 @@ class Rebuilder:
             # 2. filter
             merged_links, filtered = self._filtered_links(members, pairs)
             # 3. resolve
-            resolved = resolve_groups(filtered.open, self._policy)
+            resolved = resolve_groups(filtered, self._policy)
             # 4. forget
             excess = self._excess_links(members, filtered, resolved)
             if not excess:
@@ -95,14 +96,15 @@ class Rebuilder:
         new = {id(merged_link) for merged_link in merged_links if merged_link.edge.rejection == UNRESOLVED}
         changed = _changed_rejections(filtered.rejected + resolved.rejected, merged_links, members)
         logouts = {ident: member.state.first_logout_ms for ident, member in members.items()}
-        claims = claims_of(filtered.claiming, self._policy, logouts)
+        claims = claims_of(filtered, self._policy, logouts)
         founder_of = named({ident: ident for ident in members} | resolved.group_of, claims, self._policy)
         forgotten += self._update_states(members, merged_links, filtered, resolved, founder_of)
         parted = _parted(merged_links, new, members, self._policy)
         forgotten += self._trim_rows(members, filtered)
         # 6. write
+        facts = facts_by_identifier(filtered.facts)
         for component in _components(members, filtered.claiming):
-            self._write(component, members, claims)
+            self._write(component, members, claims, facts)
         return Outcome(members, changed, forgotten, parted)
 
     def _filtered_links(
@@ -110,12 +112,13 @@ class Rebuilder:
     ) -> tuple[list[MergedLink], FilteredLinks]:
         """Filters the members' links. Loads further members until all that the links lead to are members."""
         while True:
-            merged_links = _merged_links(members)
+            merged_links, facts = without_facts(_merged_links(members), self._policy)
             suppressed = {ident for ident, member in members.items() if member.state.suppressed}
             trusted = {ident for ident, member in members.items() if member.state.trusted}
             filtered = filter_links(merged_links, self._policy, suppressed, trusted)
-            outside = _missing_members(members, filtered)
+            outside = _missing_members(members, filtered, self._policy)
             if not outside:
+                filtered.facts = facts
                 return merged_links, filtered
             self._load_members(outside, pairs, members)
 
@@ -242,16 +245,27 @@ class Rebuilder:
             )
         ]
 
-    def _write(self, component: list[Identifier], members: dict[Identifier, Member], claims: Claims) -> None:
+    def _write(
+        self,
+        component: list[Identifier],
+        members: dict[Identifier, Member],
+        claims: Claims,
+        facts: Mapping[Identifier, GroupFacts],
+    ) -> None:
         founders = {members[ident].founder for ident in component}
         founder = founders.pop() if len(founders) == 1 else ""
         tally: dict[str, int] = {}
         for ident in component:
             kind = ident.partition(":")[0]
             tally[kind] = tally.get(kind, 0) + 1
+        known: GroupFacts = {}
+        for ident in component if facts else ():
+            add_facts(known, facts.get(ident, {}))
         head = Head(len(component), claims.seen_ms.get(founder, FOREVER), founder, tally)
+        head.facts = {kind: min(values) for kind, values in sorted(known.items())}
         head.needs_resolution = not (
             founder
+            and all(len(values) == 1 for values in known.values())
             and self._policy.roomy(head)
             and len({claims.lord_of.get(ident, ident) for ident in component}) == 1
             and not claims.disputed.intersection(component)
@@ -276,7 +290,9 @@ def _merged_links(members: dict[Identifier, Member]) -> list[MergedLink]:
     ]
 
 
-def _missing_members(members: dict[Identifier, Member], filtered: FilteredLinks) -> AbstractSet[Identifier]:
+def _missing_members(
+    members: dict[Identifier, Member], filtered: FilteredLinks, policy: IdentityPolicy
+) -> AbstractSet[Identifier]:
     """Returns the identifiers still to load.
 
     These are the stronger ends of claiming links, the neighbours of identifiers that became or are no longer isolated,
@@ -287,7 +303,7 @@ def _missing_members(members: dict[Identifier, Member], filtered: FilteredLinks)
     for ident, member in members.items():
         if filtered.isolated.get(ident, "") != member.state.isolated:
             reached.update(member.state.weaker)
-            reached.update(edge.peer for edge in member.node.edges)
+            reached.update(edge.peer for edge in member.node.edges if not policy.kind(edge.peer).must_agree)
     return reached - members.keys()
 
 

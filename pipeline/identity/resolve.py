@@ -12,6 +12,7 @@ from pipeline.identity.filter_links import RejectedLink, filter_links
 from pipeline.identity.messages import Link
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.resolve_groups import resolve_groups
+from pipeline.identity.veto import without_facts
 
 
 class Resolution(msgspec.Struct):
@@ -46,13 +47,14 @@ def named(
 def resolve(links: Iterable[Link], policy: IdentityPolicy, decisions: Decisions | None = None) -> Resolution:
     """Resolves links into customers. Order, repetition and batching of ``links`` make no difference."""
     decisions = decisions or Decisions()
-    merged_links = merged_links_of(links, policy, decisions)
+    merged_links, facts = without_facts(merged_links_of(links, policy, decisions), policy)
     filtered = filter_links(merged_links, policy, decisions.suppressed, decisions.trusted)
-    resolved = resolve_groups(filtered.open, policy)
+    filtered.facts = facts
+    resolved = resolve_groups(filtered, policy)
     group_of = {
         end: end for merged_link in merged_links for end in (merged_link.strong, merged_link.weak)
     } | resolved.group_of
-    founder_of = named(group_of, claims_of(filtered.claiming, policy, decisions.first_logout_ms), policy)
+    founder_of = named(group_of, claims_of(filtered, policy, decisions.first_logout_ms), policy)
     accepted = [
         merged_link for merged_link in filtered.open if founder_of[merged_link.strong] == founder_of[merged_link.weak]
     ]

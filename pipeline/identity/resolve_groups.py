@@ -6,6 +6,7 @@ rejected link never end up in one group, because a limit that two groups break t
 """
 
 from bisect import insort
+from collections.abc import Mapping
 from zlib import crc32
 
 import msgspec
@@ -13,8 +14,9 @@ import msgspec
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
 from pipeline.identity.decisions import MergedLink
-from pipeline.identity.filter_links import RejectedLink
+from pipeline.identity.filter_links import FilteredLinks, RejectedLink
 from pipeline.identity.policy import IdentityPolicy
+from pipeline.identity.veto import GroupFacts, add_facts, contradicted_type, facts_by_identifier
 
 
 class ResolvedGroups(msgspec.Struct):
@@ -24,8 +26,9 @@ class ResolvedGroups(msgspec.Struct):
     rejected: list[RejectedLink]
 
 
-def resolve_groups(merged_links: list[MergedLink], policy: IdentityPolicy) -> ResolvedGroups:
+def resolve_groups(filtered: FilteredLinks, policy: IdentityPolicy) -> ResolvedGroups:
     """Resolves open links. With policy ``isolate``, an identifier that two customers claim belongs to neither."""
+    merged_links, facts = filtered.open, facts_by_identifier(filtered.facts)
     ordered = sorted(merged_links, key=lambda merged_link: _weight(merged_link, policy))
     isolated: set[Identifier] = set()
     asserted = {
@@ -35,7 +38,7 @@ def resolve_groups(merged_links: list[MergedLink], policy: IdentityPolicy) -> Re
         for end in (merged_link.strong, merged_link.weak)
     }
     while True:
-        groups, rejected = _union_all(ordered, policy, isolated)
+        groups, rejected = _union_all(ordered, policy, isolated, facts)
         lost = {
             rejected_link.merged_link.weak
             for rejected_link in rejected
@@ -55,9 +58,12 @@ def _weight(merged_link: MergedLink, policy: IdentityPolicy) -> tuple[bool, int,
 
 
 def _union_all(
-    ordered: list[MergedLink], policy: IdentityPolicy, isolated: set[Identifier]
+    ordered: list[MergedLink],
+    policy: IdentityPolicy,
+    isolated: set[Identifier],
+    facts: Mapping[Identifier, GroupFacts],
 ) -> tuple["Groups", list[RejectedLink]]:
-    groups, rejected = Groups(ordered, policy), []
+    groups, rejected = Groups(ordered, policy, facts), []
     for merged_link in ordered:
         isolated_end = next((end for end in (merged_link.weak, merged_link.strong) if end in isolated), None)
         if isolated_end is not None:
@@ -66,7 +72,7 @@ def _union_all(
         a, b = groups.find(merged_link.strong), groups.find(merged_link.weak)
         if a == b:
             continue
-        broken = groups.broken_limit(a, b, asserted=merged_link.edge.asserted)
+        broken = groups.broken_limit(a, b, merged_link)
         if broken is None:
             groups.union(a, b)
         else:
@@ -77,7 +83,10 @@ def _union_all(
 class Groups:
     """Union-find in memory over the ends of ``merged_links``, with the counts that the limits need of each group."""
 
-    def __init__(self, merged_links: list[MergedLink], policy: IdentityPolicy) -> None:
+    def __init__(
+        self, merged_links: list[MergedLink], policy: IdentityPolicy, facts: Mapping[Identifier, GroupFacts]
+    ) -> None:
+        self._facts = {ident: dict(known) for ident, known in facts.items()}
         self.parents: dict[Identifier, Identifier] = {}
         self._policy = policy
         self._sizes: dict[Identifier, int] = {}
@@ -99,13 +108,20 @@ class Groups:
             ident = parents[ident]
         return ident
 
-    def broken_limit(self, a: Identifier, b: Identifier, *, asserted: bool) -> tuple[Reason, str] | None:
-        """Returns the limit that the two groups together would break. Limits of types do not bind asserted links."""
+    def broken_limit(self, a: Identifier, b: Identifier, merged_link: MergedLink) -> tuple[Reason, str] | None:
+        """Returns the limit or the veto that the link would break by uniting two groups.
+
+        Limits of types and vetoes do not bind asserted links.
+        """
         cap = self._policy.rules.max_identifiers
         if self._sizes[a] + self._sizes[b] > cap:
             return Reason.CAP, f"max_identifiers: {cap}"
-        if asserted:
+        if merged_link.edge.asserted:
             return None
+        if self._facts:
+            kind = contradicted_type(self._facts.get(a, {}), self._facts.get(b, {}), merged_link.weak, self._policy)
+            if kind is not None:
+                return Reason.VETO, f"{kind}: must agree"
         times_a, times_b = self._times[a], self._times[b]
         for kind in sorted(times_a.keys() & times_b.keys()):
             together = sorted(times_a[kind] + times_b[kind])
@@ -120,6 +136,8 @@ class Groups:
             a, b = b, a
         self.parents[b] = a
         self._sizes[a] += self._sizes.pop(b)
+        if b in self._facts:
+            add_facts(self._facts.setdefault(a, {}), self._facts.pop(b))
         mine = self._times[a]
         for kind, times in self._times.pop(b).items():
             known = mine.setdefault(kind, [])

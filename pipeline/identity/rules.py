@@ -31,19 +31,35 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Unlinking lowers the count; a log-out does not."""
     firebreak_window_ms: Duration = 0
     """Links more than this older than the identifier's newest do not count towards the firebreak. 0: all count."""
+    firebreak_counts_weak: bool = False
+    """Whether the firebreak also counts stronger identifiers that are not strong, such as the telephone numbers that a
+    device is used with: behind each may stand another person."""
     household: bool = False
     """Whether it groups people (an account, an address). Profiles that share it form a household and never merge.
 
     Make it weaker than types that name people: an event is booked under its strongest identifier."""
 
+    must_agree: bool = False
+    """A veto: whether it is an attribute in which all of a customer must agree (a year of birth, a country). It links
+    nothing. Two customers with different values are not merged by types that are weaker than this one.
+
+    Its values come from ``identifiers``, and from traits of this name."""
     exclusive: bool = False
     """Whether people pass its values on in shared links (the id of a click). A value belongs to the first identifier it
     was seen with and merges no customers."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError if a limit cannot be read."""
+        """Raises ValueError if a limit cannot be read, or a type that must agree has options of types that link."""
         for text in self.limits:
             parse_limit(text)
+        options = {
+            "strong": self.strong, "limits": self.limits, "firebreak_above": self.firebreak_above,
+            "household": self.household, "exclusive": self.exclusive,
+        }  # fmt: skip
+        for name, value in options.items() if self.must_agree else ():
+            if value:
+                msg = f"{name} is for types that link, and {self.name!r} must_agree: leave it out"
+                raise ValueError(msg)
 
 
 class IdentityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

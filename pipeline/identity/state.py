@@ -58,6 +58,8 @@ class Head(msgspec.Struct, array_like=True, gc=False):
     """Number of identifiers by type."""
     needs_resolution: bool = False
     """Whether a limit may be broken. Every further link then resolves the whole component again."""
+    facts: dict[str, Identifier] = {}
+    """The fact of each type (:mod:`~pipeline.identity.veto`). A component with two of one type needs resolution."""
 
 
 class IdentifierState(msgspec.Struct, array_like=True, gc=False):
@@ -77,7 +79,7 @@ class IdentifierState(msgspec.Struct, array_like=True, gc=False):
     forgetful: bool = False
     """Whether links of its row were forgotten, and with them their last published state."""
     logged_out_ms: int = NEVER
-    """Time of the last log-out from it. People who were not seen with it since no longer own it."""
+    """Time of the last log-out from it. People not seen with it since then no longer own it."""
     first_logout_ms: int = FOREVER
     """Time of the first log-out from it."""
 

@@ -75,4 +75,6 @@ class Stitcher:
             CHANGE_OF_COMMAND[command.kind], founders, list(ends), command, reason=Reason.COMMAND
         )
         for affected in (ends, *others):
-            self._pending.add(affected, command)
+            linking = tuple(ident for ident in affected if not self._policy.kind(ident).must_agree)
+            if linking:
+                self._pending.add(linking, command)

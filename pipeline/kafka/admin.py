@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 import confluent_kafka
-from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import ClusterMetadata, NewTopic  # type: ignore[attr-defined]
 
 from pipeline.errors import OperatorError
 from pipeline.kafka.clients import admin
 from pipeline.kafka.reach import cluster
 from pipeline.settings import Settings
-from pipeline.topics import ALL, DLQ, Topic
+from pipeline.topics import ACTION_DLQ, ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
@@ -17,15 +17,14 @@ MAX_TOPIC_RECORD_BYTES = 16 << 20
 """Size limit of a record on every topic, independent of the broker's default. An oversized event must reach INTAKE to
 be quarantined with a reason, and state rows and published profiles may be large."""
 HEADROOM_BYTES = 1 << 20
-"""Added to the limit of the DLQ. Quarantine adds headers: without the headroom, an event of the maximum size could not
+"""Added to the limit of the DLQs. Quarantine adds headers: without the headroom, an event of the maximum size could not
 be quarantined and would stop the worker for good."""
 
 
 class TopicsError(OperatorError):
     """The topics on the broker do not have the same number of partitions.
 
-    Operator action: recreate the named topics with one number of partitions, or set STITCHLINE_PARTITIONS to the number
-    they have.
+    Operator action: copy the events into new topics with one number of partitions, with ``stitchline topics copy``.
     """
 
 
@@ -45,7 +44,10 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
     counts = set(counts_found.values()) or {settings.partitions}
     if len(counts) > 1:
         listing = ", ".join(f"{name} has {count}" for name, count in sorted(counts_found.items()))
-        message = f"all topics must have the same number of partitions, but {listing}"
+        message = (
+            f"all topics must have the same number of partitions, but {listing}; if one was extended, copy the events "
+            'into new topics: stitchline topics copy, see "More partitions" in deploy/docs/operations.md'
+        )
         raise TopicsError(message)
     (partitions,) = counts
     missing = [
@@ -69,8 +71,21 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str
 
 
 def _config(topic: Topic) -> dict[str, str]:
-    limit = MAX_TOPIC_RECORD_BYTES + (HEADROOM_BYTES if topic == DLQ else 0)
+    limit = MAX_TOPIC_RECORD_BYTES + (HEADROOM_BYTES if topic in {DLQ, ACTION_DLQ} else 0)
     return {"max.message.bytes": str(limit), **(COMPACT if topic.cleanup == "compact" else {})}
+
+
+def changed_topic(settings: Settings, cluster: ClusterMetadata, partitions: int) -> tuple[str, int] | None:
+    """Returns name and partitions of a topic of this deployment that has not ``partitions`` partitions; else None.
+
+    Topics that are missing or whose metadata are incomplete, as after a broker's restart, are not compared.
+    """
+    for topic in ALL:
+        name = topic.of(settings.topic_prefix)
+        metadata = cluster.topics.get(name)
+        if metadata is not None and metadata.error is None and len(metadata.partitions) not in {0, partitions}:
+            return name, len(metadata.partitions)
+    return None
 
 
 def partition_count(settings: Settings) -> int:

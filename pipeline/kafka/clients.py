@@ -27,6 +27,13 @@ _LIBRDKAFKA: Final = logging.getLogger("librdkafka")
 LOGGED: Final[Mapping[str, Any]] = MappingProxyType({"logger": _LIBRDKAFKA})
 """Option of a polled client. Sends the client's log lines to the logger ``librdkafka``."""
 
+KEEPS_BROKERS: Final[Mapping[str, Any]] = MappingProxyType({
+    "metadata.recovery.strategy": "none",
+    "reconnect.backoff.max.ms": 1_000,
+})  # fmt: skip
+"""Options of producers. By default librdkafka forgets all brokers when it loses the last connection. A transaction that
+waits for a forgotten coordinator never ends (librdkafka issue 5511)."""
+
 
 def admin(config: Config) -> AdminClient:
     """Returns a client for topics, offsets and groups. Keep the client alive until its futures are done."""
@@ -76,7 +83,14 @@ def group_offsets(config: Config, group: str) -> confluent_kafka.Consumer:
 def idempotent_producer(config: Config, options: Mapping[str, Any] | None = None) -> confluent_kafka.Producer:
     """Returns a producer that writes each record once and in order, partitioned by murmur2 as Java clients do."""
     return confluent_kafka.Producer(
-        {**config, **_QUIET, "enable.idempotence": True, "partitioner": "murmur2_random", **(options or {})}
+        {
+            **config,
+            **_QUIET,
+            **KEEPS_BROKERS,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            **(options or {}),
+        }
     )
 
 
@@ -88,6 +102,7 @@ def transactional_producer(
         {
             **config,
             **LOGGED,
+            **KEEPS_BROKERS,
             "transactional.id": transactional_id,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
@@ -95,11 +110,6 @@ def transactional_producer(
             **(options or {}),
         }
     )
-
-
-def configured_consumer(config: Mapping[str, Any]) -> confluent_kafka.Consumer:
-    """Returns a consumer for a caller that states the whole configuration: a restore."""
-    return confluent_kafka.Consumer(dict(config))
 
 
 def configured_producer(config: Mapping[str, Any]) -> confluent_kafka.Producer:

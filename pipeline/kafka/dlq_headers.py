@@ -7,6 +7,8 @@ from pipeline.event.reason import Reason
 from pipeline.kafka.record import Header, Record
 
 HEADER_PREFIX: Final = "stitchline-"
+SINK_HEADER: Final = HEADER_PREFIX + "sink"
+"""The fact that names the sink which quarantined an action. A replay keeps it: only this sink delivers it again."""
 MAX_DETAIL_CHARACTERS: Final = 500
 
 

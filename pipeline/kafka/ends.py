@@ -8,10 +8,15 @@ from typing import Protocol
 import confluent_kafka
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from pipeline.kafka.clients import admin
+from pipeline.kafka.clients import KafkaConsumer, admin, group_offsets
 from pipeline.kafka.topic_partition import TopicPartition
 
 TIMEOUT_SECONDS = 10.0
+GROUP_SECONDS = 2.0
+"""Time limit of a request for the group's offsets in all partitions. One with an unstable offset delays it to its end.
+"""
+SINGLE_SECONDS = 0.2
+"""Time limit of the requests that follow, one for each partition."""
 REFRESH_SECONDS = 2.0
 """Time limit of the metadata refresh. It is short because an exiting process waits for it."""
 
@@ -36,6 +41,7 @@ class Ends:
     """Reads offsets with its own admin client, because the consumer's offset requests block for ever in a rebalance."""
 
     def __init__(self, config: Mapping[str, str | int]) -> None:
+        self._config = config
         self._admin = admin(config)
 
     async def of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
@@ -73,14 +79,26 @@ class Ends:
     def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Returns the group's committed offset per partition; 0 if the group has committed none. Blocks.
 
-        Omits partitions that did not answer within ``TIMEOUT_SECONDS``, and those with an unstable offset:
+        Omits partitions that did not answer in time, and those with an unstable offset:
         re-committing an offset that a pending transaction is about to advance would rewind the group.
         """
-        places = [confluent_kafka.TopicPartition(*at) for at in partitions]
-        request = [confluent_kafka.ConsumerGroupTopicPartitions(group, places)]
-        futures = self._admin.list_consumer_group_offsets(request, require_stable=True, request_timeout=TIMEOUT_SECONDS)
+        # A consumer: librdkafka crashes if a broker goes away while an admin client waits for a group's offsets.
+        client = group_offsets(self._config, group)
         try:
-            answer = futures[group].result().topic_partitions
-        except confluent_kafka.KafkaException:
-            return {}
-        return {TopicPartition(at.topic, at.partition): max(0, at.offset) for at in answer if at.error is None}
+            return _committed(client, partitions, GROUP_SECONDS) or {
+                at: offset for each in partitions for at, offset in _committed(client, [each], SINGLE_SECONDS).items()
+            }
+        finally:
+            client.close()
+
+
+def _committed(
+    client: KafkaConsumer, partitions: Collection[TopicPartition], timeout_seconds: float
+) -> dict[TopicPartition, int]:
+    """Returns the offset of every partition, or nothing if one of them is unstable or does not answer in time."""
+    places = [confluent_kafka.TopicPartition(*at) for at in partitions]
+    try:
+        answer = client.committed(places, timeout=timeout_seconds)
+    except confluent_kafka.KafkaException:
+        return {}
+    return {TopicPartition(at.topic, at.partition): max(0, at.offset) for at in answer if at.error is None}

@@ -39,15 +39,20 @@ class Producer(Protocol):
         """Serves delivery reports."""
         ...
 
-    def flush(self) -> Any:
-        """Waits until the brokers have accepted or refused every record, and serves the delivery reports."""
+    def flush(self, timeout: float = ..., /) -> Any:
+        """Waits until the brokers have accepted or refused every record, and serves the delivery reports.
+
+        Returns the number of records that are neither.
+        """
         ...
 
-    def send_offsets_to_transaction(self, positions: list[confluent_kafka.TopicPartition], group: Any, /) -> Any:
+    def send_offsets_to_transaction(
+        self, positions: list[confluent_kafka.TopicPartition], group: Any, timeout: float = ..., /
+    ) -> Any:
         """Adds the group's offsets to the transaction. Fails if ``group`` is not of the group's current generation."""
         ...
 
-    def commit_transaction(self) -> Any:
+    def commit_transaction(self, timeout: float = ..., /) -> Any:
         """Commits the open transaction."""
         ...
 

@@ -4,6 +4,7 @@ librdkafka reports a refused log-in only through its error callback. The request
 as for a wrong address.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from pipeline.errors import OperatorError
 from pipeline.kafka.retry import NO_BROKER_CODES
 
 REQUEST_SECONDS: Final = 10.0
+MAX_ERRORS: Final = 20
 REFUSED_CODES: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
 TLS_CODES: Final = frozenset({KafkaError._SSL})  # noqa: SLF001
 CAUSES: Final = (KafkaError._RESOLVE, KafkaError._TRANSPORT)
@@ -35,6 +37,29 @@ class AuthenticationFailedError(NoBrokerError):
     """
 
 
+class Reach:
+    """Requests metadata with one client and explains why no broker answers."""
+
+    def __init__(self, config: Mapping[str, str | int]) -> None:
+        self._config = config
+        self._errors: deque[KafkaError] = deque(maxlen=MAX_ERRORS)
+        options: dict[str, Any] = {**config, "log_level": 0, "error_cb": self._errors.append}
+        self._client = AdminClient(options)
+
+    def metadata(self, timeout_seconds: float) -> ClusterMetadata:
+        """Returns brokers and topics. Raises as :func:`cluster`."""
+        try:
+            answer = self._client.list_topics(timeout=timeout_seconds)
+        except KafkaException as error:
+            if error.args[0].code() not in NO_BROKER_CODES:
+                raise
+            self._client.poll(0)
+            raise _explained(self._config, [error.args[0], *self._errors]) from error
+        self._client.poll(0)
+        self._errors.clear()
+        return answer
+
+
 def cluster(config: Mapping[str, str | int], timeout_seconds: float = REQUEST_SECONDS) -> ClusterMetadata:
     """Returns brokers and topics.
 
@@ -43,16 +68,7 @@ def cluster(config: Mapping[str, str | int], timeout_seconds: float = REQUEST_SE
         NoBrokerError: No broker answered within ``timeout_seconds``.
         KafkaException: A broker answered with another error.
     """
-    errors: list[KafkaError] = []
-    options: dict[str, Any] = {**config, "log_level": 0, "error_cb": errors.append}
-    client = AdminClient(options)
-    try:
-        return client.list_topics(timeout=timeout_seconds)
-    except KafkaException as error:
-        if error.args[0].code() not in NO_BROKER_CODES:
-            raise
-        client.poll(0)
-        raise _explained(config, [error.args[0], *errors]) from error
+    return Reach(config).metadata(timeout_seconds)
 
 
 def _explained(config: Mapping[str, str | int], errors: list[KafkaError]) -> NoBrokerError:

@@ -19,18 +19,45 @@ SETTLE_SECONDS: Final = 60.0
 """How long a commit is repeated while its error is retriable, so that its outcome is definite."""
 
 
-class Transactions:
+class Positions:
+    """Reads the committed offsets of a consumer group that no client joins. Use as a context manager.
+
+    Raises:
+        KafkaException: The broker did not answer or refused (from every method).
+    """
+
+    def __init__(self, config: Config, name: str) -> None:
+        self._offsets = group_offsets(config, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        """Returns the committed offset and metadata of each partition; a negative offset if none is committed."""
+        return retrying(lambda: self._offsets.committed(places, timeout=REQUEST_SECONDS))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._offsets.close()
+
+
+class Transactions(Positions):
     """Transactions under one name, one at a time. A second instance with the same name fences the first.
 
-    Use as a context manager: leaving it aborts the open transaction.
+    Leaving the context manager aborts the open transaction.
 
     Raises:
         KafkaException: The broker did not answer or refused (from every method). Earlier commits remain.
     """
 
     def __init__(self, config: Config, name: str, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(config, name)
         self._open = False
-        self._offsets = group_offsets(config, name)
         self._producer = transactional_producer(config, name, options)
         retrying(lambda: self._producer.init_transactions(REQUEST_SECONDS), SETTLE_SECONDS)
 
@@ -38,10 +65,6 @@ class Transactions:
     def is_open(self) -> bool:
         """Returns whether a transaction is open."""
         return self._open
-
-    def committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
-        """Returns the committed offset and metadata of each partition; a negative offset if none is committed."""
-        return retrying(lambda: self._offsets.committed(places, timeout=REQUEST_SECONDS))
 
     def begin(self) -> None:
         """Opens a transaction if none is open."""
@@ -68,14 +91,9 @@ class Transactions:
         retrying(lambda: self._producer.commit_transaction(REQUEST_SECONDS), SETTLE_SECONDS)
         self._open = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Aborts the open transaction. After a kill, the next instance of the name or the broker's timeout does it."""
-        self._offsets.close()
+        super().close()
         if self._open:
             try:
                 self._producer.abort_transaction(REQUEST_SECONDS)

@@ -15,6 +15,11 @@ LOGGER_NAME: Final = "librdkafka"
 PAUSE_SECONDS: Final = 60.0
 MAX_KINDS: Final = 256
 PARTS: Final = 3
+REPLACED_FACILITIES: Final = frozenset({
+    "FAIL", "ERROR", "GETPID", "SESSTMOUT", "REQTMOUT", "COMMITFAIL", "FATAL",
+    "TXNERR", "TXNABORT", "ADDPARTS", "ADDOFFSETS", "TXNOFFSETS", "ENDTXN", "INITPID",
+})  # fmt: skip
+"""Facilities of the lines about connections, coordinators and time-outs, and about errors that also raise."""
 
 _THREAD: Final = re.compile(r"^\[thrd:[^\]]*\]:\s*")
 _VARYING: Final = re.compile(r"\d+")
@@ -54,6 +59,21 @@ class OncePerMinute(logging.Filter):
         record.levelname = logging.getLevelName(record.levelno)
         record.kafka_client = {"facility": facility, "client": client, "text": text, "repeated": repeated}
         return True
+
+
+class ReplacedLines(logging.Filter):
+    """Drops lines of librdkafka about lost connections, repeated requests, and errors that it raises too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Returns whether to log the line."""
+        args = record.args
+        is_replaced = isinstance(args, tuple) and len(args) == PARTS and args[0] in REPLACED_FACILITIES
+        return not is_replaced or logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+def drop_replaced_lines() -> None:
+    """Drops the lines that a worker replaces by its own, such as one when Kafka goes away and one when it is back."""
+    logging.getLogger(LOGGER_NAME).filters.insert(0, ReplacedLines())
 
 
 def install() -> None:

@@ -20,7 +20,9 @@ from pipeline.obs import librdkafka
 from pipeline.obs.redact import IDENTIFIER_TYPES, Redactor
 
 QUIETER: Final = {
-    "faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning", "uvicorn.error": "error",
+    "faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning",
+    "pipeline.stream.faust_transport": "warning",
+    "uvicorn.error": "error",
 }  # fmt: skip
 """Libraries whose routine messages do not help an operator → the lowest level that is logged."""
 

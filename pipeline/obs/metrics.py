@@ -62,6 +62,10 @@ STABLE_OFFSET_STUCK = Gauge(
     "Time for which the last stable offset has not moved below the high watermark: a long or hanging transaction.",
     ("stage", "topic", "partition"),
 )
+BROKERS_AWAY = Gauge("stitchline_brokers_away_seconds", "Time since which no broker answers; 0 while one does.")
+SOURCE_STOPPED = Gauge(
+    "stitchline_source_stopped", "1 while the loss breaker has stopped a topic on this worker.", ("stage", "topic")
+)
 
 # Batches and results
 RECORDS_CONSUMED = Counter("stitchline_records_consumed_total", "Records taken from a topic.", ("stage", "topic"))
@@ -126,7 +130,7 @@ TIMER_DELAY_SECONDS = Histogram("stitchline_timer_delay_seconds", "Delay of a ti
 # Routing
 LEADS_ROUTED = Counter(
     "stitchline_leads_routed_total",
-    "CRM actions by deciding step: existing_owner, account_owner, route (with its name), catch_all, nobody…",
+    "CRM actions by deciding step: existing_owner, account_owner, route (with its name), catch_all, no_available_rep…",
     ("reason", "route"),
 )
 
@@ -148,6 +152,19 @@ COLLECT_REFUSED = Counter(
 )
 COLLECT_CONNECTIONS = Gauge("stitchline_collect_connections", "Open connections.")
 COLLECT_CUT = Counter("stitchline_collect_cut_total", "Connections cut off, by cause.", ("cause",))
+
+# CRM sinks
+CRM_OUTCOMES = Counter(
+    "stitchline_crm_outcomes_total",
+    "Outcomes of deliveries to a CRM: delivered, superseded (no delivery needed), retried, paused, refused or review.",
+    ("sink", "outcome"),
+)
+CRM_OPEN = Gauge("stitchline_crm_open_actions", "Actions read and not settled.", ("sink",))
+CRM_PAUSED_SECONDS = Gauge("stitchline_crm_paused_seconds", "Length of the sink's pause, 0 without one.", ("sink",))
+CRM_LEDGER_ROWS = Gauge("stitchline_crm_ledger_rows", "Actions that the CRM holds, by the ledger.", ("sink",))
+CRM_CALLS = Counter(
+    "stitchline_crm_calls_total", "Requests to a CRM by HTTP status; 0 without an answer.", ("sink", "status")
+)
 
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     result for result in list(globals().values()) if isinstance(result, Definition)

@@ -37,7 +37,9 @@ def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
     lines = ledger.activities if touch.channel == CRM and is_activity(touch) else ledger.timeline
     book_line(lines, touch)
     booked = plan.book(ledger, touch)
-    return Booked(booked.given, booked.taken, booked.changed_bits | changed_bits) if changed_bits else booked
+    if not changed_bits:
+        return booked
+    return Booked(booked.given, booked.taken, booked.changed_bits | changed_bits, booked.order)
 
 
 def _book_ends(ledger: Ledger, touch: Touch) -> None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from operator import add
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -22,7 +22,8 @@ from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.occurrences import Grain, Occurrences, count
 from pipeline.profile.order_booking import ROLES, OrderBooking, Role
-from pipeline.profile.ports import Booked
+from pipeline.profile.orders import Share
+from pipeline.profile.ports import Booked, Booking
 from pipeline.profile.rules import AggregateRule
 from pipeline.profile.windows import window
 
@@ -61,39 +62,6 @@ class ChangedBits(NamedTuple):
 NO_CHANGED_BITS: Final = ChangedBits({})
 
 
-class Booking(Protocol):
-    """Books the touches that one rule matches: those its filter admits and that pass its tests."""
-
-    @property
-    def filter(self) -> Filter:
-        """Which touches can match, by channel, type and name."""
-        ...
-
-    @property
-    def tests(self) -> tuple[Test, ...]:
-        """The tests that a touch must pass besides the filter."""
-        ...
-
-    @property
-    def points(self) -> int:
-        """The most points that a match adds to its score or subtracts from it."""
-        ...
-
-    @property
-    def changed_bits(self) -> int:
-        """Bit set of the decisions that a match may change."""
-        ...
-
-    @property
-    def sums_money(self) -> str:
-        """The key of the aggregate if it sums the event's money, else ""."""
-        ...
-
-    def book(self, ledger: Ledger, touch: Touch) -> None:
-        """Books a matching touch, in place."""
-        ...
-
-
 class _Aggregate:
     """Books one aggregate rule."""
 
@@ -104,7 +72,7 @@ class _Aggregate:
         kind = kind_of(rule.key.partition(":")[0])
         self.filter = rule.filter
         self.tests: tuple[Test, ...] = rule.filter.tests(zone)
-        self._add = kind.add
+        self._add, self._subtract = kind.add, kind.subtract
         self._key = rule.key
         self.changed_bits = changed_bits.of.get(rule.key, 0)
         self._by_currency = rule.field == AMOUNT
@@ -130,6 +98,13 @@ class _Aggregate:
             cells.total = join(cells.total, cell)
         if self._tiers:
             spread(cells, cell, join, touch.timestamp_ms, self._tiers)
+
+    def note(self, share: Share, touch: Touch) -> None:
+        """Notes the touch's cell, unless the kind is an extreme or a set."""
+        cell = self._cell(touch) if self._subtract is not None else None
+        if cell is not None:
+            noted = share.cells.get(self._key)
+            share.cells[self._key] = cell if noted is None else self._add(noted, cell)
 
 
 class _Count(_Aggregate):
@@ -184,6 +159,10 @@ class _Occurrence:
         if occurrences is None:
             occurrences = ledger.occurrences[self._name] = Occurrences(0)
         count(occurrences, self._grain, touch.timestamp_ms)
+
+    def note(self, share: Share, _touch: Touch) -> None:
+        """Notes that the rule counted the touch."""
+        share.occurrences.append(self._name)
 
 
 _Step: TypeAlias = tuple[tuple[Test, ...], Callable[[Ledger, Touch], None], int, int]

@@ -124,3 +124,21 @@ def merge_cells(one: Cells, other: Cells, add: Add) -> Cells:
         merge_series(one.hours, other.hours, HOURS.keep, add),
         merge_series(one.days, other.days, DAYS.keep, add),
     )
+
+
+def without(
+    series: Series | None, bucket: int, cell: Cell, subtract: Callable[[Cell, Cell], Cell | None]
+) -> Series | None:
+    """Returns the buckets with a cell taken out of one of them. A bucket that is not kept stays so.
+
+    Returns None if no bucket is left. Does not change the argument.
+    """
+    if series is None:
+        return None
+    place = bisect_left(series.at, bucket)
+    if place == len(series.at) or series.at[place] != bucket:
+        return series
+    rest = subtract(series.cells[place], cell)
+    left = [] if rest is None else [rest]
+    at = series.at if left else series.at[:place] + series.at[place + 1 :]
+    return Series(list(at), series.cells[:place] + left + series.cells[place + 1 :]) if at else None

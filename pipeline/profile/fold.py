@@ -119,13 +119,13 @@ def statements_of(ledgers: Sequence[Ledger]) -> dict[str, Consent]:
     return result
 
 
-def permits(consent: Mapping[str, bool], purpose: str, *, default: bool) -> bool:
+def permits(consent: Mapping[str, bool], purpose: str, *, must_be_granted: bool) -> bool:
     """Returns whether consent allows a ``purpose`` or ``purpose/channel``. A denied purpose denies all its channels.
 
-    ``default``: whether a statement is required. Without any statement the result is ``not default``.
+    ``must_be_granted``: whether a missing statement counts as a denial. If false, it permits the purpose.
     """
     statements = [consent[key] for key in (purpose, purpose.partition("/")[0]) if key in consent]
-    return all(statements) and (bool(statements) or not default)
+    return all(statements) and (bool(statements) or not must_be_granted)
 
 
 def timeline_of(ledgers: Sequence[Ledger], limit: int = TIMELINE_ENTRIES) -> list[Entry]:

@@ -30,6 +30,7 @@ from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
 from pipeline.profile.records import Lead, ProfileUpdate, SegmentChange
 from pipeline.profile.refresh import refresh_due_ms
+from pipeline.profile.repeated_orders import repeats_order
 from pipeline.profile.row import ACTIVE, MERGED, Pointer, ProfileRow
 
 Message: TypeAlias = Touch | Move | Carry | IdentifierOwnership
@@ -134,7 +135,11 @@ class ProfileLogic:
             ledger = row.anchors[anchor] = Ledger()
             row.arrived(anchor)
         booked = apply_touch(self._rules.plan, ledger, touch)
-        decider.on_touch(profile_id, row, as_of_ms, booked, applied.decided)
+        if booked.order and repeats_order(booked.order, ledger, row.anchors.values()):
+            # the touch may move an order to an earlier time, which no watch bit and no due time foresees
+            decider.restated(profile_id, row, as_of_ms, applied.decided)
+        else:
+            decider.on_touch(profile_id, row, as_of_ms, booked, applied.decided)
         applied.changed[profile_id] = None
 
     def _owned(

@@ -1,39 +1,19 @@
 """Booking of orders, refunds and cancellations under the rules of the plan, using the order ids in a ledger."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from pipeline.profile.fields import Getter, getter
-from pipeline.profile.filter import Filter, Test
 from pipeline.profile.journey.rules import OrderRules
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
-from pipeline.profile.orders import Order, bounded_refunds, keep_newest_orders, key_of_id
-from pipeline.profile.ports import Booked
+from pipeline.profile.orders import Order, Share, keep_newest_orders, key_of_id
+from pipeline.profile.ports import Booked, Booking
 
 Role: TypeAlias = Literal["completed", "refunded", "cancelled"]
 ROLES: Final[tuple[Role, ...]] = ("completed", "refunded", "cancelled")
-
-
-class Rule(Protocol):
-    """The part of a plan's rule that orders need."""
-
-    @property
-    def filter(self) -> Filter: ...  # noqa: D102 - as :class:`pipeline.profile.booking.Booking`
-    @property
-    def tests(self) -> tuple[Test, ...]: ...  # noqa: D102
-    @property
-    def points(self) -> int: ...  # noqa: D102
-    @property
-    def changed_bits(self) -> int: ...  # noqa: D102
-    @property
-    def sums_money(self) -> str:
-        """The key of the aggregate if it sums the event's money, else ""."""
-        ...
-
-    def book(self, ledger: Ledger, touch: Touch) -> None: ...  # noqa: D102
 
 
 class _Refund(NamedTuple):
@@ -48,7 +28,7 @@ class _Refund(NamedTuple):
 class OrderBooking:
     """Books the touches of one channel, type and name that are orders, refunds or cancellations."""
 
-    def __init__(self, orders: OrderRules, role: Role, rules: Sequence[Rule], channel: str, kind: str) -> None:
+    def __init__(self, orders: OrderRules, role: Role, rules: Sequence[Booking], channel: str, kind: str) -> None:
         """``rules`` are all rules of the plan; those that do not admit the touches are ignored."""
         self._role = role
         self._ids: list[Getter] = [getter(path) for path in orders.id]
@@ -59,14 +39,14 @@ class OrderBooking:
         ]
         self._by_key = {rule.sums_money: rule for rule in rules if rule.sums_money}
 
-    def book(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch) -> Booked:
+    def book(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch) -> Booked:
         """Books a touch under the rules that admit it. Returns what the booking may change."""
         order_id = _first(self._ids, touch)
-        if self._role == "completed":
-            return self._complete(rules, ledger, touch, order_id)
-        return self._take_back(rules, ledger, touch, order_id)
+        run = self._complete if self._role == "completed" else self._take_back
+        booked = run(rules, ledger, touch, order_id)
+        return booked._replace(order=key_of_id(order_id)) if order_id else booked
 
-    def _complete(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+    def _complete(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
         if not order_id:
             return _run(rules, ledger, touch)
         key = key_of_id(order_id)
@@ -74,48 +54,55 @@ class OrderBooking:
         if known is not None and known.event_id:
             return _run(_unnamed(rules), ledger, touch)
         keys: list[str] = []
-        booked = _run(rules, ledger, touch, keys.append)
+        share = Share(touch.timestamp_ms, touch.currency, {}, [])
+        booked = _run(rules, ledger, touch, keys.append, share)
         early = known or Order(touch.timestamp_ms)
         early_minor = sum(early.refunds.values())
         order = Order(
-            touch.timestamp_ms, touch.event_id, touch.amount_minor, touch.currency, early.refunds, early.whole, keys
-        )
+            touch.timestamp_ms, touch.event_id, touch.amount_minor, touch.currency, early.refunds, early.whole, keys,
+            share, early.refund_shares,
+        )  # fmt: skip
         ledger.orders[key] = order
         keep_newest_orders(ledger.orders)
         if order.refunded_minor > early_minor:  # an earlier refund without an amount refunded everything
             refund = _Refund(order.refunded_minor - early_minor, touch.currency, tuple(keys))
-            booked = _joined(booked, self._subtract(ledger, touch, refund, frozenset()))
+            booked = _joined(booked, self._subtract(ledger, touch, refund, frozenset(), share))
         return booked
 
-    def _take_back(self, rules: Sequence[Rule], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+    def _take_back(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
         key = key_of_id(order_id) if order_id else None
         order = ledger.orders.get(key) if key is not None else None
         refund_hash = key_of_id(_first(self._refund_ids, touch) or touch.event_id)
         if order is not None and refund_hash in order.refunds:
             return _run(_unnamed(rules), ledger, touch)
         refund = _refund_of(order, touch)
+        share = Share(touch.timestamp_ms, refund.currency, {}, [])
         if key is not None:
-            ledger.orders[key] = _refunded(order, touch, refund, refund_hash)
+            ledger.orders[key] = _refunded(order, touch, refund, refund_hash, share)
             keep_newest_orders(ledger.orders)
         # a rule that admits both events books refunds by itself, as negative amounts
         both = frozenset(rule.sums_money for rule in rules if rule.sums_money and rule in self._money)
         shown_minor = abs(touch.amount_minor) if refund.keys is None else refund.taken_minor
         currency = touch.currency or refund.currency
         shown = msgspec.structs.replace(touch, amount_minor=shown_minor, currency=currency)
-        booked = _run([rule for rule in rules if rule.sums_money not in both or not both], ledger, shown)
+        booked = _run([rule for rule in rules if rule.sums_money not in both or not both], ledger, shown, share=share)
         if both:
-            booked = _joined(booked, _run([rule for rule in rules if rule.sums_money in both], ledger, touch))
-        return _joined(booked, self._subtract(ledger, touch, refund, both))
+            booked = _joined(
+                booked, _run([rule for rule in rules if rule.sums_money in both], ledger, touch, share=share)
+            )
+        return _joined(booked, self._subtract(ledger, touch, refund, both, share))
 
-    def _subtract(self, ledger: Ledger, touch: Touch, refund: _Refund, but: frozenset[str]) -> Booked:
+    def _subtract(self, ledger: Ledger, touch: Touch, refund: _Refund, but: frozenset[str], share: Share) -> Booked:
         if not refund.taken_minor:
             return Booked(0, 0, 0)
+        share.taken_minor += refund.taken_minor
         back = msgspec.structs.replace(touch, amount_minor=-refund.taken_minor, currency=refund.currency)
         rules = self._money if refund.keys is None else [self._by_key[k] for k in refund.keys if k in self._by_key]
         changed_bits = 0
         for rule in rules:
             if rule.sums_money not in but:
                 rule.book(ledger, back)
+                rule.note(share, back)
                 changed_bits |= rule.changed_bits
         return Booked(0, 0, changed_bits)
 
@@ -131,19 +118,26 @@ def _refund_of(order: Order | None, touch: Touch) -> _Refund:
     return _Refund(taken_minor, order.currency, tuple(order.keys))
 
 
-def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: str) -> Order:
+def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: str, share: Share) -> Order:
     known = order or Order(touch.timestamp_ms, currency=refund.currency)
-    taken_minor = refund.taken_minor if refund.currency == known.currency else 0
-    return msgspec.structs.replace(
+    minor = abs(touch.amount_minor) if touch.currency else refund.taken_minor
+    refunded = msgspec.structs.replace(
         known,
         timestamp_ms=known.timestamp_ms if known.event_id else max(known.timestamp_ms, touch.timestamp_ms),
         currency=known.currency or refund.currency,
-        refunds=bounded_refunds({**known.refunds, refund_hash: taken_minor}),
         whole=known.whole or not touch.currency,
     )
+    refunded.keep_refund(refund_hash, minor if known.currency in {"", refund.currency} else 0, share)
+    return refunded
 
 
-def _run(rules: Iterable[Rule], ledger: Ledger, touch: Touch, summed: Callable[[str], Any] | None = None) -> Booked:
+def _run(
+    rules: Iterable[Booking],
+    ledger: Ledger,
+    touch: Touch,
+    summed: Callable[[str], Any] | None = None,
+    share: Share | None = None,
+) -> Booked:
     given = taken = changed_bits = 0
     for rule in rules:
         if all(test(touch) for test in rule.tests):
@@ -152,6 +146,8 @@ def _run(rules: Iterable[Rule], ledger: Ledger, touch: Touch, summed: Callable[[
             given, taken = given + max(0, rule.points), taken + max(0, -rule.points)
             if summed is not None and rule.sums_money:
                 summed(rule.sums_money)
+            if share is not None and rule.filter.events:
+                rule.note(share, touch)
     return Booked(given, taken, changed_bits)
 
 
@@ -159,7 +155,7 @@ def _joined(one: Booked, other: Booked) -> Booked:
     return Booked(one.given + other.given, one.taken + other.taken, one.changed_bits | other.changed_bits)
 
 
-def _unnamed(rules: Iterable[Rule]) -> list[Rule]:
+def _unnamed(rules: Iterable[Booking]) -> list[Booking]:
     """Returns the rules without event names. Only these count a repeated order: it is a touch, not another order."""
     return [rule for rule in rules if not rule.filter.events]
 

@@ -11,12 +11,30 @@ from typing import Final
 
 import msgspec
 
+from pipeline.profile.buckets import Cell
 from pipeline.profile.kinds.values import hash_of
 
+_CANONICAL: Final = msgspec.msgpack.Encoder(order="deterministic")
 MAX_ORDERS: Final = 100
 """Orders kept in one ledger, the newest by (event time, hash of the id). Repetitions of older ones count again."""
 MAX_REFUNDS: Final = 50
 """The most refund ids kept per order."""
+
+
+class Share(msgspec.Struct, array_like=True, gc=False):
+    """What one event of an order added to its ledger, so that a repetition in another ledger can be taken out again.
+
+    Contains only the additions of rules that name their events, and of kinds with a ``subtract``.
+    """
+
+    timestamp_ms: int
+    currency: str = ""
+    cells: dict[str, Cell] = {}
+    """The event's cell by the key of the aggregate."""
+    occurrences: list[str] = []
+    """Score rules that counted the event."""
+    taken_minor: int = 0
+    """What the event took back from sums of money, in minor units of the currency."""
 
 
 class Order(msgspec.Struct, array_like=True, gc=False):
@@ -29,7 +47,7 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     amount_minor: int = 0
     currency: str = ""
     refunds: dict[str, int] = {}
-    """Refunded amounts by the hash of the refund's id, in minor units of :attr:`currency`."""
+    """Refunded amounts by the hash of the refund's id, in minor units of :attr:`currency`, even above the order's."""
     whole: bool = False
     """Whether a refund or cancellation without an amount refunded all of it."""
     keys: list[str] = []
@@ -46,6 +64,18 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     def left_minor(self) -> int:
         """The amount that is not refunded yet."""
         return max(0, self.amount_minor) - self.refunded_minor
+
+    share: Share | None = None
+    """What the order's event added; None if the order is not known."""
+    refund_shares: dict[str, Share] = {}
+    """What each refund's event added, by the keys of :attr:`refunds`."""
+
+    def keep_refund(self, key: str, minor: int, share: Share) -> None:
+        """Keeps a refund, in place; at most those of the smallest hashes."""
+        self.refunds = bounded_refunds({**self.refunds, key: minor})
+        self.refund_shares = {name: item for name, item in self.refund_shares.items() if name in self.refunds}
+        if key in self.refunds:
+            self.refund_shares[key] = share
 
 
 Orders = dict[str, Order]
@@ -67,20 +97,24 @@ def join_orders(one: Orders, other: Orders) -> Orders:
     """Returns the orders of both. Changes neither argument."""
     joined = dict(one)
     for key, order in other.items():
-        joined[key] = _join(joined[key], order) if key in joined else order
+        joined[key] = join_order(joined[key], order) if key in joined else order
     keep_newest_orders(joined)
     return joined
 
 
-def _join(one: Order, other: Order) -> Order:
+def join_order(one: Order, other: Order) -> Order:
     """Merges two states of one order. The earlier event is the order; a refund in both counts once."""
     known = [order for order in (one, other) if order.event_id]
     first = min(known, key=attrgetter("timestamp_ms", "event_id"), default=max((one, other), key=_text_of))
     refunds = dict(one.refunds)
     for key, minor in other.refunds.items():
         refunds[key] = max(minor, refunds.get(key, minor))
-    whole = one.whole or other.whole
-    return msgspec.structs.replace(first, refunds=bounded_refunds(refunds), whole=whole)
+    refunds = bounded_refunds(refunds)
+    shares = dict(one.refund_shares)
+    for key, share in other.refund_shares.items():
+        shares[key] = min(share, shares.get(key, share), key=_text_of)
+    shares = {key: share for key, share in shares.items() if key in refunds}
+    return msgspec.structs.replace(first, refunds=refunds, whole=one.whole or other.whole, refund_shares=shares)
 
 
 def bounded_refunds(refunds: dict[str, int]) -> dict[str, int]:
@@ -88,8 +122,8 @@ def bounded_refunds(refunds: dict[str, int]) -> dict[str, int]:
     return refunds if len(refunds) <= MAX_REFUNDS else dict(sorted(refunds.items())[:MAX_REFUNDS])
 
 
-def _text_of(order: Order) -> tuple[int, bytes]:
-    return order.timestamp_ms, msgspec.msgpack.encode(order)
+def _text_of(state: Order | Share) -> tuple[int, bytes]:
+    return state.timestamp_ms, _CANONICAL.encode(state)
 
 
 def refunded_by_event(kept: Iterable[Orders]) -> dict[str, int]:

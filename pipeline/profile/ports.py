@@ -1,9 +1,12 @@
-"""The interfaces that the profile uses from packages above it and from the shell: scores, decisions, timers."""
+"""Interfaces of the profile: compiled bookings, and from other packages scores, decisions and timers."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from pipeline.profile.filter import Filter, Test
 from pipeline.profile.ledger import Ledger
+from pipeline.profile.messages import Touch
+from pipeline.profile.orders import Share
 from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 
@@ -97,6 +100,45 @@ class Booked(NamedTuple):
     taken: int
     changed_bits: int
     """Bit set of the decisions that may change, as the :class:`Decider` numbers them."""
+    order: str = ""
+    """The key of the order that the touch is about; "" if it is about none."""
+
+
+class Booking(Protocol):
+    """Books the touches that one rule matches: those its filter admits and that pass its tests."""
+
+    @property
+    def filter(self) -> Filter:
+        """Which touches can match, by channel, type and name."""
+        ...
+
+    @property
+    def tests(self) -> tuple[Test, ...]:
+        """The tests that a touch must pass besides the filter."""
+        ...
+
+    @property
+    def points(self) -> int:
+        """The most points that a match adds to its score or subtracts from it."""
+        ...
+
+    @property
+    def changed_bits(self) -> int:
+        """Bit set of the decisions that a match may change."""
+        ...
+
+    @property
+    def sums_money(self) -> str:
+        """The key of the aggregate if it sums the event's money, else ""."""
+        ...
+
+    def book(self, ledger: Ledger, touch: Touch) -> None:
+        """Books a matching touch, in place."""
+        ...
+
+    def note(self, share: Share, touch: Touch) -> None:
+        """Notes in an order's share what booking the touch adds, as far as it can be subtracted again."""
+        ...
 
 
 class Decided(NamedTuple):

@@ -13,6 +13,7 @@ import msgspec
 from pipeline.event.identifier import Identifier
 from pipeline.identity.profile_id import profile_id as id_of
 from pipeline.profile.ledger import Ledger, Owned
+from pipeline.profile.repeated_orders import without_repeated_orders
 
 ROW_FORMAT: Final = 2
 
@@ -139,9 +140,14 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
         return max(now_ms, self.schedule.decided_ms, self.latest_ms())
 
     def ledgers(self) -> list[Ledger]:
-        """Returns the ledgers sorted by anchor, so that results do not depend on their order of arrival."""
+        """Returns the ledgers to read, sorted by anchor, so that results do not depend on their order of arrival.
+
+        An order that several ledgers contain is in one of them only. Callers must not change the ledgers.
+        """
         anchors = self.anchors
-        return list(anchors.values()) if len(anchors) == 1 else [anchors[anchor] for anchor in sorted(anchors)]
+        if len(anchors) == 1:
+            return list(anchors.values())
+        return without_repeated_orders([anchors[anchor] for anchor in sorted(anchors)])
 
     def latest_ms(self) -> int:
         """Returns the event time of the newest touch in ms; 0 without one."""

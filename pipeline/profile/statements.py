@@ -33,7 +33,8 @@ def book_traits(ledger: Ledger, touch: Touch) -> None:
 
 def _book_account(ledger: Ledger, touch: Touch) -> None:
     account = touch.context.get("groupId")
-    if type(account) is not str or not account:
+    account = account.strip() if type(account) is str else ""
+    if not account:
         return
     stated = {n: (touch.timestamp_ms, touch.event_id, touch.channel, value) for n, value in touch.traits.items()}
     ledger.accounts = join_accounts(ledger.accounts, {account: stated})

@@ -6,10 +6,10 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
+from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from pipeline.kafka.clients import admin
+from pipeline.kafka.clients import admin, group_offsets
 from pipeline.kafka.follow import Place
 from pipeline.kafka.markers import Markers, Span
 from pipeline.kafka.reading import REQUEST_SECONDS, partitions_of
@@ -45,6 +45,8 @@ class FlowMeter:
         prefix = settings.topic_prefix
         self._group, self._strip = settings.application_id, len(prefix) + 1
         self._admin = admin(settings.kafka())
+        # A consumer: librdkafka crashes if a broker goes away while an admin client waits for a group's offsets.
+        self._offsets_of_group = group_offsets(settings.kafka(), self._group)
         self._markers = Markers(settings.kafka())
         self._places: dict[str, list[Place]] = {
             name: [
@@ -60,6 +62,7 @@ class FlowMeter:
     def close(self) -> None:
         """Closes the connections."""
         self._markers.close()
+        self._offsets_of_group.close()
 
     def sample(self, now_seconds: float) -> list[StageFlow]:
         """Returns the flow of each stage, in the order of ``INPUTS``.
@@ -109,9 +112,8 @@ class FlowMeter:
 
     def _committed(self, places: list[Place]) -> dict[Place, int]:
         """Returns the group's committed offsets; the earliest offset for partitions without a commit."""
-        requested = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*place) for place in places])
-        answer = self._admin.list_consumer_group_offsets([requested], request_timeout=REQUEST_SECONDS)[self._group]
-        offsets = {(tp.topic, tp.partition): tp.offset for tp in answer.result(REQUEST_SECONDS).topic_partitions}
+        answer = self._offsets_of_group.committed([TopicPartition(*place) for place in places], REQUEST_SECONDS)
+        offsets = {(tp.topic, tp.partition): tp.offset for tp in answer}
         fresh = [place for place in places if offsets.get(place, -1) < 0]
         begins = self._offsets(fresh, OffsetSpec.earliest()) if fresh else {}  # type: ignore[no-untyped-call]
         return offsets | begins

@@ -18,7 +18,7 @@ IN_CHANNEL: Final = {"ads": "ad", "pos": "store card", "crm": "CRM"}
 _LATEST_EVENT_NAMES: Final = 2
 
 
-def who(action: Action) -> str:
+def display_name(action: Action) -> str:
     """Returns the customer's name, else the contact address, else the strongest identifier."""
     contact = action["contact"]
     stated = contact.get("name") or " ".join(filter(None, (contact.get("firstName"), contact.get("lastName"))))

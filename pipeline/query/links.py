@@ -8,6 +8,7 @@ from pipeline.identity.decisions import MergedLink
 from pipeline.identity.filter_links import RejectedLink
 
 MEANING: Final[dict[str, str]] = {
+    Reason.VETO: "the two customers differ in an attribute in which one customer must agree",
     Reason.LIMIT: "together the two customers would have more identifiers of a type than its limit allows",
     Reason.CAP: "together the two customers would have more identifiers than one customer may have",
     Reason.ISOLATED: "two customers claim it, and its type's policy gives it to neither",

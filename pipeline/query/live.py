@@ -9,7 +9,7 @@ import msgspec
 from pipeline.avro.registry import SchemaIds, schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.kafka.follow import Follower
-from pipeline.query.lead import is_duplicate, strongest, who
+from pipeline.query.lead import display_name, is_duplicate, strongest
 from pipeline.query.published_rules import NewestRules
 from pipeline.settings import Settings
 from pipeline.topics import ACTIONS, CHANGES, DLQ, UPDATES
@@ -99,7 +99,7 @@ class LeadBoard:
         scored = [(self._scores.get(owner, action["score"]), action) for owner, action in by_owner.items()]
         scored.sort(key=lambda pair: (-pair[0], pair[1]["action_id"]))
         return [
-            HotLead(who(action), score, strongest(action), len(action["identifiers"]), action["timestamp_ms"])
+            HotLead(display_name(action), score, strongest(action), len(action["identifiers"]), action["timestamp_ms"])
             for score, action in scored[:limit]
         ]
 

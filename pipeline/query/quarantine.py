@@ -8,7 +8,7 @@ import msgspec
 from confluent_kafka import Message
 
 from pipeline.event.instant import format_instant
-from pipeline.kafka.dlq_headers import HEADER_PREFIX, headers_as_facts
+from pipeline.kafka.dlq_headers import HEADER_PREFIX, SINK_HEADER, headers_as_facts
 from pipeline.kafka.record import Header
 
 REPLAYED: Final = "replayed"
@@ -67,8 +67,12 @@ def headers_of(message: Message) -> list[Header]:
 
 
 def original_headers(message: Message) -> list[Header]:
-    """Returns the headers that the record had before it was quarantined."""
-    return [(name, value) for name, value in headers_of(message) if not name.startswith(HEADER_PREFIX)]
+    """Returns the headers that the record had before it was quarantined, and ``SINK_HEADER`` if it has one."""
+    return [
+        (name, value)
+        for name, value in headers_of(message)
+        if name == SINK_HEADER or not name.startswith(HEADER_PREFIX)
+    ]
 
 
 def listing(entries: Iterable[Entry], newest: int) -> Listing:

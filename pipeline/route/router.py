@@ -113,7 +113,7 @@ class Router:
             or self._by_routes(case)  # 4.
             or self._catch_all(case)  # 5.
         )
-        return decision or case.decided("", "nobody is available", "nobody")
+        return decision or case.decided("", "no representative is available", "no_available_rep")
 
     def _existing_owner(self, case: Case) -> Decision | None:
         if not self._rules.existing_owner:
@@ -168,7 +168,7 @@ class Router:
         if rep in self._roster:
             return rep
         case.unavailable.append(
-            f"{rep[:_MAX_NAME_CHARACTERS]!r}, whom the CRM names as {trait}, is no representative here"
+            f"{rep[:_MAX_NAME_CHARACTERS]!r}, named by the CRM as {trait}, is not declared as a representative"
         )
         return ""
 

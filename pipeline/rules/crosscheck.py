@@ -148,6 +148,22 @@ def _routing(parsed: Parsed) -> Iterator[Objection]:
     yield from objections(msgspec.convert(parsed["routing.yaml"], RoutingRules), segments)
 
 
+def _crm(parsed: Parsed) -> Iterator[Objection]:
+    triggers = parsed.get("triggers.yaml")
+    names = {rule["name"] for kind in ("triggers", "segment_triggers") for rule in (triggers or {}).get(kind, [])}
+    reps = {rep["name"] for rep in parsed.get("routing.yaml", {}).get("reps", [])}
+    for index, connection in enumerate(parsed["crm.yaml"].get("connections", [])):
+        where: Path = ("connections", index)
+        for place, trigger in enumerate(connection.get("triggers", [])):
+            if triggers is not None and trigger not in names:
+                message = f"connection {connection['name']!r} delivers trigger {trigger!r}, which is not declared"
+                yield (*where, "triggers", place), message, did_you_mean(trigger, names)
+        for place, owner in enumerate(connection.get("owners", [])):
+            if reps and owner["rep"] not in reps:
+                message = f"{owner['rep']!r} is no representative of routing.yaml"
+                yield (*where, "owners", place, "rep"), message, did_you_mean(owner["rep"], reps)
+
+
 _CHECKS = {
     "intake.yaml": _intake,
     "identifiers.yaml": _identifiers,
@@ -156,4 +172,5 @@ _CHECKS = {
     "segments.yaml": _segments,
     "triggers.yaml": _triggers,
     "routing.yaml": _routing,
+    "crm.yaml": _crm,
 }

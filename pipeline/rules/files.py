@@ -9,6 +9,7 @@ from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.rules import RoutingRules
+from pipeline.rules.crm import CrmRules
 from pipeline.rules.sources import SourceRules
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.rules import SegmentRules
@@ -82,5 +83,6 @@ FILES: Final = (
     RulesFile("triggers.yaml", TriggerRules, "When a customer becomes a lead for the CRM"),
     RulesFile("routing.yaml", RoutingRules, "The representative that gets each lead"),
     RulesFile("sources.yaml", SourceRules, "The senders that the collector takes events from"),
+    RulesFile("crm.yaml", CrmRules, "The CRMs that leads are delivered to"),
 )
 """In the order in which the files are read, which is the order in which problems are shown."""

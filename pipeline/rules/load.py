@@ -19,6 +19,7 @@ from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.rules import RoutingRules
+from pipeline.rules.crm import CrmRules
 from pipeline.rules.crosscheck import cross_check, segment_mistakes
 from pipeline.rules.document import read_document
 from pipeline.rules.files import FILES, RulesFile
@@ -149,6 +150,7 @@ def _rules(parsed: dict[str, dict[str, Any]], model: PredictionModel | None) -> 
         triggers=msgspec.convert(parsed["triggers.yaml"], TriggerRules),
         routing=msgspec.convert(parsed["routing.yaml"], RoutingRules),
         sources=msgspec.convert(parsed["sources.yaml"], SourceRules),
+        crm=msgspec.convert(parsed["crm.yaml"], CrmRules),
         model=model,
     )
 

@@ -5,6 +5,7 @@ They describe the files as they are written (``half_life: 7 d``). msgspec's own 
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,11 +40,11 @@ def schema_text(spec: RulesFile) -> str:
     return json.dumps(file_schema(spec), indent=2, ensure_ascii=False) + "\n"
 
 
-def write_schemas(folder: Path) -> list[Path]:
-    """Writes one schema per rules file. Creates the folder if it does not exist. Returns the paths."""
+def write_schemas(folder: Path, files: Iterable[RulesFile] = FILES) -> list[Path]:
+    """Writes one schema per file. Creates the folder if it does not exist. Returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for spec in FILES:
+    for spec in files:
         path = folder / schema_name(spec)
         path.write_text(schema_text(spec), encoding="utf-8")
         written.append(path)

@@ -53,7 +53,7 @@ def consent(path: tuple[str, ...]) -> ProfileOperand:
         statements: Mapping[str, bool] = facts.once(CONSENT, _consent)
         if purpose not in statements and without_channel not in statements:
             return None
-        return permits(statements, purpose, default=True)
+        return permits(statements, purpose, must_be_granted=True)
 
     return Plain("truth", CONSENT, read)
 

@@ -8,10 +8,12 @@ changelog row of another version raises :class:`~pipeline.state.view.RowFormatEr
 FORMAT_VERSION = 2
 
 META = "meta"
-"""``META_POSITION`` and ``META_FORMAT`` only; never in the changelog."""
+"""About the database itself. Of its keys, only ``META_PARTITIONS`` is in the changelog."""
 META_POSITION = b"changelog_position"
 """Decimal offset: every changelog record below it is contained in the database."""
 META_FORMAT = b"format_version"
+META_PARTITIONS = b"partitions"
+"""Decimal number of partitions of every topic, for which the state was built."""
 
 ANCHORS = "anchors"
 """INTAKE: ``tenant/identifier`` to the anchor's row: its profile and the links it has already emitted."""

@@ -78,6 +78,6 @@ def changelog_key(change: Change) -> bytes:
 
 
 def change_of(key: bytes, value: bytes | None) -> Change:
-    """Returns the change that a changelog record stands for."""
+    """Returns the change that a changelog record stands for. A foreign record's family is one that no store holds."""
     family, _, row_key = key.partition(b"/")
-    return Change(family.decode(), row_key, value)
+    return Change(family.decode(errors="replace"), row_key, value)

@@ -88,6 +88,10 @@ class PartitionStore:
         value: bytes | None = self._families[family].get(key)
         return value
 
+    def holds(self, family: str) -> bool:
+        """Returns whether the database has the family."""
+        return family in self._families
+
     def family(self, name: str) -> Any:
         """Returns the column family itself, for views that read it once per event."""
         return self._families[name]

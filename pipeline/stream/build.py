@@ -1,4 +1,4 @@
-"""Builds a worker from settings: codecs, rules, unit of work and stages."""
+"""Builds workers from settings: codecs, rules, unit of work and stages."""
 
 from collections.abc import Mapping
 
@@ -48,8 +48,8 @@ def stage_specs(settings: Settings) -> tuple[StageSpec, ...]:
     return tuple(STAGES[name] for name in names)
 
 
-def build_worker(settings: Settings) -> Worker:
-    """Returns a worker that is ready to run. Creates missing topics.
+class Blueprint:
+    """What the sessions of one process share: rules, codecs, metrics, and the environment of the process.
 
     Raises:
         UnknownStageError: STITCHLINE_STAGES is empty or contains a name that is no stage.
@@ -58,30 +58,40 @@ def build_worker(settings: Settings) -> Worker:
         RegistryError: The schema registry did not answer or returned an error.
         confluent_kafka.KafkaException: The broker did not answer or returned an error.
     """
-    specs = stage_specs(settings)
-    rules = load_rules(settings.rules_dir)
-    created = ensure_topics(settings)
-    if created:
-        log.info("topics_created", topics=len(created))
-    partitions = partition_count(settings)
-    name = f"{settings.application_id}-{settings.worker_id}"
-    metrics = Metrics()
-    metrics.set(RULES, 1, rules_version(rules))
-    start_series(metrics, settings.stage_names(), rules)
-    unit = UnitOfWork(
-        {**settings.kafka(), **LOGGED},
-        name,
-        settings.topic_prefix,
-        refused=lambda kind: metrics.add(COMMIT_FAILURES, 1, kind),
-    )
-    context = Context(
-        settings=settings,
-        rules=rules,
-        codecs=Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix),
-        clock=WatchedClock(),
-        emit=unit.emit,
-        partition_of=lambda key: partition_of(key, partitions),
-        breaker=LossBreaker(settings.poison_share, settings.poison_window),
-        metrics=metrics,
-    )
-    return Worker(specs, context, unit, process_environment(settings))
+
+    def __init__(self, settings: Settings) -> None:
+        """Creates missing topics."""
+        self.settings, self.specs, self.metrics = settings, stage_specs(settings), Metrics()
+        self._rules = load_rules(settings.rules_dir)
+        created = ensure_topics(settings)
+        if created:
+            log.info("topics_created", topics=len(created))
+        self.partitions = partition_count(settings)
+        self.metrics.set(RULES, 1, rules_version(self._rules))
+        start_series(self.metrics, settings.stage_names(), self._rules)
+        self._codecs = Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix)
+        self._clock = WatchedClock()
+        self._breaker = LossBreaker(settings.poison_share, settings.poison_window)
+        self._environment = process_environment(settings)
+
+    def worker(self) -> Worker:
+        """Returns a worker with new clients for one session."""
+        settings, partitions = self.settings, self.partitions
+        unit = UnitOfWork(
+            {**settings.kafka(), **LOGGED},
+            f"{settings.application_id}-{settings.worker_id}",
+            settings.topic_prefix,
+            refused=lambda kind: self.metrics.add(COMMIT_FAILURES, 1, kind),
+        )
+        context = Context(
+            settings=settings,
+            rules=self._rules,
+            codecs=self._codecs,
+            clock=self._clock,
+            emit=unit.emit,
+            partition_of=lambda key: partition_of(key, partitions),
+            breaker=self._breaker,
+            metrics=self.metrics,
+            partitions=partitions,
+        )
+        return Worker(self.specs, context, unit, self._environment)

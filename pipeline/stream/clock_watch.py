@@ -17,7 +17,7 @@ class WatchedClock:
     """A clock that logs ``clock_stepped`` when it has moved against the time that passed.
 
     A worker goes on whatever its clock says. Ahead, it takes what falls due early; behind, INTAKE quarantines events as
-    ``from_the_future``, and the loss breaker stops the worker if most are. The line tells that from bad producers.
+    ``from_the_future``, and the loss breaker stops a source if most are. The line tells that from bad producers.
     """
 
     def __init__(self, wall: Clock = wall_clock_ms, monotonic: Callable[[], float] = time.monotonic) -> None:

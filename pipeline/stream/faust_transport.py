@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from confluent_kafka import KafkaException
 from faust.serializers import codecs
 from faust.transport import base
 from faust.transport.consumer import Consumer
@@ -73,7 +74,13 @@ class BatchConsumer(Consumer):
         await self.subscribed.wait()
         pending = self._fetch_soon()
         while not self._stopped.is_set():
-            fetched = await asyncio.shield(pending)
+            try:
+                fetched = await asyncio.shield(pending)
+            except KafkaException as error:
+                self.worker.fail(error)
+                return
+            if self._stopped.is_set():
+                return
             pending = self._fetch_soon()
             await self._deliver(fetched)
 

@@ -12,6 +12,7 @@ from pipeline.identity.messages import ChangeKind
 from pipeline.obs import metrics as m
 from pipeline.route.decision import Step
 from pipeline.rules.model import Rules
+from pipeline.topics import INPUTS, StageName
 
 COMMIT_FAILURE_KINDS: Final = ("retriable", "aborted", "fenced", "fatal")
 ABORT_CAUSES: Final = ("refused", "lost")
@@ -25,6 +26,9 @@ def start_series(metrics: m.Metrics, stages: Collection[str], rules: Rules) -> N
     """Creates every counter series of these stages whose labels are known in advance."""
     for counter, labels in _series(stages, rules):
         metrics.add(counter, 0, *labels)
+    for stage in stages:
+        for topic in INPUTS[StageName(stage)]:
+            metrics.set(m.SOURCE_STOPPED, 0, stage, topic.name)
     if "intake" in stages:
         metrics.set(m.POISON_SHARE, 0, "intake")
 

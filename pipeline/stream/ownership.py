@@ -19,7 +19,7 @@ from pipeline.stream.task import Task
 from pipeline.stream.unit_of_work import TIMEOUT_SECONDS
 from pipeline.topics import CHANGELOGS, StageName
 
-OFFSETS_RETRY_SECONDS = 0.05
+OFFSETS_RETRY_SECONDS = 0.1
 MAX_NAMED = 8
 """Restoring partitions that a health page lists by name; it only counts the others."""
 
@@ -99,8 +99,9 @@ class PartitionOwnership:
 
     @property
     def places(self) -> Sequence[StagePartition]:
-        """Returns every owned stage and partition, restored or not."""
-        return self._assignment.places if self._assignment is not None else ()
+        """Returns every owned stage and partition, restored or not. May be called from any thread."""
+        assignment = self._assignment
+        return assignment.places if assignment is not None else ()
 
     def restoring(self) -> list[StagePartition]:
         """Returns every owned stage and partition that is not restored yet."""
@@ -140,9 +141,13 @@ class PartitionOwnership:
     def release(self) -> None:
         """Closes every store. Call :meth:`end_restore` first, so that no job opens a store afterwards."""
         self.is_ready, self._assignment = False, None
-        for task in self.tasks.values():
-            task.state.close()
+        tasks = list(self.tasks.values())
         self.tasks.clear()
+        for task in tasks:
+            try:
+                task.state.close()
+            except Exception as error:  # noqa: BLE001 - of a full disk; the other stores must be closed too
+                self._failed(error)
 
     def _places(self, partitions: Collection[TopicPartition]) -> list[StagePartition]:
         return sorted(

@@ -22,6 +22,7 @@ from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs.log import logger
 
 FETCH_SECONDS = 0.05
+REQUEST_SECONDS = 20.0
 
 log = logger(__name__)
 
@@ -149,6 +150,10 @@ class Poller:
         if self._rebalances == rebalances:
             self._client.resume([confluent_kafka.TopicPartition(*at) for at in partitions])
 
+    def _pause(self, topic: str, rebalances: int) -> None:
+        if self._rebalances == rebalances:
+            self._client.pause([confluent_kafka.TopicPartition(*at) for at in sorted(self.held) if at.topic == topic])
+
     def _rewind(self, rebalances: int) -> None:
         try:
             if self._rebalances == rebalances:  # partitions assigned since then start at the committed offsets anyway
@@ -158,7 +163,8 @@ class Poller:
                 self._rewinds -= 1
 
     def _seek_committed(self) -> None:
-        for position in self._client.committed([confluent_kafka.TopicPartition(*at) for at in sorted(self.held)]):
+        held = [confluent_kafka.TopicPartition(*at) for at in sorted(self.held)]
+        for position in self._client.committed(held, timeout=REQUEST_SECONDS):
             if position.offset < 0:
                 position.offset = confluent_kafka.OFFSET_BEGINNING
             self._client.seek(position)
@@ -200,6 +206,11 @@ class Poller:
         with self._lock:
             self.epoch += 1
         self._delivered, self._ends = {}, {}
+
+    def pause(self, topic: str) -> None:
+        """Pauses the held partitions of a topic. Batches of it that are fetched already are the owner's to refuse."""
+        rebalances = self._rebalances
+        self._in_polling_thread(lambda: self._pause(topic, rebalances))
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         """Resumes these partitions, unless a rebalance comes before the polling thread runs the call."""

@@ -6,13 +6,16 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from pipeline.kafka.clients import KafkaConsumer, admin, configured_consumer
+from pipeline.kafka.clients import Config, KafkaConsumer, admin, reader
+from pipeline.obs.log import logger
 from pipeline.state.partition import change_of, expanded
 from pipeline.state.store import Change, PartitionStore
 
 BATCH_RECORDS = 10_000
 POLL_SECONDS = 0.2
 METADATA_TIMEOUT_SECONDS = 30.0
+
+log = logger(__name__)
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the partition went to another worker
@@ -35,14 +38,19 @@ def high_watermark(config: Mapping[str, str | int], topic: str, partition: int) 
     return int(result[wanted].result(METADATA_TIMEOUT_SECONDS).offset)
 
 
+def changelog_reader(config: Config) -> KafkaConsumer:
+    """Returns a client for one restore."""
+    return reader(config, {"fetch.queue.backoff.ms": 10})  # a full queue drains in 10 ms; the default of 1 s is idle
+
+
 def roll_forward(
-    config: Mapping[str, str | int],
+    config: Config,
     topic: str,
     partition: int,
     store: PartitionStore,
     *,
     is_wanted: Callable[[], bool],
-    consumer: Callable[[dict[str, Any]], Any] = configured_consumer,
+    consumer: Callable[[Config], Any] = changelog_reader,
     end_of: Callable[[Mapping[str, str | int], str, int], int] = high_watermark,
 ) -> Iterator[int]:
     """Applies every committed changelog record from the store's position on. Yields the number applied by each fetch.
@@ -60,29 +68,18 @@ def roll_forward(
     position = store.position()
     if position >= end:
         return
-    reader = consumer(
-        {
-            **config,
-            "log_level": 2,  # errors are raised as exceptions; librdkafka's raw log lines are not JSON
-            "group.id": "unused",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "fetch.queue.backoff.ms": 10,  # a full queue drains in 10 ms; the default of 1 s is idle time
-            "enable.partition.eof": True,  # the only way to get a position behind transaction markers
-        }
-    )
+    changelog = consumer(config)
     try:
-        reader.assign([confluent_kafka.TopicPartition(topic, partition, position)])
-        yield from _apply_until(reader, store, end, is_wanted)
+        changelog.assign([confluent_kafka.TopicPartition(topic, partition, position)])
+        yield from _apply_until(changelog, store, end, is_wanted)
     finally:
-        reader.close()
+        changelog.close()
 
 
 def _apply_until(
     consumer: KafkaConsumer, store: PartitionStore, end: int, is_wanted: Callable[[], bool]
 ) -> Iterator[int]:
-    reached = -1
+    reached, foreign = -1, 0
     while reached < end:
         if not is_wanted():
             raise Interrupted
@@ -96,6 +93,12 @@ def _apply_until(
                 reached = message.offset() or 0
             else:
                 raise confluent_kafka.KafkaException(error)
+        ours = [change for change in changes if store.holds(change.family)]
+        foreign += len(changes) - len(ours)
         if changes:
-            store.apply(expanded(changes, store), reached)
-        yield len(changes)
+            store.apply(expanded(ours, store), reached)
+        yield len(ours)
+    if foreign:  # of another producer: what a stage could not use must not stop it at every start
+        log.warning(
+            "changelog_records_ignored", records=foreign, action="find the producer that writes to state topics"
+        )

@@ -20,6 +20,8 @@ NOT_ITS_FAULT: Final = 75
 """Exit code of a worker that ends because Kafka cannot be used (EX_TEMPFAIL of sysexits.h)."""
 END_GRACE_SECONDS = 20.0
 CHECK_SECONDS = 0.2
+RESUME_SIGNAL: Final = signal.SIGUSR1
+"""Makes a worker resume the sources that the loss breaker has stopped."""
 WORKER: Final = ("-m", "pipeline.cli", "worker", "--supervised")
 
 log = logger(__name__)
@@ -120,6 +122,12 @@ class Supervisor:
             )
             raise WorkersKeepDyingError(message)
         log.warning("worker_ended", worker=worker_id, exit_code=code, started_again_in_seconds=pause)
+
+    def resume_sources(self) -> None:
+        """Sends the signal that resumes stopped sources to every worker that runs."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(RESUME_SIGNAL)
 
     def end(self) -> None:
         """Sends SIGTERM, so that each worker commits and leaves the group; SIGKILL after ``END_GRACE_SECONDS``."""

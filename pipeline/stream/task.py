@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.state.partition_count import PartitionCountView
 from pipeline.state.store import PartitionStore
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 
@@ -12,7 +13,7 @@ class Task:
     def __init__(self, spec: StageSpec, partition: int, context: Context, store: PartitionStore) -> None:
         self.spec, self.partition, self.stage = spec, partition, spec.name
         self._context, self._store = context, store
-        self.logic: Stage = spec.build(context, partition, store)
+        self.logic = self._build()
 
     @property
     def state(self) -> Any:
@@ -29,4 +30,12 @@ class Task:
 
     def start_over(self) -> None:
         """Drops every decoded row, because the transaction that changed them was aborted."""
-        self.logic = self.spec.build(self._context, self.partition, self._store)
+        self.logic = self._build()
+
+    def _build(self) -> Stage:
+        """Raises PartitionsChangedError if the store was built for another number of partitions."""
+        logic = self.spec.build(self._context, self.partition, self._store)
+        if self._context.partitions:
+            count = PartitionCountView(self._store, self._context.partitions)
+            logic.state.views = [*logic.state.views, count]
+        return logic

@@ -1,5 +1,6 @@
 """Commits consumed offsets, produced records and changelog in one Kafka transaction, then writes RocksDB."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -8,7 +9,8 @@ from typing import Any, Protocol
 import confluent_kafka
 import msgspec
 
-from pipeline.kafka.clients import MAX_RECORD_BYTES, configured_producer
+from pipeline.errors import OperatorError
+from pipeline.kafka.clients import KEEPS_BROKERS, MAX_RECORD_BYTES, configured_producer
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.record import Header
 from pipeline.state.partition import PartitionState, changelog_key
@@ -20,8 +22,13 @@ QUEUE_FULL_WAIT_SECONDS = 0.1
 INIT_TIMEOUT_SECONDS = 60.0
 TIMEOUT_SECONDS = 20.0
 """Longer than a transaction's timeout, after which reachable brokers have aborted it."""
+REQUEST_SECONDS = 10.0
+"""Limit of one call to the producer, and of a flush without progress."""
+FLUSH_STEP_SECONDS = 1.0
+BLOCKED_SECONDS = 120.0
+"""Longer than all calls of one commit and its abort together, each with its own limit."""
 STUCK_MESSAGE = (
-    f"Kafka did not settle a transaction within {TIMEOUT_SECONDS:.0f} s; look at the brokers and start the worker "
+    f"a call to librdkafka did not return within {BLOCKED_SECONDS:.0f} s; look at the brokers and start the worker "
     "again: it continues after the last committed transaction, nothing is lost or doubled"
 )
 
@@ -47,6 +54,14 @@ class Task(Protocol):
 
 class Aborted(Exception):  # noqa: N818 - the outcome, as Kafka names it
     """The transaction was aborted without effect. The caller rewinds the consumer and drops decoded rows."""
+
+
+class Unsettled(OperatorError):  # noqa: N818 - the outcome, as with Aborted
+    """Kafka did not settle a transaction in time, so that its outcome is unknown.
+
+    The caller drops this unit of work. The next one with the same transactional id settles the transaction, and the
+    state is restored from the changelog.
+    """
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -78,7 +93,7 @@ class UnitOfWork:
 
     A crash at any point leaves RocksDB at or behind the changelog. :meth:`commit` either returns with everything
     durable, or raises :class:`Aborted` without any effect. After any other exception the outcome is unknown or the
-    worker is fenced: the process must end, and the next one restores from the changelog.
+    worker is fenced: the caller drops this unit of work and all state, and restores from the changelog.
     """
 
     def __init__(
@@ -97,16 +112,18 @@ class UnitOfWork:
         ``producer`` builds the client. ``watchdog`` limits calls that may block for ever; the default ends the process.
         """
         self._prefix, self._refused = prefix, refused
-        self._watchdog = watchdog or Watchdog(TIMEOUT_SECONDS, STUCK_MESSAGE)
+        self._watchdog = watchdog or Watchdog(BLOCKED_SECONDS, STUCK_MESSAGE)
         self._outlets: dict[Topic, _Outlet] = {}
         self._offsets: dict[tuple[str, int], int] = {}
         self._positions: dict[tuple[str, int], int] = {}
         self.records = 0
         """Records consumed by the open transaction."""
-        self._open = False
+        self._open = self._unsettled = False
+        self._opened_at, self._timeout_seconds = 0.0, transaction_timeout_ms / 1000
         self._producer = made = producer(
             {
                 **config,
+                **KEEPS_BROKERS,
                 "transactional.id": transactional_id,
                 "transaction.timeout.ms": transaction_timeout_ms,
                 "partitioner": "murmur2_random",
@@ -121,9 +138,17 @@ class UnitOfWork:
         )
         self._produce_one = made.produce
 
-    def start(self) -> None:
-        """Fences earlier producers of the transactional id and aborts their open transaction."""
-        self._producer.init_transactions(INIT_TIMEOUT_SECONDS)
+    def start(self, timeout_seconds: float = INIT_TIMEOUT_SECONDS) -> None:
+        """Fences earlier producers of the transactional id and completes or aborts their open transaction.
+
+        May be called again after a retriable error, such as the end of the time limit.
+        """
+        self._producer.init_transactions(timeout_seconds)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Returns whether the open transaction is older than its timeout, so that Kafka may have fenced it."""
+        return self._open and time.monotonic() - self._opened_at >= self._timeout_seconds
 
     def emit(
         self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
@@ -175,6 +200,7 @@ class UnitOfWork:
 
         Raises:
             Aborted: Kafka refused the transaction; it has no effect.
+            Unsettled: Kafka did not answer in time.
         """
         if not self._offsets:
             return None
@@ -184,9 +210,9 @@ class UnitOfWork:
         # 2. Changelog
         changes = [(task.state, self._log(task)) for task in tasks]
         try:
-            with self._watchdog:  # librdkafka can wait for ever for a transaction coordinator that restarted
+            with self._watchdog:
                 # 3. Flush, before the offsets: a new owner that reads them must find the changelog on the broker.
-                self._producer.flush()
+                self._flush()
                 # 4. Offsets
                 self._send_offsets(group)
                 # 5. Kafka's commit
@@ -205,20 +231,44 @@ class UnitOfWork:
         return done
 
     def abort(self) -> None:
-        """Discards everything since the last commit."""
-        if self._open:
-            with self._watchdog:
-                self._producer.abort_transaction(INIT_TIMEOUT_SECONDS)
+        """Discards everything since the last commit. An unsettled transaction is left to the next unit of work.
+
+        Raises:
+            Unsettled: Kafka did not answer in time.
+        """
+        if self._open and not self._unsettled:
+            try:
+                with self._watchdog:
+                    self._producer.abort_transaction(REQUEST_SECONDS)
+            except confluent_kafka.KafkaException as error:
+                if error.args[0].retriable():
+                    raise self._left_unsettled() from error
+                raise
         self._closed()
 
     def abort_after(self, error: confluent_kafka.KafkaException) -> None:
-        """Aborts the transaction. Raises ``error`` if Kafka marks it fatal: the process must then end."""
+        """Aborts the transaction. Raises ``error`` if Kafka marks it fatal: the producer is then useless."""
         kafka_error = error.args[0]
         if kafka_error.fatal():
             self._refused("fatal")
             raise error
         self._refused("fenced" if kafka_error.code() in FENCED else "aborted")
         self.abort()
+
+    def cause_of(self, error: BaseException | None) -> BaseException | None:
+        """Returns the error, or its cause if it only states that the producer has had a fatal error before.
+
+        ``produce`` reports no more than that of a producer that was fenced; transactional calls report the cause.
+        """
+        if (
+            isinstance(error, confluent_kafka.KafkaException)
+            and error.args[0].code() == confluent_kafka.KafkaError._FATAL  # noqa: SLF001
+        ):
+            try:
+                self._producer.abort_transaction(REQUEST_SECONDS)
+            except confluent_kafka.KafkaException as cause:
+                return cause
+        return error
 
     def poll(self) -> None:
         """Serves delivery reports."""
@@ -258,15 +308,26 @@ class UnitOfWork:
             except BufferError:
                 self._producer.poll(QUEUE_FULL_WAIT_SECONDS)
 
+    def _flush(self) -> None:
+        """Waits until the brokers have taken every record, as long as their number falls."""
+        left, deadline = 0, 0.0
+        while now_left := self._producer.flush(FLUSH_STEP_SECONDS):
+            now = time.monotonic()
+            if not left or now_left < left:
+                left, deadline = now_left, now + REQUEST_SECONDS
+            elif now > deadline:
+                raise self._left_unsettled()
+
     def _send_offsets(self, group: Callable[[], Any]) -> None:
         positions = [confluent_kafka.TopicPartition(t, p, o) for (t, p), o in self._offsets.items()]
-        self._retried(lambda: self._producer.send_offsets_to_transaction(positions, group()))
+        self._retried(lambda: self._producer.send_offsets_to_transaction(positions, group(), REQUEST_SECONDS))
 
     def _commit_transaction(self) -> None:
-        self._retried(self._producer.commit_transaction)
+        self._retried(lambda: self._producer.commit_transaction(REQUEST_SECONDS))
 
     def _retried(self, call: Callable[[], Any]) -> None:
-        """Repeats the call while Kafka returns a retriable error. The outcome is then definite."""
+        """Repeats the call while Kafka returns a retriable error, for at most ``REQUEST_SECONDS`` and one call."""
+        deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:
                 call()
@@ -275,11 +336,17 @@ class UnitOfWork:
                 if not error.args[0].retriable():
                     raise
                 self._refused("retriable")
+                if time.monotonic() > deadline:
+                    raise self._left_unsettled() from error
+
+    def _left_unsettled(self) -> Unsettled:
+        self._unsettled = True
+        return Unsettled("Kafka did not settle a transaction in time; look at the brokers")
 
     def _begin(self) -> None:
         if not self._open:
             self._producer.begin_transaction()
-            self._open = True
+            self._open, self._opened_at = True, time.monotonic()
 
     def _closed(self) -> None:
         self._open = False

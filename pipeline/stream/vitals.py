@@ -10,6 +10,7 @@ from pipeline.obs import metrics as m
 from pipeline.state.partition import PartitionState
 from pipeline.state.tenants import TenantViews
 from pipeline.state.view import TableView
+from pipeline.stream.dlq import StoppedSource
 from pipeline.stream.poller import Batch, Poller
 from pipeline.stream.unit_of_work import Committed
 
@@ -93,6 +94,10 @@ class Vitals:
             mine = [key for key in assigned if key[0] == stage]
             self._metrics.set(m.PARTITIONS, len(mine), stage)
             self._metrics.set(m.RESTORING, sum(key not in restored for key in mine), stage)
+
+    def source(self, source: StoppedSource, *, is_stopped: bool) -> None:
+        """Sets whether the loss breaker has stopped a source."""
+        self._metrics.set(m.SOURCE_STOPPED, int(is_stopped), source.stage, source.topic[self._cut :])
 
     def state(self, states: Iterable[PartitionState]) -> None:
         """Sets the number of cached rows and adds the cache misses of each table."""

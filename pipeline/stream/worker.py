@@ -8,9 +8,14 @@ Every method runs in the worker's thread unless its docstring states otherwise.
 
 from collections.abc import Mapping, Sequence
 
+from confluent_kafka import KafkaException
+
+from pipeline.errors import OperatorError
 from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs import metrics as m
+from pipeline.obs.disk import explained
 from pipeline.obs.log import logger
+from pipeline.stream.dlq import StoppedSource
 from pipeline.stream.ownership import Assignment, PartitionOwnership, ProcessEnvironment, StagePartition
 from pipeline.stream.poller import Batch, Poller
 from pipeline.stream.stability import StabilityWatch
@@ -31,8 +36,9 @@ class Worker:
         self, specs: Sequence[StageSpec], context: Context, unit: UnitOfWork, environment: ProcessEnvironment
     ) -> None:
         self.settings, self.metrics, self.unit = context.settings, context.metrics, unit
+        self._breaker = context.breaker
         self.failure: BaseException | None = None
-        """The error that ends the process, or None."""
+        """The error that ends the session, or None."""
         self.ownership = PartitionOwnership(context, specs, environment, self._ready, self.fail)
         self.offsets = environment.offsets
         self._clock = environment.clock
@@ -45,15 +51,33 @@ class Worker:
 
     def take(self, stage: str, batch: Batch) -> None:
         """Processes a batch inside the open transaction. Commits if the transaction is full or its interval is over."""
-        if not self.poller.take(batch):
+        if not self.poller.take(batch) or batch.topic in self._breaker.stopped:
             return
         started = self._clock()
         self.ownership.tasks[StagePartition(stage, batch.partition)].logic.on_batch(batch.topic, batch)
         self.unit.consumed(batch.topic, batch.partition, batch[-1].offset() + 1, len(batch))
         self.unit.poll()
         self._vitals.batch_processed(stage, batch, self._clock() - started)
+        if batch.topic in self._breaker.stopped:
+            self._stop_source(self._breaker.stopped[batch.topic])
         if self.unit.records >= self.settings.commit_records or self.seconds_to_commit() <= 0:
             self.commit()
+
+    def _stop_source(self, source: StoppedSource) -> None:
+        log.warning("source_stopped", topic=source.topic, reason=source.reason, action="stitchline dlq resume")
+        self._vitals.source(source, is_stopped=True)
+        self.poller.pause(source.topic)
+
+    def resume_sources(self) -> None:
+        """Reads the sources again that the loss breaker has stopped, from the first record that was not taken."""
+        resumed = self._breaker.resume()
+        for source in resumed.values():
+            log.info("source_resumed", topic=source.topic)
+            self._vitals.source(source, is_stopped=False)
+        if resumed and self.ownership.is_ready:  # else the partitions are resumed once they are restored
+            self.commit()
+            self.poller.rewind()
+            self.poller.resume([at for at in self.poller.held if at.topic in resumed])
 
     def tick(self) -> None:
         """Fires due timers inside the open transaction, at most once per timer interval."""
@@ -108,7 +132,7 @@ class Worker:
     def _ready(self, assignment: Assignment) -> None:
         self.unit.set_committed_positions(assignment.positions)
         self._vitals.assigned(assignment.positions)
-        self.poller.resume(assignment.partitions)
+        self.poller.resume([at for at in assignment.partitions if at.topic not in self._breaker.stopped])
 
     def end_restore(self) -> None:
         """Interrupt a restore and wait for its end. Also called from the polling thread, so that only that waits."""
@@ -153,15 +177,17 @@ class Worker:
         self._vitals.lag(self.poller, ends)
 
     def why_not_ready(self) -> list[str]:
-        """Returns the reasons; empty if every assigned partition is being processed."""
-        return [*self.ownership.why_not_ready(), *self.stability.reasons()]
-
-    def why_not_alive(self) -> list[str]:
-        """Returns the reasons; empty while the worker can continue."""
-        return [f"failed: {type(self.failure).__name__}"] if self.failure else []
+        """Returns the reasons; empty if every assigned partition is being processed. May be called from any thread."""
+        stopped = [
+            f"stopped reading {source.topic}: {source.reason}, then run: stitchline dlq resume"
+            for source in self._breaker.stopped.values()
+        ]
+        return [*self.ownership.why_not_ready(), *self.stability.reasons(), *stopped]
 
     def fail(self, error: BaseException) -> None:
-        """Aborts and ends the process with an error; the next process restores from the changelog."""
+        """Aborts and ends the session with an error; the next session or process restores from the changelog."""
         if self.failure is None:
-            log.error("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            error = explained(error)
             self.failure = error
+            if not isinstance(error, KafkaException | OperatorError):  # those are reported where the session ends
+                log.error("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)

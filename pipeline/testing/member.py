@@ -138,7 +138,11 @@ class MemoryMember:
             self._paused.discard((at.topic, at.partition))
         self._flow()
 
-    def committed(self, partitions: Iterable[confluent_kafka.TopicPartition]) -> list[confluent_kafka.TopicPartition]:
+    def committed(
+        self,
+        partitions: Iterable[confluent_kafka.TopicPartition],
+        timeout: float = -1,  # noqa: ARG002 - the port's signature
+    ) -> list[confluent_kafka.TopicPartition]:
         """Returns the group's offsets. Raises instead of waiting if one is not stable."""
         result = []
         for at in partitions:

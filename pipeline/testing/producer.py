@@ -87,7 +87,12 @@ class MemoryProducer:
         self.poll()
         return 0
 
-    def send_offsets_to_transaction(self, positions: list[confluent_kafka.TopicPartition], group_metadata: Any) -> None:
+    def send_offsets_to_transaction(
+        self,
+        positions: list[confluent_kafka.TopicPartition],
+        group_metadata: Any,
+        timeout: float = -1,  # noqa: ARG002 - the port's signature
+    ) -> None:
         self._at("offsets")
         self._must_have_begun()
         self._check()

@@ -16,6 +16,9 @@ class MemoryStore:
     def get(self, family: str, key: bytes) -> bytes | None:
         return self.families[family].get(key)
 
+    def holds(self, family: str) -> bool:
+        return family.isidentifier()
+
     def family(self, name: str) -> dict[bytes, bytes]:
         return self.families[name]
 

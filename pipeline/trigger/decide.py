@@ -49,7 +49,7 @@ class RuleDecider:
         ``headroom`` is the number of points that can be given before any score can reach a watched threshold. While it
         is above 0, triggers and conditions on rising scores are skipped.
         """
-        given, taken, changed_bits = booked
+        given, taken, changed_bits, _ = booked
         schedule = row.schedule
         schedule.headroom -= given
         if taken or changed_bits & TRAITS_CHANGED:
@@ -89,7 +89,7 @@ class RuleDecider:
             row.schedule.decided_ms = as_of_ms
 
     def restated(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
-        """Identifiers are the customer's now, or no longer: conditions on them are looked at anew."""
+        """Evaluates everything after the set of the customer's identifiers changed."""
         row.schedule.reset()
         self._evaluate(profile_id, row, as_of_ms, ALL, decided)
 

@@ -121,5 +121,9 @@ def reachable(ledgers: Sequence[Ledger]) -> dict[str, str]:
     return {
         field: value
         for field, value in contact_of(ledgers).items()
-        if permits(consent, f"{MARKETING}/{_CHANNELS[field]}" if field in _CHANNELS else MARKETING, default=False)
+        if permits(consent, _purpose(field), must_be_granted=False)
     }
+
+
+def _purpose(field: str) -> str:
+    return f"{MARKETING}/{_CHANNELS[field]}" if field in _CHANNELS else MARKETING

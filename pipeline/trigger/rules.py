@@ -48,12 +48,12 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Hours of the day in which the trigger does not fire. It fires when they end, if its condition still holds."""
     consent: str = ""
     """Purpose, or ``purpose/channel``. The trigger does not fire while the customer denies it; "" for no check."""
-    consent_asked: bool = False
+    consent_required: bool = False
     """Whether the customer must have granted the purpose explicitly. If false, an unknown consent permits it."""
 
     def __post_init__(self) -> None:
-        if self.consent_asked and not self.consent:
-            msg = f"trigger {self.name!r} has consent_asked without consent: write consent, or leave consent_asked out"
+        if self.consent_required and not self.consent:
+            msg = f"trigger {self.name!r} has consent_required without consent: write consent, or leave both out"
             raise ValueError(msg)
         if self.cooldown_ms < 0:
             msg = f"cooldown of trigger {self.name!r} is below zero: write a duration such as 7 d, or leave it out"

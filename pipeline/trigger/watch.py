@@ -178,7 +178,7 @@ class Triggers:
 
 
 def _permitted(rule: Trigger, row: ProfileRow) -> bool:
-    return not rule.consent or permits(consent_of(row.ledgers()), rule.consent, default=rule.consent_asked)
+    return not rule.consent or permits(consent_of(row.ledgers()), rule.consent, must_be_granted=rule.consent_required)
 
 
 def _trigger_state(compiled: _CompiledTrigger, row: ProfileRow, facts: Facts) -> TriggerState:

@@ -77,7 +77,7 @@ CONTENT = {
 
 
 class Watched:
-    """A story, and what came out since last asked."""
+    """A story, and its output since the last call."""
 
     def __init__(self, rules: Path) -> None:
         self.story = Story(load_rules(rules))
@@ -105,7 +105,7 @@ def test_a_basket_counts_as_left_behind_at_the_millisecond_in_which_its_time_is_
     assert watched.until(DUE_MS + 30 * DAY_MS).changes() == []
 
 
-def test_the_action_and_the_published_profile_tell_what_lies_in_it(rules: Path) -> None:
+def test_the_action_and_the_published_profile_contain_the_cart(rules: Path) -> None:
     watched = Watched(rules)
     watched.story.tell(*BASKET)
     before = watched.took(UPDATES)[-1]
@@ -126,7 +126,7 @@ def test_routes_see_the_segment_and_the_basket(rules: Path) -> None:
     assert owners == {profile_id(TENANT, "user_id:ada"): "ann", profile_id(TENANT, "user_id:ben"): "bob"}
 
 
-def test_who_goes_on_shopping_is_given_the_whole_time_again(rules: Path) -> None:
+def test_each_change_of_the_cart_restarts_its_time(rules: Path) -> None:
     watched = Watched(rules)
     watched.story.tell(*BASKET)
     watched.until(DUE_MS - 1)
@@ -150,7 +150,7 @@ def test_buying_leaves_the_segment_and_empties_the_basket(rules: Path) -> None:
     assert [action["episode"] for action in watched.took(ACTIONS)] == [1, 2]
 
 
-def test_who_bought_in_time_was_never_there(rules: Path) -> None:
+def test_a_customer_that_buys_in_time_never_enters_the_segment(rules: Path) -> None:
     watched = Watched(rules)
     watched.story.tell(*BASKET, bought(3, DUE_MS - 1))
     assert watched.until(DUE_MS + DAY_MS).changes() == []

@@ -81,7 +81,7 @@ def test_the_demo_makes_leads_agrees_with_the_truth_and_suggests_commands_that_w
 
 
 def whole_demo(environment: dict[str, str]) -> tuple[int, str, float]:
-    """Exit code, what it said, and after how many seconds it said the first lead."""
+    """Exit code, output, and the seconds until the first lead was printed."""
     began, first_lead_seconds, output = time.monotonic(), float("inf"), []
     with children.running(
         COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -120,7 +120,7 @@ def try_suggested(suggested: list[str], environment: dict[str, str], leads: int)
     assert any("Identifiers" in line for line in shown)
 
 
-def test_ctrl_c_ends_everything_and_a_second_demo_is_told_to_wait(running, environment, tmp_path):
+def test_ctrl_c_ends_everything_and_a_second_demo_is_refused(running, environment, tmp_path):
     second = subprocess.run(
         COMMAND, env=environment, capture_output=True, text=True, timeout=deadline_seconds(), check=False
     )

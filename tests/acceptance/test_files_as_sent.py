@@ -1,4 +1,4 @@
-"""Files as data teams have them, and what is said of files that cannot be read. Through ``simulate``."""
+"""Files as data teams have them, and the messages about files that cannot be read. Through ``simulate``."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_parquet_and_arrow_files_are_read_by_their_mapping(tmp_path: Path, name:
     assert (outcome.exit_code, outcome.number("orders"), outcome.number("spent")) == (0, 2, {"USD": 1999})
 
 
-def test_a_damaged_parquet_file_is_said_to_be_damaged(tmp_path: Path) -> None:
+def test_a_damaged_parquet_file_is_reported_as_damaged(tmp_path: Path) -> None:
     path = written(tmp_path / "orders.parquet")
     path.write_bytes(path.read_bytes()[:-20])
     (reject,) = simulate_files(tmp_path, [path]).rejects

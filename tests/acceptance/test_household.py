@@ -40,7 +40,7 @@ LIFE = [
 
 
 class Home:
-    """A story, and its household as told by each of the three who know it."""
+    """A story, and its household by the function, by STITCH's rows and by identity.changes."""
 
     def __init__(self) -> None:
         self.story = Story()
@@ -86,7 +86,7 @@ def test_a_visitor_of_the_account_counts_once_when_they_turn_out_to_be_a_member(
     assert home.tell(LIFE[3], event(8, userId="ann", **SHARING)) == sorted([pid(ANN_FIRST), pid(BOB)])
 
 
-def test_who_is_parted_from_the_account_leaves_and_comes_back(home):
+def test_an_unlinked_member_leaves_the_account_and_joins_again(home):
     home.tell(*LIFE)
     assert home.tell(decision("unlink", BOB, ACCOUNT, 1)) == [pid(ANN_FIRST)]
     assert home.tell(event(9, userId="bob", **SHARING)) == [pid(ANN_FIRST)]

@@ -1,18 +1,16 @@
-"""Who is one customer and what a profile says of them, by ``simulate``'s stages and by ``identity resolve``."""
+"""Customers and their profiles, by ``simulate``'s stages and by ``identity resolve``."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
 from pipeline.avro.wire import Decoder
-from pipeline.cli import app
 from pipeline.identity.profile_id import profile_id
 from pipeline.rules.load import load_rules
 from pipeline.topics import ACTIONS
 from pipeline.trigger.rules import TriggerRule, TriggerRules
+from tests.support.customers import customers, resolved
 from tests.support.simulated import TENANT, Story, decision
 
 START_MS, MINUTE_MS = 1_772_366_400_000, 60_000
@@ -46,18 +44,6 @@ def profiles(story: Story) -> dict[str, dict[str, Any]]:
     return {ident: profile for profile in result for ident in profile["identifiers"]}
 
 
-def customers(story: Story) -> list[list[str]]:
-    return sorted(sorted(msgspec.json.decode(line)["identifiers"]) for line in story.exported().splitlines())
-
-
-def resolved(folder: Path, events: Events) -> list[list[str]]:
-    path = folder / "events.ndjson"
-    path.write_bytes(b"".join(msgspec.json.encode(item) + b"\n" for item in events))
-    done = CliRunner().invoke(app, ["identity", "resolve", str(path), "--json"])
-    assert done.exit_code == 0, done.output
-    return sorted(group["identifiers"] for group in msgspec.json.decode(done.stdout)["groups"])
-
-
 def pid(founder: str) -> str:
     return profile_id(TENANT, founder)
 
@@ -72,7 +58,7 @@ def test_the_anonymous_profile_keeps_its_id_at_the_first_log_in():
     assert result["user_id:ann"]["profile_id"] == pid("anonymous_id:a1")
 
 
-def test_an_id_stays_with_ann_though_bob_takes_her_browser():
+def test_the_profile_id_of_a_person_stays_when_another_takes_the_browser():
     story = Story().one_by_one([CLICK, event(1, "identify", **ANN)])
     (before,) = {profile["profile_id"] for profile in profiles(story).values()}
     result = profiles(story.tell(event(2, "identify", **BOB)))
@@ -116,7 +102,7 @@ def test_what_was_unlinked_goes_from_identifiers_and_contact():
 
 
 @pytest.mark.parametrize("kind", ["suppress", "release"])
-def test_a_suppressed_identifier_is_nobodys_until_it_is_released(kind):
+def test_a_suppressed_identifier_has_no_customer_until_it_is_released(kind):
     story = Story().one_by_one([SIGN_UP, event(2, userId="dan")])
     story.tell(decision("suppress", f"phone:{PHONE}", at_ms=START_MS))
     if kind == "release":
@@ -158,20 +144,20 @@ def test_an_alias_is_no_way_round_the_limit_of_one_log_in(tmp_path):
     assert customers(Story().tell(*events)) == [["anonymous_id:a1", "user_id:bob"], ["user_id:ann"]]
 
 
-def test_an_alias_of_a_person_with_themselves_says_nothing(tmp_path):
+def test_an_alias_of_an_id_with_itself_has_no_effect(tmp_path):
     events = [event(0, "identify", userId="u"), event(1, "alias", userId="u", previousId="u")]
     assert resolved(tmp_path, events) == [["user_id:u"]]
 
 
 @pytest.mark.parametrize("value", ["NaN", '"null"', "'null'", "nan"])
-def test_what_programs_write_for_nothing_identifies_nobody_in_every_type(value, tmp_path):
+def test_placeholders_of_programs_are_blocked_in_every_type(value, tmp_path):
     kinds = ("user_id", "crm_contact_id", "loyalty_id", "email", "phone", "device_id", "anonymous_id", "click_id")
     events = [event(n, identifiers={kind: value}, userId=f"u{n}") for n, kind in enumerate(kinds)]
     assert resolved(tmp_path, events) == [[f"user_id:u{n}"] for n in range(len(kinds))]
 
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u00a0", "\u00ad"])
-def test_characters_that_nobody_sees_make_no_other_person(hidden, tmp_path):
+def test_invisible_characters_make_no_other_person(hidden, tmp_path):
     plain = {"email": "ann@shop.example", "phone": PHONE, "user_id": "ann"}
     events = [event(0, "identify", identifiers=plain)]
     for at, (kind, value) in enumerate(plain.items()):

@@ -156,8 +156,8 @@ def test_the_same_customers_are_leads_once_each(settings, simulated, piped):
     """Which firings there were may differ: two halves of a customer that both grew hot before they were one fire twice,
     and the second lead is taken back, while halves that were joined sooner fire once. That depends on which came first.
 
-    Which leads stand in the end may not, but for customers who are hot in passing: at ten o'clock, and no more at noon.
-    A worker that learns first of noon never sees that. On this day nobody is: every lead is hot at the last event.
+    The final leads may differ only for customers that are hot in passing: at ten o'clock, and no more at noon.
+    A worker that reads noon first never sees that. On this day there are none: every lead is hot at the last event.
     """
     latest = settings.home / "latest.ndjson"
     run(settings, "profile", "export", latest, "--as-of", "latest")

@@ -1,4 +1,4 @@
-"""A device that 500 people log in on and an inbox that 120 share: no giant customer, loud, and nobody else notices."""
+"""A device with 500 log-ins and an inbox shared by 120 people: no merges, alerts, no effect on others."""
 
 import io
 import json
@@ -65,7 +65,7 @@ def visitors() -> Events:
 
 
 class Told(NamedTuple):
-    """A story's end, with everything it said on the way."""
+    """The end of a story, with its changes and log entries."""
 
     story: Story
     changes: list[dict[str, Any]]
@@ -95,7 +95,7 @@ def told() -> Told:
     return Told(story, story.changes(), [json.loads(line) for line in out.getvalue().splitlines()])
 
 
-def test_no_customer_becomes_a_giant_and_what_is_shared_belongs_to_nobody(told):
+def test_no_customer_takes_in_others_and_shared_identifiers_belong_to_none(told):
     groups = told.groups()
 
     assert max(map(len, groups.values())) == 4
@@ -105,7 +105,7 @@ def test_no_customer_becomes_a_giant_and_what_is_shared_belongs_to_nobody(told):
         assert {f"user_id:v-{who}", f"anonymous_id:home-{who}"} in groups.values()
 
 
-def test_every_event_is_booked_under_who_logged_in(told):
+def test_every_event_is_booked_under_the_logged_in_person(told):
     profiles = [msgspec.json.decode(line) for line in told.story.exported().splitlines()]
     by_user = {
         anchor: profile for profile in profiles for anchor in profile["anchors"] if anchor.startswith("user_id:v-")
@@ -116,14 +116,14 @@ def test_every_event_is_booked_under_who_logged_in(told):
     assert sum(profile["touches"] for profile in profiles) == BYSTANDERS * 5 + LOG_INS * 2 + SHARERS
 
 
-def test_everyone_else_is_as_if_there_were_no_kiosk_and_no_inbox(told):
+def test_other_customers_equal_those_of_a_run_without_kiosk_and_inbox(told):
     alone = Story().tell(*bystanders()).lines()
 
     assert len(alone) == BYSTANDERS
     assert alone.items() <= told.story.lines().items()
 
 
-def test_the_public_log_says_what_stopped_linking_and_every_link_that_was_held(told):
+def test_the_public_log_contains_every_firebreak_and_every_rejected_link(told):
     kinds = Counter(change["change"] for change in told.changes)
     quarantined = {change["identifiers"][0]: change for change in told.changes if change["change"] == "quarantined"}
     shared = [change for change in told.changes if {KIOSK, INBOX} & set(change["identifiers"])]
@@ -162,7 +162,7 @@ def test_the_log_warns_once_for_each_and_names_no_person(told):
     assert "office@" not in str(told.log)
 
 
-def test_why_two_who_logged_in_there_are_apart_is_the_firebreak(told):
+def test_why_names_the_firebreak_between_two_users_of_one_device(told):
     answer, area = told.story.identity().why(
         "user_id:v-490", "user_id:v-499", IdentityPolicy(told.story.rules.identity)
     )

@@ -55,7 +55,7 @@ def test_one_order_id_is_one_order_however_often_its_event_comes(tmp_path: Path)
     assert len(outcome.profile["attribution"]) == 2
 
 
-def test_orders_without_an_id_are_told_apart_by_their_events(tmp_path: Path) -> None:
+def test_orders_without_an_id_are_distinguished_by_their_events(tmp_path: Path) -> None:
     assert spent(simulate(tmp_path, [order(1, None), order(2, None)])) == 20_000
 
 

@@ -19,7 +19,7 @@ START_MS, MINUTE_MS = 1_772_366_400_000, 60_000
 
 
 def events(seed: int) -> list[dict[str, Any]]:
-    """No two at the same time: of two sightings at once the stages may have been told of either first."""
+    """No two at the same time: the stages may process two simultaneous sightings in either order."""
     chance = random.Random(seed)
     result = []
     for number in range(EVENTS):
@@ -38,7 +38,7 @@ def events(seed: int) -> list[dict[str, Any]]:
         if chance.random() < 0.7 or len(shown) == 6:
             shown["anonymousId"] = f"a{device}"
         if chance.random() < 0.03 and "userId" in shown:
-            shown |= {"type": "alias", "previousId": f"a{chance.randrange(5)}"}
+            shown |= {"type": "alias", "previousId": chance.choice("auu") + str(chance.randrange(8))}
         result.append(shown)
     return [shown for shown in result if shown.keys() & {"userId", "anonymousId"} or shown["identifiers"]]
 
@@ -80,3 +80,5 @@ def test_the_seeds_log_out_share_and_merge_by_alias(tmp_path):
     ]  # fmt: skip
 
     assert {"limit", "logged_out"} <= set(current)
+    aliases = [item for seed in range(SEEDS) for item in events(seed) if item.get("previousId", "").startswith("u")]
+    assert {item["previousId"] in {f"u{n}" for n in range(6)} for item in aliases} == {True, False}

@@ -1,4 +1,4 @@
-"""A customer who falls silent: windows empty, scores fall and segments are left in time, with no event of theirs."""
+"""A silent customer: windows slide, scores fall and segments are left at their due times, without an event."""
 
 import json
 import time

@@ -32,7 +32,7 @@ def table(folder: Path, mapping: str, *cells: str, data: bytes | None = None) ->
         ("", "{to: properties.total, as: money}", "19,99", 1999),
     ],
 )
-def test_the_mapping_says_the_decimal_sign(tmp_path: Path, decimal: str, target: str, cell: str, minor: int) -> None:
+def test_the_mapping_sets_the_decimal_sign(tmp_path: Path, decimal: str, target: str, cell: str, minor: int) -> None:
     mapping = f'{BASE}columns: {{total: {target}}}\ndelimiter: ";"\n{decimal}\n'
     assert table(tmp_path, mapping, cell).number("spent") == {"USD": minor}
 

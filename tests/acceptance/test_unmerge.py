@@ -93,7 +93,7 @@ def test_after_unlink_both_customers_are_as_if_they_had_never_been_merged(name, 
     assert story.exported() == apart_from_the_start(wrong, pair, LATER).exported()
 
 
-def test_bob_is_as_if_the_event_that_merged_them_had_never_named_his_phone():
+def test_after_unlink_bob_equals_a_run_without_the_merging_event():
     wrong, pair = WRONG["a device they shared once"]
     merged = Story().tell(*ANN, *BOB, *wrong).tell(*LATER).tell(decision("unlink", *pair))
     innocent = Story().tell(*ANN, *BOB, event(12, "app", userId="ann"), *LATER)

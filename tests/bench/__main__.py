@@ -70,7 +70,7 @@ def compare(name: str, number: int, users: int, bootstrap: str) -> dict[str, Fig
 
 
 def say(line: str) -> None:
-    """Print at once: a benchmark that is killed has said what it knew."""
+    """Print at once, so that a killed benchmark has printed its results so far."""
     print(line, flush=True)
 
 

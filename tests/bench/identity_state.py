@@ -4,7 +4,7 @@
 
 The stage STITCH fills a RocksDB and a changelog topic on a real Kafka as a worker would, 20,000 links a commit; what it
 sends is dropped. Then the partition is lost, and rolled forward from the topic by the code that workers restore with.
-``--identifiers 10000000`` needs some 6 GB of disk and a quarter of an hour; fewer are extrapolated, and it is said.
+``--identifiers 10000000`` needs some 6 GB of disk and a quarter of an hour; fewer are extrapolated, as printed.
 """
 
 import argparse
@@ -36,7 +36,7 @@ TARGET = 10_000_000
 
 
 class Figures(msgspec.Struct):
-    """Of the identifiers asked for; bytes are per identifier."""
+    """Figures for the requested number of identifiers; bytes are per identifier."""
 
     identifiers: int
     changelog_records: int
@@ -120,7 +120,7 @@ def size_of(folder: Path) -> int:
 
 
 def tell(result: Figures, sizes: dict[str, int]) -> None:
-    """The table, and what it comes to for the target; how far that is extrapolated is said."""
+    """The table, and what it comes to for the target; the output states the factor of the extrapolation."""
     times = TARGET / result.identifiers
     output = "measured" if times == 1 else f"extrapolated {times:.0f} times"
     item = {"changelog, uncompressed": result.changelog_bytes, "RocksDB, restored": result.rocksdb_bytes}

@@ -85,7 +85,7 @@ class Seen(threading.Thread):
         self._consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
 
     def run(self) -> None:
-        """Until told that it is done."""
+        """Runs until the end is signalled."""
         while not self.done.is_set():
             for message in self._consumer.consume(500, 0.02):
                 now = time.monotonic()
@@ -155,7 +155,7 @@ def measured(settings: Settings, rate: int, seconds: int) -> Figures:
 
 
 def commits(settings: Settings) -> float:
-    """Transactions that the worker has committed so far; waits until it can be asked."""
+    """Transactions that the worker has committed so far; waits until its metrics answer."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
@@ -191,7 +191,7 @@ def steady_load(settings: Settings, rate: int, seconds: int) -> dict[str, float]
 
 
 def documents(rate: int, number: int) -> Iterator[dict[str, Any]]:
-    """Every fifth event is the log-in of a visitor who came some seconds ago; the rest are page views."""
+    """Every fifth event is the log-in of a visitor of some seconds ago; the rest are page views."""
     behind = int(BROWSED_BEFORE_SECONDS * rate / LOG_IN_EVERY) + 1
     for at in range(number):
         customer, place = divmod(at, LOG_IN_EVERY)

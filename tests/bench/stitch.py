@@ -4,7 +4,7 @@
 
 Everything is pinned to one core; the broker has the others. The worker runs the stage ``stitch`` alone, exactly once,
 and is measured by the group's committed offsets. Each link is new; the first fifth is warm-up. Rates are per second of
-CPU time, which is what a core of its own would give; what the worker reached beside others' load is told too.
+CPU time, which is what a core of its own would give; the rate under the load of other processes is printed too.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def compare(bootstrap: str, customers: int) -> Figures:
     collect_rarely()
     with one_core():
         bare = rate(links, union_find())
-        say(f"  union-find over a dict, telling nobody     {bare:9,.0f} links/CPU s")
+        say(f"  union-find over a dict, without output    {bare:9,.0f} links/CPU s")
         alone = rate(links, engine())
         say(f"  the engine, tables in memory               {alone:9,.0f}")
         whole = rate(values, stage()[1])
@@ -171,7 +171,7 @@ def one_core() -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Print at once: a benchmark that is killed has said what it knew."""
+    """Print at once, so that a killed benchmark has printed its results so far."""
     print(line, flush=True)
 
 

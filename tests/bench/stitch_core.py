@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 
 def rate(items: Sequence[Item], take: Callable[[Sequence[Item]], None]) -> float:
-    """Items a CPU second behind the warm-up: the rate on a core that nobody else uses."""
+    """Items a CPU second behind the warm-up: the rate on a dedicated core."""
     warm_up = len(items) // WARM_UP_SHARE // BATCH * BATCH
     for at in range(0, warm_up, BATCH):
         take(items[at : at + BATCH])
@@ -40,7 +40,7 @@ def rate(items: Sequence[Item], take: Callable[[Sequence[Item]], None]) -> float
 
 
 def union_find() -> Callable[[Sequence[Link]], None]:
-    """Path halving over a dict of parents. It mints no ids, keeps no links, knows no limits and tells nobody."""
+    """Path halving over a dict of parents. Without ids, stored links, limits and output."""
     parents: dict[str, str] = {}
 
     def find(ident: str) -> str:

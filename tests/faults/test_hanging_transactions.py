@@ -1,4 +1,4 @@
-"""A kill -9 of the local Kafka leaves no transaction open for good; the doctor ends those that another broker left."""
+"""A kill -9 of the local Kafka leaves no transaction open for good; the doctor ends those that hang."""
 
 import json
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from pipeline.local.kafka import LocalKafka
 from pipeline.local.ports import free_ports
 from pipeline.local.process import wait_until
 from pipeline.topics import EVENTS
+from tests.support.hanging_transaction import ACCEPTS_UNREGISTERED, leave_hanging
 from tests.support.open_transactions import (
     SETTLED_S,
     kill_and_restart,
@@ -24,25 +25,17 @@ from tests.support.open_transactions import (
 pytestmark = pytest.mark.kafka
 
 TOPIC, PARTITIONS = EVENTS["web"].of("cdp"), 6
-MAKES_THEM_HANG: dict[str, str | int] = {
-    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
-    "broker.session.timeout.ms": 9000,
-}
-"""The broker decides the abort before its partitions are online, and never writes the markers."""
 
 
 @pytest.fixture
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalKafka]:
-    """A broker of this test's own, on one port and one folder in all its lives, with open transactions of the dead."""
+    """A broker of this test's own, on one port and one folder in all its lives, with the topic."""
     (port,) = free_ports(1)
     settings = getattr(request, "param", {})
     kafka = LocalKafka(tmp_path / "kafka", detached=True, port=port, settings=settings).start()
     try:
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
-        admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(10)
-        leave_transactions_open(kafka.bootstrap_servers, TOPIC, PARTITIONS)
-        assert len(open_partitions(kafka.bootstrap_servers, TOPIC, PARTITIONS)) == PARTITIONS
-        kill_and_restart(kafka)
+        admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(SETTLED_S)
         yield kafka
     finally:
         kafka.stop()
@@ -50,11 +43,14 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalKafk
 
 def test_no_transaction_stays_open_after_a_kill_of_producers_and_broker(broker: LocalKafka) -> None:
     place = broker.bootstrap_servers, TOPIC, PARTITIONS
+    leave_transactions_open(*place)
+    assert len(open_partitions(*place)) == PARTITIONS
+    kill_and_restart(broker)
     wait_until(lambda: none_open(*place), SETTLED_S, "transactions stay open")
 
 
-@pytest.mark.parametrize("broker", [MAKES_THEM_HANG], indirect=True, ids=["of-a-broker-that-leaves-them-hanging"])
-def test_the_doctor_finds_hanging_transactions_and_aborts_them_when_asked_to(
+@pytest.mark.parametrize("broker", [ACCEPTS_UNREGISTERED], indirect=True, ids=["hanging"])
+def test_the_doctor_finds_hanging_transactions_and_aborts_them_on_request(
     broker: LocalKafka, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("STITCHLINE_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
@@ -64,14 +60,13 @@ def test_the_doctor_finds_hanging_transactions_and_aborts_them_when_asked_to(
         result = CliRunner().invoke(app, ["doctor", "--json", *arguments])
         return {load["check"]: load["level"] for load in json.loads(result.stdout)}, result
 
-    def hangs() -> bool:
-        return transactions()[0]["transactions"] == "fail"
-
-    wait_until(hangs, SETTLED_S, "the doctor finds no hanging transaction")
+    leave_hanging(broker.bootstrap_servers, TOPIC, PARTITIONS)
+    levels, result = transactions()
+    assert levels["transactions"] == "fail", result.output
     declined = CliRunner().invoke(app, ["doctor", "--abort-hanging"], input="n\n")
     assert declined.exit_code == 1
     assert f"hangs: {TOPIC} partition 0 from offset 0" in declined.output
-    assert hangs()
+    assert not none_open(broker.bootstrap_servers, TOPIC, PARTITIONS)
     levels, result = transactions("--abort-hanging", "--yes")
     assert levels["abort"] == "ok", result.output
     assert none_open(broker.bootstrap_servers, TOPIC, PARTITIONS)

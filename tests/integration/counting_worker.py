@@ -15,7 +15,8 @@ from pipeline.settings import Settings
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
-from pipeline.stream.app import run
+from pipeline.stream.dlq import LossBreaker
+from pipeline.stream.process import run
 from pipeline.stream.process_environment import process_environment
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.unit_of_work import UnitOfWork
@@ -52,10 +53,14 @@ COUNTING = StageSpec("profile", (EVENTS["web"],), (FAMILY,), CountingStage)
 def main() -> int:
     settings = Settings()
     name = f"{settings.application_id}-{settings.worker_id}"
-    unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix, transaction_timeout_ms=10_000)
-    context = Context(settings, None, None, None, unit.emit, None, None, Metrics())  # type: ignore[arg-type]
-    worker = Worker((COUNTING,), context, unit, process_environment(settings))
-    asyncio.run(run(settings, worker, (COUNTING,)))
+    metrics = Metrics()
+
+    def worker() -> Worker:
+        unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix, transaction_timeout_ms=10_000)
+        context = Context(settings, None, None, None, unit.emit, None, LossBreaker(1.0, 1 << 62), metrics)  # type: ignore[arg-type]
+        return Worker((COUNTING,), context, unit, process_environment(settings))
+
+    asyncio.run(run(settings, (COUNTING,), metrics, worker))
     return 0
 
 

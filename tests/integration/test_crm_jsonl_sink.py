@@ -16,7 +16,7 @@ from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Encoder
 from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.local.broker import Broker
-from pipeline.topics import ACTIONS, DLQ
+from pipeline.topics import ACTION_DLQ, ACTIONS
 from tests.support import children
 from tests.support.waiting import deadline_seconds, eventually
 
@@ -27,7 +27,7 @@ class Actions:
     """The actions topic of one test: a transactional producer of numbered actions."""
 
     def __init__(self, kafka: Broker, prefix: str) -> None:
-        self.topic, self.dlq = ACTIONS.of(prefix), DLQ.of(prefix)
+        self.topic, self.dlq = ACTIONS.of(prefix), ACTION_DLQ.of(prefix)
         self.environment = {
             **os.environ,
             "STITCHLINE_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -132,7 +132,7 @@ def test_a_sink_killed_again_and_again_writes_every_action_once(actions, tmp_pat
     assert Counter(ids(path)) == Counter(f"a{number}" for number in range(total))
 
 
-def test_a_sink_ends_cleanly_when_told_to(actions, tmp_path):
+def test_a_sink_ends_cleanly_on_request(actions, tmp_path):
     path = tmp_path / "leads.jsonl"
     actions.send(range(10))
     sink = actions.sink(path)

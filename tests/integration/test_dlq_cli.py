@@ -96,7 +96,7 @@ def as_sent(
     )
 
 
-def test_what_was_set_aside_is_counted_shown_and_sent_again_once(quarantine):
+def test_quarantined_records_are_counted_shown_and_replayed_once(quarantine):
     sent = quarantined(quarantine)
 
     listed = quarantine.json("dlq", "ls")
@@ -160,7 +160,7 @@ def test_replays_killed_before_and_after_a_commit_send_every_record_once_in_the_
     assert Counter(m.value() for m in result) == Counter(b"%d" % number for number in range(count))
 
 
-def test_what_cannot_be_asked_is_refused_and_what_is_no_event_of_ours_is_left(quarantine):
+def test_wrong_arguments_are_refused_and_records_of_other_deployments_are_left(quarantine):
     producer = confluent_kafka.Producer(quarantine.settings.kafka())
     producer.produce(DLQ.of(quarantine.settings.topic_prefix), None, partition=0)
     facts = [("stitchline-reason", b"undecodable"), ("stitchline-topic", b"other.events.web.v1")]

@@ -55,7 +55,7 @@ max_identifiers: 100
 
 @pytest.fixture(scope="module")
 def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Three customers, two of whom use one tablet; a worker runs."""
+    """Three customers, two of them with one tablet; a worker runs."""
     with Deployment(kafka.bootstrap_servers, f"t{os.getpid()}-identity", tmp_path_factory.mktemp("home")) as made:
         (made.home / "double").mkdir()
         (made.home / "double" / "identifiers.yaml").write_text(DOUBLE)
@@ -111,7 +111,7 @@ def test_graph_draws_a_customer_by_identifier_and_by_profile_id(deployment, tmp_
     assert nx.read_graphml(graphml).graph["profile_id"] == pid(FOUNDER[BEN])
 
 
-def test_a_household_names_who_shares_an_account_and_merges_nobody(deployment, tmp_path):
+def test_a_household_lists_its_members_without_merging_them(deployment, tmp_path):
     facts = deployment.json("identity", "household", "account_id:A-7")
     (mine,) = deployment.json("identity", "household", pid(FOUNDER[BEN]))["households"]
     shown = deployment.run("identity", "household", "user_id:eve").stdout
@@ -131,7 +131,7 @@ def test_a_household_names_who_shares_an_account_and_merges_nobody(deployment, t
     assert f"Household {pid('account_id:A-7')}" in picture.read_text()
 
 
-def test_simulate_tells_whom_other_rules_would_merge_and_changes_nothing(deployment):
+def test_dry_run_shows_merges_of_other_rules_and_changes_nothing(deployment):
     facts = deployment.json("identity", "dry-run", "--rules", deployment.home / "double")
 
     assert (facts["profiles_affected"], facts["splits"]) == (2, [])
@@ -193,7 +193,7 @@ def test_suppress_and_release_work_on_a_value_that_the_rules_block(deployment):
         (["graph", ADA, "--tenant", "other", "--out", "ada.svg"], 4, "tenant other"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_asked_or_decided_is_told(deployment, arguments, code, said):
+def test_impossible_queries_and_decisions_are_refused_with_a_message(deployment, arguments, code, said):
     done = deployment.run("identity", *arguments, code=code)
 
     assert said in done.stderr

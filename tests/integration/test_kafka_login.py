@@ -18,7 +18,7 @@ LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 
 
 class GuardedKafka(LocalKafka):
-    """A broker that answers only who logs in with SASL."""
+    """A broker that answers only clients with a SASL log-in."""
 
     def _answers(self, port: int) -> bool:
         return is_listening(port)
@@ -57,7 +57,7 @@ def test_a_wrong_password_is_an_authentication_that_failed(guarded: str) -> None
     assert "wrong" not in str(caught.value)
 
 
-def test_a_command_and_the_doctor_say_so_in_one_line(
+def test_a_command_and_the_doctor_report_a_refused_log_in_in_one_line(
     guarded: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in {
@@ -75,7 +75,7 @@ def test_a_command_and_the_doctor_say_so_in_one_line(
     assert "authentication failed" in report.stdout
 
 
-def test_nobody_at_the_address_is_not_an_authentication_that_failed() -> None:
+def test_an_unreachable_address_is_not_reported_as_failed_authentication() -> None:
     (port,) = free_ports(1)
     with pytest.raises(NoBrokerError) as caught:
         cluster(login(f"{LOOPBACK}:{port}", "right").kafka(), timeout_seconds=3)

@@ -14,7 +14,7 @@ def test_a_broker_that_is_named_is_used_and_nothing_is_started() -> None:
         assert chosen.description == "Kafka at kafka.example:9092 (STITCHLINE_BOOTSTRAP_SERVERS)"
 
 
-def test_a_container_is_used_where_it_is_asked_for(container_engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_is_used_if_the_setting_is_on(container_engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STITCHLINE_BOOTSTRAP_SERVERS", raising=False)
     with broker(Settings(testcontainers=True)) as chosen:
         assert "container" in chosen.description

@@ -20,7 +20,7 @@ JAR = LockedFile("org.example:thing:jar:1.0", len(CONTENT), hashlib.sha256(CONTE
 
 
 class Mirror:
-    """A Maven repository that the user's jgo settings name, and what it was asked for."""
+    """A Maven repository named by the user's jgo settings, and its requests."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.asked = root, list[str]()

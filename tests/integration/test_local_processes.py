@@ -1,4 +1,4 @@
-"""However a local server ends, nothing of it stays; and whatever keeps it from starting is said."""
+"""A local server leaves nothing behind, however it ends, and reports why it failed to start."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ threading.Event().wait()
 
 
 def _processes_of(home: Path) -> list[int]:
-    """Processes that have the folder on their command line. The parent under test is not asked about."""
+    """Processes that have the folder on their command line. Leaves out the parent under test."""
     result = []
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -71,7 +71,7 @@ def test_the_server_outlives_the_thread_that_started_it_but_not_its_supervisor(t
         parent.kill()
 
 
-def test_stop_leaves_neither_process_nor_folder_and_java_need_not_be_on_the_path(
+def test_stop_leaves_no_process_and_no_folder_without_java_on_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
@@ -85,7 +85,7 @@ def test_stop_leaves_neither_process_nor_folder_and_java_need_not_be_on_the_path
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_does_not_start_says_why_and_leaves_no_process(tmp_path: Path) -> None:
+def test_a_server_that_fails_to_start_reports_the_reason_and_leaves_no_process(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match=r"no\.such\.Reporter"):
         LocalKafka(tmp_path, settings={"metric.reporters": "no.such.Reporter"}).start()
     assert _processes_of(tmp_path) == []

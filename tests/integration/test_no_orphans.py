@@ -77,7 +77,7 @@ def test_a_test_that_fails_leaves_no_child_and_keeps_the_modules(tmp_path: Path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the reaper finds processes in /proc")
-def test_a_killed_test_process_leaves_no_child_nor_a_childs_child(tmp_path: Path) -> None:
+def test_a_killed_test_process_leaves_no_descendants(tmp_path: Path) -> None:
     run = pytest_over(tmp_path, "test_waits")
     parent = noted(tmp_path, "with-a-child")
     tasks = Path(f"/proc/{parent}/task/{parent}/children")

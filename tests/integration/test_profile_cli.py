@@ -86,12 +86,12 @@ def test_a_customer_shown_to_a_person_has_everything_in_it(deployment):
 
     for words in (
         ADA, "4 under 3 anchors", "anonymous_id:a-1", "Identifiers", "Traits", "firstName", "Aggregates", "Score ",
-        "Timeline", "order_completed", "Kettle", "19.99 EUR", "nothing said",
+        "Timeline", "order_completed", "Kettle", "19.99 EUR", "no statement",
     ):  # fmt: skip
         assert words in shown
 
 
-def test_the_timeline_is_paged_newest_first_and_the_last_page_says_so(deployment):
+def test_the_timeline_is_paged_newest_first_and_the_last_page_has_no_cursor(deployment):
     first = deployment.json("profile", "timeline", ADA, "--limit", "3")
     last = deployment.json("profile", "timeline", "loyalty_id:L-7", "--limit", "3", "--before", first["before"])
 
@@ -107,7 +107,7 @@ def test_the_timeline_is_paged_newest_first_and_the_last_page_says_so(deployment
     assert "is unknown" in deployment.run("profile", "timeline", "email:unseen@shop.example", code=4).stderr
 
 
-def test_what_marketing_has_led_to_is_reported_over_all_stored_profiles(deployment):
+def test_the_attribution_report_covers_all_stored_profiles(deployment):
     facts = deployment.json("attribution", "report", "--model", "position", "--by", "source")
 
     assert (facts["profiles"], facts["conversions"], facts["complete"]) == (7, 1, True)
@@ -146,7 +146,7 @@ def test_a_moment_can_be_named(deployment):
         (["email:ada@shop.example", "--as-of", "2020-01-01"], 2, "2020-01-01 is before the newest event"),
     ],
 )  # fmt: skip
-def test_who_cannot_be_shown_is_told_apart(deployment, arguments, code, said):
+def test_each_refusal_to_show_a_profile_has_its_exit_code(deployment, arguments, code, said):
     done = deployment.run("profile", "show", *arguments, code=code)
 
     assert said in done.stderr
@@ -182,7 +182,7 @@ def test_parquet_holds_what_ndjson_does(deployment, tmp_path):
     assert rows == {}
 
 
-def test_what_cannot_be_written_leaves_what_was_there(deployment, tmp_path):
+def test_a_failed_write_keeps_the_old_file(deployment, tmp_path):
     file = tmp_path / "profiles.ndjson"
     file.write_bytes(b"yesterday's")
 
@@ -194,7 +194,7 @@ def test_what_cannot_be_written_leaves_what_was_there(deployment, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["profiles.ndjson"]
 
 
-def test_a_command_that_reads_by_other_rules_than_the_workers_says_so(deployment, tmp_path, monkeypatch):
+def test_a_command_under_other_rules_than_the_workers_prints_a_note(deployment, tmp_path, monkeypatch):
     commands = [
         ["profile", "show", "loyalty_id:L-7"],
         ["score", "explain", "loyalty_id:L-7"],

@@ -98,7 +98,7 @@ def test_an_id_of_another_topics_schema_is_undecodable(client, topic_prefix):
         EventDecoder("event-web", client.writer)(Encoder("event-pos", number)(EVENT))
 
 
-def test_a_url_that_is_not_the_base_of_the_api_says_so(registry, topic_prefix):
+def test_a_url_that_is_not_the_base_of_the_api_is_reported(registry, topic_prefix):
     with Registry(f"{registry.url}/subjects") as client, pytest.raises(RegistryError, match="without /subjects"):
         client.id_of(f"{topic_prefix}.events.web.v1", "event-web")
 

@@ -132,13 +132,13 @@ def test_a_person_sees_the_contributions_the_sum_and_the_grade(deployment):
         ([ADA, "--as-of", "2020-01-01"], 2, "2020-01-01 is before the newest event"),
     ],
 )
-def test_what_cannot_be_explained_is_told_apart(deployment, arguments, code, said):
+def test_each_refusal_to_explain_has_its_exit_code(deployment, arguments, code, said):
     done = deployment.run("score", "explain", *arguments, code=code)
     assert said in done.stderr
     assert done.stdout == ""
 
 
-def test_under_the_rules_in_force_the_lead_is_open_and_nobody_would_be_told_about_again(deployment):
+def test_under_the_rules_in_force_the_lead_is_open_and_no_trigger_would_fire(deployment):
     result = deployment.json("trigger", "dry-run", "--as-of", "latest")
 
     assert (result["profiles"], result["complete"]) == (5, True)
@@ -146,7 +146,7 @@ def test_under_the_rules_in_force_the_lead_is_open_and_nobody_would_be_told_abou
     assert (hot["name"], hot["fires_when"], hot["fires"], hot["open"]) == ("hot", "engagement reaches 50", 0, 1)
 
 
-def test_new_triggers_are_tried_on_everybody_before_they_are_deployed(deployment, folder):
+def test_new_triggers_are_tried_on_every_profile_before_they_are_deployed(deployment, folder):
     result = deployment.json("trigger", "dry-run", "--rules", folder / "new", "--as-of", "latest", "--sample", "2")
 
     assert {
@@ -187,7 +187,7 @@ def test_a_person_sees_a_line_a_trigger_and_some_customers(deployment, folder):
     assert "Some for whom" not in deployment.run("trigger", "dry-run", "--sample", "0").stdout
 
 
-def test_what_cannot_be_tried_is_told_apart(deployment, tmp_path):
+def test_each_refusal_of_a_dry_run_has_its_exit_code(deployment, tmp_path):
     assert "write now, latest" in deployment.run("trigger", "dry-run", "--as-of", "noon", code=2).stderr
     assert "is before the newest" in deployment.run("trigger", "dry-run", "--as-of", "2020-01-01", code=2).stderr
     (tmp_path / "triggers.yaml").write_text("triggers: [{ name: hot, high: 5, lwo: 2 }]")

@@ -123,7 +123,7 @@ def test_the_shipped_segments_can_be_counted_too(deployment):
         (["buyers", "--as-of", "2020-01-01"], 2, "2020-01-01 is before the newest event"),
     ],
 )
-def test_what_cannot_be_counted_is_told_apart(deployment, rules, arguments, code, said):
+def test_each_refusal_to_count_has_its_exit_code(deployment, rules, arguments, code, said):
     done = deployment.run("segment", "dry-run", *arguments, "--rules", rules, code=code)
     assert said in done.stderr
     assert done.stdout == ""
@@ -152,7 +152,7 @@ def test_members_are_exported_in_every_format(deployment, rules, tmp_path):
     assert [line["profile_id"] for line in lines] == sorted(line["profile_id"] for line in lines)
 
 
-def test_what_cannot_be_written_leaves_what_was_there(deployment, rules, tmp_path):
+def test_a_failed_write_keeps_the_old_file(deployment, rules, tmp_path):
     file = tmp_path / "buyers.csv"
     file.write_bytes(b"yesterday's")
 

@@ -1,4 +1,4 @@
-"""Where a group is, asked while a transaction may still move it: the answer of before would send the group back."""
+"""Offsets of a group while a transaction may still move them: an older offset would rewind the group."""
 
 import confluent_kafka
 import pytest
@@ -12,7 +12,7 @@ from pipeline.topics import EVENTS
 pytestmark = pytest.mark.kafka
 
 
-def test_a_position_that_a_transaction_may_still_move_is_not_told(kafka, topic_prefix):
+def test_a_position_that_an_open_transaction_may_move_is_not_reported(kafka, topic_prefix):
     settings = Settings(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix, partitions=2)
     ensure_topics(settings, (EVENTS["web"],))
     quiet, moving = (TopicPartition(EVENTS["web"].of(topic_prefix), number) for number in range(2))

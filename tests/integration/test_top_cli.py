@@ -172,7 +172,7 @@ def test_leads_are_followed_until_ctrl_c(settings, writer):
     assert any("Berg2" in line for line in followed)
 
 
-def test_without_topics_both_say_what_to_do(settings):
+def test_without_topics_both_commands_name_the_action(settings):
     elsewhere = settings.model_copy(update={"topic_prefix": "nowhere"})
     for arguments in (("top", "--once"), ("leads", "tail")):
         with command(elsewhere, *arguments) as process:

@@ -29,21 +29,21 @@ def assert_gives_up(settings: Settings) -> str:
         return fleet.said("a").splitlines()[-1]
 
 
-def test_nobody_at_the_address_is_said_in_one_line(tmp_path):
+def test_an_unreachable_address_is_reported_in_one_line(tmp_path):
     (port,) = free_ports(1)
     line = assert_gives_up(Settings(bootstrap_servers=f"{LOOPBACK}:{port}", home=tmp_path))
     assert line.startswith(f"stitchline: no Kafka broker answers at {LOOPBACK}:{port}")
     assert "STITCHLINE_BOOTSTRAP_SERVERS" in line
 
 
-def test_somebody_who_is_no_broker_is_said_in_one_line(tmp_path):
+def test_a_server_that_is_not_a_broker_is_reported_in_one_line(tmp_path):
     with socket.create_server((LOOPBACK, 0)) as mute:
         address = f"{LOOPBACK}:{mute.getsockname()[1]}"
         line = assert_gives_up(Settings(bootstrap_servers=address, home=tmp_path))
     assert line.startswith(f"stitchline: no Kafka broker answers at {address}")
 
 
-def test_a_taken_port_of_the_pages_is_said_in_one_line(kafka, topic_prefix, tmp_path):
+def test_an_occupied_http_port_is_reported_in_one_line(kafka, topic_prefix, tmp_path):
     settings = Settings(
         bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix, application_id=topic_prefix, home=tmp_path
     )

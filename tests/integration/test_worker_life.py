@@ -59,7 +59,7 @@ def rows(settings: Settings) -> dict[tuple[str, bytes], bytes]:
     }
 
 
-def test_a_worker_says_when_it_is_ready_and_what_it_does(settings, fleet):
+def test_a_worker_logs_when_it_is_ready_and_its_stages(settings, fleet):
     fleet.start("a")
     fleet.until("the pages answer", lambda: fleet.page("a", "livez")[0] == 200)
     fleet.until_ready("a")

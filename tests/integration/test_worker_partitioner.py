@@ -13,7 +13,7 @@ from tests.support.records import Sent, send
 pytestmark = pytest.mark.kafka
 
 
-def test_every_key_lies_where_we_say(kafka, topic_prefix):
+def test_every_key_is_in_the_computed_partition(kafka, topic_prefix):
     settings = Settings(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix, partitions=7)
     ensure_topics(settings, (EVENTS["web"],))
     chance = random.Random(5)

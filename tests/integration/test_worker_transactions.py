@@ -1,4 +1,4 @@
-"""The unit of work on the real broker: all of it happens or nothing, and a worker that was replaced is told so."""
+"""The unit of work on the real broker: it commits completely or not at all, and a replaced worker is fenced."""
 
 import contextlib
 
@@ -45,7 +45,7 @@ class OnKafka(Deployment):
         return self.member.consumer_group_metadata()
 
     def leave(self):
-        """Another of the group, so that its position can still be asked for, is not subscribed to anything."""
+        """Another of the group, so that its position can still be queried, is not subscribed to anything."""
         self.member.close()
         self.member = confluent_kafka.Consumer(
             {**self.settings.kafka(), "group.id": self.settings.application_id, "enable.auto.commit": False}

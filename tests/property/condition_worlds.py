@@ -84,7 +84,7 @@ class World(NamedTuple):
 
 
 class Stepping(NamedTuple):
-    """An operand of such a world. ``hasty``: says that it may change at the next of its steps, whatever is asked."""
+    """An operand of such a world. ``hasty``: reports that it may change at its next step, for every comparison."""
 
     name: str
     kind: Kind

@@ -51,7 +51,7 @@ def test_a_flood_of_openings_exhausts_nothing(text: str, opening: str) -> None:
 
 
 @given(QUESTIONS, WORLDS, st.integers(0, DAY))
-def test_a_compiled_condition_means_what_the_language_says(asked, steps, now) -> None:
+def test_a_compiled_condition_equals_the_naive_evaluation(asked, steps, now) -> None:
     world = World(steps, now)
     compiled = compile_condition(asked, resolve)
     assert compiled.holds(world) == compiled.outlook(world)[0] == means(asked, world)

@@ -12,8 +12,9 @@ LIVES = 700
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_no_id_passes_from_one_person_to_another(policy: Policy):
-    for seed, book, steps in lives(policy, range(LIVES)):
+@pytest.mark.parametrize("facts", [False, True], ids=["", "with vetoes"])
+def test_no_id_passes_from_one_person_to_another(policy: Policy, facts: bool):
+    for seed, book, steps in lives(policy, range(LIVES), facts=facts):
         holders = Holders(book, by_claim)
         for prefix in prefixes(steps, book):
             holders.take(prefix)

@@ -106,7 +106,7 @@ def test_the_known_links_are_the_fold_of_all_events(history):
 
 
 @given(histories, st.sampled_from([1, 2, 1000]), st.data())
-def test_stitch_hears_all_that_matters_whenever_it_answers(history, cap, data):
+def test_stitch_receives_every_needed_link_whenever_its_assignments_arrive(history, cap, data):
     """First and asserted exactly, last within the refresh time; of contested links the last exactly too."""
     logic, anchors = intake(cap)
     heard = Heard()

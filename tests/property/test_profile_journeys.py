@@ -186,7 +186,7 @@ def test_credit_and_value_of_every_conversion_sum_exactly_under_every_model(hist
 
 
 @given(history=shoppers(40))
-def test_a_journey_reads_the_same_from_the_ledgers_of_many_leaves_as_from_one(history: list[Touch]) -> None:
+def test_a_journey_over_many_ledgers_equals_the_journey_of_one(history: list[Touch]) -> None:
     apart = by_anchor(history)
     together = merge(merge(*by_anchor(history)[:2]), by_anchor(history)[2])
     assert attribution_of(apart, RULES) == attribution_of([together], RULES)

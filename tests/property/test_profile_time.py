@@ -107,7 +107,7 @@ def changed(change: SegmentChange) -> tuple[Any, ...]:
 
 
 def lived(events: list[tuple[int, str]], looks: list[int]) -> list[tuple[Any, ...]]:
-    """What is told, actions and then segment changes, if somebody looks at these moments too, as timers are due."""
+    """The output (actions, then segment changes) with further evaluations at these moments, as by timers."""
     table: MemoryTable[ProfileRow] = MemoryTable()
     timers = TimerView(MemoryStore())  # type: ignore[arg-type]
     logic = ProfileLogic(RULES, table, timers)
@@ -128,7 +128,7 @@ def lived(events: list[tuple[int, str]], looks: list[int]) -> list[tuple[Any, ..
     return [told(lead.action) for lead in leads] + [changed(change) for change in changes]
 
 
-def test_the_same_is_told_at_the_same_moments_however_often_somebody_looks() -> None:
+def test_the_output_does_not_depend_on_the_moments_of_evaluation() -> None:
     fired = 0
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
         chance = random.Random(seed)
@@ -183,7 +183,7 @@ def standings_every_hour(events: list[tuple[int, str]]) -> list[tuple[int, str, 
     return sorted(result)
 
 
-def test_segments_are_entered_and_left_when_evaluating_all_the_time_says() -> None:
+def test_segments_are_entered_and_left_as_by_continuous_evaluation() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS // 5):
         events = history(random.Random(seed))
         result = [item[:3] for item in lived(events, []) if item[1] in RULES.segments.names]
@@ -191,7 +191,7 @@ def test_segments_are_entered_and_left_when_evaluating_all_the_time_says() -> No
         assert sorted(result) == expected, f"replay: STITCHLINE_FIRST_SEED={seed} STITCHLINE_SEEDS=5 pytest {__file__}"
 
 
-def test_a_trigger_fires_when_its_definition_tried_at_every_hour_says() -> None:
+def test_a_trigger_fires_when_its_definition_evaluated_every_hour_holds() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS // 5):
         events = history(random.Random(seed))
         result = [(item[0], item[1]) for item in lived(events, []) if item[1] == "hot"]

@@ -39,7 +39,7 @@ def a_team(chance: random.Random) -> RoutingRules:
 
 
 def there(rules: RoutingRules, at_ms: int) -> dict[str, int]:
-    """The weights of those who are not absent on the day of a moment, by comparing dates as texts."""
+    """The weights of members that are not absent on the day of a moment, by comparing dates as texts."""
     today = (format_instant(at_ms) or "")[:10]
     return {
         rep.name: rep.weight
@@ -49,7 +49,7 @@ def there(rules: RoutingRules, at_ms: int) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
-def test_of_what_one_set_of_people_shared_everybody_has_their_part_within_one_at_every_moment(seed: int) -> None:
+def test_every_member_of_a_set_is_within_one_lead_of_their_share_at_every_moment(seed: int) -> None:
     """Also while leads come late, so that the days, and with them the sets, alternate."""
     chance = random.Random(seed)
     rules = a_team(chance)
@@ -73,7 +73,7 @@ def test_of_what_one_set_of_people_shared_everybody_has_their_part_within_one_at
 
 
 def test_ten_thousand_leads_in_one_burst() -> None:
-    """At one moment: shares within one of the weights all the way, none for who is away, returning customers stay."""
+    """At one moment: shares within one of the weights after every lead, none for absent members, customers stay."""
     away = Rep(name="eve", weight=9, absent=(Absence(first=a_day(0), last=a_day(3)),))
     weights = {"ann": 7, "bob": 5, "cyn": 1, "dan": 1}
     reps = (*(Rep(name=name, weight=weight) for name, weight in weights.items()), away)
@@ -107,7 +107,7 @@ def test_a_team_whose_members_are_full_and_free_again_in_turns_stays_fair() -> N
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS // 4))
-def test_nobody_is_ever_given_more_than_their_capacity(seed: int) -> None:
+def test_no_representative_gets_more_leads_than_their_capacity(seed: int) -> None:
     chance = random.Random(seed)
     period_ms, limit = chance.choice((3_600_000, DAY_MS)), chance.randint(1, 5)
     words = "1 h" if period_ms == 3_600_000 else "1 d"

@@ -94,7 +94,7 @@ def test_the_later_the_last_purchase_the_more_likely_alive(
 
 
 @given(PARAMETERS, customers(), st.integers(0, 400), st.integers(0, 400))
-def test_a_longer_time_ahead_brings_more_but_never_more_than_a_customer_who_cannot_leave(
+def test_expected_purchases_rise_with_the_horizon_up_to_those_of_a_permanent_customer(
     model: BgNbd, customer: tuple[int, int, int], ahead: int, longer: int
 ) -> None:
     x, recency, age = customer
@@ -108,7 +108,9 @@ def test_a_longer_time_ahead_brings_more_but_never_more_than_a_customer_who_cann
 
 @given(SPENDS, st.integers(0, 5_000), st.floats(0, 1e9))
 @example(GammaGamma(p=1.0, q=2.0, v=1.0), 0, 1.0)
-def test_the_expected_value_lies_between_ones_own_mean_and_everybodys(spend: GammaGamma, x: int, spent: float) -> None:
+def test_the_expected_value_lies_between_the_customers_mean_and_that_of_all(
+    spend: GammaGamma, x: int, spent: float
+) -> None:
     everybody = spend.p * spend.v / (spend.q - 1)
     own = spent / x if x else everybody
     minimum, limit = min(own, everybody), max(own, everybody)

@@ -125,13 +125,13 @@ def test_looking_at_due_times_equals_looking_all_the_time(pace: Pace):
     for seed in seeds():
         try:
             Life(seed, pace).live()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the seed must be told
+        except Exception as error:  # noqa: BLE001 - the failure must name the seed
             which = "minute_by_minute" if pace is FAST else "over_months"
             line = f"STITCHLINE_SEED={seed} pytest tests/property/test_segments.py -k {which}"
             pytest.fail(f"{error!r}\n{line}")
 
 
-def test_nobody_is_due_before_there_is_anything_to_change():
+def test_no_profile_is_due_before_anything_can_change():
     for seed in seeds():
         result = Life(seed, SLOW).segments.evaluate([], 0)
         assert all(due_ms == FOREVER for _, due_ms, _ in result.values()), f"STITCHLINE_SEED={seed}"

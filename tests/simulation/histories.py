@@ -133,7 +133,7 @@ def _links(events: list[Event]) -> list[Link]:
     sightings = FirstSightings()
     for event in events:
         sightings.note(event)
-    return sightings.told(link for event in events for link in links_of(event))
+    return sightings.with_first_sightings(link for event in events for link in links_of(event))
 
 
 def _event(chance: random.Random, number: int, step_ms: int, people: list[list[str]]) -> Event:

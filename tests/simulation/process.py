@@ -174,6 +174,8 @@ class Process:
         self.batches: list[ProcessedBatch] = []
         self.consumed: list[Batch] = []
         """Batches of the open transaction."""
+        self.wakes_at = 0
+        """Number of the world's action from which on it acts again."""
         self.until_ms: int | None = None
         self.restores = SteppedRestores(world.chance)
         self.unit = UnitOfWork(

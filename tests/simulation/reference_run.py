@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from pipeline.profile.compiled_rules import CompiledRules
-from pipeline.profile.logic import ProfileLogic
+from pipeline.profile.logic import ProfileLogic, Timer
 from pipeline.profile.messages import Carry, IdentifierOwnership, Move, Touch
 from pipeline.profile.ports import Decided
 from pipeline.profile.row import ProfileRow
@@ -32,7 +32,7 @@ class ReferenceOutput(NamedTuple):
 
 
 def reference_run(rules: CompiledRules, batches: Iterable[ProcessedBatch], end_ms: int) -> ReferenceOutput:
-    """What is said by ``end_ms``: the commit lives through all that is due, so a timer that was lost shows."""
+    """The output up to ``end_ms``. The commit processes everything due, so a lost timer is detected."""
     output = ReferenceOutput(Counter(), Counter(), Counter())
     of_partition: dict[int, list[ProcessedBatch]] = {}
     for batch in batches:
@@ -46,6 +46,7 @@ def _run(rules: CompiledRules, batches: list[ProcessedBatch], end_ms: int, outpu
     table: MemoryTable[ProfileRow] = MemoryTable()
     logic = ProfileLogic(rules, table)
     for batch in batches:
+        _fire_when_due(logic, table, batch.timers, output)
         for due_ms, profile_id in batch.timers:
             table.rows[profile_id].schedule.timer_ms = due_ms
         messages = [((record.key() or b"").decode(), MESSAGE(record.value() or b"")) for record in batch.records]
@@ -54,6 +55,15 @@ def _run(rules: CompiledRules, batches: list[ProcessedBatch], end_ms: int, outpu
         _collect(applied.decided, output)
     effects = logic.evaluate(table.rows, end_ms)
     _collect(Decided(effects.leads, effects.segment_changes), output)
+
+
+def _fire_when_due(
+    logic: ProfileLogic, table: MemoryTable[ProfileRow], timers: Iterable[Timer], output: ReferenceOutput
+) -> None:
+    """Decides as of each timer's due time. The later decision as of the batch's time must add nothing to it."""
+    for due_ms, profile_id in timers:
+        table.rows[profile_id].schedule.timer_ms = due_ms
+        _collect(logic.on_time([(due_ms, profile_id)], due_ms).decided, output)
 
 
 def _collect(decided: Decided, output: ReferenceOutput) -> None:

@@ -35,9 +35,11 @@ from tests.simulation.world import FaultProfile, World
 __all__ = ["shared"]
 
 ENOUGH_SEEDS = 2000
-STANDSTILLS = HANDOVERS._replace(crash=0, refuse=0, replaced=0, expire=0, calm_steps=80)
-SUCCESSIONS = STANDSTILLS._replace(settle=25, die=5, complete=12)
-"""A paused worker commits, and dies before it rejoins the group."""
+SUCCESSIONS = HANDOVERS._replace(
+    die=0, rebalance=0, complete=20, settle=25, expire=0,
+    crash=0, refuse=0, replaced=0, calm_steps=300, pauses=(60,), doze=40,
+)  # fmt: skip
+"""A worker commits after a long pause, and its successor goes on before it rejoins the group."""
 REFUSALS = CRASHES._replace(crash=2, refuse=12, stand_still=1, replaced=0, calm_steps=60)
 """Transactions are aborted often, so that workers rewind."""
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -284,7 +286,7 @@ DEFECTS: list[tuple[Patch, FaultProfile]] = [
     (one_changelog_record_skipped, CRASHES),
     (position_of_the_last_record_not_behind_it, CRASHES),
     (ledgers_carried_in_the_next_transaction, CRASHES),
-    (generations_not_fenced, HANDOVERS),
+    (generations_not_fenced, SUCCESSIONS),
     (transactional_ids_not_fenced, HANDOVERS),
     (decoded_rows_kept_after_an_abort, CRASHES),
     (not_rewound_after_an_abort, CRASHES),

@@ -186,7 +186,7 @@ def test_every_touch_ends_in_one_ledger_at_the_owner() -> None:
             raise
 
 
-def test_a_leaf_that_goes_there_and_back_before_its_ledger_has_arrived_comes_home() -> None:
+def test_an_anchor_that_moves_away_and_back_before_its_ledger_arrived_returns() -> None:
     world = World(1)
     anchor, home, away = ANCHORS[0], world.owner[ANCHORS[0]], "profile-x"
     world.send("intake-0", home, made(0, 0, 0, anchor))
@@ -198,7 +198,7 @@ def test_a_leaf_that_goes_there_and_back_before_its_ledger_has_arrived_comes_hom
     assert current[home].touches == 1
 
 
-def test_a_touch_finds_a_leaf_that_came_back_though_its_owner_was_not_told() -> None:
+def test_a_touch_reaches_an_anchor_that_returned_to_a_profile_without_a_move() -> None:
     world = World(1)
     anchor, own, here, there = ANCHORS[0], world.owner[ANCHORS[0]], "profile-x", "profile-y"
     for source, target in [(own, here), (here, there), (there, here)]:

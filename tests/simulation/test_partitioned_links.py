@@ -155,7 +155,7 @@ def test_in_every_order_and_with_repetitions_the_components_of_networkx_come_out
         )
 
 
-def test_told_in_parts_that_come_to_rest_in_between_the_end_is_the_same():
+def test_links_in_parts_with_pauses_give_the_same_components():
     for seed in range(300):
         links, world = links_of(random.Random(seed)), World(seed)
         for item in links:
@@ -181,7 +181,7 @@ def test_a_touch_stays_behind_where_a_known_link_is_not_shipped_again():
         assert world.held() == current
 
 
-def test_two_writers_of_one_identifier_forget_what_each_alone_was_told():
+def test_two_writers_of_one_identifier_lose_links_known_to_one_of_them():
     user, mail, phone = node("user:1"), node("mail:1"), node("dev:1")
     world, one, two = World(0), Partition(), Partition()
     output = [*one.take(link(user, phone)), *two.take(link(mail, phone))]
@@ -207,9 +207,9 @@ def test_no_partition_sees_a_limit_that_all_of_them_break():
     assert {world.root(address) for address in addresses} == {ann}
 
 
-def test_a_deleted_link_leaves_what_followed_from_it_elsewhere():
+def test_the_effects_of_a_deleted_link_remain_on_other_partitions():
     ann, mail, phone = node("user:ann"), node("mail:1"), node("dev:1")
     world = World(0).tell([link(mail, phone), link(ann, phone)])
-    assert world.root(mail) == ann, "phone's writer told mail's of ann"
+    assert world.root(mail) == ann, "the writer of phone sent ann to that of mail"
     del world.partitions[home(phone)].parents[phone]
-    assert world.root(mail) == ann, "and only mail's could take it back, which was never told why"
+    assert world.root(mail) == ann, "only the writer of mail could undo it, and it does not know the cause"

@@ -73,6 +73,10 @@ class FaultProfile(NamedTuple):
     replaced: int
     calm_steps: int
     """How much fuse there is between two of those, at most."""
+    pauses: tuple[int, ...] = (3, 10, 30)
+    """Actions of others while a process pauses in a step."""
+    doze: int = 0
+    """Actions of others between the end of that step and the process's next one."""
 
 
 class World:
@@ -102,7 +106,7 @@ class World:
         self.max_records = 8
         self.lagging: MemoryPartition | None = None
         """The partition whose records wait, so that others overtake them."""
-        self._members = 0
+        self._members = self._acts = 0
         self._stormy, self._refusal_due = True, False
         self._fuse = chance.randint(1, faults.calm_steps)
         self._weights = list(accumulate(faults[:7]))
@@ -116,6 +120,7 @@ class World:
         return Context(
             settings=self.settings, rules=self.rules, codecs=CODECS, clock=lambda: self.now_ms, emit=unit.emit,
             partition_of=lambda key: partition_of(key, partitions), breaker=NO_BREAKER, metrics=METRICS,
+            partitions=partitions,
         )  # fmt: skip
 
     def at(self, process: Process, step: str) -> None:
@@ -149,6 +154,7 @@ class World:
             if chance.random() < 0.6:  # so long that the group presumes it dead
                 self.kafka.groups[GROUP].rebalance()
             self._meanwhile()
+            process.wakes_at = self._acts + faults.doze
 
     def waiting(self, process: Process, partition: MemoryPartition) -> None:
         """Settles the transaction, or lets others act before the restore continues."""
@@ -173,7 +179,7 @@ class World:
 
     def _meanwhile(self) -> None:
         if len(self._busy) < len(self.names):
-            for _ in range(self.chance.choice((3, 10, 30))):
+            for _ in range(self.chance.choice(self.weather.pauses)):
                 self.act()
 
     # What happens
@@ -193,6 +199,7 @@ class World:
 
     def act(self) -> None:
         """Performs one random action."""
+        self._acts += 1
         chance = self.chance
         event = chance.random()
         if event < 0.07:
@@ -215,7 +222,8 @@ class World:
                 self.kafka.send(LINKS_TOPIC, message.tenant, ENCODE(message))
 
     def _work(self) -> None:
-        idle = [process for process in self.processes.values() if process not in self._busy]
+        awake = (process for process in self.processes.values() if process.wakes_at <= self._acts)
+        idle = [process for process in awake if process not in self._busy]
         if idle:
             process = self.chance.choice(idle)
             with self._acting(process):

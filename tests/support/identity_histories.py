@@ -22,7 +22,7 @@ from pipeline.identity.stitch import Stitcher
 from pipeline.identity.stored import stored
 from pipeline.testing.table import MemoryTable
 from tests.support.change_follower import ChangeFollower
-from tests.support.naive_identity import naive_groups
+from tests.support.naive_identity import naive_facts, naive_groups
 
 SEEDS = 10_000
 PARTS = 10
@@ -44,7 +44,8 @@ def replay(seed: int, test: str) -> str:
     return f"STITCHLINE_SEED={seed} pytest tests/property/test_identity_engine*.py -k {test}"
 
 
-def rules_of(rng: random.Random, *, bounded: bool) -> IdentityRules:
+def rules_of(rng: random.Random, extra: random.Random, *, bounded: bool) -> IdentityRules:
+    """Random rules. ``extra`` draws what was added later, so that a seed keeps its history."""
     policies = ["latest"] * 3 + ["first", "isolate"]
     limits = [[], [], ["1 ever"], ["2 ever"], ["2 per 3 d"], ["1 per 1 d", "4 ever"]]
     types = [
@@ -56,6 +57,7 @@ def rules_of(rng: random.Random, *, bounded: bool) -> IdentityRules:
             policy=rng.choice(policies),
             firebreak_above=rng.choice((0, 0, 2, 3)) if rank else 0,
             firebreak_window_ms=rng.choice((0, 3 * DAY_MS)),
+            firebreak_counts_weak=extra.random() < 0.3,
             household=name == "home",
             exclusive=name == "anon" and rng.random() < 0.3,
         )
@@ -93,6 +95,31 @@ def history(rng: random.Random) -> list[Link | Command]:
         command = Command("t", kind, link.anchor, b, "ann", "because", rng.randrange(span_ms), f"c{number}")
         messages.insert(rng.randrange(len(messages) + 1), command)
     return messages
+
+
+def with_facts(
+    extra: random.Random, rules: IdentityRules, messages: list[Link | Command]
+) -> tuple[IdentityRules, list[Link | Command]]:
+    """Adds a type that must agree, links with its values and decisions about them, to every third history."""
+    if extra.random() < 0.67:
+        return rules, messages
+    born = IdentityType(name="born", priority=extra.choice((0, 1, 2, 3)), must_agree=True)
+    rules = msgspec.structs.replace(rules, types=[*rules.types, born])
+    links = [message for message in messages if isinstance(message, Link)]
+    facts: list[Link | Command] = []
+    for number in range(extra.choice((2, 5, 12))):
+        link, value = extra.choice(links), f"born:{extra.randrange(extra.choice((2, 4)))}"
+        ends = [extra.choice((link.anchor, link.other)), value]
+        if extra.random() < 0.15:
+            kind = extra.choice(("link", "unlink", "logout"))
+            facts.append(Command("t", kind, *ends, "ann", "because", link.first_seen_ms, f"d{number}"))
+        else:
+            at_ms = extra.randrange(link.first_seen_ms, link.last_seen_ms + DAY_MS)
+            facts.append(Link("t", *ends, at_ms, at_ms, 1, "web", f"f{number}"))
+    messages = list(messages)
+    for fact in facts:
+        messages.insert(extra.randrange(len(messages) + 1), fact)
+    return rules, messages
 
 
 class EncodedTable:
@@ -197,7 +224,7 @@ def agree_on_ownership(run: Run, expected: Resolution, links: list[Link], policy
     }
     for link in links:
         strong, weak = policy.ends(link.anchor, link.other)
-        if strong == weak:
+        if strong == weak or policy.kind(strong).must_agree:
             continue
         anchor, other = sorted((strong, weak), key=policy.strength)
         own = expected.founder_of[strong] == expected.founder_of[weak]
@@ -269,7 +296,8 @@ def check(seed: int) -> None:
     """Runs the history of a seed. Raises AssertionError if a check fails."""
     rng = random.Random(seed)
     bounded = rng.random() < 0.2
-    rules, messages = rules_of(rng, bounded=bounded), history(rng)
+    rules, messages = rules_of(rng, random.Random(-seed - 1), bounded=bounded), history(rng)
+    rules, messages = with_facts(random.Random(f"facts {seed}"), rules, messages)
     policy, run = IdentityPolicy(rules), Run(rng, rules, messages)
     links = [message for message in messages if isinstance(message, Link)]
     commands = [message for message in messages if isinstance(message, Command)]
@@ -286,7 +314,8 @@ def check(seed: int) -> None:
         return
     agree_on_contested(run, expected, policy)
     expected = resolve(rng.sample(links, len(links)), policy, decide(commands, policy))
-    assert naive_groups(expected, policy.rules) == {frozenset(members) for members in expected.groups().values()}
+    facts = naive_facts(links, commands, rules)
+    assert naive_groups(expected, policy.rules, facts) == {frozenset(members) for members in expected.groups().values()}
     if not any(kind.firebreak_above or kind.exclusive for kind in rules.types):
         agree(run, expected, idents)
         agree_on_held(run, expected)

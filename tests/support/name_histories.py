@@ -3,6 +3,8 @@
 import random
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from pipeline.event.identifier import Identifier
 from pipeline.identity.decisions import decide
 from pipeline.identity.messages import Command, Link
@@ -48,13 +50,23 @@ def life(chance: random.Random) -> list[Step]:
     return steps
 
 
+def with_facts(chance: random.Random, rules: IdentityRules, steps: list[Step]) -> tuple[IdentityRules, list[Step]]:
+    """Adds a type that must agree, and its values to some events."""
+    born = IdentityType(name="born", priority=chance.choice((0, 1, 2, 3)), must_agree=True)
+    stated = [
+        step | {f"born:{chance.randrange(2)}"} if not isinstance(step, Command) and chance.random() < 0.4 else step
+        for step in steps
+    ]
+    return msgspec.structs.replace(rules, types=[*rules.types, born]), stated
+
+
 def resolved(steps: list[Step], policy: IdentityPolicy, decided: list[Command]) -> Resolution:
     """Resolves these events, with links as INTAKE passes them on, under all decisions about pairs."""
     links: list[Link] = []
     first_ms: dict[Identifier, int] = {}
     for number, step in enumerate(steps):
         if not isinstance(step, Command):
-            anchor, *others = sorted(step, key=policy.strength)
+            anchor, *others = sorted(step, key=lambda ident: (policy.kind(ident).must_agree, policy.strength(ident)))
             at_ms = number * STEP_MS
             first_ms.setdefault(anchor, at_ms)
             links += [
@@ -112,11 +124,14 @@ def by_age(resolution: Resolution) -> dict[Identifier, Identifier]:
     return {ident: eldest[key][1] if key in eldest else ident for ident, key in resolution.founder_of.items()}
 
 
-def lives(policy: Policy, runs: range) -> Iterator[tuple[int, IdentityPolicy, list[Step]]]:
+def lives(policy: Policy, runs: range, *, facts: bool = False) -> Iterator[tuple[int, IdentityPolicy, list[Step]]]:
     """Seeded rules and lives."""
     for seed in runs:
         chance = random.Random(f"{policy} {seed}")
-        yield seed, IdentityPolicy(rules_of(chance, policy)), life(chance)
+        rules, steps = rules_of(chance, policy), life(chance)
+        if facts:
+            rules, steps = with_facts(chance, rules, steps)
+        yield seed, IdentityPolicy(rules), steps
 
 
 def prefixes(steps: list[Step], policy: IdentityPolicy) -> Iterator[Resolution]:

@@ -79,7 +79,7 @@ def test_the_version_is_that_of_the_package() -> None:
     ("error", "code"),
     [(OperatorError("start Kafka"), 1), (MisuseError("write a number"), 2), (FileNotFoundError(2, "No such file"), 1)],
 )
-def test_what_an_operator_can_put_right_is_one_line_and_an_exit_code(
+def test_an_operators_error_is_one_line_and_an_exit_code(
     error: Exception, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(typer.Exit) as ended, explained(OSError):

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.crm.jsonl import JsonlSink, line_of
 from connectors.crm.sink import CrmSink, SinkError
-from tests.integration.sink_contract import SinkContract, action
+from tests.crm.sink_contract import SinkContract, action
 
 NAME = "leads.jsonl"
 

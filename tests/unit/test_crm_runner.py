@@ -1,141 +1,246 @@
-"""The runner settles every action once: delivered, quarantined with the CRM's words, or tried again in order."""
+"""The runner settles every action once: delivered, superseded, quarantined with the CRM's words, or tried again."""
 
-from threading import Event
 from typing import Any
 
 import pytest
 
-from connectors.crm import runner as module
-from connectors.crm.runner import SinkRunner
-from connectors.crm.sink import Action, Delivered, NeedsReview, Outcome, Refused, RetryLater, SinkError
+from connectors.crm.ledger import Ledger
+from connectors.crm.ledger_row import LedgerRow
+from connectors.crm.runner import Policy, SinkRunner
+from connectors.crm.sink import Action, Delivered, NeedsReview, Outcome, Pause, Refused, RetryLater, SinkError
 from pipeline.event.reason import Reason
-from pipeline.testing.log import MemoryRecord
-
-
-class Consumer:
-    """Hands its records out once and keeps the commits."""
-
-    def __init__(self, values: list[bytes], stop: Event) -> None:
-        self._records = [MemoryRecord("actions", n, b"k", value, None) for n, value in enumerate(values)]
-        self._stop = stop
-        self.commits: list[int] = []
-        self.paused = 0
-
-    def subscribe(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def consume(self, _count: int, _seconds: float) -> list[MemoryRecord]:
-        if not self._records and not self.paused:
-            self._stop.set()
-        result, self._records = self._records, []
-        return result
-
-    def commit(self, offsets: Any, **_: Any) -> None:
-        self.commits += [place.offset for place in offsets]
-
-    def pause(self, _places: Any) -> None:
-        self.paused += 1
-
-    def resume(self, _places: Any) -> None:
-        self.paused -= 1
-
-    def close(self) -> None:
-        pass
-
-
-class Quarantine:
-    def __init__(self) -> None:
-        self.held: list[tuple[bytes | None, Reason, str]] = []
-        self.flushed = 0
-
-    @property
-    def count(self) -> int:
-        return len(self.held)
-
-    def add(self, message: Any, reason: Reason, detail: str) -> None:
-        self.held.append((message.value(), reason, detail))
-
-    def flush(self) -> None:
-        self.flushed = len(self.held)
+from pipeline.kafka.dlq_headers import SINK_HEADER
+from pipeline.obs import metrics as names
+from pipeline.obs.metrics import Metrics
+from tests.support.crm_log import Clock, MemoryActionLog, Stop, Topics
 
 
 class Sink:
     """Answers each action with the next of its outcomes."""
 
-    def __init__(self, outcomes: dict[str, list[Outcome]]) -> None:
-        self._outcomes = outcomes
+    def __init__(self, outcomes: dict[str, list[Outcome]], positions: dict[int, int] | None = None) -> None:
+        self._outcomes, self._positions = outcomes, positions
         self.asked: list[str] = []
 
-    def positions(self) -> None:
-        return None
+    def positions(self) -> dict[int, int] | None:
+        return self._positions
 
     def deliver(self, actions: list[Action]) -> list[Outcome]:
-        names = [action.body["action_id"] for action in actions]
-        self.asked.append("".join(names))
-        return [self._outcomes[name].pop(0) if self._outcomes.get(name) else Delivered() for name in names]
+        self.asked.append(" ".join(f"{action.action_id}{action.revision}" for action in actions))
+        return [self._answer(action) for action in actions]
 
     def close(self) -> None:
         pass
 
+    def _answer(self, action: Action) -> Outcome:
+        if self._outcomes.get(action.action_id):
+            return self._outcomes[action.action_id].pop(0)
+        row = LedgerRow(sink="s", tenant="", action_id=action.action_id, revision=action.revision, object_id="7")
+        return Delivered("contact", "7", row)
+
+
+class World:
+    """The topics, and one runner after another over them."""
+
+    def __init__(self, outcomes: dict[str, list[Outcome]] | None = None, **policy: Any) -> None:
+        self.topics, self.clock = Topics(), Clock()
+        self.sink = Sink(outcomes or {})
+        self.metrics, self.policy = Metrics(), Policy(**policy)
+        self.runner: SinkRunner
+
+    def send(self, *actions: str, headers: list[tuple[str, bytes]] | None = None) -> None:
+        """Actions such as ``a1`` (action a, revision 1, profile a) or ``b1:a`` (profile a)."""
+        for text in actions:
+            self.topics.send(text.encode(), headers=headers)
+
+    def run(self) -> SinkRunner:
+        log = MemoryActionLog(self.topics, self.clock)
+        self.runner = SinkRunner(
+            "s", log, self.sink, decode=decode, clock=self.clock, ledger=Ledger(), metrics=self.metrics,
+            policy=self.policy,
+        )  # fmt: skip
+        self.runner.run(Stop(self.clock), drain=True)
+        return self.runner
+
+    @property
+    def quarantined(self) -> list[tuple[bytes | None, Reason, str]]:
+        return [(refusal.record.value(), refusal.reason, refusal.detail) for refusal in self.topics.quarantine]
+
+    @property
+    def position(self) -> int:
+        return self.topics.positions[0].offset
+
 
 def decode(value: bytes) -> dict[str, Any]:
-    if not value.isalpha():
+    action, _, profile = value.decode().partition(":")
+    if not action[:1].isalpha():
         message = "not an action"
         raise ValueError(message)
-    return {"action_id": value.decode()}
+    return {"action_id": action[0], "profile_id": profile or action[0], "revision": int(action[1:])}
 
 
-def run(monkeypatch, values: str, outcomes: dict[str, list[Outcome]]) -> tuple[Sink, Consumer, Quarantine, SinkRunner]:
-    stop, sink, quarantine = Event(), Sink(outcomes), Quarantine()
-    consumer = Consumer([one.encode() for one in values], stop)
-    monkeypatch.setattr(module, "member", lambda *_: consumer)
-    runner = SinkRunner({}, "actions", "group", sink, decode=decode, quarantine=quarantine)
-    runner.run(stop)
-    return sink, consumer, quarantine, runner
+def test_refused_and_unclear_actions_are_quarantined_with_the_words_of_the_crm():
+    world = World({"b": [Refused("bad e-mail")], "c": [NeedsReview("two leads match")]})
+    world.send("a1", "b1", "c1", "d1")
+    runner = world.run()
 
-
-def test_refused_and_unclear_actions_are_quarantined_with_the_words_of_the_crm(monkeypatch):
-    outcomes: dict[str, list[Outcome]] = {"b": [Refused("bad e-mail")], "c": [NeedsReview("two leads match")]}
-
-    sink, consumer, quarantine, runner = run(monkeypatch, "abcd", outcomes)
-
-    assert sink.asked == ["abcd"]
-    assert runner.delivered == 2
-    assert quarantine.held == [
-        (b"b", Reason.SINK_REFUSED, "bad e-mail"),
-        (b"c", Reason.SINK_REVIEW, "two leads match"),
+    assert world.sink.asked == ["a1 b1 c1 d1"]
+    assert (runner.delivered, runner.quarantined, world.position) == (2, 2, 4)
+    assert world.quarantined == [
+        (b"b1", Reason.SINK_REFUSED, "bad e-mail"),
+        (b"c1", Reason.SINK_REVIEW, "two leads match"),
     ]
-    assert quarantine.flushed == 2
-    assert consumer.commits == [4]
 
 
-def test_an_action_that_must_wait_holds_those_behind_it_back_and_is_delivered_again(monkeypatch):
-    sink, consumer, _, runner = run(monkeypatch, "abc", {"b": [RetryLater(0, "busy"), RetryLater(1, "busy")]})
+def test_an_action_that_must_wait_holds_back_its_lead_and_no_other():
+    world = World({"a": [RetryLater(0, "busy"), RetryLater(0, "busy")]})
+    world.send("a1", "b1:a", "c1", "d1:a")
+    world.run()
 
-    assert sink.asked == ["abc", "bc", "bc"]
-    assert consumer.commits == [1, 3]
-    assert consumer.paused == 0
-    assert runner.delivered == 3
-
-
-def test_a_refusal_behind_an_action_that_waits_counts_once(monkeypatch):
-    outcomes: dict[str, list[Outcome]] = {"a": [RetryLater(0, "busy")], "b": [Refused("no"), Refused("no")]}
-
-    _, _, quarantine, runner = run(monkeypatch, "ab", outcomes)
-
-    assert [value for value, _, _ in quarantine.held] == [b"b"]
-    assert runner.delivered == 1
+    assert world.sink.asked == ["a1 c1", "a1", "a1", "b1", "d1"]
+    assert world.position == 4
 
 
-def test_what_is_no_action_is_quarantined_and_the_rest_delivered(monkeypatch):
-    sink, _, quarantine, _ = run(monkeypatch, "a1b", {})
+def test_what_is_settled_beyond_a_waiting_action_is_not_delivered_again_after_a_crash():
+    world = World({"a": [RetryLater(0, "busy")], "b": [Refused("no")]})
+    world.send("a1", "b1", "c1")
+    log = MemoryActionLog(world.topics, world.clock)
+    SinkRunner("s", log, world.sink, decode=decode, clock=world.clock, ledger=Ledger()).run(Stop(world.clock, 1))
+    assert (world.position, world.topics.positions[0].metadata != "") == (0, True)
 
-    assert sink.asked == ["ab"]
-    assert quarantine.held == [(b"1", Reason.UNDECODABLE, "not an action")]
+    world.run()
+
+    assert world.sink.asked == ["a1 b1 c1", "a1"]
+    assert len(world.quarantined) == 1
+    assert world.position == 3
+
+
+def test_an_action_is_given_up_after_its_tries_and_the_next_of_its_lead_goes_on():
+    world = World({"a": [RetryLater(0, "locked")] * 3}, max_tries=3)
+    world.send("a1", "b1:a")
+    world.run()
+
+    assert world.quarantined == [(b"a1", Reason.SINK_GAVE_UP, "locked")]
+    assert world.sink.asked == ["a1", "a1", "a1", "b1"]
+
+
+def test_a_limit_is_never_counted_against_a_lead_and_stops_the_whole_sink():
+    world = World({"a": [Pause(0, "slow down")] * 9 + [Pause(60_000, "day quota")] * 9}, max_tries=2)
+    world.send("a1", "b1")
+    start = world.clock.now_ms
+    runner = world.run()
+
+    assert world.quarantined == []
+    assert runner.delivered == 2
+    assert world.clock.now_ms - start >= 9 * 60_000
+    assert runner.not_ready() == []
+
+
+def test_a_paused_sink_is_not_ready_and_gives_the_reason():
+    world = World({"a": [Pause(90_000, "HTTP 429, DAILY")]})
+    world.send("a1")
+    log = MemoryActionLog(world.topics, world.clock)
+    runner = SinkRunner("s", log, world.sink, decode=decode, clock=world.clock, metrics=world.metrics)
+    assert runner.not_ready() == ["sink s reads its ledger"]
+    runner.run(Stop(world.clock, 1))
+
+    assert runner.not_ready() == ["sink s waits 91 s for the CRM: HTTP 429, DAILY"]
+    assert world.metrics.value(names.CRM_PAUSED_SECONDS, "s") == 90.0
+
+
+def test_only_the_highest_revision_of_an_action_is_delivered():
+    world = World()
+    world.send("a1", "a3", "a2", "b1")
+    runner = world.run()
+    world.send("a2", "a3", "a4")
+    runner = world.run()
+
+    assert world.sink.asked == ["a3 b1", "a4"]
+    assert (runner.delivered, runner.skipped) == (1, 2)
+    assert world.topics.newest()["a"].revision == 4
+
+
+def test_what_the_ledger_holds_is_not_delivered_again_by_another_runner():
+    world = World()
+    world.send("a2")
+    world.run()
+    world.topics.positions.clear()
+    world.run()
+
+    assert world.sink.asked == ["a2"]
+
+
+def test_what_is_no_action_is_quarantined_and_the_rest_delivered():
+    world = World()
+    world.send("a1", "1", "b1")
+    world.run()
+
+    assert world.sink.asked == ["a1 b1"]
+    assert world.quarantined == [(b"1", Reason.UNDECODABLE, "not an action")]
+
+
+def test_a_replayed_action_goes_to_the_sink_that_quarantined_it_only():
+    world = World()
+    world.send("a1", headers=[(SINK_HEADER, b"s")])
+    world.send("b1", headers=[(SINK_HEADER, b"another")])
+    world.run()
+
+    assert world.sink.asked == ["a1"]
+    assert world.position == 2
+
+
+def test_a_runner_that_was_shut_out_sends_nothing():
+    world = World()
+    world.send("a1")
+    old = SinkRunner("s", MemoryActionLog(world.topics, world.clock), world.sink, decode=decode, clock=world.clock)
+    MemoryActionLog(world.topics, world.clock)
+    world.clock.now_ms += 5_000
+
+    with pytest.raises(SinkError, match="another process"):
+        old.run(StoppedFor(world.clock, 5_000))
+    assert world.sink.asked == []
+
+
+class StoppedFor(Stop):
+    """The process is stopped for some time after it started."""
+
+    def __init__(self, clock: Clock, stopped_ms: int) -> None:
+        super().__init__(clock)
+        self._stopped_ms = stopped_ms
+
+    def is_set(self) -> bool:
+        self._clock.now_ms += self._stopped_ms
+        return super().is_set()
+
+
+def test_a_partition_whose_oldest_action_waits_is_held_when_its_window_is_full(monkeypatch):
+    monkeypatch.setattr("connectors.crm.progress.MAX_SPAN", 4)
+    world = World({"a": [RetryLater(0, "busy")] * 3})
+    world.send("a1", *(f"{letter}1" for letter in "bcdefghi"))
+    log = MemoryActionLog(world.topics, world.clock)
+    runner = SinkRunner(
+        "s", log, world.sink, decode=decode, clock=world.clock, policy=Policy(open_actions=4), ledger=Ledger()
+    )
+    runner.run(Stop(world.clock), drain=True)
+
+    assert world.sink.asked[0] == "a1 b1 c1 d1"
+    assert runner.delivered == 9
+    assert world.topics.positions[0] == (9, "")
 
 
 def test_a_sink_that_leaves_out_an_outcome_is_stopped(monkeypatch):
+    world = World()
+    world.send("a1")
     monkeypatch.setattr(Sink, "deliver", lambda *_: [])
 
     with pytest.raises(SinkError, match="0 outcomes for 1 actions"):
-        run(monkeypatch, "a", {})
+        world.run()
+
+
+def test_a_sink_with_positions_of_its_own_gets_every_action_in_order():
+    world = World({"b": [RetryLater(0, "busy")]})
+    world.sink = Sink({"b": [RetryLater(0, "busy")]}, {0: 1})
+    world.send("x1", "a1", "b1", "a2", "c1")
+    world.run()
+
+    assert world.sink.asked == ["a1 b1 a2 c1", "b1 a2 c1"]

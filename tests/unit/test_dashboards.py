@@ -126,7 +126,7 @@ def test_panels_have_their_own_ids_and_do_not_overlap(path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+def test_an_alert_has_a_severity_and_an_action(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"page", "ticket"}
     assert set(rule["annotations"]) == {"summary", "action", "runbook"}
     used = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))

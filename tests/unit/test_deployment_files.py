@@ -58,7 +58,7 @@ def test_no_password_is_written_down() -> None:
     assert all(value.startswith("${") and ":?" in value for value in secrets)
 
 
-def test_prometheus_scrapes_the_port_the_worker_serves_and_grafana_asks_prometheus() -> None:
+def test_prometheus_scrapes_the_port_of_the_worker_and_grafana_queries_prometheus() -> None:
     prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     result = prometheus["scrape_configs"][0]["dns_sd_configs"][0]
     assert result["names"] == ["worker"]
@@ -79,7 +79,7 @@ def test_prometheus_loads_the_alerts_and_grafana_finds_the_dashboards() -> None:
     assert mounted["/etc/grafana/provisioning/dashboards"] == "./deploy/grafana/provisioning/dashboards"
 
 
-def test_the_image_runs_as_somebody_without_rights() -> None:
+def test_the_image_runs_as_an_unprivileged_user() -> None:
     lines = (ROOT / "deploy/docker/Dockerfile").read_text().splitlines()
     users = [line for line in lines if line.startswith("USER ")]
     assert users

@@ -20,7 +20,7 @@ def test_the_path_of_an_event_has_ten_numbered_steps() -> None:
 
 
 @pytest.mark.parametrize("module", [module for _, module in STEPS] + BESIDE)
-def test_every_module_on_the_map_is_there_and_says_what_it_is(module: str) -> None:
+def test_every_module_on_the_map_exists_and_has_a_docstring(module: str) -> None:
     assert importlib.import_module(module).__doc__
 
 

@@ -25,7 +25,7 @@ DOCUMENTS = [
     *sorted(DOCS.glob("*.md")),
     *sorted((ROOT / "deploy/runbooks").glob("*.md")),
 ]
-LINKING = [path for path in DOCUMENTS if "runbooks" not in path.parts]
+LINKING = [*DOCUMENTS, *sorted((ROOT / "deploy/adr").glob("*.md"))]
 TYPEWRITTEN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 

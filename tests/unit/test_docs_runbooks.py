@@ -34,7 +34,7 @@ def test_the_index_lists_every_runbook_with_the_alerts_that_lead_to_it() -> None
 
 
 @each
-def test_a_runbook_says_what_to_do_and_what_it_means_for_data(path: Path) -> None:
+def test_a_runbook_has_actions_and_the_consequences_for_data(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     if path.stem != "erasing-state":
         assert "**You see**" in text

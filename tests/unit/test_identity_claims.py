@@ -19,7 +19,7 @@ RULES = IdentityRules(
 
 
 class People:
-    """An engine that is told of one event after another, as INTAKE would."""
+    """An engine that gets one event after another, as from INTAKE."""
 
     def __init__(self) -> None:
         self.engine = Stitcher("t", RULES, StitchTables(MemoryTable(), MemoryTable()))
@@ -53,7 +53,7 @@ def test_the_anonymous_profile_keeps_its_id_at_the_first_log_in():
     assert People().seen("anon:1").seen("user:ann", "anon:1").founder("user:ann") == "anon:1"
 
 
-def test_whoever_is_known_already_keeps_their_own_id():
+def test_a_known_person_keeps_their_profile_id():
     assert People().seen("user:ann").seen("anon:1").seen("user:ann", "anon:1").founder("anon:1") == "user:ann"
 
 
@@ -89,7 +89,7 @@ def test_a_log_out_of_the_browser_alone_ends_every_persons_link():
     assert people.engine.profile_of("anon:1") == people.engine.profile_of("user:ann")
 
 
-def test_visitors_who_open_one_shared_link_stay_customers_of_their_own():
+def test_visitors_of_a_shared_link_remain_separate_customers():
     people = People().seen("anon:1", "click:1").seen("anon:2", "click:1")
     people.seen("mail:ann", "anon:1").seen("mail:bob", "anon:2")
     assert people.engine.profile_of("mail:ann") != people.engine.profile_of("mail:bob")

@@ -59,7 +59,7 @@ def test_groups_come_with_their_profile_ids_and_events(file):
     assert result["rejects"] == 0
 
 
-def test_a_held_link_comes_with_the_rule_and_where_it_was_seen(file):
+def test_a_rejected_link_is_shown_with_its_rule_and_source(file):
     (current,) = resolved(file)["rejected"]
 
     assert (current["start"], current["end"], current["rejected"], current["rule"], current["event_id"]) == (
@@ -117,7 +117,7 @@ def test_tenants_are_resolved_apart(tmp_path):
     assert len({group["profile_id"] for group in result["groups"]}) == 2
 
 
-def test_what_is_no_event_is_told_with_its_line_and_the_rest_is_resolved(tmp_path):
+def test_an_invalid_event_is_reported_with_its_line_and_the_rest_is_resolved(tmp_path):
     broken = [EVENTS[0], {"type": "track"}, {**EVENTS[2], "anonymousId": "unknown"}, {**EVENTS[3], "messageId": ""}]
     file = written(tmp_path / "events.ndjson", broken)
     file.write_bytes(file.read_bytes() + b"{broken\n")

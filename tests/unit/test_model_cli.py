@@ -32,7 +32,7 @@ def fitted(export: Path) -> tuple[Path, Result]:
     return out, run("fit", export, "--out", out, "--holdout", "90d", "--horizon", "30d")
 
 
-def test_fit_writes_a_model_and_says_how_good_it_is(fitted: tuple[Path, Result]) -> None:
+def test_fit_writes_a_model_and_prints_its_accuracy(fitted: tuple[Path, Result]) -> None:
     out, result = fitted
     assert result.exit_code == 0, result.output
     model = load_model(out)
@@ -52,7 +52,7 @@ def test_show_prints_what_fit_did_and_all_of_it_as_json(fitted: tuple[Path, Resu
     assert msgspec.json.decode(facts.stdout, type=PredictionModel) == load_model(out)
 
 
-def test_fit_tells_json_of_the_same_model_without_a_hold_out_too(
+def test_fit_prints_the_model_as_json_also_without_a_hold_out(
     export: Path, fitted: tuple[Path, Result], tmp_path: Path
 ) -> None:
     result = run("fit", export, "--out", tmp_path / "m.json", "--holdout", "0", "--json")
@@ -91,7 +91,7 @@ def test_too_few_repeat_buyers_is_an_error_of_one_line_and_leaves_no_file(tmp_pa
         (["--aggregate", "orders"], 1, "not an aggregate of kind purchases"),
     ],
 )
-def test_wrong_use_is_told_from_an_unfit_history(
+def test_wrong_use_and_an_unfit_history_have_different_exit_codes(
     export: Path, tmp_path: Path, options: list[str], code: int, says: str
 ) -> None:
     result = run("fit", export, "--out", tmp_path / "m.json", *options)
@@ -105,7 +105,7 @@ def test_a_missing_export_or_model_is_an_error_of_one_line(tmp_path: Path) -> No
         assert "No such file" in result.stderr
 
 
-def test_without_scipy_fitting_says_what_to_install_and_showing_goes_on(
+def test_without_scipy_fit_names_the_extra_and_show_works(
     export: Path, fitted: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in [name for name in sys.modules if name.partition(".")[0] == "scipy"]:

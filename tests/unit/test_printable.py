@@ -25,18 +25,18 @@ STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
         ("\U000e0041", r"\U000e0041"),
     ],
 )
-def test_what_steers_a_terminal_is_escaped_and_names_are_not(text: str, shown: str) -> None:
+def test_control_characters_are_escaped_and_names_are_not(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
 @given(st.text())
-def test_no_text_steers_a_terminal(text: str) -> None:
+def test_no_text_reaches_a_terminal_unescaped(text: str) -> None:
     assert not {unicodedata.category(char) for char in printable(text) if char not in "\u200c\u200d"} & STEERING
     assert printable_lines(text).count("\n") == text.count("\n")
 
 
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
-def test_json_decodes_to_the_same_document_and_steers_nothing(document: object) -> None:
+def test_escaped_json_decodes_to_the_same_document(document: object) -> None:
     shown = printable_json(json.dumps(document, ensure_ascii=False))
     assert json.loads(shown) == document
     assert not {unicodedata.category(char) for char in shown if char not in "\u200c\u200d"} & STEERING

@@ -25,14 +25,14 @@ def shown(rule: AggregateRule) -> str:
     return console.file.getvalue()
 
 
-def test_purchases_are_told_in_a_line_for_each_currency() -> None:
+def test_purchases_are_shown_in_a_line_for_each_currency() -> None:
     text = shown(AggregateRule(name="bought", kind="purchases", field="amount"))
     assert "3 on 2 days, 25.00 EUR" in text
     assert "1 on 1 day, 500 JPY" in text
     assert "history" not in text
 
 
-def test_sums_and_quantiles_of_money_are_told_by_currency() -> None:
+def test_sums_and_quantiles_of_money_are_shown_by_currency() -> None:
     assert "25.00 EUR" in shown(AggregateRule(name="spent", kind="sum", field="amount"))
     text = shown(AggregateRule(name="spread", kind="quantiles", field="amount"))
     assert "p50" in text

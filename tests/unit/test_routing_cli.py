@@ -1,4 +1,4 @@
-"""``stitchline routing dry-run``: the decision about a lead that nobody has, explained."""
+"""``stitchline routing dry-run``: the explained decision about a made-up lead."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def told(rules: Path, *arguments: str) -> Any:
     return json.loads(tried("--rules", rules, "--json", *arguments).stdout)
 
 
-def test_the_owner_and_the_reason_are_told(rules: Path) -> None:
+def test_the_owner_and_the_reason_are_printed(rules: Path) -> None:
     assert tried("--rules", rules, "--traits", GERMAN).stdout.splitlines() == [
         "owner: ann",
         "why:   route dach: round robin in team north (3 of 4 shares)",
@@ -85,9 +85,9 @@ def test_conditions_see_what_is_given(rules: Path, arguments: tuple[str, ...], r
     assert told(rules, *arguments)["route"] == route
 
 
-def test_the_shipped_rules_give_leads_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_under_the_shipped_rules_leads_have_no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STITCHLINE_RULES_DIR", raising=False)
-    assert tried("--score", "90").stdout == "owner: nobody\nwhy:   no representatives are declared\n"
+    assert tried("--score", "90").stdout == "owner: none\nwhy:   no representatives are declared\n"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,9 @@ def test_the_shipped_rules_give_leads_to_nobody(monkeypatch: pytest.MonkeyPatch)
         (("--count", "0"), "--count"),
     ],
 )
-def test_a_wrong_command_line_says_what_to_write(rules: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_a_wrong_command_line_is_refused_with_the_correction(
+    rules: Path, arguments: tuple[str, ...], says: str
+) -> None:
     assert says in " ".join(tried("--rules", rules, *arguments, code=2).stderr.split())
 
 

@@ -66,7 +66,7 @@ def test_show_prints_the_rules_in_force_with_their_defaults(tmp_path: Path) -> N
     assert "retention: 400 d" in done.stdout
     assert "triggers" not in done.stdout
     result = json.loads(RUNNER.invoke(app, ["show", "--json"]).stdout)
-    assert list(result) == [spec.topic for spec in FILES]
+    assert list(result) == ["version", *(spec.topic for spec in FILES)]
 
 
 def test_check_and_show_name_the_version_and_the_shipped_files(tmp_path: Path) -> None:
@@ -81,6 +81,7 @@ def test_check_and_show_name_the_version_and_the_shipped_files(tmp_path: Path) -
     ]
     report = json.loads(RUNNER.invoke(app, ["check", str(tmp_path), "--json"]).stdout)
     assert report["version"] == version
+    assert json.loads(RUNNER.invoke(app, ["show", str(tmp_path), "--json"]).stdout)["version"] == version
     assert report["shipped_defaults"] == [spec.name for spec in FILES if spec.name != "intake.yaml"]
 
 
@@ -93,7 +94,7 @@ def test_show_refuses_what_it_cannot_show(broken: Path) -> None:
 
 def test_schema_prints_all_schemas_or_writes_them(tmp_path: Path) -> None:
     printed = json.loads(RUNNER.invoke(app, ["schema"]).stdout)
-    assert list(printed) == [spec.topic for spec in FILES]
+    assert list(printed) == [*(spec.topic for spec in FILES), "mapping"]
     done = RUNNER.invoke(app, ["schema", "--out", str(tmp_path / "s")])
     assert done.exit_code == 0
     assert json.loads((tmp_path / "s" / "scores.schema.json").read_text(encoding="utf-8")) == printed["scores"]
@@ -117,3 +118,21 @@ def test_every_command_shows_an_example_and_its_exit_codes(command: str) -> None
     assert done.exit_code == 0
     assert "Example" in done.stdout
     assert "Exit code" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("preset", "shown"),
+    [
+        ("none", ["# implied policy latest: user_id, device_id"]),
+        ("first-keeps", ["# implied policy first: user_id, device_id", "# implied limits ['1 ever'] of user_id"]),
+        ("never-merge-identified", ["# implied policy isolate: user_id, device_id"]),
+        ("last-authenticated-owns-device", ["# implied limits ['1 ever'] of user_id"]),
+        ("logout-resets", ["# implied log-out events: Logged Out, logout"]),
+    ],
+)
+def test_show_says_what_a_preset_implies(tmp_path: Path, preset: str, shown: list[str]) -> None:
+    types = "types: [{name: user_id, priority: 1, strong: true}, {name: device_id, priority: 2}]\n"
+    (tmp_path / "identifiers.yaml").write_text(f"{types}preset: {preset}\n", encoding="utf-8")
+    lines = RUNNER.invoke(app, ["show", str(tmp_path), "--file", "identifiers"]).stdout.splitlines()
+    assert set(shown) <= set(lines)
+    assert any(line.startswith(f"# preset {preset}: ") for line in lines)

@@ -36,7 +36,7 @@ def read(path: Path, mapping: Mapping, start: Position = Position()) -> list[Rec
     return list(CsvSource(path, mapping).records(start))
 
 
-def test_a_row_becomes_an_event_as_the_mapping_says(tmp_path, till):
+def test_a_row_becomes_an_event_by_the_mapping(tmp_path, till):
     path = tmp_path / "till.csv"
     path.write_text(HEADER + 'R1,01.07.2026 12:30,4711,,19.90,2,"Main St, 5",yes\n')
 
@@ -175,3 +175,50 @@ def test_times_are_read_in_every_declared_format(pattern, cell, expected):
     mapping = Mapping(timestamp=Timestamp("t", pattern), identifiers={})
 
     assert mapping.payload({"t": cell}) == {"timestamp": expected, "identifiers": {}}
+
+
+COMPOSITE = "timestamp: {column: at}\nidentifiers: {%s: %s}\nconstants: {channel: pos, type: track, event: visited}\n"
+
+
+def composite(folder: Path, columns: str = "[name, born]", kind: str = "loyalty_id") -> Mapping:
+    path = folder / "visits.yaml"
+    path.write_text(COMPOSITE % (kind, columns))
+    return load_mapping(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "values"),
+    [
+        (["Ann  Smith,1980-05-01", "ANN SMITH ,1980-05-01"], ["ann smith|1980-05-01"] * 2),
+        (["Jose\u0301,1980", "Jos\u00e9,1980"], ["jos\u00e9|1980"] * 2),
+        (["a|b,c", "a,b|c"], ["a\\|b|c", "a|b\\|c"]),
+        (["Ann,", ",1980"], [None, None]),
+    ],
+    ids=["case and spaces", "accents", "the separator", "an empty column"],
+)
+def test_several_columns_are_one_identifier(tmp_path, rows, values):
+    path = tmp_path / "visits.csv"
+    path.write_text("name,born,at\n" + "".join(f"{row},2026-07-01T12:00:00Z\n" for row in rows))
+    read_values = [record.payload["identifiers"].get("loyalty_id") for record in read(path, composite(tmp_path))]
+    assert read_values == values
+
+
+def test_a_column_of_a_composite_identifier_must_be_in_the_table(tmp_path):
+    path = tmp_path / "visits.csv"
+    path.write_text("name,at\nAnn,2026-07-01T12:00:00Z\n")
+    with pytest.raises(MissingColumnsError, match="born"):
+        read(path, composite(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "instead"),
+    [
+        ("[name]", "loyalty_id", "write its name without brackets"),
+        ("[name, name]", "loyalty_id", "list each column once"),
+        ("[]", "loyalty_id", "list each column once"),
+        ("[name, born]", "loyalty", "did you mean loyalty_id"),
+    ],
+)
+def test_a_wrong_composite_identifier_is_found_before_the_run(tmp_path, columns, kind, instead):
+    with pytest.raises(MappingError, match=rf"visits.yaml:2:.*{instead}"):
+        composite(tmp_path, columns, kind)

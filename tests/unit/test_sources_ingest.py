@@ -28,7 +28,7 @@ def encoder(channel: Channel | None = None, tenant: str = "default") -> EventEnc
 
 
 class Log:
-    """Chunks as they were committed, and the story the report was told, in one order."""
+    """Committed chunks and calls of the report, in one sequence."""
 
     def __init__(self) -> None:
         self.story: list[str] = []
@@ -120,7 +120,7 @@ def test_old_and_future_events_are_left_to_intakes_clock():
     assert isinstance(encoder()(EVENT | {"timestamp": "2999-01-01"}), Outgoing)
 
 
-def test_defaults_fill_what_an_event_does_not_say(tmp_path):
+def test_defaults_fill_missing_fields_of_an_event(tmp_path):
     bare = {"type": "track", "event": "x", "timestamp": 1772366400001, "userId": "u"}
     path = ndjson(tmp_path / "a.ndjson", [bare, bare])
 
@@ -140,7 +140,7 @@ def test_the_same_file_gets_the_same_message_ids_packed_or_not(tmp_path):
     assert first.committed_records == second.committed_records
 
 
-def test_rejects_are_told_before_their_chunk_commits_and_good_records_go_on(tmp_path, monkeypatch):
+def test_rejects_are_reported_before_their_chunk_commits_and_good_records_are_delivered(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "CHUNK_RECORDS", 2)
     path = tmp_path / "a.ndjson"
     good = msgspec.json.encode(EVENT)

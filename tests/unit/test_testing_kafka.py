@@ -1,4 +1,4 @@
-"""Kafka in memory keeps the contract that the unit of work was proved on, and what only it can be asked to do."""
+"""Kafka in memory keeps the contract of the unit of work; and its own functions."""
 
 import contextlib
 

@@ -13,7 +13,7 @@ from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
 from pipeline.event.money_text import read_money
 from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.booking import NO_CHANGED_BITS, Booking, ChangedBits
+from pipeline.profile.booking import NO_CHANGED_BITS, ChangedBits
 from pipeline.profile.fields import Getter, getter
 from pipeline.profile.filter import Filter, Test
 from pipeline.profile.journey.arrivals import is_first_of_visit
@@ -31,6 +31,8 @@ from pipeline.profile.journey.signs import ADS, campaign_of, campaign_part, clic
 from pipeline.profile.kinds.values import UNIQUE, hash_of
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
+from pipeline.profile.orders import Share
+from pipeline.profile.ports import Booking
 from pipeline.profile.statements import book_consent, book_trait
 
 MICROS: Final = 6
@@ -59,6 +61,9 @@ class _Booking:
         self.filter, self.changed_bits = filter_, changed_bits
         self.tests: tuple[Test, ...] = (*signs, *filter_.tests(zone))
         self.book = book
+
+    def note(self, share: Share, touch: Touch) -> None:
+        """Notes nothing: carts and consent do not add up, and conversions are known by their event."""
 
 
 def journey_bookings(

@@ -17,4 +17,8 @@ def _read(cell: list[int], divisor: int) -> Any:
     return cell[0] / (cell[1] * divisor)
 
 
-AVERAGE = Kind("average", "number", _lift, _add, _read, None)
+def _subtract(one: list[int], other: list[int]) -> list[int] | None:
+    return None if one[1] == other[1] else [one[0] - other[0], one[1] - other[1]]
+
+
+AVERAGE = Kind("average", "number", _lift, _add, _read, None, subtract=_subtract)

@@ -1,6 +1,6 @@
 """The number of events. The cell is the number."""
 
-from operator import add
+from operator import add, sub
 from typing import Any
 
 from pipeline.profile.kinds.kind import Kind
@@ -14,4 +14,4 @@ def _read(cell: int, _divisor: int) -> int:
     return cell
 
 
-COUNT = Kind("count", "nothing", _lift, add, _read, 0)
+COUNT = Kind("count", "nothing", _lift, add, _read, 0, subtract=sub)

@@ -14,6 +14,10 @@ Takes: TypeAlias = Literal["nothing", "number", "scalar", "money"]
 (only the field ``amount``), in minor units by currency."""
 
 
+Subtract: TypeAlias = Callable[[Cell, Cell], Cell | None]
+"""Subtracts the second cell from the first into a new one. Returns None if no event is left."""
+
+
 class Kind(NamedTuple):
     """One kind of aggregate. A new kind is a file with an instance, and a name in the registry."""
 
@@ -34,6 +38,9 @@ class Kind(NamedTuple):
     """Whether the value depends on the moment of reading; ``read`` then receives ``as_of_ms``."""
     for_ever: bool = True
     """Whether a lifetime total is kept. Without one a rule cannot have the window ``lifetime``."""
+    subtract: Subtract | None = None
+    """Takes one event's cell out of a cell it was added to. None for extremes and sets, which one more event of the
+    same values does not change."""
 
     @property
     def countable(self) -> bool:

@@ -24,3 +24,13 @@ def join_pairs(one: Pairs, other: Pairs, join: Callable[[Any, Any], Any]) -> Pai
     for key, value in other:
         joined[key] = join(joined[key], value) if key in joined else value
     return sorted(map(list, joined.items()), key=_KEY)
+
+
+def subtract_pairs(one: Pairs, other: Pairs, less: Callable[[Any, Any], Any | None]) -> Pairs | None:
+    """Returns the pairs of ``one`` less those of ``other``. Drops a pair if ``less`` returns None for its values.
+
+    Ignores keys that are only in ``other``. Returns None if no pair is left. Changes neither argument.
+    """
+    taken = {pair[0]: pair[1] for pair in other}
+    rest = [[key, less(value, taken[key]) if key in taken else value] for key, value in one]
+    return [pair for pair in rest if pair[1] is not None] or None

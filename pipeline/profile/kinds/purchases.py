@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pipeline.event.duration import DAY_MS
 from pipeline.profile.kinds.kind import Kind
-from pipeline.profile.kinds.pairs import Pairs, join_pairs
+from pipeline.profile.kinds.pairs import Pairs, join_pairs, subtract_pairs
 
 
 class Purchases(NamedTuple):
@@ -73,4 +73,12 @@ def _read(cell: Pairs, _divisor: int) -> dict[str, Any] | None:
     return {**purchases._asdict(), "history": [[day, amount, orders] for day, (amount, orders) in cell]}
 
 
-PURCHASES = Kind("purchases", "money", _lift, _add, _read, None, lifetime_only=True)
+def _less(one: list[int], other: list[int]) -> list[int] | None:
+    return None if one == other else [one[0] - other[0], one[1] - other[1]]
+
+
+def _subtract(one: Pairs, other: Pairs) -> Pairs | None:
+    return subtract_pairs(one, other, _less)
+
+
+PURCHASES = Kind("purchases", "money", _lift, _add, _read, None, lifetime_only=True, subtract=_subtract)

@@ -10,7 +10,7 @@ from operator import add
 from typing import Final
 
 from pipeline.profile.kinds.kind import Kind
-from pipeline.profile.kinds.pairs import Pairs, join_pairs
+from pipeline.profile.kinds.pairs import Pairs, join_pairs, subtract_pairs
 
 ACCURACY: Final = 0.01
 _GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
@@ -50,4 +50,12 @@ def _middle(at: int) -> float:
     return middle if at > 0 else -middle
 
 
-QUANTILES = Kind("quantiles", "number", _lift, _add, _read, None)
+def _less(one: int, other: int) -> int | None:
+    return one - other or None
+
+
+def _subtract(one: Pairs, other: Pairs) -> Pairs | None:
+    return subtract_pairs(one, other, _less)
+
+
+QUANTILES = Kind("quantiles", "number", _lift, _add, _read, None, subtract=_subtract)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.profile.kinds.kind import Kind
-from pipeline.profile.kinds.pairs import Pairs, join_pairs
+from pipeline.profile.kinds.pairs import Pairs, join_pairs, subtract_pairs
 
 MAX_VALUES: Final = 64
 TOP_VALUES: Final = 5
@@ -56,6 +56,14 @@ def _read_top(cell: Pairs, _divisor: int) -> list[dict[str, Any]]:
     ]
 
 
-UNIQUE = Kind("unique", "scalar", _lift, _add, _read_unique, [])
-MOST_FREQUENT = Kind("most_frequent", "scalar", _lift, _add, _read_most_frequent, None)
-TOP = Kind("top", "scalar", _lift, _add, _read_top, [])
+def _less(one: list[Any], other: list[Any]) -> list[Any] | None:
+    return None if one[1] == other[1] else [one[0], one[1] - other[1]]
+
+
+def _subtract(one: Pairs, other: Pairs) -> Pairs | None:
+    return subtract_pairs(one, other, _less)
+
+
+UNIQUE = Kind("unique", "scalar", _lift, _add, _read_unique, [], subtract=_subtract)
+MOST_FREQUENT = Kind("most_frequent", "scalar", _lift, _add, _read_most_frequent, None, subtract=_subtract)
+TOP = Kind("top", "scalar", _lift, _add, _read_top, [], subtract=_subtract)

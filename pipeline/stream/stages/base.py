@@ -32,6 +32,8 @@ class Context(msgspec.Struct, frozen=True):
     """Returns the partition of a key, by the murmur2 partitioner."""
     breaker: LossBreaker
     metrics: Metrics
+    partitions: int = 0
+    """Partitions of every topic, which the state remembers; 0: the state does not."""
 
 
 class Stage(ABC):

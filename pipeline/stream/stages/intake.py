@@ -33,6 +33,8 @@ from pipeline.stream.stages.internal import InternalReader
 from pipeline.topics import ASSIGNMENTS, EVENTS, INPUTS, LINKS, TOUCHES, StageName, Topic
 
 REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
+ALIAS_HEADER = HEADER_PREFIX + "alias"
+"""Marks the copy of an alias, under the key of its previous user id."""
 NO_LIMIT_MS = 1 << 62
 OUTCOMES = {Drop: "drop", Rejected: "dead_letter", Redirect: "redirect"}
 """Outcomes by the names that metrics use."""
@@ -73,10 +75,16 @@ class IntakeStage(Stage):
         taken = bad = 0
         counts: dict[tuple[str, str], int] = {}
         for record in batch:
+            if record.headers() is not None and _has_header(record, ALIAS_HEADER):
+                self._take_alias(record, channel, decoder, now_ms)
+                continue
             result = self._result_of(record, channel, decoder, now_ms)
             if isinstance(result, IntakeEffects):
                 taken += 1
                 self._perform(result)
+                if result.alias_key:
+                    headers = [*(record.headers() or []), (ALIAS_HEADER, b"1")]
+                    self._emit(self._topics[topic], result.alias_key, record.value(), headers)
                 continue
             bad += self._quarantine(result, record, self._topics[topic], counts)
         self._count(taken, counts)
@@ -92,12 +100,21 @@ class IntakeStage(Stage):
                 key=(record.key() or b"").decode(errors="replace"),
                 now_ms=now_ms,
                 size_bytes=len(value or b""),
-                rekeyed=record.headers() is not None and _was_rekeyed(record),
+                rekeyed=record.headers() is not None and _has_header(record, REKEYED_HEADER),
             )
         except Undecodable as error:
             return Rejected(Reason.UNDECODABLE, str(error))
         except InvalidEventError as error:
             return Rejected(Reason.INVALID_FIELD, str(error))
+
+    def _take_alias(self, record: Record, channel: str, decoder: EventDecoder, now_ms: int) -> None:
+        value = record.value()
+        try:
+            event = decoder.event(channel, value)
+        except (Undecodable, InvalidEventError):
+            return  # the original, with the same bytes, is quarantined
+        for link in self._intake.on_alias(event, now_ms=now_ms, size_bytes=len(value or b"")):
+            self._emit(LINKS, link.tenant, self._encode(link))
 
     def _perform(self, effects: IntakeEffects) -> None:
         event = effects.event
@@ -139,9 +156,8 @@ class IntakeStage(Stage):
                 metrics.add(m.DLQ_RECORDS, count, StageName.INTAKE, reason)
 
 
-def _was_rekeyed(record: Record) -> bool:
-    headers = record.headers()
-    return headers is not None and any(name == REKEYED_HEADER for name, _ in headers)
+def _has_header(record: Record, header: str) -> bool:
+    return any(name == header for name, _ in record.headers() or ())
 
 
 INTAKE = StageSpec(

@@ -32,11 +32,7 @@ class InternalReader(Generic[Message]):
         self._context, self._stage, self._decode, self._fault = context, stage, decode, fault
 
     def read(self, batch: Sequence[Record]) -> list[tuple[str, Message]]:
-        """Returns key and message of each good record, in order.
-
-        Raises:
-            LossBreakerTripped: Too large a share of the topic is bad.
-        """
+        """Returns key and message of each good record, in order."""
         messages = []
         for record in batch:
             try:

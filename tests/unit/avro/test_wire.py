@@ -179,7 +179,7 @@ def test_a_megabyte_of_noise_is_undecodable_with_and_without_a_good_header(name)
         (head(schemas.own_id("event-pos")), "belongs to io.stitchline.v1.PosEvent, not to io.stitchline.v1.WebEvent"),
     ],
 )
-def test_undecodable_says_what_is_wrong(data, says):
+def test_undecodable_names_the_fault(data, says):
     for decode in (EventDecoder("event-web"), Decoder("event-web")):
         with pytest.raises(Undecodable, match=says):
             decode(data)
@@ -210,7 +210,7 @@ def test_a_writer_that_differs_in_documentation_alone_is_read_the_fast_way():
     assert decode(data) == decode(data) == EVENT
 
 
-def test_a_writer_is_asked_for_once_whether_it_exists_or_not():
+def test_the_schema_of_a_writer_is_fetched_once_whether_it_exists_or_not():
     requested = []
 
     def writer(number):

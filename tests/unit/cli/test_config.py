@@ -20,7 +20,7 @@ def _an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STITCHLINE_SCHEMA_REGISTRY_URL", "https://me:hunter2@registry.example/apis")
 
 
-def test_every_setting_is_told_with_value_origin_and_description() -> None:
+def test_every_setting_is_shown_with_value_origin_and_description() -> None:
     result = {load["name"]: load for load in json.loads(RUNNER.invoke(app, ["config", "show", "--json"]).stdout)}
 
     assert list(result) == list(Settings.model_fields)
@@ -35,7 +35,7 @@ def test_every_setting_is_told_with_value_origin_and_description() -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_no_secret_is_told(options: list[str]) -> None:
+def test_no_secret_is_printed(options: list[str]) -> None:
     done = RUNNER.invoke(app, ["config", "show", *options], env={"COLUMNS": "200"})
 
     assert done.exit_code == 0

@@ -165,8 +165,8 @@ def _score(patch: pytest.MonkeyPatch) -> list[str]:
 def _segment(patch: pytest.MonkeyPatch) -> list[str]:
     member = {"profile_id": HOSTILE, "identifiers": [HOSTILE],
               **dict.fromkeys(("name", "firstName", "lastName", "email", "phone"), HOSTILE)}  # fmt: skip
-    census = Census(1, {segment.ASKED: 1}, {segment.ASKED: [member]})
-    replaced(patch, segment, connected=None, profile_snapshot=_Nothing(), Bars=_NoBars, census=census)
+    census = Census(1, {segment.AD_HOC: 1}, {segment.AD_HOC: [member]})
+    replaced(patch, segment, connected_under=None, profile_snapshot=_Nothing(), Bars=_NoBars, census=census)
     return ["segment", "dry-run", "--when", "events > 1"]
 
 

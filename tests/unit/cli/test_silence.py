@@ -5,12 +5,15 @@ import subprocess
 import sys
 
 from pipeline.local.ports import LOOPBACK, free_ports
+from tests.support.waiting import deadline_seconds
 
 
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **{f"STITCHLINE_{name.upper()}": value for name, value in settings.items()}}
     command = [sys.executable, "-m", "pipeline.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=deadline_seconds(), check=False
+    )
 
 
 def test_a_wrong_address_is_one_line() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipeline.cli.profile_screen import print_profile, titled_table
+from pipeline.cli.profile_screen import print_profile
 from pipeline.cli.screen import screen
+from pipeline.cli.tables import titled_table
 from pipeline.profile.booking import Plan
 from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.profile.view import profile_view

@@ -81,7 +81,7 @@ def test_one_condition_has_one_canonical_text(text, canonical):
     assert format_condition(parse(canonical)) == canonical
 
 
-def test_trees_that_say_the_same_are_equal_wherever_it_stood():
+def test_equal_trees_compare_equal_whatever_their_positions():
     assert parse("  a = 1") == parse("a=1")
     assert hash(parse("  a = 1")) == hash(parse("a=1"))
     assert parse("a = 1") != parse("a = 1 d")
@@ -144,7 +144,7 @@ WRONG = [
     ("a > 3 dogs", 6, "'dogs' is not a unit of time", "ms, s, min, h, d or w"),
     ("a > 1.5 h", 8, "whole numbers above zero", "1 h 30 min"),
     ("a > -1 d", 7, "whole numbers above zero", "1 h 30 min"),
-    ("a > 0 d", 4, "0 d is no time at all", "above zero"),
+    ("a > 0 d", 4, "0 d is a duration of zero", "above zero"),
     ("a > 1234567890123456 d", 4, "a duration of more than 15 digits", "shorten it"),
     ("a > 1 d 1234567890123456 h", 8, "a duration of more than 15 digits", "shorten it"),
     ("a = 1234567890123456", 4, "a number of more than 15 digits", "round it"),

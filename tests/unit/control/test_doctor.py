@@ -55,7 +55,7 @@ def test_a_topic_that_was_grown_is_named_with_its_count() -> None:
     assert "cdp.events.web.v1 has 6" in findings["co-partitioning"].detail
 
 
-def test_a_missing_topic_and_a_partition_without_leader_are_told() -> None:
+def test_a_missing_topic_and_a_partition_without_leader_are_reported() -> None:
     counts = whole()
     del counts["cdp.crm.leads.v1"]
     result = levels(cluster.topics(Settings(), broker(counts, leader=-1)))
@@ -122,7 +122,7 @@ class Tool:
     ],
     ids=["none", "long", "hanging", "no-tool"],
 )
-def test_an_open_transaction_is_told_by_its_kind(
+def test_an_open_transaction_is_reported_with_its_kind(
     monkeypatch: pytest.MonkeyPatch, stuck: Any, found: Any, level: str, says: str
 ) -> None:
     monkeypatch.setattr(hanging, "stuck_partitions", lambda *_: stuck)

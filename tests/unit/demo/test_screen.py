@@ -8,7 +8,7 @@ from pipeline.demo.demo_state import SLOTS, Curves, DemoState
 from pipeline.demo.lines import LineDisplay
 from pipeline.demo.screen import curve, drawn, lead_lines
 from pipeline.query.flow import StageFlow
-from pipeline.query.lead import reasons, story, strongest, who
+from pipeline.query.lead import display_name, reasons, story, strongest
 from pipeline.query.live import Counts
 
 
@@ -59,19 +59,19 @@ LOOK = DemoState(
 )
 
 
-def test_a_lead_is_told_with_its_name_its_reasons_and_its_way():
-    assert who(ACTION) == "Ada Berg"
+def test_a_lead_is_shown_with_name_reasons_and_history():
+    assert display_name(ACTION) == "Ada Berg"
     assert reasons(ACTION) == "quote requested +40 · browsing +20 · planner used +15 · other +8"
     assert story(ACTION) == "ad, email, 2 browsers → web → store card → 2 web: planner used, quote requested"
     assert strongest(ACTION) == "email:ada@example.com"
 
 
-def test_a_lead_without_a_name_is_told_by_what_is_known():
+def test_a_lead_without_a_name_is_shown_by_contact_or_identifier():
     nameless = ACTION | {"contact": {"phone": "+14155550100"}}
     unreachable = ACTION | {"contact": {}, "timeline": [], "identifiers": ["user_id:u1"]}
 
-    assert who(nameless) == "+14155550100"
-    assert who(unreachable) == "user_id:u1"
+    assert display_name(nameless) == "+14155550100"
+    assert display_name(unreachable) == "user_id:u1"
     assert story(unreachable) == ""
     assert strongest(unreachable) == "user_id:u1"
 

@@ -26,7 +26,7 @@ def sent(event: dict) -> set[str]:
     return {"phone:+" + "".join(filter(str.isdigit, one)) if one.startswith("phone:") else one for one in result}
 
 
-def test_the_day_has_every_channel_in_order_of_time_and_ends_when_told(day):
+def test_the_day_has_every_channel_in_order_of_time_and_the_given_length(day):
     times = [parse_instant(event["timestamp"]) for event in day.events]
 
     assert len(day.events) == 50_000
@@ -38,14 +38,14 @@ def test_the_day_has_every_channel_in_order_of_time_and_ends_when_told(day):
     assert len({event["messageId"] for event in day.events}) == 50_000
 
 
-def test_the_same_seed_tells_the_same_day_and_another_seed_another(day):
+def test_the_same_seed_generates_the_same_day_and_another_seed_another(day):
     again, other = shop_day(END_MS), shop_day(END_MS, seed=8)
 
     assert msgspec.json.encode(again.events) == msgspec.json.encode(day.events)
     assert msgspec.json.encode(other.events) != msgspec.json.encode(day.events)
 
 
-def test_a_day_is_told_in_under_three_seconds():
+def test_a_day_is_generated_in_under_three_seconds():
     began = time.process_time()
     shop_day(END_MS, seed=9)
 
@@ -69,7 +69,7 @@ def test_links_join_what_belongs_to_one_person_and_never_two_people(day):
     assert all(ident.startswith("click_id:") for ident in unknown)
 
 
-def test_people_who_log_in_end_as_one_customer_with_their_browsers(day):
+def test_people_that_log_in_become_one_customer_with_their_browsers(day):
     joined = nx.Graph()
     for event in day.events:
         idents = sorted(sent(event))
@@ -80,7 +80,7 @@ def test_people_who_log_in_end_as_one_customer_with_their_browsers(day):
             assert nx.has_path(joined, f"user_id:{person.user_id}", f"anonymous_id:{person.browsers[0]}")
 
 
-def test_activity_is_uneven_and_leads_ask_for_a_quote_after_noon(day):
+def test_activity_is_uneven_and_quotes_are_requested_after_noon(day):
     by_browser = Counter(event["anonymousId"] for event in day.events if "anonymousId" in event)
     quotes = [event for event in day.events if event.get("event") == "quote_requested"]
 

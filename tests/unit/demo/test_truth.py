@@ -59,13 +59,13 @@ def test_a_day_that_was_understood_is_true():
     assert (verdict.planners, verdict.planners_found) == (1, 1)
 
 
-def test_an_event_lost_or_counted_twice_is_seen():
+def test_a_lost_or_doubled_event_is_detected():
     whole = update("a", ["anonymous_id:b0", "user_id:u0"], 3)
     for events in (0, 2):
         assert not judge(PEOPLE, EVENTS, known(whole, update("c", ["anonymous_id:b2"], events)), {"a"}).is_true
 
 
-def test_a_person_torn_apart_is_seen():
+def test_a_split_person_is_detected():
     result = known(
         update("a", ["user_id:u0"], 2), update("b", ["anonymous_id:b0"], 1), update("c", ["anonymous_id:b2"], 1)
     )
@@ -75,14 +75,14 @@ def test_a_person_torn_apart_is_seen():
     assert not verdict.is_true
 
 
-def test_two_people_in_one_customer_are_seen():
+def test_two_people_in_one_customer_are_detected():
     verdict = judge(PEOPLE, EVENTS, known(update("a", ["anonymous_id:b0", "user_id:u0", "anonymous_id:b2"], 4)), {"a"})
 
     assert verdict.mixed == 1
     assert not verdict.is_true
 
 
-def test_a_quote_that_made_no_lead_is_seen():
+def test_a_quote_without_a_lead_is_detected():
     result = known(update("a", ["anonymous_id:b0", "user_id:u0"], 3), update("c", ["anonymous_id:b2"], 1))
 
     assert not judge(PEOPLE, EVENTS, result, {"c"}).is_true

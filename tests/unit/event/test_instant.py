@@ -22,7 +22,7 @@ from pipeline.event.instant import format_instant, parse_instant
         ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00+00:00"),
     ],
 )
-def test_iso_text_is_the_instant_the_standard_library_says(text, iso):
+def test_iso_text_is_the_instant_of_the_standard_library(text, iso):
     expected = datetime.fromisoformat(iso)
     assert parse_instant(text) == round(expected.timestamp() * 1000)
 

@@ -81,7 +81,7 @@ def test_an_invalid_event_is_quarantined_each_time(partition):
     assert partition.seen.digests == set()
 
 
-def test_an_event_of_nobody_is_quarantined_and_leaves_no_trace(partition):
+def test_an_event_without_identifiers_is_quarantined_and_changes_no_state(partition):
     assert partition.take(event(identifiers=["user_id:null"])).reason is Reason.NO_IDENTIFIER
     assert (partition.anchors.rows, partition.seen.digests) == ({}, set())
 
@@ -102,7 +102,7 @@ def test_an_event_on_another_partition_is_sent_under_its_own_key_once():
     assert partition.take(event(), rekeyed=True).reason is Reason.MISROUTED
 
 
-def test_the_partition_of_an_anchor_is_asked_for_only_at_first_sight(partition):
+def test_the_partition_of_an_anchor_is_computed_only_at_its_first_event(partition):
     for number in range(3):
         partition.take(event(message_id=f"m{number}", identifiers=["user_id:u1"]))
     assert partition.asked == [KEY]
@@ -119,7 +119,7 @@ def test_the_assignment_with_the_highest_seq_wins(partition):
     assert partition.take(event()).profile_id == "third"
 
 
-def test_links_seen_before_they_became_contested_are_told_at_once(partition):
+def test_links_seen_before_they_became_contested_are_passed_at_once(partition):
     partition.take(event())
     partition.take(event(message_id="m2", timestamp_ms=NOW_MS + 1))
     assigned = Assignment("p", 1, ["anonymous_id:a1"])
@@ -138,7 +138,7 @@ def test_the_row_does_not_share_the_assignments_list(partition):
     assert partition.anchors.rows[KEY].contested == ["anonymous_id:a1"]
 
 
-def test_an_anchor_remembers_at_most_as_many_links_as_the_rules_say():
+def test_an_anchor_keeps_at_most_the_number_of_links_in_the_rules():
     partition = Partition(IntakeRules(known_links_cap=10))
     for number in range(30):
         at_ms = NOW_MS - 1000 + number
@@ -157,7 +157,7 @@ def test_a_row_survives_its_encoding(partition):
     assert msgspec.msgpack.decode(stored)[0] == ROW_VERSION
 
 
-def test_digests_tell_apart_what_only_joins_alike():
+def test_digests_differ_for_parts_that_join_to_the_same_text():
     assert digest_of(event(source="a", message_id="bc")) != digest_of(event(source="ab", message_id="c"))
     assert len(digest_of(event())) == 8
 

@@ -78,7 +78,7 @@ def test_what_became_contested_is_passed_if_it_was_seen_since():
     assert pass_contested("t", "user_id:u", row) == []
 
 
-def test_the_longest_unseen_links_are_forgotten_and_what_stitch_was_not_told_is_passed():
+def test_the_longest_unseen_links_are_forgotten_after_unsent_sightings_are_passed():
     events = [seen(at_ms, f"device_id:{at_ms:02}") for at_ms in range(20)]
     row = row_of(*events, seen(1, "device_id:00"), seen(30, "device_id:02"))
     result = evict_excess("t", "user_id:u", row, 10)

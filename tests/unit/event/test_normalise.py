@@ -41,7 +41,7 @@ def test_an_own_entry_of_that_name_gives_way(normalise):
     assert result.context == {"not_identifiers": {"fax:1": "undeclared"}}
 
 
-def test_an_event_of_nobody_is_refused(normalise):
+def test_an_event_without_identifiers_is_refused(normalise):
     refused = normalise(event(identifiers=["user_id:guest"]))
     assert refused == Rejected(Reason.NO_IDENTIFIER, "identifiers: none of those sent is valid")
 
@@ -125,3 +125,55 @@ def test_money_in_no_currency_is_refused(normalise, currency):
 def test_money_without_bounds_is_refused(normalise, properties):
     refused = normalise(event(properties=properties))
     assert refused == Rejected(Reason.INVALID_FIELD, "properties: the amount is beyond 1000000000000000 minor units")
+
+
+@pytest.mark.parametrize(
+    ("properties", "amount"),
+    [
+        ({"revenue": "$1,299.00"}, (129_900, "USD")),
+        ({"revenue": "$5", "currency": "cad"}, (500, "CAD")),
+        ({"revenue": "1.299,00 €", "currency": ""}, (129_900, "EUR")),
+        ({"revenue": "(5.00)"}, (-500, "EUR")),
+    ],
+)
+def test_a_mark_in_the_amount_decides_the_currency(normalise, properties, amount):
+    result = event(properties=properties)
+    assert normalise(result) is None
+    assert (result.amount_minor, result.currency) == amount
+
+
+@pytest.mark.parametrize(
+    "properties", [{"revenue": "1,299 €"}, {"revenue": "$5", "currency": "EUR"}, {"revenue": "-$5-"}]
+)
+def test_an_amount_that_is_ambiguous_or_contradicts_its_currency_is_refused(normalise, properties):
+    refused = normalise(event(properties=properties))
+    assert refused == Rejected(
+        Reason.INVALID_FIELD,
+        "properties.revenue: cannot be read as one amount: write a number such as 1299.00, and one currency",
+    )
+
+
+def test_a_currency_that_is_no_text_is_refused_beside_a_mark(normalise):
+    refused = normalise(event(properties={"revenue": "$5", "currency": 840}))
+    assert refused == Rejected(Reason.INVALID_FIELD, "properties.currency: must be an ISO 4217 code such as EUR")
+
+
+def test_an_identify_call_takes_the_traits_of_its_context_which_its_own_traits_override(normalise):
+    context = {"traits": {"plan": "free", "city": "Bonn"}}
+    identify = event(type="identify", name="", context=context, traits={"plan": "pro"})
+    track = event(context=context)
+    normalise(identify)
+    normalise(track)
+    assert (identify.traits, track.traits) == ({"plan": "pro", "city": "Bonn"}, {})
+
+
+def test_a_call_of_any_type_sets_traits_once(normalise):
+    result = event(
+        properties={"$set_once": {"source": "ad", "plan": "free"}},
+        traits={"$set_once": {"plan": "pro"}, "city": "Bonn"},
+    )
+    normalise(result)
+    assert result.traits == {"city": "Bonn", "$set_once": {"source": "ad", "plan": "pro"}}
+    result = event(properties={"$set_once": {"source": "ad"}}, traits={"$set_once": "yes"})
+    normalise(result)
+    assert result.traits == {"$set_once": {"source": "ad"}}

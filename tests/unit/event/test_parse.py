@@ -35,7 +35,7 @@ def test_a_track_call_becomes_an_event():
     assert (event.tenant, event.amount_minor, event.currency) == ("default", 0, "")
 
 
-def test_what_the_event_says_goes_before_what_the_reader_knows():
+def test_fields_of_the_event_override_defaults_of_the_reader():
     known = Defaults(tenant="acme", source="tills", channel="pos", message_id="till.csv:17")
     bare = {key: value for key, value in TRACK.items() if key not in ("channel", "messageId")}
     event = parse_event(bare, known)
@@ -83,7 +83,7 @@ def test_a_track_calls_own_traits_are_not_identifiers_but_its_contexts_are():
     assert parse_event({**TRACK, "context": {"traits": "none"}}).identifiers == ["user_id:u1"]
 
 
-def test_a_groups_traits_describe_an_account_and_identify_nobody():
+def test_traits_of_a_group_call_are_not_identifiers():
     event = parse_event(
         {
             **TRACK,
@@ -130,7 +130,7 @@ def test_time_is_iso_text_or_milliseconds(value):
         "2026-03-01 12:00:00.000 GMT",
     ],
 )  # fmt: skip
-def test_a_times_unit_is_told_by_its_magnitude_and_its_offset_may_stand_apart(value):
+def test_the_unit_of_a_time_follows_from_its_magnitude_and_its_offset_may_stand_apart(value):
     assert parse_event({**TRACK, "timestamp": value}).timestamp_ms == 1772366400000
 
 
@@ -142,7 +142,7 @@ def test_a_time_whose_unit_stays_open_is_refused(value):
         parse_event({**TRACK, "timestamp": value})
 
 
-def test_a_device_clock_is_corrected_by_what_the_sender_says_of_it():
+def test_a_device_clock_is_corrected_by_sent_at_and_received_at():
     ahead = {
         "originalTimestamp": "2031-03-01T12:00:00Z",
         "sentAt": "2031-03-01T12:00:05Z",
@@ -179,7 +179,7 @@ def test_fields_about_the_delivery_are_ignored():
         ("sources", {"page": {"url": "/"}}, "web"),
     ],
 )
-def test_a_channel_word_of_other_tools_yields_to_the_source_and_else_says_what_it_can(word, context, channel):
+def test_a_channel_of_another_vocabulary_gives_way_to_source_and_context(word, context, channel):
     event = {**TRACK, "channel": word, "context": context}
     assert parse_event(dict(event)).channel == channel
     assert parse_event(dict(event), Defaults(channel="pos")).channel == "pos"

@@ -45,7 +45,7 @@ def test_an_identifier_gets_its_types_priority(rank):
         ("device_id:TV-7", "blocked"),
     ],
 )
-def test_what_is_no_identifier_says_why(rank, raw, why):
+def test_a_rejected_identifier_has_a_reason(rank, raw, why):
     assert rank(raw) == (-1, why)
 
 
@@ -80,7 +80,7 @@ def test_a_broken_pattern_is_refused():
 
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u00a0", "\u00ad", "\u2060", "\u200e"])
-def test_characters_that_nobody_sees_make_no_other_identifier(rank, hidden):
+def test_invisible_characters_make_no_other_identifier(rank, hidden):
     for raw in (f"user_id:{hidden}U1", f"user_id:U1{hidden}", f"user_id:U{hidden}1"):
         assert rank(raw) == (1, "user_id:U1")
     assert rank(f"user_id:{hidden}") == (-1, "invalid")

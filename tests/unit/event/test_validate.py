@@ -67,3 +67,18 @@ def test_an_event_beyond_a_limit_is_refused_with_the_reason(fields, reason, deta
     assert isinstance(refused, Rejected)
     assert refused.reason is reason
     assert refused.detail.startswith(detail)
+
+
+def test_integers_of_more_than_64_bits_become_text_at_any_depth():
+    wide = event(
+        tenant="acme", source="shop", type="page", name="", timestamp_ms=NOW_MS,
+        properties={"a": 2**63, "b": [-(2**63) - 1, {"c": 2**70}], "d": 2**63 - 1}, traits={"e": 2**64},
+    )  # fmt: skip
+    assert validate(wide, RULES, NOW_MS) is None
+    assert wide.properties == {"a": str(2**63), "b": [str(-(2**63) - 1), {"c": str(2**70)}], "d": 2**63 - 1}
+    assert wide.traits == {"e": str(2**64)}
+
+
+def test_wide_integers_excuse_no_bag_that_is_too_deep():
+    deep = event(tenant="acme", source="shop", timestamp_ms=NOW_MS, context={"a": 2**63, "b": [[[1]]]})
+    assert validate(deep, RULES, NOW_MS) == Rejected(Reason.INVALID_FIELD, "context: at most 4 fields, 2 levels")

@@ -54,7 +54,7 @@ def test_parquet_has_a_column_for_every_field_of_a_profile(views):
     assert SCHEMA.names == list(views[0])
 
 
-def test_a_parquet_row_says_what_the_profile_does(views):
+def test_a_parquet_row_equals_its_profile(views):
     file = io.BytesIO()
 
     assert write_parquet(file, views) == 2
@@ -108,7 +108,7 @@ def test_an_aggregate_of_several_values_is_a_row_for_each(views):
 
 
 @pytest.mark.parametrize("name", ["p.ndjson", "p.jsonl", "p.parquet", "p.PARQUET"])
-def test_equal_profiles_make_equal_files_and_every_profile_is_told_of(views, tmp_path, name):
+def test_equal_profiles_make_equal_files_and_progress_counts_every_profile(views, tmp_path, name):
     steps: Counter[str] = Counter()
     one, other = tmp_path / name, tmp_path / f"other-{name}"
 

@@ -60,7 +60,7 @@ def decided(kind: str, a: str, b: str = "", at_ms: int = 0) -> Command:
     return Command("t", kind, a, b, "ann", "because", at_ms, "cli/1")
 
 
-def test_a_kiosk_with_500_log_ins_makes_no_giant_and_leaves_everyone_else_untouched():
+def test_a_kiosk_with_500_log_ins_merges_no_customers_and_changes_no_others():
     bench = Bench()
     for number in range(500):
         bench.take(seen(f"user:{number}", f"anon:{number}", number), seen(f"user:{number}", "dev:kiosk", 1000 + number))
@@ -88,7 +88,7 @@ def test_a_shared_inbox_without_a_window_stays_closed_until_a_person_releases_it
     assert bench.kinds()["quarantined"] == bench.kinds()["released"] == 1
 
 
-def test_a_firebreak_lifts_when_its_links_expire_and_nobody_is_merged_by_the_old_ones():
+def test_a_firebreak_lifts_when_its_links_expire_and_the_old_links_merge_no_one():
     bench = Bench(types=[*TYPES[1:], IdentityType(name="user", priority=1, strong=True)])
     bench.take(*(seen(f"user:{number}", "dev:sold", number) for number in range(11)))
     bench.take(seen("user:new", "dev:sold", 30 * DAY_MS))
@@ -108,7 +108,7 @@ def test_a_customer_has_no_more_identifiers_than_the_cap_and_the_weakest_oldest_
     assert evicted.reason == "cap"
 
 
-def test_a_tangle_forgets_its_lightest_held_links_and_says_so():
+def test_a_component_over_the_bound_forgets_its_least_important_rejected_links_and_reports_it():
     bench = Bench(types=[IdentityType(name="user", priority=1, limits=["1 ever"])], max_links=5)
     bench.take(*(seen(f"user:{number}", "thing:1", number) for number in range(9)))
     forgotten = [change for change in bench.changes if change.reason == "forgotten"]
@@ -137,7 +137,7 @@ def test_a_late_sighting_that_dates_an_identifier_back_can_break_a_limit_by_peri
     assert len(bench.groups()) == 2
 
 
-def test_an_identifier_that_nobody_may_own_is_not_given_away_by_forgetting():
+def test_an_isolated_identifier_stays_isolated_when_links_are_forgotten():
     kinds = [
         IdentityType(name="user", priority=1, limits=["1 ever"]),
         IdentityType(name="dev", priority=2, policy="isolate"),
@@ -174,7 +174,7 @@ def test_unlinking_gives_everything_the_state_of_a_run_where_the_merge_never_hap
     assert {change.why for change in split} == {"because"}
 
 
-def test_an_unlinked_pair_stays_apart_whatever_events_say_until_it_is_linked_again():
+def test_an_unlinked_pair_stays_apart_in_later_events_until_it_is_linked_again():
     bench = Bench().take(decided("unlink", "user:1", "dev:1"), seen("user:1", "dev:1", 5), seen("user:1", "dev:1", 9))
     assert len(bench.groups()) == 2
     assert [change.change for change in bench.changes] == ["unlinked", "refused"]
@@ -210,7 +210,7 @@ def test_links_with_a_suppressed_identifier_beyond_the_bound_wait_to_be_seen_aga
     assert frozenset({"dev:1", "anon:0", "anon:1", "anon:2"}) in bench.groups()
 
 
-def test_a_household_merges_nobody_and_its_members_are_told():
+def test_a_household_merges_no_profiles_and_publishes_its_members():
     bench = Bench().take(seen("user:1", "home:1", 1), seen("user:2", "home:1", 2))
     assert all(len(group) == 1 for group in bench.groups())
     shown = [(line.change, line.identifiers, line.profile_id, line.other_profile_id) for line in bench.changes]
@@ -220,7 +220,7 @@ def test_a_household_merges_nobody_and_its_members_are_told():
     ]  # fmt: skip
 
 
-def test_what_nobody_has_linked_shares_nothing_and_is_shared_by_nobody():
+def test_an_unlinked_identifier_has_no_household():
     bench = Bench().take(seen("user:1", "home:1", 1))
     rows = StoredHouseholds("t", UnionFind(bench.nodes), bench.nodes)
     assert (rows.of("home:1").profile_ids, rows.shared_by("user:1")) == ([profile_id("t", "user:1")], ["home:1"])
@@ -235,7 +235,7 @@ def test_what_nobody_has_linked_shares_nothing_and_is_shared_by_nobody():
         (decided("suppress", "home:1"), decided("release", "home:1")),
     ],
 )
-def test_who_is_parted_from_what_a_household_shares_leaves_it_and_joins_again(ending: Command, beginning: Command):
+def test_a_member_unlinked_from_the_shared_identifier_leaves_and_joins_again(ending: Command, beginning: Command):
     bench = Bench().take(seen("user:1", "home:1", 1))
     bench.take(ending, seen("user:1", "home:1", 2))
     assert bench.kinds()["left"] == 1
@@ -243,14 +243,14 @@ def test_who_is_parted_from_what_a_household_shares_leaves_it_and_joins_again(en
     assert bench.kinds()["joined"] == 2
 
 
-def test_a_household_holds_no_more_members_than_links_are_kept_and_says_whom_it_turns_away():
+def test_a_household_keeps_max_links_members_and_publishes_forgotten_ones():
     bench = Bench(max_links=3).take(*(seen(f"user:{number}", "home:1", number) for number in range(5)))
     away = [line.identifiers[0] for line in bench.changes if line.change == "left"]
     assert away == ["user:3", "user:4"]
     assert {line.reason for line in bench.changes if line.change == "left"} == {"forgotten"}
 
 
-def test_a_member_of_more_households_than_links_are_kept_leaves_those_seen_least_lately():
+def test_a_member_of_too_many_households_leaves_those_not_seen_for_longest():
     bench = Bench(max_links=3)
     bench.take(*(seen("user:1", f"home:{number}", number) for number in range(20)))
     away = {line.identifiers[1] for line in bench.changes if line.change == "left"}
@@ -258,7 +258,7 @@ def test_a_member_of_more_households_than_links_are_kept_leaves_those_seen_least
     assert len(bench.nodes.rows["user:1"].edges) == 3
 
 
-def test_a_split_off_identifier_gets_its_own_id_back_and_that_profile_is_told():
+def test_a_split_off_identifier_gets_its_own_id_back_and_its_profile_receives_the_move():
     bench = Bench().take(seen("user:1", "dev:1", 1))
     assert bench.engine.profile_of("user:1") == profile_id("t", "dev:1")
     assert not bench.moves_for_target
@@ -267,7 +267,7 @@ def test_a_split_off_identifier_gets_its_own_id_back_and_that_profile_is_told():
     assert bench.moves_for_target == bench.moves[1:]
 
 
-def test_moves_of_a_leaf_form_a_chain_over_a_to_b_to_a():
+def test_moves_of_an_anchor_form_a_chain_over_a_to_b_to_a():
     bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:2", "dev:1", 2)).take(seen("user:1", "dev:1", 3))
     chain = [(move.source, move.target) for move in bench.moves if move.anchors == ["dev:1"]]
     one, two = profile_id("t", "dev:1"), profile_id("t", "user:2")
@@ -275,7 +275,7 @@ def test_moves_of_a_leaf_form_a_chain_over_a_to_b_to_a():
     assert [move.seq for move in bench.moves] == sorted(move.seq for move in bench.moves)
 
 
-def test_one_batch_resolves_a_busy_tangle_once():
+def test_one_batch_resolves_a_component_once():
     bench = Bench().take(seen("user:1", "dev:1", 1), seen("user:2", "dev:1", 2))
     before = len(bench.moves)
     bench.take(*(seen(f"user:{1 + number % 2}", "dev:1", 10 + number) for number in range(7)))
@@ -290,7 +290,7 @@ def test_an_error_in_a_batch_leaves_nothing_waiting_in_the_engine():
     assert bench.take(seen("user:3", "dev:2", 3)).groups() == {frozenset({"user:3", "dev:2"})}
 
 
-def test_rows_that_contradict_each_other_tell_the_operator_what_to_do():
+def test_rows_that_contradict_each_other_raise_an_error_with_the_operators_action():
     nodes: MemoryTable[Node] = MemoryTable()
     orphan = Node("user:1", "user:1", (), None)
     with pytest.raises(LookupError, match="row of a user is missing; restore this partition"):

@@ -90,7 +90,7 @@ def test_why_prefers_a_way_without_obstacles_over_a_short_one():
     assert [step.end for step in answer.path] == ["mail:1", "dev:2"]
 
 
-def test_around_draws_a_customer_with_what_is_held_at_its_border():
+def test_around_returns_a_customer_with_its_rejected_links():
     members, merged_links, rejected = around("mail:1", resolved("1 ever"))
     assert members == ["dev:1", "mail:1", "user:1"]
     assert {(merged_link.strong, merged_link.weak) for merged_link in merged_links} == {
@@ -103,7 +103,7 @@ def test_around_draws_a_customer_with_what_is_held_at_its_border():
     assert around("user:77", resolved()) == (["user:77"], [], [])
 
 
-def test_new_rules_are_told_as_merges_and_splits_before_anything_changes():
+def test_new_rules_are_shown_as_merges_and_splits_before_anything_changes():
     difference = compare(resolved(), resolved("1 ever"))
     assert difference.split == {"dev:1": ["dev:1", "user:2"]}
     assert (difference.merged, difference.affected) == ({}, ["dev:1"])
@@ -135,7 +135,7 @@ def test_groups_list_every_identifier_by_its_founder():
     }  # fmt: skip
 
 
-def test_links_to_oneself_say_nothing():
+def test_links_of_an_identifier_with_itself_have_no_effect():
     assert resolved(links=[seen("dev:1", "dev:1", 1)]).founder_of == {}
 
 

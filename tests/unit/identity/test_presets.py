@@ -62,7 +62,7 @@ def test_a_late_event_of_the_earlier_customer_does_not_take_the_device_back():
     assert owner(stitcher, "user_id:bob", "device_id:d") == [True]
 
 
-def test_both_customers_are_told_to_pass_the_contested_device_on():
+def test_the_assignments_of_both_customers_list_the_contested_device():
     stitcher = engine("last-authenticated-owns-device")
     effects = stitcher.on_links(SHARED, 0)
     shown = {ident: row.contested for ident, row in effects.assignments.items()}
@@ -105,7 +105,7 @@ def test_after_a_log_out_the_next_customer_takes_the_device_though_the_first_kep
 
 
 @pytest.mark.parametrize("preset", ["logout-resets", "last-authenticated-owns-device", "never-merge-identified"])
-def test_a_log_out_returns_to_a_fresh_anonymous_profile_not_to_who_was_logged_in_before(preset: Preset):
+def test_a_log_out_returns_to_a_new_anonymous_profile_not_to_an_earlier_customer(preset: Preset):
     stitcher = engine(preset)
     out = Command("t", "logout", "user_id:bob", "device_id:d", "web", "", 25)
     late = seen("user_id:cid", "device_id:d", 15)
@@ -152,7 +152,7 @@ def test_a_preset_is_policies_and_one_identifier_of_the_strongest_type(preset, p
     assert bool(spelled.logout_events) == (preset == "logout-resets")
 
 
-def test_what_a_type_says_itself_goes_before_the_preset():
+def test_settings_of_a_type_override_the_preset():
     own = IdentityType(name="user_id", priority=1, limits=["2 ever"], policy="first")
     spelled = spelled_out(IdentityRules(preset="logout-resets", types=[own], logout_events=["Bye"]))
     assert (spelled.types, spelled.logout_events) == ([own], ["Bye"])

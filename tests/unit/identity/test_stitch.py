@@ -31,7 +31,7 @@ def test_an_unknown_identifier_has_the_profile_it_founds_itself():
     assert engine.profile_of("user:1") == pid("user:1")
 
 
-def test_of_two_ends_seen_together_first_the_weaker_founds_and_only_the_stronger_is_told():
+def test_of_two_ends_first_seen_together_the_weaker_is_the_founder_and_only_the_stronger_moves():
     engine = stitcher()
     effects = engine.on_links([link("user:1", "dev:1")], 99)
     assert [(ident, row.profile_id, row.seq) for ident, row in effects.assignments.items()] == [
@@ -54,13 +54,13 @@ def test_the_older_profile_survives_a_merge_even_if_it_is_the_smaller():
     assert engine.profile_of("dev:3") == pid("dev:9")
 
 
-def test_whom_a_merged_profile_was_named_after_belongs_to_the_last_survivor():
+def test_the_founder_of_a_merged_profile_belongs_to_the_last_survivor():
     engine = stitcher()
     engine.on_links([link("user:3", "dev:3", 30), link("user:2", "user:3", 20), link("user:1", "user:2", 10)], 0)
     assert {engine.profile_of(name) for name in ("user:1", "user:2", "user:3", "dev:3")} == {pid("user:2")}
 
 
-def test_a_late_link_can_make_an_older_founder_and_moves_everybody():
+def test_a_late_link_can_make_an_older_founder_and_moves_all_members():
     engine = stitcher()
     engine.on_links([link("user:1", "dev:1", 50), link("user:1", "dev:2", 60)], 0)
     effects = engine.on_links([link("mail:1", "dev:2", 5)], 0)

@@ -1,4 +1,4 @@
-"""A stable offset that does not move is told apart from one that moves slowly."""
+"""A stable offset that does not move is distinguished from one that moves slowly."""
 
 import doctest
 

@@ -16,7 +16,7 @@ def test_a_worker_that_keeps_up_shows_no_age_however_long_it_runs() -> None:
     assert max(ages) <= 2.0
 
 
-def test_a_partition_nobody_reads_grows_older_and_keeps_its_age_when_much_is_written() -> None:
+def test_an_unread_partition_grows_older_at_any_rate_of_writing() -> None:
     records = WaitingRecords[str]()
     looks = 5 * MAX_LOOKS
     for n in range(looks):

@@ -94,7 +94,7 @@ def test_what_is_no_model_of_this_version_is_refused_by_name_and_reason(file: Pa
     assert says in str(refused.value)
 
 
-def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.json: cannot be read: No such file"):
         load_model(tmp_path / "none.json")
 

@@ -154,7 +154,7 @@ def test_on_the_hold_out_the_model_beats_what_needs_no_model(shop: list[Pairs]) 
     assert holdout.predictors["everyone_equal"].correlation == 0
 
 
-def test_the_predictors_that_need_no_model_are_what_they_say() -> None:
+def test_the_predictors_without_a_model_equal_their_definitions() -> None:
     """150 customers of three kinds, each kind the same: the errors are sums that fit on a line."""
     kinds = [[(0, 100), (40, 100), (80, 300)], [(0, 100), (95, 200)], [(50, 100), (60, 100), (85, 100), (98, 400)]]
     histories = [[[day, [amount, 1]] for day, amount in kind] for kind in kinds for _ in range(50)]
@@ -182,7 +182,7 @@ def test_equal_histories_make_equal_versions_whenever_they_are_fitted(shop: list
     assert facts.notes == ()
 
 
-def test_a_model_says_what_to_know_before_trusting_it(shop: list[Pairs]) -> None:
+def test_a_model_notes_the_limits_of_its_accuracy(shop: list[Pairs]) -> None:
     dependent = [[[day, [100 * len(history) ** 2, 1]] for day, _ in history] for history in shop[:1_500]]
     export = Export(START_DAY + DAYS, len(dependent), {"EUR": dependent})
     model = fit_model(export, Ask("purchases", "EUR", 30, 0), 1, nothing)
@@ -197,8 +197,8 @@ def test_a_model_says_what_to_know_before_trusting_it(shop: list[Pairs]) -> None
     assert any("do not rely on expected_value_minor" in note for note in model.calibration.notes)
 
 
-def test_a_model_that_was_not_the_closest_says_so_itself(shop: list[Pairs]) -> None:
-    """A shop that closed its doors 200 days before the end: who did nothing goes on doing nothing."""
+def test_a_model_less_accurate_than_a_simple_predictor_notes_it(shop: list[Pairs]) -> None:
+    """A shop that closed 200 days before the end: silent customers stay silent."""
     closed_day = START_DAY + DAYS - 200
     histories = [left for history in shop if (left := until(history, closed_day))]
     export = Export(START_DAY + DAYS, len(histories), {"EUR": histories})
@@ -206,7 +206,7 @@ def test_a_model_that_was_not_the_closest_says_so_itself(shop: list[Pairs]) -> N
     assert "on the hold-out last_period was closer than the model (root mean square error)" in model.calibration.notes
 
 
-def test_a_shop_that_nobody_leaves_is_fitted_all_the_same() -> None:
+def test_a_shop_without_churn_is_fitted() -> None:
     chance, summaries = Random(3), []
     for _ in range(1_500):
         rate, days = chance.gammavariate(1.0, 1 / 20), [0.0]
@@ -227,7 +227,7 @@ def test_a_likelihood_without_a_top_is_not_taken_for_one() -> None:
         _maximise(lambda *_: (0.0, np.ones(2)), table, 2, nothing)
 
 
-def test_too_few_repeat_buyers_are_counted_and_said_how_many_are_needed() -> None:
+def test_too_few_repeat_buyers_are_reported_with_the_number_needed() -> None:
     once = [Summary(0, 0, 100, 0, 1, 500)] * 1_000
     twice = [Summary(1, 10 + number, 100, 500, 2, 1_000) for number in range(MIN_REPEAT_BUYERS)]
     with pytest.raises(FitError, match="99 repeat buyers: at least 100 are needed"):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.waiting import deadline_seconds
+
 FOLDER = Path(__file__).parents[3] / "deploy/prometheus"
 ALERTS = FOLDER / "alerts.yml"
 INCIDENTS = sorted((FOLDER / "tests").glob("*.yml"))
@@ -20,7 +22,9 @@ needs_promtool = pytest.mark.skipif(
 
 def run(*arguments: str) -> None:
     assert PROMTOOL is not None
-    done = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [PROMTOOL, *arguments], capture_output=True, text=True, timeout=deadline_seconds(), check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -28,13 +28,13 @@ except DescriptorsError as error:
 """
 
 
-def test_the_reserve_is_released_when_nothing_else_is_left_and_the_error_says_what_to_do() -> None:
+def test_the_reserve_is_released_as_the_last_resort_and_the_error_has_an_action() -> None:
     command = [sys.executable, "-c", EXHAUSTED]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3], check=True)
     assert done.stdout.startswith("out of file descriptors: this process may open 64 files; raise the limit")
 
 
-def test_a_process_that_cannot_open_the_reserve_says_so() -> None:
+def test_a_process_that_cannot_open_the_reserve_reports_it() -> None:
     code = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9))\nDescriptorReserve()"
     command = [sys.executable, "-c", f"from pipeline.obs.descriptors import *\n{code}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3], check=False)
@@ -46,7 +46,7 @@ def test_a_process_that_cannot_open_the_reserve_says_so() -> None:
     "error",
     [OSError(errno.EMFILE, "Too many open files"), Exception("IO error: While open a file: Too many open files")],
 )
-def test_errors_that_come_from_a_lack_of_descriptors_are_told_as_one(error: Exception) -> None:
+def test_errors_from_a_lack_of_descriptors_are_reported_as_one(error: Exception) -> None:
     assert isinstance(explained(error), DescriptorsError)
 
 

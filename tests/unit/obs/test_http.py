@@ -1,4 +1,4 @@
-"""The health pages, asked over a real socket."""
+"""The health pages, over a real socket."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ async def get(session: aiohttp.ClientSession, path: str) -> tuple[int, dict[str,
         return answer.status, json.loads(await answer.text())
 
 
-def test_a_worker_is_ready_only_when_nothing_speaks_against_it_and_says_what_does() -> None:
+def test_a_worker_is_ready_only_without_reasons_against_it_and_lists_them() -> None:
     reasons = ["partition 3 of profile is restoring"]
     server = HealthServer(m.Metrics(), ready=lambda: reasons)
 

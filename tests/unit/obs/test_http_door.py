@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.obs.http_door import HttpDoor, MalformedRequestError, Page, Request, parse_head
+from tests.support.waiting import deadline_seconds
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-DEADLINE_S = 30.0
 
 
 def served(body: Callable[[int], Awaitable[None]], **options: float) -> None:
@@ -20,7 +20,7 @@ def served(body: Callable[[int], Awaitable[None]], **options: float) -> None:
         door = HttpDoor({"/livez": lambda _: Page(b"fine", "text/plain")}, **options)  # type: ignore[arg-type]
         port = await door.start("127.0.0.1", 0)
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(deadline_seconds()):
                 await body(port)
         finally:
             await door.stop()
@@ -78,7 +78,7 @@ def test_a_health_check_gets_through_a_crowd_of_half_open_connections() -> None:
         for _, writer in crowd:
             writer.close()
 
-    served(body, max_connections=8, read_seconds=DEADLINE_S)
+    served(body, max_connections=8, read_seconds=deadline_seconds())
 
 
 CHILD = """
@@ -108,8 +108,8 @@ def test_hundreds_of_half_open_connections_do_not_exhaust_the_descriptors_of_the
             for _, writer in current:
                 writer.close()
 
-        asyncio.run(asyncio.wait_for(crowd(), DEADLINE_S))
-        _, complaints = child.communicate("", DEADLINE_S)
+        asyncio.run(asyncio.wait_for(crowd(), deadline_seconds()))
+        _, complaints = child.communicate("", deadline_seconds())
     assert complaints == ""
     assert child.returncode == 0
 

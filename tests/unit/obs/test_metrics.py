@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.obs import metrics as m
 
 
-def test_names_say_what_they_measure_and_are_unique() -> None:
+def test_metric_names_contain_their_unit_and_are_unique() -> None:
     names = [definition.name for definition in m.DEFINITIONS]
     assert len(set(names)) == len(names)
     for definition in m.DEFINITIONS:

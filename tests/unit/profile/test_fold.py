@@ -40,7 +40,7 @@ def test_the_newest_statement_of_consent_counts_and_at_one_instant_the_restricti
 
 
 @pytest.mark.parametrize(("yes_ms", "no_ms", "granted"), [(9, 0, True), (0, 9, False), (9, 9, False)])
-def test_of_two_ledgers_that_disagree_the_newer_statement_counts_and_a_tie_is_a_no(yes_ms, no_ms, granted) -> None:
+def test_the_newer_statement_of_two_ledgers_counts_and_at_equal_times_the_denial(yes_ms, no_ms, granted) -> None:
     yes, no = (
         ledger(touch(1, yes_ms, context={"consent": {"ads": True}})),
         ledger(touch(2, no_ms, context={"consent": {"ads": False}})),
@@ -76,7 +76,7 @@ def test_the_timeline_keeps_the_newest_touches_newest_first() -> None:
     assert [e.timestamp_ms - START_MS for e in both] == [60, 49]
 
 
-def test_a_burst_of_page_views_pushes_no_call_out_and_both_are_read_side_by_side() -> None:
+def test_a_burst_of_page_views_displaces_no_crm_activity() -> None:
     call = touch(
         1, 0, channel="crm", name="call_logged", properties={"subject": "Fitted kitchen", "outcome": "reached"}
     )
@@ -89,7 +89,7 @@ def test_a_burst_of_page_views_pushes_no_call_out_and_both_are_read_side_by_side
     assert timeline_of([kept])[-1].timestamp_ms == START_MS + 30
 
 
-def test_what_the_crm_says_of_a_deal_is_in_its_line() -> None:
+def test_the_fields_of_a_crm_deal_are_in_its_line() -> None:
     won = touch(
         1, 0, channel="crm", name="deal_closed", amount_minor=129_000_00, currency="EUR",
         properties={"name": "Kitchen", "stage": "won", "previous_stage": "offer", "status": 7, "outcome": ""},
@@ -102,7 +102,7 @@ def test_what_the_crm_says_of_a_deal_is_in_its_line() -> None:
     assert read_line(line_of(touch(3, 0, channel="crm", properties={"stage": "won"}))).detail == "stage won"
 
 
-def test_pages_of_the_timeline_go_on_where_the_last_ended_while_events_come_in() -> None:
+def test_pages_of_the_timeline_continue_after_the_last_one_while_events_arrive() -> None:
     calls = [touch(n, n // 2, "user_id:a", channel=("web", "crm")[n % 2]) for n in range(9)]
     first = timeline_page([ledger(*calls)], 4)
     assert [entry.event_id for entry in first.entries] == [f"shop/{n:06d}" for n in (8, 7, 6, 5)]
@@ -115,12 +115,12 @@ def test_pages_of_the_timeline_go_on_where_the_last_ended_while_events_come_in()
 
 
 @pytest.mark.parametrize("cursor", ["yesterday", "12", "12:", "-1:web/m", "²:web/m"])
-def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(ValueError, match="is not a cursor: write the one a page ended with"):
         timeline_page([], 4, cursor)
 
 
-def test_a_line_of_the_timeline_reads_back_and_speaks() -> None:
+def test_a_line_of_the_timeline_reads_back_with_its_detail() -> None:
     paid = touch(
         1, 0, name="Order\x1fCompleted", amount_minor=1999, currency="EUR", properties={"title": "", "sku": "x\x1fy"}
     )
@@ -130,7 +130,7 @@ def test_a_line_of_the_timeline_reads_back_and_speaks() -> None:
     assert read_line(line_of(touch(2, 0, name="", type="page"))).summary() == "page on web"
 
 
-def test_an_origin_tells_campaign_and_referrer_if_they_are_what_they_should_be() -> None:
+def test_an_origin_contains_campaign_and_referrer_of_the_expected_types() -> None:
     assert (
         origin_of({"campaign": {"name": "x"}, "page": {"referrer": "r"}}) == '{"campaign":{"name":"x"},"referrer":"r"}'
     )
@@ -138,7 +138,7 @@ def test_an_origin_tells_campaign_and_referrer_if_they_are_what_they_should_be()
     assert campaign_of('{"campaign":{"name":7}}') == campaign_of('{"referrer":"r"}') == ""
 
 
-def test_a_bucket_too_old_for_its_tier_is_let_go_whichever_comes_first() -> None:
+def test_a_bucket_too_old_for_its_tier_is_dropped_in_any_order() -> None:
     late, early = Series([100], [1]), Series([90], [1])
     put(late, 90, 9, 1, int.__add__)
     put(early, 100, 9, 1, int.__add__)

@@ -146,7 +146,7 @@ SIGNED = [
 
 
 @pytest.mark.parametrize(("more", "said"), SIGNED)
-def test_a_touch_with_a_sign_of_marketing_is_kept_with_what_it_says(more: dict[str, Any], said: Any) -> None:
+def test_a_touch_with_a_sign_of_marketing_is_kept_with_its_campaign(more: dict[str, Any], said: Any) -> None:
     kept = ledger(JourneyRules(attribution=RULES), touch(1, 0, **more), touch(2, 1, name="ask"))
     [converted] = attribution_of([kept], RULES)
     [credited] = converted.journey
@@ -183,7 +183,7 @@ def test_a_touch_without_one_is_no_marketing(more: dict[str, Any]) -> None:
     assert ledger(JourneyRules(attribution=RULES), touch(1, 0, **more)).journey is None
 
 
-def test_which_signs_count_and_what_else_must_hold_is_for_the_rules_to_say() -> None:
+def test_the_rules_choose_the_signs_and_a_further_filter() -> None:
     def kept(rules: AttributionRules, **more: Any) -> bool:
         return ledger(JourneyRules(attribution=rules), touch(1, 0, **more)).journey is not None
 
@@ -219,7 +219,7 @@ def credits_of(converted: Converted, model: str) -> list[int]:
     return [credited.credit[model] for credited in converted.journey]
 
 
-def test_each_model_shares_the_credit_as_it_says() -> None:
+def test_each_model_shares_the_credit_by_its_definition() -> None:
     three = journey(14, 7, 0)
     assert credits_of(three, "first") == [1_000_000, 0, 0]
     assert credits_of(three, "last") == [0, 0, 1_000_000]
@@ -252,7 +252,7 @@ def test_money_that_was_given_back_is_shared_too() -> None:
     assert distribute(0, [1, 2]) == [0, 0]
 
 
-def test_a_conversion_without_money_is_worth_what_the_rule_says() -> None:
+def test_a_conversion_without_an_amount_has_the_value_of_its_rule() -> None:
     kept = ledger(
         JourneyRules(attribution=RULES),
         touch(1, 0, name="ask"),

@@ -125,3 +125,11 @@ def test_an_event_between_two_sessions_can_make_them_one() -> None:
     assert kind.add(apart, [[4, 4, 1]]) == [[0, 4, 3], [12, 14, 3]]
     assert kind.add(apart, [[13, 13, 1]]) == [[0, 3, 2], [12, 14, 4]]
     assert apart == [[0, 3, 2], [12, 14, 3]]
+
+
+def test_an_average_divides_exact_sums_when_it_is_read() -> None:
+    average = KINDS["average"]
+    one, two = cell("average", [10, 20]), cell("average", [33])
+    assert average.add(one, two) == average.add(two, one) == [63, 3]
+    assert average.read(average.add(one, two), 1) == 21.0
+    assert average.read(average.add(one, two), 100) == 0.21

@@ -40,7 +40,7 @@ def test_a_batch_publishes_each_profile_it_changed_once() -> None:
     assert logic.evaluate([PA, "never-heard-of"], 0).updates[0].version == 2
 
 
-def test_an_update_tells_what_the_schema_asks_for() -> None:
+def test_an_update_has_the_fields_of_the_schema() -> None:
     logic, _ = stage()
     first = touch(1, 0, A, context={"campaign": {"name": "spring"}, "consent": {"ads": False}}, traits={"plan": "pro"})
     second = touch(2, HOUR_MS, A, name="", type="page", identifiers=[A, B], context={"campaign": "x", "consent": 1})
@@ -73,7 +73,7 @@ def test_a_move_carries_the_ledger_over_and_leaves_a_merged_profile_behind() -> 
     assert logic.evaluate([PB], 0).updates == []
 
 
-def test_nothing_is_sent_where_there_is_no_ledger() -> None:
+def test_a_move_without_a_ledger_sends_nothing() -> None:
     logic, _ = stage()
     effects = logic.on_batch([(PB, move(1, PB, PA))], 0)
     assert (effects.forwards, effects.updates) == ([], [])
@@ -87,7 +87,7 @@ def test_a_late_touch_follows_the_pointer_with_its_seq() -> None:
     assert (to, forwarded.seq) == (PA, 7)
 
 
-def test_a_forwarded_touch_that_overtakes_its_move_is_kept_and_tells_who_owns_the_anchor() -> None:
+def test_a_forwarded_touch_that_overtakes_its_move_is_booked_and_sets_the_owner() -> None:
     logic, table = stage()
     logic.on_batch([(PA, move(1, PA, PB)), (PA, touch(1, 0, B, seq=2))], 0)
     assert table.rows[PA].ownership.pointers[B] == (2, PA)
@@ -95,7 +95,7 @@ def test_a_forwarded_touch_that_overtakes_its_move_is_kept_and_tells_who_owns_th
     assert table.rows[PA].anchors[B].touches == 1
 
 
-def test_a_carry_for_a_leaf_that_moved_on_is_forwarded_with_the_higher_seq() -> None:
+def test_a_carry_for_an_anchor_that_moved_on_is_forwarded_with_the_higher_seq() -> None:
     logic, _ = stage()
     logic.on_batch([(PB, touch(1, 0, B))], 0)
     ((_, carry),) = logic.on_batch([(PB, move(1, PB, PA))], 0).forwards
@@ -104,7 +104,7 @@ def test_a_carry_for_a_leaf_that_moved_on_is_forwarded_with_the_higher_seq() -> 
     assert (to, further.target, further.seq) == ("elsewhere", "elsewhere", 2)
 
 
-def test_a_profile_whose_ledgers_have_gone_names_the_last_ones_heir_until_one_comes_back() -> None:
+def test_a_profile_without_ledgers_names_the_owner_of_the_last_one_until_one_returns() -> None:
     logic, table = stage()
     logic.on_batch([(PA, touch(1, 0, A)), (PA, touch(2, 0, B))], 0)
     ((_, carry),) = logic.on_batch([(PA, move(2, PA, PB, A))], 0).forwards
@@ -116,7 +116,7 @@ def test_a_profile_whose_ledgers_have_gone_names_the_last_ones_heir_until_one_co
     assert table.rows[PA].anchors[A].touches == 1
 
 
-def test_a_ledger_that_passes_through_leaves_word_where_it_went() -> None:
+def test_a_profile_that_forwards_a_ledger_publishes_its_target() -> None:
     logic, table = stage()
     logic.on_batch([(PB, touch(1, 0, B))], 0)
     ((_, carry),) = logic.on_batch([(PB, move(1, PB, PA))], 0).forwards
@@ -127,7 +127,7 @@ def test_a_ledger_that_passes_through_leaves_word_where_it_went() -> None:
     assert (table.rows[PA].current_id(PA), table.rows[PB].current_id(PB)) == ("elsewhere", PA)
 
 
-def test_merging_and_splitting_gives_back_the_profiles_to_the_last_digit() -> None:
+def test_a_merge_and_a_split_restore_the_profiles_to_the_last_digit() -> None:
     logic, table = stage()
     for n in range(40):
         anchor = (A, B)[n % 2]
@@ -160,14 +160,14 @@ def test_the_view_is_read_at_the_newest_touch_at_the_earliest() -> None:
     assert msgspec.json.decode(msgspec.json.encode(view)) == view
 
 
-def test_the_view_of_a_profile_that_moved_away_names_its_successor() -> None:
+def test_the_view_of_a_merged_profile_names_its_current_id() -> None:
     logic, table = stage()
     logic.on_batch([(PB, move(1, PB, PA))], 0)
     view = profile_view(PB, table.rows[PB], RULES, START_MS)
     assert (view["merged_into"], view["anchors"], view["first_touch"]) == (PA, [], None)
 
 
-def test_a_profile_without_a_touch_is_nobody_elses_because_somebody_left_it() -> None:
+def test_a_profile_without_touches_keeps_its_id_after_another_anchor_left_it() -> None:
     logic, table = stage()
     logic.on_batch([(PA, move(1, PA, "elsewhere", B))], 0)
     assert table.rows[PA].current_id(PA) == ""

@@ -51,7 +51,7 @@ def test_published_windows_and_scores_follow_the_clock_with_no_event() -> None:
     assert update.aggregates["views"].last_90d == 0
 
 
-def test_a_busy_profile_has_one_timer_and_a_superseded_one_wakes_nobody() -> None:
+def test_a_busy_profile_has_one_timer_and_a_superseded_entry_has_no_effect() -> None:
     table: MemoryTable[ProfileRow] = MemoryTable()
     timers = TimerView(MemoryStore())
     logic = ProfileLogic(RULES, table, timers, refresh_ms=DAY_MS)

@@ -62,7 +62,7 @@ def test_every_customer_equals_an_independent_fold(
         assert summaries[who] == expected, who
 
 
-def test_every_customer_equals_what_lifetimes_says(summaries: dict[str, Summary]) -> None:
+def test_every_customer_equals_the_result_of_lifetimes(summaries: dict[str, Summary]) -> None:
     with lifetimes_in_peace() as lifetimes:
         table = pd.DataFrame(
             [

@@ -76,7 +76,7 @@ def test_a_filter_admits_by_event_type_and_channel(filter_: Filter, matches: boo
     assert ("n" in ledger.occurrences) is matches
 
 
-def test_points_that_are_taken_are_told_apart_from_points_given() -> None:
+def test_lost_points_are_counted_apart_from_given_points() -> None:
     counted = (CountedRule("good", Filter(), "hours", 3), CountedRule("bad", Filter(), "days", -5))
     assert Plan((), counted).book(Ledger(), SHOES)[:2] == (3, 5)
 

@@ -22,7 +22,7 @@ def test_words_and_iso_times_are_moments(text, ms):
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "1772362800250"])
-def test_what_is_no_moment_is_told_what_to_write(text):
+def test_an_invalid_moment_is_refused_with_the_correction(text):
     with pytest.raises(NotAMomentError, match="write now, latest, or a date like"):
         as_of_ms(text, 99)
 

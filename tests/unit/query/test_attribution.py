@@ -94,7 +94,7 @@ def test_the_total_is_that_of_every_model_and_grouping(rows: Any, model: str, by
     assert report_view(report)["total"] == report.total()._asdict()
 
 
-def test_the_total_of_nothing_is_nothing() -> None:
+def test_the_total_of_an_empty_report_is_zero() -> None:
     assert attribution_report([], rules(), "linear", "campaign").total() == ("total", 0.0, {}, {}, {})
 
 
@@ -107,7 +107,7 @@ def test_what_was_paid_for_without_a_conversion_has_no_cost_per_acquisition(rows
     assert sources == ["(no marketing)", "google", "(unnamed)"]
 
 
-def test_one_kind_of_conversion_can_be_asked_for_and_merged_profiles_count_once(rows: Any) -> None:
+def test_conversions_can_be_filtered_by_name_and_merged_profiles_count_once(rows: Any) -> None:
     assert attribution_report(rows, rules(), "linear", "campaign", "quote").conversions == 0
     merged = [*rows, ("z", ProfileRow("default"))]
     assert attribution_report(merged, rules(), "linear", "campaign").profiles == 3
@@ -136,7 +136,7 @@ def test_a_profile_is_shown_with_cart_journey_sessions_and_timeline(rows: Any) -
     assert "one is open" not in shown
 
 
-def test_a_journey_without_marketing_says_so_and_an_empty_cart_is_not_shown(rows: Any) -> None:
+def test_a_journey_without_marketing_is_shown_as_such_and_an_empty_cart_is_not(rows: Any) -> None:
     console = Console(file=io.StringIO(), width=220)
     [view] = [view for view in export_profiles(rows, RULES, LATEST) if view["profile_id"] == CLEO]
     print_profile(console, view, CLEO)

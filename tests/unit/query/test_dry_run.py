@@ -1,4 +1,4 @@
-"""A dry run says for whom triggers would fire, as a worker with the same rules does it, and why others wait."""
+"""A dry run counts the customers for which a worker with the same rules fires, and why others wait."""
 
 import os
 import random
@@ -32,7 +32,7 @@ EVERY = TriggerRules(
         TriggerRule(name="cold", high=40, low=15, falling=True),
         TriggerRule(name="first", high=40, low=15, once=True),
         TriggerRule(name="polite", high=30, low=20, quiet=QuietHours(start="20:00", end="07:30")),
-        TriggerRule(name="asked", high=30, low=20, consent="sales", consent_asked=True),
+        TriggerRule(name="asked", high=30, low=20, consent="sales", consent_required=True),
     ),
     segment_triggers=(
         SegmentTrigger(name="welcome", segment="warm", cooldown_ms=3 * DAY_MS),
@@ -61,7 +61,7 @@ def counted(result: DryRun, name: str = "hot") -> dict[str, int]:
     return {what: count for what, count in every.items() if count}
 
 
-def test_a_lower_mark_would_fire_for_those_who_are_above_it() -> None:
+def test_a_lower_threshold_would_fire_for_customers_above_it() -> None:
     stage = Stage(HOT)
     stage.touch(0, traits={"email": "ann@example.org", "firstName": "Ann"})
     stage.views(2, 1)
@@ -75,7 +75,7 @@ def test_a_lower_mark_would_fire_for_those_who_are_above_it() -> None:
     assert counted(tried(stage, HOT)) == {}
 
 
-def test_who_is_a_lead_already_is_open_and_would_not_fire_again() -> None:
+def test_an_open_lead_is_counted_as_open_and_does_not_fire() -> None:
     stage = Stage(HOT)
     assert stage.views(5)
     assert counted(tried(stage, HOT)) == {"open": 1}
@@ -83,7 +83,7 @@ def test_who_is_a_lead_already_is_open_and_would_not_fire_again() -> None:
     assert counted(tried(stage, HOT, as_of_ms=START_MS + 30 * DAY_MS)) == {}
 
 
-def test_who_may_fire_but_once_is_spent_when_armed_again() -> None:
+def test_a_trigger_that_fires_once_is_spent_when_armed_again() -> None:
     once = TriggerRule(name="hot", high=50, low=20, once=True)
     stage = Stage(once)
     stage.views(5)
@@ -101,7 +101,7 @@ def test_who_may_fire_but_once_is_spent_when_armed_again() -> None:
         ({}, "fires"),
     ],
 )
-def test_what_makes_a_trigger_wait_is_counted(rule: dict[str, Any], what: str) -> None:
+def test_the_reasons_that_make_a_trigger_wait_are_counted(rule: dict[str, Any], what: str) -> None:
     stage = Stage(HOT)
     stage.touch(0, name="Other", **consents(sales=False))
     stage.views(5, 1)
@@ -118,7 +118,7 @@ def test_the_cooldown_makes_those_wait_whose_score_is_high_again() -> None:
     assert counted(tried(stage, slow, as_of_ms=START_MS + 5 * DAY_MS + HOUR_MS)) == {"fires": 1}
 
 
-def test_it_fires_for_whom_a_worker_with_these_rules_fires() -> None:
+def test_it_fires_for_the_customers_for_which_a_worker_fires() -> None:
     """Seeded customers, stored by a worker with one trigger; then every kind of trigger is tried, and deployed."""
     rules = compile_rules(AggregateRules(), SCORES, EVERY, SEGMENTS)
     names = [rule.name for rule in EVERY.every()]

@@ -40,7 +40,7 @@ def graph(ident: str = ADA) -> Graph:
     return customer_graph("default", ident, resolution())
 
 
-def test_members_links_and_what_is_held_at_the_border_are_in_it():
+def test_the_graph_contains_members_links_and_rejected_links():
     result = graph()
 
     assert {ident for ident, node in result.nodes(data=True) if node["member"]} == {
@@ -54,7 +54,7 @@ def test_members_links_and_what_is_held_at_the_border_are_in_it():
     assert result.graph["profile_id"] == profile_id("default", ADA)
 
 
-def test_graphml_says_the_same_to_other_programs():
+def test_graphml_holds_the_same_graph():
     file = io.BytesIO()
     write_graphml(file, graph())
     read = nx.read_graphml(io.BytesIO(file.getvalue()))
@@ -68,7 +68,7 @@ def test_the_picture_is_the_same_however_the_links_came():
     assert draw(graph(), BOOK) == draw(customer_graph("default", ADA, resolution([seen("user_id:1", ADA, 10)])), BOOK)
 
 
-def test_held_links_are_dashed_and_the_founder_wears_a_ring():
+def test_rejected_links_are_dashed_and_the_founder_has_a_ring():
     root = ET.fromstring(draw(graph(), BOOK))
     lines = [line for line in root.iter(f"{SVG}line") if line.find(f"{SVG}title") is not None]
 
@@ -116,7 +116,7 @@ SHARING = IdentityPolicy(
 
 
 @pytest.mark.parametrize(("asked", "heading"), [("user_id:1", "Customer"), (HOME, "Household")])
-def test_what_a_household_shares_is_a_square_on_dotted_lines_and_no_held_link(asked: str, heading: str):
+def test_a_shared_identifier_is_a_square_with_dotted_lines_and_no_rejected_link(asked: str, heading: str):
     sharing = resolve([seen("user_id:1", HOME, 1), seen("user_id:2", HOME, 2)], SHARING)
     result = customer_graph("default", asked, sharing)
     root = ET.fromstring(draw(result, SHARING))

@@ -114,7 +114,7 @@ def read(path: Path, file_format: str) -> list[dict[str, Any]]:
         ("-5", "-5"), ("Ann", "Ann"), ("\t=1", "'\t=1"),
     ],
 )  # fmt: skip
-def test_a_cell_of_a_csv_file_is_no_formula_unless_it_is_asked_for(tmp_path, name, cell):
+def test_cells_of_a_csv_file_are_neutralised_unless_no_safe_is_given(tmp_path, name, cell):
     member = dict.fromkeys(COLUMNS, "") | {COLUMNS[1]: name}
     for safe, expected in ((True, cell), (False, name)):
         write_members(tmp_path / "m.csv", iter([member]), "csv", safe=safe)

@@ -116,9 +116,9 @@ def test_without_an_available_representative_a_lead_has_no_owner_and_is_routed_w
     assert desk.give(lead(1, at_ms=CHRISTMAS)) == "dan"
     assert desk.give(lead(2, at_ms=CHRISTMAS)) == ""
     assert desk.reason == (
-        "nobody is available; cyn is absent until 2026-12-27; dan has reached the capacity of 1 ever"
+        "no representative is available; cyn is absent until 2026-12-27; dan has reached the capacity of 1 ever"
     )
-    assert desk.decided_by == ("nobody", "")
+    assert desk.decided_by == ("no_available_rep", "")
     assert desk.give(lead(2, at_ms=AFTER)) == "cyn"
 
 
@@ -131,7 +131,7 @@ def test_a_long_list_of_obstacles_is_cut_short() -> None:
     assert desk.reason.endswith("; and 3 more were passed over")
 
 
-def test_whom_the_crm_names_has_the_customer() -> None:
+def test_the_representative_named_by_the_crm_owns_the_customer() -> None:
     desk = Desk(rules())
     assert desk.give(lead(1, traits={**GERMAN, "owner": "dan"})) == "dan"
     assert desk.reason == "dan has this customer in the CRM"
@@ -149,7 +149,7 @@ def test_a_change_of_owner_in_the_crm_overrides_the_stored_owner() -> None:
 def test_an_owner_that_is_not_a_representative_is_ignored(named: object) -> None:
     desk = Desk(rules())
     assert desk.give(lead(1, traits={**GERMAN, "owner": named})) == "ann"
-    assert ("'zoe', whom the CRM names as owner, is no representative here" in desk.reason) == (named == "zoe")
+    assert ("'zoe', named by the CRM as owner, is not declared as a representative" in desk.reason) == (named == "zoe")
 
 
 def test_the_owner_of_the_account_comes_after_that_of_the_customer() -> None:
@@ -160,7 +160,7 @@ def test_the_owner_of_the_account_comes_after_that_of_the_customer() -> None:
     assert desk.give(lead(2, traits={**GERMAN, "account_owner": "dan", "owner": "cyn"})) == "cyn"
 
 
-def test_the_traits_have_other_names_where_the_rules_say_so_and_either_step_can_be_left_out() -> None:
+def test_owner_traits_can_be_renamed_and_each_owner_step_disabled() -> None:
     traits = {**GERMAN, "agent": "dan", "manager": "cyn", "owner": "bob", "account_owner": "bob"}
     named = rules(owner_trait="agent", account_owner_trait="manager")
     assert Desk(named).give(lead(1, traits=traits)) == "dan"
@@ -276,7 +276,7 @@ def test_a_repeated_lead_is_published_once() -> None:
     assert desk.give(lead(2, traits=GERMAN)) == "bob"
 
 
-def test_every_word_on_a_lead_has_a_revision_and_one_that_stands_again_goes_to_the_same_and_takes_no_turn() -> None:
+def test_every_action_of_a_lead_has_a_revision_and_a_reopened_lead_keeps_its_owner_without_a_turn() -> None:
     desk = Desk(rules())
     shown = []
     for kind, other in (

@@ -94,7 +94,7 @@ catch_all: all
 """
 
 
-def test_a_route_that_asks_for_a_segment_there_is_not_is_shown_at_its_place(tmp_path: Path) -> None:
+def test_a_route_on_an_undeclared_segment_is_reported_at_its_place(tmp_path: Path) -> None:
     (tmp_path / "routing.yaml").write_text(ROUTING)
     [problem] = check_rules(tmp_path)[1]
     assert (problem.message, problem.instead) == ("there is no segment dorment", "did you mean dormant?")

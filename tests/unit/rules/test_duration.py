@@ -58,7 +58,7 @@ def test_a_window_keeps_the_unit_it_was_written_in(number: int, unit: str) -> No
         ("2 PER 1 h 30 min", 2, 5_400_000),
     ],
 )
-def test_limits_say_how_many_within_how_long(text: str, count: int, period_ms: int) -> None:
+def test_limits_have_a_number_and_a_period(text: str, count: int, period_ms: int) -> None:
     limit = parse_limit(text)
     again = parse_limit(format_limit(limit))
     assert (limit.count, limit.period_ms) == (again.count, again.period_ms) == (count, period_ms)

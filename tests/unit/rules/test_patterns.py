@@ -11,17 +11,17 @@ from pipeline.event.rules import IdentifierType
 from pipeline.rules.load import load_rules
 from pipeline.rules.patterns import PatternError, any_match, check_pattern
 
-SECONDS_FOR_A_MILLION_CHARACTERS = 5.0
+CPU_SECONDS_FOR_A_MILLION_CHARACTERS = 5.0
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*b", "(a|aa)+$b", ".*.*.*.*=b"])
 def test_a_pattern_that_would_backtrack_for_ever_ends_at_once(pattern: str) -> None:
     matches = any_match([pattern])
-    started = time.monotonic()
+    started = time.process_time()
 
     assert not matches("a" * 1_000_000)
 
-    assert time.monotonic() - started < SECONDS_FOR_A_MILLION_CHARACTERS
+    assert time.process_time() - started < CPU_SECONDS_FOR_A_MILLION_CHARACTERS
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from msgspec import inspect
 
+from connectors.sources.mapping_file import MAPPING_FILE
 from pipeline.rules.docs import field_docs
 from pipeline.rules.document import Node, read_document
 from pipeline.rules.files import FILES, RulesFile
@@ -37,14 +38,21 @@ def errors(topic: str, text: str) -> list[str]:
     return [error.message for error in validator.iter_errors(parsed(text))]
 
 
-@each_file
-def test_the_committed_schema_is_what_the_structs_say(spec: RulesFile) -> None:
+@pytest.mark.parametrize("spec", [*FILES, MAPPING_FILE], ids=lambda spec: spec.topic)
+def test_the_committed_schema_equals_that_of_the_structs(spec: RulesFile) -> None:
     committed = (SHIPPED / schema_name(spec)).read_text(encoding="utf-8")
     assert committed == schema_text(spec), "run: stitchline rules schema --out pipeline/rules/schema"
 
 
 def test_no_schema_is_left_of_a_file_that_is_gone(tmp_path: Path) -> None:
-    assert {path.name for path in write_schemas(tmp_path / "new")} == {path.name for path in SHIPPED.iterdir()}
+    written = write_schemas(tmp_path / "new", (*FILES, MAPPING_FILE))
+    assert {path.name for path in written} == {path.name for path in SHIPPED.iterdir()}
+
+
+@pytest.mark.parametrize("columns", ["card", ["name", "born"]])
+def test_the_schema_of_mappings_takes_one_column_or_several(columns: str | list[str]) -> None:
+    mapping = {"timestamp": {"column": "at"}, "identifiers": {"loyalty_id": columns}}
+    jsonschema.validate(mapping, file_schema(MAPPING_FILE))
 
 
 @each_file
@@ -56,7 +64,7 @@ def test_the_schema_is_valid_and_takes_the_shipped_rules(spec: RulesFile) -> Non
 
 
 @each_file
-def test_the_shipped_rules_tell_editors_where_their_schema_is(spec: RulesFile) -> None:
+def test_the_shipped_rules_name_their_schema_for_editors(spec: RulesFile) -> None:
     first = (DEFAULTS / spec.name).read_text(encoding="utf-8").splitlines()[0]
     comment, _, relative = first.partition("$schema=")
     assert comment == "# yaml-language-server: "

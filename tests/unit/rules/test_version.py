@@ -37,6 +37,13 @@ def test_a_change_of_meaning_is_another_version(tmp_path: Path, name: str, text:
     assert rules_version(load_rules(tmp_path)) != rules_version(load_rules())
 
 
+def test_the_crm_s_connections_are_not_part_of_the_version(tmp_path: Path) -> None:
+    (tmp_path / "crm.yaml").write_text("connections: [{name: a, kind: hubspot, secret: env:A}]", encoding="utf-8")
+    rules = load_rules(tmp_path)
+    assert [connection.name for connection in rules.crm.connections] == ["a"]
+    assert rules_version(rules) == rules_version(load_rules())
+
+
 def test_files_that_a_directory_does_not_have_are_shipped_ones(tmp_path: Path) -> None:
     (tmp_path / "scores.yaml").write_text("scores: []", encoding="utf-8")
     names = [spec.name for spec in FILES]
@@ -51,7 +58,7 @@ def test_every_profile_update_carries_the_version() -> None:
     assert update.rules_version == rules_version(rules)
 
 
-def test_the_newest_update_that_has_a_version_says_which_rules_the_workers_run() -> None:
+def test_the_newest_update_with_a_version_gives_the_rules_of_the_workers() -> None:
     newest = NewestRules()
     assert newest.version == ""
     for as_of_ms, version in ((5, "b"), (3, "a"), (9, "")):

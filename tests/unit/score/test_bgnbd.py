@@ -36,7 +36,7 @@ def test_expected_purchases_equal_the_published_equation() -> None:
         assert result == pytest.approx(by_the_paper(CDNOW, *customer, ahead), rel=1e-9), (customer, ahead)
 
 
-def test_the_customer_worked_through_in_the_authors_note_buys_as_they_say() -> None:
+def test_the_example_customer_of_the_authors_note_has_the_published_expectation() -> None:
     """Fader, Hardie, Lee: Implementing the BG/NBD Model ... in Excel, 2005: customer 1, the next 39 weeks."""
     assert expected_purchases(CDNOW, 2, 30.43, 38.86, 39.0) == pytest.approx(1.226, abs=0.0005)
 
@@ -80,7 +80,7 @@ def test_the_sum_and_the_integral_agree_also_where_the_published_form_divides_by
         assert _by_quadrature(shape, ratio, a, b + 1) == pytest.approx(result, rel=1e-6), (shape, ratio)
 
 
-def test_at_the_seam_of_the_two_ways_there_is_no_step() -> None:
+def test_series_and_quadrature_agree_at_their_boundary() -> None:
     for x in (20, 5, 0):
         before, after = (expected_purchases(CDNOW, x, 0.9 * x, float(x), ahead) for ahead in (300.0, 300.0001))
         assert after == pytest.approx(before, rel=1e-5)

@@ -31,6 +31,6 @@ def test_a_share_halves_to_the_threshold_and_a_cap_holds_it_first() -> None:
     assert due_hours(scorer(max_points=10), 5, 5) == 72
 
 
-def test_what_lasts_holds_a_score_up() -> None:
+def test_points_that_do_not_decay_keep_a_score_up() -> None:
     assert due_hours(scorer(lasting=-3), 1, 1) == 24
     assert due_hours(scorer(lasting=3), 1, 2) > 1_000_000

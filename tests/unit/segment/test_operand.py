@@ -268,7 +268,7 @@ def test_what_means_nothing_is_refused_with_advice(when: str, message: str, inst
     assert instead in caught.value.error.instead
 
 
-def test_what_no_rule_speaks_of_is_refused():
+def test_names_of_undeclared_rules_are_refused():
     with pytest.raises(SegmentError, match=r"the rules declare no carts; add carts to journeys\.yaml"):
         segments("cart.items > 1", journeys=JourneyRules())
     with pytest.raises(SegmentError, match=r"the rules declare no grades; add grades to scores\.yaml"):

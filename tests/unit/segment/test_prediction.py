@@ -54,7 +54,7 @@ def test_a_profile_without_orders_has_no_prediction_and_no_due_time():
     assert result.evaluate(customer(), DAYS[-1] * DAY_MS + 5_000)["tried"].inside
 
 
-def test_an_order_asks_the_condition_again():
+def test_an_order_evaluates_the_condition_again():
     waiting = segments("prediction.expected_purchases > 1").watch_bits
     assert waiting.bits_of_keys([BOUGHT.key])
     assert not waiting.bits_of_keys(["traits", "touch"])

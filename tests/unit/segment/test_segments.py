@@ -166,7 +166,7 @@ def test_how_long_ago_something_was_is_compared_with_durations():
     assert standing("last_touch > 31 d", [], now) == (False, FOREVER)
 
 
-def test_first_and_last_touch_tell_channel_and_campaign():
+def test_first_and_last_touch_contain_channel_and_campaign():
     shop = touch(START_MS, channel="pos", context={"campaign": {"name": "spring"}})
     result = ledger(shop, touch(START_MS + 1))
     assert holds('first_touch.channel = "pos" and first_touch.campaign = "spring"', result)
@@ -184,7 +184,7 @@ def test_traits_are_the_newest_and_may_be_nested():
     assert holds("traits.plan.city is unknown and traits.nothing is unknown", old)
 
 
-def test_consent_is_true_false_or_unsaid_and_a_denied_purpose_denies_its_channels():
+def test_consent_is_true_false_or_unknown_and_a_denied_purpose_denies_its_channels():
     yes = ledger(touch(START_MS, context={"consent": {"ads": {"email": True}}}))
     no = ledger(touch(START_MS, context={"consent": {"ads": False}}))
     assert holds("consent.ads/email = true and consent.ads is unknown", yes)

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.state.store import Change, RocksEngine, RocksOptions
 
 
-def test_a_closed_store_can_be_opened_again_while_somebody_still_holds_it(tmp_path: Path) -> None:
+def test_a_closed_store_can_be_reopened_while_a_reference_to_it_remains(tmp_path: Path) -> None:
     engine = RocksEngine(RocksOptions(block_cache_bytes=1 << 20))
     first = engine.open(tmp_path / "rows", ["rows"])
     first.apply([Change("rows", b"key", b"value")], 3)

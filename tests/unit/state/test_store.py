@@ -48,7 +48,7 @@ def test_an_empty_value_is_a_row_and_none_is_none(engine, path):
     store.close()
 
 
-def test_a_scan_gives_the_rows_in_key_order_from_where_it_is_told(engine, path):
+def test_a_scan_gives_the_rows_in_key_order_from_a_start_key(engine, path):
     store = engine.open(path, FAMILIES)
     keys = [b"b", b"a\xff", b"a", b"", b"ab", b"a\x00", b"\xff"]
     store.apply([Change("people", key, key) for key in keys], 1)

@@ -32,6 +32,6 @@ def test_every_counter_of_an_alert_has_a_series_at_the_start_with_the_labels_it_
 
 def test_series_start_at_zero_and_only_for_the_stages_of_the_worker() -> None:
     text = page("route")
-    assert 'stitchline_leads_routed_total{reason="nobody",route=""} 0.0' in text
+    assert 'stitchline_leads_routed_total{reason="no_available_rep",route=""} 0.0' in text
     assert "stitchline_firebreaks_total{" not in text
     assert 'stitchline_firebreaks_total{type="email"} 0.0' in page("stitch")

@@ -20,7 +20,7 @@ def test_a_second_worker_with_the_id_is_refused_until_the_first_has_ended(tmp_pa
         pass
 
 
-def test_a_worker_that_is_fenced_by_another_of_its_id_says_so(tmp_path: Path) -> None:
+def test_a_worker_that_is_fenced_by_another_with_its_id_reports_it(tmp_path: Path) -> None:
     fenced = KafkaException(KafkaError(KafkaError._FENCED, "fenced", fatal=True))
     another = "another worker with the id '0' of app was started"
     with pytest.raises(WorkerIdError, match=another), only_worker(tmp_path, "app", "0"):

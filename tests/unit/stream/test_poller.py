@@ -183,3 +183,22 @@ def test_a_member_that_closes_gives_its_partitions_back_and_fetches_nothing_more
     assert one.group.members == {}
     assert one.group.rebalancing
     assert one.fetch() == []
+
+
+def test_a_paused_topic_is_not_fetched_until_it_is_resumed_after_a_rewind(one):
+    one.resume()
+    assert one.values(one.fetch()) == [b"0", b"1"]
+    one.commit(1)
+    one.poller.pause(TOPIC)
+    one.run_waiting()
+    assert one.values(one.fetch()) == []
+    one.poller.rewind()
+    one.resume()
+    assert one.values(one.fetch()) == [b"1", b"2"]
+
+
+def test_another_topic_than_the_paused_one_is_fetched(one):
+    one.resume()
+    one.poller.pause("another")
+    one.run_waiting()
+    assert one.values(one.fetch()) == [b"0", b"1"]

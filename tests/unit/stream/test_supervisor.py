@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.stream.supervisor import MAX_DEATHS, NOT_ITS_FAULT, Supervisor, WorkersKeepDyingError
+from tests.support.waiting import deadline_seconds
 
 PROGRAM = """
 import os, pathlib, sys
@@ -35,7 +36,7 @@ class Crew:
     def look(self, seconds: float) -> None:
         """Wait for the ends that are to be seen, look, and let time pass."""
         for worker in self.codes:
-            self.supervisor.processes[worker].wait(30)
+            self.supervisor.processes[worker].wait(deadline_seconds())
         self.supervisor.check()
         self.now += seconds
 
@@ -84,7 +85,7 @@ def test_a_worker_that_keeps_ending_by_its_own_fault_is_given_up_and_named(tmp_p
         until_given_up(it)
 
 
-def test_the_deaths_of_two_workers_are_not_added_up(tmp_path: Path) -> None:
+def test_the_exits_of_two_workers_are_not_added_up(tmp_path: Path) -> None:
     with crew(tmp_path, worker_0=1, worker_1=1) as it:
         deaths = 0
         while deaths < MAX_DEATHS - 1:
@@ -97,5 +98,5 @@ def test_a_worker_that_lived_long_enough_begins_anew(tmp_path: Path) -> None:
     with crew(tmp_path, worker_0=1) as it:
         for _ in range(2 * MAX_DEATHS):
             it.look(seconds=61.0)
-        it.supervisor.processes["0"].wait(30)
+        it.supervisor.processes["0"].wait(deadline_seconds())
         assert it.lives("0") == 2 * MAX_DEATHS + 1

@@ -34,7 +34,7 @@ def test_routing_may_look_at_the_newest_traits_and_the_last_touch_of_all_ledgers
     assert (result.channel, result.campaign, result.segments) == ("ads", "autumn", ["engaged"])
 
 
-def test_who_has_no_touch_has_no_facts() -> None:
+def test_a_profile_without_touches_has_no_facts() -> None:
     result = lead(ProfileRow("default", anchors={"user_id:1": Ledger()}))
     assert (result.traits, result.channel, result.campaign, result.segments) == ({}, "", "", [])
 

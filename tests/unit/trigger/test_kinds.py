@@ -31,7 +31,7 @@ def test_a_falling_score_fires_below_low_with_no_event_but_only_after_it_was_up(
     assert stage.logic.evaluate(stage.table.rows, START_MS + 90 * DAY_MS).leads == []
 
 
-def test_once_means_once_in_a_life() -> None:
+def test_a_trigger_with_once_fires_once_per_customer() -> None:
     stage = Stage(TriggerRule(name="welcome", high=50, low=20, once=True))
     assert [a.episode for a in stage.views(5)] == [1]
     assert stage.views(9, 20 * DAY_MS) == []
@@ -45,7 +45,7 @@ def test_a_trigger_in_quiet_hours_fires_in_the_morning_if_it_still_holds() -> No
     assert action.timestamp_ms == MIDNIGHT_MS + 2 * DAY_MS + 8 * HOUR_MS
 
 
-def test_what_cooled_down_by_the_morning_is_not_summaries() -> None:
+def test_a_score_that_fell_during_quiet_hours_does_not_fire() -> None:
     stage = Stage(TriggerRule(name="polite", high=50, low=20, quiet=QuietHours(start="21:00", end="08:00")))
     night_ms = MIDNIGHT_MS + DAY_MS + 23 * HOUR_MS - START_MS
     assert stage.views(5, night_ms) == []
@@ -65,7 +65,7 @@ def test_a_trigger_that_waited_for_its_cooldown_fires_when_that_ends() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({"segment": "vip", "consent_asked": True}, "consent_asked without consent"),
+        ({"segment": "vip", "consent_required": True}, "consent_required without consent"),
         ({"segment": "vip", "cooldown_ms": -1}, "below zero"),
     ],
 )

@@ -63,7 +63,7 @@ class Stage:
         return self.take((source, moved), (target, moved))
 
 
-def test_reaching_the_high_mark_fires_once_and_tells_why() -> None:
+def test_reaching_the_high_threshold_fires_once_with_the_contributions() -> None:
     stage = Stage(HOT)
     assert stage.views(4) == []
     (action,) = stage.touch(5, traits={"email": "ann@example.org", "firstName": "Ann"}, properties={"title": "Pricing"})
@@ -204,7 +204,7 @@ def test_without_consent_a_trigger_waits_and_fires_when_it_is_given() -> None:
 
 
 def test_required_consent_is_not_granted_by_silence() -> None:
-    rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_asked=True)
+    rule = TriggerRule(name="hot", high=50, low=20, consent="sales", consent_required=True)
     stage = Stage(rule)
     assert stage.views(6) == []
     assert [a.kind for a in stage.touch(9, **consents(sales=True))] == ["lead"]
@@ -219,7 +219,7 @@ def test_a_denial_that_a_merge_brings_holds_for_both() -> None:
     assert [a.kind for a in stage.move(B, PA, PB, 2)] == ["lead"]
 
 
-def test_changed_rules_look_again_at_once() -> None:
+def test_changed_rules_evaluate_a_profile_at_once() -> None:
     stage = Stage(HOT)
     stage.views(3)
     lower = compile_rules(AggregateRules(), SCORES, TriggerRules(triggers=(TriggerRule(name="hot", high=30, low=20),)))
@@ -236,7 +236,7 @@ def test_an_episode_is_booked_under_the_strongest_anchor_or_else_under_the_first
     assert booking_anchor(row, Strength({"device_id": 1, "user_id": 2}, ())) == DEVICE
 
 
-def test_what_fired_on_a_device_is_the_persons_who_logs_in_there_and_stays_theirs() -> None:
+def test_an_episode_of_a_device_moves_to_the_person_that_logs_in_and_stays() -> None:
     stage = Stage(HOT, strength=STRENGTH)
     (lead,) = stage.views(5, 0, DEVICE)
     stage.touch(10, A, name="Other")
@@ -256,7 +256,7 @@ def test_a_trigger_on_a_score_without_rules_is_refused() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({"consent_asked": True}, "consent_asked without consent"),
+        ({"consent_required": True}, "consent_required without consent"),
         ({"low": 0}, "low must be above 0"),
         ({"low": 60}, "not above high"),
         ({"cooldown_ms": -1}, "below zero"),

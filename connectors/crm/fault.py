@@ -1,0 +1,57 @@
+"""The kinds of faults of all CRMs, and what each does to an action or to the whole sink."""
+
+from enum import StrEnum
+from typing import NoReturn
+
+from connectors.crm.exchange import Answer
+from connectors.crm.sink import Pause, SinkError
+
+
+class Fault(StrEnum):
+    """A kind of fault. A mapper classifies the CRM's answers; the reaction is the same for every CRM."""
+
+    KEY_REFUSED = "key_refused"
+    """Pause: the access key is refused, also after it was read again."""
+    SLOW_DOWN = "slow_down"
+    """Pause: a limit is reached."""
+    OUTAGE = "outage"
+    """Pause: the CRM is not available, or gave no answer."""
+    RIGHT_MISSING = "right_missing"
+    """Stops the sink: no action can be delivered before the right is granted."""
+    SERVER_ERROR = "server_error"
+    """The CRM failed, perhaps because of one record: the batch is split to find it."""
+    BAD_RECORD = "bad_record"
+    """Quarantines the record that causes it; the batch is split to find it."""
+    CONFLICT = "conflict"
+    """The record collides with another one; the batch is split to find it."""
+    GONE = "gone"
+    """The object was deleted, merged or converted."""
+    NO_RESULT = "no_result"
+    """The CRM reported success without a result for the record: not delivered."""
+
+
+class StoppedError(Exception):
+    """No further request can be sent now; the sink pauses."""
+
+    def __init__(self, pause: Pause) -> None:
+        super().__init__(pause.reason)
+        self.pause = pause
+
+
+def stop_for(fault: Fault, answer: Answer, crm: str) -> None:
+    """Returns if the fault concerns single records only.
+
+    Raises:
+        StoppedError: The whole sink has to pause.
+        SinkError: A right is missing.
+    """
+    if fault is Fault.RIGHT_MISSING:
+        missing_right(crm, answer.words())
+    if fault in {Fault.KEY_REFUSED, Fault.SLOW_DOWN, Fault.OUTAGE}:
+        raise StoppedError(Pause(answer.retry_after_ms, f"{fault}, {answer.words()}"))
+
+
+def missing_right(crm: str, words: str) -> NoReturn:
+    """Raises the error of a missing right."""
+    message = f"{crm} denies a right ({words}); grant it to the access key, then start the sink again"
+    raise SinkError(message)

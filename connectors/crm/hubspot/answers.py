@@ -1,0 +1,117 @@
+"""What HubSpot's answers mean. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from connectors.crm.exchange import NO_ANSWER, Answer
+from connectors.crm.fault import Fault, stop_for
+from connectors.crm.split import Batch, Failed, Result, Written
+
+CRM: Final = "HubSpot"
+KEY_HEADER: Final = "objectWriteTraceId"
+_EXISTING: Final = re.compile(r"Existing ID: (\d+)")
+_BY_STATUS: Final = {
+    NO_ANSWER: Fault.OUTAGE,
+    400: Fault.BAD_RECORD,
+    401: Fault.KEY_REFUSED,
+    403: Fault.RIGHT_MISSING,
+    404: Fault.GONE,
+    409: Fault.CONFLICT,
+    413: Fault.BAD_RECORD,
+    422: Fault.BAD_RECORD,
+    429: Fault.SLOW_DOWN,
+    500: Fault.SERVER_ERROR,
+}
+_BY_CATEGORY: Final = {
+    "CONFLICT": Fault.CONFLICT,
+    "OBJECT_NOT_FOUND": Fault.GONE,
+    "VALIDATION_ERROR": Fault.BAD_RECORD,
+    "RATE_LIMITS": Fault.SLOW_DOWN,
+}
+
+
+def fault_of(answer: Answer) -> Fault | None:
+    """Returns the fault of an answer; None for 2xx. Statuses that are not listed are outages, which only pause."""
+    return None if answer.ok else _BY_STATUS.get(answer.status, Fault.OUTAGE)
+
+
+def checked(answer: Answer) -> Failed | None:
+    """Returns the fault of an answer that concerns its records; None for 2xx.
+
+    Raises:
+        StoppedError: The whole sink has to pause.
+        SinkError: A right is missing.
+    """
+    fault = fault_of(answer)
+    if fault is None:
+        return None
+    stop_for(fault, answer, CRM)
+    existing = _EXISTING.search(answer.words())
+    return Failed(fault, answer.words(), existing[1] if existing else "")
+
+
+def names_unknown_property(failed: Failed) -> bool:
+    """Returns whether a fault is a property that HubSpot does not have, so that every record would be refused."""
+    return failed.fault is Fault.BAD_RECORD and (
+        "PROPERTY_DOESNT_EXIST" in failed.words or "does not exist" in failed.words
+    )
+
+
+def batch_of(answer: Answer, keys: Sequence[str], *, key_property: str) -> Batch:
+    """Returns the results of a batch request by the trace ids of its inputs, in the order of ``keys``.
+
+    A result without a trace id is matched by ``key_property``, or by its own id.
+    """
+    if failed := checked(answer):
+        return Batch(whole=failed)
+    body = answer.body if isinstance(answer.body, dict) else {}
+    results: dict[str, Result] = {}
+    for error in _dicts(body.get("errors")):
+        results |= {key: _failed(error) for key in _keys_of(error)}
+    for result in _dicts(body.get("results")):
+        properties = result.get("properties") or {}
+        own = (result.get(KEY_HEADER), properties.get(key_property), result.get("id"))
+        for key in own:
+            if isinstance(key, str) and key in keys:
+                results[key] = Written(str(result.get("id", "")), properties)
+                break
+    return Batch(results=[results.get(key) for key in keys], has_errors=bool(body.get("errors")))
+
+
+def rows_of(answer: Answer) -> dict[str, dict[str, str | None]]:
+    """Returns object id → properties of a batch read. Omits objects that HubSpot does not find.
+
+    Raises:
+        StoppedError: The whole sink has to pause.
+        SinkError: A right is missing, or the request itself is wrong.
+    """
+    failed = checked(answer)
+    body = answer.body if isinstance(answer.body, dict) else {}
+    if failed is not None and failed.fault is not Fault.GONE:
+        stop_for(Fault.OUTAGE, answer, CRM)
+    return {str(row["id"]): row.get("properties") or {} for row in _dicts(body.get("results")) if "id" in row}
+
+
+def associated(answer: Answer) -> set[str]:
+    """Returns the ids of all objects that the answer to an association request mentions as associated."""
+    body = answer.body if answer.ok and isinstance(answer.body, dict) else {}
+    ends = [result.get(end) for result in _dicts(body.get("results")) for end in ("from", "to")]
+    return {str(end["id"]) for end in ends if isinstance(end, dict) and "id" in end}
+
+
+def _failed(error: Mapping[str, Any]) -> Failed:
+    words = str(error.get("message", "no reason given"))
+    fault = _BY_CATEGORY.get(str(error.get("category")), Fault.BAD_RECORD)
+    existing = _EXISTING.search(words)
+    return Failed(fault, words, existing[1] if existing else "")
+
+
+def _keys_of(error: Mapping[str, Any]) -> list[str]:
+    context = error.get("context") or {}
+    keys = context.get(KEY_HEADER) or context.get("ids") or context.get("id") or []
+    return [str(key) for key in keys] if isinstance(keys, list) else [str(keys)]
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

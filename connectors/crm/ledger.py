@@ -1,0 +1,89 @@
+"""The ledger in the memory of one runner: rebuilt from its topic at start, then kept up with each commit.
+
+The rows live in a private temporary SQLite database, which spills to disk. So the runner's memory does not grow with
+the number of leads, and no file survives that could disagree with the topic.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final, Protocol
+
+import msgspec
+
+from connectors.crm.ledger_row import OPEN, LedgerRow
+
+CACHE_KIB: Final = 16_384
+MAX_PARAMETERS: Final = 500
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(LedgerRow).decode
+
+
+class LedgerView(Protocol):
+    """What a sink reads: the rows of its own CRM connection."""
+
+    def of_actions(self, tenant: str, action_ids: Collection[str]) -> dict[str, LedgerRow]:
+        """Returns action id → row. Omits actions without a row."""
+        ...
+
+    def of_profiles(self, tenant: str, profile_ids: Collection[str]) -> dict[str, LedgerRow]:
+        """Returns profile id → the profile's row with an object that was written first. Omits others."""
+        ...
+
+
+class Ledger:
+    """The rows of one sink. Implements :class:`LedgerView`."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("", isolation_level=None)  # "": a private temporary database, deleted when closed
+        self._rows.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self._rows.execute("PRAGMA journal_mode = OFF")
+        self._rows.execute("PRAGMA synchronous = OFF")
+        self._rows.execute(
+            "CREATE TABLE ledger (tenant TEXT, action TEXT, profile TEXT, held INTEGER, value BLOB,"
+            " PRIMARY KEY (tenant, action)) WITHOUT ROWID"
+        )
+        self._rows.execute("CREATE INDEX by_profile ON ledger (tenant, profile) WHERE held")
+
+    def __len__(self) -> int:
+        return int(self._rows.execute("SELECT COUNT(*) FROM ledger").fetchone()[0])
+
+    def __iter__(self) -> Iterator[LedgerRow]:
+        """Yields every row, ordered by tenant and action id."""
+        for (value,) in self._rows.execute("SELECT value FROM ledger ORDER BY tenant, action"):
+            yield _decode(value)
+
+    def apply(self, rows: Iterable[LedgerRow]) -> None:
+        """Replaces rows. A row of a lower revision never replaces one of a higher."""
+        self._rows.execute("BEGIN")
+        for row in rows:
+            before = self.of_actions(row.tenant, [row.action_id]).get(row.action_id)
+            if before is None or before.revision <= row.revision:
+                held = int(bool(row.object_id) and row.state == OPEN)
+                self._rows.execute(
+                    "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?)",
+                    (row.tenant, row.action_id, row.profile_id, held, _encode(row)),
+                )
+        self._rows.execute("COMMIT")
+
+    def of_actions(self, tenant: str, action_ids: Collection[str]) -> dict[str, LedgerRow]:
+        """Returns action id → row. Omits actions without a row."""
+        return {row.action_id: row for row in self._select("action", tenant, action_ids)}
+
+    def of_profiles(self, tenant: str, profile_ids: Collection[str]) -> dict[str, LedgerRow]:
+        """Returns profile id → the profile's row with an object that was written first. Omits others."""
+        rows = list(self._select("held AND profile", tenant, profile_ids))
+        rows.sort(key=lambda row: (row.written_ms, row.action_id), reverse=True)
+        return {row.profile_id: row for row in rows}
+
+    def close(self) -> None:
+        """Deletes the temporary database."""
+        self._rows.close()
+
+    def _select(self, column: str, tenant: str, values: Collection[str]) -> Iterator[LedgerRow]:
+        wanted = list(values)
+        for start in range(0, len(wanted), MAX_PARAMETERS):
+            part = wanted[start : start + MAX_PARAMETERS]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT value FROM ledger WHERE tenant = ? AND {column} IN ({marks})"  # noqa: S608  no values inside
+            for (value,) in self._rows.execute(query, (tenant, *part)).fetchall():
+                yield _decode(value)

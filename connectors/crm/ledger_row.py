@@ -1,0 +1,51 @@
+"""One row of the ledger: what a CRM holds for one action, as last written."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+OPEN: Final = "open"
+DUPLICATE: Final = "duplicate"
+_HASH_BYTES: Final = 8
+
+
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The fields of the ``crm-ledger`` schema, which documents them."""
+
+    sink: str
+    tenant: str
+    action_id: str
+    profile_id: str = ""
+    object: str = ""
+    object_id: str = ""
+    revision: int = 0
+    state: str = OPEN
+    note_id: str = ""
+    fields: dict[str, str] = {}
+    written_ms: int = 0
+
+    @property
+    def key(self) -> str:
+        """The key of the row in the ledger topic."""
+        return ledger_key(self.sink, self.tenant, self.action_id)
+
+
+def ledger_key(sink: str, tenant: str, action_id: str) -> str:
+    """Returns the key of a row in the ledger topic."""
+    return f"{sink}/{tenant}/{action_id}"
+
+
+def value_hash(value: str) -> str:
+    """Returns the hash of a field's value: 16 hexadecimal digits.
+
+    >>> value_hash("ann@shop.example") == value_hash("ann@shop.example")
+    True
+    """
+    return blake2b(value.encode(), digest_size=_HASH_BYTES).hexdigest()
+
+
+def row_of(record: Mapping[str, Any]) -> LedgerRow:
+    """Returns the row of a decoded record of the ledger topic."""
+    return msgspec.convert(record, LedgerRow)

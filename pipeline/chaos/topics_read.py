@@ -1,0 +1,23 @@
+"""Reads whole topics, read-committed."""
+
+from collections.abc import Iterator
+
+from confluent_kafka import Message
+
+from pipeline.chaos.foreign import is_foreign
+from pipeline.kafka.reading import Reading
+from pipeline.settings import Settings
+from pipeline.topics import Topic
+
+
+def records(settings: Settings, topic: Topic) -> Iterator[Message]:
+    """Yields the committed records of a topic in each partition's order, foreign ones left out."""
+    for message in all_records(settings, topic.of(settings.topic_prefix), settings.partitions):
+        if not is_foreign(message.key()):
+            yield message
+
+
+def all_records(settings: Settings, name: str, partitions: int) -> Iterator[Message]:
+    """Yields the committed records of a topic by its full name."""
+    for batch in Reading(settings.kafka(), name, range(partitions)).batches():
+        yield from batch

@@ -1,0 +1,339 @@
+"""What every CRM sink survives: the cases E1 to E14, each against an emulator that keeps state."""
+
+import math
+
+import pytest
+
+from connectors.crm.sink import SinkError
+from pipeline.event.reason import Reason
+from pipeline.obs import metrics as names
+from tests.crm import emulator as faults
+from tests.crm.hubspot_emulator import HubSpot
+from tests.crm.world import World, action
+from tests.support.crm_log import Stop
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def name(number: int) -> str:
+    return f"{number:032x}"
+
+
+def test_e1_one_poison_record_costs_itself_and_few_requests(world):
+    world.send(*(action(n, **({"contact": {"email": "x@y.invalid"}} if n == 37 else {})) for n in range(100)))
+    runner = world.run()
+
+    assert (runner.delivered, runner.quarantined) == (99, 1)
+    reason, words = world.quarantined[name(37)]
+    assert reason is Reason.SINK_REFUSED
+    assert "x@y.invalid is invalid" in words
+    upserts = [call for call in world.crm.calls if call.endswith("contacts/batch/upsert")]
+    assert len(upserts) <= 2 * math.log2(100) + 1
+
+
+@pytest.mark.parametrize("fault", [faults.EMPTY, faults.SHORT])
+def test_e2_success_without_results_is_no_delivery_and_is_retried(world, fault):
+    world.crm.planned = [fault]
+    world.send(*(action(n) for n in range(10)))
+    runner = world.run()
+
+    assert runner.delivered == 10
+    assert len(world.crm.leads()) == 10
+    assert world.metrics.value(names.CRM_OUTCOMES, "crm", "retried") >= 5
+
+
+@pytest.mark.parametrize("fault", [faults.LOST_BEFORE, faults.LOST_AFTER, faults.RACE])
+@pytest.mark.parametrize("place", range(3))
+def test_e3_a_lost_answer_or_a_race_leaves_exactly_one_object(world, fault, place):
+    world.crm.planned = [*[""] * place, fault]
+    world.send(action(1), action(2))
+    runner = world.run()
+
+    assert runner.delivered == 2
+    assert len(world.crm.leads()) == 2
+    assert len(world.crm.stories(world.lead_id(name(1)))) == 1
+
+
+def test_e5_a_merged_contact_is_followed_to_the_survivor(world):
+    world.send(action(1), action(2))
+    world.run()
+    third = world.crm.merge_by_hand(world.lead_id(name(2)), world.lead_id(name(1)))
+    world.send(action(1, 2))
+    world.run()
+
+    assert list(world.crm.leads()) == [third]
+    assert world.topics.newest()[name(1)].object_id == third
+    world.send(action(1, 3))
+    calls = len(world.crm.calls)
+    world.run()
+    assert not [call for call in world.crm.calls[calls:] if call.startswith("GET /crm/objects")]
+    assert list(world.crm.leads()) == [third]
+
+
+def test_e4_a_contact_that_search_no_longer_finds_is_known_by_the_ledger(world):
+    world.send(action(1))
+    world.run()
+    contact = world.lead_id(name(1))
+    world.crm.edit_by_hand(contact, action="")
+    world.send(action(1, 2, contact={"email": "c1@shop.example", "firstName": "Ann"}))
+    world.run()
+
+    assert list(world.crm.leads()) == [contact]
+    assert world.crm.leads()[contact]["first"] == "Ann"
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.SLOW_DOWN, faults.DAY_LIMIT, faults.UNAVAILABLE, faults.KEY_EXPIRED, faults.SERVER_ERROR]
+)
+def test_e9_limits_and_outages_pause_the_sink_and_cost_no_lead(world, fault):
+    world.crm.planned = [fault] * 30
+    start = world.clock.now_ms
+    world.send(action(1), action(1, 2), action(2), action(2, 2))
+    runner = world.run(max_tries=31)
+
+    assert (runner.delivered, runner.quarantined) == (2, 0)
+    assert [world.lead(name(n))["revision"] for n in (1, 2)] == ["2", "2"]
+    assert world.clock.now_ms - start > 10_000
+
+
+def test_e9_a_rotated_key_is_read_again_by_the_running_sink(world):
+    assert isinstance(world.crm, HubSpot)
+    crm = world.crm
+
+    def rotate(moment: str) -> None:
+        if moment == "send" and crm.calls[-1].endswith("contacts/batch/upsert"):
+            crm.key = world.key = "pat-2"
+
+    crm.at_request = rotate
+    world.send(action(1))
+    runner = world.run()
+
+    assert runner.delivered == 1
+    assert world.metrics.value(names.CRM_CALLS, "crm", "401") == 1
+
+
+def test_e9_a_key_that_stays_refused_pauses_the_sink_with_the_reason(world):
+    world.key = "wrong"
+    world.send(action(1))
+    runner = world.open()
+    runner.run(Stop(world.clock, 3))
+
+    assert "key_refused, HTTP 401: invalid key" in runner.not_ready()[0]
+    assert world.topics.quarantine == []
+
+
+def test_a_missing_right_stops_the_sink_and_nothing_is_quarantined(world):
+    world.crm.planned = [faults.RIGHT_MISSING]
+    world.send(action(1))
+
+    with pytest.raises(SinkError, match=r"HubSpot denies a right \(HTTP 403: needs contacts.write\)"):
+        world.run()
+    assert world.topics.quarantine == []
+    assert world.topics.positions == {}
+
+
+def test_e10_empty_values_are_never_sent_and_a_human_s_values_are_kept(world):
+    world.send(action(1, contact={"email": "c1@shop.example", "phone": "", "firstName": "Ann"}))
+    world.run()
+    contact = world.lead_id(name(1))
+    assert "phone" not in world.crm.leads()[contact]
+    world.crm.edit_by_hand(contact, phone="+491", first="Anna")
+    world.send(action(1, 2, contact={"email": "c1@shop.example", "phone": "+492", "firstName": "Ann"}))
+    world.run()
+
+    lead = world.crm.leads()[contact]
+    assert (lead["phone"], lead["first"], lead["revision"]) == ("+491", "Anna", "2")
+
+
+@pytest.mark.parametrize(
+    ("rep", "owner", "reason"),
+    [
+        ("ann", "10", "round robin of north"),
+        ("gone", "20", "gone is not active in HubSpot; round robin of north"),
+        ("nobody_knows", "20", "nobody_knows has no owner id in crm.yaml; round robin of north"),
+    ],
+)
+def test_e11_an_owner_that_the_crm_does_not_have_falls_back_with_the_reason(world, rep, owner, reason):
+    world.send(action(1, owner=rep))
+    world.run()
+
+    assert world.lead(name(1))["owner"] == owner
+    assert f"Owner: {reason}" in world.crm.stories(world.lead_id(name(1)))[0]
+
+
+def test_e11_a_human_s_owner_is_kept_and_ours_may_change_until_then(world):
+    world.send(action(1))
+    world.run()
+    world.send(action(1, 2, owner="gone"))
+    world.run()
+    assert world.lead(name(1))["owner"] == "20"
+    world.crm.edit_by_hand(world.lead_id(name(1)), owner="77")
+    world.send(action(1, 3))
+    world.run()
+
+    assert world.lead(name(1))["owner"] == "77"
+
+
+def test_e11_an_owner_that_the_crm_does_not_keep_is_reported(world, caplog):
+    assert isinstance(world.crm, HubSpot)
+    world.crm.reverts_owner = True
+    world.send(action(1))
+    world.run()
+
+    assert world.runner.delivered == 1
+    assert "owner_not_kept" in caplog.text
+
+
+def test_e12_a_property_that_vanishes_is_left_out_and_the_record_delivered(world, caplog):
+    assert isinstance(world.crm, HubSpot)
+    world.send(action(1))
+    del world.crm.types["contacts"]["stitchline_grade"]
+    world.run()
+    assert world.lead(name(1))["score"] == "72.5"
+    assert "stitchline_grade" in caplog.text
+
+
+def test_e12_a_property_that_vanishes_while_the_sink_runs_is_noticed(world):
+    assert isinstance(world.crm, HubSpot)
+    world.send(action(1))
+    crm = world.crm
+
+    def vanish(moment: str) -> None:
+        if moment == "send" and crm.calls[-1].endswith("contacts/batch/read"):
+            crm.types["contacts"].pop("stitchline_grade", None)
+
+    crm.at_request = vanish
+    runner = world.run()
+
+    assert runner.delivered == 1
+    assert world.lead(name(1))["revision"] == "1"
+
+
+def test_e13_of_two_revisions_in_a_batch_only_the_highest_is_sent(world):
+    world.send(action(1), action(1, 3), action(1, 2))
+    runner = world.run()
+
+    assert (runner.delivered, runner.skipped) == (1, 2)
+    assert world.lead(name(1))["revision"] == "3"
+
+
+def test_e13_two_leads_of_one_contact_are_written_one_after_the_other(world):
+    same = {"email": "family@shop.example"}
+    world.send(action(1, contact=same), action(2, contact=same))
+    runner = world.run()
+
+    assert runner.delivered == 2
+    (contact,) = world.crm.leads()
+    assert len(world.crm.stories(contact)) == 2
+    world.send(action(1, 2, contact=same), action(2, 2, contact=same))
+    runner = world.run()
+    assert (runner.delivered, len(world.crm.leads())) == (2, 1)
+
+
+def test_e14_keys_in_urls_and_batches_are_hexadecimal_or_numbers(world):
+    world.send(action(1, contact={"email": "o'x/%&@y.inc"}))
+    world.run()
+
+    assert world.lead(name(1))["email"] == "o'x/%&@y.inc"
+    assert not [call for call in world.crm.calls if "y.inc" in call]
+
+
+def test_a_contact_with_the_same_address_is_adopted_and_its_values_kept(world):
+    contact = world.crm.add_by_hand("C1@shop.example", first="Annie", owner="77")
+    world.send(action(1, contact={"email": "c1@shop.example", "firstName": "Ann"}))
+    world.run()
+
+    assert list(world.crm.leads()) == [contact]
+    lead = world.lead(name(1))
+    assert (lead["first"], lead["owner"], lead["revision"]) == ("Annie", "77", "1")
+
+
+def test_a_contact_with_the_same_address_is_left_to_a_review_if_the_rules_say_so():
+    world = World(existing="review")
+    world.crm.add_by_hand("c1@shop.example")
+    world.send(action(1), action(2))
+    runner = world.run()
+
+    assert world.quarantined[name(1)][0] is Reason.SINK_REVIEW
+    assert "already exists" in world.quarantined[name(1)][1]
+    assert runner.delivered == 1
+
+
+@pytest.mark.parametrize("deleted", ["review", "recreate"])
+def test_a_contact_that_was_deleted_is_left_to_a_review_or_created_again(deleted):
+    world = World(deleted=deleted)
+    world.send(action(1))
+    world.run()
+    world.crm.delete_by_hand(world.lead_id(name(1)))
+    world.send(action(1, 2))
+    world.run()
+
+    if deleted == "review":
+        assert world.quarantined[name(1)][0] is Reason.SINK_REVIEW
+        assert world.crm.leads() == {}
+    else:
+        assert world.lead(name(1))["revision"] == "2"
+        assert len(world.crm.stories(world.lead_id(name(1)))) == 1
+
+
+def test_a_duplicate_is_marked_with_the_contact_that_stays_and_may_be_reopened(world):
+    world.send(action(1), action(2))
+    world.run()
+    world.send(action(2, 2, kind="duplicate_of", duplicate_of=name(1)))
+    world.run()
+    assert world.lead(name(2))["reason"] == f"duplicate of contact {world.lead_id(name(1))}"
+    assert world.topics.newest()[name(2)].state == "duplicate"
+
+    world.send(action(2, 3))
+    world.run()
+    assert world.lead(name(2))["reason"].startswith("score")
+    assert world.topics.newest()[name(2)].state == "open"
+
+
+def test_a_duplicate_of_a_lead_that_never_arrived_needs_no_contact(world):
+    world.send(action(2, 2, kind="duplicate_of", duplicate_of=name(1)))
+    world.run()
+
+    assert world.crm.leads() == {}
+    assert world.runner.delivered == 1
+
+
+def test_two_leads_of_one_customer_share_the_contact_and_keep_their_notes(world):
+    world.send(action(1), action(2, profile_id="p1", contact={"email": "c1@shop.example"}, trigger="win_back"))
+    world.run()
+
+    (contact,) = world.crm.leads()
+    assert len(world.crm.stories(contact)) == 2
+
+
+def test_the_story_is_escaped_and_names_the_channels_without_consent(world):
+    world.send(action(1))
+    world.run()
+
+    (story,) = world.crm.stories(world.lead_id(name(1)))
+    assert "viewed &lt;b&gt;Pricing&lt;/b&gt;" in story
+    assert "No consent for: email" in story
+    assert "pricing_page +30" in story
+
+
+def test_only_the_declared_tenants_and_triggers_are_delivered():
+    world = World(tenants=("t",), triggers=("hot_lead",))
+    world.send(action(1), action(2, tenant="other"), action(3, trigger="other"))
+    world.run()
+
+    assert [lead["action"] for lead in world.crm.leads().values()] == [name(1)]
+
+
+def test_an_older_revision_never_overwrites_what_the_crm_holds(world):
+    world.send(action(1, 3))
+    world.run()
+    world.topics.ledger.clear()
+    world.topics.positions.clear()
+    world.topics.actions[0].clear()
+    world.send(action(1, 2))
+    world.run()
+
+    assert world.lead(name(1))["revision"] == "3"
