@@ -134,7 +134,7 @@ def reconcile(
             try:
                 found = list(deviations(ledger, opened.compare))
             except StoppedError as stopped:
-                fail(f"the CRM cannot be asked now: {stopped.pause.reason}", ExitCode.FAILED)
+                fail(f"the CRM is not available now: {stopped.pause.reason}", ExitCode.FAILED)
         repaired = fix(settings, connection, found) if fix_them and found else None
     if as_json:
         listed = [_deviation(item) for item in found]

@@ -251,4 +251,4 @@ def test_a_passing_fault_while_checking_is_a_finding(world):
 
     (finding,) = world.sink(Ledger()).check()
     assert not finding.ok
-    assert "cannot be asked now" in finding.text
+    assert "is not available now" in finding.text
