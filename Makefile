@@ -24,7 +24,7 @@ demo: $(SETUP) ## run a seeded shop day on a real Kafka, from anonymous clicks t
 	$(BIN)/stitchline demo
 
 test: $(SETUP) ## run every test on a real broker (under 8 minutes)
-	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests --ignore=tests/bench --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 storms: $(SETUP) ## simulate 10,000 worlds in which workers die and partitions move (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2

@@ -37,6 +37,7 @@ pure functions, and each package imports only those before it.
 * ``pipeline.clock``: time as a parameter.
 * ``pipeline.extras``: the optional libraries and the extras that install them.
 * ``pipeline.testing``: Kafka, stores and tables in memory; ``pipeline.demo``: the seeded shop day.
+* ``pipeline.chaos``: workers under seeded faults, compared with ``simulate``.
 
 ``connectors.sources`` reads files of events into Kafka; ``connectors.collect`` takes events over HTTP;
 ``connectors.crm`` delivers the actions to a CRM.

@@ -19,7 +19,7 @@ from pipeline.local.registry import LocalRegistry
 from pipeline.settings import Settings
 from tests.support.shared import shared
 
-pytest_plugins = ["tests.support.children"]
+pytest_plugins = ["tests.support.children", "tests.support.order"]
 pytest.register_assert_rewrite("tests.support.fleet", "tests.integration", "tests.acceptance")
 A_SLOW_MACHINE = [hypothesis.HealthCheck.too_slow]
 """It is no counterexample; nor is an example that takes longer than the others."""

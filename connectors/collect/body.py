@@ -1,6 +1,6 @@
 """Reads and decompresses bodies within a limit that holds before and after decompression.
 
-Compression is recognised by its first bytes, because some SDKs compress without saying so and others say so wrongly.
+Compression is recognised by its first bytes, because some SDKs compress without a header and others set a wrong one.
 """
 
 import zlib

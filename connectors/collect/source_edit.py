@@ -35,7 +35,7 @@ class SourceText(NamedTuple):
 class UneditableError(MisuseError):
     """The file cannot be edited without a risk to its content.
 
-    Operator action: edit the file by hand as the message says.
+    Operator action: edit the file by hand as the message states.
     """
 
 

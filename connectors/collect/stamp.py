@@ -1,5 +1,6 @@
 """Sets what only the server knows about an event, and removes what the source wants removed."""
 
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ class Stamp:
 
     def __init__(self, request: Request, source: LiveSource) -> None:
         self._source = source
-        self._received = format_instant(request.received_ms)
+        self._received_ms = request.received_ms
         channel, agent = source.rules.channel, request.headers.get("user-agent", "")
         parsed = read_user_agent(agent) if agent and channel in VISITORS else None
         is_visitor = channel == "app" or (parsed is not None and agent.startswith(BROWSER))
@@ -40,7 +41,8 @@ class Stamp:
 
         1. Message id: where there is none, a hash of the content as sent.
         2. Tenant, source and channel are the source's, whatever the document states.
-        3. Time of receipt, which is the event time where the document has none.
+        3. Time of receipt, by which a device's clock is corrected, and which is the event time of a document without
+           one.
         4. Context: address and user agent.
         5. Personal fields are removed or hashed.
         """
@@ -51,8 +53,9 @@ class Stamp:
         defaults = self._source.defaults
         document["tenant"], document["source"], document["channel"] = defaults.tenant, defaults.source, defaults.channel
         # 3. time of receipt
-        document.setdefault("receivedAt", self._received)
-        if document.get("timestamp") is None and document.get("originalTimestamp") is None:
+        if document.get("originalTimestamp") is not None:
+            document.setdefault("receivedAt", self._received)
+        elif document.get("timestamp") is None:
             document["timestamp"] = self._received
         # 4. context
         context = document.get("context")
@@ -62,6 +65,11 @@ class Stamp:
             self._complete(context)
         # 5. personal fields
         self._source.personal.remove(document)
+
+    @cached_property
+    def _received(self) -> str | None:
+        """The time of receipt as text, which few requests need."""
+        return format_instant(self._received_ms)
 
     def _complete(self, context: dict[str, Any]) -> None:
         stated = context.get("ip")

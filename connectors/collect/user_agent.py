@@ -12,7 +12,7 @@ CRAWLER: Final = "Spider"
 
 
 class UserAgent(Struct, frozen=True):
-    """What a user agent says. Empty if it is unknown."""
+    """The parts of a user agent. Empty if it is unknown."""
 
     browser: dict[str, str]
     os: dict[str, str]

@@ -9,11 +9,11 @@ from connectors.crm.bucket import Buckets, Limit
 from connectors.crm.http import AccessKey, CrmHttp
 from connectors.crm.hubspot.sink import HubSpotSink
 from connectors.crm.ledger import LedgerView
+from connectors.crm.secret import read_secret
 from pipeline.clock import Clock
 from pipeline.errors import MisuseError
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.crm import CrmConnection, CrmRules
-from pipeline.secret import read_secret
 from pipeline.version import version
 
 MARGIN_MS: Final = 2_000

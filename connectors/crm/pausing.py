@@ -6,7 +6,7 @@ from connectors.crm.schedule import wait_ms
 from connectors.crm.sink import Pause
 
 MAX_STATED_MS: Final = 24 * 3_600_000
-"""Longest pause that a CRM may ask for at once. A longer one would be a mistake; the sink asks again after it."""
+"""Longest pause that a CRM may request at once. A longer one would be a mistake; the sink tries again after it."""
 
 
 class Pausing:

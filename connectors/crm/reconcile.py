@@ -3,7 +3,7 @@
 1. Read the rows with an object, batch by batch, and compare them with the CRM.
 2. With ``fix``: point the rows of merged objects to the survivors.
 3. With ``fix``: deliver the newest revision of older and deleted objects again. A deleted object is created again only
-   if the connection's rules say so.
+   if the connection has ``deleted: recreate``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -44,6 +44,8 @@ Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
 POLL_SECONDS: Final = 0.2
 CONFIRM_MS: Final = 1_000
 """Age of the last commit after which the runner proves that no other has taken over, before it sends anything."""
+IDLE_CONFIRM_MS: Final = 10_000
+"""The same for a runner that has nothing to send: so a process that was taken over ends."""
 _log = logger("connectors.crm")
 
 
@@ -142,16 +144,14 @@ class SinkRunner:
         self._receive(stop)
         self._skip([*self._schedule.superseded()])
         now_ms = self._clock()
-        if not self._pausing.is_over(now_ms):
-            self._save()
-            return
-        items = self._schedule.due(now_ms, self._policy.batch_actions)
-        settled = self._settled_before(items)
-        self._skip(settled)
-        items = [item for item in items if item not in settled]
-        if items:
-            self._deliver(items)
-        self._save()
+        if self._pausing.is_over(now_ms):
+            items = self._schedule.due(now_ms, self._policy.batch_actions)
+            settled = self._settled_before(items)
+            self._skip(settled)
+            items = [item for item in items if item not in settled]
+            if items:
+                self._deliver(items)
+        self._save(always=self._clock() - self._committed_ms > IDLE_CONFIRM_MS)
 
     def _start(self) -> None:
         own, committed = self._sink.positions(), self._kafka.positions()

@@ -47,7 +47,7 @@ def wait_ms(tries: int) -> int:
 class Schedule:
     """The open items in the order of arrival.
 
-    ``in_order``: one item that waits holds back every item behind it, and leads are not told apart.
+    ``in_order``: one item that waits holds back every item behind it, whatever its lead.
     """
 
     def __init__(self, *, in_order: bool = False) -> None:

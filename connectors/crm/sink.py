@@ -65,7 +65,7 @@ class Pause(msgspec.Struct, frozen=True):
     """The whole sink has to wait: a rate limit, an outage, a lost answer. Never counts as a try of an action."""
 
     after_ms: int
-    """Milliseconds until the CRM takes requests again; 0 if it does not tell, so that the runner backs off."""
+    """Milliseconds until the CRM takes requests again; 0 if it states no time, so that the runner backs off."""
     reason: str
 
 

@@ -73,7 +73,7 @@ class Splitter:
                 return self._missing(items, batch, once)
         half = len(items) // 2
         left = self.write(items[:half], once)
-        # If nothing is wrong on the left, it is on the right: asking for all of it again would be refused again.
+        # If nothing is wrong on the left, it is on the right: a request for all of it would be refused again.
         return left + self.write(items[half:], once, known_bad=all(isinstance(one, Written) for one in left))
 
     def _missing(self, items: Sequence[Item], batch: Batch, once: Once[Item]) -> list[Result]:

@@ -26,7 +26,7 @@ class StateCheck:
         self._settings, self._folder = settings, folder
         self._engine = RocksEngine(RocksOptions(block_cache_bytes=64 << 20))
         self._fresh: dict[str, Rows] = {}
-        self.unusable = 0
+        self.unusable: list[str] = []
         """Databases that RocksDB refuses to open. A worker restores such a partition from the changelog."""
 
     def compare(self, name: str, folders: Iterable[Path]) -> Comparison:
@@ -46,8 +46,8 @@ class StateCheck:
         end = high_watermark(self._settings.kafka(), self._topic(stage), int(number))
         try:
             store = self._open(path, stage)
-        except Exception:  # noqa: BLE001 - RocksDB's errors have no common class
-            self.unusable += 1
+        except Exception as error:  # noqa: BLE001 - RocksDB's errors have no common class
+            self.unusable.append(f"{path.parent.name}/{path.name}: {error}")
             return
         if store.position() > end:
             yield f"ahead: {path.parent.name}/{path.name} is at {store.position()}, its changelog ends at {end}"

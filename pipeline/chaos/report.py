@@ -45,7 +45,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Worker processes started."""
     foreign: int
     copies: int
-    unusable_copies: int
+    unusable_copies: list[str]
     """Databases in copies that RocksDB refused to open."""
     sent_twice: int
     """Events that producers delivered more than once. INTAKE drops them by their message ids."""

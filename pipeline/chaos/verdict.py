@@ -42,7 +42,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """The comparisons, and what is no difference."""
 
     comparisons: list[Comparison]
-    unusable_copies: int
+    unusable_copies: list[str]
     """Copied databases that RocksDB refused to open."""
     sent_twice: int
     """Events that producers delivered more than once."""
@@ -54,10 +54,9 @@ def compare(evidence: Evidence) -> Verdict:
     theirs, ours = simulated(settings, evidence.rules, day), kafka_outcome(settings, evidence.rules)
     state = StateCheck(settings, evidence.folder)
     own = state.compare("databases on disk and changelog", sorted(evidence.state.glob("worker-*/")))
-    unusable = state.unusable
+    unusable = list(state.unusable)
     copied = state.compare("copied databases, rolled forward, and changelog", evidence.copies)
     codes = (f"worker {name} ended with exit code {code} on SIGTERM" for name, code in evidence.codes.items() if code)
-    broken = (f"{unusable} databases cannot be opened" for _ in range(bool(unusable)))
     sent, sent_twice = check_input(settings, day)
     comparisons = [
         check_standing(settings, evidence.left),
@@ -70,8 +69,8 @@ def compare(evidence: Evidence) -> Verdict:
         check_quarantine(settings, evidence.foreign),
         own,
         copied,
-        comparison("databases can be opened", own.compared, broken),
+        comparison("databases can be opened", own.compared, unusable),
         comparison("workers leave", len(evidence.codes), codes),
         *([check_trends(evidence.trends)] if evidence.soak else []),
     ]
-    return Verdict(comparisons, state.unusable - unusable, sent_twice)
+    return Verdict(comparisons, state.unusable[len(unusable) :], sent_twice)

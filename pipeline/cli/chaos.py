@@ -61,7 +61,7 @@ def chaos(  # noqa: PLR0917 - the command's options
     keep: Annotated[bool, typer.Option("--keep", help="Keep the run's folder: logs, state, Kafka's data.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")] = False,
 ) -> None:
-    """Break workers, broker, disk and network on purpose, and compare the result with simulate.
+    """Break workers, brokers, disk and network on purpose, and compare the result with simulate.
 
     Runs on an Apache Kafka of its own in a temporary folder, never on a configured one.
     """

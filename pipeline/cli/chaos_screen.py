@@ -13,7 +13,7 @@ def print_report(console: Console, report: Report) -> None:
     console.print(
         f"{report.events} events in {report.plan.seconds:.0f} s, {report.seconds:.0f} s in all · {report.lives} worker "
         f"processes · {report.foreign} foreign records · {report.copies} copies of state, in which "
-        f"{report.unusable_copies} databases could not be opened · {report.sent_twice} events sent twice by producers",
+        f"{len(report.unusable_copies)} databases could not be opened · {report.sent_twice} events sent twice",
         markup=False,
     )
     if report.recoveries:

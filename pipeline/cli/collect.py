@@ -1,6 +1,6 @@
 """``stitchline collect``: takes events over HTTP from SDKs and webhooks.
 
-Exit codes: 0 stopped, 1 it could not start (the message says what to do).
+Exit codes: 0 stopped, 1 it could not start (the message states what to do).
 """
 
 from typing import Annotated

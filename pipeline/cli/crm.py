@@ -32,7 +32,7 @@ from pipeline.obs.log import configure
 from pipeline.obs.metrics import Metrics
 from pipeline.printable import printable
 from pipeline.rules.crm import CrmConnection
-from pipeline.rules.load import load_crm
+from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
 
 MAX_SHOWN: Final = 50
@@ -134,7 +134,7 @@ def reconcile(
             try:
                 found = list(deviations(ledger, opened.compare))
             except StoppedError as stopped:
-                fail(f"the CRM cannot be asked now: {stopped.pause.reason}", ExitCode.FAILED)
+                fail(f"the CRM is not available now: {stopped.pause.reason}", ExitCode.FAILED)
         repaired = fix(settings, connection, found) if fix_them and found else None
     if as_json:
         listed = [_deviation(item) for item in found]
@@ -152,7 +152,7 @@ def reconcile(
 
 def _connection(name: str) -> tuple[Settings, CrmConnection]:
     settings = Settings()
-    return settings, connection_of(load_crm(settings.rules_dir), name)
+    return settings, connection_of(load_rules(settings.rules_dir).crm, name)
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ class EffectsRecorder:
         return seq
 
     def record_first_link(self, ident: Identifier, founder: Identifier, link: Link) -> None:
-        """Records the first link of an identifier, the most frequent change: a fast form of :meth:`record_move`."""
+        """Records that an identifier leaves the profile that it founded: a fast form of :meth:`record_move`."""
         self.seq = seq = self.seq + 1
         tenant, effects = self._tenant, self.effects
         source, target = profile_id(tenant, ident), profile_id(tenant, founder)

@@ -183,6 +183,9 @@ class FastPath:
     def _move_members(self, root: Identifier, row: Node, ended: Identifier, founder: Identifier, link: Link) -> None:
         """Records the move of all members from the profile of ``ended`` to that of ``founder``, if they differ."""
         if ended != founder:
+            if row.next == root == ended and row.state is None:  # alone: the most frequent move
+                self._recorder.record_first_link(root, founder, link)
+                return
             members = self._union_find.members(root, row)
             self._recorder.record_move(
                 [(ident, node.state.contested if node.state else []) for ident, node in members], ended, founder, link

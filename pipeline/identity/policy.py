@@ -83,7 +83,10 @@ class IdentityPolicy:
         if since_a != since_b:
             return since_a < since_b
         # At a first log-in the login is seen together with a browser: the browser's profile continues.
-        return self.strength(a) > self.strength(b)
+        one, two = self.kinds[a.partition(":")[0]], self.kinds[b.partition(":")[0]]
+        if one.priority != two.priority:
+            return one.priority > two.priority
+        return (one.name, a) > (two.name, b)
 
     def counts(self, strong: Identifier, weak: Identifier) -> bool:
         """Returns whether a link with ``strong`` counts towards the firebreak of ``weak``."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline.kafka.clients import Config, group_offsets, transactional_producer
 from pipeline.kafka.retry import produce_when_free, retrying
@@ -81,7 +81,12 @@ class Transactions(Positions):
     ) -> None:
         """Adds a record, opening a transaction if none is open."""
         self.begin()
-        produce_when_free(self._producer, topic, value, key, headers=headers)
+        try:
+            produce_when_free(self._producer, topic, value, key, headers=headers)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError._FATAL:
+                self._producer.abort_transaction(REQUEST_SECONDS)  # raises the fatal error itself, such as _FENCED
+            raise
 
     def commit(self, positions: list[TopicPartition]) -> None:
         """Commits the records and the positions in one transaction: both become visible, or neither."""

@@ -15,8 +15,11 @@ LOGGER_NAME: Final = "librdkafka"
 PAUSE_SECONDS: Final = 60.0
 MAX_KINDS: Final = 256
 PARTS: Final = 3
-CONNECTION_FACILITIES: Final = frozenset({"FAIL", "ERROR", "GETPID", "SESSTMOUT", "REQTMOUT", "COMMITFAIL", "TXNERR"})
-"""Facilities of the lines about connections, coordinators and time-outs."""
+REPLACED_FACILITIES: Final = frozenset({
+    "FAIL", "ERROR", "GETPID", "SESSTMOUT", "REQTMOUT", "COMMITFAIL", "FATAL",
+    "TXNERR", "TXNABORT", "ADDPARTS", "ADDOFFSETS", "TXNOFFSETS", "ENDTXN", "INITPID",
+})  # fmt: skip
+"""Facilities of the lines about connections, coordinators and time-outs, and about errors that also raise."""
 
 _THREAD: Final = re.compile(r"^\[thrd:[^\]]*\]:\s*")
 _VARYING: Final = re.compile(r"\d+")
@@ -58,19 +61,19 @@ class OncePerMinute(logging.Filter):
         return True
 
 
-class NoConnectionLines(logging.Filter):
-    """Drops lines of librdkafka about lost connections and repeated requests, which it continues by itself."""
+class ReplacedLines(logging.Filter):
+    """Drops lines of librdkafka about lost connections, repeated requests, and errors that it raises too."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Returns whether to log the line."""
         args = record.args
-        is_of_connection = isinstance(args, tuple) and len(args) == PARTS and args[0] in CONNECTION_FACILITIES
-        return not is_of_connection or logging.getLogger().isEnabledFor(logging.DEBUG)
+        is_replaced = isinstance(args, tuple) and len(args) == PARTS and args[0] in REPLACED_FACILITIES
+        return not is_replaced or logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
-def leave_connections_to_watch() -> None:
-    """Drops the lines that a process replaces by one line when Kafka goes away and one when it is back."""
-    logging.getLogger(LOGGER_NAME).filters.insert(0, NoConnectionLines())
+def drop_replaced_lines() -> None:
+    """Drops the lines that a worker replaces by its own, such as one when Kafka goes away and one when it is back."""
+    logging.getLogger(LOGGER_NAME).filters.insert(0, ReplacedLines())
 
 
 def install() -> None:

@@ -77,18 +77,6 @@ def check_rules(directory: Path | None = None) -> tuple[Rules | None, list[Probl
     return (None if problems else _rules(parsed, model)), problems
 
 
-def load_crm(directory: Path | None = None) -> CrmRules:
-    """Returns the content of ``crm.yaml``, after checking all rules of the directory.
-
-    Raises:
-        RulesError: The rules have problems. It lists every problem of every file.
-    """
-    load_rules(directory)
-    (spec,) = (spec for spec in FILES if spec.shape is CrmRules)
-    _, data = _read(directory or DEFAULTS, spec, [])
-    return msgspec.convert(data, CrmRules)
-
-
 def origin(directory: Path | None, spec: RulesFile) -> Path:
     """Returns the path of a rules file: in the directory, or in the shipped defaults if the directory lacks it."""
     own = directory / spec.name if directory else DEFAULTS / spec.name
@@ -162,6 +150,7 @@ def _rules(parsed: dict[str, dict[str, Any]], model: PredictionModel | None) -> 
         triggers=msgspec.convert(parsed["triggers.yaml"], TriggerRules),
         routing=msgspec.convert(parsed["routing.yaml"], RoutingRules),
         sources=msgspec.convert(parsed["sources.yaml"], SourceRules),
+        crm=msgspec.convert(parsed["crm.yaml"], CrmRules),
         model=model,
     )
 

@@ -7,6 +7,7 @@ from pipeline.identity.rules import IdentityRules
 from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.rules import RoutingRules
+from pipeline.rules.crm import CrmRules
 from pipeline.rules.sources import SourceRules
 from pipeline.score.prediction import PredictionModel
 from pipeline.score.rules import ScoreRules
@@ -30,6 +31,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     routing: RoutingRules
     sources: SourceRules = SourceRules()
     """Read by the collector only, and no part of the rules' version."""
+    crm: CrmRules = CrmRules()
+    """The content of ``crm.yaml``. Only CRM sinks read it, so it is not part of the rules' version."""
     model: PredictionModel | None = None
     """The content of ``model.json``, which ``stitchline model fit`` writes; None if the directory has none."""
 

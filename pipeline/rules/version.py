@@ -7,6 +7,8 @@ import msgspec
 
 from pipeline.rules.model import Rules
 
+READ_BY_OTHERS: Final = frozenset({"sources", "crm"})
+"""Parts that the collector and CRM sinks read, and no worker."""
 _DIGITS: Final = 12
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -15,7 +17,7 @@ def rules_version(rules: Rules) -> str:
     """The version of the rules in force: 12 hexadecimal digits, a hash of their content with every default.
 
     Comments, the order of keys and where a file stands do not change it; a default that a new release changes does.
-    Neither does ``sources.yaml``, which no worker uses.
+    Neither do ``sources.yaml`` and ``crm.yaml``, which no worker reads.
     """
-    decisive = {name: getattr(rules, name) for name in rules.__struct_fields__ if name != "sources"}
+    decisive = {name: getattr(rules, name) for name in rules.__struct_fields__ if name not in READ_BY_OTHERS}
     return hashlib.sha256(_ENCODER.encode(decisive)).hexdigest()[:_DIGITS]

@@ -17,7 +17,7 @@ from pipeline.obs.descriptors import DescriptorReserve, DescriptorsError
 from pipeline.obs.disk import explained
 from pipeline.obs.http import HealthServer
 from pipeline.obs.http_thread import HealthThread
-from pipeline.obs.librdkafka import leave_connections_to_watch
+from pipeline.obs.librdkafka import drop_replaced_lines
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.state.partition_count import PartitionsChangedError, explained_change
@@ -144,14 +144,19 @@ class WorkerProcess:
             try:
                 await run_session(self._settings, self._worker, self._specs, self._stop)
             except SessionEnded as error:
-                await asyncio.to_thread(self._watch.look)
-                if not self._watch.reasons():
-                    log.warning("session_ended", reason=str(error), action="none: the worker joins again by itself")
+                await self._log_end(error)
             finally:
                 self._worker = None
             await self._pause(backoff.failed(time.monotonic() - began))
         if self._failure is not None:
             raise self._failure
+
+    async def _log_end(self, error: SessionEnded) -> None:
+        """Logs the end of a session, unless the watch has logged its cause or the process is to stop."""
+        if not self._stop.is_set():
+            await asyncio.to_thread(self._watch.look)
+            if not self._watch.reasons():
+                log.warning("session_ended", reason=str(error), action="none: the worker joins again by itself")
 
     async def _pause(self, seconds: float) -> None:
         """Waits for that long, and then until a broker answers."""
@@ -196,6 +201,6 @@ async def run(
     """Runs a worker's process; see :meth:`WorkerProcess.run`."""
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
-    leave_connections_to_watch()
+    drop_replaced_lines()
     collect_rarely()
     await WorkerProcess(settings, specs, metrics, new_worker, partitions).run()

@@ -1,15 +1,23 @@
 """The production environment of a worker: RocksDB in its folder, threads, the brokers, the monotonic clock."""
 
+import shutil
 import time
 from functools import partial
+from typing import Final
 
 from pipeline.kafka.ends import Ends
+from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
 from pipeline.stream.ownership import ProcessEnvironment
 from pipeline.stream.restore import roll_forward
 from pipeline.stream.restore_threads import RestoreThreads
 from pipeline.stream.stages.base import StageSpec
+
+CORRUPTION: Final = "Corruption"
+"""Begins RocksDB's message about files that are damaged or missing, and not about a full disk or a held lock."""
+
+log = logger(__name__)
 
 
 def process_environment(settings: Settings) -> ProcessEnvironment:
@@ -18,7 +26,17 @@ def process_environment(settings: Settings) -> ProcessEnvironment:
     folder = settings.home / "state" / settings.application_id / f"worker-{settings.worker_id}"
 
     def open_store(spec: StageSpec, partition: int) -> PartitionStore:
-        return engine.open(folder / f"{spec.name}-{partition}", spec.families)
+        path = folder / f"{spec.name}-{partition}"
+        try:
+            return engine.open(path, spec.families)
+        except Exception as error:
+            if not str(error).startswith(CORRUPTION):
+                raise
+            log.warning(
+                "state_unusable", database=path.name, reason=str(error), action="none: the changelog restores it"
+            )
+            shutil.rmtree(path)
+            return engine.open(path, spec.families)
 
     return ProcessEnvironment(
         clock=time.monotonic,

@@ -45,17 +45,18 @@ async def run_session(settings: Settings, worker: Worker, specs: tuple[StageSpec
         try:
             await _commit_until(worker, stop)
         finally:
-            is_overdue = worker.unit.is_overdue
+            is_overdue, failure = worker.unit.is_overdue, worker.unit.cause_of(worker.failure)
             gauges.cancel()
             await app.stop()
             worker.end_restore()
             worker.ownership.release()
     except KafkaException as error:  # of a client that could not be built or started
         raise SessionEnded(str(error)) from error
-    if worker.failure is not None:
-        if _is_of_kafka(worker.failure, is_overdue=is_overdue):
-            raise SessionEnded(str(worker.failure)) from worker.failure
-        raise worker.failure
+    failure = failure or worker.failure  # the second is set while the worker stops
+    if failure is not None:
+        if _is_of_kafka(failure, is_overdue=is_overdue):
+            raise SessionEnded(str(failure)) from failure
+        raise failure
 
 
 def _is_of_kafka(error: BaseException, *, is_overdue: bool) -> bool:

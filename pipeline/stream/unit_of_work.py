@@ -255,6 +255,21 @@ class UnitOfWork:
         self._refused("fenced" if kafka_error.code() in FENCED else "aborted")
         self.abort()
 
+    def cause_of(self, error: BaseException | None) -> BaseException | None:
+        """Returns the error, or its cause if it only states that the producer has had a fatal error before.
+
+        ``produce`` reports no more than that of a producer that was fenced; transactional calls report the cause.
+        """
+        if (
+            isinstance(error, confluent_kafka.KafkaException)
+            and error.args[0].code() == confluent_kafka.KafkaError._FATAL
+        ):
+            try:
+                self._producer.abort_transaction(REQUEST_SECONDS)
+            except confluent_kafka.KafkaException as cause:
+                return cause
+        return error
+
     def poll(self) -> None:
         """Serves delivery reports."""
         self._producer.poll(0)

@@ -153,7 +153,7 @@ def test_e10_empty_values_are_never_sent_and_a_human_s_values_are_kept(world):
     [
         ("ann", "10", "round robin of north"),
         ("gone", "20", "gone is not active in HubSpot; round robin of north"),
-        ("nobody_knows", "20", "nobody_knows has no owner id in crm.yaml; round robin of north"),
+        ("new_rep", "20", "new_rep has no owner id in crm.yaml; round robin of north"),
     ],
 )
 def test_e11_an_owner_that_the_crm_does_not_have_falls_back_with_the_reason(world, rep, owner, reason):

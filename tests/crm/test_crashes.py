@@ -2,6 +2,8 @@
 
 The steps: before a request takes effect, after it, after its answer, before and after the commit that holds ledger row,
 refusal and offset. A killed runner leaves the topics and the CRM as they are; the next one starts from them.
+
+``CRM_LEADS=6250 STITCHLINE_SEEDS=1 pytest tests/crm/test_crashes.py`` sends about 10,000 actions.
 """
 
 import os
@@ -21,7 +23,7 @@ from tests.support.crm_log import MemoryActionLog, Stop
 
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "1"))
 SEEDS = range(FIRST_SEED, FIRST_SEED + int(os.environ.get("STITCHLINE_SEEDS", "2")))
-LEADS = int(os.environ.get("STITCHLINE_SEED", "0")) or 400
+LEADS = int(os.environ.get("CRM_LEADS", "400"))
 MOMENTS = ("send", "sent", "answer", "commit", "committed")
 
 

@@ -11,12 +11,12 @@ from connectors.crm.hubspot.answers import batch_of, checked, fault_of
 from connectors.crm.hubspot.sink import HubSpotSink
 from connectors.crm.ledger import Ledger
 from connectors.crm.reconcile import deviations, repair
+from connectors.crm.secret import SecretError, read_secret
 from connectors.crm.sink import Action, SinkError
 from connectors.crm.split import MAX_FAILURES, Batch, Failed, Splitter, Written
 from pipeline.errors import MisuseError
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.crm import CrmRules
-from pipeline.secret import SecretError, read_secret
 from tests.crm import emulator as faults
 from tests.crm.hubspot_emulator import HubSpot
 from tests.crm.world import World, action
@@ -251,4 +251,4 @@ def test_a_passing_fault_while_checking_is_a_finding(world):
 
     (finding,) = world.sink(Ledger()).check()
     assert not finding.ok
-    assert "cannot be asked now" in finding.text
+    assert "is not available now" in finding.text

@@ -15,6 +15,7 @@ from pipeline.local.kafka import LocalKafka
 from pipeline.local.ports import free_ports
 from pipeline.local.process import is_running, wait_until
 from pipeline.settings import Settings
+from pipeline.stream.supervisor import END_GRACE_SECONDS
 from pipeline.topics import EVENTS
 from tests.support.events import as_sent, events_of_profiles, web_event
 from tests.support.fleet import Fleet
@@ -70,6 +71,26 @@ def broker(tmp_path: Path) -> Iterator[LocalKafka]:
 def kill(broker: LocalKafka) -> None:
     os.kill(broker.pid, signal.SIGKILL)
     wait_until(lambda: not is_running(broker.pid), 10, "the broker outlived kill -9")
+
+
+def test_a_worker_that_is_told_to_stop_during_an_outage_ends_before_its_supervisor_kills_it(
+    broker: LocalKafka, tmp_path: Path
+) -> None:
+    settings = Settings(
+        bootstrap_servers=broker.bootstrap_servers, partitions=2, home=tmp_path, commit_interval_ms=3000,
+        catch_up_interval_ms=3000,
+    )  # fmt: skip
+    now_ms = time.time_ns() // 1_000_000
+    with Fleet(settings) as fleet:
+        fleet.start("a")
+        fleet.until_ready("a")
+        send(settings, EVENTS["web"], [as_sent(web_event(f"m{n}", ["user_id:c"], now_ms)) for n in range(SHARE)])
+        fleet.until("it reads", lambda: fleet.metric("a", "stitchline_batch_seconds_count", stage="intake") > 0)
+        kill(broker)  # in an open transaction
+        began = time.monotonic()
+        assert fleet.end("a") == 0
+        assert time.monotonic() - began < deadline_seconds(END_GRACE_SECONDS)
+        assert all(json.loads(line) for line in fleet.said("a").splitlines())
 
 
 def test_a_worker_lives_through_an_outage_that_is_longer_than_every_timeout(broker: LocalKafka, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def last_line(fleet: Fleet) -> str:
     *entries, line = fleet.said("a").splitlines()
     for entry in entries:
         assert json.loads(entry)["worker"] == "a"
-        assert json.loads(entry)["logger"] != "librdkafka"
+        assert json.loads(entry)["logger"] != "librdkafka", entry
     assert line.startswith("stitchline: ")
     return line
 
@@ -79,6 +79,24 @@ def test_a_wrong_address(tmp_path: Path) -> None:
         line = last_line(fleet)
         assert len(fleet.said("a").splitlines()) == 1
     assert "STITCHLINE_BOOTSTRAP_SERVERS" in line
+
+
+def test_a_second_worker_with_the_id_in_another_home(kafka: Broker, topic_prefix: str, tmp_path: Path) -> None:
+    settings = settings_of(kafka, topic_prefix, tmp_path).model_copy(
+        update={"partitions": 8, "session_timeout_ms": 3000}
+    )
+    with Fleet(settings) as fleet, Fleet(settings.model_copy(update={"home": tmp_path / "elsewhere"})) as other:
+        (tmp_path / "elsewhere").mkdir()
+        fleet.start("a")
+        fleet.until_ready("a")
+        other.start("a")
+        other.until_ready("a")
+        fleet.until_ready("a")
+        fill(settings, 500)  # in the partitions of both
+        line = last_line(fleet)
+        assert other.end("a") == 0
+    assert line.startswith("stitchline: another worker with the id 'a' of ")
+    assert "STITCHLINE_WORKER_ID" in line
 
 
 @pytest.fixture

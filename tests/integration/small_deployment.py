@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli import app
 from pipeline.settings import Settings
 from tests.support import children
+from tests.support.signals import kept_signal_handlers
 from tests.support.waiting import deadline_seconds, eventually
 
 PARTITIONS = 4
@@ -74,11 +75,8 @@ class Deployment:
         """Events through ``stitchline ingest``."""
         file = self.home / f"events-{time.monotonic_ns()}.ndjson"
         file.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
-        command = [sys.executable, "-m", "pipeline.cli", "ingest", str(file)]
-        done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=deadline_seconds(), check=False
-        )
-        assert done.returncode == 0, done.stderr
+        with kept_signal_handlers():
+            self.run("ingest", file)
 
     def until(self, read: Callable[[], Found | None], what: str) -> Found:
         """Read again until there is a result, while every worker runs."""

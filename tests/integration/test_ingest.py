@@ -16,13 +16,20 @@ import confluent_kafka
 import msgspec
 import pytest
 from confluent_kafka import TopicPartition
+from typer.testing import CliRunner
 
+from connectors.sources.delivery import Delivery, DeliveryError
+from connectors.sources.outgoing import Outgoing
 from pipeline.avro.wire import Decoder
+from pipeline.cli import app
+from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.partitioner import partition_of
 from pipeline.local.broker import Broker
+from pipeline.settings import Settings
 from pipeline.testing.build import event_json
 from pipeline.topics import EVENTS
 from tests.support import children
+from tests.support.signals import kept_signal_handlers
 from tests.support.waiting import deadline_seconds, eventually
 
 pytestmark = pytest.mark.kafka
@@ -51,10 +58,11 @@ class Command:
         return children.start(command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *arguments: str | Path, code: int = 0) -> dict:
-        process = self.start("--json", *arguments)
-        out, err = process.communicate(timeout=deadline_seconds())
-        assert process.returncode == code, err
-        return msgspec.json.decode(out)["files"][0] | {"said": err}
+        """Runs the command in this process, which saves a start of Python, to its end."""
+        with kept_signal_handlers():
+            done = CliRunner().invoke(app, ["ingest", "--json", *map(str, arguments)], env=self._environment)
+        assert done.exit_code == code, done.output
+        return msgspec.json.decode(done.stdout)["files"][0] | {"said": done.stderr}
 
     def wait_for_a_commit(self, process: subprocess.Popen[str]) -> None:
         """Until the progress file is another than it was at the last call, or the process is done."""
@@ -209,6 +217,17 @@ def test_two_runs_over_the_same_file_at_once_deliver_it_exactly_once(command, tm
     _, err = first.communicate(timeout=deadline_seconds())
     assert first.returncode == 0 or "another ingest of this file has taken over" in err
     assert command.message_ids() == Counter(f"m{n}" for n in range(25_000))
+
+
+def test_a_delivery_that_was_taken_over_says_so_at_one_of_its_next_records(command):
+    ensure_topics(Settings(bootstrap_servers=command.servers, topic_prefix=command.prefix, partitions=PARTITIONS))
+    config, topic = {"bootstrap.servers": command.servers}, EVENTS["web"].of(command.prefix)
+    record = Outgoing(topic, "key", b"value")
+
+    with Delivery(config, command.prefix, topic) as first:
+        first.add(record)
+        with Delivery(config, command.prefix, topic), pytest.raises(DeliveryError, match="has taken over"):
+            eventually(lambda: first.add(record), "the first delivery is refused")
 
 
 def test_a_table_is_delivered_by_its_mapping_and_again_with_a_corrected_one(command, tmp_path):

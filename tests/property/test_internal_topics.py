@@ -1,18 +1,26 @@
 """No bytes on an internal topic make a stage fail: invalid messages are quarantined byte for byte."""
 
+import functools
+from collections.abc import Iterator
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.event import accept
 from pipeline.event.link import Link
+from pipeline.event.normalise import EventNormaliser
 from pipeline.identity.messages import Assignment, Command, IdentifierOwnership, Move
 from pipeline.kafka.dlq_headers import headers_as_facts
 from pipeline.profile.messages import Carry, Touch
 from pipeline.profile.records import CrmAction, Lead
+from pipeline.rules.compiled import compiled
 from pipeline.rules.load import load_rules
+from pipeline.rules.normalisers import normalisers
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
+from pipeline.stream.stages import profile
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ASSIGNMENTS, DLQ, LEADS, LINKS, TOUCHES, StageName, Topic
 
@@ -36,6 +44,17 @@ MESSAGES = {
 }
 READERS = {LINKS: StageName.STITCH, ASSIGNMENTS: StageName.INTAKE, TOUCHES: StageName.PROFILE, LEADS: StageName.ROUTE}
 each = pytest.mark.parametrize("topic", MESSAGES, ids=lambda topic: topic.name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Shares the compiled rules, which hold no state, between the examples: most of their time was the compilation."""
+    rules = compiled(RULES)
+    normaliser = functools.cache(lambda country: EventNormaliser(RULES.intake, RULES.identifiers, normalisers(country)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(profile, "compiled", lambda _rules: rules)
+        patch.setattr(accept, "EventNormaliser", lambda intake, *_: normaliser(intake.default_country))
+        yield
 
 
 def payloads(topic: Topic) -> st.SearchStrategy[bytes | None]:

@@ -201,6 +201,17 @@ def test_a_runner_that_was_shut_out_sends_nothing():
     assert world.sink.asked == []
 
 
+def test_an_idle_runner_that_was_shut_out_ends():
+    world = World()
+    world.send("a1")
+    world.run()
+    old = SinkRunner("s", MemoryActionLog(world.topics, world.clock), world.sink, decode=decode, clock=world.clock)
+    MemoryActionLog(world.topics, world.clock)
+
+    with pytest.raises(SinkError, match="another process"):
+        old.run(Stop(world.clock))
+
+
 class StoppedFor(Stop):
     """The process is stopped for some time after it started."""
 

@@ -18,7 +18,7 @@ def compare(rows: Sequence[LedgerRow], calls: Calls, send: Send) -> Iterator[Dev
     """Yields the deviations of at most 100 rows with contacts, of one tenant.
 
     Raises:
-        StoppedError: HubSpot cannot be asked now.
+        StoppedError: HubSpot is not available now.
         SinkError: A right is missing.
     """
     tenant = rows[0].tenant

@@ -18,7 +18,7 @@ class Directory:
     """The account's properties and owners.
 
     Raises (every method):
-        StoppedError: HubSpot cannot be asked now.
+        StoppedError: HubSpot is not available now.
         SinkError: A right is missing, or the account lacks what `stitchline crm setup` creates.
     """
 

@@ -47,7 +47,7 @@ class Setup:
             findings = [finding for finding, _ in self._differences()]
             findings += self._mappings()
         except StoppedError as stopped:
-            return [Finding(False, f"{CRM} cannot be asked now: {stopped.pause.reason}")]
+            return [Finding(False, f"{CRM} is not available now: {stopped.pause.reason}")]
         return findings or [Finding(True, f"{CRM} has everything that {self._connection.name} needs")]
 
     def run(self, *, dry_run: bool) -> list[Finding]:
@@ -68,7 +68,7 @@ class Setup:
             if not dry_run and all(finding.ok for finding in findings):
                 findings.append(self._self_test())
         except StoppedError as stopped:
-            findings.append(Finding(False, f"{CRM} cannot be asked now: {stopped.pause.reason}"))
+            findings.append(Finding(False, f"{CRM} is not available now: {stopped.pause.reason}"))
         self._directory.forget()
         return findings or [Finding(True, "nothing to do")]
 

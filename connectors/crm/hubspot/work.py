@@ -45,7 +45,7 @@ class Work(msgspec.Struct, eq=False):
     contact_id: str = ""
     """The contact that is written; "" creates one under the action id."""
     current: Mapping[str, str | None] | None = None
-    """What HubSpot holds before the write; None if it holds nothing, or was not asked yet."""
+    """What HubSpot holds before the write; None if it holds nothing, or was not read yet."""
     sent: dict[str, str] = {}
     """What is written to the contact."""
     reason: str = ""
@@ -82,7 +82,7 @@ def owner_of(action: Action, connection: CrmConnection, known: Collection[str]) 
 
 
 def wishes_of(work: Work, connection: CrmConnection) -> dict[str, Wish]:
-    """Returns property → wish, for all properties that the action has something to say about."""
+    """Returns property → wish, for all properties that the action has a value for."""
     action = work.action
     wishes = {written.to: Wish(action_value(action, written.value), written.write) for written in connection.fields}
     wishes[OWNER] = Wish(work.owner.id, UNTIL_EDITED)

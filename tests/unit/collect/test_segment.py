@@ -1,4 +1,4 @@
-"""Segment's API and its kin: every path, batch context, clock correction, and what the answer says of each item."""
+"""Segment's API and its kin: every path, batch context, clock correction, and the outcome of each item."""
 
 from base64 import b64encode
 from typing import Any

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from pipeline.obs.librdkafka import OncePerMinute
+from pipeline.obs.librdkafka import OncePerMinute, drop_replaced_lines
 from pipeline.obs.log import configure
 
 REFUSED = "[thrd:127.0.0.1:1/bootstrap]: 127.0.0.1:1/bootstrap: Connect failed: Connection refused (after {}ms)"
@@ -65,3 +65,15 @@ def test_after_a_minute_the_next_line_counts_those_that_were_left_out() -> None:
     assert [passes(n) for n in range(3)] == [(False, -1)] * 3
     now[0] = 61.0
     assert passes(5) == (True, 3)
+
+
+def test_a_worker_drops_the_lines_that_it_replaces_by_its_own_unless_it_debugs(out: io.StringIO) -> None:
+    drop_replaced_lines()
+    line(0)
+    line(0, logging.CRITICAL, "FATAL")
+    line(0, logging.WARNING, "CONFWARN")
+    assert [json.loads(text)["facility"] for text in out.getvalue().splitlines()] == ["CONFWARN"]
+    configure("debug", stream=out)
+    drop_replaced_lines()
+    line(0)
+    assert json.loads(out.getvalue().splitlines()[-1])["facility"] == "FAIL"

@@ -37,6 +37,13 @@ def test_a_change_of_meaning_is_another_version(tmp_path: Path, name: str, text:
     assert rules_version(load_rules(tmp_path)) != rules_version(load_rules())
 
 
+def test_the_crm_s_connections_are_not_part_of_the_version(tmp_path: Path) -> None:
+    (tmp_path / "crm.yaml").write_text("connections: [{name: a, kind: hubspot, secret: env:A}]", encoding="utf-8")
+    rules = load_rules(tmp_path)
+    assert [connection.name for connection in rules.crm.connections] == ["a"]
+    assert rules_version(rules) == rules_version(load_rules())
+
+
 def test_files_that_a_directory_does_not_have_are_shipped_ones(tmp_path: Path) -> None:
     (tmp_path / "scores.yaml").write_text("scores: []", encoding="utf-8")
     names = [spec.name for spec in FILES]

@@ -36,6 +36,12 @@ def test_a_changelog_record_stands_for_its_change(key, value):
     assert change_of(changelog_key(change), value) == change
 
 
+@pytest.mark.parametrize("key", [b"", b"\xff\xfe", b"no table", b"\xff/ada"])
+def test_a_foreign_changelog_record_stands_for_a_change_of_no_table(key, store):
+    assert not store.holds(change_of(key, b"whatever").family)
+    assert store.holds("ages")
+
+
 def test_nothing_is_in_the_database_before_it_is_persisted(state, store, views):
     views[0].put("ada", 36)
     views[1].put("ada", 1)

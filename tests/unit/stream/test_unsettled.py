@@ -106,3 +106,13 @@ def test_a_transaction_is_overdue_at_its_timeout(monkeypatch: pytest.MonkeyPatch
     assert not unit.is_overdue
     now[0] += 15
     assert unit.is_overdue
+
+
+def test_the_cause_of_a_fatal_error_is_that_of_a_transactional_call() -> None:
+    fatal = KafkaException(KafkaError(KafkaError._FATAL, "Local: Fatal error"))
+    producer = AwayProducer()
+    producer.__dict__["abort_transaction"] = lambda _timeout: (_ for _ in ()).throw(FENCED)
+    unit = UnitOfWork({}, "x", "cdp", producer=lambda _config: producer)  # type: ignore[arg-type,return-value]
+    assert unit.cause_of(fatal) is FENCED
+    assert unit.cause_of(TIMED_OUT) is TIMED_OUT
+    assert unit.cause_of(None) is None

@@ -1,0 +1,72 @@
+"""CPU time of the CRM runner with the HubSpot mapper, and memory of the ledger: ``python -m tests.bench.crm``.
+
+The emulator answers in the same process; its own CPU time is measured and taken off.
+"""
+
+import argparse
+import resource
+import time
+
+import httpx2
+
+from connectors.crm.ledger import Ledger
+from connectors.crm.ledger_row import LedgerRow
+from tests.crm.world import World, action
+from tests.support.crm_log import Stop
+
+CHUNK = 10_000
+FIELDS = {f"stitchline_{number}": "0123456789abcdef" for number in range(12)}
+
+
+def deliveries(count: int) -> str:
+    """Delivers new leads, each a contact with a note."""
+    world = World()
+    world.send(*(action(number) for number in range(count)))
+    runner = world.open()
+    emulator_seconds = 0.0
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        nonlocal emulator_seconds
+        start = time.process_time()
+        answer = world.crm._handle(request)
+        emulator_seconds += time.process_time() - start
+        return answer
+
+    world.http._client = httpx2.Client(base_url="https://crm.example", transport=httpx2.MockTransport(handle))
+    start = time.process_time()
+    runner.run(Stop(world.clock), drain=True)
+    seconds = time.process_time() - start - emulator_seconds
+    assert runner.delivered == count
+    return f"{count} actions in {len(world.crm.calls)} requests: {count / seconds:,.0f} actions per second of CPU"
+
+
+def ledger(rows: int) -> str:
+    """Fills a ledger."""
+    held = Ledger()
+    start = time.process_time()
+    for first in range(0, rows, CHUNK):
+        held.apply(
+            LedgerRow(
+                sink="s", tenant="t", action_id=f"{number:032x}", profile_id=f"p{number}", object="contact",
+                object_id=str(number), revision=1, fields=FIELDS, written_ms=number,
+            )
+            for number in range(first, first + CHUNK)
+        )  # fmt: skip
+    seconds = time.process_time() - start
+    held.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return f"{rows} ledger rows: {rows / seconds:,.0f} rows per second of CPU, peak memory of the process {peak} MB"
+
+
+def main() -> None:
+    """Prints one line per measurement."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--actions", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=200_000)
+    options = parser.parse_args()
+    print(ledger(options.rows))
+    print(deliveries(options.actions))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""``crm.yaml``: invalid connections are rejected with position, message and advice."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.rules.load import check_rules
+
+CONNECTION = "connections:\n  - name: a\n    kind: hubspot\n    secret: env:KEY\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("    triggers: [hot_leed]\n", "connection 'a' delivers trigger 'hot_leed', which is not declared"),
+        ("    secret2: x\n", "secret2"),
+        ("    fields: [{to: email, value: contact}]\n", "value 'contact' is not a value of an action"),
+        ("    fields: [{to: email, value: scoer}]\n", "value 'scoer' is not a value of an action"),
+        ("    fields: [{to: stitchline_score, value: score}]\n", "is written by itself; leave it out"),
+        ("    fields: [{to: a, value: score}, {to: a, value: grade}]\n", "field 'a' is there twice"),
+        ("    url: http://api.example\n", "url 'http://api.example' is not https"),
+        ("  - name: a\n    kind: hubspot\n    secret: env:KEY\n", "'a' is there twice"),
+        ("  - name: b\n    kind: hubspot\n    secret: pat-na1-1234\n", "is not env:VARIABLE or file:/path"),
+        ("  - name: b\n    kind: hubspot\n    secret: env:STITCHLINE_KEY\n", "is not env:VARIABLE or file:/path"),
+        ("  - name: b\n    kind: salesfarce\n    secret: env:KEY\n", "salesfarce"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, more: str, problem: str) -> None:
+    (tmp_path / "crm.yaml").write_text(CONNECTION + more, encoding="utf-8")
+    _, problems = check_rules(tmp_path)
+    assert [one for one in map(str, problems) if "crm.yaml:" in one and problem in one], problems
+
+
+def test_an_owner_who_is_no_representative_is_named(tmp_path: Path) -> None:
+    (tmp_path / "routing.yaml").write_text("reps: [{name: ann}]\n", encoding="utf-8")
+    (tmp_path / "crm.yaml").write_text(CONNECTION + "    owners: [{rep: anne, id: '1'}]\n", encoding="utf-8")
+    _, problems = check_rules(tmp_path)
+    assert [text for one in problems if (text := str(one).partition("crm.yaml:")[2])] == [
+        "5:15: 'anne' is no representative of routing.yaml; did you mean ann?"
+    ]
+
+
+def test_the_example_of_the_documentation_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "deploy/docs/crm.md").read_text(encoding="utf-8")
+    (tmp_path / "crm.yaml").write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    assert check_rules(tmp_path)[1] == []
+
+
+def test_the_example_of_the_shipped_file_is_valid(tmp_path: Path) -> None:
+    shipped = (Path(__file__).parents[3] / "pipeline/rules/default/crm.yaml").read_text(encoding="utf-8")
+    lines = [line.removeprefix("# ") for line in shipped.splitlines() if line.startswith("# ") or line == "#"]
+    (tmp_path / "crm.yaml").write_text("\n".join(lines[lines.index("connections:") :]), encoding="utf-8")
+    assert check_rules(tmp_path)[1] == []
