@@ -4,7 +4,8 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 
 CORE := event identity condition profile score segment trigger route
-CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profile_orders.py tests/property/test_internal_topics.py
+CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profile_orders.py tests/property/test_internal_topics.py \
+	tests/acceptance/test_aliases.py tests/acceptance/test_vetoes.py
 CORE_COVERAGE := 98
 
 .PHONY: help demo test storms check packages bench lock clean

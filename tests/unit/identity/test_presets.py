@@ -6,7 +6,7 @@ from pipeline.event.model import Event
 from pipeline.identity.evidence import links_of, logouts_of
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.policy import IdentityPolicy
-from pipeline.identity.presets import spelled_out
+from pipeline.identity.presets import implied, spelled_out
 from pipeline.identity.profile_id import profile_id
 from pipeline.identity.resolve import resolve
 from pipeline.identity.rules import IdentityRules, IdentityType, Preset
@@ -156,3 +156,13 @@ def test_settings_of_a_type_override_the_preset():
     own = IdentityType(name="user_id", priority=1, limits=["2 ever"], policy="first")
     spelled = spelled_out(IdentityRules(preset="logout-resets", types=[own], logout_events=["Bye"]))
     assert (spelled.types, spelled.logout_events) == ([own], ["Bye"])
+
+
+def test_the_additions_of_a_preset_are_listed() -> None:
+    lines = implied(rules("logout-resets"))
+    assert lines[0].startswith("preset logout-resets: ")
+    assert any(line.startswith("implied policy latest: ") and "device_id" in line for line in lines)
+    assert any(line.startswith("implied limits") and line.endswith("of user_id") for line in lines)
+    assert any(line.startswith("implied log-out events: ") for line in lines)
+    declared = implied(rules("logout-resets", logout_events=["bye"]))
+    assert "declared log-out events: bye" in declared
