@@ -54,6 +54,11 @@ class Disk:
             worker.limit(resource.RLIMIT_FSIZE, None)
         self._limited = []
 
+    def close(self) -> None:
+        """Unmounts the file system, so that its folder can be removed. Its files are lost."""
+        if self._is_mounted:
+            subprocess.run(["umount", str(self._home)], capture_output=True, check=False)  # noqa: S603, S607
+
     def used_bytes(self) -> int:
         """Returns the bytes of the state below the home."""
         total = 0

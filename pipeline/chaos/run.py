@@ -65,6 +65,7 @@ def run(plan: Plan, base: Settings, folder: Path, replay: str, show: Show) -> Re
     began = time.monotonic()
     disk = Disk(folder / WORKERS_HOME)
     with ExitStack() as stack:
+        stack.callback(disk.close)
         show(State("starting Kafka", 0, 0, 0))
         broker = stack.enter_context(ChaosBroker(folder / "kafka"))
         settings = _settings(plan, base, folder, broker.proxied)

@@ -90,15 +90,22 @@ class ChaosWorker:
 
     def limit_descriptors(self, spare: int | None) -> None:
         """Lets its process open so many more files. None: as many as it may."""
-        soft = None if spare is None else self.descriptors() + spare
-        self.limit(resource.RLIMIT_NOFILE, soft)
+        if spare is None:
+            self.limit(resource.RLIMIT_NOFILE, None)
+            return
+        taken = self._open_numbers()
+        free = (number for number in range(len(taken) + 1) if number not in taken)
+        self.limit(resource.RLIMIT_NOFILE, next(free) + spare)  # the limit is of numbers, and the lowest is given out
 
     def descriptors(self) -> int:
         """Returns the number of files that its process has open; 0 if it does not run."""
+        return len(self._open_numbers())
+
+    def _open_numbers(self) -> set[int]:
         try:
-            return len(os.listdir(f"/proc/{self.pid}/fd"))  # noqa: PTH208 - names are enough
+            return {int(name) for name in os.listdir(f"/proc/{self.pid}/fd")}  # noqa: PTH208 - names are enough
         except FileNotFoundError:
-            return 0
+            return set()
 
     def resident_bytes(self) -> int:
         """Returns the resident memory of its process; 0 if it does not run."""

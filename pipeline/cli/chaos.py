@@ -58,7 +58,7 @@ def chaos(  # noqa: PLR0917 - the command's options
     ] = None,
     soak: Annotated[str, typer.Option(help="No faults: measure memory, disk and files for this long.")] = "",
     session_timeout_ms: Annotated[int, typer.Option(min=1000, help="Session timeout of the workers.")] = 6000,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the run's folder: logs, state, Kafka's data.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the run's folder: logs, copies, Kafka's data.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")] = False,
 ) -> None:
     """Break workers, brokers, disk and network on purpose, and compare the result with simulate.
