@@ -41,7 +41,7 @@ Examples:
   stitchline sources ls --rules my-rules --json
 """
 
-app = typer.Typer(no_args_is_help=True, help="The senders that the collector takes events from, and their write keys.")
+app = typer.Typer(no_args_is_help=True, help="List, add and rotate the collector's sources and their write keys.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the source.")]
 RulesDir = Annotated[

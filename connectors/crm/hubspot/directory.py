@@ -43,19 +43,19 @@ class Directory:
 
     def types_of(self, object_type: str) -> dict[str, str]:
         """Returns property → type, read now."""
-        answer = self._asked(self._calls.properties(object_type))
+        answer = self._answer_to(self._calls.properties(object_type))
         return {str(one["name"]): str(one.get("type", "")) for one in _results(answer)}
 
     def groups_of(self, object_type: str) -> set[str]:
         """Returns the names of the property groups, read now."""
-        return {str(one["name"]) for one in _results(self._asked(self._calls.property_groups(object_type)))}
+        return {str(one["name"]) for one in _results(self._answer_to(self._calls.property_groups(object_type)))}
 
     def owners_now(self) -> frozenset[str]:
         """Returns the ids of the active owners, read now."""
         ids: set[str] = set()
         after = ""
         for _ in range(MAX_PAGES):
-            answer = self._asked(self._calls.owners(after))
+            answer = self._answer_to(self._calls.owners(after))
             ids |= {str(one["id"]) for one in _results(answer) if not one.get("archived")}
             after = str(((answer.body.get("paging") or {}).get("next") or {}).get("after") or "")
             if not after:
@@ -76,7 +76,7 @@ class Directory:
         self._owners = self.owners_now()
         self._contact, self._read_ms = contact, now_ms
 
-    def _asked(self, call: Call) -> Answer:
+    def _answer_to(self, call: Call) -> Answer:
         answer = self._send(call)
         failed = checked(answer)
         if failed is not None and failed.fault is Fault.GONE:
