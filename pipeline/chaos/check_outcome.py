@@ -85,10 +85,12 @@ def _actions(ours: Outcome, theirs: Outcome) -> Iterator[str]:
     )
     mine, other = open_leads(ours.actions, ours.owners), open_leads(theirs.actions, theirs.owners)
     yield from (
-        f"missing: lead of {customer} by {trigger}, {count} times" for (customer, trigger), count in (other - mine).items()
+        f"missing: lead of {customer} by {trigger}, {count} times"
+        for (customer, trigger), count in (other - mine).items()
     )
     yield from (
-        f"too many: lead of {customer} by {trigger}, {count} times" for (customer, trigger), count in (mine - other).items()
+        f"too many: lead of {customer} by {trigger}, {count} times"
+        for (customer, trigger), count in (mine - other).items()
     )
 
 

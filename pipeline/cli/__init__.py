@@ -47,7 +47,7 @@ class Commands(LazyGroup):
             "pipeline.cli.background",
         ),
         Deferred("doctor", "Check Kafka, topics, transactions, rules, state folder, disk, clock and registry."),
-        Deferred("account", "Show accounts: their members, and traits from the group calls of all members."),
+        Deferred("account", "Show accounts, with traits from the group calls of all members."),
         Deferred("attribution", "Credit and cost of marketing."),
         Deferred("chaos", "Break workers, brokers, disk and network on purpose, and compare the result with simulate."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),

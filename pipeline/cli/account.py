@@ -34,7 +34,7 @@ Examples:
 """
 UNDECIDED = "note: a transaction is still open (a worker was killed?); what it would add is not shown"
 
-app = typer.Typer(no_args_is_help=True, help="Show accounts: their members, and traits from the group calls of all members.")
+app = typer.Typer(no_args_is_help=True, help="Show accounts, with traits from the group calls of all members.")
 
 
 @app.callback()
