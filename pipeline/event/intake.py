@@ -93,38 +93,54 @@ class Intake:
         4. Attribute the event to the anchor's profile.
         5. Filter known links: pass on only those that can change an assignment.
         """
+        refused = self.accept(event, key=key, now_ms=now_ms, size_bytes=size_bytes, rekeyed=rekeyed)
+        return refused or self.attribute(event, key)
+
+    def accept(
+        self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False
+    ) -> Rejected | Redirect | None:
+        """Steps 1 and 2 of :meth:`on_event`, which do not depend on the order of events. Returns None to go on."""
         # 1. accept
         accepted = self._accept(event, now_ms, size_bytes)
         if isinstance(accepted, Rejected):
             return accepted
         # 2. re-key check; a row is only ever made on the right partition, so most events skip the hashing
-        identifiers = event.identifiers
-        anchor = identifiers[0]
+        anchor = event.identifiers[0]
         home = key_of(event.tenant, anchor)
-        row = self._anchors.get(home)
-        if key != home or (row is None and not self._partition_is_right(home)):
+        if key != home or (self._anchors.get(home) is None and not self._partition_is_right(home)):
             return _misplaced(anchor, home, rekeyed)
+        return None
+
+    def attribute(self, event: Event, home: str) -> IntakeEffects | Drop:
+        """Steps 3 to 5 of :meth:`on_event` for an accepted event. ``home`` is its key."""
         # 3. de-duplicate; after 1 and 2, so that an invalid event is quarantined every time and a redirected event is
         #    still new on its partition
         if not self._seen.add(digest_of(event), event.timestamp_ms):
             return DUPLICATE
         # 4. attribute
+        row = self._anchors.get(home)
         first_sight = row is None
         if row is None:
             row = AnchorRow()
         # 5. filter known links
+        identifiers = event.identifiers
         links: list[Link] = []
         older = row.note(event.timestamp_ms)
         if older and row.links:
-            links = known_links.pass_all(event.tenant, anchor, row)
+            links = known_links.pass_all(event.tenant, identifiers[0], row)
         if len(identifiers) > 1:
             links += known_links.observe(event, row, self._rules.link_refresh_ms)
             if len(row.links) > self._rules.known_links_cap:
-                links += known_links.evict_excess(event.tenant, anchor, row, self._rules.known_links_cap)
+                links += known_links.evict_excess(event.tenant, identifiers[0], row, self._rules.known_links_cap)
             self._anchors.put(home, row)
         elif older or first_sight:
             self._anchors.put(home, row)
         return IntakeEffects(event, row.profile_id, links)
+
+    def owner_of(self, home: str) -> str | None:
+        """Returns the profile that owns the anchor of this key by STITCH's last assignment, or None."""
+        row = self._anchors.get(home)
+        return None if row is None else row.profile_id
 
     def on_assignment(self, tenant: str, ident: Identifier, assigned: Assigned) -> list[Link]:
         """Stores the assignment of an identifier; the highest ``seq`` wins. Returns the links to send to STITCH.
