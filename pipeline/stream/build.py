@@ -22,6 +22,7 @@ from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE
 from pipeline.stream.stages.route import ROUTE
 from pipeline.stream.stages.stitch import STITCH
+from pipeline.stream.transaction_time import check_transaction_time
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Worker
 
@@ -53,12 +54,14 @@ def build_worker(settings: Settings) -> Worker:
 
     Raises:
         UnknownStageError: STITCHLINE_STAGES is empty or contains a name that is no stage.
+        SettingsError: Transactions may be open for longer than the brokers allow.
         RulesError: The rules files have problems.
         TopicsError: The topics on the broker do not have the same number of partitions.
         RegistryError: The schema registry did not answer or returned an error.
         confluent_kafka.KafkaException: The broker did not answer or returned an error.
     """
     specs = stage_specs(settings)
+    check_transaction_time(settings)
     rules = load_rules(settings.rules_dir)
     created = ensure_topics(settings)
     if created:
@@ -72,6 +75,7 @@ def build_worker(settings: Settings) -> Worker:
         {**settings.kafka(), **LOGGED},
         name,
         settings.topic_prefix,
+        settings.transaction_timeout_ms,
         refused=lambda kind: metrics.add(COMMIT_FAILURES, 1, kind),
     )
     context = Context(
@@ -83,5 +87,7 @@ def build_worker(settings: Settings) -> Worker:
         partition_of=lambda key: partition_of(key, partitions),
         breaker=LossBreaker(settings.poison_share, settings.poison_window),
         metrics=metrics,
+        partitions=partitions,
+        broadcast=lambda topic, key, value: unit.broadcast(topic, key, value, partitions),
     )
     return Worker(specs, context, unit, process_environment(settings))

@@ -18,12 +18,12 @@ from pipeline.topics import CHANGELOGS, Topic
 
 QUEUE_FULL_WAIT_SECONDS = 0.1
 INIT_TIMEOUT_SECONDS = 60.0
-TIMEOUT_SECONDS = 20.0
-"""Longer than a transaction's timeout, after which reachable brokers have aborted it."""
-STUCK_MESSAGE = (
-    f"Kafka did not settle a transaction within {TIMEOUT_SECONDS:.0f} s; look at the brokers and start the worker "
-    "again: it continues after the last committed transaction, nothing is lost or doubled"
-)
+TRANSACTION_TIMEOUT_MS = 15_000
+ABORT_SECONDS = 15.0
+"""More than the time that brokers may take to abort a transaction after its timeout: they look every 10 s
+(``transaction.abort.timed.out.transaction.cleanup.interval.ms``)."""
+TIMEOUT_SECONDS = TRANSACTION_TIMEOUT_MS / 1000 + ABORT_SECONDS
+"""Longer than any transaction of the default timeout is open on reachable brokers."""
 
 _Error = confluent_kafka.KafkaError
 FENCED = frozenset({
@@ -69,6 +69,19 @@ class _Outlet:
         self.name, self.records = name, 0
 
 
+def settled_within_seconds(transaction_timeout_ms: int) -> float:
+    """Returns the time after which reachable brokers have settled every transaction with this timeout."""
+    return transaction_timeout_ms / 1000 + ABORT_SECONDS
+
+
+def stuck_message(seconds: float) -> str:
+    """Returns the message of a process that ends because a transaction was not settled in time."""
+    return (
+        f"Kafka did not settle a transaction within {seconds:.0f} s; look at the brokers and start the worker again: "
+        "it continues after the last committed transaction, nothing is lost or doubled"
+    )
+
+
 def _ignore(_kind: str) -> None:
     """Does not count refusals."""
 
@@ -86,7 +99,7 @@ class UnitOfWork:
         config: Mapping[str, str | int],
         transactional_id: str,
         prefix: str,
-        transaction_timeout_ms: int = 15_000,
+        transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS,
         refused: Callable[[str], None] = _ignore,
         *,
         producer: Callable[[dict[str, Any]], Producer] = configured_producer,
@@ -97,7 +110,8 @@ class UnitOfWork:
         ``producer`` builds the client. ``watchdog`` limits calls that may block for ever; the default ends the process.
         """
         self._prefix, self._refused = prefix, refused
-        self._watchdog = watchdog or Watchdog(TIMEOUT_SECONDS, STUCK_MESSAGE)
+        limit_seconds = settled_within_seconds(transaction_timeout_ms)
+        self._watchdog = watchdog or Watchdog(limit_seconds, stuck_message(limit_seconds))
         self._outlets: dict[Topic, _Outlet] = {}
         self._offsets: dict[tuple[str, int], int] = {}
         self._positions: dict[tuple[str, int], int] = {}
@@ -138,6 +152,13 @@ class UnitOfWork:
             except BufferError:
                 self._producer.poll(QUEUE_FULL_WAIT_SECONDS)
         self._produce(outlet.name, value, key, headers=headers)
+
+    def broadcast(self, topic: Topic, key: bytes, value: bytes, partitions: int) -> None:
+        """Adds a record to every partition of a topic."""
+        outlet = self._outlets.get(topic) or self._open_outlet(topic)
+        outlet.records += partitions
+        for partition in range(partitions):
+            self._produce(outlet.name, value, key, partition)
 
     def consumed(self, topic: str, partition: int, next_offset: int, records: int) -> None:
         """Adds consumed records: the transaction commits ``next_offset`` for the group."""
@@ -181,9 +202,9 @@ class UnitOfWork:
         # 1. Coalesced output
         for task in tasks:
             task.before_commit()
-        # 2. Changelog
-        changes = [(task.state, self._log(task)) for task in tasks]
         try:
+            # 2. Changelog
+            changes = [(task.state, self._log(task)) for task in tasks]
             with self._watchdog:  # librdkafka can wait for ever for a transaction coordinator that restarted
                 # 3. Flush, before the offsets: a new owner that reads them must find the changelog on the broker.
                 self._producer.flush()
