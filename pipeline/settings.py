@@ -14,7 +14,9 @@ from pipeline.errors import OperatorError
 from pipeline.event.duration import DAY_MS
 from pipeline.topics import StageName
 
-_OF_TESTS: Final = frozenset({"STITCHLINE_SEED", "STITCHLINE_SEEDS", "STITCHLINE_FIRST_SEED"})
+_OF_TESTS: Final = frozenset(
+    {"STITCHLINE_SEED", "STITCHLINE_SEEDS", "STITCHLINE_FIRST_SEED", "STITCHLINE_REPLAY_EVENTS"}
+)
 """What the tests' replay lines set."""
 _OF_KUBERNETES: Final = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
 """What Kubernetes sets in every pod for a service whose name begins with ``stitchline``; ``…_PORT`` has a URL."""
@@ -61,7 +63,7 @@ class Settings(BaseSettings):
     )
     stages: str = Field(",".join(StageName), description="Stages this worker runs.")
     clock: Literal["wall", "stream"] = Field(
-        "wall", description='Current time: "wall" is the wall clock, "stream" the newest event time (replays).'
+        "wall", description='Current time: "wall" is the wall clock, "stream" event time behind watermarks (replays).'
     )
     commit_interval_ms: int = Field(150, ge=10, le=10_000, description="Commit interval.")
     catch_up_interval_ms: int = Field(2000, ge=10, le=10_000, description="Commit interval while the worker is behind.")
@@ -70,10 +72,16 @@ class Settings(BaseSettings):
         DAY_MS, ge=0, description="How often profiles with data in any window are re-published; 0 disables it."
     )
     stream_lateness_ms: int = Field(
-        DAY_MS, ge=0, description='With the clock "stream": how far timers lag behind the newest event time.'
+        DAY_MS, ge=0, description='With the clock "stream": by how much an event may be older than one before it.'
+    )
+    stream_idle_ms: int = Field(
+        5000, ge=100, description='With the clock "stream": silence after which an input at its end is not waited for.'
     )
     batch_records: int = Field(4000, ge=1, description="Maximum number of records per fetch.")
     commit_records: int = Field(50_000, ge=1, description="Consumed records after which a transaction commits early.")
+    transaction_timeout_ms: int = Field(
+        15_000, ge=1000, le=900_000, description="Time after which the brokers abort a transaction."
+    )
     session_timeout_ms: int = Field(6000, ge=1000, description="Consumer-group session timeout.")
     cached_rows: int = Field(200_000, ge=100, description="Decoded rows cached per table and partition.")
     block_cache_bytes: int = Field(

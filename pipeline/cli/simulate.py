@@ -88,9 +88,16 @@ class _Run:
     def add(self, record: Outgoing) -> None:
         self._simulation.feed(record.topic, record.key, record.value)
 
+    def begin_file(self, *, is_last: bool) -> None:
+        """Files are in no order, so with the clock "stream" nothing is decided before the last one has begun."""
+        self._simulation.begin_source(more=not is_last)
+
     def commit(self, position: Position) -> None:  # noqa: ARG002 - nothing to resume
-        self._simulation.settle()
+        self._simulation.process()
         self._write()
+
+    def settle(self) -> None:
+        self._simulation.settle()
 
     def advance_time(self, moment_ms: int) -> None:
         """Everything that falls due up to the moment profiles are read at, or else up to the newest event."""
@@ -185,11 +192,13 @@ def _simulated(  # noqa: PLR0917 - the command's options
     totals: Counter[str] = Counter()
     with FileProgress() as progress, closing(Rejects(progress.say, out / "rejects.ndjson")) as rejects:
         with closing(_Run(simulation, out)) as run:
-            for path in files:
+            for number, path in enumerate(files, 1):
+                run.begin_file(is_last=number == len(files))
                 source = source_for(path, known)
                 job = Ingest(encode, run, path.name, _Watch(path, source, rejects, progress))
                 job.run(source, Position(), lambda: False)
                 totals["events"] += job.totals.delivered
+            run.settle()
             refuse_past(as_of, simulation.newest_ms())
             run.advance_time(moment_ms)
             totals.update({name: line.count for name, line in run.lines.items()})

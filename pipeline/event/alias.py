@@ -9,7 +9,7 @@ either order. So the links depend only on the set of events.
 from typing import Final
 
 from pipeline.event.anchor import Alias, AnchorRow
-from pipeline.event.identifier import Identifier, identifier
+from pipeline.event.identifier import Identifier, identifier, key_of
 from pipeline.event.link import NEVER, Link
 from pipeline.event.model import Event
 
@@ -26,6 +26,12 @@ def previous_user(event: Event) -> Identifier:
         return ""
     previous = identifier(USER, event.context[PREVIOUS])
     return "" if previous in event.identifiers else previous
+
+
+def copy_key(event: Event) -> str:
+    """Returns the key under which a copy of the normalised event belongs: that of the previous user id; "" if none."""
+    previous = previous_user(event) if event.type == ALIAS else ""
+    return key_of(event.tenant, previous) if previous else ""
 
 
 def alias_link(event: Event, previous: Identifier, first_ms: int) -> Link:

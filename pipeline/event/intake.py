@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from pipeline.event import known_links
 from pipeline.event.accept import Acceptor
-from pipeline.event.alias import ALIAS, alias_links, note_alias, previous_user
+from pipeline.event.alias import ALIAS, alias_links, copy_key, note_alias, previous_user
 from pipeline.event.anchor import AnchorRow
 from pipeline.event.identifier import Identifier, key_of, type_of
 from pipeline.event.link import Link
@@ -23,6 +23,7 @@ from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 
 DUPLICATE = Drop(Reason.DUPLICATE)
+ALIAS_COPY = "\0alias"
 _EMPTY_HASH = blake2b(digest_size=8)
 
 
@@ -98,52 +99,69 @@ class Intake:
         4. Attribute the event to the anchor's profile.
         5. Filter known links: pass on only those that can change an assignment.
         """
+        refused = self.accept(event, key=key, now_ms=now_ms, size_bytes=size_bytes, rekeyed=rekeyed)
+        return refused or self.attribute(event, key)
+
+    def accept(
+        self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False
+    ) -> Rejected | Redirect | None:
+        """Steps 1 and 2 of :meth:`on_event`, which do not depend on the order of events. Returns None to go on."""
         # 1. accept
         accepted = self._accept(event, now_ms, size_bytes)
         if isinstance(accepted, Rejected):
             return accepted
         # 2. re-key check; a row is only ever made on the right partition, so most events skip the hashing
-        identifiers = event.identifiers
-        anchor = identifiers[0]
+        anchor = event.identifiers[0]
         home = key_of(event.tenant, anchor)
-        row = self._anchors.get(home)
-        if key != home or (row is None and not self._partition_is_right(home)):
+        if key != home or (self._anchors.get(home) is None and not self._partition_is_right(home)):
             return _misplaced(anchor, home, rekeyed)
+        return None
+
+    def attribute(self, event: Event, home: str) -> IntakeEffects | Drop:
+        """Steps 3 to 5 of :meth:`on_event` for an accepted event. ``home`` is its key."""
         # 3. de-duplicate; after 1 and 2, so that an invalid event is quarantined every time and a redirected event is
         #    still new on its partition
         if not self._seen.add(digest_of(event), event.timestamp_ms):
             return DUPLICATE
         # 4. attribute
+        row = self._anchors.get(home)
         first_sight = row is None
         if row is None:
             row = AnchorRow()
         # 5. filter known links
+        identifiers = event.identifiers
         older = row.note(event.timestamp_ms)
-        links = _pass_again(event.tenant, anchor, row) if older else []
+        links = _pass_again(event.tenant, identifiers[0], row) if older else []
         if len(identifiers) > 1:
             links += known_links.observe(event, row, self._rules.link_refresh_ms)
             if len(row.links) > self._rules.known_links_cap:
-                links += known_links.evict_excess(event.tenant, anchor, row, self._rules.known_links_cap)
+                links += known_links.evict_excess(event.tenant, identifiers[0], row, self._rules.known_links_cap)
             self._anchors.put(home, row)
         elif older or first_sight:
             self._anchors.put(home, row)
         if self._attributes:  # profiles list what identifies a customer
             event.identifiers = [ident for ident in identifiers if type_of(ident) not in self._attributes]
-        previous = previous_user(event) if event.type == ALIAS else ""
-        return IntakeEffects(event, row.profile_id, links, key_of(event.tenant, previous) if previous else "")
+        return IntakeEffects(event, row.profile_id, links, copy_key(event) if event.type == ALIAS else "")
 
-    def on_alias(self, event: Event, *, now_ms: int, size_bytes: int = 0) -> list[Link]:
+    def accepts_alias(self, event: Event, *, now_ms: int, size_bytes: int = 0) -> bool:
+        """Validates and normalises the copy of an alias. Returns False if the rules changed after it was sent."""
+        return not isinstance(self._accept(event, now_ms, size_bytes), Rejected)
+
+    def on_alias(self, event: Event) -> list[Link]:
         """Stores the copy of an accepted alias in the row of its previous user id. Returns the links to pass on."""
-        if isinstance(self._accept(event, now_ms, size_bytes), Rejected):
-            return []  # the rules changed after the copy was sent
         previous = previous_user(event)
-        if not previous:
+        if not previous or not self._seen.add(digest_of(event, ALIAS_COPY), event.timestamp_ms):
             return []
         key = key_of(event.tenant, previous)
         row = self._anchors.get(key) or AnchorRow()
         note_alias(row, event, self._rules.known_links_cap)
         self._anchors.put(key, row)
         return alias_links(event.tenant, previous, row)
+
+    def owner_of(self, home: str) -> str | None:
+        """Returns the profile that owns the anchor of this key by STITCH's last assignment, or None."""
+        row = self._anchors.get(home)
+        return None if row is None else row.profile_id
 
     def on_assignment(self, tenant: str, ident: Identifier, assigned: Assigned) -> list[Link]:
         """Stores the assignment of an identifier; the highest ``seq`` wins. Returns the links to send to STITCH.
@@ -161,10 +179,13 @@ class Intake:
         return links
 
 
-def digest_of(event: Event) -> bytes:
-    """Returns an eight-byte hash of (tenant, source, message id), the key of the de-duplication window."""
+def digest_of(event: Event, suffix: str = "") -> bytes:
+    """Returns an eight-byte hash of (tenant, source, message id), the key of the de-duplication window.
+
+    ``suffix`` distinguishes a copy of the event from the event.
+    """
     hashing = _EMPTY_HASH.copy()  # a third cheaper than a new hash object
-    hashing.update(f"{event.tenant}\0{event.source}\0{event.message_id}".encode())
+    hashing.update(f"{event.tenant}\0{event.source}\0{event.message_id}{suffix}".encode())
     return hashing.digest()
 
 

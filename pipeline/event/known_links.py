@@ -31,6 +31,8 @@ def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
     * the link is contested, and this sighting is later than the last one passed on;
     * this sighting is more than ``refresh_ms`` later than the last one passed on;
     * the event asserts the link (an alias), which may revive a deleted link.
+
+    A negative ``refresh_ms`` passes on every sighting.
     """
     passed: list[Link] = []
     at_ms, links, contested = event.timestamp_ms, row.links, row.contested
@@ -46,7 +48,7 @@ def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
             link.last_ms = at_ms
         elif at_ms < link.first_ms:
             link.first_ms = at_ms
-        refresh_after_ms = 0 if contested and other in contested else refresh_ms
+        refresh_after_ms = min(0, refresh_ms) if contested and other in contested else refresh_ms
         if (
             link.last_ms - link.passed_last_ms > refresh_after_ms
             or link.first_ms < link.passed_first_ms

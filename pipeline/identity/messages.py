@@ -38,6 +38,9 @@ class Move(msgspec.Struct, array_like=True, gc=False, tag="move", tag_field="rec
     target: str
     """Id of the profile that owns them from ``seq`` on."""
     seq: int
+    awaited: bool = False
+    """Whether ``target`` waits for the answer of ``source``, a carry even if it has no ledger to hand over. The move
+    is then sent to both. So messages to ``target`` are processed in the order of event time."""
 
 
 class IdentifierOwnership(msgspec.Struct, array_like=True, gc=False, tag="ownership", tag_field="record"):

@@ -25,7 +25,7 @@ from pipeline.event.ports import Table
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
-from pipeline.profile.messages import Carry, IdentifierOwnership, Move, Touch, carries
+from pipeline.profile.messages import Carry, IdentifierOwnership, Message, Move, Touch, carries
 from pipeline.profile.ports import Decided, Timers
 from pipeline.profile.publish import merged_record, update_of
 from pipeline.profile.records import Lead, ProfileUpdate, SegmentChange
@@ -33,7 +33,6 @@ from pipeline.profile.refresh import refresh_due_ms
 from pipeline.profile.repeated_orders import repeats_order
 from pipeline.profile.row import ACTIVE, MERGED, Pointer, ProfileRow
 
-Message: TypeAlias = Touch | Move | Carry | IdentifierOwnership
 Forward: TypeAlias = tuple[str, Touch | Carry | IdentifierOwnership]
 """(profile id, message) to send to the touches topic, keyed by the profile id."""
 Timer: TypeAlias = tuple[int, str]
@@ -163,14 +162,17 @@ class ProfileLogic:
         if target != profile_id and row.ownership.awaited:
             self._pass_on(row, moved, seq, target, applied)
         leaving = [anchor for anchor in moved if anchor in row.anchors] if target != profile_id else ()
+        answers = profile_id if move.awaited and target != profile_id else ""
         if leaving:
             as_of_ms = row.moment(now_ms)
             self._rules.decider.advance_to(profile_id, row, as_of_ms, applied.decided)
             ledgers = {anchor: msgspec.Raw(encode_ledger(row.anchors.pop(anchor))) for anchor in leaving}
-            applied.forwards.extend((target, carry) for carry in carries(row.tenant, target, seq, ledgers))
+            applied.forwards.extend((target, carry) for carry in carries(row.tenant, target, seq, ledgers, answers))
             row.hand_over(target)
             self._rules.decider.on_ledger_out(profile_id, row, as_of_ms, applied.decided)
             applied.changed[profile_id] = None
+        elif answers:
+            applied.forwards.extend((target, carry) for carry in carries(row.tenant, target, seq, {}, answers))
 
     def _pass_on(self, row: ProfileRow, anchors: Iterable[Identifier], seq: int, target: str, applied: Applied) -> None:
         """Forwards ownership decisions for ledgers that have not arrived yet to the ledgers' new owner."""
@@ -192,7 +194,7 @@ class ProfileLogic:
             row.hand_over(owner)
         if ours:
             self._take_ledgers(profile_id, row, ours, now_ms, applied)
-        elif not row.anchors:
+        elif carry.ledgers and not row.anchors:
             applied.changed[profile_id] = None  # the sender may have published a merge into this profile
 
     def _take_ledgers(

@@ -1,7 +1,7 @@
 """The messages to PROFILE on the touches topic, keyed by profile id: touches, moves, carried ledgers."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -9,7 +9,7 @@ from pipeline.event.identifier import Identifier
 from pipeline.event.model import Event
 from pipeline.identity.messages import IdentifierOwnership, Move
 
-__all__ = ["Carry", "IdentifierOwnership", "Move", "Touch", "carries", "touch_of"]
+__all__ = ["Carry", "IdentifierOwnership", "Message", "Move", "Touch", "carries", "touch_of"]
 
 MAX_CARRIED_BYTES: Final = 512 << 10
 """The most bytes in one message, unless a single ledger is larger: half of Kafka's default limit."""
@@ -63,18 +63,31 @@ class Carry(msgspec.Struct, array_like=True, gc=False, tag="carry", tag_field="r
     seq: int
     ledgers: dict[Identifier, msgspec.Raw]
     """Encoded ledgers by anchor. Only PROFILE decodes them, so that their format can have its own version."""
+    source: str = ""
+    """The profile that answers a move with ``seq`` that ``target`` awaits. Empty if nothing waits for this carry."""
+    more: bool = False
+    """Whether further carries belong to the same answer."""
 
 
-def carries(tenant: str, target: str, seq: int, ledgers: Mapping[Identifier, msgspec.Raw]) -> Iterator[Carry]:
-    """Yields the messages that hand over ledgers: one, or several if it would be too large."""
+Message: TypeAlias = Touch | Move | Carry | IdentifierOwnership
+"""Any message to a profile."""
+
+
+def carries(
+    tenant: str, target: str, seq: int, ledgers: Mapping[Identifier, msgspec.Raw], source: str = ""
+) -> Iterator[Carry]:
+    """Yields the messages that hand over ledgers: one, or several if it would be too large.
+
+    ``source`` names the profile that answers an awaited move. It then sends a message even without ledgers.
+    """
     bundle: dict[Identifier, msgspec.Raw] = {}
     size_bytes = 0
     for anchor, ledger in ledgers.items():
         length = memoryview(ledger).nbytes
         if bundle and size_bytes + length > MAX_CARRIED_BYTES:
-            yield Carry(tenant, target, seq, bundle)
+            yield Carry(tenant, target, seq, bundle, source, more=bool(source))
             bundle, size_bytes = {}, 0
         bundle[anchor] = ledger
         size_bytes += length
-    if bundle:
-        yield Carry(tenant, target, seq, bundle)
+    if bundle or source:
+        yield Carry(tenant, target, seq, bundle, source)

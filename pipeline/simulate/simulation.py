@@ -3,6 +3,7 @@
 Marketers use it to try rules on real data before deploying them; the end-to-end tests use it as their oracle.
 """
 
+import math
 from collections.abc import Iterator
 from typing import cast
 
@@ -18,7 +19,7 @@ from pipeline.state.store import PartitionStore
 from pipeline.state.view import row_decoder
 from pipeline.stream.dlq import LossBreaker
 from pipeline.stream.stages.base import Context, Stage
-from pipeline.stream.stages.intake import INTAKE
+from pipeline.stream.stages.intake import INTAKE, IntakeStage
 from pipeline.stream.stages.profile import PROFILE, ProfileStage
 from pipeline.stream.stages.route import ROUTE
 from pipeline.stream.stages.stitch import STITCH
@@ -46,31 +47,60 @@ class Simulation:
             partition_of=lambda _key: 0,
             breaker=NO_BREAKER,
             metrics=self.metrics,
+            broadcast=self.log.emit,
         )
+        self._replays = settings.clock == "stream"
         self._prefix = settings.topic_prefix
         self._inputs = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
         self.stages: dict[str, Stage] = {
             spec.name: spec.build(context, 0, cast("PartitionStore", self.stores[spec.name])) for spec in PASSES
         }
+        self._queue = cast("IntakeStage", self.stages[INTAKE.name]).queue
+        self._sources = 0
+        self.begin_source()
 
     def feed(self, topic: str, key: str, value: bytes) -> None:
         """Appends one event to an events topic, as a producer does. ``topic`` is the full topic name."""
         self.log.emit(self._inputs[topic], key, value)
 
-    def settle(self) -> None:
-        """Runs the stages until no record waits, committing after each round."""
+    def begin_source(self, *, more: bool = False) -> None:
+        """Begins a source of events, such as a file; ``more``: it is not the last one.
+
+        With the clock "stream", nothing is decided before the last source has begun. Within a source, events are in
+        the order of event time up to the lateness allowed. By default all events are of one source.
+        """
+        self._sources += 1
+        self._queue.begin_source(f"source {self._sources}", more=more)
+
+    def process(self) -> None:
+        """Runs the stages until no record waits in the log, committing after each round.
+
+        With the clock "stream", records that the watermark has not passed stay behind in the stages.
+        """
         while self._round():
             self._commit()
+
+    def settle(self) -> None:
+        """Runs the stages until no record waits anywhere, as at the end of the input."""
+        self.process()
+        if self._replays:
+            for topic in self._inputs:
+                self.stages[INTAKE.name].on_silence(topic, math.inf)
+            self._commit()
+            self.process()
 
     def newest_ms(self) -> int:
         """Returns the event time of the newest event that became a touch; 0 before the first."""
         return cast("ProfileStage", self.stages[PROFILE.name]).newest_ms
 
     def advance(self, now_ms: int) -> None:
-        """Fires all timers due at or before ``now_ms``, each as of its due time, and settles."""
+        """Settles, and fires all timers due at or before ``now_ms``, each as of its due time."""
+        self.settle()
         while sum(stage.tick(now_ms) for stage in self.stages.values()):
             self._commit()
             self.settle()
+        self._commit()
+        self.settle()
 
     def _commit(self) -> None:
         for stage in self.stages.values():
@@ -81,11 +111,16 @@ class Simulation:
         """Passes the waiting records to every stage. Returns whether there were any."""
         busy = False
         for spec in PASSES:
+            stage = self.stages[spec.name]
+            self._queue.is_paused = spec is INTAKE  # until the events of all channels have been taken in
             for topic in spec.inputs:
                 records = self.log.take(topic)
                 if records:
                     busy = True
-                    self.stages[spec.name].on_batch(topic.of(self._prefix), records)
+                    stage.on_batch(topic.of(self._prefix), records)
+            self._queue.is_paused = False
+            while self._replays and stage.tick():
+                busy = True
         return busy
 
     def take(self, topic: Topic) -> list[MemoryRecord]:

@@ -29,6 +29,16 @@ PROFILES = "profiles"
 TIMERS = "timers"
 """PROFILE: due time in ms (8 bytes, big-endian) + profile id to an empty value: when to evaluate the profile next."""
 
+HELD = "held"
+"""Every stage, with the stream clock: order (see :mod:`pipeline.stream.order`) and offset of a record that waits for
+the watermark, to the record."""
+HELD_EVENTS = "held_events"
+"""INTAKE, with the stream clock: as ``HELD``, to an accepted event."""
+WAITING = "waiting"
+"""PROFILE, with the stream clock: profile id + order of a record that waits for a ledger on its way, to the record."""
+WATERMARKS = "watermarks"
+"""Every stage, with the stream clock: a source's name to its watermark."""
+
 NODES = "nodes"
 """STITCH: ``tenant/identifier`` to its node in the union-find and the links stored with it."""
 COUNTERS = "counters"

@@ -22,6 +22,7 @@ from pipeline.stream.stages.intake import INTAKE
 from pipeline.stream.stages.profile import PROFILE
 from pipeline.stream.stages.route import ROUTE
 from pipeline.stream.stages.stitch import STITCH
+from pipeline.stream.transaction_time import check_transaction_time
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Worker
 
@@ -53,6 +54,7 @@ class Blueprint:
 
     Raises:
         UnknownStageError: STITCHLINE_STAGES is empty or contains a name that is no stage.
+        SettingsError: Transactions may be open for longer than the brokers allow.
         RulesError: The rules files have problems.
         TopicsError: The topics on the broker do not have the same number of partitions.
         RegistryError: The schema registry did not answer or returned an error.
@@ -62,6 +64,7 @@ class Blueprint:
     def __init__(self, settings: Settings) -> None:
         """Creates missing topics."""
         self.settings, self.specs, self.metrics = settings, stage_specs(settings), Metrics()
+        check_transaction_time(settings)
         self._rules = load_rules(settings.rules_dir)
         created = ensure_topics(settings)
         if created:
@@ -81,6 +84,7 @@ class Blueprint:
             {**settings.kafka(), **LOGGED},
             f"{settings.application_id}-{settings.worker_id}",
             settings.topic_prefix,
+            settings.transaction_timeout_ms,
             refused=lambda kind: self.metrics.add(COMMIT_FAILURES, 1, kind),
         )
         context = Context(
@@ -93,5 +97,6 @@ class Blueprint:
             breaker=self._breaker,
             metrics=self.metrics,
             partitions=partitions,
+            broadcast=lambda topic, key, value: unit.broadcast(topic, key, value, partitions),
         )
         return Worker(self.specs, context, unit, self._environment)

@@ -16,7 +16,7 @@ from pipeline.state.store import PartitionStore
 from pipeline.stream.restore import Interrupted
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.task import Task
-from pipeline.stream.unit_of_work import TIMEOUT_SECONDS
+from pipeline.stream.unit_of_work import settled_within_seconds
 from pipeline.topics import CHANGELOGS, StageName
 
 OFFSETS_RETRY_SECONDS = 0.1
@@ -159,10 +159,11 @@ class PartitionOwnership:
     def _find_offsets(self, assignment: Assignment) -> Job:
         """Reads the group's committed offsets, which are stable once the former owner's last transaction has ended.
 
-        Gives up after ``TIMEOUT_SECONDS``. Timers of a partition without an offset wait for its next record.
+        Gives up once every transaction must have ended. Timers of a partition without an offset then wait for its
+        next record.
         """
         positions, partitions = assignment.positions, assignment.partitions
-        deadline = self._on.clock() + TIMEOUT_SECONDS
+        deadline = self._on.clock() + settled_within_seconds(self._context.settings.transaction_timeout_ms)
         group = self._context.settings.application_id
         while True:
             if not assignment.is_wanted:

@@ -229,6 +229,16 @@ class Poller:
         rebalances = self._rebalances
         self._in_polling_thread(lambda: self._rewind(rebalances))
 
+    def is_at_end(self, at: TopicPartition, next_offset: int) -> bool:
+        """Returns whether a held partition had no further record when it was fetched from last.
+
+        ``next_offset`` is the offset behind the last processed record of this assignment, 0 without one: a record that
+        was fetched and is not processed yet counts as further.
+        """
+        delivered = self._delivered.get(at, 0)
+        end = self._ends.get(at)
+        return end is not None and end[0] >= delivered and next_offset >= delivered
+
     def behind_markers(self, at: TopicPartition, position: int) -> int:
         """Returns the position, advanced past transaction markers and aborted records if only those follow.
 

@@ -35,7 +35,5 @@ class Task:
     def _build(self) -> Stage:
         """Raises PartitionsChangedError if the store was built for another number of partitions."""
         logic = self.spec.build(self._context, self.partition, self._store)
-        if self._context.partitions:
-            count = PartitionCountView(self._store, self._context.partitions)
-            logic.state.views = [*logic.state.views, count]
+        logic.state.views = [*logic.state.views, PartitionCountView(self._store, self._context.partitions)]
         return logic

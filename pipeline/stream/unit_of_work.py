@@ -20,8 +20,10 @@ from pipeline.topics import CHANGELOGS, Topic
 
 QUEUE_FULL_WAIT_SECONDS = 0.1
 INIT_TIMEOUT_SECONDS = 60.0
-TIMEOUT_SECONDS = 20.0
-"""Longer than a transaction's timeout, after which reachable brokers have aborted it."""
+TRANSACTION_TIMEOUT_MS = 15_000
+ABORT_SECONDS = 15.0
+"""More than the time that brokers may take to abort a transaction after its timeout: they look every 10 s
+(``transaction.abort.timed.out.transaction.cleanup.interval.ms``)."""
 REQUEST_SECONDS = 10.0
 """Limit of one call to the producer, and of a flush without progress."""
 FLUSH_STEP_SECONDS = 1.0
@@ -84,6 +86,11 @@ class _Outlet:
         self.name, self.records = name, 0
 
 
+def settled_within_seconds(transaction_timeout_ms: int) -> float:
+    """Returns the time after which reachable brokers have settled every transaction with this timeout."""
+    return transaction_timeout_ms / 1000 + ABORT_SECONDS
+
+
 def _ignore(_kind: str) -> None:
     """Does not count refusals."""
 
@@ -101,7 +108,7 @@ class UnitOfWork:
         config: Mapping[str, str | int],
         transactional_id: str,
         prefix: str,
-        transaction_timeout_ms: int = 15_000,
+        transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS,
         refused: Callable[[str], None] = _ignore,
         *,
         producer: Callable[[dict[str, Any]], Producer] = configured_producer,
@@ -164,6 +171,13 @@ class UnitOfWork:
                 self._producer.poll(QUEUE_FULL_WAIT_SECONDS)
         self._produce(outlet.name, value, key, headers=headers)
 
+    def broadcast(self, topic: Topic, key: bytes, value: bytes, partitions: int) -> None:
+        """Adds a record to every partition of a topic."""
+        outlet = self._outlets.get(topic) or self._open_outlet(topic)
+        outlet.records += partitions
+        for partition in range(partitions):
+            self._produce(outlet.name, value, key, partition)
+
     def consumed(self, topic: str, partition: int, next_offset: int, records: int) -> None:
         """Adds consumed records: the transaction commits ``next_offset`` for the group."""
         self._begin()
@@ -207,9 +221,9 @@ class UnitOfWork:
         # 1. Coalesced output
         for task in tasks:
             task.before_commit()
-        # 2. Changelog
-        changes = [(task.state, self._log(task)) for task in tasks]
         try:
+            # 2. Changelog
+            changes = [(task.state, self._log(task)) for task in tasks]
             with self._watchdog:
                 # 3. Flush, before the offsets: a new owner that reads them must find the changelog on the broker.
                 self._flush()

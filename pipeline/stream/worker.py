@@ -6,7 +6,8 @@
 Every method runs in the worker's thread unless its docstring states otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from confluent_kafka import KafkaException
 
@@ -18,10 +19,16 @@ from pipeline.obs.log import logger
 from pipeline.stream.dlq import StoppedSource
 from pipeline.stream.ownership import Assignment, PartitionOwnership, ProcessEnvironment, StagePartition
 from pipeline.stream.poller import Batch, Poller
+from pipeline.stream.silence import InputSilence
 from pipeline.stream.stability import StabilityWatch
 from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.stream.task import Task
+from pipeline.stream.transaction_time import SliceSize, work_seconds
 from pipeline.stream.unit_of_work import Aborted, UnitOfWork
 from pipeline.stream.vitals import Vitals
+
+MAX_TICK_SECONDS = 1.0
+"""Time for timers and backlogs in one transaction, during which no batch is taken."""
 
 log = logger(__name__)
 
@@ -45,23 +52,52 @@ class Worker:
         self._committed_at = self._ticked_at = self._clock()
         readers = {topic.of(self.settings.topic_prefix): spec.name for spec in specs for topic in spec.inputs}
         self._vitals = Vitals(self.metrics, self.settings.topic_prefix, readers)
+        self._silence = InputSilence(self.settings.topic_prefix)
+        self._is_replay = self.settings.clock == "stream"
+        self._work_seconds = work_seconds(self.settings)
+        self._slices: dict[str, SliceSize] = {spec.name: SliceSize(self._work_seconds) for spec in specs}
         self.stability = StabilityWatch(self.offsets, self.metrics, self.settings.topic_prefix, readers)
 
     # Batches
 
     def take(self, stage: str, batch: Batch) -> None:
-        """Processes a batch inside the open transaction. Commits if the transaction is full or its interval is over."""
+        """Processes a batch inside the open transaction. Commits if the transaction is full or its interval is over.
+
+        Commits also in the middle of a batch if the work takes too long for one transaction.
+        """
         if not self.poller.take(batch) or batch.topic in self._breaker.stopped:
             return
+        epoch = self.poller.epoch
         started = self._clock()
-        self.ownership.tasks[StagePartition(stage, batch.partition)].logic.on_batch(batch.topic, batch)
-        self.unit.consumed(batch.topic, batch.partition, batch[-1].offset() + 1, len(batch))
-        self.unit.poll()
+        for part in self._parts(batch, self._slices[stage]):
+            if self.poller.epoch != epoch:  # a commit in between was refused: the rest is fetched again
+                return
+            self._process(stage, batch, part)
+            if batch.topic in self._breaker.stopped:
+                self._stop_source(self._breaker.stopped[batch.topic])
+                break
         self._vitals.batch_processed(stage, batch, self._clock() - started)
-        if batch.topic in self._breaker.stopped:
-            self._stop_source(self._breaker.stopped[batch.topic])
         if self.unit.records >= self.settings.commit_records or self.seconds_to_commit() <= 0:
             self.commit()
+
+    def _parts(self, batch: Batch, size: SliceSize) -> Iterator[Sequence[Any]]:
+        """Yields a batch in slices, between which it commits if the transaction has been open for long."""
+        start = 0
+        while start < len(batch):
+            if start and self._clock() - self._committed_at >= self._work_seconds:
+                self.commit()
+            part = batch[start : start + size.records]
+            start += len(part)
+            yield part
+
+    def _process(self, stage: str, batch: Batch, part: Sequence[Any]) -> None:
+        started = self._clock()
+        self.ownership.tasks[StagePartition(stage, batch.partition)].logic.on_batch(batch.topic, part)
+        next_offset = part[-1].offset() + 1
+        self.unit.consumed(batch.topic, batch.partition, next_offset, len(part))
+        self.unit.poll()
+        self._silence.processed(TopicPartition(batch.topic, batch.partition), next_offset)
+        self._slices[stage].took(len(part), self._clock() - started)
 
     def _stop_source(self, source: StoppedSource) -> None:
         log.warning("source_stopped", topic=source.topic, reason=source.reason, action="stitchline dlq resume")
@@ -86,11 +122,22 @@ class Worker:
             return
         self._ticked_at = now
         for task in self.ownership.tasks.values():
-            if task.spec.has_timers:
+            if self._is_replay:
+                self._silence.report(self.poller, task, now)
+            if task.logic.has_work:
                 place = task.input(self.settings.topic_prefix)
-                if self.unit.knows_position(*place) and task.logic.tick():
+                if self.unit.knows_position(*place) and self._tick(task, now):
                     self.unit.hold_position(*place)
                     self._ticked_at = now - interval  # more timers may be due: check again after this commit
+
+    def _tick(self, task: Task, started: float) -> bool:
+        """Lets a task do what needs no new record, until nothing is left or it has taken long enough."""
+        busy = False
+        while task.logic.tick():
+            busy = True
+            if self._clock() - started >= min(MAX_TICK_SECONDS, self._work_seconds):
+                break
+        return busy
 
     def seconds_to_commit(self) -> float:
         """Returns the seconds left of the commit interval. The interval is longer while the worker is behind.
@@ -118,6 +165,7 @@ class Worker:
 
     def _start_over(self) -> None:
         self._vitals.aborted()
+        self._silence.forget()
         for task in self.ownership.tasks.values():
             task.start_over()
         self.poller.rewind()
@@ -166,6 +214,7 @@ class Worker:
         # Otherwise a timer that fires before the next assignment's positions are known would re-commit an old offset.
         self.unit.set_committed_positions({})
         self._vitals.aborted()
+        self._silence.forget()
         log.info("partitions_released", partitions=len({at.partition for at in partitions}))
 
     # Health and end

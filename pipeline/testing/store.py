@@ -1,7 +1,9 @@
 """A partition's store in dicts: the twin of :class:`~pipeline.state.store.PartitionStore`."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from pipeline.state.store import Row
 
@@ -12,6 +14,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self.families: defaultdict[str, dict[bytes, bytes]] = defaultdict(dict)
         self._position = 0
+        self._sorted: dict[str, list[bytes]] = {}
+        """By family, its keys in order, some perhaps deleted since; missing if keys were added."""
 
     def get(self, family: str, key: bytes) -> bytes | None:
         return self.families[family].get(key)
@@ -27,7 +31,10 @@ class MemoryStore:
 
     def scan_from(self, family: str, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         rows = self.families[family]
-        return iter([(key, rows[key]) for key in sorted(rows) if key >= start])
+        keys = self._sorted.get(family)
+        if keys is None:
+            keys = self._sorted[family] = sorted(rows)
+        return ((key, rows[key]) for key in islice(keys, bisect_left(keys, start), None) if key in rows)
 
     def position(self) -> int:
         return self._position
@@ -37,6 +44,8 @@ class MemoryStore:
             if value is None:
                 self.families[family].pop(key, None)
             else:
+                if key not in self.families[family]:
+                    self._sorted.pop(family, None)
                 self.families[family][key] = value
         self._position = position
 

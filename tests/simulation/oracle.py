@@ -24,6 +24,7 @@ from pipeline.profile.row import ACTIVE, FOREVER, ProfileRow
 from pipeline.rules.compiled import compiled
 from pipeline.state import layout
 from pipeline.state.timers import DUE_BYTES
+from pipeline.stream.watermark import KEY_PREFIX
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import (
     ACTIONS,
@@ -43,7 +44,7 @@ from tests.simulation.histories import TENANT
 from tests.simulation.lead_oracle import check_leads
 from tests.simulation.process import GROUP, PREFIX, READERS, STAGES
 from tests.simulation.reference_run import MESSAGE, reference_run
-from tests.simulation.world import RULES, World
+from tests.simulation.world import ENCODE, RULES, World
 
 COMPILED = compiled(RULES[0])
 CHANGE, ACTION, UPDATE = Decoder(CHANGES.value), Decoder(ACTIONS.value), Decoder(UPDATES.value)
@@ -76,6 +77,12 @@ def check(world: World) -> None:
     check_leads(profiles.values(), last_words(world))
     check_time(world, profiles)
     check_quarantine(world)
+
+
+def sent_on(world: World, topic: Topic) -> list[Any]:
+    """Returns the committed records of an internal topic but watermarks, partition by partition."""
+    records = world.kafka.committed(topic.of(PREFIX))
+    return [record for record in records if not (record.key() or b"").startswith(KEY_PREFIX)]
 
 
 def owners(world: World) -> dict[str, str]:
@@ -124,27 +131,31 @@ def check_identifiers(owner: dict[str, str], profiles: dict[str, ProfileRow]) ->
 
 
 def check_touches(world: World) -> None:
-    """Checks that INTAKE sent one touch per event, and STITCH each move to its source and to a profile it founded."""
+    """Checks that INTAKE sent one touch per event, and STITCH each move to its source and to a profile it founded.
+
+    A target that awaits a move receives it too.
+    """
     touches: Counter[str] = Counter()
-    shown: dict[int, list[str]] = {}
-    moves: dict[int, Move] = {}
-    for record in world.kafka.committed(TOUCHES.of(PREFIX)):
+    shown: dict[tuple[int, str, str], list[str]] = {}
+    moves: dict[tuple[int, str, str], Move] = {}
+    for record in sent_on(world, TOUCHES):
         message = MESSAGE(record.value())
         if isinstance(message, Touch) and not message.seq:
             touches[message.event_id] += 1
         elif isinstance(message, Move):
-            shown.setdefault(message.seq, []).append(record.key().decode())
-            moves[message.seq] = message
+            way = message.seq, message.source, message.target
+            shown.setdefault(way, []).append(record.key().decode())
+            moves[way] = message
     assert touches == Counter(touch.event_id for touch in world.history.touches)
-    for seq, move in moves.items():
-        home = move.target in {profile_id(move.tenant, anchor) for anchor in move.anchors}
-        assert sorted(shown[seq]) == sorted({move.source, move.target} if home else {move.source})
+    for way, move in moves.items():
+        home = move.awaited or move.target in {profile_id(move.tenant, anchor) for anchor in move.anchors}
+        assert sorted(shown[way]) == sorted({move.source, move.target} if home else {move.source})
 
 
 def check_assignments(world: World, owner: dict[str, str]) -> None:
     """Checks that STITCH's last assignment of each identifier names its owner, and that INTAKE has applied it."""
     last: dict[bytes, Assignment] = {}
-    for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX)):
+    for record in sent_on(world, ASSIGNMENTS):
         value = ASSIGNMENT(record.value())
         if record.key() not in last or value.seq > last[record.key()].seq:
             last[record.key()] = value
@@ -162,8 +173,8 @@ def check_changes(world: World) -> None:
     lines = [[CHANGE(record.value())["seq"] for record in result] for result in by_partition(world, CHANGES)]
     assert all(line == sorted(line) for line in lines)
     numbers = [number for line in lines for number in line]
-    assigned = {ASSIGNMENT(record.value()).seq for record in world.kafka.committed(ASSIGNMENTS.of(PREFIX))}
-    messages = [MESSAGE(record.value()) for record in world.kafka.committed(TOUCHES.of(PREFIX))]
+    assigned = {ASSIGNMENT(record.value()).seq for record in sent_on(world, ASSIGNMENTS)}
+    messages = [MESSAGE(record.value()) for record in sent_on(world, TOUCHES)]
     assigned |= {message.decided for message in messages if isinstance(message, IdentifierOwnership)}
     assert len(numbers) == len(set(numbers))
     assert {*numbers, *assigned} == set(range(1, 1 + max({*numbers, *assigned}, default=0)))
@@ -194,28 +205,35 @@ def check_decisions(world: World) -> None:
     """Checks that leads, segment changes and forwarded messages equal those of the reference run, byte for byte."""
     output = reference_run(COMPILED, world.batches, world.now_ms)
     forwards: Counter[tuple[str, bytes]] = Counter()
-    for record in world.kafka.committed(TOUCHES.of(PREFIX)):
+    for record in sent_on(world, TOUCHES):
         message = MESSAGE(record.value())
         passed_on = isinstance(message, Carry) or (isinstance(message, Touch) and message.seq)
         if passed_on or (isinstance(message, IdentifierOwnership) and message.seq != message.decided):
             forwards[record.key().decode(), record.value()] += 1
     assert forwards == output.forwards
     assert Counter(record.value() for record in world.kafka.committed(SEGMENTS.of(PREFIX))) == output.segment_changes
-    assert Counter(record.value() for record in world.kafka.committed(LEADS.of(PREFIX))) == output.leads
+    assert Counter(record.value() for record in sent_on(world, LEADS)) == output.leads
 
 
 def check_decision_order(world: World) -> None:
-    """Checks that committed transactions hold each touch, move and carry once, in log order."""
+    """Checks that committed transactions take in each record once, in log order, and apply each message once."""
     for partition in world.kafka.topic(TOUCHES.of(PREFIX)):
         batches = [batch for batch in world.batches if batch.partition == partition.number]
-        taken = [record.offset() for batch in batches for record in batch.records]
-        assert taken == [record.offset() for record in partition.all_committed()]
+        taken = [offset for batch in batches for offset in batch.offsets]
+        records = list(partition.all_committed())
+        assert taken == [record.offset() for record in records]
+        applied = Counter((key.encode(), ENCODE(message)) for batch in batches for key, message in batch.messages)
+        assert applied == Counter(
+            (record.key(), ENCODE(MESSAGE(record.value())))
+            for record in records
+            if not record.key().startswith(KEY_PREFIX)
+        )
 
 
 def check_actions(world: World) -> None:
     """Checks that every new state of a lead became one action, with its revision and an owner."""
     sent: dict[str, list[str]] = {}
-    for record in world.kafka.committed(LEADS.of(PREFIX)):
+    for record in sent_on(world, LEADS):
         action = LEAD(record.value()).action
         words = sent.setdefault(action.action_id, [])
         if not words or words[-1] != action.duplicate_of:

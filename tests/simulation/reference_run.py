@@ -49,7 +49,7 @@ def _run(rules: CompiledRules, batches: list[ProcessedBatch], end_ms: int, outpu
         _fire_when_due(logic, table, batch.timers, output)
         for due_ms, profile_id in batch.timers:
             table.rows[profile_id].schedule.timer_ms = due_ms
-        messages = [((record.key() or b"").decode(), MESSAGE(record.value() or b"")) for record in batch.records]
+        messages = batch.messages
         applied = logic.apply(messages, batch.now_ms) if messages else logic.on_time(batch.timers, batch.now_ms)
         output.forwards.update((profile_id, ENCODE(message)) for profile_id, message in applied.forwards)
         _collect(applied.decided, output)

@@ -41,6 +41,8 @@ ENCODE = msgspec.msgpack.Encoder().encode
 EVENTS_TOPIC, LINKS_TOPIC = EVENTS["web"].of(PREFIX), LINKS.of(PREFIX)
 INPUTS = (EVENTS_TOPIC, LINKS_TOPIC, *(topic.of(PREFIX) for topic in (ASSIGNMENTS, TOUCHES, TOUCHES, LEADS)))
 MAX_ROUNDS, RESTLESS_ROUNDS = 1000, 5
+IDLE_ROUNDS = 8
+"""Rounds after which every input is idle, with the clock "stream"."""
 
 MAX_RETRIES = confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS
 ABORT = confluent_kafka.KafkaError.INVALID_TXN_STATE
@@ -121,6 +123,7 @@ class World:
             settings=self.settings, rules=self.rules, codecs=CODECS, clock=lambda: self.now_ms, emit=unit.emit,
             partition_of=lambda key: partition_of(key, partitions), breaker=NO_BREAKER, metrics=METRICS,
             partitions=partitions,
+            broadcast=lambda topic, key, value: unit.broadcast(topic, key, value, partitions),
         )  # fmt: skip
 
     def at(self, process: Process, step: str) -> None:
@@ -300,11 +303,14 @@ class World:
 
     def _settle(self, until_ms: int | None = None) -> None:
         """Runs without faults until no process has work left, including timers due until then."""
+        quiet = 0
         for number in range(MAX_ROUNDS):
             while len(self.processes) < len(self.names):
                 self._start()
             self._gather()
-            if not self._round(until_ms, time_passes=until_ms is None and number < RESTLESS_ROUNDS):
+            busy = self._round(until_ms, time_passes=until_ms is None and number < RESTLESS_ROUNDS)
+            quiet = 0 if busy else quiet + 1
+            if quiet > (IDLE_ROUNDS if self.settings.clock == "stream" else 0):
                 return
         message = "the world does not come to rest"
         raise AssertionError(message)

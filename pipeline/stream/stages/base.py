@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pipeline.rules.model import Rules
 
 
+def _nowhere(_topic: Topic, _key: bytes, _value: bytes) -> None:
+    """Sends nothing: there is no further stage."""
+
+
 class Context(msgspec.Struct, frozen=True):
     """Settings, rules, codecs and ports that all stages of a process share."""
 
@@ -32,8 +36,10 @@ class Context(msgspec.Struct, frozen=True):
     """Returns the partition of a key, by the murmur2 partitioner."""
     breaker: LossBreaker
     metrics: Metrics
-    partitions: int = 0
-    """Partitions of every topic, which the state remembers; 0: the state does not."""
+    partitions: int = 1
+    """Partitions of every topic, which the state remembers."""
+    broadcast: Callable[[Topic, bytes, bytes], None] = _nowhere
+    """Adds a record, by key and value, to every partition of a topic."""
 
 
 class Stage(ABC):
@@ -51,6 +57,14 @@ class Stage(ABC):
         """Fires a bounded number of timers due by ``now_ms``, by default the stage's clock. Returns how many fired."""
         return 0
 
+    @property
+    def has_work(self) -> bool:
+        """Returns whether :meth:`tick` has something to do without a new record; by default it has not."""
+        return False
+
+    def on_silence(self, topic: str, seconds: float) -> None:  # noqa: B027 - by default silence means nothing
+        """Called again and again while an input, which has no further record, has been silent for ``seconds``."""
+
     def before_commit(self) -> None:
         """Emits the output that the stage coalesces per transaction; by default none."""
         return
@@ -63,5 +77,3 @@ class StageSpec(msgspec.Struct, frozen=True):
     inputs: tuple[Topic, ...]
     families: tuple[str, ...]
     build: Callable[[Context, int, PartitionStore], Stage]
-    has_timers: bool = False
-    """Whether the stage has timers, so that :meth:`Stage.tick` must be called."""

@@ -6,15 +6,17 @@ import msgspec
 
 from pipeline.avro.event_columns import EventDecoder
 from pipeline.avro.wire import Undecodable
+from pipeline.event.alias import copy_key
 from pipeline.event.anchor import AnchorRow
 from pipeline.event.errors import InvalidEventError
 from pipeline.event.identifier import split_key
 from pipeline.event.intake import Intake, IntakeEffects, Result
+from pipeline.event.model import Event
 from pipeline.event.reason import Reason
 from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.identity.evidence import logouts_of
 from pipeline.identity.faults import assignment_fault
-from pipeline.identity.messages import Assignment
+from pipeline.identity.messages import Assignment, Command, Link
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.kafka.dlq_headers import HEADER_PREFIX
@@ -28,14 +30,28 @@ from pipeline.state.seen import SeenView
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
 from pipeline.stream.dlq import quarantine
+from pipeline.stream.gate import Gate, HeldRecord
+from pipeline.stream.order import Phase, cause_of, following, in_order, order
 from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.stream.stages.event_queue import EventQueue, QueuedEvent
 from pipeline.stream.stages.internal import InternalReader
+from pipeline.stream.watermark import WatermarkSender, source_of
 from pipeline.topics import ASSIGNMENTS, EVENTS, INPUTS, LINKS, TOUCHES, StageName, Topic
 
 REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
 ALIAS_HEADER = HEADER_PREFIX + "alias"
 """Marks the copy of an alias, under the key of its previous user id."""
 NO_LIMIT_MS = 1 << 62
+ALIAS_INDEX = 1 << 16
+"""Place of the links of an alias's copy, behind those of the alias itself."""
+EVERY_SIGHTING = -1
+"""The age in ms above which a known link is passed on again: always."""
+MARKS_PER_LATENESS = 16
+"""Watermarks for STITCH in the event time of the lateness allowed; with more there would be many small records."""
+MAX_RELEASED = 1_000
+"""Records that one release passes on, so that a backlog does not delay a commit."""
+QUEUED_TOUCH = ""
+"""The topic of a touch that waits at the gate. It was not read from a topic."""
 OUTCOMES = {Drop: "drop", Rejected: "dead_letter", Redirect: "redirect"}
 """Outcomes by the names that metrics use."""
 
@@ -45,31 +61,53 @@ class IntakeStage(Stage):
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
         settings, rules = context.settings, context.rules.intake
-        if settings.clock == "stream":  # a replay's events may be of any age
-            rules = msgspec.structs.replace(rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS)
+        self._is_wall = settings.clock == "wall"
+        if not self._is_wall:  # a replay's events may be of any age, and STITCH decides in order about every sighting
+            rules = msgspec.structs.replace(
+                rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS, link_refresh_ms=EVERY_SIGHTING
+            )
         anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
         seen = SeenView(store, rules.dedupe_window_ms, max(rules.dedupe_window_ms, rules.dedupe_memory_ms))
-        super().__init__(context, PartitionState(store, [anchors, seen]))
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._policy = IdentityPolicy(context.rules.identity)
         decode = msgspec.msgpack.Decoder(Assignment).decode
         self._assignment_reader = InternalReader(context, StageName.INTAKE, decode, assignment_fault)
+        self._gate = Gate(context, StageName.STITCH, store, self._assignment_reader)
+        idle_seconds = settings.stream_idle_ms / 1000
+        self.queue = EventQueue(store, self._gate.marks, self._topics, settings.stream_lateness_ms, idle_seconds)
+        super().__init__(context, PartitionState(store, [anchors, seen, *self._gate.views, self.queue.buffer]))
+        self._became_idle = False
+        """Whether an input has become idle since the last tick."""
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._policy = IdentityPolicy(context.rules.identity)
+        source = source_of(StageName.INTAKE, partition)
+        self._links_progress = WatermarkSender(
+            context, source, LINKS, settings.stream_lateness_ms // MARKS_PER_LATENESS
+        )
+        self._touches_progress = WatermarkSender(context, source, TOUCHES)
+        self._is_home = lambda key: context.partition_of(key) == partition
         self._intake = Intake(
             rules,
             context.rules.identifiers,
             normalisers(rules.default_country),
             anchors,
             seen,
-            partition_is_right=lambda key: context.partition_of(key) == partition,
+            partition_is_right=self._is_home,
         )
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
-        """Processes records of one topic and partition, in offset order."""
+        """Processes records of one topic and partition, in offset order; with the clock "stream", by event time."""
         if topic == self._assignments:
-            self._assigned(batch)
-            return
+            if self._gate.is_open:
+                self._assigned(batch)
+            else:
+                self._gate.take_in([record for record in batch if record.value() is not None])
+        else:
+            self._on_events(topic, batch)
+        if not self._gate.is_open:
+            self._release()
+
+    def _on_events(self, topic: str, batch: Sequence[Record]) -> None:
         channel, decoder = self._context.codecs.events[topic]
         now_ms = self._context.clock()
         taken = bad = 0
@@ -83,21 +121,22 @@ class IntakeStage(Stage):
                 taken += 1
                 self._perform(result)
                 if result.alias_key:
-                    headers = [*(record.headers() or []), (ALIAS_HEADER, b"1")]
-                    self._emit(self._topics[topic], result.alias_key, record.value(), headers)
-                continue
-            bad += self._quarantine(result, record, self._topics[topic], counts)
+                    self._copy_alias(record, result.alias_key, result.event)
+            elif result is not None:
+                bad += self._quarantine(result, record, self._topics[topic], counts)
         self._count(taken, counts)
         breaker = self._context.breaker
         breaker.count(StageName.INTAKE, topic, len(batch), bad)
         self._context.metrics.set(m.POISON_SHARE, breaker.share(StageName.INTAKE), StageName.INTAKE)
 
-    def _result_of(self, record: Record, channel: str, decoder: EventDecoder, now_ms: int) -> Result:
-        value = record.value()
+    def _result_of(self, record: Record, channel: str, decoder: EventDecoder, now_ms: int) -> Result | None:
+        """Returns the result for one event; None if it waits for the watermark."""
+        value, key = record.value(), (record.key() or b"").decode(errors="replace")
         try:
-            return self._intake.on_event(
-                decoder.event(channel, value),
-                key=(record.key() or b"").decode(errors="replace"),
+            event = decoder.event(channel, value)
+            refused = self._intake.accept(
+                event,
+                key=key,
                 now_ms=now_ms,
                 size_bytes=len(value or b""),
                 rekeyed=record.headers() is not None and _has_header(record, REKEYED_HEADER),
@@ -106,25 +145,118 @@ class IntakeStage(Stage):
             return Rejected(Reason.UNDECODABLE, str(error))
         except InvalidEventError as error:
             return Rejected(Reason.INVALID_FIELD, str(error))
+        if refused is not None:
+            return refused
+        if self._is_wall:
+            return self._intake.attribute(event, key)
+        self.queue.hold(record.topic(), record.offset(), key, event)
+        if previous := copy_key(event):
+            self._copy_alias(record, previous, event)
+        return None
+
+    def _copy_alias(self, record: Record, key: str, event: Event) -> None:
+        """Passes an alias to the partition of its previous user id, if need be through the topic."""
+        if not self._is_wall and self._is_home(key):
+            self.queue.hold(record.topic(), record.offset(), key, event, is_alias_copy=True)
+        else:
+            headers = [*(record.headers() or []), (ALIAS_HEADER, b"1")]
+            self._emit(self._topics[record.topic()], key, record.value(), headers)
 
     def _take_alias(self, record: Record, channel: str, decoder: EventDecoder, now_ms: int) -> None:
         value = record.value()
         try:
             event = decoder.event(channel, value)
+            accepted = self._intake.accepts_alias(event, now_ms=now_ms, size_bytes=len(value or b""))
         except (Undecodable, InvalidEventError):
             return  # the original, with the same bytes, is quarantined
-        for link in self._intake.on_alias(event, now_ms=now_ms, size_bytes=len(value or b"")):
-            self._emit(LINKS, link.tenant, self._encode(link))
+        if accepted and self._is_wall:
+            for link in self._intake.on_alias(event):
+                self._emit(LINKS, link.tenant, self._encode(link))
+        elif accepted:
+            key = (record.key() or b"").decode(errors="replace")
+            self.queue.hold(record.topic(), record.offset(), key, event, is_alias_copy=True)
 
     def _perform(self, effects: IntakeEffects) -> None:
         event = effects.event
         owner = effects.profile_id or profile_id(event.tenant, event.identifiers[0])
         self._emit(TOUCHES, owner, self._encode(touch_of(event)))
-        for link in effects.links:
-            self._emit(LINKS, link.tenant, self._encode(link))
+        for message in self._links_of(effects):
+            self._emit(LINKS, event.tenant, self._encode(message))
+
+    def _links_of(self, effects: IntakeEffects) -> Sequence[Link | Command]:
+        """Returns what STITCH has to know of an event: its links, and its log-outs."""
+        event = effects.event
         if event.name and self._policy.is_logout(event.name):
-            for command in logouts_of(event, self._policy):
-                self._emit(LINKS, event.tenant, self._encode(command))
+            return [*effects.links, *logouts_of(event, self._policy)]
+        return effects.links
+
+    # Records that waited, with the clock "stream"
+
+    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - nothing here falls due
+        """Passes on records whose time has come. Returns 0 if there is nothing to commit."""
+        became_idle, self._became_idle = self._became_idle, False
+        return became_idle + (0 if self._gate.is_open else self._release())
+
+    @property
+    def has_work(self) -> bool:
+        """Returns whether records may wait."""
+        return not self._gate.is_open
+
+    def on_silence(self, topic: str, seconds: float) -> None:
+        """Counts an input no longer that has been silent for long enough."""
+        if not self._is_wall and topic in self._topics:
+            self._became_idle |= self.queue.on_silence(topic, seconds)
+
+    def before_commit(self) -> None:
+        """Sends the watermarks: of the links that were sent, and of the touches."""
+        if not self._is_wall:
+            time_ms, idle = self.queue.mark()
+            self._links_progress.send(time_ms, idle=idle)
+            self._touches_progress.send(self._gate.passed_ms)
+
+    def _release(self) -> int:
+        """Passes on events that every input has passed, and touches that STITCH has passed. Returns how many."""
+        queued = self.queue.release(MAX_RELEASED)
+        taken = 0
+        counts: dict[tuple[str, str], int] = {}
+        for item in queued:
+            if item.is_alias_copy:
+                self._send_in_order(item.event, self._intake.on_alias(item.event), ALIAS_INDEX)
+                continue
+            result = self._intake.attribute(item.event, item.home)
+            if isinstance(result, IntakeEffects):
+                taken += 1
+                self._pass_on(result, item)
+            else:
+                counts[OUTCOMES[Drop], result.reason] = counts.get((OUTCOMES[Drop], result.reason), 0) + 1
+        self._count(taken, counts)
+        passed = self._gate.release(MAX_RELEASED)
+        for record in passed:
+            if record.of_topic == QUEUED_TOUCH:
+                self._send_touch(record)
+            else:
+                self._assigned([record])
+        return len(queued) + len(passed)
+
+    def _pass_on(self, effects: IntakeEffects, queued: QueuedEvent) -> None:
+        """Sends an event's links to STITCH. Its touch waits until STITCH has decided about everything before it."""
+        event = effects.event
+        self._send_in_order(event, self._links_of(effects))
+        place = order(event.timestamp_ms, event.event_id, Phase.TOUCH)
+        value = self._encode(touch_of(event))
+        self._gate.hold(HeldRecord(place, QUEUED_TOUCH, 0, queued.arrival, queued.home.encode(), value))
+
+    def _send_in_order(self, event: Event, messages: Sequence[Link | Command], first_index: int = 0) -> None:
+        """Sends what STITCH has to know of an event, with its place in the order of event time."""
+        cause = cause_of(order(event.timestamp_ms, event.event_id, Phase.TOUCH))
+        for index, message in enumerate(messages, first_index):
+            headers = in_order(following(cause, Phase.IDENTITY, index))
+            self._emit(LINKS, event.tenant, self._encode(message), headers)
+
+    def _send_touch(self, record: HeldRecord) -> None:
+        home = (record.key() or b"").decode()
+        owner = self._intake.owner_of(home) or profile_id(*split_key(home))
+        self._emit(TOUCHES, owner, record.value(), in_order(record.place))
 
     def _quarantine(
         self, result: Drop | Rejected | Redirect, record: Record, topic: Topic, counts: dict[tuple[str, str], int]
@@ -163,6 +295,6 @@ def _has_header(record: Record, header: str) -> bool:
 INTAKE = StageSpec(
     StageName.INTAKE,
     INPUTS[StageName.INTAKE],
-    (layout.ANCHORS, layout.SEEN, layout.SEEN_BLOCKS),
+    (layout.ANCHORS, layout.SEEN, layout.SEEN_BLOCKS, layout.HELD, layout.HELD_EVENTS, layout.WATERMARKS),
     IntakeStage,
 )

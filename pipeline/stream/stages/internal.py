@@ -12,6 +12,7 @@ import msgspec
 from pipeline.event.reason import Reason
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
+from pipeline.stream import watermark
 from pipeline.stream.dlq import quarantine
 from pipeline.stream.stages.base import Context
 from pipeline.topics import StageName
@@ -34,7 +35,11 @@ class InternalReader(Generic[Message]):
     def read(self, batch: Sequence[Record]) -> list[tuple[str, Message]]:
         """Returns key and message of each good record, in order."""
         messages = []
+        marks = 0
         for record in batch:
+            if (record.key() or b"").startswith(watermark.KEY_PREFIX):  # left behind by a run with the clock "stream"
+                marks += 1
+                continue
             try:
                 key, message = (record.key() or b"").decode(), self._decode(record.value() or b"")
                 fault = self._fault(key, message)
@@ -45,9 +50,17 @@ class InternalReader(Generic[Message]):
             else:
                 messages.append((key, message))
         if batch:
-            bad = len(batch) - len(messages)
+            bad = len(batch) - marks - len(messages)
             self._context.breaker.count(self._stage, batch[0].topic(), len(batch), bad)
         return messages
+
+    def watermark(self, record: Record) -> watermark.Watermark | None:
+        """Returns the watermark in a record; None if it is damaged, and then quarantined."""
+        try:
+            return watermark.decode(record.value() or b"")
+        except msgspec.DecodeError as error:
+            self._quarantine(record, str(error))
+            return None
 
     def _quarantine(self, record: Record, fault: str) -> None:
         quarantine(self._context.emit, record, self._stage, Reason.UNDECODABLE, fault)

@@ -7,8 +7,8 @@ import msgspec
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.faults import fault_of
-from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic
-from pipeline.profile.messages import Carry, IdentifierOwnership, Move, Touch
+from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic, Timer
+from pipeline.profile.messages import Carry, Message, Move, Touch
 from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 from pipeline.rules.compiled import compiled
@@ -17,55 +17,132 @@ from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
+from pipeline.state.watermarks import BEGINNING
+from pipeline.stream.gate import Gate, HeldRecord
+from pipeline.stream.order import Phase, after, arrival, in_order, order, time_of
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.stages.internal import InternalReader
+from pipeline.stream.stages.waiting import WaitingProfiles
+from pipeline.stream.watermark import WatermarkSender, source_of
 from pipeline.topics import INPUTS, LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
 
 MAX_TIMERS = 2_000
 """Timers per tick. Others wait for the next tick, so that a backlog does not delay a commit."""
 
-_decode = msgspec.msgpack.Decoder(Touch | Move | Carry | IdentifierOwnership).decode
+MAX_RELEASED = 1_000
+"""Records that one release passes on, so that a backlog does not delay a commit."""
+
+_decode = msgspec.msgpack.Decoder(Message).decode
 
 
 class ProfileStage(Stage):
     """Passes touches of a partition to :class:`~pipeline.profile.logic.ProfileLogic`. Publishes once per commit."""
 
-    def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
+    def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
         profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.settings.cached_rows)
         self._timers = TimerView(store)
-        super().__init__(context, PartitionState(store, [profiles, self._timers]))
+        self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
+        self._gate = Gate(context, StageName.INTAKE, store, self._reader)
+        self._waiting = WaitingProfiles(store)
+        super().__init__(context, PartitionState(store, [profiles, self._timers, *self._gate.views, self._waiting]))
         settings = context.settings
         self._logic = ProfileLogic(compiled(context.rules), profiles, self._timers, settings.refresh_interval_ms)
         self.newest_ms = 0
-        """Event time of the newest touch, in milliseconds since the epoch: the time of the clock "stream"."""
+        """Event time of the newest touch of this process, in ms since 1970."""
+        self._fired_ms = BEGINNING
+        """The event time up to which all timers have fired, with the clock "stream"."""
+        self._progress = WatermarkSender(context, source_of(StageName.PROFILE, partition), LEADS)
         self._changed: dict[str, None] = {}
-        self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
         self._encode = msgspec.msgpack.Encoder().encode
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
-        """Applies the batch. :meth:`before_commit` publishes each changed profile once."""
+        """Applies the batch. :meth:`before_commit` publishes each changed profile once.
+
+        With the clock "stream", applies what may pass the gate, in the order of event time.
+        """
+        if not (self._gate.is_open and not self._waiting):
+            self._gate.take_in(batch)
+            self._release()
+            return
         messages = self._reader.read(batch)
         touched = (message.timestamp_ms for _, message in messages if type(message) is Touch)
         self.newest_ms = max(self.newest_ms, *touched, 0)
-        self._perform(self._logic.apply(messages, self._now_ms()))
+        self._perform(self._apply(messages, self._now_ms()))
 
     def tick(self, now_ms: int | None = None) -> int:
-        """Fires due timers. In a replay, timers are due by the newest event time less ``stream_lateness_ms``."""
-        settings = self._context.settings
+        """Passes on records that may pass the gate, then fires due timers. Returns 0 if there is nothing to commit.
+
+        With the clock "stream", timers are due by the time up to which no record waits.
+        """
+        released = 0 if self._gate.is_open else self._release()
+        if released >= MAX_RELEASED:
+            return released
         if now_ms is None:
-            replay = settings.clock == "stream"
-            now_ms = max(0, self.newest_ms - settings.stream_lateness_ms) if replay else self._context.clock()
+            now_ms = self._context.clock() if self._is_wall else self._decided_ms()
         timers = self._timers.take(now_ms, MAX_TIMERS)
+        has_advanced = not self._is_wall and now_ms > self._fired_ms and len(timers) < MAX_TIMERS
+        if has_advanced:
+            self._fired_ms = now_ms
         if timers:
-            self._perform(self._logic.on_time(timers, now_ms))
+            self._perform(self._on_time(timers, now_ms))
             self._context.metrics.add(m.TIMERS, len(timers))
             self._context.metrics.observe(m.TIMER_DELAY_SECONDS, max(0, now_ms - timers[0][0]) / 1000)
-        return len(timers)
+        return released + len(timers) + has_advanced
+
+    @property
+    def has_work(self) -> bool:
+        """Returns True: there may be timers."""
+        return True
+
+    @property
+    def _is_wall(self) -> bool:
+        return self._context.settings.clock == "wall"
+
+    def _decided_ms(self) -> int:
+        """Returns the event time up to which everything is decided but timers, with the clock "stream"."""
+        return min(self._gate.passed_ms, self._waiting.before_ms)
+
+    # Released records, with the clock "stream"
+
+    def _release(self) -> int:
+        """Applies records that may pass the gate. Returns how many."""
+        records = self._gate.release(MAX_RELEASED)
+        for record in records:
+            self._pass(record)
+        return len(records)
+
+    def _pass(self, record: HeldRecord) -> None:
+        """Applies a record, or lets it wait with its profile."""
+        for profile_id, message in self._reader.read([record]):
+            if self._waiting.must_wait(profile_id, message):
+                self._waiting.keep(profile_id, record)
+                continue
+            answered = self._waiting.is_answer(profile_id, message)
+            if isinstance(message, Touch):
+                self.newest_ms = max(self.newest_ms, message.timestamp_ms)
+            applied = self._apply([(profile_id, message)], max(0, time_of(record.place)))
+            is_move = isinstance(message, Move)
+            self._perform(applied, arrival(record.place) if is_move else record.place)
+            if is_move and message.awaited and message.target == profile_id:
+                self._waiting.begin(profile_id, message, record.place)
+            if answered and isinstance(message, Carry) and not message.more:
+                for waiting in self._waiting.end(profile_id):
+                    self._pass(waiting)
+
+    def _apply(self, messages: Sequence[tuple[str, Message]], now_ms: int) -> Applied:
+        return self._logic.apply(messages, now_ms)
+
+    def _on_time(self, timers: Sequence[Timer], now_ms: int) -> Applied:
+        return self._logic.on_time(timers, now_ms)
 
     def before_commit(self) -> None:
-        """Publishes every profile that has changed since the last commit."""
-        if not self._changed:
-            return
+        """Publishes every profile that has changed since the last commit, and sends the watermark if there is one."""
+        if self._changed:
+            self._publish()
+        if not self._is_wall:
+            self._progress.send(min(self._fired_ms, self._waiting.before_ms))
+
+    def _publish(self) -> None:
         effects = self._logic.evaluate(self._changed, self._now_ms())
         self._changed = {}
         encode, emit = self._context.codecs.update, self._emit
@@ -79,9 +156,10 @@ class ProfileStage(Stage):
         """Returns the clock's time, or 0 in a replay: the core then uses the newest event time of each profile."""
         return 0 if self._context.settings.clock == "stream" else self._context.clock()
 
-    def _perform(self, applied: Applied) -> None:
+    def _perform(self, applied: Applied, place: bytes | None = None) -> None:
+        """Publishes the effects of a batch, or of the record at a place in event time."""
         self._changed.update(applied.changed)
-        self._forward(applied.forwards)
+        self._forward(applied.forwards, place)
         self._publish_segment_changes(applied.decided.segment_changes)
         self._send(applied.decided.leads)
 
@@ -90,11 +168,12 @@ class ProfileStage(Stage):
             self._emit(SEGMENTS, change.profile_id, self._context.codecs.segment(change))
             self._context.metrics.add(m.SEGMENT_CHANGES, 1, change.segment, change.change)
 
-    def _forward(self, forwards: Sequence[Forward]) -> None:
+    def _forward(self, forwards: Sequence[Forward], place: bytes | None) -> None:
         if not forwards:
             return
+        headers = None if place is None else in_order(after(place))
         for profile_id, message in forwards:
-            self._emit(TOUCHES, profile_id, self._encode(message))
+            self._emit(TOUCHES, profile_id, self._encode(message), headers)
         carries = [message for _, message in forwards if isinstance(message, Carry)]
         touches = sum(isinstance(message, Touch) for _, message in forwards)
         self._context.metrics.add(m.FORWARDED, sum(len(carry.ledgers) for carry in carries), "ledger")
@@ -102,13 +181,22 @@ class ProfileStage(Stage):
 
     def _send(self, leads: Sequence[Lead]) -> None:
         for lead in leads:
-            self._emit(LEADS, lead.tenant, self._encode(lead))
+            self._emit(LEADS, lead.tenant, self._encode(lead), None if self._is_wall else in_order(_place(lead)))
             self._context.metrics.add(m.ACTIONS, 1, lead.action.trigger)
 
     def _count(self, effects: ProfileEffects) -> None:
         self._context.metrics.add(m.PROFILES_UPDATED, len(effects.updates))
 
 
+def _place(lead: Lead) -> bytes:
+    """Returns a lead's order in event time. Of one action at one time, the lead comes before its duplicates."""
+    action = lead.action
+    return order(action.timestamp_ms, action.action_id, Phase.IDENTITY if action.duplicate_of else Phase.TOUCH)
+
+
 PROFILE = StageSpec(
-    StageName.PROFILE, INPUTS[StageName.PROFILE], (layout.PROFILES, layout.TIMERS), ProfileStage, has_timers=True
+    StageName.PROFILE,
+    INPUTS[StageName.PROFILE],
+    (layout.PROFILES, layout.TIMERS, layout.HELD, layout.WATERMARKS, layout.WAITING),
+    ProfileStage,
 )

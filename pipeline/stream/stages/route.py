@@ -13,12 +13,16 @@ from pipeline.profile.records import Lead
 from pipeline.route.router import Routed, Router
 from pipeline.route.state import GivenLead, Load, Owner, RouteTables, TeamRow
 from pipeline.state import layout
-from pipeline.state.partition import PartitionState
+from pipeline.state.partition import PartitionState, View
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
+from pipeline.stream.gate import Gate
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.stages.internal import InternalReader
 from pipeline.topics import ACTIONS, INPUTS, StageName
+
+MAX_RELEASED = 1_000
+"""Records that one release passes on, so that a backlog does not delay a commit."""
 
 _decode = msgspec.msgpack.Decoder(Lead).decode
 
@@ -32,15 +36,41 @@ class RouteStage(Stage):
         self._leads = TenantViews(layout.LEAD_OWNERS, store, GivenLead, rows)
         self._teams = TenantViews(layout.TEAMS, store, TeamRow, rows)
         self._loads = TenantViews(layout.LOADS, store, Load, rows)
-        super().__init__(context, PartitionState(store, [self._owners, self._leads, self._teams, self._loads]))
+        self._reader = InternalReader(context, StageName.ROUTE, _decode, lead_fault)
+        self._gate = Gate(context, StageName.PROFILE, store, self._reader)
+        views: list[View] = [self._owners, self._leads, self._teams, self._loads, *self._gate.views]
+        super().__init__(context, PartitionState(store, views))
         self._strong = [kind.name for kind in context.rules.identity.types if kind.strong]
         self._routers: dict[str, Router] = {}
-        self._reader = InternalReader(context, StageName.ROUTE, _decode, lead_fault)
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
-        """Processes leads in offset order, which fixes the order of a tenant's decisions."""
+        """Processes leads in offset order, which fixes the order of a tenant's decisions.
+
+        With the clock "stream", in the order of event time.
+        """
+        if self._gate.is_open:
+            self._process(batch)
+        else:
+            self._gate.take_in(batch)
+            self._release()
+
+    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - nothing here falls due
+        """Passes on leads that may pass the gate. Returns how many."""
+        return 0 if self._gate.is_open else self._release()
+
+    @property
+    def has_work(self) -> bool:
+        """Returns whether leads may wait at the gate."""
+        return not self._gate.is_open
+
+    def _release(self) -> int:
+        released = self._gate.release(MAX_RELEASED)
+        self._process(released)
+        return len(released)
+
+    def _process(self, records: Sequence[Record]) -> None:
         now_ms = self._context.clock()
-        leads = [lead for _, lead in self._reader.read(batch)]
+        leads = [lead for _, lead in self._reader.read(records)]
         for tenant, run in groupby(leads, key=lambda lead: lead.tenant):
             self._perform(self._router(tenant).on_leads(list(run), now_ms))
 
@@ -63,6 +93,6 @@ class RouteStage(Stage):
 ROUTE = StageSpec(
     StageName.ROUTE,
     INPUTS[StageName.ROUTE],
-    (layout.OWNERS, layout.LEAD_OWNERS, layout.TEAMS, layout.LOADS),
+    (layout.OWNERS, layout.LEAD_OWNERS, layout.TEAMS, layout.LOADS, layout.HELD, layout.WATERMARKS),
     RouteStage,
 )

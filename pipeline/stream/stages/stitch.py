@@ -1,7 +1,7 @@
 """STITCH: reads links and commands; writes assignments, moves and the public log of identity changes."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import count, groupby
 
 import msgspec
 
@@ -10,18 +10,25 @@ from pipeline.event.reason import Reason
 from pipeline.identity.effects import StitchEffects
 from pipeline.identity.faults import fault_of
 from pipeline.identity.messages import Command, Link
+from pipeline.identity.net_moves import net_moves
 from pipeline.identity.state import Counter, Node, StitchTables
 from pipeline.identity.stitch import Stitcher
-from pipeline.kafka.record import Record
+from pipeline.kafka.record import Header, Record
 from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
+from pipeline.stream.gate import Gate
+from pipeline.stream.order import Phase, arrival, cause_of, following, in_order
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.stages.internal import InternalReader
+from pipeline.stream.watermark import WatermarkSender, source_of
 from pipeline.topics import ASSIGNMENTS, CHANGES, INPUTS, TOUCHES, StageName
+
+MAX_RELEASED = 1_000
+"""Records that one release passes on, so that a backlog does not delay a commit."""
 
 log = logger(__name__)
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Link | Command).decode
@@ -30,20 +37,52 @@ _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Lin
 class StitchStage(Stage):
     """Passes links of one partition to one :class:`~pipeline.identity.stitch.Stitcher` per tenant."""
 
-    def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
+    def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
         rows = context.settings.cached_rows
         self._nodes = TenantViews(layout.NODES, store, Node, rows)
         self._counters = TenantViews(layout.COUNTERS, store, Counter, rows)
-        super().__init__(context, PartitionState(store, [self._nodes, self._counters]))
-        self._stitchers: dict[str, Stitcher] = {}
         self._reader = InternalReader(context, StageName.STITCH, _decode, fault_of)
+        self._gate = Gate(context, StageName.INTAKE, store, self._reader)
+        super().__init__(context, PartitionState(store, [self._nodes, self._counters, *self._gate.views]))
+        self._stitchers: dict[str, Stitcher] = {}
+        self._progress = WatermarkSender(context, source_of(StageName.STITCH, partition), ASSIGNMENTS)
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
-        """Processes links and commands in offset order, which fixes the order of a tenant's decisions."""
+        """Processes links and commands in offset order, which fixes the order of a tenant's decisions.
+
+        With the clock "stream", in the order of event time, the records of one event together.
+        """
+        if self._gate.is_open:
+            self._process(batch)
+        else:
+            self._gate.take_in(batch)
+            self._release()
+
+    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - nothing here falls due
+        """Passes on records that may pass the gate. Returns how many."""
+        return 0 if self._gate.is_open else self._release()
+
+    @property
+    def has_work(self) -> bool:
+        """Returns whether records wait at the gate."""
+        return not self._gate.is_open
+
+    def before_commit(self) -> None:
+        """Sends the watermark, if there is one."""
+        if not self._gate.is_open:
+            self._progress.send(self._gate.passed_ms)
+
+    def _release(self) -> int:
+        released = self._gate.release(MAX_RELEASED)
+        for cause, records in groupby(released, key=lambda record: cause_of(record.place)):
+            self._process(list(records), cause)
+        return len(released)
+
+    def _process(self, records: Sequence[Record], cause: bytes | None = None) -> None:
         now_ms = self._context.clock()
-        messages = [message for _, message in self._reader.read(batch)]
+        messages = [message for _, message in self._reader.read(records)]
         for tenant, run in groupby(messages, key=lambda message: message.tenant):
-            self._perform(tenant, self._stitcher(tenant).on_links(list(run), now_ms))
+            self._perform(tenant, self._stitcher(tenant).on_links(list(run), now_ms), cause)
 
     def _stitcher(self, tenant: str) -> Stitcher:
         stitcher = self._stitchers.get(tenant)
@@ -52,16 +91,24 @@ class StitchStage(Stage):
             stitcher = self._stitchers[tenant] = Stitcher(tenant, self._context.rules.identity, tables)
         return stitcher
 
-    def _perform(self, tenant: str, effects: StitchEffects) -> None:
+    def _perform(self, tenant: str, effects: StitchEffects, cause: bytes | None) -> None:
+        """Publishes the effects; those of one event (``cause``) in its place in event time."""
         emit, encode, encode_change = self._emit, _encode, self._context.codecs.change
+        places = None if cause is None else (following(cause, Phase.IDENTITY, index) for index in count())
         for ident, assignment in effects.assignments.items():
-            emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment))
-        for move in effects.moves:
-            emit(TOUCHES, move.source, encode(move))
-        for move in effects.moves_for_target:
-            emit(TOUCHES, move.target, encode(move))
+            emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment), _headers(places))
+        if places is None:
+            for move in effects.moves:
+                emit(TOUCHES, move.source, encode(move))
+            for move in effects.moves_for_target:
+                emit(TOUCHES, move.target, encode(move))
+        else:
+            for move in net_moves(effects.moves):
+                place, value = next(places), encode(msgspec.structs.replace(move, awaited=True))
+                emit(TOUCHES, move.target, value, in_order(arrival(place)))
+                emit(TOUCHES, move.source, value, in_order(place))
         for target, ownership in effects.ownerships:
-            emit(TOUCHES, target, encode(ownership))
+            emit(TOUCHES, target, encode(ownership), _headers(places))
         for change in effects.changes:
             emit(CHANGES, change.profile_id, encode_change(change))
         self._count(tenant, effects)
@@ -81,4 +128,14 @@ class StitchStage(Stage):
                 log.warning("identifier_quarantined", tenant=tenant, type=type_name, **fields)
 
 
-STITCH = StageSpec(StageName.STITCH, INPUTS[StageName.STITCH], (layout.NODES, layout.COUNTERS), StitchStage)
+def _headers(places: Iterator[bytes] | None) -> list[Header] | None:
+    """Returns the headers of the next record that an event causes; None if its place in event time does not matter."""
+    return None if places is None else in_order(next(places))
+
+
+STITCH = StageSpec(
+    StageName.STITCH,
+    INPUTS[StageName.STITCH],
+    (layout.NODES, layout.COUNTERS, layout.HELD, layout.WATERMARKS),
+    StitchStage,
+)
