@@ -1,4 +1,4 @@
-"""One RocksDB per stage and partition: column families, raw keys, one block cache shared by the process."""
+"""One RocksDB per stage and partition: column families, raw keys, one block cache and one limit for write buffers in a process."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +29,12 @@ class RocksOptions(msgspec.Struct, frozen=True):
     block_cache_bytes: int = 256 << 20
     bloom_bits_per_key: int = 10
     write_buffer_bytes: int = 32 << 20
+    all_write_buffers_bytes: int = 192 << 20
+    """Limit for the write buffers of all databases of the process together. Without one, each family of each database
+    could fill its own."""
+    log_bytes: int = 64 << 20
+    """Size of a database's write-ahead log at which families with old rows in it are flushed. Bounds the disk space,
+    and the time to open the database after a kill."""
     memtable_bloom_share: float = 0.02
     """Share of each write buffer used for a bloom filter of its keys. Most message ids are new, so most look-ups of the
     de-duplication end at the filter."""
@@ -36,11 +42,12 @@ class RocksOptions(msgspec.Struct, frozen=True):
 
 
 class RocksEngine:
-    """Opens databases that share one block cache. Create one engine per process."""
+    """Opens databases that share one block cache and one limit for write buffers. Create one engine per process."""
 
     def __init__(self, options: RocksOptions) -> None:
         self._options = options
         self._cache = rocksdict.Cache(options.block_cache_bytes)
+        self._write_buffers = rocksdict.WriteBufferManager(options.all_write_buffers_bytes, allow_stall=False)
 
     def open(self, path: Path, families: Sequence[str]) -> "PartitionStore":
         """Opens or creates the database.
@@ -62,6 +69,8 @@ class RocksEngine:
         options.create_if_missing(True)
         options.create_missing_column_families(True)
         options.set_write_buffer_size(self._options.write_buffer_bytes)
+        options.set_write_buffer_manager(self._write_buffers)
+        options.set_max_total_wal_size(self._options.log_bytes)
         options.set_memtable_prefix_bloom_ratio(self._options.memtable_bloom_share)
         options.set_memtable_whole_key_filtering(True)
         options.set_max_open_files(self._options.open_files)

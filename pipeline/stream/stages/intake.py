@@ -1,6 +1,6 @@
 """INTAKE: reads events and assignments; writes touches, links, log-out commands, quarantined and re-keyed records."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -85,7 +85,7 @@ class IntakeStage(Stage):
             context, source, LINKS, settings.stream_lateness_ms // MARKS_PER_LATENESS
         )
         self._touches_progress = WatermarkSender(context, source, TOUCHES)
-        self._is_home = lambda key: context.partition_of(key) == partition
+        self._is_home: Callable[[str], bool] = lambda key: context.partition_of(key) == partition
         self._intake = Intake(
             rules,
             context.rules.identifiers,

@@ -9,7 +9,7 @@ from pipeline.errors import OperatorError
 from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.stream.build import build_worker
+from pipeline.stream.build import Blueprint
 from pipeline.stream.ownership import ProcessEnvironment, StagePartition
 from pipeline.stream.poller import Batch
 from pipeline.stream.stages.base import Context
@@ -97,7 +97,7 @@ def test_slices_shrink_where_records_are_slow_and_grow_where_they_are_fast():
 def test_a_commit_interval_that_leaves_no_time_for_the_commit_is_refused_with_one_line(name):
     settings = Settings(transaction_timeout_ms=5000, **{name: 2600})
     with pytest.raises(OperatorError) as refused:
-        build_worker(settings)
+        Blueprint(settings)
     message = str(refused.value)
     assert message.startswith(
         f"STITCHLINE_{name.upper()} is 2600 ms, more than half of STITCHLINE_TRANSACTION_TIMEOUT_MS"
@@ -106,7 +106,7 @@ def test_a_commit_interval_that_leaves_no_time_for_the_commit_is_refused_with_on
     assert "\n" not in message
 
 
-def test_the_watchdog_waits_longer_than_brokers_take_to_abort():
+def test_a_transaction_counts_as_settled_only_after_brokers_had_time_to_abort_it():
     assert settled_within_seconds(15_000) == 15 + ABORT_SECONDS
     assert ABORT_SECONDS > 10
     assert work_seconds(Settings(transaction_timeout_ms=15_000)) == 5
