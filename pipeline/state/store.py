@@ -1,4 +1,6 @@
-"""One RocksDB per stage and partition: column families, raw keys, one block cache and one limit for write buffers in a process."""
+"""One RocksDB per stage and partition: column families, raw keys. A process has one block cache and one limit for write
+buffers.
+"""
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence

@@ -42,6 +42,7 @@ class Steps:
 
 class Store(MemoryStore):
     is_open = True
+    views = ()
 
     def close(self):
         self.is_open = False
@@ -54,7 +55,7 @@ class Scene:
         self.now = 0.0
         self.offsets = {}
         environment = ProcessEnvironment(self.clock, self, self.open, self.roll_forward, self.restores)
-        context = SimpleNamespace(partitions=0, settings=Settings(), metrics=Metrics())
+        context = SimpleNamespace(partitions=2, settings=Settings(), metrics=Metrics())
         self.ownership = PartitionOwnership(context, [PROFILE], environment, self.ready.append, self.failures.append)
 
     def clock(self):

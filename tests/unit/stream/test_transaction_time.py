@@ -10,6 +10,7 @@ from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.stream.build import Blueprint
+from pipeline.stream.dlq import LossBreaker
 from pipeline.stream.ownership import ProcessEnvironment, StagePartition
 from pipeline.stream.poller import Batch
 from pipeline.stream.stages.base import Context
@@ -32,7 +33,7 @@ class SlowWorld:
         """Seconds that each transaction was open for, and the offset that it committed."""
         self._opened: float | None = None
         self._next = self.records = 0
-        context = Context(settings, None, None, None, None, None, None, Metrics())  # type: ignore[arg-type]
+        context = Context(settings, None, None, None, None, None, LossBreaker(1.0, 1 << 62), Metrics())  # type: ignore[arg-type]
         environment = ProcessEnvironment(lambda: self.seconds, None, None, None, None)  # type: ignore[arg-type]
         self.worker = Worker([PROFILE], context, self, environment)  # type: ignore[arg-type]
         self.worker.poller = SimpleNamespace(take=lambda _: True, epoch=0, behind=True, group=None)  # type: ignore[assignment]
