@@ -1,6 +1,4 @@
-"""One RocksDB per stage and partition: column families, raw keys. A process has one block cache and one limit for write
-buffers.
-"""
+"""One RocksDB per stage and partition: column families, raw keys; one block cache and write-buffer limit a process."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
