@@ -74,7 +74,7 @@ def run(events: list[dict[str, Any]], end_ms: int) -> tuple[float, int]:
     for at in range(0, len(records), CHUNK):
         for record in records[at : at + CHUNK]:
             simulation.feed(record.topic, record.key, record.value)
-        simulation.settle()
+        simulation.process()
         changes += _take(simulation)
     simulation.advance(end_ms)
     changes += _take(simulation)
