@@ -7,13 +7,14 @@ from confluent_kafka import Message
 from pipeline.chaos.foreign import is_foreign
 from pipeline.kafka.reading import Reading
 from pipeline.settings import Settings
+from pipeline.stream.watermark import KEY_PREFIX
 from pipeline.topics import Topic
 
 
 def records(settings: Settings, topic: Topic) -> Iterator[Message]:
-    """Yields the committed records of a topic in each partition's order, foreign ones left out."""
+    """Yields the committed records of a topic in each partition's order, without foreign ones and watermarks."""
     for message in all_records(settings, topic.of(settings.topic_prefix), settings.partitions):
-        if not is_foreign(message.key()):
+        if not is_foreign(message.key()) and not (message.key() or b"").startswith(KEY_PREFIX):
             yield message
 
 

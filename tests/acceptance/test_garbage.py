@@ -96,7 +96,7 @@ def test_every_good_event_is_counted_and_every_bad_one_kept_byte_for_byte(settin
     assert fleet.end("a") == 0
 
 
-def test_the_loss_breaker_stops_the_worker_and_nothing_is_lost_when_it_starts_again(settings, fleet):
+def test_the_loss_breaker_stops_the_source_and_nothing_is_lost_when_the_worker_starts_again(settings, fleet):
     chance, now_ms = random.Random(SEED), time.time_ns() // 1_000_000
     good, expected = good_events(chance, now_ms, 600)
     bad = Garbage(SEED, now_ms).all(400)
@@ -105,10 +105,11 @@ def test_the_loss_breaker_stops_the_worker_and_nothing_is_lost_when_it_starts_ag
     fleet.start("a", poison_share=0.2, poison_window=500, batch_records=100)
     fleet.until_ready("a")
     placed = send(settings, EVENTS["web"], mixed)
-    assert fleet.ended("a") == 1
     topic = EVENTS["web"].of(settings.topic_prefix)
-    assert f"of the last records of {topic} were bad, the limit is 20%" in fleet.said("a").splitlines()[-1]
+    stopped = f"of the last records of {topic} were bad, the limit is 20%"
+    fleet.until("the source is stopped", lambda: stopped in fleet.said("a"))
     assert "stitchline dlq ls" in fleet.said("a").splitlines()[-1]
+    assert fleet.end("a") == 0
     fleet.start("a")
     fleet.until("every good event is counted", lambda: events_of_profiles(settings) == expected)
     fleet.until("every bad one is set aside", lambda: len(committed(settings, DLQ)) >= len(bad))

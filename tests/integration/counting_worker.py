@@ -18,7 +18,7 @@ from pipeline.state.view import msgpack_view
 from pipeline.stream.dlq import LossBreaker
 from pipeline.stream.process import run
 from pipeline.stream.process_environment import process_environment
-from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.unit_of_work import UnitOfWork
 from pipeline.stream.worker import Worker
 from pipeline.topics import EVENTS, TOUCHES
@@ -30,11 +30,10 @@ class Count(msgspec.Struct):
     seen: int = 0
 
 
-class CountingStage:
+class CountingStage(Stage):
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
-        self._emit = context.emit
         self._counts = msgpack_view(FAMILY, store, Count, 1000)
-        self.state = PartitionState(store, [self._counts])
+        super().__init__(context, PartitionState(store, [self._counts]))
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
         for record in batch:
@@ -42,9 +41,6 @@ class CountingStage:
             row = self._counts.get(key) or Count()
             self._emit(TOUCHES, key, b"%d" % row.seen)
             self._counts.put(key, Count(row.seen + 1))
-
-    def before_commit(self) -> None:
-        """Nothing is coalesced."""
 
 
 COUNTING = StageSpec("profile", (EVENTS["web"],), (FAMILY,), CountingStage)
@@ -57,7 +53,8 @@ def main() -> int:
 
     def worker() -> Worker:
         unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix, transaction_timeout_ms=10_000)
-        context = Context(settings, None, None, None, unit.emit, None, LossBreaker(1.0, 1 << 62), metrics)  # type: ignore[arg-type]
+        breaker = LossBreaker(1.0, 1 << 62)
+        context = Context(settings, None, None, None, unit.emit, None, breaker, metrics, settings.partitions)  # type: ignore[arg-type]
         return Worker((COUNTING,), context, unit, process_environment(settings))
 
     asyncio.run(run(settings, (COUNTING,), metrics, worker))
