@@ -155,7 +155,9 @@ class MemoryMember:
 
     def seek(self, position: confluent_kafka.TopicPartition) -> None:
         self._check_assigned(position)
-        self._positions[position.topic, position.partition] = max(0, position.offset)
+        place = position.topic, position.partition
+        self._positions[place] = max(0, position.offset)
+        self._ended_at.pop(place, None)  # as librdkafka, which reports the end again after a seek to it
 
     def _check_assigned(self, at: confluent_kafka.TopicPartition) -> None:
         if (at.topic, at.partition) not in self._assigned:

@@ -13,6 +13,7 @@ from pipeline.profile.row import Ownership
 from pipeline.state.partition import expanded
 from pipeline.state.seen import SeenView
 from pipeline.state.timers import TimerView
+from pipeline.stream.order import after, in_order
 from pipeline.stream.ownership import PartitionOwnership
 from pipeline.stream.poller import Fetched, Poller
 from pipeline.stream.stages.profile import ProfileStage
@@ -79,11 +80,13 @@ def position_of_the_last_record_not_behind_it(patch: pytest.MonkeyPatch) -> None
 
 
 def ledgers_carried_in_the_next_transaction(patch: pytest.MonkeyPatch) -> None:
-    def forward(stage: ProfileStage, forwards: Any) -> None:
+    def forward(stage: ProfileStage, forwards: Any, place: bytes | None) -> None:
         late: list[Any] = stage.__dict__.setdefault("late", [])
-        for profile_id, message in late + [forward for forward in forwards if isinstance(forward[1], Touch)]:
-            stage._emit(TOUCHES, profile_id, stage._encode(message))
-        late[:] = [forward for forward in forwards if isinstance(forward[1], Carry)]
+        headers = None if place is None else in_order(after(place))
+        ready = [(*forward, headers) for forward in forwards if isinstance(forward[1], Touch)]
+        for profile_id, message, of_message in late + ready:
+            stage._emit(TOUCHES, profile_id, stage._encode(message), of_message)
+        late[:] = [(*forward, headers) for forward in forwards if isinstance(forward[1], Carry)]
 
     patch.setattr(ProfileStage, "_forward", forward)
 
@@ -210,8 +213,8 @@ def owners_believed_whatever_their_seq(patch: pytest.MonkeyPatch) -> None:
 def touches_forwarded_without_a_seq(patch: pytest.MonkeyPatch) -> None:
     forward = ProfileStage._forward
 
-    def forward_blindly(stage: ProfileStage, forwards: Any) -> None:
-        forward(stage, [(to, msgspec.structs.replace(item, seq=0)) for to, item in forwards])
+    def forward_blindly(stage: ProfileStage, forwards: Any, place: bytes | None) -> None:
+        forward(stage, [(to, msgspec.structs.replace(item, seq=0)) for to, item in forwards], place)
 
     patch.setattr(ProfileStage, "_forward", forward_blindly)
 

@@ -148,6 +148,19 @@ def test_a_rewind_of_a_group_that_never_committed_goes_to_the_beginning(one):
     assert one.values(one.fetch()) == [b"0", b"1"]
 
 
+def test_a_rewind_to_the_end_finds_the_end_again_though_the_first_report_of_it_was_refused(one):
+    one.resume()
+    one.fetch()
+    one.commit(3)
+    late = one.poller.fetch()  # the last record, and that there is no other
+    one.poller.rewind()
+    assert one.poller.batches(late) == []
+    one.run_waiting()
+    assert not one.poller.is_at_end(HERE, 0)
+    assert one.fetch() == []
+    assert one.poller.is_at_end(HERE, 0)
+
+
 def test_a_rewind_that_comes_after_a_rebalance_does_nothing(one):
     one.poller.rewind()
     one.waiting, late = [], one.waiting
