@@ -203,7 +203,7 @@ def test_on_kafka_unlink_on_the_command_line_gives_both_customers_back(kafka, to
         file.write_bytes(b"".join(msgspec.json.encode(item) + b"\n" for item in events))
         run(settings, "ingest", file)
 
-    with Progress(settings) as progress, Fleet(settings) as fleet:
+    with Fleet(settings) as fleet, Progress(settings, fleet) as progress:
         fleet.start("a")
         fleet.until_ready("a")
         ingest("before.ndjson", [*ANN, *BOB])
