@@ -12,7 +12,6 @@ from pipeline.state.tenants import TenantViews
 from pipeline.state.view import TableView
 from pipeline.stream.dlq import StoppedSource
 from pipeline.stream.poller import Batch, Poller
-from pipeline.stream.task import Task
 from pipeline.stream.unit_of_work import Committed
 
 INTERVAL_SECONDS = 2.0
@@ -89,12 +88,12 @@ class Vitals:
             self._metrics.forget(m.OLDEST_WAITING_SECONDS, *self._labels(tp))
         self._shown = shown
 
-    def held(self, tasks: Iterable[Task], *, is_committed: bool) -> None:
-        """Sets the number of held records of each task. Removes the series of other tasks.
+    def held(self, counts: Iterable[tuple[tuple[str, int], int]], *, is_committed: bool) -> None:
+        """Sets the number of held records by stage and partition. Removes the series of other partitions.
 
         Before a commit the number only rises: a reader that sees 0 also sees everything that was held on the topics.
         """
-        held = {(task.spec.name.value, str(task.partition)): task.logic.held for task in tasks}
+        held = {(stage, str(partition)): count for (stage, partition), count in counts}
         if not is_committed:
             held = {place: max(count, self._held.get(place, 0)) for place, count in held.items()}
         for place, count in held.items():

@@ -166,7 +166,8 @@ class Worker:
         self._committed_at = self._clock()
 
     def _show_held(self, *, is_committed: bool) -> None:
-        self._vitals.held(self.ownership.tasks.values(), is_committed=is_committed)
+        counts = [(place, task.logic.held) for place, task in self.ownership.tasks.items()]
+        self._vitals.held(counts, is_committed=is_committed)
 
     def _start_over(self) -> None:
         self._vitals.aborted()

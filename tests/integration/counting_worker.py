@@ -31,6 +31,8 @@ class Count(msgspec.Struct):
 
 
 class CountingStage:
+    held = 0
+
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
         self._emit = context.emit
         self._counts = msgpack_view(FAMILY, store, Count, 1000)
