@@ -52,6 +52,11 @@ REBALANCES = Counter("stitchline_rebalances_total", "Times the consumer group ga
 LAG = Gauge(
     "stitchline_lag_records", "Records in the topic that are not yet committed.", ("stage", "topic", "partition")
 )  # fmt: skip
+HELD = Gauge(
+    "stitchline_held_records",
+    "Records in state that wait behind watermarks. A replay is complete once this and the lag are 0 everywhere.",
+    ("stage", "partition"),
+)
 OLDEST_WAITING_SECONDS = Gauge(
     "stitchline_oldest_waiting_seconds",
     "Time since the partition's oldest uncommitted record was first seen waiting.",

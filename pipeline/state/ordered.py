@@ -32,12 +32,20 @@ class OrderedBuffer:
         """The next stored rows, the first one last."""
         self._behind: bytes | None = b""
         """The key from which on the store was not read yet. None: there are no further stored rows."""
+        self._stored: int | None = None
+        """The number of stored rows; None if it was not needed yet."""
 
     def put(self, key: bytes, body: bytes) -> None:
         """Adds a row. It is durable once the unit of work commits."""
         if key not in self._bodies:
             heappush(self._added, key)
         self._bodies[key] = body
+
+    def count(self) -> int:
+        """Returns the number of rows. The first call reads every stored row, later ones none."""
+        if self._stored is None:
+            self._stored = sum(1 for _ in self._store.scan(self.family))
+        return self._stored + len(self._bodies) - len(self._taken)
 
     def first(self) -> bytes | None:
         """Returns the key of the first row; None if there is none."""
@@ -91,6 +99,8 @@ class OrderedBuffer:
         if self._added and (self._behind is None or self._added[0] < self._behind):
             ahead = self._page[-1][0] if self._page else self._added[0]  # rows stored since lie before or in the page
             self._page, self._behind = [], min(ahead, self._added[0])
+        if self._stored is not None:
+            self._stored += len(self._bodies) - len(self._taken)
         self._bodies, self._added, self._taken = {}, [], set()
 
     def forget(self) -> None:

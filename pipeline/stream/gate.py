@@ -102,6 +102,11 @@ class Gate:
         first = self.buffer.first()
         return self.reached_ms if first is None else min(self.reached_ms, time_of(first) - 1)
 
+    @property
+    def held(self) -> int:
+        """Returns the number of records that wait."""
+        return self.buffer.count()
+
     def take_in(self, batch: Sequence[Record]) -> None:
         """Holds the records of a batch, and notes the watermarks among them."""
         for record in batch:

@@ -28,6 +28,7 @@ class Vitals:
         self._oldest_ms: dict[str, int] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._shown: frozenset[TopicPartition] = frozenset()
+        self._held: dict[tuple[str, str], int] = {}
         self._waiting: WaitingRecords[TopicPartition] = WaitingRecords()
 
     def batch_processed(self, stage: str, batch: Batch, seconds: float) -> None:
@@ -86,6 +87,20 @@ class Vitals:
             self._metrics.forget(m.LAG, *self._labels(tp))
             self._metrics.forget(m.OLDEST_WAITING_SECONDS, *self._labels(tp))
         self._shown = shown
+
+    def held(self, counts: Iterable[tuple[tuple[str, int], int]], *, is_committed: bool) -> None:
+        """Sets the number of held records by stage and partition. Removes the series of other partitions.
+
+        Before a commit the number only rises: a reader that sees 0 also sees everything that was held on the topics.
+        """
+        held = {(stage, str(partition)): count for (stage, partition), count in counts}
+        if not is_committed:
+            held = {place: max(count, self._held.get(place, 0)) for place, count in held.items()}
+        for place, count in held.items():
+            self._metrics.set(m.HELD, count, *place)
+        for place in self._held.keys() - held.keys():
+            self._metrics.forget(m.HELD, *place)
+        self._held = held
 
     def partitions(self, assigned: Iterable[tuple[str, int]], restored: Collection[tuple[str, int]]) -> None:
         """Sets the number of held and of restoring partitions of each stage."""

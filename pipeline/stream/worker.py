@@ -152,6 +152,7 @@ class Worker:
         """Commits the unit of work. If Kafka refuses, rewinds to the committed state."""
         self._committed_at = started = self._clock()
         records = self.unit.records
+        self._show_held(is_committed=False)
         try:
             done = self.unit.commit(list(self.ownership.tasks.values()), lambda: self.poller.group)
         except Aborted as error:
@@ -161,13 +162,19 @@ class Worker:
             return
         if done is not None:
             self._vitals.committed(done, self._clock() - started)
+        self._show_held(is_committed=True)
         self._committed_at = self._clock()
+
+    def _show_held(self, *, is_committed: bool) -> None:
+        counts = [(place, task.logic.held) for place, task in self.ownership.tasks.items()]
+        self._vitals.held(counts, is_committed=is_committed)
 
     def _start_over(self) -> None:
         self._vitals.aborted()
         self._silence.forget()
         for task in self.ownership.tasks.values():
             task.start_over()
+        self._show_held(is_committed=True)
         self.poller.rewind()
 
     # PartitionOwnership
@@ -214,6 +221,7 @@ class Worker:
         # Otherwise a timer that fires before the next assignment's positions are known would re-commit an old offset.
         self.unit.set_committed_positions({})
         self._vitals.aborted()
+        self._show_held(is_committed=True)
         self._silence.forget()
         log.info("partitions_released", partitions=len({at.partition for at in partitions}))
 

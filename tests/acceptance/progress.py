@@ -1,4 +1,4 @@
-"""How far the workers are, as the broker knows it: what tests wait for."""
+"""How far the workers are, as the broker and their metrics know it: what tests wait for."""
 
 from collections.abc import Iterable
 from itertools import starmap
@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from pipeline.settings import Settings
 from pipeline.stream.build import STAGES
 from pipeline.topics import Topic
+from tests.support.fleet import Fleet
 from tests.support.waiting import deadline_seconds
 
 Place = tuple[str, int]
@@ -19,8 +20,8 @@ Place = tuple[str, int]
 class Progress:
     """A context manager over the clients it asks with."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, fleet: Fleet) -> None:
+        self._settings, self._fleet = settings, fleet
         self._admin = AdminClient(settings.kafka())
         inputs = {topic for spec in STAGES.values() for topic in spec.inputs}
         self._inputs = self._places(inputs)
@@ -49,18 +50,21 @@ class Progress:
         return sum(self._committed(self._places([topic])).values())
 
     def drained(self) -> bool:
-        """Whether every record of every topic that a stage reads is consumed, and none can follow.
+        """Whether every record of every topic that a stage reads is consumed and decided, and none can follow.
 
         A log's end counts transaction markers and aborted records, so the committed offset may stay below it for ever:
         what counts is that a committed reader finds nothing between them. Nothing can follow when no transaction was
         open, and no end moved between the first question and the last: what a worker emits, it commits together with
-        the offset of what it read.
+        the offset of what it read. Records that wait behind watermarks are consumed and not decided: the workers count
+        them before the commit that consumes them, and take them off after the commit that decides them.
         """
         ends = self._ends(IsolationLevel.READ_UNCOMMITTED)
         if ends != self._ends(IsolationLevel.READ_COMMITTED):
             return False
         behind = {place: at for place, at in self._committed(self._inputs).items() if at < ends[place]}
-        return self._nothing_after(behind) and ends == self._ends(IsolationLevel.READ_UNCOMMITTED)
+        if not self._nothing_after(behind) or not self._fleet.holds_nothing():
+            return False
+        return ends == self._ends(IsolationLevel.READ_UNCOMMITTED)
 
     def _nothing_after(self, places: dict[Place, int]) -> bool:
         """Whether a committed reader that starts at these offsets comes to the ends without a record."""

@@ -92,7 +92,7 @@ def test_two_workers_killed_twice_know_every_customer_as_the_log_does(kafka, top
         rules_dir=RULES,
         home=tmp_path,
     )
-    with Progress(settings) as progress, Fleet(settings) as fleet:
+    with Fleet(settings) as fleet, Progress(settings, fleet) as progress:
         fleet.start("a")
         fleet.start("b")
         fleet.until_ready("a", "b")

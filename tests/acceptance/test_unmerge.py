@@ -189,7 +189,7 @@ def test_any_life_with_wrong_links_undone_is_the_life_without_them(seed):
 def test_on_kafka_unlink_on_the_command_line_gives_both_customers_back(kafka, topic_prefix, tmp_path):
     settings = Settings(
         bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix, application_id=topic_prefix,
-        partitions=4, clock="stream", home=tmp_path,
+        partitions=4, clock="stream", stream_idle_ms=2_000, timer_interval_ms=100, home=tmp_path,
     )  # fmt: skip
     pair, exported = WRONG["a person"][1], tmp_path / "profiles.ndjson"
 
@@ -203,7 +203,7 @@ def test_on_kafka_unlink_on_the_command_line_gives_both_customers_back(kafka, to
         file.write_bytes(b"".join(msgspec.json.encode(item) + b"\n" for item in events))
         run(settings, "ingest", file)
 
-    with Progress(settings) as progress, Fleet(settings) as fleet:
+    with Fleet(settings) as fleet, Progress(settings, fleet) as progress:
         fleet.start("a")
         fleet.until_ready("a")
         ingest("before.ndjson", [*ANN, *BOB])

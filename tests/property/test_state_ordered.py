@@ -57,6 +57,7 @@ def test_rows_come_out_in_order_and_once_whatever_is_committed_or_aborted(steps:
             else:
                 buffer, expected = OrderedBuffer(layout.HELD, store), dict(durable)
             assert buffer.first() == min(expected, default=None)
+            assert buffer.count() == len(expected)
     finally:
         ordered.PAGE = before  # type: ignore[misc]
 

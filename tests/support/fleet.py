@@ -12,9 +12,12 @@ from typing import Any, Self
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from pipeline.local.ports import LOOPBACK, free_ports
+from pipeline.obs.metrics import HELD
 from pipeline.settings import Settings
+from pipeline.stream.build import STAGES
 from tests.support import children
 from tests.support.waiting import IDLE_DEADLINE_SECONDS, deadline_seconds, eventually
 
@@ -105,11 +108,26 @@ class Fleet:
 
     def metric(self, worker_id: str, name: str, **labels: str) -> float:
         """The sum of a metric's series with these labels; 0 where there is none."""
-        _, body = self.page(worker_id, "metrics")
-        samples = [sample for family in text_string_to_metric_families(body) for sample in family.samples]
         return sum(
-            sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
+            sample.value
+            for sample in self._samples(worker_id)
+            if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    def _samples(self, worker_id: str) -> list[Sample]:
+        _, body = self.page(worker_id, "metrics")
+        return [sample for family in text_string_to_metric_families(body) for sample in family.samples]
+
+    def holds_nothing(self) -> bool:
+        """Whether every partition of every stage is with a worker and holds no record back behind watermarks."""
+        held: dict[tuple[str, str], float] = {}
+        for worker_id in self.running:
+            for sample in self._samples(worker_id):
+                if sample.name == HELD.name:
+                    place = sample.labels["stage"], sample.labels["partition"]
+                    held[place] = held.get(place, 0) + sample.value
+        places = {(str(stage), str(partition)) for stage in STAGES for partition in range(self.settings.partitions)}
+        return held.keys() == places and not any(held.values())
 
     def _log(self, worker_id: str) -> Path:
         return self.settings.home / f"{worker_id}.log"

@@ -62,6 +62,11 @@ class Stage(ABC):
         """Returns whether :meth:`tick` has something to do without a new record; by default it has not."""
         return False
 
+    @property
+    def held(self) -> int:
+        """Returns the number of records in state that wait to be decided; by default none waits."""
+        return 0
+
     def on_silence(self, topic: str, seconds: float) -> None:  # noqa: B027 - by default silence means nothing
         """Called again and again while an input, which has no further record, has been silent for ``seconds``."""
 

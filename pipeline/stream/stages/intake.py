@@ -202,6 +202,11 @@ class IntakeStage(Stage):
         """Returns whether records may wait."""
         return not self._gate.is_open
 
+    @property
+    def held(self) -> int:
+        """Returns the number of events and touches that wait."""
+        return self.queue.buffer.count() + self._gate.held
+
     def on_silence(self, topic: str, seconds: float) -> None:
         """Counts an input no longer that has been silent for long enough."""
         if not self._is_wall and topic in self._topics:

@@ -95,6 +95,12 @@ class ProfileStage(Stage):
         return True
 
     @property
+    def held(self) -> int:
+        """Returns the number of records that wait. Timers of a replay that were not looked through yet count as one."""
+        has_timers = not self._is_wall and self._decided_ms() > self._fired_ms
+        return self._gate.held + self._waiting.count() + has_timers
+
+    @property
     def _is_wall(self) -> bool:
         return self._context.settings.clock == "wall"
 

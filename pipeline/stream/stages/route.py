@@ -63,6 +63,11 @@ class RouteStage(Stage):
         """Returns whether leads may wait at the gate."""
         return not self._gate.is_open
 
+    @property
+    def held(self) -> int:
+        """Returns the number of records that wait at the gate."""
+        return self._gate.held
+
     def _release(self) -> int:
         released = self._gate.release(MAX_RELEASED)
         self._process(released)

@@ -67,6 +67,11 @@ class StitchStage(Stage):
         """Returns whether records wait at the gate."""
         return not self._gate.is_open
 
+    @property
+    def held(self) -> int:
+        """Returns the number of records that wait at the gate."""
+        return self._gate.held
+
     def before_commit(self) -> None:
         """Sends the watermark, if there is one."""
         if not self._gate.is_open:

@@ -52,6 +52,10 @@ class WaitingProfiles:
         """Returns whether any profile waits."""
         return bool(self._awaited)
 
+    def count(self) -> int:
+        """Returns the number of records that wait with their profiles."""
+        return sum(map(len, self._records.values()))
+
     @property
     def before_ms(self) -> int:
         """Returns the event time before which no profile waits, in ms since 1970."""

@@ -34,6 +34,8 @@ class Recorder:
 
 
 class Scene:
+    held = 0
+
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.breaker, self.metrics = LossBreaker(0.5, 10), m.Metrics()

@@ -26,6 +26,8 @@ TOPIC = "cdp.profile.touches.v1"
 class SlowWorld:
     """A worker whose records take a fixed time each, on a clock that only they advance."""
 
+    held = 0
+
     def __init__(self, settings: Settings, seconds_a_record: float) -> None:
         self.seconds, self.seconds_a_record = 0.0, seconds_a_record
         self.processed: list[int] = []
