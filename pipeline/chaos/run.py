@@ -17,6 +17,7 @@ from pipeline.chaos.day import Sent, day_of, rules_of
 from pipeline.chaos.disk import Disk
 from pipeline.chaos.faults import Faults
 from pipeline.chaos.foreign import Foreign
+from pipeline.chaos.pages import held_records
 from pipeline.chaos.plan import Plan
 from pipeline.chaos.producers import Producers
 from pipeline.chaos.recovery import RecoveryWatch
@@ -146,11 +147,16 @@ class _Scene:
             while left and time.monotonic() < deadline:
                 self._tick("waiting for the workers to finish")
                 try:
-                    left = waiting(self._direct, meter)
+                    left = waiting(self._direct, meter) or self._held()
                 except KafkaException as error:
                     if not is_passing(error) and error.args[0].code() not in NO_BROKER_CODES:
                         raise
         return left
+
+    def _held(self) -> list[str]:
+        """Returns the workers that hold records behind watermarks, which is the end of a replay after lag 0."""
+        held = {worker.worker_id: held_records(worker.port) for worker in self.workers.all if worker.is_wanted}
+        return [f"held: worker {name} holds {records} records" for name, records in held.items() if records != 0]
 
     def _is_due(self, fault: Fault) -> bool:
         return fault.at_seconds <= time.monotonic() - self._began and self._faults.may_begin(fault)
