@@ -21,7 +21,7 @@ from tests.simulation.histories import IDENTIFIERS
 from tests.simulation.oracle import COMPILED, check
 from tests.simulation.world import RULES, FaultProfile, World
 
-SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "500"))
+SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "200"))
 """Worlds per fault profile; ``make storms`` runs ten times as many."""
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
 BLOCK = 500

@@ -28,7 +28,7 @@ from pipeline.trigger.rules import TriggerRule, TriggerRules
 from tests.property.profile_histories import ANCHORS, EVERY_KIND, JOURNEYS, SCORES, made
 from tests.simulation.lead_oracle import check_leads
 
-SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "300"))
+SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "120"))
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "0"))
 HOT, WARM = TriggerRule(name="hot", high=60, low=20), TriggerRule(name="warm", high=15, low=2)
 TRIGGERS = TriggerRules(triggers=(HOT, WARM))
