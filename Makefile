@@ -7,7 +7,7 @@ CORE := event identity condition profile score segment trigger route
 CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profile_orders.py tests/property/test_internal_topics.py \
 	tests/acceptance/test_aliases.py tests/acceptance/test_vetoes.py
 CORE_COVERAGE := 98
-CHAOS := tests/faults/test_chaos.py
+LONG := tests/faults/test_chaos.py tests/faults/test_broker_away.py tests/property/test_identity_million_links.py
 
 .PHONY: help demo test storms check packages bench lock clean
 
@@ -24,13 +24,13 @@ $(SETUP): requirements.lock pyproject.toml
 demo: $(SETUP) ## run a seeded shop day on a real Kafka, from anonymous clicks to leads
 	$(BIN)/stitchline demo
 
-test: $(SETUP) ## run every test on a real broker (about 9 minutes on two cores)
-	$(BIN)/python -m pytest tests --ignore=tests/bench --ignore=$(CHAOS) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(SETUP) ## run all but the longest tests on a real broker (10 minutes on two cores)
+	$(BIN)/python -m pytest tests --ignore=tests/bench $(LONG:%=--ignore=%) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-storms: $(SETUP) ## simulate 11,000 worlds with faults, then break real workers on purpose (minutes)
+storms: $(SETUP) ## simulate 11,000 worlds with faults, then run the longest tests (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
 	STITCHLINE_SEEDS=1000 $(BIN)/python -m pytest tests/simulation/test_moves.py
-	$(BIN)/python -m pytest $(CHAOS)
+	$(BIN)/python -m pytest $(LONG)
 
 check: $(SETUP) ## check lint, types, import contracts, sizes, schemas, coverage of the core
 	$(BIN)/ruff check .
