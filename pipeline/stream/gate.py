@@ -26,6 +26,8 @@ from pipeline.topics import StageName
 
 END: Final = 1 << 61
 """After every event time: the watermark while the clock is "wall"."""
+MAX_RELEASED: Final = 1_000
+"""Records that a stage passes on in one release, so that a backlog does not delay a commit."""
 _REACHED: Final = "reached"
 """The name under which the gate keeps its own watermark."""
 _OFFSET_BYTES: Final = 8

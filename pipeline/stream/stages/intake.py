@@ -30,7 +30,7 @@ from pipeline.state.seen import SeenView
 from pipeline.state.store import PartitionStore
 from pipeline.state.view import msgpack_view
 from pipeline.stream.dlq import quarantine
-from pipeline.stream.gate import Gate, HeldRecord
+from pipeline.stream.gate import MAX_RELEASED, Gate, HeldRecord
 from pipeline.stream.order import Phase, cause_of, following, in_order, order
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.stages.event_queue import EventQueue, QueuedEvent
@@ -48,8 +48,6 @@ EVERY_SIGHTING = -1
 """The age in ms above which a known link is passed on again: always."""
 MARKS_PER_LATENESS = 16
 """Watermarks for STITCH in the event time of the lateness allowed; with more there would be many small records."""
-MAX_RELEASED = 1_000
-"""Records that one release passes on, so that a backlog does not delay a commit."""
 QUEUED_TOUCH = ""
 """The topic of a touch that waits at the gate. It was not read from a topic."""
 OUTCOMES = {Drop: "drop", Rejected: "dead_letter", Redirect: "redirect"}

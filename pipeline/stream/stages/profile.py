@@ -18,7 +18,7 @@ from pipeline.state.store import PartitionStore
 from pipeline.state.timers import TimerView
 from pipeline.state.view import msgpack_view
 from pipeline.state.watermarks import BEGINNING
-from pipeline.stream.gate import Gate, HeldRecord
+from pipeline.stream.gate import MAX_RELEASED, Gate, HeldRecord
 from pipeline.stream.order import Phase, after, arrival, in_order, order, time_of
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.stages.internal import InternalReader
@@ -28,9 +28,6 @@ from pipeline.topics import INPUTS, LEADS, SEGMENTS, TOUCHES, UPDATES, StageName
 
 MAX_TIMERS = 2_000
 """Timers per tick. Others wait for the next tick, so that a backlog does not delay a commit."""
-
-MAX_RELEASED = 1_000
-"""Records that one release passes on, so that a backlog does not delay a commit."""
 
 _decode = msgspec.msgpack.Decoder(Message).decode
 

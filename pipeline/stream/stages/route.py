@@ -17,17 +17,15 @@ from pipeline.state.partition import PartitionState, View
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
 from pipeline.stream.gate import Gate
-from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.stream.stages.gated import GatedStage
 from pipeline.stream.stages.internal import InternalReader
 from pipeline.topics import ACTIONS, INPUTS, StageName
-
-MAX_RELEASED = 1_000
-"""Records that one release passes on, so that a backlog does not delay a commit."""
 
 _decode = msgspec.msgpack.Decoder(Lead).decode
 
 
-class RouteStage(Stage):
+class RouteStage(GatedStage):
     """Passes leads of one partition to one :class:`~pipeline.route.router.Router` per tenant."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:  # noqa: ARG002 - as every stage
@@ -37,41 +35,11 @@ class RouteStage(Stage):
         self._teams = TenantViews(layout.TEAMS, store, TeamRow, rows)
         self._loads = TenantViews(layout.LOADS, store, Load, rows)
         self._reader = InternalReader(context, StageName.ROUTE, _decode, lead_fault)
-        self._gate = Gate(context, StageName.PROFILE, store, self._reader)
-        views: list[View] = [self._owners, self._leads, self._teams, self._loads, *self._gate.views]
-        super().__init__(context, PartitionState(store, views))
+        gate = Gate(context, StageName.PROFILE, store, self._reader)
+        views: list[View] = [self._owners, self._leads, self._teams, self._loads, *gate.views]
+        super().__init__(context, PartitionState(store, views), gate)
         self._strong = [kind.name for kind in context.rules.identity.types if kind.strong]
         self._routers: dict[str, Router] = {}
-
-    def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
-        """Processes leads in offset order, which fixes the order of a tenant's decisions.
-
-        With the clock "stream", in the order of event time.
-        """
-        if self._gate.is_open:
-            self._process(batch)
-        else:
-            self._gate.take_in(batch)
-            self._release()
-
-    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - nothing here falls due
-        """Passes on leads that may pass the gate. Returns how many."""
-        return 0 if self._gate.is_open else self._release()
-
-    @property
-    def has_work(self) -> bool:
-        """Returns whether leads may wait at the gate."""
-        return not self._gate.is_open
-
-    @property
-    def held(self) -> int:
-        """Returns the number of records that wait at the gate."""
-        return self._gate.held
-
-    def _release(self) -> int:
-        released = self._gate.release(MAX_RELEASED)
-        self._process(released)
-        return len(released)
 
     def _process(self, records: Sequence[Record]) -> None:
         now_ms = self._context.clock()

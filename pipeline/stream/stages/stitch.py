@@ -20,21 +20,19 @@ from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
-from pipeline.stream.gate import Gate
+from pipeline.stream.gate import MAX_RELEASED, Gate
 from pipeline.stream.order import Phase, arrival, cause_of, following, in_order
-from pipeline.stream.stages.base import Context, Stage, StageSpec
+from pipeline.stream.stages.base import Context, StageSpec
+from pipeline.stream.stages.gated import GatedStage
 from pipeline.stream.stages.internal import InternalReader
 from pipeline.stream.watermark import WatermarkSender, source_of
 from pipeline.topics import ASSIGNMENTS, CHANGES, INPUTS, TOUCHES, StageName
-
-MAX_RELEASED = 1_000
-"""Records that one release passes on, so that a backlog does not delay a commit."""
 
 log = logger(__name__)
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Link | Command).decode
 
 
-class StitchStage(Stage):
+class StitchStage(GatedStage):
     """Passes links of one partition to one :class:`~pipeline.identity.stitch.Stitcher` per tenant."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
@@ -42,35 +40,10 @@ class StitchStage(Stage):
         self._nodes = TenantViews(layout.NODES, store, Node, rows)
         self._counters = TenantViews(layout.COUNTERS, store, Counter, rows)
         self._reader = InternalReader(context, StageName.STITCH, _decode, fault_of)
-        self._gate = Gate(context, StageName.INTAKE, store, self._reader)
-        super().__init__(context, PartitionState(store, [self._nodes, self._counters, *self._gate.views]))
+        gate = Gate(context, StageName.INTAKE, store, self._reader)
+        super().__init__(context, PartitionState(store, [self._nodes, self._counters, *gate.views]), gate)
         self._stitchers: dict[str, Stitcher] = {}
         self._progress = WatermarkSender(context, source_of(StageName.STITCH, partition), ASSIGNMENTS)
-
-    def on_batch(self, topic: str, batch: Sequence[Record]) -> None:  # noqa: ARG002 - one topic only
-        """Processes links and commands in offset order, which fixes the order of a tenant's decisions.
-
-        With the clock "stream", in the order of event time, the records of one event together.
-        """
-        if self._gate.is_open:
-            self._process(batch)
-        else:
-            self._gate.take_in(batch)
-            self._release()
-
-    def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - nothing here falls due
-        """Passes on records that may pass the gate. Returns how many."""
-        return 0 if self._gate.is_open else self._release()
-
-    @property
-    def has_work(self) -> bool:
-        """Returns whether records wait at the gate."""
-        return not self._gate.is_open
-
-    @property
-    def held(self) -> int:
-        """Returns the number of records that wait at the gate."""
-        return self._gate.held
 
     def before_commit(self) -> None:
         """Sends the watermark, if there is one."""
@@ -78,6 +51,7 @@ class StitchStage(Stage):
             self._progress.send(self._gate.passed_ms)
 
     def _release(self) -> int:
+        """Passes on the records of one event together."""
         released = self._gate.release(MAX_RELEASED)
         for cause, records in groupby(released, key=lambda record: cause_of(record.place)):
             self._process(list(records), cause)
