@@ -17,8 +17,8 @@ from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder, Encoder, Undecodable
 from pipeline.clock import wall_clock_ms
 from pipeline.kafka.reading import Reading, partitions_of
-from pipeline.obs.health_thread import HealthThread
 from pipeline.obs.http import HealthServer
+from pipeline.obs.http_thread import HealthThread
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.crm import CrmConnection
 from pipeline.settings import Settings
