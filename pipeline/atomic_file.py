@@ -1,4 +1,4 @@
-"""Replaces a file atomically."""
+"""Changes of files that a crash does not leave half done."""
 
 import os
 from collections.abc import Iterator
@@ -23,3 +23,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes created and deleted files of a folder durable: after a power cut a new file may be missing without it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -13,6 +13,7 @@ from typing import IO, Any
 import msgspec
 
 from connectors.crm.sink import Action, Delivered, Finding, SinkError
+from pipeline.atomic_file import sync_folder
 
 _encode = msgspec.json.Encoder().encode
 
@@ -49,7 +50,7 @@ class JsonlSink:
         except SinkError:
             self._file.close()
             raise
-        _sync_folder(path.absolute().parent)
+        sync_folder(path.absolute().parent)
 
     def positions(self) -> dict[int, int]:
         """Returns partition → the offset after its last line."""
@@ -109,12 +110,3 @@ def line_of(action: Action) -> bytes:
     """Returns the line of one action."""
     line: dict[str, Any] = {"partition": action.partition, "offset": action.offset, "action": action.body}
     return _encode(line) + b"\n"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Syncs the folder, because after a power cut a new file is missing if its folder was not written."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -36,12 +36,3 @@ def cut_broken_end(path: Path) -> int:
         file.truncate(end)
         os.fsync(file.fileno())
     return len(data) - end
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes created and deleted files of a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,8 +17,8 @@ from connectors.collect.safekeeping.segments import (
     cut_broken_end,
     path_of,
     segment_paths,
-    sync_folder,
 )
+from pipeline.atomic_file import sync_folder
 from pipeline.errors import OperatorError
 from pipeline.obs.log import logger
 
