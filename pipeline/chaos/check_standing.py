@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from confluent_kafka import IsolationLevel, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
-
 from pipeline.chaos.comparison import Comparison, comparison
-from pipeline.kafka.clients import admin
+from pipeline.kafka.ends import stable_and_ends
 from pipeline.kafka.follow import Place
 from pipeline.kafka.retry import retrying
 from pipeline.query.flow import FlowMeter
@@ -34,9 +31,9 @@ def check_standing(settings: Settings, left: list[str]) -> Comparison:
 
 def open_transactions(settings: Settings) -> list[str]:
     """Returns the partitions whose last stable offset is below their end."""
-    stable, ends = (
-        _latest(settings, level) for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
-    )
+    names = [topic.of(settings.topic_prefix) for topic in ALL]
+    places = [(name, number) for name in names for number in range(settings.partitions)]
+    stable, ends = retrying(lambda: stable_and_ends(settings.kafka(), places, REQUEST_SECONDS))
     return list(_open(stable, ends))
 
 
@@ -44,15 +41,3 @@ def _open(stable: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[st
     for (topic, partition), end in ends.items():
         if stable[topic, partition] < end:
             yield f"open transaction: {topic} partition {partition} from offset {stable[topic, partition]}"
-
-
-def _latest(settings: Settings, level: IsolationLevel) -> dict[Place, int]:
-    client, latest = admin(settings.kafka()), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    names = [topic.of(settings.topic_prefix) for topic in ALL]
-    requested = {TopicPartition(name, number): latest for name in names for number in range(settings.partitions)}
-
-    def ask() -> dict[Place, int]:
-        futures = client.list_offsets(requested, isolation_level=level, request_timeout=REQUEST_SECONDS)
-        return {(at.topic, at.partition): int(answer.result(REQUEST_SECONDS).offset) for at, answer in futures.items()}
-
-    return retrying(ask)

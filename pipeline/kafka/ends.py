@@ -8,7 +8,8 @@ from typing import Protocol
 import confluent_kafka
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from pipeline.kafka.clients import KafkaConsumer, admin, group_offsets
+from pipeline.kafka.clients import Config, KafkaConsumer, admin, group_offsets
+from pipeline.kafka.follow import Place
 from pipeline.kafka.topic_partition import TopicPartition
 
 TIMEOUT_SECONDS = 10.0
@@ -35,6 +36,30 @@ class Offsets(Protocol):
     def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The group's offset in each, where it is known and stable."""
         ...
+
+
+def stable_and_ends(
+    config: Config, places: Collection[Place], timeout_seconds: float
+) -> tuple[dict[Place, int], dict[Place, int]]:
+    """Returns last stable offsets and high watermarks by topic and partition. Blocks.
+
+    Stable offsets are read first. A transaction that ends in between makes a partition look open, but its stable offset
+    differs at the next call.
+
+    Raises:
+        KafkaException: The brokers did not answer within ``timeout_seconds``, or returned an error.
+    """
+    # A new client each time: after a broker's restart an older one sends the leader epochs from before it.
+    client = admin(config)
+
+    def list_offsets(level: confluent_kafka.IsolationLevel) -> dict[Place, int]:
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        requested = {confluent_kafka.TopicPartition(*place): latest for place in places}
+        pending = client.list_offsets(requested, isolation_level=level, request_timeout=timeout_seconds)
+        return {(at.topic, at.partition): int(answer.result().offset) for at, answer in pending.items()}
+
+    levels = confluent_kafka.IsolationLevel
+    return list_offsets(levels.READ_COMMITTED), list_offsets(levels.READ_UNCOMMITTED)
 
 
 class Ends:

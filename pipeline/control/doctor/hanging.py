@@ -10,11 +10,11 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import ClusterMetadata, OffsetSpec  # type: ignore[attr-defined]  # public, not re-exported
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]  # public, not re-exported
 
 from pipeline.control.doctor.finding import Finding, fail, ok, warn
-from pipeline.kafka.clients import admin
+from pipeline.kafka.ends import stable_and_ends
 from pipeline.kafka.stable_offset import StuckOffsets
 from pipeline.local.kafka_transactions import (
     HangingTransaction,
@@ -49,14 +49,15 @@ def stuck_partitions(
     if not places:
         return []
     probe: StuckOffsets[tuple[str, int]] = StuckOffsets()
-    stable, ends = _offsets(settings, places)
+    stable, ends = stable_and_ends(settings.kafka(), places, REQUEST_SECONDS)
     suspects = [place for place in places if stable[place] < ends[place]]
     if not suspects:
         return []
     begun = time.monotonic()
     probe.observe(stable, ends, now_seconds=begun)
     time.sleep(seconds)
-    stood = probe.observe(*_offsets(settings, suspects), now_seconds=begun + seconds)
+    again = stable_and_ends(settings.kafka(), suspects, REQUEST_SECONDS)
+    stood = probe.observe(*again, now_seconds=begun + seconds)
     return sorted(place for place in suspects if stood[place] >= seconds)
 
 
@@ -99,19 +100,3 @@ def abort(settings: Settings, hanging: Collection[HangingTransaction]) -> list[F
 
     with ThreadPoolExecutor(PARALLEL) as pool:  # each is a Java program that takes a second to start
         return list(pool.map(one, hanging))
-
-
-def _offsets(
-    settings: Settings, places: Collection[tuple[str, int]]
-) -> tuple[dict[tuple[str, int], int], dict[tuple[str, int], int]]:
-    """Returns last stable offsets and high watermarks by partition."""
-    client = admin(settings.kafka())
-
-    def list_offsets(level: IsolationLevel) -> dict[tuple[str, int], int]:
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        requested = {TopicPartition(*place): latest for place in places}
-        pending = client.list_offsets(requested, isolation_level=level, request_timeout=REQUEST_SECONDS)
-        return {(at.topic, at.partition): int(answer.result().offset) for at, answer in pending.items()}
-
-    # A commit between the two requests makes a partition look stuck, but its stable offset differs at the next read.
-    return list_offsets(IsolationLevel.READ_COMMITTED), list_offsets(IsolationLevel.READ_UNCOMMITTED)
