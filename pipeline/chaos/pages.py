@@ -1,4 +1,4 @@
-"""The health pages of a worker as short texts."""
+"""The pages of a worker: health as short texts, and one figure of its metrics."""
 
 import http.client
 import re
@@ -16,27 +16,34 @@ _RESTORING: Final = re.compile(r".*partitions? .*restoring")
 
 def held_records(port: int) -> float | None:
     """Returns how many records a worker holds behind watermarks, by its metrics; None if it does not answer."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PAGE_SECONDS)
-    try:
-        connection.request("GET", "/metrics")
-        lines = connection.getresponse().read().decode().splitlines()
-    except (OSError, http.client.HTTPException):
+    answer = _get(port, "metrics")
+    if answer is None:
         return None
-    finally:
-        connection.close()
+    lines = answer[1].decode().splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(HELD.name + "{"))
 
 
 def page(port: int, path: str) -> str:
     """Returns the status and the reasons of a health page, numbers left out; :data:`NO_ANSWER` without one."""
+    answer = _get(port, path)
+    if answer is None:
+        return NO_ANSWER
+    try:
+        reasons = msgspec.json.decode(answer[1])["reasons"]
+    except msgspec.DecodeError:
+        return NO_ANSWER
+    kinds = sorted({re.sub(r"\d+", "N", _RESTORING.sub("restoring", reason)) for reason in reasons})
+    return f"{answer[0]} {'; '.join(kinds)}".strip()
+
+
+def _get(port: int, path: str) -> tuple[int, bytes] | None:
+    """Returns the status and the body of a page; None without an answer."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PAGE_SECONDS)
     try:
         connection.request("GET", f"/{path}")
         response = connection.getresponse()
-        reasons = msgspec.json.decode(response.read())["reasons"]
-    except (OSError, http.client.HTTPException, msgspec.DecodeError):
-        return NO_ANSWER
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException):
+        return None
     finally:
         connection.close()
-    kinds = sorted({re.sub(r"\d+", "N", _RESTORING.sub("restoring", reason)) for reason in reasons})
-    return f"{response.status} {'; '.join(kinds)}".strip()
