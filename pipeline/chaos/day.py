@@ -60,18 +60,18 @@ def day_of(settings: Settings, rules: Rules, seed: int, events: int) -> list[Sen
 def simulated(settings: Settings, rules: Rules, day: list[Sent]) -> Outcome:
     """Returns what ``stitchline simulate`` makes of the day."""
     simulation = Simulation(settings, rules, lambda: AS_OF_MS)
-    decode, actions = Decoder(ACTIONS.value), []
+    decode = Decoder(ACTIONS.value)
     for chunk in _chunks(day):
         for sent in chunk:
             simulation.feed(sent.record.topic, sent.record.key, sent.record.value)
-        simulation.settle()
+        simulation.process()
         simulation.take(UPDATES)
-        actions += [decode(record.value()) for record in simulation.take(ACTIONS)]
+    simulation.settle()
     if simulation.take(DLQ):
         message = "the rules quarantine events of the shop day: run with the shipped rules"
         raise InputError(message)
     simulation.advance(simulation.newest_ms())
-    actions += [decode(record.value()) for record in simulation.take(ACTIONS)]
+    actions = [decode(record.value()) for record in simulation.take(ACTIONS)]
     views = export_profiles(simulation.profiles(), compiled(rules), AS_OF_MS)
     profiles = {view["profile_id"]: json_line(view) for view in views}
     return Outcome(profiles, actions, owners_of(profiles))
