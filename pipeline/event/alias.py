@@ -30,7 +30,7 @@ def previous_user(event: Event) -> Identifier:
 
 def copy_key(event: Event) -> str:
     """Returns the key under which a copy of the normalised event belongs: that of the previous user id; "" if none."""
-    previous = previous_user(event) if event.type == ALIAS else ""
+    previous = previous_user(event)
     return key_of(event.tenant, previous) if previous else ""
 
 

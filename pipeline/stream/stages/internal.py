@@ -37,11 +37,12 @@ class InternalReader(Generic[Message]):
         messages = []
         marks = 0
         for record in batch:
-            if (record.key() or b"").startswith(watermark.KEY_PREFIX):  # left behind by a run with the clock "stream"
+            key_bytes = record.key() or b""
+            if key_bytes.startswith(watermark.KEY_PREFIX):  # left behind by a run with the clock "stream"
                 marks += 1
                 continue
             try:
-                key, message = (record.key() or b"").decode(), self._decode(record.value() or b"")
+                key, message = key_bytes.decode(), self._decode(record.value() or b"")
                 fault = self._fault(key, message)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 fault = str(error) if isinstance(error, msgspec.DecodeError) else "the key is not UTF-8"
