@@ -22,7 +22,7 @@ from pipeline.topics import ACTIONS, DLQ, SEGMENTS
 from tests.acceptance.command import run
 from tests.support.fleet import Fleet
 from tests.support.records import committed
-from tests.support.replay_history import RULES, history
+from tests.support.replay_history import history, rules_in
 from tests.support.replay_outcome import Outcome, Replay, counted, encoded, values
 
 Json = dict[str, Any]
@@ -35,10 +35,7 @@ IDLE_MS = 3_000
 
 @pytest.fixture(scope="module")
 def rules_dir(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("rules")
-    for name, text in RULES.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
+    return rules_in(tmp_path_factory.mktemp("rules"))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pipeline.stream.gate import END
 from pipeline.stream.stages.event_queue import EventQueue
 from pipeline.stream.stages.profile import ProfileStage
 from pipeline.stream.stages.waiting import WaitingProfiles
-from tests.support.replay_history import RULES, history
+from tests.support.replay_history import history, rules_in
 from tests.support.replay_outcome import Outcome, Replay
 
 EVENTS = 1_200
@@ -52,10 +52,7 @@ DEFECTS: list[Patch] = [
 
 @pytest.fixture(scope="module")
 def rules_dir(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("rules")
-    for name, text in RULES.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
+    return rules_in(tmp_path_factory.mktemp("rules"))
 
 
 def outcomes(rules_dir: Path) -> list[Outcome]:

@@ -6,6 +6,7 @@ mark and fade again, segments are entered and left with time, devices change han
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pipeline.event.duration import DAY_MS, MINUTE_MS
@@ -85,3 +86,10 @@ def _visit(chance: random.Random, people: int) -> Iterator[Json]:
     if chance.random() < 0.08:
         order = {"order_id": f"t{chance.getrandbits(48)}", "total": chance.randrange(5, 90), "currency": "EUR"}
         yield {**user, "channel": "pos", "type": "track", "event": "Order Completed", "properties": order}
+
+
+def rules_in(folder: Path) -> Path:
+    """Writes the history's rules files to a folder and returns it."""
+    for name, text in RULES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
