@@ -36,7 +36,7 @@ class RecordEncoder:
     """Encodes the events of all sources. Applies INTAKE's rules, so that both reject the same events."""
 
     def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], ids: SchemaIds, topic_prefix: str) -> None:
-        """Asks ``ids`` for the schema ids, which raises what it raises."""
+        """Reads the schema ids from ``ids`` and raises its errors."""
         self._accept = Acceptor(rules, types, normalisers(rules.default_country)).accept_document
         self._topics: dict[str, str] = {channel: EVENTS[channel].of(topic_prefix) for channel in CHANNELS}
         self._dlq = DLQ.of(topic_prefix)

@@ -15,7 +15,7 @@ class Route(NamedTuple):
     """The dialects that use the path. A source must allow one of them; the first one allowed names the request."""
     parse: Parse
     answers_pixel: bool = False
-    """Whether the answer is an image, as the page that asks for it expects."""
+    """Whether the answer is an image, as a page with a pixel expects."""
 
 
 _SEGMENT: Final[tuple[Dialect, ...]] = ("segment", "rudderstack")

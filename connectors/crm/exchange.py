@@ -36,12 +36,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether the status is 2xx. Says nothing about the items of a batch."""
+        """Whether the status is 2xx. The items of a batch may have failed nevertheless."""
         return 200 <= self.status < 300
 
     @property
     def retry_after_ms(self) -> int:
-        """The time that ``Retry-After`` asks for, 0 without one or with a date."""
+        """The time in ``Retry-After``, 0 without one or with a date."""
         text = self.headers.get("retry-after", "")
         return round(float(text) * 1000) if text.replace(".", "", 1).isdecimal() else 0
 

@@ -20,7 +20,7 @@ class Written(msgspec.Struct, frozen=True):
 
     id: str
     properties: Mapping[str, str | None] = {}
-    """What the CRM says it now holds."""
+    """The content of the object by the CRM's answer."""
 
 
 class Failed(msgspec.Struct, frozen=True):

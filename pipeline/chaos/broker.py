@@ -16,7 +16,7 @@ PROTOCOLS = "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT"
 
 
 class _ProxiedKafka(LocalKafka):
-    """A broker whose second listener tells its clients the port of a proxy."""
+    """A broker whose second listener advertises the port of a proxy."""
 
     def __init__(self, data: Path, port: int, behind_port: int, proxy_port: int) -> None:
         super().__init__(data, port=port)

@@ -103,7 +103,7 @@ class KafkaLine:
         return None if batch.refused else taken
 
     def give_up_queued(self) -> None:
-        """Gives up the records that no broker has been sent yet. Their requests learn it at once."""
+        """Gives up the records that no broker has been sent yet. Their delivery fails at once."""
         self._producer.purge(in_queue=True, in_flight=False)
 
     async def close(self, grace_seconds: float) -> int:
