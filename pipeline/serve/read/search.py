@@ -50,7 +50,7 @@ def _kind_of(query: str) -> By:
     return PHONE if digits_of(query) and not any(character.isalpha() for character in query) else NAME
 
 
-def _statement(tenant: str, query: str, by: By) -> Select[tuple[str]]:
+def _statement(tenant: str, query: str, by: By) -> Select[str]:
     if by == PHONE:
         return _phone(tenant, digits_of(query), is_international=query.strip().startswith(("+", "00")))
     words = [folded(query)] if by == EMAIL else words_of(query)
@@ -63,7 +63,7 @@ def _statement(tenant: str, query: str, by: By) -> Select[tuple[str]]:
     return statement.order_by(terms.c.profile_id)
 
 
-def _phone(tenant: str, digits: str, *, is_international: bool) -> Select[tuple[str]]:
+def _phone(tenant: str, digits: str, *, is_international: bool) -> Select[str]:
     digits = digits.lstrip("0")
     if len(digits) < MIN_DIGITS:
         message = f"search for {MIN_DIGITS} digits of a telephone number at least"
@@ -73,6 +73,6 @@ def _phone(tenant: str, digits: str, *, is_international: bool) -> Select[tuple[
     return _with_prefix(tenant, PHONE_END, digits[::-1]).order_by(terms.c.profile_id)
 
 
-def _with_prefix(tenant: str, kind: str, prefix: str) -> Select[tuple[str]]:
+def _with_prefix(tenant: str, kind: str, prefix: str) -> Select[str]:
     matches = (terms.c.tenant == tenant, terms.c.kind == kind)
     return select(terms.c.profile_id).distinct().where(*matches, terms.c.term.between(prefix, after_prefix(prefix)))
