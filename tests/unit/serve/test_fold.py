@@ -17,16 +17,6 @@ from tests.support.model_records import ModelRecords
 PREFIX = "cdp"
 
 
-@pytest.fixture(scope="module")
-def records() -> ModelRecords:
-    made = ModelRecords(seed=11)
-    linked = next(key for key in sorted(made.story.identity().identifiers()) if key.startswith("email:"))
-    made.tell({"type": "identify", "userId": "late", "anonymousId": "late-browser", "messageId": "late-1",
-               "timestamp": 1_772_366_400_500, "channel": "web", "traits": {"email": linked.partition(":")[2]}})  # fmt: skip
-    made.unlink("user_id:late", linked)
-    return made
-
-
 @pytest.fixture
 def store(database: Database):
     opened = Store.open(database.url, database.home)
