@@ -65,7 +65,9 @@ def stored(engine: Engine) -> Tables:
 
         decode = msgspec.json.decode
         return {
-            "changes": {(a, b): decode(c) for a, b, c in rows('SELECT partition, "offset", body FROM identity_changes')},
+            "changes": {
+                (a, b): decode(c) for a, b, c in rows('SELECT partition, "offset", body FROM identity_changes')
+            },
             "segment_changes": {
                 key: (profile_id, segment, change)
                 for key, profile_id, segment, change in rows(
@@ -77,7 +79,9 @@ def stored(engine: Engine) -> Tables:
             "deliveries": {(a, b): decode(c) for a, b, c in rows("SELECT sink, action_id, body FROM deliveries")},
             "profiles": {a: decode(b) for a, b in rows("SELECT profile_id, body FROM profiles")},
             "members": set(rows("SELECT segment, profile_id FROM members")),
-            "identifiers": {f"{a}/{b}": c for a, b, c in rows("SELECT tenant, identifier, profile_id FROM identifiers")},
+            "identifiers": {
+                f"{a}/{b}": c for a, b, c in rows("SELECT tenant, identifier, profile_id FROM identifiers")
+            },
             "states": dict(rows("SELECT profile_id, state FROM profile_states")),
             "nodes": {f"{a}/{b}": c for a, b, c in rows("SELECT tenant, identifier, node FROM nodes")},
         }  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 from starlette.testclient import TestClient
 
 import schemas
@@ -15,8 +16,9 @@ from pipeline.serve.api.app import api_app
 from pipeline.serve.api.services import Services
 from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.store import Store
+from pipeline.serve.model.tables import api_keys
 from pipeline.serve.read.reads import Reads
-from tests.support.databases import Database
+from tests.support.databases import KINDS, Database, empty_database
 from tests.support.model_records import END_MS, ModelRecords
 
 PREFIX = "cdp"
@@ -43,21 +45,25 @@ def filled(database: Database, records: ModelRecords, seed: int = 1) -> Store:
     return store
 
 
+@pytest.fixture(scope="session", params=KINDS)
+def store(request: pytest.FixtureRequest, records: ModelRecords, tmp_path_factory) -> Iterator[Store]:
+    """A filled read model of each kind in turn. All tests share it: they change keys only."""
+    opened = filled(empty_database(request.param, request, tmp_path_factory.mktemp(request.param)), records)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def services(database: Database, records: ModelRecords) -> Iterator[Services]:
-    """The services of an API process on a filled read model, at a fixed time."""
-    store = filled(database, records)
-    yield services_on(store, records, database.home)
-    store.close()
-
-
-def services_on(store: Store, records: ModelRecords, home: Path) -> Services:
+def services(store: Store, records: ModelRecords, tmp_path: Path) -> Services:
+    """The services of an API process, at a fixed time, without keys."""
+    with store.writing() as connection:
+        connection.execute(delete(api_keys))
     return Services(
         store=store,
         reads=Reads(store, records.rules, lambda: END_MS + 60_000),
         keys=ApiKeys(store),
         limits=RequestLimits(),
-        audit=AuditLog(home / "audit"),
+        audit=AuditLog(tmp_path / "audit"),
         metrics=Metrics(),
     )
 
@@ -67,9 +73,7 @@ class Caller:
 
     def __init__(self, services: Services, *scopes: str, tenant: str = "default", per_minute: int = 0) -> None:
         name = f"{'-'.join(scopes)}-{tenant}-{per_minute}"
-        self.key, self.secret = services.keys.add(
-            name, tenant=tenant, scopes=scopes, requests_per_minute=per_minute
-        )
+        self.key, self.secret = services.keys.add(name, tenant=tenant, scopes=scopes, requests_per_minute=per_minute)
         headers = {"authorization": f"Bearer {self.secret}"}
         self.http = TestClient(api_app(services), headers=headers, raise_server_exceptions=False)
         self.get, self.post = self.http.get, self.http.post

@@ -68,7 +68,9 @@ def test_an_unchanged_profile_is_not_sent_again(reader: Caller, known):
 
 
 def test_the_pages_of_a_timeline_are_the_whole_timeline(reader: Caller, known):
-    profile_id = max(actives(known).values(), key=lambda update: update["aggregates"]["events"]["lifetime"])["profile_id"]
+    profile_id = max(actives(known).values(), key=lambda update: update["aggregates"]["events"]["lifetime"])[
+        "profile_id"
+    ]
     whole = reader.json(f"/v1/profiles/{profile_id}/timeline", limit=500)
     assert whole["next"] == ""
     paged, cursor = [], ""
