@@ -11,7 +11,6 @@ from threading import Event, Thread
 from typing import Annotated, Any, Literal
 
 import typer
-import uvloop
 from confluent_kafka import KafkaException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,7 +23,7 @@ from pipeline.event.instant import format_instant
 from pipeline.obs.log import configure
 from pipeline.serve.access.keys import DEFAULT_REQUESTS_PER_MINUTE, SCOPES, ApiKey, ApiKeys
 from pipeline.serve.follower import follow
-from pipeline.serve.service import run, store_of
+from pipeline.serve.model.store import store_of
 from pipeline.settings import Settings
 
 EXAMPLES = """\b
@@ -46,7 +45,7 @@ Examples:
   stitchline serve keys revoke crm
 """
 
-app = typer.Typer(help="The read model and its HTTP API.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: only hashes of their secrets are stored.")
 app.add_typer(keys, name="keys")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -87,6 +86,10 @@ def serve(
         if role == "writer":
             _write(settings, rebuild=rebuild, supervised=supervised)
             return
+        import uvloop  # noqa: PLC0415  neither the writer nor keys wait for the libraries of the API
+
+        from pipeline.serve.service import run  # noqa: PLC0415
+
         uvloop.run(run(settings, _listening, writes=role == "all", rebuild=rebuild))
 
 

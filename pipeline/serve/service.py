@@ -18,14 +18,12 @@ from pipeline.serve.access.keys import ApiKeys
 from pipeline.serve.access.limits import RequestLimits
 from pipeline.serve.api.app import api_app
 from pipeline.serve.api.services import Services
-from pipeline.serve.model.store import Store
+from pipeline.serve.model.store import FOLDER, Store, store_of
 from pipeline.serve.read.reads import Reads
 from pipeline.serve.watch import FreshnessWatch
 from pipeline.serve.writer_process import WriterProcess
 from pipeline.settings import Settings
 
-FOLDER: Final = "serve"
-"""The folder of the database and the audit log in the home folder."""
 BACKLOG: Final = 2048
 GRACE_SECONDS: Final = 5
 """How long open requests may take to end; streams of changes never end by themselves."""
@@ -36,15 +34,6 @@ class ServeAddressError(OperatorError):
 
     Operator action: set STITCHLINE_SERVE_HOST and STITCHLINE_SERVE_PORT to an address of this machine that is free.
     """
-
-
-def store_of(settings: Settings) -> Store:
-    """Returns the database of the settings.
-
-    Raises:
-        DatabaseError: its URL cannot be used.
-    """
-    return Store.open(settings.database_url.get_secret_value(), settings.home / FOLDER)
 
 
 def services_of(settings: Settings, store: Store) -> Services:

@@ -11,7 +11,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from pipeline.errors import OperatorError
 from pipeline.serve.model import facts, tables
+from pipeline.settings import Settings
 
+FOLDER: Final = "serve"
+"""The folder of the database and the audit log in the home folder."""
 FILE: Final = "serve.db"
 _BUSY_MS: Final = 10_000
 _PRAGMAS: Final = (
@@ -114,6 +117,15 @@ class Store:
     def close(self) -> None:
         """Closes the connections."""
         self.engine.dispose()
+
+
+def store_of(settings: Settings) -> Store:
+    """Returns the database of the settings.
+
+    Raises:
+        DatabaseError: its URL cannot be used.
+    """
+    return Store.open(settings.database_url.get_secret_value(), settings.home / FOLDER)
 
 
 def create_model(connection: Connection, prefix: str) -> None:
