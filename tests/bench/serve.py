@@ -85,11 +85,8 @@ def update(number: int, version: int = 1) -> bytes:
 
 def fill(store: Store, settings: Settings, profiles: int) -> float:
     """Applies the updates of all profiles. Returns profiles applied in a second."""
-    fold, prefix, began = (
-        Fold(schemas.text_of_own_id, settings.topic_prefix),
-        settings.topic_prefix,
-        time.perf_counter(),
-    )
+    prefix, began = settings.topic_prefix, time.perf_counter()
+    fold = Fold(schemas.text_of_own_id, prefix)
     for start in range(0, profiles, BATCH):
         records = []
         for number in range(start, min(profiles, start + BATCH)):
