@@ -1,0 +1,106 @@
+"""The figures and the feed of the overview."""
+
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, ColumnElement, FromClause, func, select
+
+from pipeline.profile.row import ACTIVE
+from pipeline.serve.console.data.lines import line_of
+from pipeline.serve.console.views import CustomerLine, Happening, Totals
+from pipeline.serve.model import facts, tables
+from pipeline.serve.model.store import Store
+
+MERGED, SPLIT = "merged", "split"
+LEAD = "lead"
+
+
+class OverviewData:
+    """Counts and newest records of the read model."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def totals(self, tenant: str) -> Totals:
+        """Returns the totals, all of one committed state."""
+        profiles, changes, leads = tables.profiles.c, tables.identity_changes.c, tables.leads.c
+        with self._store.reading() as connection:
+            opened = _count(connection, tables.leads, leads.tenant == tenant, leads.kind == LEAD)
+            every_lead = _count(connection, tables.leads, leads.tenant == tenant)
+            return Totals(
+                customers=_count(connection, tables.profiles, profiles.tenant == tenant, profiles.status == ACTIVE),
+                merges=_count(
+                    connection, tables.identity_changes, changes.tenant == tenant, changes.change == MERGED
+                ),
+                leads=opened,
+                duplicates=every_lead - opened,
+                quarantined=_count(connection, tables.quarantine),
+                behind_records=facts.progress(connection).lag_records,
+            )
+
+    def happenings(self, tenant: str, limit: int) -> list[Happening]:
+        """Returns the newest merges, splits, leads and segment changes, newest first."""
+        with self._store.reading() as connection:
+            found = [
+                *_identity(connection, tenant, limit),
+                *_leads(connection, tenant, limit),
+                *_segments(connection, tenant, limit),
+            ]
+        return sorted(found, key=attrgetter("timestamp_ms"), reverse=True)[:limit]
+
+    def hottest(self, tenant: str, limit: int) -> list[CustomerLine]:
+        """Returns the active profiles with the highest scores, as last published."""
+        profiles = tables.profiles.c
+        statement = (
+            select(profiles.body)
+            .where(profiles.tenant == tenant, profiles.status == ACTIVE)
+            .order_by(profiles.top_score.desc(), profiles.profile_id.desc())
+            .limit(limit)
+        )
+        with self._store.reading() as connection:
+            return [line_of(msgspec.json.decode(body)) for body in connection.execute(statement).scalars()]
+
+
+def _count(connection: Connection, table: FromClause, *conditions: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
+
+
+def _identity(connection: Connection, tenant: str, limit: int) -> list[Happening]:
+    changes = tables.identity_changes.c
+    statement = (
+        select(changes.change, changes.timestamp_ms, changes.profile_id, changes.other_profile_id)
+        .where(changes.tenant == tenant, changes.change.in_((MERGED, SPLIT)))
+        .order_by(changes.seq.desc())
+        .limit(limit)
+    )
+    return [
+        Happening(row.change, row.timestamp_ms, row.profile_id, _other(row)) for row in connection.execute(statement)
+    ]
+
+
+def _other(row: Any) -> str:
+    verb = "with" if row.change == MERGED else "from it"
+    return f"{verb} {row.other_profile_id[:8]}"
+
+
+def _leads(connection: Connection, tenant: str, limit: int) -> list[Happening]:
+    leads = tables.leads.c
+    statement = (
+        select(leads.kind, leads.timestamp_ms, leads.profile_id, leads.trigger)
+        .where(leads.tenant == tenant)
+        .order_by(leads.timestamp_ms.desc(), leads.action_id.desc())
+        .limit(limit)
+    )
+    return [Happening(*row) for row in connection.execute(statement)]
+
+
+def _segments(connection: Connection, tenant: str, limit: int) -> list[Happening]:
+    changes = tables.segment_changes.c
+    statement = (
+        select(changes.change, changes.timestamp_ms, changes.profile_id, changes.segment)
+        .where(changes.tenant == tenant)
+        .order_by(changes.timestamp_ms.desc())
+        .limit(limit)
+    )
+    return [Happening(*row) for row in connection.execute(statement)]

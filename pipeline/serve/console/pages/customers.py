@@ -1,0 +1,108 @@
+"""Customers: search, one customer's page, the timeline by channel, the identity graph."""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response
+
+from pipeline.query.naming import NotAnIdentifierError
+from pipeline.serve.console.data import Customer
+from pipeline.serve.console.graph import drawn
+from pipeline.serve.console.guard import NotFoundError, Visit
+from pipeline.serve.console.masking import masked_action, masked_change, masked_view
+
+RESULTS: Final = 50
+CHANNELS: Final = ("web", "email", "app", "pos", "ads", "crm")
+
+
+def customers(visit: Visit) -> Response:
+    """Returns the customers that a text finds, or the hottest. An identifier or an id leads to its customer."""
+    text, data, tenant = visit.query("q").strip(), visit.console.data, visit.user.tenant
+    if text and (found := _named(visit, text)):
+        return RedirectResponse(f"/customers/{found}", 303)
+    if text and not visit.sees_personal:
+        return visit.page("customers.html", q=text, lines=[], needs_personal=True)
+    lines = data.search(tenant, text, RESULTS) if text else data.hottest(tenant, RESULTS)
+    if visit.sees_personal:
+        data.record_read(tenant, visit.user.name, f"search {len(lines)} customers", "")
+    return visit.page("customers.html", q=text, lines=lines, needs_personal=False)
+
+
+def customer(visit: Visit) -> Response:
+    """Returns a customer's page. An id that was merged leads to the survivor, and says so."""
+    found = _customer(visit)
+    if found.requested_id:
+        return RedirectResponse(f"/customers/{found.view['profile_id']}?merged={found.requested_id}", 303)
+    view = found.view
+    most = max((abs(c["points"]) for score in view["scores"] for c in score["contributions"]), default=0.0)
+    return visit.page(
+        "customer.html", view=view, customer=found, merged=visit.query("merged"), most=most,
+        name=_name(view) if visit.sees_personal else "", channel="", channels=_channels(view),
+        entries=list(reversed(view["timeline"])), model=_model(visit, view),
+    )  # fmt: skip
+
+
+def timeline(visit: Visit) -> Response:
+    """Returns the part of a customer's page with the timeline of one channel."""
+    view, channel = _customer(visit).view, visit.query("channel")
+    entries = [entry for entry in reversed(view["timeline"]) if channel in {"", entry["channel"]}]
+    return visit.page("customer_timeline.html", view=view, entries=entries, channel=channel, channels=_channels(view))
+
+
+def graph(visit: Visit) -> Response:
+    """Returns the page with the identity graph of a customer, whose neighbours are links."""
+    data, tenant = visit.console.data, visit.user.tenant
+    profile_id = visit.path("profile_id")
+    placed = data.graph(tenant, profile_id)
+    if placed is None:
+        message = "Nothing was ever linked to this customer: it is one identifier."
+        raise NotFoundError(message)
+    if visit.sees_personal:
+        data.record_read(tenant, visit.user.name, "identity graph", profile_id)
+    picture = drawn(placed, masked=not visit.sees_personal)
+    return visit.page("customer_graph.html", picture=picture, profile_id=placed.graph.graph["profile_id"])
+
+
+def _customer(visit: Visit) -> Customer:
+    """Returns the customer of the path, masked as the role needs it; the read is recorded if it is not."""
+    data, tenant, profile_id = visit.console.data, visit.user.tenant, visit.path("profile_id")
+    found = data.customer(tenant, profile_id)
+    if found is None:
+        message = f"There is no customer {profile_id}. It may not have been read yet; the overview says how far behind."
+        raise NotFoundError(message)
+    if visit.sees_personal:
+        data.record_read(tenant, visit.user.name, "customer", found.view["profile_id"])
+        return found
+    return found._replace(
+        view=masked_view(found.view),
+        changes=[masked_change(change) for change in found.changes],
+        leads=[lead._replace(action=masked_action(lead.action)) for lead in found.leads],
+    )
+
+
+def _named(visit: Visit, text: str) -> str | None:
+    """Returns the profile that a text names exactly, as ``type:value`` or as an id."""
+    try:
+        found = visit.console.data.find(visit.user.tenant, text)
+    except NotAnIdentifierError:
+        return None
+    return quote(found) if found else None
+
+
+def _name(view: dict[str, Any]) -> str:
+    """Returns the customer's name, else an address, else ""."""
+    stated = {name: str(trait["value"]) for name, trait in view["traits"].items() if isinstance(trait["value"], str)}
+    whole = stated.get("name") or " ".join(filter(None, (stated.get("firstName"), stated.get("lastName"))))
+    return whole or stated.get("email", "")
+
+
+def _channels(view: dict[str, Any]) -> list[str]:
+    present = {entry["channel"] for entry in view["timeline"]}
+    return [channel for channel in CHANNELS if channel in present]
+
+
+def _model(visit: Visit, view: dict[str, Any]) -> str:
+    """Returns the attribution model that the page shows."""
+    models = {name for conversion in view["attribution"] for touch in conversion["journey"] for name in touch["credit"]}
+    wanted = visit.query("model", "position")
+    return wanted if wanted in models else min(models, default="")

@@ -1,0 +1,45 @@
+"""The live overview: totals, rates of the stages, what happens now. Its parts are polled."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.responses import Response
+
+from pipeline.serve.console.data import Sample
+from pipeline.serve.console.guard import Visit
+
+FEED: Final = 25
+HOTTEST: Final = 8
+LINES: Final = ("intake", "stitch", "profile", "route")
+
+
+def overview(visit: Visit) -> Response:
+    """Returns the page."""
+    return visit.page("overview.html", **_values(visit))
+
+
+def live(visit: Visit) -> Response:
+    """Returns the parts that change."""
+    return visit.page("overview_live.html", **_values(visit))
+
+
+def _values(visit: Visit) -> dict[str, object]:
+    data, tenant = visit.console.data, visit.user.tenant
+    samples = data.samples()
+    return {
+        "totals": data.totals(tenant),
+        "happenings": data.happenings(tenant, FEED),
+        "hottest": data.hottest(tenant, HOTTEST),
+        "flows": samples[-1].flows if samples else (),
+        "series": rates(samples),
+    }
+
+
+def rates(samples: Sequence[Sample]) -> list[list[float | None]]:
+    """Returns the chart's columns: the times in seconds, then events per second of each stage."""
+    lines = [[_rate(sample, name) for sample in samples] for name in LINES]
+    return [[sample.at_ms / 1000 for sample in samples], *lines]
+
+
+def _rate(sample: Sample, stage: str) -> float | None:
+    return next((round(flow.per_second, 1) for flow in sample.flows if flow.stage == stage), None)
