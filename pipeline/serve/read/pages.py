@@ -1,10 +1,13 @@
 """Pages of long lists, with cursors that new rows do not shift."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from pipeline.errors import MisuseError
+
+MAX_DIGITS: Final = 19
+NOT_A_CURSOR: Final = "this is not a cursor of the list: send the one that a page ended with, unchanged"
 
 
 class CursorError(MisuseError, ValueError):
@@ -30,8 +33,19 @@ def time_and_id(cursor: str) -> tuple[int, str]:
     Raises:
         CursorError: the text is no such cursor.
     """
-    time_text, separator, name = cursor.partition("~")
-    if not (separator and name and time_text.isascii() and time_text.isdigit() and len(time_text) < 19):
-        message = f"{cursor[:100]!r} is not a cursor of this list: send the one a page ended with"
-        raise CursorError(message)
-    return int(time_text), name
+    number, separator, name = cursor.partition("~")
+    if not (separator and name):
+        raise CursorError(NOT_A_CURSOR)
+    return numbers_in(number, 1)[0], name
+
+
+def numbers_in(cursor: str, count: int) -> list[int]:
+    """Returns the sort keys in a cursor of ``count`` numbers.
+
+    Raises:
+        CursorError: the text is no such cursor.
+    """
+    parts = cursor.split("~")
+    if len(parts) != count or not all(part.isascii() and part.isdigit() and len(part) < MAX_DIGITS for part in parts):
+        raise CursorError(NOT_A_CURSOR)
+    return [int(part) for part in parts]

@@ -10,7 +10,11 @@ from pipeline.rules.model import Rules
 from pipeline.serve.model.store import Store
 from pipeline.serve.read.context import ReadContext
 from pipeline.serve.read.feed import FeedReads
+from pipeline.serve.read.identity import IdentityReads
+from pipeline.serve.read.journeys import AccountReads, AttributionReads
 from pipeline.serve.read.leads import LeadReads
+from pipeline.serve.read.overview import OverviewReads
+from pipeline.serve.read.preview import PreviewReads
 from pipeline.serve.read.profiles import ProfileReads
 from pipeline.serve.read.search import SearchReads
 from pipeline.serve.read.segments import SegmentReads
@@ -29,3 +33,8 @@ class Reads:
         self.leads = LeadReads(context)
         self.search = SearchReads(context)
         self.feed = FeedReads(context)
+        self.identity = IdentityReads(context)
+        self.preview = PreviewReads(context)
+        self.accounts = AccountReads(context)
+        self.attribution = AttributionReads(context)
+        self.overview = OverviewReads(context)
