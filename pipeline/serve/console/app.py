@@ -1,5 +1,6 @@
 """The console as an ASGI application: every page with its methods and the right that it needs."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.applications import Starlette
@@ -56,11 +57,14 @@ def console_app(console: Console) -> Starlette:
             *routes,
         ],
         middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={404: _fault(console, 404, "There is no such page."), 405: _fault(console, 405, "Not so.")},
+        exception_handlers={
+            404: _fault(console, 404, "There is no such page."),
+            405: _fault(console, 405, "This address is used otherwise."),
+        },
     )
 
 
-def _fault(console: Console, status: int, message: str) -> Handler:
+def _fault(console: Console, status: int, message: str) -> Callable[[Request, Exception], Awaitable[Response]]:
     text = console.renderer.text("fault.html", user=None, title="Not found", message=message)
 
     async def handler(_request: Request, _error: Exception) -> Response:

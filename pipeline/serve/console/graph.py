@@ -13,8 +13,8 @@ from pipeline.event.reason import Reason
 from pipeline.export.layout import MARGIN, Place, label_of, lay_out
 from pipeline.query.graph import Graph
 from pipeline.query.links import MEANING
-from pipeline.serve.console.data import CustomerGraph
 from pipeline.serve.console.masking import masked_identifier
+from pipeline.serve.console.views import CustomerGraph
 
 RADIUS: Final = 10.0
 COLOURS: Final = 8

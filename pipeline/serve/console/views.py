@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from pipeline.condition.errors import ConditionError
 from pipeline.query.flow import StageFlow
 from pipeline.query.graph import Graph
 from pipeline.query.quarantine import Entry
 from pipeline.rules.problem import Problem
+from pipeline.serve.read.preview import Preview as Counted
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -98,14 +98,10 @@ class SegmentLine(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What a condition selects, or the mistake in it."""
+    """What a condition selects."""
 
-    members: int
-    profiles: int
-    """Customers on which it was evaluated. Fewer than ``total``: time ran out, and they are a random sample."""
-    total: int
+    counted: Counted
     sample: Sequence[CustomerLine]
-    mistake: ConditionError | None
 
 
 class TriggerLine(NamedTuple):

@@ -1,21 +1,21 @@
 """Customers: found by text, and one with everything that its page shows."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import or_, select
 
+from pipeline.event.identifier import type_of
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.serve.console.data.leads import LeadData
 from pipeline.serve.console.data.lines import line_of
-from pipeline.serve.console.views import Customer, CustomerLine, Membership
-from pipeline.serve.model import tables
+from pipeline.serve.console.views import Customer, CustomerGraph, CustomerLine, Membership
 from pipeline.serve.read.leads import LeadFilter
 from pipeline.serve.read.reads import Reads
 
-CHANGES = 30
-LEADS = 10
-ENTERED = "entered"
+CHANGES: Final = 30
+LEADS: Final = 10
+ENTERED: Final = "entered"
 
 
 class CustomerData:
@@ -54,22 +54,22 @@ class CustomerData:
             view=view,
             requested_id=found.requested_id,
             memberships=memberships(view["segments"], history),
-            changes=self._changes(tenant, found.profile_id),
+            changes=self._reads.identity.changes(tenant, profile_id=found.profile_id, limit=CHANGES).items,
             leads=leads.items,
         )
 
-    def _changes(self, tenant: str, profile_id: str) -> list[dict[str, Any]]:
-        """Returns the newest identity changes of a profile, newest first."""
-        changes = tables.identity_changes.c
-        concerned = or_(changes.profile_id == profile_id, changes.other_profile_id == profile_id)
-        statement = (
-            select(changes.body)
-            .where(changes.tenant == tenant, concerned)
-            .order_by(changes.seq.desc(), changes.partition, changes.offset)
-            .limit(CHANGES)
-        )
-        with self._reads.context.store.reading() as connection:
-            return [msgspec.json.decode(body) for body in connection.execute(statement).scalars()]
+    def graph(self, tenant: str, profile_id: str) -> CustomerGraph | None:
+        """Returns the identifiers and links of a customer; None if nothing was ever linked to it.
+
+        Raises:
+            NotAnIdentifierError: the text is no profile id.
+        """
+        graph = self._reads.identity.graph(tenant, profile_id)
+        if graph is None:
+            return None
+        policy = IdentityPolicy(self._reads.context.rules.identity)
+        kinds = sorted({type_of(ident) for ident in graph}, key=lambda kind: policy.strength(f"{kind}:"))
+        return CustomerGraph(graph, kinds)
 
 
 def memberships(current: Sequence[str], history: Sequence[dict[str, Any]]) -> list[Membership]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from pipeline.serve.console.views import Lead, Page
 from pipeline.serve.read.leads import LeadFilter
 from pipeline.serve.read.reads import Reads

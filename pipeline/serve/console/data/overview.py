@@ -4,40 +4,27 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, ColumnElement, FromClause, func, select
+from sqlalchemy import Connection, select
 
 from pipeline.profile.row import ACTIVE
 from pipeline.serve.console.data.lines import line_of
 from pipeline.serve.console.views import CustomerLine, Happening, Totals
-from pipeline.serve.model import facts, tables
-from pipeline.serve.model.store import Store
+from pipeline.serve.model import tables
+from pipeline.serve.read.reads import Reads
 
 MERGED, SPLIT = "merged", "split"
-LEAD = "lead"
 
 
 class OverviewData:
     """Counts and newest records of the read model."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, reads: Reads) -> None:
+        self._reads, self._store = reads, reads.context.store
 
     def totals(self, tenant: str) -> Totals:
-        """Returns the totals, all of one committed state."""
-        profiles, changes, leads = tables.profiles.c, tables.identity_changes.c, tables.leads.c
-        with self._store.reading() as connection:
-            opened = _count(connection, tables.leads, leads.tenant == tenant, leads.kind == LEAD)
-            every_lead = _count(connection, tables.leads, leads.tenant == tenant)
-            return Totals(
-                customers=_count(connection, tables.profiles, profiles.tenant == tenant, profiles.status == ACTIVE),
-                merges=_count(
-                    connection, tables.identity_changes, changes.tenant == tenant, changes.change == MERGED
-                ),
-                leads=opened,
-                duplicates=every_lead - opened,
-                quarantined=_count(connection, tables.quarantine),
-                behind_records=facts.progress(connection).lag_records,
-            )
+        """Returns the totals of a tenant, and how far the read model is behind."""
+        totals, progress = self._reads.overview.totals(tenant), self._reads.overview.progress()
+        return Totals(**msgspec.structs.asdict(totals), behind_records=progress.lag_records)
 
     def happenings(self, tenant: str, limit: int) -> list[Happening]:
         """Returns the newest merges, splits, leads and segment changes, newest first."""
@@ -60,10 +47,6 @@ class OverviewData:
         )
         with self._store.reading() as connection:
             return [line_of(msgspec.json.decode(body)) for body in connection.execute(statement).scalars()]
-
-
-def _count(connection: Connection, table: FromClause, *conditions: ColumnElement[bool]) -> int:
-    return connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
 
 
 def _identity(connection: Connection, tenant: str, limit: int) -> list[Happening]:

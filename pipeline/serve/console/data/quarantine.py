@@ -58,7 +58,7 @@ class QuarantineData:
         return QuarantinedRecord(entry, decoded, fault, len(message.value() or b""))
 
     def replay(self, reason: str, *, actions: bool, dry_run: bool) -> Mapping[str, int]:
-        """Sends records back to their topics, each once, or counts those that would be sent. Returns counts by reason."""
+        """Sends records back to their topics, each once, or counts those that would be sent. Returns counts."""
         with Replay(self._settings, dry_run=dry_run, dlq=_dlq(actions=actions)) as run:
             return dict(run.run(reason).replayed)
 

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from sqlalchemy import select
 
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.profile.compiled_rules import CompiledRules
+from pipeline.profile.row import ACTIVE
 from pipeline.query.dry_run import dry_run
 from pipeline.query.identity import StoredIdentity
 from pipeline.query.profiles import decode_row
@@ -20,7 +22,7 @@ from pipeline.rules.problem import Problem
 from pipeline.rules.version import rules_version
 from pipeline.serve.console.data.states import States
 from pipeline.serve.console.data.triggers import BUDGET_SECONDS, one_at_a_time
-from pipeline.serve.console.views import RuleComparison, RuleSet
+from pipeline.serve.console.views import RuleComparison, RuleSet, SourceLine
 from pipeline.serve.model import tables
 from pipeline.serve.read.reads import Reads
 
@@ -32,15 +34,43 @@ LIST: Final = 50
 class RuleData:
     """Reads rules files and compares rules. ``directory`` is the one in force; None: the shipped rules."""
 
-    def __init__(self, reads: Reads, directory: Path | None, published: str = "") -> None:
-        self._reads, self._directory, self._published = reads, directory, published
+    def __init__(self, reads: Reads, directory: Path | None) -> None:
+        self._reads, self._directory = reads, directory
 
-    def in_force(self) -> RuleSet:
+    def in_force(self, tenant: str) -> RuleSet:
         """Returns the files as they are on disk."""
-        paths = {spec.name: origin(self._directory, spec) for spec in FILES}  # type: ignore[arg-type]
+        paths = {spec.name: origin(self._directory, spec) for spec in FILES}
         texts = {name: path.read_text(encoding="utf-8-sig") for name, path in paths.items()}
         version = rules_version(self._reads.context.rules)
-        return RuleSet(version, self._published, texts, stand_ins(self._directory))
+        return RuleSet(version, self._published(tenant), texts, stand_ins(self._directory))
+
+    def sources(self, tenant: str) -> list[SourceLine]:
+        """Returns the declared senders of a tenant."""
+        return [
+            SourceLine(
+                source.name,
+                source.channel,
+                source.dialects if source.write_keys else (),
+                [f"webhooks of {webhook.vendor}" for webhook in source.webhooks],
+                source.origins,
+                len(source.write_keys),
+            )
+            for source in self._reads.context.rules.sources.sources
+            if source.tenant == tenant
+        ]
+
+    def _published(self, tenant: str) -> str:
+        """Returns the rules version of the tenant's newest profile; "" if none has one."""
+        profiles = tables.profiles.c
+        newest = (
+            select(profiles.body)
+            .where(profiles.tenant == tenant, profiles.status == ACTIVE)
+            .order_by(profiles.last_seen_ms.desc())
+            .limit(1)
+        )
+        with self._reads.context.store.reading() as connection:
+            body = connection.execute(newest).scalar()
+        return "" if body is None else str(msgspec.json.decode(body).get("rules_version", ""))
 
     def compare(self, tenant: str, texts: Mapping[str, str]) -> RuleComparison:
         """Returns what the rules with these files in place of their own would change.
@@ -48,7 +78,7 @@ class RuleData:
         Raises:
             BusyError: another comparison or dry run is under way.
         """
-        proposed, problems = self._proposed(texts)
+        proposed, problems = self._proposed(tenant, texts)
         if proposed is None:
             return RuleComparison(problems=problems)
         rules = self._reads.context.rules
@@ -58,11 +88,11 @@ class RuleData:
                 counts = self._identities(tenant, proposed, counts)
         return counts._replace(version=rules_version(proposed))
 
-    def _proposed(self, texts: Mapping[str, str]) -> tuple[Rules | None, list[Problem]]:
+    def _proposed(self, tenant: str, texts: Mapping[str, str]) -> tuple[Rules | None, list[Problem]]:
         """Returns the rules that result, or the problems, in a folder that is gone afterwards."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            for file, text in {**self.in_force().texts, **texts}.items():
+            for file, text in {**self.in_force(tenant).texts, **texts}.items():
                 (folder / file).write_text(text, encoding="utf-8")
             return check_rules(folder)
 
@@ -85,9 +115,7 @@ class RuleData:
         )
 
 
-def _counts(
-    reads: Reads, tenant: str, after: CompiledRules, rules: Rules, proposed: Rules
-) -> RuleComparison:
+def _counts(reads: Reads, tenant: str, after: CompiledRules, rules: Rules, proposed: Rules) -> RuleComparison:
     """Returns members of segments and firing triggers under both rules, over the same profiles."""
     before, now_ms = reads.context.compiled, reads.context.clock()
     states = States(reads.context.store, tenant, BUDGET_SECONDS)

@@ -75,5 +75,7 @@ def trigger_line(rule: Trigger) -> TriggerLine:
     limits += ["once per customer"] if rule.once else []
     limits += [f"not from {rule.quiet.start} to {rule.quiet.end}"] if rule.quiet else []
     if rule.consent:
-        limits.append(f"with consent to {rule.consent}" if rule.consent_required else f"unless {rule.consent} is denied")
+        limits.append(
+            f"with consent to {rule.consent}" if rule.consent_required else f"unless {rule.consent} is denied"
+        )
     return TriggerLine(rule.name, fires, arms, ", ".join(limits))

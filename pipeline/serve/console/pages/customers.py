@@ -6,10 +6,10 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.query.naming import NotAnIdentifierError
-from pipeline.serve.console.data import Customer
 from pipeline.serve.console.graph import drawn
 from pipeline.serve.console.guard import NotFoundError, Visit
 from pipeline.serve.console.masking import masked_action, masked_change, masked_view
+from pipeline.serve.console.views import Customer
 
 RESULTS: Final = 50
 CHANNELS: Final = ("web", "email", "app", "pos", "ads", "crm")
@@ -22,9 +22,9 @@ def customers(visit: Visit) -> Response:
         return RedirectResponse(f"/customers/{found}", 303)
     if text and not visit.sees_personal:
         return visit.page("customers.html", q=text, lines=[], needs_personal=True)
-    lines = data.search(tenant, text, RESULTS) if text else data.hottest(tenant, RESULTS)
+    lines = data.customers.search(tenant, text, RESULTS) if text else data.overview.hottest(tenant, RESULTS)
     if visit.sees_personal:
-        data.record_read(tenant, visit.user.name, f"search {len(lines)} customers", "")
+        data.audit.record(tenant, visit.user.name, f"search {len(lines)} customers")
     return visit.page("customers.html", q=text, lines=lines, needs_personal=False)
 
 
@@ -53,12 +53,12 @@ def graph(visit: Visit) -> Response:
     """Returns the page with the identity graph of a customer, whose neighbours are links."""
     data, tenant = visit.console.data, visit.user.tenant
     profile_id = visit.path("profile_id")
-    placed = data.graph(tenant, profile_id)
+    placed = data.customers.graph(tenant, profile_id)
     if placed is None:
         message = "Nothing was ever linked to this customer: it is one identifier."
         raise NotFoundError(message)
     if visit.sees_personal:
-        data.record_read(tenant, visit.user.name, "identity graph", profile_id)
+        data.audit.record(tenant, visit.user.name, "identity graph", profile_id)
     picture = drawn(placed, masked=not visit.sees_personal)
     return visit.page("customer_graph.html", picture=picture, profile_id=placed.graph.graph["profile_id"])
 
@@ -66,12 +66,12 @@ def graph(visit: Visit) -> Response:
 def _customer(visit: Visit) -> Customer:
     """Returns the customer of the path, masked as the role needs it; the read is recorded if it is not."""
     data, tenant, profile_id = visit.console.data, visit.user.tenant, visit.path("profile_id")
-    found = data.customer(tenant, profile_id)
+    found = data.customers.one(tenant, profile_id)
     if found is None:
         message = f"There is no customer {profile_id}. It may not have been read yet; the overview says how far behind."
         raise NotFoundError(message)
     if visit.sees_personal:
-        data.record_read(tenant, visit.user.name, "customer", found.view["profile_id"])
+        data.audit.record(tenant, visit.user.name, "customer", found.view["profile_id"])
         return found
     return found._replace(
         view=masked_view(found.view),
@@ -83,7 +83,7 @@ def _customer(visit: Visit) -> Customer:
 def _named(visit: Visit, text: str) -> str | None:
     """Returns the profile that a text names exactly, as ``type:value`` or as an id."""
     try:
-        found = visit.console.data.find(visit.user.tenant, text)
+        found = visit.console.data.customers.find(visit.user.tenant, text)
     except NotAnIdentifierError:
         return None
     return quote(found) if found else None

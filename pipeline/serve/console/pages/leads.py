@@ -1,24 +1,26 @@
 """Leads: those on their way to the CRM, and one with the reasons for its score, its owner and its delivery."""
 
+from typing import Final
+
 import msgspec
 from starlette.responses import Response
 
 from pipeline.query.lead import display_name, reach
-from pipeline.serve.console.data import Lead
 from pipeline.serve.console.guard import NotFoundError, Visit
 from pipeline.serve.console.masking import masked_action
+from pipeline.serve.console.views import Lead
+from pipeline.serve.read.leads import LEAD, LeadFilter
 
-PAGE = 50
-KINDS = ("lead", "duplicate_of")
+PAGE: Final = 50
 
 
 def leads(visit: Visit) -> Response:
-    """Returns the newest leads, all or of one kind."""
-    kind = visit.query("kind") if visit.query("kind") in KINDS else ""
+    """Returns the newest leads, all or the open ones."""
+    kind = visit.query("kind") if visit.query("kind") == LEAD else ""
     data, tenant = visit.console.data, visit.user.tenant
-    found = data.leads(tenant, kind, visit.query("after"), PAGE)
+    found = data.leads.page(tenant, LeadFilter(open_only=kind == LEAD), visit.query("after"), PAGE)
     if visit.sees_personal:
-        data.record_read(tenant, visit.user.name, f"list of {len(found.items)} leads", "")
+        data.audit.record(tenant, visit.user.name, f"list of {len(found.items)} leads")
     shown = [_shown(visit, lead) for lead in found.items]
     return visit.page(
         "leads.html", leads=shown, next=found.next, kind=kind, name_of=display_name, reach_of=reach, state_of=state_of
@@ -28,12 +30,12 @@ def leads(visit: Visit) -> Response:
 def lead(visit: Visit) -> Response:
     """Returns one lead."""
     data, tenant = visit.console.data, visit.user.tenant
-    found = data.lead(tenant, visit.path("action_id"))
+    found = data.leads.one(tenant, visit.path("action_id"))
     if found is None:
         message = "There is no such lead."
         raise NotFoundError(message)
     if visit.sees_personal:
-        data.record_read(tenant, visit.user.name, "lead", found.action["profile_id"])
+        data.audit.record(tenant, visit.user.name, "lead", found.action["profile_id"])
     action = _shown(visit, found).action
     most = max((abs(part["points"]) for part in action["contributions"]), default=0.0)
     return visit.page(

@@ -1,12 +1,12 @@
 """The live overview: totals, rates of the stages, what happens now. Its parts are polled."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 
-from pipeline.serve.console.data import Sample
 from pipeline.serve.console.guard import Visit
+from pipeline.serve.console.views import Sample
 
 FEED: Final = 25
 HOTTEST: Final = 8
@@ -23,13 +23,13 @@ def live(visit: Visit) -> Response:
     return visit.page("overview_live.html", **_values(visit))
 
 
-def _values(visit: Visit) -> dict[str, object]:
+def _values(visit: Visit) -> dict[str, Any]:
     data, tenant = visit.console.data, visit.user.tenant
-    samples = data.samples()
+    samples = data.pulse.samples()
     return {
-        "totals": data.totals(tenant),
-        "happenings": data.happenings(tenant, FEED),
-        "hottest": data.hottest(tenant, HOTTEST),
+        "totals": data.overview.totals(tenant),
+        "happenings": data.overview.happenings(tenant, FEED),
+        "hottest": data.overview.hottest(tenant, HOTTEST),
         "flows": samples[-1].flows if samples else (),
         "series": rates(samples),
     }

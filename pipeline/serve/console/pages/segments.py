@@ -23,21 +23,22 @@ class Marked(NamedTuple):
 
 def segments(visit: Visit) -> Response:
     """Returns all segments and, for those who may try conditions, the editor."""
-    profiles, lines = visit.console.data.segments(visit.user.tenant)
+    data, tenant = visit.console.data, visit.user.tenant
+    profiles, lines = data.overview.totals(tenant).customers, data.segments.all(tenant)
     return visit.page("segments.html", profiles=profiles, segments=lines, condition=visit.query("when"))
 
 
 def segment(visit: Visit) -> Response:
     """Returns a segment with its members."""
     data, tenant, name = visit.console.data, visit.user.tenant, visit.path("name")
-    profiles, lines = data.segments(tenant)
+    profiles, lines = data.overview.totals(tenant).customers, data.segments.all(tenant)
     line = next((line for line in lines if line.name == name), None)
     if line is None:
         message = f"There is no segment {name} in the rules in force."
         raise NotFoundError(message)
-    members = data.members(tenant, name, visit.query("after"), PAGE)
+    members = data.segments.members(tenant, name, visit.query("after"), PAGE)
     if visit.sees_personal:
-        data.record_read(tenant, visit.user.name, f"{len(members.items)} members of {name}", "")
+        data.audit.record(tenant, visit.user.name, f"{len(members.items)} members of {name}")
     return visit.page("segment.html", segment=line, profiles=profiles, members=members.items, next=members.next)
 
 
@@ -49,11 +50,14 @@ def preview(visit: Visit) -> Response:
     if len(condition) > MAX_CONDITION_CHARS:
         mistake = Marked("", "", "", f"a condition has at most {MAX_CONDITION_CHARS} characters", "")
         return visit.page("segment_preview.html", preview=None, mistake=mistake)
-    found = visit.console.data.preview(visit.user.tenant, condition)
-    mistake = marked(condition, found.mistake) if found.mistake else None
-    if mistake is None and visit.sees_personal:
-        visit.console.data.record_read(visit.user.tenant, visit.user.name, "sample of a condition's members", "")
-    return visit.page("segment_preview.html", preview=found, mistake=mistake)
+    data, tenant = visit.console.data, visit.user.tenant
+    try:
+        found = data.segments.preview(tenant, condition)
+    except ConditionError as error:
+        return visit.page("segment_preview.html", preview=None, mistake=marked(condition, error))
+    if visit.sees_personal:
+        data.audit.record(tenant, visit.user.name, "some customers of a condition")
+    return visit.page("segment_preview.html", preview=found, mistake=None)
 
 
 def marked(condition: str, error: ConditionError) -> Marked:
