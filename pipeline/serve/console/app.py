@@ -47,6 +47,9 @@ PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
 """Method, path, right, handler. The test of the access matrix reads this table."""
 
 
+_TITLES: Final = {404: "Not found", 405: "Not possible", 500: "A fault"}
+
+
 def console_app(console: Console) -> Starlette:
     """Returns the application, to be mounted at ``/`` after all other routes."""
     routes = [Route(path, guarded(console, right, handler), methods=[method]) for method, path, right, handler in PAGES]
@@ -58,6 +61,7 @@ def console_app(console: Console) -> Starlette:
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={
+            500: _fault(console, 500, "The server has a fault; its log says more."),
             404: _fault(console, 404, "There is no such page."),
             405: _fault(console, 405, "This address is used otherwise."),
         },
@@ -65,7 +69,7 @@ def console_app(console: Console) -> Starlette:
 
 
 def _fault(console: Console, status: int, message: str) -> Callable[[Request, Exception], Awaitable[Response]]:
-    text = console.renderer.text("fault.html", user=None, title="Not found", message=message)
+    text = console.renderer.text("fault.html", user=None, title=_TITLES[status], message=message)
 
     async def handler(_request: Request, _error: Exception) -> Response:
         return HTMLResponse(text, status)

@@ -1,5 +1,6 @@
 """How values look on pages: numbers, money, times, durations, bars and the data of charts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from pipeline.event.instant import format_instant, parse_instant
 from pipeline.event.money import exponent
 
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
+_MINOR: Final = re.compile(r"\((-?[0-9]{1,18}) ([A-Z]{3}) in minor units\)")
 _BAR_UNITS: Final = 100.0
 
 
@@ -86,6 +88,13 @@ def chart(name: str, label: str, names: Sequence[str], values: Sequence[Sequence
     )
 
 
+def readable(summary: str) -> str:
+    """Returns the summary of an event with its amount in the currency's unit, and its name as words."""
+    text = _MINOR.sub(lambda match: f"({money(int(match[1]), match[2])})", summary)
+    name, separator, rest = text.partition(" on ")
+    return f"{words(name)}{separator}{rest}"
+
+
 def words(name: str) -> str:
     """Returns a name of the rules as words."""
     return name.replace("_", " ")
@@ -116,7 +125,7 @@ def attribute_json(values: Mapping[str, str]) -> Markup:
 
 
 FILTERS: Final = {
-    "instant": instant, "signed": signed, "pretty": pretty,
+    "instant": instant, "signed": signed, "readable": readable, "pretty": pretty,
     "number": number, "points": points, "percent": percent, "when": when, "ago": ago, "words": words, "plain": plain,
     "identifier": identifier, "split_identifier": split_identifier, "attribute_json": attribute_json, "money": money,
 }  # fmt: skip

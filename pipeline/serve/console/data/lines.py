@@ -23,7 +23,7 @@ def line_of(update: Mapping[str, Any]) -> CustomerLine:
 
 def name_of(traits: Mapping[str, Any]) -> str:
     """Returns the name that traits state, else the address, else ""."""
-    parts = [traits.get("firstName"), traits.get("lastName")]
+    parts = [traits.get("firstName") or traits.get("first_name"), traits.get("lastName") or traits.get("last_name")]
     whole = traits.get("name") or " ".join(part for part in parts if isinstance(part, str) and part)
     stated = whole or traits.get("email") or ""
     return stated if isinstance(stated, str) else ""

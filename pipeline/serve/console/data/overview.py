@@ -27,14 +27,15 @@ class OverviewData:
         return Totals(**msgspec.structs.asdict(totals), behind_records=progress.lag_records)
 
     def happenings(self, tenant: str, limit: int) -> list[Happening]:
-        """Returns the newest merges, splits, leads and segment changes, newest first."""
+        """Returns the newest merges, splits and leads, newest first by the time of the read model's records."""
         with self._store.reading() as connection:
-            found = [
-                *_identity(connection, tenant, limit),
-                *_leads(connection, tenant, limit),
-                *_segments(connection, tenant, limit),
-            ]
+            found = [*_identity(connection, tenant, limit), *_leads(connection, tenant, limit)]
         return sorted(found, key=attrgetter("timestamp_ms"), reverse=True)[:limit]
+
+    def segment_moves(self, tenant: str, limit: int) -> list[Happening]:
+        """Returns the newest entries and exits of segments, newest first."""
+        with self._store.reading() as connection:
+            return _segments(connection, tenant, limit)
 
     def hottest(self, tenant: str, limit: int) -> list[CustomerLine]:
         """Returns the active profiles with the highest scores, as last published."""

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.query.naming import NotAnIdentifierError
+from pipeline.serve.console.data.lines import name_of
 from pipeline.serve.console.graph import drawn
 from pipeline.serve.console.guard import NotFoundError, Visit
 from pipeline.serve.console.masking import masked_action, masked_change, masked_view
@@ -34,19 +35,17 @@ def customer(visit: Visit) -> Response:
     if found.requested_id:
         return RedirectResponse(f"/customers/{found.view['profile_id']}?merged={found.requested_id}", 303)
     view = found.view
-    most = max((abs(c["points"]) for score in view["scores"] for c in score["contributions"]), default=0.0)
+    traits = {name: trait["value"] for name, trait in view["traits"].items()}
     return visit.page(
-        "customer.html", view=view, customer=found, merged=visit.query("merged"), most=most,
-        name=_name(view) if visit.sees_personal else "", channel="", channels=_channels(view),
-        entries=list(reversed(view["timeline"])), model=_model(visit, view),
+        "customer.html", view=view, customer=found, merged=visit.query("merged"), most=_most_points(view),
+        name=name_of(traits) if visit.sees_personal else "", model=_model(visit, view), **_timeline(view, ""),
     )  # fmt: skip
 
 
 def timeline(visit: Visit) -> Response:
     """Returns the part of a customer's page with the timeline of one channel."""
-    view, channel = _customer(visit).view, visit.query("channel")
-    entries = [entry for entry in reversed(view["timeline"]) if channel in {"", entry["channel"]}]
-    return visit.page("customer_timeline.html", view=view, entries=entries, channel=channel, channels=_channels(view))
+    view = _customer(visit).view
+    return visit.page("customer_timeline.html", view=view, **_timeline(view, visit.query("channel")))
 
 
 def graph(visit: Visit) -> Response:
@@ -89,16 +88,20 @@ def _named(visit: Visit, text: str) -> str | None:
     return quote(found) if found else None
 
 
-def _name(view: dict[str, Any]) -> str:
-    """Returns the customer's name, else an address, else ""."""
-    stated = {name: str(trait["value"]) for name, trait in view["traits"].items() if isinstance(trait["value"], str)}
-    whole = stated.get("name") or " ".join(filter(None, (stated.get("firstName"), stated.get("lastName"))))
-    return whole or stated.get("email", "")
-
-
-def _channels(view: dict[str, Any]) -> list[str]:
+def _timeline(view: dict[str, Any], channel: str) -> dict[str, Any]:
+    """Returns the entries of a channel, or all, newest first, and the channels that there are."""
     present = {entry["channel"] for entry in view["timeline"]}
-    return [channel for channel in CHANNELS if channel in present]
+    entries = [entry for entry in view["timeline"] if channel in {"", entry["channel"]}]
+    return {
+        "entries": entries,
+        "channel": channel,
+        "channels": [name for name in CHANNELS if name in present],
+    }
+
+
+def _most_points(view: dict[str, Any]) -> float:
+    """Returns the largest contribution, which gets the longest bar."""
+    return max((abs(part["points"]) for score in view["scores"] for part in score["contributions"]), default=0.0)
 
 
 def _model(visit: Visit, view: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from pipeline.serve.console.guard import Visit
 from pipeline.serve.console.views import Sample
 
-FEED: Final = 25
+FEED: Final = 20
+MOVES: Final = 8
 HOTTEST: Final = 8
 LINES: Final = ("intake", "stitch", "profile", "route")
 
@@ -29,6 +30,7 @@ def _values(visit: Visit) -> dict[str, Any]:
     return {
         "totals": data.overview.totals(tenant),
         "happenings": data.overview.happenings(tenant, FEED),
+        "moves": data.overview.segment_moves(tenant, MOVES),
         "hottest": data.overview.hottest(tenant, HOTTEST),
         "flows": samples[-1].flows if samples else (),
         "series": rates(samples),
