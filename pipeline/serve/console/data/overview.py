@@ -27,10 +27,15 @@ class OverviewData:
         return Totals(**msgspec.structs.asdict(totals), behind_records=progress.lag_records)
 
     def happenings(self, tenant: str, limit: int) -> list[Happening]:
-        """Returns the newest merges, splits and leads, newest first by the time of the read model's records."""
+        """Returns the newest merges, splits and leads, newest first.
+
+        Half of them are leads. Merges have the time of their event and leads that of their decision, so without shares
+        of their own merges of delayed events would never be seen.
+        """
         with self._store.reading() as connection:
-            found = [*_identity(connection, tenant, limit), *_leads(connection, tenant, limit)]
-        return sorted(found, key=attrgetter("timestamp_ms"), reverse=True)[:limit]
+            leads = _leads(connection, tenant, limit // 2)
+            found = [*_identity(connection, tenant, limit - len(leads)), *leads]
+        return sorted(found, key=attrgetter("timestamp_ms"), reverse=True)
 
     def segment_moves(self, tenant: str, limit: int) -> list[Happening]:
         """Returns the newest entries and exits of segments, newest first."""
