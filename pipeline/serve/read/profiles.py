@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
 from pipeline.profile.view import profile_view, score_view
+from pipeline.query.naming import NotAnIdentifierError
 from pipeline.serve.read.context import ReadContext
 from pipeline.serve.read.resolve import Found, find_profile
 
@@ -33,6 +36,17 @@ class ProfileReads:
         """
         with self._context.store.reading() as connection:
             return [find_profile(connection, self._context.naming, tenant, text) for text in texts]
+
+    def look_up(self, tenant: str, texts: Sequence[str]) -> list[tuple[str, Found | NotAnIdentifierError | None]]:
+        """Returns each text with its current profile, why it is no identifier, or None; all from one moment."""
+        with self._context.store.reading() as connection:
+            return [(text, self._found(connection, tenant, text)) for text in texts]
+
+    def _found(self, connection: Connection, tenant: str, text: str) -> Found | NotAnIdentifierError | None:
+        try:
+            return find_profile(connection, self._context.naming, tenant, text)
+        except NotAnIdentifierError as error:
+            return error
 
     def detail(self, tenant: str, profile_id: str) -> dict[str, Any] | None:
         """Returns everything known of a current profile as of now, as ``profile show --json`` prints it; or None."""

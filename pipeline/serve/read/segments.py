@@ -32,6 +32,14 @@ class SegmentReads:
             for name in sorted({*declared, *counts})
         ]
 
+    def is_known(self, tenant: str, segment: str) -> bool:
+        """Returns whether the rules declare a segment, or profiles are still members of it."""
+        if any(rule.name == segment for rule in self._context.rules.segments.segments):
+            return True
+        query = select(members.c.profile_id).where(members.c.tenant == tenant, members.c.segment == segment).limit(1)
+        with self._context.store.reading() as connection:
+            return connection.execute(query).first() is not None
+
     def members(self, tenant: str, segment: str, *, limit: int = 100, cursor: str = "") -> Page:
         """Returns members in the order of profile ids: each a profile. The cursor is the last id of a page."""
         statement = (
