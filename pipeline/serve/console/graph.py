@@ -13,7 +13,7 @@ from pipeline.event.reason import Reason
 from pipeline.export.layout import MARGIN, Place, label_of, lay_out
 from pipeline.query.graph import Graph
 from pipeline.query.links import MEANING
-from pipeline.serve.console.masking import masked_identifier
+from pipeline.serve.access.masking import masked as hidden
 from pipeline.serve.console.views import CustomerGraph
 
 RADIUS: Final = 10.0
@@ -54,14 +54,18 @@ def drawn(customer: CustomerGraph, *, masked: bool) -> Picture:
     start = Markup('<svg class="graph" viewBox="0 0 {} {}" role="group" aria-label="{}">').format(
         round(width), round(layout.height + MARGIN / 2), f"{len(nodes)} identifiers and {len(links)} links"
     )
-    shown = masked_identifier if masked else str
     rows = [
-        Row(shown(a), shown(b), facts, MEANING.get(facts["rejected"], "")) for a, b, facts in graph.edges(data=True)
+        Row(_shown(a, masked=masked), _shown(b, masked=masked), facts, MEANING.get(facts["rejected"], ""))
+        for a, b, facts in graph.edges(data=True)
     ]
     svg = start + Markup("").join([*links, *nodes]) + Markup("</svg>")
     return Picture(
         svg, [(colours[kind], kind) for kind in kinds], rows, sum(bool(row.facts["rejected"]) for row in rows)
     )
+
+
+def _shown(ident: Identifier, *, masked: bool) -> Identifier:
+    return str(hidden(ident, "identifier")) if masked else ident
 
 
 def _link(graph: Graph, a: Identifier, b: Identifier, facts: dict[str, Any], places: dict[Identifier, Place]) -> Markup:
@@ -75,7 +79,7 @@ def _link(graph: Graph, a: Identifier, b: Identifier, facts: dict[str, Any], pla
 
 
 def _node(ident: Identifier, facts: dict[str, Any], at: Place, colours: dict[str, int], *, masked: bool) -> Markup:
-    label = label_of(masked_identifier(ident) if masked else ident)
+    label = label_of(_shown(ident, masked=masked))
     parts = [Markup('<circle class="ring" cx="{}" cy="{}" r="14.5"/>').format(at.x, at.y)] if facts["founder"] else []
     parts.append(_shape(at, square=facts["isolated"] == HOUSEHOLD))
     parts.append(Markup('<text x="{}" y="{}">{}</text>').format(at.x, round(at.y + 27, 1), label))

@@ -168,15 +168,6 @@ class QuarantinedRecord(NamedTuple):
     size_bytes: int
 
 
-class PersonalRead(NamedTuple):
-    """A page that showed personal data."""
-
-    at_ms: int
-    reader: str
-    what: str
-    profile_id: str
-
-
 class Page(NamedTuple):
     """A part of a list, and the cursor of the next; "" at the end."""
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Engine, Index, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Engine, Index, MetaData, String, Table
 
 METADATA: Final = MetaData()
 
@@ -32,17 +32,6 @@ ATTEMPTS: Final = Table(
     Column("key", String(160), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Index("console_attempts_key", "key", "at_ms"),
-)
-READS: Final = Table(
-    "console_reads",
-    METADATA,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("tenant", String(64), nullable=False),
-    Column("reader", String(64), nullable=False),
-    Column("what", String(120), nullable=False),
-    Column("profile_id", String(36), nullable=False),
-    Column("at_ms", BigInteger, nullable=False),
-    Index("console_reads_tenant", "tenant", "number"),
 )
 
 

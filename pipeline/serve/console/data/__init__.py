@@ -8,8 +8,6 @@ no tenant; they need the right to operate. Methods that reach Kafka raise Operat
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Engine
-
 from pipeline.clock import Clock
 from pipeline.serve.console.data.audit import AuditData
 from pipeline.serve.console.data.customers import CustomerData
@@ -38,8 +36,8 @@ class ConsoleData(NamedTuple):
     audit: AuditData
 
 
-def console_data(reads: Reads, settings: Settings, engine: Engine, clock: Clock) -> ConsoleData:
-    """Wires the readers. ``engine`` is the database of users."""
+def console_data(reads: Reads, settings: Settings, audit: Path, clock: Clock) -> ConsoleData:
+    """Wires the readers. ``audit`` is the folder of the audit log."""
     leads = LeadData(reads)
     return ConsoleData(
         overview=OverviewData(reads),
@@ -50,5 +48,5 @@ def console_data(reads: Reads, settings: Settings, engine: Engine, clock: Clock)
         triggers=TriggerData(reads),
         rules=RuleData(reads, Path(settings.rules_dir) if settings.rules_dir else None),
         quarantine=QuarantineData(reads.context.store, settings),
-        audit=AuditData(engine, clock),
+        audit=AuditData(audit, clock),
     )

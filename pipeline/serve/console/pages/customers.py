@@ -6,10 +6,10 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.query.naming import NotAnIdentifierError
+from pipeline.serve.access.masking import masked
 from pipeline.serve.console.data.lines import name_of
 from pipeline.serve.console.graph import drawn
 from pipeline.serve.console.guard import NotFoundError, Visit
-from pipeline.serve.console.masking import masked_action, masked_change, masked_view
 from pipeline.serve.console.views import Customer
 
 RESULTS: Final = 50
@@ -25,7 +25,7 @@ def customers(visit: Visit) -> Response:
         return visit.page("customers.html", q=text, lines=[], needs_personal=True)
     lines = data.customers.search(tenant, text, RESULTS) if text else data.overview.hottest(tenant, RESULTS)
     if visit.sees_personal:
-        data.audit.record(tenant, visit.user.name, f"search {len(lines)} customers")
+        data.audit.record(tenant, visit.user.name, "search", [line.profile_id for line in lines])
     return visit.page("customers.html", q=text, lines=lines, needs_personal=False)
 
 
@@ -57,7 +57,7 @@ def graph(visit: Visit) -> Response:
         message = "Nothing was ever linked to this customer: it is one identifier."
         raise NotFoundError(message)
     if visit.sees_personal:
-        data.audit.record(tenant, visit.user.name, "identity graph", profile_id)
+        data.audit.record(tenant, visit.user.name, "identity graph", [profile_id])
     picture = drawn(placed, masked=not visit.sees_personal)
     return visit.page("customer_graph.html", picture=picture, profile_id=placed.graph.graph["profile_id"])
 
@@ -70,12 +70,12 @@ def _customer(visit: Visit) -> Customer:
         message = f"There is no customer {profile_id}. It may not have been read yet; the overview says how far behind."
         raise NotFoundError(message)
     if visit.sees_personal:
-        data.audit.record(tenant, visit.user.name, "customer", found.view["profile_id"])
+        data.audit.record(tenant, visit.user.name, "customer", [found.view["profile_id"]])
         return found
     return found._replace(
-        view=masked_view(found.view),
-        changes=[masked_change(change) for change in found.changes],
-        leads=[lead._replace(action=masked_action(lead.action)) for lead in found.leads],
+        view=masked(found.view),
+        changes=masked(found.changes),
+        leads=[lead._replace(action=masked(lead.action)) for lead in found.leads],
     )
 
 

@@ -6,8 +6,8 @@ import msgspec
 from starlette.responses import Response
 
 from pipeline.query.lead import display_name, reach
+from pipeline.serve.access.masking import masked
 from pipeline.serve.console.guard import NotFoundError, Visit
-from pipeline.serve.console.masking import masked_action
 from pipeline.serve.console.views import Lead
 from pipeline.serve.read.leads import LEAD, LeadFilter
 
@@ -20,7 +20,7 @@ def leads(visit: Visit) -> Response:
     data, tenant = visit.console.data, visit.user.tenant
     found = data.leads.page(tenant, LeadFilter(open_only=kind == LEAD), visit.query("after"), PAGE)
     if visit.sees_personal:
-        data.audit.record(tenant, visit.user.name, f"list of {len(found.items)} leads")
+        data.audit.record(tenant, visit.user.name, "leads", [lead.action["profile_id"] for lead in found.items])
     shown = [_shown(visit, lead) for lead in found.items]
     return visit.page(
         "leads.html", leads=shown, next=found.next, kind=kind, name_of=display_name, reach_of=reach, state_of=state_of
@@ -35,7 +35,7 @@ def lead(visit: Visit) -> Response:
         message = "There is no such lead."
         raise NotFoundError(message)
     if visit.sees_personal:
-        data.audit.record(tenant, visit.user.name, "lead", found.action["profile_id"])
+        data.audit.record(tenant, visit.user.name, "lead", [found.action["profile_id"]])
     action = _shown(visit, found).action
     most = max((abs(part["points"]) for part in action["contributions"]), default=0.0)
     return visit.page(
@@ -54,4 +54,4 @@ def state_of(lead: Lead) -> tuple[str, str]:
 
 
 def _shown(visit: Visit, lead: Lead) -> Lead:
-    return lead if visit.sees_personal else lead._replace(action=masked_action(lead.action))
+    return lead if visit.sees_personal else lead._replace(action=masked(lead.action))

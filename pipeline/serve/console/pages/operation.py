@@ -33,7 +33,7 @@ def quarantined(visit: Visit) -> Response:
         message = f"There is no record at {visit.path('place')}, or no longer: what is too old is deleted."
         raise NotFoundError(message)
     if visit.sees_personal:
-        data.audit.record(visit.user.tenant, visit.user.name, f"quarantined record {record.entry.place}")
+        data.audit.record(visit.user.tenant, visit.user.name, f"quarantined record {record.entry.place}", [])
     return visit.page("quarantined.html", record=record, actions=actions)
 
 

@@ -38,7 +38,7 @@ def segment(visit: Visit) -> Response:
         raise NotFoundError(message)
     members = data.segments.members(tenant, name, visit.query("after"), PAGE)
     if visit.sees_personal:
-        data.audit.record(tenant, visit.user.name, f"{len(members.items)} members of {name}")
+        data.audit.record(tenant, visit.user.name, f"segment {name}", [line.profile_id for line in members.items])
     return visit.page("segment.html", segment=line, profiles=profiles, members=members.items, next=members.next)
 
 
@@ -56,7 +56,7 @@ def preview(visit: Visit) -> Response:
     except ConditionError as error:
         return visit.page("segment_preview.html", preview=None, mistake=marked(condition, error))
     if visit.sees_personal:
-        data.audit.record(tenant, visit.user.name, "some customers of a condition")
+        data.audit.record(tenant, visit.user.name, "condition", [line.profile_id for line in found.sample])
     return visit.page("segment_preview.html", preview=found, mistake=None)
 
 

@@ -15,5 +15,6 @@ def dry_run(visit: Visit) -> Response:
     data, tenant = visit.console.data, visit.user.tenant
     outcome, total = data.triggers.dry_run(tenant)
     if visit.sees_personal:
-        data.audit.record(tenant, visit.user.name, "some customers of a dry run")
+        shown = [action["profile_id"] for tally in outcome.tallies.values() for action in tally.sample]
+        data.audit.record(tenant, visit.user.name, "dry run", shown)
     return visit.page("trigger_dry_run.html", outcome=outcome, total=total, triggers=data.triggers.all())
