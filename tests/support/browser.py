@@ -28,7 +28,9 @@ DESKTOP, PHONE = (1440, 900), (390, 844)
 
 def chromium() -> str | None:
     """Returns the path of a Chromium, or None."""
-    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
 
 
 class Page:

@@ -61,9 +61,7 @@ def test_the_tables_equal_a_naive_fold_of_the_topics(store, records, seed):
     for table, rows in wanted.items():
         assert found[table] == rows, table
     with store.reading() as connection:
-        assert positions(connection) == {
-            place: waiting[-1].offset() + 1 for place, waiting in records.by_place.items()
-        }
+        assert positions(connection) == {place: waiting[-1].offset() + 1 for place, waiting in records.by_place.items()}
 
 
 def test_applying_records_again_changes_nothing(store, records):
