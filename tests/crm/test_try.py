@@ -1,0 +1,18 @@
+def test_it(bottlecrm):
+    import json, time
+    print(bottlecrm.profiles, list(bottlecrm.tokens))
+    print(json.dumps(bottlecrm.get("/api/users/"))[:1500])
+    print(bottlecrm.post("/api/custom-fields/", {"target_model":"Lead","key":"stitchline_action","label":"Stitchline action","field_type":"text","is_filterable":True}))
+    t=time.time()
+    made = bottlecrm.post("/api/leads/", {"first_name":"Anna","last_name":"A","email":"a@shop.example","custom_fields":{"stitchline_action":"act-1"},"assigned_to":[bottlecrm.profiles["bob"]]})
+    print(made, time.time()-t)
+    print(json.dumps(bottlecrm.get("/api/leads/?cf_stitchline_action=act-1"))[:3500])
+    print(bottlecrm.post(f"/api/leads/{made['id']}/", {"comment":"story"}).keys())
+    conv = bottlecrm.patch(f"/api/leads/{made['id']}/", {"status":"converted"})
+    print(conv)
+    print(json.dumps(bottlecrm.get(f"/api/leads/{made['id']}/")["lead_obj"])[:3000])
+    print(json.dumps(bottlecrm.get("/api/contacts/"))[:3500])
+    print(json.dumps(bottlecrm.get("/api/opportunities/?limit=1000"))[:4500])
+    print(json.dumps(bottlecrm.get(f"/api/contacts/{conv['contact_id']}/"))[:1500])
+    print(json.dumps(bottlecrm.get("/api/activities/?limit=50"))[:3500])
+    print(json.dumps(bottlecrm.post("/api/interactions/", {"kind":"call","direction":"outbound","contact":conv["contact_id"],"subject":"hi"}))[:1500])
