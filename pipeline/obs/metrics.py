@@ -171,6 +171,16 @@ CRM_CALLS = Counter(
     "stitchline_crm_calls_total", "Requests to a CRM by HTTP status; 0 without an answer.", ("sink", "status")
 )
 
+# CRM readers
+CRM_CHANGES = Counter("stitchline_crm_changes_total", "Objects that a CRM returned as changed.", ("connection",))
+CRM_PULLED = Counter(
+    "stitchline_crm_pulled_total",
+    "Events read from a CRM (event), events that were quarantined (rejected), fields that the sink had written (echo).",
+    ("connection", "outcome"),
+)
+CRM_SEEN = Gauge("stitchline_crm_seen_objects", "Objects and cursors that a CRM reader remembers.", ("connection",))
+CRM_GAPS = Counter("stitchline_crm_gaps_total", "Expired cursors of a CRM reader.", ("connection", "stream"))
+
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     result for result in list(globals().values()) if isinstance(result, Definition)
 )

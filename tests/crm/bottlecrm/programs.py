@@ -78,7 +78,15 @@ def _version(program: str) -> tuple[int, ...]:
 def _install(environment: Path, python: str) -> None:
     steps: list[list[str | Path]] = [
         [python, "-m", "venv", "--clear", environment],
-        [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS],
+        [
+            environment / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *REQUIREMENTS,
+        ],
     ]
     for step in steps:
         done = subprocess.run(step, capture_output=True, text=True, check=False)
