@@ -67,13 +67,12 @@ class HubSpotReader:
         """Returns one page of a stream."""
         if stream.startswith("archived-"):
             return self._archived(stream.removeprefix("archived-"), cursor)
-        now_ms = self._clock()
-        window = current(cursor, now_ms, self._span)
+        window = current(cursor, self._clock(), self._span)
         body = checked(self._send(self._search(stream, window.from_ms, window.until_ms, window.after)), CRM)
         rows = [row for row in dicts(body.get("results")) if row.get("id")]
         window = advanced(window, str(rows[-1]["id"]) if rows else "", full=len(rows) >= PAGE)
         changes = tuple(self._changes(stream, rows))
-        return Page(changes, window.text(), is_behind(window, now_ms, self._span))
+        return Page(changes, window.text(), is_behind(window))
 
     def _search(self, stream: str, from_ms: int, until_ms: int, after: str) -> Call:
         modified = _modified(stream)

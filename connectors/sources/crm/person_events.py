@@ -15,15 +15,22 @@ _ENDS = {
 }
 
 
-def person_events(change: Change, before: Seen | None, compared: Compared, make: Documents) -> Iterator[Document]:
-    """Yields the events of a changed contact or lead, none for the sink's own writes."""
+def person_events(
+    change: Change, before: Seen | None, compared: Compared, make: Documents, *, is_ours: bool
+) -> Iterator[Document]:
+    """Yields the events of a changed contact or lead, none for the sink's own writes.
+
+    One that is seen for the first time is an event even without a trait, because it joins its ids; unless the sink has
+    written it (``is_ours``), which knows the customer.
+    """
     person = change.people[0] if change.people else Person(change.id)
     who = make.identifiers(person)
     changed = compared.changed
+    is_new = before is None and not is_ours and change.fate is Fate.PRESENT
+    traits = traits_of(change.kind, changed, make)
+    if traits or is_new:
+        yield make.identify(change, who, traits)
     if changed:
-        traits = traits_of(change.kind, changed, make)
-        if traits or before is None:
-            yield make.identify(change, who, traits)
         if company := changed.get(COMPANY):
             yield make.group(change, who, company, {})
         if OWNER in changed and before is not None:

@@ -93,9 +93,7 @@ class Puller:
             SinkError: A right is missing, or another puller took over.
             KafkaException: Kafka returned an error that is not retriable.
         """
-        self._memory.apply(self._kafka.rows())
-        self._memory.note_written(self._kafka.written())
-        self._started = True
+        self.start()
         while not stop.is_set():
             done = self.step(stop)
             if drain and done:
@@ -103,6 +101,12 @@ class Puller:
             until_ms = self._clock() + round(self._back.every_seconds * 1000) if done else self._pausing.until_ms
             while self._clock() < until_ms and not stop.wait(MAX_WAIT_SECONDS):
                 pass
+
+    def start(self) -> None:
+        """Reads the committed cursors, what was seen, and what the sink has written."""
+        self._memory.apply(self._kafka.rows())
+        self._memory.note_written(self._kafka.written())
+        self._started = True
 
     def step(self, stop: StopSignal) -> bool:
         """Reads every stream to its end. Returns whether the CRM answered everything."""

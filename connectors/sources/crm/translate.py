@@ -43,7 +43,7 @@ def translate(
     compared = compare(change, before, written, always)
     seen, commands = compared.seen, []
     if change.kind in PEOPLE:
-        documents = [*person_events(change, before, compared, make)]
+        documents = [*person_events(change, before, compared, make, is_ours=bool(written))]
         is_new_end = before is None or (before.fate, before.into) != (change.fate, change.into)
         if change.into and is_new_end and (command := make.join(change, f"{change.fate} in the CRM")):
             commands = [command]

@@ -33,6 +33,8 @@ class Window(msgspec.Struct, frozen=True, array_like=True):
     """The last id that was read; "" at the beginning."""
     done: bool = False
     """Whether it is read to its end."""
+    newest: bool = True
+    """Whether it ended at the newest changes when it began."""
 
     def text(self) -> str:
         """Returns the cursor."""
@@ -42,13 +44,16 @@ class Window(msgspec.Struct, frozen=True, array_like=True):
 def current(cursor: str, now_ms: int, span: Span) -> Window:
     """Returns the window to read next: the one of the cursor, or the one after it."""
     latest = now_ms - span.delay
-    if not cursor:
+    if cursor:
+        window = msgspec.json.decode(cursor, type=Window)
+        if not window.done:
+            return window
+        start, until = window.until_ms - span.overlap, max(window.until_ms, latest)
+        until = min(until, window.until_ms + span.step)
+    else:
         start = now_ms - span.since
-        return Window(start, min(latest, start + span.step))
-    window = msgspec.json.decode(cursor, type=Window)
-    if not window.done:
-        return window
-    return Window(window.until_ms - span.overlap, max(window.until_ms, min(latest, window.until_ms + span.step)))
+        until = min(latest, start + span.step)
+    return Window(start, until, newest=until >= latest)
 
 
 def advanced(window: Window, last_id: str, *, full: bool) -> Window:
@@ -58,9 +63,9 @@ def advanced(window: Window, last_id: str, *, full: bool) -> Window:
     return msgspec.structs.replace(window, after=START, done=True)
 
 
-def is_behind(window: Window, now_ms: int, span: Span) -> bool:
+def is_behind(window: Window) -> bool:
     """Returns whether there is more to read at once: the window is not read, or a later one is due."""
-    return not window.done or now_ms - span.delay - window.until_ms >= span.step
+    return not (window.done and window.newest)
 
 
 def span_of(since_days: float, overlap_minutes: float, delay_seconds: float, step_hours: float) -> Span:
