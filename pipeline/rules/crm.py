@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta, Struct, field
 
 from pipeline.profile.rules import unique
+from pipeline.rules.crm_back import CrmBack
 
 ACTION_VALUES: Final = (
     "action_id", "profile_id", "tenant", "trigger", "episode", "revision", "score", "grade", "segment", "event",
@@ -55,7 +56,7 @@ class CrmConnection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: Name
     """Name of the sink. It names the sink's offsets and ledger rows: renaming it delivers everything again."""
-    kind: Literal["hubspot"]
+    kind: Literal["bottlecrm", "hubspot"]
     secret: str
     """Where the access key is: env:VARIABLE or file:/path. Never the key itself."""
     url: str = "https://api.hubapi.com"
@@ -79,6 +80,8 @@ class CrmConnection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """If the contact was deleted in the CRM. review: quarantines the action. recreate: creates a contact again."""
     story: bool = True
     """Whether each lead gets a note with its reason, score and recent timeline."""
+    back: CrmBack = CrmBack()
+    """What `stitchline crm pull NAME` reads, and which events it becomes."""
     requests: Annotated[int, Meta(ge=1, le=100_000)] = 90
     """Maximum number of requests per tenant within ``per_seconds``."""
     per_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 10
