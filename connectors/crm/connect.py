@@ -16,6 +16,8 @@ from connectors.crm.hubspot.gateway import HubSpotGateway
 from connectors.crm.lead_sink import LeadSink
 from connectors.crm.ledger import LedgerView
 from connectors.crm.oauth import log_in
+from connectors.crm.salesforce import answers as salesforce
+from connectors.crm.salesforce.gateway import SalesforceGateway
 from connectors.crm.secret import read_secret
 from pipeline.clock import Clock
 from pipeline.errors import MisuseError
@@ -40,6 +42,7 @@ class Kind(NamedTuple):
 
 KINDS: Final[Mapping[str, Kind]] = {
     "hubspot": Kind(HubSpotGateway, hubspot.share_used),
+    "salesforce": Kind(SalesforceGateway, salesforce.share_used),
 }
 
 

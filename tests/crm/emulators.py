@@ -2,6 +2,7 @@
 
 from tests.crm.emulator import Crm
 from tests.crm.hubspot_emulator import HubSpot
+from tests.crm.salesforce.emulator import Salesforce
 
-EMULATORS: dict[str, type[Crm]] = {"hubspot": HubSpot}
+EMULATORS: dict[str, type[Crm]] = {"hubspot": HubSpot, "salesforce": Salesforce}
 KINDS = tuple(EMULATORS)
