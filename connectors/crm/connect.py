@@ -7,7 +7,7 @@ import httpx2
 
 from connectors.crm.access_key import AccessKey
 from connectors.crm.bucket import Buckets, Limit
-from connectors.crm.budget import Budget, Used
+from connectors.crm.budget import Budget
 from connectors.crm.exchange import Send
 from connectors.crm.gateway import Gateway
 from connectors.crm.http import CrmHttp
@@ -19,6 +19,8 @@ from connectors.crm.oauth import log_in
 from connectors.crm.salesforce import answers as salesforce
 from connectors.crm.salesforce.gateway import SalesforceGateway
 from connectors.crm.secret import read_secret
+from connectors.crm.zoho import answers as zoho
+from connectors.crm.zoho.gateway import ZohoGateway
 from pipeline.clock import Clock
 from pipeline.errors import MisuseError
 from pipeline.obs.metrics import Metrics
@@ -35,7 +37,8 @@ class Kind(NamedTuple):
     """What a kind of CRM is connected with."""
 
     gateway: MakeGateway
-    share_used: Used
+    share_used: Callable[[Mapping[str, str], int], float]
+    """Returns the used part of the day's requests from the headers of an answer and the total of ``crm.yaml``."""
     scheme: str = "Bearer"
     """The word before the access key."""
 
@@ -43,6 +46,7 @@ class Kind(NamedTuple):
 KINDS: Final[Mapping[str, Kind]] = {
     "hubspot": Kind(HubSpotGateway, hubspot.share_used),
     "salesforce": Kind(SalesforceGateway, salesforce.share_used),
+    "zoho": Kind(ZohoGateway, zoho.share_used, "Zoho-oauthtoken"),
 }
 
 
@@ -93,8 +97,14 @@ def open_http(
     kind = KINDS[connection.kind]
     return CrmHttp(
         client, key, sink=connection.name, buckets=Buckets(limits), clock=clock, sleep=sleep, metrics=metrics,
-        scheme=kind.scheme, budget=Budget(kind.share_used, connection.day_share),
+        scheme=kind.scheme, budget=budget_of(connection),
     )  # fmt: skip
+
+
+def budget_of(connection: CrmConnection) -> Budget:
+    """Returns the budget of a connection's daily requests."""
+    share_used, total = KINDS[connection.kind].share_used, connection.day_requests
+    return Budget(lambda headers: share_used(headers, total), connection.day_share)
 
 
 def open_sink(connection: CrmConnection, http: CrmHttp, ledger: LedgerView, clock: Clock) -> LeadSink:

@@ -86,7 +86,15 @@ def log_in(client: httpx2.Client, connection: CrmConnection, read: ReadSecret, c
         response = client.post(login.url, data=dict(login.form))
     except httpx2.RequestError as error:
         return key_of(Answer(status=NO_ANSWER, text=f"no answer ({type(error).__name__})"))
-    return key_of(answer_of(response))
+    key = key_of(answer_of(response))
+    return Key(key.text, key.url or _api_of(connection))
+
+
+def _api_of(connection: CrmConnection) -> str:
+    """Returns the API of the data centre of a Zoho accounts server; "" for other CRMs, whose API is at their url."""
+    if connection.kind != "zoho":
+        return ""
+    return connection.url.replace("accounts.zohocloud.", "www.zohoapis.").replace("accounts.zoho.", "www.zohoapis.")
 
 
 def _reason(body: Mapping[str, Any]) -> str:

@@ -123,6 +123,8 @@ class CrmConnection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     day_share: Annotated[float, Meta(gt=0, le=1)] = 0.95
     """Share of the account's daily requests above which the sink waits, so that others can use the rest. It has an
     effect where the CRM states the use: Salesforce, HubSpot, Zoho."""
+    day_requests: Annotated[int, Meta(ge=0)] = 0
+    """Zoho: the organisation's credits of a day, of which Zoho states only what is left. 0: not known."""
     per_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 10
     timeout_seconds: Annotated[float, Meta(ge=1, le=300)] = 20.0
     """Time after which a request without an answer is repeated."""

@@ -29,8 +29,12 @@ class Crm(ABC):
     """Owner ids of the representatives ann (active) and gone (inactive), of fallback (active) and human (active)."""
     upserts: re.Pattern[str]
     """Matches method and path of the requests that create leads."""
+    updates: re.Pattern[str]
+    """Matches the requests that update leads."""
     follows: re.Pattern[str]
     """Matches the requests that look for what became of a missing object."""
+    names_survivor = True
+    """Whether the CRM states into which object a missing one was merged."""
     converts = True
     """Whether a lead becomes a contact when a representative converts it."""
 

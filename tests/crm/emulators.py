@@ -3,6 +3,7 @@
 from tests.crm.emulator import Crm
 from tests.crm.hubspot_emulator import HubSpot
 from tests.crm.salesforce.emulator import Salesforce
+from tests.crm.zoho.emulator import Zoho
 
-EMULATORS: dict[str, type[Crm]] = {"hubspot": HubSpot, "salesforce": Salesforce}
+EMULATORS: dict[str, type[Crm]] = {"hubspot": HubSpot, "salesforce": Salesforce, "zoho": Zoho}
 KINDS = tuple(EMULATORS)

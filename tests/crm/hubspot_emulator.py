@@ -47,6 +47,7 @@ class HubSpot(Crm):
     }  # fmt: skip
     owners_by_name: ClassVar = {"ann": "10", "gone": "30", "fallback": "20", "human": "77"}
     upserts = re.compile(r".*contacts/batch/upsert")
+    updates = re.compile(r".*contacts/batch/update")
     follows = re.compile(r"GET /crm/objects/.*")
     converts = False
 

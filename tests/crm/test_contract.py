@@ -79,6 +79,9 @@ def test_e5_a_merged_contact_is_followed_to_the_survivor(world):
     world.run()
 
     assert list(world.crm.leads()) == [third]
+    if not world.crm.names_survivor:
+        assert world.quarantined[name(1)][0] is Reason.SINK_REVIEW
+        return
     assert world.topics.newest()[name(1)].object_id == third
     world.send(action(1, 3))
     calls = len(world.crm.calls)
@@ -125,7 +128,7 @@ def test_e4_a_lead_that_is_converted_between_reading_and_writing_is_written_as_a
 
     def convert(moment: str) -> None:
         nonlocal contact
-        if moment == "send" and crm.calls[-1].startswith("PATCH") and not contact:
+        if moment == "send" and crm.updates.fullmatch(crm.calls[-1]) and not contact:
             contact = crm.convert_by_hand(lead)
 
     converting.send(action(1, 2))
@@ -182,10 +185,10 @@ def test_e9_a_secret_that_stays_refused_pauses_the_sink_with_the_reason(world):
 
 
 def test_a_missing_right_stops_the_sink_and_nothing_is_quarantined(world):
-    world.crm.planned = [faults.RIGHT_MISSING]
+    world.crm.planned = [faults.RIGHT_MISSING] * 2  # Zoho's 401 is answered with a new login first
     world.send(action(1))
 
-    with pytest.raises(SinkError, match=rf"{world.crm.name} denies a right \(HTTP 403: "):
+    with pytest.raises(SinkError, match=rf"{world.crm.name} denies a right \(HTTP 40[13]: "):
         world.run()
     assert world.topics.quarantine == []
     assert world.topics.positions == {}

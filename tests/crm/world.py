@@ -8,8 +8,7 @@ import msgspec
 
 from connectors.crm.access_key import AccessKey
 from connectors.crm.bucket import Buckets
-from connectors.crm.budget import Budget
-from connectors.crm.connect import KINDS, open_sink
+from connectors.crm.connect import KINDS, budget_of, open_sink
 from connectors.crm.http import CrmHttp
 from connectors.crm.lead_sink import LeadSink
 from connectors.crm.ledger import Ledger
@@ -50,7 +49,7 @@ class World:
         self.http = CrmHttp(
             client, AccessKey(lambda: self._key(client)), sink="crm", buckets=Buckets({}), clock=self.clock,
             sleep=self.clock.sleep, metrics=self.metrics, scheme=kind.scheme,
-            budget=Budget(kind.share_used, self.connection.day_share),
+            budget=budget_of(self.connection),
         )  # fmt: skip
         return open_sink(self.connection, self.http, ledger, self.clock)
 

@@ -95,8 +95,9 @@ def rows_of(answer: Answer) -> dict[str, dict[str, str | None]]:
     return {str(row["id"]): row.get("properties") or {} for row in _dicts(body.get("results")) if "id" in row}
 
 
-def share_used(headers: Mapping[str, str]) -> float:
-    """Returns the used part of the day's requests; 0.0 if the headers do not state it."""
+def share_used(headers: Mapping[str, str], total: int = 0) -> float:
+    """Returns the used part of the day's requests; 0.0 if the headers do not state it. They state the total, too."""
+    del total
     limit, left = (headers.get(f"x-hubspot-ratelimit-daily{end}", "") for end in ("", "-remaining"))
     return 1 - int(left) / int(limit) if limit.isdecimal() and left.isdecimal() and int(limit) else 0.0
 

@@ -48,12 +48,13 @@ _TYPES: Final = {"00Q": LEAD, "003": CONTACT}
 _USAGE: Final = re.compile(r"api-usage=(\d+)/(\d+)")
 
 
-def share_used(headers: Mapping[str, str]) -> float:
-    """Returns the used part of the day's requests; 0.0 if the headers do not state it.
+def share_used(headers: Mapping[str, str], total: int = 0) -> float:
+    """Returns the used part of the day's requests; 0.0 if the headers do not state it. They state the total, too.
 
     >>> share_used({"sforce-limit-info": "api-usage=10018/100000; api-bursts=1/750"})
     0.10018
     """
+    del total
     usage = _USAGE.search(headers.get("sforce-limit-info", ""))
     return int(usage[1]) / int(usage[2]) if usage and int(usage[2]) else 0.0
 

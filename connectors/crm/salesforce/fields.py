@@ -28,7 +28,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Our fields and their metadata."""
 _KEY: Final = {"externalId": True, "unique": True, "caseSensitive": False}
-"""Of the action id on leads: unique, so that the user needs no right to view all data. Two leads may become one contact."""
+"""Of the action id on leads: unique, so that no right to view all data is needed. Two leads may become one contact."""
 _DESCRIBED: Final = {
     "Text": "string", "Number": "double", "LongTextArea": "textarea", "DateTime": "datetime",
 }  # fmt: skip

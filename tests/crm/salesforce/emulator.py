@@ -58,6 +58,7 @@ class Salesforce(Crm):
         "human": "005000000000077AAA",
     }  # fmt: skip
     upserts = re.compile(r"PATCH .*/composite/sobjects/Lead/Stitchline_Action__c")
+    updates = re.compile(r"PATCH .*/composite/sobjects")
     follows = re.compile(r"GET .*/queryAll")
 
     def __init__(self) -> None:

@@ -9,8 +9,8 @@ PREFIXES = {
 STANDARD = {
     "Lead": {
         "Id": "id", "LastName": "string", "FirstName": "string", "Company": "string", "Email": "email",
-        "Phone": "phone", "OwnerId": "reference", "IsConverted": "boolean", "ConvertedContactId": "reference", "IsDeleted": "boolean",
-        "MasterRecordId": "reference",
+        "Phone": "phone", "OwnerId": "reference", "IsConverted": "boolean", "ConvertedContactId": "reference",
+        "IsDeleted": "boolean", "MasterRecordId": "reference",
     },
     "Contact": {
         "Id": "id", "LastName": "string", "FirstName": "string", "Email": "email", "Phone": "phone",
