@@ -8,6 +8,8 @@ import httpx2
 from connectors.crm.access_key import AccessKey
 from connectors.crm.bucket import Buckets, Limit
 from connectors.crm.budget import Budget
+from connectors.crm.dynamics import answers as dynamics
+from connectors.crm.dynamics.gateway import DynamicsGateway
 from connectors.crm.exchange import Send
 from connectors.crm.gateway import Gateway
 from connectors.crm.http import CrmHttp
@@ -46,6 +48,7 @@ class Kind(NamedTuple):
 KINDS: Final[Mapping[str, Kind]] = {
     "hubspot": Kind(HubSpotGateway, hubspot.share_used),
     "salesforce": Kind(SalesforceGateway, salesforce.share_used),
+    "dynamics": Kind(DynamicsGateway, dynamics.share_used),
     "zoho": Kind(ZohoGateway, zoho.share_used, "Zoho-oauthtoken"),
 }
 

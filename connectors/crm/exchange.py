@@ -20,6 +20,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str = ""
     policy: str = "default"
     """The limit that the request counts against."""
+    cost: int = 1
+    """The number of requests that it counts as."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

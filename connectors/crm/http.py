@@ -67,7 +67,7 @@ class CrmHttp:
 
     def _send(self, call: Call, key: Key) -> Answer:
         self.before_each()
-        while wait := self._buckets.take(call.tenant, call.policy, self._clock()):
+        while wait := self._buckets.take(call.tenant, call.policy, self._clock(), call.cost):
             self._sleep(wait / 1000)
         is_text = isinstance(call.body, str)
         content = call.body if call.body is None or is_text else msgspec.json.encode(call.body)

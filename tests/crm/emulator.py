@@ -35,6 +35,8 @@ class Crm(ABC):
     """Matches the requests that look for what became of a missing object."""
     names_survivor = True
     """Whether the CRM states into which object a missing one was merged."""
+    adopts = True
+    """Whether the CRM names the object that has the e-mail address of a new one."""
     converts = True
     """Whether a lead becomes a contact when a representative converts it."""
 

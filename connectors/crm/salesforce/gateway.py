@@ -50,7 +50,7 @@ class SalesforceGateway:
 
     def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:
         """Returns id → object; a converted lead as moved to its contact."""
-        rows = rows_of(self._send(self._calls.retrieve(object_type, ids, names, tenant)))
+        rows = self._rows(self._calls.retrieve(object_type, ids, names, tenant))
         return {held.id: held for row in rows if (held := self._held(object_type, row)).id}
 
     def find(self, keys: Sequence[str], tenant: str) -> dict[str, str]:
@@ -158,6 +158,12 @@ class SalesforceGateway:
             else one
             for one in results
         ]
+
+    def _rows(self, call: Call) -> list[dict[str, Any]]:
+        answer = self._send(call)
+        if answer.status == 400:  # a field that was removed, perhaps
+            self._directory.forget()
+        return rows_of(answer)
 
     def _held(self, object_type: str, row: Mapping[str, Any]) -> Held:
         kinds, name = self.fields(object_type), str(row.get("Id") or "")

@@ -74,6 +74,7 @@ class ZohoGateway:
     def follow(self, object_type: str, object_id: str, names: Sequence[str], tenant: str) -> Held | Failed | None:
         """Returns None: Zoho does not state whether a missing record was deleted, or merged and into which one."""
         del object_type, object_id, names, tenant
+        return None
 
     def update(self, object_type: str, works: Sequence[Work], tenant: str) -> list[Result]:
         """Writes existing records and reads their owners back."""
