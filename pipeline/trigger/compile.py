@@ -8,11 +8,12 @@ import msgspec
 
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.aggregates import AggregateReader, Totals
-from pipeline.profile.booking import ChangedBits, Plan
+from pipeline.profile.booking import Plan
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.journey.booking import journey_bookings
 from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ratios import ratio_readers
+from pipeline.profile.rule_booking import ChangedBits
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.forecast import Forecaster
 from pipeline.score.prediction import PredictionModel
