@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.generated_booking import Book, generated
+from pipeline.profile.filter import KindTest
+from pipeline.profile.generated_booking import Book, Step, generated
 from pipeline.profile.journey.rules import OrderRules
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
@@ -19,10 +20,13 @@ the same rules share one function."""
 
 
 class _Matching(NamedTuple):
-    """The rules that touches of one channel, type and name may match, and their role for an order, if any."""
+    """The rules that touches of one channel, type and name may match."""
 
     rules: tuple[Booking, ...]
+    steps: tuple[Step, ...]
+    """Those that they can match, with the tests that are left once channel, type and name are known."""
     role: Role | None
+    """The role of the touches for an order, if any."""
 
 
 class Plan:
@@ -64,12 +68,13 @@ class Plan:
 
     def source(self, channel: str, kind: str, name: str) -> str:
         """Returns the source of the function that books touches of this channel, type and name."""
-        rules, role = self._matching(channel, kind, name)
-        return generated(rules, channel, kind, self.changed_bits.touch, with_share=role == COMPLETED)[1]
+        _, steps, role = self._matching(channel, kind, name)
+        return generated(steps, channel, kind, self.changed_bits.touch, with_share=role == COMPLETED)[1]
 
     def _function(self, channel: str, kind: str, name: str) -> Book:
         if len(self._dispatch) >= _DISPATCH_ROWS:
             self._dispatch.clear()
+            self._functions.clear()
         matching = self._matching(channel, kind, name)
         function = self._functions.get((matching, channel, kind))
         if function is None:
@@ -78,16 +83,16 @@ class Plan:
         return function
 
     def _generated(self, matching: _Matching, channel: str, kind: str) -> Book:
-        rules, role = matching
+        _, steps, role = matching
         if role is None:
-            return generated(rules, channel, kind, self.changed_bits.touch)[0]
-        record = generated(rules, channel, kind, 0, with_share=True)[0] if role == COMPLETED else None
+            return generated(steps, channel, kind, self.changed_bits.touch)[0]
+        record = generated(steps, channel, kind, 0, with_share=True)[0] if role == COMPLETED else None
         return self._order_booking(matching, channel, kind, record).book
 
     def _order_booking(
         self, matching: _Matching, channel: str, kind: str, record: Record | None = None
     ) -> OrderBooking:
-        rules, role = matching
+        rules, _, role = matching
         if self._orders is None or role is None:
             msg = "only touches with a role for an order are booked as one"
             raise AssertionError(msg)
@@ -104,7 +109,8 @@ class Plan:
 
     def _matching(self, channel: str, kind: str, name: str) -> _Matching:
         rules = tuple(rule for rule in self._rules if rule.filter.admits(channel, kind, name))
-        return _Matching(rules, self._role(channel, kind, name))
+        steps = [step for rule in rules if (step := _step(rule, channel, kind, name))]
+        return _Matching(rules, tuple(steps), self._role(channel, kind, name))
 
     def _role(self, channel: str, kind: str, name: str) -> Role | None:
         """Returns the role of touches of this channel, type and name for an order; None if they have none."""
@@ -112,3 +118,10 @@ class Plan:
             if self._orders is not None and getattr(self._orders, role).admits(channel, kind, name):
                 return role
         return None
+
+
+def _step(rule: Booking, channel: str, kind: str, name: str) -> Step | None:
+    """Returns the rule with the tests of content; None if a test of channel, type or name fails."""
+    if not all(test.holds(channel, kind, name) for test in rule.tests if isinstance(test, KindTest)):
+        return None
+    return Step(rule, tuple(test for test in rule.tests if not isinstance(test, KindTest)))

@@ -26,6 +26,7 @@ import msgspec
 from pipeline.condition.source import Source
 from pipeline.profile.buckets import Cells, Series, put, shared
 from pipeline.profile.fields import AMOUNT, OBJECTS
+from pipeline.profile.filter import Test
 from pipeline.profile.kinds.count import COUNT
 from pipeline.profile.kinds.ends import FIRST, LAST
 from pipeline.profile.kinds.extremes import MAX, MIN
@@ -65,15 +66,22 @@ class _Cell(NamedTuple):
     """The name of the kind's ``add``."""
 
 
+class Step(NamedTuple):
+    """A rule that touches of one channel, type and name may match, and the tests that their content must pass."""
+
+    rule: Booking
+    tests: tuple[Test, ...]
+
+
 def generated(
-    rules: Sequence[Booking], channel: str, kind: str, changed_bits: int, *, with_share: bool = False
+    steps: Sequence[Step], channel: str, kind: str, changed_bits: int, *, with_share: bool = False
 ) -> tuple[Book, str]:
-    """Returns the function that books touches of a channel and type under rules that admit them, and its source.
+    """Returns the function that books touches of a channel and type, and its source.
 
     ``changed_bits``: bits that every touch changes. ``with_share``: generates ``record`` instead of ``book``.
     """
     writer = _Writer(channel, kind, with_share)
-    source = writer.written(rules, changed_bits)
+    source = writer.written(steps, changed_bits)
     return source.function("record" if with_share else "book"), source.text
 
 
@@ -85,22 +93,22 @@ class _Writer:
             json=msgspec.json.encode, scalars=(str, int, float, bool), one=COUNT.add,
         )  # fmt: skip
 
-    def written(self, rules: Sequence[Booking], changed_bits: int) -> Source:
+    def written(self, steps: Sequence[Step], changed_bits: int) -> Source:
         source = self._source
         source.add("def record(ledger, touch, keys, share):" if self._with_share else "def book(ledger, touch):")
         with source.block():
-            self._head(rules)
-            sure = [rule for rule in rules if not rule.tests]
+            self._head([step.rule for step in steps])
+            sure = [step.rule for step in steps if not step.tests]
             given, taken = sum(max(0, rule.points) for rule in sure), sum(max(0, -rule.points) for rule in sure)
             for rule in sure:
                 changed_bits |= rule.changed_bits
-            if len(sure) == len(rules):
+            if len(sure) == len(steps):
                 booked = source.refer("booked", Booked(given, taken, changed_bits))
             else:
                 source.add(f"given, taken, changed_bits = {given}, {taken}, {changed_bits:#x}")
                 booked = "Booked(given, taken, changed_bits)"
-            for rule in rules:
-                self._rule(rule)
+            for step in steps:
+                self._step(*step)
             source.add(f"return {booked}")
         return source
 
@@ -117,12 +125,12 @@ class _Writer:
             self._source.add(f"{_BUCKETS[field]} = at_ms // {width_ms}")
         self._source.add("aggregates, occurrences = ledger.aggregates, ledger.occurrences")
 
-    def _rule(self, rule: Booking) -> None:
-        if not rule.tests:
+    def _step(self, rule: Booking, tests: Sequence[Test]) -> None:
+        if not tests:
             self._book(rule)
             return
-        tests = " and ".join(f"{self._source.refer('test', test)}(touch)" for test in rule.tests)
-        with self._source.block(f"if {tests}:"):
+        passed = " and ".join(f"{self._source.refer('test', test)}(touch)" for test in tests)
+        with self._source.block(f"if {passed}:"):
             self._book(rule)
             if rule.points:
                 self._source.add(f"{'given' if rule.points > 0 else 'taken'} += {abs(rule.points)}")
