@@ -1,6 +1,7 @@
 """Booking: the rules, compiled into one function by channel, type and event name, so that a touch costs one call."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from pipeline.event.zone import UTC, Zone
@@ -41,8 +42,10 @@ class Plan:
         changed_bits: ChangedBits = NO_CHANGED_BITS,
         *,
         orders: OrderRules | None = None,
+        interpret: bool = False,
     ) -> None:
-        self.changed_bits, self._orders = changed_bits, orders
+        """``interpret``: books rule by rule. Generated functions must give the same results."""
+        self.changed_bits, self._orders, self._interpret = changed_bits, orders, interpret
         self._rules: tuple[Booking, ...] = (
             *(Aggregate(rule, changed_bits, zone) for rule in aggregates),
             *(Occurrence(rule, changed_bits, zone) for rule in counted),
@@ -57,14 +60,6 @@ class Plan:
         if book is None:
             book = self._function(touch.channel, touch.type, touch.name)
         return book(ledger, touch)
-
-    def book_interpreted(self, ledger: Ledger, touch: Touch) -> Booked:
-        """Does the same as :meth:`book`, rule by rule: the definition that the generated functions are tested by."""
-        matching = self._matching(touch.channel, touch.type, touch.name)
-        if matching.role is not None:
-            return self._order_booking(matching, touch.channel, touch.type).book(ledger, touch)
-        given, taken, changed_bits, _ = book_rules(matching.rules, ledger, touch)
-        return Booked(given, taken, changed_bits | self.changed_bits.touch)
 
     def source(self, channel: str, kind: str, name: str) -> str:
         """Returns the source of the function that books touches of this channel, type and name."""
@@ -83,10 +78,14 @@ class Plan:
         return function
 
     def _generated(self, matching: _Matching, channel: str, kind: str) -> Book:
-        _, steps, role = matching
+        rules, steps, role = matching
         if role is None:
-            return generated(steps, channel, kind, self.changed_bits.touch)[0]
-        record = generated(steps, channel, kind, 0, with_share=True)[0] if role == COMPLETED else None
+            touch_bits = self.changed_bits.touch
+            if self._interpret:
+                return partial(_interpreted, rules, touch_bits)
+            return generated(steps, channel, kind, touch_bits)[0]
+        is_generated = role == COMPLETED and not self._interpret
+        record = generated(steps, channel, kind, 0, with_share=True)[0] if is_generated else None
         return self._order_booking(matching, channel, kind, record).book
 
     def _order_booking(
@@ -118,6 +117,11 @@ class Plan:
             if self._orders is not None and getattr(self._orders, role).admits(channel, kind, name):
                 return role
         return None
+
+
+def _interpreted(rules: Sequence[Booking], touch_bits: int, ledger: Ledger, touch: Touch) -> Booked:
+    given, taken, changed_bits, _ = book_rules(rules, ledger, touch)
+    return Booked(given, taken, changed_bits | touch_bits)
 
 
 def _step(rule: Booking, channel: str, kind: str, name: str) -> Step | None:

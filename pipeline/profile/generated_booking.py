@@ -169,7 +169,7 @@ class _Writer:
         if condition:
             source.add(f"if {condition}:")
         with source.block() if condition else nullcontext():
-            late = not rule.tiers and not notes and kind in {FIRST, LAST}
+            late = not rule.tiers and not notes and kind.name in {FIRST.name, LAST.name}
             cell = _LIFTED.get(kind.name)
             if cell is None:
                 argument = "value" if value else "None"
