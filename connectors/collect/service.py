@@ -78,20 +78,11 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
         Admission(lambda: sources.current, encoder, counts),
         keeper,
         counts,
-        Limits(
-            max_body_bytes=settings.collect_max_body_bytes,
-            proxies=_proxies(settings),
-            public_url=settings.collect_public_url,
-        ),
+        _limits(settings),
         not_ready=lambda: _not_ready(spool, settings.collect_spool_bytes),
         access_log=settings.collect_access_log,
     )
-    listening = Listening(
-        host=settings.collect_host,
-        port=settings.collect_port,
-        tls_cert=_path(settings.collect_tls_cert),
-        tls_key=_path(settings.collect_tls_key),
-    )
+    listening = _listening(settings)
     server = CollectServer(app, listening, metrics, ConnectionLimits(max_body_bytes=settings.collect_max_body_bytes))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -116,6 +107,23 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
         sources.save_caps()
         if health is not None:
             await health.stop()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_body_bytes=settings.collect_max_body_bytes,
+        proxies=_proxies(settings),
+        public_url=settings.collect_public_url,
+    )
+
+
+def _listening(settings: Settings) -> Listening:
+    return Listening(
+        host=settings.collect_host,
+        port=settings.collect_port,
+        tls_cert=_path(settings.collect_tls_cert),
+        tls_key=_path(settings.collect_tls_key),
+    )
 
 
 def _check_public_url(settings: Settings, sources: Sources) -> None:
