@@ -1,8 +1,8 @@
 """Erases customers from one partition of a stage: takes in marks, sweeps the rows, compacts the files, writes receipts.
 
 1. A mark that is read is stored. From then on the stage's core ignores what is older, and cleans rows that it reads.
-2. A sweep reads all rows, a page per tick, and cleans those that hold erased identifiers. It serves all erasures that
-   were known when it began.
+2. Once the mark is committed, a sweep reads all rows, a page per tick, and cleans those that hold erased identifiers.
+   It serves all erasures that were known when it began.
 3. Once the last page is committed, RocksDB compacts the families, so that deleted rows leave the files.
 4. A receipt is written, in the transaction that ends the sweep.
 """
@@ -146,8 +146,10 @@ class Eraser:
         return len(complete)
 
     def _read_page(self) -> int:
-        """Cleans the next rows. Returns how many were read, at least 1."""
+        """Cleans the next rows. Returns how many were read, at least 1; 0 if a pass cannot begin yet."""
         if not self._covered:
+            if not self.view.is_durable:  # rows that were written before the mark are not in the store yet
+                return 0
             sweeps = self.view.sweeps.items()
             self._covered = {request: len(sweep.sources) for request, sweep in sweeps if not sweep.is_swept}
             self._family, self._start = 0, b""
