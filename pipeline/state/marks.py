@@ -43,6 +43,19 @@ class Sweep(msgspec.Struct, array_like=True, gc=False):
     """Whether a pass over all rows has ended since the mark was last received."""
 
 
+class Receipt(msgspec.Struct, array_like=True):
+    """One partition of a stage holds nothing of an erased customer any more."""
+
+    tenant: str
+    request: str
+    stage: str
+    partition: int
+    rows_read: int
+    rows_changed: int
+    at_ms: int
+    """When the partition wrote it, in ms since 1970."""
+
+
 class MarksView:
     """The marks of one partition. ``unswept`` are those that rows may be older than."""
 

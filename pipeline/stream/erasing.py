@@ -16,7 +16,7 @@ import msgspec
 from pipeline.event.erasure import Marking, Marks
 from pipeline.event.ports import Table
 from pipeline.kafka.record import Record
-from pipeline.state.marks import MarksView, Sweep
+from pipeline.state.marks import MarksView, Receipt, Sweep
 from pipeline.state.store import PartitionStore
 from pipeline.stream.stages.base import Context
 from pipeline.topics import RECEIPTS, StageName
@@ -31,18 +31,6 @@ Mentions: TypeAlias = Callable[[bytes, bytes], bool]
 """Returns whether a row, by key and value, holds what is to be erased."""
 Clean: TypeAlias = Callable[[str, Sequence[bytes]], None]
 """Cleans rows of a family, by their keys."""
-
-
-class Receipt(msgspec.Struct, array_like=True):
-    """One partition of a stage holds nothing of an erased customer any more."""
-
-    tenant: str
-    request: str
-    stage: str
-    partition: int
-    rows_read: int
-    rows_changed: int
-    at_ms: int
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -1,4 +1,4 @@
-"""Customers are erased among merges, moves, decisions, crashes and rebalances: nothing of theirs stays, all else does."""
+"""Customers are erased among merges, moves, decisions, crashes, rebalances: nothing of theirs stays, all else does."""
 
 import pytest
 
