@@ -1,5 +1,6 @@
 """How far an erasure or a refusal has come: the receipts of the partitions, compared with the partitions there are."""
 
+import time
 from typing import Final
 
 import msgspec
@@ -11,6 +12,8 @@ from pipeline.kafka.snapshot import read_compacted
 from pipeline.settings import Settings
 from pipeline.state.marks import Receipt
 from pipeline.topics import MARKS, RECEIPTS, StageName, Topic
+
+POLL_SECONDS: Final = 0.5
 
 
 class UnknownRequestError(OperatorError):
@@ -77,6 +80,21 @@ def progress_of(settings: Settings, tenant: str, request: str) -> RequestProgres
         [digest.hex() for digest in (*marking.people, *marking.others)],
         [_stage(stage, count, receipts) for stage, count in _expected(marking, partitions).items()],
     )  # fmt: skip
+
+
+def wait_for_receipts(settings: Settings, tenant: str, request: str, within_seconds: float) -> RequestProgress:
+    """Returns the progress once it is complete, or as it is after ``within_seconds``.
+
+    Raises:
+        UnknownRequestError: there is no such request.
+        confluent_kafka.KafkaException: the broker did not answer or refused.
+    """
+    deadline = time.monotonic() + within_seconds
+    while True:
+        progress = progress_of(settings, tenant, request)
+        if progress.is_complete or time.monotonic() >= deadline:
+            return progress
+        time.sleep(POLL_SECONDS)
 
 
 def _expected(marking: Marking, partitions: int) -> dict[str, int]:

@@ -58,17 +58,17 @@ def topics_left(
     return list(result.values())
 
 
-def receipt_of(person: Person, progress: RequestProgress, left: list[TopicLeft]) -> dict[str, Any]:
-    """Returns the receipt as a JSON object."""
-    limits = [topic.cleared_by for topic in left]
+def receipt_of(person: Person, progress: RequestProgress, left: list[TopicLeft] | None) -> dict[str, Any]:
+    """Returns the receipt as a JSON object. ``left`` None: the topics were not searched."""
+    limits = [topic.cleared_by for topic in left or ()]
     return {
         "request": progress.request,
         "tenant": progress.tenant,
         "requested_at": format_instant(progress.requested_ms),
         "identifiers": dict(Counter(map(type_of, person.identifiers))),
         "digests": progress.digests,
-        "complete": progress.is_complete and not any(topic.current for topic in left),
+        "complete": progress.is_complete and not any(topic.current for topic in left or ()),
         "state": [msgspec.to_builtins(stage) for stage in progress.stages],
-        "topics": [msgspec.to_builtins(topic) for topic in left],
+        "topics": None if left is None else [msgspec.to_builtins(topic) for topic in left],
         "cleared_by": None if None in limits else max((limit for limit in limits if limit), default=None),
     }

@@ -30,12 +30,14 @@ class Found(NamedTuple):
 
 
 class TopicSearch:
-    """Searches topics from their beginning to their current end, read-committed."""
+    """One search of all topics from their beginning to their current end, read-committed."""
 
     def __init__(self, settings: Settings, rules: Rules) -> None:
         self._settings, self._kafka, self._prefix = settings, settings.kafka(), settings.topic_prefix
         self._codecs = Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix)
         self._accept = Acceptor(rules.intake, rules.identifiers, normalisers(rules.intake.default_country)).accept
+        self.newest: dict[tuple[str, bytes], int] = {}
+        """On compacted topics, the offset of the newest record of each key of which one named the person."""
         self._events = {topic.of(self._prefix) for topic in EVENTS.values()}
 
     def records(self, person: Person, progress: Progress) -> Iterator[Found]:
@@ -49,8 +51,15 @@ class TopicSearch:
             for batch in Reading(self._kafka, name, partitions, progress=progress).batches():
                 for message in batch:
                     event = self._event(name, message) if name in self._events else None
-                    if _names(person, message, event):
+                    is_named = _names(person, message, event)
+                    self._note(topic, message, is_named=is_named)
+                    if is_named:
                         yield Found(topic, message, event)
+
+    def _note(self, topic: Topic, message: Message, *, is_named: bool) -> None:
+        key, place = message.key(), message.topic() or ""
+        if topic.cleanup == "compact" and isinstance(key, bytes) and (is_named or (place, key) in self.newest):
+            self.newest[place, key] = message.offset() or 0
 
     def _event(self, topic: str, message: Message) -> Event | None:
         channel, decoder = self._codecs.events[topic]
@@ -67,6 +76,8 @@ def _names(person: Person, message: Message, event: Event | None) -> bool:
     key, value = message.key() or b"", message.value() or b""
     if person.is_named_in(bytes(key) if isinstance(key, bytes) else key.encode()) or person.is_named_in(value):
         return True
-    return event is not None and event.tenant == person.tenant and not set(person.identifiers).isdisjoint(
-        event.identifiers
+    return (
+        event is not None
+        and event.tenant == person.tenant
+        and not set(person.identifiers).isdisjoint(event.identifiers)
     )
