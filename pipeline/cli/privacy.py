@@ -1,7 +1,7 @@
 """``stitchline privacy access | erase | suppress | admit | status``: a person's rights.
 
-Exit codes: 0 done; 1 Kafka, the rules or a file refused (the message says what to do); 2 wrong use; 5 requested, but not
-every partition has answered yet.
+Exit codes: 0 done; 1 Kafka, the rules or a file refused (the message says what to do); 2 wrong use; 5 requested, and
+some partitions have not answered yet.
 """
 
 import time
@@ -159,7 +159,7 @@ def suppress(
     Events with an identifier that names a person are refused. Devices and cookies are removed from the events of
     others.
     """
-    _decide("opt_out", identifier, (actor, why), tenant, within, as_json)
+    _decide("opt_out", identifier, (actor, why), tenant, within, as_json=as_json)
 
 
 @app.command(epilog=SUPPRESS_EXAMPLES)
@@ -173,7 +173,7 @@ def admit(
     as_json: Json = False,
 ) -> None:
     """Accept events of the customer that owns an identifier again. After an erasure, name each identifier."""
-    _decide("opt_in", identifier, (actor, why), tenant, within, as_json)
+    _decide("opt_in", identifier, (actor, why), tenant, within, as_json=as_json)
 
 
 @app.command(epilog=STATUS_EXAMPLES)
@@ -189,7 +189,7 @@ def status(
     _show(progress, as_json=as_json)
 
 
-def _decide(kind: Kind, identifier: str, by: tuple[str, str], tenant: str, within: float, as_json: bool) -> None:
+def _decide(kind: Kind, identifier: str, by: tuple[str, str], tenant: str, within: float, *, as_json: bool) -> None:
     with explained(OSError, KafkaException):
         settings = connected(Settings())
         person, _ = _person(settings, load_rules(settings.rules_dir), identifier, tenant_named(tenant))

@@ -1,4 +1,4 @@
-"""Everything that is held about a person, as one JSON object: profile, identity, and every record that names the person."""
+"""Everything that is held about a person, as one JSON object: profile, links, and each record that names the person."""
 
 import zipfile
 from base64 import b64encode
@@ -80,7 +80,7 @@ class AccessReport:
         return {
             "place": f"{message.partition()}:{message.offset()}",
             "written_at": format_instant(message.timestamp()[1]),
-            "key": key.decode(errors="replace") if isinstance(key, bytes) else key,
+            "key": key.decode(errors="replace"),
             "value": self._value(found.topic, found),
         }
 

@@ -74,7 +74,7 @@ class TopicSearch:
 
 def _names(person: Person, message: Message, event: Event | None) -> bool:
     key, value = message.key() or b"", message.value() or b""
-    if person.is_named_in(bytes(key) if isinstance(key, bytes) else key.encode()) or person.is_named_in(value):
+    if person.is_named_in(key) or person.is_named_in(value):
         return True
     return (
         event is not None
