@@ -166,7 +166,7 @@ def _answers_equal(server: Server, secret: str, wanted: dict[str, Any]) -> None:
     actives = [update for update in wanted["profiles"].values() if update["status"] == "active"]
     for update in actives[:10]:
         assert server.get(f"/v1/profiles/{update['identifiers'][0]}", secret) == (200, update)
-    assert server.get("/v1/profiles/user_id:none", secret)[0] == 404
+    assert server.get("/v1/profiles/user_id:unheard-of", secret)[0] == 404
     assert server.get("/v1/segments")[0] == 401
 
 
