@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 import schemas
+from pipeline.avro.wire import Encoder
 from pipeline.event.erasure import Marking, digest_of
 from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.store import DatabaseError, Store, create_model
@@ -142,3 +143,18 @@ def test_an_erasure_deletes_older_decisions_and_leads_whichever_is_read_first(em
     assert set(found["leads"]) == {action_id for action_id, _ in kept}
     assert 0 < len(found["leads"]) < len(wanted["leads"])
     assert 0 < len(found["changes"]) < len(wanted["changes"])
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 3, 1)])
+def test_the_highest_revision_of_an_action_is_in_force_also_within_one_batch(empty_store, order):
+    encode = Encoder(ACTIONS.value, schemas.own_id(ACTIONS.value))
+    fold, place = Fold(schemas.text_of_own_id, PREFIX), ACTIONS.of(PREFIX)
+    revisions = [{"action_id": "a", "tenant": "default", "profile_id": "p", "revision": number} for number in order]
+    batch = [MemoryRecord(place, at, b"p", encode(action), None) for at, action in enumerate(revisions)]
+
+    with empty_store.writing() as connection:
+        fold.apply(connection, batch, into_feed=True)
+
+    found = stored(empty_store.engine)
+    assert found["leads"]["a"]["revision"] == 3
+    assert sorted(found["actions"]) == [("a", 1), ("a", 2), ("a", 3)]
