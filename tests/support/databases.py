@@ -26,6 +26,7 @@ from tests.support.shared import shared
 from tests.support.waiting import eventually
 
 USER = "postgres"
+KINDS = ("sqlite", "postgresql")
 _numbers = itertools.count(1)
 
 
@@ -101,13 +102,18 @@ def postgres(pytestconfig: pytest.Config, shared_folder: Path) -> Iterator[Postg
         yield running
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    """An empty database of each kind in turn."""
-    if request.param == "sqlite":
-        return Database("sqlite", "", tmp_path)
+def empty_database(kind: str, request: pytest.FixtureRequest, home: Path) -> Database:
+    """A new database of a kind."""
+    if kind == "sqlite":
+        return Database("sqlite", "", home)
     running: Postgres = request.getfixturevalue("postgres")
     name = f"t{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(f"{running.url}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-    return Database("postgresql", f"{running.url}/{name}", tmp_path)
+    return Database("postgresql", f"{running.url}/{name}", home)
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """An empty database of each kind in turn."""
+    return empty_database(request.param, request, tmp_path)

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import RowMapping, insert, select, update
 
 from pipeline.clock import Clock, wall_clock_ms
 from pipeline.errors import MisuseError
@@ -88,7 +88,7 @@ class ApiKeys:
         """Returns every key, oldest first."""
         with self._store.reading() as connection:
             rows = connection.execute(select(api_keys).order_by(api_keys.c.created_ms, api_keys.c.key_id)).mappings()
-            return [_key_of(dict(row)) for row in rows]
+            return [_key_of(row) for row in rows]
 
     def revoke(self, name_or_id: str) -> ApiKey:
         """Revokes a valid key.
@@ -114,7 +114,7 @@ class ApiKeys:
             return cached[1]
         with self._store.reading() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.hash == digest)).mappings().first()
-        key = None if row is None else _key_of(dict(row))
+        key = None if row is None else _key_of(row)
         if key is None or key.revoked_ms:
             self._cached.pop(digest, None)  # guessed secrets must not fill the memory
             return None
@@ -127,6 +127,6 @@ def hash_of(secret: str) -> str:
     return sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
-def _key_of(row: dict[str, str]) -> ApiKey:
-    del row["hash"]
-    return msgspec.convert(row | {"scopes": tuple(row["scopes"].split())}, ApiKey)
+def _key_of(row: RowMapping) -> ApiKey:
+    known = {name: row[name] for name in ApiKey.__struct_fields__}
+    return ApiKey(**known | {"scopes": tuple(row["scopes"].split())})

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.event.identifier import type_of
+from pipeline.obs.redact import IDENTIFIER_TYPES
 
 MASK: Final = "***"
 _IDENTIFIERS: Final = frozenset({
@@ -18,6 +19,7 @@ _IDENTIFIERS: Final = frozenset({
 })  # fmt: skip
 """Fields with identifiers: as a text, in a list, or as the names of an object."""
 _VALUES: Final = frozenset({
+    *IDENTIFIER_TYPES,
     "traits", "contact", "account_id", "actor", "why", "summary", "detail", "cart", "owner_reason", "referrer",
     "fields",
 })  # fmt: skip

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -91,6 +91,7 @@ _HANDLERS: Final[dict[type[Exception], Any]] = {
     ProblemError: _problem,
     RequestValidationError: _invalid,
     HTTPException: _http,
-    DBAPIError: _database,
+    OperationalError: _database,
+    InterfaceError: _database,
     Exception: _defect,
 }

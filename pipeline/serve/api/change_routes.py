@@ -18,7 +18,7 @@ from pipeline.serve.read.feed import Change, Changes
 router = APIRouter(prefix="/v1/changes", tags=["changes"], route_class=StrictRoute)
 POLL_SECONDS: Final = 0.25
 HEARTBEAT_POLLS: Final = 40
-"""Polls without a change after which a comment is sent, so that proxies keep the connection. The key is checked then."""
+"""Polls without a change after which a comment is sent, to keep the connection open, and the key is checked."""
 RETRY_MS: Final = 2_000
 EVENT_STREAM: Final = "text/event-stream"
 

@@ -27,7 +27,7 @@ Ref = Annotated[
 Limit = Annotated[int, Query(ge=1, le=500, description="Items of a page.")]
 Cursor = Annotated[
     str,
-    Query(max_length=300, description="`next` of the page before; without it, the first page. New rows shift none."),
+    Query(max_length=300, description="`next` of the page before; empty: the first page. New rows shift no page."),
 ]
 Body = TypeVar("Body")
 

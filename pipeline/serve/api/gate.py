@@ -22,7 +22,7 @@ CHALLENGE: Final = {"www-authenticate": 'Bearer realm="stitchline"'}
 MAX_SECRET_CHARACTERS: Final = 200
 PRINCIPAL: Final = "principal"
 """Name of the caller in the request's scope."""
-SECRET: Final = "secret"
+SECRET: Final = "secret"  # noqa: S105  a name
 """Name of the key's secret in the request's scope, for answers that take long."""
 
 

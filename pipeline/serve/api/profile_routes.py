@@ -15,6 +15,7 @@ from pipeline.serve.api.strict_route import StrictRoute
 from pipeline.serve.read.pages import CursorError
 from pipeline.serve.read.resolve import Found
 from pipeline.serve.read.search import By, QueryError
+from pipeline.serve.read.timeline import TimelinePage
 
 router = APIRouter(prefix="/v1", tags=["profiles"], route_class=StrictRoute)
 Fields = Annotated[str, Query(max_length=500, pattern=r"^([a-z_]+(,[a-z_]+)*)?$", description="Separated by commas.")]
@@ -67,7 +68,7 @@ async def detail(request: Request, ref: Ref) -> Response:
     return personal(request, services, _there(view), [found.profile_id])
 
 
-@router.get("/profiles/{ref}/timeline", responses=answers(forms.TimelinePage, "A page, newest first."))
+@router.get("/profiles/{ref}/timeline", responses=answers(TimelinePage, "A page, newest first."))
 async def timeline(request: Request, ref: Ref, limit: Limit = 20, cursor: Cursor = "") -> Response:
     """Return touches and CRM activities, newest first."""
     found, services = await current(request, ref), services_of(request)

@@ -75,4 +75,5 @@ def _phone(tenant: str, digits: str, *, is_international: bool) -> Select[str]:
 
 def _with_prefix(tenant: str, kind: str, prefix: str) -> Select[str]:
     matches = (terms.c.tenant == tenant, terms.c.kind == kind)
-    return select(terms.c.profile_id).distinct().where(*matches, terms.c.term.between(prefix, after_prefix(prefix)))
+    begins = (terms.c.term >= prefix, terms.c.term < after_prefix(prefix))
+    return select(terms.c.profile_id).distinct().where(*matches, *begins)

@@ -17,18 +17,8 @@ from tests.support.model_records import ModelRecords
 PREFIX = "cdp"
 
 
-@pytest.fixture(scope="module")
-def records() -> ModelRecords:
-    made = ModelRecords(seed=11)
-    linked = next(key for key in sorted(made.story.identity().identifiers()) if key.startswith("email:"))
-    made.tell({"type": "identify", "userId": "late", "anonymousId": "late-browser", "messageId": "late-1",
-               "timestamp": 1_772_366_400_500, "channel": "web", "traits": {"email": linked.partition(":")[2]}})  # fmt: skip
-    made.unlink("user_id:late", linked)
-    return made
-
-
 @pytest.fixture
-def store(database: Database):
+def empty_store(database: Database):
     opened = Store.open(database.url, database.home)
     opened.prepare(PREFIX)
     yield opened
@@ -50,67 +40,67 @@ def everything(records: ModelRecords) -> list[MemoryRecord]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_tables_equal_a_naive_fold_of_the_topics(store, records, seed):
-    fold_all(store, records, seed)
+def test_the_tables_equal_a_naive_fold_of_the_topics(empty_store, records, seed):
+    fold_all(empty_store, records, seed)
 
     wanted = expected(everything(records), PREFIX)
     assert len(wanted["profiles"]) > 40
     assert wanted["leads"]
     assert wanted["changes"]
-    found = stored(store.engine)
+    found = stored(empty_store.engine)
     for table, rows in wanted.items():
         assert found[table] == rows, table
-    with store.reading() as connection:
+    with empty_store.reading() as connection:
         assert positions(connection) == {place: waiting[-1].offset() + 1 for place, waiting in records.by_place.items()}
 
 
-def test_applying_records_again_changes_nothing(store, records):
-    fold_all(store, records, 3)
-    before = stored(store.engine)
+def test_applying_records_again_changes_nothing(empty_store, records):
+    fold_all(empty_store, records, 3)
+    before = stored(empty_store.engine)
 
-    fold_all(store, records, 4)
+    fold_all(empty_store, records, 4)
 
-    assert stored(store.engine) == before
+    assert stored(empty_store.engine) == before
 
 
-def test_tombstones_delete_a_profile_from_every_table(store, records):
-    fold_all(store, records, 5)
-    found = stored(store.engine)
+def test_tombstones_delete_a_profile_from_every_table(empty_store, records):
+    fold_all(empty_store, records, 5)
+    found = stored(empty_store.engine)
     segment, profile_id = min(found["members"])
     fold = Fold(schemas.text_of_own_id, PREFIX)
 
     tombstone = MemoryRecord(UPDATES.of(PREFIX), 10_000, profile_id.encode(), None, None)
-    with store.writing() as connection:
+    with empty_store.writing() as connection:
         fold.apply(connection, [tombstone], into_feed=True)
 
-    after = stored(store.engine)
+    after = stored(empty_store.engine)
     assert profile_id not in after["profiles"]
     assert (segment, profile_id) not in after["members"]
     assert len(after["profiles"]) == len(found["profiles"]) - 1
 
 
-def test_a_foreign_record_is_skipped_and_counted(store):
+def test_a_foreign_record_is_skipped_and_counted(empty_store):
     fold = Fold(schemas.text_of_own_id, PREFIX)
     foreign = [MemoryRecord(topic.of(PREFIX), 0, b"k", b"no avro", None) for topic in (UPDATES, ACTIONS)]
 
-    with store.writing() as connection:
+    with empty_store.writing() as connection:
         fold.apply(connection, foreign, into_feed=True)
 
     assert fold.skipped.records == {UPDATES.name: 1, ACTIONS.name: 1}
 
 
-def test_a_rebuild_deletes_rows_and_offsets(store, records):
-    fold_all(store, records, 6)
+def test_a_rebuild_deletes_rows_and_offsets(empty_store, records):
+    fold_all(empty_store, records, 6)
 
-    with store.writing() as connection:
+    with empty_store.writing() as connection:
         create_model(connection, PREFIX)
 
-    with store.reading() as connection:
+    with empty_store.reading() as connection:
         assert positions(connection) == {}
-    assert not any(stored(store.engine).values())
+    assert not any(stored(empty_store.engine).values())
 
 
-def test_a_database_of_another_deployment_is_refused(store, database: Database):
+def test_a_database_of_another_deployment_is_refused(empty_store, database: Database):
     other = Store.open(database.url, database.home)
     with pytest.raises(DatabaseError, match="STITCHLINE_TOPIC_PREFIX"):
         other.prepare("other")

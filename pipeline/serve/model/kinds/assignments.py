@@ -12,6 +12,8 @@ from pipeline.serve.model.kinds.kind import FeedEntry, Records, key_text
 from pipeline.serve.model.rows import delete_where, upsert
 from pipeline.topics import ASSIGNMENTS
 
+CONTROL: Final = "\0"
+"""First character of the keys of watermarks, which replays with the clock "stream" leave on the topic."""
 _ASSIGNMENT: Final = msgspec.msgpack.Decoder(Assignment).decode
 
 
@@ -23,6 +25,8 @@ class Assignments:
     def apply(self, connection: Connection, records: Records) -> list[FeedEntry]:
         """Keeps the newest assignment of each identifier. A tombstone deletes it."""
         newest: dict[str, bytes | None] = {key_text(record): record.value() for record in records}
+        for key in [key for key in newest if key.startswith(CONTROL)]:
+            del newest[key]
         rows, gone = list[dict[str, Any]](), list[dict[str, Any]]()
         for key, value in newest.items():
             tenant, ident = split_key(key)
