@@ -3,6 +3,9 @@
 from typing import Final
 
 EXTRA_OF: Final = {
+    "fastapi": "serve",
+    "sqlalchemy": "serve",
+    "psycopg": "serve",
     "cryptography": "collect",
     "httptools": "collect",
     "ua_parser": "collect",

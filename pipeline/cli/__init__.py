@@ -66,6 +66,10 @@ class Commands(LazyGroup):
         ),
         Deferred("score", "Explain scores."),
         Deferred("segment", "Count and export members of segments. Prints personal data."),
+        Deferred(
+            "serve",
+            "Follow the topics into a database and answer from it over HTTP, until SIGTERM or ctrl-c.",
+        ),
         Deferred("sink", "Deliver CRM actions."),
         Deferred("sources", "List, add and rotate the collector's sources and their write keys."),
         Deferred("topics", "The Kafka topics of this deployment."),
