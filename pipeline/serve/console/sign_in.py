@@ -61,7 +61,9 @@ async def _submitted(console: Console, request: Request) -> Response:
 def _signed_in(console: Console, request: Request, form: dict[str, str]) -> Response:
     name, back = form.get("name", "").strip(), local_path(form.get("back", ""))
     cookie = request.cookies.get(FORM_COOKIE, "")
-    if not (cookie and hmac.compare_digest(cookie, form.get(CSRF_FIELD, "")) and is_own_origin(request)):
+    if not (
+        cookie and hmac.compare_digest(cookie, form.get(CSRF_FIELD, "")) and is_own_origin(request, console.public_url)
+    ):
         return _form(console, request, back, message=STALE, status=403, name=name)
     address = request.client.host if request.client else ""
     attempt = console.attempts.admit(name, address)
