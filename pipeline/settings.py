@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     )
     serve_host: str = Field("127.0.0.1", description="Address on which `stitchline serve` answers.")
     serve_port: int = Field(8090, ge=0, le=65535, description="Port of the API; 0 chooses a free one.")
+    serve_public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+)?$",
+        description="URL under which browsers reach the console through a proxy. https makes its cookies Secure.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     def __init__(self, **values: Any) -> None:
