@@ -84,14 +84,14 @@ class PullWorld:
     def pass_time(self, seconds: float) -> None:
         self.clock.now_ms += round(seconds * 1000)
 
-    def sink_wrote(self, object_id: str, action: str = "a1", **fields: str) -> None:
+    def sink_wrote(self, object_id: str, **fields: str) -> None:
         """A row of the sink's ledger, as it stands after a write."""
         hashes = {name: value_hash(value) for name, value in fields.items()}
         self.topics.ledger.append(
             LedgerRow(
                 sink="hub",
                 tenant="default",
-                action_id=action,
+                action_id=f"a-{object_id}",
                 object="contact",
                 object_id=object_id,
                 revision=1,
