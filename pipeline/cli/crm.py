@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 from connectors.crm.connect import connection_of, open_http, open_sink
 from connectors.crm.deviation import Deviation
 from connectors.crm.fault import StoppedError
-from connectors.crm.hubspot.sink import HubSpotSink
+from connectors.crm.lead_sink import LeadSink
 from connectors.crm.ledger import Ledger
 from connectors.crm.reconcile import deviations
 from connectors.crm.sink import Finding
@@ -66,7 +66,8 @@ Examples:
 """
 
 app = typer.Typer(
-    no_args_is_help=True, help="Deliver CRM actions to HubSpot, prepare it, and compare it with the ledger."
+    no_args_is_help=True,
+    help="Deliver CRM actions to Salesforce, HubSpot, Dynamics or Zoho, prepare it, and compare it with the ledger.",
 )
 
 app.command(epilog=PULL_EXAMPLES)(pull)
@@ -159,14 +160,14 @@ def _connection(name: str) -> tuple[Settings, CrmConnection]:
 
 
 @contextlib.contextmanager
-def _sink(name: str) -> Iterator[HubSpotSink]:
+def _sink(name: str) -> Iterator[LeadSink]:
     _, connection = _connection(name)
     with _opened(connection, Ledger()) as opened:
         yield opened
 
 
 @contextlib.contextmanager
-def _opened(connection: CrmConnection, ledger: Ledger) -> Iterator[HubSpotSink]:
+def _opened(connection: CrmConnection, ledger: Ledger) -> Iterator[LeadSink]:
     http = open_http(connection, clock=wall_clock_ms, sleep=Event().wait, metrics=Metrics())
     opened = open_sink(connection, http, ledger, wall_clock_ms)
     try:

@@ -4,9 +4,10 @@ from typing import Any
 
 import httpx2
 
+from connectors.crm.access_key import AccessKey
 from connectors.crm.bucket import Buckets
 from connectors.crm.exchange import Send
-from connectors.crm.http import AccessKey, CrmHttp
+from connectors.crm.http import CrmHttp
 from connectors.crm.ledger_row import LedgerRow, value_hash
 from connectors.sources.crm.connect import documents_of, open_reader
 from connectors.sources.crm.memory import Memory
