@@ -82,8 +82,8 @@ class BottleCrmGateway:
         return [self._written(work, self._update(object_type, work, tenant), object_type, tenant) for work in works]
 
     def upsert(self, works: Sequence[Work], tenant: str) -> list[Result]:
-        """Creates leads one by one and reads their owners back."""
-        return [self._written(work, self._create(work, tenant), LEAD, tenant) for work in works]
+        """Searches and then writes or creates leads, one by one, and reads their owners back."""
+        return [self._written(work, self._upsert(work, tenant), LEAD, tenant) for work in works]
 
     def note_text(self, work: Work) -> str:
         """Returns the story as plain text."""
@@ -105,6 +105,12 @@ class BottleCrmGateway:
     def _update(self, object_type: str, work: Work, tenant: str) -> Result:
         path = f"{PATHS[object_type]}{quote(work.object_id)}/"
         return self._single(work, Call(method="PATCH", path=path, body=self._body(object_type, work), tenant=tenant))
+
+    def _upsert(self, work: Work, tenant: str) -> Result:
+        key = work.action.action_id
+        if found := self.find([key], tenant).get(key):
+            return self._update(LEAD, msgspec.structs.replace(work, object_id=found), tenant)
+        return self._create(work, tenant)
 
     def _create(self, work: Work, tenant: str) -> Result:
         sent = {**work.sent, NAMES.action: work.action.action_id}
