@@ -23,7 +23,7 @@ from pipeline.rules.crm import CrmConnection, CrmField, CrmOwner
 from pipeline.rules.crm_back import CrmBack, CrmTrait
 from pipeline.rules.load import load_rules
 from pipeline.rules.normalisers import normalisers
-from tests.crm.emulator import Crm
+from tests.crm.emulator import SECRET, Crm
 from tests.crm.hubspot_read_side import ReadableHubSpot
 from tests.support.crm_log import Clock, Stop
 from tests.support.pull_log import MemoryPullLog, PullTopics
@@ -46,7 +46,7 @@ class PullWorld:
         self.hub = ReadableHubSpot(self.clock)
         self.crm: Crm = self.hub
         self.connection = CrmConnection(
-            name="hub", kind="hubspot", secret="env:HUBSPOT_KEY", requests=100_000,
+            name="hub", kind="hubspot", secret=SECRET, requests=100_000,
             fields=(
                 CrmField(to="phone", value="contact.phone"), CrmField(to="jobtitle", value="grade", write="always"),
             ),
@@ -58,7 +58,8 @@ class PullWorld:
     def open(self, wrap: Any = lambda log: log) -> Puller:
         """A new puller, which shuts out the one before."""
         http = CrmHttp(
-            httpx2.Client(base_url="https://crm.example", transport=self.crm.transport()), AccessKey(lambda: "pat-1"),
+            httpx2.Client(base_url="https://crm.example", transport=self.crm.transport()),
+            AccessKey(lambda: self.crm.secrets[SECRET]),
             sink="hub", buckets=Buckets({}), clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics,
         )  # fmt: skip
         memory = Memory(self.connection.name)
