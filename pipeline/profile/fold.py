@@ -34,8 +34,10 @@ _MIN_DIGITS: Final = 6
 """Digits in a telephone number at least."""
 
 
-def gathered(parts: Iterable[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
+def gathered(parts: Sequence[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
     """Returns for each wanted key its values in all mappings, in the order of the mappings."""
+    if len(parts) == 1:  # the usual case: one ledger
+        return {key: [part] for key, part in parts[0].items() if key in wanted}
     gathered_parts: dict[str, list[_Part]] = {}
     for mapping in parts:
         for key, part in mapping.items():
