@@ -1,6 +1,7 @@
 """Decides about one request: which source it is from, whether it may come in, and what becomes of each of its items."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from pipeline.event.result import Rejected
 from pipeline.rules.sources import Dialect
 
 BOT: Final = "bot"
+SAMPLED: Final = "sampled"
 IGNORED: Final = "ignored"
 DAMAGED: Final = "the compressed body is damaged"
 
@@ -97,10 +99,13 @@ class Admission:
         drops_bots = stamp.is_bot and source.rules.bots == "drop"
         records: list[Outgoing] = []
         rejected: list[dict[str, Any]] = []
-        accepted = dropped = 0
+        left_out: Counter[str] = Counter({IGNORED: parsed.ignored} if parsed.ignored else {})
+        accepted = 0
         for index, item in enumerate(parsed.items):
-            if drops_bots and not isinstance(item.document, Rejected):
-                dropped += 1
+            if not isinstance(item.document, Rejected) and (
+                drops_bots or not (source.sample.keeps_all or source.sample.keeps(item.document))
+            ):
+                left_out[BOT if drops_bots else SAMPLED] += 1
                 continue
             record = self._record(item, stamp, source)
             if isinstance(record, Outgoing):
@@ -110,16 +115,12 @@ class Admission:
                 self._counts.events(1, source.name, dialect, record.reason.value)
                 record = self._encoder.quarantined(item.raw, record, source.name, dialect, request.received_ms)
             records.append(record)
-        taken = accepted + len(rejected)
-        source.rate.take(taken + dropped)
-        source.cap.take(taken)
+        source.rate.take(len(parsed.items))
+        source.cap.take(accepted + len(rejected))
         if accepted:
             self._counts.events(accepted, source.name, dialect, "accepted")
-        if dropped:
-            self._counts.events(dropped, source.name, dialect, BOT)
-        if parsed.ignored:
-            self._counts.events(parsed.ignored, source.name, dialect, IGNORED)
-        left_out = {name: count for name, count in ((BOT, dropped), (IGNORED, parsed.ignored)) if count}
+        for outcome, number in left_out.items():
+            self._counts.events(number, source.name, dialect, outcome)
         return Admitted(source, records, _result(accepted, rejected, left_out), headers)
 
     def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected:
@@ -127,6 +128,8 @@ class Admission:
         if isinstance(document, Rejected):
             return document
         stamp.set(document, item.raw)
+        if source.plan is not None and (blocked := source.plan.apply(document)) is not None:
+            return blocked
         return self._encoder.event(document, source.defaults)
 
 
@@ -157,7 +160,7 @@ def _dialect(source: LiveSource, dialects: tuple[Dialect, ...]) -> Dialect:
     raise Refusal(403, f"this source does not allow the dialect {dialects[0]}")
 
 
-def _result(accepted: int, rejected: list[dict[str, Any]], dropped: dict[str, int]) -> bytes:
+def _result(accepted: int, rejected: list[dict[str, Any]], dropped: Mapping[str, int]) -> bytes:
     if not rejected and not dropped:
         return b'{"success":true,"accepted":%d,"rejected":[]}' % accepted
     return encode({"success": True, "accepted": accepted, "rejected": rejected, "dropped": dropped})

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from pipeline.event.model import Channel
 from pipeline.profile.rules import unique
+from pipeline.rules.tracking_plan import TrackingPlan
 
 Dialect: TypeAlias = Literal["segment", "rudderstack", "json", "cloudevents", "posthog", "snowplow"]
 Vendor: TypeAlias = Literal[
@@ -60,6 +61,11 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of the sender's address: anonymise keeps 24 bits of IPv4 and 48 of IPv6."""
     bots: Literal["keep", "drop"] = "keep"
     """Events of crawlers by their user agent: kept and marked with context.bot, or dropped and counted."""
+    sample: Annotated[float, Meta(gt=0, le=1)] = 1
+    """Share of visitors whose events are kept. A visitor's events are kept or dropped together, by a hash of the
+    anonymous id, else of the user id; dropped ones are counted. 1: all."""
+    plan: TrackingPlan | None = None
+    """The events that this source sends, with their properties. None: any."""
 
     def __post_init__(self) -> None:
         if len(self.write_keys) > MAX_KEYS:
