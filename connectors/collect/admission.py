@@ -1,5 +1,6 @@
 """Decides about one request: which source it is from, whether it may come in, and what becomes of each of its items."""
 
+import hmac
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -15,6 +16,8 @@ from connectors.collect.request_counts import RequestCounts
 from connectors.collect.routes import Route
 from connectors.collect.sources import LiveSource, Sources
 from connectors.collect.stamp import Stamp
+from connectors.collect.webhooks.look_up import MetaLeads
+from connectors.collect.webhooks.meta import challenge_of
 from connectors.collect.webhooks.vendors import VENDORS
 from connectors.collect.write_keys import key_in_head
 from pipeline.event.result import Rejected
@@ -34,6 +37,19 @@ class Admitted(Struct, frozen=True):
     result: bytes
     """The outcome of every item, as JSON."""
     headers: Headers = ()
+
+
+class Delivery(Struct, frozen=True):
+    """A webhook's delivery whose origin is proved."""
+
+    source: LiveSource
+    vendor: str
+    parsed: Parsed
+
+    @property
+    def look_up(self) -> MetaLeads | None:
+        """Returns what completes the delivery, or None if it is complete."""
+        return self.source.look_ups.get(self.vendor) if self.parsed.items else None
 
 
 class Admission:
@@ -72,8 +88,8 @@ class Admission:
         parsed = parsed or route.parse(request)
         return self.take(request, source, dialect, parsed, headers)
 
-    def admit_webhook(self, request: Request, vendor: str, name: str, url: str, *, damaged: bool = False) -> Admitted:
-        """Returns what to keep and to answer of a delivery to ``/webhooks/VENDOR/SOURCE``.
+    def deliver(self, request: Request, vendor: str, name: str, url: str, *, damaged: bool = False) -> Delivery:
+        """Returns a delivery to ``/webhooks/VENDOR/SOURCE`` that may come in.
 
         ``url`` is the public URL of the endpoint, which some vendors sign. ``damaged`` as in :meth:`admit`.
 
@@ -89,7 +105,17 @@ class Admission:
             raise Refusal(401, problem)
         check_limits(source, request.received_ms)
         parsed = unreadable(request.body, DAMAGED) if damaged else webhook.parse(request)
-        return self.take(request, source, vendor, parsed)
+        return Delivery(source, vendor, parsed)
+
+    def challenge(self, request: Request, vendor: str, name: str) -> str:
+        """Returns what a vendor expects back that confirms its endpoint. Raises Refusal 401 without its token."""
+        source = self._sources().named(name)
+        token = source.verify_tokens.get(vendor) if source is not None else None
+        challenge = challenge_of(request)
+        stated = request.query.get("hub.verify_token", "").encode(errors="replace")
+        if token is None or not challenge or not hmac.compare_digest(stated, token):
+            raise Refusal(401, "the verify token is missing or wrong")
+        return challenge
 
     def take(
         self, request: Request, source: LiveSource, dialect: str, parsed: Parsed, headers: Headers = ()

@@ -10,6 +10,7 @@ from connectors.collect.origins import Origins
 from connectors.collect.personal import PersonalFields
 from connectors.collect.sample import Sample
 from connectors.collect.tracking import PlanCheck, Violations
+from connectors.collect.webhooks.look_up import MetaLeads
 from connectors.collect.write_keys import MAX_KEY_CHARS, hash_of
 from pipeline.errors import OperatorError
 from pipeline.event.parse import Defaults
@@ -55,6 +56,16 @@ class LiveSource:
         self.dialects = frozenset(rules.dialects)
         self.secrets: Mapping[Vendor, tuple[bytes, ...]] = {
             webhook.vendor: tuple(_secret(folder / file) for file in webhook.secret_files) for webhook in rules.webhooks
+        }
+        self.verify_tokens: dict[str, bytes] = {
+            webhook.vendor: _secret(folder / webhook.verify_token_file)
+            for webhook in rules.webhooks
+            if webhook.verify_token_file
+        }
+        self.look_ups: dict[str, MetaLeads] = {
+            webhook.vendor: MetaLeads(webhook.graph_url, _secret(folder / webhook.access_token_file))
+            for webhook in rules.webhooks
+            if webhook.access_token_file
         }
         self.needs_public_url = any(webhook.vendor in SIGN_URL for webhook in rules.webhooks)
         key = _secret(folder / rules.hash_key_file) if rules.hash else b""
