@@ -7,6 +7,7 @@ import httpx2
 import msgspec
 
 from connectors.crm.bucket import Buckets
+from connectors.crm.erasing import erasing
 from connectors.crm.http import AccessKey, CrmHttp
 from connectors.crm.hubspot.setup import CONTACT_PROPERTIES, NOTE_PROPERTIES
 from connectors.crm.hubspot.sink import HubSpotSink
@@ -58,8 +59,10 @@ class World:
         """A new runner, which shuts out the one before."""
         ledger = Ledger()
         log = wrap(MemoryActionLog(self.topics, self.clock))
+        sink = self.sink(ledger)
+        sink = erasing(self.connection, sink, self.http.send, ledger, self.clock)
         self.runner = SinkRunner(
-            "crm", log, self.sink(ledger), decode=msgspec.json.decode, clock=self.clock, ledger=ledger,
+            "crm", log, sink, decode=msgspec.json.decode, clock=self.clock, ledger=ledger,
             metrics=self.metrics, policy=Policy(**{"settle_ms": SETTLE_MS, **policy}),
         )  # fmt: skip
         self.http.before_each = self.runner.confirm
