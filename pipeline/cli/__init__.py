@@ -68,7 +68,11 @@ class Commands(LazyGroup):
         Deferred("score", "Explain scores."),
         Deferred("segment", "Count and export members of segments. Prints personal data."),
         Deferred("sink", "Deliver CRM actions."),
-        Deferred("sources", "List, add and rotate the collector's sources and their write keys."),
+        Deferred("sources", "List, add, rotate and try the collector's sources and their write keys."),
+        Deferred(
+            "tail",
+            "Print each event when its fate is known: taken, duplicate (counted before), or quarantined and why.",
+        ),
         Deferred("topics", "The Kafka topics of this deployment."),
         Deferred("trigger", "Try triggers on the stored profiles. Prints personal data."),
     )

@@ -135,8 +135,12 @@ class StoredIdentity:
     def _across(self, members: Mapping[Identifier, Node]) -> list[Identifier]:
         """Returns the identifiers outside the component that the members' links lead to."""
         peers = {edge.peer for node in members.values() for edge in node.edges}
-        weaker = {weak for ident in members for weak in self._rejected_by_anchor.get(ident, ())}
+        weaker = {weak for ident in members for weak in self.rejected_with(ident)}
         return sorted((peers | weaker) - members.keys())
+
+    def rejected_with(self, ident: Identifier) -> Collection[Identifier]:
+        """Returns the weaker ends of an identifier's rejected links. The first call reads every row."""
+        return self._rejected_by_anchor.get(ident, ())
 
     @cached_property
     def _rejected_by_anchor(self) -> dict[Identifier, list[Identifier]]:

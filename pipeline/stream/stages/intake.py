@@ -20,7 +20,7 @@ from pipeline.identity.faults import assignment_fault
 from pipeline.identity.messages import Assignment, Command, Link
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
-from pipeline.kafka.dlq_headers import HEADER_PREFIX
+from pipeline.kafka.dlq_headers import HEADER_PREFIX, REKEYED_HEADER
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.messages import touch_of
@@ -40,7 +40,6 @@ from pipeline.stream.stages.internal import InternalReader
 from pipeline.stream.watermark import WatermarkSender, source_of
 from pipeline.topics import ASSIGNMENTS, EVENTS, INPUTS, LINKS, TOUCHES, StageName, Topic
 
-REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
 ALIAS_HEADER = HEADER_PREFIX + "alias"
 """Marks the copy of an alias, under the key of its previous user id."""
 NO_LIMIT_MS = 1 << 62

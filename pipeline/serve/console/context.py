@@ -1,0 +1,21 @@
+"""What every page of the console works with."""
+
+from typing import NamedTuple
+
+from pipeline.clock import Clock
+from pipeline.serve.console.data import ConsoleData
+from pipeline.serve.console.render import Renderer
+from pipeline.serve.signin.attempts import Attempts
+from pipeline.serve.signin.sessions import Sessions
+from pipeline.serve.signin.users import Users
+
+
+class Console(NamedTuple):
+    """The collaborators of the pages."""
+
+    users: Users
+    sessions: Sessions
+    attempts: Attempts
+    data: ConsoleData
+    renderer: Renderer
+    clock: Clock
