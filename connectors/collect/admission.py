@@ -16,10 +16,11 @@ from connectors.collect.sources import LiveSource, Sources
 from connectors.collect.stamp import Stamp
 from connectors.collect.webhooks.vendors import VENDORS
 from connectors.collect.write_keys import key_in_head
-from pipeline.event.result import Rejected
+from pipeline.event.result import Drop, Rejected
 from pipeline.rules.sources import Dialect
 
 BOT: Final = "bot"
+SUPPRESSED: Final = "suppressed"
 IGNORED: Final = "ignored"
 DAMAGED: Final = "the compressed body is damaged"
 
@@ -97,12 +98,15 @@ class Admission:
         drops_bots = stamp.is_bot and source.rules.bots == "drop"
         records: list[Outgoing] = []
         rejected: list[dict[str, Any]] = []
-        accepted = dropped = 0
+        accepted = dropped = suppressed = 0
         for index, item in enumerate(parsed.items):
             if drops_bots and not isinstance(item.document, Rejected):
                 dropped += 1
                 continue
             record = self._record(item, stamp, source)
+            if isinstance(record, Drop):
+                suppressed += 1
+                continue
             if isinstance(record, Outgoing):
                 accepted += 1
             else:
@@ -111,18 +115,21 @@ class Admission:
                 record = self._encoder.quarantined(item.raw, record, source.name, dialect, request.received_ms)
             records.append(record)
         taken = accepted + len(rejected)
-        source.rate.take(taken + dropped)
+        source.rate.take(taken + dropped + suppressed)
         source.cap.take(taken)
         if accepted:
             self._counts.events(accepted, source.name, dialect, "accepted")
         if dropped:
             self._counts.events(dropped, source.name, dialect, BOT)
+        if suppressed:
+            self._counts.events(suppressed, source.name, dialect, SUPPRESSED)
         if parsed.ignored:
             self._counts.events(parsed.ignored, source.name, dialect, IGNORED)
-        left_out = {name: count for name, count in ((BOT, dropped), (IGNORED, parsed.ignored)) if count}
+        counts = ((BOT, dropped), (SUPPRESSED, suppressed), (IGNORED, parsed.ignored))
+        left_out = {name: count for name, count in counts if count}
         return Admitted(source, records, _result(accepted, rejected, left_out), headers)
 
-    def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected:
+    def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected | Drop:
         document = item.document
         if isinstance(document, Rejected):
             return document

@@ -161,7 +161,7 @@ def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, 
     _quarantine(made, made.settings.topic_prefix)
     made.until(lambda: _leads(made) >= {"nora-4711", "bert"} or None, "two leads")
     made.until(lambda: made.json("dlq", "ls")["total"] == 2 or None, "two quarantined events")
-    made.run("sink", "jsonl", "--out", crm, "--drain")
+    made.run("sink", "jsonl", crm, "--drain")
     assert b"nora.night@shop.example" in crm.read_bytes().lower()
 
     # access
@@ -185,7 +185,7 @@ def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, 
         "stitch": 1, "intake": PARTITIONS, "profile": PARTITIONS, "route": 1,
     }  # fmt: skip
     assert made.json("privacy", "status", receipt["request"])["complete"]
-    made.run("sink", "jsonl", "--out", crm, "--drain")
+    made.run("sink", "jsonl", crm, "--drain")
     secrets = [secret for secret in SECRETS if secret.encode() in str(receipt).encode()]
     assert not secrets, "the receipt names the person"
 
