@@ -3,7 +3,9 @@
 from typing import Final
 
 EXTRA_OF: Final = {
+    "argon2": "serve",
     "fastapi": "serve",
+    "jinja2": "serve",
     "sqlalchemy": "serve",
     "psycopg": "serve",
     "cryptography": "collect",

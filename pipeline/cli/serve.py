@@ -1,4 +1,4 @@
-"""``stitchline serve`` and ``stitchline serve keys``: the read model and its API.
+"""``stitchline serve``, ``serve keys`` and ``serve users``: the read model, its API and the console.
 
 Exit codes: 0 stopped or done, 1 it could not start or could not go on (the message states what to do), 2 wrong use.
 """
@@ -18,6 +18,7 @@ from pipeline.cli.connect import located
 from pipeline.cli.explained import explained
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
+from pipeline.cli.serve_users import users
 from pipeline.cli.tables import titled_table
 from pipeline.event.instant import format_instant
 from pipeline.obs.log import configure
@@ -31,6 +32,7 @@ Exit codes: 0 stopped; 1 it could not start or could not go on; 2 wrong command 
 \b
 Examples:
   stitchline serve keys add crm --scope read --scope read:pii && stitchline serve
+  stitchline serve users add ann@shop.example --role admin
   stitchline serve --port 8090 --http-port 9103
   stitchline serve --role api --port 8091
   stitchline serve --rebuild
@@ -48,6 +50,7 @@ Examples:
 app = typer.Typer(invoke_without_command=True)
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: only hashes of their secrets are stored.")
 app.add_typer(keys, name="keys")
+app.add_typer(users, name="users")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -94,7 +97,7 @@ def serve(
 
 
 def _listening(url: str) -> None:
-    print_line(f"API: {url}/v1 · description: {url}/v1/openapi.json · stop with ctrl-c", err=True)
+    print_line(f"console: {url}/ · API: {url}/v1 · stop with ctrl-c", err=True)
 
 
 def _write(settings: Settings, *, rebuild: bool, supervised: bool) -> None:

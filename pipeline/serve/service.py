@@ -1,4 +1,4 @@
-"""Wires one API process: database, rules, routes, health pages, the writer as a child, uvicorn."""
+"""Wires one process: database, rules, API and console, health pages, the writer as a child, uvicorn."""
 
 import asyncio
 import signal
@@ -18,6 +18,8 @@ from pipeline.serve.access.keys import ApiKeys
 from pipeline.serve.access.limits import RequestLimits
 from pipeline.serve.api.app import api_app
 from pipeline.serve.api.services import Services
+from pipeline.serve.console.build import console_of
+from pipeline.serve.front import Front
 from pipeline.serve.model.store import FOLDER, Store, store_of
 from pipeline.serve.read.reads import Reads
 from pipeline.serve.watch import FreshnessWatch
@@ -55,7 +57,7 @@ def services_of(settings: Settings, store: Store) -> Services:
 async def run(
     settings: Settings, when_listening: Callable[[str], None], *, writes: bool = True, rebuild: bool = False
 ) -> None:
-    """Serves the API until SIGTERM or SIGINT. Calls ``when_listening`` with its URL.
+    """Serves API and console until SIGTERM or SIGINT. Calls ``when_listening`` with its URL.
 
     ``writes``: whether a writer is started too. It waits while another one follows for the same database.
 
@@ -66,7 +68,8 @@ async def run(
     store.prepare(settings.topic_prefix, rebuild=rebuild)
     services = services_of(settings, store)
     listening = _bound(settings.serve_host, settings.serve_port)
-    server = uvicorn.Server(_config(services))
+    application = Front(api_app(services), console_of(services.reads, settings, settings.home / FOLDER))
+    server = uvicorn.Server(_config(application))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     watch = FreshnessWatch(services.reads, services.metrics, wall_clock_ms)
@@ -92,9 +95,9 @@ async def run(
         store.close()
 
 
-def _config(services: Services) -> uvicorn.Config:
+def _config(application: Front) -> uvicorn.Config:
     return uvicorn.Config(
-        api_app(services),
+        application,
         http="httptools",
         loop="uvloop",
         ws="none",
