@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from pipeline.avro.registry import schema_ids
 from pipeline.clock import wall_clock_ms
+from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.follow import Follower, Place
 from pipeline.obs.log import logger
@@ -23,10 +24,29 @@ STANDBY_SECONDS: Final = 1.0
 log = logger(__name__)
 
 
-def follow(settings: Settings, store: Store, stopped: Callable[[], bool], *, rebuild: bool = False) -> None:
-    """Follows the topics until ``stopped``, creating missing ones. Waits while another process is the writer.
+class OtherWriterError(OperatorError):
+    """Another process writes to the database, so that it cannot be rebuilt.
 
-    ``rebuild``: deletes the model first and reads the topics from their beginning. API keys are kept.
+    Operator action: end that process first.
+    """
+
+
+def rebuild(store: Store, prefix: str) -> None:
+    """Deletes the model; the next writer reads the topics from their beginning. API keys are kept.
+
+    Raises:
+        OtherWriterError: another process is the writer.
+    """
+    with writer_connection(store) as connection:
+        if connection is None:
+            message = f"another process writes to {store.place}: end it, then rebuild"
+            raise OtherWriterError(message)
+        with connection.begin():
+            create_model(connection, prefix)
+
+
+def follow(settings: Settings, store: Store, stopped: Callable[[], bool]) -> None:
+    """Follows the topics until ``stopped``, creating missing ones. Waits while another process is the writer.
 
     Raises:
         NoBrokerError: no broker answers.
@@ -37,9 +57,6 @@ def follow(settings: Settings, store: Store, stopped: Callable[[], bool], *, reb
     while not stopped():
         with writer_connection(store) as connection:
             if connection is not None:
-                if rebuild:
-                    with connection.begin():
-                        create_model(connection, settings.topic_prefix)
                 log.info("serve_writing", database=store.place)
                 _write(settings, connection, stopped)
                 return

@@ -8,9 +8,11 @@ import pytest
 import schemas
 from pipeline.avro.wire import Encoder
 from pipeline.event.erasure import Marking, digest_of
+from pipeline.serve.follower import OtherWriterError, rebuild
 from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.store import DatabaseError, Store, create_model
 from pipeline.serve.model.writer import positions
+from pipeline.serve.model.writer_lock import writer_connection
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS, MARKS, UPDATES
 from tests.support.databases import Database
@@ -158,3 +160,18 @@ def test_the_highest_revision_of_an_action_is_in_force_also_within_one_batch(emp
     found = stored(empty_store.engine)
     assert found["leads"]["a"]["revision"] == 3
     assert sorted(found["actions"]) == [("a", 1), ("a", 2), ("a", 3)]
+
+
+def test_a_database_with_a_writer_is_not_rebuilt(empty_store, records):
+    fold_all(empty_store, records, 7)
+    before = stored(empty_store.engine)
+
+    with writer_connection(empty_store) as writer, writer_connection(empty_store) as other:
+        assert writer is not None
+        assert other is None
+        with pytest.raises(OtherWriterError, match="end it, then rebuild"):
+            rebuild(empty_store, PREFIX)
+    assert stored(empty_store.engine) == before
+
+    rebuild(empty_store, PREFIX)
+    assert not any(stored(empty_store.engine).values())
