@@ -13,13 +13,17 @@ from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.follow import Follower, Place
 from pipeline.obs.log import logger
 from pipeline.serve.model.fold import Fold
+from pipeline.serve.model.kinds.quarantined import forget_deleted
 from pipeline.serve.model.store import Store, create_model
 from pipeline.serve.model.writer import TopicsChangedError, Writer, positions
 from pipeline.serve.model.writer_lock import writer_connection
 from pipeline.settings import Settings
+from pipeline.topics import ACTION_DLQ, DLQ
 
 STANDBY_SECONDS: Final = 1.0
 """How often a process that is not the writer tries to become it."""
+
+DLQS: Final = frozenset({DLQ.name, ACTION_DLQ.name})
 
 log = logger(__name__)
 
@@ -72,7 +76,12 @@ def _write(settings: Settings, connection: Connection, stopped: Callable[[], boo
     with connection.begin():
         begin = positions(connection)
     with Follower(settings.kafka(), fold.topics, from_start=True, begin=begin) as follower:
-        check_positions(begin, follower.bounds())
+        bounds = follower.bounds()
+        check_positions(begin, bounds)
+        with connection.begin():
+            for (topic, partition), (earliest, _) in bounds.items():
+                if (name := topic.removeprefix(f"{settings.topic_prefix}.")) in DLQS:
+                    forget_deleted(connection, name, partition, earliest)
         Writer(connection, fold, follower, wall_clock_ms).run(stopped)
 
 

@@ -10,11 +10,12 @@ from pipeline.avro.wire import Encoder
 from pipeline.event.erasure import Marking, digest_of
 from pipeline.serve.follower import OtherWriterError, rebuild
 from pipeline.serve.model.fold import Fold
+from pipeline.serve.model.kinds.quarantined import forget_deleted
 from pipeline.serve.model.store import DatabaseError, Store, create_model
 from pipeline.serve.model.writer import positions
 from pipeline.serve.model.writer_lock import writer_connection
 from pipeline.testing.log import MemoryRecord
-from pipeline.topics import ACTIONS, MARKS, UPDATES
+from pipeline.topics import ACTIONS, DLQ, MARKS, UPDATES
 from tests.support.databases import Database
 from tests.support.model_oracle import expected, stored
 from tests.support.model_records import ModelRecords
@@ -175,3 +176,18 @@ def test_a_database_with_a_writer_is_not_rebuilt(empty_store, records):
 
     rebuild(empty_store, PREFIX)
     assert not any(stored(empty_store.engine).values())
+
+
+def test_quarantined_records_are_listed_until_their_topic_forgets_them(empty_store):
+    fold, place = Fold(schemas.text_of_own_id, PREFIX), DLQ.of(PREFIX)
+    headers = [("stitchline-reason", b"not_json"), ("stitchline-stage", b"intake")]
+    batch = [MemoryRecord(place, at, b"k", b"poison", headers, partition=1) for at in range(5)]
+    with empty_store.writing() as connection:
+        fold.apply(connection, batch, into_feed=True)
+        forget_deleted(connection, DLQ.name, 1, 3)
+        forget_deleted(connection, DLQ.name, 0, 100)
+
+    with empty_store.reading() as connection:
+        rows = connection.exec_driver_sql('SELECT topic, partition, "offset", reason, stage FROM quarantine').all()
+
+    assert sorted(map(tuple, rows)) == [(DLQ.name, 1, at, "not_json", "intake") for at in (3, 4)]
