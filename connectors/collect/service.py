@@ -1,6 +1,7 @@
 """Wires the collector from the settings: sources, encoder, spool, Kafka, application, server."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Final
 from connectors.collect.address import TrustedProxies
 from connectors.collect.admission import Admission
 from connectors.collect.app import Collector, Limits
-from connectors.collect.bounded_protocol import ConnectionLimits
 from connectors.collect.caps import CapsFile
+from connectors.collect.connections import ConnectionLimits
 from connectors.collect.encode import RecordEncoder
+from connectors.collect.request_counts import RequestCounts
 from connectors.collect.safekeeping.kafka_line import KafkaLine
 from connectors.collect.safekeeping.keeper import Keeper
 from connectors.collect.safekeeping.spool import Spool
@@ -31,6 +33,8 @@ from pipeline.settings import Settings
 FLUSH_SECONDS: Final = 20.0
 START_SECONDS: Final = 3.0
 """How long a start waits for Kafka before it takes events into the spool."""
+COLLECT_AFTER: Final = (50_000, 20, 100)
+"""``gc.set_threshold``: requests leave few cycles, and the defaults look for them 5 % of the time."""
 FOLDER: Final = "collect"
 """The collector's folder in the home folder."""
 
@@ -68,26 +72,18 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     away = not await _is_there(settings)
     line = KafkaLine(settings.kafka(), settings.collect_ack_timeout_ms / 1000)
     keeper = Keeper(line, spool, metrics, lambda: _prepare(settings), away=away)
+    counts = RequestCounts(metrics)
     app = Collector(
         lambda: sources.current,
-        Admission(lambda: sources.current, encoder, metrics),
+        Admission(lambda: sources.current, encoder, counts),
         keeper,
-        metrics,
-        Limits(
-            max_body_bytes=settings.collect_max_body_bytes,
-            proxies=_proxies(settings),
-            public_url=settings.collect_public_url,
-        ),
+        counts,
+        _limits(settings),
         not_ready=lambda: _not_ready(spool, settings.collect_spool_bytes),
         access_log=settings.collect_access_log,
     )
-    listening = Listening(
-        host=settings.collect_host,
-        port=settings.collect_port,
-        tls_cert=_path(settings.collect_tls_cert),
-        tls_key=_path(settings.collect_tls_key),
-    )
-    server = CollectServer(app, listening, metrics, ConnectionLimits())
+    listening = _listening(settings)
+    server = CollectServer(app, listening, metrics, ConnectionLimits(max_body_bytes=settings.collect_max_body_bytes))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
@@ -95,6 +91,8 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     if health is not None:
         await health.start()
     watching = asyncio.create_task(sources.watch())
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     scheme = "https" if listening.tls_cert else "http"
     host = f"[{listening.host}]" if ":" in listening.host else listening.host
     try:
@@ -109,6 +107,23 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
         sources.save_caps()
         if health is not None:
             await health.stop()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_body_bytes=settings.collect_max_body_bytes,
+        proxies=_proxies(settings),
+        public_url=settings.collect_public_url,
+    )
+
+
+def _listening(settings: Settings) -> Listening:
+    return Listening(
+        host=settings.collect_host,
+        port=settings.collect_port,
+        tls_cert=_path(settings.collect_tls_cert),
+        tls_key=_path(settings.collect_tls_key),
+    )
 
 
 def _check_public_url(settings: Settings, sources: Sources) -> None:

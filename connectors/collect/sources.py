@@ -8,20 +8,13 @@ from connectors.collect.limits import DailyCap, Rate
 from connectors.collect.origins import Origins
 from connectors.collect.personal import PersonalFields
 from connectors.collect.write_keys import MAX_KEY_CHARS, hash_of
-from pipeline.errors import OperatorError
+from pipeline.errors import SecretError
 from pipeline.event.parse import Defaults
 from pipeline.rules.sources import Source, SourceRules, Vendor
 
 MAX_SECRET_BYTES: Final = 16 << 10
 SIGN_URL: Final = frozenset({"hubspot", "square"})
 """Vendors that sign the public URL of the endpoint."""
-
-
-class SecretError(OperatorError):
-    """A secret file of ``sources.yaml`` cannot be read or is empty.
-
-    Operator action: create the file, readable for the collector only, or correct its path in ``sources.yaml``.
-    """
 
 
 class LiveSource:
@@ -58,14 +51,19 @@ class Sources:
     def __init__(self, sources: Iterable[LiveSource]) -> None:
         self._by_name = {source.name: source for source in sources}
         self._by_hash = {key: source for source in self._by_name.values() for key in source.rules.write_keys}
+        self._by_key: dict[str, LiveSource] = {}
+        """Keys that were used, which are hashed once."""
         self.origins = Origins(origin for source in self._by_name.values() for origin in source.rules.origins)
         """The origins of all sources, for preflights, which carry no key."""
 
     def with_key(self, key: str) -> LiveSource | None:
         """Returns the source of a write key."""
-        if not 0 < len(key) <= MAX_KEY_CHARS:
-            return None
-        return self._by_hash.get(hash_of(key))
+        source = self._by_key.get(key)
+        if source is None and 0 < len(key) <= MAX_KEY_CHARS:
+            source = self._by_hash.get(hash_of(key))
+            if source is not None:
+                self._by_key[key] = source
+        return source
 
     def named(self, name: str) -> LiveSource | None:
         """Returns the source of a name."""

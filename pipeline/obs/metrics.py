@@ -189,6 +189,15 @@ SERVE_REQUESTS = Counter(
     "stitchline_serve_requests_total", "API requests by route and status of the answer.", ("route", "status")
 )
 SERVE_REQUEST_SECONDS = Histogram("stitchline_serve_request_seconds", "Time to answer an API request.", ("route",))
+# CRM readers
+CRM_CHANGES = Counter("stitchline_crm_changes_total", "Objects that a CRM returned as changed.", ("connection",))
+CRM_PULLED = Counter(
+    "stitchline_crm_pulled_total",
+    "Events read from a CRM (event), events that were quarantined (rejected), fields that the sink had written (echo).",
+    ("connection", "outcome"),
+)
+CRM_SEEN = Gauge("stitchline_crm_seen_objects", "Objects and cursors that a CRM reader remembers.", ("connection",))
+CRM_GAPS = Counter("stitchline_crm_gaps_total", "Expired cursors of a CRM reader.", ("connection", "stream"))
 
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     result for result in list(globals().values()) if isinstance(result, Definition)

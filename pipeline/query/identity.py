@@ -10,6 +10,7 @@ import msgspec
 from pipeline.event.identifier import ANCHOR_SEPARATOR, Identifier
 from pipeline.identity.claims import APART
 from pipeline.identity.compare import Difference, compare
+from pipeline.identity.erasure import customer_of
 from pipeline.identity.explain import Why, why
 from pipeline.identity.household import StoredHouseholds
 from pipeline.identity.policy import IdentityPolicy
@@ -77,6 +78,10 @@ class StoredIdentity:
     def founder(self, ident: Identifier) -> Identifier:
         """Returns the founding identifier of this identifier's profile, as STITCH last decided."""
         return self._union_find.founder(ident)
+
+    def customer(self, ident: Identifier) -> list[Identifier]:
+        """Returns all identifiers of the customer that owns an identifier, sorted; itself if it was never linked."""
+        return customer_of(ident, self._union_find, self._nodes).identifiers
 
     def named_after(self, profile: str) -> Identifier | None:
         """Returns the identifier that a current or former profile id was derived from; None if it was never linked.

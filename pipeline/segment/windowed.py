@@ -26,7 +26,7 @@ class Windowed:
     def __init__(self, rule: AggregateRule, group: str, span: Window) -> None:
         self.of = kind_of(rule.key.partition(":")[0])
         self.keys = frozenset({rule.key})
-        self._key, self._group, self._length_ms = rule.key, group, span.length_ms
+        self.key, self.group, self.length_ms = rule.key, group, span.length_ms
         self.tier: Tier | None = span.tier
 
     def cell(self, facts: Facts) -> Cell | None:
@@ -49,7 +49,7 @@ class Windowed:
         tier = self.tier
         if tier is None:
             return []
-        width_ms, length_ms = tier.width_ms, self._length_ms
+        width_ms, length_ms = tier.width_ms, self.length_ms
         oldest = first_bucket(width_ms, length_ms, facts.as_of_ms)
         expiring: list[tuple[int, Cell]] = []
         for part in self._parts(facts):
@@ -67,7 +67,7 @@ class Windowed:
             return [part.total for part in parts]
         cells_in_window: list[Cell] = []
         if parts:
-            oldest = first_bucket(tier.width_ms, self._length_ms, facts.as_of_ms)
+            oldest = first_bucket(tier.width_ms, self.length_ms, facts.as_of_ms)
             for part in parts:
                 series: Series | None = getattr(part, tier.field)
                 if series is not None:
@@ -75,7 +75,7 @@ class Windowed:
         return cells_in_window
 
     def _parts(self, facts: Facts) -> list[Cells]:
-        key, group = self._key, self._group
+        key, group = self.key, self.group
         parts: list[Cells] = []
         for ledger in facts.ledgers:
             groups = ledger.aggregates.get(key)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from pipeline.avro.registry import schema_ids
 from pipeline.clock import wall_clock_ms
+from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.follow import Follower, Place
 from pipeline.obs.log import logger
 from pipeline.serve.model.fold import Fold
@@ -23,12 +24,12 @@ log = logger(__name__)
 
 
 def follow(settings: Settings, store: Store, stopped: Callable[[], bool], *, rebuild: bool = False) -> None:
-    """Follows the topics until ``stopped``. Waits while another process is the writer.
+    """Follows the topics until ``stopped``, creating missing ones. Waits while another process is the writer.
 
     ``rebuild``: deletes the model first and reads the topics from their beginning. API keys are kept.
 
     Raises:
-        MissingTopicError: a topic does not exist.
+        NoBrokerError: no broker answers.
         TopicsChangedError: a topic was deleted and created again.
         RowFormatError: a changelog row is of another version.
     """
@@ -49,6 +50,7 @@ def follow(settings: Settings, store: Store, stopped: Callable[[], bool], *, reb
 
 
 def _write(settings: Settings, connection: Connection, stopped: Callable[[], bool]) -> None:
+    ensure_topics(settings)
     fold = Fold(schema_ids(settings.schema_registry_url).writer, settings.topic_prefix)
     with connection.begin():
         begin = positions(connection)
