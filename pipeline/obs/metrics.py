@@ -146,7 +146,7 @@ COLLECT_REQUEST_SECONDS = Histogram(
 )
 COLLECT_EVENTS = Counter(
     "stitchline_collect_events_total",
-    "Events by outcome: accepted, bot (dropped), or the reason of the quarantine.",
+    "Events by outcome: accepted, bot, sampled or ignored (dropped), or the reason of the quarantine.",
     ("source", "dialect", "outcome"),
 )
 COLLECT_SPOOLED = Counter("stitchline_collect_spooled_total", "Records written to the spool.")
