@@ -1,6 +1,7 @@
 """Every page over the read model of a simulated day, with customers who typed hostile text wherever they could."""
 
 import html
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 import schemas
 from pipeline.avro.wire import Decoder
 from pipeline.serve.console.app import PAGES
+from pipeline.serve.console.data.rules import RuleData
 from pipeline.topics import ACTIONS
 from tests.support.console import NOW_MS, World, csrf_of
 from tests.support.model_records import END_MS, ModelRecords
@@ -261,3 +263,12 @@ def test_a_lead_is_shown_to_the_customer_that_its_customer_was_merged_into(world
     assert moved
     for action, survivor in moved:
         assert f"/leads/{action['action_id']}" in marketer.get(f"/customers/{survivor}").text
+
+
+def test_rules_that_changed_on_disk_are_said_to_be_others(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "segments.yaml"
+    file.write_text("segments: []\n")
+    data = RuleData(world.reads, tmp_path)
+    assert data.in_force("default").changed == []
+    os.utime(file, (1, 1))
+    assert data.in_force("default").changed == ["segments.yaml"]
