@@ -8,7 +8,8 @@ CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profil
 	tests/acceptance/test_aliases.py tests/acceptance/test_vetoes.py
 CORE_COVERAGE := 98
 CRM_SERVERS := tests/crm/test_bottlecrm.py
-LONG := tests/faults/test_chaos.py tests/faults/test_broker_away.py tests/property/test_identity_million_links.py
+LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults/test_broker_away.py \
+	tests/property/test_identity_million_links.py
 
 .PHONY: help demo test test-crm storms check packages bench lock clean
 
