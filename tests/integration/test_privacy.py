@@ -47,9 +47,7 @@ LIFE = [
     event(1, anonymousId="cookie-nn-1"),
     event(2, anonymousId="cookie-nn-2", identifiers={"device_id": "tablet-nn"}, channel="app"),
     event(3, identifiers={"device_id": "phone-nn"}, channel="app"),
-    event(
-        4, type="identify", userId="nora-4711", anonymousId="cookie-nn-1", traits={"email": "Nora.Night@shop.example"}
-    ),
+    event(4, type="identify", userId="nora-4711", anonymousId="cookie-nn-1", traits={"email": "Nora.Night@shop.example"}),
     event(5, userId="nora-4711", anonymousId="cookie-nn-2"),
     event(6, userId="nora-4711", identifiers={"device_id": "phone-nn"}, channel="app"),
     event(7, userId="nora-4711", identifiers={"device_id": "desktop-nn"}, channel="app"),
@@ -105,9 +103,7 @@ def _records(made: Deployment, topic: str) -> list[confluent_kafka.Message]:
             "isolation.level": "read_uncommitted", "enable.auto.commit": False,
         }
     )  # fmt: skip
-    consumer.assign(
-        [confluent_kafka.TopicPartition(topic, n, confluent_kafka.OFFSET_BEGINNING) for n in range(PARTITIONS)]
-    )
+    consumer.assign([confluent_kafka.TopicPartition(topic, n, confluent_kafka.OFFSET_BEGINNING) for n in range(PARTITIONS)])
     records, ended = [], set()
     while len(ended) < PARTITIONS:
         message = consumer.poll(30)
@@ -154,9 +150,7 @@ def _quarantine(made: Deployment, prefix: str) -> None:
     producer = confluent_kafka.Producer({"bootstrap.servers": made.settings.bootstrap_servers})
     topic: Topic = EVENTS["web"]
     for _ in range(2):
-        producer.produce(
-            topic.of(prefix), b"not avro: nora.night@shop.example", b"default/email:nora.night@shop.example"
-        )
+        producer.produce(topic.of(prefix), b"not avro: nora.night@shop.example", b"default/email:nora.night@shop.example")
     assert producer.flush(30) == 0
 
 
@@ -178,12 +172,7 @@ def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, 
         dlq = msgspec.json.decode(archive.read("cdp.events.dlq.v1.json"))
         actions = msgspec.json.decode(archive.read("cdp.crm.actions.v1.json"))
         held = sum(len(msgspec.json.decode(archive.read(name))) for name in archive.namelist() if ".events." in name)
-    assert {ident.partition(":")[2] for ident in person["identifiers"]} >= {
-        "nora-4711",
-        "phone-nn",
-        "desktop-nn",
-        "cookie-nn-1",
-    }
+    assert {ident.partition(":")[2] for ident in person["identifiers"]} >= {"nora-4711", "phone-nn", "desktop-nn", "cookie-nn-1"}
     assert person["profile"]["identifiers"]
     assert len(dlq) == 2
     assert actions[0]["value"]["kind"] == "lead"
@@ -241,6 +230,4 @@ def _leads(made: Deployment) -> set[str]:
 
     decode = Decoder(ACTIONS.value)
     actions = [decode(message.value()) for message in _records(made, ACTIONS.of(made.settings.topic_prefix))]
-    return {
-        ident.partition(":")[2] for action in actions for ident in action["identifiers"] if ident.startswith("user_id")
-    }
+    return {ident.partition(":")[2] for action in actions for ident in action["identifiers"] if ident.startswith("user_id")}
