@@ -10,6 +10,7 @@ from connectors.sources.crm.dynamics import DynamicsReader
 from connectors.sources.crm.hubspot import HubSpotReader
 from connectors.sources.crm.reader import CrmReader, Known
 from connectors.sources.crm.salesforce import SalesforceReader
+from connectors.sources.crm.zoho import ZohoReader
 from pipeline.clock import Clock
 from pipeline.errors import MisuseError
 from pipeline.event.identifier import Identifier
@@ -24,6 +25,7 @@ READERS: Final[Mapping[str, MakeReader]] = {
     "dynamics": DynamicsReader,
     "hubspot": lambda connection, send, clock, _: HubSpotReader(connection, send, clock),
     "salesforce": lambda connection, send, clock, _: SalesforceReader(connection, send, clock),
+    "zoho": lambda connection, send, clock, _: ZohoReader(connection, send, clock),
 }
 
 
