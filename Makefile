@@ -9,10 +9,10 @@ CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profil
 CORE_COVERAGE := 98
 LONG := tests/faults/test_chaos.py tests/faults/test_broker_away.py tests/property/test_identity_million_links.py
 
-.PHONY: help demo test storms check packages bench lock clean
+.PHONY: help demo test storms test-crm check packages bench lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(SETUP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "stitchline needs Python >= 3.11; run: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -31,6 +31,9 @@ storms: $(SETUP) ## simulate 11,000 worlds with faults, then run the longest tes
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
 	STITCHLINE_SEEDS=1000 $(BIN)/python -m pytest tests/simulation/test_moves.py
 	$(BIN)/python -m pytest $(LONG)
+
+test-crm: $(SETUP) ## let each vendor's own client library drive the emulator of its CRM (downloads them once)
+	$(BIN)/python -m tests.crm.witness.run
 
 check: $(SETUP) ## check lint, types, import contracts, sizes, schemas, coverage of the core
 	$(BIN)/ruff check .
