@@ -1,4 +1,4 @@
-"""``stitchline crm sink | check | setup | reconcile``: CRM actions into the CRMs that ``crm.yaml`` declares.
+"""``stitchline crm sink | check | setup | reconcile | pull``: CRM actions into the CRMs of ``crm.yaml``, and back.
 
 Exit codes: 0 done, 1 the rules, Kafka or the CRM refused (the message says what to do), 2 no such connection,
 6 the CRM lacks something.
@@ -23,6 +23,7 @@ from connectors.crm.reconcile import deviations
 from connectors.crm.sink import Finding
 from pipeline.cli.connect import connected
 from pipeline.cli.crm_delivery import deliver, fix, ledger_topic
+from pipeline.cli.crm_pull import PULL_EXAMPLES, pull
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
 from pipeline.cli.printed import print_json, print_line
@@ -68,6 +69,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Deliver CRM actions to Salesforce, HubSpot, Dynamics or Zoho, prepare it, and compare it with the ledger.",
 )
+
+app.command(epilog=PULL_EXAMPLES)(pull)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a connection in crm.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
