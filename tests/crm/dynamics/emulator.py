@@ -240,7 +240,11 @@ class Dynamics(Crm):
             wanted = {one.strip("'") for one in match[2].split(",")}
             if entities in {"systemusers", "teams"}:
                 return [{column[0]: name} for name in sorted(wanted & self._owners(entities))]
-            rows = {name: self.rows[entities][name] for name in sorted(wanted) if name in self.rows[entities]}
+            if match[1] == SETS[entities]:
+                rows = {name: self.rows[entities][name] for name in sorted(wanted) if name in self.rows[entities]}
+            else:
+                held = self.rows[entities].items()
+                rows = {name: row for name, row in held if row.get(match[1]) in wanted and row["statecode"] == 0}
         elif condition:
             name, _, value = condition.partition(" eq ")
             rows = {one: row for one, row in self.rows[entities].items() if row.get(name) == value}
