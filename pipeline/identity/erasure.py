@@ -67,13 +67,15 @@ def erase_rows(customer: Customer, union_find: UnionFind, nodes: Table[Node]) ->
 
 def newer_part(link: Link, marks: Marks) -> Link | None:
     """Returns a link without sightings from before its ends were erased; None if none is left."""
-    ends = [mark for mark in (marks.of(link.tenant, link.anchor), marks.of(link.tenant, link.other)) if mark]
-    erased_ms = max((mark.erased_ms for mark in ends), default=NO_TIME)
+    ends = (marks.of(link.tenant, link.anchor), marks.of(link.tenant, link.other))
+    erased_ms = max((mark.erased_ms for mark in ends if mark is not None), default=NO_TIME)
+    if erased_ms == NO_TIME:
+        return link
     if link.last_seen_ms <= erased_ms:
         return None
     if link.first_seen_ms > erased_ms and link.anchor_first_ms > erased_ms:
         return link
-    anchor = marks.of(link.tenant, link.anchor)
+    anchor = ends[0]
     anchor_first_ms = link.anchor_first_ms
     if anchor is not None and anchor_first_ms <= anchor.erased_ms:
         anchor_first_ms = NO_TIME

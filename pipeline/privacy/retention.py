@@ -45,7 +45,8 @@ def retentions(settings: Settings, topics: Collection[str]) -> dict[str, Retenti
         confluent_kafka.KafkaException: the broker did not answer or refused.
     """
     resources = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
-    answers = admin(settings.kafka()).describe_configs(resources, request_timeout=REQUEST_SECONDS)
+    client = admin(settings.kafka())  # keeps the client alive until its futures are done
+    answers = client.describe_configs(resources, request_timeout=REQUEST_SECONDS)
     return {
         resource.name: _retention({name: entry.value for name, entry in answer.result(REQUEST_SECONDS).items()})
         for resource, answer in answers.items()

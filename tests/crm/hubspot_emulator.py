@@ -75,7 +75,7 @@ class HubSpot(Crm):
         return len(self.objects["notes"])
 
     def is_write(self, request: httpx2.Request) -> bool:
-        return request.url.path.endswith(("/update", "/upsert", "/default"))
+        return request.url.path.endswith(("/update", "/upsert", "/default", "/gdpr-delete"))
 
     def refusal(self, fault: str) -> httpx2.Response | None:
         limit = {"status": "error", "errorType": "RATE_LIMIT", "message": "You have reached your limit."}
@@ -148,12 +148,26 @@ class HubSpot(Crm):
             return self._associate(body["inputs"])
         if hit := re.fullmatch(r"/crm/objects/2026-09/contacts/(\d+)", path):
             return self._one(method, hit[1])
+        if path == "/crm/v3/objects/contacts/gdpr-delete":
+            return self._purge(body["objectId"])
         if hit := re.fullmatch(r"/crm/properties/2026-09/(contacts|notes)(/groups)?", path):
             return self._property(method, hit[1], bool(hit[2]), body)
         if path == "/crm/owners/2026-09":
             active = [{"id": name, "type": "PERSON", "archived": False} for name, on in self.owners.items() if on]
             return 200, {"results": active}
         raise Refusal(404, "OBJECT_NOT_FOUND", f"no such path: {path}")
+
+    def _purge(self, contact: str) -> tuple[int, Any]:
+        """Deletes the contact and everything that is associated with it."""
+        contact = self.merged.get(contact, contact)
+        if contact not in self.objects["contacts"]:
+            raise Refusal(404, "OBJECT_NOT_FOUND", f"{contact} not found")
+        self._drop("contacts", contact)
+        for note, linked in sorted(self.links):
+            if linked == contact:
+                self._drop("notes", note)
+        self.links = {(note, linked) for note, linked in self.links if linked != contact}
+        return 204, None
 
     def _read(self, kind: str, body: Any, inputs: list[Any]) -> tuple[int, Any]:
         results, errors = [], []

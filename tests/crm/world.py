@@ -9,6 +9,7 @@ import msgspec
 from connectors.crm.access_key import AccessKey
 from connectors.crm.bucket import Buckets
 from connectors.crm.connect import KINDS, budget_of, open_sink
+from connectors.crm.erasing import erasing
 from connectors.crm.http import CrmHttp
 from connectors.crm.lead_sink import LeadSink
 from connectors.crm.ledger import Ledger
@@ -62,8 +63,10 @@ class World:
         """A new runner, which shuts out the one before."""
         ledger = Ledger()
         log = wrap(MemoryActionLog(self.topics, self.clock))
+        sink = self.sink(ledger)
+        sink = erasing(self.connection, sink, self.http.send, ledger, self.clock)
         self.runner = SinkRunner(
-            "crm", log, self.sink(ledger), decode=msgspec.json.decode, clock=self.clock, ledger=ledger,
+            "crm", log, sink, decode=msgspec.json.decode, clock=self.clock, ledger=ledger,
             metrics=self.metrics, policy=Policy(**{"settle_ms": SETTLE_MS, **policy}),
         )  # fmt: skip
         self.http.before_each = self.runner.confirm

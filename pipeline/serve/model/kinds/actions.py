@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from pipeline.avro.wire import Writer
 from pipeline.serve.model import tables
 from pipeline.serve.model.kinds.kind import FeedEntry, Records, json_bytes
+from pipeline.serve.model.kinds.markings import Erasures
 from pipeline.serve.model.kinds.tolerant import Skipped, TolerantDecoder
 from pipeline.serve.model.rows import upsert
 from pipeline.topics import ACTIONS
@@ -17,13 +18,16 @@ class CrmActions:
 
     topic = ACTIONS
 
-    def __init__(self, writer: Writer, skipped: Skipped) -> None:
+    def __init__(self, writer: Writer, skipped: Skipped, erasures: Erasures) -> None:
+        self._erasures = erasures
         self._decoder = TolerantDecoder(ACTIONS, writer, skipped)
 
     def apply(self, connection: Connection, records: Records) -> list[FeedEntry]:
         """Adds the revisions and keeps the highest of each action as the lead."""
         revisions, feed = list[dict[str, Any]](), list[FeedEntry]()
         for _, action in self._decoder.values(records):
+            if self._erasures.action_is_erased(connection, action):
+                continue
             facts = ("action_id", "revision", "kind", "trigger", "owner", "score", "duplicate_of")
             feed.append(
                 FeedEntry("lead", action["tenant"], action["profile_id"], {name: action[name] for name in facts})
