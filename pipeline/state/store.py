@@ -93,6 +93,7 @@ class PartitionStore:
         self._families = {name: self._db.get_column_family(name) for name in names}
         self._handles = {name: self._db.get_column_family_handle(name) for name in names}
         self._reclaiming: threading.Thread | None = None
+        self._is_closing = threading.Event()
 
     def get(self, family: str, key: bytes) -> bytes | None:
         """Returns the row's bytes as last applied, or None if there is no row."""
@@ -150,6 +151,8 @@ class PartitionStore:
             for family in self._families.values():
                 family.flush()  # all, or the write-ahead log would stay
             for name in families:
+                if self._is_closing.is_set():
+                    return
                 self._families[name].compact_range(None, None)
             done.set()
 
@@ -160,8 +163,8 @@ class PartitionStore:
     def close(self) -> None:
         """Flushes, and releases the lock on the folder even while references to this object remain."""
         if self._reclaiming is not None:
-            self._db.cancel_all_background(wait=False)
-            self._reclaiming.join()
+            self._is_closing.set()
+            self._reclaiming.join()  # cancelling the compaction instead would make the flush of the close fail
         # RocksDB holds the folder's lock until the last family and handle is closed.
         self._handles.clear()
         for family in self._families.values():

@@ -30,7 +30,7 @@ COMPACT_AT_ONCE = {
     "segment.ms": "100", "min.cleanable.dirty.ratio": "0.0001", "max.compaction.lag.ms": "100", "delete.retention.ms": "0",
 }  # fmt: skip
 START_MS = time.time_ns() // 1_000_000 - 3_600_000
-SECRETS = ("nora.night@shop.example", "nora-4711", "phone-nn", "tablet-nn", "desktop-nn", "cookie-nn-1", "cookie-nn-2")
+SECRETS = ("nora.night@shop.example", "nora-4711", "phone-nn", "watch-nn", "desktop-nn", "cookie-nn-1", "cookie-nn-2")
 """The values of the planted person's identifiers: three devices, two cookies, an account and an e-mail address."""
 BYSTANDER = "bert@shop.example"
 
@@ -51,6 +51,7 @@ LIFE = [
     event(5, userId="nora-4711", anonymousId="cookie-nn-2"),
     event(6, userId="nora-4711", identifiers={"device_id": "phone-nn"}, channel="app"),
     event(7, userId="nora-4711", identifiers={"device_id": "desktop-nn"}, channel="app"),
+    event(14, userId="nora-4711", identifiers={"device_id": "watch-nn"}, channel="app"),
     *(event(8 + n, userId="nora-4711", name=name) for n, name in enumerate(BUYING)),
 ]
 """Two merges of profiles that existed before the log-in, then a lead."""
@@ -59,7 +60,7 @@ OTHERS = [
     event(31, userId="bert", identifiers={"device_id": "tablet-nn"}, channel="app"),
     *(event(32 + n, userId="bert", name=name) for n, name in enumerate(BUYING)),
 ]
-"""Another customer, on whose events one of the devices occurs."""
+"""Another customer, to whom a tablet of the person has gone over."""
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +200,7 @@ def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, 
     eventually(compacted, "compaction", lambda: str(_left(made, "compact")), interval_seconds=1)
     assert _files(made) == []
     left = _left(made, "delete")
-    stated = {topic["topic"]: topic["records"] for topic in receipt["topics"] if not topic["is_compacted"]}
+    stated = {topic["topic"]: topic["identified"] for topic in receipt["topics"] if not topic["is_compacted"]}
     assert not {name: (count, stated.get(name, 0)) for name, count in left.items() if count > stated.get(name, 0)}
     assert all(topic["cleared_by"] for topic in receipt["topics"])
     assert receipt["cleared_by"] >= max(topic["cleared_by"] for topic in receipt["topics"])
