@@ -75,6 +75,10 @@ class RocksEngine:
         options.set_memtable_prefix_bloom_ratio(self._options.memtable_bloom_share)
         options.set_memtable_whole_key_filtering(True)
         options.set_max_open_files(self._options.open_files)
+        # A manifest names the first and last key of files that are long deleted, until the next one begins.
+        options.set_max_manifest_file_size(1)
+        # A manifest names the first and last key of files that are long deleted, until the next one begins.
+        options.set_max_manifest_file_size(1)
         blocks = rocksdict.BlockBasedOptions()
         blocks.set_bloom_filter(self._options.bloom_bits_per_key, False)
         blocks.set_block_cache(self._cache)
