@@ -1,5 +1,6 @@
 """The application: has a whole request admitted and kept, and answers it once its records are safe."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,7 +10,7 @@ from msgspec import Struct
 from msgspec.json import encode
 
 from connectors.collect.address import TrustedProxies
-from connectors.collect.admission import Admission
+from connectors.collect.admission import Admission, Admitted, Delivery
 from connectors.collect.body import decompressed
 from connectors.collect.buffered import BufferedBytes
 from connectors.collect.connections import Respond
@@ -18,10 +19,11 @@ from connectors.collect.origins import cross_origin_headers, preflight_headers
 from connectors.collect.pages import PIXEL, PIXEL_TYPE, page
 from connectors.collect.request import Answer, Refusal, Request, refused, too_large
 from connectors.collect.request_counts import RequestCounts
-from connectors.collect.routes import methods_of, route_of, webhook_of
+from connectors.collect.routes import Route, methods_of, route_of, webhook_of
 from connectors.collect.safekeeping.keeper import Kept
 from connectors.collect.safekeeping.spool import SpoolFullError
 from connectors.collect.sources import Sources
+from connectors.collect.webhooks.look_up import LookUpError, MetaLeads
 from connectors.collect.write_keys import key_in_head
 from pipeline.clock import Clock, wall_clock_ms
 from pipeline.obs.log import logger
@@ -31,6 +33,7 @@ FULL_RETRY_SECONDS: Final = 5
 HANDSHAKE: Final = "webhook-request-origin"
 """Header of CloudEvents' abuse protection."""
 DEFECT: Final = Refusal(500, "an error of the collector; nothing was acknowledged")
+NOT_LOOKED_UP: Final = Refusal(503, "the leads cannot be looked up now; send them again", retry_after=60)
 FULL: Final = Refusal(503, "the events cannot be kept now; send them again", retry_after=FULL_RETRY_SECONDS)
 
 log = logger(__name__)
@@ -74,6 +77,7 @@ class Collector:
         """``not_ready`` returns why the collector cannot take events; empty if it can."""
         self._sources, self._admission, self._keeper, self._counts = sources, admission, keeper, counts
         self._limits, self._not_ready, self._access_log, self._clock = limits, not_ready, access_log, clock
+        self._completing: set[asyncio.Task[None]] = set()
         self._buffered = BufferedBytes(limits.max_buffered_bytes, limits.max_body_bytes)
 
     def begin(self, request: Request) -> Answer | None:
@@ -135,19 +139,54 @@ class Collector:
         if request.path in {"/livez", "/readyz"}:
             return self._health(request.path)
         webhook = webhook_of(request.method, request.path)
-        route = route_of(request.method, request.path)
-        if route is None and webhook is None:
+        if webhook is not None and request.method == "GET":
+            return Answer(200, self._admission.challenge(request, *webhook).encode(), b"text/plain")
+        endpoint = webhook or route_of(request.method, request.path)
+        if endpoint is None:
             return page(request, self._sources()) or _unknown(request)
         # 2. body
         body = decompressed(received, request.headers.get("content-encoding", ""), self._limits.max_body_bytes)
         # 3. admit and keep
         whole = self._whole(request, received, body)
-        if webhook is not None:
-            admitted = self._admission.admit_webhook(whole, *webhook, self._public_url(whole), damaged=body is None)
-        elif route is not None:
-            admitted = self._admission.admit(whole, route, damaged=body is None)
+        if isinstance(endpoint, Route):
+            admitted = self._admission.admit(whole, endpoint, damaged=body is None)
+            return self._keep(request, admitted, finish, answers_pixel=endpoint.answers_pixel)
+        return self._delivered(whole, endpoint, finish, damaged=body is None)
+
+    def _delivered(
+        self, request: Request, webhook: tuple[str, str], finish: Respond, *, damaged: bool
+    ) -> Answer | None:
+        """Keeps a webhook's delivery, which may have to be completed before."""
+        delivery = self._admission.deliver(request, *webhook, self._public_url(request), damaged=damaged)
+        if (look_up := delivery.look_up) is None:
+            admitted = self._admission.take(request, delivery.source, delivery.vendor, delivery.parsed)
+            return self._keep(request, admitted, finish)
+        completing = asyncio.get_running_loop().create_task(self._completed(request, delivery, look_up, finish))
+        self._completing.add(completing)
+        completing.add_done_callback(self._completing.discard)
+        return None
+
+    async def _completed(self, request: Request, delivery: Delivery, look_up: MetaLeads, finish: Respond) -> None:
+        """Completes a delivery and keeps it. Its sender repeats it if the look-up fails."""
+        try:
+            parsed = await look_up.complete(delivery.parsed)
+            admitted = self._admission.take(request, delivery.source, delivery.vendor, parsed)
+            answer = self._keep(request, admitted, finish)
+        except LookUpError as error:
+            log.warning("lead_not_looked_up", source=delivery.source.name, error=str(error))
+            answer = refused(NOT_LOOKED_UP)
+        except Exception as error:
+            log.exception("request_failed", error_type=type(error).__name__)
+            answer = refused(DEFECT)
+        if answer is not None:
+            finish(answer)
+
+    def _keep(
+        self, request: Request, admitted: Admitted, finish: Respond, *, answers_pixel: bool = False
+    ) -> Answer | None:
+        """Has records kept. Returns the answer if there are none, or None and then calls ``finish``."""
         answer = Answer(200, admitted.result, headers=admitted.headers)
-        if route is not None and route.answers_pixel:
+        if answers_pixel:
             answer = Answer(200, PIXEL, PIXEL_TYPE, (*admitted.headers, (b"cache-control", b"no-store")))
         if not admitted.records:
             return answer

@@ -22,6 +22,8 @@ from connectors.collect.server import CollectServer, Listening
 from connectors.collect.source_file import WatchedSources
 from connectors.collect.sources import SIGN_URL, Sources
 from connectors.collect.suppressed import SuppressedFollower, SuppressedList
+from connectors.collect.violation_file import FILE as VIOLATIONS
+from connectors.collect.violation_file import ViolationFile
 from pipeline.avro.registry import schema_ids
 from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics
@@ -66,7 +68,7 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     metrics = Metrics()
     folder = settings.home / FOLDER
     rules = load_rules(settings.rules_dir)
-    sources = WatchedSources(settings.rules_dir, CapsFile(folder / "caps.json"))
+    sources = WatchedSources(settings.rules_dir, CapsFile(folder / "caps.json"), ViolationFile(folder / VIOLATIONS))
     _check_public_url(settings, sources.current)
     ids = schema_ids(settings.schema_registry_url)
     marks = SuppressedList()
@@ -105,7 +107,7 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
         left = await line.close(FLUSH_SECONDS)
         if left:
             log.warning("records_not_confirmed", records=left)  # none of them was acknowledged
-        sources.save_caps()
+        sources.save_counts()
         if health is not None:
             await health.stop()
 

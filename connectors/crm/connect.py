@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, TypeAlias
 import httpx2
 
 from connectors.crm.access_key import AccessKey
+from connectors.crm.bottlecrm.gateway import BottleCrmGateway
 from connectors.crm.bucket import Buckets, Limit
 from connectors.crm.budget import Budget
 from connectors.crm.dynamics import answers as dynamics
@@ -46,6 +47,7 @@ class Kind(NamedTuple):
 
 
 KINDS: Final[Mapping[str, Kind]] = {
+    "bottlecrm": Kind(BottleCrmGateway, lambda _headers, _total: 0.0),
     "hubspot": Kind(HubSpotGateway, hubspot.share_used),
     "salesforce": Kind(SalesforceGateway, salesforce.share_used),
     "dynamics": Kind(DynamicsGateway, dynamics.share_used),
@@ -92,7 +94,7 @@ def open_http(
         headers={"user-agent": f"stitchline/{version()}", "accept": "application/json"},
         transport=transport,
     )
-    if connection.kind == "hubspot":
+    if connection.kind in {"bottlecrm", "hubspot"}:
         key = AccessKey(lambda: read_secret(connection.secret))
     else:
         key = AccessKey(lambda: log_in(client, connection, read_secret, clock))

@@ -7,12 +7,12 @@ that its rules need and no others, without a loop over rules and without a call 
     source.add("def double(number):")
     with source.block():
         source.add("return number + number")
-    source.function("double")(2) == 4
+    source.compiled()["double"](2) == 4
 
 Text from rules enters the source only as literals, by ``repr``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,8 +55,7 @@ class Source:
         """The lines so far."""
         return "\n".join(self._lines) + "\n"
 
-    def function(self, name: str) -> Callable[..., Any]:
-        """Compiles the text. Returns the function of that name."""
-        exec(compile(self.text, f"<generated {name}>", "exec"), self._known)  # noqa: S102 - see the module's docstring
-        function: Callable[..., Any] = self._known[name]
-        return function
+    def compiled(self) -> dict[str, Any]:
+        """Compiles the text. Returns its functions, and the objects that it refers to, by name."""
+        exec(compile(self.text, "<generated from rules>", "exec"), self._known)  # noqa: S102 - see the module's docstring
+        return self._known

@@ -1,6 +1,6 @@
 """The effects of a batch, as data. The shell publishes them as records, in the order of the fields."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -71,21 +71,15 @@ class EffectsRecorder:
         )  # fmt: skip
         return seq
 
-    def record_marking(
-        self, change: ChangeKind, founders: Iterable[Identifier], marking: Marking, command: Command
-    ) -> None:
-        """Records a decision about all identifiers of a customer, as a public change of each profile of ``founders``.
-
-        The changes share their number and name no identifier.
-        """
+    def record_marking(self, change: ChangeKind, founder: Identifier, marking: Marking, command: Command) -> None:
+        """Records a decision about all identifiers of the profile of ``founder``. The public change names none."""
         marking.seq = self.seq = self.seq + 1
         self.effects.marks.append(marking)
-        self.effects.changes.extend(
+        self.effects.changes.append(
             IdentityChange(
                 self._tenant, self.seq, change, profile_id(self._tenant, founder), "", "", [], "", Reason.COMMAND.value,
                 command.event_id, "", command.actor, command.why, command.timestamp_ms,
             )
-            for founder in founders
         )  # fmt: skip
 
     def erase(self, idents: Sequence[Identifier]) -> None:

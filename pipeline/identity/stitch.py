@@ -123,9 +123,7 @@ class Stitcher:
             (people if self._policy.kind(ident).strong else others).append(digest_of(tenant, ident))
         kind = cast("MarkKind", command.kind)
         marking = Marking(tenant, command.event_id, kind, 0, command.timestamp_ms, people, others)
-        # an erasure is one change for the profile, and one for each that one of its identifiers founded before
-        founders = sorted({customer.founder, *customer.identifiers}) if kind == "erase" else [customer.founder]
-        self._recorder.record_marking(CHANGE_OF_COMMAND[kind], founders, marking, command)
+        self._recorder.record_marking(CHANGE_OF_COMMAND[kind], customer.founder, marking, command)
         self._on_marking(marking)
         if kind != "erase":
             return

@@ -146,7 +146,7 @@ COLLECT_REQUEST_SECONDS = Histogram(
 )
 COLLECT_EVENTS = Counter(
     "stitchline_collect_events_total",
-    "Events by outcome: accepted, bot (dropped), or the reason of the quarantine.",
+    "Events by outcome: accepted, bot, sampled or ignored (dropped), or the reason of the quarantine.",
     ("source", "dialect", "outcome"),
 )
 COLLECT_SPOOLED = Counter("stitchline_collect_spooled_total", "Records written to the spool.")
@@ -173,18 +173,18 @@ CRM_CALLS = Counter(
 
 # The read model and its API
 SERVE_LAG = Gauge("stitchline_serve_lag_records", "Records on the followed topics that the read model has not applied.")
-SERVE_RECORDS = Counter("stitchline_serve_records_total", "Records applied to the read model.")
-SERVE_SKIPPED = Counter(
-    "stitchline_serve_skipped_total", "Records of public topics that are none of the topic's schema.", ("topic",)
-)
-SERVE_COMMIT_SECONDS = Histogram("stitchline_serve_commit_seconds", "Time to apply and commit a batch of records.")
-SERVE_DELAY_SECONDS = Histogram(
+SERVE_DELAY = Gauge(
     "stitchline_serve_delay_seconds",
-    "Time from the timestamp of a batch's oldest record to its commit in the read model.",
-    (),
-    SLOW_SECONDS,
+    "The largest time from a record's timestamp to its commit in the read model, over the last ten seconds.",
 )
-SERVE_AGE_SECONDS = Gauge("stitchline_serve_age_seconds", "Time since the writer last stored its progress.")
+SERVE_AGE = Gauge(
+    "stitchline_serve_age_seconds", "Time since the writer stored its progress; it does so every second at least."
+)
+SERVE_SKIPPED = Gauge(
+    "stitchline_serve_skipped_records",
+    "Records of a public topic that are none of its schema, since the writer's start.",
+    ("topic",),
+)
 SERVE_REQUESTS = Counter(
     "stitchline_serve_requests_total", "API requests by route and status of the answer.", ("route", "status")
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+from pipeline.event.model import CHANNELS, TYPES
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.filter import KindTest
 from pipeline.profile.generated_booking import Book, Step, generated
@@ -61,10 +62,26 @@ class Plan:
             book = self._function(touch.channel, touch.type, touch.name)
         return book(ledger, touch)
 
-    def source(self, channel: str, kind: str, name: str) -> str:
-        """Returns the source of the function that books touches of this channel, type and name."""
-        _, steps, role = self._matching(channel, kind, name)
-        return generated(steps, channel, kind, self.changed_bits.touch, with_share=role == COMPLETED)[1]
+    def sources(self) -> dict[str, list[str]]:
+        """Returns the source of every function for the event names in the rules, with the touches that it books.
+
+        Touches are named by channel, type and event name. Names that no rule has share the functions of ``...``.
+        """
+        filters = [rule.filter for rule in self._rules]
+        if self._orders is not None:
+            filters += [getattr(self._orders, role) for role in ROLES]
+        names = sorted({name for filter_ in filters for name in filter_.events})
+        kinds = [("track", name) for name in (*names, "...")] + [(kind, "") for kind in TYPES if kind != "track"]
+        sources: dict[str, list[str]] = {}
+        for kind, name in kinds:
+            for channel in CHANNELS:
+                _, steps, role = self._matching(channel, kind, name)
+                if role not in {None, COMPLETED}:
+                    continue  # refunds are rare: their rules are read as data
+                bits = 0 if role == COMPLETED else self.changed_bits.touch
+                source = generated(steps, channel, kind, bits, with_share=role == COMPLETED)[1]
+                sources.setdefault(source, []).append(f"{channel} {kind} {name}".rstrip())
+        return sources
 
     def _function(self, channel: str, kind: str, name: str) -> Book:
         if len(self._dispatch) >= _DISPATCH_ROWS:

@@ -82,7 +82,7 @@ def generated(
     """
     writer = _Writer(channel, kind, with_share)
     source = writer.written(steps, changed_bits)
-    return source.function("record" if with_share else "book"), source.text
+    return source.compiled()["record" if with_share else "book"], source.text
 
 
 class _Writer:

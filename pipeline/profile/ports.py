@@ -74,6 +74,11 @@ class Segmenter(Protocol):
         """The segments, each after the segments that it reads."""
         ...
 
+    @property
+    def source(self) -> str:
+        """The source of the functions generated from the conditions."""
+        ...
+
     def evaluate(
         self, ledgers: Sequence[Ledger], as_of_ms: int, mask: int | None = None
     ) -> Mapping[str, SegmentStateLike]:

@@ -142,7 +142,8 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
 
     def moment(self, now_ms: int) -> int:
         """Returns the time to decide for: the latest of ``now_ms``, the newest touch and the last decision."""
-        return max(now_ms, self.schedule.decided_ms, self.latest_ms())
+        # A decision is never for a time before the newest touch, so only a row without decisions needs a look at it.
+        return max(now_ms, self.schedule.decided_ms or self.latest_ms())
 
     def ledgers(self) -> list[Ledger]:
         """Returns the ledgers to read, sorted by anchor, so that results do not depend on their order of arrival.

@@ -24,6 +24,7 @@ _ENTRA: Final = "https://login.microsoftonline.com"
 _DEFAULT_URLS: Final = {"hubspot": "https://api.hubapi.com"}
 _DEFAULT_VERSIONS: Final = {"hubspot": "2026-09", "salesforce": "v67.0", "dynamics": "v9.2", "zoho": "v8"}
 _LOGIN: Final[dict[str, tuple[str, ...]]] = {
+    "bottlecrm": (),
     "hubspot": (),
     "salesforce": ("client_id",),
     "dynamics": ("client_id", "tenant_id"),
@@ -90,14 +91,15 @@ class CrmConnection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: Name
     """Name of the sink. It names the sink's offsets and ledger rows: renaming it delivers everything again."""
-    kind: Literal["bottlecrm", "hubspot", "salesforce", "dynamics", "zoho"]
+    kind: Literal["bottlecrm", "dynamics", "hubspot", "salesforce", "zoho"]
     secret: str
     """Where the access key, client secret or private key is: env:VARIABLE or file:/path. Never the key itself. It is
     read again when the CRM refuses the current key or token."""
     login: CrmLogin = CrmLogin()
     url: str = ""
-    """Base URL. BottleCRM: the server. HubSpot: the API, https://api.hubapi.com if empty. Salesforce: My Domain, https://NAME.my.salesforce.com.
-    Dynamics: https://NAME.crm4.dynamics.com. Zoho: the accounts server of the data centre, https://accounts.zoho.eu."""
+    """Base URL. HubSpot: the API, https://api.hubapi.com if empty. Salesforce: My Domain, https://NAME.my.salesforce.com.
+    Dynamics: https://NAME.crm4.dynamics.com. Zoho: the accounts server of the data centre, https://accounts.zoho.eu.
+    BottleCRM: the server."""
     version: str = ""
     """Version of the CRM's API. Empty: 2026-09 of HubSpot, v67.0 of Salesforce, v9.2 of Dynamics, v8 of Zoho."""
     prefix: str = "new"
@@ -137,7 +139,7 @@ class CrmConnection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         _check_secret("secret", self.secret, self.name)
         force_setattr(self, "url", self.url or _DEFAULT_URLS.get(self.kind, ""))
-        force_setattr(self, "version", self.version or _DEFAULT_VERSIONS[self.kind])
+        force_setattr(self, "version", self.version or _DEFAULT_VERSIONS.get(self.kind, ""))
         if not self.url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
             msg = f"url {self.url!r} is not https://…"
             raise ValueError(msg)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from pipeline.profile.ledger import Ledger
+from pipeline.score.trajectory import Trajectory
 
 
 class SegmentState(NamedTuple):
@@ -23,12 +24,14 @@ _NOT_READ: Final = object()
 class Facts:
     """The facts of one evaluation. ``as_of_ms`` must not be before the newest touch of the ledgers."""
 
-    __slots__ = ("as_of_ms", "ledgers", "memory", "segment_states")
+    __slots__ = ("as_of_ms", "ledgers", "memory", "segment_states", "trajectories")
 
     def __init__(self, ledgers: Sequence[Ledger], as_of_ms: int) -> None:
         self.ledgers, self.as_of_ms = ledgers, as_of_ms
         self.segment_states: dict[str, SegmentState] = {}
         """The states of the segments evaluated so far, by name."""
+        self.trajectories: dict[str, Trajectory] = {}
+        """The course of each score read so far, by name."""
         self.memory: dict[Any, Any] = {}
         """What was read so far."""
 

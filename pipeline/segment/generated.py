@@ -56,8 +56,8 @@ def generated(compiled: Compiled, watch_bits: WatchBits) -> tuple[dict[str, Eval
     writer = _Writer(compiled, watch_bits)
     for name in compiled.order:
         writer.segment(name)
-    source = writer.source
-    return {name: source.function(writer.name_of[name]) for name in compiled.order}, source.text
+    functions = writer.source.compiled()
+    return {name: functions[writer.name_of[name]] for name in compiled.order}, writer.source.text
 
 
 class _Writer:

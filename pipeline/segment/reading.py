@@ -1,7 +1,6 @@
 """Operands over the window of an aggregate: values that change in steps, totals, and the time since a moment."""
 
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.condition.due import FOREVER, due_growing, due_in_steps
@@ -10,7 +9,7 @@ from pipeline.condition.syntax import Value
 from pipeline.profile.buckets import Cell
 from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
-from pipeline.segment.windowed import MOMENT, Windowed
+from pipeline.segment.windowed import Windowed
 
 
 class Stepped:
@@ -67,13 +66,15 @@ class Total:
                     break
             else:
                 return FOREVER  # it is below every threshold
-        steps = self._falling(self.windowed.cells_until_expiry(facts), total)
-        return due_in_steps(check.holds, self._value(total), steps)
-
-    def _falling(self, expiring: list[tuple[int, int]], total: int) -> Iterator[tuple[int, Any]]:
-        for at_ms, leaving in groupby(expiring, MOMENT):
-            total -= sum([cell for _, cell in leaving])
-            yield at_ms, self._value(total)
+        expiring, holds = self.windowed.cells_until_expiry(facts), check.holds
+        now = holds(self._value(total))
+        for place, (at_ms, cell) in enumerate(expiring, 1):
+            total -= cell
+            if place < len(expiring) and expiring[place][0] == at_ms:
+                continue  # the same bucket in another ledger leaves with it
+            if holds(self._value(total)) != now:
+                return at_ms
+        return FOREVER
 
     def _value(self, total: int) -> Any:
         return self.windowed.of.read(total, self.divisor)

@@ -55,10 +55,12 @@ class Windowed:
         for part in self._parts(facts):
             series: Series | None = getattr(part, tier.field)
             if series is not None:
-                start = bisect_left(series.at, oldest)
-                buckets = zip(series.at[start:], series.cells[start:], strict=True)
-                expiring += [(bucket * width_ms + length_ms, cell) for bucket, cell in buckets]
-        return sorted(expiring, key=MOMENT)
+                at, cells = series.at, series.cells
+                if at[0] < oldest:
+                    start = bisect_left(at, oldest)
+                    at, cells = at[start:], cells[start:]
+                expiring += [(bucket * width_ms + length_ms, cell) for bucket, cell in zip(at, cells, strict=True)]
+        return expiring if len(facts.ledgers) == 1 else sorted(expiring, key=MOMENT)
 
     def cells(self, facts: Facts) -> list[Cell]:
         """Returns the cells in the window, in no particular order."""

@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from pipeline.avro.registry import schema_ids
 from pipeline.clock import wall_clock_ms
+from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.follow import Follower, Place
 from pipeline.obs.log import logger
-from pipeline.obs.metrics import Metrics
 from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.store import Store, create_model
 from pipeline.serve.model.writer import TopicsChangedError, Writer, positions
@@ -23,15 +23,13 @@ STANDBY_SECONDS: Final = 1.0
 log = logger(__name__)
 
 
-def follow(
-    settings: Settings, store: Store, metrics: Metrics, stopped: Callable[[], bool], *, rebuild: bool = False
-) -> None:
-    """Follows the topics until ``stopped``. Waits while another process is the writer.
+def follow(settings: Settings, store: Store, stopped: Callable[[], bool], *, rebuild: bool = False) -> None:
+    """Follows the topics until ``stopped``, creating missing ones. Waits while another process is the writer.
 
     ``rebuild``: deletes the model first and reads the topics from their beginning. API keys are kept.
 
     Raises:
-        MissingTopicError: a topic does not exist.
+        NoBrokerError: no broker answers.
         TopicsChangedError: a topic was deleted and created again.
         RowFormatError: a changelog row is of another version.
     """
@@ -43,7 +41,7 @@ def follow(
                     with connection.begin():
                         create_model(connection, settings.topic_prefix)
                 log.info("serve_writing", database=store.place)
-                _write(settings, connection, metrics, stopped)
+                _write(settings, connection, stopped)
                 return
         if not waited:
             log.info("serve_standby", reason="another process is the writer of this database")
@@ -51,13 +49,14 @@ def follow(
         time.sleep(STANDBY_SECONDS)
 
 
-def _write(settings: Settings, connection: Connection, metrics: Metrics, stopped: Callable[[], bool]) -> None:
+def _write(settings: Settings, connection: Connection, stopped: Callable[[], bool]) -> None:
+    ensure_topics(settings)
     fold = Fold(schema_ids(settings.schema_registry_url).writer, settings.topic_prefix)
     with connection.begin():
         begin = positions(connection)
     with Follower(settings.kafka(), fold.topics, from_start=True, begin=begin) as follower:
         check_positions(begin, follower.bounds())
-        Writer(connection, fold, follower, metrics, wall_clock_ms).run(stopped)
+        Writer(connection, fold, follower, wall_clock_ms).run(stopped)
 
 
 def check_positions(begin: Mapping[Place, int], bounds: Mapping[Place, tuple[int, int]]) -> None:

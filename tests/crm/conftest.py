@@ -18,8 +18,8 @@ def bottlecrm_installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
         pytest.skip(f"BottleCRM {VERSION} cannot run here: {error}. NOT TESTED")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bottlecrm(bottlecrm_installed: Installed) -> Iterator[BottleCrm]:
-    """A BottleCRM of this test's own, with an empty organisation."""
+    """A BottleCRM of this file's own, with an empty organisation at the start."""
     with bottlecrm_installed.running() as crm:
         yield crm

@@ -16,8 +16,8 @@ MAX_RESULTS = 10_000
 class ReadableHubSpot(HubSpot):
     """One account with a clock of its own."""
 
-    def __init__(self, clock: Callable[[], int], key: str = "pat-1") -> None:
-        super().__init__(key)
+    def __init__(self, clock: Callable[[], int]) -> None:
+        super().__init__()
         self.clock = clock
         self.others: dict[str, dict[str, dict[str, str]]] = {kind: {} for kind in OTHERS}
         self.linked: dict[tuple[str, str, str], list[str]] = {}

@@ -4,9 +4,10 @@ from typing import Any
 
 import httpx2
 
+from connectors.crm.access_key import AccessKey
 from connectors.crm.bucket import Buckets
 from connectors.crm.exchange import Send
-from connectors.crm.http import AccessKey, CrmHttp
+from connectors.crm.http import CrmHttp
 from connectors.crm.ledger_row import LedgerRow, value_hash
 from connectors.sources.crm.connect import documents_of, open_reader
 from connectors.sources.crm.memory import Memory
@@ -22,7 +23,7 @@ from pipeline.rules.crm import CrmConnection, CrmField, CrmOwner
 from pipeline.rules.crm_back import CrmBack, CrmTrait
 from pipeline.rules.load import load_rules
 from pipeline.rules.normalisers import normalisers
-from tests.crm.emulator import Crm
+from tests.crm.emulator import SECRET, Crm
 from tests.crm.hubspot_read_side import ReadableHubSpot
 from tests.support.crm_log import Clock, Stop
 from tests.support.pull_log import MemoryPullLog, PullTopics
@@ -45,7 +46,7 @@ class PullWorld:
         self.hub = ReadableHubSpot(self.clock)
         self.crm: Crm = self.hub
         self.connection = CrmConnection(
-            name="hub", kind="hubspot", secret="env:HUBSPOT_KEY", requests=100_000,
+            name="hub", kind="hubspot", secret=SECRET, requests=100_000,
             fields=(
                 CrmField(to="phone", value="contact.phone"), CrmField(to="jobtitle", value="grade", write="always"),
             ),
@@ -57,7 +58,8 @@ class PullWorld:
     def open(self, wrap: Any = lambda log: log) -> Puller:
         """A new puller, which shuts out the one before."""
         http = CrmHttp(
-            httpx2.Client(base_url="https://crm.example", transport=self.crm.transport()), AccessKey(lambda: "pat-1"),
+            httpx2.Client(base_url="https://crm.example", transport=self.crm.transport()),
+            AccessKey(lambda: self.crm.secrets[SECRET]),
             sink="hub", buckets=Buckets({}), clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics,
         )  # fmt: skip
         memory = Memory(self.connection.name)
@@ -84,14 +86,14 @@ class PullWorld:
     def pass_time(self, seconds: float) -> None:
         self.clock.now_ms += round(seconds * 1000)
 
-    def sink_wrote(self, object_id: str, action: str = "a1", **fields: str) -> None:
+    def sink_wrote(self, object_id: str, **fields: str) -> None:
         """A row of the sink's ledger, as it stands after a write."""
         hashes = {name: value_hash(value) for name, value in fields.items()}
         self.topics.ledger.append(
             LedgerRow(
                 sink="hub",
                 tenant="default",
-                action_id=action,
+                action_id=f"a-{object_id}",
                 object="contact",
                 object_id=object_id,
                 revision=1,

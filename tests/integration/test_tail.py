@@ -80,3 +80,10 @@ def test_each_event_is_shown_with_its_fate(deployment: Deployment) -> None:
     assert "other" in shown
     assert "\x1b" not in shown
     assert shown.count("taken") == 3
+
+    (deployment.home / "rules").mkdir()
+    (deployment.home / "rules/sources.yaml").write_text("sources: [{name: shop, channel: web}]")
+    deployment.environment["STITCHLINE_RULES_DIR"] = str(deployment.home / "rules")
+    inferred = deployment.json("plan", "infer", "shop")
+    assert inferred["events"] == 3
+    assert "\\u001b[2J" in inferred["yaml"]

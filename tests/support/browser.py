@@ -103,13 +103,13 @@ class Page:
         await self.call("Input.dispatchKeyEvent", type="keyDown", **facts, **text)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **facts)
 
-    async def picture(self, path: Path, *, whole: bool = True) -> None:
-        """Writes a PNG of the page."""
+    async def picture(self, *, whole: bool = True) -> bytes:
+        """Returns a PNG of the page."""
         height = await self.run("document.documentElement.scrollHeight") if whole else None
         clip = await self.run("({width: innerWidth, height: innerHeight})")
         box = {"x": 0, "y": 0, "width": clip["width"], "height": height or clip["height"], "scale": 1}
         shot = await self.call("Page.captureScreenshot", format="png", clip=box, captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        return base64.b64decode(shot["data"])
 
     async def _listen(self) -> None:
         async for message in self._socket:
@@ -165,8 +165,13 @@ async def browser(path: str) -> AsyncIterator[Page]:
 
 
 async def _port(file: Path) -> int:
+    """Waits until the browser has written the port that it listens on."""
     end = asyncio.get_running_loop().time() + deadline_seconds()
-    while not (file.exists() and file.read_text().strip()):
+    while not (text := _text_of(file)):
         assert asyncio.get_running_loop().time() < end, "chromium did not start"
         await asyncio.sleep(0.05)
-    return int(file.read_text().split()[0])
+    return int(text.split()[0])
+
+
+def _text_of(file: Path) -> str:
+    return file.read_text() if file.exists() else ""

@@ -5,6 +5,7 @@ import msgspec
 from connectors.crm.ledger_row import LedgerRow
 from connectors.crm.sink import SinkError
 from connectors.sources.crm.pull_log import PullCommit, StateRow
+from connectors.sources.outgoing import Outgoing
 from pipeline.avro.wire import Decoder
 from pipeline.event.avro import from_avro
 from pipeline.event.model import Event
@@ -20,6 +21,7 @@ class PullTopics:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.keys: list[str] = []
+        self.sent: list[Outgoing] = []
         self.commands: list[Command] = []
         self.rejected: list[tuple[dict[str, object], Rejected]] = []
         self.state: dict[str, bytes] = {}
@@ -55,6 +57,7 @@ class MemoryPullLog:
         topics = self._topics
         topics.commits += 1
         topics.events += [from_avro("crm", _decode(one.value)) for one in commit.events]
+        topics.sent += commit.events
         topics.keys += [one.key for one in commit.events]
         topics.commands += [
             msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Command) for one in commit.commands

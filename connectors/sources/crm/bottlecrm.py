@@ -59,6 +59,8 @@ class BottleCrmReader:
     A round that a restart interrupts begins again, so its progress is not part of the cursor.
     """
 
+    owner_field = "assigned_to"
+
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock, known: Known) -> None:
         self._back, self._send, self._clock, self._known = connection.back, send, clock, known
         self._reps = {owner.id for owner in connection.owners}

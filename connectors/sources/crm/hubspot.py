@@ -49,6 +49,8 @@ class _Times(NamedTuple):
 class HubSpotReader:
     """Reads one account. Implements :class:`~connectors.sources.crm.reader.CrmReader`."""
 
+    owner_field = OWNER
+
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
         self._back, self._send, self._clock = connection.back, send, clock
         self._objects = f"/crm/objects/{connection.version}"

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from connectors.crm.ledger_row import LedgerRow
-from connectors.sources.crm.change import Fate, ObjectKind
+from connectors.sources.crm.change import OWNER, Fate, ObjectKind
 from connectors.sources.crm.pull_log import StateRow
 from connectors.sources.crm.seen import Seen, Written
 
@@ -60,10 +60,11 @@ class Memory:
         """Returns the row of an object."""
         return StateRow(f"{self._prefix}/{seen.kind}/{seen.id}", _encode(seen))
 
-    def written(self, object_id: str) -> list[Written]:
-        """Returns what the sink has written to an object, one for each action."""
-        rows = self._rows.execute("SELECT hashes, at FROM written WHERE id = ?", (object_id,))
-        return [Written(_decode_hashes(hashes), at_ms) for hashes, at_ms in rows.fetchall()]
+    def written(self, object_id: str, owner_field: str) -> list[Written]:
+        """Returns what the sink has written to an object, one for each action, with the owner as ``OWNER``."""
+        rows = self._rows.execute("SELECT hashes, at FROM written WHERE id = ?", (object_id,)).fetchall()
+        decoded = [(_decode_hashes(hashes), at_ms) for hashes, at_ms in rows]
+        return [Written({**hashes, OWNER: hashes.get(owner_field, "")}, at_ms) for hashes, at_ms in decoded]
 
     def present(self, kind: ObjectKind) -> Iterator[str]:
         """Yields the ids of the objects that were last seen present, or that only the sink knows."""

@@ -158,7 +158,7 @@ class Puller:
         for change in page.changes:
             place = (change.kind.value, change.id)
             before = fresh.get(place) or self._memory.seen(change.kind, change.id)
-            written = self._memory.written(change.id)
+            written = self._memory.written(change.id, self._reader.owner_field)
             translated = translate(change, before, written, self._make, always=self._always, since_ms=since_ms)
             if translated.seen is not None:
                 fresh[place] = translated.seen

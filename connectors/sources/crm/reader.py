@@ -14,6 +14,9 @@ class CrmReader(Protocol):
         SinkError: A right is missing, or the CRM refuses the request itself.
     """
 
+    owner_field: str
+    """The CRM's name of the owner's field, under which the ledger has it."""
+
     def streams(self) -> Sequence[str]:
         """Returns the names of the streams, in the order in which they are read. Each has a cursor of its own."""
         ...

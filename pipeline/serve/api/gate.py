@@ -69,6 +69,9 @@ class Gate:
         if wait:
             detail = f"this key may send {key.requests_per_minute} requests a minute"
             return problem_response(429, "too-many-requests", detail, headers={"retry-after": str(wait)})
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            # No identifier has one, and PostgreSQL refuses it in every text.
+            return problem_response(400, "invalid-request", "a request may not contain zero bytes")
         scope[PRINCIPAL], scope[SECRET] = principal, secret
         return None
 

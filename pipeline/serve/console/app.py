@@ -59,7 +59,7 @@ def console_app(console: Console) -> Starlette:
             Route("/sign-in", sign_in_page(console), methods=["GET", "POST"]),
             *routes,
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders, behind_tls=console.public_url.startswith("https:"))],
         exception_handlers={
             500: _fault(console, 500, "The server has a fault; its log says more."),
             404: _fault(console, 404, "There is no such page."),

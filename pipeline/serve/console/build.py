@@ -32,5 +32,6 @@ def console_of(reads: Reads, settings: Settings, audit: Path, clock: Clock = wal
             data=console_data(reads, settings, audit, clock),
             renderer=Renderer(clock),
             clock=clock,
+            public_url=settings.serve_public_url,
         )
     )

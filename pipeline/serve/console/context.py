@@ -19,3 +19,5 @@ class Console(NamedTuple):
     data: ConsoleData
     renderer: Renderer
     clock: Clock
+    public_url: str = ""
+    """The URL of browsers if it is another than that of requests: a proxy stands before this server."""

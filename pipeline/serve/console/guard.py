@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 from confluent_kafka import KafkaException
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.errors import MisuseError, OperatorError
 from pipeline.kafka.faults import explained_fault
@@ -70,7 +70,7 @@ def guarded(console: Console, right: Right, handler: Handler) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         session = await run_in_threadpool(console.sessions.find, token_of(request))
         if session is None:
-            return _sign_in(request)
+            return _sign_in(console, request)
         visit = Visit(request, console, session, {})
         if not session.user.may(right):
             return _refused(visit, f"The role {session.user.role.value} does not include this page.")
@@ -89,13 +89,14 @@ def guarded(console: Console, right: Right, handler: Handler) -> Endpoint:
 def is_own_form(visit: Visit) -> bool:
     """Returns whether a form comes from a page of this session: by its token, and by the Origin that browsers add."""
     sent = visit.request.headers.get(CSRF_HEADER) or visit.form.get(CSRF_FIELD, "")
-    return is_own_origin(visit.request) and visit.session.accepts(sent)
+    return is_own_origin(visit.request, visit.console.public_url) and visit.session.accepts(sent)
 
 
-def is_own_origin(request: Request) -> bool:
-    """Returns whether the Origin, if there is one, is the host that the request was sent to."""
+def is_own_origin(request: Request, public_url: str) -> bool:
+    """Returns whether the Origin, if there is one, is the host that the request was sent to, or the public URL's."""
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    hosts = {request.headers.get("host", ""), urlsplit(public_url).netloc} - {""}
+    return origin is None or urlsplit(origin).netloc in hosts
 
 
 def _run(handler: Handler, visit: Visit) -> Response:
@@ -114,12 +115,18 @@ def _refused(visit: Visit, message: str) -> Response:
     return visit.page("fault.html", 403, title="Not allowed", message=message)
 
 
-def _sign_in(request: Request) -> Response:
-    """Sends the browser to the sign-in page, and back afterwards. Fragments make the whole page go there."""
+def _sign_in(console: Console, request: Request) -> Response:
+    """Sends the browser to the sign-in page, and back afterwards. Fragments make the whole page go there.
+
+    A browser that follows a link from another site, as from a CRM, does not send the strict cookie. It is made to load
+    the page once more from this site, with the cookie.
+    """
     if request.headers.get("hx-request"):
         return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
     if request.method != "GET":
         return RedirectResponse("/sign-in", 303)
     query = f"?{request.url.query}" if request.url.query else ""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        return HTMLResponse(console.renderer.text("continue.html", to=request.url.path + query))
     back = quote(request.url.path + query, safe="/")
     return RedirectResponse("/sign-in" if back == "/" else f"/sign-in?back={back}", 303)

@@ -23,16 +23,21 @@ HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
 class SecurityHeaders:
-    """Adds the headers to responses. Responses that set ``cache-control`` themselves keep theirs."""
+    """Adds the headers to responses. Responses that set ``cache-control`` themselves keep theirs.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    ``behind_tls``: a proxy ends TLS before this server, so requests count as https.
+    """
+
+    def __init__(self, app: ASGIApp, *, behind_tls: bool) -> None:
+        self._app, self._behind_tls = app, behind_tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._behind_tls:
+            scope = {**scope, "scheme": "https"}
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

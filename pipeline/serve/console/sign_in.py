@@ -61,23 +61,25 @@ async def _submitted(console: Console, request: Request) -> Response:
 def _signed_in(console: Console, request: Request, form: dict[str, str]) -> Response:
     name, back = form.get("name", "").strip(), local_path(form.get("back", ""))
     cookie = request.cookies.get(FORM_COOKIE, "")
-    if not (cookie and hmac.compare_digest(cookie, form.get(CSRF_FIELD, "")) and is_own_origin(request)):
+    if not (
+        cookie and hmac.compare_digest(cookie, form.get(CSRF_FIELD, "")) and is_own_origin(request, console.public_url)
+    ):
         return _form(console, request, back, message=STALE, status=403, name=name)
     address = request.client.host if request.client else ""
-    wait_seconds = console.attempts.admit(name, address)
-    if wait_seconds:
-        log.warning("sign_in_locked", address=address, seconds=wait_seconds)
-        minutes = -(-wait_seconds // 60)
+    attempt = console.attempts.admit(name, address)
+    if attempt.wait_seconds:
+        log.warning("sign_in_locked", address=address, seconds=attempt.wait_seconds)
+        minutes = -(-attempt.wait_seconds // 60)
         response = _form(
             console, request, back, message=f"Too many attempts. Try again in {minutes} min.", status=429, name=name
         )
-        response.headers["retry-after"] = str(wait_seconds)
+        response.headers["retry-after"] = str(attempt.wait_seconds)
         return response
     user = console.users.verified(name, form.get("password", ""))
     if user is None:
         log.warning("sign_in_failed", address=address)
         return _form(console, request, back, message=WRONG, status=403, name=name)
-    console.attempts.succeeded(name, address)
+    console.attempts.succeeded(attempt, name, address)
     response = RedirectResponse(back, 303)
     set_token(request, response, console.sessions.open(user))
     response.delete_cookie(FORM_COOKIE, path="/sign-in", httponly=True, samesite="strict")

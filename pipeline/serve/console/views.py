@@ -20,8 +20,19 @@ class Totals(NamedTuple):
     leads: int
     duplicates: int
     quarantined: int
+    state: "ReadState"
+
+
+class ReadState(NamedTuple):
+    """How far the read model is: whether the figures of a page are those of the topics."""
+
+    is_followed: bool
+    """Whether a writer has reported lately. If not, the figures stand still."""
+    is_complete: bool
+    """Whether the writer has been at the end of the topics since the last rebuild. If not, the figures are too low."""
     behind_records: int
-    """Records that the read model has not read yet: the other figures are too old by them."""
+    written_ms: int
+    """Time of the writer's last report; 0 if there is none."""
 
 
 class Sample(NamedTuple):

@@ -24,6 +24,10 @@ class Progress(msgspec.Struct, frozen=True):
     """Records on the followed topics that were not applied."""
     caught_up_ms: int = 0
     """When the writer last was at the end of every topic; 0: never since the last rebuild."""
+    delay_ms: int = 0
+    """The largest time from a record's timestamp to its commit here, over the last ten seconds."""
+    applied: int = 0
+    """Records applied since the writer's start."""
     skipped: dict[str, int] = {}
     """Topic to records that were none of its schema, since the writer's start."""
 

@@ -13,6 +13,7 @@ from pipeline.serve.model.kinds.assignments import Assignments
 from pipeline.serve.model.kinds.deliveries import Deliveries
 from pipeline.serve.model.kinds.identity_changes import IdentityChanges
 from pipeline.serve.model.kinds.kind import FeedEntry, FollowedRecord, Kind
+from pipeline.serve.model.kinds.markings import Erasures, Markings
 from pipeline.serve.model.kinds.nodes import Nodes
 from pipeline.serve.model.kinds.profile_states import ProfileStates
 from pipeline.serve.model.kinds.profiles import ProfileUpdates
@@ -29,14 +30,16 @@ class Fold:
     def __init__(self, writer: Writer, prefix: str) -> None:
         self.skipped = Skipped()
         """Records that are none of their topic's schema."""
+        self._erasures = Erasures()
         kinds: tuple[Kind, ...] = (
             ProfileUpdates(writer, self.skipped),
             ProfileStates(),
             Assignments(),
             Nodes(),
-            IdentityChanges(writer, self.skipped),
+            Markings(self._erasures),
+            IdentityChanges(writer, self.skipped, self._erasures),
             SegmentChanges(writer, self.skipped),
-            CrmActions(writer, self.skipped),
+            CrmActions(writer, self.skipped, self._erasures),
             Deliveries(writer, self.skipped),
             Quarantined(DLQ),
             Quarantined(ACTION_DLQ),
@@ -52,6 +55,7 @@ class Fold:
             RowFormatError: a changelog row is of another version.
             RegistryError: the schema registry did not answer or refused.
         """
+        self._erasures.forget()
         by_topic: dict[str, list[FollowedRecord]] = {}
         for record in records:
             by_topic.setdefault(record.topic() or "", []).append(record)

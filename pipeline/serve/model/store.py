@@ -11,7 +11,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from pipeline.errors import OperatorError
 from pipeline.serve.model import facts, tables
+from pipeline.settings import Settings
 
+FOLDER: Final = "serve"
+"""The folder of the database and the audit log in the home folder."""
 FILE: Final = "serve.db"
 _BUSY_MS: Final = 10_000
 _PRAGMAS: Final = (
@@ -82,8 +85,10 @@ class Store:
         with self._writing.begin() as connection:
             yield connection
 
-    def prepare(self, prefix: str) -> None:
-        """Creates what is missing. Builds the model's tables again if their format is of another version.
+    def prepare(self, prefix: str, *, rebuild: bool = False) -> None:
+        """Creates what is missing. Creates the model's tables again if their format is of another version.
+
+        ``rebuild``: a writer is about to rebuild the model, so that another prefix is not refused.
 
         Raises:
             DatabaseError: the database does not answer, or holds the topics of another prefix.
@@ -95,7 +100,8 @@ class Store:
                 tables.ACCESS.create_all(connection)
                 if _format_of(connection) != str(tables.FORMAT_VERSION):
                     create_model(connection, prefix)
-                self._check_prefix(facts.fact(connection, facts.PREFIX), prefix)
+                if not rebuild:
+                    self._check_prefix(facts.fact(connection, facts.PREFIX), prefix)
         except DBAPIError as error:
             message = f"the database {self.place} cannot be used: {error.orig}; see STITCHLINE_DATABASE_URL"
             raise DatabaseError(message) from error
@@ -111,6 +117,15 @@ class Store:
     def close(self) -> None:
         """Closes the connections."""
         self.engine.dispose()
+
+
+def store_of(settings: Settings) -> Store:
+    """Returns the database of the settings.
+
+    Raises:
+        DatabaseError: its URL cannot be used.
+    """
+    return Store.open(settings.database_url.get_secret_value(), settings.home / FOLDER)
 
 
 def create_model(connection: Connection, prefix: str) -> None:

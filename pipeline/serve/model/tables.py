@@ -212,6 +212,15 @@ accounts = Table(
 )  # fmt: skip
 """The profiles with an event of an account."""
 
+erasures = Table(
+    "erasures", MODEL,
+    Column("tenant", TEXT, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("erased_seq", BigInteger, nullable=False),
+    Column("erased_ms", BigInteger, nullable=False),
+)  # fmt: skip
+"""Erased identifiers by digest: see :mod:`pipeline.serve.model.kinds.markings`."""
+
 feed = Table(
     "feed", MODEL,
     Column("number", ROW_ID, primary_key=True, autoincrement=True),

@@ -4,10 +4,12 @@ One step:
 
 1. Take the records that have arrived.
 2. Apply them, store the next offsets and the progress, in one database transaction.
-3. Record lag and freshness.
+
+Processes that only read learn lag and freshness from the stored progress.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -18,9 +20,7 @@ from pipeline.clock import Clock
 from pipeline.errors import OperatorError
 from pipeline.kafka.follow import Place
 from pipeline.kafka.retry import NO_BROKER_CODES
-from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
-from pipeline.obs.metrics import Metrics
 from pipeline.serve.model import facts, tables
 from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.kinds.kind import FollowedRecord
@@ -28,6 +28,8 @@ from pipeline.serve.model.kinds.kind import FollowedRecord
 POLL_SECONDS: Final = 0.1
 HEARTBEAT_SECONDS: Final = 1.0
 """How often the progress is stored while no record arrives."""
+DELAY_WINDOW_SECONDS: Final = 10.0
+"""The progress holds the largest delay of so many seconds."""
 
 log = logger(__name__)
 
@@ -56,15 +58,15 @@ class Following(Protocol):
 class Writer:
     """Applies what a follower returns. ``connection`` is the one of :func:`~.writer_lock.writer_connection`."""
 
-    def __init__(
-        self, connection: Connection, fold: Fold, following: Following, metrics: Metrics, clock: Clock
-    ) -> None:
-        self._connection, self._fold, self._following = connection, fold, following
-        self._metrics, self._clock = metrics, clock
+    def __init__(self, connection: Connection, fold: Fold, following: Following, clock: Clock) -> None:
+        self._connection, self._fold, self._following, self._clock = connection, fold, following, clock
         with connection.begin():
             self._stored = positions(connection)
             self._caught_up_ms = facts.progress(connection).caught_up_ms
         self._heartbeat_at = 0.0
+        self._applied = 0
+        self._delays: deque[tuple[float, int]] = deque()
+        """Times and delays in ms of the newest commits."""
         self._skipped: dict[str, int] = {}
         self._kafka_away = False
 
@@ -89,15 +91,14 @@ class Writer:
         lag = self._following.waiting()
         if lag == 0:
             self._caught_up_ms = self._clock()
-        began = time.perf_counter()
         with self._connection.begin():  # 2
             # Before the first catch-up every record is old news: subscribers read everything again.
             self._fold.apply(self._connection, records, into_feed=self._caught_up_ms > 0)
             self._fold.set_positions(self._connection, moved)
-            facts.set_progress(self._connection, self._progress(lag))
+            facts.set_progress(self._connection, self._progress(lag, records, now))
         self._stored |= moved
         self._heartbeat_at = now + HEARTBEAT_SECONDS
-        self._record(records, lag, time.perf_counter() - began)  # 3
+        self._report_skipped()
 
     def _poll(self, seconds: float) -> Sequence[FollowedRecord]:
         try:
@@ -123,29 +124,30 @@ class Writer:
                 )
                 raise TopicsChangedError(message)
 
-    def _progress(self, lag: int) -> facts.Progress:
+    def _progress(self, lag: int, records: Sequence[FollowedRecord], now: float) -> facts.Progress:
+        """Returns the progress with this commit."""
+        now_ms = self._clock()
+        oldest_ms = min((stamp for kind, stamp in (record.timestamp() for record in records) if kind), default=0)
+        if oldest_ms:
+            self._delays.append((now, max(0, now_ms - oldest_ms)))
+        while self._delays and self._delays[0][0] < now - DELAY_WINDOW_SECONDS:
+            self._delays.popleft()
+        self._applied += len(records)
         return facts.Progress(
-            written_ms=self._clock(),
+            written_ms=now_ms,
             lag_records=lag,
             caught_up_ms=self._caught_up_ms,
+            delay_ms=max((delay for _, delay in self._delays), default=0),
+            applied=self._applied,
             skipped=dict(self._fold.skipped.records),
         )
 
-    def _record(self, records: Sequence[FollowedRecord], lag: int, seconds: float) -> None:
-        self._metrics.set(m.SERVE_LAG, lag)
+    def _report_skipped(self) -> None:
         for topic, count in self._fold.skipped.records.items():
             new = count - self._skipped.get(topic, 0)
             if new:
                 log.warning("serve_records_skipped", topic=topic, records=new)
-                self._metrics.add(m.SERVE_SKIPPED, new, topic)
         self._skipped = dict(self._fold.skipped.records)
-        if not records:
-            return
-        self._metrics.add(m.SERVE_RECORDS, len(records))
-        self._metrics.observe(m.SERVE_COMMIT_SECONDS, seconds)
-        oldest_ms = min((stamp for kind, stamp in (record.timestamp() for record in records) if kind), default=0)
-        if oldest_ms:
-            self._metrics.observe(m.SERVE_DELAY_SECONDS, max(0, self._clock() - oldest_ms) / 1000)
 
 
 def positions(connection: Connection) -> dict[Place, int]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from pipeline.identity.profile_id import profile_id
 from pipeline.profile.row import ACTIVE
-from pipeline.query.naming import Naming, is_profile_id
+from pipeline.query.naming import Naming, NotAnIdentifierError, is_profile_id
 from pipeline.serve.model.tables import identifiers, nodes, profiles
 
 MAX_MERGES: Final = 10_000
@@ -32,6 +32,9 @@ def find_profile(connection: Connection, naming: Naming, tenant: str, text: str)
     Raises:
         NotAnIdentifierError: the text is neither an identifier nor a profile id.
     """
+    if "\0" in text:
+        message = "an identifier has no zero bytes"
+        raise NotAnIdentifierError(message)
     if is_profile_id(text.lower()):
         wanted = text.lower()
         found = _current(connection, tenant, wanted) or _of_name(connection, tenant, wanted)

@@ -30,6 +30,7 @@ ATTEMPTS: Final = Table(
     "console_attempts",
     METADATA,
     Column("key", String(160), nullable=False),
+    Column("attempt", String(16), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Index("console_attempts_key", "key", "at_ms"),
 )

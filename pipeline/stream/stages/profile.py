@@ -8,7 +8,7 @@ from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.erasure import mentions
 from pipeline.profile.faults import fault_of
-from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic, Timer
+from pipeline.profile.logic import Applied, Forward, ProfileLogic, Timer
 from pipeline.profile.messages import Carry, Message, Move, Touch
 from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
@@ -39,7 +39,7 @@ class ProfileStage(Stage):
     """Passes touches of a partition to :class:`~pipeline.profile.logic.ProfileLogic`. Publishes once per commit."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
-        profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.settings.cached_rows)
+        profiles = self._profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.settings.cached_rows)
         self._timers = TimerView(store)
         self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
         self._gate = Gate(context, StageName.INTAKE, store, self._reader)
@@ -158,14 +158,18 @@ class ProfileStage(Stage):
             self._progress.send(min(self._fired_ms, self._waiting.before_ms))
 
     def _publish(self) -> None:
-        effects = self._logic.evaluate(self._changed, self._now_ms())
-        self._changed = {}
-        encode, emit = self._context.codecs.update, self._emit
-        for update in effects.updates:
-            emit(UPDATES, update.profile_id, encode(update))
-        self._publish_segment_changes(effects.segment_changes)
-        self._send(effects.leads)
-        self._count(effects)
+        changed, self._changed = self._changed, {}
+        now_ms, encode, emit = self._now_ms(), self._context.codecs.update, self._emit
+        published = 0
+        for profile_id in changed:
+            effects = self._logic.evaluate((profile_id,), now_ms)
+            for update in effects.updates:
+                emit(UPDATES, profile_id, encode(update))
+            self._publish_segment_changes(effects.segment_changes)
+            self._send(effects.leads)
+            self._profiles.encode_now(profile_id)
+            published += len(effects.updates)
+        self._context.metrics.add(m.PROFILES_UPDATED, published)
 
     def _now_ms(self) -> int:
         """Returns the clock's time, or 0 in a replay: the core then uses the newest event time of each profile."""
@@ -218,9 +222,6 @@ class ProfileStage(Stage):
         for lead in leads:
             self._emit(LEADS, lead.tenant, self._encode(lead), None if self._is_wall else in_order(_place(lead)))
             self._context.metrics.add(m.ACTIONS, 1, lead.action.trigger)
-
-    def _count(self, effects: ProfileEffects) -> None:
-        self._context.metrics.add(m.PROFILES_UPDATED, len(effects.updates))
 
 
 def _place(lead: Lead) -> bytes:

@@ -12,6 +12,7 @@ from connectors.collect.caps import CapsFile
 from connectors.collect.source_edit import SourceText, UneditableError, with_key, with_source
 from connectors.collect.source_file import WatchedSources
 from connectors.collect.sources import live_sources
+from connectors.collect.violation_file import ViolationFile
 from connectors.collect.write_keys import hash_of
 from pipeline.cli import app
 from pipeline.errors import SecretError
@@ -120,7 +121,9 @@ def test_the_commands_make_keys_that_the_file_knows_by_their_hash(tmp_path: Path
 
 def watched(tmp_path: Path) -> WatchedSources:
     (tmp_path / "sources.yaml").write_text(SHOP)
-    return WatchedSources(tmp_path, CapsFile(tmp_path / "home" / "caps.json"))
+    return WatchedSources(
+        tmp_path, CapsFile(tmp_path / "home" / "caps.json"), ViolationFile(tmp_path / "home" / "violations.json")
+    )
 
 
 def rewrite(tmp_path: Path, text: str) -> None:
@@ -160,7 +163,7 @@ def test_the_daily_count_outlives_a_restart(tmp_path: Path) -> None:
     assert shop is not None
     shop.cap.wait_seconds(86_400_000 * 3)
     shop.cap.take(7)
-    first.save_caps()
+    first.save_counts()
     second = watched(tmp_path).current.named("shop")
     assert second is not None
     assert (second.cap.day, second.cap.taken) == (3, 7)

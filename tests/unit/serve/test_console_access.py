@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.serve.console.app import PAGES
-from pipeline.serve.signin.attempts import PER_PAIR
+from pipeline.serve.signin.attempts import PER_PAIR, WINDOW_MS
 from pipeline.serve.signin.roles import RIGHTS, Right, Role
 from pipeline.serve.signin.sessions import IDLE_MS
 from tests.support.console import NOW_MS, PASSWORD, World, csrf_of, sign_in
@@ -134,7 +134,7 @@ def test_every_answer_has_the_policy_that_stops_inline_scripts(world: World, pat
     assert ("immutable" in answer.headers["cache-control"]) == path.startswith("/static/")
 
 
-def test_wrong_passwords_are_refused_alike_and_then_locked(world: World) -> None:
+def test_wrong_passwords_are_refused_alike_and_then_locked(world: World, time: Time) -> None:
     client = world.client()
     for name in ("viewer@shop.example", "nobody@shop.example"):
         answers = [sign_in(client, name, "wrong wrong wrong") for _ in range(PER_PAIR + 1)]
@@ -142,6 +142,8 @@ def test_wrong_passwords_are_refused_alike_and_then_locked(world: World) -> None
         assert all("Name or password is wrong." in answer.text for answer in answers[:-1])
         assert int(answers[-1].headers["retry-after"]) > 0
     assert sign_in(client, "viewer@shop.example", PASSWORD).status_code == 429
+    time.now_ms += WINDOW_MS
+    assert sign_in(client, "viewer@shop.example", PASSWORD).status_code == 303
 
 
 def test_a_sign_in_form_of_another_site_signs_nobody_in(world: World) -> None:

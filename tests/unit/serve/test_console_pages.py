@@ -127,9 +127,11 @@ def test_a_timeline_is_filtered_by_channel(world: World, marketer: TestClient) -
 
 
 def test_an_identifier_and_a_merged_id_lead_to_the_customer(world: World, marketer: TestClient) -> None:
-    answer = marketer.get("/customers", params={"q": "email:mallory@example.com"})
+    answer = marketer.get("/customers", params={"q": "user_id:mallory"})
     assert answer.headers["location"] == f"/customers/{mallory(world)}"
-    merge = next(change for change in world.reads.identity.changes("default").items if change["change"] == "merged")
+    changes = world.reads.identity.changes("default", limit=100).items
+    merges = [change for change in changes if change["change"] == "merged"]
+    merge = next(change for change in merges if world.reads.profiles.find("default", change["other_profile_id"]))
     answer = marketer.get(f"/customers/{merge['other_profile_id']}")
     assert answer.status_code == 303
     page = marketer.get(answer.headers["location"]).text
@@ -156,7 +158,7 @@ def test_the_graph_walks_and_says_in_words_what_it_draws(world: World, marketer:
 @pytest.mark.parametrize(
     ("condition", "marked", "says"),
     [
-        ("orders over 90 d >= ", " ", "expected"),
+        ("orders over 90 d >= ", " ", "a value is missing"),
         ("ordres over 90 d >= 3", "ordres", "did you mean"),
         ("orders over 90 d >= <b>", "&lt;", ""),
         ("x" * 4001, "", "at most 4000"),
@@ -186,7 +188,7 @@ def test_proposed_rules_are_compared_and_their_mistakes_are_shown_with_their_lin
     world: World, marketer: TestClient
 ) -> None:
     csrf = csrf_of(marketer, "/rules")
-    text = "segments:\n  - name: everyone\n    when: last_touch >= 0 d\n"
+    text = "segments:\n  - name: everyone\n    when: last_touch <= 900 d\n"
     page = marketer.post("/rules/compare", data={"csrf": csrf, "file": "segments.yaml", "text": text}).text
     customers = world.reads.overview.totals("default").customers
     assert f'everyone</th><td class="number">-</td><td class="number">{customers}</td>' in page

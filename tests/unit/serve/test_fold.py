@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import schemas
+from pipeline.event.erasure import Marking, digest_of
 from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.store import DatabaseError, Store, create_model
 from pipeline.serve.model.writer import positions
 from pipeline.testing.log import MemoryRecord
-from pipeline.topics import ACTIONS, UPDATES
+from pipeline.topics import ACTIONS, MARKS, UPDATES
 from tests.support.databases import Database
 from tests.support.model_oracle import expected, stored
 from tests.support.model_records import ModelRecords
@@ -112,3 +114,31 @@ def test_an_unusable_url_is_refused_without_its_password(url, tmp_path: Path):
     with pytest.raises(DatabaseError, match="STITCHLINE_DATABASE_URL") as refused:
         Store.open(url, tmp_path).prepare(PREFIX)
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["mark first", "mark last"])
+def test_an_erasure_deletes_older_decisions_and_leads_whichever_is_read_first(empty_store, records, first):
+    wanted = expected(everything(records), PREFIX)
+    lead = next(iter(wanted["leads"].values()))
+    person = lead["identifiers"]
+    seq = max(change["seq"] for change in wanted["changes"].values())
+    digests = [digest_of("default", ident) for ident in person]
+    marking = Marking("default", "r1", "erase", seq, lead["timestamp_ms"], digests[:1], digests[1:])
+    mark = MemoryRecord(MARKS.of(PREFIX), 0, b"default/r1", msgspec.msgpack.encode(marking), None)
+    fold = Fold(schemas.text_of_own_id, PREFIX)
+    for batch in ([mark], everything(records)) if first else (everything(records), [mark]):
+        with empty_store.writing() as connection:
+            fold.apply(connection, batch, into_feed=True)
+
+    found = stored(empty_store.engine)
+    erased = set(person)
+    assert found["changes"] == {
+        place: change
+        for place, change in wanted["changes"].items()
+        if not erased & {*change["identifiers"], change["founder"]}
+    }
+    kept = {key: action for key, action in wanted["actions"].items() if not erased & set(action["identifiers"])}
+    assert found["actions"] == kept
+    assert set(found["leads"]) == {action_id for action_id, _ in kept}
+    assert 0 < len(found["leads"]) < len(wanted["leads"])
+    assert 0 < len(found["changes"]) < len(wanted["changes"])

@@ -1,18 +1,20 @@
 """The figures and the feed of the overview."""
 
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from pipeline.profile.row import ACTIVE
 from pipeline.serve.console.data.lines import line_of
-from pipeline.serve.console.views import CustomerLine, Happening, Totals
+from pipeline.serve.console.views import CustomerLine, Happening, ReadState, Totals
 from pipeline.serve.model import tables
 from pipeline.serve.read.reads import Reads
 
 MERGED, SPLIT = "merged", "split"
+SILENCE_MS: Final = 15_000
+"""A writer reports every second; one that has not for so long is not running."""
 
 
 class OverviewData:
@@ -22,9 +24,18 @@ class OverviewData:
         self._reads, self._store = reads, reads.context.store
 
     def totals(self, tenant: str) -> Totals:
-        """Returns the totals of a tenant, and how far the read model is behind."""
-        totals, progress = self._reads.overview.totals(tenant), self._reads.overview.progress()
-        return Totals(**msgspec.structs.asdict(totals), behind_records=progress.lag_records)
+        """Returns the totals of a tenant, and how far the read model is."""
+        return Totals(**msgspec.structs.asdict(self._reads.overview.totals(tenant)), state=self.state())
+
+    def state(self) -> ReadState:
+        """Returns how far the read model is."""
+        progress, now_ms = self._reads.overview.progress(), self._reads.context.clock()
+        return ReadState(
+            is_followed=now_ms - progress.written_ms <= SILENCE_MS,
+            is_complete=progress.caught_up_ms > 0,
+            behind_records=progress.lag_records,
+            written_ms=progress.written_ms,
+        )
 
     def happenings(self, tenant: str, limit: int) -> list[Happening]:
         """Returns the newest merges, splits and leads, newest first.

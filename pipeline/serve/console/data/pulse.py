@@ -35,7 +35,7 @@ class Pulse:
     def samples(self) -> Sequence[Sample]:
         """Returns the samples so far, oldest first."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None and self._settings.bootstrap_servers:
                 self._thread = threading.Thread(target=self._run, name="console-pulse", daemon=True)
                 self._thread.start()
         return list(self._samples)

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder, Undecodable
 from pipeline.control.replay import SOURCES, Replay
+from pipeline.errors import OperatorError
 from pipeline.kafka.reading import Reading, partitions_of
 from pipeline.query.quarantine import Entry, Listing, entry_of
 from pipeline.serve.console.views import JsonObject, QuarantinedRecord
@@ -21,6 +22,10 @@ from pipeline.topics import ACTION_DLQ, DLQ, Topic
 
 TIMEOUT_SECONDS: Final = 10.0
 _PLACE: Final = re.compile(r"([0-9]{1,6}):([0-9]{1,18})")
+
+
+class NoKafkaError(OperatorError):
+    """The process answers from the database alone. Operator action: set STITCHLINE_BOOTSTRAP_SERVERS."""
 
 
 class QuarantineData:
@@ -59,10 +64,17 @@ class QuarantineData:
 
     def replay(self, reason: str, *, actions: bool, dry_run: bool) -> Mapping[str, int]:
         """Sends records back to their topics, each once, or counts those that would be sent. Returns counts."""
+        self._require_kafka()
         with Replay(self._settings, dry_run=dry_run, dlq=_dlq(actions=actions)) as run:
             return dict(run.run(reason).replayed)
 
+    def _require_kafka(self) -> None:
+        if not self._settings.bootstrap_servers:
+            message = "This server has no Kafka; set STITCHLINE_BOOTSTRAP_SERVERS and start it again."
+            raise NoKafkaError(message)
+
     def _message(self, place: str, dlq: Topic) -> Message | None:
+        self._require_kafka()
         match = _PLACE.fullmatch(place)
         kafka, topic = self._settings.kafka(), dlq.of(self._settings.topic_prefix)
         if match is None or int(match[1]) >= partitions_of(kafka, topic):

@@ -59,14 +59,25 @@
     drawCharts(document);
   }
 
-  function ready(root) { localTimes(root); drawCharts(root); }
+  // A table that is wider than its place is scrolled with the arrow keys, for which it must take the focus.
+  function reachable(root) {
+    root.querySelectorAll(".scroll, pre.text").forEach((element) => {
+      const wide = element.scrollWidth > element.clientWidth;
+      if (!wide) { element.removeAttribute("tabindex"); return; }
+      element.tabIndex = 0;
+      element.setAttribute("role", "group");
+      if (!element.hasAttribute("aria-label")) element.setAttribute("aria-label", "Scrolls sideways");
+    });
+  }
+
+  function ready(root) { localTimes(root); drawCharts(root); reachable(root); }
 
   document.addEventListener("DOMContentLoaded", () => ready(document));
   document.addEventListener("htmx:afterSettle", (event) => ready(event.target));
   document.addEventListener("htmx:oobAfterSwap", (event) => ready(event.target));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
   let waiting = 0;
-  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(redrawAll, 150); });
+  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => { redrawAll(); reachable(document); }, 150); });
 
   // "/" goes to the search, as on many consoles; never while something is being typed.
   document.addEventListener("keydown", (event) => {
