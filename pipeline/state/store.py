@@ -154,10 +154,16 @@ class PartitionStore:
         def run() -> None:
             for family in self._families.values():
                 family.flush()  # all, or the write-ahead log would stay
+            options = rocksdict.CompactOptions()
+            # Otherwise a file without overlaps is kept as it is, with the keys of its deletions.
+            options.set_bottommost_level_compaction(rocksdict.BottommostLevelCompaction.force())
             for name in families:
                 if self._is_closing.is_set():
                     return
-                self._families[name].compact_range(None, None)
+                self._families[name].compact_range(None, None, options)
+            # The manifest describes the files before its last change: one more change, of a row that is always the same.
+            self._families[layout.META][layout.META_FORMAT] = str(layout.FORMAT_VERSION).encode()
+            self._families[layout.META].flush()
             done.set()
 
         self._reclaiming = threading.Thread(target=run, name="reclaim", daemon=True)
