@@ -161,7 +161,7 @@ class PartitionStore:
                 if self._is_closing.is_set():
                     return
                 self._families[name].compact_range(None, None, options)
-            # The manifest describes the files before its last change: one more change, of a row that is always the same.
+            # The manifest describes the files before its last change. So change a row that is always the same.
             self._families[layout.META][layout.META_FORMAT] = str(layout.FORMAT_VERSION).encode()
             self._families[layout.META].flush()
             done.set()
