@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import confluent_kafka
 import msgspec
@@ -159,18 +160,8 @@ def _quarantine(made: Deployment, prefix: str) -> None:
     assert producer.flush(30) == 0
 
 
-def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, tmp_path):
-    made, crm = deployment, deployment.home / "crm.jsonl"
-    worker = made.start_worker()
-    made.ingest([*LIFE, *OTHERS])
-    _quarantine(made, made.settings.topic_prefix)
-    made.until(lambda: _leads(made) >= {"nora-4711", "bert"} or None, "two leads")
-    made.until(lambda: made.json("dlq", "ls")["total"] == 2 or None, "two quarantined events")
-    made.run("sink", "jsonl", crm, "--drain")
-    assert b"nora.night@shop.example" in crm.read_bytes().lower()
-
-    # access
-    out = tmp_path / "access.zip"
+def _check_access(made: Deployment, out: Path) -> None:
+    """Checks that everything of the person is written out, by one of the devices."""
     made.run("privacy", "access", "device_id:phone-nn", "--out", out)
     with zipfile.ZipFile(out) as archive:
         person = msgspec.json.decode(archive.read("person.json"))
@@ -182,6 +173,19 @@ def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, 
     assert len(dlq) == 2
     assert actions[0]["value"]["kind"] == "lead"
     assert held >= len(LIFE) + 2
+
+
+def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, tmp_path):
+    made, crm = deployment, deployment.home / "crm.jsonl"
+    worker = made.start_worker()
+    made.ingest([*LIFE, *OTHERS])
+    _quarantine(made, made.settings.topic_prefix)
+    made.until(lambda: _leads(made) >= {"nora-4711", "bert"} or None, "two leads")
+    made.until(lambda: made.json("dlq", "ls")["total"] == 2 or None, "two quarantined events")
+    made.run("sink", "jsonl", crm, "--drain")
+    assert b"nora.night@shop.example" in crm.read_bytes().lower()
+
+    _check_access(made, tmp_path / "access.zip")
 
     # erase, by one of the devices
     receipt = made.json("privacy", "erase", "device_id:phone-nn", "--why", "ticket 902", "--yes")
