@@ -1,7 +1,7 @@
 """Answers of bounded size: an agent pays for every character, so long lists are cut and say how long they were.
 
->>> bounded({"links": [1, 2, 3], "id": "p"}, max_bytes=30)
-{'links': [1], 'id': 'p', 'cut': {'links': 3}}
+>>> bounded({"links": [1, 2, 3, 4, 5, 6, 7, 8, 9], "id": "p"}, max_bytes=32)
+{'links': [1, 2, 3, 4], 'id': 'p', 'cut': {'links': 9}}
 """
 
 from collections.abc import Mapping
