@@ -218,7 +218,7 @@ def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, 
     bert = made.json("profile", "show", "user_id:bert")
     assert bert["aggregates"]
     now_ms = time.time_ns() // 1_000_000
-    made.ingest([{**event(60, userId="nora-4711"), "timestamp": now_ms}, event(61, userId="nora-4711")])
+    made.ingest([{**event(60, userId="nora-4711"), "timestamp": now_ms}, event(41, userId="nora-4711")])
 
     def shown_again():
         done = CliRunner().invoke(app, ["profile", "show", "user_id:nora-4711", "--json"], env=made.environment)
