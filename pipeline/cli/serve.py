@@ -18,6 +18,8 @@ from pipeline.cli.connect import located
 from pipeline.cli.explained import explained
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
+from pipeline.cli.serve_mcp import EXAMPLES as MCP_EXAMPLES
+from pipeline.cli.serve_mcp import mcp
 from pipeline.cli.serve_users import users
 from pipeline.cli.tables import titled_table
 from pipeline.event.instant import format_instant
@@ -52,6 +54,7 @@ app = typer.Typer(invoke_without_command=True)
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: only hashes of their secrets are stored.")
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
+app.command("mcp", epilog=MCP_EXAMPLES)(mcp)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

@@ -21,6 +21,8 @@ from pipeline.query.quarantine import headers_of
 from pipeline.topics import DLQ, EVENTS, TOUCHES
 
 Kind: TypeAlias = Literal["taken", "duplicate", "quarantined"]
+CONTROL: Final = b"\0"
+"""Begins the keys of watermarks and of markings of erasures, which are between the touches."""
 MAX_PENDING: Final = 50_000
 """Events without a fate that are remembered. Beyond it the oldest are forgotten, as while no worker runs."""
 _Key: TypeAlias = tuple[str, str]
@@ -111,8 +113,9 @@ class Fates:
         return []
 
     def _taken(self, message: Message) -> list[Fate]:
-        value = message.value()
-        touch = self._touch(value) if value is not None else None
+        value, key_bytes = message.value(), message.key() or b""
+        is_control = key_bytes.startswith(CONTROL)
+        touch = self._touch(value) if value is not None and not is_control else None
         if not isinstance(touch, Touch) or touch.seq:
             return []  # a move, a carry, or a touch that one profile forwards to another
         key = touch.tenant, touch.event_id
