@@ -1,11 +1,11 @@
 r"""The collector is killed again and again under load, and the broker goes away: what was acknowledged counts once.
 
 ``STITCHLINE_SEEDS`` is the number of kills (default 1), not counting one more in each outage of the broker, and
-``STITCHLINE_EVENTS`` the number of events between two steps (default 300). In each outage, one in seven kills, the spool
-runs full: the answers are then 503, and the clients send again. The events are read from the topics through INTAKE's
-logic, partition by partition, as a worker would read them. A long run by hand:
+``COLLECT_EVENTS`` the number of events between two steps (default 300). At one kill in seven the
+broker is away and the spool runs full: the answers are then 503, and the clients send again. The events are read from
+the topics through INTAKE's logic, partition by partition, as a worker would read them. A long run by hand:
 
-    STITCHLINE_SEEDS=20 STITCHLINE_EVENTS=40000 STITCHLINE_BATCH=100 STITCHLINE_PAUSE=0 \
+    STITCHLINE_SEEDS=20 COLLECT_EVENTS=40000 COLLECT_BATCH=100 COLLECT_PAUSE=0 \
         pytest -s tests/integration/test_collect_kill.py
 """
 
@@ -44,12 +44,12 @@ from tests.support.records import committed
 from tests.support.waiting import deadline_seconds, eventually
 
 KILLS = int(os.environ.get("STITCHLINE_SEEDS", "1"))
-STEP_EVENTS = int(os.environ.get("STITCHLINE_EVENTS", "300"))
+STEP_EVENTS = int(os.environ.get("COLLECT_EVENTS", "300"))
 KEY = "wk_killed"
 CLIENTS, PARTITIONS = 4, 3
-BATCH = int(os.environ.get("STITCHLINE_BATCH", "10"))
+BATCH = int(os.environ.get("COLLECT_BATCH", "10"))
 SPOOL_BYTES = max(1 << 20, 500 * STEP_EVENTS)
-PAUSE_SECONDS = float(os.environ.get("STITCHLINE_PAUSE", "0.02"))
+PAUSE_SECONDS = float(os.environ.get("COLLECT_PAUSE", "0.02"))
 """Of a client between two batches, so that most of the machine is left to what is tested."""
 RULES = load_rules()
 
