@@ -29,10 +29,7 @@ from pipeline.settings import Settings
 from pipeline.stream.build import Blueprint, stage_specs
 from pipeline.stream.only_worker import only_worker
 from pipeline.stream.process import run
-from pipeline.stream.supervisor import RESUME_SIGNAL, Supervisor
-
-COLLECTOR = ("-m", "pipeline.cli", "collect", "--supervised")
-"""Python's arguments for the collector of ``up``."""
+from pipeline.stream.supervisor import COLLECTOR, RESUME_SIGNAL, Supervisor
 
 log = logger(__name__)
 
