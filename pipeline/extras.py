@@ -3,6 +3,11 @@
 from typing import Final
 
 EXTRA_OF: Final = {
+    "argon2": "serve",
+    "fastapi": "serve",
+    "jinja2": "serve",
+    "sqlalchemy": "serve",
+    "psycopg": "serve",
     "cryptography": "collect",
     "httptools": "collect",
     "ua_parser": "collect",

@@ -65,8 +65,16 @@ class Settings(BaseSettings):
     clock: Literal["wall", "stream"] = Field(
         "wall", description='Current time: "wall" is the wall clock, "stream" event time behind watermarks (replays).'
     )
-    commit_interval_ms: int = Field(150, ge=10, le=10_000, description="Commit interval.")
-    catch_up_interval_ms: int = Field(2000, ge=10, le=10_000, description="Commit interval while the worker is behind.")
+    commit_interval_ms: int = Field(
+        150, ge=10, le=10_000, description="Longest commit interval of a worker that keeps up."
+    )
+    catch_up_interval_ms: int = Field(
+        2000, ge=10, le=10_000, description="Longest commit interval of a worker that is behind."
+    )
+    min_commit_interval_ms: int = Field(20, ge=1, le=10_000, description="Shortest commit interval.")
+    commit_share: float = Field(
+        0.5, ge=0.01, le=0.9, description="Share of its time that a worker which keeps up may spend on commits."
+    )
     timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Timer poll interval.")
     refresh_interval_ms: int = Field(
         DAY_MS, ge=0, description="How often profiles with data in any window are re-published; 0 disables it."
@@ -113,6 +121,17 @@ class Settings(BaseSettings):
         2000, ge=50, le=25_000, description="How long the collector waits for Kafka before it spools events."
     )
     collect_access_log: bool = Field(False, description="Log every request of the collector, without its query.")
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="Database of the read model: postgresql://user:password@host/name. Empty: SQLite in the home.",
+    )
+    serve_host: str = Field("127.0.0.1", description="Address on which `stitchline serve` answers.")
+    serve_port: int = Field(8090, ge=0, le=65535, description="Port of the API; 0 chooses a free one.")
+    serve_public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+)?$",
+        description="URL under which browsers reach the console through a proxy. https makes its cookies Secure.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     def __init__(self, **values: Any) -> None:

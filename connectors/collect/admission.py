@@ -20,11 +20,12 @@ from connectors.collect.webhooks.look_up import MetaLeads
 from connectors.collect.webhooks.meta import challenge_of
 from connectors.collect.webhooks.vendors import VENDORS
 from connectors.collect.write_keys import key_in_head
-from pipeline.event.result import Rejected
+from pipeline.event.result import Drop, Rejected
 from pipeline.rules.sources import Dialect
 
 BOT: Final = "bot"
 SAMPLED: Final = "sampled"
+SUPPRESSED: Final = "suppressed"
 IGNORED: Final = "ignored"
 DAMAGED: Final = "the compressed body is damaged"
 
@@ -134,6 +135,9 @@ class Admission:
                 left_out[BOT if drops_bots else SAMPLED] += 1
                 continue
             record = self._record(item, stamp, source)
+            if isinstance(record, Drop):
+                left_out[SUPPRESSED] += 1
+                continue
             if isinstance(record, Outgoing):
                 accepted += 1
             else:
@@ -149,7 +153,7 @@ class Admission:
             self._counts.events(number, source.name, dialect, outcome)
         return Admitted(source, records, _result(accepted, rejected, left_out), headers)
 
-    def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected:
+    def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected | Drop:
         document = item.document
         if isinstance(document, Rejected):
             return document

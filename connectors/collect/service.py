@@ -1,9 +1,10 @@
 """Wires the collector from the settings: sources, encoder, spool, Kafka, application, server."""
 
 import asyncio
+import contextlib
 import gc
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from connectors.collect.safekeeping.spool import Spool
 from connectors.collect.server import CollectServer, Listening
 from connectors.collect.source_file import WatchedSources
 from connectors.collect.sources import SIGN_URL, Sources
+from connectors.collect.suppressed import SuppressedFollower, SuppressedList
 from connectors.collect.violation_file import FILE as VIOLATIONS
 from connectors.collect.violation_file import ViolationFile
 from pipeline.avro.registry import schema_ids
@@ -69,7 +71,8 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     sources = WatchedSources(settings.rules_dir, CapsFile(folder / "caps.json"), ViolationFile(folder / VIOLATIONS))
     _check_public_url(settings, sources.current)
     ids = schema_ids(settings.schema_registry_url)
-    encoder = RecordEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix)
+    marks = SuppressedList()
+    encoder = RecordEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix, marks)
     spool = Spool(folder / "spool", settings.collect_spool_bytes)
     away = not await _is_there(settings)
     line = KafkaLine(settings.kafka(), settings.collect_ack_timeout_ms / 1000)
@@ -92,16 +95,14 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     health = _health(settings, metrics, lambda: _not_ready(spool, settings.collect_spool_bytes))
     if health is not None:
         await health.start()
-    watching = asyncio.create_task(sources.watch())
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     scheme = "https" if listening.tls_cert else "http"
     host = f"[{listening.host}]" if ":" in listening.host else listening.host
     try:
-        await server.run(lambda: when_listening(f"{scheme}://{host}:{server.port}"))
+        async with _watching(sources, SuppressedFollower(settings, marks)):
+            await server.run(lambda: when_listening(f"{scheme}://{host}:{server.port}"))
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
         await keeper.close()
         left = await line.close(FLUSH_SECONDS)
         if left:
@@ -126,6 +127,19 @@ def _listening(settings: Settings) -> Listening:
         tls_cert=_path(settings.collect_tls_cert),
         tls_key=_path(settings.collect_tls_key),
     )
+
+
+@contextlib.asynccontextmanager
+async def _watching(sources: WatchedSources, suppressed: SuppressedFollower) -> AsyncIterator[None]:
+    """Follows the sources' file and the refused customers."""
+    suppressed.start()
+    watching = asyncio.create_task(sources.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        suppressed.stop()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def _check_public_url(settings: Settings, sources: Sources) -> None:

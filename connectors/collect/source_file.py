@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from connectors.collect.caps import CapsFile
-from connectors.collect.sources import SecretError, Sources, live_sources
+from connectors.collect.sources import Sources, live_sources
 from connectors.collect.violation_file import ViolationFile
+from pipeline.errors import SecretError
 from pipeline.obs.log import logger
 from pipeline.rules.load import DEFAULTS, load_rules
 from pipeline.rules.problem import RulesError

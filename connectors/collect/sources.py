@@ -12,20 +12,13 @@ from connectors.collect.sample import Sample
 from connectors.collect.tracking import PlanCheck, Violations
 from connectors.collect.webhooks.look_up import MetaLeads
 from connectors.collect.write_keys import MAX_KEY_CHARS, hash_of
-from pipeline.errors import OperatorError
+from pipeline.errors import SecretError
 from pipeline.event.parse import Defaults
 from pipeline.rules.sources import Source, SourceRules, Vendor
 
 MAX_SECRET_BYTES: Final = 16 << 10
 SIGN_URL: Final = frozenset({"hubspot", "square"})
 """Vendors that sign the public URL of the endpoint."""
-
-
-class SecretError(OperatorError):
-    """A secret file of ``sources.yaml`` cannot be read or is empty.
-
-    Operator action: create the file, readable for the collector only, or correct its path in ``sources.yaml``.
-    """
 
 
 class LiveSource:

@@ -58,6 +58,7 @@ class Commands(LazyGroup):
         Deferred("leads", "Show leads on their way to the CRM."),
         Deferred("model", "Fit and show models that predict purchases and churn."),
         Deferred("plan", "Show what breaks the sources' tracking plans, and write a plan."),
+        Deferred("privacy", "Write out, erase or refuse what is about a person. Prints personal data."),
         Deferred("profile", "Show and export customer profiles. Prints personal data."),
         Deferred("routing", "Try the routing of leads to representatives."),
         Deferred(
@@ -67,6 +68,10 @@ class Commands(LazyGroup):
         ),
         Deferred("score", "Explain scores."),
         Deferred("segment", "Count and export members of segments. Prints personal data."),
+        Deferred(
+            "serve",
+            "Follow the topics into a database and answer from it over HTTP, until SIGTERM or ctrl-c.",
+        ),
         Deferred("sink", "Deliver CRM actions."),
         Deferred("sources", "List, add, rotate and try the collector's sources and their write keys."),
         Deferred(

@@ -13,7 +13,8 @@ from the owner's thread would wait for :meth:`Poller.fetch`, which may be waitin
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import confluent_kafka
@@ -22,6 +23,8 @@ from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.obs.log import logger
 
 FETCH_SECONDS = 0.05
+LINGER_SECONDS = 0.005
+"""How long a fetch waits for further records after the first one: fewer, larger batches for a few milliseconds."""
 REQUEST_SECONDS = 20.0
 
 log = logger(__name__)
@@ -43,6 +46,8 @@ class Fetched(NamedTuple):
 
     epoch: int
     messages: list[Any]
+    high_watermarks: Mapping[TopicPartition, int] = MappingProxyType({})
+    """By partition, if more records are probably waiting."""
 
 
 class Owner(Protocol):
@@ -87,14 +92,19 @@ class Poller:
         """The assigned partitions. Kept here because librdkafka cannot list them during a rebalance."""
         self.group: Any = None
         """The group metadata of the last assignment. Its generation fences this worker after the next rebalance."""
-        self.behind = False
-        """Whether the last fetch returned ``batch_records`` records, so that more are probably waiting."""
+        self.backlog = 0
+        """Records that wait on the brokers; 0 if the last fetch returned fewer than ``batch_records``, so all of them.
+
+        Counts transaction markers and records of open transactions too, so it is only an estimate.
+        """
         self._lock = threading.Lock()
         self._rewinds = 0
         """Rewinds that were requested and have not run yet."""
         self._rebalances = 0
         self._delivered: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, tuple[int, int]] = {}
+        self._untaken: list[Batch] = []
+        """The batches of the last fetch."""
 
     # In the polling thread
 
@@ -105,17 +115,32 @@ class Poller:
         )
 
     def fetch(self) -> Fetched:
-        """Returns the next messages, or none after ``FETCH_SECONDS``. Rebalances happen during this call."""
+        """Returns the next messages soon after the first is there, or none after ``FETCH_SECONDS``.
+
+        Rebalances happen during this call.
+        """
         # Read before the fetch: a fetch with a rebalance in it may still return records of revoked partitions.
         # Newly assigned partitions return none, because they are paused.
         epoch = self.epoch
         if self._rewinds:  # until the rewind runs, the client would fetch from behind the aborted records
             return Fetched(epoch, [])
         try:
-            messages = self._client.consume(self._batch_records, FETCH_SECONDS)
+            messages = self._client.consume(1, FETCH_SECONDS)
+            if messages and self._batch_records > 1 and self.epoch == epoch:
+                messages += self._client.consume(self._batch_records - 1, LINGER_SECONDS)
         except RuntimeError:  # the client was closed while a fetch was queued
             messages = []
-        return Fetched(epoch, messages)
+        return Fetched(epoch, messages, self._high_watermarks() if self._is_full(messages) else {})
+
+    def _is_full(self, messages: Collection[Any]) -> bool:
+        return len(messages) >= self._batch_records
+
+    def _high_watermarks(self) -> dict[TopicPartition, int]:
+        """Returns the end of each held partition as of the last answer of its broker, without a request."""
+        ends = {
+            at: self._client.get_watermark_offsets(confluent_kafka.TopicPartition(*at), cached=True) for at in self.held
+        }
+        return {at: end[1] for at, end in ends.items() if end is not None}
 
     def close(self) -> None:
         """Revokes the held partitions and leaves the group. Does nothing if already closed."""
@@ -174,8 +199,8 @@ class Poller:
     def batches(self, fetched: Fetched) -> list[Batch]:
         """Returns one batch per partition, or none if the records were fetched in an earlier epoch."""
         # The polling thread may begin a new epoch at any time and replace both tables; the old ones are then discarded.
-        delivered, ends = self._delivered, self._ends
-        self.behind = len(fetched.messages) >= self._batch_records
+        delivered, ended_at = self._delivered, self._ends
+        self.backlog = 0
         if fetched.epoch != self.epoch or not fetched.messages:
             return []
         batches: dict[tuple[str, int], Batch] = {}
@@ -190,11 +215,20 @@ class Poller:
             elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:
                 at = TopicPartition(*key)
                 last = batches.get(key)
-                ends[at] = last[-1].offset() + 1 if last else delivered.get(at, 0), message.offset()
+                ended_at[at] = last[-1].offset() + 1 if last else delivered.get(at, 0), message.offset()
             else:
                 log.warning("kafka_error", code=error.name(), error=error.str())
         delivered.update((TopicPartition(*key), batch[-1].offset() + 1) for key, batch in batches.items())
-        return list(batches.values())
+        if self._is_full(fetched.messages):
+            ends = fetched.high_watermarks
+            self.backlog = sum(max(0, ends[at] - delivered[at]) for at in ends.keys() & delivered.keys())
+        self._untaken = list(batches.values())
+        return self._untaken
+
+    @property
+    def has_untaken(self) -> bool:
+        """Returns whether batches of the last fetch are still to be taken."""
+        return any(not batch.taken and batch.epoch == self.epoch for batch in self._untaken)
 
     def take(self, batch: Batch) -> bool:
         """Returns whether to process the batch, which the owner's thread then does before anything else."""

@@ -18,7 +18,8 @@ from pipeline.stream.unit_of_work import INIT_TIMEOUT_SECONDS, UnitOfWork, Unset
 from pipeline.stream.vitals import INTERVAL_SECONDS
 from pipeline.stream.worker import Worker
 
-IDLE_CHECK_SECONDS = 0.02
+MIN_CHECK_SECONDS = 0.005
+IDLE_CHECK_SECONDS = 0.05
 START_STEP_SECONDS = 5.0
 """Time limit of one attempt to fence earlier producers. Short, because a process that is to stop waits for it."""
 
@@ -86,15 +87,14 @@ async def _fence_earlier(unit: UnitOfWork, stop: asyncio.Event) -> bool:
 
 async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
     while not stop.is_set() and worker.failure is None:
-        wait = worker.seconds_to_commit()
-        if wait <= 0:
+        if worker.seconds_to_commit() <= 0:
             try:
                 worker.tick()
                 worker.commit()
             except Exception as error:  # noqa: BLE001 - the outcome is unknown; the next session restores from the changelog
                 worker.fail(error)
-            continue
-        await asyncio.sleep(max(wait, IDLE_CHECK_SECONDS))
+        wait = worker.seconds_to_commit()
+        await asyncio.sleep(max(wait, MIN_CHECK_SECONDS) if wait > 0 else IDLE_CHECK_SECONDS)
 
 
 async def _show(worker: Worker) -> None:

@@ -18,13 +18,14 @@ from pipeline.obs.disk import explained
 from pipeline.obs.log import logger
 from pipeline.stream.dlq import StoppedSource
 from pipeline.stream.ownership import Assignment, PartitionOwnership, ProcessEnvironment, StagePartition
+from pipeline.stream.pace import CommitPace
 from pipeline.stream.poller import Batch, Poller
 from pipeline.stream.silence import InputSilence
 from pipeline.stream.stability import StabilityWatch
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.task import Task
 from pipeline.stream.transaction_time import SliceSize, work_seconds
-from pipeline.stream.unit_of_work import Aborted, UnitOfWork
+from pipeline.stream.unit_of_work import Aborted, Committed, UnitOfWork
 from pipeline.stream.vitals import Vitals
 
 MAX_TICK_SECONDS = 1.0
@@ -50,6 +51,14 @@ class Worker:
         self.offsets = environment.offsets
         self._clock = environment.clock
         self._committed_at = self._ticked_at = self._clock()
+        self._worked = 0.0
+        """Seconds of work in the open transaction."""
+        self._pace = CommitPace(
+            self.settings.min_commit_interval_ms / 1000,
+            self.settings.commit_interval_ms / 1000,
+            self.settings.catch_up_interval_ms / 1000,
+            self.settings.commit_share,
+        )
         readers = {topic.of(self.settings.topic_prefix): spec.name for spec in specs for topic in spec.inputs}
         self._vitals = Vitals(self.metrics, self.settings.topic_prefix, readers)
         self._silence = InputSilence(self.settings.topic_prefix)
@@ -63,7 +72,8 @@ class Worker:
     def take(self, stage: str, batch: Batch) -> None:
         """Processes a batch inside the open transaction. Commits if the transaction is full or its interval is over.
 
-        Commits also in the middle of a batch if the work takes too long for one transaction.
+        Commits after the last batch of a fetch, or in the middle of a batch if the work takes too long for one
+        transaction.
         """
         if not self.poller.take(batch) or batch.topic in self._breaker.stopped:
             return
@@ -77,14 +87,19 @@ class Worker:
                 self._stop_source(self._breaker.stopped[batch.topic])
                 break
         self._vitals.batch_processed(stage, batch, self._clock() - started)
-        if self.unit.records >= self.settings.commit_records or self.seconds_to_commit() <= 0:
+        if self.unit.records >= self.settings.commit_records or self._is_commit_due():
             self.commit()
+
+    def _is_commit_due(self) -> bool:
+        if self.poller.has_untaken:  # their changes join this transaction, unless it is open for too long
+            return self._worked >= self._work_seconds
+        return self.seconds_to_commit() <= 0
 
     def _parts(self, batch: Batch, size: SliceSize) -> Iterator[Sequence[Any]]:
         """Yields a batch in slices, between which it commits if the transaction has been open for long."""
         start = 0
         while start < len(batch):
-            if start and self._clock() - self._committed_at >= self._work_seconds:
+            if start and self._worked >= self._work_seconds:
                 self.commit()
             part = batch[start : start + size.records]
             start += len(part)
@@ -97,7 +112,9 @@ class Worker:
         self.unit.consumed(batch.topic, batch.partition, next_offset, len(part))
         self.unit.poll()
         self._silence.processed(TopicPartition(batch.topic, batch.partition), next_offset)
-        self._slices[stage].took(len(part), self._clock() - started)
+        seconds = self._clock() - started
+        self._worked += seconds
+        self._slices[stage].took(len(part), seconds)
 
     def _stop_source(self, source: StoppedSource) -> None:
         log.warning("source_stopped", topic=source.topic, reason=source.reason, action="stitchline dlq resume")
@@ -129,6 +146,7 @@ class Worker:
                 if self.unit.knows_position(*place) and self._tick(task, now):
                     self.unit.hold_position(*place)
                     self._ticked_at = now - interval  # more timers may be due: check again after this commit
+        self._worked += self._clock() - now
 
     def _tick(self, task: Task, started: float) -> bool:
         """Lets a task do what needs no new record, until nothing is left or it has taken long enough."""
@@ -140,18 +158,16 @@ class Worker:
         return busy
 
     def seconds_to_commit(self) -> float:
-        """Returns the seconds left of the commit interval. The interval is longer while the worker is behind.
+        """Returns the seconds left of the commit interval; see :mod:`pipeline.stream.pace`.
 
-        Early commits do not help a worker that is behind, and a longer transaction merges more changes of a row.
+        The interval begins with the last commit, so a worker that was idle commits its next records at once.
         """
-        settings = self.settings
-        interval_ms = settings.catch_up_interval_ms if self.poller.behind else settings.commit_interval_ms
-        return self._committed_at + interval_ms / 1000 - self._clock()
+        return self._committed_at + self._pace.interval(self.poller.backlog) - self._clock()
 
     def commit(self) -> None:
         """Commits the unit of work. If Kafka refuses, rewinds to the committed state."""
-        self._committed_at = started = self._clock()
-        records = self.unit.records
+        started = self._clock()
+        records, worked = self.unit.records, self._worked
         self._show_held(is_committed=False)
         try:
             done = self.unit.commit(list(self.ownership.tasks.values()), lambda: self.poller.group)
@@ -161,15 +177,21 @@ class Worker:
             self._start_over()
             return
         if done is not None:
-            self._vitals.committed(done, self._clock() - started)
+            self._note_commit(done, worked, started)
         self._show_held(is_committed=True)
-        self._committed_at = self._clock()
+
+    def _note_commit(self, done: Committed, worked: float, started: float) -> None:
+        self._committed_at, self._worked = self._clock(), 0.0
+        seconds = self._committed_at - started
+        self._pace.committed(done.records, worked, seconds)
+        self._vitals.committed(done, seconds)
 
     def _show_held(self, *, is_committed: bool) -> None:
         counts = [(place, task.logic.held) for place, task in self.ownership.tasks.items()]
         self._vitals.held(counts, is_committed=is_committed)
 
     def _start_over(self) -> None:
+        self._committed_at, self._worked = self._clock(), 0.0
         self._vitals.aborted()
         self._silence.forget()
         for task in self.ownership.tasks.values():
@@ -218,6 +240,7 @@ class Worker:
 
     def _release(self, partitions: set[TopicPartition]) -> None:
         self.ownership.release()
+        self._worked = 0.0
         # Otherwise a timer that fires before the next assignment's positions are known would re-commit an old offset.
         self.unit.set_committed_positions({})
         self._vitals.aborted()

@@ -159,6 +159,15 @@ class MemoryMember:
         self._positions[place] = max(0, position.offset)
         self._ended_at.pop(place, None)  # as librdkafka, which reports the end again after a seek to it
 
+    def get_watermark_offsets(
+        self,
+        at: confluent_kafka.TopicPartition,
+        *,
+        cached: bool,  # noqa: ARG002 - the port's signature
+    ) -> tuple[int, int]:
+        """Returns the first offset and the end of a partition."""
+        return 0, self._kafka.topic(at.topic)[at.partition].end
+
     def _check_assigned(self, at: confluent_kafka.TopicPartition) -> None:
         if (at.topic, at.partition) not in self._assigned:
             raise refusal(_Error._STATE)

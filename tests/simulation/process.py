@@ -37,7 +37,8 @@ COMMIT_MS, TIMER_MS, BATCH_RECORDS = 10_000, 10, 1_000
 SETTINGS = tuple(
     Settings(
         clock=clock, refresh_interval_ms=6 * HOUR_MS, stream_lateness_ms=MINUTE_MS, stream_idle_ms=100,
-        commit_interval_ms=COMMIT_MS, catch_up_interval_ms=COMMIT_MS, timer_interval_ms=TIMER_MS,
+        min_commit_interval_ms=COMMIT_MS, commit_interval_ms=COMMIT_MS, catch_up_interval_ms=COMMIT_MS,
+        timer_interval_ms=TIMER_MS,
     )
     for clock in ("wall", "stream")
 )  # fmt: skip

@@ -81,11 +81,13 @@ def shop(**fields: Any) -> Source:
 class Door:
     """A collector for some sources; by default the shop."""
 
-    def __init__(self, *sources: Source, folder: Path = Path(), limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, *sources: Source, folder: Path = Path(), limits: Limits = LIMITS, encoder: RecordEncoder = ENCODER
+    ) -> None:
         self.kept, self.metrics, self.now_ms = Kept(), Metrics(), NOW_MS
         self.sources = live_sources(SourceRules(sources=sources or (shop(),)), folder)
         counts = RequestCounts(self.metrics)
-        admission = Admission(lambda: self.sources, ENCODER, counts)
+        admission = Admission(lambda: self.sources, encoder, counts)
         self.app = Collector(lambda: self.sources, admission, self.kept, counts, limits, clock=lambda: self.now_ms)
 
     def send(

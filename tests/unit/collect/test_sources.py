@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 from connectors.collect.caps import CapsFile
 from connectors.collect.source_edit import SourceText, UneditableError, with_key, with_source
 from connectors.collect.source_file import WatchedSources
-from connectors.collect.sources import SecretError, live_sources
+from connectors.collect.sources import live_sources
 from connectors.collect.violation_file import ViolationFile
 from connectors.collect.write_keys import hash_of
 from pipeline.cli import app
+from pipeline.errors import SecretError
 from pipeline.rules.load import check_rules, load_rules
 from pipeline.rules.problem import RulesError
 from pipeline.rules.version import rules_version

@@ -1,5 +1,6 @@
 """The work of one transaction is bounded by time, so that a worker that catches up is not fenced."""
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline.stream.poller import Batch
 from pipeline.stream.stages.base import Context
 from pipeline.stream.stages.profile import PROFILE
 from pipeline.stream.transaction_time import MAX_SLICE, SliceSize, work_seconds
-from pipeline.stream.unit_of_work import ABORT_SECONDS, settled_within_seconds
+from pipeline.stream.unit_of_work import ABORT_SECONDS, Committed, settled_within_seconds
 from pipeline.stream.worker import Worker
 from pipeline.testing.log import MemoryRecord
 
@@ -38,7 +39,9 @@ class SlowWorld:
         context = Context(settings, None, None, None, None, None, LossBreaker(1.0, 1 << 62), Metrics())  # type: ignore[arg-type]
         environment = ProcessEnvironment(lambda: self.seconds, None, None, None, None)  # type: ignore[arg-type]
         self.worker = Worker([PROFILE], context, self, environment)  # type: ignore[arg-type]
-        self.worker.poller = SimpleNamespace(take=lambda _: True, epoch=0, behind=True, group=None)  # type: ignore[assignment]
+        self.worker.poller = SimpleNamespace(  # type: ignore[assignment]
+            take=lambda _: True, epoch=0, backlog=1 << 20, has_untaken=False, group=None
+        )  # fmt: skip
         task: Any = SimpleNamespace(logic=self, spec=PROFILE)
         self.worker.ownership.tasks[StagePartition("profile", 0)] = task
 
@@ -56,10 +59,12 @@ class SlowWorld:
     def poll(self) -> None:
         pass
 
-    def commit(self, _tasks: Any, _group: Any) -> None:
+    def commit(self, _tasks: Any, _group: Any) -> Committed:
         if self._opened is not None:
             self.commits.append((self.seconds - self._opened, self._next))
+        done = Committed(self.records, {}, Counter())
         self._opened, self.records = None, 0
+        return done
 
 
 def batch_of(records: int) -> Batch:
