@@ -64,7 +64,7 @@ class IntakeStage(Stage):
             rules = msgspec.structs.replace(
                 rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS, link_refresh_ms=EVERY_SIGHTING
             )
-        anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
+        anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, context.cached_rows)
         seen = SeenView(store, rules.dedupe_window_ms, max(rules.dedupe_window_ms, rules.dedupe_memory_ms))
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
