@@ -109,7 +109,7 @@ def run_peer(bootstrap: str, job: Job, peer: Peer) -> Figures:
 
 
 def _send_to_one_topic(settings: Settings, records: Sequence[Outgoing]) -> None:
-    names = [f"{settings.topic_prefix}.{suffix}" for suffix in ("events", "profiles", "leads")]
+    names = [f"{settings.topic_prefix}.{suffix}" for suffix in ("events", "profiles", "segments", "leads")]
     client = admin(settings.kafka())
     for future in client.create_topics([NewTopic(name, settings.partitions, 1) for name in names]).values():
         future.result()
