@@ -110,8 +110,11 @@ def run_peer(bootstrap: str, job: Job, peer: Peer) -> Figures:
 
 def _send_to_one_topic(settings: Settings, records: Sequence[Outgoing]) -> None:
     names = [f"{settings.topic_prefix}.{suffix}" for suffix in ("events", "profiles", "segments", "leads")]
+    # Faust creates its changelogs itself, and its agent crashes for good if it starts before it sees them.
+    changelogs = [f"{settings.topic_prefix}-{table}-state-changelog" for table in ("profiles", "seen")]
     client = admin(settings.kafka())
-    for future in client.create_topics([NewTopic(name, settings.partitions, 1) for name in names]).values():
+    made = client.create_topics([NewTopic(name, settings.partitions, 1) for name in [*names, *changelogs]])
+    for future in made.values():
         future.result()
     producer = load_producer(settings, linger_ms=50, compression="none")  # plain Faust reads no lz4 without extras
     for record in records:

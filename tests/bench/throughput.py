@@ -11,7 +11,7 @@ from tests.bench.process import ProcessUse
 
 WARM_UP_SHARE: Final = 3
 """The first third is warm-up: customers and links are new, and rows are read for the first time."""
-TIMEOUT_SECONDS = 900.0
+TIMEOUT_SECONDS = 300.0
 POLL_SECONDS = 0.02
 
 
