@@ -2,8 +2,8 @@
 
 For each event: check and normalise it, drop repetitions, keep counts and sums over windows, first and last touch, a
 timeline and a cart, keep a score with a cap, evaluate eight segments, publish the profile and each change of a segment,
-and make a lead once the score reaches 70. A peer keeps the profile in its own state. What Stitchline does beyond that is
-left out: identity, merges and unmerges, timers, decay, consent, routing, quarantine, and rules in files.
+and make a lead once the score reaches 70. A peer keeps the profile in its own state. What Stitchline does beyond that
+is left out: identity, merges and unmerges, timers, decay, consent, routing, quarantine, and rules in files.
 """
 
 import io
