@@ -1,6 +1,8 @@
 # Commands for people. Each target installs what it needs; a fresh machine needs only Python >= 3.11 and make.
 PYTHON ?= python3
 BIN := .venv/bin
+OUT ?= bench-report
+BENCH ?=
 SETUP := .venv/.ready
 
 CORE := event identity condition profile score segment trigger route
@@ -51,14 +53,12 @@ check: $(SETUP) ## check lint, types, import contracts, sizes, schemas, coverage
 packages: $(SETUP) ## print each package with those that it imports; with OF=pipeline.stream, all that one imports
 	$(BIN)/python .ci/packages.py $(OF)
 
-bench: $(SETUP) ## measure throughput relative to the pure core
-	$(BIN)/python -m tests.bench
-	$(BIN)/python -m tests.bench.stitch --customers 50000
-	$(BIN)/python -m tests.bench.slow_buyers
+bench: $(SETUP) ## one report beside other engines: report.md and a plot in OUT (20 minutes on two cores; BENCH="--help" lists options)
+	$(BIN)/python -m tests.bench --out $(OUT) $(BENCH)
 
 lock: ## resolve the dependencies and rewrite requirements.lock (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean: ## remove the virtual environment, caches and builds
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .bench bench-report .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

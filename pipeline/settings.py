@@ -91,7 +91,9 @@ class Settings(BaseSettings):
         15_000, ge=1000, le=900_000, description="Time after which the brokers abort a transaction."
     )
     session_timeout_ms: int = Field(6000, ge=1000, description="Consumer-group session timeout.")
-    cached_rows: int = Field(200_000, ge=100, description="Decoded rows cached per table and partition.")
+    cached_rows: int = Field(
+        100_000, ge=100, description="Decoded rows cached per table, by a worker with all partitions."
+    )
     block_cache_bytes: int = Field(
         256 << 20, ge=1 << 20, description="Size of the RocksDB block cache, shared by all partitions."
     )

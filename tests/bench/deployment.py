@@ -14,7 +14,7 @@ from connectors.sources.outgoing import Outgoing
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.retry import retrying
 from pipeline.settings import Settings, variable
-from pipeline.topics import EVENTS, TOUCHES, Topic
+from pipeline.topics import EVENTS, TOUCHES
 from tests.bench.core import PREFIX
 
 PARTITIONS = 4
@@ -56,14 +56,14 @@ def worker(settings: Settings, core: int | None = None) -> Iterator[int]:
         yield pid
 
 
-def load_producer(settings: Settings, linger_ms: int) -> confluent_kafka.Producer:
+def load_producer(settings: Settings, linger_ms: int, compression: str = "lz4") -> confluent_kafka.Producer:
     """Returns a producer without transactions, partitioned as Stitchline's."""
     return confluent_kafka.Producer(
         {
             **settings.kafka(),
             "partitioner": "murmur2_random",
             "linger.ms": linger_ms,
-            "compression.type": "lz4",
+            "compression.type": compression,
             "queue.buffering.max.messages": 2_000_000,
         }
     )
@@ -88,16 +88,16 @@ def produce(settings: Settings, records: Iterable[Outgoing]) -> None:
 class Positions:
     """The committed offsets of a group."""
 
-    def __init__(self, settings: Settings, group: str = "") -> None:
-        """``group`` is another engine's group; by default the worker's."""
+    def __init__(self, settings: Settings, inputs: Collection[str] = ()) -> None:
+        """``inputs`` names the topics of another engine's events; by default Stitchline's."""
         self._group = confluent_kafka.Consumer(
             {
-                **settings.kafka(), "group.id": group or settings.application_id, "enable.auto.commit": False,
+                **settings.kafka(), "group.id": settings.application_id, "enable.auto.commit": False,
                 "isolation.level": "read_uncommitted",
             }
         )  # fmt: skip
-        self._events = _places(EVENTS.values(), settings)
-        self._touches = _places([TOUCHES], settings)
+        self._events = _places(inputs or [topic.of(settings.topic_prefix) for topic in EVENTS.values()], settings)
+        self._touches = [] if inputs else _places([TOUCHES.of(settings.topic_prefix)], settings)
 
     def events_taken(self) -> int:
         """Returns the number of events whose effects are committed: they were produced without transactions."""
@@ -108,6 +108,8 @@ class Positions:
 
         The end is the high watermark. The last stable offset would leave out a transaction that is still open.
         """
+        if not self._touches:
+            return True
         ends = {place.partition: self._end(place) for place in self._touches}
         committed = self._committed(self._touches)
         return all(max(0, place.offset) >= ends[place.partition] - 1 for place in committed)
@@ -125,6 +127,5 @@ class Positions:
         self._group.close()
 
 
-def _places(topics: Collection[Topic], settings: Settings) -> list[confluent_kafka.TopicPartition]:
-    names = [topic.of(settings.topic_prefix) for topic in topics]
+def _places(names: Collection[str], settings: Settings) -> list[confluent_kafka.TopicPartition]:
     return [confluent_kafka.TopicPartition(name, number) for name in names for number in range(settings.partitions)]

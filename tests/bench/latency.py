@@ -171,24 +171,25 @@ def latency_at(
     return Latency(share, rate, len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)], waits[-1])
 
 
-def measure(bootstrap: str, home: Path, options: Any, name: str) -> Measured:
-    """Measures one worker: the catch-up, then each share."""
-    rules = RULES[options.rules]
+def measure(
+    bootstrap: str, home: Path, rule_set: str, number: int, users: int, seconds: float, max_rate: float, name: str
+) -> Measured:
+    """Measures one worker: the catch-up with ``number`` events, then ``seconds`` at each share of its rate."""
+    rules = RULES[rule_set]
     settings = deployment(bootstrap, name, home, rules)
-    seconds = SETTLE_SECONDS + options.seconds
-    later = int(options.max_rate * seconds * sum(SHARES))
-    records = encoded(events(options.events + later, options.users), rules)
+    later = int(max_rate * (SETTLE_SECONDS + seconds) * sum(SHARES))
+    records = encoded(events(number + later, users), rules)
     gc.freeze()
-    produce(settings, records[: options.events])
-    rest = iter(records[options.events :])
+    produce(settings, records[:number])
+    rest = iter(records[number:])
     with Positions(settings) as positions, worker(settings, min(os.sched_getaffinity(0))) as pid:
-        catch_up = measured(positions, options.events, options.events // WARM_UP_SHARE, ProcessUse(pid))
-        print(f"catch-up {catch_up.events_per_second:,.0f} events/s", flush=True)
+        catch_up = measured(positions, number, number // WARM_UP_SHARE, [ProcessUse(pid)])
+        print(f"  catch-up {catch_up.events_per_second:,.0f} events/s", flush=True)
         latencies = []
         for share in SHARES:
-            rate = min(options.max_rate, catch_up.events_per_second) * share
-            latencies.append(latency_at(settings, share, rate, options.seconds, rest, rules))
-            print(latencies[-1], flush=True)
+            rate = min(max_rate, catch_up.events_per_second) * share
+            latencies.append(latency_at(settings, share, rate, seconds, rest, rules))
+            print(f"  {latencies[-1]}", flush=True)
     return Measured(catch_up, latencies)
 
 
@@ -203,7 +204,10 @@ def main() -> int:
     options = parser.parse_args()
     with broker() as running, tempfile.TemporaryDirectory() as home:
         print(f"broker: {running.description}; load {os.getloadavg()[0]:.1f}", flush=True)
-        measure(running.bootstrap_servers, Path(home), options, f"bench-latency-{time.time_ns()}")
+        measure(
+            running.bootstrap_servers, Path(home), options.rules, options.events, options.users, options.seconds,
+            options.max_rate, f"bench-latency-{time.time_ns()}",
+        )  # fmt: skip
     print(f"load {os.getloadavg()[0]:.1f}")
     return 0
 

@@ -12,6 +12,13 @@ class ProcessUse:
     def __init__(self, pid: int) -> None:
         self._folder = Path("/proc") / str(pid)
 
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        try:
+            return (self._folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
     def cpu_seconds(self) -> float:
         """User and system time of all its threads."""
         fields = (self._folder / "stat").read_text().rpartition(")")[2].split()

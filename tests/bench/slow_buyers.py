@@ -28,6 +28,9 @@ from tests.bench.core import CHUNK, OUTPUTS, PREFIX, encoded
 RULES = Path(__file__).with_name("slow_buyers_rules")
 START_MS = 1_577_836_800_000
 """2020-01-01."""
+YEARS = 4
+END_MS = START_MS + YEARS * 365 * DAY_MS
+"""The end of the history at the default length."""
 VISITS_A_YEAR = 1.6
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,6 +18,9 @@ from pipeline.topics import StageName, Topic
 if TYPE_CHECKING:
     from pipeline.avro.codecs import Codecs
     from pipeline.rules.model import Rules
+
+
+MIN_CACHED_ROWS: Final = 100
 
 
 def _nowhere(_topic: Topic, _key: bytes, _value: bytes) -> None:
@@ -40,6 +43,11 @@ class Context(msgspec.Struct, frozen=True):
     """Partitions of every topic, which the state remembers."""
     broadcast: Callable[[Topic, bytes, bytes], None] = _nowhere
     """Adds a record, by key and value, to every partition of a topic."""
+
+    @property
+    def cached_rows(self) -> int:
+        """Returns the decoded rows that one table of one partition may cache: an equal part of the setting."""
+        return max(MIN_CACHED_ROWS, self.settings.cached_rows // self.partitions)
 
 
 class Stage(ABC):

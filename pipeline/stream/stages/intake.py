@@ -67,7 +67,7 @@ class IntakeStage(Stage):
             rules = msgspec.structs.replace(
                 rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS, link_refresh_ms=EVERY_SIGHTING
             )
-        self._anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, settings.cached_rows)
+        self._anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, context.cached_rows)
         sweep = {layout.ANCHORS: self._mentions_erased}
         self._eraser = Eraser(context, (StageName.INTAKE, partition), store, sweep, self._clean_rows)
         marks = self._eraser.view

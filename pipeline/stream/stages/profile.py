@@ -39,7 +39,7 @@ class ProfileStage(Stage):
     """Passes touches of a partition to :class:`~pipeline.profile.logic.ProfileLogic`. Publishes once per commit."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
-        profiles = self._profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.settings.cached_rows)
+        profiles = self._profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.cached_rows)
         self._timers = TimerView(store)
         self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
         self._gate = Gate(context, StageName.INTAKE, store, self._reader)

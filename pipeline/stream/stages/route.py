@@ -32,7 +32,7 @@ class RouteStage(GatedStage):
     """Passes leads of one partition to one :class:`~pipeline.route.router.Router` per tenant."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
-        rows = context.settings.cached_rows
+        rows = context.cached_rows
         self._owners = TenantViews(layout.OWNERS, store, Owner, rows)
         self._leads = TenantViews(layout.LEAD_OWNERS, store, GivenLead, rows)
         self._teams = TenantViews(layout.TEAMS, store, TeamRow, rows)

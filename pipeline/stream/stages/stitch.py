@@ -40,7 +40,7 @@ class StitchStage(GatedStage):
     """Passes links of one partition to one :class:`~pipeline.identity.stitch.Stitcher` per tenant."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
-        rows = context.settings.cached_rows
+        rows = context.cached_rows
         self._nodes = TenantViews(layout.NODES, store, Node, rows)
         self._counters = TenantViews(layout.COUNTERS, store, Counter, rows)
         self._reader = InternalReader(context, StageName.STITCH, _decode, fault_of)
