@@ -26,6 +26,7 @@ from pipeline.event.instant import format_instant
 from pipeline.obs.log import configure
 from pipeline.serve.access.keys import DEFAULT_REQUESTS_PER_MINUTE, SCOPES, ApiKey, ApiKeys
 from pipeline.serve.follower import follow
+from pipeline.serve.follower import rebuild as delete_model
 from pipeline.serve.model.store import store_of
 from pipeline.settings import Settings
 
@@ -113,7 +114,9 @@ def _write(settings: Settings, *, rebuild: bool, supervised: bool) -> None:
     store = store_of(settings)
     try:
         store.prepare(settings.topic_prefix, rebuild=rebuild)
-        follow(settings, store, stop.is_set, rebuild=rebuild)
+        if rebuild:
+            delete_model(store, settings.topic_prefix)
+        follow(settings, store, stop.is_set)
     finally:
         store.close()
 

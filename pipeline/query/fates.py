@@ -34,6 +34,8 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
 
     fate: Kind
     source: str
+    tenant: str = ""
+    """Empty if the quarantined bytes do not show it."""
     message_id: str = ""
     """Empty if the quarantined bytes do not show it."""
     name: str = ""
@@ -97,7 +99,7 @@ class Fates:
         seen = self._pending.get(key)
         is_rekeyed = any(name == REKEYED_HEADER for name, _ in headers_of(message))
         taken = Fate(
-            fate="taken", source=record["source"], message_id=record["message_id"],
+            fate="taken", source=record["source"], tenant=record["tenant"], message_id=record["message_id"],
             name=record["event"] or record["type"], timestamp_ms=record["timestamp_ms"],
         )  # fmt: skip
         if key in self._early:
@@ -134,7 +136,8 @@ class Fates:
             self._pending.pop((record["tenant"], f"{source}/{record['message_id']}"), None)
         return [
             Fate(
-                fate="quarantined", source=source, message_id=record.get("message_id", ""),
+                fate="quarantined", source=source, tenant=record.get("tenant", ""),
+                message_id=record.get("message_id", ""),
                 name=record.get("event", "") or record.get("type", ""), timestamp_ms=message.timestamp()[1],
                 reason=facts.get("reason", ""), detail=facts.get("detail", ""), stage=facts.get("stage", ""),
                 place=f"{message.partition()}:{message.offset()}",

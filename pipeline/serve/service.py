@@ -20,6 +20,7 @@ from pipeline.serve.agents.endpoint import AgentsEndpoint
 from pipeline.serve.api.app import api_app
 from pipeline.serve.api.services import Services
 from pipeline.serve.console.build import console_of
+from pipeline.serve.follower import rebuild as delete_model
 from pipeline.serve.front import Front
 from pipeline.serve.model.store import FOLDER, Store, store_of
 from pipeline.serve.read.reads import Reads
@@ -67,6 +68,8 @@ async def run(
     """
     store = store_of(settings)
     store.prepare(settings.topic_prefix, rebuild=rebuild)
+    if rebuild:
+        delete_model(store, settings.topic_prefix)
     services = services_of(settings, store)
     listening = _bound(settings.serve_host, settings.serve_port)
     front = Front(api_app(services), console_of(services.reads, settings, settings.home / FOLDER))
@@ -83,7 +86,7 @@ async def run(
             await health.start()
         if writes:
             kafka = {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}
-            beside.append(asyncio.create_task(WriterProcess(kafka, rebuild=rebuild).run()))
+            beside.append(asyncio.create_task(WriterProcess(kafka).run()))
         host = f"[{settings.serve_host}]" if ":" in settings.serve_host else settings.serve_host
         when_listening(f"http://{host}:{listening.getsockname()[1]}")
         async with application.running():
