@@ -32,7 +32,7 @@ pure functions, and each package imports only those before it.
 * ``pipeline.query``: reads profiles, identities and leads for the commands; ``pipeline.export``: writes them to files.
 * ``pipeline.privacy``: what is held about a person; erasures, and their receipts.
 * ``pipeline.control``: operators' decisions, and replays; ``pipeline.simulate``: the stages without Kafka.
-* ``pipeline.serve``: a database that follows the topics, and the HTTP API, the console and the tools for agents over it.
+* ``pipeline.serve``: a database that follows the topics; HTTP API, console and tools for agents over it.
 * ``pipeline.model``: predictions of customers' behaviour, fitted offline on exported profiles.
 * ``pipeline.obs``: metrics, logs and health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.
