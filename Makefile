@@ -9,12 +9,14 @@ CORE := event identity condition profile score segment trigger route
 CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profile_orders.py tests/property/test_internal_topics.py \
 	tests/acceptance/test_aliases.py tests/acceptance/test_vetoes.py
 CORE_COVERAGE := 98
-LONG := tests/faults/test_chaos.py tests/faults/test_broker_away.py tests/property/test_identity_million_links.py
+CRM_SERVERS := tests/crm/test_bottlecrm.py
+LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults/test_broker_away.py \
+	tests/property/test_identity_million_links.py
 
-.PHONY: help demo test storms check packages bench lock clean
+.PHONY: help demo test test-crm storms check packages bench lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(SETUP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "stitchline needs Python >= 3.11; run: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -27,7 +29,10 @@ demo: $(SETUP) ## run a seeded shop day on a real Kafka, from anonymous clicks t
 	$(BIN)/stitchline demo
 
 test: $(SETUP) ## run all but the longest tests on a real broker (10 minutes on two cores)
-	$(BIN)/python -m pytest tests --ignore=tests/bench $(LONG:%=--ignore=%) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests --ignore=tests/bench $(LONG:%=--ignore=%) $(CRM_SERVERS:%=--ignore=%) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-crm: $(SETUP) ## run the CRM tests on a real BottleCRM (installs it on first use; needs Python >= 3.12 and PostgreSQL)
+	$(BIN)/python -m pytest $(CRM_SERVERS) -rs
 
 storms: $(SETUP) ## simulate 11,000 worlds with faults, then run the longest tests (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2

@@ -31,6 +31,7 @@ pure functions, and each package imports only those before it.
   ``pipeline.retries``: stamina without its log lines.
 * ``pipeline.query``: reads profiles, identities and leads for the commands; ``pipeline.export``: writes them to files.
 * ``pipeline.control``: operators' decisions, and replays; ``pipeline.simulate``: the stages without Kafka.
+* ``pipeline.serve``: a database that follows the topics, and the HTTP API that answers from it.
 * ``pipeline.model``: predictions of customers' behaviour, fitted offline on exported profiles.
 * ``pipeline.obs``: metrics, logs and health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.

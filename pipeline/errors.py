@@ -7,3 +7,10 @@ class OperatorError(Exception):
 
 class MisuseError(OperatorError):
     """The command line names something that does not exist, or is malformed."""
+
+
+class SecretError(OperatorError):
+    """A secret is not where a rules file refers to, or it is empty or malformed.
+
+    Operator action: set the variable or write the file that the message names.
+    """

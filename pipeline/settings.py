@@ -123,6 +123,17 @@ class Settings(BaseSettings):
         2000, ge=50, le=25_000, description="How long the collector waits for Kafka before it spools events."
     )
     collect_access_log: bool = Field(False, description="Log every request of the collector, without its query.")
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="Database of the read model: postgresql://user:password@host/name. Empty: SQLite in the home.",
+    )
+    serve_host: str = Field("127.0.0.1", description="Address on which `stitchline serve` answers.")
+    serve_port: int = Field(8090, ge=0, le=65535, description="Port of the API; 0 chooses a free one.")
+    serve_public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+)?$",
+        description="URL under which browsers reach the console through a proxy. https makes its cookies Secure.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     def __init__(self, **values: Any) -> None:

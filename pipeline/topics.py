@@ -43,6 +43,9 @@ LEADS = Topic("crm.leads.v1", "tenant", "msgpack")
 ACTIONS = Topic("crm.actions.v1", "profile id", "crm-action")
 ACTION_DLQ = Topic("crm.dlq.v1", "as received", "bytes")
 LEDGER = Topic("crm.ledger.v1", "sink/tenant/action id", "crm-ledger", "compact")
+READERS = Topic("crm.readers.v1", "connection/cursor/stream or connection/type/object id", "msgpack", "compact")
+MARKS = Topic("privacy.marks.v1", "tenant/request", "msgpack", "compact")
+RECEIPTS = Topic("privacy.receipts.v1", "tenant/request/stage/partition", "msgpack", "compact")
 CHANGELOGS: dict[str, Topic] = {
     stage: Topic(f"state.{stage}.v1", "table and row key", "msgpack", "compact") for stage in StageName
 }
@@ -58,6 +61,6 @@ INPUTS: dict[StageName, tuple[Topic, ...]] = {
 
 ALL: tuple[Topic, ...] = (
     *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, LEADS, ACTIONS,
-    ACTION_DLQ, LEDGER,
+    ACTION_DLQ, LEDGER, READERS, MARKS, RECEIPTS,
     *CHANGELOGS.values(),
 )  # fmt: skip

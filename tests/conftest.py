@@ -19,7 +19,7 @@ from pipeline.local.registry import LocalRegistry
 from pipeline.settings import Settings
 from tests.support.shared import shared
 
-pytest_plugins = ["tests.support.children", "tests.support.order"]
+pytest_plugins = ["tests.support.children", "tests.support.databases", "tests.support.order"]
 pytest.register_assert_rewrite("tests.support.fleet", "tests.integration", "tests.acceptance")
 A_SLOW_MACHINE = [hypothesis.HealthCheck.too_slow]
 """It is no counterexample; nor is an example that takes longer than the others."""
@@ -47,7 +47,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kafka(pytestconfig: pytest.Config, shared_folder: Path) -> Iterator[Broker]:
     """A running Kafka (``bootstrap_servers``, ``description``), one for all: use :func:`topic_prefix`."""
     with shared(shared_folder, Broker, broker) as running:
-        _say(pytestconfig, "broker", running.description)
+        say(pytestconfig, "broker", running.description)
         yield running
 
 
@@ -55,7 +55,7 @@ def kafka(pytestconfig: pytest.Config, shared_folder: Path) -> Iterator[Broker]:
 def registry(pytestconfig: pytest.Config, shared_folder: Path) -> Iterator[Registry]:
     """A running schema registry (``url``: base of the Confluent API), one for all test processes."""
     with shared(shared_folder, Registry, _registry) as running:
-        _say(pytestconfig, "schema registry", running.description)
+        say(pytestconfig, "schema registry", running.description)
         yield running
 
 
@@ -109,7 +109,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"{kind}: {description}")
 
 
-def _say(config: pytest.Config, kind: str, description: str) -> None:
+def say(config: pytest.Config, kind: str, description: str) -> None:
+    """Name a server in the report."""
     config.stash[SERVERS][kind] = description
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:

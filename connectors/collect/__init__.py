@@ -2,8 +2,8 @@
 
 The map, in the order in which a request passes:
 
-1. ``server``: uvicorn with limits on connections, headers and time; runs until SIGTERM and then drains.
-2. ``app``: the ASGI application. Routes the request, reads its body within limits, writes the answer.
+1. ``server``, ``connection``: HTTP/1.1 with limits on connections, heads, bodies and time; at SIGTERM they drain.
+2. ``app``: routes a whole request, and answers it at once or when its records are safe.
 3. ``admission``: key, origin, rate; parses the body by ``dialects`` or ``webhooks``.
 4. ``stamp``: sets what the server knows (tenant, source, time of receipt, address) and removes personal fields.
 5. ``encode``: turns documents into Kafka records, or into records of the DLQ.

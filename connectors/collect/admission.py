@@ -1,6 +1,8 @@
 """Decides about one request: which source it is from, whether it may come in, and what becomes of each of its items."""
 
-from collections.abc import Callable
+import hmac
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -10,17 +12,20 @@ from connectors.collect.dialects.parsed import Item, Parsed, unreadable
 from connectors.collect.encode import Outgoing, RecordEncoder
 from connectors.collect.origins import Headers, cross_origin_headers
 from connectors.collect.request import Refusal, Request
+from connectors.collect.request_counts import RequestCounts
 from connectors.collect.routes import Route
 from connectors.collect.sources import LiveSource, Sources
 from connectors.collect.stamp import Stamp
+from connectors.collect.webhooks.look_up import MetaLeads
+from connectors.collect.webhooks.meta import challenge_of
 from connectors.collect.webhooks.vendors import VENDORS
 from connectors.collect.write_keys import key_in_head
-from pipeline.event.result import Rejected
-from pipeline.obs import metrics as m
-from pipeline.obs.metrics import Metrics
+from pipeline.event.result import Drop, Rejected
 from pipeline.rules.sources import Dialect
 
 BOT: Final = "bot"
+SAMPLED: Final = "sampled"
+SUPPRESSED: Final = "suppressed"
 IGNORED: Final = "ignored"
 DAMAGED: Final = "the compressed body is damaged"
 
@@ -35,14 +40,27 @@ class Admitted(Struct, frozen=True):
     headers: Headers = ()
 
 
+class Delivery(Struct, frozen=True):
+    """A webhook's delivery whose origin is proved."""
+
+    source: LiveSource
+    vendor: str
+    parsed: Parsed
+
+    @property
+    def look_up(self) -> MetaLeads | None:
+        """Returns what completes the delivery, or None if it is complete."""
+        return self.source.look_ups.get(self.vendor) if self.parsed.items else None
+
+
 class Admission:
     """Admits requests by the sources in force."""
 
-    def __init__(self, sources: Callable[[], Sources], encoder: RecordEncoder, metrics: Metrics) -> None:
+    def __init__(self, sources: Callable[[], Sources], encoder: RecordEncoder, counts: RequestCounts) -> None:
         """``sources`` returns the sources in force, which may change between requests."""
         self._sources = sources
         self._encoder = encoder
-        self._metrics = metrics
+        self._counts = counts
 
     def admit(self, request: Request, route: Route, *, damaged: bool = False) -> Admitted:
         """Returns what to keep and to answer. ``damaged``: the body could not be decompressed.
@@ -71,8 +89,8 @@ class Admission:
         parsed = parsed or route.parse(request)
         return self.take(request, source, dialect, parsed, headers)
 
-    def admit_webhook(self, request: Request, vendor: str, name: str, url: str, *, damaged: bool = False) -> Admitted:
-        """Returns what to keep and to answer of a delivery to ``/webhooks/VENDOR/SOURCE``.
+    def deliver(self, request: Request, vendor: str, name: str, url: str, *, damaged: bool = False) -> Delivery:
+        """Returns a delivery to ``/webhooks/VENDOR/SOURCE`` that may come in.
 
         ``url`` is the public URL of the endpoint, which some vendors sign. ``damaged`` as in :meth:`admit`.
 
@@ -88,7 +106,17 @@ class Admission:
             raise Refusal(401, problem)
         check_limits(source, request.received_ms)
         parsed = unreadable(request.body, DAMAGED) if damaged else webhook.parse(request)
-        return self.take(request, source, vendor, parsed)
+        return Delivery(source, vendor, parsed)
+
+    def challenge(self, request: Request, vendor: str, name: str) -> str:
+        """Returns what a vendor expects back that confirms its endpoint. Raises Refusal 401 without its token."""
+        source = self._sources().named(name)
+        token = source.verify_tokens.get(vendor) if source is not None else None
+        challenge = challenge_of(request)
+        stated = request.query.get("hub.verify_token", "").encode(errors="replace")
+        if token is None or not challenge or not hmac.compare_digest(stated, token):
+            raise Refusal(401, "the verify token is missing or wrong")
+        return challenge
 
     def take(
         self, request: Request, source: LiveSource, dialect: str, parsed: Parsed, headers: Headers = ()
@@ -98,36 +126,40 @@ class Admission:
         drops_bots = stamp.is_bot and source.rules.bots == "drop"
         records: list[Outgoing] = []
         rejected: list[dict[str, Any]] = []
-        accepted = dropped = 0
+        left_out: Counter[str] = Counter({IGNORED: parsed.ignored} if parsed.ignored else {})
+        accepted = 0
         for index, item in enumerate(parsed.items):
-            if drops_bots and not isinstance(item.document, Rejected):
-                dropped += 1
+            if not isinstance(item.document, Rejected) and (
+                drops_bots or not (source.sample.keeps_all or source.sample.keeps(item.document))
+            ):
+                left_out[BOT if drops_bots else SAMPLED] += 1
                 continue
             record = self._record(item, stamp, source)
+            if isinstance(record, Drop):
+                left_out[SUPPRESSED] += 1
+                continue
             if isinstance(record, Outgoing):
                 accepted += 1
             else:
                 rejected.append({"index": index, "reason": record.reason.value, "detail": record.detail})
-                self._metrics.add(m.COLLECT_EVENTS, 1, source.name, dialect, record.reason.value)
+                self._counts.events(1, source.name, dialect, record.reason.value)
                 record = self._encoder.quarantined(item.raw, record, source.name, dialect, request.received_ms)
             records.append(record)
-        taken = accepted + len(rejected)
-        source.rate.take(taken + dropped)
-        source.cap.take(taken)
+        source.rate.take(len(parsed.items))
+        source.cap.take(accepted + len(rejected))
         if accepted:
-            self._metrics.add(m.COLLECT_EVENTS, accepted, source.name, dialect, "accepted")
-        if dropped:
-            self._metrics.add(m.COLLECT_EVENTS, dropped, source.name, dialect, BOT)
-        if parsed.ignored:
-            self._metrics.add(m.COLLECT_EVENTS, parsed.ignored, source.name, dialect, IGNORED)
-        left_out = {name: count for name, count in ((BOT, dropped), (IGNORED, parsed.ignored)) if count}
+            self._counts.events(accepted, source.name, dialect, "accepted")
+        for outcome, number in left_out.items():
+            self._counts.events(number, source.name, dialect, outcome)
         return Admitted(source, records, _result(accepted, rejected, left_out), headers)
 
-    def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected:
+    def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected | Drop:
         document = item.document
         if isinstance(document, Rejected):
             return document
         stamp.set(document, item.raw)
+        if source.plan is not None and (blocked := source.plan.apply(document)) is not None:
+            return blocked
         return self._encoder.event(document, source.defaults)
 
 
@@ -158,7 +190,7 @@ def _dialect(source: LiveSource, dialects: tuple[Dialect, ...]) -> Dialect:
     raise Refusal(403, f"this source does not allow the dialect {dialects[0]}")
 
 
-def _result(accepted: int, rejected: list[dict[str, Any]], dropped: dict[str, int]) -> bytes:
+def _result(accepted: int, rejected: list[dict[str, Any]], dropped: Mapping[str, int]) -> bytes:
     if not rejected and not dropped:
         return b'{"success":true,"accepted":%d,"rejected":[]}' % accepted
     return encode({"success": True, "accepted": accepted, "rejected": rejected, "dropped": dropped})

@@ -1,37 +1,40 @@
-"""The ASGI application: reads a request within limits, has it admitted and kept, and writes the answer."""
+"""The application: has a whole request admitted and kept, and answers it once its records are safe."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.json import encode
 
 from connectors.collect.address import TrustedProxies
-from connectors.collect.admission import Admission, Admitted
-from connectors.collect.body import ClientGoneError, decompressed, read_body
+from connectors.collect.admission import Admission, Admitted, Delivery
+from connectors.collect.body import decompressed
 from connectors.collect.buffered import BufferedBytes
+from connectors.collect.connections import Respond
 from connectors.collect.encode import Outgoing
-from connectors.collect.origins import Headers, cross_origin_headers, preflight_headers
+from connectors.collect.origins import cross_origin_headers, preflight_headers
 from connectors.collect.pages import PIXEL, PIXEL_TYPE, page
-from connectors.collect.request import Answer, Refusal, Request
-from connectors.collect.routes import methods_of, route_of, webhook_of
+from connectors.collect.request import Answer, Refusal, Request, refused, too_large
+from connectors.collect.request_counts import RequestCounts
+from connectors.collect.routes import Route, methods_of, route_of, webhook_of
+from connectors.collect.safekeeping.keeper import Kept
 from connectors.collect.safekeeping.spool import SpoolFullError
 from connectors.collect.sources import Sources
+from connectors.collect.webhooks.look_up import LookUpError, MetaLeads
 from connectors.collect.write_keys import key_in_head
 from pipeline.clock import Clock, wall_clock_ms
-from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
-from pipeline.obs.metrics import Metrics
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 FULL_RETRY_SECONDS: Final = 5
 """``Retry-After`` while records cannot be kept."""
 HANDSHAKE: Final = "webhook-request-origin"
 """Header of CloudEvents' abuse protection."""
+DEFECT: Final = Refusal(500, "an error of the collector; nothing was acknowledged")
+NOT_LOOKED_UP: Final = Refusal(503, "the leads cannot be looked up now; send them again", retry_after=60)
+FULL: Final = Refusal(503, "the events cannot be kept now; send them again", retry_after=FULL_RETRY_SECONDS)
 
 log = logger(__name__)
 
@@ -39,8 +42,8 @@ log = logger(__name__)
 class Keeping(Protocol):
     """The method of :class:`~connectors.collect.safekeeping.keeper.Keeper` that the application uses."""
 
-    async def keep(self, records: Sequence[Outgoing]) -> None:
-        """Returns once the records are safe; raises SpoolFullError if they cannot be kept."""
+    def keep(self, records: Sequence[Outgoing], done: Kept) -> None:
+        """Calls ``done`` once the records are safe, or with the reason why they cannot be kept."""
         ...
 
 
@@ -57,14 +60,14 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Collector:
-    """The application. One per process."""
+    """The application. One per process. See :class:`~connectors.collect.connection.Application`."""
 
     def __init__(
         self,
         sources: Callable[[], Sources],
         admission: Admission,
         keeper: Keeping,
-        metrics: Metrics,
+        counts: RequestCounts,
         limits: Limits,
         *,
         not_ready: Callable[[], Sequence[str]] = tuple,
@@ -72,54 +75,62 @@ class Collector:
         clock: Clock = wall_clock_ms,
     ) -> None:
         """``not_ready`` returns why the collector cannot take events; empty if it can."""
-        self._sources, self._admission, self._keeper, self._metrics = sources, admission, keeper, metrics
+        self._sources, self._admission, self._keeper, self._counts = sources, admission, keeper, counts
         self._limits, self._not_ready, self._access_log, self._clock = limits, not_ready, access_log, clock
-        self._buffered = BufferedBytes(limits.max_buffered_bytes)
+        self._completing: set[asyncio.Task[None]] = set()
+        self._buffered = BufferedBytes(limits.max_buffered_bytes, limits.max_body_bytes)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one request."""
-        if scope["type"] != "http":
-            return
-        began = time.perf_counter()
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    def begin(self, request: Request) -> Answer | None:
+        """Reserves the room of a request. Returns the answer if its body is not to be read."""
+        stated = request.headers.get("content-length", "")
         try:
-            answer = await self._answered(scope, headers, receive)
-        except ClientGoneError:
-            return
+            if stated.isdecimal() and int(stated) > self._limits.max_body_bytes:
+                raise too_large(self._limits.max_body_bytes)
+            self._buffered.reserve(request.headers)
+        except Refusal as refusal:
+            answer = self._with_origin(refused(refusal), request)
+            self._counts.answered(answer.status, 0.0)
+            return answer
+        return None
+
+    def give_up(self, request: Request) -> None:
+        """Gives back the room of a request whose body does not come."""
+        self._buffered.release(request.headers)
+
+    def handle(self, request: Request, body: bytes, respond: Respond) -> None:
+        """Answers a request, at once or when its records are safe."""
+        finish = partial(self._finish, request, time.perf_counter(), respond)
+        try:
+            answer = self._answered(request, body, finish)
+        except Refusal as refusal:
+            answer = self._with_origin(refused(refusal), request)
         except Exception as error:
             # The client must get an answer on which it sends the events again.
             log.exception("request_failed", error_type=type(error).__name__)
-            answer = refused(Refusal(500, "an error of the collector; nothing was acknowledged"))
+            answer = refused(DEFECT)
+        if answer is not None:
+            finish(answer)
+
+    def report(self) -> None:
+        """Adds what was counted to the metrics."""
+        self._counts.report()
+
+    def _finish(self, request: Request, began: float, respond: Respond, answer: Answer) -> None:
+        self._buffered.release(request.headers)
         seconds = time.perf_counter() - began
-        self._metrics.add(m.COLLECT_REQUESTS, 1, str(answer.status))
-        self._metrics.observe(m.COLLECT_REQUEST_SECONDS, seconds)
+        self._counts.answered(answer.status, seconds)
         if self._access_log:
             log.info(
-                "request", method=scope["method"], status=answer.status, seconds=round(seconds, 6),
-                route=scope["path"] if methods_of(scope["path"]) else "other",
+                "request", method=request.method, status=answer.status, seconds=round(seconds, 6),
+                route=request.path if methods_of(request.path) else "other",
             )  # fmt: skip
-        await _write(send, answer)
+        respond(answer)
 
-    async def _answered(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Answer:
-        peer = scope["client"][0] if scope["client"] else ""
-        request = Request(
-            method=scope["method"],
-            path=scope["path"] if scope["raw_path"] == scope["path"].encode() else "",
-            query_string=scope["query_string"].decode("latin-1"),
-            headers=headers,
-            received_ms=self._clock(),
-            client_ip=self._limits.proxies.client_of(peer, headers.get("x-forwarded-for", "")),
-        )
-        try:
-            return await self._respond(request, receive)
-        except Refusal as refusal:
-            return self._with_origin(refused(refusal), request)
-
-    async def _respond(self, request: Request, receive: Receive) -> Answer:
-        """Returns the answer to a request.
+    def _answered(self, request: Request, received: bytes, finish: Respond) -> Answer | None:
+        """Returns the answer to a request, or None if ``finish`` is called later with it.
 
         1. Health pages, preflights, and endpoints without events.
-        2. Read the body and decompress it.
+        2. Decompress the body.
         3. Admit the request and keep its records.
         """
         # 1. endpoints without events
@@ -128,38 +139,74 @@ class Collector:
         if request.path in {"/livez", "/readyz"}:
             return self._health(request.path)
         webhook = webhook_of(request.method, request.path)
-        route = route_of(request.method, request.path)
-        if route is None and webhook is None:
+        if webhook is not None and request.method == "GET":
+            return Answer(200, self._admission.challenge(request, *webhook).encode(), b"text/plain")
+        endpoint = webhook or route_of(request.method, request.path)
+        if endpoint is None:
             return page(request, self._sources()) or _unknown(request)
         # 2. body
-        with self._buffered.room_for(request.headers, self._limits.max_body_bytes) as room:
-            received = await read_body(receive, request.headers, self._limits.max_body_bytes)
-            room.shrink_to(len(received))
-            encoding = request.headers.get("content-encoding", "")
-            body = decompressed(received, encoding, self._limits.max_body_bytes)
-            # 3. admit and keep
-            complete = _with_body(request, received, body)
-            if webhook is not None:
-                url = self._public_url(request)
-                admitted = self._admission.admit_webhook(complete, *webhook, url, damaged=body is None)
-            elif route is not None:
-                admitted = self._admission.admit(complete, route, damaged=body is None)
-            await self._keep(admitted)
-        if route is not None and route.answers_pixel:
-            return Answer(200, PIXEL, PIXEL_TYPE, (*admitted.headers, (b"cache-control", b"no-store")))
-        return Answer(200, admitted.result, headers=admitted.headers)
+        body = decompressed(received, request.headers.get("content-encoding", ""), self._limits.max_body_bytes)
+        # 3. admit and keep
+        whole = self._whole(request, received, body)
+        if isinstance(endpoint, Route):
+            admitted = self._admission.admit(whole, endpoint, damaged=body is None)
+            return self._keep(request, admitted, finish, answers_pixel=endpoint.answers_pixel)
+        return self._delivered(whole, endpoint, finish, damaged=body is None)
+
+    def _delivered(
+        self, request: Request, webhook: tuple[str, str], finish: Respond, *, damaged: bool
+    ) -> Answer | None:
+        """Keeps a webhook's delivery, which may have to be completed before."""
+        delivery = self._admission.deliver(request, *webhook, self._public_url(request), damaged=damaged)
+        if (look_up := delivery.look_up) is None:
+            admitted = self._admission.take(request, delivery.source, delivery.vendor, delivery.parsed)
+            return self._keep(request, admitted, finish)
+        completing = asyncio.get_running_loop().create_task(self._completed(request, delivery, look_up, finish))
+        self._completing.add(completing)
+        completing.add_done_callback(self._completing.discard)
+        return None
+
+    async def _completed(self, request: Request, delivery: Delivery, look_up: MetaLeads, finish: Respond) -> None:
+        """Completes a delivery and keeps it. Its sender repeats it if the look-up fails."""
+        try:
+            parsed = await look_up.complete(delivery.parsed)
+            admitted = self._admission.take(request, delivery.source, delivery.vendor, parsed)
+            answer = self._keep(request, admitted, finish)
+        except LookUpError as error:
+            log.warning("lead_not_looked_up", source=delivery.source.name, error=str(error))
+            answer = refused(NOT_LOOKED_UP)
+        except Exception as error:
+            log.exception("request_failed", error_type=type(error).__name__)
+            answer = refused(DEFECT)
+        if answer is not None:
+            finish(answer)
+
+    def _keep(
+        self, request: Request, admitted: Admitted, finish: Respond, *, answers_pixel: bool = False
+    ) -> Answer | None:
+        """Has records kept. Returns the answer if there are none, or None and then calls ``finish``."""
+        answer = Answer(200, admitted.result, headers=admitted.headers)
+        if answers_pixel:
+            answer = Answer(200, PIXEL, PIXEL_TYPE, (*admitted.headers, (b"cache-control", b"no-store")))
+        if not admitted.records:
+            return answer
+        self._keeper.keep(admitted.records, partial(self._kept, request, answer, finish))
+        return None
+
+    def _kept(self, request: Request, answer: Answer, finish: Respond, error: SpoolFullError | None) -> None:
+        finish(answer if error is None else self._with_origin(refused(FULL), request))
+
+    def _whole(self, request: Request, received: bytes, body: bytes | None) -> Request:
+        headers = request.headers
+        client_ip = self._limits.proxies.client_of(request.client_ip, headers.get("x-forwarded-for", ""))
+        return Request(
+            request.method, request.path, request.query_string, headers, received if body is None else body, received,
+            self._clock(), client_ip,
+        )  # fmt: skip
 
     def _public_url(self, request: Request) -> str:
         query = f"?{request.query_string}" if request.query_string else ""
         return f"{self._limits.public_url.rstrip('/')}{request.path}{query}"
-
-    async def _keep(self, admitted: Admitted) -> None:
-        try:
-            await self._keeper.keep(admitted.records)
-        except SpoolFullError as error:
-            raise Refusal(
-                503, "the events cannot be kept now; send them again", retry_after=FULL_RETRY_SECONDS
-            ) from error
 
     def _preflight(self, request: Request) -> Answer:
         """Answers a browser's preflight, or the handshake of a CloudEvents sender that has a write key."""
@@ -187,22 +234,6 @@ class Collector:
 
 
 _ALLOW: Final = (b"allow", b"POST, OPTIONS")
-_ZERO: Final = (b"content-length", b"0")
-
-
-def refused(refusal: Refusal) -> Answer:
-    """Returns the answer of a refusal. Its text never contains a value of the request."""
-    headers: Headers = ((b"retry-after", str(refusal.retry_after).encode()),) if refusal.retry_after else ()
-    if refusal.status == 413:
-        headers = (*headers, (b"connection", b"close"))  # the rest of the body is not read
-    return Answer(refusal.status, encode({"success": False, "error": refusal.reason}), headers=headers)
-
-
-def _with_body(request: Request, received: bytes, body: bytes | None) -> Request:
-    return Request(
-        request.method, request.path, request.query_string, request.headers, received if body is None else body,
-        received, request.received_ms, request.client_ip,
-    )  # fmt: skip
 
 
 def _unknown(request: Request) -> Answer:
@@ -211,14 +242,3 @@ def _unknown(request: Request) -> Answer:
         answer = refused(Refusal(405, f"this path takes {' and '.join(methods)}"))
         return Answer(answer.status, answer.body, headers=((b"allow", ", ".join(methods).encode()),))
     return refused(Refusal(404, "there is no such endpoint"))
-
-
-async def _write(send: Send, answer: Answer) -> None:
-    length = _ZERO if not answer.body else (b"content-length", str(len(answer.body)).encode())
-    head = (
-        [length, (b"content-type", answer.content_type.encode()), *answer.headers]
-        if answer.status != 204
-        else [*answer.headers]
-    )
-    await send({"type": "http.response.start", "status": answer.status, "headers": head})
-    await send({"type": "http.response.body", "body": answer.body})

@@ -1,13 +1,12 @@
-"""Reads and decompresses bodies within a limit that holds before and after decompression.
+"""Decompresses bodies within a limit.
 
 Compression is recognised by its first bytes, because some SDKs compress without a header and others set a wrong one.
 """
 
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
-from connectors.collect.request import Refusal
+from connectors.collect.request import Refusal, too_large
 
 GZIP: Final = b"\x1f\x8b"
 _ANY_WINDOW: Final = 47
@@ -15,48 +14,14 @@ _ANY_WINDOW: Final = 47
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
-class ClientGoneError(Exception):
-    """The client closed the connection before the body was complete."""
-
-
-async def read_body(
-    receive: Callable[[], Awaitable[Mapping[str, Any]]], headers: Mapping[str, str], max_bytes: int
-) -> bytes:
-    """Returns the body as received.
-
-    Raises:
-        Refusal: 413, the body is larger than ``max_bytes``.
-        ClientGoneError: the client is gone.
-    """
-    stated = headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > max_bytes:
-        raise too_large(max_bytes)
-    message = await receive()
-    if message["type"] != "http.request":
-        raise ClientGoneError
-    body: bytes = message["body"]
-    if not message.get("more_body"):
-        if len(body) > max_bytes:
-            raise too_large(max_bytes)
-        return body
-    chunks, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientGoneError
-        size += len(message["body"])
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        chunks.append(message["body"])
-    return b"".join(chunks)
-
-
 def decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
     """Returns the body without compression; None if it is compressed and damaged.
 
     Raises:
-        Refusal: 413, more than ``max_bytes`` come out. 415, the encoding is not gzip or deflate.
+        Refusal: 413, it has more than ``max_bytes`` or more come out. 415, the encoding is not gzip or deflate.
     """
+    if len(body) > max_bytes:
+        raise too_large(max_bytes)
     encoding = encoding.strip().lower()
     if encoding not in _ENCODINGS:
         raise Refusal(415, "content-encoding: must be gzip or deflate")
@@ -77,8 +42,3 @@ def decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
     except zlib.error:
         return None
     return b"".join(parts)
-
-
-def too_large(max_bytes: int) -> Refusal:
-    """Returns the refusal of a body above the limit."""
-    return Refusal(413, f"the body is larger than {max_bytes} bytes")

@@ -1,45 +1,29 @@
 """The bytes that all open requests hold together, within one limit."""
 
 from collections.abc import Mapping
-from typing import Self
 
 from connectors.collect.request import Refusal
 
 
-class Room:
-    """The bytes of one request. Use as a context manager, which gives them back."""
-
-    def __init__(self, buffered: "BufferedBytes", size: int) -> None:
-        self._buffered, self._size = buffered, size
-
-    def __enter__(self) -> Self:
-        """Reserves the bytes. Raises Refusal 503 if there is no room."""
-        self._buffered.add(self._size)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._buffered.used -= self._size
-
-    def shrink_to(self, size: int) -> None:
-        """Gives back what was reserved and not read."""
-        self._buffered.used -= self._size - size
-        self._size = size
-
-
 class BufferedBytes:
-    """Counts the bytes of all open requests."""
+    """Counts the bytes of all open requests, each as its head states it."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, max_bytes: int, max_body_bytes: int) -> None:
+        self._max_bytes, self._max_body_bytes = max_bytes, max_body_bytes
         self.used = 0
 
-    def room_for(self, headers: Mapping[str, str], max_body_bytes: int) -> Room:
-        """Returns the room for a request: the length that its head states, else that of the largest body."""
-        stated = headers.get("content-length", "")
-        return Room(self, min(int(stated), max_body_bytes) if stated.isdecimal() else max_body_bytes)
-
-    def add(self, size: int) -> None:
-        """Reserves bytes. Raises Refusal 503 if there is no room."""
+    def reserve(self, headers: Mapping[str, str]) -> None:
+        """Reserves the room of a request. Raises Refusal 503 if there is none."""
+        size = self._size(headers)
         if self.used + size > self._max_bytes:
             raise Refusal(503, "too many requests at a time", retry_after=1)
         self.used += size
+
+    def release(self, headers: Mapping[str, str]) -> None:
+        """Gives back the room of a request."""
+        self.used -= self._size(headers)
+
+    def _size(self, headers: Mapping[str, str]) -> int:
+        """Returns the length that a head states, else that of the largest body."""
+        stated = headers.get("content-length", "")
+        return min(int(stated), self._max_body_bytes) if stated.isdecimal() else self._max_body_bytes

@@ -9,11 +9,12 @@ from pipeline.avro.registry import SchemaIds
 from pipeline.avro.wire import Encoder
 from pipeline.event.accept import Acceptor
 from pipeline.event.avro import to_avro
+from pipeline.event.erasure import NO_MARKS, Marks, admit
 from pipeline.event.identifier import key_of
 from pipeline.event.model import CHANNELS, Event
 from pipeline.event.parse import Defaults
 from pipeline.event.reason import Reason
-from pipeline.event.result import Rejected
+from pipeline.event.result import Drop, Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.kafka.dlq_headers import MAX_DETAIL_CHARACTERS, facts_as_headers
 from pipeline.rules.normalisers import normalisers
@@ -35,8 +36,16 @@ class Outgoing(Struct, frozen=True, gc=False):
 class RecordEncoder:
     """Encodes the events of all sources. Applies INTAKE's rules, so that both reject the same events."""
 
-    def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], ids: SchemaIds, topic_prefix: str) -> None:
-        """Reads the schema ids from ``ids`` and raises its errors."""
+    def __init__(
+        self,
+        rules: IntakeRules,
+        types: Iterable[IdentifierType],
+        ids: SchemaIds,
+        topic_prefix: str,
+        marks: Marks = NO_MARKS,
+    ) -> None:
+        """Reads the schema ids from ``ids`` and raises its errors. ``marks``: events of these customers are dropped."""
+        self._marks = marks
         self._accept = Acceptor(rules, types, normalisers(rules.default_country)).accept_document
         self._topics: dict[str, str] = {channel: EVENTS[channel].of(topic_prefix) for channel in CHANNELS}
         self._dlq = DLQ.of(topic_prefix)
@@ -45,8 +54,8 @@ class RecordEncoder:
             for channel in CHANNELS
         }
 
-    def event(self, document: dict[str, Any], defaults: Defaults) -> Outgoing | Rejected:
-        """Returns the record of an event, keyed by its anchor, or why the event is rejected."""
+    def event(self, document: dict[str, Any], defaults: Defaults) -> Outgoing | Rejected | Drop:
+        """Returns the record of an event, keyed by its anchor, or why the event is rejected or dropped."""
         try:
             accepted = self._accept(document, defaults, self._encoded)
         except (OverflowError, RecursionError, MsgspecError, ValueError):
@@ -54,6 +63,8 @@ class RecordEncoder:
         if isinstance(accepted, Rejected):
             return accepted
         event = accepted.event
+        if self._marks and (dropped := admit(event, self._marks)) is not None:
+            return dropped
         key = key_of(event.tenant, event.identifiers[0]).encode()
         return Outgoing(self._topics[event.channel], key, accepted.encoded)
 

@@ -13,7 +13,7 @@ from pipeline.rules.sources import Dialect
 
 PIXEL: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002014400 3b")
 """A transparent GIF image of one pixel."""
-PIXEL_TYPE: Final = "image/gif"
+PIXEL_TYPE: Final = b"image/gif"
 NO_FLAGS: Final[dict[str, Any]] = {
     "flags": {}, "featureFlags": {}, "featureFlagPayloads": {}, "errorsWhileComputingFlags": False,
     "config": {"enable_collect_everything": False}, "sessionRecording": False, "supportedCompression": ["gzip"],

@@ -6,9 +6,10 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
+from msgspec.json import encode
 
 MAX_QUERY_FIELDS: Final = 512
-JSON: Final = "application/json; charset=utf-8"
+JSON: Final = b"application/json; charset=utf-8"
 
 
 class Request(Struct, frozen=True, dict=True):
@@ -41,7 +42,7 @@ class Answer(Struct, frozen=True, gc=False):
 
     status: int
     body: bytes = b""
-    content_type: str = JSON
+    content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -54,3 +55,14 @@ class Refusal(Exception):  # noqa: N818  an answer, not a defect
         self.reason = reason
         self.retry_after = retry_after
         """Seconds; 0: no such header."""
+
+
+def refused(refusal: Refusal) -> Answer:
+    """Returns the answer of a refusal. Its text never contains a value of the request."""
+    headers = ((b"retry-after", str(refusal.retry_after).encode()),) if refusal.retry_after else ()
+    return Answer(refusal.status, encode({"success": False, "error": refusal.reason}), headers=headers)
+
+
+def too_large(max_bytes: int) -> Refusal:
+    """Returns the refusal of a body above the limit."""
+    return Refusal(413, f"the body is larger than {max_bytes} bytes")

@@ -44,6 +44,8 @@ GET: Final[dict[str, Route]] = {
 }
 
 _WEBHOOKS: Final = "/webhooks/"
+CONFIRMING: Final = frozenset({"meta"})
+"""Vendors that confirm an endpoint with a GET request before they post to it."""
 
 
 def route_of(method: str, path: str) -> Route | None:
@@ -53,10 +55,13 @@ def route_of(method: str, path: str) -> Route | None:
 
 
 def webhook_of(method: str, path: str) -> tuple[str, str] | None:
-    """Returns vendor and source of ``POST /webhooks/VENDOR/SOURCE``, or None for any other request."""
-    if method == "POST" and path.startswith(_WEBHOOKS):
+    """Returns vendor and source of ``POST /webhooks/VENDOR/SOURCE``, or None for any other request.
+
+    Also of GET for vendors that confirm an endpoint before they post to it.
+    """
+    if method in {"POST", "GET"} and path.startswith(_WEBHOOKS):
         vendor, slash, source = path.removeprefix(_WEBHOOKS).partition("/")
-        if slash and "/" not in source:
+        if slash and "/" not in source and (method == "POST" or vendor in CONFIRMING):
             return vendor, source
     return None
 

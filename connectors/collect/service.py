@@ -1,23 +1,29 @@
 """Wires the collector from the settings: sources, encoder, spool, Kafka, application, server."""
 
 import asyncio
+import contextlib
+import gc
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from connectors.collect.address import TrustedProxies
 from connectors.collect.admission import Admission
 from connectors.collect.app import Collector, Limits
-from connectors.collect.bounded_protocol import ConnectionLimits
 from connectors.collect.caps import CapsFile
+from connectors.collect.connections import ConnectionLimits
 from connectors.collect.encode import RecordEncoder
+from connectors.collect.request_counts import RequestCounts
 from connectors.collect.safekeeping.kafka_line import KafkaLine
 from connectors.collect.safekeeping.keeper import Keeper
 from connectors.collect.safekeeping.spool import Spool
 from connectors.collect.server import CollectServer, Listening
 from connectors.collect.source_file import WatchedSources
 from connectors.collect.sources import SIGN_URL, Sources
+from connectors.collect.suppressed import SuppressedFollower, SuppressedList
+from connectors.collect.violation_file import FILE as VIOLATIONS
+from connectors.collect.violation_file import ViolationFile
 from pipeline.avro.registry import schema_ids
 from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics
@@ -31,6 +37,8 @@ from pipeline.settings import Settings
 FLUSH_SECONDS: Final = 20.0
 START_SECONDS: Final = 3.0
 """How long a start waits for Kafka before it takes events into the spool."""
+COLLECT_AFTER: Final = (50_000, 20, 100)
+"""``gc.set_threshold``: requests leave few cycles, and the defaults look for them 5 % of the time."""
 FOLDER: Final = "collect"
 """The collector's folder in the home folder."""
 
@@ -60,55 +68,78 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     metrics = Metrics()
     folder = settings.home / FOLDER
     rules = load_rules(settings.rules_dir)
-    sources = WatchedSources(settings.rules_dir, CapsFile(folder / "caps.json"))
+    sources = WatchedSources(settings.rules_dir, CapsFile(folder / "caps.json"), ViolationFile(folder / VIOLATIONS))
     _check_public_url(settings, sources.current)
     ids = schema_ids(settings.schema_registry_url)
-    encoder = RecordEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix)
+    marks = SuppressedList()
+    encoder = RecordEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix, marks)
     spool = Spool(folder / "spool", settings.collect_spool_bytes)
     away = not await _is_there(settings)
     line = KafkaLine(settings.kafka(), settings.collect_ack_timeout_ms / 1000)
     keeper = Keeper(line, spool, metrics, lambda: _prepare(settings), away=away)
+    counts = RequestCounts(metrics)
     app = Collector(
         lambda: sources.current,
-        Admission(lambda: sources.current, encoder, metrics),
+        Admission(lambda: sources.current, encoder, counts),
         keeper,
-        metrics,
-        Limits(
-            max_body_bytes=settings.collect_max_body_bytes,
-            proxies=_proxies(settings),
-            public_url=settings.collect_public_url,
-        ),
+        counts,
+        _limits(settings),
         not_ready=lambda: _not_ready(spool, settings.collect_spool_bytes),
         access_log=settings.collect_access_log,
     )
-    listening = Listening(
-        host=settings.collect_host,
-        port=settings.collect_port,
-        tls_cert=_path(settings.collect_tls_cert),
-        tls_key=_path(settings.collect_tls_key),
-    )
-    server = CollectServer(app, listening, metrics, ConnectionLimits())
+    listening = _listening(settings)
+    server = CollectServer(app, listening, metrics, ConnectionLimits(max_body_bytes=settings.collect_max_body_bytes))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
     health = _health(settings, metrics, lambda: _not_ready(spool, settings.collect_spool_bytes))
     if health is not None:
         await health.start()
-    watching = asyncio.create_task(sources.watch())
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     scheme = "https" if listening.tls_cert else "http"
     host = f"[{listening.host}]" if ":" in listening.host else listening.host
     try:
-        await server.run(lambda: when_listening(f"{scheme}://{host}:{server.port}"))
+        async with _watching(sources, SuppressedFollower(settings, marks)):
+            await server.run(lambda: when_listening(f"{scheme}://{host}:{server.port}"))
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
         await keeper.close()
         left = await line.close(FLUSH_SECONDS)
         if left:
             log.warning("records_not_confirmed", records=left)  # none of them was acknowledged
-        sources.save_caps()
+        sources.save_counts()
         if health is not None:
             await health.stop()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_body_bytes=settings.collect_max_body_bytes,
+        proxies=_proxies(settings),
+        public_url=settings.collect_public_url,
+    )
+
+
+def _listening(settings: Settings) -> Listening:
+    return Listening(
+        host=settings.collect_host,
+        port=settings.collect_port,
+        tls_cert=_path(settings.collect_tls_cert),
+        tls_key=_path(settings.collect_tls_key),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _watching(sources: WatchedSources, suppressed: SuppressedFollower) -> AsyncIterator[None]:
+    """Follows the sources' file and the refused customers."""
+    suppressed.start()
+    watching = asyncio.create_task(sources.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        suppressed.stop()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def _check_public_url(settings: Settings, sources: Sources) -> None:

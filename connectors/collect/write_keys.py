@@ -3,6 +3,7 @@
 import secrets
 from base64 import b64decode
 from binascii import Error as Base64Error
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -32,7 +33,7 @@ def key_in_head(request: Request) -> str:
     """
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
-        return _basic_user(credentials)
+        return _basic_user(credentials[: 4 * MAX_KEY_CHARS])
     if scheme.lower() == "bearer":
         return credentials.strip()[:MAX_KEY_CHARS]
     if key := request.headers.get("x-write-key", ""):
@@ -44,8 +45,9 @@ def key_in_head(request: Request) -> str:
     return ""
 
 
+@lru_cache(maxsize=1024)
 def _basic_user(credentials: str) -> str:
     try:
-        return b64decode(credentials[: 4 * MAX_KEY_CHARS], validate=True).decode().partition(":")[0]
+        return b64decode(credentials, validate=True).decode().partition(":")[0]
     except (Base64Error, UnicodeDecodeError):
         return ""

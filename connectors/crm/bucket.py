@@ -43,10 +43,10 @@ class Buckets:
         self._limits = dict(limits)
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
-    def take(self, tenant: str, policy: str, now_ms: int) -> int:
-        """Returns 0 if a request may be sent now, else the milliseconds to wait."""
+    def take(self, tenant: str, policy: str, now_ms: int, cost: float = 1.0) -> int:
+        """Returns 0 if a request that counts as ``cost`` requests may be sent now, else the milliseconds to wait."""
         limit = self._limits.get(policy)
         if limit is None:
             return 0
         bucket = self._buckets.setdefault((tenant, policy), Bucket(*limit))
-        return bucket.take(now_ms)
+        return bucket.take(now_ms, cost)

@@ -1,15 +1,29 @@
 """Builds the sink of a connection of ``crm.yaml``."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeAlias
 
 import httpx2
 
+from connectors.crm.access_key import AccessKey
+from connectors.crm.bottlecrm.gateway import BottleCrmGateway
 from connectors.crm.bucket import Buckets, Limit
-from connectors.crm.http import AccessKey, CrmHttp
-from connectors.crm.hubspot.sink import HubSpotSink
+from connectors.crm.budget import Budget
+from connectors.crm.dynamics import answers as dynamics
+from connectors.crm.dynamics.gateway import DynamicsGateway
+from connectors.crm.exchange import Send
+from connectors.crm.gateway import Gateway
+from connectors.crm.http import CrmHttp
+from connectors.crm.hubspot import answers as hubspot
+from connectors.crm.hubspot.gateway import HubSpotGateway
+from connectors.crm.lead_sink import LeadSink
 from connectors.crm.ledger import LedgerView
+from connectors.crm.oauth import log_in
+from connectors.crm.salesforce import answers as salesforce
+from connectors.crm.salesforce.gateway import SalesforceGateway
 from connectors.crm.secret import read_secret
+from connectors.crm.zoho import answers as zoho
+from connectors.crm.zoho.gateway import ZohoGateway
 from pipeline.clock import Clock
 from pipeline.errors import MisuseError
 from pipeline.obs.metrics import Metrics
@@ -18,6 +32,27 @@ from pipeline.version import version
 
 MARGIN_MS: Final = 2_000
 """Added to the longest time of a request: a runner proves at least this often that no other has taken over."""
+
+MakeGateway: TypeAlias = Callable[[CrmConnection, Send, Clock], Gateway]
+
+
+class Kind(NamedTuple):
+    """What a kind of CRM is connected with."""
+
+    gateway: MakeGateway
+    share_used: Callable[[Mapping[str, str], int], float]
+    """Returns the used part of the day's requests from the headers of an answer and the total of ``crm.yaml``."""
+    scheme: str = "Bearer"
+    """The word before the access key."""
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "bottlecrm": Kind(BottleCrmGateway, lambda _headers, _total: 0.0),
+    "hubspot": Kind(HubSpotGateway, hubspot.share_used),
+    "salesforce": Kind(SalesforceGateway, salesforce.share_used),
+    "dynamics": Kind(DynamicsGateway, dynamics.share_used),
+    "zoho": Kind(ZohoGateway, zoho.share_used, "Zoho-oauthtoken"),
+}
 
 
 def connection_of(rules: CrmRules, name: str) -> CrmConnection:
@@ -52,20 +87,32 @@ def open_http(
     Raises:
         SecretError: The access key is not where the connection refers to.
     """
-    key = AccessKey(lambda: read_secret(connection.secret))
-    key.current()
+    read_secret(connection.secret)
     client = httpx2.Client(
         base_url=connection.url,
         timeout=connection.timeout_seconds,
         headers={"user-agent": f"stitchline/{version()}", "accept": "application/json"},
         transport=transport,
     )
+    if connection.kind in {"bottlecrm", "hubspot"}:
+        key = AccessKey(lambda: read_secret(connection.secret))
+    else:
+        key = AccessKey(lambda: log_in(client, connection, read_secret, clock))
     limits = {"default": Limit(float(connection.requests), connection.requests / connection.per_seconds)}
+    kind = KINDS[connection.kind]
     return CrmHttp(
-        client, key, sink=connection.name, buckets=Buckets(limits), clock=clock, sleep=sleep, metrics=metrics
-    )
+        client, key, sink=connection.name, buckets=Buckets(limits), clock=clock, sleep=sleep, metrics=metrics,
+        scheme=kind.scheme, budget=budget_of(connection),
+    )  # fmt: skip
 
 
-def open_sink(connection: CrmConnection, http: CrmHttp, ledger: LedgerView, clock: Clock) -> HubSpotSink:
+def budget_of(connection: CrmConnection) -> Budget:
+    """Returns the budget of a connection's daily requests."""
+    share_used, total = KINDS[connection.kind].share_used, connection.day_requests
+    return Budget(lambda headers: share_used(headers, total), connection.day_share)
+
+
+def open_sink(connection: CrmConnection, http: CrmHttp, ledger: LedgerView, clock: Clock) -> LeadSink:
     """Returns the sink of a connection. Closing it closes the HTTP layer."""
-    return HubSpotSink(connection, http.send, ledger, clock, http.close)
+    gateway = KINDS[connection.kind].gateway(connection, http.send, clock)
+    return LeadSink(connection, gateway, ledger, clock, http.close)

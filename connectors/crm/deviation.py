@@ -14,6 +14,8 @@ class Kind(StrEnum):
     """The object is no longer in the CRM."""
     MERGED = "merged"
     """The object was merged into another one."""
+    CONVERTED = "converted"
+    """The lead was converted: its contact gets the next revision."""
     OLDER = "older"
     """The CRM holds a lower revision than the ledger: a stopped process has overwritten it."""
     CHANGED = "changed"
@@ -30,4 +32,6 @@ class Deviation(msgspec.Struct, frozen=True):
     detail: str
     """Names of fields, revisions or ids; never a value of a field."""
     survivor: str = ""
-    """Of a merged object: the CRM's id of the object that is left."""
+    """Of a merged or converted object: the CRM's id of the object that is left; "" if the CRM names none."""
+    survivor_type: str = ""
+    """The type of the object that is left."""

@@ -15,10 +15,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     body: Any = None
-    """Sent as JSON; None sends no body."""
+    """Sent as JSON; None sends no body. Text is sent as it is, with the content type in ``headers``."""
+    headers: Mapping[str, str] = {}
     tenant: str = ""
     policy: str = "default"
     """The limit that the request counts against."""
+    cost: int = 1
+    """The number of requests that it counts as."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +35,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     """By lower-case name."""
     text: str = ""
-    """The beginning of a body that is not JSON, or the kind of failure."""
+    """A body that is not JSON, or the kind of failure."""
 
     @property
     def ok(self) -> bool:
@@ -49,6 +52,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         """Returns the CRM's own message, at most ``MAX_TEXT`` characters."""
         body = self.body if isinstance(self.body, dict) else {}
         message = str(body.get("message") or self.text or "no reason given")
+        return self.words_with(message)
+
+    def words_with(self, message: str) -> str:
+        """Returns a message with the status, at most ``MAX_TEXT`` characters."""
         return f"HTTP {self.status}: {message}"[:MAX_TEXT].replace("\n", " ")
 
 

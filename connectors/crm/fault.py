@@ -1,7 +1,7 @@
 """The kinds of faults of all CRMs, and what each does to an action or to the whole sink."""
 
 from enum import StrEnum
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from connectors.crm.exchange import Answer
 from connectors.crm.sink import Pause, SinkError
@@ -14,6 +14,8 @@ class Fault(StrEnum):
     """Pause: the access key is refused, also after it was read again."""
     SLOW_DOWN = "slow_down"
     """Pause: a limit is reached."""
+    QUOTA = "quota"
+    """Pause of ``QUOTA_PAUSE_MS``: the requests of the day are used."""
     OUTAGE = "outage"
     """Pause: the CRM is not available, or gave no answer."""
     RIGHT_MISSING = "right_missing"
@@ -24,10 +26,19 @@ class Fault(StrEnum):
     """Quarantines the record that causes it; the batch is split to find it."""
     CONFLICT = "conflict"
     """The record collides with another one; the batch is split to find it."""
+    TRY_AGAIN = "try_again"
+    """A passing fault of one record, such as a lock: it is tried again."""
+    AMBIGUOUS = "ambiguous"
+    """Several records match: a person has to decide."""
     GONE = "gone"
     """The object was deleted, merged or converted."""
     NO_RESULT = "no_result"
     """The CRM reported success without a result for the record: not delivered."""
+
+
+QUOTA_PAUSE_MS: Final = 3_600_000
+"""Time between two tries while the requests of the day are used up, if the CRM states none."""
+PAUSES: Final = frozenset({Fault.KEY_REFUSED, Fault.SLOW_DOWN, Fault.QUOTA, Fault.OUTAGE})
 
 
 class StoppedError(Exception):
@@ -47,8 +58,13 @@ def stop_for(fault: Fault, answer: Answer, crm: str) -> None:
     """
     if fault is Fault.RIGHT_MISSING:
         missing_right(crm, answer.words())
-    if fault in {Fault.KEY_REFUSED, Fault.SLOW_DOWN, Fault.OUTAGE}:
-        raise StoppedError(Pause(answer.retry_after_ms, f"{fault}, {answer.words()}"))
+    if fault in PAUSES:
+        raise StoppedError(pause_for(fault, answer.words(), answer.retry_after_ms))
+
+
+def pause_for(fault: Fault, words: str, after_ms: int = 0) -> Pause:
+    """Returns the pause of the whole sink for a fault."""
+    return Pause(after_ms or (QUOTA_PAUSE_MS if fault is Fault.QUOTA else 0), f"{fault}, {words}")
 
 
 def missing_right(crm: str, words: str) -> NoReturn:

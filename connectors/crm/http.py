@@ -5,14 +5,15 @@ repeated action must keep its place in the order of its lead.
 """
 
 from collections.abc import Callable
-from threading import Lock
 from typing import Final
 
 import httpx2
 import msgspec
 
+from connectors.crm.access_key import AccessKey, Key
 from connectors.crm.bucket import Buckets
-from connectors.crm.exchange import MAX_TEXT, NO_ANSWER, Answer, Call
+from connectors.crm.budget import Budget
+from connectors.crm.exchange import NO_ANSWER, Answer, Call
 from pipeline.clock import Clock
 from pipeline.obs import metrics as names
 from pipeline.obs.metrics import Metrics
@@ -20,28 +21,11 @@ from pipeline.obs.metrics import Metrics
 UNAUTHORIZED: Final = 401
 
 
-class AccessKey:
-    """The current access key. Of several callers that meet the same refused key, one fetches the next."""
-
-    def __init__(self, fetch: Callable[[], str]) -> None:
-        self._fetch, self._lock, self._key = fetch, Lock(), ""
-
-    def current(self) -> str:
-        """Returns the key, fetched at the first call."""
-        with self._lock:
-            self._key = self._key or self._fetch()
-            return self._key
-
-    def after(self, refused: str) -> str:
-        """Returns the key that replaces a refused one; the refused one itself if there is no other."""
-        with self._lock:
-            if self._key == refused:
-                self._key = self._fetch()
-            return self._key
-
-
 class CrmHttp:
-    """Sends the requests of one sink. ``sleep`` waits some seconds for the next token of a bucket."""
+    """Sends the requests of one sink. ``sleep`` waits some seconds for the next token of a bucket.
+
+    ``scheme`` is the word before the access key in the header ``Authorization``.
+    """
 
     def __init__(
         self,
@@ -53,7 +37,10 @@ class CrmHttp:
         clock: Clock,
         sleep: Callable[[float], object],
         metrics: Metrics,
+        scheme: str = "Bearer",
+        budget: Budget | None = None,
     ) -> None:
+        self._scheme, self._budget = scheme, budget
         self._client, self._key, self._sink, self._buckets = client, key, sink, buckets
         self._clock, self._sleep, self._metrics = clock, sleep, metrics
         self.before_each: Callable[[], None] = lambda: None
@@ -63,8 +50,11 @@ class CrmHttp:
         """Returns the answer, whatever its status, also if the connection fails.
 
         Raises:
+            StoppedError: The login is refused or limited, or the sink's share of the day's requests is used.
             SinkError: Another runner has taken over.
         """
+        if self._budget is not None and self._budget.left_ms(self._clock()):
+            raise self._budget.pause(self._clock())
         key = self._key.current()
         answer = self._send(call, key)
         if answer.status == UNAUTHORIZED and (newer := self._key.after(key)) != key:
@@ -75,28 +65,30 @@ class CrmHttp:
         """Closes the connections."""
         self._client.close()
 
-    def _send(self, call: Call, key: str) -> Answer:
+    def _send(self, call: Call, key: Key) -> Answer:
         self.before_each()
-        while wait := self._buckets.take(call.tenant, call.policy, self._clock()):
+        while wait := self._buckets.take(call.tenant, call.policy, self._clock(), call.cost):
             self._sleep(wait / 1000)
+        is_text = isinstance(call.body, str)
+        content = call.body if call.body is None or is_text else msgspec.json.encode(call.body)
+        headers = {"authorization": f"{self._scheme} {key.text}", "content-type": "application/json", **call.headers}
         try:
-            response = self._client.request(
-                call.method,
-                call.path,
-                content=None if call.body is None else msgspec.json.encode(call.body),
-                headers={"authorization": f"Bearer {key}", "content-type": "application/json"},
-            )
+            response = self._client.request(call.method, key.url + call.path, content=content, headers=headers)
         except httpx2.RequestError as error:
             self._metrics.add(names.CRM_CALLS, 1, self._sink, str(NO_ANSWER))
             return Answer(status=NO_ANSWER, text=f"no answer ({type(error).__name__})")
         self._metrics.add(names.CRM_CALLS, 1, self._sink, str(response.status_code))
-        return _answer(response)
+        answer = answer_of(response)
+        if self._budget is not None:
+            self._budget.note(answer.headers, self._clock())
+        return answer
 
 
-def _answer(response: httpx2.Response) -> Answer:
+def answer_of(response: httpx2.Response) -> Answer:
+    """Returns the answer as plain values."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     try:
         body = msgspec.json.decode(response.content) if response.content else None
     except (msgspec.MsgspecError, ValueError):
-        return Answer(status=response.status_code, headers=headers, text=response.text[:MAX_TEXT])
+        return Answer(status=response.status_code, headers=headers, text=response.text)
     return Answer(status=response.status_code, headers=headers, body=body)

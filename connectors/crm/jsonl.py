@@ -1,21 +1,25 @@
 """The file sink: writes exactly one line per action, even across kill -9 and power cuts.
 
 The file itself holds the position: each line contains the partition and offset of its action. A separate position could
-disagree with the file; this one cannot. A torn last line is cut off and its action is delivered again.
+disagree with the file; this one cannot. A torn last line is cut off and its action is delivered again. The erasure of
+a lead empties its lines; the file is then a new one under the same name.
 """
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from connectors.crm.sink import Action, Delivered, Finding, SinkError
+from connectors.crm.ledger_row import ERASED
+from connectors.crm.sink import ERASE, Action, Delivered, Finding, SinkError
 from pipeline.atomic_file import sync_folder
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class _Place(msgspec.Struct):
@@ -68,15 +72,40 @@ class JsonlSink:
         """Writes one line for each new action, with one fsync for all. Never refuses an action."""
         fresh = list(self._fresh(actions))
         if fresh:
-            self._file.write(b"".join(map(line_of, fresh)))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            erased = {action.action_id for action in fresh if action.body.get("kind") == ERASE}
+            if erased:
+                self._rewrite(fresh, erased)
+            else:
+                self._append(fresh)
             self._next.update((action.partition, action.offset + 1) for action in fresh)
         return [Delivered()] * len(actions)
 
     def close(self) -> None:
         """Releases the file and its lock."""
         self._file.close()
+
+    def _append(self, actions: Sequence[Action]) -> None:
+        self._file.write(b"".join(map(line_of, actions)))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _rewrite(self, actions: Sequence[Action], erased: Collection[str]) -> None:
+        """Appends lines, and empties those of erased leads, in one step: by a new file under the same name.
+
+        The new file is locked before it takes the name, so that no other sink can open it.
+        """
+        name = self._path.with_name(self._path.name + ".erasing")
+        renewed = name.open("w+b")
+        fcntl.flock(renewed, fcntl.LOCK_EX)
+        self._file.seek(0)
+        for line in chain(self._file, map(line_of, actions)):
+            renewed.write(_emptied(line, erased))
+        renewed.flush()
+        os.fsync(renewed.fileno())
+        name.replace(self._path)
+        sync_folder(self._path.absolute().parent)
+        self._file.close()
+        self._file = renewed
 
     def _fresh(self, actions: Sequence[Action]) -> Iterator[Action]:
         """Yields the actions that have no line yet: those above the last offset of their partition."""
@@ -104,6 +133,15 @@ class JsonlSink:
         self._file.truncate(whole)
         os.fsync(self._file.fileno())
         return positions
+
+
+def _emptied(line: bytes, erased: Collection[str]) -> bytes:
+    """Returns the line of an erased lead with nothing but its place and its action id; any other line unchanged."""
+    document = _decode(line)
+    action = document["action"]
+    if action.get("action_id") not in erased or action.get("kind") == ERASE:
+        return line
+    return _encode({**document, "action": {"action_id": action["action_id"], "kind": ERASED}}) + b"\n"
 
 
 def line_of(action: Action) -> bytes:

@@ -8,6 +8,7 @@ import msgspec
 
 OPEN: Final = "open"
 DUPLICATE: Final = "duplicate"
+ERASED: Final = "erased"
 _HASH_BYTES: Final = 8
 
 

@@ -1,7 +1,7 @@
 """Compares a whole ledger with its CRM, and repairs what can be repaired.
 
 1. Read the rows with an object, batch by batch, and compare them with the CRM.
-2. With ``fix``: point the rows of merged objects to the survivors.
+2. With ``fix``: point the rows of merged and converted objects to those that are left.
 3. With ``fix``: deliver the newest revision of older and deleted objects again. A deleted object is created again only
    if the connection has ``deleted: recreate``.
 """
@@ -46,12 +46,14 @@ def deviations(rows: Iterable[LedgerRow], compare: Compare) -> Iterator[Deviatio
 
 
 def repair(found: Sequence[Deviation], sink: CrmSink, *, find: Find, save: Save) -> Repaired:
-    """Repairs merged, older and deleted objects. Changed fields are left as they are."""
+    """Repairs merged, converted, older and deleted objects. Changed fields are left as they are."""
     repaired = Repaired()
-    merged = [item for item in found if item.kind is Kind.MERGED]
+    merged = [item for item in found if item.kind in {Kind.MERGED, Kind.CONVERTED} and item.survivor]
     for start in range(0, len(merged), BATCH):
         part = merged[start : start + BATCH]
-        save([msgspec.structs.replace(item.row, object_id=item.survivor) for item in part])
+        save([
+            msgspec.structs.replace(item.row, object=item.survivor_type, object_id=item.survivor) for item in part
+        ])  # fmt: skip
         repaired.repointed += len(part)
     wanted = {item.row.action_id for item in found if item.kind in {Kind.OLDER, Kind.DELETED}}
     newest: dict[str, Action] = {}

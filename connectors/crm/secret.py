@@ -3,14 +3,7 @@
 import os
 from pathlib import Path
 
-from pipeline.errors import OperatorError
-
-
-class SecretError(OperatorError):
-    """A secret is not where the rules refer to.
-
-    Operator action: set the variable or write the file that the message names.
-    """
+from pipeline.errors import SecretError
 
 
 def read_secret(reference: str) -> str:

@@ -1,12 +1,15 @@
 """The port of a CRM sink: it takes actions and returns one outcome for each."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
 from connectors.crm.ledger_row import LedgerRow
 from pipeline.errors import OperatorError
+
+ERASE: Final = "erase"
+"""The kind of an action that erases a lead. It names only the action id."""
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):

@@ -21,6 +21,8 @@ class Written(msgspec.Struct, frozen=True):
     id: str
     properties: Mapping[str, str | None] = {}
     """The content of the object by the CRM's answer."""
+    is_new: bool = False
+    """Whether the CRM reports that it created the object just now."""
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -31,6 +33,10 @@ class Failed(msgspec.Struct, frozen=True):
     """The CRM's own message."""
     existing_id: str = ""
     """Of a conflict: the id of the other record, if the CRM names it."""
+    is_own: bool = False
+    """Of a conflict: whether the other record has the same action id, so that it is this lead."""
+    existing_type: str = ""
+    """Of a conflict: the type of the other record; "" if it is the type that was to be written."""
 
 
 Result: TypeAlias = Written | Failed

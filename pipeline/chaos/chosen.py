@@ -1,32 +1,31 @@
 """From what an operator chooses to a plan's counts."""
 
-import re
 from typing import Final
 
 from pipeline.chaos.plan import DEFAULT_COUNTS, Kind
 from pipeline.errors import MisuseError
+from pipeline.event.duration import parse_duration
 
-UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 OTHERS: Final = (
     Kind.DESCRIPTORS, Kind.CUT, Kind.SILENT, Kind.CLOCK, Kind.FOREIGN, Kind.COPY, Kind.OLD_STATE, Kind.NO_STATE,
 )  # fmt: skip
 
 
 class LengthError(MisuseError):
-    """A length that is not a number with a unit. Operator action: write 90s or 10m."""
+    """A length that is not a duration. Operator action: write 90s or 10m."""
 
 
 def chosen_seconds(text: str) -> float:
-    """Returns the seconds of a length such as ``90s`` or ``10m``.
+    """Returns the seconds of a duration such as ``90s`` or ``10m``; a number without a unit is seconds.
 
     Raises:
-        LengthError: it is no such length.
+        LengthError: it is not a duration.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if match is None or not float(match[1]):
-        message = f"{text!r} is not a length of time: write 90s or 10m"
-        raise LengthError(message)
-    return float(match[1]) * UNITS[match[2]]
+    try:
+        return parse_duration(f"{text} s" if text.strip().isdecimal() else text) / 1000
+    except ValueError as error:
+        message = f"{error}; a run can last 90s or 10m"
+        raise LengthError(message) from None
 
 
 def chosen_counts(

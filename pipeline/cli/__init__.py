@@ -57,6 +57,8 @@ class Commands(LazyGroup):
         Deferred("kafka", "A real Apache Kafka on this machine, no Java and no Docker needed."),
         Deferred("leads", "Show leads on their way to the CRM."),
         Deferred("model", "Fit and show models that predict purchases and churn."),
+        Deferred("plan", "Show what breaks the sources' tracking plans, and write a plan."),
+        Deferred("privacy", "Write out, erase or refuse what is about a person. Prints personal data."),
         Deferred("profile", "Show and export customer profiles. Prints personal data."),
         Deferred("routing", "Try the routing of leads to representatives."),
         Deferred(
@@ -66,8 +68,16 @@ class Commands(LazyGroup):
         ),
         Deferred("score", "Explain scores."),
         Deferred("segment", "Count and export members of segments. Prints personal data."),
+        Deferred(
+            "serve",
+            "Follow the topics into a database and answer from it over HTTP, until SIGTERM or ctrl-c.",
+        ),
         Deferred("sink", "Deliver CRM actions."),
-        Deferred("sources", "List, add and rotate the collector's sources and their write keys."),
+        Deferred("sources", "List, add, rotate and try the collector's sources and their write keys."),
+        Deferred(
+            "tail",
+            "Print each event when its fate is known: taken, duplicate (counted before), or quarantined and why.",
+        ),
         Deferred("topics", "The Kafka topics of this deployment."),
         Deferred("trigger", "Try triggers on the stored profiles. Prints personal data."),
     )

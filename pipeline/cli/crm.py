@@ -1,4 +1,4 @@
-"""``stitchline crm sink | check | setup | reconcile``: CRM actions into the CRMs that ``crm.yaml`` declares.
+"""``stitchline crm sink | check | setup | reconcile | pull``: CRM actions into the CRMs of ``crm.yaml``, and back.
 
 Exit codes: 0 done, 1 the rules, Kafka or the CRM refused (the message says what to do), 2 no such connection,
 6 the CRM lacks something.
@@ -17,12 +17,13 @@ from confluent_kafka import KafkaException
 from connectors.crm.connect import connection_of, open_http, open_sink
 from connectors.crm.deviation import Deviation
 from connectors.crm.fault import StoppedError
-from connectors.crm.hubspot.sink import HubSpotSink
+from connectors.crm.lead_sink import LeadSink
 from connectors.crm.ledger import Ledger
 from connectors.crm.reconcile import deviations
 from connectors.crm.sink import Finding
 from pipeline.cli.connect import connected
 from pipeline.cli.crm_delivery import deliver, fix, ledger_topic
+from pipeline.cli.crm_pull import PULL_EXAMPLES, pull
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
 from pipeline.cli.printed import print_json, print_line
@@ -65,8 +66,11 @@ Examples:
 """
 
 app = typer.Typer(
-    no_args_is_help=True, help="Deliver CRM actions to HubSpot, prepare it, and compare it with the ledger."
+    no_args_is_help=True,
+    help="Deliver CRM actions to Salesforce, HubSpot, Dynamics or Zoho, prepare it, and compare it with the ledger.",
 )
+
+app.command(epilog=PULL_EXAMPLES)(pull)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a connection in crm.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -156,14 +160,14 @@ def _connection(name: str) -> tuple[Settings, CrmConnection]:
 
 
 @contextlib.contextmanager
-def _sink(name: str) -> Iterator[HubSpotSink]:
+def _sink(name: str) -> Iterator[LeadSink]:
     _, connection = _connection(name)
     with _opened(connection, Ledger()) as opened:
         yield opened
 
 
 @contextlib.contextmanager
-def _opened(connection: CrmConnection, ledger: Ledger) -> Iterator[HubSpotSink]:
+def _opened(connection: CrmConnection, ledger: Ledger) -> Iterator[LeadSink]:
     http = open_http(connection, clock=wall_clock_ms, sleep=Event().wait, metrics=Metrics())
     opened = open_sink(connection, http, ledger, wall_clock_ms)
     try:

@@ -7,6 +7,7 @@ from threading import Event
 from connectors.crm.action_log import Commit
 from connectors.crm.connect import open_http, open_sink, settle_ms
 from connectors.crm.deviation import Deviation
+from connectors.crm.erasing import erasing
 from connectors.crm.kafka_log import KafkaLog, LedgerTopic
 from connectors.crm.ledger import Ledger
 from connectors.crm.ledger_row import LedgerRow
@@ -51,7 +52,7 @@ def deliver(settings: Settings, connection: CrmConnection, stop: Event, *, drain
         runner = SinkRunner(
             connection.name,
             log,
-            open_sink(connection, http, ledger, wall_clock_ms),
+            erasing(connection, open_sink(connection, http, ledger, wall_clock_ms), http.send, ledger, wall_clock_ms),
             decode=decode,
             clock=wall_clock_ms,
             ledger=ledger,

@@ -111,7 +111,7 @@ def _decide(  # noqa: PLR0917 - the command's options
         settings = connected(Settings())
         a, b = _named(kind, texts, Naming(load_rules(settings.rules_dir)))
         now_ms = time.time_ns() // 1_000_000
-        command = new_command(_tenant(tenant), kind, a, b, actor or _user(), _reason(why), now_ms)
+        command = new_command(tenant_named(tenant), kind, a, b, actor or user(), reason(why), now_ms)
         decider = CommandSender(settings)
         decider.send(command)
         changes = decider.wait_for_changes(command, ANSWER_SECONDS) if wait else []
@@ -134,19 +134,22 @@ def _named(kind: Kind, texts: tuple[str, ...], naming: Naming) -> tuple[Identifi
     return a, b
 
 
-def _tenant(text: str) -> str:
+def tenant_named(text: str) -> str:
+    """Returns the tenant of an option, or ends the command."""
     if not is_tenant(text):
         fail(f"--tenant {text!r}: tenants are lower-case letters, digits, - and _", ExitCode.MISUSED)
     return text
 
 
-def _reason(why: str) -> str:
+def reason(why: str) -> str:
+    """Returns the reason of a decision, or ends the command."""
     if not why.strip():
         fail("say --why: a decision without a reason cannot be judged later", ExitCode.MISUSED)
     return why.strip()
 
 
-def _user() -> str:
+def user() -> str:
+    """Returns the user of this shell."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name

@@ -17,13 +17,11 @@ from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
 from pipeline.event.identifier import Identifier
 from pipeline.identity.compare import Difference
-from pipeline.identity.explain import Why
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
-from pipeline.identity.resolve import Resolution
 from pipeline.query.households import household_facts
 from pipeline.query.identity import StoredIdentity, read_identity
-from pipeline.query.links import link_facts
+from pipeline.query.links import why_facts
 from pipeline.query.naming import Naming, is_profile_id
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
@@ -76,7 +74,7 @@ def why(
         naming, policy = Naming(rules), IdentityPolicy(rules.identity)
         one, two = naming.identifier(a, or_blocked=True), naming.identifier(b, or_blocked=True)
         answer, area = stored.why(one, two, policy)
-    facts = _why_facts(tenant, (one, two), answer, area.resolution) | {"complete": area.whole and stored.complete}
+    facts = why_facts(tenant, (one, two), answer, area.resolution) | {"complete": area.whole and stored.complete}
     if as_json:
         print_json(facts, indent=2)
     else:
@@ -178,19 +176,6 @@ def _linked(identifier: str, stored: StoredIdentity, naming: Naming) -> Identifi
     if ident is None or not stored.knows(ident):
         fail(f"{identifier} is unknown: nothing was ever linked to it (tenant {stored.tenant})", ExitCode.UNKNOWN)
     return ident
-
-
-def _why_facts(tenant: str, ends: tuple[str, str], answer: Why, resolution: Resolution) -> dict[str, Any]:
-    steps = [
-        {"start": step.start, "end": step.end, **link_facts(step.merged_link, step.rejection)} for step in answer.path
-    ]
-    return {
-        "identifiers": list(ends),
-        "together": answer.same_customer,
-        "profile_ids": [profile_id(tenant, resolution.founder_of.get(end, end)) for end in ends],
-        "path": steps,
-        "obstacles": [step for step in steps if step["rejected"]],
-    }
 
 
 def _difference_facts(tenant: str, difference: Difference) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, fail
 from pipeline.cli.printed import print_json, print_line
 from pipeline.identity.presets import implied
+from pipeline.rules.compiled import compiled
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, check_rules, load_rules, stand_ins
 from pipeline.rules.model import Rules
@@ -60,13 +61,19 @@ def check(directory: Directory = None, as_json: Json = False) -> None:
         print_line(f"rules version {rules_version(rules)}{_stand_ins(directory)}")
 
 
-@app.command(epilog="Examples: stitchline rules show · stitchline rules show my-rules --file scores. " + EXIT_CODES)
+@app.command(
+    epilog="Examples: stitchline rules show my-rules · stitchline rules show --file scores · "
+    "stitchline rules show --compiled. " + EXIT_CODES
+)
 def show(
     directory: Directory = None,
     only: Annotated[
         str, typer.Option("--file", metavar="NAME", help="One of " + ", ".join(spec.topic for spec in FILES) + ".")
     ] = "",
     as_json: Json = False,
+    as_code: Annotated[
+        bool, typer.Option("--compiled", help="Print the functions that a worker generates from the rules.")
+    ] = False,
 ) -> None:
     """Print the rules in force with all defaults; what a preset implies is printed as comments."""
     topics = [spec.topic for spec in FILES]
@@ -78,6 +85,9 @@ def show(
     except RulesError as error:
         _show_problems(error.problems)
         raise typer.Exit(ExitCode.FAILED) from error
+    if as_code:
+        _show_functions(rules)
+        return
     shown = {spec.topic: file_data(rules, spec) for spec in FILES if not only or spec.topic == only}
     if as_json:
         print_json({"version": rules_version(rules), **shown}, indent=2)
@@ -118,6 +128,15 @@ def init(
         text = (DEFAULTS / spec.name).read_text(encoding="utf-8")
         (directory / spec.name).write_text(text.replace("$schema=../schema/", "$schema=schema/", 1), encoding="utf-8")
     print_line(f"{directory}: {len(FILES)} rules files; check them with: stitchline rules check {directory}")
+
+
+def _show_functions(rules: Rules) -> None:
+    functions = compiled(rules)
+    print_line(f"# rules version {rules_version(rules)}\n")
+    for source, touches in functions.plan.sources().items():
+        print_line(f"# books: {', '.join(touches)}")
+        print_line(source)
+    print_line(f"# segments\n{functions.segments.source}")
 
 
 def _stand_ins(directory: Path | None) -> str:

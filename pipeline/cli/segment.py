@@ -5,7 +5,7 @@ segment, a condition that means nothing, not a format or not a moment.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from confluent_kafka import KafkaException
@@ -25,18 +25,15 @@ from pipeline.errors import MisuseError
 from pipeline.export.files import UnknownFormatError, format_of
 from pipeline.export.members import MEMBER_FORMATS, write_members
 from pipeline.printable import printable_values
+from pipeline.query.ad_hoc import AD_HOC, segments_with
 from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.members import COLUMNS, Census, census, current_rows, members
 from pipeline.query.profiles import profile_rows, profile_snapshot
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
-from pipeline.score.forecast import Forecaster
-from pipeline.segment.rules import SegmentRule, SegmentRules
-from pipeline.segment.segments import SegmentError, Segments
+from pipeline.segment.rules import SegmentRule
+from pipeline.segment.segments import Segments
 from pipeline.settings import Settings
-
-AD_HOC: Final = "--when"
-"""The segment name of a condition given on the command line."""
 
 DRY_RUN_EXAMPLES = """\b
 Exit codes: 0 counted; 1 Kafka or the rules refused; 2 no such segment, an invalid condition, not a moment,
@@ -168,22 +165,11 @@ def _selected(rules: Rules, name: str, when: str) -> tuple[list[SegmentRule], Se
         message = f"there is no segment {name}; {did_you_mean(name, known)}"
         raise NoSegmentError(message)
     try:
-        chosen = (
-            [SegmentRule(name=AD_HOC, when=when)] if when else [rule for rule in declared if name in ("", rule.name)]
-        )
-        everything = SegmentRules(segments=(*declared, *chosen) if when else declared)
-        types = [kind.name for kind in rules.identifiers]
-        return chosen, Segments(
-            everything,
-            rules.aggregates,
-            rules.scores,
-            identifier_types=types,
-            journeys=rules.journeys,
-            forecast=Forecaster(rules.model),
-        )
-    except (ConditionError, SegmentError) as error:
-        wrong = error.error if isinstance(error, SegmentError) else error
-        message = f"the condition cannot be used\n{wrong.with_caret(when)}"
+        segments = segments_with(rules, when)
+        ad_hoc = [SegmentRule(name=AD_HOC, when=when)] if when else []
+        return ad_hoc or [rule for rule in declared if name in ("", rule.name)], segments
+    except ConditionError as error:
+        message = f"the condition cannot be used\n{error.with_caret(when)}"
         raise WrongConditionError(message) from error
 
 

@@ -1,6 +1,6 @@
-"""``stitchline sources add | rotate | ls``: the senders that the collector takes events from, and their write keys.
+"""``stitchline sources add | rotate | ls | snippet``: the senders that the collector takes events from.
 
-Exit codes: 0 done, 1 the file has problems or cannot be written, 2 the command line is wrong.
+Exit codes: 0 done, 1 the file has problems or cannot be written, 2 the command line is wrong, 4 no such source.
 """
 
 from pathlib import Path
@@ -8,15 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+from connectors.collect.snippets import KEY, snippets
 from connectors.collect.source_edit import FILE, SourceText, with_key, with_source
 from connectors.collect.write_keys import hash_of, new_key
 from pipeline.atomic_file import replacing
-from pipeline.cli.explained import explained
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.explained import explained, fail
 from pipeline.cli.printed import print_json, print_line
 from pipeline.errors import MisuseError
 from pipeline.event.model import CHANNELS
 from pipeline.rules.load import load_rules
 from pipeline.rules.sources import Source
+from pipeline.settings import Settings
 
 CODES = "Exit codes: 0 done; 1 the file has problems; 2 wrong command line."
 ADD_EXAMPLES = f"""\b
@@ -41,7 +44,15 @@ Examples:
   stitchline sources ls --rules my-rules --json
 """
 
-app = typer.Typer(no_args_is_help=True, help="List, add and rotate the collector's sources and their write keys.")
+SNIPPET_EXAMPLES = """\b
+Exit codes: 0 printed; 1 the file has problems; 2 wrong command line; 4 no such source, or not its key.
+\b
+Examples:
+  stitchline sources snippet shop-web --url https://events.shop.example
+  stitchline sources snippet shop-web --dialect segment --key "$WRITE_KEY"
+"""
+
+app = typer.Typer(no_args_is_help=True, help="List, add, rotate and try the collector's sources and their write keys.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the source.")]
 RulesDir = Annotated[
@@ -84,6 +95,40 @@ def rotate(
     key = new_key()
     _edit(rules, lambda before: with_key(before, name, hash_of(key), retire=retire))
     _show_key(name, key, as_json=as_json)
+
+
+@app.command(epilog=SNIPPET_EXAMPLES)
+def snippet(
+    name: Name,
+    *,
+    dialect: Annotated[str, typer.Option(help="One dialect only. Default: all that the source allows.")] = "",
+    url: Annotated[str, typer.Option(help="The collector's URL. Default: STITCHLINE_COLLECT_PUBLIC_URL.")] = "",
+    key: Annotated[str, typer.Option(help="The write key, to be written into the text. It is stored as a hash.")] = "",
+    rules: RulesDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print what to paste into a page or an app: the lines that configure the SDK of each dialect."""
+    with explained(OSError):
+        settings = Settings()
+        source = next((source for source in load_rules(rules).sources.sources if source.name == name), None)
+        if source is None:
+            fail(f"there is no source {name}; see: stitchline sources ls", ExitCode.UNKNOWN)
+        if key and hash_of(key) not in source.write_keys:
+            fail(f"this is no write key of {name}; make one with: stitchline sources rotate {name}", ExitCode.UNKNOWN)
+        if dialect and dialect not in source.dialects:
+            message = f"{name} allows {', '.join(source.dialects)}"
+            raise typer.BadParameter(message, param_hint="--dialect")
+        at = url or settings.collect_public_url or f"http://{settings.collect_host}:{settings.collect_port}"
+        if not at.startswith(("http://", "https://")):
+            message = "must begin with http:// or https://"
+            raise typer.BadParameter(message, param_hint="--url")
+    chosen = tuple(allowed for allowed in source.dialects if dialect in ("", allowed))
+    texts = snippets(chosen, at, key or KEY)
+    if as_json:
+        print_json({"source": name, "url": at, "snippets": texts}, indent=2)
+        return
+    for text in texts:
+        print_line(f"== {text.dialect} ==\n{text.text}")
 
 
 @app.command(epilog=LS_EXAMPLES)

@@ -77,7 +77,7 @@ class _Compiler:
             holds_not, due = self.compiled(expression.part)
             return lambda facts: not holds_not(facts), due
         operand = self._operand(expression.name)
-        return _leaf(operand, self._check(expression, operand))
+        return _leaf(operand, check_of(expression, operand))
 
     def _operand(self, name: Name) -> Operand[Any]:
         window = format_duration(name.window_ms) if name.window_ms else None
@@ -88,21 +88,23 @@ class _Compiler:
         self.reads.add((name.path, window))
         return operand
 
-    def _check(self, comparison: Truth | Compare | Among | Known, operand: Operand[Any]) -> Check:
-        kind = operand.kind
-        if isinstance(comparison, Known):
-            return UNKNOWN if comparison.negated else KNOWN
-        if isinstance(comparison, Truth):
-            if kind not in {"truth", "any"}:
-                what = f"is {_KIND_WORDS[kind]}, which is no condition by itself"
-                raise _wrong(comparison.name, what, "compare it with a value, or write is known")
-            return TRUE
-        if kind == "list" and not (isinstance(comparison, Compare) and comparison.operator == "contains"):
-            raise _wrong(comparison.name, "is a list, which equals no value", "write contains, as in contains 'x'")
-        if isinstance(comparison, Among):
-            return among([_converted(operand, literal) for literal in comparison.values], negated=comparison.negated)
-        _check_operator(comparison.name, comparison.operator, comparison.value, kind)
-        return comparing(comparison.operator, _converted(operand, comparison.value))
+
+def check_of(comparison: Truth | Compare | Among | Known, operand: Operand[Any]) -> Check:
+    """Returns the check that a comparison makes on its operand's value. Raises ConditionError if it is not possible."""
+    kind = operand.kind
+    if isinstance(comparison, Known):
+        return UNKNOWN if comparison.negated else KNOWN
+    if isinstance(comparison, Truth):
+        if kind not in {"truth", "any"}:
+            what = f"is {_KIND_WORDS[kind]}, which is no condition by itself"
+            raise _wrong(comparison.name, what, "compare it with a value, or write is known")
+        return TRUE
+    if kind == "list" and not (isinstance(comparison, Compare) and comparison.operator == "contains"):
+        raise _wrong(comparison.name, "is a list, which equals no value", "write contains, as in contains 'x'")
+    if isinstance(comparison, Among):
+        return among([_converted(operand, literal) for literal in comparison.values], negated=comparison.negated)
+    _check_operator(comparison.name, comparison.operator, comparison.value, kind)
+    return comparing(comparison.operator, _converted(operand, comparison.value))
 
 
 def _converted(operand: Operand[Any], value: Value) -> Any:

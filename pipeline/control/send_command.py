@@ -23,7 +23,7 @@ POLL_SECONDS: Final = 0.1
 OPEN_SECONDS: Final = 2.0
 """How long to wait for an open transaction to end. It is seldom open for longer than a commit interval."""
 
-Kind: TypeAlias = Literal["link", "unlink", "suppress", "release"]
+Kind: TypeAlias = Literal["link", "unlink", "suppress", "release", "erase", "opt_out", "opt_in"]
 Change: TypeAlias = dict[str, Any]
 """A record of the changes topic, with the fields of its schema."""
 

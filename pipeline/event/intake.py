@@ -1,6 +1,6 @@
 """INTAKE's logic: decides for each event which effects it has. The stage performs the effects.
 
-The steps for an event: accept, re-key check, de-duplicate, attribute, filter known links.
+The steps for an event: accept, re-key check, de-duplicate, apply marks, attribute, filter known links.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,6 +13,7 @@ from pipeline.event import known_links
 from pipeline.event.accept import Acceptor
 from pipeline.event.alias import ALIAS, alias_links, copy_key, note_alias, previous_user
 from pipeline.event.anchor import AnchorRow
+from pipeline.event.erasure import NO_MARKS, Marks, admit
 from pipeline.event.identifier import Identifier, key_of, type_of
 from pipeline.event.link import Link
 from pipeline.event.model import Event
@@ -80,6 +81,7 @@ class Intake:
         seen: SeenIds,
         *,
         partition_is_right: Callable[[str], bool] = any_partition,
+        marks: Marks = NO_MARKS,
     ) -> None:
         types = tuple(types)
         self._attributes = frozenset(kind.name for kind in types if kind.must_agree)
@@ -87,6 +89,7 @@ class Intake:
         self._accept = Acceptor(rules, types, normalisers).accept
         self._anchors = anchors
         self._seen = seen
+        self._marks = marks
         self._partition_is_right = partition_is_right
 
     def on_event(self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False) -> Result:
@@ -96,8 +99,9 @@ class Intake:
         2. Re-key check: if the event is not under its anchor's key or partition, returns Redirect, or Rejected if it
            was redirected before.
         3. De-duplicate: returns Drop if the message id was seen within the window.
-        4. Attribute the event to the anchor's profile.
-        5. Filter known links: pass on only those that can change an assignment.
+        4. Apply marks: returns Drop if the customer was erased or refused; removes marked identifiers.
+        5. Attribute the event to the anchor's profile.
+        6. Filter known links: pass on only those that can change an assignment.
         """
         refused = self.accept(event, key=key, now_ms=now_ms, size_bytes=size_bytes, rekeyed=rekeyed)
         return refused or self.attribute(event, key)
@@ -118,17 +122,20 @@ class Intake:
         return None
 
     def attribute(self, event: Event, home: str) -> IntakeEffects | Drop:
-        """Steps 3 to 5 of :meth:`on_event` for an accepted event. ``home`` is its key."""
+        """Steps 3 to 6 of :meth:`on_event` for an accepted event. ``home`` is its key."""
         # 3. de-duplicate; after 1 and 2, so that an invalid event is quarantined every time and a redirected event is
         #    still new on its partition
         if not self._seen.add(digest_of(event), event.timestamp_ms):
             return DUPLICATE
-        # 4. attribute
+        # 4. apply marks; after 3, so that a message id that was dropped here stays dropped
+        if self._marks and (dropped := admit(event, self._marks)) is not None:
+            return dropped
+        # 5. attribute
         row = self._anchors.get(home)
         first_sight = row is None
         if row is None:
             row = AnchorRow()
-        # 5. filter known links
+        # 6. filter known links
         identifiers = event.identifiers
         older = row.note(event.timestamp_ms)
         links = _pass_again(event.tenant, identifiers[0], row) if older else []
@@ -151,6 +158,8 @@ class Intake:
         """Stores the copy of an accepted alias in the row of its previous user id. Returns the links to pass on."""
         previous = previous_user(event)
         if not previous or not self._seen.add(digest_of(event, ALIAS_COPY), event.timestamp_ms):
+            return []
+        if self._marks and admit(event, self._marks) is not None:
             return []
         key = key_of(event.tenant, previous)
         row = self._anchors.get(key) or AnchorRow()

@@ -52,7 +52,7 @@ def observe(event: Event, row: AnchorRow, refresh_ms: int) -> list[Link]:
         if (
             link.last_ms - link.passed_last_ms > refresh_after_ms
             or link.first_ms < link.passed_first_ms
-            or asserts(event, other)
+            or (event.type == ALIAS and asserts(event, other))
         ):
             passed.append(_pass(event.tenant, anchor, other, row, event))
     return passed

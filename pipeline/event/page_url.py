@@ -5,6 +5,7 @@
 ('https://shop.example/?size=42', {'source': 'news'}, ('Cj0',))
 """
 
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
@@ -14,7 +15,11 @@ from msgspec import Struct
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REMEMBERED: Final = 1 << 15
+_NAMES_REMEMBERED: Final = 1 << 10
 _UTM: Final = "utm_"
+_USUAL: Final = re.compile(r"(https?://[a-z0-9.-]+)(/[!-~]*)?", re.ASCII)
+"""Web addresses that are canonical but for their query: lower case, and neither log-in nor port nor spaces. With a
+fragment, they are read by :meth:`PageUrls._read_unusual`."""
 
 
 class PageUrl(Struct, frozen=True):
@@ -32,8 +37,23 @@ class PageUrls:
     def __init__(self, click_id_parameters: Iterable[str]) -> None:
         self._click_ids = frozenset(name.lower() for name in click_id_parameters)
         self.read: Callable[[str], PageUrl] = lru_cache(_REMEMBERED)(self._read)
+        """Returns the parts of a URL."""
+        self._key: Callable[[str], str] = lru_cache(_NAMES_REMEMBERED)(self._key_of)
 
     def _read(self, url: str) -> PageUrl:
+        """Returns the same as :meth:`_read_unusual`, for most URLs without a call to urllib."""
+        address, _, query = url.partition("?")
+        usual = None if "#" in url else _USUAL.fullmatch(address)
+        if usual is None or " " in query or not (query.isascii() and query.isprintable()):
+            return self._read_unusual(url)
+        campaign: dict[str, str] = {}
+        click_ids: list[str] = []
+        canonical = address if usual[2] else f"{address}/"
+        if query:
+            query = self._strip(query, campaign, click_ids)
+        return PageUrl(f"{canonical}?{query}" if query else canonical, campaign, tuple(filter(None, click_ids)))
+
+    def _read_unusual(self, url: str) -> PageUrl:
         """Returns the URL with scheme and host in lower case, without default port, log-in and in-page fragment.
 
         Campaign and click parameters are removed from query and fragment, so that a page has one URL whichever ad or
@@ -65,15 +85,20 @@ class PageUrls:
         kept: list[str] = []
         for part in query.split("&"):
             name, _, value = part.partition("=")
-            key, value = unquote_plus(name).lower(), unquote_plus(value).strip()
-            if key.startswith(_UTM):
-                if value:
-                    campaign.setdefault("name" if key == "utm_campaign" else key.removeprefix(_UTM), value)
-            elif key in self._click_ids:
-                click_ids.append(value)
-            else:
+            key = self._key(name)
+            if not key:
                 kept.append(part)
+            elif key.startswith(_UTM):
+                if value := unquote_plus(value).strip():
+                    campaign.setdefault("name" if key == "utm_campaign" else key.removeprefix(_UTM), value)
+            else:
+                click_ids.append(unquote_plus(value).strip())
         return "&".join(kept)
+
+    def _key_of(self, name: str) -> str:
+        """Returns a parameter's decoded name in lower case if it is one of a campaign or click, else ""."""
+        key = unquote_plus(name).lower()
+        return key if key.startswith(_UTM) or key in self._click_ids else ""
 
 
 def _host(parts: SplitResult) -> str:

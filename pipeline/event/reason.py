@@ -27,6 +27,8 @@ class Reason(StrEnum):
 
     # Drop: correct, and nothing to do
     DUPLICATE = "duplicate"
+    ERASED = "erased"
+    """The event is about a customer who was erased after it happened."""
 
     # Redirect
     REKEYED = "rekeyed"

@@ -51,6 +51,7 @@ def validate(event: Event, rules: IntakeRules, now_ms: int, size_bytes: int = 0)
     return None
 
 
+@lru_cache(maxsize=1 << 12)
 def is_tenant(text: str) -> bool:
     """Returns whether the text is a valid name of a tenant."""
     return len(text) <= MAX_TENANT_CHARS and _TENANT.fullmatch(text) is not None

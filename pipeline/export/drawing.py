@@ -1,4 +1,4 @@
-"""A customer's graph as SVG: networkx lays it out, this module separates the labels and draws. Output is deterministic.
+"""A customer's graph as SVG, drawn over :mod:`~pipeline.export.layout`. Output is deterministic.
 
 Colours are assigned to identifier types from strong to weak. The founder has a ring. Rejected links are dashed, and
 identifiers outside the customer are hollow. An identifier that a household shares is a square at the end of dotted
@@ -7,17 +7,14 @@ lines. Every node and link has a tooltip with its provenance.
 
 from collections.abc import Mapping
 from html import escape
-from math import sqrt
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import networkx as nx
-
-from pipeline.event.identifier import Identifier, type_of, value_of
+from pipeline.event.identifier import Identifier, type_of
 from pipeline.event.reason import Reason
+from pipeline.export.layout import CHARACTER, MARGIN, Place, label_of, lay_out
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.query.graph import Graph
 
-SEED: Final = 7
 COLOURS: Final = ("#0b5cad", "#d1495b", "#00856f", "#8e5ea2", "#d98200", "#3b9ab2", "#6b705c", "#a5a58d")
 INK, FAINT, REJECTED, TIE, PAPER = "#1f2933", "#7b8794", "#c81e1e", "#486581", "#ffffff"
 STROKES: Final = {"rejected": (REJECTED, "5 5"), "shared": (TIE, "1 5")}
@@ -27,30 +24,19 @@ FONT: Final = "font-family:Inter,'Helvetica Neue',Arial,sans-serif"
 CENTRED: Final = f'text-anchor="middle" stroke="{PAPER}" stroke-width="3.5" paint-order="stroke"'
 """Style of text with a halo in the background colour, which keeps it readable on top of a link."""
 RADIUS: Final = 10.0
-CHARACTER, LABEL_HEIGHT, SPACING, MARGIN = 6.3, 58.0, 105.0, 36.0
 HEAD, FOOT = 74.0, 58.0
-MAX_LABEL_CHARACTERS: Final = 26
-PASSES: Final = 200
-
-
-class Place(NamedTuple):
-    """The centre of a node, in pixels."""
-
-    x: float
-    y: float
 
 
 def draw(graph: Graph, policy: IdentityPolicy) -> str:
     """Returns the picture as SVG text."""
-    places = _moved(_apart(_laid_out(graph), {ident: _width(ident) for ident in graph}))
+    places, full_width, full_height = lay_out(graph, HEAD)
     kinds = sorted({type_of(ident) for ident in graph}, key=lambda kind: policy.strength(f"{kind}:"))
     colours = {kind: COLOURS[at % len(COLOURS)] for at, kind in enumerate(kinds)}
     reasons = [attributes["rejected"] for *_, attributes in graph.edges(data=True) if attributes["rejected"]]
     ties = reasons.count(HOUSEHOLD)
     rejected = len(reasons) - ties
     strokes = [name for name, number in (("rejected", rejected), ("shared", ties)) if number]
-    width = max(max(at.x + _width(ident) / 2 for ident, at in places.items()) + MARGIN, 560.0)
-    height = max(at.y for at in places.values()) + LABEL_HEIGHT + FOOT
+    width, height = max(full_width, 560.0), full_height + FOOT
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="{FONT}">',
@@ -62,52 +48,6 @@ def draw(graph: Graph, policy: IdentityPolicy) -> str:
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _laid_out(graph: Graph) -> dict[Identifier, Place]:
-    """Returns a spring layout. Rejected links pull weakly, which separates the other customers."""
-    springs: Graph = nx.Graph()
-    springs.add_nodes_from(graph)
-    springs.add_weighted_edges_from(
-        (a, b, 0.35 if attributes["rejected"] else 1.0) for a, b, attributes in graph.edges(data=True)
-    )
-    positions = nx.spring_layout(springs, seed=SEED, iterations=200, k=1.6 / sqrt(len(graph)), method="force")
-    size = SPACING * sqrt(len(graph))
-    return {ident: Place(float(x) * size * 1.25, float(y) * size * 0.85) for ident, (x, y) in positions.items()}
-
-
-def _apart(places: dict[Identifier, Place], widths: Mapping[Identifier, float]) -> dict[Identifier, Place]:
-    """Moves nodes apart until no labels overlap, in small steps along the axis of the smaller overlap."""
-    at = {ident: [place.x, place.y] for ident, place in places.items()}
-    for _ in range(PASSES):
-        settled, downwards = True, sorted(at, key=lambda ident: (at[ident][1], ident))
-        for number, one in enumerate(downwards):
-            for other in downwards[number + 1 :]:
-                a, b = at[one], at[other]
-                over_x = (widths[one] + widths[other]) / 2 - abs(a[0] - b[0])
-                over_y = LABEL_HEIGHT - abs(a[1] - b[1])
-                if b[1] - a[1] > 2 * LABEL_HEIGHT:
-                    break
-                if over_x <= 0 or over_y <= 0:
-                    continue
-                settled = False
-                axis, over = (1, over_y) if over_y <= over_x else (0, over_x)
-                push = (over / 2 + 0.5) * (1 if a[axis] > b[axis] else -1)
-                a[axis] += push
-                b[axis] -= push
-        if settled:
-            break
-    return {ident: Place(x, y) for ident, (x, y) in at.items()}
-
-
-def _moved(places: dict[Identifier, Place]) -> dict[Identifier, Place]:
-    """Moves the picture to the upper left corner, below the heading.
-
-    Rounds all positions, so that differences in a float's last bits between platforms do not change the picture.
-    """
-    left = min(place.x - _width(ident) / 2 for ident, place in places.items()) - MARGIN
-    top = min(place.y for place in places.values()) - HEAD - MARGIN
-    return {ident: Place(round(at.x - left, 1), round(at.y - top, 1)) for ident, at in places.items()}
 
 
 def _heading(graph: Graph, rejected: int, ties: int) -> list[str]:
@@ -166,7 +106,7 @@ def _node(ident: Identifier, attributes: dict[str, Any], at: Place, colours: Map
         lines.append(_circle(at, RADIUS + 4.5, PAPER, colour, 1.6))
     shared = attributes["isolated"] == HOUSEHOLD
     lines.append((_square if shared else _circle)(at, RADIUS, fill, stroke, 2.0))
-    lines.append(_text(_label(ident), at.x, round(at.y + 27, 1), f'font-size="11.5" fill="{ink}" {CENTRED}'))
+    lines.append(_text(label_of(ident), at.x, round(at.y + 27, 1), f'font-size="11.5" fill="{ink}" {CENTRED}'))
     if attributes["isolated"]:
         style = f'font-size="10" fill="{TIE if shared else REJECTED}" {CENTRED}'
         lines.append(_text(attributes["isolated"], at.x, round(at.y + 39, 1), style))
@@ -200,16 +140,6 @@ def _square(at: Place, half: float, fill: str, stroke: str, width: float) -> str
 
 def _text(text: str, x: float, y: float, style: str) -> str:
     return f'<text x="{x}" y="{y}" {style}>{escape(text)}</text>'
-
-
-def _label(ident: Identifier) -> str:
-    """Returns the value, shortened in its middle, because identifiers usually differ at their ends."""
-    value, half = value_of(ident), MAX_LABEL_CHARACTERS // 2
-    return value if len(value) <= MAX_LABEL_CHARACTERS else f"{value[: half - 1]}…{value[-half:]}"
-
-
-def _width(ident: Identifier) -> float:
-    return max(len(_label(ident)) * CHARACTER + 18.0, 54.0)
 
 
 def _counted(number: int, what: str) -> str:

@@ -11,6 +11,7 @@ from pipeline.identity.union_find import UnionFind
 
 CHANGE_OF_COMMAND: dict[str, ChangeKind] = {
     "link": "linked", "unlink": "unlinked", "logout": "unlinked", "suppress": "quarantined", "release": "released",
+    "erase": "erased", "opt_out": "opted_out", "opt_in": "opted_in",
 }  # fmt: skip
 """The name of each command's change on ``identity.changes``."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pipeline.event.erasure import Marking
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
 from pipeline.identity.messages import Assignment, ChangeKind, Command, IdentifierOwnership, IdentityChange, Link, Move
@@ -15,6 +16,10 @@ LINKED: str = Reason.LINKED.value
 class StitchEffects(msgspec.Struct):
     """The records that one batch produces."""
 
+    marks: list[Marking] = []
+    """Decisions about identifiers, which every partition must know before any later decision."""
+    erased: dict[Identifier, None] = {}
+    """Identifiers whose assignments end. Those that have a new one in the same batch are in ``assignments`` too."""
     assignments: dict[Identifier, Assignment] = {}
     """The last assignment of each identifier in the batch. Readers of committed records need no earlier ones."""
     changes: list[IdentityChange] = []
@@ -65,6 +70,23 @@ class EffectsRecorder:
             )
         )  # fmt: skip
         return seq
+
+    def record_marking(self, change: ChangeKind, founder: Identifier, marking: Marking, command: Command) -> None:
+        """Records a decision about all identifiers of the profile of ``founder``. The public change names none."""
+        marking.seq = self.seq = self.seq + 1
+        self.effects.marks.append(marking)
+        self.effects.changes.append(
+            IdentityChange(
+                self._tenant, self.seq, change, profile_id(self._tenant, founder), "", "", [], "", Reason.COMMAND.value,
+                command.event_id, "", command.actor, command.why, command.timestamp_ms,
+            )
+        )  # fmt: skip
+
+    def erase(self, idents: Sequence[Identifier]) -> None:
+        """Records that the assignments of identifiers end."""
+        for ident in idents:
+            self.effects.assignments.pop(ident, None)
+            self.effects.erased[ident] = None
 
     def record_first_link(self, ident: Identifier, founder: Identifier, link: Link) -> None:
         """Records that an identifier leaves the profile that it founded: a fast form of :meth:`record_move`."""

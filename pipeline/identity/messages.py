@@ -10,8 +10,9 @@ from pipeline.event.link import Link
 __all__ = ["Assignment", "ChangeKind", "Command", "IdentityChange", "Link", "Move"]
 
 ChangeKind: TypeAlias = Literal[
-    "merged", "split", "refused", "evicted", "quarantined", "released", "linked", "unlinked", "joined", "left"
-]
+    "merged", "split", "refused", "evicted", "quarantined", "released", "linked", "unlinked", "joined", "left",
+    "erased", "opted_out", "opted_in"
+]  # fmt: skip
 
 
 class Assignment(msgspec.Struct, array_like=True, gc=False):
@@ -69,13 +70,15 @@ class Command(msgspec.Struct, array_like=True, gc=False, tag="command", tag_fiel
     * ``logout a`` deletes every person's link with ``a`` until the pair is seen after ``timestamp_ms``.
     * ``suppress a`` isolates ``a``: it links to nothing.
     * ``release a`` lifts a suppression, else the firebreak of ``a``.
+    * ``erase a`` deletes everything about the customer that owns ``a`` (:mod:`pipeline.event.erasure`).
+    * ``opt_out a`` refuses later events of the customer that owns ``a``; ``opt_in a`` accepts them again.
     """
 
     tenant: str
-    kind: Literal["link", "unlink", "logout", "suppress", "release"]
+    kind: Literal["link", "unlink", "logout", "suppress", "release", "erase", "opt_out", "opt_in"]
     a: Identifier
     b: Identifier
-    """Empty for suppress, release, and a log-out without a person's identifier."""
+    """Empty for commands about one identifier, and a log-out without a person's identifier."""
     actor: str
     why: str
     timestamp_ms: int

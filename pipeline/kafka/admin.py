@@ -12,7 +12,13 @@ from pipeline.settings import Settings
 from pipeline.topics import ACTION_DLQ, ALL, DLQ, Topic
 
 REQUEST_SECONDS = 30.0
-COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+MAX_COMPACTION_LAG_MS = 7 * 24 * 3600 * 1000
+"""Time after which Kafka compacts a record at the latest. Without a limit, a tombstone may wait for ever."""
+COMPACT = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.compaction.lag.ms": str(MAX_COMPACTION_LAG_MS),
+}
 MAX_TOPIC_RECORD_BYTES = 16 << 20
 """Size limit of a record on every topic, independent of the broker's default. An oversized event must reach INTAKE to
 be quarantined with a reason, and state rows and published profiles may be large."""

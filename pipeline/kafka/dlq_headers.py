@@ -9,6 +9,8 @@ from pipeline.kafka.record import Header, Record
 HEADER_PREFIX: Final = "stitchline-"
 SINK_HEADER: Final = HEADER_PREFIX + "sink"
 """The fact that names the sink which quarantined an action. A replay keeps it: only this sink delivers it again."""
+REKEYED_HEADER: Final = HEADER_PREFIX + "rekeyed"
+"""Marks an event that INTAKE has sent to the topic again under the right key, which it does once."""
 MAX_DETAIL_CHARACTERS: Final = 500
 
 

@@ -1,4 +1,4 @@
-"""Follows topics as they grow: committed records, from the beginning or from now on, without a consumer group."""
+"""Follows topics as they grow: committed records, from the beginning, from now on or from offsets, without a group."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -26,13 +26,21 @@ class Follower:
         KafkaException: the broker did not answer or refused (from every method).
     """
 
-    def __init__(self, kafka: Mapping[str, str | int], topics: Collection[str], *, from_start: bool) -> None:
+    def __init__(
+        self,
+        kafka: Mapping[str, str | int],
+        topics: Collection[str],
+        *,
+        from_start: bool,
+        begin: Mapping[Place, int] | None = None,
+    ) -> None:
+        """``begin`` holds next offsets; a partition without one begins at its start, or else at its end."""
         self._places: list[Place] = [(topic, n) for topic in topics for n in range(partitions_of(kafka, topic))]
         self.reached: dict[Place, int] = {}
         """Next offset to read per partition, transaction markers passed; absent before the broker's first answer."""
         self._consumer = reader(kafka, {"fetch.wait.max.ms": 100})
-        begin = OFFSET_BEGINNING if from_start else OFFSET_END
-        self._consumer.assign([TopicPartition(topic, number, begin) for topic, number in self._places])
+        other, known = OFFSET_BEGINNING if from_start else OFFSET_END, begin or {}
+        self._consumer.assign([TopicPartition(*place, known.get(place, other)) for place in self._places])
 
     def __enter__(self) -> Self:
         return self
@@ -65,10 +73,26 @@ class Follower:
 
     def ends(self) -> dict[Place, int]:
         """Returns the current end offset of each partition, for :meth:`has_reached`."""
+        return {place: end for place, (_, end) in self.bounds().items()}
+
+    def bounds(self) -> dict[Place, tuple[int, int]]:
+        """Returns the earliest offset and the current end offset of each partition."""
         return {
-            place: retrying(partial(self._consumer.get_watermark_offsets, TopicPartition(*place), REQUEST_SECONDS))[1]
+            place: retrying(partial(self._consumer.get_watermark_offsets, TopicPartition(*place), REQUEST_SECONDS))
             for place in self._places
         }
+
+    def waiting(self) -> int:
+        """Returns the records that the brokers last reported and that were not returned, markers included. No request.
+
+        Partitions that no broker has answered for yet count as one record.
+        """
+        count = 0
+        for place in self._places:
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            reached = self.reached.get(place)
+            count += 1 if reached is None else max(0, end - reached)
+        return count
 
     def has_reached(self, ends: Mapping[Place, int]) -> bool:
         """Returns whether every record before these end offsets has been returned."""

@@ -146,7 +146,7 @@ COLLECT_REQUEST_SECONDS = Histogram(
 )
 COLLECT_EVENTS = Counter(
     "stitchline_collect_events_total",
-    "Events by outcome: accepted, bot (dropped), or the reason of the quarantine.",
+    "Events by outcome: accepted, bot, sampled or ignored (dropped), or the reason of the quarantine.",
     ("source", "dialect", "outcome"),
 )
 COLLECT_SPOOLED = Counter("stitchline_collect_spooled_total", "Records written to the spool.")
@@ -170,6 +170,34 @@ CRM_LEDGER_ROWS = Gauge("stitchline_crm_ledger_rows", "Actions that the CRM hold
 CRM_CALLS = Counter(
     "stitchline_crm_calls_total", "Requests to a CRM by HTTP status; 0 without an answer.", ("sink", "status")
 )
+
+# The read model and its API
+SERVE_LAG = Gauge("stitchline_serve_lag_records", "Records on the followed topics that the read model has not applied.")
+SERVE_DELAY = Gauge(
+    "stitchline_serve_delay_seconds",
+    "The largest time from a record's timestamp to its commit in the read model, over the last ten seconds.",
+)
+SERVE_AGE = Gauge(
+    "stitchline_serve_age_seconds", "Time since the writer stored its progress; it does so every second at least."
+)
+SERVE_SKIPPED = Gauge(
+    "stitchline_serve_skipped_records",
+    "Records of a public topic that are none of its schema, since the writer's start.",
+    ("topic",),
+)
+SERVE_REQUESTS = Counter(
+    "stitchline_serve_requests_total", "API requests by route and status of the answer.", ("route", "status")
+)
+SERVE_REQUEST_SECONDS = Histogram("stitchline_serve_request_seconds", "Time to answer an API request.", ("route",))
+# CRM readers
+CRM_CHANGES = Counter("stitchline_crm_changes_total", "Objects that a CRM returned as changed.", ("connection",))
+CRM_PULLED = Counter(
+    "stitchline_crm_pulled_total",
+    "Events read from a CRM (event), events that were quarantined (rejected), fields that the sink had written (echo).",
+    ("connection", "outcome"),
+)
+CRM_SEEN = Gauge("stitchline_crm_seen_objects", "Objects and cursors that a CRM reader remembers.", ("connection",))
+CRM_GAPS = Counter("stitchline_crm_gaps_total", "Expired cursors of a CRM reader.", ("connection", "stream"))
 
 DEFINITIONS: Final[tuple[Definition, ...]] = tuple(
     result for result in list(globals().values()) if isinstance(result, Definition)

@@ -65,25 +65,27 @@ class AggregateReader:
             for label, _, _ in self.windows
         }
 
-    def totals(self, parts: Sequence[Cells], oldest: Mapping[str, int]) -> Windows:
+    def totals(self, parts: Sequence[Cells], oldest: Sequence[int]) -> Windows:
         """Returns a countable rule's windows for the published record. Rounds sums of fractions.
 
-        Windows of a width that the rule does not keep are 0.
+        ``oldest``: the oldest bucket of each window but the lifetime. Windows of a width that the rule does not keep
+        are 0.
         """
         # Written out instead of a loop: this runs for every aggregate of every update, and adds a cell that two windows
         # contain only once.
+        first_1h, first_24h, first_7d, first_30d, first_90d = oldest
         hour = day = week = month = quarter = lifetime = 0
         for part in parts:
             lifetime += part.total
             minutes, hours, days = part.minutes, part.hours, part.days
-            if minutes is not None and self._minutes and minutes.at[-1] >= oldest["1h"]:
-                hour += sum(minutes.since(oldest["1h"]))
+            if minutes is not None and self._minutes and minutes.at[-1] >= first_1h:
+                hour += sum(minutes.since(first_1h))
             if hours is not None and self._hours:
-                longer, shorter = _sums(hours, oldest["7d"], oldest["24h"])
+                longer, shorter = _sums(hours, first_7d, first_24h)
                 week += longer
                 day += shorter
             if days is not None and self._days:
-                longer, shorter = _sums(days, oldest["90d"], oldest["30d"])
+                longer, shorter = _sums(days, first_90d, first_30d)
                 quarter += longer
                 month += shorter
         divisor = self._divisor
@@ -147,7 +149,7 @@ class Totals:
     def __init__(self, readers: Sequence[AggregateReader]) -> None:
         countable = [reader for reader in readers if reader.countable]
         self._readers = {reader.key: reader for reader in countable}
-        self._as_of_ms, self._oldest = 0, oldest_buckets(_STANDARD, 0)
+        self._as_of_ms, self._oldest = 0, _oldest_standard(0)
 
     def read(self, ledgers: Sequence[Ledger], as_of_ms: int) -> dict[str, Windows]:
         """Returns windows by name. A missing aggregate is 0 in every window."""
@@ -163,8 +165,12 @@ class Totals:
                 totals[reader.name] = reader.totals([groups[""] for groups in part], oldest)
         return totals
 
-    def _oldest_at(self, as_of_ms: int) -> dict[str, int]:
+    def _oldest_at(self, as_of_ms: int) -> list[int]:
         """Returns the windows' oldest buckets. Cached, because all profiles of a commit are read at one moment."""
         if as_of_ms != self._as_of_ms:
-            self._as_of_ms, self._oldest = as_of_ms, oldest_buckets(_STANDARD, as_of_ms)
+            self._as_of_ms, self._oldest = as_of_ms, _oldest_standard(as_of_ms)
         return self._oldest
+
+
+def _oldest_standard(as_of_ms: int) -> list[int]:
+    return list(oldest_buckets(_STANDARD[:-1], as_of_ms).values())

@@ -14,7 +14,7 @@ from pipeline.profile.timeline import CRM, book_line, is_activity
 
 def apply_touch(plan: Plan, ledger: Ledger, touch: Touch) -> Booked:
     """Books one touch in place. Returns what the booking may change."""
-    changed_bits = plan.changed_bits.touch
+    changed_bits = 0
     timestamp_ms = touch.timestamp_ms
     ledger.touches += 1
     _book_ends(ledger, touch)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from pipeline.event.erasure import Marking
 from pipeline.event.identifier import is_identifier
 from pipeline.event.validate import is_tenant
 from pipeline.profile.ledger import decode_ledger
@@ -33,8 +34,10 @@ def fault_of(key: str, message: Touch | Move | Carry | IdentifierOwnership) -> s
     return ""
 
 
-def lead_fault(_key: str, lead: Lead) -> str:
-    """Returns the fault of a lead, or "" if it is valid."""
+def lead_fault(_key: str, lead: Lead | Marking) -> str:
+    """Returns the fault of a message to ROUTE, or "" if it is valid."""
     if not is_tenant(lead.tenant):
         return "tenant: not the name of a tenant"
+    if isinstance(lead, Marking):
+        return "" if lead.request else "request: empty"
     return "" if lead.action.action_id and lead.action.profile_id else "action: no id"

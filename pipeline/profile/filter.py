@@ -1,7 +1,7 @@
 """Filters: select the touches of a rule by channel, type, event name and any field."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -9,11 +9,12 @@ from pipeline.event.model import Channel, EventType
 from pipeline.event.names import fold_name
 from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.fields import EVENT, Getter, getter
+from pipeline.profile.fields import EVENT, getter
 from pipeline.profile.messages import Touch
 
 Scalar: TypeAlias = str | int | float | bool
 Test: TypeAlias = Callable[[Touch], bool]
+_KIND_FIELDS: Final = ("channel", "type", EVENT)
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,24 +67,35 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return tuple(_test(condition, zone) for condition in self.where)
 
 
+class KindTest:
+    """A condition on the channel, the type or the name: all touches that agree in these pass it, or none."""
+
+    def __init__(self, condition: Condition) -> None:
+        self._place = _KIND_FIELDS.index(condition.field)
+        self._checks = _checks(_with_folded_names(condition) if condition.field == EVENT else condition)
+
+    def __call__(self, touch: Touch) -> bool:
+        """Returns whether the condition holds for a touch."""
+        return self.holds(touch.channel, touch.type, touch.name)
+
+    def holds(self, *kind: str) -> bool:
+        """Returns whether the condition holds for touches of this channel, type and name."""
+        value: str | None = kind[self._place]
+        if self._place == _KIND_FIELDS.index(EVENT):
+            value = fold_name(value) if value else None
+        return all(check(value) for check in self._checks)
+
+
 def _test(condition: Condition, zone: Zone) -> Test:
+    if condition.field in _KIND_FIELDS:
+        return KindTest(condition)
     read, checks = getter(condition.field, zone), _checks(condition)
-    if condition.field == EVENT:
-        read, checks = _folded(read), _checks(_with_folded_names(condition))
 
     def holds(touch: Touch) -> bool:
         value = read(touch)
         return all(check(value) for check in checks)
 
     return holds
-
-
-def _folded(read: Getter) -> Getter:
-    def folded(touch: Touch) -> str | None:
-        name = read(touch)
-        return fold_name(name) if name else None
-
-    return folded
 
 
 def _with_folded_names(condition: Condition) -> Condition:

@@ -30,12 +30,17 @@ _CONTACT: Final = {
     "company": ("company", "companyName", "company_name"),
 }
 """Contact fields, with the traits that state each in order of precedence."""
+_REACHED_BY: Final = ("email", "phone")
+"""Contact fields that are identifiers too."""
+_NEVER_SEEN: Final = (-1, "")
 _MIN_DIGITS: Final = 6
 """Digits in a telephone number at least."""
 
 
-def gathered(parts: Iterable[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
+def gathered(parts: Sequence[Mapping[str, _Part]], wanted: Container[str]) -> dict[str, list[_Part]]:
     """Returns for each wanted key its values in all mappings, in the order of the mappings."""
+    if len(parts) == 1:  # the usual case: one ledger
+        return {key: [part] for key, part in parts[0].items() if key in wanted}
     gathered_parts: dict[str, list[_Part]] = {}
     for mapping in parts:
         for key, part in mapping.items():
@@ -202,16 +207,20 @@ def contact_of(ledgers: Sequence[Ledger]) -> dict[str, str]:
     A stated trait takes precedence over an identifier, unless it is another customer's identifier. Of several
     identifiers the last seen one counts, ties by text.
     """
-    traits = traits_of(ledgers)
-    foreign = {ident for ledger in ledgers for ident in ledger.foreign_identifiers()}
-    contact: dict[str, str] = {}
-    for field, names in _CONTACT.items():
-        for name in names:
-            stated = traits[name][3] if name in traits else ""
-            if stated and isinstance(stated, str) and not (foreign and _is_foreign(field, stated, foreign)):
-                contact.setdefault(field, stated)
-    for field in ("email", "phone"):
-        seen = [(span[1], value_of(i)) for i, span in identifiers_of(ledgers).items() if type_of(i) == field]
-        if seen:
-            contact.setdefault(field, max(seen)[1])
+    traits, contact = traits_of(ledgers), dict[str, str]()
+    if traits:
+        foreign = {ident for ledger in ledgers for ident in ledger.foreign_identifiers()}
+        for field, names in _CONTACT.items():
+            for name in names:
+                stated = traits[name][3] if name in traits else ""
+                if stated and isinstance(stated, str) and not (foreign and _is_foreign(field, stated, foreign)):
+                    contact.setdefault(field, stated)
+    newest: dict[str, tuple[int, str]] = {}
+    for ident, span in identifiers_of(ledgers).items():
+        field = type_of(ident)
+        if field in _REACHED_BY:
+            newest[field] = max(newest.get(field, _NEVER_SEEN), (span[1], value_of(ident)))
+    for field in _REACHED_BY:
+        if field in newest:
+            contact.setdefault(field, newest[field][1])
     return contact

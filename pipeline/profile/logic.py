@@ -20,10 +20,12 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from pipeline.event.erasure import NO_MARKS, PartitionMarks
 from pipeline.event.identifier import Identifier
 from pipeline.event.ports import Table
 from pipeline.profile.apply import apply_touch
 from pipeline.profile.compiled_rules import CompiledRules
+from pipeline.profile.erasure import clean_row, home_of, newer_part
 from pipeline.profile.ledger import Ledger, decode_ledger, encode_ledger, merge
 from pipeline.profile.messages import Carry, IdentifierOwnership, Message, Move, Touch, carries
 from pipeline.profile.ports import Decided, Timers
@@ -55,16 +57,24 @@ class Applied(NamedTuple):
     decided: Decided
     changed: dict[str, None]
     """Profile ids to evaluate before the commit, in the order of their first changes."""
+    erased: list[str]
+    """Ids of published profiles that exist no longer."""
 
 
 class ProfileLogic:
     """The pure part of the PROFILE stage, over the rows of one partition."""
 
     def __init__(
-        self, rules: CompiledRules, profiles: Table[ProfileRow], timers: Timers | None = None, refresh_ms: int = 0
+        self,
+        rules: CompiledRules,
+        profiles: Table[ProfileRow],
+        timers: Timers | None = None,
+        refresh_ms: int = 0,
+        marks: PartitionMarks = NO_MARKS,
     ) -> None:
         """``timers`` None disables timers. ``refresh_ms``: see :mod:`pipeline.profile.refresh`; 0 disables it."""
         self._rules, self._profiles, self._timers, self._refresh_ms = rules, profiles, timers, refresh_ms
+        self._marks, self._unswept = marks.known, marks.unswept
 
     def on_batch(self, messages: Sequence[tuple[str, Message]], now_ms: int) -> ProfileEffects:
         """Books a batch, and publishes every changed profile once."""
@@ -82,10 +92,13 @@ class ProfileLogic:
         """Books a batch without publishing. Callers must call :meth:`evaluate` before the commit."""
         applied = _empty_batch()
         rows: dict[str, ProfileRow] = {}
-        for profile_id, message in messages:
+        for profile_id, received in messages:
+            message = newer_part(received, self._marks) if self._marks else received
+            if message is None:
+                continue
             row = rows.get(profile_id)
             if row is None:
-                row = rows[profile_id] = self._profiles.get(profile_id) or ProfileRow(message.tenant)
+                row = rows[profile_id] = self._row(profile_id, now_ms, applied) or ProfileRow(message.tenant)
             if isinstance(message, Touch):
                 self._touch(profile_id, row, message, now_ms, applied)
             elif isinstance(message, Move):
@@ -95,14 +108,15 @@ class ProfileLogic:
             else:
                 self._carry(profile_id, row, message, now_ms, applied)
         for profile_id, row in rows.items():
-            self._profiles.put(profile_id, row)
+            if not row.is_empty:
+                self._profiles.put(profile_id, row)
         return applied
 
     def on_time(self, timers: Iterable[Timer], now_ms: int) -> Applied:
         """Decides everything due for the profiles of due timers. Ignores superseded entries."""
         applied = _empty_batch()
         for due_ms, profile_id in timers:
-            row = self._profiles.get(profile_id)
+            row = self._row(profile_id, now_ms, applied)
             if row is not None and row.schedule.take_timer(due_ms):
                 as_of_ms = row.moment(now_ms)
                 self._rules.decider.advance_to(profile_id, row, as_of_ms, applied.decided)
@@ -110,6 +124,43 @@ class ProfileLogic:
                 self._profiles.put(profile_id, row)
                 applied.changed[profile_id] = None
         return applied
+
+    def clean(self, profile_ids: Iterable[str], now_ms: int) -> Applied:
+        """Removes everything about erased identifiers from rows. Callers must call :meth:`evaluate` afterwards."""
+        applied = _empty_batch()
+        for profile_id in profile_ids:
+            self._row(profile_id, now_ms, applied)
+        return applied
+
+    def _row(self, profile_id: str, now_ms: int, applied: Applied) -> ProfileRow | None:
+        """Returns a row as last put, without what was erased since; None if there is none."""
+        row = self._profiles.get(profile_id)
+        if row is None or not self._unswept:
+            return row
+        cleaned = clean_row(profile_id, row, self._unswept)
+        if not cleaned.changed:
+            return row
+        as_of_ms, decider = row.moment(now_ms), self._rules.decider
+        if cleaned.ledgers:
+            decider.on_erased(profile_id, row, cleaned.ledgers, as_of_ms, applied.decided)
+        elif cleaned.restated:
+            decider.restated(profile_id, row, as_of_ms, applied.decided)
+        return self._keep(profile_id, row, applied)
+
+    def _keep(self, profile_id: str, row: ProfileRow, applied: Applied) -> ProfileRow | None:
+        """Stores a row that was cleaned. Deletes and returns None for one that holds nothing any more."""
+        if row.anchors:
+            applied.changed[profile_id] = None
+        elif row.published.version and (row.published.status == ACTIVE or row.is_empty):
+            applied.erased.append(profile_id)
+            row.published.status, row.ownership.handed_to = "", ""
+        if not row.is_empty:
+            self._profiles.put(profile_id, row)
+            return row
+        if self._timers is not None and row.schedule.timer_ms:
+            self._timers.cancel(row.schedule.timer_ms, profile_id)
+        self._profiles.delete(profile_id)
+        return None
 
     def evaluate(self, profile_ids: Iterable[str], now_ms: int) -> ProfileEffects:
         """Publishes profiles as of the latest of ``now_ms``, their newest event time and their last decision."""
@@ -122,6 +173,9 @@ class ProfileLogic:
 
     def _touch(self, profile_id: str, row: ProfileRow, touch: Touch, now_ms: int, applied: Applied) -> None:
         anchor = touch.anchor
+        if self._marks and (home := home_of(touch, profile_id, row, self._marks)) is not None:
+            applied.forwards.append((home[0], msgspec.structs.replace(touch, seq=home[1])))
+            return
         owner = row.ownership.owner_of(profile_id, anchor, touch.seq)
         if owner != profile_id:
             applied.forwards.append((owner, msgspec.structs.replace(touch, seq=row.ownership.pointers[anchor][0])))
@@ -240,4 +294,4 @@ class ProfileLogic:
 
 
 def _empty_batch() -> Applied:
-    return Applied([], Decided([], []), {})
+    return Applied([], Decided([], []), {}, [])

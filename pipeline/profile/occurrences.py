@@ -19,6 +19,14 @@ COUNTS: Final[dict[Grain, int]] = {"hours": 94 * 24, "days": 400, "weeks": 700, 
 _KEEP: Final[dict[Grain, int]] = {**COUNTS, "days": COUNTS["days"] + DAYS_A_WEEK - 1}
 """Number of buckets that are kept. Days are kept until their whole week is read from weeks."""
 
+_HOURS: Final = ("hours", HOUR_MS, _KEEP["hours"])
+_DAYS: Final = ("days", DAY_MS, _KEEP["days"])
+_WEEKS: Final = ("weeks", WEEK_MS, _KEEP["weeks"])
+COUNTED: Final[dict[Grain, tuple[tuple[str, int, int], ...]]] = {
+    "hours": (_HOURS,), "days": (_DAYS,), "weeks": (_DAYS, _WEEKS), "total": (),
+}  # fmt: skip
+"""The series in which a match is counted: (field of :class:`Occurrences`, width in ms, number of buckets kept)."""
+
 
 class Occurrences(msgspec.Struct, array_like=True, gc=False):
     """How often a score rule matched: in total, and in the buckets that its half-life needed at the time."""
@@ -33,23 +41,13 @@ class Occurrences(msgspec.Struct, array_like=True, gc=False):
 def count(occurrences: Occurrences, grain: Grain, timestamp_ms: int) -> None:
     """Counts one occurrence, in place."""
     occurrences.total += 1
-    if grain == "hours":
-        occurrences.hours = _counted(occurrences.hours, timestamp_ms // HOUR_MS, _KEEP["hours"])
-    elif grain != "total":
-        occurrences.days = _counted(occurrences.days, timestamp_ms // DAY_MS, _KEEP["days"])
-        if grain == "weeks":
-            occurrences.weeks = _counted(occurrences.weeks, timestamp_ms // WEEK_MS, _KEEP["weeks"])
-
-
-def _counted(series: Series | None, bucket: int, keep: int) -> Series:
-    """Adds one occurrence in place. Returns the series, a new one if there was none."""
-    if series is None:
-        return Series([shared(bucket)], [1])
-    if series.at[-1] == bucket:
-        series.cells[-1] += 1
-    else:
-        put(series, bucket, keep, 1, add)
-    return series
+    for field, width_ms, keep in COUNTED[grain]:
+        bucket = timestamp_ms // width_ms
+        series: Series | None = getattr(occurrences, field)
+        if series is None:
+            setattr(occurrences, field, Series([shared(bucket)], [1]))
+        else:
+            put(series, bucket, keep, 1, add)
 
 
 def merge_occurrences(one: Occurrences, other: Occurrences) -> Occurrences:

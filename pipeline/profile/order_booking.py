@@ -1,7 +1,8 @@
 """Booking of orders, refunds and cancellations under the rules of the plan, using the order ids in a ledger."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from functools import partial
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -13,7 +14,10 @@ from pipeline.profile.orders import Order, Share, keep_newest_orders, key_of_id
 from pipeline.profile.ports import Booked, Booking
 
 Role: TypeAlias = Literal["completed", "refunded", "cancelled"]
-ROLES: Final[tuple[Role, ...]] = ("completed", "refunded", "cancelled")
+COMPLETED: Final = "completed"
+ROLES: Final[tuple[Role, ...]] = (COMPLETED, "refunded", "cancelled")
+Record: TypeAlias = Callable[[Ledger, Touch, list[str], Share], Booked]
+"""Books an order under the rules that admit it. Appends the keys of the sums of money, and notes the order's share."""
 
 
 class _Refund(NamedTuple):
@@ -28,9 +32,25 @@ class _Refund(NamedTuple):
 class OrderBooking:
     """Books the touches of one channel, type and name that are orders, refunds or cancellations."""
 
-    def __init__(self, orders: OrderRules, role: Role, rules: Sequence[Booking], channel: str, kind: str) -> None:
-        """``rules`` are all rules of the plan; those that do not admit the touches are ignored."""
-        self._role = role
+    def __init__(
+        self,
+        orders: OrderRules,
+        role: Role,
+        rules: Sequence[Booking],
+        matching: Sequence[Booking],
+        *,
+        channel: str,
+        kind: str,
+        changed_bits: int = 0,
+        record: Record | None = None,
+    ) -> None:
+        """``rules`` are all rules of the plan, ``matching`` those that admit the touches.
+
+        ``changed_bits``: bits that every touch changes. ``record`` books an order that is not known yet; without it the
+        rules are interpreted.
+        """
+        self._role, self._matching, self._changed_bits = role, tuple(matching), changed_bits
+        self._record = record or partial(book_rules, self._matching)
         self._ids: list[Getter] = [getter(path) for path in orders.id]
         self._refund_ids: list[Getter] = [getter(path) for path in orders.refund_id]
         names = orders.completed.events
@@ -39,23 +59,23 @@ class OrderBooking:
         ]
         self._by_key = {rule.sums_money: rule for rule in rules if rule.sums_money}
 
-    def book(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch) -> Booked:
+    def book(self, ledger: Ledger, touch: Touch) -> Booked:
         """Books a touch under the rules that admit it. Returns what the booking may change."""
         order_id = _first(self._ids, touch)
-        run = self._complete if self._role == "completed" else self._take_back
-        booked = run(rules, ledger, touch, order_id)
-        return booked._replace(order=key_of_id(order_id)) if order_id else booked
+        run = self._complete if self._role == COMPLETED else self._take_back
+        given, taken, changed_bits, _ = run(ledger, touch, order_id)
+        return Booked(given, taken, changed_bits | self._changed_bits, key_of_id(order_id) if order_id else "")
 
-    def _complete(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+    def _complete(self, ledger: Ledger, touch: Touch, order_id: str) -> Booked:
         if not order_id:
-            return _run(rules, ledger, touch)
+            return book_rules(self._matching, ledger, touch)
         key = key_of_id(order_id)
         known = ledger.orders.get(key)
         if known is not None and known.event_id:
-            return _run(_unnamed(rules), ledger, touch)
+            return book_rules(_unnamed(self._matching), ledger, touch)
         keys: list[str] = []
         share = Share(touch.timestamp_ms, touch.currency, {}, [])
-        booked = _run(rules, ledger, touch, keys.append, share)
+        booked = self._record(ledger, touch, keys, share)
         early = known or Order(touch.timestamp_ms)
         early_minor = sum(early.refunds.values())
         order = Order(
@@ -69,12 +89,13 @@ class OrderBooking:
             booked = _joined(booked, self._subtract(ledger, touch, refund, frozenset(), share))
         return booked
 
-    def _take_back(self, rules: Sequence[Booking], ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+    def _take_back(self, ledger: Ledger, touch: Touch, order_id: str) -> Booked:
+        rules = self._matching
         key = key_of_id(order_id) if order_id else None
         order = ledger.orders.get(key) if key is not None else None
         refund_hash = key_of_id(_first(self._refund_ids, touch) or touch.event_id)
         if order is not None and refund_hash in order.refunds:
-            return _run(_unnamed(rules), ledger, touch)
+            return book_rules(_unnamed(rules), ledger, touch)
         refund = _refund_of(order, touch)
         share = Share(touch.timestamp_ms, refund.currency, {}, [])
         if key is not None:
@@ -85,10 +106,12 @@ class OrderBooking:
         shown_minor = abs(touch.amount_minor) if refund.keys is None else refund.taken_minor
         currency = touch.currency or refund.currency
         shown = msgspec.structs.replace(touch, amount_minor=shown_minor, currency=currency)
-        booked = _run([rule for rule in rules if rule.sums_money not in both or not both], ledger, shown, share=share)
+        booked = book_rules(
+            [rule for rule in rules if rule.sums_money not in both or not both], ledger, shown, share=share
+        )
         if both:
             booked = _joined(
-                booked, _run([rule for rule in rules if rule.sums_money in both], ledger, touch, share=share)
+                booked, book_rules([rule for rule in rules if rule.sums_money in both], ledger, touch, share=share)
             )
         return _joined(booked, self._subtract(ledger, touch, refund, both, share))
 
@@ -131,21 +154,25 @@ def _refunded(order: Order | None, touch: Touch, refund: _Refund, refund_hash: s
     return refunded
 
 
-def _run(
+def book_rules(
     rules: Iterable[Booking],
     ledger: Ledger,
     touch: Touch,
-    summed: Callable[[str], Any] | None = None,
+    keys: list[str] | None = None,
     share: Share | None = None,
 ) -> Booked:
+    """Books a touch rule by rule.
+
+    Appends to ``keys`` the keys of the sums of money, and notes in ``share`` what rules that name their events add.
+    """
     given = taken = changed_bits = 0
     for rule in rules:
         if all(test(touch) for test in rule.tests):
             rule.book(ledger, touch)
             changed_bits |= rule.changed_bits
             given, taken = given + max(0, rule.points), taken + max(0, -rule.points)
-            if summed is not None and rule.sums_money:
-                summed(rule.sums_money)
+            if keys is not None and rule.sums_money:
+                keys.append(rule.sums_money)
             if share is not None and rule.filter.events:
                 rule.note(share, touch)
     return Booked(given, taken, changed_bits)

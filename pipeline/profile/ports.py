@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from pipeline.event.identifier import Identifier
 from pipeline.profile.filter import Filter, Test
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
@@ -71,6 +72,11 @@ class Segmenter(Protocol):
     @property
     def names(self) -> Sequence[str]:
         """The segments, each after the segments that it reads."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The source of the functions generated from the conditions."""
         ...
 
     def evaluate(
@@ -171,6 +177,17 @@ class Decider(Protocol):
         """Decides after a ledger left the profile, possibly the last one."""
         ...
 
+    def on_erased(
+        self,
+        profile_id: str,
+        row: ProfileRow,
+        ledgers: Mapping[Identifier, Ledger],
+        as_of_ms: int,
+        decided: Decided,
+    ) -> None:
+        """Decides after ledgers were erased, possibly the last ones. Every lead that they opened is erased too."""
+        ...
+
     def restated(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """Decides after the set of the customer's identifiers changed."""
         ...
@@ -185,4 +202,8 @@ class Timers(Protocol):
 
     def schedule(self, due_ms: int, profile_id: str) -> None:
         """Adds a timer for the profile at ``due_ms``."""
+        ...
+
+    def cancel(self, due_ms: int, profile_id: str) -> None:
+        """Deletes the profile's timer at ``due_ms``, if there is one."""
         ...

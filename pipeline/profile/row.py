@@ -123,7 +123,7 @@ class Published(msgspec.Struct, array_like=True, gc=False):
 
 
 class ProfileRow(msgspec.Struct, array_like=True, gc=False):
-    """The state of one profile id. It is never deleted, because a merged profile still forwards its messages."""
+    """The state of one profile id. Only an erasure deletes it, because a merged profile still forwards its messages."""
 
     tenant: str
     format: int = ROW_FORMAT
@@ -135,9 +135,15 @@ class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     schedule: Schedule = msgspec.field(default_factory=Schedule)
     published: Published = msgspec.field(default_factory=Published)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the row neither holds nor forwards anything."""
+        return not (self.anchors or self.ownership.pointers or self.ownership.awaited)
+
     def moment(self, now_ms: int) -> int:
         """Returns the time to decide for: the latest of ``now_ms``, the newest touch and the last decision."""
-        return max(now_ms, self.schedule.decided_ms, self.latest_ms())
+        # A decision is never for a time before the newest touch, so only a row without decisions needs a look at it.
+        return max(now_ms, self.schedule.decided_ms or self.latest_ms())
 
     def ledgers(self) -> list[Ledger]:
         """Returns the ledgers to read, sorted by anchor, so that results do not depend on their order of arrival.

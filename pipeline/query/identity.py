@@ -10,6 +10,7 @@ import msgspec
 from pipeline.event.identifier import ANCHOR_SEPARATOR, Identifier
 from pipeline.identity.claims import APART
 from pipeline.identity.compare import Difference, compare
+from pipeline.identity.erasure import customer_of
 from pipeline.identity.explain import Why, why
 from pipeline.identity.household import StoredHouseholds
 from pipeline.identity.policy import IdentityPolicy
@@ -78,6 +79,10 @@ class StoredIdentity:
         """Returns the founding identifier of this identifier's profile, as STITCH last decided."""
         return self._union_find.founder(ident)
 
+    def customer(self, ident: Identifier) -> list[Identifier]:
+        """Returns all identifiers of the customer that owns an identifier, sorted; itself if it was never linked."""
+        return customer_of(ident, self._union_find, self._nodes).identifiers
+
     def named_after(self, profile: str) -> Identifier | None:
         """Returns the identifier that a current or former profile id was derived from; None if it was never linked.
 
@@ -130,8 +135,12 @@ class StoredIdentity:
     def _across(self, members: Mapping[Identifier, Node]) -> list[Identifier]:
         """Returns the identifiers outside the component that the members' links lead to."""
         peers = {edge.peer for node in members.values() for edge in node.edges}
-        weaker = {weak for ident in members for weak in self._rejected_by_anchor.get(ident, ())}
+        weaker = {weak for ident in members for weak in self.rejected_with(ident)}
         return sorted((peers | weaker) - members.keys())
+
+    def rejected_with(self, ident: Identifier) -> Collection[Identifier]:
+        """Returns the weaker ends of an identifier's rejected links. The first call reads every row."""
+        return self._rejected_by_anchor.get(ident, ())
 
     @cached_property
     def _rejected_by_anchor(self) -> dict[Identifier, list[Identifier]]:

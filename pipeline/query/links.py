@@ -1,11 +1,14 @@
-"""A link as JSON values: when it was seen, how often, its source, and why it is rejected."""
+"""Links and the paths between two identifiers as JSON values."""
 
 from typing import Any, Final
 
 from pipeline.event.instant import format_instant
 from pipeline.event.reason import Reason
 from pipeline.identity.decisions import MergedLink
+from pipeline.identity.explain import Why
 from pipeline.identity.filter_links import RejectedLink
+from pipeline.identity.profile_id import profile_id
+from pipeline.identity.resolve import Resolution
 
 MEANING: Final[dict[str, str]] = {
     Reason.VETO: "the two customers differ in an attribute in which one customer must agree",
@@ -34,4 +37,18 @@ def link_facts(merged_link: MergedLink, rejection: RejectedLink | None) -> dict[
         "source": edge.source,
         "event_id": edge.event_id,
         "asserted": edge.asserted,
+    }
+
+
+def why_facts(tenant: str, ends: tuple[str, str], answer: Why, resolution: Resolution) -> dict[str, Any]:
+    """Returns why two identifiers are one customer or not: the path between them, and the rejected links on it."""
+    steps = [
+        {"start": step.start, "end": step.end, **link_facts(step.merged_link, step.rejection)} for step in answer.path
+    ]
+    return {
+        "identifiers": list(ends),
+        "together": answer.same_customer,
+        "profile_ids": [profile_id(tenant, resolution.founder_of.get(end, end)) for end in ends],
+        "path": steps,
+        "obstacles": [step for step in steps if step["rejected"]],
     }

@@ -7,13 +7,14 @@ from pipeline.profile.records import Lead
 
 Step: TypeAlias = Literal[
     "existing_owner", "account_owner", "route", "catch_all", "no_routes", "no_available_rep", "no_reps", "duplicate",
-    "known",
+    "known", "erased",
 ]  # fmt: skip
 """The routing step that decided.
 
 ``catch_all``: routes are declared, but none took the lead. ``no_routes``: no routes are declared, so the catch-all team
 took it. ``no_available_rep``: no representative is available. ``no_reps``: no representatives are declared.
-``duplicate``: the action closes a lead. ``known``: the lead was closed and is open again."""
+``duplicate``: the action closes a lead. ``known``: the lead was closed and is open again. ``erased``: the
+action erases a lead."""
 MAX_CLAUSES: Final = 4
 """Obstacles that a reason lists at most; a longer sentence would no longer explain."""
 

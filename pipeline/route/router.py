@@ -1,5 +1,6 @@
 """The logic of ROUTE: takes one tenant's leads and returns them with an owner and the reason.
 
+0. Erasures of leads pass without an owner. A later lead of the same id is new.
 1. Repetitions: an action that repeats the last state of its lead is dropped, unless the lead has no owner yet and one
    is available now. A lead keeps its owner when it is closed as a duplicate, and when it is opened again.
 2. Existing owner: the representative that the CRM names, else the one that this router assigned to the customer
@@ -27,7 +28,7 @@ from pipeline.route.roster import Roster
 from pipeline.route.rules import Route, RoutingRules
 from pipeline.route.state import GivenLead, RouteTables
 from pipeline.route.teams import take_turn
-from pipeline.trigger.action import DUPLICATE
+from pipeline.trigger.action import DUPLICATE, ERASE
 
 _CATCH_ALL: Final[dict[bool, tuple[str, Step]]] = {
     True: ("no route takes it: catch-all", "catch_all"),
@@ -74,6 +75,9 @@ class Router:
         action = lead.action
         given = self._tables.leads.get(action.action_id)
         rep, revision, duplicate_of = (given.rep, given.revision, given.duplicate_of) if given else ("", 0, None)
+        # 0. Erasures.
+        if action.kind == ERASE:
+            return self._erase(action, revision)
         # 1. Repetitions.
         is_repeated = duplicate_of == action.duplicate_of
         if is_repeated and (rep or action.kind == DUPLICATE):
@@ -85,6 +89,11 @@ class Router:
         self._tables.leads.put(action.action_id, row)
         complete = replace(action, owner=decision.owner, owner_reason=decision.reason, revision=row.revision)
         return Routed(complete, decision.step, decision.route)
+
+    def _erase(self, action: CrmAction, revision: int) -> Routed:
+        """Returns the erasure of a lead as its next revision. A later lead of the same id is routed anew."""
+        self._tables.leads.put(action.action_id, GivenLead(rep="", revision=revision + 1, duplicate_of=ERASE))
+        return Routed(replace(action, revision=revision + 1), "erased", "")
 
     def _predetermined(self, lead: Lead, rep: str) -> Decision | None:
         """Returns the decision where there is no choice: for a known lead, and without declared representatives.

@@ -7,10 +7,11 @@ from msgspec import Meta, Struct
 
 from pipeline.event.model import Channel
 from pipeline.profile.rules import unique
+from pipeline.rules.tracking_plan import TrackingPlan
 
 Dialect: TypeAlias = Literal["segment", "rudderstack", "json", "cloudevents", "posthog", "snowplow"]
 Vendor: TypeAlias = Literal[
-    "bottlecrm", "google", "hubspot", "mailgun", "sendgrid", "shopify", "square", "standard", "stripe", "zoho"
+    "bottlecrm", "google", "hubspot", "mailgun", "meta", "sendgrid", "shopify", "square", "standard", "stripe", "zoho"
 ]
 MAX_KEYS: Final = 8
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://(\*\.)?[A-Za-z0-9._-]+(:[0-9]{1,5})?")
@@ -23,8 +24,17 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     vendor: Vendor
     secret_files: tuple[str, ...]
     """Files with one signing secret or public key each. All are valid, so that one can replace another without loss."""
+    verify_token_file: str = ""
+    """Of meta: file with the token by which Meta confirms the endpoint."""
+    access_token_file: str = ""
+    """Of meta: file with the page's access token, with which leads are looked up. Empty: events hold ids only."""
+    graph_url: str = "https://graph.facebook.com/v24.0"
+    """Of meta: where leads are looked up."""
 
     def __post_init__(self) -> None:
+        if self.vendor != "meta" and (self.verify_token_file or self.access_token_file):
+            msg = f"verify_token_file and access_token_file are for meta, and the vendor is {self.vendor}"
+            raise ValueError(msg)
         if not self.secret_files:
             msg = "secret_files is empty; name a file with the vendor's signing secret"
             raise ValueError(msg)
@@ -60,6 +70,11 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of the sender's address: anonymise keeps 24 bits of IPv4 and 48 of IPv6."""
     bots: Literal["keep", "drop"] = "keep"
     """Events of crawlers by their user agent: kept and marked with context.bot, or dropped and counted."""
+    sample: Annotated[float, Meta(gt=0, le=1)] = 1
+    """Share of visitors whose events are kept. A visitor's events are kept or dropped together, by a hash of the
+    anonymous id, else of the user id; dropped ones are counted. 1: all."""
+    plan: TrackingPlan | None = None
+    """The events that this source sends, with their properties. None: any."""
 
     def __post_init__(self) -> None:
         if len(self.write_keys) > MAX_KEYS:

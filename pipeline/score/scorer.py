@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pipeline.event.duration import DAY_MS, HOUR_MS
-from pipeline.profile.booking import CountedRule
 from pipeline.profile.fold import gathered
 from pipeline.profile.ledger import Ledger
 from pipeline.profile.occurrences import Occurrences
 from pipeline.profile.ports import Contribution, Score
+from pipeline.profile.rule_booking import CountedRule
 from pipeline.score.decay import GRID, WEIGHT, Weigher
 from pipeline.score.fit import Fit, grade
 from pipeline.score.keys import given_key, taken_key

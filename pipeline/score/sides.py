@@ -6,27 +6,33 @@ They bound how long the score stays above a limit; :mod:`pipeline.score.trajecto
 import math
 from typing import Final
 
+import msgspec
+
 from pipeline.profile.row import FOREVER
 
 _SHORTER: Final = 1 - 1e-9
 """Safety factor for the floating-point errors of this module."""
 
 
-class Sides:
-    """Sums of the shares on each side."""
+class Sides(msgspec.Struct, gc=False):
+    """Sums of the shares on each side. A struct, because ten are made for every decision about a score."""
 
-    __slots__ = ("ahead", "daily", "fading", "hold_ms", "hourly", "hourly_slope", "lasting", "lost", "slope", "unsure")
-
-    def __init__(self) -> None:
-        self.lasting = self.lost = self.unsure = 0.0
-        self.fading = self.daily = 0.0
-        """``fading``: gained points that fade. ``daily``: the part of them that fades only at midnight."""
-        self.ahead = self.slope = 0.0
-        """``ahead``: ``fading`` at the end of its current step. ``slope``: its shares over their half-lives, summed."""
-        self.hourly = self.hourly_slope = 0.0
-        """``ahead`` and ``slope`` of the points that fade by the hour."""
-        self.hold_ms = math.inf
-        """Minimum time in ms for which caps keep ``fading`` constant."""
+    lasting: float = 0.0
+    lost: float = 0.0
+    unsure: float = 0.0
+    fading: float = 0.0
+    """Gained points that fade."""
+    daily: float = 0.0
+    """The part of ``fading`` that fades only at midnight."""
+    ahead: float = 0.0
+    """``fading`` at the end of its current step."""
+    slope: float = 0.0
+    """The shares of ``ahead`` over their half-lives, summed."""
+    hourly: float = 0.0
+    hourly_slope: float = 0.0
+    """``ahead`` and ``slope`` of the points that fade by the hour."""
+    hold_ms: float = math.inf
+    """Minimum time in ms for which caps keep ``fading`` constant."""
 
     def add_lasting(self, amount: float) -> None:
         """Adds a share that does not fade."""
@@ -58,7 +64,7 @@ class Sides:
             self.hourly += ahead
             self.hourly_slope += slope
         self.hold_ms = min(self.hold_ms, hold_ms)
-        self.unsure += min(amount, unsure)
+        self.unsure += min(unsure, amount)
 
     def join(self, group: "Sides", cap: int) -> None:
         """Adds a group of shares with a cap."""

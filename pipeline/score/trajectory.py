@@ -49,13 +49,15 @@ class Trajectory:
         """``caps``: the caps of groups, in 1/GRID. ``contributions``: maximum number of contributions of the score."""
         self._shares, self._caps, self._as_of_ms = shares, caps, as_of_ms
         self.outlook: Final = _outlook(shares, caps, contributions)
+        self.value: Final = self.outlook.value()
+        """The score at ``as_of_ms``, in points."""
         self._terms: list[_Term] = []
         self._forgotten_ms = self._weeks_ms = self._width_ms = 0
 
     def due_ms(self, thresholds: Collection[float]) -> int:
         """Returns a boundary after ``as_of_ms`` before which no threshold is crossed; FOREVER if none ever is."""
         gained, lost, _ = self.outlook
-        value = (gained - lost) / GRID
+        value = self.value
         due_ms = FOREVER
         below = [threshold for threshold in thresholds if threshold <= value] if gained else ()
         if below:

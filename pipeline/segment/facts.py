@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from pipeline.profile.ledger import Ledger
+from pipeline.score.trajectory import Trajectory
 
 
 class SegmentState(NamedTuple):
@@ -23,17 +24,20 @@ _NOT_READ: Final = object()
 class Facts:
     """The facts of one evaluation. ``as_of_ms`` must not be before the newest touch of the ledgers."""
 
-    __slots__ = ("_memory", "as_of_ms", "ledgers", "segment_states")
+    __slots__ = ("as_of_ms", "ledgers", "memory", "segment_states", "trajectories")
 
     def __init__(self, ledgers: Sequence[Ledger], as_of_ms: int) -> None:
         self.ledgers, self.as_of_ms = ledgers, as_of_ms
         self.segment_states: dict[str, SegmentState] = {}
         """The states of the segments evaluated so far, by name."""
-        self._memory: dict[Any, Any] = {}
+        self.trajectories: dict[str, Trajectory] = {}
+        """The course of each score read so far, by name."""
+        self.memory: dict[Any, Any] = {}
+        """What was read so far."""
 
     def once(self, key: Any, read: "Callable[[Facts], Any]") -> Any:
         """Returns ``read(self)``, computed once per key."""
-        remembered = self._memory.get(key, _NOT_READ)
+        remembered = self.memory.get(key, _NOT_READ)
         if remembered is _NOT_READ:
-            remembered = self._memory[key] = read(self)
+            remembered = self.memory[key] = read(self)
         return remembered

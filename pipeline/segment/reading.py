@@ -1,7 +1,6 @@
 """Operands over the window of an aggregate: values that change in steps, totals, and the time since a moment."""
 
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.condition.due import FOREVER, due_growing, due_in_steps
@@ -10,7 +9,7 @@ from pipeline.condition.syntax import Value
 from pipeline.profile.buckets import Cell
 from pipeline.segment.drift import Growth
 from pipeline.segment.facts import Facts
-from pipeline.segment.windowed import MOMENT, Windowed
+from pipeline.segment.windowed import Windowed
 
 
 class Stepped:
@@ -47,34 +46,38 @@ class Total:
         """``growth``: the direction in which bookings can move the total."""
         self.keys, self.convert = windowed.keys, convert
         self.grows: dict[str, Growth] = dict.fromkeys(windowed.keys, growth)
-        self._windowed, self._divisor = windowed, divisor
+        self.windowed, self.divisor = windowed, divisor
+        self.counts = growth == "up"
+        """Whether the cells are counts: at least 1."""
 
     def read(self, facts: Facts) -> Any:
         """Returns the total; 0 for an empty window."""
-        return self._value(sum(facts.once(self, self._windowed.cells)))
+        return self._value(sum(facts.once(self, self.windowed.cells)))
 
     def until(self, facts: Facts, check: Check) -> int:
         """Returns the exact due time."""
-        cells = facts.once(self, self._windowed.cells)
-        if self._windowed.tier is None or not cells:
+        cells = facts.once(self, self.windowed.cells)
+        if self.windowed.tier is None or not cells:
             return FOREVER
         total = sum(cells)
         if min(cells) >= 0:  # so the total can only fall
             for threshold in check.thresholds:
-                if threshold * self._divisor <= total:
+                if threshold * self.divisor <= total:
                     break
             else:
                 return FOREVER  # it is below every threshold
-        steps = self._falling(self._windowed.cells_until_expiry(facts), total)
-        return due_in_steps(check.holds, self._value(total), steps)
-
-    def _falling(self, expiring: list[tuple[int, int]], total: int) -> Iterator[tuple[int, Any]]:
-        for at_ms, leaving in groupby(expiring, MOMENT):
-            total -= sum([cell for _, cell in leaving])
-            yield at_ms, self._value(total)
+        expiring, holds = self.windowed.cells_until_expiry(facts), check.holds
+        now = holds(self._value(total))
+        for place, (at_ms, cell) in enumerate(expiring, 1):
+            total -= cell
+            if place < len(expiring) and expiring[place][0] == at_ms:
+                continue  # the same bucket in another ledger leaves with it
+            if holds(self._value(total)) != now:
+                return at_ms
+        return FOREVER
 
     def _value(self, total: int) -> Any:
-        return self._windowed.of.read(total, self._divisor)
+        return self.windowed.of.read(total, self.divisor)
 
 
 class Ago:
@@ -85,11 +88,11 @@ class Ago:
     def __init__(self, windowed: Windowed, moment: Callable[[Cell], int | None]) -> None:
         """``moment`` returns the moment in ms from the content of the window; None if it contains none."""
         self.keys = windowed.keys
-        self._windowed, self._moment = windowed, moment
+        self.windowed, self._moment = windowed, moment
 
     def read(self, facts: Facts) -> int | None:
         """Returns the time since the moment in ms; None if there is none in the window."""
-        cell = facts.once(self, self._windowed.cell)
+        cell = facts.once(self, self.windowed.cell)
         at_ms = None if cell is None else self._moment(cell)
         return None if at_ms is None else facts.as_of_ms - at_ms
 
@@ -102,5 +105,5 @@ class Ago:
         value = self.read(facts)
         if value is None:
             return FOREVER
-        next_ms = next((at_ms for at_ms, _ in self._windowed.leaving(facts)), FOREVER)
+        next_ms = next((at_ms for at_ms, _ in self.windowed.leaving(facts)), FOREVER)
         return min(next_ms, due_growing(check.holds, check.thresholds, value, facts.as_of_ms))

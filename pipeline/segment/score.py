@@ -22,7 +22,7 @@ class ScoreOperand:
 
     def read(self, facts: Facts) -> float:
         """Returns the points; 0 if no rule has matched."""
-        return trajectory_of(facts, self._scores, self.name).outlook.value()
+        return trajectory_of(facts, self._scores, self.name).value
 
     def convert(self, value: Value) -> float:
         """Returns the literal's number."""
@@ -35,7 +35,7 @@ class ScoreOperand:
 
 def trajectory_of(facts: Facts, scores: Scores, name: str) -> Trajectory:
     """Returns the trajectory of a score from the moment of the facts on. It is computed once per facts."""
-    trajectory: Trajectory = facts.once(
-        ("score", name), lambda facts: scores.trajectory(name, facts.ledgers, facts.as_of_ms)
-    )
+    trajectory = facts.trajectories.get(name)
+    if trajectory is None:
+        trajectory = facts.trajectories[name] = scores.trajectory(name, facts.ledgers, facts.as_of_ms)
     return trajectory

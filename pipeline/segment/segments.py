@@ -1,6 +1,7 @@
 """Evaluates all segments: membership and due times, as a pure function of a profile's ledgers and the moment."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Final, TypedDict, Unpack
 
 from pipeline.condition.due import FOREVER
@@ -11,6 +12,7 @@ from pipeline.score.forecast import Forecaster
 from pipeline.score.rules import ScoreRules
 from pipeline.segment.compiled import Compiled, SegmentError
 from pipeline.segment.facts import Facts, SegmentState
+from pipeline.segment.generated import Evaluate, generated
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.vocabulary import Vocabulary
 from pipeline.segment.watch_bits import WatchBits, watch_bits_of
@@ -36,8 +38,15 @@ class Segments:
     """
 
     def __init__(
-        self, rules: SegmentRules, aggregates: AggregateRules, scores: ScoreRules, **options: Unpack[VocabularyOptions]
+        self,
+        rules: SegmentRules,
+        aggregates: AggregateRules,
+        scores: ScoreRules,
+        *,
+        interpret: bool = False,
+        **options: Unpack[VocabularyOptions],
     ) -> None:
+        """``interpret``: evaluates the conditions as trees. Generated functions must give the same results."""
         compiled = _compiled(rules, aggregates, scores, **options)
         for error in compiled.errors:
             raise error
@@ -48,7 +57,12 @@ class Segments:
         self.watch_bits: WatchBits = watch_bits_of(compiled)
         """The bookings that can change each segment state."""
         self._parts = compiled.parts
-        self._names_of_mask: dict[int, tuple[str, ...]] = {}
+        functions, self.source = generated(compiled, self.watch_bits)
+        """``source``: the source of the generated functions."""
+        if interpret:
+            functions = {name: partial(self._interpreted, name) for name in self.names}
+        self._functions = functions
+        self._functions_of_mask: dict[int, tuple[tuple[str, Evaluate], ...]] = {}
         compiled.vocabulary.segment_state = self._state_of
 
     def mask_of(self, names: Iterable[str]) -> int:
@@ -66,7 +80,7 @@ class Segments:
 
     def states(self, facts: Facts, mask: int) -> dict[str, SegmentState]:
         """Returns the same as :meth:`evaluate`, from facts that are shared with other evaluations."""
-        return {name: self._state_of(facts, name) for name in self._names(mask)} if mask else {}
+        return {name: evaluate(facts) for name, evaluate in self._functions_in(mask)} if mask else {}
 
     def holds(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
         """Whether the profile is in one segment. Faster than :meth:`evaluate`, because it computes no due time."""
@@ -74,12 +88,15 @@ class Segments:
         return all(part.holds(facts) for part in self._parts[name])
 
     def _state_of(self, facts: Facts, name: str) -> SegmentState:
+        return self._functions[name](facts)
+
+    def _interpreted(self, name: str, facts: Facts) -> SegmentState:
         state = facts.segment_states.get(name)
         if state is None:
-            state = facts.segment_states[name] = self._evaluate(facts, name)
+            state = facts.segment_states[name] = self._evaluate(name, facts)
         return state
 
-    def _evaluate(self, facts: Facts, name: str) -> SegmentState:
+    def _evaluate(self, name: str, facts: Facts) -> SegmentState:
         """Returns the state of one segment. Outside, it waits for the false part with the latest due time."""
         due_ms, place = -1, 0
         parts = self._parts[name]
@@ -97,13 +114,14 @@ class Segments:
         due_ms = min([part.due(facts) for part in parts])
         return SegmentState(inside=True, due_ms=due_ms, watch_bits=self.watch_bits.while_inside(name))
 
-    def _names(self, mask: int) -> tuple[str, ...]:
-        names = self._names_of_mask.get(mask)
-        if names is None:
-            if len(self._names_of_mask) >= _MAX_MASKS:
-                self._names_of_mask.clear()
-            names = self._names_of_mask[mask] = tuple(name for bit, name in enumerate(self.names) if mask >> bit & 1)
-        return names
+    def _functions_in(self, mask: int) -> tuple[tuple[str, Evaluate], ...]:
+        functions = self._functions_of_mask.get(mask)
+        if functions is None:
+            if len(self._functions_of_mask) >= _MAX_MASKS:
+                self._functions_of_mask.clear()
+            named = ((name, self._functions[name]) for bit, name in enumerate(self.names) if mask >> bit & 1)
+            functions = self._functions_of_mask[mask] = tuple(named)
+        return functions
 
 
 def segment_errors(

@@ -85,11 +85,11 @@ class SegmentOperand:
     """Empty: :func:`~pipeline.segment.drift.drift_of` takes over the keys of the other segment."""
 
     def __init__(self, vocabulary: Vocabulary, name: str) -> None:
-        self._vocabulary, self._name = vocabulary, name
+        self._vocabulary, self.name = vocabulary, name
 
     def read(self, facts: Facts) -> bool:
         """Returns whether the profile is inside. Evaluates the other segment if necessary."""
-        return self._vocabulary.segment_state(facts, self._name)[0]
+        return self._vocabulary.segment_state(facts, self.name)[0]
 
     def convert(self, value: Value) -> bool:
         """Returns the literal's truth value."""
@@ -97,7 +97,7 @@ class SegmentOperand:
 
     def until(self, facts: Facts, _check: Check) -> int:
         """Returns the due time of the other segment."""
-        return self._vocabulary.segment_state(facts, self._name)[1]
+        return self._vocabulary.segment_state(facts, self.name)[1]
 
 
 def _never_inside(_facts: Facts, _name: str) -> SegmentState:

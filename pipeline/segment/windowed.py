@@ -26,7 +26,7 @@ class Windowed:
     def __init__(self, rule: AggregateRule, group: str, span: Window) -> None:
         self.of = kind_of(rule.key.partition(":")[0])
         self.keys = frozenset({rule.key})
-        self._key, self._group, self._length_ms = rule.key, group, span.length_ms
+        self.key, self.group, self.length_ms = rule.key, group, span.length_ms
         self.tier: Tier | None = span.tier
 
     def cell(self, facts: Facts) -> Cell | None:
@@ -49,16 +49,18 @@ class Windowed:
         tier = self.tier
         if tier is None:
             return []
-        width_ms, length_ms = tier.width_ms, self._length_ms
+        width_ms, length_ms = tier.width_ms, self.length_ms
         oldest = first_bucket(width_ms, length_ms, facts.as_of_ms)
         expiring: list[tuple[int, Cell]] = []
         for part in self._parts(facts):
             series: Series | None = getattr(part, tier.field)
             if series is not None:
-                start = bisect_left(series.at, oldest)
-                buckets = zip(series.at[start:], series.cells[start:], strict=True)
-                expiring += [(bucket * width_ms + length_ms, cell) for bucket, cell in buckets]
-        return sorted(expiring, key=MOMENT)
+                at, cells = series.at, series.cells
+                if at[0] < oldest:
+                    start = bisect_left(at, oldest)
+                    at, cells = at[start:], cells[start:]
+                expiring += [(bucket * width_ms + length_ms, cell) for bucket, cell in zip(at, cells, strict=True)]
+        return expiring if len(facts.ledgers) == 1 else sorted(expiring, key=MOMENT)
 
     def cells(self, facts: Facts) -> list[Cell]:
         """Returns the cells in the window, in no particular order."""
@@ -67,7 +69,7 @@ class Windowed:
             return [part.total for part in parts]
         cells_in_window: list[Cell] = []
         if parts:
-            oldest = first_bucket(tier.width_ms, self._length_ms, facts.as_of_ms)
+            oldest = first_bucket(tier.width_ms, self.length_ms, facts.as_of_ms)
             for part in parts:
                 series: Series | None = getattr(part, tier.field)
                 if series is not None:
@@ -75,7 +77,7 @@ class Windowed:
         return cells_in_window
 
     def _parts(self, facts: Facts) -> list[Cells]:
-        key, group = self._key, self._group
+        key, group = self.key, self.group
         parts: list[Cells] = []
         for ledger in facts.ledgers:
             groups = ledger.aggregates.get(key)

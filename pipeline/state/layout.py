@@ -39,6 +39,9 @@ WAITING = "waiting"
 WATERMARKS = "watermarks"
 """Every stage, with the stream clock: a source's name to its watermark."""
 
+MARKS = "marks"
+"""Every stage: ``d/`` + digest of an identifier to its mark, and ``s/`` + request to an erasure that is being swept."""
+
 NODES = "nodes"
 """STITCH: ``tenant/identifier`` to its node in the union-find and the links stored with it."""
 COUNTERS = "counters"

@@ -1,7 +1,8 @@
 """One RocksDB per stage and partition: column families, raw keys; one block cache and write-buffer limit a process."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -91,6 +92,7 @@ class PartitionStore:
         self._db = rocksdict.Rdict(str(path), options, column_families=dict.fromkeys(names, options))
         self._families = {name: self._db.get_column_family(name) for name in names}
         self._handles = {name: self._db.get_column_family_handle(name) for name in names}
+        self._reclaiming: threading.Thread | None = None
 
     def get(self, family: str, key: bytes) -> bytes | None:
         """Returns the row's bytes as last applied, or None if there is no row."""
@@ -137,8 +139,29 @@ class PartitionStore:
         batch.put(layout.META_FORMAT, str(layout.FORMAT_VERSION).encode(), meta)
         self._db.write(batch)
 
+    def reclaim(self, families: Collection[str]) -> Callable[[], bool]:
+        """Starts to remove deleted rows of some families from the files. Returns a function: whether that is done.
+
+        A thread does it, because it reads and writes the families whole. Writes may go on meanwhile.
+        """
+        done = threading.Event()
+
+        def run() -> None:
+            for family in self._families.values():
+                family.flush()  # all, or the write-ahead log would stay
+            for name in families:
+                self._families[name].compact_range(None, None)
+            done.set()
+
+        self._reclaiming = threading.Thread(target=run, name="reclaim", daemon=True)
+        self._reclaiming.start()
+        return done.is_set
+
     def close(self) -> None:
         """Flushes, and releases the lock on the folder even while references to this object remain."""
+        if self._reclaiming is not None:
+            self._db.cancel_all_background(wait=False)
+            self._reclaiming.join()
         # RocksDB holds the folder's lock until the last family and handle is closed.
         self._handles.clear()
         for family in self._families.values():

@@ -38,6 +38,10 @@ class TimerView:
             self._changed[key] = b""
             heappush(self._added, key)
 
+    def cancel(self, due_ms: int, profile_id: str) -> None:
+        """Deletes an entry. It must exist, committed or not."""
+        self._changed[due_ms.to_bytes(DUE_BYTES) + profile_id.encode()] = None
+
     def take(self, until_ms: int, limit: int) -> list[tuple[int, str]]:
         """Removes and returns at most ``limit`` entries due at or before ``until_ms``, the earliest first."""
         keys: list[bytes] = []

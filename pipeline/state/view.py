@@ -45,7 +45,8 @@ class TableView(Generic[Row]):
         self._read, self._encode, self._decode = read, encode, decode
         self._young: dict[str, Row | None] = {}
         self._old: dict[str, Row | None] = {}
-        self._changed: set[str] = set()
+        self._changed: dict[str, bytes | None] = {}
+        """The keys of changed rows, each with the encoded row if it is up to date."""
         self._generation_rows = max(1, cached_rows // 2)
         self._misses = 0
 
@@ -66,23 +67,34 @@ class TableView(Generic[Row]):
     def put(self, key: str, row: Row) -> None:
         """Stores the row. It is durable once the unit of work commits."""
         self._young[key] = row
-        self._changed.add(key)
+        self._changed[key] = None
+
+    def encode_now(self, key: str) -> None:
+        """Encodes a changed row before the commit. A later :meth:`put` discards the result.
+
+        Callers use it right after they have read the whole row: encoding then takes half the time, because the row is
+        still in the processor's cache. At the commit it would come after all other rows of the unit of work.
+        """
+        row = self._young.get(key)
+        if row is not None and key in self._changed:
+            self._changed[key] = self._encode(row)
 
     def delete(self, key: str) -> None:
         """Deletes the row. Deleting a missing row is no error."""
         self._young[key] = None
-        self._changed.add(key)
+        self._changed[key] = None
 
     def changes(self) -> Iterator[Change]:
         """Yields the rows changed since the last commit, encoded, one change per row."""
         family, prefix, encode = self.family, self._prefix, self._encode
-        for key in self._changed:
+        for key, encoded in self._changed.items():
             row = self._young[key]
-            yield Change(family, (prefix + key).encode(), None if row is None else encode(row))
+            value = encoded if encoded is not None or row is None else encode(row)
+            yield Change(family, (prefix + key).encode(), value)
 
     def committed(self) -> None:
         """Called after the result of :meth:`changes` has become durable. Ages the cache if it is full."""
-        self._changed = set()
+        self._changed = {}
         if self.young() > self._generation_rows:
             self.age()
 
@@ -92,7 +104,7 @@ class TableView(Generic[Row]):
 
     def forget(self) -> None:
         """Discards all changes and cached rows: after an abort, any decoded row may be ahead of the log."""
-        self._young, self._old, self._changed = {}, {}, set()
+        self._young, self._old, self._changed = {}, {}, {}
 
     def young(self) -> int:
         """Returns the number of rows used since the view last aged."""

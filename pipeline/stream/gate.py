@@ -18,6 +18,7 @@ from pipeline.state import layout
 from pipeline.state.ordered import OrderedBuffer
 from pipeline.state.store import PartitionStore
 from pipeline.state.watermarks import BEGINNING, WatermarkView
+from pipeline.stream.erasing import is_marking
 from pipeline.stream.order import cause_of, moment, order_of, time_of
 from pipeline.stream.stages.base import Context
 from pipeline.stream.stages.internal import InternalReader
@@ -110,8 +111,10 @@ class Gate:
         return self.buffer.count()
 
     def take_in(self, batch: Sequence[Record]) -> None:
-        """Holds the records of a batch, and notes the watermarks among them."""
+        """Holds the records of a batch, and notes the watermarks among them. Leaves out markings of erasures."""
         for record in batch:
+            if is_marking(record):
+                continue
             if (record.key() or b"").startswith(KEY_PREFIX):
                 mark = self._reader.watermark(record)
                 if mark is not None and mark.source in self._sources:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from pipeline.state.store import Row
@@ -48,6 +48,9 @@ class MemoryStore:
                     self._sorted.pop(family, None)
                 self.families[family][key] = value
         self._position = position
+
+    def reclaim(self, families: Collection[str]) -> Callable[[], bool]:  # noqa: ARG002 - dicts keep nothing deleted
+        return lambda: True
 
     def close(self) -> None:
         """Does nothing."""

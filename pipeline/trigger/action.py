@@ -1,7 +1,8 @@
 """CRM actions, and the leads that carry them to ROUTE."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import product
 from typing import Final, NamedTuple, TypeAlias
 
 from pipeline.event.identifier import Identifier
@@ -18,6 +19,7 @@ from pipeline.trigger.rules import SegmentTrigger, Trigger, TriggerRule
 
 LEAD: Final = "lead"
 DUPLICATE: Final = "duplicate_of"
+ERASE: Final = "erase"
 REACHED: Final = "reached"
 FELL_BELOW: Final = "fell_below"
 _RECENT: Final = 10
@@ -66,6 +68,24 @@ def lead_of(profile_id: str, row: ProfileRow, firing: Firing, context: ActionCon
         campaign_of(last[5]) if last else "",
         segments_of(row),
     )
+
+
+def erasures_of(profile_id: str, tenant: str, ledgers: Mapping[Identifier, Ledger], as_of_ms: int) -> Iterator[Lead]:
+    """Yields an action for every lead that the ledgers may have opened. It names nothing but the lead."""
+    for anchor, ledger in sorted(ledgers.items()):
+        for trigger, episode in sorted(ledger.episodes.items()):
+            named = {anchor, episode.anchor if ":" in episode.anchor else anchor}
+            for name, number in product(sorted(named), range(1, episode.number + 1)):
+                action = CrmAction(
+                    action_id=action_id(tenant, name, trigger, number),
+                    tenant=tenant,
+                    profile_id=profile_id,
+                    trigger=trigger,
+                    episode=number,
+                    kind=ERASE,
+                    timestamp_ms=as_of_ms,
+                )
+                yield Lead(tenant, action)
 
 
 def _action_of(profile_id: str, row: ProfileRow, firing: Firing, context: ActionContext, as_of_ms: int) -> CrmAction:

@@ -8,11 +8,12 @@ import msgspec
 
 from pipeline.event.zone import UTC, Zone
 from pipeline.profile.aggregates import AggregateReader, Totals
-from pipeline.profile.booking import ChangedBits, Plan
+from pipeline.profile.booking import Plan
 from pipeline.profile.compiled_rules import CompiledRules
 from pipeline.profile.journey.booking import journey_bookings
 from pipeline.profile.journey.rules import NO_JOURNEYS, JourneyRules
 from pipeline.profile.ratios import ratio_readers
+from pipeline.profile.rule_booking import ChangedBits
 from pipeline.profile.rules import AggregateRules
 from pipeline.score.forecast import Forecaster
 from pipeline.score.prediction import PredictionModel
@@ -40,18 +41,20 @@ def compile_rules(
     zone: Zone = UTC,
     model: PredictionModel | None = None,
     strength: Strength = EQUAL,
+    interpret: bool = False,
 ) -> CompiledRules:
     """Compiles the rules that :mod:`pipeline.profile.logic` and :mod:`pipeline.profile.view` work with.
 
     ``strength`` orders the anchors whose ledgers store episodes. ``zone`` holds the offsets of the aggregates'
-    ``time_zone``. :func:`pipeline.rules.compiled.compiled` provides both.
+    ``time_zone``. :func:`pipeline.rules.compiled.compiled` provides both. ``interpret``: reads the rules as data
+    instead of generating functions from them, with the same results.
 
     Raises:
         ValueError: A trigger watches a score that no rule adds to, or a segment that is not declared; or a segment's
             condition uses a name that the other rules do not define.
     """
     scorer, forecaster = Scores(scores), Forecaster(model)
-    members = Segments(segments, aggregates, scores, journeys=journeys, forecast=forecaster)
+    members = Segments(segments, aggregates, scores, journeys=journeys, forecast=forecaster, interpret=interpret)
     for rule in triggers.segment_triggers:
         if rule.segment not in members.names:
             msg = f"trigger {rule.name!r} watches segment {rule.segment!r}: declare it in segments.yaml"
@@ -65,7 +68,15 @@ def compile_rules(
     changed_bits = _changed_bits(lambda *keys: members.watch_bits.bits_of_keys(keys) << 1, aggregates, scorer, fit)
     readers = tuple(AggregateReader(rule) for rule in aggregates.aggregates)
     journey = journey_bookings(journeys, zone, changed_bits)
-    plan = Plan(aggregates.aggregates, scorer.counted, journey, zone, changed_bits, orders=journeys.orders)
+    plan = Plan(
+        aggregates.aggregates,
+        scorer.counted,
+        journey,
+        zone,
+        changed_bits,
+        orders=journeys.orders,
+        interpret=interpret,
+    )
     ratios = ratio_readers(aggregates)
     return CompiledRules(
         plan, readers, Totals(readers), scorer, members, decisions, forecaster, ratios, journeys, fingerprint

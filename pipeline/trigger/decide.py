@@ -7,9 +7,12 @@ the due time: the next moment at which time alone can change any result.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from pipeline.event.identifier import Identifier
+from pipeline.profile.ledger import Ledger
 from pipeline.profile.ports import Booked, Decided
 from pipeline.profile.row import FOREVER, ProfileRow
 from pipeline.segment.facts import Facts
+from pipeline.trigger.action import erasures_of
 from pipeline.trigger.membership import Memberships
 from pipeline.trigger.watch import Triggers, TriggerState
 
@@ -87,6 +90,18 @@ class RuleDecider:
         else:
             decided.segment_changes.extend(self._memberships.leave_all(profile_id, row, as_of_ms))
             row.schedule.decided_ms = as_of_ms
+
+    def on_erased(
+        self,
+        profile_id: str,
+        row: ProfileRow,
+        ledgers: Mapping[Identifier, Ledger],
+        as_of_ms: int,
+        decided: Decided,
+    ) -> None:
+        """Ledgers were erased: as if they were moved away, and every lead that they opened is erased."""
+        self.on_ledger_out(profile_id, row, as_of_ms, decided)
+        decided.leads.extend(erasures_of(profile_id, row.tenant, ledgers, as_of_ms))
 
     def restated(self, profile_id: str, row: ProfileRow, as_of_ms: int, decided: Decided) -> None:
         """Evaluates everything after the set of the customer's identifiers changed."""

@@ -57,14 +57,14 @@ class ScoreSignal:
         return self._reaches(facts) if self._rule.falling else self._falls(facts)
 
     def _reaches(self, facts: Facts) -> SignalCheck:
-        outlook, high = trajectory_of(facts, self._scores, self._rule.score).outlook, self._rule.high
-        if outlook.value() >= high:
+        trajectory, high = trajectory_of(facts, self._scores, self._rule.score), self._rule.high
+        if trajectory.value >= high:
             return HOLDS
-        return SignalCheck(holds=False, headroom=outlook.headroom(high), threshold=high)
+        return SignalCheck(False, FOREVER, trajectory.outlook.headroom(high), high)  # by place: ten for every touch
 
     def _falls(self, facts: Facts) -> SignalCheck:
-        outlook = trajectory_of(facts, self._scores, self._rule.score).outlook
-        return HOLDS if outlook.value() < self._rule.low else self._above_low
+        trajectory = trajectory_of(facts, self._scores, self._rule.score)
+        return HOLDS if trajectory.value < self._rule.low else self._above_low
 
 
 class ScoreThresholds:
@@ -75,8 +75,8 @@ class ScoreThresholds:
 
     def headroom(self, facts: Facts) -> int:
         """Returns the points that can be given before the score can reach any threshold that it is not above."""
-        outlook = trajectory_of(facts, self._scores, self._score).outlook
-        value = outlook.value()
+        trajectory = trajectory_of(facts, self._scores, self._score)
+        outlook, value = trajectory.outlook, trajectory.value
         above = [outlook.headroom(threshold) for threshold in self._thresholds if value <= threshold]
         return min(above, default=FOREVER)
 

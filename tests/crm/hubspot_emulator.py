@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import msgspec
 
+from connectors.crm.hubspot.properties import CONTACT_PROPERTIES, NOTE_PROPERTIES
+from pipeline.rules.crm import CrmField
 from tests.crm import emulator as faults
 from tests.crm.emulator import Crm
 
 NAMES = {
     "action": "stitchline_action", "revision": "stitchline_revision", "profile": "stitchline_profile",
     "email": "email", "phone": "phone", "first": "firstname", "owner": "hubspot_owner_id",
-    "reason": "stitchline_reason", "score": "stitchline_score",
+    "reason": "stitchline_reason", "score": "stitchline_score", "grade": "stitchline_grade",
 }  # fmt: skip
 STANDARD = {
     "email": "string", "phone": "string", "firstname": "string", "lastname": "string", "company": "string",
@@ -35,25 +37,45 @@ class Refusal(Exception):  # noqa: N818
 class HubSpot(Crm):
     """One account."""
 
-    def __init__(self, key: str = "pat-1") -> None:
+    name, kind, home = "HubSpot", "hubspot", "contact"
+    connection: ClassVar = {
+        "fields": (
+            CrmField(to="email", value="contact.email"),
+            CrmField(to="phone", value="contact.phone"),
+            CrmField(to="firstname", value="contact.firstName"),
+        ),
+    }  # fmt: skip
+    owners_by_name: ClassVar = {"ann": "10", "gone": "30", "fallback": "20", "human": "77"}
+    upserts = re.compile(r".*contacts/batch/upsert")
+    updates = re.compile(r".*contacts/batch/update")
+    follows = re.compile(r"GET /crm/objects/.*")
+    converts = False
+
+    def __init__(self) -> None:
         super().__init__()
-        self.key = key
         self.objects: dict[str, dict[str, dict[str, str]]] = {"contacts": {}, "notes": {}}
         self.index: dict[tuple[str, str, str], str] = {}
         """(kind, unique property, value in lower case) → object."""
-        self.history: list[tuple[str, int]] = []
-        """(contact, revision) of every write of a revision."""
         self.links: set[tuple[str, str]] = set()
         self.merged: dict[str, str] = {}
         self.types: dict[str, dict[str, str]] = {"contacts": dict(STANDARD), "notes": {"hs_note_body": "string"}}
         self.types["notes"]["hs_timestamp"] = "datetime"
         self.groups: dict[str, set[str]] = {"contacts": set(), "notes": set()}
-        self.owners = {"10": True, "20": True, "30": False}
-        self.reverts_owner = False
+        self.owners = {"10": True, "20": True, "30": False, "77": True}
         self._next = 100
 
+    def prepare(self) -> None:
+        self.types["contacts"] |= {name: one[0] for name, one in CONTACT_PROPERTIES.items()}
+        self.types["notes"] |= {name: one[0] for name, one in NOTE_PROPERTIES.items()}
+
+    def remove_field(self, field: str) -> None:
+        self.types["contacts"].pop(NAMES[field], None)
+
+    def note_count(self) -> int:
+        return len(self.objects["notes"])
+
     def is_write(self, request: httpx2.Request) -> bool:
-        return request.url.path.endswith(("/update", "/upsert", "/default"))
+        return request.url.path.endswith(("/update", "/upsert", "/default", "/gdpr-delete"))
 
     def refusal(self, fault: str) -> httpx2.Response | None:
         limit = {"status": "error", "errorType": "RATE_LIMIT", "message": "You have reached your limit."}
@@ -77,7 +99,7 @@ class HubSpot(Crm):
         return None
 
     def answer(self, request: httpx2.Request, fault: str) -> httpx2.Response:
-        if request.headers.get("authorization") != f"Bearer {self.key}":
+        if request.headers.get("authorization") != f"Bearer {self.secrets[faults.SECRET]}":
             return _json(401, {"status": "error", "category": "INVALID_AUTHENTICATION", "message": "invalid key"})
         try:
             status, body = self._route(request)
@@ -126,12 +148,26 @@ class HubSpot(Crm):
             return self._associate(body["inputs"])
         if hit := re.fullmatch(r"/crm/objects/2026-09/contacts/(\d+)", path):
             return self._one(method, hit[1])
+        if path == "/crm/v3/objects/contacts/gdpr-delete":
+            return self._purge(body["objectId"])
         if hit := re.fullmatch(r"/crm/properties/2026-09/(contacts|notes)(/groups)?", path):
             return self._property(method, hit[1], bool(hit[2]), body)
         if path == "/crm/owners/2026-09":
             active = [{"id": name, "type": "PERSON", "archived": False} for name, on in self.owners.items() if on]
             return 200, {"results": active}
         raise Refusal(404, "OBJECT_NOT_FOUND", f"no such path: {path}")
+
+    def _purge(self, contact: str) -> tuple[int, Any]:
+        """Deletes the contact and everything that is associated with it."""
+        contact = self.merged.get(contact, contact)
+        if contact not in self.objects["contacts"]:
+            raise Refusal(404, "OBJECT_NOT_FOUND", f"{contact} not found")
+        self._drop("contacts", contact)
+        for note, linked in sorted(self.links):
+            if linked == contact:
+                self._drop("notes", note)
+        self.links = {(note, linked) for note, linked in self.links if linked != contact}
+        return 204, None
 
     def _read(self, kind: str, body: Any, inputs: list[Any]) -> tuple[int, Any]:
         results, errors = [], []
@@ -172,10 +208,10 @@ class HubSpot(Crm):
             target = known or self._create(kind, properties)
             if known:
                 self._put(kind, known, properties)
-            if "stitchline_revision" in properties:
-                self.history.append((target, int(properties["stitchline_revision"])))
+            if "stitchline_score" in properties:
+                self.history.append((target, item["objectWriteTraceId"], properties["stitchline_score"]))
             if self.reverts_owner and "hubspot_owner_id" in properties:
-                self.objects[kind][target]["hubspot_owner_id"] = "20"
+                self.objects[kind][target]["hubspot_owner_id"] = "77"
             result = {"id": target, "new": known is None, "properties": dict(self.objects[kind][target])}
             results.append({**result, "objectWriteTraceId": item.get("objectWriteTraceId")})
         return 200, {"status": "COMPLETE", "results": results}

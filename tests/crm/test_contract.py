@@ -1,6 +1,8 @@
 """What every CRM sink survives: the cases E1 to E14, each against an emulator that keeps state."""
 
+import html
 import math
+import re
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,14 +11,31 @@ from connectors.crm.sink import SinkError
 from pipeline.event.reason import Reason
 from pipeline.obs import metrics as names
 from tests.crm import emulator as faults
-from tests.crm.hubspot_emulator import HubSpot
+from tests.crm.emulators import EMULATORS, KINDS
 from tests.crm.world import World, action
 from tests.support.crm_log import Stop
 
 
+@pytest.fixture(params=KINDS)
+def kind(request) -> str:
+    return request.param
+
+
 @pytest.fixture
-def world() -> World:
-    return World()
+def world(kind) -> World:
+    return World(kind)
+
+
+@pytest.fixture(params=[kind for kind, crm in EMULATORS.items() if crm.adopts])
+def adopting(request) -> World:
+    """A world whose CRM names the object that has the e-mail address of a new one; Dynamics never does."""
+    return World(request.param)
+
+
+@pytest.fixture(params=[kind for kind, crm in EMULATORS.items() if crm.converts])
+def converting(request) -> World:
+    """A world whose CRM turns leads into contacts; HubSpot's leads are contacts from the start."""
+    return World(request.param)
 
 
 def name(number: int) -> str:
@@ -31,7 +50,7 @@ def test_e1_one_poison_record_costs_itself_and_few_requests(world):
     reason, words = world.quarantined[name(37)]
     assert reason is Reason.SINK_REFUSED
     assert "x@y.invalid is invalid" in words
-    upserts = [call for call in world.crm.calls if call.endswith("contacts/batch/upsert")]
+    upserts = [call for call in world.crm.calls if world.crm.upserts.fullmatch(call)]
     assert len(upserts) <= 2 * math.log2(100) + 1
 
 
@@ -66,11 +85,14 @@ def test_e5_a_merged_contact_is_followed_to_the_survivor(world):
     world.run()
 
     assert list(world.crm.leads()) == [third]
+    if not world.crm.names_survivor:
+        assert world.quarantined[name(1)][0] is Reason.SINK_REVIEW
+        return
     assert world.topics.newest()[name(1)].object_id == third
     world.send(action(1, 3))
     calls = len(world.crm.calls)
     world.run()
-    assert not [call for call in world.crm.calls[calls:] if call.startswith("GET /crm/objects")]
+    assert not [call for call in world.crm.calls[calls:] if world.crm.follows.fullmatch(call)]
     assert list(world.crm.leads()) == [third]
 
 
@@ -86,11 +108,50 @@ def test_e4_a_contact_that_search_no_longer_finds_is_known_by_the_ledger(world):
     assert world.crm.leads()[contact]["first"] == "Ann"
 
 
+def test_e4_a_converted_lead_is_followed_to_its_contact(converting):
+    converting.send(action(1))
+    converting.run()
+    contact = converting.crm.convert_by_hand(converting.lead_id(name(1)))
+    converting.send(action(1, 2, contact={"email": "c1@shop.example", "firstName": "Ann"}))
+    converting.run()
+
+    assert list(converting.crm.leads()) == [contact]
+    lead = converting.crm.leads()[contact]
+    assert (lead["first"], lead["revision"], lead["score"]) == ("Ann", "2", "73.5")
+    assert len(converting.crm.stories(contact)) == 1
+    row = converting.topics.newest()[name(1)]
+    assert (row.object.lower().rstrip("s"), row.object_id) == ("contact", contact)
+    converting.send(action(1, 3), action(2, profile_id="p1", trigger="win_back", contact={"email": "c1@shop.example"}))
+    converting.run()
+    assert list(converting.crm.leads()) == [contact]
+    assert len(converting.crm.stories(contact)) == 2
+
+
+def test_e4_a_lead_that_is_converted_between_reading_and_writing_is_written_as_a_contact(converting):
+    converting.send(action(1))
+    converting.run()
+    crm, lead, contact = converting.crm, converting.lead_id(name(1)), ""
+
+    def convert(moment: str) -> None:
+        nonlocal contact
+        if moment == "send" and crm.updates.fullmatch(crm.calls[-1]) and not contact:
+            contact = crm.convert_by_hand(lead)
+
+    converting.send(action(1, 2))
+    crm.at_request = convert
+    converting.run()
+
+    assert list(crm.leads()) == [contact]
+    assert crm.leads()[contact]["revision"] == "2"
+
+
 @pytest.mark.parametrize(
-    "fault", [faults.SLOW_DOWN, faults.DAY_LIMIT, faults.UNAVAILABLE, faults.KEY_EXPIRED, faults.SERVER_ERROR]
-)
-def test_e9_limits_and_outages_pause_the_sink_and_cost_no_lead(world, fault):
-    world.crm.planned = [fault] * 30
+    ("fault", "times"),
+    [(faults.SLOW_DOWN, 30), (faults.DAY_LIMIT, 5), (faults.UNAVAILABLE, 30), (faults.KEY_EXPIRED, 30),
+     (faults.SERVER_ERROR, 30)],
+)  # fmt: skip
+def test_e9_limits_and_outages_pause_the_sink_and_cost_no_lead(world, fault, times):
+    world.crm.planned = [fault] * times
     start = world.clock.now_ms
     world.send(action(1), action(1, 2), action(2), action(2, 2))
     runner = world.run(max_tries=31)
@@ -100,13 +161,14 @@ def test_e9_limits_and_outages_pause_the_sink_and_cost_no_lead(world, fault):
     assert world.clock.now_ms - start > 10_000
 
 
-def test_e9_a_rotated_key_is_read_again_by_the_running_sink(world):
-    assert isinstance(world.crm, HubSpot)
+def test_e9_a_rotated_secret_is_read_again_by_the_running_sink(world):
     crm = world.crm
 
     def rotate(moment: str) -> None:
-        if moment == "send" and crm.calls[-1].endswith("contacts/batch/upsert"):
-            crm.key = world.key = "pat-2"
+        if moment == "send" and crm.upserts.fullmatch(crm.calls[-1]) and crm.secrets == world.secrets:
+            crm.rotate()
+            world.secrets = dict(crm.secrets)
+            crm.at_request = lambda _moment: None
 
     crm.at_request = rotate
     world.send(action(1))
@@ -116,21 +178,23 @@ def test_e9_a_rotated_key_is_read_again_by_the_running_sink(world):
     assert world.metrics.value(names.CRM_CALLS, "crm", "401") == 1
 
 
-def test_e9_a_key_that_stays_refused_pauses_the_sink_with_the_reason(world):
-    world.key = "wrong"
+def test_e9_a_secret_that_stays_refused_pauses_the_sink_with_the_reason(world):
+    world.crm.rotate()
     world.send(action(1))
     runner = world.open()
     runner.run(Stop(world.clock, 3))
 
-    assert "key_refused, HTTP 401: invalid key" in runner.not_ready()[0]
+    assert re.search(
+        r"key_refused, (HTTP 401: invalid key|the login is not accepted: HTTP 40[01])", *runner.not_ready()
+    )
     assert world.topics.quarantine == []
 
 
 def test_a_missing_right_stops_the_sink_and_nothing_is_quarantined(world):
-    world.crm.planned = [faults.RIGHT_MISSING]
+    world.crm.planned = [faults.RIGHT_MISSING] * 2  # Zoho's 401 is answered with a new login first
     world.send(action(1))
 
-    with pytest.raises(SinkError, match=r"HubSpot denies a right \(HTTP 403: needs contacts.write\)"):
+    with pytest.raises(SinkError, match=rf"{world.crm.name} denies a right \(HTTP 40[13]: "):
         world.run()
     assert world.topics.quarantine == []
     assert world.topics.positions == {}
@@ -152,17 +216,17 @@ def test_e10_empty_values_are_never_sent_and_a_human_s_values_are_kept(world):
 @pytest.mark.parametrize(
     ("rep", "owner", "reason"),
     [
-        ("ann", "10", "round robin of north"),
-        ("gone", "20", "gone is not active in HubSpot; round robin of north"),
-        ("new_rep", "20", "new_rep has no owner id in crm.yaml; round robin of north"),
+        ("ann", "ann", "round robin of north"),
+        ("gone", "fallback", "gone is not active in {}; round robin of north"),
+        ("new_rep", "fallback", "new_rep has no owner id in crm.yaml; round robin of north"),
     ],
 )
 def test_e11_an_owner_that_the_crm_does_not_have_falls_back_with_the_reason(world, rep, owner, reason):
     world.send(action(1, owner=rep))
     world.run()
 
-    assert world.lead(name(1))["owner"] == owner
-    assert f"Owner: {reason}" in world.crm.stories(world.lead_id(name(1)))[0]
+    assert world.lead(name(1))["owner"] == world.crm.owners_by_name[owner]
+    assert f"Owner: {reason.format(world.crm.name)}" in world.crm.stories(world.lead_id(name(1)))[0]
 
 
 def test_e11_a_human_s_owner_is_kept_and_ours_may_change_until_then(world):
@@ -170,16 +234,15 @@ def test_e11_a_human_s_owner_is_kept_and_ours_may_change_until_then(world):
     world.run()
     world.send(action(1, 2, owner="gone"))
     world.run()
-    assert world.lead(name(1))["owner"] == "20"
-    world.crm.edit_by_hand(world.lead_id(name(1)), owner="77")
+    assert world.lead(name(1))["owner"] == world.crm.owners_by_name["fallback"]
+    world.crm.edit_by_hand(world.lead_id(name(1)), owner=world.crm.owners_by_name["human"])
     world.send(action(1, 3))
     world.run()
 
-    assert world.lead(name(1))["owner"] == "77"
+    assert world.lead(name(1))["owner"] == world.crm.owners_by_name["human"]
 
 
 def test_e11_an_owner_that_the_crm_does_not_keep_is_reported(world):
-    assert isinstance(world.crm, HubSpot)
     world.crm.reverts_owner = True
     world.send(action(1))
     with capture_logs() as lines:
@@ -190,23 +253,21 @@ def test_e11_an_owner_that_the_crm_does_not_keep_is_reported(world):
 
 
 def test_e12_a_property_that_vanishes_is_left_out_and_the_record_delivered(world):
-    assert isinstance(world.crm, HubSpot)
     world.send(action(1))
-    del world.crm.types["contacts"]["stitchline_grade"]
+    world.crm.remove_field("grade")
     with capture_logs() as lines:
         world.run()
     assert world.lead(name(1))["score"] == "72.5"
-    assert "stitchline_grade" in str(lines)
+    assert "stitchline_grade" in str(lines).lower()
 
 
 def test_e12_a_property_that_vanishes_while_the_sink_runs_is_noticed(world):
-    assert isinstance(world.crm, HubSpot)
     world.send(action(1))
     crm = world.crm
 
     def vanish(moment: str) -> None:
-        if moment == "send" and crm.calls[-1].endswith("contacts/batch/read"):
-            crm.types["contacts"].pop("stitchline_grade", None)
+        if moment == "send" and crm.upserts.fullmatch(crm.calls[-1]):
+            crm.remove_field("grade")
 
     crm.at_request = vanish
     runner = world.run()
@@ -223,7 +284,8 @@ def test_e13_of_two_revisions_in_a_batch_only_the_highest_is_sent(world):
     assert world.lead(name(1))["revision"] == "3"
 
 
-def test_e13_two_leads_of_one_contact_are_written_one_after_the_other(world):
+def test_e13_two_leads_of_one_contact_are_written_one_after_the_other(adopting):
+    world = adopting
     same = {"email": "family@shop.example"}
     world.send(action(1, contact=same), action(2, contact=same))
     runner = world.run()
@@ -244,30 +306,32 @@ def test_e14_keys_in_urls_and_batches_are_hexadecimal_or_numbers(world):
     assert not [call for call in world.crm.calls if "y.inc" in call]
 
 
-def test_a_contact_with_the_same_address_is_adopted_and_its_values_kept(world):
-    contact = world.crm.add_by_hand("C1@shop.example", first="Annie", owner="77")
+def test_a_contact_with_the_same_address_is_adopted_and_its_values_kept(adopting):
+    world = adopting
+    human = world.crm.owners_by_name["human"]
+    contact = world.crm.add_by_hand("C1@shop.example", first="Annie", owner=human)
     world.send(action(1, contact={"email": "c1@shop.example", "firstName": "Ann"}))
     world.run()
 
     assert list(world.crm.leads()) == [contact]
     lead = world.lead(name(1))
-    assert (lead["first"], lead["owner"], lead["revision"]) == ("Annie", "77", "1")
+    assert (lead["first"], lead["owner"], lead["revision"]) == ("Annie", human, "1")
 
 
-def test_a_contact_with_the_same_address_is_left_to_a_review_if_the_rules_say_so():
-    world = World(existing="review")
+def test_a_contact_with_the_same_address_is_left_to_a_review_if_the_rules_say_so(kind):
+    world = World(kind, existing="review")
     world.crm.add_by_hand("c1@shop.example")
     world.send(action(1), action(2))
     runner = world.run()
 
     assert world.quarantined[name(1)][0] is Reason.SINK_REVIEW
-    assert "already exists" in world.quarantined[name(1)][1]
+    assert re.search("already exists|Use one of these|duplicate", world.quarantined[name(1)][1])
     assert runner.delivered == 1
 
 
 @pytest.mark.parametrize("deleted", ["review", "recreate"])
-def test_a_contact_that_was_deleted_is_left_to_a_review_or_created_again(deleted):
-    world = World(deleted=deleted)
+def test_a_contact_that_was_deleted_is_left_to_a_review_or_created_again(kind, deleted):
+    world = World(kind, deleted=deleted)
     world.send(action(1))
     world.run()
     world.crm.delete_by_hand(world.lead_id(name(1)))
@@ -287,7 +351,7 @@ def test_a_duplicate_is_marked_with_the_contact_that_stays_and_may_be_reopened(w
     world.run()
     world.send(action(2, 2, kind="duplicate_of", duplicate_of=name(1)))
     world.run()
-    assert world.lead(name(2))["reason"] == f"duplicate of contact {world.lead_id(name(1))}"
+    assert world.lead(name(2))["reason"] == f"duplicate of {world.crm.home} {world.lead_id(name(1))}"
     assert world.topics.newest()[name(2)].state == "duplicate"
 
     world.send(action(2, 3))
@@ -312,18 +376,18 @@ def test_two_leads_of_one_customer_share_the_contact_and_keep_their_notes(world)
     assert len(world.crm.stories(contact)) == 2
 
 
-def test_the_story_is_escaped_and_names_the_channels_without_consent(world):
+def test_the_story_names_the_reasons_the_events_and_the_channels_without_consent(world):
     world.send(action(1))
     world.run()
 
     (story,) = world.crm.stories(world.lead_id(name(1)))
-    assert "viewed &lt;b&gt;Pricing&lt;/b&gt;" in story
+    assert "viewed <b>Pricing</b>" in html.unescape(story)
     assert "No consent for: email" in story
     assert "pricing_page +30" in story
 
 
-def test_only_the_declared_tenants_and_triggers_are_delivered():
-    world = World(tenants=("t",), triggers=("hot_lead",))
+def test_only_the_declared_tenants_and_triggers_are_delivered(kind):
+    world = World(kind, tenants=("t",), triggers=("hot_lead",))
     world.send(action(1), action(2, tenant="other"), action(3, trigger="other"))
     world.run()
 

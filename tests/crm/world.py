@@ -6,60 +6,67 @@ from typing import Any
 import httpx2
 import msgspec
 
+from connectors.crm.access_key import AccessKey
 from connectors.crm.bucket import Buckets
-from connectors.crm.http import AccessKey, CrmHttp
-from connectors.crm.hubspot.setup import CONTACT_PROPERTIES, NOTE_PROPERTIES
-from connectors.crm.hubspot.sink import HubSpotSink
+from connectors.crm.connect import KINDS, budget_of, open_sink
+from connectors.crm.erasing import erasing
+from connectors.crm.http import CrmHttp
+from connectors.crm.lead_sink import LeadSink
 from connectors.crm.ledger import Ledger
+from connectors.crm.oauth import log_in
 from connectors.crm.runner import Policy, SinkRunner
-from connectors.crm.sink import Action, CrmSink
+from connectors.crm.sink import Action
 from pipeline.event.reason import Reason
 from pipeline.obs.metrics import Metrics
-from pipeline.rules.crm import CrmConnection, CrmField, CrmOwner
-from tests.crm.emulator import Crm
-from tests.crm.hubspot_emulator import HubSpot
+from pipeline.rules.crm import CrmConnection, CrmOwner
+from tests.crm.emulator import SECRET, Crm
+from tests.crm.emulators import EMULATORS
 from tests.support.crm_log import Clock, MemoryActionLog, Stop, Topics
 
-FIELDS = (
-    CrmField(to="email", value="contact.email"),
-    CrmField(to="phone", value="contact.phone"),
-    CrmField(to="firstname", value="contact.firstName"),
-)
 SETTLE_MS = 22_000
-OWNERS = (CrmOwner(rep="ann", id="10"), CrmOwner(rep="gone", id="30"))
 
 
 class World:
     """One sink of one kind of CRM, and what surrounds it."""
 
-    def __init__(self, **connection: Any) -> None:
+    def __init__(self, kind: str = "hubspot", **connection: Any) -> None:
         self.topics, self.clock, self.metrics = Topics(), Clock(), Metrics()
-        self.crm: Crm = HubSpot()
-        self.key = "pat-1"
-        self.connection = CrmConnection(
-            name="crm", kind="hubspot", secret="env:HUBSPOT_KEY", fields=FIELDS, owners=OWNERS, fallback_owner="20",
-            **{"requests": 100_000, **connection},
-        )  # fmt: skip
-        assert isinstance(self.crm, HubSpot)
-        self.crm.types["contacts"] |= {name: one[0] for name, one in CONTACT_PROPERTIES.items()}
-        self.crm.types["notes"] |= {name: one[0] for name, one in NOTE_PROPERTIES.items()}
+        self.crm: Crm = EMULATORS[kind]()
+        self.crm.prepare()
+        owners = self.crm.owners_by_name
+        self.connection = CrmConnection(**{
+            "name": "crm", "kind": kind, "secret": SECRET, "requests": 100_000, "fallback_owner": owners["fallback"],
+            "owners": tuple(CrmOwner(rep=rep, id=owners[rep]) for rep in ("ann", "gone")),
+            **self.crm.connection, **connection,
+        })  # fmt: skip
+        self.secrets = dict(self.crm.secrets)
+        """The secrets that the sink reads."""
         self.sent: list[dict[str, Any]] = []
         self.runner: SinkRunner
 
-    def sink(self, ledger: Ledger) -> CrmSink:
-        http = CrmHttp(
-            httpx2.Client(base_url="https://crm.example", transport=self.crm.transport()), AccessKey(lambda: self.key),
-            sink="crm", buckets=Buckets({}), clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics,
+    def sink(self, ledger: Ledger) -> LeadSink:
+        client = httpx2.Client(base_url=self.connection.url, transport=self.crm.transport())
+        kind = KINDS[self.connection.kind]
+        self.http = CrmHttp(
+            client, AccessKey(lambda: self._key(client)), sink="crm", buckets=Buckets({}), clock=self.clock,
+            sleep=self.clock.sleep, metrics=self.metrics, scheme=kind.scheme,
+            budget=budget_of(self.connection),
         )  # fmt: skip
-        self.http = http
-        return HubSpotSink(self.connection, http.send, ledger, self.clock, http.close)
+        return open_sink(self.connection, self.http, ledger, self.clock)
+
+    def _key(self, client: httpx2.Client) -> Any:
+        if self.connection.kind == "hubspot":
+            return self.secrets[SECRET]
+        return log_in(client, self.connection, self.secrets.__getitem__, self.clock)
 
     def open(self, wrap: Callable[[MemoryActionLog], Any] = lambda log: log, **policy: Any) -> SinkRunner:
         """A new runner, which shuts out the one before."""
         ledger = Ledger()
         log = wrap(MemoryActionLog(self.topics, self.clock))
+        sink = self.sink(ledger)
+        sink = erasing(self.connection, sink, self.http.send, ledger, self.clock)
         self.runner = SinkRunner(
-            "crm", log, self.sink(ledger), decode=msgspec.json.decode, clock=self.clock, ledger=ledger,
+            "crm", log, sink, decode=msgspec.json.decode, clock=self.clock, ledger=ledger,
             metrics=self.metrics, policy=Policy(**{"settle_ms": SETTLE_MS, **policy}),
         )  # fmt: skip
         self.http.before_each = self.runner.confirm

@@ -19,6 +19,7 @@ from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Encoder
 from pipeline.local.broker import Broker
 from pipeline.topics import ACTION_DLQ, ACTIONS, LEDGER
+from tests.crm.emulator import SECRET
 from tests.crm.hubspot_emulator import HubSpot
 from tests.crm.world import action
 from tests.support import children
@@ -48,7 +49,7 @@ class Shop:
 
     def __init__(self, kafka: Broker, prefix: str, folder: Path, url: str, crm: HubSpot) -> None:
         self.crm, self.prefix, self.servers = crm, prefix, kafka.bootstrap_servers
-        (folder / "key").write_text("pat-1", encoding="utf-8")
+        (folder / "key").write_text("s-1", encoding="utf-8")
         (folder / "rules").mkdir()
         (folder / "rules" / "crm.yaml").write_text(RULES.format(folder=folder, url=url), encoding="utf-8")
         self.environment = {
@@ -151,11 +152,11 @@ def test_a_second_process_takes_over_and_the_pages_give_reasons(shop):
     assert 'stitchline_crm_outcomes_total{outcome="delivered",sink="shop"} 1.0' in httpx2.get(
         f"http://127.0.0.1:{port}/metrics"
     ).text  # fmt: skip
-    shop.crm.key = "pat-2"
+    shop.crm.secrets[SECRET] = "s-2"
     shop.send(action(2))
     reasons = f"http://127.0.0.1:{port}/readyz"
     eventually(lambda: "key_refused, HTTP 401" in httpx2.get(reasons).text, "the reason is given")
-    shop.crm.key = "pat-1"
+    shop.crm.secrets[SECRET] = "s-1"
 
     second = shop.start("crm", "sink", "shop")
     shop.send(action(3))

@@ -12,9 +12,13 @@ import msgspec
 from connectors.collect.admission import Admission
 from connectors.collect.app import Collector, Limits
 from connectors.collect.encode import Outgoing, RecordEncoder
+from connectors.collect.request import Answer, Request
+from connectors.collect.request_counts import RequestCounts
+from connectors.collect.safekeeping.keeper import Kept as WhenKept
 from connectors.collect.safekeeping.spool import SpoolFullError
 from connectors.collect.sources import live_sources
 from connectors.collect.write_keys import hash_of
+from connectors.collect.written import written
 from pipeline.avro.registry import FileIds
 from pipeline.avro.wire import Decoder
 from pipeline.event.avro import from_avro
@@ -39,10 +43,12 @@ class Kept:
         self.records: list[Outgoing] = []
         self.full = False
 
-    async def keep(self, records: Sequence[Outgoing]) -> None:
+    def keep(self, records: Sequence[Outgoing], done: WhenKept) -> None:
         if self.full:
-            raise SpoolFullError
+            done(SpoolFullError())
+            return
         self.records += records
+        done(None)
 
     @property
     def events(self) -> list[Event]:
@@ -75,13 +81,14 @@ def shop(**fields: Any) -> Source:
 class Door:
     """A collector for some sources; by default the shop."""
 
-    def __init__(self, *sources: Source, folder: Path = Path(), limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, *sources: Source, folder: Path = Path(), limits: Limits = LIMITS, encoder: RecordEncoder = ENCODER
+    ) -> None:
         self.kept, self.metrics, self.now_ms = Kept(), Metrics(), NOW_MS
         self.sources = live_sources(SourceRules(sources=sources or (shop(),)), folder)
-        admission = Admission(lambda: self.sources, ENCODER, self.metrics)
-        self.app = Collector(
-            lambda: self.sources, admission, self.kept, self.metrics, limits, clock=lambda: self.now_ms
-        )
+        counts = RequestCounts(self.metrics)
+        admission = Admission(lambda: self.sources, encoder, counts)
+        self.app = Collector(lambda: self.sources, admission, self.kept, counts, limits, clock=lambda: self.now_ms)
 
     def send(
         self,
@@ -91,7 +98,6 @@ class Door:
         headers: Mapping[str, str] | None = None,
         *,
         key: str | None = KEY,
-        pieces: int = 1,
     ) -> Reply:
         """Sends a request and returns the reply. A body that is no bytes becomes JSON; ``key`` goes into Basic."""
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -99,32 +105,17 @@ class Door:
         if key is not None:
             sent.setdefault("authorization", "Basic " + b64encode(f"{key}:".encode()).decode())
         path, _, query = target.partition("?")
-        scope = {
-            "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode(),
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()],
-            "client": ("203.0.113.77", 4711), "scheme": "http",
-        }  # fmt: skip
-        size = max(1, -(-len(content) // pieces))
-        chunks = [content[at : at + size] for at in range(0, len(content), size)] or [b""]
-        messages = [
-            {"type": "http.request", "body": chunk, "more_body": place + 1 < len(chunks)}
-            for place, chunk in enumerate(chunks)
-        ]
-        answers: list[dict[str, Any]] = []
+        request = Request(method, path, query, sent, client_ip="203.0.113.77")
+        answer = self.app.begin(request) or asyncio.run(self._handled(request, content))
+        self.app.report()
+        head, _, rest = written(answer).partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        return Reply(int(status.split()[1]), dict(line.split(": ", 1) for line in lines), rest)
 
-        async def receive() -> Any:
-            return messages.pop(0) if messages else {"type": "http.disconnect"}
-
-        async def write(message: Any) -> None:
-            answers.append(message)
-
-        asyncio.run(self.app(scope, receive, write))
-        head, *rest = answers
-        return Reply(
-            head["status"],
-            {name.decode(): value.decode() for name, value in head["headers"]},
-            b"".join(part["body"] for part in rest),
-        )
+    async def _handled(self, request: Request, content: bytes) -> Answer:
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.app.handle(request, content, answered.set_result)
+        return await answered
 
 
 def squeezed(body: Any) -> bytes:

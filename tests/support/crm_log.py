@@ -82,7 +82,10 @@ class MemoryActionLog:
 
     def poll(self, limit: int, seconds: float) -> Sequence[MemoryRecord]:
         taken: list[MemoryRecord] = []
-        for partition, start in self._next.items():
+        count = len(self._topics.actions)
+        for turn in range(count):
+            partition = (turn + self._epoch) % count  # each runner meets the partitions in another order
+            start = self._next[partition]
             if partition not in self.held:
                 part = self._topics.actions[partition][start : start + limit - len(taken)]
                 self._next[partition] = start + len(part)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.avro.wire import head
 from pipeline.event.reason import Reason
-from pipeline.stream.stages.intake import REKEYED_HEADER
+from pipeline.kafka.dlq_headers import REKEYED_HEADER
 from schemas import own_id
 from tests.support.events import web_event, write
 from tests.support.records import Sent

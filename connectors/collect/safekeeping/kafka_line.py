@@ -17,7 +17,7 @@ from pipeline.obs.log import logger
 TICK_SECONDS: Final = 0.002
 OPTIONS: Final[dict[str, Any]] = {
     "acks": "all",
-    "linger.ms": 2,
+    "linger.ms": 5,
     "compression.type": "lz4",
     "message.max.bytes": MAX_RECORD_BYTES,
     "message.timeout.ms": 30_000,
@@ -36,7 +36,7 @@ log = logger(__name__)
 class Producer(Protocol):
     """The part of ``confluent_kafka.Producer`` that a line uses."""
 
-    def produce(self, topic: str, **record: Any) -> None:
+    def produce(self, topic: str, value: bytes, key: bytes | None, **options: Any) -> None:
         """Queues a record. Raises BufferError while the queue is full."""
         ...
 
@@ -54,12 +54,14 @@ class Producer(Protocol):
 
 
 class _Batch:
-    """Records that were sent together: how many are not reported yet, and which failed."""
+    """Records that were sent together: how many are not reported yet, and whether one failed."""
 
-    __slots__ = ("deadline", "failed", "future", "left", "refused")
+    __slots__ = ("deadline", "done", "failed", "left", "refused")
 
-    def __init__(self, left: int, future: "asyncio.Future[bool]", deadline: float) -> None:
-        self.left, self.future, self.deadline = left, future, deadline
+    def __init__(self, left: int, deadline: float, done: Callable[[bool], None]) -> None:
+        self.left, self.deadline = left, deadline
+        self.done: Callable[[bool], None] | None = done
+        """None once it has been called."""
         self.failed = self.refused = False
 
     def report(self, error: KafkaError | None, _message: object) -> None:
@@ -68,8 +70,14 @@ class _Batch:
         if error is not None:
             self.failed = True
             self.refused = self.refused or error.code() in REFUSED_FOR_GOOD
-        if not self.left and not self.future.done():
-            self.future.set_result(not self.failed)
+        if not self.left:
+            self.end()
+
+    def end(self) -> None:
+        """Calls ``done``, unless it has been called."""
+        done, self.done = self.done, None
+        if done is not None:
+            done(not self.failed)
 
 
 class KafkaLine:
@@ -85,22 +93,27 @@ class KafkaLine:
         self._producer = self._new_producer()
         self._timeout_seconds = timeout_seconds
         self._open: deque[_Batch] = deque()
-        self._wake = asyncio.Event()
-        self._polling: asyncio.Task[None] | None = None
+        self._tick: asyncio.TimerHandle | None = None
 
-    async def send(self, records: Sequence[Outgoing]) -> bool:
-        """Returns True once the brokers have every record; False if that is not certain within the time limit.
+    def send_then(self, records: Sequence[Outgoing], done: Callable[[bool], None]) -> None:
+        """Calls ``done`` with True once the brokers have every record; with False if that is not certain in time.
 
         After False the records may be in Kafka nevertheless.
         """
-        batch = await self._sent(records)
-        return await batch.future
+        self._sent(records, done)
+
+    async def send(self, records: Sequence[Outgoing]) -> bool:
+        """Returns what :meth:`send_then` calls with."""
+        taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._sent(records, _settle(taken))
+        return await taken
 
     async def send_one(self, record: Outgoing) -> bool | None:
         """Sends one record. Returns as :meth:`send`, or None if Kafka refuses the record for good."""
-        batch = await self._sent([record])
-        taken = await batch.future
-        return None if batch.refused else taken
+        taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        batch = self._sent([record], _settle(taken))
+        is_taken = await taken
+        return None if batch.refused else is_taken
 
     def give_up_queued(self) -> None:
         """Gives up the records that no broker has been sent yet. Their delivery fails at once."""
@@ -108,32 +121,29 @@ class KafkaLine:
 
     async def close(self, grace_seconds: float) -> int:
         """Waits for outstanding records. Returns how many are left."""
-        if self._polling is not None:
-            self._polling.cancel()
+        if self._tick is not None:
+            self._tick.cancel()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(None, self._producer.flush, grace_seconds)
 
-    async def _sent(self, records: Sequence[Outgoing]) -> _Batch:
+    def _sent(self, records: Sequence[Outgoing], done: Callable[[bool], None]) -> _Batch:
         loop = asyncio.get_running_loop()
-        batch = _Batch(len(records), loop.create_future(), loop.time() + self._timeout_seconds)
+        batch = _Batch(len(records), loop.time() + self._timeout_seconds, done)
         produce, report = self._producer.produce, batch.report
         for position, record in enumerate(records):
             try:
-                produce(
-                    record.topic, key=record.key, value=record.value, headers=record.headers or None, on_delivery=report
-                )
+                produce(record.topic, record.value, record.key, headers=record.headers or None, on_delivery=report)
             except (BufferError, KafkaException) as error:
                 if isinstance(error, KafkaException) and error.args[0].fatal():
                     self._replace_producer(error)
                 batch.left -= len(records) - position
                 batch.failed = True
                 if not batch.left:
-                    batch.future.set_result(False)
+                    loop.call_soon(batch.end)
                 break
         self._open.append(batch)
-        if self._polling is None:
-            self._polling = loop.create_task(self._poll())
-        self._wake.set()
+        if self._tick is None:
+            self._tick = loop.call_later(TICK_SECONDS, self._poll, loop)
         return batch
 
     def _replace_producer(self, error: KafkaException) -> None:
@@ -141,18 +151,24 @@ class KafkaLine:
         log.warning("producer_replaced", error=str(error.args[0]))
         self._producer = self._new_producer()
 
-    async def _poll(self) -> None:
-        """Serves delivery reports while batches are open, and ends those whose time is over."""
-        loop = asyncio.get_running_loop()
-        while True:
-            if not self._open:
-                self._wake.clear()
-                await self._wake.wait()
+    def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serves the delivery reports of all requests in one call, and ends batches whose time is over."""
+        self._tick = None
+        try:
             self._producer.poll(0)
             now = loop.time()
-            while self._open and (self._open[0].future.done() or self._open[0].deadline < now):
+            while self._open and (self._open[0].done is None or self._open[0].deadline < now):
                 batch = self._open.popleft()
-                if not batch.future.done():
-                    batch.failed = True
-                    batch.future.set_result(False)
-            await asyncio.sleep(TICK_SECONDS)
+                batch.failed = batch.failed or bool(batch.left)
+                batch.end()
+        finally:
+            if self._open and self._tick is None:
+                self._tick = loop.call_later(TICK_SECONDS, self._poll, loop)
+
+
+def _settle(future: "asyncio.Future[bool]") -> Callable[[bool], None]:
+    def settle(taken: bool) -> None:
+        if not future.done():
+            future.set_result(taken)
+
+    return settle

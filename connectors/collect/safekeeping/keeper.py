@@ -5,10 +5,11 @@ While the spool holds records, new ones go behind them, so that Kafka gets all i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeAlias
 
 from connectors.collect.encode import Outgoing
-from connectors.collect.safekeeping.spool import Spool
+from connectors.collect.safekeeping.spool import Spool, SpoolFullError
 from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import Metrics
@@ -17,11 +18,18 @@ CHUNK_RECORDS: Final = 500
 FIRST_PAUSE_SECONDS: Final = 0.25
 MAX_PAUSE_SECONDS: Final = 5.0
 
+Kept: TypeAlias = Callable[[SpoolFullError | None], None]
+"""Called with None once records are safe, or with the reason why they are not."""
+
 log = logger(__name__)
 
 
 class Line(Protocol):
     """The methods of :class:`~connectors.collect.safekeeping.kafka_line.KafkaLine` that a keeper uses."""
+
+    def send_then(self, records: Sequence[Outgoing], done: Callable[[bool], None]) -> None:
+        """Calls ``done`` with whether the brokers certainly have every record."""
+        ...
 
     async def send(self, records: Sequence[Outgoing]) -> bool:
         """Returns whether the brokers certainly have every record."""
@@ -48,6 +56,7 @@ class Keeper:
         """
         self._line, self._spool, self._metrics, self._prepare = line, spool, metrics, prepare
         self._draining: asyncio.Task[None] | None = None
+        self._spooling: set[asyncio.Task[None]] = set()
         if away or not spool.is_empty:
             self._start_draining()
 
@@ -56,30 +65,48 @@ class Keeper:
         """Returns whether records go to the spool."""
         return self._draining is not None
 
-    async def keep(self, records: Sequence[Outgoing]) -> None:
-        """Returns once the records are in Kafka or durable in the spool.
+    def keep(self, records: Sequence[Outgoing], done: Kept) -> None:
+        """Calls ``done`` with None once the records are in Kafka or durable in the spool.
 
-        Raises:
-            SpoolFullError: they are in neither for certain.
+        Calls it with SpoolFullError if they are in neither for certain.
         """
-        if not records:
+        if self._draining is None:
+            self._line.send_then(records, partial(self._sent, records, done))
+        else:
+            self._spool_soon(records, done)
+
+    def _sent(self, records: Sequence[Outgoing], done: Kept, taken: bool) -> None:
+        if taken:
+            done(None)
             return
         if self._draining is None:
-            if await self._line.send(records):
-                return
-            if self._draining is None:
-                log.warning("kafka_away", spool_bytes=self._spool.size_bytes)
-                self._line.give_up_queued()
-                self._start_draining()
-        await self._spool.append(list(records))
+            log.warning("kafka_away", spool_bytes=self._spool.size_bytes)
+            self._line.give_up_queued()
+            self._start_draining()
+        self._spool_soon(records, done)
+
+    def _spool_soon(self, records: Sequence[Outgoing], done: Kept) -> None:
+        """Spools records behind those of earlier calls: tasks begin in the order in which they are created."""
+        spooling = asyncio.get_running_loop().create_task(self._spooled(records, done))
+        self._spooling.add(spooling)
+        spooling.add_done_callback(self._spooling.discard)
+
+    async def _spooled(self, records: Sequence[Outgoing], done: Kept) -> None:
+        try:
+            await self._spool.append(list(records))
+        except SpoolFullError as error:
+            done(error)
+            return
         self._metrics.add(m.COLLECT_SPOOLED, len(records))
         self._metrics.set(m.COLLECT_SPOOL_BYTES, self._spool.size_bytes)
+        done(None)
 
     async def close(self) -> None:
         """Stops draining. What is in the spool stays there for the next start."""
         if self._draining is not None:
             self._draining.cancel()
             await asyncio.gather(self._draining, return_exceptions=True)
+        await asyncio.gather(*self._spooling)
         await self._spool.close()
 
     def _start_draining(self) -> None:

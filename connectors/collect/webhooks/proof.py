@@ -103,6 +103,12 @@ def sendgrid(request: Request, secrets: Secrets, _url: str) -> str:
     return WRONG_SIGNATURE
 
 
+def meta(request: Request, secrets: Secrets, _url: str) -> str:
+    """``X-Hub-Signature-256: sha256=…``: hex HMAC-SHA256 of the body with the app's secret."""
+    stated = request.headers.get("x-hub-signature-256", "")
+    return _fits(secrets, request.received, [stated], lambda digest: f"sha256={digest.hex()}")
+
+
 def mailgun(request: Request, secrets: Secrets, _url: str) -> str:
     """``signature`` in the body: hex HMAC-SHA256 of its timestamp and token. It covers nothing else of the body."""
     read = read_object(request.body)

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from connectors.collect.dialects.parsed import Parse
-from connectors.collect.webhooks import crm, mail, others, proof, shopify, square, stripe
+from connectors.collect.webhooks import crm, mail, meta, others, proof, shopify, square, stripe
 from connectors.collect.webhooks.proof import Prove
 from pipeline.rules.sources import Vendor
 
@@ -20,6 +20,7 @@ VENDORS: Final[dict[Vendor, VendorWebhook]] = {
     "google": VendorWebhook(proof.google, others.google),
     "hubspot": VendorWebhook(proof.hubspot, crm.hubspot),
     "mailgun": VendorWebhook(proof.mailgun, mail.mailgun),
+    "meta": VendorWebhook(proof.meta, meta.meta),
     "sendgrid": VendorWebhook(proof.sendgrid, mail.sendgrid),
     "shopify": VendorWebhook(proof.shopify, shopify.shopify),
     "square": VendorWebhook(proof.square, square.square),

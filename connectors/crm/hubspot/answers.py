@@ -46,6 +46,8 @@ def checked(answer: Answer) -> Failed | None:
     fault = fault_of(answer)
     if fault is None:
         return None
+    if fault is Fault.SLOW_DOWN and isinstance(answer.body, dict) and answer.body.get("policyName") == "DAILY":
+        fault = Fault.QUOTA
     stop_for(fault, answer, CRM)
     existing = _EXISTING.search(answer.words())
     return Failed(fault, answer.words(), existing[1] if existing else "")
@@ -91,6 +93,13 @@ def rows_of(answer: Answer) -> dict[str, dict[str, str | None]]:
     if failed is not None and failed.fault is not Fault.GONE:
         stop_for(Fault.OUTAGE, answer, CRM)
     return {str(row["id"]): row.get("properties") or {} for row in _dicts(body.get("results")) if "id" in row}
+
+
+def share_used(headers: Mapping[str, str], total: int = 0) -> float:
+    """Returns the used part of the day's requests; 0.0 if the headers do not state it. They state the total, too."""
+    del total
+    limit, left = (headers.get(f"x-hubspot-ratelimit-daily{end}", "") for end in ("", "-remaining"))
+    return 1 - int(left) / int(limit) if limit.isdecimal() and left.isdecimal() and int(limit) else 0.0
 
 
 def associated(answer: Answer) -> set[str]:

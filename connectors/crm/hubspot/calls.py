@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Final
 
 from connectors.crm.exchange import Call
 from connectors.crm.hubspot.answers import KEY_HEADER
-from connectors.crm.hubspot.work import KEY, NOTE_KEY, Work
 from connectors.crm.values import fired_at, story_lines
+from connectors.crm.work import Work
 from pipeline.rules.crm import CrmConnection
 
 CONTACTS, NOTES = "contacts", "notes"
+KEY: Final = "stitchline_action"
+NOTE_KEY: Final = "stitchline_note"
 
 
 class Calls:
@@ -39,7 +42,7 @@ class Calls:
 
     def update(self, works: Sequence[Work], tenant: str) -> Call:
         """Returns the request that updates known contacts, at most 100 different ones."""
-        inputs = [{"id": work.contact_id, "properties": work.sent, KEY_HEADER: work.action.action_id} for work in works]
+        inputs = [{"id": work.object_id, "properties": work.sent, KEY_HEADER: work.action.action_id} for work in works]
         return _post(f"{self._objects}/{CONTACTS}/batch/update", {"inputs": inputs}, tenant)
 
     def upsert(self, works: Sequence[Work], tenant: str) -> Call:
@@ -73,7 +76,7 @@ class Calls:
 
     def associate(self, works: Sequence[Work], tenant: str) -> Call:
         """Returns the request that attaches the notes to their contacts. Repeating it has no effect."""
-        inputs = [{"from": {"id": work.note_id}, "to": {"id": work.contact_id}} for work in works]
+        inputs = [{"from": {"id": work.note_id}, "to": {"id": work.object_id}} for work in works]
         path = f"{self._associations}/{NOTES}/{CONTACTS}/batch/associate/default"
         return _post(path, {"inputs": inputs}, tenant)
 

@@ -5,8 +5,7 @@ from typing import Final
 from connectors.crm.exchange import Answer, Call, Send
 from connectors.crm.fault import Fault, StoppedError
 from connectors.crm.hubspot.answers import CRM, checked
-from connectors.crm.hubspot.calls import CONTACTS, NOTES, Calls
-from connectors.crm.hubspot.work import KEY, NOTE_KEY
+from connectors.crm.hubspot.calls import CONTACTS, KEY, NOTE_KEY, NOTES, Calls
 from connectors.crm.sink import Pause, SinkError
 from pipeline.clock import Clock
 

@@ -13,7 +13,6 @@ from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
 from pipeline.event.money_text import read_money
 from pipeline.event.number_text import number_of
 from pipeline.event.zone import UTC, Zone
-from pipeline.profile.booking import NO_CHANGED_BITS, ChangedBits
 from pipeline.profile.fields import Getter, getter
 from pipeline.profile.filter import Filter, Test
 from pipeline.profile.journey.arrivals import is_first_of_visit
@@ -33,6 +32,7 @@ from pipeline.profile.ledger import Ledger
 from pipeline.profile.messages import Touch
 from pipeline.profile.orders import Share
 from pipeline.profile.ports import Booking
+from pipeline.profile.rule_booking import NO_CHANGED_BITS, ChangedBits
 from pipeline.profile.statements import book_consent, book_trait
 
 MICROS: Final = 6

@@ -8,6 +8,7 @@ from pipeline.avro.event_columns import EventDecoder
 from pipeline.avro.wire import Undecodable
 from pipeline.event.alias import copy_key
 from pipeline.event.anchor import AnchorRow
+from pipeline.event.erasure import cleaned_anchor
 from pipeline.event.errors import InvalidEventError
 from pipeline.event.identifier import split_key
 from pipeline.event.intake import Intake, IntakeEffects, Result
@@ -19,7 +20,7 @@ from pipeline.identity.faults import assignment_fault
 from pipeline.identity.messages import Assignment, Command, Link
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
-from pipeline.kafka.dlq_headers import HEADER_PREFIX
+from pipeline.kafka.dlq_headers import HEADER_PREFIX, REKEYED_HEADER
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
 from pipeline.profile.messages import touch_of
@@ -28,8 +29,9 @@ from pipeline.state import layout
 from pipeline.state.partition import PartitionState
 from pipeline.state.seen import SeenView
 from pipeline.state.store import PartitionStore
-from pipeline.state.view import msgpack_view
+from pipeline.state.view import msgpack_view, row_decoder
 from pipeline.stream.dlq import quarantine
+from pipeline.stream.erasing import CleanedTable, Eraser
 from pipeline.stream.gate import MAX_RELEASED, Gate, HeldRecord
 from pipeline.stream.order import Phase, cause_of, following, in_order, order
 from pipeline.stream.stages.base import Context, Stage, StageSpec
@@ -38,7 +40,6 @@ from pipeline.stream.stages.internal import InternalReader
 from pipeline.stream.watermark import WatermarkSender, source_of
 from pipeline.topics import ASSIGNMENTS, EVENTS, INPUTS, LINKS, TOUCHES, StageName, Topic
 
-REKEYED_HEADER = HEADER_PREFIX + "rekeyed"
 ALIAS_HEADER = HEADER_PREFIX + "alias"
 """Marks the copy of an alias, under the key of its previous user id."""
 NO_LIMIT_MS = 1 << 62
@@ -53,6 +54,8 @@ QUEUED_TOUCH = ""
 OUTCOMES = {Drop: "drop", Rejected: "dead_letter", Redirect: "redirect"}
 """Outcomes by the names that metrics use."""
 
+_decode_anchor = row_decoder(layout.ANCHORS, AnchorRow)
+
 
 class IntakeStage(Stage):
     """Passes events and assignments of one partition to :class:`~pipeline.event.intake.Intake`."""
@@ -64,7 +67,11 @@ class IntakeStage(Stage):
             rules = msgspec.structs.replace(
                 rules, retention_ms=NO_LIMIT_MS, dedupe_memory_ms=NO_LIMIT_MS, link_refresh_ms=EVERY_SIGHTING
             )
-        anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, context.cached_rows)
+        self._anchors = msgpack_view(layout.ANCHORS, store, AnchorRow, context.cached_rows)
+        sweep = {layout.ANCHORS: self._mentions_erased}
+        self._eraser = Eraser(context, (StageName.INTAKE, partition), store, sweep, self._clean_rows)
+        marks = self._eraser.view
+        anchors = self._cleaned = CleanedTable(self._anchors, marks.unswept, self._cleaned_row)
         seen = SeenView(store, rules.dedupe_window_ms, max(rules.dedupe_window_ms, rules.dedupe_memory_ms))
         self._assignments = ASSIGNMENTS.of(settings.topic_prefix)
         self._topics = {topic.of(settings.topic_prefix): topic for topic in EVENTS.values()}
@@ -73,7 +80,9 @@ class IntakeStage(Stage):
         self._gate = Gate(context, StageName.STITCH, store, self._assignment_reader)
         idle_seconds = settings.stream_idle_ms / 1000
         self.queue = EventQueue(store, self._gate.marks, self._topics, settings.stream_lateness_ms, idle_seconds)
-        super().__init__(context, PartitionState(store, [anchors, seen, *self._gate.views, self.queue.buffer]))
+        super().__init__(
+            context, PartitionState(store, [self._anchors, seen, *self._gate.views, self.queue.buffer, marks])
+        )
         self._became_idle = False
         """Whether an input has become idle since the last tick."""
         self._encode = msgspec.msgpack.Encoder().encode
@@ -91,11 +100,13 @@ class IntakeStage(Stage):
             anchors,
             seen,
             partition_is_right=self._is_home,
+            marks=marks.known,
         )
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
         """Processes records of one topic and partition, in offset order; with the clock "stream", by event time."""
         if topic == self._assignments:
+            self._eraser.take_in(batch)
             if self._gate.is_open:
                 self._assigned(batch)
             else:
@@ -193,12 +204,13 @@ class IntakeStage(Stage):
     def tick(self, now_ms: int | None = None) -> int:  # noqa: ARG002 - nothing here falls due
         """Passes on records whose time has come. Returns 0 if there is nothing to commit."""
         became_idle, self._became_idle = self._became_idle, False
-        return became_idle + (0 if self._gate.is_open else self._release())
+        swept = self._eraser.tick()
+        return swept + became_idle + (0 if self._gate.is_open else self._release())
 
     @property
     def has_work(self) -> bool:
-        """Returns whether records may wait."""
-        return not self._gate.is_open
+        """Returns whether records may wait, or rows are being swept."""
+        return not self._gate.is_open or self._eraser.has_work
 
     @property
     def held(self) -> int:
@@ -276,11 +288,24 @@ class IntakeStage(Stage):
         return False
 
     def _assigned(self, batch: Sequence[Record]) -> None:
-        kept = [record for record in batch if record.value() is not None]  # not a tombstone
+        kept = [record for record in batch if record.value() is not None]  # not the tombstone of an erasure
         for key, assignment in self._assignment_reader.read(kept):
             tenant, ident = split_key(key)
             for link in self._intake.on_assignment(tenant, ident, assignment):
                 self._emit(LINKS, link.tenant, self._encode(link))
+
+    # Erasures
+
+    def _cleaned_row(self, key: str, row: AnchorRow) -> AnchorRow | None:
+        return cleaned_anchor(*split_key(key), row, self._eraser.view.unswept)
+
+    def _mentions_erased(self, key: bytes, value: bytes) -> bool:
+        row = _decode_anchor(value)
+        return self._cleaned_row(key.decode(), row) is not row
+
+    def _clean_rows(self, _family: str, keys: Sequence[bytes]) -> None:
+        for key in keys:
+            self._cleaned.get(key.decode())
 
     def _count(self, taken: int, counts: dict[tuple[str, str], int]) -> None:
         metrics = self._context.metrics
@@ -298,6 +323,14 @@ def _has_header(record: Record, header: str) -> bool:
 INTAKE = StageSpec(
     StageName.INTAKE,
     INPUTS[StageName.INTAKE],
-    (layout.ANCHORS, layout.SEEN, layout.SEEN_BLOCKS, layout.HELD, layout.HELD_EVENTS, layout.WATERMARKS),
+    (
+        layout.ANCHORS,
+        layout.SEEN,
+        layout.SEEN_BLOCKS,
+        layout.HELD,
+        layout.HELD_EVENTS,
+        layout.WATERMARKS,
+        layout.MARKS,
+    ),
     IntakeStage,
 )

@@ -12,7 +12,7 @@ import msgspec
 from pipeline.event.reason import Reason
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
-from pipeline.stream import watermark
+from pipeline.stream import erasing, watermark
 from pipeline.stream.dlq import quarantine
 from pipeline.stream.stages.base import Context
 from pipeline.topics import StageName
@@ -38,7 +38,7 @@ class InternalReader(Generic[Message]):
         marks = 0
         for record in batch:
             key_bytes = record.key() or b""
-            if key_bytes.startswith(watermark.KEY_PREFIX):  # left behind by a run with the clock "stream"
+            if key_bytes.startswith((watermark.KEY_PREFIX, erasing.KEY_PREFIX)):  # or left behind by a replay
                 marks += 1
                 continue
             try:

@@ -6,18 +6,20 @@ import msgspec
 
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
+from pipeline.profile.erasure import mentions
 from pipeline.profile.faults import fault_of
-from pipeline.profile.logic import Applied, Forward, ProfileEffects, ProfileLogic, Timer
+from pipeline.profile.logic import Applied, Forward, ProfileLogic, Timer
 from pipeline.profile.messages import Carry, Message, Move, Touch
 from pipeline.profile.records import Lead, SegmentChange
 from pipeline.profile.row import ProfileRow
 from pipeline.rules.compiled import compiled
 from pipeline.state import layout
-from pipeline.state.partition import PartitionState
+from pipeline.state.partition import PartitionState, View
 from pipeline.state.store import PartitionStore
 from pipeline.state.timers import TimerView
-from pipeline.state.view import msgpack_view
+from pipeline.state.view import msgpack_view, row_decoder
 from pipeline.state.watermarks import BEGINNING
+from pipeline.stream.erasing import Eraser
 from pipeline.stream.gate import MAX_RELEASED, Gate, HeldRecord
 from pipeline.stream.order import Phase, after, arrival, in_order, order, time_of
 from pipeline.stream.stages.base import Context, Stage, StageSpec
@@ -30,20 +32,25 @@ MAX_TIMERS = 2_000
 """Timers per tick. Others wait for the next tick, so that a backlog does not delay a commit."""
 
 _decode = msgspec.msgpack.Decoder(Message).decode
+_decode_row = row_decoder(layout.PROFILES, ProfileRow)
 
 
 class ProfileStage(Stage):
     """Passes touches of a partition to :class:`~pipeline.profile.logic.ProfileLogic`. Publishes once per commit."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
-        profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.cached_rows)
+        profiles = self._profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.cached_rows)
         self._timers = TimerView(store)
         self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
         self._gate = Gate(context, StageName.INTAKE, store, self._reader)
         self._waiting = WaitingProfiles(store)
-        super().__init__(context, PartitionState(store, [profiles, self._timers, *self._gate.views, self._waiting]))
+        sweep = {layout.PROFILES: self._mentions_erased}
+        self._eraser = Eraser(context, (StageName.PROFILE, partition), store, sweep, self._clean_rows)
+        marks, self._source = self._eraser.view, str(partition)
+        views: list[View] = [profiles, self._timers, *self._gate.views, self._waiting, marks]
+        super().__init__(context, PartitionState(store, views))
         settings = context.settings
-        self._logic = ProfileLogic(compiled(context.rules), profiles, self._timers, settings.refresh_interval_ms)
+        self._logic = ProfileLogic(compiled(context.rules), profiles, self._timers, settings.refresh_interval_ms, marks)
         self.newest_ms = 0
         """Event time of the newest touch of this process, in ms since 1970."""
         self._fired_ms = BEGINNING
@@ -57,6 +64,8 @@ class ProfileStage(Stage):
 
         With the clock "stream", applies what may pass the gate, in the order of event time.
         """
+        for marking in self._eraser.take_in(batch):
+            self._emit(LEADS, marking.tenant, self._encode(msgspec.structs.replace(marking, source=self._source)))
         if not (self._gate.is_open and not self._waiting):
             self._gate.take_in(batch)
             self._release()
@@ -71,7 +80,7 @@ class ProfileStage(Stage):
 
         With the clock "stream", timers are due by the time up to which no record waits.
         """
-        released = 0 if self._gate.is_open else self._release()
+        released = self._eraser.tick() + (0 if self._gate.is_open else self._release())
         if released >= MAX_RELEASED:
             return released
         if now_ms is None:
@@ -146,14 +155,18 @@ class ProfileStage(Stage):
             self._progress.send(min(self._fired_ms, self._waiting.before_ms))
 
     def _publish(self) -> None:
-        effects = self._logic.evaluate(self._changed, self._now_ms())
-        self._changed = {}
-        encode, emit = self._context.codecs.update, self._emit
-        for update in effects.updates:
-            emit(UPDATES, update.profile_id, encode(update))
-        self._publish_segment_changes(effects.segment_changes)
-        self._send(effects.leads)
-        self._count(effects)
+        changed, self._changed = self._changed, {}
+        now_ms, encode, emit = self._now_ms(), self._context.codecs.update, self._emit
+        published = 0
+        for profile_id in changed:
+            effects = self._logic.evaluate((profile_id,), now_ms)
+            for update in effects.updates:
+                emit(UPDATES, profile_id, encode(update))
+            self._publish_segment_changes(effects.segment_changes)
+            self._send(effects.leads)
+            self._profiles.encode_now(profile_id)
+            published += len(effects.updates)
+        self._context.metrics.add(m.PROFILES_UPDATED, published)
 
     def _now_ms(self) -> int:
         """Returns the clock's time, or 0 in a replay: the core then uses the newest event time of each profile."""
@@ -162,6 +175,8 @@ class ProfileStage(Stage):
     def _perform(self, applied: Applied, place: bytes | None = None) -> None:
         """Publishes the effects of a batch, or of the record at a place in event time."""
         self._changed.update(applied.changed)
+        for profile_id in applied.erased:
+            self._emit(UPDATES, profile_id, None)
         self._forward(applied.forwards, place)
         self._publish_segment_changes(applied.decided.segment_changes)
         self._send(applied.decided.leads)
@@ -170,6 +185,12 @@ class ProfileStage(Stage):
         for change in segment_changes:
             self._emit(SEGMENTS, change.profile_id, self._context.codecs.segment(change))
             self._context.metrics.add(m.SEGMENT_CHANGES, 1, change.segment, change.change)
+
+    def _mentions_erased(self, key: bytes, value: bytes) -> bool:
+        return mentions(key.decode(), _decode_row(value), self._eraser.view.unswept)
+
+    def _clean_rows(self, _family: str, keys: Sequence[bytes]) -> None:
+        self._perform(self._logic.clean([key.decode() for key in keys], self._now_ms()))
 
     def _forward(self, forwards: Sequence[Forward], place: bytes | None) -> None:
         if not forwards:
@@ -187,9 +208,6 @@ class ProfileStage(Stage):
             self._emit(LEADS, lead.tenant, self._encode(lead), None if self._is_wall else in_order(_place(lead)))
             self._context.metrics.add(m.ACTIONS, 1, lead.action.trigger)
 
-    def _count(self, effects: ProfileEffects) -> None:
-        self._context.metrics.add(m.PROFILES_UPDATED, len(effects.updates))
-
 
 def _place(lead: Lead) -> bytes:
     """Returns a lead's order in event time. Of one action at one time, the lead comes before its duplicates."""
@@ -200,6 +218,6 @@ def _place(lead: Lead) -> bytes:
 PROFILE = StageSpec(
     StageName.PROFILE,
     INPUTS[StageName.PROFILE],
-    (layout.PROFILES, layout.TIMERS, layout.HELD, layout.WATERMARKS, layout.WAITING),
+    (layout.PROFILES, layout.TIMERS, layout.HELD, layout.WATERMARKS, layout.WAITING, layout.MARKS),
     ProfileStage,
 )

@@ -5,9 +5,10 @@ from itertools import count, groupby
 
 import msgspec
 
-from pipeline.event.identifier import key_of, type_of
+from pipeline.event.identifier import key_of, split_key, type_of
 from pipeline.event.reason import Reason
 from pipeline.identity.effects import StitchEffects
+from pipeline.identity.erasure import cleaned_node, remaining_contests
 from pipeline.identity.faults import fault_of
 from pipeline.identity.messages import Command, Link
 from pipeline.identity.net_moves import net_moves
@@ -17,18 +18,21 @@ from pipeline.kafka.record import Header, Record
 from pipeline.obs import metrics as m
 from pipeline.obs.log import logger
 from pipeline.state import layout
-from pipeline.state.partition import PartitionState
+from pipeline.state.partition import PartitionState, View
 from pipeline.state.store import PartitionStore
 from pipeline.state.tenants import TenantViews
+from pipeline.state.view import row_decoder
+from pipeline.stream.erasing import CleanedTable, Eraser, key_of_marking
 from pipeline.stream.gate import MAX_RELEASED, Gate
 from pipeline.stream.order import Phase, arrival, cause_of, following, in_order
 from pipeline.stream.stages.base import Context, StageSpec
 from pipeline.stream.stages.gated import GatedStage
 from pipeline.stream.stages.internal import InternalReader
 from pipeline.stream.watermark import WatermarkSender, source_of
-from pipeline.topics import ASSIGNMENTS, CHANGES, INPUTS, TOUCHES, StageName
+from pipeline.topics import ASSIGNMENTS, CHANGES, INPUTS, MARKS, TOUCHES, StageName
 
 log = logger(__name__)
+_decode_node = row_decoder(layout.NODES, Node)
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Link | Command).decode
 
 
@@ -41,7 +45,11 @@ class StitchStage(GatedStage):
         self._counters = TenantViews(layout.COUNTERS, store, Counter, rows)
         self._reader = InternalReader(context, StageName.STITCH, _decode, fault_of)
         gate = Gate(context, StageName.INTAKE, store, self._reader)
-        super().__init__(context, PartitionState(store, [self._nodes, self._counters, *gate.views]), gate)
+        self._eraser = Eraser(
+            context, (StageName.STITCH, partition), store, {layout.NODES: self._mentions_erased}, self._clean_rows
+        )
+        views: list[View] = [self._nodes, self._counters, *gate.views, self._eraser.view]
+        super().__init__(context, PartitionState(store, views), gate)
         self._stitchers: dict[str, Stitcher] = {}
         self._progress = WatermarkSender(context, source_of(StageName.STITCH, partition), ASSIGNMENTS)
 
@@ -66,13 +74,44 @@ class StitchStage(GatedStage):
     def _stitcher(self, tenant: str) -> Stitcher:
         stitcher = self._stitchers.get(tenant)
         if stitcher is None:
-            tables = StitchTables(self._nodes.of(tenant), self._counters.of(tenant))
-            stitcher = self._stitchers[tenant] = Stitcher(tenant, self._context.rules.identity, tables)
+            marks = self._eraser.view
+            nodes = CleanedTable(
+                self._nodes.of(tenant), marks.unswept, lambda _, node: cleaned_node(tenant, node, marks.unswept)
+            )
+            tables = StitchTables(nodes, self._counters.of(tenant))
+            stitcher = self._stitchers[tenant] = Stitcher(
+                tenant, self._context.rules.identity, tables, marks, self._eraser.note
+            )
         return stitcher
+
+    def tick(self, now_ms: int | None = None) -> int:
+        """Passes on records that may pass the gate, and sweeps rows after an erasure. Returns how many."""
+        return self._eraser.tick() + super().tick(now_ms)
+
+    @property
+    def has_work(self) -> bool:
+        """Returns whether records may wait at the gate, or rows are being swept."""
+        return super().has_work or self._eraser.has_work
+
+    def _mentions_erased(self, key: bytes, value: bytes) -> bool:
+        tenant, _ = split_key(key.decode())
+        node, unswept = _decode_node(value), self._eraser.view.unswept
+        return cleaned_node(tenant, node, unswept) is not node or remaining_contests(tenant, node, unswept) is not None
+
+    def _clean_rows(self, _family: str, keys: Sequence[bytes]) -> None:
+        marking = next(iter(self._eraser.view.sweeps.values())).marking
+        names = [split_key(key.decode()) for key in keys]
+        for tenant, rows in groupby(names, key=lambda name: name[0]):
+            cause = Command(tenant, "erase", "", "", "", "", marking.at_ms, marking.request)
+            effects = self._stitcher(tenant).clean([ident for _, ident in rows], cause)
+            self._perform(tenant, effects, None)
 
     def _perform(self, tenant: str, effects: StitchEffects, cause: bytes | None) -> None:
         """Publishes the effects; those of one event (``cause``) in its place in event time."""
         emit, encode, encode_change = self._emit, _encode, self._context.codecs.change
+        self._send_marks(effects)  # first: what is older than a mark has no effect behind it
+        for ident in effects.erased:
+            emit(ASSIGNMENTS, key_of(tenant, ident), None)
         places = None if cause is None else (following(cause, Phase.IDENTITY, index) for index in count())
         for ident, assignment in effects.assignments.items():
             emit(ASSIGNMENTS, key_of(tenant, ident), encode(assignment), _headers(places))
@@ -91,6 +130,14 @@ class StitchStage(GatedStage):
         for change in effects.changes:
             emit(CHANGES, change.profile_id, encode_change(change))
         self._count(tenant, effects)
+
+    def _send_marks(self, effects: StitchEffects) -> None:
+        for marking in effects.marks:
+            key, value = key_of_marking(marking), _encode(marking)
+            self._emit(MARKS, f"{marking.tenant}/{marking.request}", value)
+            self._context.broadcast(ASSIGNMENTS, key, value)
+            if marking.kind == "erase":
+                self._context.broadcast(TOUCHES, key, value)
 
     def _count(self, tenant: str, effects: StitchEffects) -> None:
         """Updates metrics. Logs each identifier that stops linking, with the profile that owns it."""
@@ -115,6 +162,6 @@ def _headers(places: Iterator[bytes] | None) -> list[Header] | None:
 STITCH = StageSpec(
     StageName.STITCH,
     INPUTS[StageName.STITCH],
-    (layout.NODES, layout.COUNTERS, layout.HELD, layout.WATERMARKS),
+    (layout.NODES, layout.COUNTERS, layout.HELD, layout.WATERMARKS, layout.MARKS),
     StitchStage,
 )

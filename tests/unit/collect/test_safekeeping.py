@@ -45,6 +45,12 @@ class FakeKafka:
         self.taken += map(number_of, records)
         return True
 
+    def send_then(self, records: Sequence[Outgoing], done: Callable[[bool], None]) -> None:
+        async def sent() -> None:
+            done(await self.send(records))
+
+        self.sending = asyncio.get_running_loop().create_task(sent())
+
     async def send_one(self, outgoing: Outgoing) -> bool | None:
         if self.there and number_of(outgoing) == self.refuses:
             return None
@@ -80,6 +86,13 @@ def keeping(
     return metrics
 
 
+async def kept(keeper: Keeper, records: list[Outgoing]) -> None:
+    """Returns once the records are safe; raises the reason why they are not."""
+    answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    keeper.keep(records, lambda error: answer.set_exception(error) if error else answer.set_result(None))
+    await answer
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():
@@ -88,7 +101,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_while_kafka_is_there_nothing_is_spooled(kafka: FakeKafka, tmp_path: Path) -> None:
     async def story(keeper: Keeper, spool: Spool) -> None:
-        await keeper.keep([record(1), record(2)])
+        await kept(keeper, [record(1), record(2)])
         assert spool.is_empty
 
     keeping(tmp_path, kafka, story)
@@ -97,15 +110,15 @@ def test_while_kafka_is_there_nothing_is_spooled(kafka: FakeKafka, tmp_path: Pat
 
 def test_an_outage_is_spooled_and_drained_in_order_before_anything_newer(kafka: FakeKafka, tmp_path: Path) -> None:
     async def story(keeper: Keeper, spool: Spool) -> None:
-        await keeper.keep([record(1)])
+        await kept(keeper, [record(1)])
         kafka.there = False
-        await asyncio.gather(*(keeper.keep([record(number)]) for number in range(2, 60)))
+        await asyncio.gather(*(kept(keeper, [record(number)]) for number in range(2, 60)))
         assert keeper.is_spooling
         kafka.there = True
         for number in range(60, 120):
-            await keeper.keep([record(number)])
+            await kept(keeper, [record(number)])
         await until(lambda: not keeper.is_spooling)
-        await keeper.keep([record(120)])
+        await kept(keeper, [record(120)])
 
     metrics = keeping(tmp_path, kafka, story)
     assert kafka.taken == list(range(1, 121))
@@ -117,7 +130,7 @@ def test_an_outage_is_spooled_and_drained_in_order_before_anything_newer(kafka: 
 def test_a_spool_that_was_left_is_drained_at_the_next_start(kafka: FakeKafka, tmp_path: Path) -> None:
     async def fill(keeper: Keeper, _: Spool) -> None:
         for number in range(40):
-            await keeper.keep([record(number)])
+            await kept(keeper, [record(number)])
 
     async def drain(keeper: Keeper, _: Spool) -> None:
         await until(lambda: not keeper.is_spooling)
@@ -134,12 +147,12 @@ def test_a_full_spool_refuses_all_of_a_request_and_takes_the_next_that_fits(kafk
     kafka.there = False
 
     async def story(keeper: Keeper, spool: Spool) -> None:
-        await keeper.keep([record(1, 300)])
+        await kept(keeper, [record(1, 300)])
         before = spool.size_bytes
         with pytest.raises(SpoolFullError):
-            await keeper.keep([record(2), record(3, 900)])
+            await kept(keeper, [record(2), record(3, 900)])
         assert spool.size_bytes == before
-        await keeper.keep([record(4)])
+        await kept(keeper, [record(4)])
         kafka.there = True
         await until(lambda: not keeper.is_spooling)
 
@@ -150,7 +163,7 @@ def test_a_full_spool_refuses_all_of_a_request_and_takes_the_next_that_fits(kafk
 def test_a_record_that_kafka_refuses_for_good_is_set_aside_and_stops_nothing(kafka: FakeKafka, tmp_path: Path) -> None:
     async def story(keeper: Keeper, _: Spool) -> None:
         kafka.refuses = 2
-        await keeper.keep([record(1), record(2), record(3)])
+        await kept(keeper, [record(1), record(2), record(3)])
         await until(lambda: not keeper.is_spooling)
 
     metrics = keeping(tmp_path, kafka, story)
@@ -172,12 +185,12 @@ def test_a_full_disk_is_a_full_spool_and_leaves_no_half_record(
     kafka.there = False
 
     async def story(keeper: Keeper, _: Spool) -> None:
-        await keeper.keep([record(1)])
+        await kept(keeper, [record(1)])
         with monkeypatch.context() as patched:
             patched.setattr("os.fsync", _no_space)
             with pytest.raises(SpoolFullError):
-                await keeper.keep([record(2)])
-        await keeper.keep([record(3)])
+                await kept(keeper, [record(2)])
+        await kept(keeper, [record(3)])
         kafka.there = True
         await until(lambda: not keeper.is_spooling)
 
@@ -221,7 +234,7 @@ class FakeProducer:
         self.error: KafkaError | None = None
         self.answers, self.room = True, 100
 
-    def produce(self, topic: str, **sent: Any) -> None:
+    def produce(self, topic: str, value: bytes, key: bytes | None, **sent: Any) -> None:
         if len(self.waiting) >= self.room:
             raise BufferError
         self.waiting.append(sent["on_delivery"])
@@ -265,7 +278,7 @@ def test_a_line_is_certain_only_of_what_is_reported(
 
 def test_a_producer_that_has_failed_for_good_is_replaced() -> None:
     class Broken(FakeProducer):
-        def produce(self, topic: str, **sent: Any) -> None:
+        def produce(self, topic: str, value: bytes, key: bytes | None, **sent: Any) -> None:
             raise KafkaException(KafkaError(KafkaError._FATAL, "out of order", fatal=True))
 
     producers: list[FakeProducer] = [FakeProducer(), Broken()]

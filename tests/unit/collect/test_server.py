@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 import subprocess
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from connectors.collect.bounded_protocol import ConnectionLimits
+from connectors.collect.connections import ConnectionLimits, Respond
+from connectors.collect.request import Answer, Request
 from connectors.collect.server import CollectAddressError, CollectServer, Listening
 from pipeline.obs import metrics as m
 from pipeline.obs.metrics import Metrics
@@ -29,22 +31,23 @@ class Echo:
     def __init__(self) -> None:
         self.waiting = threading.Event()
         self.released = threading.Event()
+        self.given_up = 0
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        length, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return
-            length, more = length + len(message["body"]), message.get("more_body")
-        if scope["path"] == "/wait":
+    def begin(self, request: Request) -> Answer | None:
+        return Answer(403, b"no") if request.path == "/refused" else None
+
+    def give_up(self, request: Request) -> None:
+        self.given_up += 1
+
+    def handle(self, request: Request, body: bytes, respond: Respond) -> None:
+        if request.path == "/wait" and not self.released.is_set():
             self.waiting.set()
-            while not self.released.is_set():
-                await asyncio.sleep(0.01)
-        body = str(length).encode()
-        head = [(b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
-        await send({"type": "http.response.body", "body": body})
+            asyncio.get_running_loop().call_later(0.01, self.handle, request, body, respond)
+        else:
+            respond(Answer(200, str(len(body)).encode()))
+
+    def report(self) -> None:
+        """Counts nothing."""
 
 
 class Serving:
@@ -108,6 +111,102 @@ def test_requests_are_answered_one_after_the_other_and_in_pieces(serve: Callable
             assert answer(connection).endswith(b"\r\n\r\n5")
         connection.sendall((HEAD + b"Content-Length: 1\r\n\r\na") * 2)
         assert answer(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_requests_without_a_pause_are_answered_in_their_order(serve: Callable[..., Serving]) -> None:
+    bodies = [b"x" * (number % 7) for number in range(3000)]
+    sent = b"".join(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body) for body in bodies)
+    serving = serve()
+    with serving.connect() as connection:
+        threading.Thread(target=connection.sendall, args=[sent]).start()
+        received = read_until(connection, lambda data: data.count(b"HTTP/1.1 200") == len(bodies), b"\r\n\r\n3")
+    lengths = [int(part.partition(b"\r\n\r\n")[2]) for part in received.split(b"HTTP/1.1 200")[1:]]
+    assert lengths == [len(body) for body in bodies]
+
+
+def test_a_request_behind_one_that_is_being_answered_waits_for_its_turn(serve: Callable[..., Serving]) -> None:
+    serving = serve(ConnectionLimits(max_body_bytes=10))
+    too_large = HEAD + b"Content-Length: 11\r\n\r\n" + b"x" * 11
+    with serving.connect() as connection:
+        connection.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n" + HEAD + b"Content-Length: 1\r\n\r\na" + too_large)
+        assert serving.app.waiting.wait(deadline_seconds())
+        serving.app.released.set()
+        received = read_until(connection, lambda data: b"HTTP/1.1 413" in data)
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"200", b"413"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 11\r\n\r\n" + b"x" * 11,
+        b"Transfer-Encoding: chunked\r\n\r\n6\r\nxxxxxx\r\n6\r\nxxxxxx\r\n0\r\n\r\n",
+    ],
+)
+def test_a_body_above_the_limit_is_refused_and_ends_the_connection(serve: Callable[..., Serving], body: bytes) -> None:
+    serving = serve(ConnectionLimits(max_body_bytes=10))
+    with serving.connect() as connection:
+        connection.sendall(HEAD + body)
+        received = read_until(connection, lambda data: b"larger than" in data)
+    assert received.startswith(b"HTTP/1.1 413")
+    assert b"connection: close" in received
+    assert serving.app.given_up == 1
+
+
+def test_a_head_that_is_refused_needs_no_body(serve: Callable[..., Serving]) -> None:
+    with serve().connect() as connection:
+        connection.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\nExpect: 100-continue\r\n\r\n")
+        assert answer(connection).startswith(b"HTTP/1.1 403")
+        assert connection.recv(100) == b""
+
+
+def test_a_client_that_asks_first_is_let_go_on(serve: Callable[..., Serving]) -> None:
+    with serve().connect() as connection:
+        connection.sendall(HEAD + b"Content-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"a")
+        assert answer(connection).endswith(b"\r\n\r\n1")
+
+
+def test_a_client_that_leaves_in_a_body_gives_its_room_back(serve: Callable[..., Serving]) -> None:
+    serving = serve()
+    with serving.connect() as connection:
+        connection.sendall(HEAD + b"Content-Length: 5\r\n\r\nab")
+        eventually(lambda: serving.metrics.value(m.COLLECT_CONNECTIONS) == 1, "it is connected")
+    eventually(lambda: serving.app.given_up == 1, "the request is given up")
+
+
+@pytest.mark.parametrize(
+    ("request_head", "length", "stays"),
+    [
+        (b"GET / HTTP/1.0\r\n\r\n", b"0", False),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"0", False),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", b"0", False),
+        (b"POST http://x/y HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na", b"1", True),
+        (b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", b"", True),
+    ],
+)
+def test_the_connection_stays_where_http_says_so(
+    serve: Callable[..., Serving], request_head: bytes, length: bytes, stays: bool
+) -> None:
+    with serve().connect() as connection:
+        connection.sendall(request_head)
+        head, _, body = read_until(connection, lambda data: b"\r\n\r\n" in data, length).partition(b"\r\n\r\n")
+        assert body == length
+        assert (b"connection: close" not in head) is stays
+        if stays:
+            connection.sendall(HEAD + b"Content-Length: 2\r\n\r\nab")
+            assert answer(connection).endswith(b"2")
+        else:
+            assert connection.recv(100) == b""
+
+
+def read_until(connection: socket.socket, complete: Callable[[bytes], bool], end: bytes = b"") -> bytes:
+    data = b""
+    while not (complete(data) and data.endswith(end)):
+        piece = connection.recv(100_000)
+        assert piece, data[-200:]
+        data += piece
+    return data
 
 
 def test_a_client_that_is_slow_with_its_head_or_its_body_is_cut_off(serve: Callable[..., Serving]) -> None:

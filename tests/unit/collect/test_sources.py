@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,9 +11,11 @@ from typer.testing import CliRunner
 from connectors.collect.caps import CapsFile
 from connectors.collect.source_edit import SourceText, UneditableError, with_key, with_source
 from connectors.collect.source_file import WatchedSources
-from connectors.collect.sources import SecretError, live_sources
+from connectors.collect.sources import live_sources
+from connectors.collect.violation_file import ViolationFile
 from connectors.collect.write_keys import hash_of
 from pipeline.cli import app
+from pipeline.errors import SecretError
 from pipeline.rules.load import check_rules, load_rules
 from pipeline.rules.problem import RulesError
 from pipeline.rules.version import rules_version
@@ -118,7 +121,9 @@ def test_the_commands_make_keys_that_the_file_knows_by_their_hash(tmp_path: Path
 
 def watched(tmp_path: Path) -> WatchedSources:
     (tmp_path / "sources.yaml").write_text(SHOP)
-    return WatchedSources(tmp_path, CapsFile(tmp_path / "home" / "caps.json"))
+    return WatchedSources(
+        tmp_path, CapsFile(tmp_path / "home" / "caps.json"), ViolationFile(tmp_path / "home" / "violations.json")
+    )
 
 
 def rewrite(tmp_path: Path, text: str) -> None:
@@ -158,7 +163,7 @@ def test_the_daily_count_outlives_a_restart(tmp_path: Path) -> None:
     assert shop is not None
     shop.cap.wait_seconds(86_400_000 * 3)
     shop.cap.take(7)
-    first.save_caps()
+    first.save_counts()
     second = watched(tmp_path).current.named("shop")
     assert second is not None
     assert (second.cap.day, second.cap.taken) == (3, 7)
@@ -175,3 +180,27 @@ def test_a_secret_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
     (tmp_path / "stripe").write_text("\n")
     with pytest.raises(SecretError, match="empty"):
         live_sources(rules, tmp_path)
+
+
+def test_a_snippet_has_the_lines_of_each_dialect_that_the_source_allows(tmp_path: Path) -> None:
+    (tmp_path / "sources.yaml").write_text(
+        f"sources: [{{name: shop, channel: web, write_keys: ['{hash_of('wk_a')}'], dialects: [segment, json]}}]"
+    )
+
+    def run(*arguments: str) -> Any:
+        return CliRunner().invoke(
+            app, ["sources", "snippet", *arguments, "--rules", str(tmp_path), "--url", "https://in.shop.example"]
+        )
+
+    shown = run("shop", "--key", "wk_a")
+    assert shown.exit_code == 0
+    assert 'writeKey: "wk_a", cdnURL: "https://in.shop.example"' in shown.output
+    assert 'apiHost: "in.shop.example/v1", protocol: "https"' in shown.output
+    assert "https://in.shop.example/v1/events?writeKey=wk_a" in shown.output
+    assert "posthog" not in shown.output
+    listed = msgspec.json.decode(run("shop", "--dialect", "json", "--json").stdout)
+    assert [snippet["dialect"] for snippet in listed["snippets"]] == ["json"]
+    assert "WRITE_KEY" in listed["snippets"][0]["text"]
+    assert run("shop", "--key", "wk_b").exit_code == 4
+    assert run("none").exit_code == 4
+    assert run("shop", "--dialect", "snowplow").exit_code == 2

@@ -84,6 +84,9 @@ VENDORS: dict[str, Vendor] = {
     "standard": Vendor(
         standard, {"type": "x", "data": {"userId": "u"}}, True, b"whsec_" + b64encode(b"0123456789abcdef")
     ),
+    "meta": Vendor(
+        lambda body, *_: {"x-hub-signature-256": "sha256=" + mac(body).hex()}, {"object": "page", "entry": []}, False
+    ),
     "sendgrid": Vendor(sendgrid, [{"event": "open", "email": "ann@example.com", "sg_event_id": "e1"}], True, PUBLIC),
 }  # fmt: skip
 

@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from pipeline.event.page_url import PageUrls
@@ -33,6 +35,27 @@ def test_a_page_has_one_url(read, url, canonical):
 def test_what_is_no_web_address_stays_as_it_is(read, url):
     result = read(url)
     assert (result.url, result.campaign, result.click_ids) == (url, {}, ())
+
+
+PIECES = (
+    "/", "/p/1", "//", "?", "&", "utm_source=news", "UTM_Campaign=x%20y", "gclid=Cj0", "%67clid=4", "size=42", "a=b+c",
+    "utm_source=", " ", "\t", "é", "\u2028", "%", "=", "..", "\\", ":80", "@", "[",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_short_way_of_usual_urls_reads_the_same(seed):
+    """A fragment within the page is dropped. It also keeps a URL from the short way."""
+    rng, urls = random.Random(seed), PageUrls(("gclid",))
+    for _ in range(200):
+        url = rng.choice(("https://", "http://")) + rng.choice(("shop.example", "a.b-c.de", "Shop.Example", ""))
+        url += "".join(rng.choice(PIECES) for _ in range(rng.randrange(7))).strip()
+        assert _parts(urls, url) == _parts(urls, f"{url}#top"), url
+
+
+def _parts(urls, url):
+    read = urls.read(url)
+    return read.url.removesuffix("#top"), read.campaign, read.click_ids
 
 
 def test_campaign_and_clicks_are_taken_out_of_the_url(read):

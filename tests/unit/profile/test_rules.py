@@ -3,10 +3,11 @@ from typing import Any
 import pytest
 
 from pipeline.event.duration import parse_duration
-from pipeline.profile.booking import CountedRule, Plan
+from pipeline.profile.booking import Plan
 from pipeline.profile.fields import getter
 from pipeline.profile.filter import Condition, Filter
 from pipeline.profile.ledger import Ledger
+from pipeline.profile.rule_booking import CountedRule
 from pipeline.profile.rules import AggregateRule, AggregateRules
 from pipeline.profile.windows import window
 from tests.property.profile_histories import touch

@@ -1,0 +1,1 @@
+"""BottleCRM: leads, contacts and comments."""

@@ -1,0 +1,1 @@
+"""The Dynamics 365 mapper: leads, contacts after qualification, and notes, over the Dataverse Web API."""

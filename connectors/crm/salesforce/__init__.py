@@ -1,0 +1,1 @@
+"""The Salesforce mapper: leads, contacts after conversion, and completed tasks."""

@@ -1,0 +1,172 @@
+"""Salesforce's leads, contacts and tasks. Implements :class:`~connectors.crm.gateway.Gateway`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from connectors.crm.exchange import Call, Send
+from connectors.crm.fault import Fault, StoppedError
+from connectors.crm.gateway import Missing
+from connectors.crm.salesforce.answers import CRM, batch_of, checked, names_unknown_field, rows_of
+from connectors.crm.salesforce.calls import CONTACT, LEAD, MAX_QUERY_IDS, NAMES, Calls, subject_of
+from connectors.crm.salesforce.directory import Directory
+from connectors.crm.salesforce.fields import Fields
+from connectors.crm.sink import Pause
+from connectors.crm.split import Batch, Failed, Result, Splitter, Written
+from connectors.crm.typed import text_of
+from connectors.crm.values import story_lines
+from connectors.crm.work import Held, Work
+from pipeline.clock import Clock
+from pipeline.rules.crm import CrmConnection
+
+Item = TypeVar("Item")
+
+
+class SalesforceGateway:
+    """One Salesforce org."""
+
+    crm, home, batch, names = CRM, LEAD, 200, NAMES
+    test_values: Mapping[str, str] = {"LastName": "Stitchline set-up test", "Company": "Stitchline"}
+
+    def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
+        self._send = send
+        self._calls = Calls(connection)
+        self._directory = Directory(connection, self._calls, send, clock)
+        self._fields = Fields(self._calls, self._directory, send)
+        self._splitter = Splitter()
+
+    def fields(self, object_type: str) -> Mapping[str, str]:
+        """Returns the fields that the user may write, name → kind."""
+        return self._directory.fields(object_type)
+
+    def owners(self) -> frozenset[str]:
+        """Returns the active users and queues among the owners that ``crm.yaml`` names."""
+        return self._directory.owners()
+
+    def forget(self) -> None:
+        """Reads fields and owners again when they are next needed."""
+        self._directory.forget()
+
+    def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:
+        """Returns id → object; a converted lead as moved to its contact."""
+        rows = self._rows(self._calls.retrieve(object_type, ids, names, tenant))
+        return {held.id: held for row in rows if (held := self._held(object_type, row)).id}
+
+    def find(self, keys: Sequence[str], tenant: str) -> dict[str, str]:
+        """Returns action id → lead id, also of converted leads."""
+        found: dict[str, str] = {}
+        for start in range(0, len(keys), MAX_QUERY_IDS):
+            rows = rows_of(self._send(self._calls.find(keys[start : start + MAX_QUERY_IDS], tenant)))
+            found |= {str(row.get(NAMES.action)): str(row.get("Id")) for row in rows}
+        return found
+
+    def follow(self, object_type: str, object_id: str, names: Sequence[str], tenant: str) -> Held | Failed | None:
+        """Returns the survivor of a merge as moved to; None for a deleted object."""
+        del names
+        rows = rows_of(self._send(self._calls.master_of(object_type, object_id, tenant)))
+        master = next((str(row["MasterRecordId"]) for row in rows if row.get("MasterRecordId")), "")
+        return Held(object_type, object_id, moved_to=(object_type, master)) if master else None
+
+    def update(self, object_type: str, works: Sequence[Work], tenant: str) -> list[Result]:
+        """Writes existing objects and reads their owners back."""
+        kinds = self.fields(object_type)
+        results = self._write(works, lambda part: self._calls.update(object_type, part, kinds, tenant))
+        return self._with_owners(object_type, works, results, tenant)
+
+    def upsert(self, works: Sequence[Work], tenant: str) -> list[Result]:
+        """Creates leads under their action ids and reads their owners back."""
+        kinds = self.fields(LEAD)
+        results = self._write(works, lambda part: self._calls.upsert(part, kinds, tenant))
+        return self._with_owners(LEAD, works, results, tenant)
+
+    def note_text(self, work: Work) -> str:
+        """Returns the story as plain text."""
+        return "\n".join(story_lines(work.action, work.reason, work.owner.reason))
+
+    def write_notes(self, works: Sequence[Work], tenant: str) -> list[Result]:
+        """Writes the stories as completed tasks: those that the ledger or Salesforce knows again, others new."""
+        known = {work.action.action_id: work.former_note for work in works if work.former_note}
+        unsure = [work for work in works if not work.is_new and not work.former_note]
+        for start in range(0, len(unsure), MAX_QUERY_IDS):
+            part = unsure[start : start + MAX_QUERY_IDS]
+            tasks = {
+                (str(row.get("WhoId")), str(row.get("Subject"))): str(row.get("Id"))
+                for row in rows_of(self._send(self._calls.find_notes(part, tenant)))
+            }
+            for work in part:
+                if task := tasks.get((work.object_id, subject_of(work))):
+                    known[work.action.action_id] = task
+        results = self._update_notes([work for work in works if work.action.action_id in known], known, tenant)
+        new = [work for work in works if work.action.action_id not in results]
+        created = self._write(new, lambda part: self._calls.create_notes(part, self._texts(part), tenant))
+        results |= {work.action.action_id: result for work, result in zip(new, created, strict=True)}
+        return [results[work.action.action_id] for work in works]
+
+    def delete(self, object_type: str, object_id: str) -> str:
+        """Moves an object to the recycle bin."""
+        failed = checked(self._send(self._calls.delete(object_type, object_id)))
+        return failed.words if failed else ""
+
+    def missing(self) -> Iterator[Missing]:
+        """Yields custom fields, and the permission set that makes them visible."""
+        return self._fields.missing()
+
+    def _update_notes(self, works: Sequence[Work], known: Mapping[str, str], tenant: str) -> dict[str, Result]:
+        """Returns action id → result. Omits tasks that were deleted, so that they are created again."""
+
+        def update(part: Sequence[Work]) -> Call:
+            return self._calls.update_notes([known[one.action.action_id] for one in part], self._texts(part), tenant)
+
+        results = zip(works, self._write(works, update), strict=True)
+        return {
+            work.action.action_id: result
+            for work, result in results
+            if isinstance(result, Written) or result.fault is not Fault.GONE
+        }
+
+    def _texts(self, works: Sequence[Work]) -> list[str]:
+        return [self.note_text(work) for work in works]
+
+    def _write(self, items: Sequence[Item], call: Callable[[Sequence[Item]], Call]) -> list[Result]:
+        def once(part: Sequence[Item]) -> Batch:
+            batch = batch_of(self._send(call(part)), len(part))
+            failures = [one for one in (batch.whole, *batch.results) if isinstance(one, Failed)]
+            if gone := next((one for one in failures if names_unknown_field(one)), None):
+                self._directory.forget()
+                raise StoppedError(Pause(0, f"a field was removed in {CRM}, {gone.words}"))
+            if any("INACTIVE_OWNER_OR_USER" in one.words for one in failures):
+                self._directory.forget()
+            return batch
+
+        return self._splitter.write(items, once)
+
+    def _with_owners(self, object_type: str, works: Sequence[Work], results: list[Result], tenant: str) -> list[Result]:
+        """Adds the owners that Salesforce holds: an automation may replace one without any error."""
+        owned = [
+            one.id
+            for work, one in zip(works, results, strict=True)
+            if isinstance(one, Written) and NAMES.owner in work.sent
+        ]
+        if not owned:
+            return results
+        rows = rows_of(self._send(self._calls.retrieve(object_type, owned, [NAMES.owner], tenant)))
+        owners = {str(row.get("Id")): str(row.get(NAMES.owner) or "") for row in rows}
+        return [
+            msgspec.structs.replace(one, properties={NAMES.owner: owners.get(one.id)})
+            if isinstance(one, Written)
+            else one
+            for one in results
+        ]
+
+    def _rows(self, call: Call) -> list[dict[str, Any]]:
+        answer = self._send(call)
+        if answer.status == 400:  # a field that was removed, perhaps
+            self._directory.forget()
+        return rows_of(answer)
+
+    def _held(self, object_type: str, row: Mapping[str, Any]) -> Held:
+        kinds, name = self.fields(object_type), str(row.get("Id") or "")
+        moved = (CONTACT, str(row.get("ConvertedContactId") or "")) if row.get("IsConverted") is True else None
+        values = {field: text_of(value, kinds[field]) for field, value in row.items() if field in kinds}
+        return Held(object_type, name, values, moved)

@@ -1,0 +1,1 @@
+"""The Zoho CRM mapper: leads, contacts after conversion, and notes."""

@@ -1,0 +1,1 @@
+"""The way back: changes in a CRM become events of the channel crm."""

@@ -1,0 +1,98 @@
+"""The topics on Kafka as one puller sees them; implements :class:`~connectors.sources.crm.pull_log.PullLog`.
+
+The transactional id is the name of the connection, so that a second puller fences the first.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException
+
+from connectors.crm.kafka_log import LedgerTopic
+from connectors.crm.ledger_row import LedgerRow, row_of
+from connectors.crm.sink import SinkError
+from connectors.sources.crm.pull_log import PullCommit, StateRow
+from pipeline.event.result import Rejected
+from pipeline.kafka.dlq_headers import MAX_DETAIL_CHARACTERS, facts_as_headers
+from pipeline.kafka.reading import Reading, partitions_of
+from pipeline.kafka.record import Header
+from pipeline.kafka.transactions import Transactions
+from pipeline.topics import DLQ, EVENTS, LEDGER, LINKS, READERS
+
+STAGE: Final = "pull"
+"""The stage that the headers of quarantined events name."""
+TAKEN_OVER: Final = frozenset({
+    KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.INVALID_TXN_STATE,
+    KafkaError.TRANSACTION_COORDINATOR_FENCED,
+})  # fmt: skip
+
+
+class KafkaPullLog:
+    """The topics of one deployment for one connection. ``group`` names its transactions."""
+
+    def __init__(
+        self, kafka: Mapping[str, str | int], prefix: str, *, connection: str, group: str, ledger: LedgerTopic
+    ) -> None:
+        self._kafka, self._connection, self._ledger = kafka, connection, ledger
+        self._state, self._links, self._dlq = READERS.of(prefix), LINKS.of(prefix), DLQ.of(prefix)
+        for topic in (self._state, self._links, self._dlq, EVENTS["crm"].of(prefix), LEDGER.of(prefix)):
+            partitions_of(kafka, topic)  # refuses to start without it: the first commit would fail
+        self._read: dict[int, int] = {}
+        with _explained():
+            self._transactions = Transactions(kafka, group)
+
+    def rows(self) -> Iterator[StateRow]:
+        """Yields the committed rows of this connection, in the order of writing."""
+        prefix = f"{self._connection}/".encode()
+        for batch in Reading(self._kafka, self._state, range(partitions_of(self._kafka, self._state))).batches():
+            for message in batch:
+                key, value = message.key() or b"", message.value()
+                if key.startswith(prefix) and value is not None:
+                    yield StateRow(bytes(key).decode(), bytes(value))
+
+    def written(self) -> Iterator[LedgerRow]:
+        """Yields the committed ledger rows of this connection's sink since the last call, in the order of writing."""
+        topic, prefix = self._ledger.topic, f"{self._connection}/".encode()
+        reading = Reading(self._kafka, topic, range(partitions_of(self._kafka, topic)), begin=self._read)
+        for batch in reading.batches():
+            for message in batch:
+                if (message.key() or b"").startswith(prefix) and message.value() is not None:
+                    yield row_of(self._ledger.decode(message.value()))
+        self._read = dict(reading.reached)
+
+    def commit(self, commit: PullCommit) -> None:
+        """Commits in one transaction."""
+        with _explained():
+            for event in commit.events:
+                self._transactions.produce(event.topic, event.value, event.key)
+            for command in commit.commands:
+                self._transactions.produce(self._links, msgspec.msgpack.encode(command), command.tenant)
+            for document, why in commit.rejected:
+                self._transactions.produce(self._dlq, msgspec.json.encode(document), None, [*self._facts(why)])
+            for row in commit.rows:
+                self._transactions.produce(self._state, row.value, row.key)
+            self._transactions.commit([])
+
+    def close(self) -> None:
+        """Closes the clients. An open transaction is aborted."""
+        self._transactions.__exit__(None, None, None)
+
+    def _facts(self, why: Rejected) -> list[Header]:
+        facts = {
+            "reason": why.reason.value, "detail": why.detail[:MAX_DETAIL_CHARACTERS], "stage": STAGE,
+            "topic": f"crm/{self._connection}", "source": self._connection,
+        }  # fmt: skip
+        return [*facts_as_headers(facts)]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        if error.args[0].code() in TAKEN_OVER:
+            message = "another process pulls from this connection now; this one ends. Run one process per connection"
+            raise SinkError(message) from error
+        raise

@@ -1,0 +1,1 @@
+"""A person's rights: write out what is held, erase it, refuse further events, and prove where and until when."""

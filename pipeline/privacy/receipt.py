@@ -1,0 +1,74 @@
+"""The receipt of an erasure: each place, its proof, and the time until which the brokers hold what is left.
+
+A receipt holds no identifier: only their types, counts and digests.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from pipeline.event.identifier import type_of
+from pipeline.event.instant import format_instant
+from pipeline.privacy.person import Person
+from pipeline.privacy.progress import RequestProgress
+from pipeline.privacy.retention import Retention
+from pipeline.privacy.search import Found
+
+
+class TopicLeft(msgspec.Struct):
+    """The records of a topic that still name the person."""
+
+    topic: str
+    is_compacted: bool
+    records: int = 0
+    offsets: dict[int, tuple[int, int]] = {}
+    """By partition, the first and the last offset."""
+    newest_ms: int = 0
+    """Time of the newest of them, in ms since 1970."""
+    cleared_by: str | None = None
+    """Time after which none is left, ISO 8601; None if the topic's configuration sets no limit."""
+    current: int = 0
+    """On a compacted topic: keys whose newest value names the person. Anything above 0 is a defect."""
+
+
+def topics_left(
+    found: Iterable[Found], newest: dict[tuple[str, bytes], int], retention: dict[str, Retention]
+) -> list[TopicLeft]:
+    """Returns what the records of a search are: by topic, in the order of the search.
+
+    ``newest`` holds the offset of the newest record of each key on compacted topics.
+    """
+    result: dict[str, TopicLeft] = {}
+    for record in found:
+        message, name = record.message, record.message.topic() or ""
+        left = result.setdefault(name, TopicLeft(name, retention[name].is_compacted))
+        partition, offset = message.partition() or 0, message.offset() or 0
+        left.records += 1
+        first, _ = left.offsets.get(partition, (offset, offset))
+        left.offsets[partition] = (first, offset)
+        left.newest_ms = max(left.newest_ms, message.timestamp()[1])
+        key = message.key()
+        is_newest = isinstance(key, bytes) and newest.get((name, key)) == offset
+        left.current += left.is_compacted and is_newest and message.value() is not None
+    for left in result.values():
+        cleared_ms = retention[left.topic].cleared_ms(left.newest_ms)
+        left.cleared_by = None if cleared_ms is None else format_instant(cleared_ms)
+    return list(result.values())
+
+
+def receipt_of(person: Person, progress: RequestProgress, left: list[TopicLeft] | None) -> dict[str, Any]:
+    """Returns the receipt as a JSON object. ``left`` None: the topics were not searched."""
+    limits = [topic.cleared_by for topic in left or ()]
+    return {
+        "request": progress.request,
+        "tenant": progress.tenant,
+        "requested_at": format_instant(progress.requested_ms),
+        "identifiers": dict(Counter(map(type_of, person.identifiers))),
+        "digests": progress.digests,
+        "complete": progress.is_complete and not any(topic.current for topic in left or ()),
+        "state": [msgspec.to_builtins(stage) for stage in progress.stages],
+        "topics": None if left is None else [msgspec.to_builtins(topic) for topic in left],
+        "cleared_by": None if None in limits else max((limit for limit in limits if limit), default=None),
+    }

@@ -1,0 +1,83 @@
+"""Finds the records that name a person: on every topic, by their bytes and by the identifiers of decoded events."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from confluent_kafka import Message
+
+from pipeline.avro.codecs import Codecs
+from pipeline.avro.registry import schema_ids
+from pipeline.avro.wire import Undecodable
+from pipeline.event.accept import Acceptor
+from pipeline.event.errors import InvalidEventError
+from pipeline.event.model import Event
+from pipeline.event.result import Rejected
+from pipeline.kafka.reading import MissingTopicError, Progress, Reading, partitions_of
+from pipeline.privacy.person import Person
+from pipeline.rules.model import Rules
+from pipeline.rules.normalisers import normalisers
+from pipeline.settings import Settings
+from pipeline.topics import ALL, EVENTS, Topic
+
+
+class Found(NamedTuple):
+    """A record that names the person."""
+
+    topic: Topic
+    message: Message
+    event: Event | None
+    """The event as INTAKE would normalise it, on an events topic, if it can be decoded."""
+
+
+class TopicSearch:
+    """One search of all topics from their beginning to their current end, read-committed."""
+
+    def __init__(self, settings: Settings, rules: Rules) -> None:
+        self._settings, self._kafka, self._prefix = settings, settings.kafka(), settings.topic_prefix
+        self._codecs = Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix)
+        self._accept = Acceptor(rules.intake, rules.identifiers, normalisers(rules.intake.default_country)).accept
+        self.newest: dict[tuple[str, bytes], int] = {}
+        """On compacted topics, the offset of the newest record of each key of which one named the person."""
+        self._events = {topic.of(self._prefix) for topic in EVENTS.values()}
+
+    def records(self, person: Person, progress: Progress) -> Iterator[Found]:
+        """Yields every record that names the person, topic by topic. A topic that does not exist holds none."""
+        for topic in ALL:
+            name = topic.of(self._prefix)
+            try:
+                partitions = range(partitions_of(self._kafka, name))
+            except MissingTopicError:
+                continue
+            for batch in Reading(self._kafka, name, partitions, progress=progress).batches():
+                for message in batch:
+                    event = self._event(name, message) if name in self._events else None
+                    is_named = _names(person, message, event)
+                    self._note(topic, message, is_named=is_named)
+                    if is_named:
+                        yield Found(topic, message, event)
+
+    def _note(self, topic: Topic, message: Message, *, is_named: bool) -> None:
+        key, place = message.key(), message.topic() or ""
+        if topic.cleanup == "compact" and isinstance(key, bytes) and (is_named or (place, key) in self.newest):
+            self.newest[place, key] = message.offset() or 0
+
+    def _event(self, topic: str, message: Message) -> Event | None:
+        channel, decoder = self._codecs.events[topic]
+        value = message.value()
+        try:
+            event = decoder.event(channel, value)
+            accepted = self._accept(event, event.timestamp_ms, len(value or b""))
+        except (Undecodable, InvalidEventError):
+            return None
+        return None if isinstance(accepted, Rejected) else accepted
+
+
+def _names(person: Person, message: Message, event: Event | None) -> bool:
+    key, value = message.key() or b"", message.value() or b""
+    if person.is_named_in(key) or person.is_named_in(value):
+        return True
+    return (
+        event is not None
+        and event.tenant == person.tenant
+        and not set(person.identifiers).isdisjoint(event.identifiers)
+    )

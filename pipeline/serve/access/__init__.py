@@ -1,0 +1,1 @@
+"""Access control: API keys, scopes, rate limits, masking of personal data, the audit log."""

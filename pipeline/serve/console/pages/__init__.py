@@ -1,0 +1,1 @@
+"""The pages: each function turns a visit into a response."""

@@ -1,0 +1,1 @@
+"""A real BottleCRM (PyPI ``django-crm``) with its own PostgreSQL, both on loopback only."""

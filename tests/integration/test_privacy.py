@@ -1,0 +1,233 @@
+"""A person's rights on a real Kafka: written out, erased everywhere, refused afterwards, and back again as a new customer.
+
+The broker compacts at once. The search for what is left is this file's own: it looks for the values in every byte of
+every topic and of every file of the workers.
+"""
+
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+
+import confluent_kafka
+import msgspec
+import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+
+from pipeline.local.kafka import LocalKafka
+from pipeline.testing.build import event_json
+from pipeline.topics import ACTIONS, ALL, EVENTS, Topic
+from tests.integration.small_deployment import PARTITIONS, Deployment
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.kafka
+
+BROKER = {
+    "log.retention.ms": 3_600_000, "log.roll.ms": 60_000, "log.cleaner.backoff.ms": 200,
+    "log.initial.task.delay.ms": 0,
+}  # fmt: skip
+COMPACT_AT_ONCE = {
+    "segment.ms": "100", "min.cleanable.dirty.ratio": "0.0001", "max.compaction.lag.ms": "100", "delete.retention.ms": "0",
+}  # fmt: skip
+START_MS = time.time_ns() // 1_000_000 - 3_600_000
+SECRETS = ("nora.night@shop.example", "nora-4711", "phone-nn", "tablet-nn", "desktop-nn", "cookie-nn-1", "cookie-nn-2")
+"""The values of the planted person's identifiers: three devices, two cookies, an account and an e-mail address."""
+BYSTANDER = "bert@shop.example"
+
+
+BUYING = ("quote_requested", "quote_requested", "checkout_started", "signed_up", "planner_used")
+"""Together above the threshold of the shipped trigger."""
+
+
+def event(number, **fields):
+    return event_json(number, fields.pop("name", "product_viewed"), start_ms=START_MS, **fields)
+
+
+LIFE = [
+    event(1, anonymousId="cookie-nn-1"),
+    event(2, anonymousId="cookie-nn-2", identifiers={"device_id": "tablet-nn"}, channel="app"),
+    event(3, identifiers={"device_id": "phone-nn"}, channel="app"),
+    event(4, type="identify", userId="nora-4711", anonymousId="cookie-nn-1", traits={"email": "Nora.Night@shop.example"}),
+    event(5, userId="nora-4711", anonymousId="cookie-nn-2"),
+    event(6, userId="nora-4711", identifiers={"device_id": "phone-nn"}, channel="app"),
+    event(7, userId="nora-4711", identifiers={"device_id": "desktop-nn"}, channel="app"),
+    *(event(8 + n, userId="nora-4711", name=name) for n, name in enumerate(BUYING)),
+]
+"""Two merges of profiles that existed before the log-in, then a lead."""
+OTHERS = [
+    event(30, userId="bert", traits={"email": BYSTANDER}, type="identify"),
+    event(31, userId="bert", identifiers={"device_id": "tablet-nn"}, channel="app"),
+    *(event(32 + n, userId="bert", name=name) for n, name in enumerate(BUYING)),
+]
+"""Another customer, on whose events one of the devices occurs."""
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("privacy")
+    broker = LocalKafka(folder / "kafka", settings=BROKER).start()
+    try:
+        with Deployment(broker.bootstrap_servers, "cdp", folder / "home") as made:
+            made.home.mkdir()
+            made.run("topics", "create")
+            _compact_at_once(made)
+            yield made
+    finally:
+        broker.stop()
+
+
+def _names(made: Deployment, cleanup: str) -> list[str]:
+    return [topic.of(made.settings.topic_prefix) for topic in ALL if topic.cleanup == cleanup]
+
+
+def _compact_at_once(made: Deployment) -> None:
+    client = AdminClient({"bootstrap.servers": made.settings.bootstrap_servers})
+    resources = [
+        ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=_entries())
+        for name in _names(made, "compact")
+    ]
+    for answer in client.incremental_alter_configs(resources).values():
+        answer.result(30)
+
+
+def _entries() -> list[ConfigEntry]:
+    change = AlterConfigOpType.SET
+    return [ConfigEntry(name, value, incremental_operation=change) for name, value in COMPACT_AT_ONCE.items()]
+
+
+def _records(made: Deployment, topic: str) -> list[confluent_kafka.Message]:
+    """Every record on the brokers, uncommitted ones included."""
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": made.settings.bootstrap_servers, "group.id": "search", "enable.partition.eof": True,
+            "isolation.level": "read_uncommitted", "enable.auto.commit": False,
+        }
+    )  # fmt: skip
+    consumer.assign([confluent_kafka.TopicPartition(topic, n, confluent_kafka.OFFSET_BEGINNING) for n in range(PARTITIONS)])
+    records, ended = [], set()
+    while len(ended) < PARTITIONS:
+        message = consumer.poll(30)
+        assert message is not None, topic
+        if message.error() is None:
+            records.append(message)
+        elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
+            ended.add(message.partition())
+    consumer.close()
+    return records
+
+
+def _named(message: confluent_kafka.Message) -> bool:
+    content = ((message.key() or b"") + (message.value() or b"")).lower()
+    return any(secret.encode() in content for secret in SECRETS)
+
+
+def _left(made: Deployment, cleanup: str) -> Counter[str]:
+    """By topic, the records that name the person."""
+    return Counter({name: count for name in _names(made, cleanup) if (count := sum(map(_named, _records(made, name))))})
+
+
+def _roll(made: Deployment) -> None:
+    """Appends a record to every partition of the compacted topics: Kafka compacts closed segments only."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": made.settings.bootstrap_servers})
+    for name in _names(made, "compact"):
+        for partition in range(PARTITIONS):
+            producer.produce(name, b"filler", b"\0watermark/filler", partition)
+    assert producer.flush(30) == 0
+
+
+def _files(made: Deployment) -> list[str]:
+    return [
+        f"{path.relative_to(made.home)} holds {secret}"
+        for path in made.home.rglob("*")
+        if path.is_file() and not path.name.startswith(("events-", "access"))
+        for secret in SECRETS
+        if secret.encode() in path.read_bytes().lower()
+    ]
+
+
+def _quarantine(made: Deployment, prefix: str) -> None:
+    """Sends two broken events of the person: one that is not Avro, one with a wrong key twice."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": made.settings.bootstrap_servers})
+    topic: Topic = EVENTS["web"]
+    for _ in range(2):
+        producer.produce(topic.of(prefix), b"not avro: nora.night@shop.example", b"default/email:nora.night@shop.example")
+    assert producer.flush(30) == 0
+
+
+def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, tmp_path):
+    made, crm = deployment, deployment.home / "crm.jsonl"
+    worker = made.start_worker()
+    made.ingest([*LIFE, *OTHERS])
+    _quarantine(made, made.settings.topic_prefix)
+    made.until(lambda: _leads(made) >= {"nora-4711", "bert"} or None, "two leads")
+    made.until(lambda: made.json("dlq", "ls")["total"] == 2 or None, "two quarantined events")
+    made.run("sink", "jsonl", crm, "--drain")
+    assert b"nora.night@shop.example" in crm.read_bytes().lower()
+
+    # access
+    out = tmp_path / "access.zip"
+    made.run("privacy", "access", "device_id:phone-nn", "--out", out)
+    with zipfile.ZipFile(out) as archive:
+        person = msgspec.json.decode(archive.read("person.json"))
+        dlq = msgspec.json.decode(archive.read("cdp.events.dlq.v1.json"))
+        actions = msgspec.json.decode(archive.read("cdp.crm.actions.v1.json"))
+        held = sum(len(msgspec.json.decode(archive.read(name))) for name in archive.namelist() if ".events." in name)
+    assert {ident.partition(":")[2] for ident in person["identifiers"]} >= {"nora-4711", "phone-nn", "desktop-nn", "cookie-nn-1"}
+    assert person["profile"]["identifiers"]
+    assert len(dlq) == 2
+    assert actions[0]["value"]["kind"] == "lead"
+    assert held >= len(LIFE) + 2
+
+    # erase, by one of the devices
+    receipt = made.json("privacy", "erase", "device_id:phone-nn", "--why", "ticket 902", "--yes")
+    assert receipt["complete"], receipt
+    assert {stage["stage"]: stage["done"] for stage in receipt["state"]} == {
+        "stitch": 1, "intake": PARTITIONS, "profile": PARTITIONS, "route": 1,
+    }  # fmt: skip
+    assert made.json("privacy", "status", receipt["request"])["complete"]
+    made.run("sink", "jsonl", crm, "--drain")
+    secrets = [secret for secret in SECRETS if secret.encode() in str(receipt).encode()]
+    assert not secrets, "the receipt names the person"
+
+    # what is left, by a search of bytes
+    made.end_worker(worker)
+
+    def compacted() -> bool:
+        _roll(made)
+        return not _left(made, "compact")
+
+    eventually(compacted, "compaction", lambda: str(_left(made, "compact")), interval_seconds=1)
+    assert _files(made) == []
+    left = _left(made, "delete")
+    stated = {topic["topic"]: topic["records"] for topic in receipt["topics"] if not topic["is_compacted"]}
+    assert not {name: (count, stated.get(name, 0)) for name, count in left.items() if count > stated.get(name, 0)}
+    assert all(topic["cleared_by"] for topic in receipt["topics"])
+    assert receipt["cleared_by"] >= max(topic["cleared_by"] for topic in receipt["topics"])
+
+    # others are untouched, and the person comes back as somebody new
+    made.start_worker()
+    bert = made.json("profile", "show", "user_id:bert")
+    assert bert["aggregates"]
+    now_ms = time.time_ns() // 1_000_000
+    made.ingest([{**event(60, userId="nora-4711"), "timestamp": now_ms}, event(61, userId="nora-4711")])
+
+    def back():
+        shown = made.run("profile", "show", "user_id:nora-4711", "--json", code=0).stdout
+        return msgspec.json.decode(shown)
+
+    def is_back():
+        try:
+            return back()
+        except AssertionError:
+            return None
+
+    shown = made.until(is_back, "the person is back")
+    assert shown["identifiers"] == ["user_id:nora-4711"] or list(shown["identifiers"]) == ["user_id:nora-4711"]
+
+
+def _leads(made: Deployment) -> set[str]:
+    from pipeline.avro.wire import Decoder
+
+    decode = Decoder(ACTIONS.value)
+    actions = [decode(message.value()) for message in _records(made, ACTIONS.of(made.settings.topic_prefix))]
+    return {ident.partition(":")[2] for action in actions for ident in action["identifiers"] if ident.startswith("user_id")}

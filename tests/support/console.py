@@ -1,0 +1,65 @@
+"""The real console over a read model that is filled with the records of a simulated shop day, on a SQLite file."""
+
+import re
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+import schemas
+from pipeline.clock import Clock
+from pipeline.serve.console.build import console_of
+from pipeline.serve.model.fold import Fold
+from pipeline.serve.model.store import Store
+from pipeline.serve.read.reads import Reads
+from pipeline.serve.signin.roles import Role
+from pipeline.serve.signin.users import Users
+from pipeline.settings import Settings
+from tests.support.model_records import END_MS, ModelRecords
+
+PASSWORD = "a quiet brown horse"
+NOW_MS = END_MS + 60_000
+_CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+class World:
+    """A deployment with one user of each role, and another tenant with an administrator."""
+
+    def __init__(self, folder: Path, records: ModelRecords, clock: Clock, *, brokers: str = "127.0.0.1:1") -> None:
+        self.store = Store.open("", folder)
+        self.store.prepare(records.prefix)
+        fold = Fold(schemas.text_of_own_id, records.prefix)
+        for batch in records.batches(1):
+            with self.store.writing() as connection:
+                fold.apply(connection, batch, into_feed=True)
+        self.audit = folder / "audit"
+        settings = Settings(home=folder, bootstrap_servers=brokers)
+        self.reads = Reads(self.store, records.rules, clock)
+        self.app: Starlette = console_of(self.reads, settings, self.audit, clock)
+        self.users = Users(self.store.engine, clock)
+        for role in Role:
+            self.users.add(f"{role.value}@shop.example", PASSWORD, role)
+        self.users.add("admin@other.example", PASSWORD, Role.ADMIN, "other")
+
+    def client(self, user: str = "", base: str = "http://testserver") -> TestClient:
+        """A browser, signed in as a user unless the name is empty."""
+        client = TestClient(self.app, base_url=base, follow_redirects=False, raise_server_exceptions=False)
+        if user:
+            answer = sign_in(client, user, PASSWORD)
+            assert answer.status_code == 303, answer.text
+        return client
+
+
+def sign_in(client: TestClient, name: str, password: str, **more: str):
+    """Opens the sign-in page and sends its form."""
+    page = client.get("/sign-in")
+    token = _CSRF.search(page.text)
+    assert token is not None
+    return client.post("/sign-in", data={"csrf": token[1], "name": name, "password": password, **more})
+
+
+def csrf_of(client: TestClient, path: str = "/segments") -> str:
+    """The token that the forms of this session carry."""
+    found = _CSRF.search(client.get(path).text)
+    assert found is not None
+    return found[1]
