@@ -11,7 +11,7 @@ CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profil
 CORE_COVERAGE := 98
 CRM_SERVERS := tests/crm/test_bottlecrm.py
 LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults/test_broker_away.py \
-	tests/property/test_identity_million_links.py
+	tests/property/test_identity_million_links.py tests/acceptance/test_console_browser.py
 
 .PHONY: help demo test test-crm storms check packages bench lock clean
 
@@ -31,8 +31,9 @@ demo: $(SETUP) ## run a seeded shop day on a real Kafka, from anonymous clicks t
 test: $(SETUP) ## run all but the longest tests on a real broker (10 minutes on two cores)
 	$(BIN)/python -m pytest tests --ignore=tests/bench $(LONG:%=--ignore=%) $(CRM_SERVERS:%=--ignore=%) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-crm: $(SETUP) ## run the CRM tests on a real BottleCRM (installs it on first use; needs Python >= 3.12 and PostgreSQL)
+test-crm: $(SETUP) ## test a real BottleCRM, and let the vendors' clients drive the emulators (installs them on first use; needs Python >= 3.12, PostgreSQL, npm)
 	$(BIN)/python -m pytest $(CRM_SERVERS) -rs
+	$(BIN)/python -m tests.crm.witness.run
 
 storms: $(SETUP) ## simulate 11,000 worlds with faults, then run the longest tests (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2

@@ -30,8 +30,9 @@ pure functions, and each package imports only those before it.
   ``pipeline.atomic_file``: atomic replacement of a file; ``pipeline.backoff``: growing pauses between attempts;
   ``pipeline.retries``: stamina without its log lines.
 * ``pipeline.query``: reads profiles, identities and leads for the commands; ``pipeline.export``: writes them to files.
+* ``pipeline.privacy``: what is held about a person; erasures, and their receipts.
 * ``pipeline.control``: operators' decisions, and replays; ``pipeline.simulate``: the stages without Kafka.
-* ``pipeline.serve``: a database that follows the topics, and the HTTP API that answers from it.
+* ``pipeline.serve``: a database that follows the topics; the HTTP API, the console and agents' tools answer from it.
 * ``pipeline.model``: predictions of customers' behaviour, fitted offline on exported profiles.
 * ``pipeline.obs``: metrics, logs and health pages.
 * ``pipeline.local``: a real Kafka and schema registry on a machine that has neither Java nor Docker.

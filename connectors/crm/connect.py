@@ -32,6 +32,8 @@ from pipeline.version import version
 
 MARGIN_MS: Final = 2_000
 """Added to the longest time of a request: a runner proves at least this often that no other has taken over."""
+SEARCHES: Final = Limit(5.0, 4.0)
+"""HubSpot allows 5 searches per second and account, whatever the limit of other requests."""
 
 MakeGateway: TypeAlias = Callable[[CrmConnection, Send, Clock], Gateway]
 
@@ -98,7 +100,10 @@ def open_http(
         key = AccessKey(lambda: read_secret(connection.secret))
     else:
         key = AccessKey(lambda: log_in(client, connection, read_secret, clock))
-    limits = {"default": Limit(float(connection.requests), connection.requests / connection.per_seconds)}
+    limits = {
+        "default": Limit(float(connection.requests), connection.requests / connection.per_seconds),
+        "search": SEARCHES,
+    }
     kind = KINDS[connection.kind]
     return CrmHttp(
         client, key, sink=connection.name, buckets=Buckets(limits), clock=clock, sleep=sleep, metrics=metrics,

@@ -51,7 +51,7 @@ class Commands(LazyGroup):
         Deferred("attribution", "Credit and cost of marketing."),
         Deferred("chaos", "Break workers, brokers, disk and network on purpose, and compare the result with simulate."),
         Deferred("config", "The settings of this process. Rules are shown by `stitchline rules show`."),
-        Deferred("crm", "Deliver CRM actions to HubSpot, prepare it, and compare it with the ledger."),
+        Deferred("crm", "Deliver CRM actions to a CRM, read its changes back, and compare it with the ledger."),
         Deferred("dlq", "List, show and replay quarantined records, kept byte by byte with the reason."),
         Deferred("identity", "Explain identities and record decisions about them. Prints personal data."),
         Deferred("kafka", "A real Apache Kafka on this machine, no Java and no Docker needed."),

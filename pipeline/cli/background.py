@@ -40,7 +40,7 @@ class NotUpError(OperatorError):
     """The background process ended, or was not ready in time. The message names its log."""
 
 
-def start_and_wait(settings: Settings, workers: int) -> None:
+def start_and_wait(settings: Settings, workers: int, *, collect: bool = False) -> None:
     """Starts ``stitchline up`` in the background and returns when its workers share the partitions.
 
     Raises:
@@ -49,7 +49,15 @@ def start_and_wait(settings: Settings, workers: int) -> None:
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     log = settings.home / LOG_NAME
-    command = [sys.executable, "-m", "pipeline.cli", "up", "--workers", str(workers)]
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.cli",
+        "up",
+        "--workers",
+        str(workers),
+        *(["--collect"] if collect else []),
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

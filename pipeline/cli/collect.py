@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from connectors.collect.service import run
 from pipeline.cli.connect import located
 from pipeline.cli.explained import explained
+from pipeline.cli.parent import end_with_parent
 from pipeline.cli.printed import print_line
 from pipeline.obs.log import configure
 from pipeline.settings import Settings
@@ -36,6 +37,7 @@ def collect(
     http_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port of /metrics, /livez, /readyz. Default: the setting.")
     ] = None,
+    supervised: Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")] = False,
 ) -> None:
     """Take events over HTTP from SDKs and webhooks until SIGTERM or ctrl-c; acknowledge only what is safe.
 
@@ -46,4 +48,6 @@ def collect(
     with explained(OSError, KafkaException):
         settings = located(Settings(**chosen))
         configure(settings.log_level)
+        if supervised:
+            end_with_parent()
         uvloop.run(run(settings, lambda url: print_line(f"collector: {url} · stop with ctrl-c", err=True)))

@@ -67,7 +67,7 @@ Examples:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Deliver CRM actions to Salesforce, HubSpot, Dynamics or Zoho, prepare it, and compare it with the ledger.",
+    help="Deliver CRM actions to a CRM, read its changes back, and compare it with the ledger.",
 )
 
 app.command(epilog=PULL_EXAMPLES)(pull)

@@ -141,7 +141,8 @@ def erase(
         print_receipt(screen(), document)
     _fail_if_open(progress)
     if not document["complete"]:
-        fail("current values still name the customer: run the command again, and report a defect", ExitCode.FAILED)
+        names = ", ".join(topic["topic"] for topic in document["topics"] or () if topic["current"])
+        fail(f"{names}: current values still name the customer; run the command again", ExitCode.FAILED)
 
 
 @app.command(epilog=SUPPRESS_EXAMPLES)

@@ -18,12 +18,15 @@ from pipeline.cli.connect import located
 from pipeline.cli.explained import explained
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
+from pipeline.cli.serve_mcp import EXAMPLES as MCP_EXAMPLES
+from pipeline.cli.serve_mcp import mcp
 from pipeline.cli.serve_users import users
 from pipeline.cli.tables import titled_table
 from pipeline.event.instant import format_instant
 from pipeline.obs.log import configure
 from pipeline.serve.access.keys import DEFAULT_REQUESTS_PER_MINUTE, SCOPES, ApiKey, ApiKeys
 from pipeline.serve.follower import follow
+from pipeline.serve.follower import rebuild as delete_model
 from pipeline.serve.model.store import store_of
 from pipeline.settings import Settings
 
@@ -51,6 +54,7 @@ app = typer.Typer(invoke_without_command=True)
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: only hashes of their secrets are stored.")
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
+app.command("mcp", epilog=MCP_EXAMPLES)(mcp)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -110,7 +114,9 @@ def _write(settings: Settings, *, rebuild: bool, supervised: bool) -> None:
     store = store_of(settings)
     try:
         store.prepare(settings.topic_prefix, rebuild=rebuild)
-        follow(settings, store, stop.is_set, rebuild=rebuild)
+        if rebuild:
+            delete_model(store, settings.topic_prefix)
+        follow(settings, store, stop.is_set)
     finally:
         store.close()
 

@@ -5,31 +5,26 @@ Exit codes: 0 ended (by ctrl-c, SIGTERM or ``-n``), 1 Kafka or the schema regist
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Final
 
 import typer
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.avro.registry import schema_ids
 from pipeline.cli.connect import connected
 from pipeline.cli.ending import Ended, ends_on_signals
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json
 from pipeline.cli.screen import screen
-from pipeline.kafka.clients import group_offsets
-from pipeline.kafka.follow import Follower, Place
-from pipeline.kafka.reading import REQUEST_SECONDS, partitions_of
-from pipeline.kafka.retry import retrying
 from pipeline.printable import printable
-from pipeline.query.fates import Fate, Fates
+from pipeline.query.arrivals import Arrivals
+from pipeline.query.fates import Fate
 from pipeline.settings import Settings
 
-POLL_SECONDS: Final = 0.2
 IDLE_SECONDS: Final = 10.0
 """After so long without a fate of an event that has arrived, the command says that no worker reads."""
 STYLES: Final = {"taken": "green", "duplicate": "yellow", "quarantined": "red"}
@@ -65,40 +60,18 @@ def tail(
 
 
 def _fates(settings: Settings, source: str, *, from_start: bool) -> Iterator[Fate]:
-    """Yields events as their fates become known.
-
-    1. Note the group's committed offsets, and then the ends of the topics.
-    2. Read up to these ends. Touches and quarantined records show fates.
-    3. What is before the offsets and has shown none is a duplicate.
-    """
-    fates = Fates(schema_ids(settings.schema_registry_url), settings.topic_prefix, source)
-    group = group_offsets(settings.kafka(), settings.application_id)
-    topics = fates.event_topics
-    places = [(topic, number) for topic in topics for number in range(partitions_of(settings.kafka(), topic))]
+    """Yields events as their fates become known. Prints a note while none does although events wait."""
     warn_at = time.monotonic() + IDLE_SECONDS
-    with Follower(settings.kafka(), fates.topics, from_start=from_start) as follower:
+    with Arrivals(settings, source, from_start=from_start) as arrivals:
         while True:
-            # 1. offsets and ends
-            committed: Mapping[Place, int] = {
-                (tp.topic, tp.partition): tp.offset
-                for tp in retrying(
-                    lambda: group.committed([TopicPartition(*place) for place in places], REQUEST_SECONDS)
-                )
-            }
-            ends = follower.ends()
-            # 2. read
-            known: list[Fate] = fates.feed(follower.poll(POLL_SECONDS))
-            yield from known
-            while not follower.has_reached(ends):
-                known = fates.feed(follower.poll(POLL_SECONDS))
-                yield from known
-            # 3. duplicates
-            passed = fates.passed(committed)
-            yield from passed
-            if known or passed or not fates.pending:
+            known = False
+            for fate in arrivals.step():
+                known = True
+                yield fate
+            if known or not arrivals.pending:
                 warn_at = time.monotonic() + IDLE_SECONDS
             elif time.monotonic() > warn_at:
-                complain(f"{fates.pending} events wait for a worker; start one with: stitchline worker")
+                complain(f"{arrivals.pending} events wait for a worker; start one with: stitchline worker")
                 warn_at = float("inf")
 
 

@@ -5,11 +5,9 @@ Exit codes: 0 stopped, 1 it could not start or could not go on (the message says
 
 import asyncio
 import contextlib
-import os
 import signal
-import time
-from collections.abc import Callable, Iterator
-from threading import Event, Thread
+from collections.abc import Callable, Iterator, Mapping
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -19,6 +17,7 @@ from pipeline.cli.background import start_and_wait
 from pipeline.cli.connect import located
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, text_of
+from pipeline.cli.parent import end_with_parent
 from pipeline.cli.printed import print_line
 from pipeline.errors import OperatorError
 from pipeline.kafka.reach import NoBrokerError
@@ -30,9 +29,7 @@ from pipeline.settings import Settings
 from pipeline.stream.build import Blueprint, stage_specs
 from pipeline.stream.only_worker import only_worker
 from pipeline.stream.process import run
-from pipeline.stream.supervisor import RESUME_SIGNAL, Supervisor
-
-END_GRACE_SECONDS = 10.0
+from pipeline.stream.supervisor import COLLECTOR, RESUME_SIGNAL, Supervisor
 
 log = logger(__name__)
 
@@ -50,6 +47,7 @@ Exit codes: 0 stopped; 1 it could not start, or its workers keep ending.
 Examples:
   stitchline up
   stitchline up --workers 4
+  stitchline up --collect
   stitchline up --wait && stitchline ingest events.ndjson && stitchline down
 """
 
@@ -73,7 +71,7 @@ def worker(
         settings = located(Settings(**chosen))
         configure(settings.log_level, fields={"worker": settings.worker_id})
         if supervised:
-            _end_with_parent()
+            end_with_parent()
         stage_specs(settings)  # a misspelt stage is refused before Kafka is contacted
         with only_worker(settings.home, settings.application_id, settings.worker_id):
             plan = Blueprint(settings)
@@ -86,11 +84,14 @@ def up(
     wait: Annotated[
         bool, typer.Option("--wait", help="Run in the background; return when the workers are ready.")
     ] = False,
+    collect: Annotated[
+        bool, typer.Option("--collect", help="Run the collector too: events over HTTP, see `stitchline collect`.")
+    ] = False,
 ) -> None:
     """Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c."""
     if wait:
         with explained(KafkaException):
-            start_and_wait(Settings(), workers)
+            start_and_wait(Settings(), workers, collect=collect)
         return
     stop, resume_due = Event(), Event()
     signal.signal(RESUME_SIGNAL, lambda _signal, _frame: resume_due.set())
@@ -99,15 +100,36 @@ def up(
     with explained(KafkaException), held(Settings().home), kafka_for(Settings()) as (settings, look_after_kafka):
         configure(settings.log_level)
         print_line(f"Kafka: {settings.bootstrap_servers} · workers: {workers} · stop with ctrl-c", err=True)
-        with Supervisor(workers, {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}) as supervisor:
+        environment = {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}
+        with (
+            Supervisor(workers, environment) as supervisor,
+            _collector(settings, environment, workers, wanted=collect) as look_after_collector,
+        ):
 
             def look_after() -> None:
                 look_after_kafka()
+                look_after_collector()
                 if resume_due.is_set():
                     resume_due.clear()
                     supervisor.resume_sources()
 
             supervisor.run(stop, look_after)
+
+
+@contextlib.contextmanager
+def _collector(
+    settings: Settings, environment: Mapping[str, str], workers: int, *, wanted: bool
+) -> Iterator[Callable[[], None]]:
+    """Runs the collector if it is wanted. Yields what to call now and then, which starts it again if it has ended.
+
+    Its health pages are on the port behind those of the workers, if these have any.
+    """
+    if not wanted:
+        yield lambda: None
+        return
+    port = {"STITCHLINE_HTTP_PORT": str(settings.http_port + workers)} if settings.http_port else {}
+    with Supervisor(1, {**environment, **port}, program=COLLECTOR) as supervisor:
+        yield supervisor.check
 
 
 @contextlib.contextmanager
@@ -158,19 +180,3 @@ def _in_one_line() -> Iterator[None]:
         log.exception("worker_crashed", error=type(error).__name__)
         message = f"the worker has a defect ({type(error).__name__}); report it with the log line worker_crashed"
         raise WorkerDefectError(message) from error
-
-
-def _end_with_parent() -> None:
-    """A supervisor that was killed closes our standard input: leave the group as on SIGTERM, in a bounded time.
-
-    A local Kafka ends with the same parent, so a worker that cannot reach it must not wait for it.
-    """
-
-    def watch() -> None:
-        while os.read(0, 1):  # not sys.stdin: a thread that holds its lock at the interpreter's end makes Python abort
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(END_GRACE_SECONDS)
-        os._exit(ExitCode.FAILED)  # nothing is lost: what is not committed is done again
-
-    Thread(target=watch, name="parent-watch", daemon=True).start()

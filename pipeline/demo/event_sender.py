@@ -1,4 +1,7 @@
-"""Sends the day's events to their topics in order of time, with the day compressed into a number of seconds."""
+"""Sends the day's events in order of time, with the day compressed into a number of seconds.
+
+Web, app, e-mail and till events go through the collector; those of the ad platform and the CRM go to their topics.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,6 +9,7 @@ from collections.abc import Mapping
 import confluent_kafka
 
 from connectors.sources.outgoing import EventEncoder
+from pipeline.demo.door import CHANNELS, Door
 from pipeline.demo.shop import ShopDay
 from pipeline.demo.visits import JsonEvent
 from pipeline.errors import OperatorError
@@ -27,7 +31,9 @@ class EventSender:
     ``seconds`` is the length of the day on the wall clock; 0 sends all events as fast as possible.
     """
 
-    def __init__(self, kafka: Mapping[str, str | int], encode: EventEncoder, day: ShopDay, seconds: float) -> None:
+    def __init__(
+        self, kafka: Mapping[str, str | int], encode: EventEncoder, day: ShopDay, seconds: float, door: Door
+    ) -> None:
         self.sent = 0
         self.by_channel: Counter[str] = Counter()
         self.events, self.seconds = len(day.events), seconds
@@ -38,6 +44,7 @@ class EventSender:
             ((parse_instant(event["timestamp"]) or 0) - begin_ms) / DAY_MS * seconds for event in day.events
         ]
         self._failed: list[str] = []
+        self._door = door
         self._producer = idempotent_producer(kafka, {"compression.type": "lz4", "linger.ms": 20})
 
     @property
@@ -50,12 +57,19 @@ class EventSender:
 
         Raises:
             SendError: the rules or the broker refused an event.
+            DoorError: the collector did not take an event.
         """
-        until = min(len(self._events), self.sent + limit)
+        begin, until = self.sent, min(len(self._events), self.sent + limit)
         while self.sent < until and self._due_seconds[self.sent] <= elapsed_seconds:
-            self._send(self._events[self.sent])
+            event = self._events[self.sent]
+            if event["channel"] not in CHANNELS:
+                self._send(event)
+            self.by_channel[event["channel"]] += 1
             self.sent += 1
+        self._door.send(self._events[begin : self.sent])
         self._producer.poll(0)
+        if self.is_over:
+            self._door.wait()
         if self.is_over and self._producer.flush(FLUSH_SECONDS):
             self._failed.append(f"the broker did not take the last events within {FLUSH_SECONDS:.0f} s")
         if self._failed:
@@ -67,7 +81,6 @@ class EventSender:
             message = f"the current rules refuse an event of the shop day: {record.reason}, {record.detail}"
             raise SendError(message)
         self._producer.produce(record.topic, record.value, record.key, on_delivery=self._delivered)
-        self.by_channel[event["channel"]] += 1
 
     def _delivered(self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message) -> None:
         if error is not None:

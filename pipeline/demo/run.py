@@ -10,6 +10,7 @@ import msgspec
 from connectors.sources.outgoing import EventEncoder
 from pipeline.avro.registry import FileIds
 from pipeline.demo.demo_state import Display
+from pipeline.demo.door import declare_sources, open_door
 from pipeline.demo.event_sender import EventSender
 from pipeline.demo.loop import DemoLoop, Outcome
 from pipeline.demo.shop import ShopDay
@@ -17,13 +18,16 @@ from pipeline.demo.truth import Known, Verdict, judge
 from pipeline.demo.worker_processes import wait_for_workers, workers_here
 from pipeline.event.parse import Defaults
 from pipeline.kafka.admin import ensure_topics
+from pipeline.local.ports import free_ports
 from pipeline.query.flow import FlowMeter
 from pipeline.query.live import Counts, HotLead, LeadBoard, Live
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream.supervisor import Supervisor
+from pipeline.stream.supervisor import COLLECTOR, Supervisor
 
 HOTTEST: Final = 10
+RULES: Final = "collector-rules"
+"""Folder of the collector's rules in the demo's home folder."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -51,6 +55,7 @@ def run_demo(
     Raises:
         WorkersError: the workers did not become ready in time.
         SendError: an event could not be sent.
+        DoorError: the collector was not ready in time, or did not take an event.
         NotFinishedError: the day was not processed within ``timeout_seconds`` after its last event.
         WorkersKeepDyingError: the workers keep exiting by themselves.
         RulesError: the rules files are invalid.
@@ -61,6 +66,11 @@ def run_demo(
     ensure_topics(settings)
     known, workers = Known(), workers_here()
     board = LeadBoard(FileIds(), settings.topic_prefix, on_update=known.take)
+    port = free_ports(1)[0]
+    credentials = declare_sources(settings.home / RULES, settings.rules_dir)
+    of_collector = {
+        **environment, "STITCHLINE_RULES_DIR": str(settings.home / RULES), "STITCHLINE_COLLECT_PORT": str(port),
+    }  # fmt: skip
     with (
         Supervisor(workers, environment, log) as supervisor,
         Live(settings, board) as live,
@@ -68,9 +78,13 @@ def run_demo(
     ):
         display.step(f"starting {workers} worker{'s' if workers > 1 else ''}")
         wait_for_workers(settings, workers, supervisor.check)
-        sender = EventSender(settings.kafka(), encode, day, seconds)
-        loop = DemoLoop(sender, supervisor, known, live=live, meter=meter, display=display)
-        outcome = loop.run(timeout_seconds)
+        with (
+            Supervisor(1, of_collector, log, program=COLLECTOR) as collector,
+            open_door(port, credentials, collector.check) as door,
+        ):
+            sender = EventSender(settings.kafka(), encode, day, seconds, door)
+            loop = DemoLoop(sender, supervisor, known, live=live, meter=meter, display=display)
+            outcome = loop.run(timeout_seconds)
     leads = {board.owner(action["profile_id"]) for action in board.actions.values()}
     verdict = judge(day.people, day.events, known, leads)
     return Result(verdict, outcome, board.counts(), _worth_a_look(board.hottest(HOTTEST), known))

@@ -18,7 +18,7 @@ class Person(NamedTuple):
     profile_ids: tuple[str, ...]
     """The profile ids that these identifiers found, current and former."""
     needles: tuple[bytes, ...]
-    """Lower-case byte strings of which a record about the person holds at least one, if it names the person at all."""
+    """Lower-case byte strings of which a record that names an identifier of the person holds at least one."""
 
     @classmethod
     def of(cls, tenant: str, identifiers: Collection[Identifier]) -> Self:
@@ -26,9 +26,13 @@ class Person(NamedTuple):
         profiles = tuple(profile_id(tenant, ident) for ident in identifiers)
         texts = {text for ident in identifiers for text in (ident, value_of(ident))}
         long_enough = {text.encode().lower() for text in texts if ":" in text or len(text.encode()) >= MIN_VALUE_BYTES}
-        return cls(tenant, tuple(identifiers), profiles, tuple(sorted({*long_enough, *(p.encode() for p in profiles)})))
+        return cls(tenant, tuple(identifiers), profiles, tuple(sorted(long_enough)))
 
     def is_named_in(self, content: bytes) -> bool:
-        """Returns whether bytes name the person, whatever the case of letters."""
+        """Returns whether bytes hold an identifier of the person, whatever the case of letters."""
         lower = content.lower()
         return any(needle in lower for needle in self.needles)
+
+    def has_profile_in(self, content: bytes) -> bool:
+        """Returns whether bytes hold a profile id of the person, current or former."""
+        return any(profile.encode() in content for profile in self.profile_ids)

@@ -23,6 +23,9 @@ class TopicLeft(msgspec.Struct):
     topic: str
     is_compacted: bool
     records: int = 0
+    """Those that hold an identifier or a profile id."""
+    identified: int = 0
+    """Those that hold an identifier."""
     offsets: dict[int, tuple[int, int]] = {}
     """By partition, the first and the last offset."""
     newest_ms: int = 0
@@ -30,7 +33,7 @@ class TopicLeft(msgspec.Struct):
     cleared_by: str | None = None
     """Time after which none is left, ISO 8601; None if the topic's configuration sets no limit."""
     current: int = 0
-    """On a compacted topic: keys whose newest value names the person. Anything above 0 is a defect."""
+    """On a compacted topic: keys whose newest record holds an identifier. Anything above 0 is a defect."""
 
 
 def topics_left(
@@ -51,7 +54,8 @@ def topics_left(
         left.newest_ms = max(left.newest_ms, message.timestamp()[1])
         key = message.key()
         is_newest = isinstance(key, bytes) and newest.get((name, key)) == offset
-        left.current += left.is_compacted and is_newest and message.value() is not None
+        left.identified += record.is_identified
+        left.current += left.is_compacted and is_newest and record.is_identified and message.value() is not None
     for left in result.values():
         cleared_ms = retention[left.topic].cleared_ms(left.newest_ms)
         left.cleared_by = None if cleared_ms is None else format_instant(cleared_ms)

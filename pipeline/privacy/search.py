@@ -25,6 +25,8 @@ class Found(NamedTuple):
 
     topic: Topic
     message: Message
+    is_identified: bool
+    """Whether it holds an identifier of the person; else it holds a profile id only."""
     event: Event | None
     """The event as INTAKE would normalise it, on an events topic, if it can be decoded."""
 
@@ -51,10 +53,11 @@ class TopicSearch:
             for batch in Reading(self._kafka, name, partitions, progress=progress).batches():
                 for message in batch:
                     event = self._event(name, message) if name in self._events else None
-                    is_named = _names(person, message, event)
+                    is_identified = _names(person, message, event)
+                    is_named = is_identified or _has_profile(person, message)
                     self._note(topic, message, is_named=is_named)
                     if is_named:
-                        yield Found(topic, message, event)
+                        yield Found(topic, message, is_identified, event)
 
     def _note(self, topic: Topic, message: Message, *, is_named: bool) -> None:
         key, place = message.key(), message.topic() or ""
@@ -70,6 +73,10 @@ class TopicSearch:
         except (Undecodable, InvalidEventError):
             return None
         return None if isinstance(accepted, Rejected) else accepted
+
+
+def _has_profile(person: Person, message: Message) -> bool:
+    return person.has_profile_in(message.key() or b"") or person.has_profile_in(message.value() or b"")
 
 
 def _names(person: Person, message: Message, event: Event | None) -> bool:

@@ -21,6 +21,8 @@ from pipeline.query.quarantine import headers_of
 from pipeline.topics import DLQ, EVENTS, TOUCHES
 
 Kind: TypeAlias = Literal["taken", "duplicate", "quarantined"]
+CONTROL: Final = b"\0"
+"""Begins the keys of watermarks and of markings of erasures, which are between the touches."""
 MAX_PENDING: Final = 50_000
 """Events without a fate that are remembered. Beyond it the oldest are forgotten, as while no worker runs."""
 _Key: TypeAlias = tuple[str, str]
@@ -32,6 +34,8 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
 
     fate: Kind
     source: str
+    tenant: str = ""
+    """Empty if the quarantined bytes do not show it."""
     message_id: str = ""
     """Empty if the quarantined bytes do not show it."""
     name: str = ""
@@ -95,7 +99,7 @@ class Fates:
         seen = self._pending.get(key)
         is_rekeyed = any(name == REKEYED_HEADER for name, _ in headers_of(message))
         taken = Fate(
-            fate="taken", source=record["source"], message_id=record["message_id"],
+            fate="taken", source=record["source"], tenant=record["tenant"], message_id=record["message_id"],
             name=record["event"] or record["type"], timestamp_ms=record["timestamp_ms"],
         )  # fmt: skip
         if key in self._early:
@@ -109,8 +113,9 @@ class Fates:
         return []
 
     def _taken(self, message: Message) -> list[Fate]:
-        value = message.value()
-        touch = self._touch(value) if value is not None else None
+        value, key_bytes = message.value(), message.key() or b""
+        is_control = key_bytes.startswith(CONTROL)
+        touch = self._touch(value) if value is not None and not is_control else None
         if not isinstance(touch, Touch) or touch.seq:
             return []  # a move, a carry, or a touch that one profile forwards to another
         key = touch.tenant, touch.event_id
@@ -131,7 +136,8 @@ class Fates:
             self._pending.pop((record["tenant"], f"{source}/{record['message_id']}"), None)
         return [
             Fate(
-                fate="quarantined", source=source, message_id=record.get("message_id", ""),
+                fate="quarantined", source=source, tenant=record.get("tenant", ""),
+                message_id=record.get("message_id", ""),
                 name=record.get("event", "") or record.get("type", ""), timestamp_ms=message.timestamp()[1],
                 reason=facts.get("reason", ""), detail=facts.get("detail", ""), stage=facts.get("stage", ""),
                 place=f"{message.partition()}:{message.offset()}",

@@ -8,25 +8,49 @@ from sqlalchemy import Connection
 
 from pipeline.avro.registry import schema_ids
 from pipeline.clock import wall_clock_ms
+from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.follow import Follower, Place
 from pipeline.obs.log import logger
 from pipeline.serve.model.fold import Fold
+from pipeline.serve.model.kinds.quarantined import forget_deleted
 from pipeline.serve.model.store import Store, create_model
 from pipeline.serve.model.writer import TopicsChangedError, Writer, positions
 from pipeline.serve.model.writer_lock import writer_connection
 from pipeline.settings import Settings
+from pipeline.topics import ACTION_DLQ, DLQ
 
 STANDBY_SECONDS: Final = 1.0
 """How often a process that is not the writer tries to become it."""
 
+DLQS: Final = frozenset({DLQ.name, ACTION_DLQ.name})
+
 log = logger(__name__)
 
 
-def follow(settings: Settings, store: Store, stopped: Callable[[], bool], *, rebuild: bool = False) -> None:
-    """Follows the topics until ``stopped``, creating missing ones. Waits while another process is the writer.
+class OtherWriterError(OperatorError):
+    """Another process writes to the database, so that it cannot be rebuilt.
 
-    ``rebuild``: deletes the model first and reads the topics from their beginning. API keys are kept.
+    Operator action: end that process first.
+    """
+
+
+def rebuild(store: Store, prefix: str) -> None:
+    """Deletes the model; the next writer reads the topics from their beginning. API keys are kept.
+
+    Raises:
+        OtherWriterError: another process is the writer.
+    """
+    with writer_connection(store) as connection:
+        if connection is None:
+            message = f"another process writes to {store.place}: end it, then rebuild"
+            raise OtherWriterError(message)
+        with connection.begin():
+            create_model(connection, prefix)
+
+
+def follow(settings: Settings, store: Store, stopped: Callable[[], bool]) -> None:
+    """Follows the topics until ``stopped``, creating missing ones. Waits while another process is the writer.
 
     Raises:
         NoBrokerError: no broker answers.
@@ -37,9 +61,6 @@ def follow(settings: Settings, store: Store, stopped: Callable[[], bool], *, reb
     while not stopped():
         with writer_connection(store) as connection:
             if connection is not None:
-                if rebuild:
-                    with connection.begin():
-                        create_model(connection, settings.topic_prefix)
                 log.info("serve_writing", database=store.place)
                 _write(settings, connection, stopped)
                 return
@@ -55,7 +76,12 @@ def _write(settings: Settings, connection: Connection, stopped: Callable[[], boo
     with connection.begin():
         begin = positions(connection)
     with Follower(settings.kafka(), fold.topics, from_start=True, begin=begin) as follower:
-        check_positions(begin, follower.bounds())
+        bounds = follower.bounds()
+        check_positions(begin, bounds)
+        with connection.begin():
+            for (topic, partition), (earliest, _) in bounds.items():
+                if (name := topic.removeprefix(f"{settings.topic_prefix}.")) in DLQS:
+                    forget_deleted(connection, name, partition, earliest)
         Writer(connection, fold, follower, wall_clock_ms).run(stopped)
 
 

@@ -16,9 +16,11 @@ from pipeline.rules.load import load_rules
 from pipeline.serve.access.audit import AuditLog
 from pipeline.serve.access.keys import ApiKeys
 from pipeline.serve.access.limits import RequestLimits
+from pipeline.serve.agents.endpoint import AgentsEndpoint
 from pipeline.serve.api.app import api_app
 from pipeline.serve.api.services import Services
 from pipeline.serve.console.build import console_of
+from pipeline.serve.follower import rebuild as delete_model
 from pipeline.serve.front import Front
 from pipeline.serve.model.store import FOLDER, Store, store_of
 from pipeline.serve.read.reads import Reads
@@ -66,9 +68,12 @@ async def run(
     """
     store = store_of(settings)
     store.prepare(settings.topic_prefix, rebuild=rebuild)
+    if rebuild:
+        delete_model(store, settings.topic_prefix)
     services = services_of(settings, store)
     listening = _bound(settings.serve_host, settings.serve_port)
-    application = Front(api_app(services), console_of(services.reads, settings, settings.home / FOLDER))
+    front = Front(api_app(services), console_of(services.reads, settings, settings.home / FOLDER))
+    application = AgentsEndpoint(front, services, settings.rules_dir)
     server = uvicorn.Server(_config(application))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, lambda: setattr(server, "should_exit", True))
@@ -81,10 +86,11 @@ async def run(
             await health.start()
         if writes:
             kafka = {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}
-            beside.append(asyncio.create_task(WriterProcess(kafka, rebuild=rebuild).run()))
+            beside.append(asyncio.create_task(WriterProcess(kafka).run()))
         host = f"[{settings.serve_host}]" if ":" in settings.serve_host else settings.serve_host
         when_listening(f"http://{host}:{listening.getsockname()[1]}")
-        await server._serve([listening])  # noqa: SLF001  without uvicorn's handling of signals
+        async with application.running():
+            await server._serve([listening])  # noqa: SLF001  without uvicorn's handling of signals
     finally:
         for task in beside:
             task.cancel()
@@ -95,7 +101,7 @@ async def run(
         store.close()
 
 
-def _config(application: Front) -> uvicorn.Config:
+def _config(application: AgentsEndpoint) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http="httptools",

@@ -18,10 +18,9 @@ log = logger(__name__)
 class WriterProcess:
     """``stitchline serve --role writer`` as a child. It ends when its standard input ends, and so with this process."""
 
-    def __init__(self, environment: Mapping[str, str], *, rebuild: bool = False) -> None:
-        """``environment`` is added to that of this process. ``rebuild`` holds for the first start only."""
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """``environment`` is added to that of this process."""
         self._environment = {**os.environ, **environment}
-        self._rebuild = rebuild
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self) -> None:
@@ -40,8 +39,6 @@ class WriterProcess:
 
     async def _start(self) -> asyncio.subprocess.Process:
         command = [sys.executable, "-m", "pipeline.cli", "serve", "--role", "writer", "--supervised"]
-        command += ["--rebuild"] if self._rebuild else []
-        self._rebuild = False
         return await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.PIPE, env=self._environment, start_new_session=True
         )

@@ -75,6 +75,10 @@ class RocksEngine:
         options.set_memtable_prefix_bloom_ratio(self._options.memtable_bloom_share)
         options.set_memtable_whole_key_filtering(True)
         options.set_max_open_files(self._options.open_files)
+        # A manifest names the first and last key of files that are long deleted, until the next one begins.
+        options.set_max_manifest_file_size(1)
+        # A manifest names the first and last key of files that are long deleted, until the next one begins.
+        options.set_max_manifest_file_size(1)
         blocks = rocksdict.BlockBasedOptions()
         blocks.set_bloom_filter(self._options.bloom_bits_per_key, False)
         blocks.set_block_cache(self._cache)
@@ -93,6 +97,7 @@ class PartitionStore:
         self._families = {name: self._db.get_column_family(name) for name in names}
         self._handles = {name: self._db.get_column_family_handle(name) for name in names}
         self._reclaiming: threading.Thread | None = None
+        self._is_closing = threading.Event()
 
     def get(self, family: str, key: bytes) -> bytes | None:
         """Returns the row's bytes as last applied, or None if there is no row."""
@@ -149,8 +154,16 @@ class PartitionStore:
         def run() -> None:
             for family in self._families.values():
                 family.flush()  # all, or the write-ahead log would stay
+            options = rocksdict.CompactOptions()
+            # Otherwise a file without overlaps is kept as it is, with the keys of its deletions.
+            options.set_bottommost_level_compaction(rocksdict.BottommostLevelCompaction.force())
             for name in families:
-                self._families[name].compact_range(None, None)
+                if self._is_closing.is_set():
+                    return
+                self._families[name].compact_range(None, None, options)
+            # The manifest describes the files before its last change. So change a row that is always the same.
+            self._families[layout.META][layout.META_FORMAT] = str(layout.FORMAT_VERSION).encode()
+            self._families[layout.META].flush()
             done.set()
 
         self._reclaiming = threading.Thread(target=run, name="reclaim", daemon=True)
@@ -160,8 +173,8 @@ class PartitionStore:
     def close(self) -> None:
         """Flushes, and releases the lock on the folder even while references to this object remain."""
         if self._reclaiming is not None:
-            self._db.cancel_all_background(wait=False)
-            self._reclaiming.join()
+            self._is_closing.set()
+            self._reclaiming.join()  # cancelling the compaction instead would make the flush of the close fail
         # RocksDB holds the folder's lock until the last family and handle is closed.
         self._handles.clear()
         for family in self._families.values():

@@ -23,6 +23,8 @@ CHECK_SECONDS = 0.2
 RESUME_SIGNAL: Final = signal.SIGUSR1
 """Makes a worker resume the sources that the loss breaker has stopped."""
 WORKER: Final = ("-m", "pipeline.cli", "worker", "--supervised")
+COLLECTOR: Final = ("-m", "pipeline.cli", "collect", "--supervised")
+"""Python's arguments for a collector, which is supervised as a worker is."""
 
 log = logger(__name__)
 

@@ -101,7 +101,7 @@ def paths(world: World, role: Role) -> list[str]:
     shown = [
         path.format(**parts)
         for method, path, right, _ in PAGES
-        if method == "GET" and right in RIGHTS[role] and path not in {"/live", "/quarantine/{place}"}
+        if method == "GET" and right in RIGHTS[role] and path not in {"/live", "/sources/live", "/quarantine/{place}"}
         if not path.endswith("/timeline")
     ]
     return [*shown, f"/customers/{mallory.profile_id}", "/customers?q=nothing@at.all", "/rules?file=crm.yaml"]

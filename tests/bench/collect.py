@@ -1,6 +1,8 @@
 """Requests and events per CPU second of the collector, beside uvicorn's bare loop in the same run.
 
-    python -m tests.bench.collect [--seconds 8] [--connections 16]
+    python -m tests.bench.collect [--seconds 8] [--connections 16] [--rounds 1]
+
+Rounds alternate between the two, and the best of each counts: other work on the machine displaces the caches of both.
 
 The bare loop is a raw ASGI application that decodes the body and encodes it again. The collector writes to a real
 Kafka. Both are servers in processes of their own, on
@@ -163,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     singles = [request("/v1/track", event(number)) for number in range(20_000)]
     batches = [
@@ -185,9 +188,14 @@ def main() -> None:
             until_listening(port)
             print(f"{kafka.description}, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
             for name, requests, events in (("single", singles, 1), (f"batch of {BATCH}", batches, BATCH)):
-                floor = measured(f"bare loop, {name}", bare, bare_port, requests, events, options)
-                whole = measured(f"collector, {name}", door, port, requests, events, options)
-                print(f"{name}: the collector does {floor / whole:.2f} of the bare loop's requests per CPU second")
+                floor = whole = float("inf")
+                for _ in range(options.rounds):
+                    floor = min(floor, measured(f"bare loop, {name}", bare, bare_port, requests, events, options))
+                    whole = min(whole, measured(f"collector, {name}", door, port, requests, events, options))
+                share = floor / whole
+                print(
+                    f"{name}: the collector does {share:.2f} of the bare loop's requests per CPU second, best of each"
+                )
         finally:
             for process in (door, bare):
                 process.terminate()

@@ -1,4 +1,4 @@
-"""CPU time of the CRM runner with the HubSpot mapper, and memory of the ledger: ``python -m tests.bench.crm``.
+"""CPU time of the CRM runner with each mapper, and memory of the ledger: ``python -m tests.bench.crm``.
 
 The emulator answers in the same process; its own CPU time is measured and taken off.
 """
@@ -11,6 +11,7 @@ import httpx2
 
 from connectors.crm.ledger import Ledger
 from connectors.crm.ledger_row import LedgerRow
+from tests.crm.emulators import KINDS
 from tests.crm.world import World, action
 from tests.support.crm_log import Stop
 
@@ -18,9 +19,9 @@ CHUNK = 10_000
 FIELDS = {f"stitchline_{number}": "0123456789abcdef" for number in range(12)}
 
 
-def deliveries(count: int) -> str:
-    """Delivers new leads, each a contact with a note."""
-    world = World()
+def deliveries(kind: str, count: int) -> str:
+    """Delivers new leads, each an object with a note."""
+    world = World(kind)
     world.send(*(action(number) for number in range(count)))
     runner = world.open()
     emulator_seconds = 0.0
@@ -32,12 +33,13 @@ def deliveries(count: int) -> str:
         emulator_seconds += time.process_time() - start
         return answer
 
-    world.http._client = httpx2.Client(base_url="https://crm.example", transport=httpx2.MockTransport(handle))
+    world.http._client = httpx2.Client(base_url=world.connection.url, transport=httpx2.MockTransport(handle))
     start = time.process_time()
     runner.run(Stop(world.clock), drain=True)
     seconds = time.process_time() - start - emulator_seconds
     assert runner.delivered == count
-    return f"{count} actions in {len(world.crm.calls)} requests: {count / seconds:,.0f} actions per second of CPU"
+    rate = f"{count / seconds:,.0f} actions per second of CPU"
+    return f"{kind}: {count} actions in {len(world.crm.calls)} requests: {rate}"
 
 
 def ledger(rows: int) -> str:
@@ -65,7 +67,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000)
     options = parser.parse_args()
     print(ledger(options.rows))
-    print(deliveries(options.actions))
+    for kind in KINDS:
+        print(deliveries(kind, options.actions))
 
 
 if __name__ == "__main__":

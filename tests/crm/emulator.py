@@ -43,6 +43,7 @@ class Crm(ABC):
     def __init__(self) -> None:
         self.calls: list[str] = []
         """Method and path of every request."""
+        self.longest_url = 0
         self.planned: list[str] = []
         """Faults of the next write requests, in order; "" for none."""
         self.chance: Callable[[], str] = str
@@ -63,6 +64,7 @@ class Crm(ABC):
     def handle(self, request: httpx2.Request) -> httpx2.Response:
         """Answers one request, with the fault that is planned for it."""
         self.calls.append(f"{request.method} {request.url.path}")
+        self.longest_url = max(self.longest_url, len(str(request.url)))
         self.at_request("send")
         fault = ""
         if self.is_write(request):
@@ -91,6 +93,10 @@ class Crm(ABC):
     @abstractmethod
     def remove_field(self, field: str) -> None:
         """An administrator deletes the field with this name of ``FIELDS``."""
+
+    @abstractmethod
+    def add_fields(self, names: Sequence[str]) -> None:
+        """An administrator adds text fields."""
 
     @abstractmethod
     def is_write(self, request: httpx2.Request) -> bool:

@@ -1,4 +1,8 @@
-"""HubSpot in memory: contacts, notes, associations, properties and owners, with its answers, limits and traps."""
+"""HubSpot in memory: contacts, notes, associations, properties and owners, with its answers, limits and traps.
+
+``tests/crm/witness`` drives it with hubspot-api-client 12.0.0, whose paths of version 3 are rewritten to those of
+2026-09: batch upsert, update and read, a refused address, properties, archiving.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -70,6 +74,9 @@ class HubSpot(Crm):
 
     def remove_field(self, field: str) -> None:
         self.types["contacts"].pop(NAMES[field], None)
+
+    def add_fields(self, names: Sequence[str]) -> None:
+        self.types["contacts"] |= dict.fromkeys(names, "string")
 
     def note_count(self) -> int:
         return len(self.objects["notes"])
@@ -289,4 +296,5 @@ class HubSpot(Crm):
 
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> httpx2.Response:
-    return httpx2.Response(status, content=msgspec.json.encode(body), headers=headers or {})
+    headers = {"content-type": "application/json;charset=UTF-8", **(headers or {})}
+    return httpx2.Response(status, content=msgspec.json.encode(body), headers=headers)

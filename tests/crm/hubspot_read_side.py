@@ -26,15 +26,15 @@ class ReadableHubSpot(HubSpot):
         self.hidden: set[tuple[str, str]] = set()
         """Objects that the search does not show yet, although they are changed."""
 
-    def put(self, kind: str, name: str = "", at_ms: int = 0, **properties: str) -> str:
+    def put(self, kind: str, row: str = "", /, at_ms: int = 0, **properties: str) -> str:
         """Creates or changes an object of any type. Returns its id."""
-        if not name:
+        if not row:
             self._next += 1
-            name = str(self._next)
+            row = str(self._next)
             properties = {"createdate": str(at_ms or self.clock()), "hs_createdate": str(self.clock()), **properties}
-        store = self._store(kind).setdefault(name, {})
+        store = self._store(kind).setdefault(row, {})
         store |= properties | {_modified(kind): str(at_ms or self.clock())}
-        return name
+        return row
 
     def link(self, kind: str, name: str, other: str, *ids: str) -> None:
         """Associates an object with others, the main one first."""

@@ -5,37 +5,13 @@ import math
 import re
 
 import pytest
-from structlog.testing import capture_logs
 
 from connectors.crm.sink import SinkError
 from pipeline.event.reason import Reason
 from pipeline.obs import metrics as names
 from tests.crm import emulator as faults
-from tests.crm.emulators import EMULATORS, KINDS
 from tests.crm.world import World, action
 from tests.support.crm_log import Stop
-
-
-@pytest.fixture(params=KINDS)
-def kind(request) -> str:
-    return request.param
-
-
-@pytest.fixture
-def world(kind) -> World:
-    return World(kind)
-
-
-@pytest.fixture(params=[kind for kind, crm in EMULATORS.items() if crm.adopts])
-def adopting(request) -> World:
-    """A world whose CRM names the object that has the e-mail address of a new one; Dynamics never does."""
-    return World(request.param)
-
-
-@pytest.fixture(params=[kind for kind, crm in EMULATORS.items() if crm.converts])
-def converting(request) -> World:
-    """A world whose CRM turns leads into contacts; HubSpot's leads are contacts from the start."""
-    return World(request.param)
 
 
 def name(number: int) -> str:
@@ -211,69 +187,6 @@ def test_e10_empty_values_are_never_sent_and_a_human_s_values_are_kept(world):
 
     lead = world.crm.leads()[contact]
     assert (lead["phone"], lead["first"], lead["revision"]) == ("+491", "Anna", "2")
-
-
-@pytest.mark.parametrize(
-    ("rep", "owner", "reason"),
-    [
-        ("ann", "ann", "round robin of north"),
-        ("gone", "fallback", "gone is not active in {}; round robin of north"),
-        ("new_rep", "fallback", "new_rep has no owner id in crm.yaml; round robin of north"),
-    ],
-)
-def test_e11_an_owner_that_the_crm_does_not_have_falls_back_with_the_reason(world, rep, owner, reason):
-    world.send(action(1, owner=rep))
-    world.run()
-
-    assert world.lead(name(1))["owner"] == world.crm.owners_by_name[owner]
-    assert f"Owner: {reason.format(world.crm.name)}" in world.crm.stories(world.lead_id(name(1)))[0]
-
-
-def test_e11_a_human_s_owner_is_kept_and_ours_may_change_until_then(world):
-    world.send(action(1))
-    world.run()
-    world.send(action(1, 2, owner="gone"))
-    world.run()
-    assert world.lead(name(1))["owner"] == world.crm.owners_by_name["fallback"]
-    world.crm.edit_by_hand(world.lead_id(name(1)), owner=world.crm.owners_by_name["human"])
-    world.send(action(1, 3))
-    world.run()
-
-    assert world.lead(name(1))["owner"] == world.crm.owners_by_name["human"]
-
-
-def test_e11_an_owner_that_the_crm_does_not_keep_is_reported(world):
-    world.crm.reverts_owner = True
-    world.send(action(1))
-    with capture_logs() as lines:
-        world.run()
-
-    assert world.runner.delivered == 1
-    assert "owner_not_kept" in str(lines)
-
-
-def test_e12_a_property_that_vanishes_is_left_out_and_the_record_delivered(world):
-    world.send(action(1))
-    world.crm.remove_field("grade")
-    with capture_logs() as lines:
-        world.run()
-    assert world.lead(name(1))["score"] == "72.5"
-    assert "stitchline_grade" in str(lines).lower()
-
-
-def test_e12_a_property_that_vanishes_while_the_sink_runs_is_noticed(world):
-    world.send(action(1))
-    crm = world.crm
-
-    def vanish(moment: str) -> None:
-        if moment == "send" and crm.upserts.fullmatch(crm.calls[-1]):
-            crm.remove_field("grade")
-
-    crm.at_request = vanish
-    runner = world.run()
-
-    assert runner.delivered == 1
-    assert world.lead(name(1))["revision"] == "1"
 
 
 def test_e13_of_two_revisions_in_a_batch_only_the_highest_is_sent(world):

@@ -56,6 +56,26 @@ def test_the_sinks_own_writes_do_not_come_back(world):
     assert world.puller.counts.echoes == 1
 
 
+def test_an_owner_that_the_sink_assigned_does_not_come_back(world):
+    ann = world.hub.add_by_hand("c1@shop.example", owner="10")
+    world.sink_wrote(ann, hubspot_owner_id="10")
+    assert world.pull() == []
+    world.hub.edit_by_hand(ann, owner="20")
+    assert [event.traits for event in world.pull() if event.type == "identify"] == [{"owner": "20"}]
+
+
+def test_a_company_is_an_account_and_its_contact_belongs_to_it(world):
+    company = world.hub.put("companies", name="Shops Ltd")
+    ann = world.hub.add_by_hand("c1@shop.example")
+    world.hub.put("contacts", ann, associatedcompanyid=company)
+    groups = [event for event in world.pull() if event.type == "group"]
+    assert [event.traits for event in groups if event.identifiers == [f"account_id:{company}"]] == [
+        {"name": "Shops Ltd"}
+    ]
+    (member,) = [event for event in groups if event.identifiers[0] == f"crm_contact_id:{ann}"]
+    assert f"account_id:{company}" in member.identifiers
+
+
 def test_a_humans_edit_in_the_same_second_comes_back(world):
     ann = world.hub.add_by_hand("c1@shop.example")
     world.pull()

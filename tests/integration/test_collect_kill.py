@@ -1,7 +1,12 @@
-"""The collector is killed again and again under load, and the broker goes away: what was acknowledged counts once.
+r"""The collector is killed again and again under load, and the broker goes away: what was acknowledged counts once.
 
-``STITCHLINE_SEEDS`` is the number of kills (default 1), not counting one more in each outage of the broker. The events
-are read from the topics through INTAKE's logic, partition by partition, as a worker would read them.
+``STITCHLINE_SEEDS`` is the number of kills (default 1), not counting one more in each outage of the broker, and
+``COLLECT_EVENTS`` the number of events between two steps (default 300). At one kill in seven the
+broker is away and the spool runs full: the answers are then 503, and the clients send again. The events are read from
+the topics through INTAKE's logic, partition by partition, as a worker would read them. A long run by hand:
+
+    STITCHLINE_SEEDS=20 COLLECT_EVENTS=40000 COLLECT_BATCH=100 COLLECT_PAUSE=0 \
+        pytest -s tests/integration/test_collect_kill.py
 """
 
 import http.client
@@ -39,9 +44,12 @@ from tests.support.records import committed
 from tests.support.waiting import deadline_seconds, eventually
 
 KILLS = int(os.environ.get("STITCHLINE_SEEDS", "1"))
+STEP_EVENTS = int(os.environ.get("COLLECT_EVENTS", "300"))
 KEY = "wk_killed"
-CLIENTS, BATCH, PARTITIONS = 4, 10, 3
-PAUSE_SECONDS = 0.02
+CLIENTS, PARTITIONS = 4, 3
+BATCH = int(os.environ.get("COLLECT_BATCH", "10"))
+SPOOL_BYTES = max(1 << 20, 500 * STEP_EVENTS)
+PAUSE_SECONDS = float(os.environ.get("COLLECT_PAUSE", "0.02"))
 """Of a client between two batches, so that most of the machine is left to what is tested."""
 RULES = load_rules()
 
@@ -63,6 +71,7 @@ class Collector:
             "STITCHLINE_RULES_DIR": str(rules),
             "STITCHLINE_COLLECT_PORT": str(self.port),
             "STITCHLINE_COLLECT_ACK_TIMEOUT_MS": "500",
+            "STITCHLINE_COLLECT_SPOOL_BYTES": str(SPOOL_BYTES),
         }
         self.process: subprocess.Popen[bytes]
         self.spool = home / "collect" / "spool"
@@ -97,7 +106,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self._port, self._number, self._stop_asked = port, number, stop
         self.acknowledged: list[str] = []
-        self.repeated = 0
+        self.repeated = self.refused = 0
         self._connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
@@ -132,6 +141,7 @@ class Client(threading.Thread):
         except (OSError, http.client.HTTPException):
             self._close()
             return False
+        self.refused += response.status == 503
         return response.status == 200 and msgspec.json.decode(answer)["accepted"] == BATCH
 
 
@@ -165,19 +175,23 @@ def test_what_was_acknowledged_is_counted_once_whatever_is_killed(own_kafka: Loc
         target = acknowledged() + more
         eventually(lambda: acknowledged() >= target, f"{more} more events are acknowledged")
 
+    def until_full() -> None:
+        before = sum(client.refused for client in clients)
+        eventually(lambda: sum(client.refused for client in clients) > before, "the spool is full")
+
     for number in range(KILLS):
-        progress(300)
+        progress(STEP_EVENTS)
         if number % 7 == 0:  # the broker goes away, and the collector is killed while it spools
             own_kafka.stop()
             eventually(collector.spooled_bytes, "the collector spools")
-            progress(300)
+            progress(STEP_EVENTS)
             collector.kill()
             collector.start()
-            progress(300)
+            until_full()
             own_kafka.start()
         collector.kill()
         collector.start()
-    progress(300)
+    progress(STEP_EVENTS)
     stop.set()
     for client in clients:
         client.join(deadline_seconds())
@@ -190,7 +204,8 @@ def test_what_was_acknowledged_is_counted_once_whatever_is_killed(own_kafka: Loc
     assert len(set(sent)) == len(sent)
     assert set(counted.values()) == {1}
     assert set(sent) - counted.keys() == set()
-    print(f"{len(sent)} acknowledged, {records} records, {sum(client.repeated for client in clients)} sent again")
+    repeated, refused = (sum(getattr(client, name) for client in clients) for name in ("repeated", "refused"))
+    print(f"{len(sent)} acknowledged, {records} records, {repeated} batches sent again, {refused} of them after 503")
 
 
 def counted_by_intake(settings: Settings) -> tuple[Counter[str], int]:

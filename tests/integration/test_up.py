@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pipeline.demo.worker_processes import wait_for_workers
 from pipeline.kafka.reach import NoBrokerError, cluster
 from pipeline.local import detached
 from pipeline.local.home_lock import holder
+from pipeline.local.ports import free_ports
 from pipeline.local.process import is_running, wait_until
 from pipeline.settings import Settings
 from tests.support.waiting import deadline_seconds
@@ -30,7 +32,12 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("STITCHLINE_")}
-        self._environment |= {"STITCHLINE_HOME": str(folder), "STITCHLINE_PARTITIONS": "2"}
+        self._collect_port = free_ports(1)[0]
+        self._environment |= {
+            "STITCHLINE_HOME": str(folder),
+            "STITCHLINE_PARTITIONS": "2",
+            "STITCHLINE_COLLECT_PORT": str(self._collect_port),
+        }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.cli", *arguments]
@@ -38,6 +45,11 @@ class Home:
         return subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=deadline_seconds(IDLE_S), check=False
         )
+
+    def collects(self) -> bool:
+        """Whether the collector takes connections."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._collect_port)) == 0
 
     def kafka(self) -> detached.Running:
         running = detached.find(self.folder, "kafka")
@@ -69,11 +81,12 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 def test_up_returns_when_ready_shares_and_restarts_its_kafka_and_leaves_nothing(home: Home) -> None:
-    started = home.run("up", "--wait")
+    started = home.run("up", "--wait", "--collect")
     assert started.returncode == 0, started.stderr
     assert "1 worker ready" in started.stderr
     listed = home.run("topics", "ls")
     assert listed.returncode == 0, listed.stderr
+    wait_until(home.collects, deadline_seconds(), "the collector does not listen")
     again = home.run("up")
     assert again.returncode == 1
     assert "end them with: stitchline down" in again.stderr
@@ -95,6 +108,7 @@ def test_up_returns_when_ready_shares_and_restarts_its_kafka_and_leaves_nothing(
 
     stopped = home.run("down")
     assert (stopped.returncode, stopped.stdout) == (0, "stopped\n")
+    assert not home.collects()
     assert detached.find(home.folder, "kafka") is None
     assert home.run("down").returncode == 6
 

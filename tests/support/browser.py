@@ -103,12 +103,12 @@ class Page:
         await self.call("Input.dispatchKeyEvent", type="keyDown", **facts, **text)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **facts)
 
-    async def picture(self, *, whole: bool = True) -> bytes:
-        """Returns a PNG of the page."""
+    async def picture(self, *, whole: bool = True, kind: str = "png") -> bytes:
+        """Returns a picture of the page, or of its visible part: png or webp."""
         height = await self.run("document.documentElement.scrollHeight") if whole else None
         clip = await self.run("({width: innerWidth, height: innerHeight})")
         box = {"x": 0, "y": 0, "width": clip["width"], "height": height or clip["height"], "scale": 1}
-        shot = await self.call("Page.captureScreenshot", format="png", clip=box, captureBeyondViewport=True)
+        shot = await self.call("Page.captureScreenshot", format=kind, quality=80, clip=box, captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 
     async def _listen(self) -> None:

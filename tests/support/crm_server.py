@@ -32,7 +32,7 @@ def served(crm: Crm) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = answer  # noqa: N815  http.server's names
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer  # noqa: N815  http.server's names
 
         def log_message(self, *_: object) -> None:
             """Prints nothing."""

@@ -62,11 +62,11 @@ def test_a_command_of_the_documents_exists_with_its_options(document: str, line:
     words = [word for word in shlex.split(line) if word != "&"]
     command = whole_command_line()
     path = "stitchline"
-    while words and hasattr(command, "commands"):
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
         name = words.pop(0)
         assert name in command.commands, f"{document}: there is no {path} {name}"
         command, path = command.commands[name], f"{path} {name}"
-    if hasattr(command, "commands"):  # a group spoken of as a whole
+    if hasattr(command, "commands") and not words:  # a group spoken of as a whole
         return
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word.partition("=")[0] for word in words if word.startswith("-")} <= options, f"{document}: {path}"

@@ -1,5 +1,6 @@
 """``stitchline rules``: what it prints, where, and with which exit code."""
 
+import ast
 import json
 from pathlib import Path
 
@@ -56,6 +57,15 @@ def test_check_in_json_is_one_document_with_the_places(broken: Path) -> None:
 def test_the_directory_of_the_settings_is_the_default(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STITCHLINE_RULES_DIR", str(broken))
     assert RUNNER.invoke(app, ["check"]).exit_code == 1
+
+
+def test_show_compiled_prints_the_functions_of_the_rules_as_python() -> None:
+    done = RUNNER.invoke(app, ["show", "--compiled"])
+    assert done.exit_code == 0
+    functions = [node for node in ast.parse(done.stdout).body if isinstance(node, ast.FunctionDef)]
+    assert {"book", "record", "segment_0"} <= {function.name for function in functions}
+    assert "# books: web track order_completed" in done.stdout
+    assert "count:products_viewed" in done.stdout.partition("web track product_viewed")[2].partition("# books")[0]
 
 
 def test_show_prints_the_rules_in_force_with_their_defaults(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from connectors.collect.encode import Outgoing
 from pipeline.kafka.clients import MAX_RECORD_BYTES, Config, idempotent_producer
 from pipeline.obs.log import logger
 
-TICK_SECONDS: Final = 0.002
+TICK_SECONDS: Final = 0.005
 OPTIONS: Final[dict[str, Any]] = {
     "acks": "all",
     "linger.ms": 5,

@@ -22,6 +22,11 @@ ZOHO_EVENTS: Final = {"insert": "CRM Record Created", "update": "CRM Record Upda
 ZOHO_PEOPLE: Final = frozenset({"leads", "contacts"})
 BOTTLECRM_PEOPLE: Final = frozenset({"lead.created", "lead.updated", "contact.created"})
 
+INTERACTIONS: Final = {
+    "call": "Call Logged", "meeting": "Meeting Held", "email": "Email Logged", "note": "Note Added",
+}  # fmt: skip
+"""Kinds of BottleCRM's interactions, named as `stitchline crm pull` names activities of other CRMs."""
+
 
 def hubspot(request: Request) -> Parsed:
     """Parses an array of notifications. Those about contacts count: creations and changed properties."""
@@ -71,7 +76,7 @@ def _zoho_event(name: str, module: str, number: Any, read: Document, at: Any) ->
 
 
 def bottlecrm(request: Request) -> Parsed:
-    """Parses created and updated leads and contacts as traits, and won deals of a known address."""
+    """Parses created and updated leads and contacts as traits, interactions, and won deals of a known address."""
     read = read_object(request.body)
     if isinstance(read, Rejected):
         return Parsed([Item(request.body, read)])
@@ -86,6 +91,15 @@ def bottlecrm(request: Request) -> Parsed:
         documents = [
             {**head, "type": "identify", "traits": traits, "identifiers": present(crm_contact_id=data.get("id"))}
         ]
+    elif kind == "interaction.created":
+        person = data.get("contact_id") or data.get("lead_id")
+        properties = present(subject=data.get("subject"), outcome=data.get("outcome"), activity_id=data.get("id"))
+        event = INTERACTIONS.get(text_of(data.get("kind")), "Activity Logged")
+        head["timestamp"] = data.get("occurred_at") or head["timestamp"]
+        documents = [
+            {**head, "type": "track", "event": event, "identifiers": present(crm_contact_id=person),
+             "properties": properties}
+        ] if person else []  # fmt: skip
     elif kind == "deal.won" and data.get("email"):
         properties = present(deal_id=data.get("id"), revenue=data.get("amount"), currency=data.get("currency"))
         documents = [

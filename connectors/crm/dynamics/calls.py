@@ -65,6 +65,11 @@ class Calls:
         """Returns the request for the ids of a table's rows that exist. ``more`` is a further condition."""
         return self._get(f"/{table}?$select={column}&$filter={_in(column, sorted(ids))}{more}")
 
+    def of_profiles(self, column: str, profiles: Sequence[str], tenant: str) -> Call:
+        """Returns the request for the open leads of customers, by the column that holds their profile ids."""
+        path = f"/leads?$select=leadid,{column}&$filter={_in(column, profiles)} and statecode eq 0"
+        return self._get(path, tenant)
+
     def contact_of(self, lead: str, tenant: str) -> Call:
         """Returns the request for the contact that the qualification of a lead created."""
         return self._get(f"/contacts?$select=contactid&$filter=_originatingleadid_value eq {lead}", tenant)

@@ -80,7 +80,15 @@ class DynamicsGateway:
     def upsert(self, works: Sequence[Work], tenant: str) -> list[Result]:
         """Creates leads under ids of their actions."""
         columns = Columns(self.fields(LEAD), self._directory.teams)
-        return self._write(LEAD, works, lambda part: self._calls.upsert(part, columns, tenant))
+        open_leads = self._open_leads(works, tenant)
+        new = [work for work in works if work.action.profile_id not in open_leads]
+        results = iter(self._write(LEAD, new, lambda part: self._calls.upsert(part, columns, tenant)))
+        return [
+            Failed(Fault.CONFLICT, "the customer has an open lead", held, is_own=True)
+            if (held := open_leads.get(work.action.profile_id))
+            else next(results)
+            for work in works
+        ]
 
     def note_text(self, work: Work) -> str:
         """Returns the story as plain text."""
@@ -102,6 +110,15 @@ class DynamicsGateway:
     def missing(self) -> Iterator[Missing]:
         """Yields columns."""
         return missing_columns(self._calls, self._directory, self._send, self._form)
+
+    def _open_leads(self, works: Sequence[Work], tenant: str) -> dict[str, str]:
+        """Returns profile id → open lead, for leads that the ledger does not know because a runner was killed."""
+        profiles = sorted({work.action.profile_id for work in works} - {""})
+        column = self.names.profile
+        if not profiles or column not in self.fields(LEAD):
+            return {}
+        rows = self._rows(self._calls.of_profiles(column, profiles, tenant))
+        return {str(row.get(column)): str(row.get(IDS[LEAD])) for row in rows if row.get(IDS[LEAD])}
 
     def _write(self, object_type: str, works: Sequence[Work], call: Callable[[Sequence[Work]], Call]) -> list[Result]:
         def once(part: Sequence[Work]) -> Batch:

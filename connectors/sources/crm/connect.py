@@ -6,8 +6,11 @@ from typing import Final, TypeAlias
 from connectors.crm.exchange import Send
 from connectors.sources.crm.bottlecrm import BottleCrmReader
 from connectors.sources.crm.document import Documents
+from connectors.sources.crm.dynamics import DynamicsReader
 from connectors.sources.crm.hubspot import HubSpotReader
 from connectors.sources.crm.reader import CrmReader, Known
+from connectors.sources.crm.salesforce import SalesforceReader
+from connectors.sources.crm.zoho import ZohoReader
 from pipeline.clock import Clock
 from pipeline.errors import MisuseError
 from pipeline.event.identifier import Identifier
@@ -19,7 +22,10 @@ from pipeline.rules.normalisers import normalisers
 MakeReader: TypeAlias = Callable[[CrmConnection, Send, Clock, Known], CrmReader]
 READERS: Final[Mapping[str, MakeReader]] = {
     "bottlecrm": BottleCrmReader,
+    "dynamics": DynamicsReader,
     "hubspot": lambda connection, send, clock, _: HubSpotReader(connection, send, clock),
+    "salesforce": lambda connection, send, clock, _: SalesforceReader(connection, send, clock),
+    "zoho": lambda connection, send, clock, _: ZohoReader(connection, send, clock),
 }
 
 

@@ -106,7 +106,7 @@ class SalesforceReader:
         if stream in {"leads", "contacts"}:
             people = (Person(text(row.get("Id")), text(row.get("Email")), text(row.get("Phone"))),)
         elif stream == "deals":
-            fields |= {names.OUTCOME: _outcome(row), names.CURRENCY: text(row.get("CurrencyIsoCode"))}
+            fields[names.OUTCOME] = _outcome(row)
             contact = row.get("Contact") or {}
             if row.get("ContactId"):
                 people = (Person(text(row["ContactId"]), text(contact.get("Email")), text(contact.get("Phone"))),)

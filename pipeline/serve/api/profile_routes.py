@@ -33,7 +33,8 @@ async def profile(request: Request, ref: Ref, fields: Fields = "") -> Response:
     headers = {"etag": _etag(request, found, fields), "cache-control": "private, no-cache"}
     if found.requested_id:
         headers["content-location"] = f"/v1/profiles/{found.profile_id}"
-    if headers["etag"] in request.headers.get("if-none-match", ""):
+    known = request.headers.get("if-none-match", "")
+    if headers["etag"] in known or known.strip() == "*":
         return Response(status_code=304, headers=headers)
     body = profile_body(request, found, list(filter(None, fields.split(","))))
     if caller(request).sees_personal_data:

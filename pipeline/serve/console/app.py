@@ -34,6 +34,7 @@ PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
     ("GET", "/rules", Right.READ, rules.rules),
     ("POST", "/rules/compare", Right.TRY, rules.compare),
     ("GET", "/sources", Right.READ, operation.sources),
+    ("GET", "/sources/live", Right.READ, operation.arrivals),
     ("GET", "/quarantine", Right.OPERATE, operation.quarantine),
     ("POST", "/quarantine/replay", Right.OPERATE, operation.replay),
     ("GET", "/quarantine/{place}", Right.OPERATE, operation.quarantined),

@@ -145,6 +145,8 @@ class RuleSet(NamedTuple):
     """File name to text."""
     stand_ins: Sequence[str]
     """Names of the files that the directory lacks: the shipped ones stand in."""
+    changed: Sequence[str] = ()
+    """Names of the files that were changed after the server loaded them: it still reads by the old ones."""
 
 
 class RuleComparison(NamedTuple):

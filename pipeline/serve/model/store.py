@@ -25,6 +25,8 @@ _PRAGMAS: Final = (
     "mmap_size = 1073741824",
     "temp_store = MEMORY",
 )
+_POOL: Final[dict[str, Any]] = {"pool_size": 10, "max_overflow": 40}
+"""More connections in all than a process has threads that answer, so that none waits for another."""
 _PREPARE_LOCK: Final = 0x57174C48
 """Key of PostgreSQL's lock while tables are created."""
 
@@ -57,7 +59,7 @@ class Store:
         if not url:
             home.mkdir(parents=True, exist_ok=True)
             path = home / FILE
-            engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+            engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False}, **_POOL)
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return cls(engine, str(path))
@@ -70,7 +72,7 @@ class Store:
             message = f"STITCHLINE_DATABASE_URL: {parsed.get_backend_name()} is not supported; use postgresql://…"
             raise DatabaseError(message)
         place = parsed.render_as_string(hide_password=True)
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_POOL)
         return cls(engine, place)
 
     @contextmanager

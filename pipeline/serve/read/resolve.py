@@ -1,17 +1,33 @@
 """Finds the profile that an identifier or an id stands for now."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from pipeline.identity.profile_id import profile_id
 from pipeline.profile.row import ACTIVE
 from pipeline.query.naming import Naming, NotAnIdentifierError, is_profile_id
-from pipeline.serve.model.tables import identifiers, nodes, profiles
+from pipeline.serve.model.tables import TEXT, identifiers, nodes, profiles
+from pipeline.serve.read.prepared import Prepared
 
 MAX_MERGES: Final = 10_000
 """Merges that one id is followed through."""
+
+
+_COLUMNS: Final = (
+    profiles.c.profile_id, profiles.c.version, profiles.c.body, profiles.c.status, profiles.c.merged_into
+)  # fmt: skip
+_OF_TENANT: Final = select(*_COLUMNS).where(profiles.c.tenant == bindparam("tenant"))
+_ASSIGNED: Final = (
+    select(identifiers.c.profile_id)
+    .where(identifiers.c.tenant == bindparam("tenant"), identifiers.c.identifier == bindparam("ident"))
+    .scalar_subquery()
+)
+_BY_ID: Final = Prepared(_OF_TENANT.where(profiles.c.profile_id == bindparam("wanted")))
+_BY_IDENTIFIER: Final = Prepared(
+    _OF_TENANT.where(profiles.c.profile_id == func.coalesce(_ASSIGNED, bindparam("own", type_=TEXT)))
+)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -37,17 +53,16 @@ def find_profile(connection: Connection, naming: Naming, tenant: str, text: str)
         raise NotAnIdentifierError(message)
     if is_profile_id(text.lower()):
         wanted = text.lower()
-        found = _current(connection, tenant, wanted) or _of_name(connection, tenant, wanted)
+        published = _BY_ID.first(connection, tenant=tenant, wanted=wanted)
+        found = _followed(connection, tenant, published) or _of_name(connection, tenant, wanted)
         return found if found is None or found.profile_id == wanted else found_as(found, wanted)
     return find_by_identifier(connection, tenant, naming.identifier(text))
 
 
 def find_by_identifier(connection: Connection, tenant: str, ident: str) -> Found | None:
     """Returns the current profile of a normalised identifier."""
-    assigned = connection.execute(
-        select(identifiers.c.profile_id).where(identifiers.c.tenant == tenant, identifiers.c.identifier == ident)
-    ).scalar()
-    return _current(connection, tenant, assigned or profile_id(tenant, ident))
+    row = _BY_IDENTIFIER.first(connection, tenant=tenant, ident=ident, own=profile_id(tenant, ident))
+    return _followed(connection, tenant, row)
 
 
 def found_as(found: Found, requested_id: str) -> Found:
@@ -55,19 +70,17 @@ def found_as(found: Found, requested_id: str) -> Found:
     return msgspec.structs.replace(found, requested_id=requested_id)
 
 
-def _current(connection: Connection, tenant: str, wanted: str) -> Found | None:
-    """Follows merges from a profile id to the active profile."""
-    columns = (profiles.c.profile_id, profiles.c.tenant, profiles.c.version, profiles.c.body)
-    query = select(*columns, profiles.c.status, profiles.c.merged_into)
+def _followed(connection: Connection, tenant: str, row: Row[Any] | None) -> Found | None:
+    """Follows merges from a row to that of the active profile."""
     seen: set[str] = set()
-    while wanted and wanted not in seen and len(seen) < MAX_MERGES:
+    while row is not None:
+        wanted, version, body, status, merged_into = tuple(row)
+        if status == ACTIVE:
+            return Found(wanted, tenant, version, bytes(body))
         seen.add(wanted)
-        row = connection.execute(query.where(profiles.c.profile_id == wanted, profiles.c.tenant == tenant)).first()
-        if row is None:
+        if not merged_into or merged_into in seen or len(seen) > MAX_MERGES:
             return None
-        if row.status == ACTIVE:
-            return Found(row.profile_id, row.tenant, row.version, row.body)
-        wanted = row.merged_into
+        row = _BY_ID.first(connection, tenant=tenant, wanted=merged_into)
     return None
 
 

@@ -16,7 +16,7 @@ from pipeline.rules.compiled import compiled
 from pipeline.state import layout
 from pipeline.state.partition import PartitionState, View
 from pipeline.state.store import PartitionStore
-from pipeline.state.timers import TimerView
+from pipeline.state.timers import DUE_BYTES, TimerView
 from pipeline.state.view import msgpack_view, row_decoder
 from pipeline.state.watermarks import BEGINNING
 from pipeline.stream.erasing import Eraser
@@ -44,7 +44,10 @@ class ProfileStage(Stage):
         self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
         self._gate = Gate(context, StageName.INTAKE, store, self._reader)
         self._waiting = WaitingProfiles(store)
-        sweep = {layout.PROFILES: self._mentions_erased}
+        sweep = {layout.PROFILES: self._mentions_erased, layout.TIMERS: self._is_orphan}
+        self._profiles, self._stored = profiles, store.family(layout.PROFILES)
+        self._gone: set[str] = set()
+        """Profiles that this process has deleted."""
         self._eraser = Eraser(context, (StageName.PROFILE, partition), store, sweep, self._clean_rows)
         marks, self._source = self._eraser.view, str(partition)
         views: list[View] = [profiles, self._timers, *self._gate.views, self._waiting, marks]
@@ -177,6 +180,7 @@ class ProfileStage(Stage):
         self._changed.update(applied.changed)
         for profile_id in applied.erased:
             self._emit(UPDATES, profile_id, None)
+            self._gone.add(profile_id)
         self._forward(applied.forwards, place)
         self._publish_segment_changes(applied.decided.segment_changes)
         self._send(applied.decided.leads)
@@ -189,8 +193,19 @@ class ProfileStage(Stage):
     def _mentions_erased(self, key: bytes, value: bytes) -> bool:
         return mentions(key.decode(), _decode_row(value), self._eraser.view.unswept)
 
-    def _clean_rows(self, _family: str, keys: Sequence[bytes]) -> None:
-        self._perform(self._logic.clean([key.decode() for key in keys], self._now_ms()))
+    def _is_orphan(self, key: bytes, _value: bytes) -> bool:
+        """Returns whether a timer is that of a deleted profile: a superseded one, which its row did not name."""
+        name = key[DUE_BYTES:]
+        if name.decode() in self._gone:
+            return self._profiles.get(name.decode()) is None
+        return self._stored.get(name) is None
+
+    def _clean_rows(self, family: str, keys: Sequence[bytes]) -> None:
+        if family == layout.TIMERS:
+            for key in keys:
+                self._timers.cancel(int.from_bytes(key[:DUE_BYTES]), key[DUE_BYTES:].decode())
+        else:
+            self._perform(self._logic.clean([key.decode() for key in keys], self._now_ms()))
 
     def _forward(self, forwards: Sequence[Forward], place: bytes | None) -> None:
         if not forwards:

@@ -1,4 +1,8 @@
-"""Dynamics 365 in memory: logins, upserts by id, ``$batch``, queries and metadata, with Dataverse's answers."""
+"""Dynamics 365 in memory: logins, upserts by id, ``$batch``, queries and metadata, with Dataverse's answers.
+
+``tests/crm/witness`` drives it with dynamics-web-api 2.5.0: upserts with and without a representation, conditions, a
+refused record, a batch that continues on errors, queries and deleting.
+"""
 
 import re
 from collections.abc import Sequence
@@ -93,6 +97,10 @@ class Dynamics(Crm):
     def remove_field(self, field: str) -> None:
         for types in self.types.values():
             types.pop(NAMES[field], None)
+
+    def add_fields(self, names: Sequence[str]) -> None:
+        for entities in self.types:
+            self.types[entities] |= dict.fromkeys(names, "String")
 
     def is_write(self, request: httpx2.Request) -> bool:
         return request.url.path.endswith("/$batch")
@@ -232,7 +240,11 @@ class Dynamics(Crm):
             wanted = {one.strip("'") for one in match[2].split(",")}
             if entities in {"systemusers", "teams"}:
                 return [{column[0]: name} for name in sorted(wanted & self._owners(entities))]
-            rows = {name: self.rows[entities][name] for name in sorted(wanted) if name in self.rows[entities]}
+            if match[1] == SETS[entities]:
+                rows = {name: self.rows[entities][name] for name in sorted(wanted) if name in self.rows[entities]}
+            else:
+                held = self.rows[entities].items()
+                rows = {name: row for name, row in held if row.get(match[1]) in wanted and row["statecode"] == 0}
         elif condition:
             name, _, value = condition.partition(" eq ")
             rows = {one: row for one, row in self.rows[entities].items() if row.get(name) == value}

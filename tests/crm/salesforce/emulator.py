@@ -1,6 +1,11 @@
-"""Salesforce in memory: logins, composite collections, SOQL, describe, Tooling API, with its answers and traps."""
+"""Salesforce in memory: logins, composite collections, SOQL, describe, Tooling API, with its answers and traps.
+
+``tests/crm/witness`` drives it with simple-salesforce 1.12.10: a login with client credentials, upserts by external id,
+a collection with one refused record, SOQL, describe, reading, updating and deleting.
+"""
 
 import re
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
@@ -89,6 +94,10 @@ class Salesforce(Crm):
         for object_type in ("Lead", "Contact"):
             self.org.types[object_type].pop(NAMES[field], None)
 
+    def add_fields(self, names: Sequence[str]) -> None:
+        for object_type in ("Lead", "Contact"):
+            self.org.types[object_type] |= dict.fromkeys(names, "string")
+
     def is_write(self, request: httpx2.Request) -> bool:
         path = request.url.path
         return "/composite/sobjects" in path and (request.method == "PATCH" or path.endswith("/composite/sobjects"))
@@ -114,7 +123,8 @@ class Salesforce(Crm):
 
     def answer(self, request: httpx2.Request, fault: str) -> httpx2.Response:
         if request.url.path == "/services/oauth2/token":
-            return self._login({name: one[0] for name, one in parse_qs(request.content.decode()).items()})
+            form = {name: one[0] for name, one in parse_qs(request.content.decode()).items()}
+            return self._login({**_basic(request), **form})
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or token not in self._tokens:
             return _error(401, "INVALID_SESSION_ID", "Session expired or invalid")
@@ -333,6 +343,13 @@ class Salesforce(Crm):
         raise Refusal(404, "NOT_FOUND", "The requested resource does not exist")
 
 
+def _basic(request: httpx2.Request) -> dict[str, str]:
+    """The client's id and secret in the header: simple-salesforce sends them there, others in the form."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    name, _, secret = b64decode(text).decode().partition(":") if scheme == "Basic" else ("", "", "")
+    return {"client_id": name, "client_secret": secret}
+
+
 def _kind(name: str) -> str:
     return "Lead" if name.startswith("00Q") else "Contact"
 
@@ -342,7 +359,8 @@ def _text(value: Any) -> str:
 
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> httpx2.Response:
-    return httpx2.Response(status, content=msgspec.json.encode(body), headers=headers or {})
+    headers = {"content-type": "application/json;charset=UTF-8", **(headers or {})}
+    return httpx2.Response(status, content=msgspec.json.encode(body), headers=headers)
 
 
 def _error(status: int, code: str, message: str) -> httpx2.Response:

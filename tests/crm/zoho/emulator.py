@@ -1,4 +1,8 @@
-"""Zoho CRM in memory: logins, upserts, reads, COQL, notes, fields and users, with its answers and traps."""
+"""Zoho CRM in memory: logins, upserts, reads, COQL, notes, fields and users, with its answers and traps.
+
+``tests/crm/witness`` drives it with zohocrmsdk8-0 7.0.0: a login by refresh token, an insert, an update and a duplicate
+by upsert, COQL, the fields of a module, updating and deleting by id.
+"""
 
 import re
 from collections.abc import Sequence
@@ -11,6 +15,7 @@ import msgspec
 from pipeline.rules.crm import CrmField, CrmLogin
 from tests.crm import emulator as faults
 from tests.crm.emulator import REFRESH, Crm
+from tests.crm.zoho import shapes
 
 NAMES = {
     "action": "Stitchline_Action", "revision": "Stitchline_Revision", "profile": "Stitchline_Profile",
@@ -80,6 +85,8 @@ class Zoho(Crm):
         """(module, unique field, value in lower case) → record."""
         self.credits_left: int | None = None
         """Stated in each answer from half of the use on."""
+        self.api = API
+        """The API's base URL, as the answer to a login states it."""
         self.logins = 0
         self.login_fault: httpx2.Response | None = None
         self.locked = False
@@ -99,6 +106,10 @@ class Zoho(Crm):
         for module in ("Leads", "Contacts"):
             self.types[module].pop(NAMES[field], None)
 
+    def add_fields(self, names: Sequence[str]) -> None:
+        for module in ("Leads", "Contacts"):
+            self.types[module] |= dict.fromkeys(names, "text")
+
     def is_write(self, request: httpx2.Request) -> bool:
         path = request.url.path
         return path.endswith("/Leads/upsert") or request.method == "PUT" or path == f"{BASE}/Notes"
@@ -106,19 +117,19 @@ class Zoho(Crm):
     def refusal(self, fault: str) -> httpx2.Response | None:
         match fault:
             case faults.KEY_EXPIRED:
-                return _error(401, "INVALID_TOKEN", "invalid oauth token")
+                return shapes.error(401, "INVALID_TOKEN", "invalid oauth token")
             case faults.SLOW_DOWN:
-                return _error(429, "TOO_MANY_REQUESTS", "too many concurrent requests")
+                return shapes.error(429, "TOO_MANY_REQUESTS", "too many concurrent requests")
             case faults.DAY_LIMIT:
-                return _error(429, "LIMIT_EXCEEDED", "the API credits of the day are used")
+                return shapes.error(429, "LIMIT_EXCEEDED", "the API credits of the day are used")
             case faults.UNAVAILABLE:
                 return httpx2.Response(503, text="<html>Service Unavailable</html>")
             case faults.SERVER_ERROR:
-                return _error(500, "INTERNAL_ERROR", "Internal Server Error")
+                return shapes.error(500, "INTERNAL_ERROR", "Internal Server Error")
             case faults.RIGHT_MISSING:
-                return _error(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+                return shapes.error(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
             case faults.EMPTY:
-                return _json(200, {"data": []})
+                return shapes.answer(200, {"data": []})
         return None
 
     def answer(self, request: httpx2.Request, fault: str) -> httpx2.Response:
@@ -126,21 +137,21 @@ class Zoho(Crm):
             return self._login({name: one[0] for name, one in parse_qs(request.content.decode()).items()})
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme != "Zoho-oauthtoken" or token not in self._tokens:
-            return _error(401, "INVALID_TOKEN", "invalid oauth token")
+            return shapes.error(401, "INVALID_TOKEN", "invalid oauth token")
         self.locked = fault == faults.RACE
         try:
             status, body = self._route(request)
         except Refusal as refusal:
-            return _json(refusal.status, refusal.body)
+            return shapes.answer(refusal.status, refusal.body)
         if fault == faults.SHORT and body and "data" in body:
             body["data"] = body["data"][: len(body["data"]) // 2]
         headers = {} if self.credits_left is None else {"X-API-CREDITS-REMAINING": str(self.credits_left)}
-        return httpx2.Response(204, headers=headers) if body is None else _json(status, body, headers)
+        return httpx2.Response(204, headers=headers) if body is None else shapes.answer(status, body, headers)
 
     def leads(self) -> dict[str, dict[str, str]]:
         rows = {name: row for module in ("Leads", "Contacts") for name, row in self.rows[module].items()}
         return {
-            name: {ours: _text(row[theirs]) for ours, theirs in NAMES.items() if row.get(theirs)}
+            name: {ours: shapes.as_text(row[theirs]) for ours, theirs in NAMES.items() if row.get(theirs)}
             for name, row in rows.items()
             if not row.get("Converted__s")
         }
@@ -194,17 +205,17 @@ class Zoho(Crm):
             "grant_type": "refresh_token", "refresh_token": self.secrets[REFRESH], "client_id": "1000.ABC",
             "client_secret": self.secrets[faults.SECRET],
         }  # fmt: skip
-        if form != good:
-            return _json(400, {"error": "invalid_client_secret"})
+        if not good.items() <= form.items():
+            return shapes.answer(400, {"error": "invalid_client_secret"})
         token = f"1000.{self.logins}"
         self._tokens.add(token)
-        return _json(200, {
-            "access_token": token, "api_domain": API, "token_type": "Bearer", "expires_in": 3600,
+        return shapes.answer(200, {
+            "access_token": token, "api_domain": self.api, "token_type": "Bearer", "expires_in": 3600,
             "scope": "ZohoCRM.modules.ALL",
         })  # fmt: skip
 
     def _route(self, request: httpx2.Request) -> tuple[int, Any]:
-        assert str(request.url).startswith(API) or request.url.host == "127.0.0.1", "the API of another data centre"
+        assert str(request.url).startswith(self.api) or request.url.host == "crm", "the API of another data centre"
         path, method, query = request.url.path.removeprefix(BASE), request.method, request.url.params
         body = msgspec.json.decode(request.content) if request.content else {}
         if path == "/settings/fields":
@@ -215,18 +226,22 @@ class Zoho(Crm):
                 "users": [{"id": name, "status": "active"} for name in active],
                 "info": {"more_records": False},
             }
+        if path == "/org":
+            return 200, {"org": [{"id": "5725767000000020005", "company_name": "Shop"}]}
         if path == "/coql":
-            return 200, _found(self._coql(body["select_query"]))
+            return 200, shapes.found(self._coql(body["select_query"]))
         if path == "/Leads/upsert":
             assert body["trigger"] == [], "workflows run"
             return self._write("Leads", body["data"], body.get("duplicate_check_fields"))
         if hit := re.fullmatch(r"/(Leads|Contacts|Notes)", path):
             if method == "GET":
-                return 200, _found(self._read(hit[1], query["ids"].split(","), query["fields"].split(","), query))
+                return 200, shapes.found(self._read(hit[1], query["ids"].split(","), query["fields"].split(","), query))
             return self._write(hit[1], body["data"], None)
         if hit := re.fullmatch(r"/(Leads|Contacts)/(\d+)/Notes", path):
             notes = self.rows["Notes"].items()
-            return 200, _found([{"id": name, **note} for name, note in notes if note["Parent_Id"]["id"] == hit[2]])
+            return 200, shapes.found(
+                [{"id": name, **note} for name, note in notes if note["Parent_Id"]["id"] == hit[2]]
+            )
         if hit := re.fullmatch(r"/(Leads|Contacts)/(\d+)", path):
             return self._one(method, hit[1], hit[2], query)
         raise Refusal(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
@@ -257,7 +272,7 @@ class Zoho(Crm):
         for place, record in enumerate(data):
             try:
                 if self.locked and place == 0:
-                    results.append(_locked())
+                    results.append(shapes.locked())
                 else:
                     results.append(self._written(module, dict(record), keys))
             except Fault as fault:
@@ -266,7 +281,7 @@ class Zoho(Crm):
         return (200 if good == len(results) else 207 if good else 202), {"data": results}
 
     def _written(self, module: str, record: dict[str, Any], keys: list[str] | None) -> dict[str, Any]:
-        name = record.pop("id", None)
+        name = str(record.pop("id", "")) or None  # the vendor's client sends a number
         if keys is not None:
             name = next((one for key in keys if (one := self.index.get((module, key, str(record[key]).lower())))), None)
         if name is not None and name not in self.rows[module]:
@@ -314,7 +329,7 @@ class Zoho(Crm):
     def _note(self, module: str, name: str, record: dict[str, Any]) -> None:
         row = self.rows[module][name]
         if NAMES["score"] in record:
-            self.history.append((name, row.get(NAMES["action"]) or "", _text(record[NAMES["score"]])))
+            self.history.append((name, row.get(NAMES["action"]) or "", shapes.as_text(record[NAMES["score"]])))
         if self.reverts_owner and "Owner" in record:
             row["Owner"] = {"id": self.owners_by_name["human"], "name": "A user"}
 
@@ -364,25 +379,3 @@ class Zoho(Crm):
             self.unique.add((module, name))
         self._next += 1
         return 201, {"fields": [{"status": "success", "code": "SUCCESS", "details": {"id": str(self._next)}}]}
-
-
-def _found(rows: list[Any]) -> Any:
-    return {"data": rows, "info": {"more_records": False, "count": len(rows)}} if rows else None
-
-
-def _locked() -> dict[str, Any]:
-    return {"status": "error", "code": "RECORD_LOCKED", "message": "the record is locked", "details": {}}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return str(value["id"])
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
-def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> httpx2.Response:
-    return httpx2.Response(status, content=msgspec.json.encode(body), headers=headers or {})
-
-
-def _error(status: int, code: str, message: str) -> httpx2.Response:
-    return _json(status, {"code": code, "message": message, "status": "error", "details": {}})

@@ -194,7 +194,7 @@ def _dlq_show_undecodable(patch: pytest.MonkeyPatch) -> list[str]:
 
 def _why(patch: pytest.MonkeyPatch) -> list[str]:
     nothing = _Nothing()
-    replaced(patch, identity_query, _read=(identity_query.load_rules(), nothing), _why_facts=dict(WHY))
+    replaced(patch, identity_query, _read=(identity_query.load_rules(), nothing), why_facts=dict(WHY))
     return ["identity", "why", "email:ada@example.org", "email:eve@example.org"]
 
 

@@ -279,6 +279,12 @@ def test_stripes_partial_refunds_are_the_difference(tmp_path: Path) -> None:
             ("identify", "", ["crm_contact_id:L1", "email:a@example.com"]),
         ),
         (
+            "bottlecrm",
+            {"id": "d2", "event": "interaction.created", "created_at": "2026-09-21T13:00:00Z",
+             "data": {"id": "i1", "kind": "call", "contact_id": "C1", "subject": "Price", "occurred_at": None}},
+            ("track", "Call Logged", ["crm_contact_id:C1"]),
+        ),
+        (
             "google",
             {"google_key": "s3cret", "lead_id": "l1", "gcl_id": "abc", "campaign_id": 5, "user_column_data": [
                 {"column_id": "EMAIL", "string_value": "a@example.com"}, {"column_id": "BUDGET", "string_value": "9"}]},

@@ -100,6 +100,8 @@ def test_links_from_before_the_erasure_have_no_effect_and_later_ones_start_clean
     assert (edge.first_seen_ms, edge.last_seen_ms) == (T + 101, T + 200)
     untouched = link(BEN, TV, T)
     assert newer_part(untouched, world.marks) is untouched
+    of_another = newer_part(link(BEN, PHONE, T, last_seen_ms=T + 200, anchor_first_ms=T), world.marks)
+    assert (of_another.first_seen_ms, of_another.anchor_first_ms) == (T + 101, T)
     later = link(ANN, PHONE, T + 300, anchor_first_ms=T + 300)
     assert newer_part(later, world.marks) is later
 
@@ -136,6 +138,8 @@ def test_a_foreign_row_loses_links_and_contests_with_the_erased(at_ms):
     assert [edge.peer for edge in cleaned.edges] == [edge.peer for edge in edges[at_ms == T :]]
     assert cleaned.state == IdentifierState(contested=[ANN, BEN], weaker=[BEN])
     assert remaining_contests("default", cleaned, marks) == [BEN]
+    stateless = Node("", PHONE, (Edge(ANN, T, T, 1, "s", "e"),), None)
+    assert cleaned_node("default", stateless, marks) == Node("", PHONE, (), None)
     plain = Node("", PHONE, edges[1:], None)
     assert cleaned_node("default", plain, marks) is plain
     assert remaining_contests("default", plain, marks) is None

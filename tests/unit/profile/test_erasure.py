@@ -96,6 +96,7 @@ def test_a_ledger_stays_if_it_came_after_the_erasure(place, pointer, first_ms, s
     assert (ANN in row.anchors, ANN in cleaned.ledgers) == (stays, not stays)
     assert cleaned.changed is not stays
     assert not mentions(place, row, MARKS)
+    assert not mentions(place, ProfileRow("default", anchors={"device_id:tv": ledger()}), MARKS)
 
 
 def test_pointers_and_awaited_decisions_are_removed_by_number():

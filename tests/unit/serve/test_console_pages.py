@@ -1,6 +1,7 @@
 """Every page over the read model of a simulated day, with customers who typed hostile text wherever they could."""
 
 import html
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,9 +9,14 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+import schemas
+from pipeline.avro.wire import Decoder
 from pipeline.serve.console.app import PAGES
+from pipeline.serve.console.data.rules import RuleData
+from pipeline.topics import ACTIONS
 from tests.support.console import NOW_MS, World, csrf_of
 from tests.support.model_records import END_MS, ModelRecords
+from tests.support.simulated import decision
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "circle", "line"}
@@ -29,7 +35,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         {"type": "identify", "userId": "mallory", "messageId": "m-i", "timestamp": END_MS + 10, "channel": "web",
          "traits": {"first_name": HOSTILE, "city": HOSTILE, "email": "mallory@example.com", HOSTILE: "x"}},
     )  # fmt: skip
+    one, other = two_with_leads(records)
+    records.tell(decision("link", one, other, END_MS))
     return World(tmp_path_factory.mktemp("console"), records, lambda: NOW_MS)
+
+
+def two_with_leads(records: ModelRecords) -> list[str]:
+    """The user ids of two customers with a lead each."""
+    decode = Decoder(ACTIONS.value, schemas.text_of_own_id)
+    actions = [
+        decode(record.value())
+        for (topic, _), made in sorted(records.by_place.items())
+        if topic == ACTIONS.of(records.prefix)
+        for record in made
+    ]
+    users = {
+        action["profile_id"]: identifier
+        for action in actions
+        for identifier in action["identifiers"]
+        if identifier.startswith("user_id:u")
+    }
+    return sorted(users.values())[:2]
 
 
 @pytest.fixture(scope="module")
@@ -226,3 +252,23 @@ def test_the_audit_page_lists_what_the_marketer_saw(world: World, marketer: Test
     assert "user marketer@shop.example" in page
     assert mallory(world)[:8] in page
     assert list(Path(world.audit).glob("audit-*.jsonl"))
+
+
+def test_a_lead_is_shown_to_the_customer_that_its_customer_was_merged_into(world: World, marketer: TestClient) -> None:
+    moved = [
+        (action, found.profile_id)
+        for action in world.reads.leads.page("default", limit=200).items
+        if (found := world.reads.profiles.find("default", action["profile_id"])) and found.requested_id
+    ]
+    assert moved
+    for action, survivor in moved:
+        assert f"/leads/{action['action_id']}" in marketer.get(f"/customers/{survivor}").text
+
+
+def test_rules_that_changed_on_disk_are_said_to_be_others(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "segments.yaml"
+    file.write_text("segments: []\n")
+    data = RuleData(world.reads, tmp_path)
+    assert data.in_force("default").changed == []
+    os.utime(file, (1, 1))
+    assert data.in_force("default").changed == ["segments.yaml"]

@@ -6,12 +6,16 @@ import msgspec
 import pytest
 
 import schemas
+from pipeline.avro.wire import Encoder
 from pipeline.event.erasure import Marking, digest_of
+from pipeline.serve.follower import OtherWriterError, rebuild
 from pipeline.serve.model.fold import Fold
+from pipeline.serve.model.kinds.quarantined import forget_deleted
 from pipeline.serve.model.store import DatabaseError, Store, create_model
 from pipeline.serve.model.writer import positions
+from pipeline.serve.model.writer_lock import writer_connection
 from pipeline.testing.log import MemoryRecord
-from pipeline.topics import ACTIONS, MARKS, UPDATES
+from pipeline.topics import ACTIONS, DLQ, MARKS, UPDATES
 from tests.support.databases import Database
 from tests.support.model_oracle import expected, stored
 from tests.support.model_records import ModelRecords
@@ -142,3 +146,48 @@ def test_an_erasure_deletes_older_decisions_and_leads_whichever_is_read_first(em
     assert set(found["leads"]) == {action_id for action_id, _ in kept}
     assert 0 < len(found["leads"]) < len(wanted["leads"])
     assert 0 < len(found["changes"]) < len(wanted["changes"])
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 3, 1)])
+def test_the_highest_revision_of_an_action_is_in_force_also_within_one_batch(empty_store, order):
+    encode = Encoder(ACTIONS.value, schemas.own_id(ACTIONS.value))
+    fold, place = Fold(schemas.text_of_own_id, PREFIX), ACTIONS.of(PREFIX)
+    revisions = [{"action_id": "a", "tenant": "default", "profile_id": "p", "revision": number} for number in order]
+    batch = [MemoryRecord(place, at, b"p", encode(action), None) for at, action in enumerate(revisions)]
+
+    with empty_store.writing() as connection:
+        fold.apply(connection, batch, into_feed=True)
+
+    found = stored(empty_store.engine)
+    assert found["leads"]["a"]["revision"] == 3
+    assert sorted(found["actions"]) == [("a", 1), ("a", 2), ("a", 3)]
+
+
+def test_a_database_with_a_writer_is_not_rebuilt(empty_store, records):
+    fold_all(empty_store, records, 7)
+    before = stored(empty_store.engine)
+
+    with writer_connection(empty_store) as writer, writer_connection(empty_store) as other:
+        assert writer is not None
+        assert other is None
+        with pytest.raises(OtherWriterError, match="end it, then rebuild"):
+            rebuild(empty_store, PREFIX)
+    assert stored(empty_store.engine) == before
+
+    rebuild(empty_store, PREFIX)
+    assert not any(stored(empty_store.engine).values())
+
+
+def test_quarantined_records_are_listed_until_their_topic_forgets_them(empty_store):
+    fold, place = Fold(schemas.text_of_own_id, PREFIX), DLQ.of(PREFIX)
+    headers = [("stitchline-reason", b"not_json"), ("stitchline-stage", b"intake")]
+    batch = [MemoryRecord(place, at, b"k", b"poison", headers, partition=1) for at in range(5)]
+    with empty_store.writing() as connection:
+        fold.apply(connection, batch, into_feed=True)
+        forget_deleted(connection, DLQ.name, 1, 3)
+        forget_deleted(connection, DLQ.name, 0, 100)
+
+    with empty_store.reading() as connection:
+        rows = connection.exec_driver_sql('SELECT topic, partition, "offset", reason, stage FROM quarantine').all()
+
+    assert sorted(map(tuple, rows)) == [(DLQ.name, 1, at, "not_json", "intake") for at in (3, 4)]

@@ -1,18 +1,19 @@
-"""Users, sessions and the limit on attempts, on a real SQLite file, with a clock that the test moves."""
+"""Users, sessions and the limit on attempts, on SQLite and PostgreSQL, with a clock that the test moves."""
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 
+from pipeline.serve.model.store import Store
 from pipeline.serve.signin.attempts import PER_ADDRESS, PER_NAME, PER_PAIR, WINDOW_MS, Attempts
 from pipeline.serve.signin.roles import RIGHTS, Right, Role
 from pipeline.serve.signin.sessions import IDLE_MS, LIFETIME_MS, Sessions
 from pipeline.serve.signin.tables import create_tables
 from pipeline.serve.signin.users import User, UserError, Users
+from tests.support.databases import Database
 
 PASSWORD = "a quiet brown horse"
 
@@ -33,11 +34,11 @@ def time() -> Time:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'users.db'}")
-    create_tables(engine)
-    yield engine
-    engine.dispose()
+def engine(database: Database) -> Iterator[Engine]:
+    store = Store.open(database.url, database.home)
+    create_tables(store.engine)
+    yield store.engine
+    store.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.clock import Clock
+from pipeline.serve.console.data.arrivals import ArrivalsWatch
 from pipeline.serve.console.data.audit import AuditData
 from pipeline.serve.console.data.customers import CustomerData
 from pipeline.serve.console.data.leads import LeadData
@@ -33,6 +34,7 @@ class ConsoleData(NamedTuple):
     triggers: TriggerData
     rules: RuleData
     quarantine: QuarantineData
+    arrivals: ArrivalsWatch
     audit: AuditData
 
 
@@ -48,5 +50,6 @@ def console_data(reads: Reads, settings: Settings, audit: Path, clock: Clock) ->
         triggers=TriggerData(reads),
         rules=RuleData(reads, Path(settings.rules_dir) if settings.rules_dir else None),
         quarantine=QuarantineData(reads.context.store, settings),
+        arrivals=ArrivalsWatch(settings),
         audit=AuditData(audit, clock),
     )

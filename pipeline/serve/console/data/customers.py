@@ -16,6 +16,8 @@ from pipeline.serve.read.reads import Reads
 CHANGES: Final = 30
 LEADS: Final = 10
 ENTERED: Final = "entered"
+MERGED: Final = "merged"
+FORMER: Final = 100
 
 
 class CustomerData:
@@ -49,14 +51,32 @@ class CustomerData:
         if found is None or view is None:
             return None
         history = self._reads.segments.history(tenant, found.profile_id)
-        leads = self._leads.page(tenant, LeadFilter(profile_id=found.profile_id), "", LEADS)
+        ids = [found.profile_id, *self._former_ids(tenant, found.profile_id)]
+        leads = [
+            lead for name in ids for lead in self._leads.page(tenant, LeadFilter(profile_id=name), "", LEADS).items
+        ]
         return Customer(
             view=view,
             requested_id=found.requested_id,
             memberships=memberships(view["segments"], history),
             changes=self._reads.identity.changes(tenant, profile_id=found.profile_id, limit=CHANGES).items,
-            leads=leads.items,
+            leads=sorted(leads, key=lambda lead: -lead.action["timestamp_ms"])[:LEADS],
         )
+
+    def _former_ids(self, tenant: str, profile_id: str) -> list[str]:
+        """Returns ids that were merged into a profile, directly or through others, and were not split off since.
+
+        A lead keeps the id that its customer had. Follows the newest merges of each id, about ``FORMER`` ids in all.
+        """
+        known, waiting = {profile_id: ""}, [profile_id]
+        while waiting and len(known) <= FORMER:
+            page = self._reads.identity.changes(tenant, profile_id=(into := waiting.pop()), limit=CHANGES)
+            merged = [item for item in page.items if item["change"] == MERGED and item["profile_id"] == into]
+            new = {item["other_profile_id"]: "" for item in merged if item["other_profile_id"] not in known}
+            known |= new
+            waiting += new
+        found = self._reads.profiles.find_all(tenant, list(known))
+        return [name for name, now in zip(known, found, strict=True) if now and now.profile_id == profile_id != name]
 
     def graph(self, tenant: str, profile_id: str) -> CustomerGraph | None:
         """Returns the identifiers and links of a customer; None if nothing was ever linked to it.

@@ -36,13 +36,21 @@ class RuleData:
 
     def __init__(self, reads: Reads, directory: Path | None) -> None:
         self._reads, self._directory = reads, directory
+        self._loaded = self._stamps()
 
     def in_force(self, tenant: str) -> RuleSet:
         """Returns the files as they are on disk."""
         paths = {spec.name: origin(self._directory, spec) for spec in FILES}
         texts = {name: path.read_text(encoding="utf-8-sig") for name, path in paths.items()}
         version = rules_version(self._reads.context.rules)
-        return RuleSet(version, self._published(tenant), texts, stand_ins(self._directory))
+        now = self._stamps()
+        changed = [name for name, stamp in now.items() if stamp != self._loaded[name]]
+        return RuleSet(version, self._published(tenant), texts, stand_ins(self._directory), changed)
+
+    def _stamps(self) -> dict[str, tuple[str, int]]:
+        """Returns the path and the time of change of each file, to notice changes after the rules were loaded."""
+        paths = {spec.name: origin(self._directory, spec) for spec in FILES}
+        return {name: (str(path), path.stat().st_mtime_ns) for name, path in paths.items()}
 
     def sources(self, tenant: str) -> list[SourceLine]:
         """Returns the declared senders of a tenant."""

@@ -4,15 +4,30 @@ from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
+from pipeline.query.fates import Fate
 from pipeline.serve.console.guard import NotFoundError, Visit
+from pipeline.serve.signin.roles import Right
 
 NEWEST: Final = 100
+ARRIVALS: Final = 40
 ACTIONS: Final = "actions"
 
 
 def sources(visit: Visit) -> Response:
-    """Returns the declared sources with what arrived last and became of it."""
-    return visit.page("sources.html", sources=visit.console.data.rules.sources(visit.user.tenant))
+    """Returns the declared sources, and the events that come in, each with what became of it."""
+    declared = visit.console.data.rules.sources(visit.user.tenant)
+    return visit.page("sources.html", sources=declared, fates=_fates(visit))
+
+
+def arrivals(visit: Visit) -> Response:
+    """Returns the part with the events."""
+    return visit.page("sources_live.html", fates=_fates(visit))
+
+
+def _fates(visit: Visit) -> list[Fate]:
+    """Returns the newest events. Neither ids nor details are shown: both may hold personal data."""
+    with_unknown = visit.user.may(Right.OPERATE)
+    return visit.console.data.arrivals.newest(visit.user.tenant, ARRIVALS, with_unknown=with_unknown)
 
 
 def quarantine(visit: Visit) -> Response:

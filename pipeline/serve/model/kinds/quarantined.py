@@ -4,13 +4,20 @@ from typing import cast
 
 import msgspec
 from confluent_kafka import Message
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from pipeline.query.quarantine import entry_of
 from pipeline.serve.model import tables
 from pipeline.serve.model.kinds.kind import FeedEntry, Records, json_bytes
 from pipeline.serve.model.rows import upsert
 from pipeline.topics import Topic
+
+
+def forget_deleted(connection: Connection, topic: str, partition: int, earliest: int) -> None:
+    """Deletes the rows of records that a DLQ topic's retention has deleted: their details may be personal data."""
+    table = tables.quarantine
+    place = (table.c.topic == topic, table.c.partition == partition)
+    connection.execute(delete(table).where(*place, table.c.offset < earliest))
 
 
 class Quarantined:
