@@ -25,6 +25,8 @@ from pipeline.obs.log import logger
 FETCH_SECONDS = 0.05
 LINGER_SECONDS = 0.005
 """How long a fetch waits for further records after the first one: fewer, larger batches for a few milliseconds."""
+LARGE_SHARE = 8
+"""A fetch of an eighth of ``batch_records`` or more is large: more records may be waiting on the brokers."""
 REQUEST_SECONDS = 20.0
 
 log = logger(__name__)
@@ -47,7 +49,7 @@ class Fetched(NamedTuple):
     epoch: int
     messages: list[Any]
     high_watermarks: Mapping[TopicPartition, int] = MappingProxyType({})
-    """By partition, if more records are probably waiting."""
+    """By partition; empty after a small fetch."""
 
 
 class Owner(Protocol):
@@ -93,7 +95,7 @@ class Poller:
         self.group: Any = None
         """The group metadata of the last assignment. Its generation fences this worker after the next rebalance."""
         self.backlog = 0
-        """Records that wait on the brokers; 0 if the last fetch returned fewer than ``batch_records``, so all of them.
+        """Records that wait on the brokers, as of the last fetch; 0 if that was small.
 
         Counts transaction markers and records of open transactions too, so it is only an estimate.
         """
@@ -130,10 +132,10 @@ class Poller:
                 messages += self._client.consume(self._batch_records - 1, LINGER_SECONDS)
         except RuntimeError:  # the client was closed while a fetch was queued
             messages = []
-        return Fetched(epoch, messages, self._high_watermarks() if self._is_full(messages) else {})
+        return Fetched(epoch, messages, self._high_watermarks() if self._is_large(messages) else {})
 
-    def _is_full(self, messages: Collection[Any]) -> bool:
-        return len(messages) >= self._batch_records
+    def _is_large(self, messages: Collection[Any]) -> bool:
+        return len(messages) * LARGE_SHARE >= self._batch_records
 
     def _high_watermarks(self) -> dict[TopicPartition, int]:
         """Returns the end of each held partition as of the last answer of its broker, without a request."""
@@ -219,9 +221,8 @@ class Poller:
             else:
                 log.warning("kafka_error", code=error.name(), error=error.str())
         delivered.update((TopicPartition(*key), batch[-1].offset() + 1) for key, batch in batches.items())
-        if self._is_full(fetched.messages):
-            ends = fetched.high_watermarks
-            self.backlog = sum(max(0, ends[at] - delivered[at]) for at in ends.keys() & delivered.keys())
+        ends = fetched.high_watermarks
+        self.backlog = sum(max(0, ends[at] - delivered[at]) for at in ends.keys() & delivered.keys())
         self._untaken = list(batches.values())
         return self._untaken
 

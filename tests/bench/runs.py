@@ -133,7 +133,7 @@ def _check_peer(settings: Settings, job: Job, peer: Peer) -> None:
 
 
 ENGINES = ("stitchline", *PEERS)
-SLOW_ENGINES = frozenset({"faust", "quix"})
+SLOW_ENGINES, FAST_ENGINES = frozenset({"faust"}), frozenset({"bare"})
 
 
 def run_engine(bootstrap: str, job: Job, engine: str) -> Figures:
