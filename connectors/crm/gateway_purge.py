@@ -7,6 +7,7 @@ from connectors.crm.gateway import Gateway
 from connectors.crm.ledger_row import LedgerRow
 from connectors.crm.sink import Action, NeedsReview, Outcome, Refused, RetryLater, SinkError
 from connectors.crm.split import Failed
+from connectors.crm.work import Held
 
 PASSING: Final = frozenset({Fault.SERVER_ERROR, Fault.TRY_AGAIN, Fault.NO_RESULT})
 _Objects: TypeAlias = list[tuple[str, str]]
@@ -35,29 +36,32 @@ class GatewayPurge:
         """Returns the object of the ledger, and the one with the action id: the ledger forgets a converted lead."""
         starts = [(row.object, row.object_id)] if row is not None and row.object_id else []
         found = self._gateway.find([action.action_id], action.tenant).get(action.action_id)
-        return [*starts, (self._gateway.home, found)] if found else starts
+        return list(dict.fromkeys([*starts, (self._gateway.home, found)])) if found else starts
 
     def _objects(self, starts: _Objects, tenant: str) -> _Objects | Outcome:
         """Returns the objects that exist, each before the one that it was converted or merged into."""
-        seen, waiting, objects = set[tuple[str, str]](), list(starts), _Objects()
+        objects: _Objects = []
+        waiting, seen = list(starts), set(starts)
         while waiting:
             object_type, object_id = waiting.pop(0)
-            if (object_type, object_id) in seen:
-                continue
-            seen.add((object_type, object_id))
-            held = self._gateway.read(object_type, [object_id], [self._gateway.names.owner], tenant).get(object_id)
+            held = self._read(object_type, object_id, tenant)
             if held is not None:
                 objects.append((object_type, object_id))
-            else:
-                followed = self._gateway.follow(object_type, object_id, [], tenant)
-                if isinstance(followed, Failed):
-                    return RetryLater(0, followed.words)
-                held = followed
-            if held is not None and (review := self._review(object_type, object_id, held.moved_to)):
+            after = held or self._gateway.follow(object_type, object_id, [], tenant)
+            if isinstance(after, Failed):
+                return RetryLater(0, after.words)
+            if after is None:
+                continue
+            if review := self._review(object_type, object_id, after.moved_to):
                 return review
-            if held is not None and held.moved_to is not None:
-                waiting.append(held.moved_to)
+            following = after.moved_to or (after.object, after.id)
+            if following not in seen:
+                seen.add(following)
+                waiting.append(following)
         return objects
+
+    def _read(self, object_type: str, object_id: str, tenant: str) -> Held | None:
+        return self._gateway.read(object_type, [object_id], [self._gateway.names.owner], tenant).get(object_id)
 
     def _review(self, object_type: str, object_id: str, moved_to: tuple[str, str] | None) -> NeedsReview | None:
         """Returns a review for an object with copies that the API does not find. It is deleted by hand with them."""
@@ -77,5 +81,4 @@ class GatewayPurge:
             return None
         if failed.fault in PASSING:
             return RetryLater(0, failed.words)
-        is_there = self._gateway.read(object_type, [object_id], [self._gateway.names.owner], tenant)
-        return Refused(failed.words) if is_there else None
+        return Refused(failed.words) if self._read(object_type, object_id, tenant) else None
