@@ -1,7 +1,7 @@
 """``stitchline demo``: a seeded shop day on a real Kafka, from anonymous clicks to leads.
 
 Exit codes: 0 the day was processed and agrees with the truth, 1 it could not be, or it does not agree; 128 + n ended by
-signal n.
+signal n. With ``--serve``, a signal that ends the console is the regular end.
 """
 
 import time
@@ -37,7 +37,7 @@ TIMEOUT_SECONDS: Final = 90.0
 WORKERS_LOG: Final = "workers.log"
 CHECK_SECONDS: Final = 0.2
 EXAMPLES = """\b
-Exit codes: 0 done, and the result agrees with the truth; 1 not; 130 ended by ctrl-c before the results.
+Exit codes: 0 done, and the result agrees with the truth; 1 not; 130 ended early by ctrl-c.
 \b
 Examples:
   stitchline demo
