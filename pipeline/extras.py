@@ -1,5 +1,6 @@
 """Optional libraries: the extra that installs each, and the error for a missing one."""
 
+from importlib.util import find_spec
 from typing import Final
 
 EXTRA_OF: Final = {
@@ -30,11 +31,13 @@ class MissingExtraError(ImportError):
     """
 
 
-def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
-    """Returns an error that names the extra, or None if no extra installs the missing module."""
-    module = (error.name or "").partition(".")[0]
-    extra = EXTRA_OF.get(module)
-    if extra is None:
-        return None
-    message = f"{module} is not installed; run: pip install 'stitchline[{extra}]'"
-    return MissingExtraError(message, name=module)
+def require(extra: str) -> None:
+    """Checks that the libraries of an extra are installed, without importing them.
+
+    Raises:
+        MissingExtraError: one of them is not.
+    """
+    for module, of in EXTRA_OF.items():
+        if of == extra and find_spec(module) is None:
+            message = f"{module} is not installed; run: pip install 'stitchline[{extra}]'"
+            raise MissingExtraError(message, name=module)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from confluent_kafka import KafkaException
@@ -23,7 +23,7 @@ from pipeline.chaos.producers import Producers
 from pipeline.chaos.recovery import RecoveryWatch
 from pipeline.chaos.report import Report, recoveries
 from pipeline.chaos.schedule import Fault, schedule
-from pipeline.chaos.soak import Soak
+from pipeline.chaos.soak import CACHED_ROWS, Soak
 from pipeline.chaos.verdict import Evidence, compare
 from pipeline.chaos.workers import Workers
 from pipeline.errors import OperatorError
@@ -97,8 +97,10 @@ def run(plan: Plan, base: Settings, folder: Path, replay: str, show: Show) -> Re
 
 
 def _settings(plan: Plan, base: Settings, folder: Path, servers: str) -> Settings:
-    """Returns the workers' settings: of the base only the rules."""
-    chosen = {} if base.rules_dir is None else {"rules_dir": base.rules_dir.resolve()}
+    """Returns the workers' settings: of the base only the rules; in a soak with small caches."""
+    chosen: dict[str, Any] = {} if base.rules_dir is None else {"rules_dir": base.rules_dir.resolve()}
+    if plan.soak:
+        chosen["cached_rows"] = CACHED_ROWS
     return Settings(
         bootstrap_servers=servers, topic_prefix=NAME, application_id=NAME, partitions=plan.partitions, clock="stream",
         home=(folder / WORKERS_HOME).resolve(), session_timeout_ms=plan.session_timeout_ms, **chosen,
@@ -118,7 +120,7 @@ class _Scene:
         self.watch = stack.enter_context(
             RecoveryWatch(direct, lambda: [each for each in self.workers.all if each.is_wanted], self.producers.ends)
         )
-        self.soak = Soak(lambda: self.workers.all, disk.used_bytes)
+        self.soak = Soak(lambda: self.workers.all, disk.used_bytes, lambda: self.producers.acknowledged)
         self.foreign = Foreign(direct.kafka(), direct.topic_prefix, plan.partitions)
         self.copies = Copies(settings.home / "state" / NAME, folder / "copies")
         self._faults = Faults(

@@ -1,4 +1,8 @@
-"""Memory, disk and descriptors over time, and whether they rise."""
+"""Memory, disk and descriptors over time, and whether they rise.
+
+Memory rises until caches are full, so a soak runs with small ones. State on disk rises with the input, so a soak
+compares its size for each event.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +18,8 @@ SAMPLE_SECONDS: Final = 5.0
 MIN_SAMPLES: Final = 24
 """Fewer say nothing of a trend: two minutes."""
 MEGABYTE: Final = 1 << 20
+CACHED_ROWS: Final = 2_000
+"""``STITCHLINE_CACHED_ROWS`` of a soak: full after some hundred customers."""
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -26,7 +32,7 @@ class Bound(msgspec.Struct, frozen=True):
 
 BOUNDS: Final[dict[str, Bound]] = {
     "resident memory of all workers, bytes": Bound(0.10, 32 * MEGABYTE),
-    "state on disk, bytes": Bound(0.25, 32 * MEGABYTE),
+    "state on disk, bytes for each event": Bound(0.25, 256),
     "open files of all workers": Bound(0.10, 16),
 }
 
@@ -49,8 +55,11 @@ class Trend(msgspec.Struct, frozen=True):
 class Soak:
     """Samples now and then while it is called."""
 
-    def __init__(self, workers: Callable[[], Iterable[ChaosWorker]], disk_bytes: Callable[[], int]) -> None:
-        self._workers, self._disk_bytes = workers, disk_bytes
+    def __init__(
+        self, workers: Callable[[], Iterable[ChaosWorker]], disk_bytes: Callable[[], int], events: Callable[[], int]
+    ) -> None:
+        """``events`` returns the number of events that were sent so far."""
+        self._workers, self._disk_bytes, self._events = workers, disk_bytes, events
         self._due = 0.0
         self._samples: dict[str, list[int]] = {name: [] for name in BOUNDS}
 
@@ -62,7 +71,8 @@ class Soak:
         self._due = now + SAMPLE_SECONDS
         running = list(self._workers())
         memory, files = sum(each.resident_bytes() for each in running), sum(each.descriptors() for each in running)
-        for samples, value in zip(self._samples.values(), (memory, self._disk_bytes(), files), strict=True):
+        disk = self._disk_bytes() // max(1, self._events())
+        for samples, value in zip(self._samples.values(), (memory, disk, files), strict=True):
             samples.append(value)
 
     def trends(self) -> list[Trend]:

@@ -27,6 +27,9 @@ LOG_NAME: Final = "up.log"
 KAFKA_SECONDS: Final = 150.0
 """An idle machine starts Kafka in a few seconds, a busy one needs many times that."""
 END_SECONDS: Final = 60.0
+CONSOLE_SECONDS: Final = 60.0
+CONSOLE_LINE: Final = "console: "
+"""Beginning of the line that `stitchline serve` prints when it listens."""
 POLL_SECONDS: Final = 0.1
 DOWN_EXAMPLES: Final = """\b
 Exit codes: 0 ended; 1 it did not end in time; 6 nothing ran.
@@ -40,8 +43,10 @@ class NotUpError(OperatorError):
     """The background process ended, or was not ready in time. The message names its log."""
 
 
-def start_and_wait(settings: Settings, workers: int, *, collect: bool = False) -> None:
+def start_and_wait(settings: Settings, workers: int, *, collect: bool = False, serve: bool = False) -> None:
     """Starts ``stitchline up`` in the background and returns when its workers share the partitions.
+
+    With ``serve``, also waits for the console and prints its URL.
 
     Raises:
         NotUpError: It ended, or Kafka was not there in time.
@@ -57,6 +62,7 @@ def start_and_wait(settings: Settings, workers: int, *, collect: bool = False) -
         "--workers",
         str(workers),
         *(["--collect"] if collect else []),
+        *(["--serve"] if serve else []),
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
@@ -69,6 +75,8 @@ def start_and_wait(settings: Settings, workers: int, *, collect: bool = False) -
             raise NotUpError(message)
 
     wait_for_workers(_with_kafka(settings, check), workers, check)
+    if serve:
+        print_line(_console_line(log, check), err=True)
     print_line(
         f"{workers} worker{'s' if workers > 1 else ''} ready · log: {log} · stop with: stitchline down", err=True
     )
@@ -104,6 +112,23 @@ def _with_kafka(settings: Settings, check: Callable[[], None]) -> Settings:
                 message = f"the local Kafka was not there within {KAFKA_SECONDS:.0f} s"
                 raise NotUpError(message) from error
         time.sleep(POLL_SECONDS)
+
+
+def _console_line(log: Path, check: Callable[[], None]) -> str:
+    """Waits until the console listens. Returns the line that states its URL.
+
+    Raises:
+        NotUpError: It did not listen in time.
+    """
+    deadline = time.monotonic() + CONSOLE_SECONDS
+    while time.monotonic() < deadline:
+        check()
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(CONSOLE_LINE):
+                return line.partition(" · stop")[0]
+        time.sleep(POLL_SECONDS)
+    message = f"the console did not listen within {CONSOLE_SECONDS:.0f} s; see {log}, and stop with: stitchline down"
+    raise NotUpError(message)
 
 
 def _last_line(log: Path) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.cli.connect import located
 from pipeline.cli.explained import explained
+from pipeline.cli.parent import end_with_parent
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
 from pipeline.cli.serve_mcp import EXAMPLES as MCP_EXAMPLES
@@ -90,6 +91,8 @@ def serve(
     with explained(OSError, KafkaException, SQLAlchemyError):
         settings = Settings(**chosen) if role == "api" else located(Settings(**chosen))
         configure(settings.log_level)
+        if supervised and role != "writer":
+            end_with_parent()
         if role == "writer":
             _write(settings, rebuild=rebuild, supervised=supervised)
             return

@@ -6,7 +6,7 @@ Exit codes: 0 stopped, 1 it could not start or could not go on (the message says
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from pipeline.cli.explained import complain, explained, text_of
 from pipeline.cli.parent import end_with_parent
 from pipeline.cli.printed import print_line
 from pipeline.errors import OperatorError
+from pipeline.extras import MissingExtraError, require
 from pipeline.kafka.reach import NoBrokerError
 from pipeline.local.attended import AttendedKafka
 from pipeline.local.home_lock import held
@@ -29,7 +30,7 @@ from pipeline.settings import Settings
 from pipeline.stream.build import Blueprint, stage_specs
 from pipeline.stream.only_worker import only_worker
 from pipeline.stream.process import run
-from pipeline.stream.supervisor import COLLECTOR, RESUME_SIGNAL, Supervisor
+from pipeline.stream.supervisor import COLLECTOR, READ_SIDE, RESUME_SIGNAL, Supervisor
 
 log = logger(__name__)
 
@@ -47,7 +48,7 @@ Exit codes: 0 stopped; 1 it could not start, or its workers keep ending.
 Examples:
   stitchline up
   stitchline up --workers 4
-  stitchline up --collect
+  stitchline up --collect --serve
   stitchline up --wait && stitchline ingest events.ndjson && stitchline down
 """
 
@@ -87,11 +88,17 @@ def up(
     collect: Annotated[
         bool, typer.Option("--collect", help="Run the collector too: events over HTTP, see `stitchline collect`.")
     ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Run the read model, API and console too, see `stitchline serve`.")
+    ] = False,
 ) -> None:
     """Run workers under a supervisor, on the configured Kafka or else a local one, until SIGTERM or ctrl-c."""
+    if serve:
+        with explained(MissingExtraError):
+            require("serve")
     if wait:
         with explained(KafkaException):
-            start_and_wait(Settings(), workers, collect=collect)
+            start_and_wait(Settings(), workers, collect=collect, serve=serve)
         return
     stop, resume_due = Event(), Event()
     signal.signal(RESUME_SIGNAL, lambda _signal, _frame: resume_due.set())
@@ -103,12 +110,14 @@ def up(
         environment = {"STITCHLINE_BOOTSTRAP_SERVERS": settings.bootstrap_servers}
         with (
             Supervisor(workers, environment) as supervisor,
-            _collector(settings, environment, workers, wanted=collect) as look_after_collector,
+            _beside(COLLECTOR, settings, environment, workers, wanted=collect) as look_after_collector,
+            _beside(READ_SIDE, settings, environment, workers + collect, wanted=serve) as look_after_read_side,
         ):
 
             def look_after() -> None:
                 look_after_kafka()
                 look_after_collector()
+                look_after_read_side()
                 if resume_due.is_set():
                     resume_due.clear()
                     supervisor.resume_sources()
@@ -117,18 +126,18 @@ def up(
 
 
 @contextlib.contextmanager
-def _collector(
-    settings: Settings, environment: Mapping[str, str], workers: int, *, wanted: bool
+def _beside(
+    program: Sequence[str], settings: Settings, environment: Mapping[str, str], before: int, *, wanted: bool
 ) -> Iterator[Callable[[], None]]:
-    """Runs the collector if it is wanted. Yields what to call now and then, which starts it again if it has ended.
+    """Runs a program if it is wanted. Yields what to call now and then, which starts it again if it has ended.
 
-    Its health pages are on the port behind those of the workers, if these have any.
+    Its health pages are on the port behind those of the ``before`` processes before it, if these have any.
     """
     if not wanted:
         yield lambda: None
         return
-    port = {"STITCHLINE_HTTP_PORT": str(settings.http_port + workers)} if settings.http_port else {}
-    with Supervisor(1, {**environment, **port}, program=COLLECTOR) as supervisor:
+    port = {"STITCHLINE_HTTP_PORT": str(settings.http_port + before)} if settings.http_port else {}
+    with Supervisor(1, {**environment, **port}, program=program) as supervisor:
         yield supervisor.check
 
 

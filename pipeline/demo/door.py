@@ -29,6 +29,8 @@ BATCHED: Final = ("web", "app")
 HOOKED: Final = ("email", "pos")
 CHANNELS: Final = frozenset({*BATCHED, *HOOKED})
 """The channels whose events come in through the collector."""
+RULES: Final = "collector-rules"
+"""Folder in the demo's home folder: the rules in force, and the shop's sources."""
 MAX_BATCH: Final = 100
 CLIENTS: Final = 4
 MAX_WAITING: Final = 64

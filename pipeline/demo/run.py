@@ -10,7 +10,7 @@ import msgspec
 from connectors.sources.outgoing import EventEncoder
 from pipeline.avro.registry import FileIds
 from pipeline.demo.demo_state import Display
-from pipeline.demo.door import declare_sources, open_door
+from pipeline.demo.door import RULES, declare_sources, open_door
 from pipeline.demo.event_sender import EventSender
 from pipeline.demo.loop import DemoLoop, Outcome
 from pipeline.demo.shop import ShopDay
@@ -26,8 +26,6 @@ from pipeline.settings import Settings
 from pipeline.stream.supervisor import COLLECTOR, Supervisor
 
 HOTTEST: Final = 10
-RULES: Final = "collector-rules"
-"""Folder of the collector's rules in the demo's home folder."""
 
 
 class Result(msgspec.Struct, frozen=True):

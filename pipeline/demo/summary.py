@@ -49,6 +49,14 @@ def say_next(console: Console, remains: str, variables: Mapping[str, str], ident
     console.print()
 
 
+def say_sign_in(console: Console, url: str, name: str, password: str) -> None:
+    """Prints where the console is and how to sign in. The only place that shows the password."""
+    console.print()
+    _print_line(console, "", f"The console shows this day: {url}")
+    _print_line(console, "", f"Sign in as {name} with the password {password} (made for this demo; void when it ends).")
+    _print_line(console, "", "Workers are stopped; Kafka and the read model stay up. Stop with ctrl-c.")
+
+
 def program_name() -> str:
     """Returns how to call ``stitchline``: by name if this installation is on the path, else by its path."""
     here = Path(sys.executable).parent / "stitchline"

@@ -25,6 +25,8 @@ RESUME_SIGNAL: Final = signal.SIGUSR1
 WORKER: Final = ("-m", "pipeline.cli", "worker", "--supervised")
 COLLECTOR: Final = ("-m", "pipeline.cli", "collect", "--supervised")
 """Python's arguments for a collector, which is supervised as a worker is."""
+READ_SIDE: Final = ("-m", "pipeline.cli", "serve", "--supervised")
+"""Python's arguments for the read model with its API and console."""
 
 log = logger(__name__)
 

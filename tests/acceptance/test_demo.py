@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.support import children
@@ -16,6 +17,7 @@ from tests.support.waiting import deadline_seconds, eventually
 
 COMMAND = [sys.executable, "-m", "pipeline.cli", "demo", "--people", "200", "--events", "4000", "--seconds", "4"]
 FIRST_LEAD_SECONDS = 60.0
+SIGN_IN = re.compile(r"Sign in as (\S+) with the password (\S+) ")
 
 
 def processes_of(home: Path) -> dict[int, str]:
@@ -132,6 +134,36 @@ def test_ctrl_c_ends_everything_and_a_second_demo_is_refused(running, environmen
     assert running.wait(deadline_seconds()) == 128 + signal.SIGINT
     assert "nothing is left running" in running.stdout.read()
     assert not processes_of(tmp_path)
+
+
+def test_a_served_demo_shows_the_day_until_ctrl_c_to_its_one_user(environment, tmp_path):
+    served = [*COMMAND[:-6], "--people", "100", "--events", "1000", "--seconds", "1", "--serve"]
+    elsewhere = {"STITCHLINE_SERVE_HOST": "0.0.0.0", "STITCHLINE_DATABASE_URL": "postgresql://u:p@127.0.0.1:1/other"}
+    with children.running(
+        served, env={**environment, **elsewhere}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        output = ""
+        while not (user := SIGN_IN.search(output)):
+            line = process.stdout.readline()
+            assert line, output
+            output += line
+        url = re.search(r"http://127\.0\.0\.1:\d+", output)[0]
+        with httpx2.Client(base_url=url) as browser:
+            token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sign-in").text)[1]
+            form = {"csrf": token, "name": user[1], "password": user[2]}
+            assert browser.post("/sign-in", data=form, headers={"Origin": url}).status_code == 303
+            customers = re.search(r"resolved to ([\d,]+) customers", output)[1]
+            assert re.search(rf"Customers\W.*?>{customers}<", browser.get("/").text, re.DOTALL)
+
+        os.killpg(process.pid, signal.SIGINT)
+
+        output += process.stdout.read()
+        assert process.wait(deadline_seconds()) == 0, output
+    assert "Nothing is left running." in output
+    assert output.count(user[2]) == 1
+    assert not processes_of(tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and user[2].encode() in path.read_bytes()]
 
 
 def test_a_demo_killed_with_9_takes_kafka_and_its_workers_with_it(running, tmp_path):

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
+import httpx2
 import pytest
 from confluent_kafka import KafkaException
 
@@ -32,11 +34,12 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("STITCHLINE_")}
-        self._collect_port = free_ports(1)[0]
+        self._collect_port, self.serve_port = free_ports(2)
         self._environment |= {
             "STITCHLINE_HOME": str(folder),
             "STITCHLINE_PARTITIONS": "2",
             "STITCHLINE_COLLECT_PORT": str(self._collect_port),
+            "STITCHLINE_SERVE_PORT": str(self.serve_port),
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +53,13 @@ class Home:
         """Whether the collector takes connections."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self._collect_port)) == 0
+
+    def signs_in(self) -> bool:
+        """Whether the console shows its sign-in page."""
+        try:
+            return httpx2.get(f"http://127.0.0.1:{self.serve_port}/sign-in").status_code == HTTPStatus.OK
+        except httpx2.TransportError:
+            return False
 
     def kafka(self) -> detached.Running:
         running = detached.find(self.folder, "kafka")
@@ -81,9 +91,11 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 def test_up_returns_when_ready_shares_and_restarts_its_kafka_and_leaves_nothing(home: Home) -> None:
-    started = home.run("up", "--wait", "--collect")
+    started = home.run("up", "--wait", "--collect", "--serve")
     assert started.returncode == 0, started.stderr
     assert "1 worker ready" in started.stderr
+    assert f"console: http://127.0.0.1:{home.serve_port}/ " in started.stderr
+    assert home.signs_in()
     listed = home.run("topics", "ls")
     assert listed.returncode == 0, listed.stderr
     wait_until(home.collects, deadline_seconds(), "the collector does not listen")
@@ -109,6 +121,7 @@ def test_up_returns_when_ready_shares_and_restarts_its_kafka_and_leaves_nothing(
     stopped = home.run("down")
     assert (stopped.returncode, stopped.stdout) == (0, "stopped\n")
     assert not home.collects()
+    assert not home.signs_in()
     assert detached.find(home.folder, "kafka") is None
     assert home.run("down").returncode == 6
 

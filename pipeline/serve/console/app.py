@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from pipeline.serve.console.context import Console
+from pipeline.serve.console.context import ConsoleParts
 from pipeline.serve.console.guard import Handler, guarded
 from pipeline.serve.console.headers import SecurityHeaders
 from pipeline.serve.console.pages import customers, leads, operation, overview, people, rules, segments, triggers
@@ -51,7 +51,7 @@ PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
 _TITLES: Final = {404: "Not found", 405: "Not possible", 500: "A fault"}
 
 
-def console_app(console: Console) -> Starlette:
+def console_app(console: ConsoleParts) -> Starlette:
     """Returns the application, to be mounted at ``/`` after all other routes."""
     routes = [Route(path, guarded(console, right, handler), methods=[method]) for method, path, right, handler in PAGES]
     return Starlette(
@@ -69,7 +69,7 @@ def console_app(console: Console) -> Starlette:
     )
 
 
-def _fault(console: Console, status: int, message: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _fault(console: ConsoleParts, status: int, message: str) -> Callable[[Request, Exception], Awaitable[Response]]:
     text = console.renderer.text("fault.html", user=None, title=_TITLES[status], message=message)
 
     async def handler(_request: Request, _error: Exception) -> Response:

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 
 from pipeline.clock import Clock, wall_clock_ms
 from pipeline.serve.console.app import console_app
-from pipeline.serve.console.context import Console
+from pipeline.serve.console.context import ConsoleParts
 from pipeline.serve.console.data import console_data
 from pipeline.serve.console.render import Renderer
 from pipeline.serve.read.reads import Reads
@@ -25,7 +25,7 @@ def console_of(reads: Reads, settings: Settings, audit: Path, clock: Clock = wal
     engine = reads.context.store.engine
     create_tables(engine)
     return console_app(
-        Console(
+        ConsoleParts(
             users=Users(engine, clock),
             sessions=Sessions(engine, clock),
             attempts=Attempts(engine, clock),

@@ -10,7 +10,7 @@ from pipeline.serve.signin.sessions import Sessions
 from pipeline.serve.signin.users import Users
 
 
-class Console(NamedTuple):
+class ConsoleParts(NamedTuple):
     """The collaborators of the pages."""
 
     users: Users

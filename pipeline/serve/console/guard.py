@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.errors import MisuseError, OperatorError
 from pipeline.kafka.faults import explained_fault
 from pipeline.obs.log import logger
-from pipeline.serve.console.context import Console
+from pipeline.serve.console.context import ConsoleParts
 from pipeline.serve.console.cookie import token_of
 from pipeline.serve.console.forms import FormError, read_form
 from pipeline.serve.signin.roles import Right
@@ -33,7 +33,7 @@ class Visit(NamedTuple):
     """One request of one signed-in person, as a page handles it."""
 
     request: Request
-    console: Console
+    console: ConsoleParts
     session: Session
     form: dict[str, str]
 
@@ -64,7 +64,7 @@ Handler: TypeAlias = Callable[[Visit], Response]
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-def guarded(console: Console, right: Right, handler: Handler) -> Endpoint:
+def guarded(console: ConsoleParts, right: Right, handler: Handler) -> Endpoint:
     """Returns the endpoint of a page that needs ``right``. The handler runs in a thread and may block."""
 
     async def endpoint(request: Request) -> Response:
@@ -115,7 +115,7 @@ def _refused(visit: Visit, message: str) -> Response:
     return visit.page("fault.html", 403, title="Not allowed", message=message)
 
 
-def _sign_in(console: Console, request: Request) -> Response:
+def _sign_in(console: ConsoleParts, request: Request) -> Response:
     """Sends the browser to the sign-in page, and back afterwards. Fragments make the whole page go there.
 
     A browser that follows a link from another site, as from a CRM, does not send the strict cookie. It is made to load

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.obs.log import logger
-from pipeline.serve.console.context import Console
+from pipeline.serve.console.context import ConsoleParts
 from pipeline.serve.console.cookie import clear_token, set_token, token_of
 from pipeline.serve.console.forms import FormError, read_form
 from pipeline.serve.console.guard import CSRF_FIELD, Visit, is_own_origin
@@ -24,7 +24,7 @@ STALE: Final = "The form was too old. Please sign in again."
 log = logger(__name__)
 
 
-def sign_in_page(console: Console) -> Callable[[Request], Awaitable[Response]]:
+def sign_in_page(console: ConsoleParts) -> Callable[[Request], Awaitable[Response]]:
     """Returns the endpoint of the form and of what it sends."""
 
     async def endpoint(request: Request) -> Response:
@@ -43,14 +43,14 @@ def sign_out(visit: Visit) -> Response:
     return response
 
 
-def _opened(console: Console, request: Request) -> Response:
+def _opened(console: ConsoleParts, request: Request) -> Response:
     back = local_path(request.query_params.get("back", ""))
     if console.sessions.find(token_of(request)) is not None:
         return RedirectResponse(back, 303)
     return _form(console, request, back)
 
 
-async def _submitted(console: Console, request: Request) -> Response:
+async def _submitted(console: ConsoleParts, request: Request) -> Response:
     try:
         form = await read_form(request)
     except FormError as error:
@@ -58,7 +58,7 @@ async def _submitted(console: Console, request: Request) -> Response:
     return await run_in_threadpool(_signed_in, console, request, form)
 
 
-def _signed_in(console: Console, request: Request, form: dict[str, str]) -> Response:
+def _signed_in(console: ConsoleParts, request: Request, form: dict[str, str]) -> Response:
     name, back = form.get("name", "").strip(), local_path(form.get("back", ""))
     cookie = request.cookies.get(FORM_COOKIE, "")
     if not (
@@ -87,7 +87,7 @@ def _signed_in(console: Console, request: Request, form: dict[str, str]) -> Resp
 
 
 def _form(
-    console: Console, request: Request, back: str, *, message: str = "", status: int = 200, name: str = ""
+    console: ConsoleParts, request: Request, back: str, *, message: str = "", status: int = 200, name: str = ""
 ) -> Response:
     """Returns the form with a new token, or what to do first if there is no user."""
     token = secrets.token_urlsafe(24)
