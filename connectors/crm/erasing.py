@@ -4,21 +4,23 @@ An erasure names only the action id. The object is found in the ledger, or by th
 its creation was lost. Its ledger row is replaced by one without content, whose revision keeps older actions away.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
+from connectors.crm.connect import KINDS
 from connectors.crm.exchange import Send
 from connectors.crm.fault import StoppedError
+from connectors.crm.gateway_purge import GatewayPurge
 from connectors.crm.hubspot.erase import HubSpotPurge
 from connectors.crm.ledger import LedgerView
 from connectors.crm.ledger_row import ERASED, LedgerRow
-from connectors.crm.sink import ERASE, Action, CrmSink, Delivered, Finding, NeedsReview, Outcome, Pause
+from connectors.crm.sink import ERASE, Action, CrmSink, Delivered, Finding, Outcome, Pause
 from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
 
 
 class Purge(Protocol):
-    """Deletes one object of a CRM for good."""
+    """Deletes the object of a lead in a CRM, with what it was converted or merged into."""
 
     def __call__(self, action: Action, row: LedgerRow | None) -> Outcome | None:
         """Returns None once the object is gone, or why it is not.
@@ -30,21 +32,23 @@ class Purge(Protocol):
         ...
 
 
-PURGES: Final[Mapping[str, Callable[[CrmConnection, Send], Purge]]] = {"hubspot": HubSpotPurge}
-"""Kind of connection to the purge of its CRM."""
+def purge_of(connection: CrmConnection, send: Send, clock: Clock) -> Purge:
+    """Returns the purge of a connection. HubSpot has a deletion for good of its own."""
+    if connection.kind == "hubspot":
+        return HubSpotPurge(connection, send)
+    return GatewayPurge(KINDS[connection.kind].gateway(connection, send, clock))
 
 
 def erasing(connection: CrmConnection, sink: CrmSink, send: Send, ledger: LedgerView, clock: Clock) -> CrmSink:
-    """Returns the sink of a connection with erasures. A CRM without a purge gets a review for each erasure."""
-    purge = PURGES.get(connection.kind)
-    return ErasingSink(connection, sink, ledger, clock, None if purge is None else purge(connection, send))
+    """Returns the sink of a connection with erasures."""
+    return ErasingSink(connection, sink, ledger, clock, purge_of(connection, send, clock))
 
 
 class ErasingSink:
     """Implements :class:`~connectors.crm.sink.CrmSink`."""
 
     def __init__(
-        self, connection: CrmConnection, sink: CrmSink, ledger: LedgerView, clock: Clock, purge: Purge | None
+        self, connection: CrmConnection, sink: CrmSink, ledger: LedgerView, clock: Clock, purge: Purge
     ) -> None:
         self._connection, self._sink, self._ledger, self._clock, self._purge = connection, sink, ledger, clock, purge
 
@@ -83,10 +87,6 @@ class ErasingSink:
         if self._connection.tenants and action.tenant not in self._connection.tenants:
             return Delivered()
         row = self._ledger.of_actions(action.tenant, [action.action_id]).get(action.action_id)
-        if self._purge is None:
-            if row is None:
-                return Delivered()
-            return NeedsReview(f"erase {row.object} {row.object_id} by hand: this sink cannot")
         try:
             failed = self._purge(action, row)
         except StoppedError as stopped:

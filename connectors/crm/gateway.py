@@ -35,6 +35,8 @@ class Gateway(Protocol):
     """Maximum number of actions in one request."""
     test_values: Mapping[str, str]
     """Fields of the object that the self-test of the set-up writes."""
+    conversion_leaves: str
+    """Copies of a lead's personal data that a conversion makes and the API cannot find again; "" if it makes none."""
 
     def fields(self, object_type: str) -> Mapping[str, str]:
         """Returns the writable fields of an object type, name → kind, as read within the last minutes."""
@@ -76,8 +78,8 @@ class Gateway(Protocol):
         """Writes each work's note and attaches it to its object. Returns a result with the note's id for each."""
         ...
 
-    def delete(self, object_type: str, object_id: str) -> str:
-        """Deletes an object. Returns "" or the CRM's message of refusal."""
+    def delete(self, object_type: str, object_id: str) -> Failed | None:
+        """Deletes an object with its notes. Returns None or why the CRM refuses."""
         ...
 
     def missing(self) -> Iterator[Missing]:

@@ -82,7 +82,7 @@ class Preparation:
             if not isinstance(result, Written):
                 return Finding(False, f"self-test: the test {what} was not written: {_words(result)}")
             ids.append(result.id)
-        refused = [words for object_id in sorted(set(ids)) if (words := gateway.delete(gateway.home, object_id))]
+        refused = [one.words for object_id in sorted(set(ids)) if (one := gateway.delete(gateway.home, object_id))]
         if len(set(ids)) > 1:
             return Finding(
                 False, f"self-test: two {what}s {ids} under one action id; is {gateway.names.action} unique?"

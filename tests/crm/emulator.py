@@ -56,6 +56,8 @@ class Crm(ABC):
         """Object id, action id and score of every write of a score."""
         self.reverts_owner = False
         """Whether an automation replaces each owner by ``human``."""
+        self.keeps_records = False
+        """Whether an automation refuses each deletion."""
 
     def transport(self) -> httpx2.MockTransport:
         """The transport of a client that talks to this CRM."""

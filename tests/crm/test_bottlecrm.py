@@ -1,13 +1,19 @@
 """Both ways with a real BottleCRM: leads go out, deals and edits come back."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 import pytest
 
+from connectors.crm.bottlecrm.gateway import BottleCrmGateway
+from connectors.crm.connect import open_http
 from connectors.crm.deviation import Kind
+from connectors.crm.exchange import Answer, Call
 from connectors.crm.sink import Delivered
+from pipeline.clock import wall_clock_ms
+from pipeline.obs.metrics import Metrics
 from tests.crm.bottlecrm.server import BottleCrm
 from tests.crm.bottlecrm.shop import Shop
 from tests.crm.world import action, actions_of
@@ -128,3 +134,38 @@ def test_refusals_conflicts_and_reconciliation(shop):
     with closing(shop.sink()) as sink:
         found = {one.row.object_id: (one.kind, one.detail) for one in sink.compare(rows)}
     assert found == {by_hand["id"]: (Kind.DELETED, ""), other: (Kind.CHANGED, "stitchline_grade")}
+
+
+def test_an_erasure_deletes_the_lead_and_leaves_a_converted_one_to_a_review(shop):
+    shop.deliver(action(21), action(22))
+    rows = {row.action_id: row.object_id for row in shop.topics.ledger}
+    erased, converted = rows[f"{21:032x}"], rows[f"{22:032x}"]
+    shop.crm.patch(f"/api/leads/{converted}/", {"status": "converted"})
+    shop.deliver(*(action(number, revision=2, kind="erase") for number in (21, 22)))
+
+    assert shop.crm.hand.get(f"/api/leads/{erased}/").status_code == 404
+    rows = {row.action_id: (row.state, row.object_id) for row in shop.topics.ledger}
+    assert (rows[f"{21:032x}"], rows[f"{22:032x}"]) == (("erased", ""), ("open", converted))
+    words = f"erase lead {converted} by hand, with the lead, contact, account and opportunity of its conversion"
+    assert shop.topics.quarantine[-1].detail == words
+
+    shop.deliver(action(21, revision=3, kind="erase"))
+    assert shop.topics.ledger[-1].state == "erased"
+
+
+def test_comments_go_before_their_lead_because_the_server_would_keep_them(shop):
+    shop.deliver(action(23))
+    lead = shop.topics.ledger[-1].object_id
+    assert len(shop.crm.get(f"/api/leads/{lead}/")["comments"]) == 1
+    http = open_http(shop.connection, clock=wall_clock_ms, sleep=time.sleep, metrics=Metrics())
+
+    def keep_leads(call: Call) -> Answer:
+        is_lead = call.method == "DELETE" and "comment" not in call.path
+        return Answer(status=500, text="not now") if is_lead else http.send(call)
+
+    failed = BottleCrmGateway(shop.connection, keep_leads, wall_clock_ms).delete("lead", lead)
+    http.close()
+
+    assert failed is not None
+    assert failed.words == "HTTP 500: not now"
+    assert shop.crm.get(f"/api/leads/{lead}/")["comments"] == []

@@ -33,6 +33,7 @@ class BottleCrmGateway:
 
     crm, home, batch, names = CRM, LEAD, 20, NAMES
     test_values: Mapping[str, str] = {"first_name": "Stitchline", "last_name": "set-up test"}
+    conversion_leaves = "the lead, contact, account and opportunity of its conversion"
 
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
         del connection
@@ -93,10 +94,16 @@ class BottleCrmGateway:
         """Writes the stories as comments: changes the one that the ledger knows, or adds one."""
         return [self._comment(work, tenant) for work in works]
 
-    def delete(self, object_type: str, object_id: str) -> str:
-        """Deletes an object."""
-        failed = checked(self._send(Call(method="DELETE", path=f"{PATHS[object_type]}{quote(object_id)}/")))
-        return failed.words if failed else ""
+    def delete(self, object_type: str, object_id: str) -> Failed | None:
+        """Deletes an object after its comments, which BottleCRM would keep."""
+        path = f"{PATHS[object_type]}{quote(object_id)}/"
+        answer = self._get(path, "")
+        comments = answer.body.get("comments") if isinstance(answer.body, dict) else None
+        for name in [quote(str(one.get("id"))) for one in rows_of(comments)]:
+            failed = checked(self._send(Call(method="DELETE", path=f"{PATHS[object_type]}comment/{name}/")))
+            if failed is not None and failed.fault is not Fault.GONE:
+                return failed
+        return checked(self._send(Call(method="DELETE", path=path)))
 
     def missing(self) -> Iterator[Missing]:
         """Yields custom fields."""

@@ -34,6 +34,7 @@ class DynamicsGateway:
 
     crm, home, batch = CRM, LEAD, 100
     test_values: Mapping[str, str] = {"lastname": "Stitchline set-up test"}
+    conversion_leaves = ""
 
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
         self._send = send
@@ -102,10 +103,9 @@ class DynamicsGateway:
 
         return self._write(NOTE, works, call)
 
-    def delete(self, object_type: str, object_id: str) -> str:
+    def delete(self, object_type: str, object_id: str) -> Failed | None:
         """Deletes a row."""
-        failed = checked(self._send(self._calls.delete(object_type, object_id)))
-        return failed.words if failed else ""
+        return checked(self._send(self._calls.delete(object_type, object_id)))
 
     def missing(self) -> Iterator[Missing]:
         """Yields columns."""

@@ -27,6 +27,7 @@ class HubSpotGateway:
     crm, home, batch = CRM, CONTACT, 100
     names = names_of("hubspot_owner_id", "stitchline_{}".format)
     test_values: Mapping[str, str] = {"firstname": "Stitchline set-up test"}
+    conversion_leaves = ""
 
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
         self._connection, self._send = connection, send
@@ -99,11 +100,10 @@ class HubSpotGateway:
             for one in results
         ]
 
-    def delete(self, object_type: str, object_id: str) -> str:
+    def delete(self, object_type: str, object_id: str) -> Failed | None:
         """Archives a contact."""
         del object_type
-        failed = checked(self._send(self._calls.delete(object_id)))
-        return failed.words if failed else ""
+        return checked(self._send(self._calls.delete(object_id)))
 
     def missing(self) -> Iterator[Missing]:
         """Yields property groups and properties."""

@@ -28,6 +28,7 @@ class SalesforceGateway:
 
     crm, home, batch, names = CRM, LEAD, 200, NAMES
     test_values: Mapping[str, str] = {"LastName": "Stitchline set-up test", "Company": "Stitchline"}
+    conversion_leaves = ""
 
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
         self._send = send
@@ -103,10 +104,9 @@ class SalesforceGateway:
         results |= {work.action.action_id: result for work, result in zip(new, created, strict=True)}
         return [results[work.action.action_id] for work in works]
 
-    def delete(self, object_type: str, object_id: str) -> str:
+    def delete(self, object_type: str, object_id: str) -> Failed | None:
         """Moves an object to the recycle bin."""
-        failed = checked(self._send(self._calls.delete(object_type, object_id)))
-        return failed.words if failed else ""
+        return checked(self._send(self._calls.delete(object_type, object_id)))
 
     def missing(self) -> Iterator[Missing]:
         """Yields custom fields, and the permission set that makes them visible."""

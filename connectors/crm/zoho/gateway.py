@@ -15,7 +15,6 @@ from connectors.crm.work import Held, Work
 from connectors.crm.zoho.answers import (
     CRM,
     batch_of,
-    checked,
     contact_of,
     is_converted,
     names_owner,
@@ -34,6 +33,7 @@ class ZohoGateway:
 
     crm, home, batch, names = CRM, LEADS, 100, NAMES
     test_values: Mapping[str, str] = {"Last_Name": "Stitchline set-up test"}
+    conversion_leaves = ""
 
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
         self._send = send
@@ -55,6 +55,7 @@ class ZohoGateway:
 
     def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:
         """Returns id → record; a converted lead as moved to its contact."""
+        self.fields(object_type)  # so that the fields that state a conversion are known
         wanted = sorted({*names, *(self._directory.conversion if object_type == LEADS else ())})
         rows: dict[str, dict[str, Any]] = {}
         for start in range(0, len(wanted), MAX_FIELDS):
@@ -104,10 +105,11 @@ class ZohoGateway:
         results |= {work.action.action_id: result for work, result in zip(new, created, strict=True)}
         return [results[work.action.action_id] for work in works]
 
-    def delete(self, object_type: str, object_id: str) -> str:
+    def delete(self, object_type: str, object_id: str) -> Failed | None:
         """Moves a record to the recycle bin."""
-        failed = checked(self._send(self._calls.delete(object_type, object_id)))
-        return failed.words if failed else ""
+        batch = batch_of(self._send(self._calls.delete(object_type, object_id)), 1)
+        result = batch.whole or batch.results[0] or Failed(Fault.NO_RESULT, "success without a result")
+        return result if isinstance(result, Failed) else None
 
     def missing(self) -> Iterator[Missing]:
         """Yields custom fields."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from connectors.crm.connect import open_http, open_sink
+from connectors.crm.erasing import erasing
 from connectors.crm.ledger import Ledger
 from connectors.crm.runner import SinkRunner
 from connectors.sources.crm.connect import documents_of, open_reader
@@ -68,7 +69,7 @@ class Shop:
             self.topics.send(msgspec.json.encode(body))
         clock, ledger = Clock(wall_clock_ms()), Ledger()
         http = open_http(self.connection, clock=wall_clock_ms, sleep=time.sleep, metrics=Metrics())
-        sink = open_sink(self.connection, http, ledger, clock)
+        sink = erasing(self.connection, open_sink(self.connection, http, ledger, clock), http.send, ledger, clock)
         runner = SinkRunner(
             "shop-crm",
             MemoryActionLog(self.topics, clock),

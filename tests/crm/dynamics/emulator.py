@@ -103,7 +103,7 @@ class Dynamics(Crm):
             self.types[entities] |= dict.fromkeys(names, "String")
 
     def is_write(self, request: httpx2.Request) -> bool:
-        return request.url.path.endswith("/$batch")
+        return request.method == "DELETE" or request.url.path.endswith("/$batch")
 
     def refusal(self, fault: str) -> httpx2.Response | None:
         limit = "Number of requests exceeded the limit of 6000, measured over a time window of 300 seconds."
@@ -269,7 +269,9 @@ class Dynamics(Crm):
         if row is None and (request.method in {"GET", "DELETE"} or request.headers.get("if-match") == "*"):
             raise Refusal(404, "0x80040217", f"{entities} With Id = {name} Does Not Exist")
         if request.method == "DELETE":
-            del self.rows[entities][name]
+            if self.keeps_records:
+                raise Refusal(400, "0x80040265", "A plug-in refuses the deletion.")
+            self.delete_by_hand(name)
             return httpx2.Response(204)
         if request.method == "GET":
             return _json(200, {SETS[entities]: name, **(row or {})})

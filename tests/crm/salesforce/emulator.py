@@ -100,7 +100,10 @@ class Salesforce(Crm):
 
     def is_write(self, request: httpx2.Request) -> bool:
         path = request.url.path
-        return "/composite/sobjects" in path and (request.method == "PATCH" or path.endswith("/composite/sobjects"))
+        collection = "/composite/sobjects" in path
+        return request.method == "DELETE" or (
+            collection and (request.method == "PATCH" or path.endswith("/composite/sobjects"))
+        )
 
     def refusal(self, fault: str) -> httpx2.Response | None:
         match fault:
@@ -324,8 +327,10 @@ class Salesforce(Crm):
         try:
             match request.method:
                 case "DELETE" if name in self.org.live(kind):
-                    self.org.drop(kind, str(name))
+                    self._delete(kind, str(name))
                     return 204, None
+                case "DELETE" if name in self.org.rows[kind]:
+                    raise Refusal(404, "ENTITY_IS_DELETED", "entity is deleted")
                 case "GET" if name in self.org.live(kind):
                     return 200, {"attributes": {"type": kind}, **self.org.rows[kind][str(name)]}
                 case "POST" if name is None:
@@ -341,6 +346,14 @@ class Salesforce(Crm):
         except Fault as error:
             raise Refusal(400, error.code, error.message) from error
         raise Refusal(404, "NOT_FOUND", "The requested resource does not exist")
+
+    def _delete(self, kind: str, name: str) -> None:
+        """Moves an object to the recycle bin with its tasks: the relationship of their ``WhoId`` cascades."""
+        if self.keeps_records:
+            raise Fault(code="DELETE_FAILED", message="a trigger refuses the deletion")
+        for task in [one for one, row in self.org.live("Task").items() if row.get("WhoId") == name]:
+            self.org.drop("Task", task)
+        self.org.drop(kind, name)
 
 
 def _basic(request: httpx2.Request) -> dict[str, str]:

@@ -112,7 +112,7 @@ class Zoho(Crm):
 
     def is_write(self, request: httpx2.Request) -> bool:
         path = request.url.path
-        return path.endswith("/Leads/upsert") or request.method == "PUT" or path == f"{BASE}/Notes"
+        return path.endswith("/Leads/upsert") or request.method in {"PUT", "DELETE"} or path == f"{BASE}/Notes"
 
     def refusal(self, fault: str) -> httpx2.Response | None:
         match fault:
@@ -355,12 +355,20 @@ class Zoho(Crm):
 
     def _one(self, method: str, module: str, name: str, query: httpx2.QueryParams) -> tuple[int, Any]:
         row = self.rows[module].get(name)
-        if method == "DELETE" and row is not None:
-            self._drop(module, name)
-            return 200, {"data": [{"status": "success", "code": "SUCCESS", "details": {"id": name}}]}
+        if method == "DELETE":
+            return 200, {"data": [self._delete(module, name)]}
         if row is None or (row.get("Converted__s") and query.get("converted") != "both"):
             return 204, None
         return 200, {"data": [{"id": name, **row}]}
+
+    def _delete(self, module: str, name: str) -> dict[str, Any]:
+        """Moves a record to the recycle bin with its notes. Returns the result of the record."""
+        if name not in self.rows[module] or self.keeps_records:
+            return Fault(code="INVALID_DATA", message="record not deleted", id=name).shown
+        self._drop(module, name)
+        notes = self.rows["Notes"]
+        self.rows["Notes"] = {one: note for one, note in notes.items() if note["Parent_Id"]["id"] != name}
+        return {"status": "success", "code": "SUCCESS", "message": "record deleted", "details": {"id": name}}
 
     def _fields(self, method: str, module: str, body: Any) -> tuple[int, Any]:
         if method == "GET":
