@@ -29,6 +29,13 @@ def test_a_contact_becomes_traits_under_its_id_and_its_address(world):
     assert world.pull() == []
 
 
+def test_the_counter_of_expired_cursors_starts_at_zero_for_every_stream(world):
+    world.open().start()
+    page = world.metrics.expose()[0].decode()
+    for stream in ("contacts", "archived-contacts", "companies", "deals"):
+        assert f'stitchline_crm_gaps_total{{connection="hub",stream="{stream}"}} 0.0' in page
+
+
 def test_only_what_has_changed_comes_back(world):
     ann = world.hub.add_by_hand("c1@shop.example", phone="+493090182")
     world.pull()

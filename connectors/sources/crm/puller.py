@@ -104,6 +104,8 @@ class Puller:
 
     def start(self) -> None:
         """Reads the committed cursors, what was seen, and what the sink has written."""
+        for stream in self._reader.streams():  # an alert takes the increase, which needs a first sample of 0
+            self._metrics.add(names.CRM_GAPS, 0, self._name, stream)
         self._memory.apply(self._kafka.rows())
         self._memory.note_written(self._kafka.written())
         self._started = True

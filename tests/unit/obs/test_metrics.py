@@ -21,7 +21,7 @@ def test_no_label_can_carry_a_customer() -> None:
     allowed = {
         "worker", "stages", "version", "stage", "topic", "partition", "result", "reason", "kind", "cause", "table",
         "outcome", "type", "what", "segment", "change", "trigger", "route",
-        "status", "source", "dialect", "sink",
+        "status", "source", "dialect", "sink", "connection", "stream",
     }  # fmt: skip
     assert {label for definition in m.DEFINITIONS for label in definition.labels} <= allowed
 
