@@ -55,10 +55,11 @@ class PersonRequests:
         return Person.of(tenant, [self._naming.identifier(text, or_blocked=True)])
 
     def access(self, named: Person) -> tuple[Person, dict[str, Any]]:
-        """Returns the whole person, through all merges, and the report of everything that is held."""
+        """Returns the whole person, through all merges, and the report of everything that its tenant holds."""
         with self._kafka():
             person, identity = find_person(self._settings, self._rules, named.identifiers[0], named.tenant)
-            report = AccessReport(self._settings, self._rules).write(person, identity, self._clock(), silent)
+            writer = AccessReport(self._settings, self._rules, own_tenant=True)
+            report = writer.write(person, identity, self._clock(), silent)
         return person, report
 
     def send(self, kind: RightKind, named: Person, actor: str, why: str) -> str:

@@ -27,7 +27,8 @@ from pipeline.serve.api.problems import ProblemError, problem_response
 from pipeline.serve.api.services import Services
 from pipeline.version import version
 
-DESCRIPTION: Final = """Profiles, identities, segments and leads, as the pipeline last published them; and the rights of persons.
+DESCRIPTION: Final = """Profiles, identities, segments and leads, as the pipeline last published them, and the
+rights of persons.
 
 Send a key of `stitchline serve keys add` as `Authorization: Bearer slk_…`. A key belongs to one tenant. Without the
 scope `read:pii` personal data is masked.
