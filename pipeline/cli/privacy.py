@@ -20,15 +20,13 @@ from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.privacy_screen import print_progress, print_receipt
 from pipeline.cli.screen import screen
 from pipeline.control.send_command import CommandSender, Kind, new_command
-from pipeline.kafka.reading import silent
 from pipeline.privacy.access import AccessReport, write_json, write_zip
+from pipeline.privacy.find_person import find_person
 from pipeline.privacy.person import Person
 from pipeline.privacy.progress import RequestProgress, progress_of, wait_for_receipts
 from pipeline.privacy.receipt import receipt_of, topics_left
 from pipeline.privacy.retention import retentions
 from pipeline.privacy.search import TopicSearch
-from pipeline.query.identity import read_identity
-from pipeline.query.naming import Naming
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.settings import Settings
@@ -89,7 +87,7 @@ def access(
     with explained(OSError, KafkaException):
         settings = connected(Settings())
         rules = load_rules(settings.rules_dir)
-        person, identity = _person(settings, rules, identifier, tenant_named(tenant))
+        person, identity = find_person(settings, rules, identifier, tenant_named(tenant))
         with Bars() as bars:
             progress = bars.reading("reading topics")
             report = AccessReport(settings, rules).write(person, identity, _now_ms(), progress)
@@ -124,7 +122,7 @@ def erase(
         settings = connected(Settings())
         rules = load_rules(settings.rules_dir)
         tenant = tenant_named(tenant)
-        person, _ = _person(settings, rules, identifier, tenant)
+        person, _ = find_person(settings, rules, identifier, tenant)
         if not yes:
             typer.confirm(
                 f"Erase the customer with {len(person.identifiers)} identifiers for good?", abort=True, err=True
@@ -193,7 +191,7 @@ def status(
 def _decide(kind: Kind, identifier: str, by: tuple[str, str], tenant: str, within: float, *, as_json: bool) -> None:
     with explained(OSError, KafkaException):
         settings = connected(Settings())
-        person, _ = _person(settings, load_rules(settings.rules_dir), identifier, tenant_named(tenant))
+        person, _ = find_person(settings, load_rules(settings.rules_dir), identifier, tenant_named(tenant))
         progress = _request(settings, kind, person, by, within)
     _show(progress, as_json=as_json)
 
@@ -208,14 +206,6 @@ def _show(progress: RequestProgress, *, as_json: bool) -> None:
 
 def _facts(progress: RequestProgress) -> dict[str, Any]:
     return {name: getattr(progress, name) for name in progress.__struct_fields__}
-
-
-def _person(settings: Settings, rules: Rules, text: str, tenant: str) -> tuple[Person, Any]:
-    """Returns the person, the given identifier first, and the identity graph that was read."""
-    ident = Naming(rules).identifier(text, or_blocked=True)
-    identity = read_identity(settings, tenant, silent)
-    others = [other for other in identity.customer(ident) if other != ident]
-    return Person.of(tenant, [ident, *others]), identity
 
 
 def _request(

@@ -13,6 +13,7 @@ from typing import Final, Self, TypeAlias
 import msgspec
 from confluent_kafka import Message, TopicPartition
 
+from pipeline.control.send_command import DECISION
 from pipeline.errors import MisuseError
 from pipeline.identity.messages import Command
 from pipeline.kafka.reading import Progress, Reading, partitions_of
@@ -23,8 +24,6 @@ from pipeline.topics import EVENTS, LINKS, Topic
 
 CHUNK_RECORDS: Final = 5_000
 CHUNK_BYTES: Final = 64 << 20
-DECISION: Final = "decision/"
-"""Event ids of operators' commands begin with it; log-outs are derived from events."""
 
 Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 

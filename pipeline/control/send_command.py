@@ -18,6 +18,8 @@ from pipeline.kafka.reading import Reading, partitions_of
 from pipeline.settings import Settings
 from pipeline.topics import CHANGES, LINKS
 
+DECISION: Final = "decision/"
+"""Event ids of operators' commands begin with it; log-outs are derived from events."""
 DELIVERY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.1
 OPEN_SECONDS: Final = 2.0
@@ -39,7 +41,7 @@ def new_command(  # noqa: PLR0917 - the fields of the record
     tenant: str, kind: Kind, a: Identifier, b: Identifier, actor: str, why: str, now_ms: int
 ) -> Command:
     """Returns a command with a unique event id, which identifies its effects in the changes topic."""
-    return Command(tenant, kind, a, b, actor, why, now_ms, f"decision/{uuid4()}")
+    return Command(tenant, kind, a, b, actor, why, now_ms, f"{DECISION}{uuid4()}")
 
 
 class CommandSender:

@@ -14,6 +14,7 @@ from pipeline.identity.policy import IdentityPolicy
 from pipeline.kafka.reading import Progress
 from pipeline.privacy.person import Person
 from pipeline.privacy.search import Found, TopicSearch
+from pipeline.privacy.tenancy import is_of_tenant
 from pipeline.profile.view import profile_view
 from pipeline.query.identity import StoredIdentity
 from pipeline.query.links import link_facts
@@ -29,10 +30,14 @@ PROFILE_FILE: Final = "person.json"
 
 
 class AccessReport:
-    """Collects what is held about one person."""
+    """Collects what is held about one person.
 
-    def __init__(self, settings: Settings, rules: Rules) -> None:
-        self._settings, self._rules = settings, rules
+    ``own_tenant``: leave out records that may be another tenant's. An operator's report holds them, because both name
+    the person.
+    """
+
+    def __init__(self, settings: Settings, rules: Rules, *, own_tenant: bool = False) -> None:
+        self._settings, self._rules, self._own_tenant = settings, rules, own_tenant
         self._writer = schema_ids(settings.schema_registry_url).writer
         self._decoders: dict[str, Decoder] = {}
 
@@ -42,7 +47,7 @@ class AccessReport:
         On compacted topics only the newest record of each key is held; older ones are there until Kafka compacts.
         """
         search = TopicSearch(self._settings, self._rules)
-        found = list(search.records(person, progress))
+        found = [record for record in search.records(person, progress) if self._may_see(person, record)]
         records: dict[str, list[dict[str, Any]]] = {}
         for record in found:
             name, key = record.message.topic() or "", record.message.key()
@@ -58,6 +63,10 @@ class AccessReport:
             "links": self._links(person, identity),
             "records": records,
         }
+
+    def _may_see(self, person: Person, found: Found) -> bool:
+        key, value = found.message.key() or b"", found.message.value() or b""
+        return not self._own_tenant or is_of_tenant(person, found.topic, key, value, found.event)
 
     def _profile(self, person: Person, at_ms: int, progress: Progress) -> dict[str, Any] | None:
         lookup = ProfileLookup(self._settings, self._rules, progress)

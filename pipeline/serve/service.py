@@ -12,6 +12,7 @@ from pipeline.clock import wall_clock_ms
 from pipeline.errors import OperatorError
 from pipeline.obs.http import HealthServer
 from pipeline.obs.metrics import Metrics
+from pipeline.privacy.requests import PersonRequests
 from pipeline.rules.load import load_rules
 from pipeline.serve.access.audit import AuditLog
 from pipeline.serve.access.keys import ApiKeys
@@ -46,9 +47,11 @@ def services_of(settings: Settings, store: Store) -> Services:
     Raises:
         RulesError: the rules files are not valid.
     """
+    rules = load_rules(settings.rules_dir)
     return Services(
         store=store,
-        reads=Reads(store, load_rules(settings.rules_dir)),
+        reads=Reads(store, rules),
+        persons=PersonRequests(settings, rules),
         keys=ApiKeys(store),
         limits=RequestLimits(),
         audit=AuditLog(settings.home / FOLDER),

@@ -1,7 +1,7 @@
-"""The audit log: one JSON line for each answer with unmasked personal data, in one file a day.
+"""The audit log: one JSON line for each answer with unmasked personal data and each change, in one file a day.
 
-A line is written before its answer is sent, with one ``write`` to a file opened for appending: lines of several
-processes do not mix, and a killed process loses none. Lines hold ids of profiles, never personal data.
+A line is written before its answer or change is sent, with one ``write`` to a file opened for appending: lines of
+several processes do not mix, and a killed process loses none. Lines hold ids of profiles, never personal data.
 """
 
 import os

@@ -12,19 +12,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.obs.log import logger
-from pipeline.serve.api import business_routes, change_routes, identity_routes, profile_routes, segment_routes
-from pipeline.serve.api.forms import COMPONENTS
+from pipeline.serve.api import (
+    business_routes,
+    change_routes,
+    forms,
+    identity_routes,
+    privacy_forms,
+    privacy_routes,
+    profile_routes,
+    segment_routes,
+)
 from pipeline.serve.api.gate import Gate
 from pipeline.serve.api.problems import ProblemError, problem_response
 from pipeline.serve.api.services import Services
 from pipeline.version import version
 
-DESCRIPTION: Final = """Profiles, identities, segments and leads, as the pipeline last published them.
+DESCRIPTION: Final = """Profiles, identities, segments and leads, as the pipeline last published them, and the
+rights of persons.
 
 Send a key of `stitchline serve keys add` as `Authorization: Bearer slk_…`. A key belongs to one tenant. Without the
 scope `read:pii` personal data is masked.
 """
 REFERENCE: Final = "#/components/schemas/{name}"
+ROUTES: Final = (profile_routes, identity_routes, segment_routes, business_routes, change_routes, privacy_routes)
 
 log = logger(__name__)
 
@@ -33,7 +43,7 @@ def api_app(services: Services) -> FastAPI:
     """Returns the application of one process."""
     app = FastAPI(title="Stitchline", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
-    for module in (profile_routes, identity_routes, segment_routes, business_routes, change_routes):
+    for module in ROUTES:
         app.include_router(module.router)
     described = msgspec.json.encode(openapi(app))
 
@@ -52,7 +62,8 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     described = get_openapi(
         title="Stitchline", version=version(), openapi_version="3.1.0", description=DESCRIPTION, routes=app.routes
     )
-    _, components = msgspec.json.schema_components(COMPONENTS, ref_template=REFERENCE)
+    structs = (*forms.COMPONENTS, *privacy_forms.COMPONENTS)
+    _, components = msgspec.json.schema_components(structs, ref_template=REFERENCE)
     described["components"] = {
         "schemas": components,
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},

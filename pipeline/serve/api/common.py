@@ -44,7 +44,7 @@ REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
         422: "The request has the right form, but a value in it cannot be used.",
         429: "The key's requests of this minute are used up; see Retry-After.",
         500: "A defect.",
-        503: "The database does not answer.",
+        503: "The database, or Kafka for what needs it, does not answer; see Retry-After.",
     }.items()
 }
 """Answers that every route may give."""

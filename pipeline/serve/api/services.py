@@ -7,6 +7,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.obs.metrics import Metrics
+from pipeline.privacy.requests import PersonRequests
 from pipeline.serve.access.audit import AuditLog
 from pipeline.serve.access.keys import ApiKeys
 from pipeline.serve.access.limits import RequestLimits
@@ -22,6 +23,7 @@ class Services(msgspec.Struct, frozen=True):
 
     store: Store
     reads: Reads
+    persons: PersonRequests
     keys: ApiKeys
     limits: RequestLimits
     audit: AuditLog

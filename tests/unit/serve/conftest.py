@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 import schemas
 from pipeline.obs.metrics import Metrics
+from pipeline.privacy.requests import PersonRequests
 from pipeline.serve.access.audit import AuditLog
 from pipeline.serve.access.keys import ApiKeys
 from pipeline.serve.access.limits import RequestLimits
@@ -18,10 +19,12 @@ from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.store import Store
 from pipeline.serve.model.tables import api_keys
 from pipeline.serve.read.reads import Reads
+from pipeline.settings import Settings
 from tests.support.databases import KINDS, Database, empty_database
 from tests.support.model_records import END_MS, ModelRecords
 
 PREFIX = "cdp"
+NO_BROKER = "127.0.0.1:1"
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +58,15 @@ def store(request: pytest.FixtureRequest, records: ModelRecords, tmp_path_factor
 
 @pytest.fixture
 def services(store: Store, records: ModelRecords, tmp_path: Path) -> Services:
-    """The services of an API process, at a fixed time, without keys."""
+    """The services of an API process, at a fixed time, without keys. No Kafka answers."""
     with store.writing() as connection:
         connection.execute(delete(api_keys))
     return Services(
         store=store,
         reads=Reads(store, records.rules, lambda: END_MS + 60_000),
+        persons=PersonRequests(
+            Settings(bootstrap_servers=NO_BROKER, home=tmp_path), records.rules, lambda: END_MS, reach_seconds=0.2
+        ),
         keys=ApiKeys(store),
         limits=RequestLimits(),
         audit=AuditLog(tmp_path / "audit"),

@@ -27,7 +27,7 @@ def refused(answer, status: int, kind: str) -> None:
 
 def every_path(services: Services) -> list[tuple[str, str]]:
     described = TestClient(api_app(services)).get("/v1/openapi.json").json()
-    fill = {"{ref}": "user_id:late", "{name}": "browsing", "{action_id}": "a", "{account_id}": "a"}
+    fill = {"{ref}": "user_id:late", "{name}": "browsing", "{action_id}": "a", "{account_id}": "a", "{request_id}": "a"}
     paths = []
     for template, methods in described["paths"].items():
         path = template

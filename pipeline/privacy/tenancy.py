@@ -1,0 +1,28 @@
+"""Whether a record belongs to a tenant, for callers that may see the data of one tenant only.
+
+Different tenants may know one person by the same address, and the search for a person compares bytes.
+"""
+
+from typing import Final
+
+from pipeline.event.model import Event
+from pipeline.privacy.person import Person
+from pipeline.topics import CHANGELOGS, LEDGER, Topic
+
+TENANT_SECOND: Final = frozenset({LEDGER, *CHANGELOGS.values()})
+"""Topics whose keys have one part before the tenant: ``sink/tenant/…`` and ``table/tenant/…``."""
+
+
+def is_of_tenant(person: Person, topic: Topic, key: bytes, value: bytes, event: Event | None) -> bool:
+    """Returns whether a record that names the person is of the person's tenant.
+
+    False if that cannot be determined: rows of CRM readers, rows of a replay that wait behind watermarks, and
+    quarantined records with a foreign key.
+    """
+    if event is not None:
+        return event.tenant == person.tenant
+    if person.has_profile_in(key) or person.has_profile_in(value):
+        return True  # a profile id is a digest of tenant and identifier
+    parts = key.split(b"/", 2)
+    position = 1 if topic in TENANT_SECOND else 0
+    return len(parts) > position and parts[position] == person.tenant.encode()
