@@ -11,7 +11,8 @@ CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profil
 CORE_COVERAGE := 98
 CRM_SERVERS := tests/crm/test_bottlecrm.py
 LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults/test_broker_away.py \
-	tests/property/test_identity_million_links.py tests/acceptance/test_console_browser.py
+	tests/property/test_identity_million_links.py tests/acceptance/test_console_browser.py \
+	tests/integration/test_privacy.py tests/integration/test_privacy_api.py
 
 .PHONY: help demo test test-crm storms check packages bench lock clean
 
