@@ -34,7 +34,7 @@ test: $(SETUP) ## run all but the longest tests on a real broker (10 minutes on 
 
 test-crm: $(SETUP) ## test a real BottleCRM, and let the vendors' clients drive the emulators (installs them on first use; needs Python >= 3.12, PostgreSQL, npm)
 	$(BIN)/python -m pytest $(CRM_SERVERS) -rs
-	$(BIN)/python -m tests.crm.witness.run
+	$(BIN)/python -m tests.crm.witness.run || [ $$? = 3 ]  # 3: a client could not be installed, as its output says
 
 storms: $(SETUP) ## simulate 11,000 worlds with faults, then run the longest tests (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
