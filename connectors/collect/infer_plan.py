@@ -23,7 +23,7 @@ from pipeline.rules.tracking_plan import PropertyType
 
 MAX_EVENTS: Final = 500
 MAX_PROPERTIES: Final = 200
-"""Of one event. What is beyond these limits is left out and said in a comment."""
+"""Of one event. What is beyond these limits is left out and noted in a comment."""
 _IN_TRAITS: Final = frozenset({"identify", "group"})
 
 

@@ -29,7 +29,7 @@ def mcp(
 ) -> None:
     """Answer an agent over standard input and output, from the database that `stitchline serve` writes.
 
-    Needs no key: who may run the command may read the database. Over HTTP the same tools are at /mcp.
+    Needs no key: a user that may run the command may read the database. Over HTTP the same tools are at /mcp.
     """
     from pipeline.serve.access.principal import Principal  # noqa: PLC0415  the libraries of agents load slowly
     from pipeline.serve.agents.server import agent_server  # noqa: PLC0415

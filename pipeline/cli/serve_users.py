@@ -49,7 +49,7 @@ def add(
     tenant: Annotated[str, typer.Option(help="The tenant whose customers the user sees.")] = "default",
     as_json: Json = False,
 ) -> None:
-    """Add a user. The password is asked for, or read from standard input if that is no terminal."""
+    """Add a user. The command prompts for the password, or reads it from standard input if that is no terminal."""
     with _users() as known:
         known.add(name, _new_password(), role, tenant)
         _show(known, name, as_json=as_json)

@@ -72,7 +72,7 @@ def served(
 
 @contextmanager
 def _user(store: Store, prefix: str) -> Iterator[str]:
-    """Adds the user, who may see everything of the generated day. Yields the password; removes the user at the end."""
+    """Adds a user with all rights on the generated day. Yields the password; removes the user at the end."""
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     store.prepare(prefix)
     create_tables(store.engine)

@@ -28,7 +28,7 @@ class Reason(StrEnum):
     # Drop: correct, and nothing to do
     DUPLICATE = "duplicate"
     ERASED = "erased"
-    """The event is about a customer who was erased after it happened."""
+    """The event is about a customer that was erased after it happened."""
 
     # Redirect
     REKEYED = "rekeyed"

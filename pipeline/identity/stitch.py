@@ -34,7 +34,7 @@ class Stitcher:
     """The identities of one tenant. Links may arrive late, twice and in any order; only new facts have effects.
 
     After every batch the state equals :func:`~pipeline.identity.resolve.resolve` over all links and commands so far,
-    except those about customers who were erased since.
+    except those about customers that were erased since.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ class HubSpotGateway:
         return {properties.get(KEY) or "": name for name, properties in rows.items()}
 
     def follow(self, object_type: str, object_id: str, names: Sequence[str], tenant: str) -> Held | Failed | None:
-        """Returns the survivor of a merge: HubSpot answers with it if it is asked for the id of a loser."""
+        """Returns the survivor of a merge: HubSpot answers a request for the id of a loser with it."""
         answer = self._send(self._calls.read_one(object_id, names, tenant))
         failed = checked(answer)
         if failed is None and isinstance(answer.body, dict) and answer.body.get("id"):

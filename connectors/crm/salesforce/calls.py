@@ -81,8 +81,8 @@ class Calls:
     def find_notes(self, works: Sequence[Work], tenant: str) -> Call:
         """Returns the request for the tasks that tell the stories of leads, at most ``MAX_QUERY_IDS``."""
         subjects = _listed([subject_of(work) for work in works])
-        who = _listed([work.object_id for work in works])
-        soql = f"SELECT Id, WhoId, Subject FROM {TASK} WHERE WhoId IN ({who}) AND Subject IN ({subjects})"  # noqa: S608
+        parents = _listed([work.object_id for work in works])
+        soql = f"SELECT Id, WhoId, Subject FROM {TASK} WHERE WhoId IN ({parents}) AND Subject IN ({subjects})"  # noqa: S608
         return self.query(soql, tenant=tenant)
 
     def create_notes(self, works: Sequence[Work], texts: Sequence[str], tenant: str) -> Call:

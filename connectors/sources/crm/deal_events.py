@@ -40,7 +40,7 @@ class Deal(msgspec.Struct, frozen=True):
     change: Change
     before: Seen | None
     seen: Seen
-    who: dict[str, str]
+    identifiers: dict[str, str]
     """Identifiers of the customer; empty if the deal has neither a contact nor a company."""
 
     @property
@@ -54,7 +54,7 @@ def deal_of(change: Change, before: Seen | None, seen: Seen, make: Documents) ->
     person = next((one for one in change.people if one.id == seen.person), None)
     person = person or (Person(seen.person) if seen.person else next(iter(change.people), None))
     company = change.fields.get(COMPANY, "")
-    who = make.identifiers(person) if person else {ACCOUNT: company} if company else {}
+    identifiers = make.identifiers(person) if person else {ACCOUNT: company} if company else {}
     now = msgspec.structs.replace(seen, person=person.id if person else "")
     if change.fate is Fate.PRESENT:
         outcome, won = change.fields.get(OUTCOME, ""), NOTHING
@@ -63,7 +63,7 @@ def deal_of(change: Change, before: Seen | None, seen: Seen, make: Documents) ->
         now = msgspec.structs.replace(now, stage=change.fields.get(STAGE, ""), outcome=outcome, won=won)
     else:
         now = msgspec.structs.replace(now, stage="", outcome="", won=NOTHING, hashes={})
-    return Deal(change, before, now, who)
+    return Deal(change, before, now, identifiers)
 
 
 def deal_events(deal: Deal, make: Documents, since_ms: int) -> Iterator[Document]:
@@ -73,24 +73,26 @@ def deal_events(deal: Deal, make: Documents, since_ms: int) -> Iterator[Document
     about = _about(deal, make)
     if change.fate is not Fate.PRESENT:
         if before is not None and before.fate is Fate.PRESENT:
-            yield make.track(change, "Deal Deleted", change.modified_ms, deal.who, {})
+            yield make.track(change, "Deal Deleted", change.modified_ms, deal.identifiers, {})
             yield from _corrections(deal, make, change.modified_ms)
         return
     if deal.is_new and change.created_ms >= since_ms:
-        yield make.track(change, "Deal Created", change.created_ms, deal.who, about)
+        yield make.track(change, "Deal Created", change.created_ms, deal.identifiers, about)
     if not deal.is_new and before is not None and before.stage != now.stage:
         previous = {**about, "previous_stage": before.stage}
-        yield make.track(change, "Deal Stage Changed", at_ms, deal.who, previous)
+        yield make.track(change, "Deal Stage Changed", at_ms, deal.identifiers, previous)
     was = "" if deal.is_new or before is None else before.outcome
     if now.outcome == WON and was != WON:
         cycle = max(0, at_ms - change.created_ms) // DAY_MS if change.created_ms else None
         won = {**about, "revenue": now.won[0], "currency": now.won[1], "cycle_days": cycle}
-        yield make.track(change, "Deal Won", at_ms, deal.who, won)
+        yield make.track(change, "Deal Won", at_ms, deal.identifiers, won)
         return
     if now.outcome == LOST and was != LOST:
-        yield make.track(change, "Deal Lost", at_ms, deal.who, {**about, LOST_REASON: change.fields.get(LOST_REASON)})
+        yield make.track(
+            change, "Deal Lost", at_ms, deal.identifiers, {**about, LOST_REASON: change.fields.get(LOST_REASON)}
+        )
     if now.outcome not in {WON, LOST} and was in {WON, LOST}:
-        yield make.track(change, "Deal Reopened", at_ms, deal.who, about)
+        yield make.track(change, "Deal Reopened", at_ms, deal.identifiers, about)
     yield from _corrections(deal, make, change.modified_ms)
 
 
@@ -117,7 +119,7 @@ def _corrections(deal: Deal, make: Documents, at_ms: int) -> Iterator[Document]:
         if difference:
             properties = {"revenue": str(difference), "currency": currency, "name": deal.change.fields.get(NAME)}
             name = f"Deal Revenue Corrected {currency}".strip()
-            document = make.track(deal.change, name, at_ms, deal.who, properties)
+            document = make.track(deal.change, name, at_ms, deal.identifiers, properties)
             yield {**document, "event": "Deal Revenue Corrected"}
 
 

@@ -33,21 +33,23 @@ class Documents:
         stated = {self.back.identifier: person.id, "email": person.email, "phone": person.phone}
         return {kind: value for kind, value in stated.items() if value}
 
-    def track(self, change: Change, event: str, at_ms: int, who: dict[str, str], properties: Document) -> Document:
+    def track(
+        self, change: Change, event: str, at_ms: int, identifiers: dict[str, str], properties: Document
+    ) -> Document:
         """Returns a track event. Leaves out properties without a value."""
         stated = {"object": change.kind.value, f"{change.kind.value}_id": change.id, **properties}
         kept = {name: value for name, value in stated.items() if value not in ("", None)}
-        return {**self._head(change, event, at_ms, who), "type": "track", "event": event, "properties": kept}
+        return {**self._head(change, event, at_ms, identifiers), "type": "track", "event": event, "properties": kept}
 
-    def identify(self, change: Change, who: dict[str, str], traits: Document) -> Document:
+    def identify(self, change: Change, identifiers: dict[str, str], traits: Document) -> Document:
         """Returns an identify event. A trait of None empties the trait."""
         digest = value_hash(repr(sorted(traits.items(), key=str)))
-        return {**self._head(change, digest, change.modified_ms, who), "type": "identify", "traits": traits}
+        return {**self._head(change, digest, change.modified_ms, identifiers), "type": "identify", "traits": traits}
 
-    def group(self, change: Change, who: dict[str, str], company: str, traits: Document) -> Document:
+    def group(self, change: Change, identifiers: dict[str, str], company: str, traits: Document) -> Document:
         """Returns a group event: a person belongs to a company, or a company has traits."""
         digest = value_hash(repr((company, sorted(traits.items(), key=str))))
-        head = self._head(change, f"group-{digest}", change.modified_ms, who)
+        head = self._head(change, f"group-{digest}", change.modified_ms, identifiers)
         return {**head, "type": "group", "groupId": company, "traits": traits}
 
     def join(self, change: Change, why: str) -> Command | None:
@@ -60,10 +62,10 @@ class Documents:
         actor = f"crm:{self._source}"
         return Command(self.back.tenant, "link", gone, left, actor, why, change.modified_ms, event_id)
 
-    def _head(self, change: Change, what: str, at_ms: int, who: dict[str, str]) -> Document:
+    def _head(self, change: Change, what: str, at_ms: int, identifiers: dict[str, str]) -> Document:
         name = what.lower().replace(" ", "-")
         return {
             "tenant": self.back.tenant, "source": self._source, "channel": CHANNEL,
             "messageId": f"{change.kind.value}-{change.id}-{name}-{at_ms}", "timestamp": format_instant(at_ms),
-            "identifiers": who,
+            "identifiers": identifiers,
         }  # fmt: skip

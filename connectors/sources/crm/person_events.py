@@ -24,17 +24,19 @@ def person_events(
     written it (``is_ours``), which knows the customer.
     """
     person = change.people[0] if change.people else Person(change.id)
-    who = make.identifiers(person)
+    identifiers = make.identifiers(person)
     changed = compared.changed
     is_new = before is None and not is_ours and change.fate is Fate.PRESENT
     traits = traits_of(change.kind, changed, make)
     if traits or is_new:
-        yield make.identify(change, who, traits)
+        yield make.identify(change, identifiers, traits)
     if changed:
         if company := changed.get(COMPANY):
-            yield make.group(change, who, company, {})
+            yield make.group(change, identifiers, company, {})
         if OWNER in changed and before is not None:
-            yield make.track(change, "Owner Changed", change.modified_ms, who, {"owner": make.rep(changed[OWNER])})
+            yield make.track(
+                change, "Owner Changed", change.modified_ms, identifiers, {"owner": make.rep(changed[OWNER])}
+            )
     ended = _ENDS.get((change.kind, change.fate))
     if ended and (before is None or (before.fate, before.into) != (change.fate, change.into)):
         into = Person(change.into or change.id, person.email, person.phone)

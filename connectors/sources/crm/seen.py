@@ -80,8 +80,8 @@ def compare(change: Change, before: Seen | None, written: Sequence[Written], alw
 def _is_echo(name: str, now: str, before: Seen | None, written: Sequence[Written], always: Collection[str]) -> bool:
     """Returns whether a new value is the sink's own write.
 
-    Each written value is an echo once. A user who enters it again later makes a change, unless the sink has overwritten
-    the field since then.
+    Each written value is an echo once. A user that enters it again later makes a change, unless the sink has
+    overwritten the field since then.
     """
     times = [row.at_ms for row in written if row.hashes.get(name) == now]
     if not times:

@@ -51,7 +51,7 @@ def translate(
             seen = msgspec.structs.replace(seen, hashes={}, echoed={})
     elif change.kind is ObjectKind.DEAL:
         deal = deal_of(change, before, seen, make)
-        if not deal.who:
+        if not deal.identifiers:
             return Translated([])
         documents, seen = [*deal_events(deal, make, since_ms)], deal.seen
     elif change.kind is ObjectKind.COMPANY:

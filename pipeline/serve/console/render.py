@@ -40,7 +40,7 @@ class Renderer:
     def response(
         self, template: str, status: int, session: Session | None, request: Request, values: dict[str, Any]
     ) -> Response:
-        """Returns a filled page for a session, or for a person who is not signed in."""
+        """Returns a filled page for a session, or for a visitor without one."""
         user = session.user if session else None
         text = self.text(
             template,

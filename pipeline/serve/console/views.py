@@ -85,7 +85,7 @@ class Customer(NamedTuple):
     view: JsonObject
     """:func:`~pipeline.profile.view.profile_view` now."""
     requested_id: str
-    """The id asked for, if it was merged into this profile since; else ""."""
+    """The requested id, if it was merged into this profile since; else ""."""
     memberships: Sequence[Membership]
     changes: Sequence[JsonObject]
     """Identity changes, newest first."""
@@ -172,7 +172,7 @@ class RuleComparison(NamedTuple):
 
 
 class QuarantinedRecord(NamedTuple):
-    """A quarantined record with its bytes, for those who may see them."""
+    """A quarantined record with its bytes, for a role that may see them."""
 
     entry: Entry
     decoded: JsonObject | None

@@ -30,7 +30,7 @@ class SegmentData:
         return Page([line_of(update) for update in page.items], page.next)
 
     def preview(self, tenant: str, condition: str) -> Preview:
-        """Returns the number of customers for whom a condition holds now, counted or estimated within a second.
+        """Returns the number of customers that meet a condition now, counted or estimated within a second.
 
         Raises:
             ConditionError: the text is no condition, or uses names that the rules do not define.

@@ -1,4 +1,4 @@
-"""What operators look at: sources, the quarantine with replay, and who read personal data."""
+"""What operators look at: sources, the quarantine with replay, and the record of reads of personal data."""
 
 from typing import Final
 
@@ -41,7 +41,7 @@ def quarantine(visit: Visit) -> Response:
 
 
 def quarantined(visit: Visit) -> Response:
-    """Returns one record. Its content is shown to those who may see personal data."""
+    """Returns one record. Its content is shown to roles that may see personal data."""
     data, actions = visit.console.data, visit.query("of") == ACTIONS
     record = data.quarantine.record(visit.path("place"), actions=actions)
     if record is None:

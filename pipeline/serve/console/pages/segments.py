@@ -22,7 +22,7 @@ class Marked(NamedTuple):
 
 
 def segments(visit: Visit) -> Response:
-    """Returns all segments and, for those who may try conditions, the editor."""
+    """Returns all segments and, for a role that may try conditions, the editor."""
     data, tenant = visit.console.data, visit.user.tenant
     profiles, lines = data.overview.totals(tenant).customers, data.segments.all(tenant)
     return visit.page("segments.html", profiles=profiles, segments=lines, condition=visit.query("when"))
@@ -43,7 +43,7 @@ def segment(visit: Visit) -> Response:
 
 
 def preview(visit: Visit) -> Response:
-    """Returns the number of customers for whom a condition holds, or where its mistake is."""
+    """Returns the number of customers that meet a condition, or where its mistake is."""
     condition = visit.form.get("when", "")
     if not condition.strip():
         return visit.page("segment_preview.html", preview=None, mistake=None)
