@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from connectors.crm.bottlecrm.answers import CRM, OWNER, checked, rows_of
+from connectors.crm.directory import Account, AccountDirectory
 from connectors.crm.exchange import Answer, Call, Send
 from connectors.crm.fault import StoppedError
 from connectors.crm.gateway import Missing
@@ -16,7 +17,6 @@ from pipeline.clock import Clock
 LEAD, CONTACT = "lead", "contact"
 MODELS: Final = {LEAD: "Lead", CONTACT: "Contact"}
 NAMES: Final = names_of(OWNER, lambda name: f"stitchline_{name}")
-MAX_AGE_MS: Final = 600_000
 _BOTH: Final = (
     "first_name", "last_name", "email", "phone", "linkedin_url", "title", "address_line", "city", "state", "postcode",
     "country", "description", OWNER,
@@ -39,7 +39,7 @@ OURS: Final = {
 _KINDS: Final = {"number": NUMBER, "checkbox": BOOLEAN}
 
 
-class Directory:
+class Directory(AccountDirectory):
     """The fields and users of one organisation, read again from time to time.
 
     Raises (every method):
@@ -48,24 +48,8 @@ class Directory:
     """
 
     def __init__(self, send: Send, clock: Clock) -> None:
-        self._send, self._clock = send, clock
-        self._read_ms = 0
-        self._fields: dict[str, dict[str, str]] = {}
-        self._owners: frozenset[str] = frozenset()
-
-    def fields(self, object_type: str) -> Mapping[str, str]:
-        """Returns the writable fields, name → kind."""
-        self._refresh()
-        return self._fields[object_type]
-
-    def owners(self) -> frozenset[str]:
-        """Returns the ids of the active users."""
-        self._refresh()
-        return self._owners
-
-    def forget(self) -> None:
-        """Reads everything again at the next call."""
-        self._read_ms = 0
+        super().__init__(clock)
+        self._send = send
 
     def custom(self, object_type: str) -> dict[str, str]:
         """Returns the custom fields, name → BottleCRM's type, read now."""
@@ -93,21 +77,18 @@ class Directory:
         failed = checked(self._send(Call(method="POST", path="/api/custom-fields/", body=body)))
         return failed.words if failed else ""
 
-    def _refresh(self) -> None:
-        now_ms = self._clock()
-        if self._read_ms and now_ms - self._read_ms < MAX_AGE_MS:
-            return
+    def _read(self) -> Account:
         custom = {object_type: self.custom(object_type) for object_type in MODELS}
         if NAMES.action not in custom[LEAD]:
             message = f"{CRM} has no custom field {NAMES.action} of leads; run: stitchline crm setup NAME"
             raise SinkError(message)
-        self._fields = {
-            object_type: {**STANDARD[object_type], **{name: _KINDS.get(kind, TEXT) for name, kind in fields.items()}}
-            for object_type, fields in custom.items()
+        fields = {
+            object_type: {**STANDARD[object_type], **{name: _KINDS.get(kind, TEXT) for name, kind in ours.items()}}
+            for object_type, ours in custom.items()
         }
         users = _body(self._send(Call(method="GET", path="/api/users/?limit=1000"))).get("active_users")
         rows = rows_of(users.get("active_users")) if isinstance(users, dict) else ()
-        self._owners, self._read_ms = frozenset(str(one.get("id")) for one in rows), now_ms
+        return Account(fields, frozenset(str(one.get("id")) for one in rows))
 
 
 def _body(answer: Answer) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import msgspec
 
 from connectors.crm.bottlecrm.answers import CRM, OWNER, checked, object_of, rows_of, values_of
 from connectors.crm.bottlecrm.fields import CONTACT, LEAD, NAMES, STANDARD, Directory
+from connectors.crm.directory import DirectoryGateway
 from connectors.crm.exchange import Answer, Call, Send
 from connectors.crm.fault import Fault, StoppedError
 from connectors.crm.gateway import Missing
@@ -28,7 +29,7 @@ DETAIL: Final = {LEAD: "lead_obj", CONTACT: "contact_obj"}
 PAGE: Final = 100
 
 
-class BottleCrmGateway:
+class BottleCrmGateway(DirectoryGateway[Directory]):
     """One organisation."""
 
     crm, home, batch, names = CRM, LEAD, 20, NAMES
@@ -40,18 +41,6 @@ class BottleCrmGateway:
         self._send = send
         self._directory = Directory(send, clock)
         self._splitter = Splitter()
-
-    def fields(self, object_type: str) -> Mapping[str, str]:
-        """Returns the writable fields of leads or contacts, name → kind."""
-        return self._directory.fields(object_type)
-
-    def owners(self) -> frozenset[str]:
-        """Returns the ids of the active users."""
-        return self._directory.owners()
-
-    def forget(self) -> None:
-        """Reads fields and users again when they are next needed."""
-        self._directory.forget()
 
     def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:
         """Returns id → object; a converted lead as moved to its contact."""

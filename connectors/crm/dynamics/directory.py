@@ -1,19 +1,18 @@
 """What the environment has: the columns of leads and contacts, enabled users and teams. Read again at times."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
+from connectors.crm.directory import Account, AccountDirectory, usable
 from connectors.crm.dynamics.answers import CRM, checked, rows_of
 from connectors.crm.dynamics.calls import CONTACT, LEAD, OWNER, Calls
 from connectors.crm.exchange import Answer, Call, Send
-from connectors.crm.fault import Fault, StoppedError
+from connectors.crm.fault import StoppedError
 from connectors.crm.sink import Pause, SinkError
 from connectors.crm.typed import BOOLEAN, DATETIME, NUMBER, TEXT
 from connectors.crm.work import Names
 from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
 
-MAX_AGE_MS: Final = 600_000
 KINDS: Final = {
     "String": TEXT, "Memo": TEXT, "Integer": NUMBER, "BigInt": NUMBER, "Decimal": NUMBER, "Double": NUMBER,
     "Money": NUMBER, "Picklist": NUMBER, "DateTime": DATETIME, "Boolean": BOOLEAN, "Owner": TEXT,
@@ -21,7 +20,7 @@ KINDS: Final = {
 """Types of the columns that can be written."""
 
 
-class Directory:
+class Directory(AccountDirectory):
     """The columns of leads and contacts, and the owners that ``crm.yaml`` names.
 
     Raises (every method):
@@ -30,28 +29,12 @@ class Directory:
     """
 
     def __init__(self, connection: CrmConnection, calls: Calls, names: Names, send: Send, clock: Clock) -> None:
-        self._calls, self._names, self._send, self._clock = calls, names, send, clock
+        super().__init__(clock)
+        self._calls, self._names, self._send = calls, names, send
         named = {owner.id for owner in connection.owners} | {connection.fallback_owner}
         self._named = {name.lower() for name in named if name}
-        self._read_ms = 0
-        self._fields: dict[str, dict[str, str]] = {}
-        self._owners: frozenset[str] = frozenset()
         self.teams: frozenset[str] = frozenset()
         """The owners that are teams."""
-
-    def fields(self, object_type: str) -> Mapping[str, str]:
-        """Returns the writable columns of a table, name → kind."""
-        self._refresh()
-        return self._fields[object_type]
-
-    def owners(self) -> frozenset[str]:
-        """Returns the enabled users and the teams among the owners that ``crm.yaml`` names."""
-        self._refresh()
-        return self._owners
-
-    def forget(self) -> None:
-        """Reads everything again at the next call."""
-        self._read_ms = 0
 
     def described(self, object_type: str) -> list[dict[str, Any]]:
         """Returns the columns of a table as Dataverse describes them, read now."""
@@ -63,18 +46,9 @@ class Directory:
     def answer_to(self, call: Call) -> Answer:
         """Returns the answer to a request that must succeed."""
         answer = self._send(call)
-        failed = checked(answer)
-        if failed is not None and failed.fault is Fault.GONE:
-            message = f"{CRM} does not know {call.path} ({failed.words}); correct version in crm.yaml"
-            raise SinkError(message)
-        if failed is not None:
-            raise StoppedError(Pause(0, f"{CRM} gave no usable answer, {failed.words}"))
-        return answer
+        return usable(CRM, call, answer, checked(answer))
 
-    def _refresh(self) -> None:
-        now_ms = self._clock()
-        if self._read_ms and now_ms - self._read_ms < MAX_AGE_MS:
-            return
+    def _read(self) -> Account:
         fields = {
             object_type: {
                 str(one.get("LogicalName")): KINDS[str(one.get("AttributeType"))]
@@ -90,8 +64,7 @@ class Directory:
         self.teams = self._existing("teams", "teamid")
         for columns in fields.values():
             columns.setdefault(OWNER, TEXT)
-        self._owners = users | self.teams
-        self._fields, self._read_ms = fields, now_ms
+        return Account(fields, users | self.teams)
 
     def _existing(self, table: str, column: str, more: str = "") -> frozenset[str]:
         if not self._named:

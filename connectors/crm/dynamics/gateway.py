@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from connectors.crm.directory import DirectoryGateway
 from connectors.crm.dynamics.answers import (
     CRM,
     batch_of,
@@ -29,7 +30,7 @@ from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
 
 
-class DynamicsGateway:
+class DynamicsGateway(DirectoryGateway[Directory]):
     """One environment of Dynamics 365."""
 
     crm, home, batch = CRM, LEAD, 100
@@ -43,18 +44,6 @@ class DynamicsGateway:
         self._calls = Calls(connection)
         self._directory = Directory(connection, self._calls, self.names, send, clock)
         self._splitter = Splitter()
-
-    def fields(self, object_type: str) -> Mapping[str, str]:
-        """Returns the writable columns of a table, name → kind."""
-        return self._directory.fields(object_type)
-
-    def owners(self) -> frozenset[str]:
-        """Returns the enabled users and the teams among the owners that ``crm.yaml`` names."""
-        return self._directory.owners()
-
-    def forget(self) -> None:
-        """Reads columns and owners again when they are next needed."""
-        self._directory.forget()
 
     def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:
         """Returns id → row; a qualified lead as moved to its contact, a merged row as moved to the survivor."""

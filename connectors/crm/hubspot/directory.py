@@ -2,14 +2,14 @@
 
 from typing import Final
 
+from connectors.crm.directory import MAX_AGE_MS, usable
 from connectors.crm.exchange import Answer, Call, Send
-from connectors.crm.fault import Fault, StoppedError
+from connectors.crm.fault import StoppedError
 from connectors.crm.hubspot.answers import CRM, checked
 from connectors.crm.hubspot.calls import CONTACTS, KEY, NOTE_KEY, NOTES, Calls
 from connectors.crm.sink import Pause, SinkError
 from pipeline.clock import Clock
 
-MAX_AGE_MS: Final = 600_000
 MAX_PAGES: Final = 100
 
 
@@ -77,11 +77,8 @@ class Directory:
 
     def _answer_to(self, call: Call) -> Answer:
         answer = self._send(call)
-        failed = checked(answer)
-        if failed is not None and failed.fault is Fault.GONE:
-            message = f"{CRM} does not know {call.path} ({failed.words}); correct version in crm.yaml"
-            raise SinkError(message)
-        if failed is not None or not isinstance(answer.body, dict):
+        usable(CRM, call, answer, checked(answer))
+        if not isinstance(answer.body, dict):
             raise StoppedError(Pause(0, f"{CRM} gave no usable answer, {answer.words()}"))
         return answer
 

@@ -1,10 +1,10 @@
 """What the user of the access token sees in Salesforce: writable fields and active owners. Read again at times."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
+from connectors.crm.directory import Account, AccountDirectory, usable
 from connectors.crm.exchange import Answer, Call, Send
-from connectors.crm.fault import Fault, StoppedError
+from connectors.crm.fault import StoppedError
 from connectors.crm.salesforce.answers import CRM, checked, rows_of
 from connectors.crm.salesforce.calls import CONTACT, LEAD, NAMES, Calls
 from connectors.crm.sink import Pause, SinkError
@@ -12,14 +12,13 @@ from connectors.crm.typed import BOOLEAN, DATETIME, NUMBER, TEXT
 from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
 
-MAX_AGE_MS: Final = 600_000
 _KINDS: Final = {
     "double": NUMBER, "int": NUMBER, "long": NUMBER, "currency": NUMBER, "percent": NUMBER, "datetime": DATETIME,
     "boolean": BOOLEAN,
 }  # fmt: skip
 
 
-class Directory:
+class Directory(AccountDirectory):
     """The fields of leads and contacts, and the owners that ``crm.yaml`` names.
 
     Raises (every method):
@@ -28,26 +27,10 @@ class Directory:
     """
 
     def __init__(self, connection: CrmConnection, calls: Calls, send: Send, clock: Clock) -> None:
-        self._calls, self._send, self._clock = calls, send, clock
+        super().__init__(clock)
+        self._calls, self._send = calls, send
         named = {owner.id for owner in connection.owners} | {connection.fallback_owner}
         self._named = sorted(name for name in named if name.isalnum())
-        self._read_ms = 0
-        self._fields: dict[str, dict[str, str]] = {}
-        self._owners: frozenset[str] = frozenset()
-
-    def fields(self, object_type: str) -> Mapping[str, str]:
-        """Returns the writable fields of an object type, name → kind."""
-        self._refresh()
-        return self._fields[object_type]
-
-    def owners(self) -> frozenset[str]:
-        """Returns the active users and queues among the owners that ``crm.yaml`` names."""
-        self._refresh()
-        return self._owners
-
-    def forget(self) -> None:
-        """Reads everything again at the next call."""
-        self._read_ms = 0
 
     def described(self, object_type: str) -> list[dict[str, Any]]:
         """Returns the fields of an object type as Salesforce describes them, read now."""
@@ -60,18 +43,9 @@ class Directory:
     def answer_to(self, call: Call) -> Answer:
         """Returns the answer to a request that must succeed."""
         answer = self._send(call)
-        failed = checked(answer)
-        if failed is not None and failed.fault is Fault.GONE:
-            message = f"{CRM} does not know {call.path} ({failed.words}); correct version in crm.yaml"
-            raise SinkError(message)
-        if failed is not None:
-            raise StoppedError(Pause(0, f"{CRM} gave no usable answer, {failed.words}"))
-        return answer
+        return usable(CRM, call, answer, checked(answer))
 
-    def _refresh(self) -> None:
-        now_ms = self._clock()
-        if self._read_ms and now_ms - self._read_ms < MAX_AGE_MS:
-            return
+    def _read(self) -> Account:
         fields = {
             object_type: {
                 str(one["name"]): _KINDS.get(str(one.get("type")), TEXT)
@@ -83,8 +57,7 @@ class Directory:
         if NAMES.action not in fields[LEAD]:
             message = f"{CRM} has no field {NAMES.action} that the user may write; run: stitchline crm setup NAME"
             raise SinkError(message)
-        self._owners = self._owners_now()
-        self._fields, self._read_ms = fields, now_ms
+        return Account(fields, self._owners_now())
 
     def _owners_now(self) -> frozenset[str]:
         ids: set[str] = set()

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from connectors.crm.directory import DirectoryGateway
 from connectors.crm.exchange import Call, Send
 from connectors.crm.fault import Fault, StoppedError
 from connectors.crm.gateway import Missing
@@ -23,7 +24,7 @@ from pipeline.rules.crm import CrmConnection
 Item = TypeVar("Item")
 
 
-class SalesforceGateway:
+class SalesforceGateway(DirectoryGateway[Directory]):
     """One Salesforce org."""
 
     crm, home, batch, names = CRM, LEAD, 200, NAMES
@@ -36,18 +37,6 @@ class SalesforceGateway:
         self._directory = Directory(connection, self._calls, send, clock)
         self._fields = Fields(self._calls, self._directory, send)
         self._splitter = Splitter()
-
-    def fields(self, object_type: str) -> Mapping[str, str]:
-        """Returns the fields that the user may write, name → kind."""
-        return self._directory.fields(object_type)
-
-    def owners(self) -> frozenset[str]:
-        """Returns the active users and queues among the owners that ``crm.yaml`` names."""
-        return self._directory.owners()
-
-    def forget(self) -> None:
-        """Reads fields and owners again when they are next needed."""
-        self._directory.forget()
 
     def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:
         """Returns id → object; a converted lead as moved to its contact."""

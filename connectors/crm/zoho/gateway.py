@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from connectors.crm.directory import DirectoryGateway
 from connectors.crm.exchange import Call, Send
 from connectors.crm.fault import Fault
 from connectors.crm.gateway import Missing
@@ -28,7 +29,7 @@ from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
 
 
-class ZohoGateway:
+class ZohoGateway(DirectoryGateway[Directory]):
     """One organisation of Zoho CRM."""
 
     crm, home, batch, names = CRM, LEADS, 100, NAMES
@@ -40,18 +41,6 @@ class ZohoGateway:
         self._calls = Calls(connection)
         self._directory = Directory(self._calls, send, clock)
         self._splitter = Splitter()
-
-    def fields(self, object_type: str) -> Mapping[str, str]:
-        """Returns the writable fields of a module, API name → kind."""
-        return self._directory.fields(object_type)
-
-    def owners(self) -> frozenset[str]:
-        """Returns the ids of the active users."""
-        return self._directory.owners()
-
-    def forget(self) -> None:
-        """Reads fields and users again when they are next needed."""
-        self._directory.forget()
 
     def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:
         """Returns id → record; a converted lead as moved to its contact."""
