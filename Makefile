@@ -13,6 +13,9 @@ CRM_SERVERS := tests/crm/test_bottlecrm.py
 LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults/test_broker_away.py \
 	tests/property/test_identity_million_links.py tests/acceptance/test_console_browser.py \
 	tests/integration/test_privacy.py tests/integration/test_privacy_api.py
+KILLS := tests/acceptance/test_cdnow.py tests/acceptance/test_replay_equality.py tests/faults/test_partition_counts.py \
+	tests/integration/test_collect_kill.py tests/integration/test_crm_pull.py tests/integration/test_crm_sink.py \
+	tests/integration/test_serve_kill.py tests/simulation/test_defects.py
 
 .PHONY: help demo test test-crm storms check packages bench lock clean
 
@@ -30,7 +33,8 @@ demo: $(SETUP) ## run a seeded shop day on a real Kafka, from anonymous clicks t
 	$(BIN)/stitchline demo
 
 test: $(SETUP) ## run all but the longest tests on a real broker (10 minutes on two cores)
-	$(BIN)/python -m pytest tests --ignore=tests/bench $(LONG:%=--ignore=%) $(CRM_SERVERS:%=--ignore=%) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests --ignore=tests/bench $(LONG:%=--ignore=%) $(KILLS:%=--ignore=%) $(CRM_SERVERS:%=--ignore=%) \
+		--numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-crm: $(SETUP) ## test a real BottleCRM, and let the vendors' clients drive the emulators (installs them on first use; needs Python >= 3.12, PostgreSQL, npm)
 	$(BIN)/python -m pytest $(CRM_SERVERS) -rs
@@ -39,6 +43,7 @@ test-crm: $(SETUP) ## test a real BottleCRM, and let the vendors' clients drive 
 storms: $(SETUP) ## simulate 11,000 worlds with faults, then run the longest tests (minutes)
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
 	STITCHLINE_SEEDS=1000 $(BIN)/python -m pytest tests/simulation/test_moves.py
+	$(BIN)/python -m pytest $(KILLS) --numprocesses 3 --dist loadfile
 	$(BIN)/python -m pytest $(LONG)
 
 check: $(SETUP) ## check lint, types, import contracts, sizes, schemas, coverage of the core
