@@ -59,4 +59,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return f"HTTP {self.status}: {message}"[:MAX_TEXT].replace("\n", " ")
 
 
+def dicts_in(value: Any) -> list[dict[str, Any]]:
+    """Returns the objects of a JSON list; none for any other value."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 Send: TypeAlias = Callable[[Call], Answer]

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, NoReturn
 
-from connectors.crm.exchange import Answer
+from connectors.crm.exchange import NO_ANSWER, Answer
 from connectors.crm.sink import Pause, SinkError
 
 
@@ -38,6 +38,17 @@ class Fault(StrEnum):
 
 QUOTA_PAUSE_MS: Final = 3_600_000
 """Time between two tries while the requests of the day are used up, if the CRM states none."""
+BY_STATUS: Final = {
+    NO_ANSWER: Fault.OUTAGE,
+    400: Fault.BAD_RECORD,
+    401: Fault.KEY_REFUSED,
+    403: Fault.RIGHT_MISSING,
+    404: Fault.GONE,
+    413: Fault.BAD_RECORD,
+    429: Fault.SLOW_DOWN,
+    500: Fault.SERVER_ERROR,
+}
+"""What an HTTP status means in every CRM; a mapper adds its own. Statuses that are in neither are outages."""
 PAUSES: Final = frozenset({Fault.KEY_REFUSED, Fault.SLOW_DOWN, Fault.QUOTA, Fault.OUTAGE})
 
 
@@ -49,17 +60,18 @@ class StoppedError(Exception):
         self.pause = pause
 
 
-def stop_for(fault: Fault, answer: Answer, crm: str) -> None:
-    """Returns if the fault concerns single records only.
+def stop_for(fault: Fault, answer: Answer, crm: str, message: str = "") -> None:
+    """Returns if the fault concerns single records only. ``message`` replaces the message of the answer.
 
     Raises:
         StoppedError: The whole sink has to pause.
         SinkError: A right is missing.
     """
+    words = answer.words_with(message) if message else answer.words()
     if fault is Fault.RIGHT_MISSING:
-        missing_right(crm, answer.words())
+        missing_right(crm, words)
     if fault in PAUSES:
-        raise StoppedError(pause_for(fault, answer.words(), answer.retry_after_ms))
+        raise StoppedError(pause_for(fault, words, answer.retry_after_ms))
 
 
 def pause_for(fault: Fault, words: str, after_ms: int = 0) -> Pause:

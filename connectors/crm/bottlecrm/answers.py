@@ -1,25 +1,15 @@
 """What BottleCRM's answers mean. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from connectors.crm.exchange import NO_ANSWER, Answer
-from connectors.crm.fault import Fault, stop_for
+from connectors.crm.exchange import Answer, dicts_in
+from connectors.crm.fault import BY_STATUS, Fault, stop_for
 from connectors.crm.split import Failed
 from connectors.crm.typed import text_of
 
 CRM: Final = "BottleCRM"
 OWNER: Final = "assigned_to"
-_BY_STATUS: Final = {
-    NO_ANSWER: Fault.OUTAGE,
-    400: Fault.BAD_RECORD,
-    401: Fault.KEY_REFUSED,
-    403: Fault.RIGHT_MISSING,
-    404: Fault.GONE,
-    413: Fault.BAD_RECORD,
-    429: Fault.SLOW_DOWN,
-    500: Fault.SERVER_ERROR,
-}
 _TAKEN: Final = "already"
 """A word of both messages for an e-mail address that another record has, and of no other message of a refused write."""
 
@@ -33,10 +23,10 @@ def checked(answer: Answer) -> Failed | None:
     """
     if answer.ok:
         return None
-    fault, words = _BY_STATUS.get(answer.status, Fault.OUTAGE), words_of(answer)
+    fault, words = BY_STATUS.get(answer.status, Fault.OUTAGE), words_of(answer)
     if fault is Fault.BAD_RECORD and _TAKEN in words:
         fault = Fault.CONFLICT
-    stop_for(fault, Answer(status=answer.status, headers=answer.headers, text=words), CRM)
+    stop_for(fault, answer, CRM, words)
     return Failed(fault, answer.words_with(words))
 
 
@@ -54,16 +44,11 @@ def object_of(answer: Answer, key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def rows_of(value: Any) -> Iterator[dict[str, Any]]:
-    """Yields the objects of a list; nothing for any other value."""
-    yield from (row for row in value if isinstance(row, dict)) if isinstance(value, list) else ()
-
-
 def values_of(row: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, str | None]:
     """Returns the values of an object's fields. The owner is the first assigned user by id."""
     custom = row.get("custom_fields")
     stated = {**row, **(custom if isinstance(custom, dict) else {})}
-    owners = sorted(str(one.get("id")) for one in rows_of(row.get(OWNER)))
+    owners = sorted(str(one.get("id")) for one in dicts_in(row.get(OWNER)))
     stated[OWNER] = owners[0] if owners else None
     return {name: text_of(stated.get(name), kind) for name, kind in kinds.items()}
 

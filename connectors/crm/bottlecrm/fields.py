@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from connectors.crm.bottlecrm.answers import CRM, OWNER, checked, rows_of
+from connectors.crm.bottlecrm.answers import CRM, OWNER, checked
 from connectors.crm.directory import Account, AccountDirectory
-from connectors.crm.exchange import Answer, Call, Send
+from connectors.crm.exchange import Answer, Call, Send, dicts_in
 from connectors.crm.fault import StoppedError
 from connectors.crm.gateway import Missing
 from connectors.crm.sink import Pause, SinkError
@@ -55,7 +55,7 @@ class Directory(AccountDirectory):
         """Returns the custom fields, name → BottleCRM's type, read now."""
         path = f"/api/custom-fields/?target_model={MODELS[object_type]}&include_counts=false"
         body = _body(self._send(Call(method="GET", path=path)))
-        return {str(one.get("key")): str(one.get("field_type")) for one in rows_of(body.get("definitions"))}
+        return {str(one.get("key")): str(one.get("field_type")) for one in dicts_in(body.get("definitions"))}
 
     def missing(self) -> Iterator[Missing]:
         """Yields the custom fields that are missing, and those of another type."""
@@ -87,7 +87,7 @@ class Directory(AccountDirectory):
             for object_type, ours in custom.items()
         }
         users = _body(self._send(Call(method="GET", path="/api/users/?limit=1000"))).get("active_users")
-        rows = rows_of(users.get("active_users")) if isinstance(users, dict) else ()
+        rows = dicts_in(users.get("active_users")) if isinstance(users, dict) else ()
         return Account(fields, frozenset(str(one.get("id")) for one in rows))
 
 

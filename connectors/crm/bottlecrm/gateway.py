@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from connectors.crm.bottlecrm.answers import CRM, OWNER, checked, object_of, rows_of, values_of
+from connectors.crm.bottlecrm.answers import CRM, OWNER, checked, object_of, values_of
 from connectors.crm.bottlecrm.fields import CONTACT, LEAD, NAMES, STANDARD, Directory
 from connectors.crm.directory import DirectoryGateway
-from connectors.crm.exchange import Answer, Call, Send
+from connectors.crm.exchange import Answer, Call, Send, dicts_in
 from connectors.crm.fault import Fault, StoppedError
 from connectors.crm.gateway import Missing
 from connectors.crm.sink import Pause
@@ -88,7 +88,7 @@ class BottleCrmGateway(DirectoryGateway[Directory]):
         path = f"{PATHS[object_type]}{quote(object_id)}/"
         answer = self._get(path, "")
         comments = answer.body.get("comments") if isinstance(answer.body, dict) else None
-        for name in [quote(str(one.get("id"))) for one in rows_of(comments)]:
+        for name in [quote(str(one.get("id"))) for one in dicts_in(comments)]:
             failed = checked(self._send(Call(method="DELETE", path=f"{PATHS[object_type]}comment/{name}/")))
             if failed is not None and failed.fault is not Fault.GONE:
                 return failed
@@ -175,13 +175,13 @@ class BottleCrmGateway(DirectoryGateway[Directory]):
         body = self._list(f"{PATHS[LEAD]}?limit={PAGE}&{query}", tenant)
         for state in ("open_leads", "close_leads"):
             rows = body.get(state)
-            yield from rows_of(rows.get(state)) if isinstance(rows, dict) else ()
+            yield from dicts_in(rows.get(state)) if isinstance(rows, dict) else ()
 
     def _contact_with(self, email: str, tenant: str) -> str:
         """Returns the id of the contact with an e-mail address, which is unique; "" without one."""
         if not email:
             return ""
-        rows = rows_of(self._list(f"{PATHS[CONTACT]}?limit={PAGE}&email={quote(email)}", tenant).get("results"))
+        rows = dicts_in(self._list(f"{PATHS[CONTACT]}?limit={PAGE}&email={quote(email)}", tenant).get("results"))
         return next((str(row["id"]) for row in rows if str(row.get("email") or "").lower() == email.lower()), "")
 
     def _list(self, path: str, tenant: str) -> dict[str, Any]:
@@ -206,4 +206,4 @@ class BottleCrmGateway(DirectoryGateway[Directory]):
 def _note_in(answer: Answer, text: str) -> str:
     """Returns the id of the comment with a text; "" without one."""
     comments = answer.body.get("comments") if isinstance(answer.body, dict) else None
-    return next((str(one.get("id")) for one in rows_of(comments) if one.get("comment") == text), "")
+    return next((str(one.get("id")) for one in dicts_in(comments) if one.get("comment") == text), "")

@@ -5,23 +5,12 @@ from typing import Any, Final
 
 from connectors.crm.dynamics.calls import CONTACT, IDS, LEAD, OWNER, OWNER_READ
 from connectors.crm.dynamics.multipart import answers_of
-from connectors.crm.exchange import NO_ANSWER, Answer
-from connectors.crm.fault import Fault, stop_for
+from connectors.crm.exchange import Answer, dicts_in
+from connectors.crm.fault import BY_STATUS, Fault, stop_for
 from connectors.crm.split import Batch, Failed, Result, Written
 
 CRM: Final = "Dynamics"
-_BY_STATUS: Final = {
-    NO_ANSWER: Fault.OUTAGE,
-    400: Fault.BAD_RECORD,
-    401: Fault.KEY_REFUSED,
-    403: Fault.RIGHT_MISSING,
-    404: Fault.GONE,
-    409: Fault.TRY_AGAIN,
-    412: Fault.TRY_AGAIN,
-    413: Fault.BAD_RECORD,
-    429: Fault.SLOW_DOWN,
-    500: Fault.SERVER_ERROR,
-}
+_BY_STATUS: Final = BY_STATUS | {409: Fault.TRY_AGAIN, 412: Fault.TRY_AGAIN}
 _BY_CODE: Final = {
     "0x80040237": Fault.TRY_AGAIN,  # two writers created the same row: it exists now, and is updated
     "0x80040333": Fault.AMBIGUOUS,  # the duplicate detection matches other rows
@@ -54,8 +43,7 @@ def checked(answer: Answer) -> Failed | None:
     if answer.ok:
         return None
     failed = _failed(answer)
-    words = failed.words.partition(": ")[2]
-    stop_for(failed.fault, Answer(status=answer.status, headers=answer.headers, text=words), CRM)
+    stop_for(failed.fault, answer, CRM, failed.words.partition(": ")[2])
     return failed
 
 
@@ -93,8 +81,7 @@ def rows_of(answer: Answer) -> list[dict[str, Any]]:
     failed = checked(answer)
     if failed is not None and failed.fault is not Fault.GONE:
         stop_for(Fault.OUTAGE, answer, CRM)
-    rows = answer.body.get("value") if answer.ok and isinstance(answer.body, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return dicts_in(answer.body.get("value")) if answer.ok and isinstance(answer.body, dict) else []
 
 
 def moved_to(object_type: str, row: Mapping[str, Any]) -> tuple[str, str] | None:

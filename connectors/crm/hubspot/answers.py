@@ -4,25 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from connectors.crm.exchange import NO_ANSWER, Answer
-from connectors.crm.fault import Fault, stop_for
+from connectors.crm.exchange import Answer, dicts_in
+from connectors.crm.fault import BY_STATUS, Fault, stop_for
 from connectors.crm.split import Batch, Failed, Result, Written
 
 CRM: Final = "HubSpot"
 KEY_HEADER: Final = "objectWriteTraceId"
 _EXISTING: Final = re.compile(r"Existing ID: (\d+)")
-_BY_STATUS: Final = {
-    NO_ANSWER: Fault.OUTAGE,
-    400: Fault.BAD_RECORD,
-    401: Fault.KEY_REFUSED,
-    403: Fault.RIGHT_MISSING,
-    404: Fault.GONE,
-    409: Fault.CONFLICT,
-    413: Fault.BAD_RECORD,
-    422: Fault.BAD_RECORD,
-    429: Fault.SLOW_DOWN,
-    500: Fault.SERVER_ERROR,
-}
+_BY_STATUS: Final = BY_STATUS | {409: Fault.CONFLICT, 422: Fault.BAD_RECORD}
 _BY_CATEGORY: Final = {
     "CONFLICT": Fault.CONFLICT,
     "OBJECT_NOT_FOUND": Fault.GONE,
@@ -69,9 +58,9 @@ def batch_of(answer: Answer, keys: Sequence[str], *, key_property: str) -> Batch
         return Batch(whole=failed)
     body = answer.body if isinstance(answer.body, dict) else {}
     results: dict[str, Result] = {}
-    for error in _dicts(body.get("errors")):
+    for error in dicts_in(body.get("errors")):
         results |= {key: _failed(error) for key in _keys_of(error)}
-    for result in _dicts(body.get("results")):
+    for result in dicts_in(body.get("results")):
         properties = result.get("properties") or {}
         own = (result.get(KEY_HEADER), properties.get(key_property), result.get("id"))
         for key in own:
@@ -92,7 +81,7 @@ def rows_of(answer: Answer) -> dict[str, dict[str, str | None]]:
     body = answer.body if isinstance(answer.body, dict) else {}
     if failed is not None and failed.fault is not Fault.GONE:
         stop_for(Fault.OUTAGE, answer, CRM)
-    return {str(row["id"]): row.get("properties") or {} for row in _dicts(body.get("results")) if "id" in row}
+    return {str(row["id"]): row.get("properties") or {} for row in dicts_in(body.get("results")) if "id" in row}
 
 
 def share_used(headers: Mapping[str, str], total: int = 0) -> float:
@@ -105,7 +94,7 @@ def share_used(headers: Mapping[str, str], total: int = 0) -> float:
 def associated(answer: Answer) -> set[str]:
     """Returns the ids of all objects that the answer to an association request mentions as associated."""
     body = answer.body if answer.ok and isinstance(answer.body, dict) else {}
-    ends = [result.get(end) for result in _dicts(body.get("results")) for end in ("from", "to")]
+    ends = [result.get(end) for result in dicts_in(body.get("results")) for end in ("from", "to")]
     return {str(end["id"]) for end in ends if isinstance(end, dict) and "id" in end}
 
 
@@ -120,7 +109,3 @@ def _keys_of(error: Mapping[str, Any]) -> list[str]:
     context = error.get("context") or {}
     keys = context.get(KEY_HEADER) or context.get("ids") or context.get("id") or []
     return [str(key) for key in keys] if isinstance(keys, list) else [str(keys)]
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

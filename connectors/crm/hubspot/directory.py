@@ -3,7 +3,7 @@
 from typing import Final
 
 from connectors.crm.directory import MAX_AGE_MS, usable
-from connectors.crm.exchange import Answer, Call, Send
+from connectors.crm.exchange import Answer, Call, Send, dicts_in
 from connectors.crm.fault import StoppedError
 from connectors.crm.hubspot.answers import CRM, checked
 from connectors.crm.hubspot.calls import CONTACTS, KEY, NOTE_KEY, NOTES, Calls
@@ -84,4 +84,4 @@ class Directory:
 
 
 def _results(answer: Answer) -> list[dict[str, object]]:
-    return [one for one in answer.body.get("results") or [] if isinstance(one, dict)]
+    return dicts_in(answer.body.get("results"))

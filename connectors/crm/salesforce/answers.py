@@ -4,25 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from connectors.crm.exchange import NO_ANSWER, Answer
-from connectors.crm.fault import Fault, stop_for
+from connectors.crm.exchange import Answer, dicts_in
+from connectors.crm.fault import BY_STATUS, Fault, stop_for
 from connectors.crm.salesforce.calls import CONTACT, LEAD, NAMES
 from connectors.crm.split import Batch, Failed, Result, Written
 
 CRM: Final = "Salesforce"
-_BY_STATUS: Final = {
-    NO_ANSWER: Fault.OUTAGE,
+_BY_STATUS: Final = BY_STATUS | {
     300: Fault.AMBIGUOUS,
-    400: Fault.BAD_RECORD,
-    401: Fault.KEY_REFUSED,
-    403: Fault.RIGHT_MISSING,
-    404: Fault.GONE,
     409: Fault.TRY_AGAIN,
     412: Fault.TRY_AGAIN,
-    413: Fault.BAD_RECORD,
     414: Fault.BAD_RECORD,
-    429: Fault.SLOW_DOWN,
-    500: Fault.SERVER_ERROR,
 }
 _BY_CODE: Final = {
     "INVALID_SESSION_ID": Fault.KEY_REFUSED,
@@ -68,13 +60,13 @@ def checked(answer: Answer) -> Failed | None:
     """
     if answer.ok:
         return None
-    errors = _dicts(answer.body)
-    words = answer.words_with(_words(errors) or answer.text or "no reason given")
+    errors = dicts_in(answer.body)
+    message = _words(errors) or answer.text or "no reason given"
     fault = _BY_STATUS.get(answer.status, Fault.OUTAGE)
     if errors:
         fault = _fault_of(errors[0]) or fault
-    stop_for(fault, Answer(status=answer.status, headers=answer.headers, text=_words(errors) or answer.text), CRM)
-    return Failed(fault, words)
+    stop_for(fault, answer, CRM, message)
+    return Failed(fault, answer.words_with(message))
 
 
 def names_unknown_field(failed: Failed) -> bool:
@@ -89,7 +81,7 @@ def batch_of(answer: Answer, count: int) -> Batch:
     """
     if failed := checked(answer):
         return Batch(whole=failed)
-    results = _dicts(answer.body)
+    results = dicts_in(answer.body)
     if len(results) != count:
         return Batch(results=[None] * count)
     return Batch(results=[_result(one) for one in results])
@@ -106,13 +98,13 @@ def rows_of(answer: Answer) -> list[dict[str, Any]]:
     if failed is not None:
         stop_for(Fault.OUTAGE, answer, CRM)
     rows = answer.body.get("records") if isinstance(answer.body, dict) else answer.body
-    return _dicts(rows)
+    return dicts_in(rows)
 
 
 def _result(result: Mapping[str, Any]) -> Result:
     if result.get("success") is True and result.get("id"):
         return Written(str(result["id"]), is_new=result.get("created") is True)
-    errors = _dicts(result.get("errors"))
+    errors = dicts_in(result.get("errors"))
     if not errors:
         return Failed(Fault.NO_RESULT, "success without an id" if result.get("success") else "refused without a reason")
     fault, words = _fault_of(errors[0]) or Fault.BAD_RECORD, _words(errors)
@@ -131,8 +123,8 @@ def _matches(error: Mapping[str, Any]) -> list[str]:
     found = error.get("duplicateResult") or {}
     records = [
         match.get("record") or {}
-        for result in _dicts(found.get("matchResults") if isinstance(found, dict) else None)
-        for match in _dicts(result.get("matchRecords"))
+        for result in dicts_in(found.get("matchResults") if isinstance(found, dict) else None)
+        for match in dicts_in(result.get("matchRecords"))
     ]
     ids = [str(record.get("Id") or record.get("id") or "") for record in records if isinstance(record, dict)]
     return [name for name in ids if name[:3] in _TYPES]
@@ -151,7 +143,3 @@ def _code(error: Mapping[str, Any]) -> str:
 
 def _words(errors: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(f"{_code(one)}: {one.get('message', '')}" for one in errors)
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

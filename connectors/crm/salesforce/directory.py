@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from connectors.crm.directory import Account, AccountDirectory, usable
-from connectors.crm.exchange import Answer, Call, Send
+from connectors.crm.exchange import Answer, Call, Send, dicts_in
 from connectors.crm.fault import StoppedError
 from connectors.crm.salesforce.answers import CRM, checked, rows_of
 from connectors.crm.salesforce.calls import CONTACT, LEAD, NAMES, Calls
@@ -38,7 +38,7 @@ class Directory(AccountDirectory):
         fields = answer.body.get("fields") if isinstance(answer.body, dict) else None
         if not isinstance(fields, list):
             raise StoppedError(Pause(0, f"{CRM} gave no usable description of {object_type}, {answer.words()}"))
-        return [one for one in fields if isinstance(one, dict)]
+        return dicts_in(fields)
 
     def answer_to(self, call: Call) -> Answer:
         """Returns the answer to a request that must succeed."""

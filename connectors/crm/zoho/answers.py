@@ -3,23 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from connectors.crm.exchange import NO_ANSWER, Answer
-from connectors.crm.fault import Fault, stop_for
+from connectors.crm.exchange import Answer, dicts_in
+from connectors.crm.fault import BY_STATUS, Fault, stop_for
 from connectors.crm.split import Batch, Failed, Result, Written
 from connectors.crm.zoho.calls import CONVERTED, CONVERTED_CONTACT, NAMES
 
 CRM: Final = "Zoho"
-_BY_STATUS: Final = {
-    NO_ANSWER: Fault.OUTAGE,
-    400: Fault.BAD_RECORD,
-    401: Fault.KEY_REFUSED,
-    403: Fault.RIGHT_MISSING,
-    404: Fault.GONE,
-    409: Fault.TRY_AGAIN,
-    413: Fault.BAD_RECORD,
-    429: Fault.SLOW_DOWN,
-    500: Fault.SERVER_ERROR,
-}
+_BY_STATUS: Final = BY_STATUS | {409: Fault.TRY_AGAIN}
 _BY_CODE: Final = {
     "INVALID_TOKEN": Fault.KEY_REFUSED,
     "AUTHENTICATION_FAILURE": Fault.KEY_REFUSED,
@@ -65,7 +55,7 @@ def checked(answer: Answer) -> Failed | None:
     body = answer.body if isinstance(answer.body, dict) else {}
     fault = _BY_CODE.get(str(body.get("code")), _BY_STATUS.get(answer.status, Fault.OUTAGE))
     words = _words(body) if body else answer.text or "no reason given"
-    stop_for(fault, Answer(status=answer.status, headers=answer.headers, text=words), CRM)
+    stop_for(fault, answer, CRM, words)
     return Failed(fault, answer.words_with(words))
 
 
@@ -75,7 +65,7 @@ def batch_of(answer: Answer, count: int, *, key: str = "data") -> Batch:
     An answer with another number of results settles nothing: it does not state which of them are missing.
     """
     body = answer.body if isinstance(answer.body, dict) else {}
-    results = _dicts(body.get(key))
+    results = dicts_in(body.get(key))
     if not results and (failed := checked(answer)):
         return Batch(whole=failed)
     if len(results) != count:
@@ -93,7 +83,7 @@ def rows_of(answer: Answer, *, key: str = "data") -> list[dict[str, Any]]:
     failed = checked(answer)
     if failed is not None and failed.fault is not Fault.GONE:
         stop_for(Fault.OUTAGE, answer, CRM)
-    return _dicts(answer.body.get(key)) if answer.ok and isinstance(answer.body, dict) else []
+    return dicts_in(answer.body.get(key)) if answer.ok and isinstance(answer.body, dict) else []
 
 
 def is_converted(row: Mapping[str, Any]) -> bool:
@@ -136,10 +126,6 @@ def _words(error: Mapping[str, Any]) -> str:
     details = error.get("details")
     field = details.get("api_name") if isinstance(details, dict) else None
     return f"{error.get('code', 'error')}: {error.get('message', '')}" + (f" ({field})" if field else "")
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def written(results: Sequence[Result]) -> list[str]:

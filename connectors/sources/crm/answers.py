@@ -1,6 +1,5 @@
 """What the answers of any CRM mean to a reader. Pure."""
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from connectors.crm.exchange import Answer
@@ -30,11 +29,6 @@ def checked(answer: Answer, crm: str) -> Any:
         message = f"{crm} refuses to be read ({answer.words()}); correct the connection in crm.yaml"
         raise SinkError(message)
     raise StoppedError(Pause(answer.retry_after_ms, answer.words()))
-
-
-def dicts(value: Any) -> Iterator[dict[str, Any]]:
-    """Yields the objects of a list; nothing for any other value."""
-    yield from (item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
 
 
 def text(value: Any) -> str:

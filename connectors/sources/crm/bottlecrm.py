@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from connectors.crm.exchange import Call, Send
+from connectors.crm.exchange import Call, Send, dicts_in
 from connectors.sources.crm import change as names
-from connectors.sources.crm.answers import NOT_FOUND, checked, dicts, millis, text
+from connectors.sources.crm.answers import NOT_FOUND, checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
 from connectors.sources.crm.reader import Known
 from pipeline.clock import Clock
@@ -87,7 +87,7 @@ class BottleCrmReader:
 
     def _listed(self, at: Stream, turn: _Round) -> Iterator[Change]:
         body = checked(self._send(Call(method="GET", path=f"{at.path}?limit={PAGE}&offset={turn.offset}")), CRM)
-        lists = [list(dicts(_at(body, path))) for path in at.lists]
+        lists = [dicts_in(_at(body, path)) for path in at.lists]
         turn.offset += PAGE
         if all(len(one) < PAGE for one in lists):
             rows = {str(row["id"]) for one in lists for row in one}
@@ -112,7 +112,7 @@ class BottleCrmReader:
         """Returns a converted lead. BottleCRM makes or takes the contact that has the lead's e-mail address."""
         email = text(row.get("email"))
         path = f"/api/contacts/?limit={PAGE}&email={quote(email)}"
-        contacts = dicts(checked(self._send(Call(method="GET", path=path)), CRM).get("results")) if email else ()
+        contacts = dicts_in(checked(self._send(Call(method="GET", path=path)), CRM).get("results")) if email else ()
         same = (text(one.get("id")) for one in contacts if text(one.get("email")).lower() == email.lower())
         return Change(
             kind=ObjectKind.LEAD, id=str(row["id"]), modified_ms=millis(row.get("updated_at")), fate=Fate.CONVERTED,
@@ -149,12 +149,12 @@ class BottleCrmReader:
         return Change(
             kind=ObjectKind.DEAL, id=str(row["id"]), fields=fields, created_ms=created_ms, modified_ms=self._clock(),
             stage_ms=max(created_ms, millis(row.get("stage_changed_at"))),
-            people=tuple(_person(one) for one in dicts(row.get("contacts"))),
+            people=tuple(_person(one) for one in dicts_in(row.get("contacts"))),
         )  # fmt: skip
 
     def _owner(self, row: Mapping[str, Any]) -> str:
         """Returns the assigned user: of several, the first one that ``owners`` names."""
-        assigned = sorted(text(one.get("id")) for one in dicts(row.get("assigned_to")))
+        assigned = sorted(text(one.get("id")) for one in dicts_in(row.get("assigned_to")))
         return next((one for one in assigned if one in self._reps), next(iter(assigned), ""))
 
 

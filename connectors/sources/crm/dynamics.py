@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from connectors.crm.exchange import Answer, Call, Send
+from connectors.crm.exchange import Answer, Call, Send, dicts_in
 from connectors.sources.crm import change as names
-from connectors.sources.crm.answers import checked, dicts, millis, text
+from connectors.sources.crm.answers import checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
 from connectors.sources.crm.reader import Known
 from pipeline.clock import Clock
@@ -103,7 +103,7 @@ class DynamicsReader:
             self._listings.pop(stream, None)
             return Page((), _encoded(_Cursor()), more=True, gap=gap)
         body = checked(answer, CRM)
-        rows = [*dicts(body.get("value"))]
+        rows = dicts_in(body.get("value"))
         changes = [change for row in rows if (change := self._change(stream, table, row))]
         if not at.is_delta:
             self._listings.setdefault(stream, _Listing()).ids.update(change.id for change in changes)

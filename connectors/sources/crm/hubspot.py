@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from connectors.crm.exchange import Call, Send
+from connectors.crm.exchange import Call, Send, dicts_in
 from connectors.sources.crm import change as names
-from connectors.sources.crm.answers import checked, dicts, millis, text
+from connectors.sources.crm.answers import checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
 from connectors.sources.crm.window import advanced, current, is_behind, span_of
 from pipeline.clock import Clock
@@ -71,7 +71,7 @@ class HubSpotReader:
             return self._archived(stream.removeprefix("archived-"), cursor)
         window = current(cursor, self._clock(), self._span)
         body = checked(self._send(self._search(stream, window.from_ms, window.until_ms, window.after)), CRM)
-        rows = [row for row in dicts(body.get("results")) if row.get("id")]
+        rows = [row for row in dicts_in(body.get("results")) if row.get("id")]
         window = advanced(window, str(rows[-1]["id"]) if rows else "", full=len(rows) >= PAGE)
         changes = tuple(self._changes(stream, rows))
         return Page(changes, window.text(), is_behind(window))
@@ -186,7 +186,7 @@ class HubSpotReader:
                 kind=KINDS[stream], id=str(row["id"]), modified_ms=millis(row.get("archivedAt")) or now_ms,
                 fate=Fate.DELETED,
             )
-            for row in dicts(body.get("results"))
+            for row in dicts_in(body.get("results"))
             if row.get("id")
         )  # fmt: skip
         after = text(((body.get("paging") or {}).get("next") or {}).get("after"))
@@ -202,7 +202,7 @@ class HubSpotReader:
             inputs = [{"id": one} for one in wanted[start : start + ARCHIVE_PAGE]]
             body = {"inputs": inputs, "properties": ["email", "phone"]}
             call = Call(method="POST", path=f"{self._objects}/contacts/batch/read", body=body)
-            for row in dicts(checked(self._send(call), CRM).get("results")):
+            for row in dicts_in(checked(self._send(call), CRM).get("results")):
                 values = row.get("properties") or {}
                 people[str(row["id"])] = Person(str(row["id"]), text(values.get("email")), text(values.get("phone")))
         return {
@@ -217,9 +217,9 @@ class HubSpotReader:
         body = checked(self._send(Call(method="POST", path=path, body={"inputs": [{"id": one} for one in ids]})), CRM)
         return {
             text((row.get("from") or {}).get("id")): [
-                text(end.get("toObjectId") or end.get("id")) for end in dicts(row.get("to"))
+                text(end.get("toObjectId") or end.get("id")) for end in dicts_in(row.get("to"))
             ]
-            for row in dicts(body.get("results"))
+            for row in dicts_in(body.get("results"))
         }
 
 

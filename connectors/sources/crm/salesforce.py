@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from connectors.crm.exchange import Call, Send
+from connectors.crm.exchange import Call, Send, dicts_in
 from connectors.sources.crm import change as names
-from connectors.sources.crm.answers import checked, dicts, millis, text
+from connectors.sources.crm.answers import checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
 from connectors.sources.crm.window import advanced, current, is_behind, span_of
 from pipeline.clock import Clock
@@ -82,7 +82,7 @@ class SalesforceReader:
         """Returns one page of a stream."""
         at, window = STREAMS[stream], current(cursor, self._clock(), self._span)
         query = self._query(stream, at, window.from_ms, window.until_ms, window.after)
-        rows = [*dicts(checked(self._send(Call(method="GET", path=self._path + quote(query))), CRM).get("records"))]
+        rows = dicts_in(checked(self._send(Call(method="GET", path=self._path + quote(query))), CRM).get("records"))
         window = advanced(window, text(rows[-1].get("Id")) if rows else "", full=len(rows) >= PAGE)
         changes = tuple(change for row in rows if (change := self._change(stream, at, row)))
         return Page(changes, window.text(), is_behind(window))

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from connectors.crm.exchange import Call, Send
+from connectors.crm.exchange import Call, Send, dicts_in
 from connectors.sources.crm import change as names
-from connectors.sources.crm.answers import checked, dicts, millis, text
+from connectors.sources.crm.answers import checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
 from connectors.sources.crm.window import Span, advanced, current, is_behind, span_of
 from pipeline.clock import Clock
@@ -128,7 +128,7 @@ class ZohoReader:
 
     def _rows(self, call: Call) -> list[dict[str, Any]]:
         answer = self._send(call)
-        return [] if answer.status in NO_CONTENT else [*dicts(checked(answer, CRM).get("data"))]
+        return [] if answer.status in NO_CONTENT else dicts_in(checked(answer, CRM).get("data"))
 
 
 def _stamp(at_ms: int) -> str:
