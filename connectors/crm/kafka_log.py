@@ -5,7 +5,6 @@ one action may be on different partitions; the transactional id, which is the na
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
@@ -13,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from connectors.crm.action_log import Commit, Position, Refusal
 from connectors.crm.ledger_row import LedgerRow, row_of
 from connectors.crm.sink import SinkError
+from connectors.crm.takeover import ends_if_taken_over
 from pipeline.kafka.clients import reader
 from pipeline.kafka.dlq_headers import SINK_HEADER, facts_as_headers, quarantine_headers
 from pipeline.kafka.reading import REQUEST_SECONDS, Reading, partitions_of
@@ -22,10 +22,7 @@ from pipeline.kafka.transactions import Transactions
 from pipeline.obs.log import logger
 
 STAGE: Final = "sink"
-TAKEN_OVER: Final = frozenset({
-    KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.INVALID_TXN_STATE,
-    KafkaError.TRANSACTION_COORDINATOR_FENCED,
-})  # fmt: skip
+SECOND_PROCESS: Final = "another process delivers to this sink now; this one ends. Run one process per sink"
 _log = logger("connectors.crm")
 EncodeRow: TypeAlias = Callable[[LedgerRow], bytes]
 DecodeRow: TypeAlias = Callable[[bytes | None], dict[str, Any]]
@@ -64,7 +61,7 @@ class KafkaLog:
         partitions_of(kafka, dlq)  # refuses to start without it: a refused action would stop the sink later
         self._ended: set[int] = set()
         self._held: set[int] = set()
-        with _explained():
+        with ends_if_taken_over(SECOND_PROCESS):
             self._transactions = Transactions(kafka, group)
         self._consumer = reader(kafka, {"auto.offset.reset": "error"})
 
@@ -104,7 +101,7 @@ class KafkaLog:
 
     def commit(self, commit: Commit) -> None:
         """Commits in one transaction."""
-        with _explained():
+        with ends_if_taken_over(SECOND_PROCESS):
             for row in commit.rows:
                 if self._ledger is not None:
                     self._transactions.produce(self._ledger.topic, self._ledger.encode(row), row.key)
@@ -155,14 +152,3 @@ def refusal_headers(refusal: Refusal, sink: str) -> list[Header]:
     """Returns the headers of a quarantined action: those of any quarantined record, and the sink's name."""
     headers = quarantine_headers(refusal.record, STAGE, refusal.reason, refusal.detail)
     return [*(header for header in headers if header[0] != SINK_HEADER), *facts_as_headers({"sink": sink})]
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        if error.args[0].code() in TAKEN_OVER:
-            message = "another process delivers to this sink now; this one ends. Run one process per sink"
-            raise SinkError(message) from error
-        raise

@@ -1,12 +1,13 @@
 """One action on its way into a CRM, and the fields that it writes. Pure."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from connectors.crm.ledger_row import LedgerRow, value_hash
 from connectors.crm.sink import Action, Outcome
+from connectors.crm.split import Result, Written
 from connectors.crm.typed import canonical
 from connectors.crm.values import action_value, last_touch, number_text
 from pipeline.rules.crm import CrmConnection
@@ -168,3 +169,27 @@ def hashes_of(wishes: Mapping[str, Wish], work: Work) -> dict[str, str]:
 
 def _may_overwrite(write: str, current: str, last_written: str | None) -> bool:
     return write == ALWAYS or (write == UNTIL_EDITED and value_hash(current) == last_written)
+
+
+def with_owners(
+    works: Sequence[Work],
+    results: list[Result],
+    owner_field: str,
+    read: Callable[[list[str]], Mapping[str, str | None]],
+) -> list[Result]:
+    """Adds the owners that the CRM holds, which ``read`` returns by object id.
+
+    An automation of the CRM may replace an owner without any error.
+    """
+    owned = [
+        one.id
+        for work, one in zip(works, results, strict=True)
+        if isinstance(one, Written) and owner_field in work.sent
+    ]
+    if not owned:
+        return results
+    owners = read(owned)
+    return [
+        msgspec.structs.replace(one, properties={owner_field: owners.get(one.id)}) if isinstance(one, Written) else one
+        for one in results
+    ]

@@ -16,10 +16,10 @@ from connectors.crm.directory import DirectoryGateway
 from connectors.crm.exchange import Answer, Call, Send, dicts_in
 from connectors.crm.fault import Fault, StoppedError
 from connectors.crm.gateway import Missing
+from connectors.crm.notes import plain_story
 from connectors.crm.sink import Pause
 from connectors.crm.split import Batch, Failed, Result, Splitter, Written
 from connectors.crm.typed import json_value
-from connectors.crm.values import story_lines
 from connectors.crm.work import Held, Work
 from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
@@ -77,7 +77,7 @@ class BottleCrmGateway(DirectoryGateway[Directory]):
 
     def note_text(self, work: Work) -> str:
         """Returns the story as plain text."""
-        return "\n".join(story_lines(work.action, work.reason, work.owner.reason))
+        return plain_story(work)
 
     def write_notes(self, works: Sequence[Work], tenant: str) -> list[Result]:
         """Writes the stories as comments: changes the one that the ledger knows, or adds one."""

@@ -21,10 +21,10 @@ from connectors.crm.dynamics.directory import Directory
 from connectors.crm.exchange import Call, Send
 from connectors.crm.fault import Fault, StoppedError
 from connectors.crm.gateway import Missing
+from connectors.crm.notes import plain_story
 from connectors.crm.sink import Pause
 from connectors.crm.split import Batch, Failed, Result, Splitter
 from connectors.crm.typed import text_of
-from connectors.crm.values import story_lines
 from connectors.crm.work import Held, Work, names_of
 from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
@@ -82,7 +82,7 @@ class DynamicsGateway(DirectoryGateway[Directory]):
 
     def note_text(self, work: Work) -> str:
         """Returns the story as plain text."""
-        return "\n".join(story_lines(work.action, work.reason, work.owner.reason))
+        return plain_story(work)
 
     def write_notes(self, works: Sequence[Work], tenant: str) -> list[Result]:
         """Writes the notes under ids of their actions and objects: a repetition updates the note."""

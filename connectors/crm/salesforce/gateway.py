@@ -3,21 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-
 from connectors.crm.directory import DirectoryGateway
 from connectors.crm.exchange import Call, Send
-from connectors.crm.fault import Fault, StoppedError
+from connectors.crm.fault import StoppedError
 from connectors.crm.gateway import Missing
+from connectors.crm.notes import plain_story, write_notes
 from connectors.crm.salesforce.answers import CRM, batch_of, checked, names_unknown_field, rows_of
 from connectors.crm.salesforce.calls import CONTACT, LEAD, MAX_QUERY_IDS, NAMES, Calls, subject_of
 from connectors.crm.salesforce.directory import Directory
 from connectors.crm.salesforce.fields import Fields
 from connectors.crm.sink import Pause
-from connectors.crm.split import Batch, Failed, Result, Splitter, Written
+from connectors.crm.split import Batch, Failed, Result, Splitter
 from connectors.crm.typed import text_of
-from connectors.crm.values import story_lines
-from connectors.crm.work import Held, Work
+from connectors.crm.work import Held, Work, with_owners
 from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
 
@@ -72,7 +70,7 @@ class SalesforceGateway(DirectoryGateway[Directory]):
 
     def note_text(self, work: Work) -> str:
         """Returns the story as plain text."""
-        return "\n".join(story_lines(work.action, work.reason, work.owner.reason))
+        return plain_story(work)
 
     def write_notes(self, works: Sequence[Work], tenant: str) -> list[Result]:
         """Writes the stories as completed tasks: those that the ledger or Salesforce knows again, others new."""
@@ -87,11 +85,14 @@ class SalesforceGateway(DirectoryGateway[Directory]):
             for work in part:
                 if task := tasks.get((work.object_id, subject_of(work))):
                     known[work.action.action_id] = task
-        results = self._update_notes([work for work in works if work.action.action_id in known], known, tenant)
-        new = [work for work in works if work.action.action_id not in results]
-        created = self._write(new, lambda part: self._calls.create_notes(part, self._texts(part), tenant))
-        results |= {work.action.action_id: result for work, result in zip(new, created, strict=True)}
-        return [results[work.action.action_id] for work in works]
+
+        def update(part: Sequence[Work]) -> Call:
+            return self._calls.update_notes([known[one.action.action_id] for one in part], _texts(part), tenant)
+
+        def create(part: Sequence[Work]) -> Call:
+            return self._calls.create_notes(part, _texts(part), tenant)
+
+        return write_notes(works, known, lambda part: self._write(part, update), lambda part: self._write(part, create))
 
     def delete(self, object_type: str, object_id: str) -> Failed | None:
         """Moves an object to the recycle bin."""
@@ -100,22 +101,6 @@ class SalesforceGateway(DirectoryGateway[Directory]):
     def missing(self) -> Iterator[Missing]:
         """Yields custom fields, and the permission set that makes them visible."""
         return self._fields.missing()
-
-    def _update_notes(self, works: Sequence[Work], known: Mapping[str, str], tenant: str) -> dict[str, Result]:
-        """Returns action id → result. Omits tasks that were deleted, so that they are created again."""
-
-        def update(part: Sequence[Work]) -> Call:
-            return self._calls.update_notes([known[one.action.action_id] for one in part], self._texts(part), tenant)
-
-        results = zip(works, self._write(works, update), strict=True)
-        return {
-            work.action.action_id: result
-            for work, result in results
-            if isinstance(result, Written) or result.fault is not Fault.GONE
-        }
-
-    def _texts(self, works: Sequence[Work]) -> list[str]:
-        return [self.note_text(work) for work in works]
 
     def _write(self, items: Sequence[Item], call: Callable[[Sequence[Item]], Call]) -> list[Result]:
         def once(part: Sequence[Item]) -> Batch:
@@ -131,22 +116,11 @@ class SalesforceGateway(DirectoryGateway[Directory]):
         return self._splitter.write(items, once)
 
     def _with_owners(self, object_type: str, works: Sequence[Work], results: list[Result], tenant: str) -> list[Result]:
-        """Adds the owners that Salesforce holds: an automation may replace one without any error."""
-        owned = [
-            one.id
-            for work, one in zip(works, results, strict=True)
-            if isinstance(one, Written) and NAMES.owner in work.sent
-        ]
-        if not owned:
-            return results
-        rows = rows_of(self._send(self._calls.retrieve(object_type, owned, [NAMES.owner], tenant)))
-        owners = {str(row.get("Id")): str(row.get(NAMES.owner) or "") for row in rows}
-        return [
-            msgspec.structs.replace(one, properties={NAMES.owner: owners.get(one.id)})
-            if isinstance(one, Written)
-            else one
-            for one in results
-        ]
+        def read(ids: Sequence[str]) -> dict[str, str | None]:
+            rows = rows_of(self._send(self._calls.retrieve(object_type, ids, [NAMES.owner], tenant)))
+            return {str(row.get("Id")): str(row.get(NAMES.owner) or "") for row in rows}
+
+        return with_owners(works, results, NAMES.owner, read)
 
     def _rows(self, call: Call) -> list[dict[str, Any]]:
         answer = self._send(call)
@@ -159,3 +133,7 @@ class SalesforceGateway(DirectoryGateway[Directory]):
         moved = (CONTACT, str(row.get("ConvertedContactId") or "")) if row.get("IsConverted") is True else None
         values = {field: text_of(value, kinds[field]) for field, value in row.items() if field in kinds}
         return Held(object_type, name, values, moved)
+
+
+def _texts(works: Sequence[Work]) -> list[str]:
+    return [plain_story(work) for work in works]

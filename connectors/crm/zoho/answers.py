@@ -1,6 +1,6 @@
 """What Zoho's answers mean. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from connectors.crm.exchange import Answer, dicts_in
@@ -126,8 +126,3 @@ def _words(error: Mapping[str, Any]) -> str:
     details = error.get("details")
     field = details.get("api_name") if isinstance(details, dict) else None
     return f"{error.get('code', 'error')}: {error.get('message', '')}" + (f" ({field})" if field else "")
-
-
-def written(results: Sequence[Result]) -> list[str]:
-    """Returns the ids of the records that were written."""
-    return [one.id for one in results if isinstance(one, Written)]

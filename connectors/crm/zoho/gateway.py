@@ -9,10 +9,10 @@ from connectors.crm.directory import DirectoryGateway
 from connectors.crm.exchange import Call, Send
 from connectors.crm.fault import Fault
 from connectors.crm.gateway import Missing
-from connectors.crm.split import Batch, Failed, Result, Splitter, Written
+from connectors.crm.notes import plain_story, write_notes
+from connectors.crm.split import Batch, Failed, Result, Splitter
 from connectors.crm.typed import text_of
-from connectors.crm.values import story_lines
-from connectors.crm.work import Held, Work
+from connectors.crm.work import Held, Work, with_owners
 from connectors.crm.zoho.answers import (
     CRM,
     batch_of,
@@ -20,7 +20,6 @@ from connectors.crm.zoho.answers import (
     is_converted,
     names_owner,
     rows_of,
-    written,
 )
 from connectors.crm.zoho.calls import CONTACTS, LEADS, MAX_FIELDS, MAX_KEYS, NAMES, Calls, title_of
 from connectors.crm.zoho.directory import Directory
@@ -80,7 +79,7 @@ class ZohoGateway(DirectoryGateway[Directory]):
 
     def note_text(self, work: Work) -> str:
         """Returns the story as plain text."""
-        return "\n".join(story_lines(work.action, work.reason, work.owner.reason))
+        return plain_story(work)
 
     def write_notes(self, works: Sequence[Work], tenant: str) -> list[Result]:
         """Writes the stories as notes: those that the ledger or Zoho knows again, others new."""
@@ -88,11 +87,14 @@ class ZohoGateway(DirectoryGateway[Directory]):
         for work in works:
             if not work.is_new and not work.former_note and (note := self._note_of(work, tenant)):
                 known[work.action.action_id] = note
-        results = self._update_notes([work for work in works if work.action.action_id in known], known, tenant)
-        new = [work for work in works if work.action.action_id not in results]
-        created = self._write(new, lambda part: self._calls.create_notes(part, self._texts(part), tenant))
-        results |= {work.action.action_id: result for work, result in zip(new, created, strict=True)}
-        return [results[work.action.action_id] for work in works]
+
+        def update(part: Sequence[Work]) -> Call:
+            return self._calls.update_notes([known[one.action.action_id] for one in part], _texts(part), tenant)
+
+        def create(part: Sequence[Work]) -> Call:
+            return self._calls.create_notes(part, _texts(part), tenant)
+
+        return write_notes(works, known, lambda part: self._write(part, update), lambda part: self._write(part, create))
 
     def delete(self, object_type: str, object_id: str) -> Failed | None:
         """Moves a record to the recycle bin."""
@@ -109,22 +111,6 @@ class ZohoGateway(DirectoryGateway[Directory]):
         rows = rows_of(self._send(self._calls.notes_of(work, tenant)))
         return next((str(row.get("id")) for row in rows if row.get("Note_Title") == title_of(work)), "")
 
-    def _update_notes(self, works: Sequence[Work], known: Mapping[str, str], tenant: str) -> dict[str, Result]:
-        """Returns action id → result. Omits notes that were deleted, so that they are created again."""
-
-        def update(part: Sequence[Work]) -> Call:
-            return self._calls.update_notes([known[one.action.action_id] for one in part], self._texts(part), tenant)
-
-        results = zip(works, self._write(works, update), strict=True)
-        return {
-            work.action.action_id: result
-            for work, result in results
-            if isinstance(result, Written) or result.fault is not Fault.GONE
-        }
-
-    def _texts(self, works: Sequence[Work]) -> list[str]:
-        return [self.note_text(work) for work in works]
-
     def _write(self, works: Sequence[Work], call: Callable[[Sequence[Work]], Call]) -> list[Result]:
         def once(part: Sequence[Work]) -> Batch:
             return batch_of(self._send(call(part)), len(part))
@@ -139,18 +125,11 @@ class ZohoGateway(DirectoryGateway[Directory]):
         return result
 
     def _with_owners(self, module: str, works: Sequence[Work], results: list[Result], tenant: str) -> list[Result]:
-        """Adds the owners that Zoho holds: an assignment rule may replace one without any error."""
-        owned = written([one for work, one in zip(works, results, strict=True) if NAMES.owner in work.sent])
-        if not owned:
-            return results
-        rows = rows_of(self._send(self._calls.read(module, owned, [NAMES.owner], tenant)))
-        owners = {str(row.get("id")): text_of(row.get(NAMES.owner), "") for row in rows}
-        return [
-            msgspec.structs.replace(one, properties={NAMES.owner: owners.get(one.id)})
-            if isinstance(one, Written)
-            else one
-            for one in results
-        ]
+        def read(ids: Sequence[str]) -> dict[str, str | None]:
+            rows = rows_of(self._send(self._calls.read(module, ids, [NAMES.owner], tenant)))
+            return {str(row.get("id")): text_of(row.get(NAMES.owner), "") for row in rows}
+
+        return with_owners(works, results, NAMES.owner, read)
 
     def _held(self, module: str, name: str, row: Mapping[str, Any], tenant: str) -> Held:
         kinds = self.fields(module)
@@ -162,3 +141,7 @@ class ZohoGateway(DirectoryGateway[Directory]):
             details = rows_of(self._send(self._calls.read_one(module, name, tenant)))
             contact = next((contact_of(one) for one in details), "")
         return Held(module, name, values, (CONTACTS, contact))
+
+
+def _texts(works: Sequence[Work]) -> list[str]:
+    return [plain_story(work) for work in works]

@@ -4,15 +4,13 @@ The transactional id is the name of the connection, so that a second puller fenc
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Final
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException
 
 from connectors.crm.kafka_log import LedgerTopic
 from connectors.crm.ledger_row import LedgerRow, row_of
-from connectors.crm.sink import SinkError
+from connectors.crm.takeover import ends_if_taken_over
 from connectors.sources.crm.pull_log import PullCommit, StateRow
 from pipeline.event.result import Rejected
 from pipeline.kafka.dlq_headers import MAX_DETAIL_CHARACTERS, facts_as_headers
@@ -23,10 +21,7 @@ from pipeline.topics import DLQ, EVENTS, LEDGER, LINKS, READERS
 
 STAGE: Final = "pull"
 """The stage that the headers of quarantined events name."""
-TAKEN_OVER: Final = frozenset({
-    KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.INVALID_TXN_STATE,
-    KafkaError.TRANSACTION_COORDINATOR_FENCED,
-})  # fmt: skip
+SECOND_PROCESS: Final = "another process pulls from this connection now; this one ends. Run one process per connection"
 
 
 class KafkaPullLog:
@@ -40,7 +35,7 @@ class KafkaPullLog:
         for topic in (self._state, self._links, self._dlq, EVENTS["crm"].of(prefix), LEDGER.of(prefix)):
             partitions_of(kafka, topic)  # refuses to start without it: the first commit would fail
         self._read: dict[int, int] = {}
-        with _explained():
+        with ends_if_taken_over(SECOND_PROCESS):
             self._transactions = Transactions(kafka, group)
 
     def rows(self) -> Iterator[StateRow]:
@@ -64,7 +59,7 @@ class KafkaPullLog:
 
     def commit(self, commit: PullCommit) -> None:
         """Commits in one transaction."""
-        with _explained():
+        with ends_if_taken_over(SECOND_PROCESS):
             for event in commit.events:
                 self._transactions.produce(event.topic, event.value, event.key)
             for command in commit.commands:
@@ -85,14 +80,3 @@ class KafkaPullLog:
             "topic": f"crm/{self._connection}", "source": self._connection,
         }  # fmt: skip
         return [*facts_as_headers(facts)]
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        if error.args[0].code() in TAKEN_OVER:
-            message = "another process pulls from this connection now; this one ends. Run one process per connection"
-            raise SinkError(message) from error
-        raise
