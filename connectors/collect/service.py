@@ -21,11 +21,12 @@ from connectors.collect.safekeeping.spool import Spool
 from connectors.collect.server import CollectServer, Listening
 from connectors.collect.source_file import WatchedSources
 from connectors.collect.sources import SIGN_URL, Sources
-from connectors.collect.suppressed import SuppressedFollower, SuppressedList
+from connectors.collect.suppressed import SuppressedFollower
 from connectors.collect.violation_file import FILE as VIOLATIONS
 from connectors.collect.violation_file import ViolationFile
 from pipeline.avro.registry import schema_ids
 from pipeline.errors import OperatorError
+from pipeline.event.erasure import MarkTable
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.reach import REQUEST_SECONDS, NoBrokerError, cluster
 from pipeline.obs.http import HealthServer
@@ -71,7 +72,7 @@ async def run(settings: Settings, when_listening: Callable[[str], None]) -> None
     sources = WatchedSources(settings.rules_dir, CapsFile(folder / "caps.json"), ViolationFile(folder / VIOLATIONS))
     _check_public_url(settings, sources.current)
     ids = schema_ids(settings.schema_registry_url)
-    marks = SuppressedList()
+    marks = MarkTable()
     encoder = RecordEncoder(rules.intake, rules.identifiers, ids, settings.topic_prefix, marks)
     spool = Spool(folder / "spool", settings.collect_spool_bytes)
     away = not await _is_there(settings)

@@ -10,8 +10,7 @@ from typing import Final
 import msgspec
 from confluent_kafka import KafkaException
 
-from pipeline.event.erasure import Mark, Marking, digest_of
-from pipeline.event.identifier import Identifier
+from pipeline.event.erasure import Marking, MarkTable
 from pipeline.kafka.follow import Follower
 from pipeline.kafka.reading import MissingTopicError
 from pipeline.obs.log import logger
@@ -24,31 +23,10 @@ log = logger(__name__)
 _decode = msgspec.msgpack.Decoder(Marking).decode
 
 
-class SuppressedList:
-    """The marks of the deployment. Implements :class:`~pipeline.event.erasure.Marks`. Any thread may read."""
-
-    def __init__(self) -> None:
-        self._marks: dict[bytes, Mark] = {}
-
-    def __bool__(self) -> bool:
-        """Returns whether there is any mark."""
-        return bool(self._marks)
-
-    def of(self, tenant: str, ident: Identifier) -> Mark | None:
-        """Returns the mark of an identifier, or None."""
-        return self._marks.get(digest_of(tenant, ident))
-
-    def note(self, marking: Marking) -> None:
-        """Applies a decision."""
-        for names_person, digests in ((True, marking.people), (False, marking.others)):
-            for digest in digests:
-                self._marks.setdefault(digest, Mark()).apply(marking, names_person=names_person)
-
-
 class SuppressedFollower:
     """Keeps a list up with the topic, in a thread of its own, until it is stopped."""
 
-    def __init__(self, settings: Settings, marks: SuppressedList) -> None:
+    def __init__(self, settings: Settings, marks: MarkTable) -> None:
         self._settings, self._marks = settings, marks
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="suppressed", daemon=True)

@@ -75,6 +75,30 @@ class Marks(Protocol):
         ...
 
 
+class MarkTable:
+    """Marks by digest. Implements :class:`Marks`. One thread notes decisions, any thread may read."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, Mark] = {}
+
+    def __bool__(self) -> bool:
+        """Returns whether there is any mark."""
+        return bool(self.rows)
+
+    def of(self, tenant: str, ident: Identifier) -> Mark | None:
+        """Returns the mark of an identifier, or None."""
+        return self.rows.get(digest_of(tenant, ident))
+
+    def note(self, marking: Marking) -> dict[bytes, Mark]:
+        """Applies a decision. Returns the marks of its identifiers by digest."""
+        noted: dict[bytes, Mark] = {}
+        for names_person, digests in ((True, marking.people), (False, marking.others)):
+            for digest in digests:
+                mark = noted[digest] = self.rows.setdefault(digest, Mark())
+                mark.apply(marking, names_person=names_person)
+        return noted
+
+
 class PartitionMarks(Protocol):
     """All marks of a partition, and those that its rows may be older than."""
 

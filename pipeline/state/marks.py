@@ -5,8 +5,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.event.erasure import Mark, Marking, digest_of
-from pipeline.event.identifier import Identifier
+from pipeline.event.erasure import Mark, Marking, MarkTable
 from pipeline.state import layout
 from pipeline.state.store import Change, PartitionStore
 from pipeline.state.view import row_decoder
@@ -14,21 +13,6 @@ from pipeline.state.view import row_decoder
 _DIGEST: Final = b"d/"
 _SWEEP: Final = b"s/"
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class MarkTable:
-    """Marks by digest. Implements :class:`~pipeline.event.erasure.Marks`."""
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, Mark] = {}
-
-    def __bool__(self) -> bool:
-        """Returns whether there is any mark."""
-        return bool(self.rows)
-
-    def of(self, tenant: str, ident: Identifier) -> Mark | None:
-        """Returns the mark of an identifier, or None."""
-        return self.rows.get(digest_of(tenant, ident))
 
 
 class Sweep(msgspec.Struct, array_like=True, gc=False):
@@ -71,11 +55,8 @@ class MarksView:
 
     def note(self, marking: Marking) -> None:
         """Applies a decision. An erasure must be swept from now on, again if it was received before."""
-        for names_person, digests in ((True, marking.people), (False, marking.others)):
-            for digest in digests:
-                mark = self.known.rows.setdefault(digest, Mark())
-                mark.apply(marking, names_person=names_person)
-                self._changed[_DIGEST + digest] = _encode(mark)
+        for digest, mark in self.known.note(marking).items():
+            self._changed[_DIGEST + digest] = _encode(mark)
         if marking.kind == "erase":
             sweep = self.sweeps.get(marking.request) or Sweep(marking, [])
             sweep.sources, sweep.is_swept = sorted({*sweep.sources, marking.source}), False

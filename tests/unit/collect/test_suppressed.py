@@ -3,9 +3,8 @@
 import pytest
 
 from connectors.collect.encode import RecordEncoder
-from connectors.collect.suppressed import SuppressedList
 from pipeline.avro.registry import FileIds
-from pipeline.event.erasure import Marking, MarkKind, digest_of
+from pipeline.event.erasure import Marking, MarkKind, MarkTable, digest_of
 from pipeline.event.instant import format_instant
 from pipeline.obs import metrics as m
 from tests.support.collecting import NOW_MS, RULES, Door
@@ -19,7 +18,7 @@ def marked(kind: MarkKind, seq: int = 1) -> Marking:
 
 
 def door(*markings: Marking) -> Door:
-    marks = SuppressedList()
+    marks = MarkTable()
     for marking in markings:
         marks.note(marking)
     return Door(encoder=RecordEncoder(RULES.intake, RULES.identifiers, FileIds(), "cdp", marks))
