@@ -18,6 +18,7 @@ from pipeline.cli.ending import Ended, ends_on_signals
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
 from pipeline.cli.screen import screen
+from pipeline.clock import wall_clock_ms
 from pipeline.demo.demo_state import Display
 from pipeline.demo.folder import demo_folder
 from pipeline.demo.lines import LineDisplay
@@ -69,7 +70,7 @@ def demo(
         base = Settings()
         if serve:
             require("serve")
-    end_ms = time.time_ns() // 1_000_000
+    end_ms = wall_clock_ms()
     try:
         day = shop_day(end_ms, seed=seed, people=people, events=events)
     except ValueError as error:

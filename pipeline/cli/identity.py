@@ -6,7 +6,6 @@ Exit codes: 0 done or answered; 1 Kafka, the rules or a file refused (the messag
 
 import getpass
 import os
-import time
 from typing import Annotated
 
 import typer
@@ -29,6 +28,7 @@ from pipeline.cli.identity_query import (
 from pipeline.cli.identity_screen import print_changes
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
+from pipeline.clock import wall_clock_ms
 from pipeline.control.send_command import CommandSender, Kind, new_command
 from pipeline.event.identifier import Identifier
 from pipeline.event.validate import is_tenant
@@ -110,7 +110,7 @@ def _decide(  # noqa: PLR0917 - the command's options
     with explained(OSError, KafkaException):
         settings = connected(Settings())
         a, b = _named(kind, texts, Naming(load_rules(settings.rules_dir)))
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_clock_ms()
         command = new_command(tenant_named(tenant), kind, a, b, actor or user(), reason(why), now_ms)
         decider = CommandSender(settings)
         decider.send(command)

@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 the export, the history or the disk refused (the message says what to do), 2 wrong use.
 """
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from pipeline.cli.explained import explained
 from pipeline.cli.model_screen import print_model
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.screen import screen
+from pipeline.clock import wall_clock_ms
 from pipeline.event.duration import DAY_MS, parse_duration
 from pipeline.model.export import read_export
 from pipeline.rules.model_file import load_model, save_model
@@ -64,7 +64,7 @@ def fit(
         scipy_parts()  # before an hour of reading, not after
         history = read_export(export, aggregate, tenant, bars.reading("reading"))
         ask = Ask(aggregate, currency or currency_of(history), horizon_days, holdout_days)
-        model = fit_model(history, ask, time.time_ns() // 1_000_000, bars.counting("fitting", None))
+        model = fit_model(history, ask, wall_clock_ms(), bars.counting("fitting", None))
         save_model(out, model)
     if as_json:
         print_json(model)

@@ -4,7 +4,6 @@ Exit codes: 0 done; 1 Kafka, the rules or a file refused (the message says what 
 some partitions have not answered yet.
 """
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from pipeline.cli.identity import Actor, Json, Tenant, Why, reason, tenant_named
 from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.privacy_screen import print_progress, print_receipt
 from pipeline.cli.screen import screen
+from pipeline.clock import wall_clock_ms
 from pipeline.control.send_command import CommandSender, Kind, new_command
 from pipeline.privacy.access import AccessReport, write_json, write_zip
 from pipeline.privacy.find_person import find_person
@@ -90,7 +90,7 @@ def access(
         person, identity = find_person(settings, rules, identifier, tenant_named(tenant))
         with Bars() as bars:
             progress = bars.reading("reading topics")
-            report = AccessReport(settings, rules).write(person, identity, _now_ms(), progress)
+            report = AccessReport(settings, rules).write(person, identity, wall_clock_ms(), progress)
         if out is None:
             print_json(report, indent=2)
             return
@@ -213,7 +213,7 @@ def _request(
 ) -> RequestProgress:
     """Sends a request and waits for the partitions."""
     actor, why = by
-    command = new_command(person.tenant, kind, person.identifiers[0], "", actor or user(), reason(why), _now_ms())
+    command = new_command(person.tenant, kind, person.identifiers[0], "", actor or user(), reason(why), wall_clock_ms())
     sender = CommandSender(settings)
     sender.send(command)
     if not sender.wait_for_changes(command, max(within_seconds, 1.0)):
@@ -237,7 +237,3 @@ def _fail_if_open(progress: RequestProgress) -> None:
     if not progress.is_complete:
         message = f"not every partition has answered: stitchline privacy status {progress.request}"
         fail(message, ExitCode.NO_ANSWER)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

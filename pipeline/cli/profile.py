@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 Kafka, a rules file or the output refused (the message says what to do), 2 wrong use, 4 unknown.
 """
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from pipeline.cli.printed import print_json, print_line
 from pipeline.cli.profile_screen import print_profile, print_timeline
 from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
+from pipeline.clock import wall_clock_ms
 from pipeline.errors import MisuseError
 from pipeline.export.files import FORMATS, UnknownFormatError, format_of, write_profiles
 from pipeline.printable import printable
@@ -89,7 +89,11 @@ def show(
 ) -> None:
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with explained(OSError, KafkaException):
-        at_ms, settings, rules = as_of_ms(as_of, now_ms()), connected(Settings()), load_rules(Settings().rules_dir)
+        at_ms, settings, rules = (
+            as_of_ms(as_of, wall_clock_ms()),
+            connected(Settings()),
+            load_rules(Settings().rules_dir),
+        )
         noted = note_other_rules(settings, rules)
         book = compiled(rules)
         profile_id, row = customer(settings, rules, identifier, tenant)
@@ -154,7 +158,11 @@ def export(
         if file_format not in ("", *FORMATS.values()):
             message = f"--format {file_format}: write ndjson or parquet"
             raise UnknownFormatError(message)
-        chosen, at_ms, settings = file_format or format_of(file), as_of_ms(as_of, now_ms()), connected(Settings())
+        chosen, at_ms, settings = (
+            file_format or format_of(file),
+            as_of_ms(as_of, wall_clock_ms()),
+            connected(Settings()),
+        )
         rules = load_rules(settings.rules_dir)
         noted = note_other_rules(settings, rules)
         with Bars() as bars:
@@ -193,8 +201,3 @@ def customer(settings: Settings, rules: Rules, identifier: str, tenant: str) -> 
             f"{identifier} is unknown: no event of this customer has been processed (tenant {tenant})", ExitCode.UNKNOWN
         )
     return profile
-
-
-def now_ms() -> int:
-    """The moment a command runs at."""
-    return time.time_ns() // 1_000_000

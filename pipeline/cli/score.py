@@ -12,10 +12,11 @@ from rich.console import Console
 from pipeline.cli.connect import connected
 from pipeline.cli.explained import explained
 from pipeline.cli.printed import print_json
-from pipeline.cli.profile import AsOf, CustomerArgument, Json, customer, now_ms
+from pipeline.cli.profile import AsOf, CustomerArgument, Json, customer
 from pipeline.cli.profile_screen import print_scores
 from pipeline.cli.rules_in_force import note_other_rules
 from pipeline.cli.screen import screen
+from pipeline.clock import wall_clock_ms
 from pipeline.event.instant import format_instant
 from pipeline.printable import printable_values
 from pipeline.profile.view import profile_view
@@ -56,7 +57,7 @@ def explain(
     Points are shown after decay. A line named cap subtracts the points above a group's cap.
     """
     with explained(OSError, KafkaException):
-        at_ms, settings = as_of_ms(as_of, now_ms()), connected(Settings())
+        at_ms, settings = as_of_ms(as_of, wall_clock_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
         note_other_rules(settings, rules)
         found = customer(settings, rules, identifier, tenant)

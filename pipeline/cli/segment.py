@@ -15,10 +15,11 @@ from rich.markup import escape
 from pipeline.cli.bar import Bars
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json, print_line
-from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
+from pipeline.cli.profile import UNDECIDED, AsOf, Json
 from pipeline.cli.rules_in_force import connected_under
 from pipeline.cli.screen import screen
 from pipeline.cli.tables import titled_table
+from pipeline.clock import wall_clock_ms
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import ConditionError
 from pipeline.errors import MisuseError
@@ -92,7 +93,7 @@ def dry_run(
         message = "name a segment or write a condition, not both"
         raise typer.BadParameter(message, param_hint="--when")
     with explained(OSError, KafkaException):
-        moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
+        moment_ms, settings = as_of_ms(as_of, wall_clock_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         chosen, segments = _selected(rules, name, when)
         settings = connected_under(settings, rules, rules_dir)
@@ -134,7 +135,7 @@ def export(
             message = f"--format {file_format}: write csv, ndjson or parquet"
             raise UnknownFormatError(message)
         chosen = file_format or format_of(file, MEMBER_FORMATS)
-        moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
+        moment_ms, settings = as_of_ms(as_of, wall_clock_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         _, segments = _selected(rules, name, "")
         settings = connected_under(settings, rules, rules_dir)

@@ -15,11 +15,12 @@ from rich.markup import escape
 from pipeline.cli.bar import Bars
 from pipeline.cli.explained import complain, explained
 from pipeline.cli.printed import print_json
-from pipeline.cli.profile import UNDECIDED, AsOf, Json, now_ms
+from pipeline.cli.profile import UNDECIDED, AsOf, Json
 from pipeline.cli.rules_in_force import connected_under
 from pipeline.cli.screen import screen
 from pipeline.cli.segment import RulesDir, reached_at
 from pipeline.cli.tables import titled_table
+from pipeline.clock import wall_clock_ms
 from pipeline.printable import printable_values
 from pipeline.query.as_of import as_of_ms, refuse_past_of
 from pipeline.query.dry_run import DryRun
@@ -71,7 +72,7 @@ def dry_run(
     Workers evaluate a customer at an event or a due time, so the actions of new rules appear over time.
     """
     with explained(OSError, KafkaException):
-        moment_ms, settings = as_of_ms(as_of, now_ms()), Settings()
+        moment_ms, settings = as_of_ms(as_of, wall_clock_ms()), Settings()
         rules = load_rules(rules_dir or settings.rules_dir)
         triggers = rules.triggers.every()
         settings = connected_under(settings, rules, rules_dir)

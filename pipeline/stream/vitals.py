@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
+from pipeline.clock import wall_clock_ms
 from pipeline.kafka.topic_partition import TopicPartition
 from pipeline.kafka.waiting import WaitingRecords
 from pipeline.obs import metrics as m
@@ -53,7 +54,7 @@ class Vitals:
             metrics.add(m.RECORDS_PRODUCED, produced, topic)
         for table, rows in done.written.items():
             metrics.add(m.STATE_WRITES, rows, table)
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_clock_ms()
         for stage, oldest_ms in self._oldest_ms.items():
             metrics.observe(m.DELAY_SECONDS, max(0, now_ms - oldest_ms) / 1000, stage)
         self._positions.update(self._next)
