@@ -89,11 +89,8 @@ def show(
 ) -> None:
     """Show one customer: identifiers, traits, aggregates, scores with what they sum up, timeline, consent."""
     with explained(OSError, KafkaException):
-        at_ms, settings, rules = (
-            as_of_ms(as_of, wall_clock_ms()),
-            connected(Settings()),
-            load_rules(Settings().rules_dir),
-        )
+        at_ms, settings = as_of_ms(as_of, wall_clock_ms()), connected(Settings())
+        rules = load_rules(Settings().rules_dir)
         noted = note_other_rules(settings, rules)
         book = compiled(rules)
         profile_id, row = customer(settings, rules, identifier, tenant)

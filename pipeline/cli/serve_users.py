@@ -1,4 +1,4 @@
-"""``stitchline serve users``: people who sign in to the console.
+"""``stitchline serve users``: people that sign in to the console.
 
 Exit codes: 0 done, 1 the database refused, 2 wrong use: the user exists or does not, or the password is too short.
 """
@@ -39,7 +39,7 @@ Examples:
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with, such as an e-mail address.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-users = typer.Typer(no_args_is_help=True, help="People who sign in to the console, with password and role.")
+users = typer.Typer(no_args_is_help=True, help="People that sign in to the console, with password and role.")
 
 
 @users.command("add", epilog=EXAMPLES)

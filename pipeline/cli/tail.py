@@ -26,7 +26,7 @@ from pipeline.query.fates import Fate
 from pipeline.settings import Settings
 
 IDLE_SECONDS: Final = 10.0
-"""After so long without a fate of an event that has arrived, the command says that no worker reads."""
+"""After so long without a fate of an event that has arrived, the command reports that no worker reads."""
 STYLES: Final = {"taken": "green", "duplicate": "yellow", "quarantined": "red"}
 EXAMPLES = """\b
 Exit codes: 0 ended; 1 Kafka or the schema registry refused.

@@ -25,7 +25,7 @@ USER: Final = "demo"
 PASSWORD_BYTES: Final = 15
 LISTEN_SECONDS: Final = 60.0
 BUILD_SECONDS: Final = 60.0
-"""How long the model may be built before the console is shown; until it is complete, its pages say so."""
+"""How long the model may be built before the console is shown; until it is complete, its pages show that it is not."""
 POLL_SECONDS: Final = 0.2
 
 

@@ -1,4 +1,4 @@
-"""Erasing a customer from STITCH's rows, and what older links may still say about one.
+"""Erasing a customer from STITCH's rows, and what older links may still hold about one.
 
 The customer is the group of identifiers that share a profile when the command is read. Their rows are deleted. The rest
 of the component loses its links with them and is resolved again.

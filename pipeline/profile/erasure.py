@@ -1,4 +1,4 @@
-"""Erasing a customer from PROFILE's rows, and what older messages may still say about one.
+"""Erasing a customer from PROFILE's rows, and what older messages may still hold about one.
 
 A message is older than an erasure if its number is lower, a touch if its event time is not later. A row is cleaned
 once, after its partition has learnt of the erasure, so it may lose events that happened in between.

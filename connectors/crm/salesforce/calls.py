@@ -79,7 +79,7 @@ class Calls:
         return self._write("PATCH", "", records, tenant)
 
     def find_notes(self, works: Sequence[Work], tenant: str) -> Call:
-        """Returns the request for the tasks that tell the stories of leads, at most ``MAX_QUERY_IDS``."""
+        """Returns the request for the tasks with the stories of leads, at most ``MAX_QUERY_IDS``."""
         subjects = _listed([subject_of(work) for work in works])
         parents = _listed([work.object_id for work in works])
         soql = f"SELECT Id, WhoId, Subject FROM {TASK} WHERE WhoId IN ({parents}) AND Subject IN ({subjects})"  # noqa: S608

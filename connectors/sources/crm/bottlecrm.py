@@ -1,8 +1,8 @@
 """Reads BottleCRM: contacts, leads and deals.
 
 BottleCRM's lists cannot be searched by time of change, and a deal has none. So each round lists all objects of a type;
-what was seen before tells which of them have changed. An object that is no longer listed is read by its id: it was
-deleted, converted, or passed over because the list moved while it was read. The list hides converted leads.
+a comparison with what was seen before finds those that have changed. An object that is no longer listed is read by its
+id: it was deleted, converted, or passed over because the list moved while it was read. The list hides converted leads.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

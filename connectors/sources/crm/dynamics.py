@@ -2,8 +2,8 @@
 
 The first request of a table lists all rows and ends with a delta link, which lists what has changed since. Dataverse
 keeps a link for 7 days. A link that it no longer accepts is a gap: the table is listed again from the beginning, page
-by page, and what was seen before tells which of its rows are new. Rows that were deleted during the gap are found by
-the same listing, as those that are no longer in it.
+by page, and a comparison with what was seen before finds its new rows. Rows that were deleted during the gap are found
+by the same listing, as those that are no longer in it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -32,7 +32,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(NamedTuple):
-    """What a ledger row says about an object that the sink has written."""
+    """The contents of a ledger row about an object that the sink has written."""
 
     hashes: Mapping[str, str]
     """Field → hash of the value last written."""

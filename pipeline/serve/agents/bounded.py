@@ -1,4 +1,4 @@
-"""Answers of bounded size: an agent pays for every character, so long lists are cut and say how long they were.
+"""Answers of bounded size: an agent pays for each character, so long lists are cut; their full length is stated.
 
 >>> bounded({"links": [1, 2, 3, 4, 5, 6, 7, 8, 9], "id": "p"}, max_bytes=32)
 {'links': [1, 2, 3, 4], 'id': 'p', 'cut': {'links': 9}}

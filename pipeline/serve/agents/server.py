@@ -20,7 +20,7 @@ from schemas import text
 INSTRUCTIONS: Final = """Customers of a real-time customer data pipeline, as last published.
 
 Start with find_customer; a customer is named by an identifier (type:value) or a profile id in all tools. explain_score
-states why a customer is hot, leads who owns the customer and why. Lists may be cut: `cut` has their full length.
+states why a customer is hot, leads the owner and the reason. Lists may be cut: `cut` has their full length.
 Values *** are personal data that this key may not read.
 """
 SCHEMAS: Final = ("profile-update", "crm-action", "identity-change", "segment-change")

@@ -62,7 +62,7 @@ def console_app(console: ConsoleParts) -> Starlette:
         ],
         middleware=[Middleware(SecurityHeaders, behind_tls=console.public_url.startswith("https:"))],
         exception_handlers={
-            500: _fault(console, 500, "The server has a fault; its log says more."),
+            500: _fault(console, 500, "The server has a fault; its log has the details."),
             404: _fault(console, 404, "There is no such page."),
             405: _fault(console, 405, "This address is used otherwise."),
         },

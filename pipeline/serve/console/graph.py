@@ -23,7 +23,7 @@ HOUSEHOLD: Final = Reason.HOUSEHOLD.value
 
 
 class Row(NamedTuple):
-    """A link in the table below the picture, which says in words what the picture shows."""
+    """A link in the table below the picture, which states in words what the picture shows."""
 
     strong: str
     weak: str

@@ -147,7 +147,7 @@ def _format_of(connection: Connection) -> str:
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions begin where SQLAlchemy says, not where the driver guesses
+    connection.isolation_level = None  # transactions begin where SQLAlchemy begins them, not where the driver guesses
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 

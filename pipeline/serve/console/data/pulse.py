@@ -24,7 +24,7 @@ log = logger(__name__)
 
 
 class Pulse:
-    """Starts with the first look, so that a server whose console is not used asks Kafka nothing."""
+    """Starts with the first look, so that a server whose console is not used sends no request to Kafka."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock

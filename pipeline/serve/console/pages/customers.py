@@ -30,7 +30,7 @@ def customers(visit: Visit) -> Response:
 
 
 def customer(visit: Visit) -> Response:
-    """Returns a customer's page. An id that was merged leads to the survivor, and says so."""
+    """Returns a customer's page. An id that was merged leads to the survivor, with a remark."""
     found = _customer(visit)
     if found.requested_id:
         return RedirectResponse(f"/customers/{found.view['profile_id']}?merged={found.requested_id}", 303)
@@ -67,7 +67,7 @@ def _customer(visit: Visit) -> Customer:
     data, tenant, profile_id = visit.console.data, visit.user.tenant, visit.path("profile_id")
     found = data.customers.one(tenant, profile_id)
     if found is None:
-        message = f"There is no customer {profile_id}. It may not have been read yet; the overview says how far behind."
+        message = f"There is no customer {profile_id}. It may not have been read yet; see the overview."
         raise NotFoundError(message)
     if visit.sees_personal:
         data.audit.record(tenant, visit.user.name, "customer", [found.view["profile_id"]])
