@@ -77,8 +77,6 @@ class RocksEngine:
         options.set_max_open_files(self._options.open_files)
         # A manifest names the first and last key of files that are long deleted, until the next one begins.
         options.set_max_manifest_file_size(1)
-        # A manifest names the first and last key of files that are long deleted, until the next one begins.
-        options.set_max_manifest_file_size(1)
         blocks = rocksdict.BlockBasedOptions()
         blocks.set_bloom_filter(self._options.bloom_bits_per_key, False)
         blocks.set_block_cache(self._cache)

@@ -39,21 +39,23 @@ class ProfileStage(Stage):
     """Passes touches of a partition to :class:`~pipeline.profile.logic.ProfileLogic`. Publishes once per commit."""
 
     def __init__(self, context: Context, partition: int, store: PartitionStore) -> None:
-        profiles = self._profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.cached_rows)
+        self._profiles = msgpack_view(layout.PROFILES, store, ProfileRow, context.cached_rows)
         self._timers = TimerView(store)
         self._reader = InternalReader(context, StageName.PROFILE, _decode, fault_of)
         self._gate = Gate(context, StageName.INTAKE, store, self._reader)
         self._waiting = WaitingProfiles(store)
         sweep = {layout.PROFILES: self._mentions_erased, layout.TIMERS: self._is_orphan}
-        self._profiles, self._stored = profiles, store.family(layout.PROFILES)
+        self._stored = store.family(layout.PROFILES)
         self._gone: set[str] = set()
         """Profiles that this process has deleted."""
         self._eraser = Eraser(context, (StageName.PROFILE, partition), store, sweep, self._clean_rows)
         marks, self._source = self._eraser.view, str(partition)
-        views: list[View] = [profiles, self._timers, *self._gate.views, self._waiting, marks]
+        views: list[View] = [self._profiles, self._timers, *self._gate.views, self._waiting, marks]
         super().__init__(context, PartitionState(store, views))
         settings = context.settings
-        self._logic = ProfileLogic(compiled(context.rules), profiles, self._timers, settings.refresh_interval_ms, marks)
+        self._logic = ProfileLogic(
+            compiled(context.rules), self._profiles, self._timers, settings.refresh_interval_ms, marks
+        )
         self.newest_ms = 0
         """Event time of the newest touch of this process, in ms since 1970."""
         self._fired_ms = BEGINNING
