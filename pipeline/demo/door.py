@@ -7,7 +7,6 @@ post signed webhooks, one for each event. The collector acknowledges what Kafka 
 import hmac
 import http.client
 import secrets
-import socket
 import threading
 import time
 from base64 import b64encode
@@ -23,7 +22,9 @@ import msgspec
 
 from connectors.collect.write_keys import hash_of, new_key
 from pipeline.demo.visits import JsonEvent
+from pipeline.demo.waiting import holds_within
 from pipeline.errors import OperatorError
+from pipeline.local.ports import is_listening
 
 BATCHED: Final = ("web", "app")
 HOOKED: Final = ("email", "pos")
@@ -37,7 +38,6 @@ MAX_WAITING: Final = 64
 """Requests that are not answered, above which the shop waits."""
 READY_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.1
 _SECRET: Final = "collector.secret"  # noqa: S105  a file's name
 _OUTSIDE_DATA: Final = frozenset({"type", "event", "messageId", "channel", "timestamp", "properties"})
 
@@ -147,20 +147,11 @@ def open_door(port: int, credentials: Credentials, check: Callable[[], None]) ->
     Raises:
         DoorError: the collector did not listen in time.
     """
-    deadline = time.monotonic() + READY_SECONDS
-    while not _listens(port):
-        check()
-        if time.monotonic() > deadline:
-            message = f"the collector was not ready within {READY_SECONDS:.0f} s"
-            raise DoorError(message)
-        time.sleep(POLL_SECONDS)
+    if not holds_within(READY_SECONDS, lambda: is_listening(port), check):
+        message = f"the collector was not ready within {READY_SECONDS:.0f} s"
+        raise DoorError(message)
     door = Door(port, credentials)
     try:
         yield door
     finally:
         door.close()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

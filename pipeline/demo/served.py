@@ -1,7 +1,6 @@
 """The demo's console: the read model of the day on the loopback interface, and one user for as long as it is up."""
 
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import SecretStr
 
 from pipeline.clock import wall_clock_ms
 from pipeline.demo.door import RULES
+from pipeline.demo.waiting import holds_within
 from pipeline.errors import OperatorError
 from pipeline.local.ports import LOOPBACK, free_ports, is_listening
 from pipeline.serve.model import facts
@@ -26,7 +26,6 @@ PASSWORD_BYTES: Final = 15
 LISTEN_SECONDS: Final = 60.0
 BUILD_SECONDS: Final = 60.0
 """How long the model may be built before the console is shown; until it is complete, its pages show that it is not."""
-POLL_SECONDS: Final = 0.2
 
 
 class ConsoleError(OperatorError):
@@ -86,17 +85,10 @@ def _user(store: Store, prefix: str) -> Iterator[str]:
 
 def _wait(port: int, store: Store, check: Callable[[], None]) -> None:
     """Returns when the console listens and its model is complete, or after ``BUILD_SECONDS`` if it is not."""
-    began = time.monotonic()
-    while not is_listening(port):
-        check()
-        if time.monotonic() > began + LISTEN_SECONDS:
-            message = f"the console did not listen within {LISTEN_SECONDS:.0f} s"
-            raise ConsoleError(message)
-        time.sleep(POLL_SECONDS)
-    listening = time.monotonic()
-    while not _is_complete(store) and time.monotonic() < listening + BUILD_SECONDS:
-        check()
-        time.sleep(POLL_SECONDS)
+    if not holds_within(LISTEN_SECONDS, lambda: is_listening(port), check):
+        message = f"the console did not listen within {LISTEN_SECONDS:.0f} s"
+        raise ConsoleError(message)
+    holds_within(BUILD_SECONDS, lambda: _is_complete(store), check)
 
 
 def _is_complete(store: Store) -> bool:

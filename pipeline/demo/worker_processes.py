@@ -1,12 +1,12 @@
 """The demo's workers: their number, their settings, and when they are ready."""
 
 import os
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 
+from pipeline.demo.waiting import holds_within
 from pipeline.errors import OperatorError
 from pipeline.kafka.clients import KafkaAdmin, admin
 from pipeline.kafka.retry import NO_BROKER_CODES, is_passing
@@ -15,7 +15,6 @@ from pipeline.topics import StageName
 
 MAX_WORKERS: Final = 2
 READY_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.2
 PARTITIONS: Final = 4
 REQUEST_SECONDS: Final = 30.0
 
@@ -50,14 +49,9 @@ def wait_for_workers(settings: Settings, workers: int, check: Callable[[], None]
         WorkersError: the group did not get there within ``READY_SECONDS``.
     """
     client = admin(settings.kafka())
-    group, deadline = settings.application_id, time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        check()
-        if _members(client, group) == workers:
-            return
-        time.sleep(POLL_SECONDS)
-    message = f"the workers were not ready within {READY_SECONDS:.0f} s"
-    raise WorkersError(message)
+    if not holds_within(READY_SECONDS, lambda: _members(client, settings.application_id) == workers, check):
+        message = f"the workers were not ready within {READY_SECONDS:.0f} s"
+        raise WorkersError(message)
 
 
 def _members(client: KafkaAdmin, group: str) -> int:
