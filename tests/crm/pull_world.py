@@ -58,9 +58,8 @@ class PullWorld:
     def open(self, wrap: Any = lambda log: log) -> Puller:
         """A new puller, which shuts out the one before."""
         http = CrmHttp(
-            httpx2.Client(base_url="https://crm.example", transport=self.crm.transport()),
-            AccessKey(lambda: self.crm.secrets[SECRET]),
-            sink="hub", buckets=Buckets({}), clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics,
+            self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}), clock=self.clock,
+            sleep=self.clock.sleep, metrics=self.metrics,
         )  # fmt: skip
         memory = Memory(self.connection.name)
         self.puller = Puller(
@@ -70,6 +69,14 @@ class PullWorld:
             clock=self.clock, metrics=self.metrics,
         )  # fmt: skip
         return self.puller
+
+    def client(self) -> httpx2.Client:
+        """What sends requests to this world's CRM."""
+        return httpx2.Client(base_url="https://crm.example", transport=self.crm.transport())
+
+    def key(self) -> str:
+        """The access key."""
+        return self.crm.secrets[SECRET]
 
     def reader(self, send: Send, memory: Memory) -> CrmReader:
         """The reader of this world's CRM."""

@@ -3,19 +3,12 @@
 import httpx2
 import pytest
 
-from connectors.crm.access_key import AccessKey
-from connectors.crm.bucket import Buckets
-from connectors.crm.http import CrmHttp
-from connectors.sources.crm.connect import documents_of, open_reader
-from connectors.sources.crm.memory import Memory
-from connectors.sources.crm.puller import Puller
 from pipeline.event.instant import format_instant
 from pipeline.rules.crm import CrmConnection, CrmLogin
 from pipeline.rules.crm_back import CrmBack, CrmTrait
-from tests.crm.pull_world import ENCODE, RULES, PullWorld, names
+from tests.crm.pull_world import PullWorld, names
 from tests.crm.tracked_dynamics import SERVER, TrackedDynamics
 from tests.support.crm_log import Stop
-from tests.support.pull_log import MemoryPullLog
 
 TRAITS = (CrmTrait(field="jobtitle", trait="title", of=("contacts",)),)
 
@@ -31,19 +24,11 @@ class DynamicsWorld(PullWorld):
             login=CrmLogin(client_id="app", tenant_id="dir"), back=CrmBack(traits=TRAITS, currency="EUR"),
         )  # fmt: skip
 
-    def open(self, wrap=lambda log: log) -> Puller:
-        http = CrmHttp(
-            httpx2.Client(base_url=SERVER, transport=self.tables.transport()), AccessKey(lambda: "token"), sink="d365",
-            buckets=Buckets({}), clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics,
-        )  # fmt: skip
-        memory = Memory("d365")
-        self.puller = Puller(
-            self.connection, wrap(MemoryPullLog(self.topics)),
-            open_reader(self.connection, http.send, self.clock, memory), memory,
-            make=documents_of(self.connection, RULES.intake, RULES.identifiers), encode=ENCODE,
-            clock=self.clock, metrics=self.metrics,
-        )  # fmt: skip
-        return self.puller
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=SERVER, transport=self.tables.transport())
+
+    def key(self) -> str:
+        return "token"
 
     def put(self, table, row, /, **columns):
         now = format_instant(self.clock())

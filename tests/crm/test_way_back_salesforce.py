@@ -3,17 +3,10 @@
 import httpx2
 import pytest
 
-from connectors.crm.access_key import AccessKey
-from connectors.crm.bucket import Buckets
-from connectors.crm.http import CrmHttp
-from connectors.sources.crm.connect import documents_of, open_reader
-from connectors.sources.crm.memory import Memory
-from connectors.sources.crm.puller import Puller
 from pipeline.rules.crm import CrmConnection, CrmField, CrmLogin
 from pipeline.rules.crm_back import CrmBack, CrmTrait
-from tests.crm.pull_world import ENCODE, RULES, PullWorld, names
+from tests.crm.pull_world import PullWorld, names
 from tests.crm.queryable_salesforce import QueryableSalesforce
-from tests.support.pull_log import MemoryPullLog
 
 REQUIRED = (
     CrmField(to="LastName", value="contact.lastName", default="Unknown"),
@@ -33,19 +26,11 @@ class SalesforceWorld(PullWorld):
             fields=REQUIRED, login=CrmLogin(client_id="app"), back=CrmBack(traits=TRAITS, currency="EUR", since_days=3),
         )  # fmt: skip
 
-    def open(self, wrap=lambda log: log) -> Puller:
-        client = httpx2.Client(base_url=self.connection.url, transport=self.org.transport())
-        http = CrmHttp(
-            client, AccessKey(lambda: "token"), sink="sf", buckets=Buckets({}), clock=self.clock, metrics=self.metrics,
-            sleep=self.clock.sleep,
-        )  # fmt: skip
-        memory = Memory("sf")
-        self.puller = Puller(
-            self.connection, wrap(MemoryPullLog(self.topics)),
-            open_reader(self.connection, http.send, self.clock, memory), memory,
-            make=documents_of(self.connection, RULES.intake, RULES.identifiers), encode=ENCODE, clock=self.clock,
-        )  # fmt: skip
-        return self.puller
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.connection.url, transport=self.org.transport())
+
+    def key(self) -> str:
+        return "token"
 
 
 @pytest.fixture

@@ -7,17 +7,10 @@ import httpx2
 import msgspec
 import pytest
 
-from connectors.crm.access_key import AccessKey
-from connectors.crm.bucket import Buckets
-from connectors.crm.http import CrmHttp
-from connectors.sources.crm.connect import documents_of, open_reader
-from connectors.sources.crm.memory import Memory
-from connectors.sources.crm.puller import Puller
 from pipeline.event.instant import format_instant, parse_instant
 from pipeline.rules.crm import CrmConnection, CrmField, CrmLogin
 from pipeline.rules.crm_back import CrmBack, CrmTrait
-from tests.crm.pull_world import ENCODE, RULES, PullWorld, names
-from tests.support.pull_log import MemoryPullLog
+from tests.crm.pull_world import PullWorld, names
 
 COQL = re.compile(
     r"select (?P<fields>[\w., ]+) from (?P<module>\w+) where \(?Modified_Time between '(?P<since>[^']+)' and"
@@ -80,19 +73,11 @@ class ZohoWorld(PullWorld):
             back=CrmBack(traits=(CrmTrait(field="Title", trait="title"),), currency="EUR", since_days=3),
         )  # fmt: skip
 
-    def open(self, wrap=lambda log: log) -> Puller:
-        client = httpx2.Client(base_url="https://zoho.example", transport=httpx2.MockTransport(self.org.handle))
-        http = CrmHttp(
-            client, AccessKey(lambda: "token"), sink="zoho", buckets=Buckets({}), clock=self.clock,
-            sleep=self.clock.sleep, metrics=self.metrics,
-        )  # fmt: skip
-        memory = Memory("zoho")
-        self.puller = Puller(
-            self.connection, wrap(MemoryPullLog(self.topics)),
-            open_reader(self.connection, http.send, self.clock, memory), memory,
-            make=documents_of(self.connection, RULES.intake, RULES.identifiers), encode=ENCODE, clock=self.clock,
-        )  # fmt: skip
-        return self.puller
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url="https://zoho.example", transport=httpx2.MockTransport(self.org.handle))
+
+    def key(self) -> str:
+        return "token"
 
 
 @pytest.fixture
