@@ -6,7 +6,6 @@ spool for the next start.
 
 import asyncio
 import resource
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,9 +17,9 @@ from connectors.collect.connection import Connection
 from connectors.collect.connections import Application, ConnectionLimits, Connections
 from pipeline.errors import OperatorError
 from pipeline.obs import metrics as m
+from pipeline.obs.listening import BACKLOG, listening_socket
 from pipeline.obs.metrics import Metrics
 
-BACKLOG: Final = 2048
 GRACE_SECONDS: Final = 20
 RESERVED_DESCRIPTORS: Final = 128
 """Descriptors that connections leave for Kafka, the spool and logs."""
@@ -57,7 +56,7 @@ class CollectServer:
         self._connections = Connections(_affordable(limits))
         self._reported: dict[str, int] = {}
         self._tls = _tls(listening)
-        self._socket = _bound(listening.host, listening.port)
+        self._socket = listening_socket(listening.host, listening.port, "COLLECT", CollectAddressError)
         self.port: int = self._socket.getsockname()[1]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ends = asyncio.Event()
@@ -123,17 +122,3 @@ def _affordable(limits: ConnectionLimits) -> ConnectionLimits:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     affordable = max(64, files - RESERVED_DESCRIPTORS)
     return structs.replace(limits, max_connections=min(limits.max_connections, affordable))
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        message = (
-            f"cannot listen on {host}:{port} ({error.strerror}); set STITCHLINE_COLLECT_HOST and "
-            "STITCHLINE_COLLECT_PORT to a free address of this machine"
-        )
-        raise CollectAddressError(message) from error
-    bound.setblocking(False)
-    return bound

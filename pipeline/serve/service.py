@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +10,7 @@ import uvicorn
 from pipeline.clock import wall_clock_ms
 from pipeline.errors import OperatorError
 from pipeline.obs.http import HealthServer
+from pipeline.obs.listening import BACKLOG, listening_socket
 from pipeline.obs.metrics import Metrics
 from pipeline.privacy.requests import PersonRequests
 from pipeline.rules.load import load_rules
@@ -29,7 +29,6 @@ from pipeline.serve.watch import FreshnessWatch
 from pipeline.serve.writer_process import WriterProcess
 from pipeline.settings import Settings
 
-BACKLOG: Final = 2048
 GRACE_SECONDS: Final = 5
 """How long open requests may take to end; streams of changes never end by themselves."""
 
@@ -74,7 +73,7 @@ async def run(
     if rebuild:
         delete_model(store, settings.topic_prefix)
     services = services_of(settings, store)
-    listening = _bound(settings.serve_host, settings.serve_port)
+    listening = listening_socket(settings.serve_host, settings.serve_port, "SERVE", ServeAddressError)
     front = Front(api_app(services), console_of(services.reads, settings, settings.home / FOLDER))
     application = AgentsEndpoint(front, services, settings.rules_dir)
     server = uvicorn.Server(_config(application))
@@ -124,17 +123,3 @@ def _health(settings: Settings, metrics: Metrics, watch: FreshnessWatch) -> Heal
     if not settings.http_port:
         return None
     return HealthServer(metrics, ready=watch.not_ready, host=settings.http_host, port=settings.http_port)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        message = (
-            f"cannot listen on {host}:{port} ({error.strerror}); set STITCHLINE_SERVE_HOST and STITCHLINE_SERVE_PORT "
-            "to a free address of this machine"
-        )
-        raise ServeAddressError(message) from error
-    bound.setblocking(False)
-    return bound
