@@ -1,7 +1,5 @@
 """The state of a deployment: totals, quarantined records, and how far the read model is behind the topics."""
 
-from typing import Any
-
 import msgspec
 from sqlalchemy import func, select, tuple_
 
@@ -51,14 +49,6 @@ class OverviewReads:
         """Returns how far the writer is."""
         with self._context.store.reading() as connection:
             return facts.progress(connection)
-
-    def quarantine_counts(self) -> list[dict[str, Any]]:
-        """Returns the number of quarantined records by reason and stage, most first."""
-        columns = (quarantine.c.reason, quarantine.c.stage)
-        counting = select(*columns, func.count().label("records")).group_by(*columns)
-        with self._context.store.reading() as connection:
-            rows = [dict(row) for row in connection.execute(counting).mappings()]
-        return sorted(rows, key=lambda row: (-row["records"], row["reason"], row["stage"]))
 
     def quarantined(self, *, reason: str = "", limit: int = 50, cursor: str = "") -> Page:
         """Returns quarantined records, newest first, with the topic they are on.

@@ -82,11 +82,6 @@ class Sessions:
         with self._engine.begin() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.token_hash == session.token_hash))
 
-    def close_all(self, name: str) -> None:
-        """Ends every session of a user."""
-        with self._engine.begin() as connection:
-            connection.execute(delete(SESSIONS).where(SESSIONS.c.user_name == name))
-
 
 def _is_open(row: Row[tuple[object, ...]], now_ms: int) -> bool:
     young = now_ms - row.created_ms < LIFETIME_MS and now_ms - row.used_ms < IDLE_MS

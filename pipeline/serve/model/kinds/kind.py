@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import msgspec
 from sqlalchemy import Connection
 
-from pipeline.kafka.record import Header
 from pipeline.topics import Topic
 
 
@@ -71,11 +70,6 @@ class Kind(Protocol):
 def json_bytes(value: Any) -> bytes:
     """Returns a value as JSON text with sorted keys: equal values have equal bytes."""
     return _JSON(value)
-
-
-def header_list(record: FollowedRecord) -> list[Header]:
-    """Returns a record's headers, in order."""
-    return list(record.headers() or ())
 
 
 def key_text(record: FollowedRecord) -> str:
