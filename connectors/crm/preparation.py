@@ -6,7 +6,7 @@ from typing import Final
 from connectors.crm.fault import StoppedError
 from connectors.crm.gateway import Gateway
 from connectors.crm.sink import Action, Finding
-from connectors.crm.split import Failed, Written
+from connectors.crm.split import Written
 from connectors.crm.work import Owner, Work
 from pipeline.rules.crm import CrmConnection
 
@@ -80,7 +80,7 @@ class Preparation:
             work = Work(action, Owner("", ""), gateway.names, object=gateway.home, sent=sent)
             (result,) = gateway.upsert([work], "")
             if not isinstance(result, Written):
-                return Finding(False, f"self-test: the test {what} was not written: {_words(result)}")
+                return Finding(False, f"self-test: the test {what} was not written: {result.words}")
             ids.append(result.id)
         refused = [one.words for object_id in sorted(set(ids)) if (one := gateway.delete(gateway.home, object_id))]
         if len(set(ids)) > 1:
@@ -90,7 +90,3 @@ class Preparation:
         if refused:
             return Finding(False, f"self-test: the test {what} {ids[0]} was not deleted: {refused[0]}; delete it")
         return Finding(True, f"self-test: a {what} written twice is there once; it was deleted again")
-
-
-def _words(failed: Failed) -> str:
-    return failed.words
