@@ -15,7 +15,6 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, fail
 from pipeline.cli.printed import print_json, print_line
 from pipeline.identity.presets import implied
-from pipeline.rules.compiled import compiled
 from pipeline.rules.files import FILES
 from pipeline.rules.load import DEFAULTS, check_rules, load_rules, stand_ins
 from pipeline.rules.model import Rules
@@ -131,6 +130,8 @@ def init(
 
 
 def _show_functions(rules: Rules) -> None:
+    from pipeline.rules.compiled import compiled  # noqa: PLC0415  only this option waits for the compiler
+
     functions = compiled(rules)
     print_line(f"# rules version {rules_version(rules)}\n")
     for source, touches in functions.plan.sources().items():
