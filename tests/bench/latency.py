@@ -108,6 +108,13 @@ def probe(name: str, at_ms: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def probe_records(name: str, number: int, at_ms: int, rules: Path | None) -> list[Sequence[Outgoing]]:
+    """Returns the encoded events of each probe."""
+    probes = [probe(f"{name}-{at}", at_ms) for at in range(number)]
+    records, length = encoded(itertools.chain.from_iterable(probes), rules), len(probes[0])
+    return [records[start : start + length] for start in range(0, len(records), length)]
+
+
 class Probes:
     """Sends a probe's first events a second before its last one, and notes when the last was sent."""
 
@@ -154,7 +161,7 @@ def latency_at(
     """Sends the load of one share, and waits until the action of every probe that counts is visible."""
     name, now_ms = f"probe{int(share * 100)}", wall_clock_ms()
     number = int((SETTLE_SECONDS + seconds) * PROBES_PER_SECOND)
-    probes = Probes([encoded(probe(f"{name}-{at}", now_ms), rules) for at in range(number)])
+    probes = Probes(probe_records(name, number, now_ms, rules))
     seen = SeenActions(settings)
     seen.start()
     started = time.monotonic()
