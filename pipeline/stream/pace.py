@@ -1,8 +1,8 @@
 """How often a worker commits: as often as its idle time allows, less often only as far as its backlog demands.
 
 Each commit has a fixed cost, and a longer transaction merges more changes of a row. Each hop of a record from stage to
-stage takes one commit. So a worker that keeps up spends its idle time on commits, and a worker that is behind commits as
-rarely as it must. With
+stage takes one commit. So a worker that keeps up spends its idle time on commits, and a worker that is behind commits
+as rarely as it must. With
 
 * ``commit``: the smoothed time of a commit in seconds,
 * ``load``: the smoothed part of the time that records and timers take, without the commits,

@@ -55,6 +55,13 @@ class Latency(msgspec.Struct):
     p99_ms: float
     worst_ms: float
 
+    def line(self) -> str:
+        """Returns the figures as text."""
+        return (
+            f"load {self.share:.0%}, {self.events_per_second:,.0f} events/s: p50 {self.p50_ms:,.0f} ms, "
+            f"p99 {self.p99_ms:,.0f} ms, worst {self.worst_ms:,.0f} ms of {self.probes} probes"
+        )
+
 
 class Measured(msgspec.Struct):
     """Throughput, and the latency at each share of it."""
@@ -196,7 +203,7 @@ def measure(
         for share in SHARES:
             rate = min(max_rate, catch_up.events_per_second) * share
             latencies.append(latency_at(settings, share, rate, seconds, rest, rules))
-            print(f"  {latencies[-1]}", flush=True)
+            print(f"  {latencies[-1].line()}", flush=True)
     return Measured(catch_up, latencies)
 
 
