@@ -88,7 +88,7 @@ async def _fence_earlier(unit: UnitOfWork, stop: asyncio.Event) -> bool:
 
 async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
     while not stop.is_set() and worker.failure is None:
-        if worker.is_interval_over():
+        if worker.seconds_to_commit() <= 0:
             try:
                 worker.tick()
                 worker.commit()
