@@ -19,8 +19,8 @@ from pipeline.stream.vitals import INTERVAL_SECONDS
 from pipeline.stream.worker import Worker
 
 MIN_CHECK_SECONDS = 0.005
-IDLE_CHECK_SECONDS = 0.01
-"""Short, because a commit after a batch begins an interval that may be over before the next check."""
+IDLE_CHECK_SECONDS = 0.02
+"""As short as a commit interval, because a commit after a batch may begin one between two checks."""
 START_STEP_SECONDS = 5.0
 """Time limit of one attempt to fence earlier producers. Short, because a process that is to stop waits for it."""
 
