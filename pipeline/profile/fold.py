@@ -53,6 +53,8 @@ def gathered(parts: Sequence[Mapping[str, _Part]], wanted: Container[str]) -> di
 
 def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
     """Returns the first touch of all ledgers."""
+    if len(ledgers) == 1:
+        return ledgers[0].first
     earliest = ledgers[0].first if ledgers else None
     for ledger in ledgers:
         if ledger.first is not None and (earliest is None or ledger.first < earliest):
@@ -62,6 +64,8 @@ def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
 
 def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
     """Returns the last touch of all ledgers."""
+    if len(ledgers) == 1:
+        return ledgers[0].last
     latest = ledgers[0].last if ledgers else None
     for ledger in ledgers:
         if ledger.last is not None and (latest is None or ledger.last > latest):
