@@ -25,6 +25,7 @@ from pipeline.serve.follower import rebuild as delete_model
 from pipeline.serve.front import Front
 from pipeline.serve.model.store import FOLDER, Store, store_of
 from pipeline.serve.read.reads import Reads
+from pipeline.serve.receipts import Receipts
 from pipeline.serve.watch import FreshnessWatch
 from pipeline.serve.writer_process import WriterProcess
 from pipeline.settings import Settings
@@ -74,7 +75,9 @@ async def run(
         delete_model(store, settings.topic_prefix)
     services = services_of(settings, store)
     listening = listening_socket(settings.serve_host, settings.serve_port, "SERVE", ServeAddressError)
-    front = Front(api_app(services), console_of(services.reads, settings, settings.home / FOLDER))
+    receipts = Receipts(store, services.persons)
+    console = console_of(services.reads, services.persons, receipts, settings, settings.home / FOLDER)
+    front = Front(api_app(services), console)
     application = AgentsEndpoint(front, services, settings.rules_dir)
     server = uvicorn.Server(_config(application))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,6 +102,7 @@ async def run(
         await asyncio.gather(*beside, return_exceptions=True)
         if health is not None:
             await health.stop()
+        receipts.close()
         services.audit.close()
         store.close()
 

@@ -8,10 +8,12 @@ from starlette.testclient import TestClient
 
 import schemas
 from pipeline.clock import Clock
+from pipeline.privacy.requests import PersonRequests
 from pipeline.serve.console.build import console_of
 from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.store import Store
 from pipeline.serve.read.reads import Reads
+from pipeline.serve.receipts import Receipts
 from pipeline.serve.signin.roles import Role
 from pipeline.serve.signin.users import Users
 from pipeline.settings import Settings
@@ -35,7 +37,9 @@ class World:
         self.audit = folder / "audit"
         settings = Settings(home=folder, bootstrap_servers=brokers)
         self.reads = Reads(self.store, records.rules, clock)
-        self.app: Starlette = console_of(self.reads, settings, self.audit, clock)
+        self.persons = PersonRequests(settings, records.rules, clock, reach_seconds=0.2)
+        self.receipts = Receipts(self.store, self.persons, clock)
+        self.app: Starlette = console_of(self.reads, self.persons, self.receipts, settings, self.audit, clock=clock)
         self.users = Users(self.store.engine, clock)
         for role in Role:
             self.users.add(f"{role.value}@shop.example", PASSWORD, role)

@@ -12,7 +12,17 @@ from starlette.routing import Route
 from pipeline.serve.console.context import ConsoleParts
 from pipeline.serve.console.guard import Handler, guarded
 from pipeline.serve.console.headers import SecurityHeaders
-from pipeline.serve.console.pages import customers, leads, operation, overview, people, rules, segments, triggers
+from pipeline.serve.console.pages import (
+    customers,
+    leads,
+    operation,
+    overview,
+    people,
+    privacy,
+    rules,
+    segments,
+    triggers,
+)
 from pipeline.serve.console.sign_in import sign_in_page, sign_out
 from pipeline.serve.console.static_files import asset
 from pipeline.serve.signin.roles import Right
@@ -38,6 +48,12 @@ PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
     ("GET", "/quarantine", Right.OPERATE, operation.quarantine),
     ("POST", "/quarantine/replay", Right.OPERATE, operation.replay),
     ("GET", "/quarantine/{place}", Right.OPERATE, operation.quarantined),
+    ("GET", "/privacy", Right.PRIVACY, privacy.privacy),
+    ("POST", "/privacy/confirm", Right.PRIVACY, privacy.confirm),
+    ("POST", "/privacy/send", Right.PRIVACY, privacy.send),
+    ("POST", "/privacy/access", Right.DISCLOSE, privacy.access),
+    ("GET", "/privacy/requests/{request_id}", Right.PRIVACY, privacy.request),
+    ("GET", "/privacy/requests/{request_id}/live", Right.PRIVACY, privacy.live),
     ("GET", "/audit", Right.ADMIN, operation.audit),
     ("GET", "/users", Right.ADMIN, people.users),
     ("POST", "/users", Right.ADMIN, people.add_user),

@@ -35,6 +35,7 @@ _ALL: Final = (
     Section("Operation", [
         Item("/sources", "Sources", Right.READ),
         Item("/quarantine", "Quarantine", Right.OPERATE),
+        Item("/privacy", "Privacy", Right.PRIVACY),
         Item("/users", "Users", Right.ADMIN),
         Item("/audit", "Personal reads", Right.ADMIN),
     ]),

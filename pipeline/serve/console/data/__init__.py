@@ -16,6 +16,7 @@ from pipeline.serve.console.data.leads import LeadData
 from pipeline.serve.console.data.overview import OverviewData
 from pipeline.serve.console.data.pulse import Pulse
 from pipeline.serve.console.data.quarantine import QuarantineData
+from pipeline.serve.console.data.rights import RightsData
 from pipeline.serve.console.data.rules import RuleData
 from pipeline.serve.console.data.segments import SegmentData
 from pipeline.serve.console.data.triggers import TriggerData
@@ -36,9 +37,10 @@ class ConsoleData(NamedTuple):
     quarantine: QuarantineData
     arrivals: ArrivalsWatch
     audit: AuditData
+    rights: RightsData
 
 
-def console_data(reads: Reads, settings: Settings, audit: Path, clock: Clock) -> ConsoleData:
+def console_data(reads: Reads, rights: RightsData, settings: Settings, audit: Path, clock: Clock) -> ConsoleData:
     """Wires the readers. ``audit`` is the folder of the audit log."""
     leads = LeadData(reads)
     return ConsoleData(
@@ -52,4 +54,5 @@ def console_data(reads: Reads, settings: Settings, audit: Path, clock: Clock) ->
         quarantine=QuarantineData(reads.context.store, settings),
         arrivals=ArrivalsWatch(settings),
         audit=AuditData(audit, clock),
+        rights=rights,
     )
