@@ -12,6 +12,7 @@ from starlette.routing import Route
 from pipeline.serve.console.context import ConsoleParts
 from pipeline.serve.console.guard import Handler, guarded
 from pipeline.serve.console.headers import SecurityHeaders
+from pipeline.serve.console.oidc import oidc_begin, oidc_callback
 from pipeline.serve.console.pages import (
     customers,
     leads,
@@ -25,6 +26,7 @@ from pipeline.serve.console.pages import (
 )
 from pipeline.serve.console.sign_in import sign_in_page, sign_out
 from pipeline.serve.console.static_files import asset
+from pipeline.serve.signin.oidc.configuration import CALLBACK
 from pipeline.serve.signin.roles import Right
 
 PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
@@ -74,6 +76,7 @@ def console_app(console: ConsoleParts) -> Starlette:
         routes=[
             Route("/static/{name}", asset, methods=["GET"]),
             Route("/sign-in", sign_in_page(console), methods=["GET", "POST"]),
+            *_oidc_routes(console),
             *routes,
         ],
         middleware=[Middleware(SecurityHeaders, behind_tls=console.public_url.startswith("https:"))],
@@ -83,6 +86,15 @@ def console_app(console: ConsoleParts) -> Starlette:
             405: _fault(console, 405, "This address is used otherwise."),
         },
     )
+
+
+def _oidc_routes(console: ConsoleParts) -> list[Route]:
+    if console.oidc is None:
+        return []
+    return [
+        Route("/sign-in/oidc", oidc_begin(console, console.oidc), methods=["GET"]),
+        Route(CALLBACK, oidc_callback(console, console.oidc), methods=["GET"]),
+    ]
 
 
 def _fault(console: ConsoleParts, status: int, message: str) -> Callable[[Request, Exception], Awaitable[Response]]:

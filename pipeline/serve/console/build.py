@@ -14,6 +14,7 @@ from pipeline.serve.console.render import Renderer
 from pipeline.serve.read.reads import Reads
 from pipeline.serve.receipts import Receipts
 from pipeline.serve.signin.attempts import Attempts
+from pipeline.serve.signin.oidc.flow import OidcSignIn
 from pipeline.serve.signin.sessions import Sessions
 from pipeline.serve.signin.tables import create_tables
 from pipeline.serve.signin.users import Users
@@ -27,11 +28,12 @@ def console_of(
     settings: Settings,
     audit: Path,
     *,
+    oidc: OidcSignIn | None = None,
     clock: Clock = wall_clock_ms,
 ) -> Starlette:
     """Returns the console, to be mounted at ``/`` behind all other routes. Creates the tables of sign-in.
 
-    ``audit`` is the folder of the audit log.
+    ``audit`` is the folder of the audit log; ``oidc`` signs people in beside local users.
     """
     engine = reads.context.store.engine
     create_tables(engine)
@@ -43,6 +45,7 @@ def console_of(
             data=console_data(reads, RightsData(persons, receipts), settings, audit, clock),
             renderer=Renderer(clock),
             clock=clock,
+            oidc=oidc,
             public_url=settings.serve_public_url,
         )
     )
