@@ -52,6 +52,8 @@ def records() -> ModelRecords:
     made.tell(
         {"type": "identify", "userId": "mallory", "messageId": "m-1", "timestamp": END_MS, "channel": "web",
          "traits": {"first_name": HOSTILE, "city": HOSTILE}},
+        {"type": "group", "userId": "mallory", "groupId": "acme", "messageId": "m-2", "timestamp": END_MS,
+         "channel": "web", "traits": {"name": HOSTILE, "seats": 12}},
     )  # fmt: skip
     return made
 
@@ -107,6 +109,7 @@ def paths(world: World, role: Role) -> list[str]:
         if method == "GET" and right in RIGHTS[role] and path not in {"/live", "/sources/live", "/quarantine/{place}"}
         if not path.endswith("/timeline") and "/requests/" not in path  # see test_console_privacy.py
     ]
+    shown = [f"{path}?account=acme" if path == "/accounts/members" else path for path in shown]
     return [*shown, f"/customers/{mallory.profile_id}", "/customers?q=nothing@at.all", "/rules?file=crm.yaml"]
 
 

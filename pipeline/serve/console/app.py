@@ -14,6 +14,7 @@ from pipeline.serve.console.guard import Handler, guarded
 from pipeline.serve.console.headers import SecurityHeaders
 from pipeline.serve.console.oidc import oidc_begin, oidc_callback
 from pipeline.serve.console.pages import (
+    accounts,
     customers,
     leads,
     operation,
@@ -36,6 +37,8 @@ PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
     ("GET", "/customers/{profile_id}", Right.READ, customers.customer),
     ("GET", "/customers/{profile_id}/timeline", Right.READ, customers.timeline),
     ("GET", "/customers/{profile_id}/graph", Right.READ, customers.graph),
+    ("GET", "/accounts", Right.READ, accounts.accounts),
+    ("GET", "/accounts/members", Right.PERSONAL, accounts.account),
     ("GET", "/leads", Right.READ, leads.leads),
     ("GET", "/leads/{action_id}", Right.READ, leads.lead),
     ("GET", "/segments", Right.READ, segments.segments),

@@ -25,6 +25,7 @@ _ALL: Final = (
     Section("", [
         Item("/", "Overview", Right.READ),
         Item("/customers", "Customers", Right.READ),
+        Item("/accounts", "Accounts", Right.READ),
         Item("/leads", "Leads", Right.READ),
     ]),
     Section("Rules", [

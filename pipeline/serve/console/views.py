@@ -102,6 +102,36 @@ class CustomerGraph(NamedTuple):
     kinds: Sequence[str]
 
 
+class AccountLine(NamedTuple):
+    """An account in a list."""
+
+    account_id: str
+    members: int
+    last_seen_ms: int
+    top_score: float
+
+
+class Total(NamedTuple):
+    """A sum over the members of an account. ``currency`` is empty if it is a count."""
+
+    name: str
+    value: int
+    currency: str
+
+
+class AccountPage(NamedTuple):
+    """Everything on an account's page."""
+
+    account_id: str
+    traits: JsonObject
+    member_ids: Sequence[str]
+    members: Sequence[CustomerLine]
+    """Those with the highest scores."""
+    totals: Sequence[Total]
+    leads: Sequence[Lead]
+    """The newest of the shown members."""
+
+
 class SegmentLine(NamedTuple):
     """A segment with the number of its members."""
 

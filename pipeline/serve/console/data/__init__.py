@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.clock import Clock
+from pipeline.serve.console.data.accounts import AccountData
 from pipeline.serve.console.data.arrivals import ArrivalsWatch
 from pipeline.serve.console.data.audit import AuditData
 from pipeline.serve.console.data.customers import CustomerData
@@ -30,6 +31,7 @@ class ConsoleData(NamedTuple):
     overview: OverviewData
     pulse: Pulse
     customers: CustomerData
+    accounts: AccountData
     leads: LeadData
     segments: SegmentData
     triggers: TriggerData
@@ -47,6 +49,7 @@ def console_data(reads: Reads, rights: RightsData, settings: Settings, audit: Pa
         overview=OverviewData(reads),
         pulse=Pulse(settings, clock),
         customers=CustomerData(reads, leads),
+        accounts=AccountData(reads, leads),
         leads=leads,
         segments=SegmentData(reads),
         triggers=TriggerData(reads),
