@@ -18,7 +18,7 @@ from pipeline.serve.signin.roles import RIGHTS, Role
 from pipeline.testing.log import MemoryRecord
 from pipeline.topics import ACTIONS
 from tests.conftest import say
-from tests.support.axe import axe_source
+from tests.support.axe import axe_source, keep_picture
 from tests.support.browser import DESKTOP, PHONE, Page, browser, chromium
 from tests.support.console import NOW_MS, PASSWORD, World
 from tests.support.model_records import END_MS, ModelRecords
@@ -132,6 +132,7 @@ def test_no_page_has_a_barrier_or_is_wider_than_the_window(world: World, base: s
                 wrong.extend((path, label, found) for found in await barriers(page, axe))
                 shown = await page.run("document.documentElement.scrollWidth")
                 wrong.extend([(path, label, f"{shown} pixels wide")] if shown > width else [])
+                await keep_picture(page, f"{role.value} {path} {label}")
                 assert await page.run("document.title.includes('Stitchline')"), "a customer's text ran as a script"
 
     run(base, role, scenario)

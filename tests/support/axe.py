@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -49,6 +50,13 @@ def _hash(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+async def keep_picture(page: Page, name: str) -> None:
+    """Writes a picture of the whole page to the folder that the variable PICTURES names, if it is set."""
+    if folder := os.environ.get("PICTURES"):
+        name = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
+        (Path(folder) / f"{name}.png").write_bytes(await page.picture())
+
+
 async def looked_at(page: Page, axe: str, name: str) -> None:
     """No barrier and no sideways scrolling at any size; pictures go to the folder PICTURES, if it is set."""
     for label, (width, height), dark in (("desktop", DESKTOP, False), ("phone", PHONE, False), ("dark", PHONE, True)):
@@ -58,6 +66,5 @@ async def looked_at(page: Page, axe: str, name: str) -> None:
         found = await page.run("axe.run(document).then(done => done.violations)")
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], (name, label)
         assert await page.run("document.documentElement.scrollWidth") <= width, (name, label)
-        if folder := os.environ.get("PICTURES"):
-            (Path(folder) / f"{name}-{label}.png").write_bytes(await page.picture())
+        await keep_picture(page, f"{name}-{label}")
     await page.size(*DESKTOP)
