@@ -33,6 +33,7 @@ class BottleCrmGateway(DirectoryGateway[Directory]):
     """One organisation."""
 
     crm, home, batch, names = CRM, LEAD, 20, NAMES
+    objects: Sequence[str] = (CONTACT, LEAD)
     test_values: Mapping[str, str] = {"first_name": "Stitchline", "last_name": "set-up test"}
     conversion_leaves = "the lead, contact, account and opportunity of its conversion"
 

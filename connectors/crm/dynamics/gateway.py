@@ -34,6 +34,7 @@ class DynamicsGateway(DirectoryGateway[Directory]):
     """One environment of Dynamics 365."""
 
     crm, home, batch = CRM, LEAD, 100
+    objects: Sequence[str] = (CONTACT, LEAD)
     test_values: Mapping[str, str] = {"lastname": "Stitchline set-up test"}
     conversion_leaves = ""
 

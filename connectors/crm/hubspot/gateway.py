@@ -25,6 +25,7 @@ class HubSpotGateway:
     """One HubSpot account."""
 
     crm, home, batch = CRM, CONTACT, 100
+    objects: Sequence[str] = (CONTACT,)
     names = names_of("hubspot_owner_id", "stitchline_{}".format)
     test_values: Mapping[str, str] = {"firstname": "Stitchline set-up test"}
     conversion_leaves = ""

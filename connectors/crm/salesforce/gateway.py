@@ -26,6 +26,7 @@ class SalesforceGateway(DirectoryGateway[Directory]):
     """One Salesforce org."""
 
     crm, home, batch, names = CRM, LEAD, 200, NAMES
+    objects: Sequence[str] = (CONTACT, LEAD)
     test_values: Mapping[str, str] = {"LastName": "Stitchline set-up test", "Company": "Stitchline"}
     conversion_leaves = ""
 

@@ -32,6 +32,7 @@ class ZohoGateway(DirectoryGateway[Directory]):
     """One organisation of Zoho CRM."""
 
     crm, home, batch, names = CRM, LEADS, 100, NAMES
+    objects: Sequence[str] = (CONTACTS, LEADS)
     test_values: Mapping[str, str] = {"Last_Name": "Stitchline set-up test"}
     conversion_leaves = ""
 
