@@ -24,8 +24,8 @@ from connectors.crm.salesforce.gateway import SalesforceGateway
 from connectors.crm.secret import read_secret
 from connectors.crm.sync.board import Board
 from connectors.crm.sync.plan import Planner
-from connectors.crm.sync.syncer import Decode, Syncer
-from connectors.crm.sync.updates import Updates
+from connectors.crm.sync.syncer import Syncer
+from connectors.crm.sync.updates import Feed
 from connectors.crm.sync.writer import SyncWriter
 from connectors.crm.zoho import answers as zoho
 from connectors.crm.zoho.gateway import ZohoGateway
@@ -123,25 +123,12 @@ def budget_of(connection: CrmConnection) -> Budget:
 
 
 def open_syncer(
-    connection: CrmConnection,
-    http: CrmHttp,
-    ledger: LedgerView,
-    board: Board,
-    updates: Updates,
-    *,
-    topic: str,
-    decode: Decode,
-    clock: Clock,
+    connection: CrmConnection, http: CrmHttp, ledger: LedgerView, board: Board, feed: Feed, *, clock: Clock,
     metrics: Metrics,
-) -> Syncer | None:
-    """Returns what keeps the fields of ``sync`` up to date; None if the connection declares none."""
-    if not connection.sync.fields:
-        return None
+) -> Syncer:  # fmt: skip
+    """Returns what keeps the fields of ``sync`` up to date."""
     writer = SyncWriter(connection, gateway_of(connection, http, clock), ledger, clock)
-    return Syncer(
-        connection.name, topic, updates, board, Planner(board, ledger), writer, decode=decode, clock=clock,
-        metrics=metrics, max_tries=connection.max_tries,
-    )  # fmt: skip
+    return Syncer(connection, feed, board, Planner(board, ledger), writer, clock=clock, metrics=metrics)
 
 
 def gateway_of(connection: CrmConnection, http: CrmHttp, clock: Clock) -> Gateway:

@@ -81,6 +81,10 @@ class CrmSync(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     every_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
     """Minimum time between two writes to one record. Changes in between are one write."""
 
+    def of(self, kind: SyncObject) -> dict[str, SyncField]:
+        """Returns the fields of one type of object, by their names in the CRM."""
+        return {written.to: written for written in self.fields if kind in written.of}
+
     def __post_init__(self) -> None:
         unique("field", [written.to for written in self.fields])
         if self.consent_required and not self.consent:

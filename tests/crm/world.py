@@ -17,6 +17,7 @@ from connectors.crm.oauth import log_in
 from connectors.crm.runner import Policy, SinkRunner
 from connectors.crm.sink import Action
 from connectors.crm.sync.board import Board
+from connectors.crm.sync.updates import Feed
 from pipeline.event.reason import Reason
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.crm import CrmConnection, CrmOwner
@@ -68,10 +69,12 @@ class World:
         sink = self.sink(ledger)
         sink = erasing(self.connection, sink, self.http.send, ledger, self.clock)
         self.board = Board(self.connection)
-        syncer = open_syncer(
-            self.connection, self.http, ledger, self.board, MemoryUpdates(self.topics),
-            topic="cdp.profile.updates.v1", decode=msgspec.json.decode, clock=self.clock, metrics=self.metrics,
-        )  # fmt: skip
+        feed = Feed("cdp.profile.updates.v1", MemoryUpdates(self.topics), msgspec.json.decode)
+        syncer = None
+        if self.connection.sync.fields:
+            syncer = open_syncer(
+                self.connection, self.http, ledger, self.board, feed, clock=self.clock, metrics=self.metrics
+            )
         self.runner = SinkRunner(
             "crm", log, sink, decode=msgspec.json.decode, clock=self.clock, ledger=ledger, beside=syncer,
             metrics=self.metrics, policy=Policy(**{"settle_ms": SETTLE_MS, **policy}),

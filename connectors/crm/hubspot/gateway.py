@@ -108,7 +108,8 @@ class HubSpotGateway:
 
     def missing(self) -> Iterator[Missing]:
         """Yields property groups and properties."""
-        return missing_properties(self._calls, self._directory, self._send, story=self._connection.story)
+        story, sync = self._connection.story, self._connection.sync
+        return missing_properties(self._calls, self._directory, self._send, story=story, sync=sync)
 
     def _texts(self, properties: Mapping[str, str | None]) -> dict[str, str | None]:
         kinds = self.fields(CONTACT)

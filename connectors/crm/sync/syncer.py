@@ -4,8 +4,8 @@ It keeps no position. Each start reads the compacted profile updates from the be
 the ledger, so that whatever a lost answer or a kill -9 has left is found and done.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from connectors.crm.action_log import Refusal
 from connectors.crm.beside import Step
@@ -17,18 +17,19 @@ from connectors.crm.sync.board import Board
 from connectors.crm.sync.plan import Planner
 from connectors.crm.sync.refusal import refusal_of
 from connectors.crm.sync.target import Later, Target
-from connectors.crm.sync.updates import Updates
+from connectors.crm.sync.updates import Feed
 from connectors.crm.sync.writer import SyncWriter
 from pipeline.clock import Clock
 from pipeline.event.reason import Reason
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as names
 from pipeline.obs.metrics import Metrics
+from pipeline.rules.crm import CrmConnection
 
-Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
-"""Returns the fields of a ``profile-update`` record from its value. Raises ValueError if the value is not one."""
 MAX_PROFILES: Final = 400
 """Profiles in one step, so that actions never wait long for them."""
+
+MEASURE_MS: Final = 5_000
 
 
 class Due(NamedTuple):
@@ -39,32 +40,30 @@ class Due(NamedTuple):
 
 
 class Syncer:
-    """Implements :class:`~connectors.crm.beside.Beside`. ``topic`` is the full name of the profile updates."""
+    """Implements :class:`~connectors.crm.beside.Beside`."""
 
     def __init__(
         self,
-        name: str,
-        topic: str,
-        updates: Updates,
+        connection: CrmConnection,
+        feed: Feed,
         board: Board,
         planner: Planner,
         writer: SyncWriter,
         *,
-        decode: Decode,
         clock: Clock,
         metrics: Metrics,
-        max_tries: int,
     ) -> None:
-        self._name, self._topic, self._updates, self._board = name, topic, updates, board
-        self._planner, self._writer, self._decode, self._clock = planner, writer, decode, clock
-        self._metrics, self._max_tries = metrics, max_tries
+        self._name, self._max_tries = connection.name, connection.max_tries
+        self._topic, self._updates, self._decode = feed
+        self._board, self._planner, self._writer = board, planner, writer
+        self._clock, self._metrics = clock, metrics
+        self._measured_ms = 0
 
     def receive(self) -> Sequence[Refusal]:
         """Takes in the profiles that were published. Returns records that cannot be read."""
         records, refusals = self._updates.poll(), list[Refusal]()
         if records:
             self._board.apply(self._decoded(records, refusals))
-        self._metrics.set(names.CRM_SYNC_OPEN, self._board.open(), self._name)
         if refusals:
             self._metrics.add(names.DLQ_RECORDS, len(refusals), "sink", Reason.UNDECODABLE)
         return refusals
@@ -83,6 +82,7 @@ class Syncer:
             self._reschedule([(target, self._book(target, rows, refusals)) for target in targets])
             if pause is not None:
                 return Step(rows, refusals, pause)
+        self._measure(len(due))
         return Step(rows, refusals)
 
     def note(self, rows: Sequence[LedgerRow]) -> None:
@@ -163,6 +163,13 @@ class Syncer:
                 self._board.postpone(profile_id, first.at_ms, tries=first.tries)
             else:
                 self._board.settle(profile_id)
+
+    def _measure(self, done: int) -> None:
+        """Counts the profiles that are left; now and then only while there are many."""
+        now_ms = self._clock()
+        if done < MAX_PROFILES or now_ms - self._measured_ms >= MEASURE_MS:
+            self._metrics.set(names.CRM_SYNC_OPEN, self._board.open(), self._name)
+            self._measured_ms = now_ms
 
     def _count(self, outcome: str) -> None:
         self._metrics.add(names.CRM_SYNCED, 1, self._name, outcome)

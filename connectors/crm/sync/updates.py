@@ -1,7 +1,7 @@
 """The profile updates as a sync reads them: every partition, from the beginning, again at each start."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 from pipeline.kafka.follow import Follower
 from pipeline.kafka.record import Record
@@ -25,6 +25,19 @@ class Updates(Protocol):
     def close(self) -> None:
         """Closes the client."""
         ...
+
+
+Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
+"""Returns the fields of a ``profile-update`` record from its value. Raises ValueError if the value is not one."""
+
+
+class Feed(NamedTuple):
+    """The topic with its name and codec."""
+
+    topic: str
+    """Full name of the topic."""
+    updates: Updates
+    decode: Decode
 
 
 class KafkaUpdates:

@@ -17,10 +17,10 @@ from connectors.crm.split import Failed, Written
 from connectors.crm.split import Result as WriteResult
 from connectors.crm.sync.target import Later, Target
 from connectors.crm.sync.wanted import EMPTY, differences
-from connectors.crm.work import Held, Owner, Work
+from connectors.crm.work import Held, Owner, Work, kind_of
 from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
-from pipeline.rules.crm_sync import SyncField, SyncObject
+from pipeline.rules.crm_sync import SyncField
 
 MAX_HOPS: Final = 4
 """Conversions and merges in a row that are followed."""
@@ -76,8 +76,7 @@ class SyncWriter:
         return differences(fields, target.wanted, kinds, target.written)
 
     def _fields(self, object_type: str) -> Mapping[str, SyncField]:
-        kind = kind_of(object_type)
-        return {field.to: field for field in self._connection.sync.fields if kind in field.of}
+        return self._connection.sync.of(kind_of(object_type))
 
     def _read(self, targets: Sequence[Target], tenant: str) -> None:
         """Reads the objects, and leaves what differs in ``changed``."""
@@ -186,12 +185,3 @@ class SyncWriter:
             target.result = Refused(failed.words)
         else:  # our fields are not unique: a conflict is a race
             target.result = RetryLater(0, failed.words)
-
-
-def kind_of(object_type: str) -> SyncObject:
-    """Returns the kind of a CRM's type of object.
-
-    >>> kind_of("Contact"), kind_of("Leads")
-    ('contacts', 'leads')
-    """
-    return "contacts" if object_type.lower().rstrip("s") == "contact" else "leads"

@@ -5,7 +5,7 @@ by upsert, COQL, the fields of a module, updating and deleting by id.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -147,6 +147,9 @@ class Zoho(Crm):
             body["data"] = body["data"][: len(body["data"]) // 2]
         headers = {} if self.credits_left is None else {"X-API-CREDITS-REMAINING": str(self.credits_left)}
         return httpx2.Response(204, headers=headers) if body is None else shapes.answer(status, body, headers)
+
+    def raw(self, lead_id: str) -> Mapping[str, Any]:
+        return {**self.rows["Leads"], **self.rows["Contacts"]}[lead_id]
 
     def leads(self) -> dict[str, dict[str, str]]:
         rows = {name: row for module in ("Leads", "Contacts") for name, row in self.rows[module].items()}
@@ -308,8 +311,12 @@ class Zoho(Crm):
         if name is None and not record.get("Last_Name"):
             raise Fault(code="MANDATORY_NOT_FOUND", message="required field not found", api_name="Last_Name")
         for field, value in record.items():
+            if value is None and field.startswith("Now_"):
+                continue  # null empties a custom field
             assert value not in {None, ""} if isinstance(value, str | None) else True, (field, value)
             kind = self.types[module][field]
+            if (field, value) == self.refuses:
+                raise Fault(code="INVALID_DATA", message=f"{field} is not allowed", api_name=field)
             if kind in _INTEGER_TYPES and not isinstance(value, int | float):
                 raise Fault(code="INVALID_DATA", message="invalid data", api_name=field, expected_data_type=kind)
             if kind == "datetime" and not re.fullmatch(r"[\d-]{10}T[\d:]{8}[+-]\d\d:\d\d", value):
