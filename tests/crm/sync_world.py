@@ -1,12 +1,22 @@
 """A world whose CRM keeps segments, scores and traits, under names that the CRM allows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from connectors.crm.action_log import Refusal
+from connectors.crm.connect import gateway_of
 from connectors.crm.ledger import Ledger
+from connectors.crm.ledger_row import LedgerRow
+from connectors.crm.sync.board import Board
+from connectors.crm.sync.plan import Planner
+from connectors.crm.sync.resync import Resync, Totals
+from connectors.crm.sync.updates import Feed
+from connectors.crm.sync.writer import SyncWriter
 from pipeline.rules.crm_sync import CrmSync, SyncField
 from tests.crm.world import World
-from tests.support.crm_log import Stop
+from tests.support.crm_log import MemoryUpdates, Stop
 
 FORMS: Mapping[str, str] = {"hubspot": "{}", "salesforce": "{}__c", "dynamics": "new_{}", "zoho": "Now_{}"}
 VALUES = {
@@ -50,6 +60,34 @@ class SyncWorld(World):
     def stop(self) -> Stop:
         """A stop signal that is not set."""
         return Stop(self.clock)
+
+    def ledger(self) -> Ledger:
+        """The ledger of a new runner."""
+        ledger = Ledger()
+        ledger.apply(self.topics.ledger)
+        return ledger
+
+    def resync(self, *, segment: str = "", dry_run: bool = False, compare: bool = False) -> Totals:
+        """Runs a resync, whose rows are committed."""
+        fields = tuple(one for one in self.connection.sync.fields if not segment or one.states(segment))
+        sync = msgspec.structs.replace(self.connection.sync, fields=fields)
+        connection, ledger = msgspec.structs.replace(self.connection, sync=sync), self.ledger()
+        self.sink(ledger)
+        board, updates = Board(connection), MemoryUpdates(self.topics)
+        while not updates.has_caught_up():
+            for record in updates.poll():
+                value = record.value()
+                board.apply([((record.key() or b"").decode(), value and msgspec.json.decode(value))])
+
+        def save(rows: Sequence[LedgerRow], refusals: Sequence[Refusal]) -> None:
+            self.topics.ledger += rows
+            self.topics.quarantine += refusals
+            ledger.apply(rows)
+
+        gateway = gateway_of(connection, self.http, self.clock)
+        writer = SyncWriter(connection, gateway, ledger, self.clock, again=True, compare=compare)
+        run = Resync(Feed("t", updates, msgspec.json.decode), board, Planner(board, ledger), writer, self.clock)
+        return run.run(save, dry_run=dry_run, progress=lambda _done, _all: None)
 
     def writes(self, since: int = 0) -> int:
         """The number of requests that write existing objects, from a request on."""

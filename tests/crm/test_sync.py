@@ -2,6 +2,8 @@
 
 import pytest
 
+from connectors.crm.deviation import Kind
+from connectors.crm.reconcile import deviations, repair
 from pipeline.event.reason import Reason
 from pipeline.obs import metrics as names
 from tests.crm import emulator as faults
@@ -236,3 +238,61 @@ def test_the_outcomes_are_counted():
 
     assert world.metrics.value(names.CRM_SYNCED, "crm", "written") == 1
     assert world.metrics.value(names.CRM_SYNC_OPEN, "crm") == 0
+
+
+def test_reconciliation_names_fields_that_others_have_changed(world):
+    world.send(action(1))
+    world.publish("p1", **vip())
+    world.run()
+    world.crm.raw(world.lead_id(f"{1:032x}"))[world.named["plan"]] = "tin"
+    ledger = world.ledger()
+
+    (found,) = deviations(ledger, world.sink(ledger).compare)
+    assert (found.kind, found.detail, found.row.state) == (Kind.CHANGED, world.named["plan"], "sync")
+    assert repair([found], world.sink(ledger), find=lambda _: [], save=lambda _: None).left == 0
+
+
+def test_a_resync_writes_only_what_differs_in_the_crm(world):
+    world.send(action(1), action(2))
+    for name in ("p1", "p2"):
+        world.publish(name, **vip())
+    world.run()
+    changed = world.crm.raw(world.lead_id(f"{1:032x}"))
+    changed[world.named["plan"]] = "tin"
+    calls = len(world.crm.calls)
+
+    assert world.resync(dry_run=True).differing == 0, "by the ledger nothing differs"
+    planned = world.resync(dry_run=True, compare=True)
+    assert (planned.profiles, planned.records, planned.differing) == (2, 2, 1)
+    assert dict(planned.fields) == {world.named["plan"]: 1}
+    assert world.writes(calls) == 0
+
+    done = world.resync(compare=True)
+    assert (done.differing, done.written, done.refused, done.left) == (1, 1, 0, 0)
+    assert world.writes(calls) == 1
+    assert world.lead_values(1) == FULL
+    assert world.resync(compare=True).differing == 0
+
+
+def test_a_resync_of_a_segment_leaves_the_other_fields_alone(world):
+    world.send(action(1))
+    world.publish("p1", **vip())
+    world.run()
+    changed = world.crm.raw(world.lead_id(f"{1:032x}"))
+    changed[world.named["listed"]] = changed[world.named["plan"]] = "tin"
+    done = world.resync(segment="buyers", compare=True)
+
+    assert dict(done.fields) == {world.named["listed"]: 1}
+    assert world.lead_values(1) == {**FULL, "plan": "tin"}
+
+
+def test_a_resync_sends_refused_values_again(world):
+    world.send(action(1))
+    world.publish("p1", **vip())
+    world.crm.refuses = (world.named["plan"], "gold")
+    assert world.run().quarantined == 1
+    assert world.resync().refused == 1
+    world.crm.refuses = ("", "")
+
+    assert world.resync().written == 1
+    assert world.lead_values(1) == FULL

@@ -53,6 +53,12 @@ class Target(msgspec.Struct, eq=False, kw_only=True):
         """Field → hash of the value last written."""
         return self.row.fields if self.row else {}
 
+    @property
+    def sent(self) -> dict[str, str]:
+        """The changed fields that the object does not hold yet."""
+        held = self.current or {}
+        return {name: text for name, text in (self.changed or {}).items() if (held.get(name) or "") != text}
+
     def was_refused(self) -> bool:
         """Returns whether the CRM has refused these values before."""
         return REFUSED in self.written and self.written[REFUSED] == _hash_of(self.changed or {})

@@ -11,7 +11,7 @@ class Updates(Protocol):
     """The compacted topic of profile updates."""
 
     def poll(self) -> Sequence[Record]:
-        """Returns the records that there are now, in each partition's order, without waiting for more."""
+        """Returns the records that there are now, in each partition's order. Waits only at the start."""
         ...
 
     def has_caught_up(self) -> bool:

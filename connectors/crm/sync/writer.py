@@ -35,12 +35,23 @@ class SyncWriter:
     """
 
     def __init__(
-        self, connection: CrmConnection, gateway: Gateway, ledger: LedgerView, clock: Clock, *, compare: bool = False
+        self,
+        connection: CrmConnection,
+        gateway: Gateway,
+        ledger: LedgerView,
+        clock: Clock,
+        *,
+        again: bool = False,
+        compare: bool = False,
     ) -> None:
-        """``compare``: compares with what the CRM holds instead of what the ledger does."""
+        """``again``: also writes what was refused before, or to an object that was written a short time ago.
+
+        ``compare``: compares with what the CRM holds instead of what the ledger does.
+        """
         self._connection, self._gateway, self._ledger, self._clock = connection, gateway, ledger, clock
-        self._compare = compare
-        self._wait_ms = 0 if compare else round(connection.sync.every_seconds * 1000)
+        self.sink = connection.name
+        self._again, self._compare = again, compare
+        self._wait_ms = 0 if again else round(connection.sync.every_seconds * 1000)
 
     def write(self, targets: Sequence[Target], tenant: str) -> None:
         """Gives each target a result."""
@@ -64,7 +75,8 @@ class SyncWriter:
             return
         target.changed = self._differences(target)
         now_ms = self._clock()
-        if not self._compare and (not target.changed or target.was_refused()) and not target.retired:
+        is_known_refusal = target.was_refused() and not self._again
+        if not self._compare and (not target.changed or is_known_refusal) and not target.retired:
             target.result = Delivered()
         elif target.row is not None and target.wanted and target.row.written_ms + self._wait_ms > now_ms:
             target.result = Later(target.row.written_ms + self._wait_ms)
@@ -139,13 +151,11 @@ class SyncWriter:
         taken: set[str] = set()
         now_ms, sink = self._clock(), self._connection.name
         for target in targets:
-            held = target.current or {}
-            sent = {name: text for name, text in (target.changed or {}).items() if (held.get(name) or "") != text}
-            if not sent:
+            if not target.sent:
                 target.result = target.delivered(sink, now_ms) if self._differs(target) else Delivered()
             elif target.object_id not in taken:  # a CRM refuses a batch that has an object twice
                 taken.add(target.object_id)
-                works.append((target, self._work(target, sent)))
+                works.append((target, self._work(target)))
         for object_type in sorted({work.object for _, work in works}):
             part = [(target, work) for target, work in works if work.object == object_type]
             results = self._gateway.update(object_type, [work for _, work in part], tenant)
@@ -158,13 +168,13 @@ class SyncWriter:
         kinds = self._gateway.fields(target.object)
         return bool(target.retired or differences(self._fields(target.object), target.wanted, kinds, target.written))
 
-    def _work(self, target: Target, sent: dict[str, str]) -> Work:
+    def _work(self, target: Target) -> Work:
         body = {
             "action_id": sync_id(target.name), "tenant": target.tenant, "profile_id": target.profile_id
         }  # fmt: skip
         return Work(
             Action(0, 0, body), Owner("", ""), self._gateway.names, object=target.object,
-            object_id=target.object_id, current=target.current, sent=sent,
+            object_id=target.object_id, current=target.current, sent=target.sent,
         )  # fmt: skip
 
     def _stop_if_denied(self, results: Sequence[WriteResult]) -> None:

@@ -291,6 +291,8 @@ class Zoho(Crm):
             raise Fault(code="INVALID_DATA", message="the id given seems to be invalid", api_name="id")
         if name is not None and self.rows[module][name].get("Converted__s"):
             raise Fault(code="CONVERTED_RECORD", message="the record is already converted", id=name)
+        if self.refuses in record.items():
+            raise Fault(code="INVALID_DATA", message=f"{self.refuses[0]} is not allowed", api_name=self.refuses[0])
         if module != "Notes":
             self._validate(module, name, record)
         is_new = name is None
@@ -315,8 +317,6 @@ class Zoho(Crm):
                 continue  # null empties a custom field
             assert value not in {None, ""} if isinstance(value, str | None) else True, (field, value)
             kind = self.types[module][field]
-            if (field, value) == self.refuses:
-                raise Fault(code="INVALID_DATA", message=f"{field} is not allowed", api_name=field)
             if kind in _INTEGER_TYPES and not isinstance(value, int | float):
                 raise Fault(code="INVALID_DATA", message="invalid data", api_name=field, expected_data_type=kind)
             if kind == "datetime" and not re.fullmatch(r"[\d-]{10}T[\d:]{8}[+-]\d\d:\d\d", value):
