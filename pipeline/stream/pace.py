@@ -11,25 +11,23 @@ as rarely as it must. With
 
 the interval from the end of a commit to the next one is::
 
-    share    = IDLE_SHARE * (1 - load), the part of the time that commits may take
-    base     = commit * (1 - share) / share, but STITCHLINE_MIN_COMMIT_INTERVAL_MS to STITCHLINE_COMMIT_INTERVAL_MS
+    base     = commit * load / (1 - load), but STITCHLINE_MIN_COMMIT_INTERVAL_MS to STITCHLINE_COMMIT_INTERVAL_MS
     interval = max(base, backlog / rate), but at most STITCHLINE_CATCH_UP_INTERVAL_MS
 
-A fixed share has no good value: a small one wastes the time of a worker with little load, and a large one leaves a
-worker with much load less time than its records take.
+So commits take the part ``1 - load`` of the time: all that records leave, which gives the shortest interval that a
+worker can keep. A fixed part has no good value: a small one wastes the time of a worker with little load, and a large
+one leaves a worker with much load less time than its records take.
 
 >>> pace = CommitPace(shortest_seconds=0.02, longest_seconds=0.15, behind_seconds=2.0)
->>> pace.committed(records=1_000, work_seconds=0.05, commit_seconds=0.03, cycle_seconds=0.1)
->>> round(pace.interval(backlog=0), 4), pace.interval(backlog=5_000), pace.interval(backlog=1_000_000)
-(0.0367, 0.4, 2.0)
+>>> pace.committed(records=1_000, work_seconds=0.06, commit_seconds=0.03, cycle_seconds=0.1)
+>>> round(pace.interval(backlog=0), 3), round(pace.interval(backlog=5_000), 3), pace.interval(backlog=1_000_000)
+(0.045, 0.45, 2.0)
 """
 
 from typing import Final
 
 SMOOTHING: Final = 0.2
 """Weight of the newest transaction in the smoothed values."""
-IDLE_SHARE: Final = 0.9
-"""Commits may take this part of the time that records leave. The rest absorbs the variation of their cost."""
 
 
 class CommitPace:
@@ -43,8 +41,8 @@ class CommitPace:
 
     def interval(self, backlog: int) -> float:
         """Returns the seconds from one commit to the next, by the number of records that wait on the brokers."""
-        share = IDLE_SHARE * (1 - self.load)
-        base = self._limited(self._commit_seconds * (1 - share) / share) if share > 0 else self._longest
+        load = self.load
+        base = self._limited(self._commit_seconds * load / (1 - load)) if load < 1 else self._longest
         if not backlog or not self._records_per_second:
             return base
         return max(base, min(backlog / self._records_per_second, self._behind))

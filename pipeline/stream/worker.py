@@ -30,8 +30,6 @@ from pipeline.stream.vitals import Vitals
 
 MAX_TICK_SECONDS = 1.0
 """Time for timers and backlogs in one transaction, during which no batch is taken."""
-MAX_HOLD_SECONDS = 1.0
-"""By how much a commit may come later than its interval demands, for records that arrived before the last commit."""
 
 log = logger(__name__)
 
@@ -94,7 +92,7 @@ class Worker:
     def _is_commit_due(self) -> bool:
         if self.poller.has_untaken:  # their changes join this transaction, unless it is open for too long
             return self._worked >= self._work_seconds
-        return self.is_interval_over()
+        return self.seconds_to_commit() <= 0
 
     def _parts(self, batch: Batch, size: SliceSize) -> Iterator[Sequence[Any]]:
         """Yields a batch in slices, between which it commits if the transaction has been open for long."""
@@ -165,15 +163,6 @@ class Worker:
         """
         return self._committed_at + self._pace.interval(self.poller.backlog) - self._clock()
 
-    def is_interval_over(self) -> bool:
-        """Returns whether the commit interval is over and no records are about to come that it should hold.
-
-        A commit holds every record that arrived before the one before it. Otherwise records would wait for one more
-        commit whenever the work of a fetch fills the interval.
-        """
-        left = self.seconds_to_commit()
-        return left <= 0 and not (self.poller.has_earlier and left > -MAX_HOLD_SECONDS)
-
     def commit(self) -> None:
         """Commits the unit of work. If Kafka refuses, rewinds to the committed state."""
         started = self._clock()
@@ -192,7 +181,6 @@ class Worker:
 
     def _note_commit(self, done: Committed, worked: float, started: float) -> None:
         before, self._committed_at, self._worked = self._committed_at, self._clock(), 0.0
-        self.poller.note_commit()
         seconds = self._committed_at - started
         self._pace.committed(done.records, worked, seconds, self._committed_at - before)
         self._vitals.committed(done, seconds)

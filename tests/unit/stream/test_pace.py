@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.stream import pace
-from pipeline.stream.pace import IDLE_SHARE, CommitPace
+from pipeline.stream.pace import CommitPace
 
 SHORTEST, LONGEST, BEHIND = 0.02, 0.15, 2.0
 SECONDS = st.floats(0, 10)
@@ -40,10 +40,10 @@ def test_a_worker_without_a_measured_commit_commits_as_often_as_it_may():
     assert new_pace().interval(backlog=1_000_000) == SHORTEST
 
 
-@pytest.mark.parametrize("load", [0.4, 0.5, 0.7])
-def test_commits_take_their_part_of_the_time_that_records_leave(load):
+@pytest.mark.parametrize("load", [0.45, 0.5, 0.7])
+def test_commits_take_the_part_of_the_time_that_records_leave(load):
     interval = paced(load).interval(backlog=0)
-    assert 0.03 / (interval + 0.03) == pytest.approx(IDLE_SHARE * (1 - load))
+    assert 0.03 / (interval + 0.03) == pytest.approx(1 - load)
 
 
 @pytest.mark.parametrize(("load", "interval"), [(0.0, SHORTEST), (0.1, SHORTEST), (0.95, LONGEST), (1.0, LONGEST)])
@@ -53,7 +53,7 @@ def test_the_interval_keeps_its_limits(load, interval):
 
 @pytest.mark.parametrize(
     ("backlog", "interval"),
-    [(1, 0.0366), (366, 0.0366), (600, 0.06), (10_000, 1.0), (20_000, BEHIND), (1_000_000, BEHIND)],
+    [(1, 0.03), (300, 0.03), (600, 0.06), (10_000, 1.0), (20_000, BEHIND), (1_000_000, BEHIND)],
 )
 def test_the_interval_grows_only_as_far_as_the_backlog_demands(backlog, interval):
     assert paced(0.5).interval(backlog) == pytest.approx(interval, rel=0.01)
@@ -164,11 +164,11 @@ def steady(costs: Costs, load: float, backlog: float = 0, seed: int | None = Non
 
 
 @pytest.mark.parametrize("costs", COSTS)
-def test_below_capacity_a_transaction_is_at_most_a_third_longer_than_the_least(costs):
+def test_below_capacity_a_transaction_is_hardly_longer_than_the_least(costs):
     for load in LOADS:
         rate = load * capacity(costs)
         shortest = SHORTEST + costs.commit(rate * SHORTEST * 3)
-        assert steady(costs, load) <= 1.34 * max(costs.least_cycle(rate), shortest), f"at load {load}"
+        assert steady(costs, load) <= 1.1 * max(costs.least_cycle(rate), shortest), f"at load {load}"
 
 
 @pytest.mark.parametrize("costs", COSTS)
@@ -188,6 +188,6 @@ def test_no_stall_keeps_a_worker_behind_that_has_time_to_spare(costs, load):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("load", [0.05, 0.5, 0.8])
-def test_a_worker_whose_costs_vary_comes_back_too(seed, load):
+def test_a_worker_whose_costs_vary_forgets_a_stall_too(seed, load):
     costs = COSTS[1]
-    assert steady(costs, load, backlog=50_000, seed=seed) <= 1.7 * steady(costs, load)
+    assert steady(costs, load, backlog=50_000, seed=seed) == pytest.approx(steady(costs, load, seed=seed), rel=0.05)
