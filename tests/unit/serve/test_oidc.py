@@ -1,6 +1,9 @@
 """Sign-in at a real OpenID provider on the loopback interface, and the attacks that such a sign-in must withstand."""
 
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,7 @@ from pipeline.settings import Settings
 from tests.support.console import PASSWORD, World, csrf_of
 from tests.support.model_records import ModelRecords
 from tests.support.openid_provider import CLIENT, SECRET, Key, OpenIdProvider, openid_provider
+from tests.support.waiting import deadline_seconds
 
 CONSOLE = "http://127.0.0.1:8090"
 CALLBACK = "/sign-in/oidc/callback"
@@ -364,3 +368,16 @@ def test_settings_are_read_as_documented(tmp_path: Path) -> None:
     assert made.roles == (("cn=sellers;ou=x", Role.MARKETER), ("it", Role.ADMIN))
     assert made.redirect_uri == CONSOLE + CALLBACK
     assert oidc_configuration(Settings()) is None
+
+
+def test_serve_checks_the_settings_before_it_listens(tmp_path: Path) -> None:
+    environment = {
+        **os.environ, "STITCHLINE_HOME": str(tmp_path), "STITCHLINE_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "STITCHLINE_OIDC_ISSUER": "https://idp.example",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "pipeline.cli", "serve", "--role", "api", "--port", "0"]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=deadline_seconds(), check=False
+    )
+    assert done.returncode == 1
+    assert "STITCHLINE_OIDC_CLIENT_ID: sign-in by OpenID Connect needs it" in done.stderr
