@@ -168,7 +168,8 @@ def test_losing_the_role_ends_the_sessions_and_another_role_does_too(world, prov
         {"aud": [CLIENT, "another-client"]}, {"azp": "another-client", "aud": [CLIENT, "another-client"]},
         {"exp": int(time.time()) - 3600}, {"exp": None}, {"exp": "later"},
         {"iat": int(time.time()) + 3600}, {"iat": None},
-        {"sub": None}, {"sub": ""}, {"sub": "s" * 256},
+        {"sub": None}, {"sub": ""}, {"sub": "s" * 256}, {"sub": "a\0"}, {"sub": "é"}, {"sub": 1},
+        {"nonce": "\ud800"},
     ],
     ids=str,
 )  # fmt: skip
@@ -179,7 +180,7 @@ def test_a_token_that_is_not_for_this_sign_in_is_refused(world, provider, claims
     assert world.users.find("mallory@idp.example") is None
 
 
-@pytest.mark.parametrize("algorithm", ["none", "HS256", "None", "RS512", ""])
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "None", "RS512", "", [], 7, None], ids=str)
 def test_a_token_must_be_signed_by_an_allowed_algorithm_truthfully(world, provider, algorithm) -> None:
     provider.algorithm = algorithm
     client, answer = sign_in(world, provider)
