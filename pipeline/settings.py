@@ -72,9 +72,6 @@ class Settings(BaseSettings):
         2000, ge=10, le=10_000, description="Longest commit interval of a worker that is behind."
     )
     min_commit_interval_ms: int = Field(20, ge=1, le=10_000, description="Shortest commit interval.")
-    commit_share: float = Field(
-        0.2, ge=0.01, le=0.9, description="Share of its time that a worker which keeps up may spend on commits."
-    )
     timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Timer poll interval.")
     refresh_interval_ms: int = Field(
         DAY_MS, ge=0, description="How often profiles with data in any window are re-published; 0 disables it."

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """Rises when a column's meaning changes. A database of another version is rebuilt."""
 
 TEXT: Final[TypeEngine[str]] = String().with_variant(String(collation="C"), "postgresql")
@@ -187,8 +187,10 @@ quarantine = Table(
     Column("quarantined_ms", BigInteger, nullable=False),
     Column("reason", TEXT, nullable=False),
     Column("stage", TEXT, nullable=False),
+    Column("item", TEXT, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("quarantine_by_time", "quarantined_ms"),
+    Index("quarantine_by_item", "item"),
     Index("quarantine_by_reason", "reason", "quarantined_ms"),
 )  # fmt: skip
 """Facts of each quarantined record, without its bytes."""
