@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     )
     oidc_roles: str = Field(
         "",
-        description="VALUE=ROLE[,VALUE=ROLE]: the first value that a person has decides. None: no access.",
+        description="VALUE=ROLE[,VALUE=ROLE]: a person's first value decides. Without one: no access.",
     )
     oidc_tenant: str = Field(
         "default", pattern=r"^[a-z0-9_-]+$", description="Tenant of the people that the provider signs in."

@@ -91,9 +91,9 @@ def ls(as_json: Json = False) -> None:
     if as_json:
         print_json({"users": [_view(user) for user in found]}, indent=2)
         return
-    table = titled_table("Users of the console", "name", "role", "tenant", "changed")
+    table = titled_table("Users of the console", "name", "role", "tenant", "signs in by", "changed")
     for user in found:
-        table.add_row(user.name, user.role.value, user.tenant, format_instant(user.changed_ms) or "")
+        table.add_row(user.name, user.role.value, user.tenant, _means(user), format_instant(user.changed_ms) or "")
     screen().print(table)
 
 
@@ -126,8 +126,13 @@ def _view(user: User) -> dict[str, Any]:
         "name": user.name,
         "role": user.role.value,
         "tenant": user.tenant,
+        "signs_in_by": _means(user),
         "changed": format_instant(user.changed_ms),
     }
+
+
+def _means(user: User) -> str:
+    return "openid" if user.is_external else "password"
 
 
 def _show(known: Users, name: str, *, as_json: bool) -> None:

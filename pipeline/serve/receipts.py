@@ -6,6 +6,7 @@ that process ends before, the receipt has no search: it states the limits that t
 """
 
 import threading
+import time
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -25,10 +26,26 @@ from pipeline.serve.model.tables import privacy_requests
 FIRST_POLL_SECONDS: Final = 1.0
 MAX_POLL_SECONDS: Final = 10.0
 END_SECONDS: Final = 5.0
+SEARCH_AGAIN_SECONDS: Final = 60.0
+"""Pause after a search that found a current value, as the CRM ledger's until the sink has deleted the object. Each
+further one is twice as long: a search reads every topic."""
 SEARCHED_WITHIN_MS: Final = DAY_MS
-"""An erasure that is not complete by then is not searched: no worker runs."""
+"""An erasure that is not complete by then is not searched any more: no worker or no sink runs."""
 
 log = logger(__name__)
+
+
+class _Waiting:
+    """An erasure behind which the logs are to be searched."""
+
+    def __init__(self, person: Person, request: str, sent_ms: int) -> None:
+        self.person, self.request, self.sent_ms = person, request, sent_ms
+        self.pause_seconds, self.not_before = SEARCH_AGAIN_SECONDS, 0.0
+
+    def search_later(self) -> None:
+        """Lets the next search wait."""
+        self.not_before = time.monotonic() + self.pause_seconds
+        self.pause_seconds *= 2
 
 
 class SentRequest(NamedTuple):
@@ -47,7 +64,7 @@ class Receipts:
 
     def __init__(self, store: Store, persons: PersonRequests, clock: Clock = wall_clock_ms) -> None:
         self._store, self._persons, self._clock = store, persons, clock
-        self._waiting: dict[str, tuple[Person, int]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._lock, self._closing = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -93,7 +110,7 @@ class Receipts:
 
     def _search_later(self, request: str, person: Person, sent_ms: int) -> None:
         with self._lock:
-            self._waiting[request] = (person, sent_ms)
+            self._waiting[request] = _Waiting(person, request, sent_ms)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._search, name="receipts", daemon=True)
                 self._thread.start()
@@ -103,30 +120,35 @@ class Receipts:
         pause = FIRST_POLL_SECONDS
         while not self._closing.wait(pause):
             with self._lock:
-                waiting = dict(self._waiting)
+                waiting = list(self._waiting.values())
                 if not waiting:
                     self._thread = None
                     return
-            done = [request for request, (person, at_ms) in waiting.items() if self._is_done(request, person, at_ms)]
+            done = [item for item in waiting if self._is_done(item)]
             with self._lock:
-                for request in done:
-                    del self._waiting[request]
+                for item in done:
+                    del self._waiting[item.request]
             pause = FIRST_POLL_SECONDS if done else min(2 * pause, MAX_POLL_SECONDS)
 
-    def _is_done(self, request: str, person: Person, sent_ms: int) -> bool:
-        """Searches if the erasure is complete. Returns whether nothing remains to be done for it."""
+    def _is_done(self, item: _Waiting) -> bool:
+        """Searches if every partition has confirmed the erasure. Returns whether nothing remains to be done for it."""
+        if time.monotonic() < item.not_before:
+            return False
         try:
-            progress = self._persons.progress(person.tenant, request)
+            progress = self._persons.progress(item.person.tenant, item.request)
             if progress.is_complete:
-                self._keep(person, request, self._persons.receipt(person, progress))
-                return True
+                receipt = self._persons.receipt(item.person, progress)
+                self._keep(item, receipt)
+                if receipt["complete"]:
+                    return True
+                item.search_later()
         except (OperatorError, KafkaException, SQLAlchemyError) as error:  # not decided yet, or a server is away
-            log.info("receipt_not_made_yet", request=request, error=type(error).__name__)
-        return self._clock() - sent_ms > SEARCHED_WITHIN_MS
+            log.info("receipt_not_made_yet", request=item.request, error=type(error).__name__)
+        return self._clock() - item.sent_ms > SEARCHED_WITHIN_MS
 
-    def _keep(self, person: Person, request: str, receipt: dict[str, Any]) -> None:
+    def _keep(self, item: _Waiting, receipt: dict[str, Any]) -> None:
         kept = update(privacy_requests).where(
-            privacy_requests.c.tenant == person.tenant, privacy_requests.c.request == request
+            privacy_requests.c.tenant == item.person.tenant, privacy_requests.c.request == item.request
         )
         with self._store.writing() as connection:
             connection.execute(kept.values(receipt=msgspec.json.encode(receipt)))

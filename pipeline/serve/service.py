@@ -121,6 +121,8 @@ async def run(
         if health is not None:
             await health.stop()
         receipts.close()
+        if oidc is not None:
+            oidc.provider.close()
         services.audit.close()
         store.close()
 

@@ -15,6 +15,7 @@ from functools import partial
 
 import pytest
 import uvicorn
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -24,6 +25,7 @@ from pipeline.clock import wall_clock_ms
 from pipeline.event.erasure import digest_of
 from pipeline.local.broker import Broker
 from pipeline.local.ports import free_ports
+from pipeline.serve import receipts
 from pipeline.serve.console.build import console_of
 from pipeline.serve.model.store import store_of
 from pipeline.serve.receipts import Receipts
@@ -31,6 +33,7 @@ from pipeline.serve.service import services_of
 from pipeline.serve.signin.roles import Role
 from pipeline.serve.signin.users import Users
 from pipeline.testing.build import event_json
+from pipeline.topics import LEDGER
 from tests.integration.small_deployment import PARTITIONS, Deployment
 from tests.support.axe import axe_source, looked_at
 from tests.support.browser import DESKTOP, Page, browser, chromium
@@ -46,6 +49,7 @@ EVENTS = [
     event(3, userId="ben-button"),
     event(4, tenant="other", type="identify", userId="o-77", traits={"email": "ada@shop.example"}),
     event(5, type="identify", userId="eve-adams", traits={"email": "eve@shop.example"}),
+    event(6, userId="gus-gray"),
 ]
 ADA = {"user_id:ada-lovelace", "email:ada@shop.example", "anonymous_id:ada-cookie"}
 CLEAR = ("ada-lovelace", "ada@shop.example", "ada-cookie")
@@ -96,7 +100,7 @@ def console(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         made.run("topics", "create")
         made.ingest(EVENTS)
         _keep(made, "events.web.v1", days=3)
-        for ident in (*ADA, "user_id:ben-button", "email:eve@shop.example"):
+        for ident in (*ADA, "user_id:ben-button", "email:eve@shop.example", "user_id:gus-gray"):
             made.until(lambda ident=ident: _shows(made, ident) or None, f"the profile of {ident}")
         made.until(lambda: _shows(made, "user_id:o-77", "--tenant", "other") or None, "the other tenant's profile")
         opened = Console(made)
@@ -214,6 +218,31 @@ def test_a_request_of_the_command_is_listed_with_the_limits_of_the_logs(console:
     page = admin.get(f"/privacy/requests/{request_id}").text
     assert "The topics were not searched" in page
     assert f"{console.deployment.settings.topic_prefix}.events.web.v1" in page
+
+
+def test_the_logs_are_searched_again_until_no_current_value_names_the_person(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CRM ledger's row names the person until the sink has deleted the object; here, until a tombstone."""
+    monkeypatch.setattr(receipts, "SEARCH_AGAIN_SECONDS", 0.5)
+    ledger = LEDGER.of(console.deployment.settings.topic_prefix)
+    producer = Producer({"bootstrap.servers": console.deployment.settings.bootstrap_servers})
+
+    def written(value: bytes | None) -> None:
+        producer.produce(ledger, value, b"hubspot/default/a-1")
+        assert producer.flush(deadline_seconds()) == 0
+
+    written(b"contact of gus-gray")
+    operator = console.client("operator@shop.example")
+    form = {"csrf": csrf_of(operator, "/privacy"), "kind": "erase", "identifier": "user_id:gus-gray", "why": "t 8"}
+    place = operator.post("/privacy/send", data={**form, "again": "user_id:gus-gray"}).headers["location"]
+    page = console.deployment.until(
+        lambda: (text := operator.get(place).text) and ("Not complete." in text or None) and text, "a first receipt"
+    )
+    assert "The topics are searched again" in page
+    assert ledger in page
+    written(None)
+    console.deployment.until(lambda: "<strong>Complete.</strong>" in operator.get(place).text or None, "the receipt")
 
 
 def test_a_person_is_erased_in_a_browser(console: Console) -> None:

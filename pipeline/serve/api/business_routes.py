@@ -1,4 +1,4 @@
-"""``/v1/leads``, ``/v1/accounts``, ``/v1/attribution``, ``/v1/quarantine`` and ``/v1/overview``."""
+"""``/v1/leads``, ``/v1/accounts``, ``/v1/households``, ``/v1/attribution``, ``/v1/quarantine`` and ``/v1/overview``."""
 
 from typing import Annotated
 
@@ -64,6 +64,19 @@ async def accounts(request: Request, limit: Limit = 50, cursor: Cursor = "") -> 
     except CursorError as error:
         raise ProblemError(422, "not-a-cursor", str(error)) from error
     return personal(request, services, page, [])
+
+
+@router.get("/households", tags=["accounts"], responses=answers(Page, "A page, by shared identifier."))
+async def households(request: Request, limit: Limit = 50, cursor: Cursor = "") -> Response:
+    """Return what separate customers share, as an account or an address, with those customers."""
+    services = services_of(request)
+    try:
+        page = await run_in_threadpool(
+            services.reads.households.page, caller(request).tenant, limit=limit, cursor=cursor
+        )
+    except CursorError as error:
+        raise ProblemError(422, "not-a-cursor", str(error)) from error
+    return personal(request, services, page, sorted({one for item in page.items for one in item["profile_ids"]}))
 
 
 @router.get("/accounts/{account_id}", tags=["accounts"], responses=answers(forms.AccountAnswer, "The account."))

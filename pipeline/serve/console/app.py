@@ -39,6 +39,7 @@ PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
     ("GET", "/customers/{profile_id}/graph", Right.READ, customers.graph),
     ("GET", "/accounts", Right.READ, accounts.accounts),
     ("GET", "/accounts/members", Right.PERSONAL, accounts.account),
+    ("GET", "/households", Right.READ, accounts.households),
     ("GET", "/leads", Right.READ, leads.leads),
     ("GET", "/leads/{action_id}", Right.READ, leads.lead),
     ("GET", "/segments", Right.READ, segments.segments),

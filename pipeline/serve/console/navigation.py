@@ -26,6 +26,7 @@ _ALL: Final = (
         Item("/", "Overview", Right.READ),
         Item("/customers", "Customers", Right.READ),
         Item("/accounts", "Accounts", Right.READ),
+        Item("/households", "Households", Right.READ),
         Item("/leads", "Leads", Right.READ),
     ]),
     Section("Rules", [

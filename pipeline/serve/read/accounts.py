@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, select
@@ -14,10 +14,7 @@ from pipeline.query.accounts import account_view, accounts
 from pipeline.query.profiles import decode_row
 from pipeline.serve.model import tables
 from pipeline.serve.read.context import ReadContext
-from pipeline.serve.read.pages import NOT_A_CURSOR, CursorError, Page, cursor_of
-
-MARK: Final = "id"
-"""First part of a cursor: an account's id may be any text."""
+from pipeline.serve.read.pages import Page, cursor_behind, text_in
 
 
 class AccountReads:
@@ -40,14 +37,14 @@ class AccountReads:
         joined = tables.accounts.join(tables.profiles, account.profile_id == profile.profile_id)
         statement = select(account.account_id, *facts).select_from(joined).where(account.tenant == tenant)
         if cursor:
-            statement = statement.where(account.account_id > _id_in(cursor))
+            statement = statement.where(account.account_id > text_in(cursor))
         statement = statement.group_by(account.account_id).order_by(account.account_id).limit(limit + 1)
         with self._context.store.reading() as connection:
             rows = connection.execute(statement).mappings().all()
             shown = rows[:limit]
             alone = _of_accounts_alone(connection, tenant, [row["account_id"] for row in shown])
         items = [{**row, "members": row["members"] - (row["account_id"] in alone)} for row in shown]
-        return Page(items, cursor_of(MARK, shown[-1]["account_id"]) if len(rows) > limit else "")
+        return Page(items, cursor_behind(shown[-1]["account_id"]) if len(rows) > limit else "")
 
     def one(self, tenant: str, account_id: str) -> dict[str, Any] | None:
         """Returns an account with its traits, members and totals; None if no customer's event names it.
@@ -105,10 +102,3 @@ def _of_accounts_alone(connection: Connection, tenant: str, account_ids: Sequenc
         account.tenant == tenant, account.account_id.in_(own_ids), account.profile_id.in_(own_ids.values())
     )
     return {name for name, found in connection.execute(statement) if own_ids[name] == found}
-
-
-def _id_in(cursor: str) -> str:
-    mark, separator, name = cursor.partition("~")
-    if mark != MARK or not (separator and name):
-        raise CursorError(NOT_A_CURSOR)
-    return name

@@ -7,6 +7,8 @@ import msgspec
 from pipeline.errors import MisuseError
 
 MAX_DIGITS: Final = 19
+TEXT: Final = "text"
+"""First part of the cursor of a list whose sort key may be any text."""
 NOT_A_CURSOR: Final = "this is not a cursor of the list: send the one that a page ended with, unchanged"
 
 
@@ -25,6 +27,23 @@ class Page(msgspec.Struct, frozen=True):
 def cursor_of(*parts: int | str) -> str:
     """Returns the cursor behind a row whose sort keys are ``parts``."""
     return "~".join(str(part) for part in parts)
+
+
+def cursor_behind(text: str) -> str:
+    """Returns the cursor behind a row whose sort key is a text."""
+    return cursor_of(TEXT, text)
+
+
+def text_in(cursor: str) -> str:
+    """Returns the sort key in a cursor of a text.
+
+    Raises:
+        CursorError: the text is no such cursor.
+    """
+    mark, separator, text = cursor.partition("~")
+    if mark != TEXT or not (separator and text):
+        raise CursorError(NOT_A_CURSOR)
+    return text
 
 
 def time_and_id(cursor: str) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from pipeline.serve.model.store import Store
 from pipeline.serve.read.accounts import AccountReads
 from pipeline.serve.read.context import ReadContext
 from pipeline.serve.read.feed import FeedReads
+from pipeline.serve.read.households import HouseholdReads
 from pipeline.serve.read.identity import IdentityReads
 from pipeline.serve.read.journeys import AttributionReads
 from pipeline.serve.read.leads import LeadReads
@@ -37,5 +38,6 @@ class Reads:
         self.identity = IdentityReads(context)
         self.preview = PreviewReads(context)
         self.accounts = AccountReads(context)
+        self.households = HouseholdReads(context)
         self.attribution = AttributionReads(context)
         self.overview = OverviewReads(context)

@@ -1,4 +1,4 @@
-"""The list of accounts and the page of one, on both databases, compared with the events and not with what is stored."""
+"""Lists of accounts and households, and one account, on both databases, compared with the events that made them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,10 +93,28 @@ def test_an_account_has_its_members_and_their_sums(reads: Reads) -> None:
     assert reads.accounts.one("default", "foreign") is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "id", "id~", "~acme", "12~acme"])
+def test_households_are_the_accounts_that_customers_share_in_pages_of_any_size(reads: Reads) -> None:
+    whole = reads.households.page("default").items
+    expected = {f"account_id:{name}": {f"user_id:{user}" for user in users} for name, users in MEMBERS.items()}
+    found = {item["shared"]: {member["founder"] for member in item["members"]} for item in whole}
+    assert {shared: founders for shared, founders in found.items() if founders} == expected
+    assert [item["shared"] for item in whole] == sorted(found)
+    for limit in (1, 2):
+        items, page = [], reads.households.page("default", limit=limit)
+        while True:
+            items += page.items
+            if not page.next:
+                break
+            page = reads.households.page("default", limit=limit, cursor=page.next)
+        assert items == whole
+    assert [item["shared"] for item in reads.households.page("other").items] == ["account_id:foreign"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "text", "text~", "~acme", "12~acme"])
 def test_a_foreign_cursor_is_refused(reads: Reads, cursor: str) -> None:
-    with pytest.raises(CursorError):
-        reads.accounts.page("default", cursor=cursor)
+    for lists in (reads.accounts, reads.households):
+        with pytest.raises(CursorError):
+            lists.page("default", cursor=cursor)
 
 
 def test_the_pages_show_them_to_those_who_see_personal_data(records: ModelRecords, tmp_path: Path) -> None:
@@ -110,6 +128,9 @@ def test_the_pages_show_them_to_those_who_see_personal_data(records: ModelRecord
     assert "19.50 EUR" in one.text
     assert "acme Inc." in one.text
     assert marketer.get("/accounts/members?account=foreign").status_code == 404
-    hidden = viewer.get("/accounts").text
-    assert not any(name in hidden for name in ("acme", "Zeta", "solo"))
+    shared = marketer.get("/households").text
+    assert all(name in shared for name in ("acme", "Zeta", "ann", "dan"))
+    for path in ("/accounts", "/households"):
+        hidden = viewer.get(path).text
+        assert not any(name in hidden for name in ("acme", "Zeta", "solo", ">ann<", ">dan<")), path
     assert viewer.get("/accounts/members?account=acme").status_code == 403

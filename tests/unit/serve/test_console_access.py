@@ -237,3 +237,16 @@ def _somebody(world: World) -> tuple[str, list[str]]:
 def _audit(world: World) -> list[dict[str, object]]:
     files = sorted(Path(world.audit).glob("audit-*.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def test_without_kafka_the_privacy_page_says_so_and_an_open_one_stays_as_it_is(world: World) -> None:
+    client = world.client("operator@shop.example")
+    assert "The requests cannot be read now." in client.get("/privacy").text
+    assert client.get("/privacy/requests/r").status_code == 503
+    assert client.get("/privacy/requests/r/live").status_code == 204
+    form = {"csrf": csrf_of(client, "/privacy"), "kind": "erase", "identifier": "user_id:ada", "why": "t 1"}
+    for path in ("/privacy/confirm", "/privacy/send"):
+        answer = client.post(path, data={**form, "again": "user_id:ada"})
+        assert answer.status_code == 503
+        assert "no Kafka broker answers" in answer.text
+    assert "privacy" not in str(_audit(world))

@@ -1,6 +1,9 @@
 """Sign-in at a real OpenID provider on the loopback interface, and the attacks that such a sign-in must withstand."""
 
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,7 @@ from pipeline.settings import Settings
 from tests.support.console import PASSWORD, World, csrf_of
 from tests.support.model_records import ModelRecords
 from tests.support.openid_provider import CLIENT, SECRET, Key, OpenIdProvider, openid_provider
+from tests.support.waiting import deadline_seconds
 
 CONSOLE = "http://127.0.0.1:8090"
 CALLBACK = "/sign-in/oidc/callback"
@@ -164,7 +168,8 @@ def test_losing_the_role_ends_the_sessions_and_another_role_does_too(world, prov
         {"aud": [CLIENT, "another-client"]}, {"azp": "another-client", "aud": [CLIENT, "another-client"]},
         {"exp": int(time.time()) - 3600}, {"exp": None}, {"exp": "later"},
         {"iat": int(time.time()) + 3600}, {"iat": None},
-        {"sub": None}, {"sub": ""}, {"sub": "s" * 256},
+        {"sub": None}, {"sub": ""}, {"sub": "s" * 256}, {"sub": "a\0"}, {"sub": "é"}, {"sub": 1},
+        {"nonce": "\ud800"},
     ],
     ids=str,
 )  # fmt: skip
@@ -175,7 +180,7 @@ def test_a_token_that_is_not_for_this_sign_in_is_refused(world, provider, claims
     assert world.users.find("mallory@idp.example") is None
 
 
-@pytest.mark.parametrize("algorithm", ["none", "HS256", "None", "RS512", ""])
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "None", "RS512", "", [], 7, None], ids=str)
 def test_a_token_must_be_signed_by_an_allowed_algorithm_truthfully(world, provider, algorithm) -> None:
     provider.algorithm = algorithm
     client, answer = sign_in(world, provider)
@@ -364,3 +369,16 @@ def test_settings_are_read_as_documented(tmp_path: Path) -> None:
     assert made.roles == (("cn=sellers;ou=x", Role.MARKETER), ("it", Role.ADMIN))
     assert made.redirect_uri == CONSOLE + CALLBACK
     assert oidc_configuration(Settings()) is None
+
+
+def test_serve_checks_the_settings_before_it_listens(tmp_path: Path) -> None:
+    environment = {
+        **os.environ, "STITCHLINE_HOME": str(tmp_path), "STITCHLINE_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "STITCHLINE_OIDC_ISSUER": "https://idp.example",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "pipeline.cli", "serve", "--role", "api", "--port", "0"]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=deadline_seconds(), check=False
+    )
+    assert done.returncode == 1
+    assert "STITCHLINE_OIDC_CLIENT_ID: sign-in by OpenID Connect needs it" in done.stderr

@@ -26,6 +26,7 @@ def test_a_user_is_added_listed_changed_and_removed(home: Path) -> None:
     added = run("add", "Ann@shop.example", "--role", "marketer", "--tenant", "north", "--json", typed=f"{PASSWORD}\n")
     assert added.exit_code == ExitCode.OK, added.output
     assert json.loads(added.stdout)["role"] == "marketer"
+    assert json.loads(added.stdout)["signs_in_by"] == "password"
     assert PASSWORD not in added.output
     run("role", "ann@shop.example", "operator")
     (user,) = json.loads(run("ls", "--json").stdout)["users"]

@@ -1,4 +1,4 @@
-"""Accounts: a list, and one with its members, their sums and their leads."""
+"""Accounts: a list, and one with its members, their sums and their leads; households."""
 
 from typing import Final
 
@@ -23,6 +23,11 @@ class AccountData:
         """Returns accounts by id. ``hidden`` masks the ids. Raises CursorError if ``cursor`` is not of this list."""
         page = self._reads.accounts.page(tenant, limit=limit, cursor=cursor)
         return Page([AccountLine(**(masked(item) if hidden else item)) for item in page.items], page.next)
+
+    def households(self, tenant: str, cursor: str, limit: int) -> Page:
+        """Returns households by shared identifier. Raises CursorError if ``cursor`` is not of this list."""
+        page = self._reads.households.page(tenant, limit=limit, cursor=cursor)
+        return Page(page.items, page.next)
 
     def one(self, tenant: str, account_id: str) -> AccountPage | None:
         """Returns an account, or None if no customer's event names it."""

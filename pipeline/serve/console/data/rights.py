@@ -54,11 +54,10 @@ class RightsData:
             progress = self._persons.progress(tenant, request)
         except UnknownRequestError:
             return None if sent is None else _of(request, sent, None)
-        found = _of(request, sent, progress)
+        found = _of(request, sent, progress)._replace(is_searching=self._receipts.is_searching(request))
         if progress.kind != ERASE or (sent is not None and sent.receipt is not None):
             return found
-        limits = self._persons.log_limits(progress)
-        return found._replace(limits=limits, is_searching=self._receipts.is_searching(request))
+        return found._replace(limits=self._persons.log_limits(progress))
 
 
 def _of(request: str, sent: SentRequest | None, progress: RequestProgress | None) -> PersonRequest:

@@ -1,10 +1,11 @@
-"""Accounts: the organisations that events name, and one with its members, revenue, deals and leads."""
+"""Accounts: the organisations that events name, and one with its members, revenue, deals and leads; households."""
 
 from typing import Final
 
 from starlette.responses import Response
 
 from pipeline.query.lead import display_name
+from pipeline.serve.access.masking import masked
 from pipeline.serve.console.guard import NotFoundError, Visit
 from pipeline.serve.console.pages.leads import state_of
 
@@ -18,6 +19,18 @@ def accounts(visit: Visit) -> Response:
     if visit.sees_personal:
         data.audit.record(tenant, visit.user.name, "accounts", [])
     return visit.page("accounts.html", lines=page.items, next=page.next if visit.sees_personal else "")
+
+
+def households(visit: Visit) -> Response:
+    """Returns the households. Without the right to personal data, what is shared is masked."""
+    data, tenant = visit.console.data, visit.user.tenant
+    page = data.accounts.households(tenant, visit.query("after"), PAGE)
+    items = [dict(item) for item in page.items]
+    if visit.sees_personal:
+        data.audit.record(tenant, visit.user.name, "households", [one for item in items for one in item["profile_ids"]])
+    else:
+        items = masked(items)
+    return visit.page("households.html", households=items, next=page.next if visit.sees_personal else "")
 
 
 def account(visit: Visit) -> Response:

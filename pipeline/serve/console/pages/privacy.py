@@ -90,8 +90,11 @@ def request(visit: Visit) -> Response:
 
 
 def live(visit: Visit) -> Response:
-    """Returns the part of the request's page that changes."""
-    return visit.page("privacy_receipt.html", request=_one(visit), names=NAMES)
+    """Returns the part of the request's page that changes, or nothing while Kafka is away: the page tries again."""
+    try:
+        return visit.page("privacy_receipt.html", request=_one(visit), names=NAMES)
+    except (OperatorError, KafkaException):
+        return Response(status_code=204)
 
 
 def _one(visit: Visit) -> PersonRequest:

@@ -18,7 +18,7 @@ LEEWAY_SECONDS: Final = 60
 """By how much the clocks of provider and server may differ."""
 REQUIRED: Final = ["iss", "sub", "aud", "exp", "iat", "nonce"]
 MAX_SUBJECT_CHARS: Final = 255
-"""As the specification limits it."""
+"""As the specification limits it, which allows ASCII only."""
 
 
 class TokenError(ValueError):
@@ -54,7 +54,7 @@ def verified(token: str, nonce: str, configuration: OidcConfiguration, provider:
         message = "not_a_token"
         raise TokenError(message) from error
     algorithm, key_id = header.get("alg", ""), header.get("kid", "")
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         message = "algorithm"
         raise TokenError(message)
     key = provider.key(key_id, algorithm)
@@ -105,15 +105,19 @@ def name_of(identity: Identity, configuration: OidcConfiguration) -> str:
 
 def _check_claims(claims: Mapping[str, Any], nonce: str, client_id: str) -> None:
     sent, subject, party = claims["nonce"], claims["sub"], claims.get("azp")
-    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), nonce.encode()):
+    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(errors="replace"), nonce.encode()):
         message = "nonce"
         raise TokenError(message)
-    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARS:
+    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not _is_plain(subject):
         message = "subject"
         raise TokenError(message)
     if party != client_id and (party is not None or claims["aud"] not in (client_id, [client_id])):
         message = "authorized_party"
         raise TokenError(message)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:
