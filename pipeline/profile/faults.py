@@ -19,7 +19,9 @@ def fault_of(key: str, message: Touch | Move | Carry | IdentifierOwnership) -> s
     if isinstance(message, Touch):
         if not message.identifiers:
             return "anchor, identifiers: not identifiers"
-        for ident in (message.anchor, *message.identifiers):
+        if message.anchor not in message.identifiers and not is_identifier(message.anchor):
+            return "anchor, identifiers: not identifiers"
+        for ident in message.identifiers:
             if not 0 < ident.find(":") < len(ident) - 1:  # is_identifier, without a call for each of a touch
                 return "anchor, identifiers: not identifiers"
         return "" if message.timestamp_ms >= 0 else "timestamp_ms: below zero"
