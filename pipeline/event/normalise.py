@@ -147,7 +147,7 @@ class EventNormaliser:
 
 
 @lru_cache(_AMOUNTS_REMEMBERED, typed=True)
-def _amount_of(value: float | Decimal, currency: str, is_minor: bool) -> tuple[int | None, str]:  # noqa: FBT001 - cached
+def _amount_of(value: float | Decimal, currency: str, is_minor: bool) -> tuple[int | None, str]:
     """Returns minor units and code; None for an amount out of range, "" for an unknown currency.
 
     Cached, because prices repeat.

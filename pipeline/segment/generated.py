@@ -72,9 +72,7 @@ def generated(compiled: Compiled, watch_bits: WatchBits) -> tuple[dict[str, Eval
 class _Writer:
     def __init__(self, compiled: Compiled, watch_bits: WatchBits) -> None:
         self._compiled, self._watch_bits = compiled, watch_bits
-        self.source = Source(
-            SegmentState=SegmentState, made=tuple.__new__, FOREVER=FOREVER, bisect_left=bisect_left
-        )
+        self.source = Source(SegmentState=SegmentState, made=tuple.__new__, FOREVER=FOREVER, bisect_left=bisect_left)
         self.name_of = {name: f"segment_{place}" for place, name in enumerate(compiled.order)}
         names = [name for parts in compiled.expressions.values() for part in parts for name in _names_in(part)]
         operands = [compiled.operand_of(name) for name in names]
