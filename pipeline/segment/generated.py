@@ -9,10 +9,11 @@ The source of a generated function for ``products_viewed over 7 d >= 5 and order
         if not value_0 >= 5:
             part_ms = FOREVER if value_0 < 5 else until_0(facts, check_0)
             if part_ms >= FOREVER:
-                return SegmentState(False, part_ms, 0x10)
+                return state9  # outside, until a booking with its watch bit
             due_ms, bits = part_ms, 0x10
         ...
 
+States without a due time are made once. A value is remembered in the facts only if several segments read it.
 Due times of nested conditions and of values without a closed form come from the interpreted operands.
 ``stitchline rules show --compiled`` prints the functions of the rules in force.
 """
