@@ -23,6 +23,7 @@ SET_ONCE: Final = "$set_once"
 """Entry of traits or properties: traits that apply only where no other statement sets them."""
 UNREADABLE: Final = "cannot be read as one amount: write a number such as 1299.00, and one currency"
 _SHAPES_REMEMBERED: Final = 1 << 10
+_AMOUNTS_REMEMBERED: Final = 1 << 14
 NOT_IDENTIFIERS: Final = "not_identifiers"
 """Context entry with the rejected identifiers: the text as sent, and the reason."""
 
@@ -39,6 +40,9 @@ class EventNormaliser:
         self._amounts_in: Callable[[tuple[str, ...]], tuple[str, ...]] = lru_cache(_SHAPES_REMEMBERED)(self._amounts_of)
         self._currency_field = rules.currency_field
         self._default_currency = rules.default_currency
+        self._unknown_currency = Rejected(
+            Reason.INVALID_FIELD, f"properties.{rules.currency_field}: must be an ISO 4217 code such as EUR"
+        )
 
     def normalise(self, event: Event) -> Rejected | None:
         """Normalises the event in place. Returns Rejected if no identifier is left or its money cannot be read.
@@ -129,21 +133,34 @@ class EventNormaliser:
         return None
 
     def _set_money(self, event: Event, name: str, value: float | Decimal, currency: Any) -> Rejected | None:
-        decimals = exponent(currency) if isinstance(currency, str) else None
-        if decimals is None:
-            currency = currency.strip().upper() if isinstance(currency, str) else ""
-            decimals = exponent(currency)
-            if decimals is None:
-                detail = f"properties.{self._currency_field}: must be an ISO 4217 code such as EUR"
-                return Rejected(Reason.INVALID_FIELD, detail)
-        if name.endswith(MINOR):
-            decimals = 0
-        amount = minor_of(value, decimals) if isinstance(value, Decimal) else to_minor(value, decimals)
-        if amount is None or not -MAX_MINOR <= amount <= MAX_MINOR:
+        """Sets amount and currency. Returns Rejected if the currency is unknown or the amount out of range."""
+        if type(currency) is not str:
+            return self._unknown_currency
+        amount, code = _amount_of(value, currency, name.endswith(MINOR))
+        if not code:
+            return self._unknown_currency
+        if amount is None:
             detail = f"properties: the amount is beyond {MAX_MINOR} minor units"
             return Rejected(Reason.INVALID_FIELD, detail)
-        event.amount_minor, event.currency = amount, currency
+        event.amount_minor, event.currency = amount, code
         return None
+
+
+@lru_cache(_AMOUNTS_REMEMBERED, typed=True)
+def _amount_of(value: float | Decimal, currency: str, is_minor: bool) -> tuple[int | None, str]:
+    """Returns minor units and code; None for an amount out of range, "" for an unknown currency.
+
+    Cached, because prices repeat.
+    """
+    decimals = exponent(currency)
+    if decimals is None:
+        currency = currency.strip().upper()
+        decimals = exponent(currency)
+        if decimals is None:
+            return None, ""
+    decimals = 0 if is_minor else decimals
+    amount = minor_of(value, decimals) if isinstance(value, Decimal) else to_minor(value, decimals)
+    return amount if amount is not None and -MAX_MINOR <= amount <= MAX_MINOR else None, currency
 
 
 def _agreed(stated: Any, marked: tuple[str, ...], default: str) -> Any:

@@ -84,13 +84,13 @@ def put(series: Series, bucket: int, keep: int, cell: Cell, add: Add) -> None:
     """Adds a cell to a bucket. Buckets older than the newest minus ``keep`` are dropped now or later."""
     at, cells = series.at, series.cells
     newest = at[-1]
-    if bucket == newest:
-        cells[-1] = add(cells[-1], cell)
-    elif bucket > newest:
+    if bucket > newest:  # the usual case
         at.append(shared(bucket))
         cells.append(cell)
         if at[0] < bucket - keep:
             _prune(series, bucket - keep)
+    elif bucket == newest:
+        cells[-1] = add(cells[-1], cell)
     elif bucket >= newest - keep:
         place = bisect_left(at, bucket)
         if at[place] == bucket:

@@ -17,12 +17,7 @@ def fault_of(key: str, message: Touch | Move | Carry | IdentifierOwnership) -> s
     if not is_tenant(message.tenant):
         return "tenant: not the name of a tenant"
     if isinstance(message, Touch):
-        if not message.identifiers:
-            return "anchor, identifiers: not identifiers"
-        for ident in (message.anchor, *message.identifiers):
-            if not 0 < ident.find(":") < len(ident) - 1:  # is_identifier, without a call for each of a touch
-                return "anchor, identifiers: not identifiers"
-        return "" if message.timestamp_ms >= 0 else "timestamp_ms: below zero"
+        return _fault_of_touch(message)
     if isinstance(message, IdentifierOwnership):
         return "" if all(map(is_identifier, (message.anchor, *message.owned))) else "anchor, owned: not identifiers"
     if isinstance(message, Move):
@@ -35,6 +30,16 @@ def fault_of(key: str, message: Touch | Move | Carry | IdentifierOwnership) -> s
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return f"ledgers: {type(error).__name__}"
     return ""
+
+
+def _fault_of_touch(touch: Touch) -> str:
+    is_good = bool(touch.identifiers) and (touch.anchor in touch.identifiers or is_identifier(touch.anchor))
+    for ident in touch.identifiers:
+        if not 0 < ident.find(":") < len(ident) - 1:  # is_identifier, without a call for each
+            is_good = False
+    if not is_good:
+        return "anchor, identifiers: not identifiers"
+    return "" if touch.timestamp_ms >= 0 else "timestamp_ms: below zero"
 
 
 def lead_fault(_key: str, lead: Lead | Marking) -> str:

@@ -32,6 +32,7 @@ _CONTACT: Final = {
 """Contact fields, with the traits that state each in order of precedence."""
 _REACHED_BY: Final = ("email", "phone")
 """Contact fields that are identifiers too."""
+_REACHED_BY_PREFIXES: Final = tuple(f"{kind}:" for kind in _REACHED_BY)
 _ORIGINS_REMEMBERED: Final = 1 << 13
 _NEVER_SEEN: Final = (-1, "")
 _MIN_DIGITS: Final = 6
@@ -223,8 +224,8 @@ def contact_of(ledgers: Sequence[Ledger]) -> dict[str, str]:
                     contact.setdefault(field, stated)
     newest: dict[str, tuple[int, str]] = {}
     for ident, span in identifiers_of(ledgers).items():
-        field = type_of(ident)
-        if field in _REACHED_BY:
+        if ident.startswith(_REACHED_BY_PREFIXES):
+            field = type_of(ident)
             newest[field] = max(newest.get(field, _NEVER_SEEN), (span[1], value_of(ident)))
     for field in _REACHED_BY:
         if field in newest:

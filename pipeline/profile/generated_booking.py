@@ -88,6 +88,8 @@ def generated(
 class _Writer:
     def __init__(self, channel: str, kind: str, with_share: bool) -> None:
         self._channel, self._kind, self._with_share = channel, kind, with_share
+        self._texts: dict[str, str] = {}
+        """Variables that hold a field's value as JSON text, by field, for rules that every touch matches."""
         self._source = Source(
             Cells=Cells, Series=Series, Occurrences=Occurrences, Booked=Booked, put=put, shared=shared,
             json=msgspec.json.encode, scalars=(str, int, float, bool), one=COUNT.add,
@@ -129,6 +131,7 @@ class _Writer:
         if not tests:
             self._book(rule)
             return
+        texts = dict(self._texts)
         passed = " and ".join(f"{self._source.refer('test', test)}(touch)" for test in tests)
         with self._source.block(f"if {passed}:"):
             self._book(rule)
@@ -136,6 +139,7 @@ class _Writer:
                 self._source.add(f"{'given' if rule.points > 0 else 'taken'} += {abs(rule.points)}")
             if rule.changed_bits:
                 self._source.add(f"changed_bits |= {rule.changed_bits:#x}")
+        self._texts = texts
 
     def _book(self, rule: Booking) -> None:
         if self._with_share and rule.sums_money:
@@ -230,6 +234,14 @@ class _Writer:
                 return "", "str(at_ms)"
             root, _, name = rule.field.partition(".")
             if root in OBJECTS and "." not in name:
-                self._source.add(f"value = touch.{root}.get({name!r})")
-                return "type(value) in scalars", "json(value).decode() if type(value) in scalars else None"
+                text = self._text_of(rule.field, f"touch.{root}.get({name!r})")
+                return f"{text} is not None", text
         return "value is not None", f"{self._source.refer('extract', rule.extract)}(touch)"
+
+    def _text_of(self, field: str, read: str) -> str:
+        """Returns the variable that holds a field's value as JSON text, or None if it is no scalar."""
+        text = self._texts.get(field)
+        if text is None:
+            text = self._texts[field] = f"text_{len(self._texts)}"
+            self._source.add(f"value = {read}", f"{text} = json(value).decode() if type(value) in scalars else None")
+        return text

@@ -125,10 +125,9 @@ def _weigh(series: Series, table: Sequence[int], now: int) -> int:
     at, cells = series.at, series.cells
     if now - at[0] >= len(table):
         return _sum(_weighed(series, table, now, len(at)))
-    # The oldest bucket still counts, so all do: the fast path. Most series have one bucket.
-    weight: int = table[now - at[0]] * cells[0]
-    for place in range(1, len(at)):
-        weight += table[now - at[place]] * cells[place]
+    weight = 0
+    for bucket, count in zip(at, cells, strict=True):  # the oldest bucket still counts, so all do: the fast path
+        weight += table[now - bucket] * count
     return weight
 
 

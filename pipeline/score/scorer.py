@@ -34,7 +34,8 @@ class _Rule:
     def points(self, parts: Sequence[Occurrences], hour: int, day: int) -> int:
         """Returns the contribution of the rule in 1/GRID, before the cap of its group."""
         hourly, daily = self._weigher.weigh(parts, hour, day)
-        return clamp(self._points * (hourly + daily) // FINER, self._max_points)
+        points = self._points * (hourly + daily) // FINER
+        return clamp(points, self._max_points) if self._max_points else points
 
     def share(self, parts: Sequence[Occurrences], hour: int, day: int) -> Share:
         """Returns the same contribution as the start of a trajectory."""

@@ -151,8 +151,8 @@ def _outlook(shares: Sequence[Share], caps: Mapping[str, int], contributions: in
     groups: dict[str, int] = {}
     for group, points_per_match, most, hourly, daily, _, _ in shares:
         points = points_per_match * (hourly + daily) // FINER
-        if most:
-            points = clamp(points, most)
+        if most and not -most <= points <= most:
+            points = most if points > 0 else -most
         if points > 0:
             gained += points
         else:

@@ -9,10 +9,11 @@ The source of a generated function for ``products_viewed over 7 d >= 5 and order
         if not value_0 >= 5:
             part_ms = FOREVER if value_0 < 5 else until_0(facts, check_0)
             if part_ms >= FOREVER:
-                return SegmentState(False, part_ms, 0x10)
+                return state9  # outside, until a booking with its watch bit
             due_ms, bits = part_ms, 0x10
         ...
 
+States without a due time are made once. A value is remembered in the facts only if several segments read it.
 Due times of nested conditions and of values without a closed form come from the interpreted operands.
 ``stitchline rules show --compiled`` prints the functions of the rules in force.
 """
@@ -72,9 +73,7 @@ def generated(compiled: Compiled, watch_bits: WatchBits) -> tuple[dict[str, Eval
 class _Writer:
     def __init__(self, compiled: Compiled, watch_bits: WatchBits) -> None:
         self._compiled, self._watch_bits = compiled, watch_bits
-        self.source = Source(
-            SegmentState=SegmentState, made=tuple.__new__, FOREVER=FOREVER, bisect_left=bisect_left
-        )
+        self.source = Source(SegmentState=SegmentState, made=tuple.__new__, FOREVER=FOREVER, bisect_left=bisect_left)
         self.name_of = {name: f"segment_{place}" for place, name in enumerate(compiled.order)}
         names = [name for parts in compiled.expressions.values() for part in parts for name in _names_in(part)]
         operands = [compiled.operand_of(name) for name in names]

@@ -1,6 +1,8 @@
 """A log in memory: topics of one partition, with records that have the interface of the broker's."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count
 
 import confluent_kafka
 
@@ -58,16 +60,19 @@ class MemoryLog:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._waiting: defaultdict[Topic, list[MemoryRecord]] = defaultdict(list)
-        self._next: defaultdict[Topic, int] = defaultdict(int)
+        self._places: dict[Topic, tuple[str, Iterator[int]]] = {}
+        """By topic, its full name and the offsets of its next records."""
 
     def emit(
         self, topic: Topic, key: bytes | str | None, value: bytes | None, headers: list[Header] | None = None
     ) -> None:
         """Appends a record; implements :class:`~pipeline.kafka.record.Emit`."""
+        place = self._places.get(topic)
+        if place is None:
+            place = self._places[topic] = (topic.of(self._prefix), count())
+        name, offsets = place
         key_bytes = key.encode() if isinstance(key, str) else key
-        record = MemoryRecord(topic.of(self._prefix), self._next[topic], key_bytes, value, headers)
-        self._next[topic] += 1
-        self._waiting[topic].append(record)
+        self._waiting[topic].append(MemoryRecord(name, next(offsets), key_bytes, value, headers))
 
     def take(self, topic: Topic) -> list[MemoryRecord]:
         """Returns the topic's records since the last call, in order."""

@@ -127,6 +127,8 @@ def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int, contact: s
 def reachable(ledgers: Sequence[Ledger]) -> dict[str, str]:
     """Returns the contact fields whose use for marketing is not denied."""
     consent = consent_of(ledgers)
+    if not consent:
+        return contact_of(ledgers)
     return {
         field: value
         for field, value in contact_of(ledgers).items()

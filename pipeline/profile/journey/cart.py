@@ -11,7 +11,7 @@ from pipeline.profile.journey.rules import CartRules
 from pipeline.profile.ledger import Ledger
 
 Status: TypeAlias = Literal["none", "open", "abandoned"]
-_REMEMBERED: Final = 1 << 14
+_REMEMBERED: Final = 1 << 13
 FOREVER: Final = 1 << 60
 """No due time: an empty or abandoned cart does not change without an event."""
 
@@ -56,25 +56,13 @@ def cart_of(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int) -
     lines = logs[0].lines if len(logs) == 1 else _after_purchase(logs)
     if rules is None or not lines:
         return EMPTY
-    items: dict[str, Item] = {}
-    since_ms = 0
-    for line in lines:
-        if not items:
-            since_ms = time_of(line)
-        _replay(items, line)
-    if not items:
+    content = _content(tuple(lines))
+    if not content.items:
         return EMPTY
-    updated_ms = time_of(lines[-1])
-    due_ms = updated_ms + rules.abandoned_after_ms
+    due_ms = content.updated_ms + rules.abandoned_after_ms
     abandoned = as_of_ms >= due_ms
-    return Cart(
-        "abandoned" if abandoned else "open",
-        tuple(items.values()),
-        _amounts(items.values()),
-        since_ms,
-        updated_ms,
-        FOREVER if abandoned else due_ms,
-    )
+    status: Status = "abandoned" if abandoned else "open"
+    return Cart(status, *content, FOREVER if abandoned else due_ms)
 
 
 def cart_view(cart: Cart) -> dict[str, Any]:
@@ -85,34 +73,44 @@ def cart_view(cart: Cart) -> dict[str, Any]:
     }
 
 
+class _Content(NamedTuple):
+    """The fields of a :class:`Cart` that do not depend on the time."""
+
+    items: tuple[Item, ...]
+    amounts_minor: dict[str, int]
+    since_ms: int
+    updated_ms: int
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _content(lines: tuple[Line, ...]) -> _Content:
+    """Returns the content after these item events. Callers must not change the amounts.
+
+    Cached, because a cart is read more often than it changes: at most touches and in every update.
+    """
+    items: dict[str, Item] = {}
+    since_ms = 0
+    for line in lines:
+        if not items:
+            since_ms = time_of(line)
+        _replay(items, line)
+    return _Content(tuple(items.values()), _amounts(items.values()), since_ms, time_of(lines[-1]))
+
+
 def _after_purchase(logs: Sequence[CartLog]) -> list[Line]:
     """Returns the item events of several logs after the newest purchase in any of them, sorted."""
     bought = max((log.bought for log in logs), default="")
     return sorted(line for log in logs for line in log.lines if line > bought)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _parsed(line: Line) -> tuple[str, Item]:
-    """Returns the sign of an item event, and the item that it adds to an empty cart; 0 pieces if it names none.
-
-    Cached: a cart is read at most events and for every update, and its lines stay the same.
-    """
-    _, _, sign, quantity, price_minor, currency, product, name = fields_of(line)
-    return sign, Item(product, name, int(quantity), int(price_minor), currency)
-
-
 def _replay(items: dict[str, Item], line: Line) -> None:
-    sign, change = _parsed(line)
-    product, name, pieces, price_minor, currency = change
-    item = items.get(product)
+    _, _, sign, quantity, price_minor, currency, product, name = fields_of(line)
+    pieces, item = int(quantity), items.get(product)
     if sign == ADDED:
-        if item is None and pieces:
-            items[product] = change
-            return
         before = 0 if item is None else item.quantity
         if item is not None and not currency:  # the event that added more has no price
-            price_minor, currency = item.price_minor, item.currency
-        items[product] = Item(product, name, before + (pieces or 1), price_minor, currency)
+            price_minor, currency = str(item.price_minor), item.currency
+        items[product] = Item(product, name, before + (pieces or 1), int(price_minor), currency)
     elif item is not None:
         left = item.quantity - pieces if pieces else 0
         if left > 0:

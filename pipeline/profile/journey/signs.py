@@ -51,7 +51,7 @@ def campaign_of(touch: Touch) -> str:
 def campaign_part(touch: Touch, part: str) -> str:
     """Returns ``source`` or ``medium`` of the campaign, or ""."""
     campaign = touch.context.get("campaign")
-    return text_of(campaign.get(part)) if type(campaign) is dict else ""
+    return text_of(campaign[part]) if type(campaign) is dict and part in campaign else ""
 
 
 def click_of(touch: Touch) -> str:
@@ -66,9 +66,9 @@ def referrer_of(own_hosts: tuple[str, ...]) -> Callable[[Touch], str]:
     """Returns a function for a touch's referring host; "" for the page's own host and hosts in ``own_hosts``."""
 
     @lru_cache(maxsize=_REMEMBERED)
-    def foreign(referrer: str, url: str) -> str:
+    def foreign(referrer: str, page_host: str) -> str:
         host = host_of(referrer)
-        if not host or host == host_of(url):
+        if not host or host == page_host:
             return ""
         return "" if any(host == own or host.endswith(f".{own}") for own in own_hosts) else text_of(host)
 
@@ -81,7 +81,7 @@ def referrer_of(own_hosts: tuple[str, ...]) -> Callable[[Touch], str]:
         referrer, url = page.get("referrer"), page.get("url")
         if not referrer or type(referrer) is not str:
             return ""
-        return foreign(referrer, url if type(url) is str else "")
+        return foreign(referrer, host_of(url) if type(url) is str else "")
 
     return read
 

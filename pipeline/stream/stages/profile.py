@@ -1,5 +1,6 @@
 """PROFILE: reads touches, moves and carried ledgers; writes profile updates, segment changes and leads for ROUTE."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -188,9 +189,13 @@ class ProfileStage(Stage):
         self._send(applied.decided.leads)
 
     def _publish_segment_changes(self, segment_changes: Sequence[SegmentChange]) -> None:
+        if not segment_changes:
+            return
+        encode, emit = self._context.codecs.segment, self._emit
         for change in segment_changes:
-            self._emit(SEGMENTS, change.profile_id, self._context.codecs.segment(change))
-            self._context.metrics.add(m.SEGMENT_CHANGES, 1, change.segment, change.change)
+            emit(SEGMENTS, change.profile_id, encode(change))
+        for (segment, name), count in Counter((change.segment, change.change) for change in segment_changes).items():
+            self._context.metrics.add(m.SEGMENT_CHANGES, count, segment, name)
 
     def _mentions_erased(self, key: bytes, value: bytes) -> bool:
         return mentions(key.decode(), _decode_row(value), self._eraser.view.unswept)
