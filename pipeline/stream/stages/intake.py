@@ -153,7 +153,8 @@ class IntakeStage(Stage):
         value, key = record.value(), (record.key() or b"").decode(errors="replace")
         try:
             event = decoder.event(channel, value)
-            refused = self._intake.accept(
+            decide = self._intake.on_event if self._is_wall else self._intake.accept
+            decided = decide(
                 event,
                 key=key,
                 now_ms=now_ms,
@@ -164,21 +165,19 @@ class IntakeStage(Stage):
             return Rejected(Reason.UNDECODABLE, str(error))
         except InvalidEventError as error:
             return Rejected(Reason.INVALID_FIELD, str(error))
-        if self._is_wall:
-            return refused or self._intake.attribute(event, key)
-        if isinstance(refused, Redirect):
-            if self._is_home(refused.key):
-                self.queue.hold(record.topic(), record.offset(), refused.key, event)
+        if isinstance(decided, Redirect) and not self._is_wall:
+            if self._is_home(decided.key):
+                self.queue.hold(record.topic(), record.offset(), decided.key, event)
             else:
                 self.queue.note(record.topic(), event.timestamp_ms)
-                self._forwarding.send(refused.key, event)
-        elif refused is not None:
-            return refused
+                self._forwarding.send(decided.key, event)
+        elif decided is not None:
+            return decided
         else:
             self.queue.hold(record.topic(), record.offset(), key, event)
         if previous := copy_key(event):
             self._copy_alias(record, previous, event)
-        return refused
+        return decided if isinstance(decided, Redirect) else None
 
     def _copy_alias(self, record: Record, key: str, event: Event) -> None:
         """Passes an alias to the partition of its previous user id, if need be through a topic."""
