@@ -33,6 +33,7 @@ class Topic(msgspec.Struct, frozen=True, eq=False):
 
 EVENTS = {channel: Topic(f"events.{channel}.v1", "anchor", f"event-{channel}") for channel in CHANNELS}
 DLQ = Topic("events.dlq.v1", "as received", "bytes")
+FORWARDS = Topic("events.forwards.v1", "anchor", "msgpack")
 LINKS = Topic("identity.links.v1", "tenant", "msgpack")
 ASSIGNMENTS = Topic("identity.assignments.v1", "tenant/identifier", "msgpack", "compact")
 CHANGES = Topic("identity.changes.v1", "profile id", "identity-change")
@@ -52,7 +53,7 @@ CHANGELOGS: dict[str, Topic] = {
 """Stage to the changelog of its state."""
 
 INPUTS: dict[StageName, tuple[Topic, ...]] = {
-    StageName.INTAKE: (*EVENTS.values(), ASSIGNMENTS),
+    StageName.INTAKE: (*EVENTS.values(), FORWARDS, ASSIGNMENTS),
     StageName.STITCH: (LINKS,),
     StageName.PROFILE: (TOUCHES,),
     StageName.ROUTE: (LEADS,),
@@ -60,7 +61,7 @@ INPUTS: dict[StageName, tuple[Topic, ...]] = {
 """Stage to the topics it reads."""
 
 ALL: tuple[Topic, ...] = (
-    *EVENTS.values(), DLQ, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, LEADS, ACTIONS,
+    *EVENTS.values(), DLQ, FORWARDS, LINKS, ASSIGNMENTS, CHANGES, TOUCHES, UPDATES, SEGMENTS, LEADS, ACTIONS,
     ACTION_DLQ, LEDGER, READERS, MARKS, RECEIPTS,
     *CHANGELOGS.values(),
 )  # fmt: skip

@@ -318,9 +318,8 @@ def _missing_members(
     """
     reached = {merged_link.strong for merged_link in filtered.claiming}
     reached.update(rejected.merged_link.strong for rejected in filtered.rejected if rejected.reason == Reason.HOUSEHOLD)
-    for rejected in filtered.rejected:
-        if rejected.reason == Reason.EXPIRED and rejected.merged_link.edge.rejection == Reason.SHARED:
-            reached.add(rejected.merged_link.strong)
+    expired = [rejected.merged_link for rejected in filtered.rejected if rejected.reason == Reason.EXPIRED]
+    reached.update(merged_link.strong for merged_link in expired if merged_link.edge.rejection == Reason.SHARED)
     for ident, member in members.items():
         if filtered.isolated.get(ident, "") != member.state.isolated:
             reached.update(member.state.weaker)

@@ -55,6 +55,19 @@ def test_one_order_id_is_one_order_however_often_its_event_comes(tmp_path: Path)
     assert len(outcome.profile["attribution"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("repetition", "counted"),
+    [(order(200, "o1"), 101), (order(0, "o0"), 101), (order(200, "o0"), 102)],
+    ids=["within the newest hundred", "older, the same message", "older, another message"],
+)
+def test_the_newest_hundred_orders_of_an_anchor_are_known_by_their_ids(
+    tmp_path: Path, repetition: dict[str, Any], counted: int
+) -> None:
+    """The last case is the documented limit: an older order counts again if its message id has changed too."""
+    outcome = simulate(tmp_path, [*(order(n, f"o{n}") for n in range(101)), repetition])
+    assert (outcome.number("orders"), spent(outcome)) == (counted, counted * 10_000)
+
+
 def test_orders_without_an_id_are_distinguished_by_their_events(tmp_path: Path) -> None:
     assert spent(simulate(tmp_path, [order(1, None), order(2, None)])) == 20_000
 

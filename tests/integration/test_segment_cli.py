@@ -46,6 +46,8 @@ ADAS = [
           properties={"total": "19.99", "currency": "EUR", "order_id": "o1"}),
 ]  # fmt: skip
 OTHERS = [event(10 + number, identifiers={"email": f"p{number}@shop.example"}) for number in range(6)]
+FORMULA = '=HYPERLINK("https://evil.example","open")'
+MALLORY = event(20, type="identify", identifiers={"email": "p5@shop.example"}, traits={"firstName": FORMULA})
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +61,15 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def deployment(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Seven customers, processed; the worker has left."""
     with Deployment(kafka.bootstrap_servers, f"t{os.getpid()}-segment-cli", tmp_path_factory.mktemp("home")) as made:
-        made.ingest([*ADAS, *OTHERS])
+        made.ingest([*ADAS, *OTHERS, MALLORY])
         worker = made.start_worker()
 
         def settled() -> bool | None:
             rows = profile_rows(profile_snapshot(made.settings, silent).rows)
             result = [sum(ledger.touches for ledger in row.ledgers()) for _, row in rows if row.anchors]
-            return (len(result) == 7 and sum(result) == 9) or None
+            return (len(result) == 7 and sum(result) == 10) or None
 
-        made.until(settled, "seven profiles with nine events")
+        made.until(settled, "seven profiles with ten events")
         made.end_worker(worker)
         yield made
 
@@ -150,6 +152,20 @@ def test_members_are_exported_in_every_format(deployment, rules, tmp_path):
     assert [row["email"] for row in rows] == [line["email"] for line in lines]
     assert {line["email"] for line in lines} == {f"p{number}@shop.example" for number in range(6)}
     assert [line["profile_id"] for line in lines] == sorted(line["profile_id"] for line in lines)
+
+
+def test_formulas_in_customers_names_are_neutralised_in_csv_unless_the_option_is_off(deployment, rules, tmp_path):
+    values = {}
+    for option in ("--safe", "--no-safe"):
+        file = tmp_path / f"{option}.csv"
+        deployment.run("segment", "export", "lookers", file, option, "--rules", rules)
+        with file.open(encoding="utf-8", newline="") as table:
+            (row,) = [row for row in csv.DictReader(table) if row["email"] == "p5@shop.example"]
+        values[option] = [value for value in row.values() if "HYPERLINK" in value]
+    assert values == {"--safe": [f"'{FORMULA}"], "--no-safe": [FORMULA]}
+    default = tmp_path / "default.csv"
+    deployment.run("segment", "export", "lookers", default, "--rules", rules)
+    assert default.read_bytes() == (tmp_path / "--safe.csv").read_bytes()
 
 
 def test_a_failed_write_keeps_the_old_file(deployment, rules, tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.event import accept
 from pipeline.event.link import Link
+from pipeline.event.model import Event
 from pipeline.event.normalise import EventNormaliser
 from pipeline.identity.messages import Assignment, Command, IdentifierOwnership, Move
 from pipeline.kafka.dlq_headers import headers_as_facts
@@ -21,18 +22,22 @@ from pipeline.rules.normalisers import normalisers
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import Simulation
 from pipeline.stream.stages import profile
+from pipeline.stream.stages.forwarding import ForwardedEvent
 from pipeline.testing.log import MemoryRecord
-from pipeline.topics import ASSIGNMENTS, DLQ, LEADS, LINKS, TOUCHES, StageName, Topic
+from pipeline.topics import ASSIGNMENTS, DLQ, FORWARDS, LEADS, LINKS, TOUCHES, StageName, Topic
 
 RULES = load_rules(None)
 NOW_MS = 1_800_000_000_000
 PROFILE = "0d3b3c3e-2b1c-5a53-9f0c-0a4a3a7a7a7a"
+FORWARDED = Event("default", "web", "1", "web", "track", "page_viewed", 5, ["user_id:1"], {}, {}, {})
+FORWARDED_ALIAS = Event("default", "web", "2", "web", "alias", "", 5, ["user_id:2"], {}, {"previousId": "1"}, {})
 MESSAGES = {
     LINKS: [
         Link("default", "user_id:1", "email:a@example.com", 1, 2, 1, "web", "web/1"),
         Command("default", "logout", "anonymous_id:1", "", "", "", 3, "web/9"),
         Command("default", "unlink", "user_id:1", "email:a@example.com", "ada", "mistake", 3, "decision/1"),
     ],
+    FORWARDS: [ForwardedEvent(FORWARDED), ForwardedEvent(FORWARDED_ALIAS, is_alias_copy=True)],
     ASSIGNMENTS: [Assignment(PROFILE, 4, ["email:a@example.com"])],
     TOUCHES: [
         Touch("default", "user_id:1", "web/1", 5, "web", "track", "page_viewed", ["user_id:1"], {"a": 1}, {}, {}),
@@ -42,7 +47,13 @@ MESSAGES = {
     ],
     LEADS: [Lead("default", CrmAction(action_id="a1", tenant="default", profile_id=PROFILE, trigger="hot_lead"))],
 }
-READERS = {LINKS: StageName.STITCH, ASSIGNMENTS: StageName.INTAKE, TOUCHES: StageName.PROFILE, LEADS: StageName.ROUTE}
+READERS = {
+    FORWARDS: StageName.INTAKE,
+    LINKS: StageName.STITCH,
+    ASSIGNMENTS: StageName.INTAKE,
+    TOUCHES: StageName.PROFILE,
+    LEADS: StageName.ROUTE,
+}
 each = pytest.mark.parametrize("topic", MESSAGES, ids=lambda topic: topic.name)
 
 

@@ -1,4 +1,4 @@
-"""A seeded history of visits, log-ins, log-outs, shared devices and orders in several channels, for replays of it.
+"""A seeded history of visits, log-ins and -outs, aliases, shared devices and orders in several channels, for replays.
 
 Half a year of people who come back at random. What is decided about them depends on the order of events: scores cross a
 mark and fade again, segments are entered and left with time, devices change hands, anonymous visitors become known.
@@ -51,11 +51,23 @@ def history(events: int, seed: int) -> list[Json]:
         for event in _visit(chance, people):
             at_ms += chance.randrange(10_000, 20 * MINUTE_MS)
             timed.append((at_ms, len(timed), event))
+    timed += _aliases(random.Random(f"aliases {seed}"), people, len(timed))
     timed.sort(key=lambda item: item[:2])
     return [
         {**event, "messageId": f"m{number}", "timestamp": at_ms, "source": "shop"}
         for number, (at_ms, _, event) in enumerate(timed[:events])
     ]
+
+
+def _aliases(chance: random.Random, people: int, first_index: int) -> Iterator[tuple[int, int, Json]]:
+    """Yields log-ins under a new user id, which an alias joins with the old one. Both go on, under two keys."""
+    for index, person in enumerate(chance.sample(range(people), people // 8), first_index):
+        at_ms = START_MS + chance.randrange(DAYS * DAY_MS)
+        new: Json = {"userId": f"n{person}", "channel": "web"}
+        yield at_ms, index, {**new, "type": "alias", "previousId": f"u{person}"}
+        for _ in range(chance.randrange(5)):
+            at_ms += chance.randrange(1, 20 * DAY_MS)
+            yield at_ms, index, {**new, "type": "track", "event": "Product Viewed", "properties": {"sku": "s1"}}
 
 
 def _visit(chance: random.Random, people: int) -> Iterator[Json]:

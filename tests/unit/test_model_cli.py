@@ -115,3 +115,17 @@ def test_without_scipy_fit_names_the_extra_and_show_works(
     assert result.exit_code == 1
     assert "pip install 'stitchline[model]'" in result.stderr
     assert run("show", fitted[0]).exit_code == 0
+
+
+def test_fit_says_which_parameter_sits_at_the_edge_of_its_range(tmp_path: Path) -> None:
+    """Every order of a customer has one amount, so the spread of a customer's own amounts cannot be estimated."""
+    customers = {
+        name: [(day, 100 * len(orders) ** 2, currency) for day, _, currency in orders]
+        for name, orders in shop(5, 1_200, FIRST_DAY, DAYS).items()
+    }
+    path = write_export(tmp_path / "equal.ndjson", customers, FIRST_DAY + DAYS)
+    result = run("fit", path, "--out", tmp_path / "m.json", "--holdout", "0")
+    assert result.exit_code == 0, result.output
+    assert "at the edge of the range that is searched" in " ".join(result.stdout.split())
+    shown = run("show", tmp_path / "m.json").stdout
+    assert "at the edge of the range that is searched" in " ".join(shown.split())

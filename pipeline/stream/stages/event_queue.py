@@ -46,11 +46,17 @@ class EventQueue:
         inputs: Collection[str],
         lateness_ms: int,
         idle_seconds: float,
+        *,
+        forwarders: Collection[str] = (),
     ) -> None:
-        """``inputs`` are the names of the topics. An input that is silent for ``idle_seconds`` is idle."""
+        """``inputs`` are the names of the topics. An input that is silent for ``idle_seconds`` is idle.
+
+        ``forwarders`` are further sources, whose watermarks others note.
+        """
         self.buffer = OrderedBuffer(layout.HELD_EVENTS, store)
         self._marks, self._lateness_ms, self._idle_seconds = marks, lateness_ms, idle_seconds
         self._source_of = {topic: topic for topic in inputs}
+        self._forwarders = list(forwarders)
         self._sources = list(inputs)
         self._number_of = {topic: number for number, topic in enumerate(inputs)}
         self._closed = False
@@ -70,14 +76,25 @@ class EventQueue:
 
     def hold(self, topic: str, offset: int, home: str, event: Event, *, is_alias_copy: bool = False) -> None:
         """Adds an accepted event. Only of two events that are equal in all else does the offset matter."""
-        digest = blake2b(_encode(event), digest_size=_DIGEST_BYTES).digest()
         arrival = offset * len(self._number_of) + self._number_of[topic]
+        self._put(home, event, arrival, is_alias_copy=is_alias_copy)
+        self.note(topic, event.timestamp_ms)
+
+    def note(self, topic: str, time_ms: int) -> None:
+        """Notes that an input has reached an event time, with an event that is held or forwarded."""
+        source = self._source_of[topic]
+        self._marks.note(source, time_ms - self._lateness_ms)
+        self._marks.note(_newest(source), time_ms)
+
+    def hold_forwarded(self, home: str, event: Event, *, is_alias_copy: bool) -> None:
+        """Adds an event that another partition has accepted. It does not advance any input of this one."""
+        self._put(home, event, 0, is_alias_copy=is_alias_copy)
+
+    def _put(self, home: str, event: Event, arrival: int, *, is_alias_copy: bool) -> None:
+        digest = blake2b(_encode(event), digest_size=_DIGEST_BYTES).digest()
         place = order(event.timestamp_ms, event.event_id, Phase.TOUCH)
         key = place + b"\0" + digest + arrival.to_bytes(_ARRIVAL_BYTES) + bytes((is_alias_copy,))
         self.buffer.put(key, _encode(QueuedEvent(home, event, arrival, is_alias_copy)))
-        source = self._source_of[topic]
-        self._marks.note(source, event.timestamp_ms - self._lateness_ms)
-        self._marks.note(_newest(source), event.timestamp_ms)
 
     def on_silence(self, topic: str, seconds: float) -> bool:
         """Marks an input as idle if it has been silent for long enough. Returns whether it became idle."""
@@ -103,10 +120,19 @@ class EventQueue:
         least_ms, first = self._least_ms(), self.buffer.first()
         if first is not None and time_of(first) <= least_ms:
             return time_of(first) - 1, False
-        return least_ms, all(self._marks.of(source).idle for source in self._sources)
+        return least_ms, self._are_idle([*self._sources, *self._forwarders])
+
+    def forwarded_mark(self) -> tuple[int, bool]:
+        """Returns the event time up to which all events were taken in or forwarded, and whether all inputs are idle."""
+        if self._closed or self.is_paused:
+            return BEGINNING, False
+        return self._marks.least_ms(self._sources), self._are_idle(self._sources)
+
+    def _are_idle(self, sources: Collection[str]) -> bool:
+        return all(self._marks.of(source).idle for source in sources)
 
     def _least_ms(self) -> int:
-        return self._marks.least_ms(self._sources)
+        return self._marks.least_ms([*self._sources, *self._forwarders])
 
 
 def _newest(source: str) -> str:

@@ -36,6 +36,7 @@ from pipeline.stream.gate import MAX_RELEASED, Gate, HeldRecord
 from pipeline.stream.order import Phase, cause_of, following, in_order, order
 from pipeline.stream.stages.base import Context, Stage, StageSpec
 from pipeline.stream.stages.event_queue import EventQueue, QueuedEvent
+from pipeline.stream.stages.forwarding import Forwarding
 from pipeline.stream.stages.internal import InternalReader
 from pipeline.stream.watermark import WatermarkSender, source_of
 from pipeline.topics import ASSIGNMENTS, EVENTS, INPUTS, LINKS, TOUCHES, StageName, Topic
@@ -79,7 +80,16 @@ class IntakeStage(Stage):
         self._assignment_reader = InternalReader(context, StageName.INTAKE, decode, assignment_fault)
         self._gate = Gate(context, StageName.STITCH, store, self._assignment_reader)
         idle_seconds = settings.stream_idle_ms / 1000
-        self.queue = EventQueue(store, self._gate.marks, self._topics, settings.stream_lateness_ms, idle_seconds)
+        step_ms = settings.stream_lateness_ms // MARKS_PER_LATENESS
+        self._forwarding = Forwarding(context, partition, self._gate.marks, step_ms)
+        self.queue = EventQueue(
+            store,
+            self._gate.marks,
+            self._topics,
+            settings.stream_lateness_ms,
+            idle_seconds,
+            forwarders=self._forwarding.sources,
+        )
         super().__init__(
             context, PartitionState(store, [self._anchors, seen, *self._gate.views, self.queue.buffer, marks])
         )
@@ -88,9 +98,7 @@ class IntakeStage(Stage):
         self._encode = msgspec.msgpack.Encoder().encode
         self._policy = IdentityPolicy(context.rules.identity)
         source = source_of(StageName.INTAKE, partition)
-        self._links_progress = WatermarkSender(
-            context, source, LINKS, settings.stream_lateness_ms // MARKS_PER_LATENESS
-        )
+        self._links_progress = WatermarkSender(context, source, LINKS, step_ms)
         self._touches_progress = WatermarkSender(context, source, TOUCHES)
         self._is_home: Callable[[str], bool] = lambda key: context.partition_of(key) == partition
         self._intake = Intake(
@@ -111,6 +119,8 @@ class IntakeStage(Stage):
                 self._assigned(batch)
             else:
                 self._gate.take_in([record for record in batch if record.value() is not None])
+        elif topic == self._forwarding.topic:
+            self._on_forwarded(batch)
         else:
             self._on_events(topic, batch)
         if not self._gate.is_open:
@@ -155,17 +165,26 @@ class IntakeStage(Stage):
             return Rejected(Reason.UNDECODABLE, str(error))
         except InvalidEventError as error:
             return Rejected(Reason.INVALID_FIELD, str(error))
-        if decided is not None:
+        if isinstance(decided, Redirect) and not self._is_wall:
+            if self._is_home(decided.key):
+                self.queue.hold(record.topic(), record.offset(), decided.key, event)
+            else:
+                self.queue.note(record.topic(), event.timestamp_ms)
+                self._forwarding.send(decided.key, event)
+        elif decided is not None:
             return decided
-        self.queue.hold(record.topic(), record.offset(), key, event)
+        else:
+            self.queue.hold(record.topic(), record.offset(), key, event)
         if previous := copy_key(event):
             self._copy_alias(record, previous, event)
-        return None
+        return decided if isinstance(decided, Redirect) else None
 
     def _copy_alias(self, record: Record, key: str, event: Event) -> None:
-        """Passes an alias to the partition of its previous user id, if need be through the topic."""
+        """Passes an alias to the partition of its previous user id, if need be through a topic."""
         if not self._is_wall and self._is_home(key):
             self.queue.hold(record.topic(), record.offset(), key, event, is_alias_copy=True)
+        elif not self._is_wall:
+            self._forwarding.send(key, event, is_alias_copy=True)
         else:
             headers = [*(record.headers() or []), (ALIAS_HEADER, b"1")]
             self._emit(self._topics[record.topic()], key, record.value(), headers)
@@ -183,6 +202,21 @@ class IntakeStage(Stage):
         elif accepted:
             key = (record.key() or b"").decode(errors="replace")
             self.queue.hold(record.topic(), record.offset(), key, event, is_alias_copy=True)
+
+    def _on_forwarded(self, batch: Sequence[Record]) -> None:
+        """Takes in events that other partitions have accepted. With the clock "wall", a replay left them behind."""
+        taken = 0
+        for home, forwarded in self._forwarding.take(batch):
+            event = forwarded.event
+            if not self._is_wall:
+                self.queue.hold_forwarded(home, event, is_alias_copy=forwarded.is_alias_copy)
+            elif forwarded.is_alias_copy:
+                for link in self._intake.on_alias(event):
+                    self._emit(LINKS, link.tenant, self._encode(link))
+            elif isinstance(result := self._intake.attribute(event, home), IntakeEffects):
+                taken += 1
+                self._perform(result)
+        self._count(taken, {})
 
     def _perform(self, effects: IntakeEffects) -> None:
         event = effects.event
@@ -224,6 +258,8 @@ class IntakeStage(Stage):
     def before_commit(self) -> None:
         """Sends the watermarks: of the links that were sent, and of the touches."""
         if not self._is_wall:
+            forwarded_ms, are_inputs_idle = self.queue.forwarded_mark()
+            self._forwarding.report(forwarded_ms, idle=are_inputs_idle)
             time_ms, idle = self.queue.mark()
             self._links_progress.send(time_ms, idle=idle)
             self._touches_progress.send(self._gate.passed_ms)
@@ -282,7 +318,7 @@ class IntakeStage(Stage):
             quarantine(self._emit, record, StageName.INTAKE, result.reason, result.detail)
             self._context.breaker.offended(record, result.reason)
             return True
-        if isinstance(result, Redirect):
+        if isinstance(result, Redirect) and self._is_wall:  # a replay has forwarded it
             self._emit(topic, result.key, record.value(), [*(record.headers() or []), (REKEYED_HEADER, b"1")])
         return False
 
