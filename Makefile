@@ -9,7 +9,7 @@ CORE := event identity condition profile score segment trigger route
 CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profile_orders.py tests/property/test_internal_topics.py \
 	tests/acceptance/test_aliases.py tests/acceptance/test_vetoes.py
 CORE_COVERAGE := 98
-CRM_SERVERS := tests/crm/test_bottlecrm.py
+CRM_SERVERS := tests/crm/test_bottlecrm.py tests/crm/test_bottlecrm_privacy.py
 LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults/test_broker_away.py \
 	tests/property/test_identity_million_links.py tests/acceptance/test_console_browser.py \
 	tests/integration/test_privacy.py tests/integration/test_privacy_api.py
