@@ -20,6 +20,7 @@ EXTRA_OF: Final = {
     "numpy": "model",
     "pyarrow": "export",
     "scipy": "model",
+    "segment": "demo",
 }
 """Top-level module to the extra in pyproject.toml that installs it."""
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.json import encode
 
 from connectors.collect.dialects.parsed import Item, Parsed, unreadable
-from connectors.collect.encode import Outgoing, RecordEncoder
+from connectors.collect.encode import Origin, Outgoing, RecordEncoder
 from connectors.collect.origins import Headers, cross_origin_headers
 from connectors.collect.request import Refusal, Request
 from connectors.collect.request_counts import RequestCounts
@@ -126,6 +126,8 @@ class Admission:
         drops_bots = stamp.is_bot and source.rules.bots == "drop"
         records: list[Outgoing] = []
         rejected: list[dict[str, Any]] = []
+        identities: Counter[bytes] = Counter()
+        origin = Origin(source.name, dialect, request.received_ms)
         left_out: Counter[str] = Counter({IGNORED: parsed.ignored} if parsed.ignored else {})
         accepted = 0
         for index, item in enumerate(parsed.items):
@@ -143,7 +145,10 @@ class Admission:
             else:
                 rejected.append({"index": index, "reason": record.reason.value, "detail": record.detail})
                 self._counts.events(1, source.name, dialect, record.reason.value)
-                record = self._encoder.quarantined(item.raw, record, source.name, dialect, request.received_ms)
+                identity = _identity(item, dialect)
+                identities[identity] += 1  # equal items of one request are several
+                identity = b"%d %b" % (identities[identity], identity)
+                record = self._encoder.quarantined(item.raw, record, origin, identity)
             records.append(record)
         source.rate.take(len(parsed.items))
         source.cap.take(accepted + len(rejected))
@@ -181,6 +186,18 @@ def check_limits(source: LiveSource, now_ms: int) -> None:
     wait = source.cap.wait_seconds(now_ms)
     if wait:
         raise Refusal(429, "over the daily cap of this source", retry_after=wait)
+
+
+def _identity(item: Item, dialect: str) -> bytes:
+    """Returns what stays the same when an item is sent again: a webhook's message id, else the item's bytes.
+
+    Vendors write the number of the attempt into a delivery. The id that an SDK writes is no proof: bad events of an
+    application under development often share one.
+    """
+    document = item.document
+    if dialect in VENDORS and isinstance(document, dict) and isinstance(name := document.get("messageId"), str):
+        return name.encode(errors="surrogatepass")
+    return item.raw
 
 
 def _dialect(source: LiveSource, dialects: tuple[Dialect, ...]) -> Dialect:

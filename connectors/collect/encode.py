@@ -1,6 +1,7 @@
 """Turns documents into records of the event topics, and rejected items into records of the DLQ."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any, Final
 
 from msgspec import MsgspecError, Struct
@@ -16,7 +17,7 @@ from pipeline.event.parse import Defaults
 from pipeline.event.reason import Reason
 from pipeline.event.result import Drop, Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
-from pipeline.kafka.dlq_headers import MAX_DETAIL_CHARACTERS, facts_as_headers
+from pipeline.kafka.dlq_headers import ITEM, MAX_DETAIL_CHARACTERS, facts_as_headers
 from pipeline.rules.normalisers import normalisers
 from pipeline.topics import DLQ, EVENTS
 
@@ -31,6 +32,14 @@ class Outgoing(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes
     headers: list[tuple[str, bytes]] = []
+
+
+class Origin(Struct, frozen=True):
+    """The request that an item was sent in."""
+
+    source: str
+    dialect: str
+    received_ms: int
 
 
 class RecordEncoder:
@@ -68,18 +77,25 @@ class RecordEncoder:
         key = key_of(event.tenant, event.identifiers[0]).encode()
         return Outgoing(self._topics[event.channel], key, accepted.encoded)
 
-    def quarantined(self, raw: bytes, why: Rejected, source: str, dialect: str, received_ms: int) -> Outgoing:
-        """Returns the DLQ record of an item: its bytes as sent, and the facts as headers."""
+    def quarantined(self, raw: bytes, why: Rejected, origin: Origin, identity: bytes) -> Outgoing:
+        """Returns the DLQ record of an item: its bytes as sent, and the facts as headers.
+
+        ``identity`` is the same whenever the sender sends the item again. Its hash is the record's key and a header, by
+        which readers count the item once.
+        """
+        sent = b"\0".join((origin.source.encode(), origin.dialect.encode(), identity))
+        item = blake2b(sent, digest_size=16).hexdigest()
         facts = {
             "reason": why.reason.value,
             "detail": why.detail[:MAX_DETAIL_CHARACTERS],
             "stage": STAGE,
-            "topic": f"http/{dialect}/{source}",
-            "source": source,
-            "dialect": dialect,
-            "received-at-ms": str(received_ms),
+            "topic": f"http/{origin.dialect}/{origin.source}",
+            "source": origin.source,
+            "dialect": origin.dialect,
+            "received-at-ms": str(origin.received_ms),
+            ITEM: item,
         }
-        return Outgoing(self._dlq, None, raw, facts_as_headers(facts))
+        return Outgoing(self._dlq, item.encode(), raw, facts_as_headers(facts))
 
     def _encoded(self, event: Event) -> bytes:
         return self._encoders[event.channel](to_avro(event))

@@ -1,7 +1,7 @@
 """The common form of values that a CRM stores in a form of its own: e-mail, telephone and web addresses. Pure.
 
-HubSpot stores e-mail addresses and domains in lower case, others format telephone numbers. Such a value is still the one
-that was written. The form is recognised by the value itself, so that no CRM's names of fields are needed.
+HubSpot stores e-mail addresses and domains in lower case, others format telephone numbers. Such a value is still the
+value that was written. The kind is recognised by the value itself, so that no names of a CRM's fields are needed.
 """
 
 import re

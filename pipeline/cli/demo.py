@@ -68,8 +68,8 @@ def demo(
         raise typer.BadParameter(message, param_hint="--keep")
     with explained(MissingExtraError):
         base = Settings()
-        if serve:
-            require("serve")
+        for extra in ("collect", "demo", *(("serve",) if serve else ())):
+            require(extra)
     end_ms = wall_clock_ms()
     try:
         day = shop_day(end_ms, seed=seed, people=people, events=events)

@@ -21,7 +21,8 @@ def print_listing(listed: Listing) -> None:
     if not listed.total:
         console.print("nothing is quarantined")
         return
-    counts = titled_table(f"{listed.total} quarantined", "records", "reason", "stage", "topic")
+    repeats = f" ({listed.repeats} more were sent again)" if listed.repeats else ""
+    counts = titled_table(f"{listed.total} quarantined{repeats}", "records", "reason", "stage", "topic")
     for count in listed.counts:
         counts.add_row(
             str(count["records"]), *(escape(printable(count[name])) for name in ("reason", "stage", "topic"))

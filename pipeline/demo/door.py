@@ -1,7 +1,7 @@
 """The demo's way in: a collector, and clients that send to it as a shop's systems do.
 
-The web shop and the app speak the protocol of Segment's SDKs (``POST /v1/batch``), the e-mail service and the tills
-post signed webhooks, one for each event. The collector acknowledges what Kafka has.
+The web shop and the app use Segment's Python SDK, unmodified; the e-mail service and the tills post signed webhooks,
+one for each event. The collector acknowledges what Kafka has.
 """
 
 import hmac
@@ -14,28 +14,32 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from shutil import copytree
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
 from connectors.collect.write_keys import hash_of, new_key
+from pipeline.demo.sdk_client import SdkClient
 from pipeline.demo.visits import JsonEvent
 from pipeline.demo.waiting import holds_within
 from pipeline.errors import OperatorError
 from pipeline.local.ports import is_listening
 
-BATCHED: Final = ("web", "app")
+BY_SDK: Final = {"web": 3, "app": 1}
+"""Channel to the number of its applications: the web shop runs on three servers."""
 HOOKED: Final = ("email", "pos")
-CHANNELS: Final = frozenset({*BATCHED, *HOOKED})
+CHANNELS: Final = frozenset({*BY_SDK, *HOOKED})
 """The channels whose events come in through the collector."""
 RULES: Final = "collector-rules"
 """Folder in the demo's home folder: the rules in force, and the shop's sources."""
-MAX_BATCH: Final = 100
 CLIENTS: Final = 4
+"""Threads that post webhooks."""
 MAX_WAITING: Final = 64
-"""Requests that are not answered, above which the shop waits."""
+"""Webhooks that are not answered, above which the shop waits."""
 READY_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 60.0
 _SECRET: Final = "collector.secret"  # noqa: S105  a file's name
@@ -51,39 +55,51 @@ class Door:
 
     def __init__(self, port: int, credentials: "Credentials") -> None:
         self._port, self._credentials = port, credentials
+        self._given_up: list[str] = []
+        self._applications = {
+            channel: [SdkClient(key, f"http://127.0.0.1:{port}", self._given_up.append) for _ in range(BY_SDK[channel])]
+            for channel, key in credentials.keys.items()
+        }
         self._clients = ThreadPoolExecutor(CLIENTS, "demo-client")
         self._own = threading.local()
         self._requests: list[Future[None]] = []
 
     def send(self, events: Sequence[JsonEvent]) -> None:
-        """Sends events. Returns before they are taken, unless too many requests wait.
+        """Sends events. Returns before they are taken, unless too many wait.
 
         Raises:
             DoorError: an event sent earlier was not taken.
         """
-        for channel in BATCHED:
-            calls = [event for event in events if event["channel"] == channel]
-            for at in range(0, len(calls), MAX_BATCH):
-                self._requests.append(self._clients.submit(self._batch, channel, calls[at : at + MAX_BATCH]))
         for event in events:
             if event["channel"] in HOOKED:
                 self._requests.append(self._clients.submit(self._webhook, event))
-        self.wait(MAX_WAITING)
+            elif servers := self._applications.get(event["channel"]):
+                visitor = event.get("anonymousId", "").encode()  # a browser stays with its server
+                servers[crc32(visitor) % len(servers)].send(event, self._check)
+        self._wait_for_webhooks(MAX_WAITING)
 
-    def wait(self, waiting: int = 0) -> None:
-        """Returns once at most so many requests wait. Raises as :meth:`send`."""
-        while self._requests and (len(self._requests) > waiting or self._requests[0].done()):
-            self._requests.pop(0).result(REQUEST_SECONDS)
+    def wait(self) -> None:
+        """Returns once every event has been taken. Raises as :meth:`send`."""
+        self._wait_for_webhooks(0)
+        for application in chain(*self._applications.values()):
+            application.wait(self._check)
+        self._check()
 
     def close(self) -> None:
         """Ends the clients."""
         self._clients.shutdown(cancel_futures=True)
+        for application in chain(*self._applications.values()):
+            application.close()
 
-    def _batch(self, channel: str, calls: list[JsonEvent]) -> None:
-        """A batch as Segment's SDKs send it."""
-        body = msgspec.json.encode({"batch": calls})
-        user = b64encode(f"{self._credentials.keys[channel]}:".encode()).decode()
-        self._post("/v1/batch", body, {"authorization": f"Basic {user}"}, len(calls))
+    def _check(self) -> None:
+        if self._given_up:
+            raise DoorError(self._given_up[0])
+
+    def _wait_for_webhooks(self, waiting: int) -> None:
+        """Returns once at most so many webhooks wait."""
+        self._check()
+        while self._requests and (len(self._requests) > waiting or self._requests[0].done()):
+            self._requests.pop(0).result(REQUEST_SECONDS)
 
     def _webhook(self, event: JsonEvent) -> None:
         """A delivery as Standard Webhooks define it."""
@@ -96,9 +112,9 @@ class Door:
         headers = {
             "webhook-id": event["messageId"], "webhook-timestamp": at, "webhook-signature": f"v1,{signature}",
         }  # fmt: skip
-        self._post(f"/webhooks/standard/{event['channel']}", body, headers, 1)
+        self._post(f"/webhooks/standard/{event['channel']}", body, headers)
 
-    def _post(self, path: str, body: bytes, headers: dict[str, str], events: int) -> None:
+    def _post(self, path: str, body: bytes, headers: dict[str, str]) -> None:
         connection = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = http.client.HTTPConnection("127.0.0.1", self._port, REQUEST_SECONDS)
@@ -109,7 +125,7 @@ class Door:
         except (OSError, http.client.HTTPException) as error:
             message = f"the collector did not answer: {type(error).__name__}"
             raise DoorError(message) from error
-        if answer.status != http.HTTPStatus.OK or msgspec.json.decode(content)["accepted"] != events:
+        if answer.status != http.HTTPStatus.OK or msgspec.json.decode(content)["accepted"] != 1:
             message = f"the collector did not take an event: {answer.status} {content[:500].decode(errors='replace')}"
             raise DoorError(message)
 
@@ -128,7 +144,7 @@ def declare_sources(folder: Path, rules: Path | None) -> Credentials:
     if rules is not None:
         copytree(rules, folder)
     folder.mkdir(exist_ok=True)
-    credentials = Credentials({channel: new_key() for channel in BATCHED}, secrets.token_bytes(24))
+    credentials = Credentials({channel: new_key() for channel in BY_SDK}, secrets.token_bytes(24))
     (folder / _SECRET).write_bytes(b"whsec_" + b64encode(credentials.secret))
     lines = ["sources:"]
     for channel, key in credentials.keys.items():

@@ -11,6 +11,8 @@ SINK_HEADER: Final = HEADER_PREFIX + "sink"
 """The fact that names the sink which quarantined an action. A replay keeps it: only this sink delivers it again."""
 REKEYED_HEADER: Final = HEADER_PREFIX + "rekeyed"
 """Marks an event that INTAKE has sent to the topic again under the right key, which it does once."""
+ITEM: Final = "item"
+"""The fact that identifies an item which its sender may send again. Records with the same value are one item."""
 MAX_DETAIL_CHARACTERS: Final = 500
 
 

@@ -14,7 +14,7 @@ from pipeline.event.model import Event
 from pipeline.event.result import Rejected
 from pipeline.kafka.reading import MissingTopicError, Progress, Reading, partitions_of
 from pipeline.privacy.person import Person
-from pipeline.privacy.tenancy import Tenants
+from pipeline.privacy.stated_tenant import Tenants
 from pipeline.rules.model import Rules
 from pipeline.rules.normalisers import normalisers
 from pipeline.settings import Settings

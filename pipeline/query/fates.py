@@ -13,11 +13,11 @@ from confluent_kafka import Message
 
 from pipeline.avro.registry import SchemaIds
 from pipeline.avro.wire import Decoder, Undecodable
-from pipeline.kafka.dlq_headers import REKEYED_HEADER, headers_as_facts
+from pipeline.kafka.dlq_headers import ITEM, REKEYED_HEADER, headers_as_facts
 from pipeline.kafka.follow import Place
 from pipeline.profile.messages import Message as ProfileMessage
 from pipeline.profile.messages import Touch
-from pipeline.query.quarantine import headers_of
+from pipeline.query.quarantine import SeenItems, headers_of
 from pipeline.topics import DLQ, EVENTS, TOUCHES
 
 Kind: TypeAlias = Literal["taken", "duplicate", "quarantined"]
@@ -64,6 +64,7 @@ class Fates:
         """Events without a fate by key, with place and offset, and the line that is shown if they are taken."""
         self._early: set[_Key] = set()
         """Touches that were read before their event, which is in another topic."""
+        self._quarantined_items = SeenItems()
 
     def feed(self, messages: Iterable[Message]) -> list[Fate]:
         """Takes records in the order of each partition. Returns the events whose fate they show."""
@@ -136,7 +137,8 @@ class Fates:
             self._pending.pop((record["tenant"], f"{source}/{record['message_id']}"), None)
         return [
             Fate(
-                fate="quarantined", source=source, tenant=record.get("tenant", ""),
+                fate="duplicate" if self._quarantined_items.is_repeat(facts.get(ITEM, "")) else "quarantined",
+                source=source, tenant=record.get("tenant", ""),
                 message_id=record.get("message_id", ""),
                 name=record.get("event", "") or record.get("type", ""), timestamp_ms=message.timestamp()[1],
                 reason=facts.get("reason", ""), detail=facts.get("detail", ""), stage=facts.get("stage", ""),

@@ -3,7 +3,8 @@ r"""The collector is killed again and again under load, and the broker goes away
 ``STITCHLINE_SEEDS`` is the number of kills (default 1), not counting one more in each outage of the broker, and
 ``COLLECT_EVENTS`` the number of events between two steps (default 300). At one kill in seven the
 broker is away and the spool runs full: the answers are then 503, and the clients send again. The events are read from
-the topics through INTAKE's logic, partition by partition, as a worker would read them. A long run by hand:
+the topics through INTAKE's logic, partition by partition, as a worker would read them. Each batch holds one more item,
+which is rejected: the quarantine lists it once, and its repetitions as such. A long run by hand:
 
     STITCHLINE_SEEDS=20 COLLECT_EVENTS=40000 COLLECT_BATCH=100 COLLECT_PAUSE=0 \
         pytest -s tests/integration/test_collect_kill.py
@@ -34,11 +35,12 @@ from pipeline.event.intake import Intake, IntakeEffects
 from pipeline.kafka.partitioner import partition_of
 from pipeline.local.kafka import LocalKafka
 from pipeline.local.ports import free_ports
+from pipeline.query.quarantine import entry_of, listing
 from pipeline.rules.load import load_rules
 from pipeline.rules.normalisers import normalisers
 from pipeline.settings import Settings
 from pipeline.testing.table import MemorySeenIds, MemoryTable
-from pipeline.topics import EVENTS
+from pipeline.topics import DLQ, EVENTS
 from tests.support import children
 from tests.support.records import committed
 from tests.support.waiting import deadline_seconds, eventually
@@ -106,7 +108,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self._port, self._number, self._stop_asked = port, number, stop
         self.acknowledged: list[str] = []
-        self.repeated = self.refused = 0
+        self.repeated = self.refused = self.rejected = 0
         self._connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
@@ -119,10 +121,12 @@ class Client(threading.Thread):
                 {"type": "track", "event": "x", "messageId": name, "userId": f"u{random.randrange(200)}"}
                 for name in ids
             ]
-            while not self._sent(msgspec.json.encode({"batch": events})):
+            bad = {"type": "track", "event": "", "messageId": f"bad-{self._number}-{place}"}
+            while not self._sent(msgspec.json.encode({"batch": [*events, bad]})):
                 self.repeated += 1
                 time.sleep(0.05)
             self.acknowledged += ids
+            self.rejected += 1
             time.sleep(PAUSE_SECONDS)
 
     def _close(self) -> None:
@@ -171,8 +175,8 @@ def test_what_was_acknowledged_is_counted_once_whatever_is_killed(own_kafka: Loc
     def acknowledged() -> int:
         return sum(len(client.acknowledged) for client in clients)
 
-    def progress(more: int) -> None:
-        target = acknowledged() + more
+    def progress(more: int, since: int | None = None) -> None:
+        target = more + (acknowledged() if since is None else since)
         eventually(lambda: acknowledged() >= target, f"{more} more events are acknowledged")
 
     def until_full() -> None:
@@ -182,9 +186,10 @@ def test_what_was_acknowledged_is_counted_once_whatever_is_killed(own_kafka: Loc
     for number in range(KILLS):
         progress(STEP_EVENTS)
         if number % 7 == 0:  # the broker goes away, and the collector is killed while it spools
+            before_outage = acknowledged()  # the spool may be full by the time at which the broker has stopped
             own_kafka.stop()
             eventually(collector.spooled_bytes, "the collector spools")
-            progress(STEP_EVENTS)
+            progress(STEP_EVENTS, since=before_outage)
             collector.kill()
             collector.start()
             until_full()
@@ -204,8 +209,13 @@ def test_what_was_acknowledged_is_counted_once_whatever_is_killed(own_kafka: Loc
     assert len(set(sent)) == len(sent)
     assert set(counted.values()) == {1}
     assert set(sent) - counted.keys() == set()
+    quarantined = [entry_of(message) for message in committed(settings, DLQ)]
+    listed = listing(quarantined, 0)
+    assert listed.total == sum(client.rejected for client in clients)
+    assert listed.total + listed.repeats == len(quarantined)
     repeated, refused = (sum(getattr(client, name) for client in clients) for name in ("repeated", "refused"))
     print(f"{len(sent)} acknowledged, {records} records, {repeated} batches sent again, {refused} of them after 503")
+    print(f"{listed.total} items quarantined, {listed.repeats} of them again")
 
 
 def counted_by_intake(settings: Settings) -> tuple[Counter[str], int]:

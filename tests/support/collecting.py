@@ -106,13 +106,22 @@ class Door:
             sent.setdefault("authorization", "Basic " + b64encode(f"{key}:".encode()).decode())
         path, _, query = target.partition("?")
         request = Request(method, path, query, sent, client_ip="203.0.113.77")
-        answer = self.app.begin(request) or asyncio.run(self._handled(request, content))
+        answer = self.app.begin(request) or self._handled(request, content)
         self.app.report()
         head, _, rest = written(answer).partition(b"\r\n\r\n")
         status, *lines = head.decode().split("\r\n")
         return Reply(int(status.split()[1]), dict(line.split(": ", 1) for line in lines), rest)
 
-    async def _handled(self, request: Request, content: bytes) -> Answer:
+    def _handled(self, request: Request, content: bytes) -> Answer:
+        """An event loop is opened only where an answer may have to wait for a look-up: it costs more than the rest."""
+        if any(source.look_ups for source in self.sources.all()):
+            return asyncio.run(self._awaited(request, content))
+        answers: list[Answer] = []
+        self.app.handle(request, content, answers.append)
+        [answer] = answers
+        return answer
+
+    async def _awaited(self, request: Request, content: bytes) -> Answer:
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.app.handle(request, content, answered.set_result)
         return await answered

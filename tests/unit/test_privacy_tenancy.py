@@ -7,9 +7,10 @@ from pipeline.avro.registry import FileIds
 from pipeline.avro.wire import Encoder
 from pipeline.identity.profile_id import profile_id
 from pipeline.privacy.person import Person
-from pipeline.privacy.tenancy import Tenants, is_of_tenant
-from pipeline.testing.build import event
+from pipeline.privacy.stated_tenant import Tenants
+from pipeline.privacy.tenancy import is_of_tenant
 from pipeline.profile.records import ProfileUpdate
+from pipeline.testing.build import event
 from pipeline.topics import ASSIGNMENTS, CHANGELOGS, DLQ, EVENTS, LEADS, LEDGER, READERS, TOUCHES, UPDATES
 
 IDENT = "email:ada@example.org"

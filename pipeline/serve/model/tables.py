@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """Rises when a column's meaning changes. A database of another version is rebuilt."""
 
 TEXT: Final[TypeEngine[str]] = String().with_variant(String(collation="C"), "postgresql")
@@ -187,8 +187,10 @@ quarantine = Table(
     Column("quarantined_ms", BigInteger, nullable=False),
     Column("reason", TEXT, nullable=False),
     Column("stage", TEXT, nullable=False),
+    Column("item", TEXT, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("quarantine_by_time", "quarantined_ms"),
+    Index("quarantine_by_item", "item"),
     Index("quarantine_by_reason", "reason", "quarantined_ms"),
 )  # fmt: skip
 """Facts of each quarantined record, without its bytes."""
@@ -231,6 +233,18 @@ feed = Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 """The newest changes in the order of their commits, without personal data. Old rows are deleted."""
+
+privacy_requests = Table(
+    "privacy_requests", ACCESS,
+    Column("tenant", TEXT, primary_key=True),
+    Column("request", TEXT, primary_key=True),
+    Column("kind", TEXT, nullable=False),
+    Column("actor", TEXT, nullable=False),
+    Column("sent_ms", BigInteger, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),
+)  # fmt: skip
+"""Requests about persons that this server sent. ``receipt`` is JSON without identifiers; empty until the topics of a
+complete erasure were searched."""
 
 api_keys = Table(
     "api_keys", ACCESS,

@@ -191,3 +191,20 @@ def test_quarantined_records_are_listed_until_their_topic_forgets_them(empty_sto
         rows = connection.exec_driver_sql('SELECT topic, partition, "offset", reason, stage FROM quarantine').all()
 
     assert sorted(map(tuple, rows)) == [(DLQ.name, 1, at, "not_json", "intake") for at in (3, 4)]
+
+
+def test_of_an_item_that_was_sent_again_the_newest_record_is_listed(empty_store):
+    fold, place = Fold(schemas.text_of_own_id, PREFIX), DLQ.of(PREFIX)
+    records = [
+        MemoryRecord(place, at, b"k", b"bad", [("stitchline-item", item)], partition=0)
+        for at, item in enumerate((b"a", b"a", b"b", b"b", b"a"))
+    ]
+    with empty_store.writing() as connection:
+        for batch in (records[:3], records[3:]):
+            fold.apply(connection, batch, into_feed=True)
+        fold.apply(connection, records[3:], into_feed=True)
+
+    with empty_store.reading() as connection:
+        rows = connection.exec_driver_sql('SELECT item, "offset" FROM quarantine').all()
+
+    assert sorted(map(tuple, rows)) == [("a", 4), ("b", 3)]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete
 from pipeline.query.quarantine import entry_of
 from pipeline.serve.model import tables
 from pipeline.serve.model.kinds.kind import FeedEntry, Records, json_bytes
-from pipeline.serve.model.rows import upsert
+from pipeline.serve.model.rows import delete_where, upsert
 from pipeline.topics import Topic
 
 
@@ -27,20 +27,23 @@ class Quarantined:
         self.topic = topic
 
     def apply(self, connection: Connection, records: Records) -> list[FeedEntry]:
-        """Adds the records. A record that another program wrote has no facts."""
-        rows = []
+        """Adds the records. A record that another program wrote has no facts.
+
+        Of an item that was sent again the newest record stays: retention deletes it last.
+        """
+        rows: dict[object, dict[str, object]] = {}
         for record in records:
             entry = entry_of(cast("Message", record))
-            rows.append(
-                {
-                    "topic": self.topic.name,
-                    "partition": record.partition(),
-                    "offset": record.offset(),
-                    "quarantined_ms": record.timestamp()[1],
-                    "reason": entry.reason,
-                    "stage": entry.stage,
-                    "body": json_bytes(msgspec.structs.asdict(entry)),
-                }
-            )
-        upsert(connection, tables.quarantine, rows)
+            rows[entry.item or (record.partition(), record.offset())] = {
+                "topic": self.topic.name,
+                "partition": record.partition(),
+                "offset": record.offset(),
+                "quarantined_ms": record.timestamp()[1],
+                "reason": entry.reason,
+                "stage": entry.stage,
+                "item": entry.item,
+                "body": json_bytes(msgspec.structs.asdict(entry)),
+            }
+        delete_where(connection, tables.quarantine, [{"item": row["item"]} for row in rows.values() if row["item"]])
+        upsert(connection, tables.quarantine, list(rows.values()))
         return []
