@@ -11,6 +11,7 @@ CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profil
 CORE_COVERAGE := 98
 CRM_SERVERS := tests/crm/test_bottlecrm.py tests/crm/test_bottlecrm_privacy.py
 LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults/test_broker_away.py \
+	tests/faults/test_crm_broker_restart.py \
 	tests/property/test_identity_million_links.py tests/acceptance/test_console_browser.py \
 	tests/integration/test_privacy.py tests/integration/test_privacy_api.py
 KILLS := tests/acceptance/test_cdnow.py tests/acceptance/test_replay_equality.py tests/faults/test_partition_counts.py \
