@@ -30,6 +30,8 @@ class Seeded(msgspec.Struct, frozen=True):
     """Name → id of the users admin, ann (an administrator too) and bob."""
     tokens: dict[str, str]
     """Access tokens of admin, whose key the sink has, and of ann, who works by hand."""
+    session: str
+    """Token of admin, signed in: access tokens may not create webhooks."""
 
 
 class BottleCrm:
@@ -37,7 +39,7 @@ class BottleCrm:
 
     def __init__(self, url: str, seeded: Seeded, dump: Callable[..., bytes]) -> None:
         self.url, self.profiles, self.tokens = url, seeded.profiles, seeded.tokens
-        self.dump = dump
+        self.session, self.dump = seeded.session, dump
         """Returns every row of the database, as ``pg_dump`` writes it with some options."""
         self.hand = httpx2.Client(base_url=url, timeout=60, headers={"authorization": f"Bearer {self.tokens['ann']}"})
         """Requests of a representative."""
