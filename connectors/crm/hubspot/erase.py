@@ -4,6 +4,7 @@ from typing import Final
 
 from connectors.crm.exchange import Call, Send
 from connectors.crm.fault import Fault
+from connectors.crm.gateway_purge import PASSING
 from connectors.crm.hubspot.answers import checked, rows_of
 from connectors.crm.hubspot.calls import Calls
 from connectors.crm.ledger_row import LedgerRow
@@ -12,8 +13,6 @@ from pipeline.rules.crm import CrmConnection
 
 PATH: Final = "/crm/v3/objects/contacts/gdpr-delete"
 """The dated versions of the API do not have this request."""
-PASSING: Final = frozenset({Fault.SERVER_ERROR, Fault.CONFLICT})
-"""A conflict is a change of the contact at the same time."""
 
 
 class HubSpotPurge:
