@@ -9,8 +9,9 @@ CORE := event identity condition profile score segment trigger route
 CORE_TESTS := $(CORE:%=tests/unit/%) tests/unit/query tests/property/test_profile_orders.py tests/property/test_internal_topics.py \
 	tests/acceptance/test_aliases.py tests/acceptance/test_vetoes.py
 CORE_COVERAGE := 98
-CRM_SERVERS := tests/crm/test_bottlecrm.py
+CRM_SERVERS := tests/crm/test_bottlecrm.py tests/crm/test_bottlecrm_privacy.py tests/crm/test_bottlecrm_webhooks.py
 LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults/test_broker_away.py \
+	tests/faults/test_crm_broker_restart.py \
 	tests/property/test_identity_million_links.py tests/acceptance/test_console_browser.py \
 	tests/integration/test_privacy.py tests/integration/test_privacy_api.py
 KILLS := tests/acceptance/test_cdnow.py tests/acceptance/test_replay_equality.py tests/faults/test_partition_counts.py \

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from connectors.crm.value_form import common_form
+
 OPEN: Final = "open"
 DUPLICATE: Final = "duplicate"
 ERASED: Final = "erased"
@@ -46,12 +48,12 @@ def sync_id(object_id: str) -> str:
 
 
 def value_hash(value: str) -> str:
-    """Returns the hash of a field's value: 16 hexadecimal digits.
+    """Returns the hash of a field's value: 16 hexadecimal digits. All spellings of one address have the same.
 
-    >>> value_hash("ann@shop.example") == value_hash("ann@shop.example")
+    >>> value_hash("Ann@Shop.Example") == value_hash("ann@shop.example")
     True
     """
-    return blake2b(value.encode(), digest_size=_HASH_BYTES).hexdigest()
+    return blake2b(common_form(value).encode(), digest_size=_HASH_BYTES).hexdigest()
 
 
 def row_of(record: Mapping[str, Any]) -> LedgerRow:

@@ -24,10 +24,12 @@ from pipeline.privacy.access import AccessReport, write_json, write_zip
 from pipeline.privacy.find_person import find_person
 from pipeline.privacy.person import Person
 from pipeline.privacy.progress import RequestProgress, progress_of, wait_for_receipts
+from pipeline.privacy.pulls import wait_for_pulls
 from pipeline.privacy.receipt import receipt_of, searched_receipt
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.settings import Settings
+from pipeline.topics import READERS
 
 ACCESS_EXAMPLES = """\b
 Exit codes: 0 written; 1 Kafka, the rules or a file refused; 2 not an identifier.
@@ -38,7 +40,7 @@ Examples:
 """
 ERASE_EXAMPLES = """\b
 Exit codes: 0 erased everywhere; 1 Kafka, the rules or a file refused; 2 not an identifier; 5 requested, but not every
-partition has answered yet: see privacy status.
+partition has answered yet (see privacy status), or the pull of a CRM has not read the erasure yet.
 \b
 Examples:
   stitchline privacy erase email:ada@example.org --why "ticket 902" --receipt receipt.json
@@ -127,6 +129,8 @@ def erase(
         if suppress:
             _request(settings, "opt_out", person, (actor, why), within)
         progress = _request(settings, "erase", person, (actor, why), within)
+        if search and rules.crm.connections:
+            wait_for_pulls(settings, rules, person, within)
         document = _receipt(settings, rules, person, progress, search=search)
         if receipt is not None:
             write_json(receipt, document)
@@ -136,8 +140,12 @@ def erase(
         print_receipt(screen(), document)
     _fail_if_open(progress)
     if not document["complete"]:
-        names = ", ".join(topic["topic"] for topic in document["topics"] or () if topic["current"])
-        fail(f"{names}: current values still name the customer; run the command again", ExitCode.FAILED)
+        names = [topic["topic"] for topic in document["topics"] or () if topic["current"]]
+        readers = READERS.of(settings.topic_prefix)
+        if names == [readers]:
+            message = f"{readers}: a pull has not removed the customer yet; run: stitchline crm pull NAME --drain"
+            fail(message, ExitCode.NO_ANSWER)
+        fail(f"{', '.join(names)}: current values still name the customer; run the command again", ExitCode.FAILED)
 
 
 @app.command(epilog=SUPPRESS_EXAMPLES)

@@ -36,5 +36,8 @@ def print_receipt(console: Console, receipt: dict[str, Any]) -> None:
     left = titled_table("Left in the logs", "topic", "records", "current", "gone by", right=(1, 2))
     for topic in receipt["topics"]:
         gone_by = topic["cleared_by"] or "no limit: set its retention"
-        left.add_row(topic["topic"], f"{topic['records']:,}", f"{topic['current']:,}", gone_by)
+        if topic["records"]:
+            left.add_row(topic["topic"], f"{topic['records']:,}", f"{topic['current']:,}", gone_by)
     console.print(left)
+    if foreign := sum(topic["foreign"] for topic in receipt["topics"]):
+        console.print(f"{foreign:,} records of other tenants name the same customer: they are not part of the erasure")

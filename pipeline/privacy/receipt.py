@@ -36,33 +36,36 @@ class TopicLeft(msgspec.Struct):
     newest_ms: int = 0
     """Time of the newest of them, in ms since 1970."""
     cleared_by: str | None = None
-    """Time after which none is left, ISO 8601; None if the topic's configuration sets no limit."""
+    """Time after which none is left, ISO 8601; None if there is none, or the topic's configuration sets no limit."""
     current: int = 0
-    """On a compacted topic: keys whose newest record holds an identifier. Anything above 0 is a defect."""
+    """On a compacted topic: keys whose newest record holds an identifier. Anything above 0 is a defect, except on
+    ``crm.readers`` until the pull of the connection has read the erasure."""
+    foreign: int = 0
+    """Records of other tenants that hold an identifier. All other counts leave them out."""
 
 
-def topics_left(
-    found: Iterable[Found], newest: dict[tuple[str, bytes], int], retention: dict[str, Retention]
-) -> list[TopicLeft]:
-    """Returns what the records of a search are: by topic, in the order of the search.
+def topics_left(found: Iterable[Found], search: TopicSearch, retention: dict[str, Retention]) -> list[TopicLeft]:
+    """Returns what the records of an ended search are: by topic, in the order of the search.
 
-    ``newest`` holds the offset of the newest record of each key on compacted topics.
+    Records of other tenants, which know the same person, are counted apart: they are not part of the erasure.
     """
     result: dict[str, TopicLeft] = {}
     for record in found:
         message, name = record.message, record.message.topic() or ""
         left = result.setdefault(name, TopicLeft(name, retention[name].is_compacted))
+        if record.is_foreign:
+            left.foreign += 1
+            continue
         partition, offset = message.partition() or 0, message.offset() or 0
         left.records += 1
         first, _ = left.offsets.get(partition, (offset, offset))
         left.offsets[partition] = (first, offset)
         left.newest_ms = max(left.newest_ms, message.timestamp()[1])
-        key = message.key()
-        is_newest = isinstance(key, bytes) and newest.get((name, key)) == offset
         left.identified += record.is_identified
-        left.current += left.is_compacted and is_newest and record.is_identified and message.value() is not None
+        is_current = left.is_compacted and message.value() is not None and search.is_newest(message)
+        left.current += is_current and record.is_identified
     for left in result.values():
-        cleared_ms = retention[left.topic].cleared_ms(left.newest_ms)
+        cleared_ms = retention[left.topic].cleared_ms(left.newest_ms) if left.records else None
         left.cleared_by = None if cleared_ms is None else format_instant(cleared_ms)
     return list(result.values())
 
@@ -86,7 +89,7 @@ def searched_receipt(
     search = TopicSearch(settings, rules)
     found = [record for record in search.records(person, reading) if not own_tenant or is_own(person, record)]
     names = [topic.of(settings.topic_prefix) for topic in ALL]
-    return receipt_of(person, progress, topics_left(found, search.newest, retentions(settings, names)))
+    return receipt_of(person, progress, topics_left(found, search, retentions(settings, names)))
 
 
 class LogLimit(msgspec.Struct, frozen=True):
@@ -115,7 +118,7 @@ def log_limits(settings: Settings, progress: RequestProgress) -> list[LogLimit]:
 
 def receipt_of(person: Person, progress: RequestProgress, left: list[TopicLeft] | None) -> dict[str, Any]:
     """Returns the receipt as a JSON object. ``left`` None: the topics were not searched."""
-    limits = [topic.cleared_by for topic in left or ()]
+    limits = [topic.cleared_by for topic in left or () if topic.records]
     return {
         "request": progress.request,
         "tenant": progress.tenant,

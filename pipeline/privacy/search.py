@@ -1,6 +1,6 @@
 """Finds the records that name a person: on every topic, by their bytes and by the identifiers of decoded events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from confluent_kafka import Message
@@ -14,6 +14,7 @@ from pipeline.event.model import Event
 from pipeline.event.result import Rejected
 from pipeline.kafka.reading import MissingTopicError, Progress, Reading, partitions_of
 from pipeline.privacy.person import Person
+from pipeline.privacy.stated_tenant import Tenants
 from pipeline.rules.model import Rules
 from pipeline.rules.normalisers import normalisers
 from pipeline.settings import Settings
@@ -29,6 +30,8 @@ class Found(NamedTuple):
     """Whether it holds an identifier of the person; else it holds a profile id only."""
     event: Event | None
     """The event as INTAKE would normalise it, on an events topic, if it can be decoded."""
+    is_foreign: bool
+    """Whether it certainly belongs to another tenant."""
 
 
 class TopicSearch:
@@ -36,15 +39,16 @@ class TopicSearch:
 
     def __init__(self, settings: Settings, rules: Rules) -> None:
         self._settings, self._kafka, self._prefix = settings, settings.kafka(), settings.topic_prefix
-        self._codecs = Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix)
+        ids = schema_ids(settings.schema_registry_url)
+        self._codecs, self._tenants = Codecs(ids, settings.topic_prefix), Tenants(ids)
         self._accept = Acceptor(rules.intake, rules.identifiers, normalisers(rules.intake.default_country)).accept
         self.newest: dict[tuple[str, bytes], int] = {}
         """On compacted topics, the offset of the newest record of each key of which one named the person."""
         self._events = {topic.of(self._prefix) for topic in EVENTS.values()}
 
-    def records(self, person: Person, progress: Progress) -> Iterator[Found]:
+    def records(self, person: Person, progress: Progress, topics: Iterable[Topic] = ALL) -> Iterator[Found]:
         """Yields every record that names the person, topic by topic. A topic that does not exist holds none."""
-        for topic in ALL:
+        for topic in topics:
             name = topic.of(self._prefix)
             try:
                 partitions = range(partitions_of(self._kafka, name))
@@ -57,12 +61,23 @@ class TopicSearch:
                     is_named = is_identified or _has_profile(person, message)
                     self._note(topic, message, is_named=is_named)
                     if is_named:
-                        yield Found(topic, message, is_identified, event)
+                        is_foreign = self._is_foreign(person, topic, message, event)
+                        yield Found(topic, message, is_identified, event, is_foreign)
+
+    def is_newest(self, message: Message) -> bool:
+        """Returns whether a record of a compacted topic is the newest of its key, once all records were read."""
+        key = message.key()
+        return isinstance(key, bytes) and self.newest.get((message.topic() or "", key)) == message.offset()
 
     def _note(self, topic: Topic, message: Message, *, is_named: bool) -> None:
         key, place = message.key(), message.topic() or ""
         if topic.cleanup == "compact" and isinstance(key, bytes) and (is_named or (place, key) in self.newest):
             self.newest[place, key] = message.offset() or 0
+
+    def _is_foreign(self, person: Person, topic: Topic, message: Message, event: Event | None) -> bool:
+        key, value = message.key() or b"", message.value() or b""
+        tenant = self._tenants.stated(topic, key, value, event)
+        return tenant not in {None, person.tenant} and not _has_profile(person, message)
 
     def _event(self, topic: str, message: Message) -> Event | None:
         channel, decoder = self._codecs.events[topic]

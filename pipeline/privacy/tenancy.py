@@ -3,15 +3,11 @@
 Different tenants may know one person by the same address, and the search for a person compares bytes.
 """
 
-from typing import Final
-
 from pipeline.event.model import Event
 from pipeline.privacy.person import Person
 from pipeline.privacy.search import Found
-from pipeline.topics import CHANGELOGS, LEDGER, Topic
-
-TENANT_SECOND: Final = frozenset({LEDGER, *CHANGELOGS.values()})
-"""Topics whose keys have one part before the tenant: ``sink/tenant/…`` and ``table/tenant/…``."""
+from pipeline.privacy.stated_tenant import TENANT_SECOND
+from pipeline.topics import Topic
 
 
 def is_own(person: Person, found: Found) -> bool:

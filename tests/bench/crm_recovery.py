@@ -1,12 +1,16 @@
 """Time in which a CRM sink recovers from faults, on an emulated clock: ``python -m tests.bench.crm_recovery``.
 
 Each line: what happens, and the seconds from the end of the fault until the waiting action is delivered. Nothing may be
-quarantined meanwhile.
+quarantined meanwhile. ``--kafka`` adds a line of a real Kafka that is killed and started again, on the wall clock.
 """
 
+import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from connectors.crm.sink import SinkError
+from tests.bench.crm_kafka_restart import LEADS, restart
 from tests.crm import emulator as faults
 from tests.crm.emulators import KINDS
 from tests.crm.world import World, action
@@ -93,8 +97,20 @@ def stopped(kind: str) -> str:
     raise AssertionError(message)
 
 
+def print_restart(away_seconds: float) -> None:
+    """Prints the line of a broker that is killed during a delivery."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = restart(Path(folder), away_seconds)
+    assert (result.objects, result.leads, result.notes) == (LEADS, LEADS, LEADS), result
+    print(f"Kafka killed after {result.before} of {LEADS} leads: {result.seconds:.1f}s, {result.starts} starts")
+    print(f"one object and one note per lead; a further run: {result.left}")
+
+
 def main() -> None:
     """Prints the table."""
+    if "--kafka" in sys.argv:
+        print_restart(0)
+        return
     print(f"{'fault':48}" + "".join(f"{kind:>12}" for kind in KINDS))
     for what, start in FAULTS.items():
         print(f"{what:48}" + "".join(f"{seconds(kind, start):>11.1f}s" for kind in KINDS))

@@ -172,6 +172,8 @@ class HubSpot(Crm):
         contact = self.merged.get(contact, contact)
         if contact not in self.objects["contacts"]:
             raise Refusal(404, "OBJECT_NOT_FOUND", f"{contact} not found")
+        if self.keeps_records:
+            raise Refusal(400, "VALIDATION_ERROR", f"{contact} cannot be deleted")
         self._drop("contacts", contact)
         for note, linked in sorted(self.links):
             if linked == contact:

@@ -109,6 +109,19 @@ class PullWorld:
             )
         )
 
+    def sink_erased(self, object_id: str) -> None:
+        """A row of the sink's ledger that an erasure has emptied."""
+        self.topics.ledger.append(
+            LedgerRow(
+                sink="hub",
+                tenant="default",
+                action_id=f"a-{object_id}",
+                revision=2,
+                state="erased",
+                written_ms=self.clock(),
+            )
+        )
+
 
 def names(events: list[Event]) -> list[str]:
     """The names of track events, and the types of all others."""

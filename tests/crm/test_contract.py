@@ -53,6 +53,17 @@ def test_e3_a_lost_answer_or_a_race_leaves_exactly_one_object(world, fault, plac
     assert len(world.crm.stories(world.lead_id(name(1)))) == 1
 
 
+def test_e3_a_race_on_the_only_object_of_a_batch_is_tried_again(world):
+    world.send(action(1))
+    world.run()
+    world.crm.planned = [faults.RACE]
+    world.send(action(1, 2))
+    world.run()
+
+    assert world.quarantined == {}
+    assert world.lead(name(1))["revision"] == "2"
+
+
 def test_e5_a_merged_contact_is_followed_to_the_survivor(world):
     world.send(action(1), action(2))
     world.run()

@@ -23,7 +23,12 @@ def everything(world: World) -> str:
     return repr((world.crm.leads(), stories, world.topics.ledger[-2:]))
 
 
-WORDS = {"salesforce": "DELETE_FAILED", "dynamics": "A plug-in refuses", "zoho": "record not deleted"}
+WORDS = {
+    "hubspot": "cannot be deleted",
+    "salesforce": "DELETE_FAILED",
+    "dynamics": "A plug-in refuses",
+    "zoho": "record not deleted",
+}
 
 
 def rows_of(world: World) -> list[str]:
@@ -158,8 +163,7 @@ def test_a_converted_lead_that_names_no_contact_is_left_to_a_review():
     assert rows_of(world) == [lead]
 
 
-def test_a_refused_deletion_is_quarantined_in_the_words_of_the_crm(converting):
-    world = converting
+def test_a_refused_deletion_is_quarantined_in_the_words_of_the_crm(world):
     world.send(action(1))
     world.run()
     world.crm.keeps_records = True
@@ -172,8 +176,7 @@ def test_a_refused_deletion_is_quarantined_in_the_words_of_the_crm(converting):
     assert [row.state for row in world.topics.ledger] == ["open"]
 
 
-def test_a_missing_right_to_delete_does_not_stop_the_leads(converting):
-    world = converting
+def test_a_missing_right_to_delete_does_not_stop_the_leads(world):
     world.send(action(1))
     world.run()
     world.crm.planned = [faults.RIGHT_MISSING] * 2  # Zoho's status is that of an old token: the request is repeated

@@ -16,8 +16,9 @@ from connectors.crm import runner
 from connectors.crm.sink import SinkError
 from tests.crm import emulator as faults
 from tests.crm.emulators import KINDS
+from tests.crm.storm import Killed, Storm
 from tests.crm.sync_world import BLANK, SyncWorld
-from tests.crm.test_crashes import MOMENTS, SEEDS, Killed, Storm
+from tests.crm.test_crashes import MOMENTS, SEEDS
 from tests.crm.world import action
 from tests.support.crm_log import Stop
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from connectors.crm.sink import SinkError
+from pipeline.rules.crm_back import CrmTrait
 from tests.crm import emulator as faults
 from tests.crm.pull_world import PullWorld, names
 from tests.support.crm_log import Stop
@@ -128,6 +129,25 @@ def test_a_merge_joins_the_ids_once(world):
     world.hub.put("contacts", third, firstname="Anna")
     assert "Contact Merged" not in names(world.pull())
     assert len(world.topics.commands) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "held", "edited"),
+    [
+        ("email", "Ann@Shop.Example", "ann@shop.example", "lee@shop.example"),
+        ("phone", "+49 (30) 9018-2001", "+493090182001", "+493090182002"),
+        ("website", "https://Shop.Example/", "shop.example", "shop.test"),
+    ],
+)
+def test_a_value_that_the_crm_stores_in_its_own_form_is_our_write_and_an_edit_is_not(field, written, held, edited):
+    world = PullWorld(traits=(CrmTrait(field=field, trait="it", of=("contacts",)),))
+    ann = world.hub.put("contacts", **{field: held})
+    world.sink_wrote(ann, **{field: written})
+    assert world.pull() == []
+    world.hub.put("contacts", ann, **{field: edited})
+
+    (event,) = world.pull()
+    assert event.traits["it"] == edited
 
 
 def test_a_deleted_contact_is_an_event_once(world):

@@ -19,7 +19,7 @@ from pipeline.avro.wire import Decoder
 from pipeline.identity.messages import Command
 from pipeline.kafka.reading import Reading, partitions_of
 from pipeline.local.broker import Broker
-from pipeline.topics import DLQ, EVENTS, LEDGER, LINKS, READERS, Topic
+from pipeline.topics import DLQ, EVENTS, LEDGER, LINKS, MARKS, READERS, Topic
 from tests.crm.emulator import SECRET
 from tests.crm.hubspot_read_side import ReadableHubSpot
 from tests.support import children
@@ -59,7 +59,7 @@ class Deployment:
             **os.environ, "STITCHLINE_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "STITCHLINE_TOPIC_PREFIX": prefix,
             "STITCHLINE_APPLICATION_ID": prefix, "STITCHLINE_RULES_DIR": str(folder / "rules"),
         }  # fmt: skip
-        topics = [NewTopic(one.of(prefix), 2, 1) for one in (EVENTS["crm"], LINKS, DLQ, LEDGER, READERS)]
+        topics = [NewTopic(one.of(prefix), 2, 1) for one in (EVENTS["crm"], LINKS, DLQ, LEDGER, READERS, MARKS)]
         admin = AdminClient(self.kafka)
         for created in admin.create_topics(topics).values():
             created.result(deadline_seconds())

@@ -1,40 +1,30 @@
 """A person's rights on a real Kafka: written out, erased everywhere, and back again as a new customer.
 
 Longer than 20 s, because it starts a broker of its own and waits until that has compacted every topic, which it does at
-once. The search for what is left is this file's own: it looks for the values in every byte of every topic and of every
+once. The search for what is left is the tests' own: it looks for the values in every byte of every topic and of every
 file of the workers.
 """
 
 import time
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import confluent_kafka
 import msgspec
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from typer.testing import CliRunner
 
 from pipeline.avro.wire import Decoder
 from pipeline.cli import app
 from pipeline.local.kafka import LocalKafka
 from pipeline.testing.build import event_json
-from pipeline.topics import ACTIONS, ALL, EVENTS, Topic
+from pipeline.topics import ACTIONS, EVENTS, Topic
 from tests.integration.small_deployment import PARTITIONS, Deployment
-from tests.support.waiting import eventually
+from tests.support.traces import BROKER, Traces
 
 pytestmark = pytest.mark.kafka
 
-BROKER = {
-    "log.retention.ms": 3_600_000, "log.roll.ms": 60_000, "log.cleaner.backoff.ms": 200,
-    "log.initial.task.delay.ms": 0,
-}  # fmt: skip
-COMPACT_AT_ONCE = {
-    "segment.ms": "100", "min.cleanable.dirty.ratio": "0.0001", "max.compaction.lag.ms": "100",
-    "delete.retention.ms": "0",
-}  # fmt: skip
 START_MS = time.time_ns() // 1_000_000 - 3_600_000
 SECRETS = ("nora.night@shop.example", "nora-4711", "phone-nn", "watch-nn", "desktop-nn", "cookie-nn-1", "cookie-nn-2")
 """The values of the planted person's identifiers: three devices, two cookies, an account and an e-mail address."""
@@ -75,80 +65,14 @@ def deployment(tmp_path_factory) -> Iterator[Deployment]:
         with Deployment(broker.bootstrap_servers, "cdp", folder / "home") as made:
             made.home.mkdir()
             made.run("topics", "create")
-            _compact_at_once(made)
+            _traces(made).compact_at_once()
             yield made
     finally:
         broker.stop()
 
 
-def _names(made: Deployment, cleanup: str) -> list[str]:
-    return [topic.of(made.settings.topic_prefix) for topic in ALL if topic.cleanup == cleanup]
-
-
-def _compact_at_once(made: Deployment) -> None:
-    client = AdminClient({"bootstrap.servers": made.settings.bootstrap_servers})
-    resources = [
-        ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=_entries())
-        for name in _names(made, "compact")
-    ]
-    for answer in client.incremental_alter_configs(resources).values():
-        answer.result(30)
-
-
-def _entries() -> list[ConfigEntry]:
-    change = AlterConfigOpType.SET
-    return [ConfigEntry(name, value, incremental_operation=change) for name, value in COMPACT_AT_ONCE.items()]
-
-
-def _records(made: Deployment, topic: str) -> list[confluent_kafka.Message]:
-    """Every record on the brokers, uncommitted ones included."""
-    consumer = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": made.settings.bootstrap_servers, "group.id": "search", "enable.partition.eof": True,
-            "isolation.level": "read_uncommitted", "enable.auto.commit": False,
-        }
-    )  # fmt: skip
-    begin = confluent_kafka.OFFSET_BEGINNING
-    consumer.assign([confluent_kafka.TopicPartition(topic, number, begin) for number in range(PARTITIONS)])
-    records, ended = [], set()
-    while len(ended) < PARTITIONS:
-        message = consumer.poll(30)
-        assert message is not None, topic
-        if message.error() is None:
-            records.append(message)
-        elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-            ended.add(message.partition())
-    consumer.close()
-    return records
-
-
-def _named(message: confluent_kafka.Message) -> bool:
-    content = ((message.key() or b"") + (message.value() or b"")).lower()
-    return any(secret.encode() in content for secret in SECRETS)
-
-
-def _left(made: Deployment, cleanup: str) -> Counter[str]:
-    """By topic, the records that name the person."""
-    return Counter({name: count for name in _names(made, cleanup) if (count := sum(map(_named, _records(made, name))))})
-
-
-def _roll(made: Deployment) -> None:
-    """Appends a record to every partition of the compacted topics: Kafka compacts closed segments only."""
-    producer = confluent_kafka.Producer({"bootstrap.servers": made.settings.bootstrap_servers})
-    for name in _names(made, "compact"):
-        for partition in range(PARTITIONS):
-            producer.produce(name, b"filler", b"\0watermark/filler", partition)
-    assert producer.flush(30) == 0
-
-
-def _files(made: Deployment) -> list[str]:
-    return [
-        f"{path.relative_to(made.home)} holds {secret}"
-        for path in made.home.rglob("*")
-        if path.is_file() and not path.name.startswith(("events-", "access"))
-        for secret in SECRETS
-        if secret.encode() in path.read_bytes().lower()
-    ]
+def _traces(made: Deployment) -> Traces:
+    return Traces(made.settings.bootstrap_servers, made.settings.topic_prefix, PARTITIONS, SECRETS)
 
 
 def _quarantine(made: Deployment, prefix: str) -> None:
@@ -200,14 +124,10 @@ def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, 
 
     # what is left, by a search of bytes
     made.end_worker(worker)
-
-    def compacted() -> bool:
-        _roll(made)
-        return not _left(made, "compact")
-
-    eventually(compacted, "compaction", lambda: str(_left(made, "compact")), interval_seconds=1)
-    assert _files(made) == []
-    left = _left(made, "delete")
+    traces = _traces(made)
+    traces.wait_for_compaction()
+    assert traces.in_files(made.home, lambda path: not path.name.startswith(("events-", "access"))) == []
+    left = traces.in_topics("delete")
     stated = {topic["topic"]: topic["identified"] for topic in receipt["topics"] if not topic["is_compacted"]}
     assert left == {name: count for name, count in stated.items() if count}
     assert all(topic["cleared_by"] for topic in receipt["topics"])
@@ -231,6 +151,6 @@ def test_a_person_is_written_out_erased_everywhere_and_starts_clean(deployment, 
 
 def _leads(made: Deployment) -> set[str]:
     decode = Decoder(ACTIONS.value)
-    actions = [decode(message.value()) for message in _records(made, ACTIONS.of(made.settings.topic_prefix))]
+    actions = [decode(message.value()) for message in _traces(made).records(ACTIONS.of(made.settings.topic_prefix))]
     idents = [ident for action in actions for ident in action["identifiers"]]
     return {ident.removeprefix("user_id:") for ident in idents if ident.startswith("user_id:")}

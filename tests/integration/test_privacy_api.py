@@ -126,3 +126,12 @@ def test_a_person_is_written_out_refused_and_erased_over_http(deployment: Deploy
     }  # fmt: skip
     assert not any(_shows(deployment, ident) for ident in ADA)
     assert _shows(deployment, "user_id:ben")
+
+    # The other tenant still knows the address, and the operator's receipt of this tenant is complete without it.
+    receipt = deployment.json("privacy", "erase", "email:ada@shop.example", "--why", "ticket 905", "--yes")
+    assert receipt["complete"], receipt
+    assert all(topic["current"] == 0 for topic in receipt["topics"])
+    foreign = {topic["topic"]: topic["foreign"] for topic in receipt["topics"]}
+    assert foreign[f"{deployment.settings.topic_prefix}.profile.updates.v1"] >= 1
+    assert foreign[f"{deployment.settings.topic_prefix}.state.profile.v1"] >= 1
+    assert _shows(deployment, "user_id:o-77", "--tenant", "other")

@@ -8,6 +8,7 @@ from connectors.sources.crm.pull_log import PullCommit, StateRow
 from connectors.sources.outgoing import Outgoing
 from pipeline.avro.wire import Decoder
 from pipeline.event.avro import from_avro
+from pipeline.event.erasure import Marking
 from pipeline.event.model import Event
 from pipeline.event.result import Rejected
 from pipeline.identity.messages import Command
@@ -24,8 +25,9 @@ class PullTopics:
         self.sent: list[Outgoing] = []
         self.commands: list[Command] = []
         self.rejected: list[tuple[dict[str, object], Rejected]] = []
-        self.state: dict[str, bytes] = {}
+        self.state: dict[str, bytes | None] = {}
         self.ledger: list[LedgerRow] = []
+        self.markings: list[Marking] = []
         self.commits = 0
         self.epoch = 0
 
@@ -41,7 +43,7 @@ class MemoryPullLog:
     def __init__(self, topics: PullTopics) -> None:
         self._topics = topics
         topics.epoch += 1
-        self._epoch, self._read = topics.epoch, 0
+        self._epoch, self._read, self._marked = topics.epoch, 0, 0
 
     def rows(self) -> list[StateRow]:
         return [StateRow(key, value) for key, value in self._topics.state.items()]
@@ -49,6 +51,10 @@ class MemoryPullLog:
     def written(self) -> list[LedgerRow]:
         rows, self._read = self._topics.ledger[self._read :], len(self._topics.ledger)
         return rows
+
+    def markings(self) -> list[Marking]:
+        markings, self._marked = self._topics.markings[self._marked :], len(self._topics.markings)
+        return markings
 
     def commit(self, commit: PullCommit) -> None:
         if self._epoch != self._topics.epoch:

@@ -1,10 +1,15 @@
 """A record belongs to one tenant, whatever other tenants are called and whatever else it holds."""
 
+import msgspec
 import pytest
 
+from pipeline.avro.registry import FileIds
+from pipeline.avro.wire import Encoder
 from pipeline.identity.profile_id import profile_id
 from pipeline.privacy.person import Person
+from pipeline.privacy.stated_tenant import Tenants
 from pipeline.privacy.tenancy import is_of_tenant
+from pipeline.profile.records import ProfileUpdate
 from pipeline.testing.build import event
 from pipeline.topics import ASSIGNMENTS, CHANGELOGS, DLQ, EVENTS, LEADS, LEDGER, READERS, TOUCHES, UPDATES
 
@@ -43,3 +48,35 @@ def test_a_record_is_of_the_tenant_that_its_key_or_profile_id_names(topic, key, 
 def test_a_decoded_event_names_its_tenant_whatever_its_key(tenant, is_own):
     decoded = event([IDENT], tenant=tenant)
     assert is_of_tenant(PERSON, EVENTS["web"], b"shop/email:ada@example.org", OWN, decoded) is is_own
+
+
+def packed(*row: object) -> bytes:
+    return msgspec.msgpack.encode(row)
+
+
+@pytest.mark.parametrize(
+    ("topic", "key", "value", "tenant"),
+    [
+        (ASSIGNMENTS, b"other/email:ada@example.org", b"", "other"),
+        (LEADS, b"other", b"", "other"),
+        (LEDGER, b"shop/other/action-1", b"", "other"),
+        (NODES, b"nodes/other/email:ada@example.org", b"", "other"),
+        (NODES, b"held/other/email:ada@example.org", b"", None),
+        (CHANGELOGS["profile"], b"profiles/" + FOREIGN, packed("other", 2, {IDENT: []}), "other"),
+        (CHANGELOGS["profile"], b"timers/other/" + FOREIGN, packed("other", 2), None),
+        (CHANGELOGS["profile"], b"profiles/" + FOREIGN, b"\xc1", None),
+        (TOUCHES, FOREIGN, packed("touch", "other", IDENT), "other"),
+        (TOUCHES, FOREIGN, packed("touch"), None),
+        (DLQ, b"other/email:ada@example.org", b"other ada@example.org", None),
+        (READERS, b"other/contact/7", b"ada@example.org", None),
+        (UPDATES, b"other", b"not avro", None),
+    ],
+)
+def test_a_record_states_its_tenant_only_where_the_tenant_stands_for_certain(topic, key, value, tenant):
+    assert Tenants(FileIds()).stated(topic, key, value, None) == tenant
+
+
+def test_an_update_of_a_profile_states_its_tenant_in_its_value():
+    encode = Encoder(UPDATES.value, FileIds().id_of(UPDATES.name, UPDATES.value), ProfileUpdate)
+    value = encode(ProfileUpdate(tenant="other"))
+    assert Tenants(FileIds()).stated(UPDATES, FOREIGN, value, None) == "other"

@@ -38,8 +38,7 @@ def checked(answer: Answer) -> Failed | None:
     if fault is Fault.SLOW_DOWN and isinstance(answer.body, dict) and answer.body.get("policyName") == "DAILY":
         fault = Fault.QUOTA
     stop_for(fault, answer, CRM)
-    existing = _EXISTING.search(answer.words())
-    return Failed(fault, answer.words(), existing[1] if existing else "")
+    return _with_existing(fault, answer.words())
 
 
 def names_unknown_property(failed: Failed) -> bool:
@@ -101,7 +100,14 @@ def associated(answer: Answer) -> set[str]:
 def _failed(error: Mapping[str, Any]) -> Failed:
     words = str(error.get("message", "no reason given"))
     fault = _BY_CATEGORY.get(str(error.get("category")), Fault.BAD_RECORD)
+    return _with_existing(fault, words)
+
+
+def _with_existing(fault: Fault, words: str) -> Failed:
+    """Returns a fault with the object it collides with. A conflict that names none is a change at the same time."""
     existing = _EXISTING.search(words)
+    if fault is Fault.CONFLICT and existing is None:
+        fault = Fault.TRY_AGAIN
     return Failed(fault, words, existing[1] if existing else "")
 
 

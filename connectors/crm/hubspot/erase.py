@@ -4,10 +4,11 @@ from typing import Final
 
 from connectors.crm.exchange import Call, Send
 from connectors.crm.fault import Fault
+from connectors.crm.gateway_purge import PASSING
 from connectors.crm.hubspot.answers import checked, rows_of
 from connectors.crm.hubspot.calls import Calls
 from connectors.crm.ledger_row import LedgerRow
-from connectors.crm.sink import Action, Outcome, RetryLater
+from connectors.crm.sink import Action, Outcome, Refused, RetryLater, SinkError
 from pipeline.rules.crm import CrmConnection
 
 PATH: Final = "/crm/v3/objects/contacts/gdpr-delete"
@@ -24,12 +25,18 @@ class HubSpotPurge:
         """Deletes the contact of a lead. Returns None once there is none, or why there may still be one."""
         contacts = [row.object_id] if row is not None and row.object_id else self._found(action)
         for contact in contacts:
-            body = {"objectId": contact}
-            answer = self._send(Call(method="POST", path=PATH, body=body, tenant=action.tenant))
-            failed = checked(answer)
-            if failed is not None and failed.fault is not Fault.GONE:
-                return RetryLater(0, failed.words)
+            if failed := self._purge(contact, action.tenant):
+                return failed
         return None
+
+    def _purge(self, contact: str, tenant: str) -> Outcome | None:
+        try:
+            failed = checked(self._send(Call(method="POST", path=PATH, body={"objectId": contact}, tenant=tenant)))
+        except SinkError as denied:  # leads go on without the right to delete them
+            return Refused(str(denied))
+        if failed is None or failed.fault is Fault.GONE:
+            return None
+        return RetryLater(0, failed.words) if failed.fault in PASSING else Refused(failed.words)
 
     def _found(self, action: Action) -> list[str]:
         """Returns the contact that carries the action id: the answer to its creation may have been lost."""

@@ -28,6 +28,10 @@ class Documents:
         """Returns the representative of an owner of the CRM, else the CRM's id; None for no owner."""
         return self._reps.get(owner, owner) or None
 
+    def identifier_of(self, object_id: str) -> Identifier:
+        """Returns the identifier of a contact or lead by its id; "" if the rules do not accept it."""
+        return self._recognise(f"{self.back.identifier}:{object_id}")
+
     def identifiers(self, person: Person) -> dict[str, str]:
         """Returns the identifiers of a contact or lead."""
         stated = {self.back.identifier: person.id, "email": person.email, "phone": person.phone}
@@ -54,8 +58,7 @@ class Documents:
 
     def join(self, change: Change, why: str) -> Command | None:
         """Returns the decision that the ids of a merged or converted object belong to one customer."""
-        kind = self.back.identifier
-        gone, left = self._recognise(f"{kind}:{change.id}"), self._recognise(f"{kind}:{change.into}")
+        gone, left = self.identifier_of(change.id), self.identifier_of(change.into)
         if not gone or not left or gone == left:
             return None
         event_id = f"decision/crm/{self._source}/{change.id}/{change.into}"

@@ -7,21 +7,26 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
+from confluent_kafka import Message
 
 from connectors.crm.kafka_log import LedgerTopic
 from connectors.crm.ledger_row import LedgerRow, row_of
 from connectors.crm.takeover import ends_if_taken_over
 from connectors.sources.crm.pull_log import PullCommit, StateRow
+from pipeline.event.erasure import Marking
 from pipeline.event.result import Rejected
 from pipeline.kafka.dlq_headers import MAX_DETAIL_CHARACTERS, facts_as_headers
 from pipeline.kafka.reading import Reading, partitions_of
 from pipeline.kafka.record import Header
 from pipeline.kafka.transactions import Transactions
-from pipeline.topics import DLQ, EVENTS, LEDGER, LINKS, READERS
+from pipeline.obs.log import logger
+from pipeline.topics import DLQ, EVENTS, LEDGER, LINKS, MARKS, READERS
 
 STAGE: Final = "pull"
 """The stage that the headers of quarantined events name."""
 SECOND_PROCESS: Final = "another process pulls from this connection now; this one ends. Run one process per connection"
+_log = logger("connectors.sources.crm")
+_decode_marking = msgspec.msgpack.Decoder(Marking).decode
 
 
 class KafkaPullLog:
@@ -32,30 +37,35 @@ class KafkaPullLog:
     ) -> None:
         self._kafka, self._connection, self._ledger = kafka, connection, ledger
         self._state, self._links, self._dlq = READERS.of(prefix), LINKS.of(prefix), DLQ.of(prefix)
-        for topic in (self._state, self._links, self._dlq, EVENTS["crm"].of(prefix), LEDGER.of(prefix)):
+        self._marks = MARKS.of(prefix)
+        for topic in (self._state, self._links, self._dlq, self._marks, EVENTS["crm"].of(prefix), LEDGER.of(prefix)):
             partitions_of(kafka, topic)  # refuses to start without it: the first commit would fail
-        self._read: dict[int, int] = {}
+        self._read: dict[str, dict[int, int]] = {}
         with ends_if_taken_over(SECOND_PROCESS):
             self._transactions = Transactions(kafka, group)
 
     def rows(self) -> Iterator[StateRow]:
         """Yields the committed rows of this connection, in the order of writing."""
         prefix = f"{self._connection}/".encode()
-        for batch in Reading(self._kafka, self._state, range(partitions_of(self._kafka, self._state))).batches():
-            for message in batch:
-                key, value = message.key() or b"", message.value()
-                if key.startswith(prefix) and value is not None:
-                    yield StateRow(bytes(key).decode(), bytes(value))
+        for message in self._news(self._state):
+            key = message.key() or b""
+            if key.startswith(prefix):
+                yield StateRow(bytes(key).decode(), message.value())
 
     def written(self) -> Iterator[LedgerRow]:
         """Yields the committed ledger rows of this connection's sink since the last call, in the order of writing."""
-        topic, prefix = self._ledger.topic, f"{self._connection}/".encode()
-        reading = Reading(self._kafka, topic, range(partitions_of(self._kafka, topic)), begin=self._read)
-        for batch in reading.batches():
-            for message in batch:
-                if (message.key() or b"").startswith(prefix) and message.value() is not None:
-                    yield row_of(self._ledger.decode(message.value()))
-        self._read = dict(reading.reached)
+        prefix = f"{self._connection}/".encode()
+        for message in self._news(self._ledger.topic):
+            if (message.key() or b"").startswith(prefix) and message.value() is not None:
+                yield row_of(self._ledger.decode(message.value()))
+
+    def markings(self) -> Iterator[Marking]:
+        """Yields the committed decisions about erasures and refusals since the last call."""
+        for message in self._news(self._marks):
+            try:
+                yield _decode_marking(message.value() or b"")
+            except msgspec.DecodeError:  # another program's record
+                _log.warning("mark_undecodable", partition=message.partition(), offset=message.offset())
 
     def commit(self, commit: PullCommit) -> None:
         """Commits in one transaction."""
@@ -69,6 +79,15 @@ class KafkaPullLog:
             for row in commit.rows:
                 self._transactions.produce(self._state, row.value, row.key)
             self._transactions.commit([])
+
+    def _news(self, topic: str) -> Iterator[Message]:
+        """Yields the committed records of a topic since the last call, in the order of writing."""
+        reading = Reading(
+            self._kafka, topic, range(partitions_of(self._kafka, topic)), begin=self._read.get(topic)
+        )  # fmt: skip
+        for batch in reading.batches():
+            yield from batch
+        self._read[topic] = dict(reading.reached)
 
     def close(self) -> None:
         """Closes the clients. An open transaction is aborted."""

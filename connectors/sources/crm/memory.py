@@ -5,12 +5,12 @@ the puller's memory does not grow with the number of objects, and no file can di
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
 
-from connectors.crm.ledger_row import LedgerRow
+from connectors.crm.ledger_row import ERASED, LedgerRow
 from connectors.sources.crm.change import OWNER, Fate, ObjectKind
 from connectors.sources.crm.pull_log import StateRow
 from connectors.sources.crm.seen import Seen, Written
@@ -76,9 +76,12 @@ class Memory:
             yield object_id
 
     def apply(self, rows: Iterable[StateRow]) -> None:
-        """Replaces rows."""
+        """Replaces rows, and removes those without a value."""
         self._rows.execute("BEGIN")
         for row in rows:
+            if row.value is None:
+                self._rows.execute("DELETE FROM seen WHERE key = ?", (row.key,))
+                continue
             _, kind, name = row.key.split("/", 2)
             there = int(kind != "cursor" and _decode_seen(row.value).fate is Fate.PRESENT)
             self._rows.execute(
@@ -86,13 +89,25 @@ class Memory:
             )
         self._rows.execute("COMMIT")
 
-    def note_written(self, rows: Iterable[LedgerRow]) -> None:
-        """Takes over rows of the sink's ledger."""
+    def note_written(self, rows: Iterable[LedgerRow]) -> set[str]:
+        """Takes over rows of the sink's ledger. Returns the ids of the objects whose row an erasure has emptied."""
+        gone: set[str] = set()
         self._rows.execute("BEGIN")
         for row in rows:
-            values = (f"{row.tenant}/{row.action_id}", row.object, row.object_id, row.written_ms, _encode(row.fields))
+            action = f"{row.tenant}/{row.action_id}"
+            if row.state == ERASED:
+                gone |= {one for (one,) in self._rows.execute("SELECT id FROM written WHERE action = ?", (action,))}
+            values = (action, row.object, row.object_id, row.written_ms, _encode(row.fields))
             self._rows.execute("INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?)", values)
         self._rows.execute("COMMIT")
+        return gone - {""}
+
+    def changed(self, clean: Callable[[Seen], Seen | None]) -> list[StateRow]:
+        """Returns the rows that ``clean`` changes or, with None, removes. Reads all rows."""
+        rows = self._rows.execute("SELECT key, value FROM seen WHERE kind != 'cursor'")
+        read = ((key, _decode_seen(value)) for key, value in rows)
+        cleaned = ((key, seen, clean(seen)) for key, seen in read)
+        return [StateRow(key, _encode(now) if now else None) for key, seen, now in cleaned if now is not seen]
 
     def close(self) -> None:
         """Deletes the temporary database."""

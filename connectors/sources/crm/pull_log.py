@@ -8,6 +8,7 @@ import msgspec
 from connectors.crm.ledger_row import LedgerRow
 from connectors.sources.crm.document import Document
 from connectors.sources.outgoing import Outgoing
+from pipeline.event.erasure import Marking
 from pipeline.event.result import Rejected
 from pipeline.identity.messages import Command
 
@@ -17,7 +18,8 @@ class StateRow(msgspec.Struct, frozen=True):
 
     key: str
     """``connection/cursor/STREAM`` or ``connection/KIND/ID``."""
-    value: bytes
+    value: bytes | None
+    """None removes the row."""
 
 
 class PullCommit(msgspec.Struct):
@@ -46,6 +48,10 @@ class PullLog(Protocol):
 
     def written(self) -> Iterable[LedgerRow]:
         """Yields the committed ledger rows of this connection's sink since the last call, in the order of writing."""
+        ...
+
+    def markings(self) -> Iterable[Marking]:
+        """Yields the committed decisions about erasures and refusals since the last call."""
         ...
 
     def commit(self, commit: PullCommit) -> None:

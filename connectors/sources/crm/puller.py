@@ -3,7 +3,7 @@
 One step of the loop reads every stream page by page until it has no more:
 
 1. Read a page after the stream's cursor.
-2. Take over what the sink has written by now, so that its own writes are recognised.
+2. Take over what the sink has written by now, so that its own writes are recognised, and remove who was erased.
 3. Translate the changes to events.
 4. Commit events, what was seen and the new cursor; then remember them.
 """
@@ -17,6 +17,7 @@ from connectors.crm.fault import StoppedError
 from connectors.crm.pausing import Pausing
 from connectors.sources.crm.change import Page
 from connectors.sources.crm.document import Document, Documents
+from connectors.sources.crm.erasures import CURSOR, Erasures
 from connectors.sources.crm.memory import Memory
 from connectors.sources.crm.pull_log import PullCommit, PullLog
 from connectors.sources.crm.reader import CrmReader
@@ -83,6 +84,7 @@ class Puller:
         self._kafka, self._reader, self._memory = log, reader, memory
         self._make, self._encode, self._clock, self._metrics = make, encode, clock, metrics or Metrics()
         self._pausing = Pausing()
+        self._erasures = Erasures(self._back.tenant, make.identifier_of)
         self._gaps: dict[str, str] = {}
         self._started = False
         self.counts = Counts()
@@ -108,7 +110,7 @@ class Puller:
         for stream in self._reader.streams():  # an alert takes the increase, which needs a first sample of 0
             self._metrics.add(names.CRM_GAPS, 0, self._name, stream)
         self._memory.apply(self._kafka.rows())
-        self._memory.note_written(self._kafka.written())
+        self._take_over()
         self._started = True
 
     def step(self, stop: StopSignal) -> bool:
@@ -135,7 +137,7 @@ class Puller:
         """Reads and commits one page. Returns whether there is more."""
         cursor = self._memory.cursor(stream)
         page = self._reader.changes(stream, cursor)  # 1.
-        self._memory.note_written(self._kafka.written())  # 2.
+        self._take_over()  # 2.
         self._note_gap(stream, page)
         commit = self._translated(page)  # 3.
         if page.cursor != cursor:
@@ -148,6 +150,20 @@ class Puller:
         self._metrics.set(names.CRM_SEEN, len(self._memory), self._name)
         return page.more
 
+    def _take_over(self) -> None:
+        """Reads what the sink has written, and the erasures. Removes erased people from what was seen."""
+        gone = self._memory.note_written(self._kafka.written())
+        self._erasures.note(self._kafka.markings())
+        removed = int(self._memory.cursor(CURSOR) or -1)
+        if not gone and self._erasures.newest <= removed:
+            return
+        rows = self._memory.changed(lambda seen: self._erasures.cleaned(seen, gone))
+        if self._erasures.newest > removed:
+            rows.append(self._memory.cursor_row(CURSOR, str(self._erasures.newest)))
+        if rows:
+            self._kafka.commit(PullCommit(rows=rows))
+            self._memory.apply(rows)
+
     def _note_gap(self, stream: str, page: Page) -> None:
         if page.gap:
             self.counts.gaps += 1
@@ -158,9 +174,12 @@ class Puller:
     def _translated(self, page: Page) -> PullCommit:
         commit, since_ms = PullCommit(), self._clock() - round(self._back.since_days * DAY_MS)
         fresh: dict[tuple[str, str], Seen] = {}
-        for change in page.changes:
-            place = (change.kind.value, change.id)
-            before = fresh.get(place) or self._memory.seen(change.kind, change.id)
+        for read in page.changes:
+            place = (read.kind.value, read.id)
+            before = fresh.get(place) or self._memory.seen(read.kind, read.id)
+            change = self._erasures.without(read, before)
+            if change is None:
+                continue
             written = self._memory.written(change.id, self._reader.owner_field)
             translated = translate(change, before, written, self._make, always=self._always, since_ms=since_ms)
             if translated.seen is not None:

@@ -24,8 +24,8 @@ SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_con
 class Postgres:
     """A running server. ``folder`` holds its data and its socket."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder, self._programs = folder, programs
 
     def run(self, statement: LiteralString, *names: str) -> None:
         """Runs one statement whose places ``{}`` are names."""
@@ -35,6 +35,11 @@ class Postgres:
     def copy(self, template: str, name: str) -> None:
         """Creates a database as a copy of another one."""
         self.run("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, template, ROLE)
+
+    def dump(self, name: str, *options: str) -> bytes:
+        """Returns every row of a database, as ``pg_dump`` writes it."""
+        command = [self._programs / "pg_dump", "-h", self.folder, "-U", "postgres", *options, name]
+        return subprocess.run(command, check=True, capture_output=True).stdout
 
     def drop(self, name: str) -> None:
         """Deletes a database and closes its connections."""
@@ -58,7 +63,7 @@ def postgres(programs: Path) -> Iterator[Postgres]:
             [programs / "postgres", "-D", data, "-k", folder, *options], user=user, cwd=folder,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        running = Postgres(folder)
+        running = Postgres(folder, programs)
         eventually(lambda: _answers(running) or server.poll() is not None, "PostgreSQL answers")
         running.run("CREATE ROLE {} LOGIN", ROLE)
         yield running

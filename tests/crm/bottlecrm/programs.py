@@ -15,6 +15,7 @@ from pipeline.local.fetch import cache_dir
 VERSION = "1.35.0"
 REQUIREMENTS = (f"django-crm=={VERSION}", "gunicorn==27.0.1")
 MIN_PYTHON = (3, 12)
+POSTGRES = ("initdb", "postgres", "pg_dump")
 
 
 class MissingProgramError(Exception):
@@ -48,9 +49,9 @@ def postgres_programs() -> Path:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_number, reverse=True)
     on_path = shutil.which("initdb")
     for folder in [*([Path(on_path).parent] if on_path else []), *folders]:
-        if (folder / "initdb").exists() and (folder / "postgres").exists():
+        if all((folder / program).exists() for program in POSTGRES):
             return folder
-    message = "no PostgreSQL server (initdb, postgres); on Debian: apt-get install postgresql"
+    message = f"no PostgreSQL server ({', '.join(POSTGRES)}); on Debian: apt-get install postgresql"
     raise MissingProgramError(message)
 
 

@@ -4,8 +4,9 @@ import itertools
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,17 @@ class Seeded(msgspec.Struct, frozen=True):
     """Name → id of the users admin, ann (an administrator too) and bob."""
     tokens: dict[str, str]
     """Access tokens of admin, whose key the sink has, and of ann, who works by hand."""
+    session: str
+    """Token of admin, signed in: access tokens may not create webhooks."""
 
 
 class BottleCrm:
     """One running server with a database of its own."""
 
-    def __init__(self, url: str, seeded: Seeded) -> None:
+    def __init__(self, url: str, seeded: Seeded, dump: Callable[..., bytes]) -> None:
         self.url, self.profiles, self.tokens = url, seeded.profiles, seeded.tokens
+        self.session, self.dump = seeded.session, dump
+        """Returns every row of the database, as ``pg_dump`` writes it with some options."""
         self.hand = httpx2.Client(base_url=url, timeout=60, headers={"authorization": f"Bearer {self.tokens['ann']}"})
         """Requests of a representative."""
 
@@ -86,7 +91,7 @@ class Installed:
         ]  # fmt: skip
         try:
             with children.running(command, env=self._environment(name), cwd=self._scratch) as server:
-                crm = BottleCrm(f"http://127.0.0.1:{port}", self._seeded)
+                crm = BottleCrm(f"http://127.0.0.1:{port}", self._seeded, partial(self._database.dump, name))
                 eventually(lambda: _answers(crm) or server.poll() is not None, "BottleCRM answers")
                 assert server.poll() is None, "BottleCRM did not start"
                 yield crm
