@@ -72,9 +72,6 @@ class Settings(BaseSettings):
         2000, ge=10, le=10_000, description="Longest commit interval of a worker that is behind."
     )
     min_commit_interval_ms: int = Field(20, ge=1, le=10_000, description="Shortest commit interval.")
-    commit_share: float = Field(
-        0.2, ge=0.01, le=0.9, description="Share of its time that a worker which keeps up may spend on commits."
-    )
     timer_interval_ms: int = Field(1000, ge=10, le=60_000, description="Timer poll interval.")
     refresh_interval_ms: int = Field(
         DAY_MS, ge=0, description="How often profiles with data in any window are re-published; 0 disables it."
@@ -134,6 +131,29 @@ class Settings(BaseSettings):
         pattern=r"^(https?://[^/\s]+)?$",
         description="URL under which browsers reach the console through a proxy. https makes its cookies Secure.",
     )
+    oidc_issuer: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="OpenID provider at which people sign in to the console. Empty: none.",
+    )
+    oidc_client_id: str = Field("", description="The console's id at the provider.")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="The console's secret at the provider.")
+    oidc_client_secret_file: Path | None = Field(None, description="File with the secret, instead of the variable.")
+    oidc_scopes: str = Field("openid profile email", description="Scopes that are requested of the provider.")
+    oidc_name_claim: str = Field("email", min_length=1, description="Claim of the ID token with the user's name.")
+    oidc_role_claim: str = Field(
+        "groups",
+        min_length=1,
+        description="Claim with the values that STITCHLINE_OIDC_ROLES maps, or a path with dots.",
+    )
+    oidc_roles: str = Field(
+        "",
+        description="VALUE=ROLE[,VALUE=ROLE]: the first value that a person has decides. None: no access.",
+    )
+    oidc_tenant: str = Field(
+        "default", pattern=r"^[a-z0-9_-]+$", description="Tenant of the people that the provider signs in."
+    )
+    oidc_label: str = Field("single sign-on", description="The provider's name on the sign-in page.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     def __init__(self, **values: Any) -> None:

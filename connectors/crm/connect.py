@@ -22,6 +22,11 @@ from connectors.crm.oauth import log_in
 from connectors.crm.salesforce import answers as salesforce
 from connectors.crm.salesforce.gateway import SalesforceGateway
 from connectors.crm.secret import read_secret
+from connectors.crm.sync.board import Board
+from connectors.crm.sync.plan import Planner
+from connectors.crm.sync.syncer import Syncer
+from connectors.crm.sync.updates import Feed
+from connectors.crm.sync.writer import SyncWriter
 from connectors.crm.zoho import answers as zoho
 from connectors.crm.zoho.gateway import ZohoGateway
 from pipeline.clock import Clock
@@ -117,7 +122,21 @@ def budget_of(connection: CrmConnection) -> Budget:
     return Budget(lambda headers: share_used(headers, total), connection.day_share)
 
 
+def open_syncer(
+    connection: CrmConnection, http: CrmHttp, ledger: LedgerView, board: Board, feed: Feed, *, clock: Clock,
+    metrics: Metrics,
+) -> Syncer:  # fmt: skip
+    """Returns what keeps the fields of ``sync`` up to date."""
+    writer = SyncWriter(connection, gateway_of(connection, http, clock), ledger, clock)
+    return Syncer(connection, feed, board, Planner(board, ledger), writer, clock=clock, metrics=metrics)
+
+
+def gateway_of(connection: CrmConnection, http: CrmHttp, clock: Clock) -> Gateway:
+    """Returns the gateway of a connection."""
+    return KINDS[connection.kind].gateway(connection, http.send, clock)
+
+
 def open_sink(connection: CrmConnection, http: CrmHttp, ledger: LedgerView, clock: Clock) -> LeadSink:
     """Returns the sink of a connection. Closing it closes the HTTP layer."""
-    gateway = KINDS[connection.kind].gateway(connection, http.send, clock)
+    gateway = gateway_of(connection, http, clock)
     return LeadSink(connection, gateway, ledger, clock, http.close)

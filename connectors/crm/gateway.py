@@ -31,6 +31,8 @@ class Gateway(Protocol):
     names: Names
     home: str
     """The type of object that a new lead becomes."""
+    objects: Sequence[str]
+    """The types of object that may be a customer, contacts first."""
     batch: int
     """Maximum number of actions in one request."""
     test_values: Mapping[str, str]

@@ -10,10 +10,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from connectors.crm.ledger_row import OPEN, LedgerRow
+from connectors.crm.ledger_row import OPEN, SYNC, LedgerRow
 
 CACHE_KIB: Final = 16_384
 MAX_PARAMETERS: Final = 500
+_HELD: Final = {OPEN: 1, SYNC: 2}
+"""State → number in the index by profile, of rows with an object."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(LedgerRow).decode
 
@@ -27,6 +29,10 @@ class LedgerView(Protocol):
 
     def of_profiles(self, tenant: str, profile_ids: Collection[str]) -> dict[str, LedgerRow]:
         """Returns profile id → the profile's row with an object that was written first. Omits others."""
+        ...
+
+    def synced(self, tenant: str, profile_ids: Collection[str]) -> list[LedgerRow]:
+        """Returns the rows about objects whose fields follow one of these profiles, ordered by object."""
         ...
 
 
@@ -58,7 +64,7 @@ class Ledger:
         for row in rows:
             before = self.of_actions(row.tenant, [row.action_id]).get(row.action_id)
             if before is None or before.revision <= row.revision:
-                held = int(bool(row.object_id) and row.state == OPEN)
+                held = _HELD.get(row.state, 0) if row.object_id else 0
                 self._rows.execute(
                     "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?)",
                     (row.tenant, row.action_id, row.profile_id, held, _encode(row)),
@@ -71,9 +77,13 @@ class Ledger:
 
     def of_profiles(self, tenant: str, profile_ids: Collection[str]) -> dict[str, LedgerRow]:
         """Returns profile id → the profile's row with an object that was written first. Omits others."""
-        rows = list(self._select("held AND profile", tenant, profile_ids))
+        rows = list(self._select("held AND held = 1 AND profile", tenant, profile_ids))
         rows.sort(key=lambda row: (row.written_ms, row.action_id), reverse=True)
         return {row.profile_id: row for row in rows}
+
+    def synced(self, tenant: str, profile_ids: Collection[str]) -> list[LedgerRow]:
+        """Returns the rows about objects whose fields follow one of these profiles, ordered by object."""
+        return sorted(self._select("held AND held = 2 AND profile", tenant, profile_ids), key=lambda row: row.action_id)
 
     def close(self) -> None:
         """Deletes the temporary database."""

@@ -9,6 +9,8 @@ import msgspec
 OPEN: Final = "open"
 DUPLICATE: Final = "duplicate"
 ERASED: Final = "erased"
+SYNC: Final = "sync"
+"""State of a row about an object whose fields follow a profile, whatever its actions."""
 _HASH_BYTES: Final = 8
 
 
@@ -36,6 +38,11 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def ledger_key(sink: str, tenant: str, action_id: str) -> str:
     """Returns the key of a row in the ledger topic."""
     return f"{sink}/{tenant}/{action_id}"
+
+
+def sync_id(object_id: str) -> str:
+    """Returns the action id of the row about an object whose fields follow a profile."""
+    return f"{SYNC}:{object_id}"
 
 
 def value_hash(value: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from connectors.crm.deviation import Deviation, Kind
-from connectors.crm.ledger_row import LedgerRow
+from connectors.crm.ledger_row import SYNC, LedgerRow
 from connectors.crm.sink import Action, CrmSink, Delivered
 
 BATCH: Final = 100
@@ -55,7 +55,8 @@ def repair(found: Sequence[Deviation], sink: CrmSink, *, find: Find, save: Save)
             msgspec.structs.replace(item.row, object=item.survivor_type, object_id=item.survivor) for item in part
         ])  # fmt: skip
         repaired.repointed += len(part)
-    wanted = {item.row.action_id for item in found if item.kind in {Kind.OLDER, Kind.DELETED}}
+    again = [item.row for item in found if item.kind in {Kind.OLDER, Kind.DELETED}]
+    wanted = {row.action_id for row in again if row.state != SYNC}  # a sync never creates an object
     newest: dict[str, Action] = {}
     for action in find(wanted) if wanted else ():
         if action.revision >= newest.get(action.action_id, action).revision:

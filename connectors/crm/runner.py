@@ -5,7 +5,7 @@ One step of the loop:
 1. Receive records; quarantine those that are not actions; skip those that another sink's replay is about.
 2. Skip actions that the ledger or a later open action supersedes.
 3. Deliver the actions that are due, at most one of each lead.
-4. Settle their outcomes and commit.
+4. Settle their outcomes, do a part of the work beside the actions, and commit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from connectors.crm.action_log import ActionLog, Commit, Position, Refusal
+from connectors.crm.beside import Beside, Step
 from connectors.crm.ledger import Ledger
 from connectors.crm.ledger_row import LedgerRow
 from connectors.crm.pausing import Pausing
@@ -92,9 +93,11 @@ class SinkRunner:
         ledger: Ledger | None = None,
         metrics: Metrics | None = None,
         policy: Policy | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._name, self._kafka, self._sink, self._decode, self._clock = name, log, sink, decode, clock
         self._ledger, self._metrics, self._policy = ledger, metrics or Metrics(), policy or Policy()
+        self._beside = beside
         self._schedule = Schedule(in_order=sink.positions() is not None)
         self._records: dict[int, Record] = {}
         self._progress: dict[int, Progress] = {}
@@ -119,7 +122,8 @@ class SinkRunner:
         self._start()
         while not stop.is_set():
             self.step(stop)
-            if drain and not len(self._schedule) and self._kafka.at_end():
+            is_done = not len(self._schedule) and self._kafka.at_end()
+            if drain and is_done and (self._beside is None or self._beside.is_done()):
                 return
 
     def confirm(self) -> None:
@@ -137,7 +141,8 @@ class SinkRunner:
         """Returns the reasons why actions are not being delivered now."""
         if not self._started:
             return [f"sink {self._name} reads its ledger"]
-        return [f"sink {self._name} {reason}" for reason in self._pausing.reasons(self._clock())]
+        beside = self._beside.not_ready() if self._beside is not None else []
+        return [f"sink {self._name} {reason}" for reason in [*self._pausing.reasons(self._clock()), *beside]]
 
     def step(self, stop: StopSignal) -> None:
         """Runs one step of the loop."""
@@ -151,6 +156,7 @@ class SinkRunner:
             items = [item for item in items if item not in settled]
             if items:
                 self._deliver(items)
+        self._step_beside()
         self._save(always=self._clock() - self._committed_ms > IDLE_CONFIRM_MS)
 
     def _start(self) -> None:
@@ -174,7 +180,8 @@ class SinkRunner:
     def _receive(self, stop: StopSignal) -> None:
         """Takes records, as many as there is room for. Waits only while there is nothing to deliver."""
         now_ms = self._clock()
-        next_ms = self._schedule.next_due_ms()
+        dues = [self._schedule.next_due_ms(), self._beside.next_due_ms() if self._beside is not None else None]
+        next_ms = min((due_ms for due_ms in dues if due_ms is not None), default=None)
         wake_ms = max(now_ms if next_ms is None else next_ms, self._pausing.until_ms)
         wait = POLL_SECONDS if next_ms is None else min(POLL_SECONDS, max(0.0, (wake_ms - now_ms) / 1000))
         room = self._policy.open_actions - len(self._schedule)
@@ -207,6 +214,28 @@ class SinkRunner:
         self._records[id(item)] = record
         return item
 
+    def _step_beside(self) -> None:
+        if self._beside is None:
+            return
+        unreadable = self._beside.receive()
+        is_paused = not self._pausing.is_over(self._clock())
+        rows, refusals, pause = Step() if is_paused else self._beside.step()
+        self._commit.rows = [*self._commit.rows, *rows]
+        self._commit.refusals = [*self._commit.refusals, *unreadable, *refusals]
+        self.quarantined += len(unreadable) + len(refusals)
+        if pause is not None:
+            self._pause(pause, progressed=bool(rows))
+        elif rows:
+            self._pausing.resume()
+            self._metrics.set(names.CRM_PAUSED_SECONDS, 0.0, self._name)
+
+    def _pause(self, pause: Pause, *, progressed: bool) -> None:
+        now_ms = self._clock()
+        self._pausing.pause(now_ms, pause, progressed=progressed)
+        self._metrics.set(names.CRM_PAUSED_SECONDS, self._pausing.left_ms(now_ms) / 1000, self._name)
+        seconds = self._pausing.left_ms(now_ms) // 1000
+        _log.warning("crm_sink_paused", sink=self._name, seconds=seconds, reason=pause.reason)
+
     def _settled_before(self, items: Sequence[Item]) -> list[Item]:
         """Returns the items whose revision, or a higher one, the ledger holds."""
         if self._ledger is None:
@@ -232,9 +261,7 @@ class SinkRunner:
         pauses = [outcome for outcome in outcomes if isinstance(outcome, Pause)]
         if pauses:
             longest = max(pauses, key=lambda pause: pause.after_ms)
-            self._pausing.pause(now_ms, longest, progressed=len(pauses) < len(outcomes))
-            _log.warning("crm_sink_paused", sink=self._name, seconds=self._pausing.left_ms(now_ms) // 1000,
-                         reason=longest.reason)  # fmt: skip
+            self._pause(longest, progressed=len(pauses) < len(outcomes))
         else:
             self._pausing.resume()
         self._metrics.set(names.CRM_PAUSED_SECONDS, self._pausing.left_ms(now_ms) / 1000, self._name)
@@ -293,10 +320,11 @@ class SinkRunner:
 
     def _save(self, *, always: bool = False) -> None:
         """Commits what is settled since the last commit; with ``always`` also if nothing is."""
-        if not self._commit.positions and not always:
+        commit = self._commit
+        if not (commit.positions or commit.rows or commit.refusals or always):
             return
-        changed = self._progress if always else self._commit.positions
-        self._commit.positions = {
+        changed = self._progress if always or not commit.positions else commit.positions
+        commit.positions = {
             partition: Position(self._progress[partition].position, self._progress[partition].metadata())
             for partition in changed
         }
@@ -304,6 +332,8 @@ class SinkRunner:
         if self._ledger is not None and self._commit.rows:
             self._ledger.apply(self._commit.rows)
             self._metrics.set(names.CRM_LEDGER_ROWS, len(self._ledger), self._name)
+            if self._beside is not None:
+                self._beside.note(self._commit.rows)
         self._commit = Commit()
         self._committed_ms = self._clock()
 

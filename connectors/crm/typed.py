@@ -42,7 +42,9 @@ def text_of(value: Any, kind: str) -> str | None:
 
 
 def json_value(text: str, kind: str) -> Any:
-    """Returns the JSON value of a text, which a number or a boolean is in most CRMs."""
+    """Returns the JSON value of a text, which a number or a boolean is in most CRMs. An empty text is no value."""
+    if not text:
+        return None
     if kind == BOOLEAN:
         return _BOOLEANS.get(text, text)
     if kind != NUMBER:

@@ -11,6 +11,7 @@ from connectors.crm.split import Result, Written
 from connectors.crm.typed import canonical
 from connectors.crm.values import action_value, last_touch, number_text
 from pipeline.rules.crm import CrmConnection
+from pipeline.rules.crm_sync import SyncObject
 
 ALWAYS, IF_BLANK, UNTIL_EDITED = "always", "if_blank", "until_edited"
 NOTE_HASH: Final = "stitchline_note"
@@ -108,6 +109,15 @@ class Work(msgspec.Struct, eq=False):
     def former_note(self) -> str:
         """The note that the ledger knows; "" without one."""
         return self.row.note_id if self.row else ""
+
+
+def kind_of(object_type: str) -> SyncObject:
+    """Returns the kind of a CRM's type of object.
+
+    >>> kind_of("Contact"), kind_of("Leads")
+    ('contacts', 'leads')
+    """
+    return "contacts" if object_type.lower().rstrip("s") == "contact" else "leads"
 
 
 def owner_of(action: Action, connection: CrmConnection, known: Collection[str], crm: str) -> Owner:

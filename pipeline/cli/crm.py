@@ -1,4 +1,4 @@
-"""``stitchline crm sink | check | setup | reconcile | pull``: CRM actions into the CRMs of ``crm.yaml``, and back.
+"""``stitchline crm sink | check | setup | reconcile | resync | pull``: the CRMs of ``crm.yaml``.
 
 Exit codes: 0 done, 1 the rules, Kafka or the CRM refused (the message says what to do), 2 no such connection,
 6 the CRM lacks something.
@@ -24,6 +24,7 @@ from connectors.crm.sink import Finding
 from pipeline.cli.connect import connected
 from pipeline.cli.crm_delivery import deliver, fix, ledger_topic
 from pipeline.cli.crm_pull import PULL_EXAMPLES, pull
+from pipeline.cli.crm_resync import RESYNC_EXAMPLES, resync
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.explained import complain, explained, fail
 from pipeline.cli.printed import print_json, print_line
@@ -71,6 +72,7 @@ app = typer.Typer(
 )
 
 app.command(epilog=PULL_EXAMPLES)(pull)
+app.command(epilog=RESYNC_EXAMPLES)(resync)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a connection in crm.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -5,15 +5,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from threading import Event
 
 from connectors.crm.action_log import Commit
-from connectors.crm.connect import open_http, open_sink, settle_ms
+from connectors.crm.connect import open_http, open_sink, open_syncer, settle_ms
 from connectors.crm.deviation import Deviation
 from connectors.crm.erasing import erasing
+from connectors.crm.http import CrmHttp
 from connectors.crm.kafka_log import KafkaLog, LedgerTopic
 from connectors.crm.ledger import Ledger
 from connectors.crm.ledger_row import LedgerRow
 from connectors.crm.reconcile import Repaired, repair
 from connectors.crm.runner import Policy, SinkRunner
 from connectors.crm.sink import Action
+from connectors.crm.sync.board import Board
+from connectors.crm.sync.syncer import Syncer
+from connectors.crm.sync.updates import Feed, KafkaUpdates
 from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Decoder, Encoder, Undecodable
 from pipeline.clock import wall_clock_ms
@@ -23,7 +27,7 @@ from pipeline.obs.http_thread import HealthThread
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.crm import CrmConnection
 from pipeline.settings import Settings
-from pipeline.topics import ACTION_DLQ, ACTIONS, LEDGER
+from pipeline.topics import ACTION_DLQ, ACTIONS, LEDGER, UPDATES
 
 
 def ledger_topic(settings: Settings) -> LedgerTopic:
@@ -47,7 +51,7 @@ def deliver(settings: Settings, connection: CrmConnection, stop: Event, *, drain
     with contextlib.ExitStack() as stack:
         stack.callback(http.close)
         stack.callback(ledger.close)
-        log = _log(settings, connection)
+        log = action_log(settings, connection)
         stack.callback(log.close)
         runner = SinkRunner(
             connection.name,
@@ -58,6 +62,7 @@ def deliver(settings: Settings, connection: CrmConnection, stop: Event, *, drain
             ledger=ledger,
             metrics=metrics,
             policy=Policy(max_tries=connection.max_tries, settle_ms=settle_ms(connection)),
+            beside=_syncer(settings, connection=connection, http=http, ledger=ledger, metrics=metrics, stack=stack),
         )
         http.before_each = runner.confirm
         if settings.http_port:
@@ -79,7 +84,7 @@ def fix(settings: Settings, connection: CrmConnection, found: Sequence[Deviation
     with contextlib.ExitStack() as stack:
         stack.callback(http.close)
         stack.callback(ledger.close)
-        log = _log(settings, connection)
+        log = action_log(settings, connection)
         stack.callback(log.close)
         ledger.apply(log.ledger_rows())
         positions = {partition: place for partition, place in log.positions().items() if place.offset >= 0}
@@ -93,7 +98,27 @@ def fix(settings: Settings, connection: CrmConnection, found: Sequence[Deviation
         return repair(found, sink, find=lambda wanted: _actions(settings, wanted), save=save)
 
 
-def _log(settings: Settings, connection: CrmConnection) -> KafkaLog:
+def profile_feed(settings: Settings) -> Feed:
+    """Returns the profile updates of a deployment, from the beginning."""
+    topic = UPDATES.of(settings.topic_prefix)
+    decode = Decoder(UPDATES.value, schema_ids(settings.schema_registry_url).writer)
+    return Feed(topic, KafkaUpdates(settings.kafka(), topic), decode)
+
+
+def _syncer(
+    settings: Settings, *, connection: CrmConnection, http: CrmHttp, ledger: Ledger, metrics: Metrics,
+    stack: contextlib.ExitStack,
+) -> Syncer | None:  # fmt: skip
+    if not connection.sync.fields:
+        return None
+    feed, board = profile_feed(settings), Board(connection)
+    stack.callback(feed.updates.close)
+    stack.callback(board.close)
+    return open_syncer(connection, http, ledger, board, feed, clock=wall_clock_ms, metrics=metrics)
+
+
+def action_log(settings: Settings, connection: CrmConnection) -> KafkaLog:
+    """Returns the actions topic for the one runner of a connection. Shuts out the one before."""
     prefix = settings.topic_prefix
     group = f"{settings.application_id}.crm.{connection.name}"
     return KafkaLog(

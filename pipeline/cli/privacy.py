@@ -24,13 +24,10 @@ from pipeline.privacy.access import AccessReport, write_json, write_zip
 from pipeline.privacy.find_person import find_person
 from pipeline.privacy.person import Person
 from pipeline.privacy.progress import RequestProgress, progress_of, wait_for_receipts
-from pipeline.privacy.receipt import receipt_of, topics_left
-from pipeline.privacy.retention import retentions
-from pipeline.privacy.search import TopicSearch
+from pipeline.privacy.receipt import receipt_of, searched_receipt
 from pipeline.rules.load import load_rules
 from pipeline.rules.model import Rules
 from pipeline.settings import Settings
-from pipeline.topics import ALL
 
 ACCESS_EXAMPLES = """\b
 Exit codes: 0 written; 1 Kafka, the rules or a file refused; 2 not an identifier.
@@ -224,13 +221,10 @@ def _request(
 def _receipt(
     settings: Settings, rules: Rules, person: Person, progress: RequestProgress, *, search: bool
 ) -> dict[str, Any]:
-    names = [topic.of(settings.topic_prefix) for topic in ALL]
     if not search:
         return receipt_of(person, progress, None)
-    topics = TopicSearch(settings, rules)
     with Bars() as bars:
-        found = list(topics.records(person, bars.reading("searching topics")))
-    return receipt_of(person, progress, topics_left(found, topics.newest, retentions(settings, names)))
+        return searched_receipt(settings, rules, person, progress, bars.reading("searching topics"))
 
 
 def _fail_if_open(progress: RequestProgress) -> None:

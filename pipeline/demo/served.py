@@ -57,6 +57,7 @@ def served(
     # Whatever this machine is configured for: the demo writes to no database but its own, and answers no other machine.
     of_console = {
         **environment, "STITCHLINE_DATABASE_URL": "", "STITCHLINE_SERVE_PUBLIC_URL": "",
+        "STITCHLINE_OIDC_ISSUER": "",
         "STITCHLINE_SERVE_HOST": LOOPBACK, "STITCHLINE_SERVE_PORT": str(port),
         "STITCHLINE_RULES_DIR": str(settings.home / RULES),
     }  # fmt: skip

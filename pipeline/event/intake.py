@@ -103,26 +103,38 @@ class Intake:
         5. Attribute the event to the anchor's profile.
         6. Filter known links: pass on only those that can change an assignment.
         """
-        refused = self.accept(event, key=key, now_ms=now_ms, size_bytes=size_bytes, rekeyed=rekeyed)
-        return refused or self.attribute(event, key)
+        refused, row = self._accepted(event, key, now_ms, size_bytes, rekeyed)
+        return refused or self._attribute(event, key, row)
 
     def accept(
         self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False
     ) -> Rejected | Redirect | None:
         """Steps 1 and 2 of :meth:`on_event`, which do not depend on the order of events. Returns None to go on."""
-        # 1. accept
-        accepted = self._accept(event, now_ms, size_bytes)
-        if isinstance(accepted, Rejected):
-            return accepted
-        # 2. re-key check; a row is only ever made on the right partition, so most events skip the hashing
-        anchor = event.identifiers[0]
-        home = key_of(event.tenant, anchor)
-        if key != home or (self._anchors.get(home) is None and not self._partition_is_right(home)):
-            return _misplaced(anchor, home, rekeyed)
-        return None
+        return self._accepted(event, key, now_ms, size_bytes, rekeyed)[0]
 
     def attribute(self, event: Event, home: str) -> IntakeEffects | Drop:
         """Steps 3 to 6 of :meth:`on_event` for an accepted event. ``home`` is its key."""
+        return self._attribute(event, home, self._anchors.get(home))
+
+    def _accepted(
+        self, event: Event, key: str, now_ms: int, size_bytes: int, rekeyed: bool
+    ) -> tuple[Rejected | Redirect | None, AnchorRow | None]:
+        """Returns why an event is refused, or None; and its anchor's row if it has one."""
+        # 1. accept
+        accepted = self._accept(event, now_ms, size_bytes)
+        if isinstance(accepted, Rejected):
+            return accepted, None
+        # 2. re-key check; a row is only ever made on the right partition, so most events skip the hashing
+        anchor = event.identifiers[0]
+        home = key_of(event.tenant, anchor)
+        if key != home:
+            return _misplaced(anchor, home, rekeyed), None
+        row = self._anchors.get(home)
+        if row is None and not self._partition_is_right(home):
+            return _misplaced(anchor, home, rekeyed), None
+        return None, row
+
+    def _attribute(self, event: Event, home: str, row: AnchorRow | None) -> IntakeEffects | Drop:
         # 3. de-duplicate; after 1 and 2, so that an invalid event is quarantined every time and a redirected event is
         #    still new on its partition
         if not self._seen.add(digest_of(event), event.timestamp_ms):
@@ -131,7 +143,6 @@ class Intake:
         if self._marks and (dropped := admit(event, self._marks)) is not None:
             return dropped
         # 5. attribute
-        row = self._anchors.get(home)
         first_sight = row is None
         if row is None:
             row = AnchorRow()

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
 from pipeline.identity.decisions import MergedLink
+from pipeline.identity.firebreak import Behind, counting_links, people_of
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.state import FOREVER, NEVER
 
@@ -36,7 +37,7 @@ def contested_by(
         for merged_link in merged_links
         if reasons.get((merged_link.strong, merged_link.weak)) in LIMITED
     }
-    busy = _near_firebreak(merged_links, policy)
+    busy = _near_firebreak(merged_links, reasons, isolated, policy)
     contested: dict[Identifier, set[Identifier]] = {}
     for merged_link in merged_links:
         if (
@@ -56,13 +57,17 @@ def contested_by(
     return contested
 
 
-def _near_firebreak(merged_links: list[MergedLink], policy: IdentityPolicy) -> AbstractSet[Identifier]:
-    near: dict[Identifier, int] = {}
-    for merged_link in merged_links:
-        if (
-            merged_link.edge.ended_ms != FOREVER
-            and policy.counts(merged_link.strong, merged_link.weak)
-            and policy.kind(merged_link.weak).firebreak_window_ms
-        ):
-            near[merged_link.weak] = near.get(merged_link.weak, 0) + 1
-    return {weak for weak, count in near.items() if count > policy.kind(weak).firebreak_above}
+def _near_firebreak(
+    merged_links: list[MergedLink],
+    reasons: Mapping[tuple[Identifier, Identifier], str],
+    isolated: Mapping[Identifier, Reason],
+    policy: IdentityPolicy,
+) -> AbstractSet[Identifier]:
+    near, behind = counting_links(merged_links, policy), Behind(merged_links, policy)
+    expired = {pair for pair, reason in reasons.items() if reason == Reason.EXPIRED}
+    return {
+        weak
+        for weak in near
+        if policy.kind(weak).firebreak_window_ms
+        and len(people_of(weak, near, behind, isolated, expired)) > policy.kind(weak).firebreak_above
+    }

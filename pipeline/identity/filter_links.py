@@ -1,6 +1,7 @@
 """Filters out links that cannot join customers: ended, suppressed, household and firebreak links.
 
-The filter of an identifier reads only the identifier's own links, not its component.
+The filter of an identifier reads only the identifier's own links, and those of the weaker identifiers that its
+firebreak (:mod:`~pipeline.identity.firebreak`) counts behind it.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -11,6 +12,7 @@ import msgspec
 from pipeline.event.identifier import Identifier
 from pipeline.event.reason import Reason
 from pipeline.identity.decisions import MergedLink
+from pipeline.identity.firebreak import Pair, isolate_shared
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.state import FOREVER
 
@@ -49,20 +51,11 @@ def filter_links(
 ) -> FilteredLinks:
     """Filters merged links. ``merged_links`` must contain all links of the identifiers in question."""
     filtered = FilteredLinks([], [], dict.fromkeys(suppressed, Reason.SUPPRESSED), [], {})
-    near: dict[Identifier, list[MergedLink]] = {}
     for merged_link in merged_links:
         for end in (merged_link.strong, merged_link.weak):
             if policy.kind(end).household:
                 filtered.isolated.setdefault(end, Reason.HOUSEHOLD)
-        if merged_link.edge.ended_ms != FOREVER and policy.counts(merged_link.strong, merged_link.weak):
-            near.setdefault(merged_link.weak, []).append(merged_link)
-    expired: set[tuple[Identifier, Identifier]] = set()
-    for weak in near.keys() - trusted:
-        stale = _stale(near[weak], policy)
-        if stale is None:
-            filtered.isolated.setdefault(weak, Reason.FIREBREAK)
-        else:
-            expired.update((merged_link.strong, weak) for merged_link in stale)
+    expired = isolate_shared(merged_links, policy, filtered.isolated, trusted)
     first = filtered.first = _first_claims(merged_links, policy, suppressed)
     for merged_link in merged_links:
         shared = (
@@ -97,7 +90,7 @@ def _claiming(
     merged_links: Sequence[MergedLink],
     policy: IdentityPolicy,
     isolated: dict[Identifier, Reason],
-    expired: set[tuple[Identifier, Identifier]],
+    expired: set[Pair],
     first: dict[Identifier, MergedLink],
 ) -> list[MergedLink]:
     claiming = []
@@ -112,23 +105,11 @@ def _claiming(
     return claiming
 
 
-def _stale(near: list[MergedLink], policy: IdentityPolicy) -> list[MergedLink] | None:
-    """Returns the strong links of one identifier that no longer count; None if more than the firebreak still do."""
-    kind = policy.kind(near[0].weak)
-    if len(near) <= kind.firebreak_above:
-        return []
-    since_ms = max(merged_link.edge.last_seen_ms for merged_link in near) - kind.firebreak_window_ms
-    stale = [
-        merged_link for merged_link in near if kind.firebreak_window_ms and merged_link.edge.last_seen_ms < since_ms
-    ]
-    return stale if len(near) - len(stale) <= kind.firebreak_above else None
-
-
 def _rejection(
     merged_link: MergedLink,
     policy: IdentityPolicy,
     isolated: dict[Identifier, Reason],
-    expired: set[tuple[Identifier, Identifier]],
+    expired: set[Pair],
     *,
     shared: bool,
 ) -> RejectedLink | None:

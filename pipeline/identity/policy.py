@@ -1,6 +1,8 @@
 """The identity rules, compiled so that the hot path needs one dictionary look-up per identifier."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.event.identifier import Identifier
 from pipeline.identity.limits import Limit, parse_limit
@@ -29,6 +31,32 @@ def _folded(name: str) -> str:
     return "".join(item for item in name.casefold() if item.isalnum())
 
 
+class Hub(NamedTuple):
+    """A type whose firebreak counts what stands behind weaker identifiers."""
+
+    above: int
+    """The firebreak."""
+    counted: tuple[str, ...]
+    """The declared types that it counts."""
+    through: frozenset[str]
+    """The types of weaker identifiers behind which it counts."""
+
+
+def _hubs(types: list[IdentityType]) -> dict[str, Hub]:
+    hubs: dict[str, Hub] = {}
+    for kind in types:
+        linking = [other for other in types if not (other.household or other.must_agree)]
+        through = frozenset(
+            other.name
+            for other in linking
+            if other.priority > kind.priority and not other.strong and not other.exclusive
+        )
+        if kind.firebreak_above and kind.firebreak_counts_weak and not kind.household and through:
+            counted = tuple(other.name for other in linking if other.priority < kind.priority)
+            hubs[kind.name] = Hub(kind.firebreak_above, counted, through)
+    return hubs
+
+
 class IdentityPolicy:
     """The order of identifiers and the limits under ``rules``. Strength is a total order: no two ends are equal."""
 
@@ -44,6 +72,8 @@ class IdentityPolicy:
             if kind.strong and not kind.household:
                 self._people.setdefault(kind.priority, []).append(kind.name)
         self._min_counts = {name: min(limit.count for limit in limits) for name, limits in self.limits.items()}
+        self._hubs = _hubs(self.rules.types)
+        self._min_hub = min((hub.above for hub in self._hubs.values()), default=self.rules.max_identifiers)
 
     def is_logout(self, name: str) -> bool:
         """Returns whether the rules declare a track event as a log-out. Ignores case and separators."""
@@ -98,9 +128,28 @@ class IdentityPolicy:
         apart = other.household or other.must_agree
         return counted and not apart and other.priority < kind.priority
 
+    @property
+    def has_hubs(self) -> bool:
+        """Whether any firebreak counts what stands behind weaker identifiers."""
+        return bool(self._hubs)
+
+    def adds_behind(self, hub: Identifier, weak: Identifier) -> bool:
+        """Returns whether the firebreak of ``hub`` may count what was seen with the weaker identifier."""
+        known = self._hubs.get(hub.partition(":")[0])
+        return known is not None and weak.partition(":")[0] in known.through
+
+    def _uncrowded(self, counts: Mapping[str, int]) -> bool:
+        """Returns whether a component has too few identifiers for a firebreak that counts behind weaker ones."""
+        return not any(
+            counts.get(name) and sum(counts.get(other, 0) for other in hub.counted) > hub.above
+            for name, hub in self._hubs.items()
+        )
+
     def fit_together(self, a: Head, b: Head) -> bool:
         """Returns whether two components together surely break no limit. False means that a rebuild must decide."""
         if a.size + b.size > self.rules.max_identifiers:
+            return False
+        if a.size + b.size > self._min_hub and not self._uncrowded(_added(a.counts_by_type, b.counts_by_type)):
             return False
         if a.facts and any(b.facts.get(kind, fact) != fact for kind, fact in a.facts.items()):
             return False
@@ -112,6 +161,8 @@ class IdentityPolicy:
     def fits_one(self, head: Head, kind: str) -> bool:
         """Returns whether one more identifier of a type surely breaks no limit of the component."""
         if head.size >= self.rules.max_identifiers:
+            return False
+        if head.size >= self._min_hub and not self._uncrowded(_added(head.counts_by_type, {kind: 1})):
             return False
         minimum = self._min_counts.get(kind)
         return minimum is None or head.counts_by_type.get(kind, 0) < minimum
@@ -148,5 +199,11 @@ class IdentityPolicy:
         return self.person_class(strong) == highest < kind.priority and counts[highest] == 1
 
     def roomy(self, head: Head) -> bool:
-        """Returns whether the component cannot break a limit by changed times of its links."""
+        """Returns whether the component cannot break a limit by changed times of its links, or by further links."""
+        if not self._uncrowded(head.counts_by_type):
+            return False
         return all(head.counts_by_type.get(name, 0) <= count for name, count in self._min_counts.items())
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in one.keys() | other.keys()}

@@ -4,7 +4,8 @@
 2. Filter their links: find those that are ended, suppressed, expired or behind a firebreak.
 3. Resolve the open links within the limits into groups and rejected links.
 4. Forget rejected links beyond the bounds, lightest first, and repeat from step 2.
-5. Name the groups, and note in states and edges what changed.
+5. Name the groups, and note in states and edges what changed. Repeat from step 2 if that ended links that a firebreak
+   counted.
 6. Write every component as a flat tree and a circle. Put only rows that changed.
 """
 
@@ -21,6 +22,7 @@ from pipeline.identity.claims import Claims, claims_of
 from pipeline.identity.contest import contested_by
 from pipeline.identity.decisions import MergedLink
 from pipeline.identity.filter_links import FilteredLinks, RejectedLink, filter_links, rule_of
+from pipeline.identity.firebreak import Pair
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.resolve import named
 from pipeline.identity.resolve_groups import ResolvedGroups, resolve_groups
@@ -78,8 +80,10 @@ class Rebuilder:
         """Resolves the component of ``seed`` again, with all components that its links and ``pairs`` lead to."""
         members: dict[Identifier, Member] = {}
         forgotten: list[RejectedLink] = []
+        changed: list[tuple[RejectedLink, str]] = []
         # 1. load
         self._load_members([seed], pairs, members)
+        new: set[int] = set()
         while True:
             # 2. filter
             merged_links, filtered = self._filtered_links(members, pairs)
@@ -87,18 +91,22 @@ class Rebuilder:
             resolved = resolve_groups(filtered, self._policy)
             # 4. forget
             excess = self._excess_links(members, filtered, resolved)
-            if not excess:
-                break
             for rejected in excess:
                 _remove_edge(members[rejected.merged_link.weak], rejected.merged_link.strong)
             forgotten += excess
-        # 5. name the groups, note what changed
-        new = {id(merged_link) for merged_link in merged_links if merged_link.edge.rejection == UNRESOLVED}
-        changed = _changed_rejections(filtered.rejected + resolved.rejected, merged_links, members)
-        logouts = {ident: member.state.first_logout_ms for ident, member in members.items()}
-        claims = claims_of(filtered, self._policy, logouts)
-        founder_of = named({ident: ident for ident in members} | resolved.group_of, claims, self._policy)
-        forgotten += self._update_states(members, merged_links, filtered, resolved, founder_of)
+            if excess:
+                continue
+            # 5. name the groups, note what changed
+            new |= {id(merged_link.edge) for merged_link in merged_links if merged_link.edge.rejection == UNRESOLVED}
+            changed += _changed_rejections(filtered.rejected + resolved.rejected, merged_links, members)
+            logouts = {ident: member.state.first_logout_ms for ident, member in members.items()}
+            claims = claims_of(filtered, self._policy, logouts)
+            founder_of = named({ident: ident for ident in members} | resolved.group_of, claims, self._policy)
+            ended, memberships = self._update_states(members, merged_links, filtered, resolved, founder_of)
+            forgotten += memberships
+            if not any(self._policy.adds_behind(*pair) for pair in ended):
+                break  # else a firebreak that counted behind these links must be decided again
+            changed = _still_rejected(changed)
         parted = _parted(merged_links, new, members, self._policy)
         forgotten += self._trim_rows(members, filtered)
         # 6. write
@@ -147,8 +155,11 @@ class Rebuilder:
         filtered: FilteredLinks,
         resolved: ResolvedGroups,
         founder_of: Mapping[Identifier, Identifier],
-    ) -> list[RejectedLink]:
-        """Sets the founder and state of every member. Returns the household memberships that had no room."""
+    ) -> tuple[list[Pair], list[RejectedLink]]:
+        """Sets the founder and state of every member.
+
+        Returns the links that had no room and are now ended, and those of them that were household memberships.
+        """
         reasons = {
             (rejected_link.merged_link.strong, rejected_link.merged_link.weak): rejected_link.reason
             for rejected_link in filtered.rejected + resolved.rejected
@@ -163,7 +174,8 @@ class Rebuilder:
                 (unlinked if merged_link.edge.ended_ms == FOREVER else weaker).setdefault(
                     merged_link.strong, set()
                 ).add(merged_link.weak)
-        dropped: list[RejectedLink] = []
+        ended: list[Pair] = []
+        memberships: list[RejectedLink] = []
         for ident, member in members.items():
             member.founder = founder_of[ident]
             earlier = member.state
@@ -182,24 +194,29 @@ class Rebuilder:
                 new = sorted(weaker.get(ident, set()) - set(kept))
                 room = max(0, self._policy.rules.max_links - len(kept))
                 member.state.weaker = kept + new[:room]
-                dropped += self._drop_surplus_peers(ident, new[room:], members)
-        return dropped
+                self._drop_surplus_peers(ident, new[room:], members, ended, memberships)
+        return ended, memberships
 
     def _drop_surplus_peers(
-        self, ident: Identifier, weaker: list[Identifier], members: dict[Identifier, Member]
-    ) -> list[RejectedLink]:
+        self,
+        ident: Identifier,
+        weaker: list[Identifier],
+        members: dict[Identifier, Member],
+        ended: list[Pair],
+        memberships: list[RejectedLink],
+    ) -> None:
         """Ends the links of an isolated identifier beyond the bound until they are seen again.
 
-        Returns those that were household memberships.
+        Appends the links that were not ended before, and those that were household memberships.
         """
-        memberships: list[RejectedLink] = []
         for weak in weaker:
             members[weak].edges_changed = True
             for edge in members[weak].node.edges:
                 if edge.peer == ident:
                     memberships += self._membership(weak, edge)
+                    if edge.alive:
+                        ended.append((ident, weak))
                     edge.ended_ms, edge.rejection = max(edge.ended_ms, edge.last_seen_ms), Reason.LOGGED_OUT.value
-        return memberships
 
     def _excess_links(
         self, members: dict[Identifier, Member], filtered: FilteredLinks, resolved: ResolvedGroups
@@ -296,10 +313,14 @@ def _missing_members(
     """Returns the identifiers still to load.
 
     These are the stronger ends of claiming links, the neighbours of identifiers that became or are no longer isolated,
-    and household identifiers, because only their rows say whether they are suppressed.
+    household identifiers, because only their rows say whether they are suppressed, and those of which a link of an
+    exclusive type expired, because it is contested from now on.
     """
     reached = {merged_link.strong for merged_link in filtered.claiming}
     reached.update(rejected.merged_link.strong for rejected in filtered.rejected if rejected.reason == Reason.HOUSEHOLD)
+    for rejected in filtered.rejected:
+        if rejected.reason == Reason.EXPIRED and rejected.merged_link.edge.rejection == Reason.SHARED:
+            reached.add(rejected.merged_link.strong)
     for ident, member in members.items():
         if filtered.isolated.get(ident, "") != member.state.isolated:
             reached.update(member.state.weaker)
@@ -326,6 +347,15 @@ def _changed_rejections(
     return sorted(changed, key=lambda item: (item[0].merged_link.strong, item[0].merged_link.weak))
 
 
+def _still_rejected(changed: list[tuple[RejectedLink, str]]) -> list[tuple[RejectedLink, str]]:
+    """Returns the changes that a further pass has not taken back, and all changes of households."""
+    return [
+        (rejected, before)
+        for rejected, before in changed
+        if Reason.HOUSEHOLD in {rejected.reason, before} or rejected.merged_link.edge.rejection not in {"", before}
+    ]
+
+
 def _parted(
     merged_links: list[MergedLink], new: set[int], members: dict[Identifier, Member], policy: IdentityPolicy
 ) -> list[MergedLink]:
@@ -338,7 +368,7 @@ def _parted(
         else:
             apart = strong is None or strong.founder != members[merged_link.weak].founder
         # A new link in a forgetful row may be a forgotten one: what its ledger last learnt is not known.
-        if apart != edge.apart or (members[merged_link.weak].state.forgetful and id(merged_link) in new):
+        if apart != edge.apart or (members[merged_link.weak].state.forgetful and id(edge) in new):
             edge.apart = apart
             members[merged_link.weak].edges_changed = True
             news.append(merged_link)

@@ -33,7 +33,8 @@ class IdentityType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Links more than this older than the identifier's newest do not count towards the firebreak. 0: all count."""
     firebreak_counts_weak: bool = False
     """Whether the firebreak also counts stronger identifiers that are not strong, such as the telephone numbers that a
-    device is used with: behind each may stand another person."""
+    device is used with: behind each may stand another person. It then counts identifiers behind weaker ones too: those
+    seen with a browser that was used on this device only. Identifiers behind weaker ones count at any age."""
     household: bool = False
     """Whether it groups people (an account, an address). Profiles that share it form a household and never merge.
 

@@ -170,6 +170,12 @@ CRM_LEDGER_ROWS = Gauge("stitchline_crm_ledger_rows", "Actions that the CRM hold
 CRM_CALLS = Counter(
     "stitchline_crm_calls_total", "Requests to a CRM by HTTP status; 0 without an answer.", ("sink", "status")
 )
+CRM_SYNCED = Counter(
+    "stitchline_crm_synced_total",
+    "Objects compared with their profiles: written, equal (no write needed), retried or refused.",
+    ("sink", "outcome"),
+)
+CRM_SYNC_OPEN = Gauge("stitchline_crm_sync_open_profiles", "Profiles whose object was not compared yet.", ("sink",))
 
 # The read model and its API
 SERVE_LAG = Gauge("stitchline_serve_lag_records", "Records on the followed topics that the read model has not applied.")

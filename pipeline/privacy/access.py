@@ -3,7 +3,7 @@
 import zipfile
 from base64 import b64encode
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -14,7 +14,7 @@ from pipeline.identity.policy import IdentityPolicy
 from pipeline.kafka.reading import Progress
 from pipeline.privacy.person import Person
 from pipeline.privacy.search import Found, TopicSearch
-from pipeline.privacy.tenancy import is_of_tenant
+from pipeline.privacy.tenancy import is_own
 from pipeline.profile.view import profile_view
 from pipeline.query.identity import StoredIdentity
 from pipeline.query.links import link_facts
@@ -65,8 +65,7 @@ class AccessReport:
         }
 
     def _may_see(self, person: Person, found: Found) -> bool:
-        key, value = found.message.key() or b"", found.message.value() or b""
-        return not self._own_tenant or is_of_tenant(person, found.topic, key, value, found.event)
+        return not self._own_tenant or is_own(person, found)
 
     def _profile(self, person: Person, at_ms: int, progress: Progress) -> dict[str, Any] | None:
         lookup = ProfileLookup(self._settings, self._rules, progress)
@@ -117,9 +116,9 @@ def _readable(value: Any) -> Any:
     return [_readable(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def write_zip(path: Path, report: dict[str, Any]) -> None:
+def write_zip(target: Path | BinaryIO, report: dict[str, Any]) -> None:
     """Writes the report as a ZIP file: one JSON file of the person, and one of each topic."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         rest = {name: value for name, value in report.items() if name != "records"}
         archive.writestr(PROFILE_FILE, _json(rest))
         for topic, records in report["records"].items():

@@ -72,14 +72,25 @@ def progress_of(settings: Settings, tenant: str, request: str) -> RequestProgres
     if value is None:
         message = f"no request {request} of tenant {tenant}: STITCH has not decided it, or the id is wrong"
         raise UnknownRequestError(message)
-    marking = _MARKING(value)
     receipts = [_RECEIPT(row) for row in _read(settings, RECEIPTS, key + "/").values()]
+    return _progress(_MARKING(value), receipts, partitions_of(settings.kafka(), MARKS.of(settings.topic_prefix)))
+
+
+def requests_of(settings: Settings, tenant: str) -> list[RequestProgress]:
+    """Returns every request of a tenant that STITCH has decided, newest first, whichever way it was sent.
+
+    Raises:
+        MissingTopicError: the topics do not exist: no worker has run yet.
+        confluent_kafka.KafkaException: the broker did not answer or refused.
+    """
+    markings = [_MARKING(value) for value in _read(settings, MARKS, f"{tenant}/").values()]
+    receipts: dict[str, list[Receipt]] = {}
+    for row in _read(settings, RECEIPTS, f"{tenant}/").values():
+        receipt = _RECEIPT(row)
+        receipts.setdefault(receipt.request, []).append(receipt)
     partitions = partitions_of(settings.kafka(), MARKS.of(settings.topic_prefix))
-    return RequestProgress(
-        request, tenant, marking.kind, marking.seq, marking.at_ms, len(marking.people) + len(marking.others),
-        [digest.hex() for digest in (*marking.people, *marking.others)],
-        [_stage(stage, count, receipts) for stage, count in _expected(marking, partitions).items()],
-    )  # fmt: skip
+    newest_first = sorted(markings, key=lambda marking: -marking.seq)
+    return [_progress(marking, receipts.get(marking.request, []), partitions) for marking in newest_first]
 
 
 def wait_for_receipts(settings: Settings, tenant: str, request: str, within_seconds: float) -> RequestProgress:
@@ -95,6 +106,15 @@ def wait_for_receipts(settings: Settings, tenant: str, request: str, within_seco
         if progress.is_complete or time.monotonic() >= deadline:
             return progress
         time.sleep(POLL_SECONDS)
+
+
+def _progress(marking: Marking, receipts: list[Receipt], partitions: int) -> RequestProgress:
+    return RequestProgress(
+        marking.request, marking.tenant, marking.kind, marking.seq, marking.at_ms,
+        len(marking.people) + len(marking.others),
+        [digest.hex() for digest in (*marking.people, *marking.others)],
+        [_stage(stage, count, receipts) for stage, count in _expected(marking, partitions).items()],
+    )  # fmt: skip
 
 
 def _expected(marking: Marking, partitions: int) -> dict[str, int]:

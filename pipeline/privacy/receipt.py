@@ -11,10 +11,15 @@ import msgspec
 
 from pipeline.event.identifier import type_of
 from pipeline.event.instant import format_instant
+from pipeline.kafka.reading import Progress
 from pipeline.privacy.person import Person
 from pipeline.privacy.progress import RequestProgress
-from pipeline.privacy.retention import Retention
-from pipeline.privacy.search import Found
+from pipeline.privacy.retention import Retention, retentions
+from pipeline.privacy.search import Found, TopicSearch
+from pipeline.privacy.tenancy import is_own
+from pipeline.rules.model import Rules
+from pipeline.settings import Settings
+from pipeline.topics import ALL
 
 
 class TopicLeft(msgspec.Struct):
@@ -60,6 +65,52 @@ def topics_left(
         cleared_ms = retention[left.topic].cleared_ms(left.newest_ms)
         left.cleared_by = None if cleared_ms is None else format_instant(cleared_ms)
     return list(result.values())
+
+
+def searched_receipt(
+    settings: Settings,
+    rules: Rules,
+    person: Person,
+    progress: RequestProgress,
+    reading: Progress,
+    *,
+    own_tenant: bool = False,
+) -> dict[str, Any]:
+    """Searches all topics for what is left of a person and returns the receipt.
+
+    ``own_tenant``: do not count records that may be another tenant's, as for a caller that may see one tenant only.
+
+    Raises:
+        confluent_kafka.KafkaException: the broker did not answer or refused.
+    """
+    search = TopicSearch(settings, rules)
+    found = [record for record in search.records(person, reading) if not own_tenant or is_own(person, record)]
+    names = [topic.of(settings.topic_prefix) for topic in ALL]
+    return receipt_of(person, progress, topics_left(found, search.newest, retentions(settings, names)))
+
+
+class LogLimit(msgspec.Struct, frozen=True):
+    """Until when a topic may hold records from before a request."""
+
+    topic: str
+    is_compacted: bool
+    cleared_by: str | None
+    """ISO 8601; None if the topic's configuration sets no limit."""
+
+
+def log_limits(settings: Settings, progress: RequestProgress) -> list[LogLimit]:
+    """Returns the limit of each topic, from its configuration alone: for a request whose topics were not searched.
+
+    Raises:
+        confluent_kafka.KafkaException: the broker did not answer or refused.
+    """
+    last_ms = max([progress.requested_ms, *(stage.finished_ms for stage in progress.stages)])
+    known = retentions(settings, [topic.of(settings.topic_prefix) for topic in ALL])
+    cleared = {name: retention.cleared_ms(last_ms) for name, retention in known.items()}
+    return [
+        LogLimit(name, known[name].is_compacted, None if cleared_ms is None else format_instant(cleared_ms))
+        for name, cleared_ms in cleared.items()
+    ]
 
 
 def receipt_of(person: Person, progress: RequestProgress, left: list[TopicLeft] | None) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pipeline.kafka.reading import silent
 from pipeline.privacy.access import AccessReport
 from pipeline.privacy.find_person import find_person
 from pipeline.privacy.person import Person
-from pipeline.privacy.progress import RequestProgress, progress_of
+from pipeline.privacy.progress import RequestProgress, progress_of, requests_of
+from pipeline.privacy.receipt import LogLimit, log_limits, searched_receipt
 from pipeline.query.naming import Naming
 from pipeline.rules.model import Rules
 from pipeline.settings import Settings
@@ -54,6 +55,12 @@ class PersonRequests:
         """
         return Person.of(tenant, [self._naming.identifier(text, or_blocked=True)])
 
+    def find(self, named: Person) -> Person:
+        """Returns the whole person, through all merges, the given identifier first."""
+        with self._kafka():
+            person, _ = find_person(self._settings, self._rules, named.identifiers[0], named.tenant)
+        return person
+
     def access(self, named: Person) -> tuple[Person, dict[str, Any]]:
         """Returns the whole person, through all merges, and the report of everything that its tenant holds."""
         with self._kafka():
@@ -77,6 +84,21 @@ class PersonRequests:
         """
         with self._kafka():
             return progress_of(self._settings, tenant, request)
+
+    def all(self, tenant: str) -> list[RequestProgress]:
+        """Returns every request that STITCH has decided, newest first."""
+        with self._kafka():
+            return requests_of(self._settings, tenant)
+
+    def receipt(self, person: Person, progress: RequestProgress) -> dict[str, Any]:
+        """Searches all topics and returns the receipt, without counts of other tenants' records."""
+        with self._kafka():
+            return searched_receipt(self._settings, self._rules, person, progress, silent, own_tenant=True)
+
+    def log_limits(self, progress: RequestProgress) -> list[LogLimit]:
+        """Returns until when each topic may hold records from before a request."""
+        with self._kafka():
+            return log_limits(self._settings, progress)
 
     @contextmanager
     def _kafka(self) -> Iterator[None]:

@@ -7,10 +7,17 @@ from typing import Final
 
 from pipeline.event.model import Event
 from pipeline.privacy.person import Person
+from pipeline.privacy.search import Found
 from pipeline.topics import CHANGELOGS, LEDGER, Topic
 
 TENANT_SECOND: Final = frozenset({LEDGER, *CHANGELOGS.values()})
 """Topics whose keys have one part before the tenant: ``sink/tenant/…`` and ``table/tenant/…``."""
+
+
+def is_own(person: Person, found: Found) -> bool:
+    """Returns whether a found record is of the person's tenant; see :func:`is_of_tenant`."""
+    message = found.message
+    return is_of_tenant(person, found.topic, message.key() or b"", message.value() or b"", found.event)
 
 
 def is_of_tenant(person: Person, topic: Topic, key: bytes, value: bytes, event: Event | None) -> bool:

@@ -81,11 +81,17 @@ class AggregateReader:
             if minutes is not None and self._minutes and minutes.at[-1] >= first_1h:
                 hour += sum(minutes.since(first_1h))
             if hours is not None and self._hours:
-                longer, shorter = _sums(hours, first_7d, first_24h)
+                if hours.at[0] >= first_24h:
+                    longer = shorter = sum(hours.cells)
+                else:
+                    longer, shorter = _sums(hours, first_7d, first_24h)
                 week += longer
                 day += shorter
             if days is not None and self._days:
-                longer, shorter = _sums(days, first_90d, first_30d)
+                if days.at[0] >= first_30d:
+                    longer = shorter = sum(days.cells)
+                else:
+                    longer, shorter = _sums(days, first_90d, first_30d)
                 quarter += longer
                 month += shorter
         divisor = self._divisor
@@ -155,12 +161,21 @@ class Totals:
         """Returns windows by name. A missing aggregate is 0 in every window."""
         readers, oldest = self._readers, self._oldest_at(as_of_ms)
         totals: dict[str, Windows] = {}
+        if len(ledgers) == 1:  # the usual case
+            for key, groups in ledgers[0].aggregates.items():
+                reader = readers.get(key)
+                if reader is None:
+                    continue
+                for currency, cells in groups.items():
+                    name = f"{reader.name}.{currency}" if reader.by_currency else reader.name
+                    totals[name] = reader.totals((cells,), oldest)
+            return totals
         for key, part in gathered([ledger.aggregates for ledger in ledgers], readers).items():
             reader = readers[key]
             if reader.by_currency:
                 for currency in dict.fromkeys(currency for groups in part for currency in groups):
-                    cells = [groups[currency] for groups in part if currency in groups]
-                    totals[f"{reader.name}.{currency}"] = reader.totals(cells, oldest)
+                    several = [groups[currency] for groups in part if currency in groups]
+                    totals[f"{reader.name}.{currency}"] = reader.totals(several, oldest)
             else:
                 totals[reader.name] = reader.totals([groups[""] for groups in part], oldest)
         return totals

@@ -91,6 +91,10 @@ def _test(condition: Condition, zone: Zone) -> Test:
         return KindTest(condition)
     read, checks = getter(condition.field, zone), _checks(condition)
 
+    if len(checks) == 1:
+        only = checks[0]
+        return lambda touch: only(read(touch))
+
     def holds(touch: Touch) -> bool:
         value = read(touch)
         return all(check(value) for check in checks)

@@ -1,7 +1,7 @@
 """Folds a profile's ledgers into its published parts, each by a function of its own."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -32,6 +32,7 @@ _CONTACT: Final = {
 """Contact fields, with the traits that state each in order of precedence."""
 _REACHED_BY: Final = ("email", "phone")
 """Contact fields that are identifiers too."""
+_ORIGINS_REMEMBERED: Final = 1 << 13
 _NEVER_SEEN: Final = (-1, "")
 _MIN_DIGITS: Final = 6
 """Digits in a telephone number at least."""
@@ -53,6 +54,8 @@ def gathered(parts: Sequence[Mapping[str, _Part]], wanted: Container[str]) -> di
 
 def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
     """Returns the first touch of all ledgers."""
+    if len(ledgers) == 1:
+        return ledgers[0].first
     earliest = ledgers[0].first if ledgers else None
     for ledger in ledgers:
         if ledger.first is not None and (earliest is None or ledger.first < earliest):
@@ -62,6 +65,8 @@ def first_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
 
 def last_touch(ledgers: Sequence[Ledger]) -> Touchpoint | None:
     """Returns the last touch of all ledgers."""
+    if len(ledgers) == 1:
+        return ledgers[0].last
     latest = ledgers[0].last if ledgers else None
     for ledger in ledgers:
         if ledger.last is not None and (latest is None or ledger.last > latest):
@@ -178,6 +183,7 @@ def touchpoint_view(point: Touchpoint | None) -> dict[str, Any] | None:
     return view | (msgspec.json.decode(origin) if origin else {})
 
 
+@lru_cache(maxsize=_ORIGINS_REMEMBERED)
 def campaign_of(origin: str) -> str:
     """Returns the campaign name in a touchpoint's origin, or ""."""
     name = msgspec.json.decode(origin).get("campaign", {}).get("name", "") if origin else ""

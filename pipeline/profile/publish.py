@@ -61,7 +61,7 @@ def merged_record(profile_id: str, row: ProfileRow, target: str, as_of_ms: int) 
 
 def segments_of(row: ProfileRow) -> list[str]:
     """Returns the profile's segments as last decided, sorted."""
-    return sorted(name for name, membership in row.segments.items() if membership.inside) if row.segments else []
+    return sorted([name for name, membership in row.segments.items() if membership.inside]) if row.segments else []
 
 
 def json_text(value: dict[str, Any]) -> str:
@@ -71,8 +71,10 @@ def json_text(value: dict[str, Any]) -> str:
 
 def consent_text(ledgers: Sequence[Ledger]) -> str:
     """Returns consent by purpose as the text of a JSON object."""
-    consent = consent_of(ledgers)
-    return json_text(consent) if consent else "{}"
+    for ledger in ledgers:
+        if ledger.consent:
+            return json_text(consent_of(ledgers))
+    return "{}"
 
 
 def cart_text(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int) -> str:

@@ -11,6 +11,7 @@ from msgspec.structs import force_setattr, replace
 
 from pipeline.profile.rules import unique
 from pipeline.rules.crm_back import CrmBack
+from pipeline.rules.crm_sync import CrmSync
 
 ACTION_VALUES: Final = (
     "action_id", "profile_id", "tenant", "trigger", "episode", "revision", "score", "grade", "segment", "event",
@@ -123,6 +124,8 @@ class CrmConnection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Whether each lead gets a note with its reason, score and recent timeline."""
     back: CrmBack = CrmBack()
     """What `stitchline crm pull NAME` reads, and which events it becomes."""
+    sync: CrmSync = CrmSync()
+    """The segments, scores and traits that records of known customers follow."""
     requests: Annotated[int, Meta(ge=1, le=100_000)] = 90
     """Maximum number of requests per tenant within ``per_seconds``."""
     day_share: Annotated[float, Meta(gt=0, le=1)] = 0.95
@@ -150,6 +153,10 @@ class CrmConnection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             if "stitchline_" in written.to.lower():
                 msg = f"field {written.to!r} is written by itself; leave it out"
                 raise ValueError(msg)
+        both = {written.to for written in self.fields} & {written.to for written in self.sync.fields}
+        if both:
+            msg = f"field {min(both)!r} is in fields and in sync: leave it out of one of them"
+            raise ValueError(msg)
         filled = {written.to for written in self.fields if written.default}
         if missing := [name for name in _REQUIRED.get(self.kind, ()) if name not in filled]:
             example = f"{{to: {missing[0]}, value: contact.lastName, default: Unknown}}"

@@ -13,6 +13,7 @@ from pipeline.profile.journey.rules import JourneyRules
 from pipeline.profile.rules import AggregateRules
 from pipeline.route.check import objections
 from pipeline.route.rules import RoutingRules
+from pipeline.rules.crm_sync_check import sync_objections
 from pipeline.rules.fitted import MODEL_FILE
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
@@ -162,6 +163,8 @@ def _crm(parsed: Parsed) -> Iterator[Objection]:
             if reps and owner["rep"] not in reps:
                 message = f"{owner['rep']!r} is no representative of routing.yaml"
                 yield (*where, "owners", place, "rep"), message, did_you_mean(owner["rep"], reps)
+        for path, message, instead in sync_objections(connection.get("sync", {}), parsed):
+            yield (*where, "sync", *path), message, instead
 
 
 _CHECKS = {

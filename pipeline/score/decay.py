@@ -64,7 +64,7 @@ class Weigher:
         """
         limit = self._limit
         if limit or not self._fades:
-            total = sum([part.total for part in parts])
+            total = parts[0].total if len(parts) == 1 else sum([part.total for part in parts])
             if not self._fades:
                 return (min(total, limit) if limit else total) * WEIGHT, 0
             if total > limit:
@@ -123,12 +123,12 @@ def _sum(weighed: Weighed) -> int:
 
 def _weigh(series: Series, table: Sequence[int], now: int) -> int:
     at, cells = series.at, series.cells
-    weight = 0
-    if now - at[0] < len(table):  # the oldest bucket still counts, so all do: the fast path
-        for place, bucket in enumerate(at):
-            weight += table[now - bucket] * cells[place]
-    else:
-        weight = _sum(_weighed(series, table, now, len(at)))
+    if now - at[0] >= len(table):
+        return _sum(_weighed(series, table, now, len(at)))
+    # The oldest bucket still counts, so all do: the fast path. Most series have one bucket.
+    weight: int = table[now - at[0]] * cells[0]
+    for place in range(1, len(at)):
+        weight += table[now - at[place]] * cells[place]
     return weight
 
 

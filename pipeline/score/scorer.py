@@ -143,6 +143,8 @@ class Scores:
 
 def _matched(rules: Mapping[str, _Rule], ledgers: Sequence[Ledger]) -> list[tuple[_Rule, list[Occurrences]]]:
     """Returns (rule, its occurrences) for each rule that the ledgers have occurrences of."""
+    if len(ledgers) == 1:  # the usual case
+        return [(rules[name], [part]) for name, part in ledgers[0].occurrences.items() if name in rules]
     gathered_counts = gathered([ledger.occurrences for ledger in ledgers], rules)
     return [(rules[name], parts) for name, parts in gathered_counts.items()]
 

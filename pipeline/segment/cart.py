@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, get_args
 
 from pipeline.condition.advice import did_you_mean
-from pipeline.condition.due import FOREVER, due_in_steps
+from pipeline.condition.due import FOREVER
 from pipeline.condition.errors import MeaningError
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
@@ -29,8 +29,11 @@ def cart(path: tuple[str, ...], rules: CartRules | None) -> ProfileOperand:
         message = "the rules declare no carts"
         raise MeaningError(message, "add carts to journeys.yaml")
 
+    def read(facts: Facts) -> Cart:
+        return cart_of(facts.ledgers, rules, facts.as_of_ms)
+
     def now(facts: Facts) -> Cart:
-        current: Cart = facts.once(CART, lambda facts: cart_of(facts.ledgers, rules, facts.as_of_ms))
+        current: Cart = facts.once(CART, read)
         return current
 
     attribute, parts = ".".join(path[1:2]), path[2:]
@@ -68,9 +71,9 @@ class CartStatus:
     def until(self, facts: Facts, check: Check) -> int:
         """Returns the exact due time: only an open cart changes by time alone, when it is abandoned."""
         current = self._now(facts)
-        return due_in_steps(
-            check.holds, current.status, [(current.due_ms, "abandoned")] if current.due_ms < FOREVER else []
-        )
+        if current.due_ms >= FOREVER or check.holds(current.status) == check.holds("abandoned"):
+            return FOREVER
+        return current.due_ms
 
 
 class CartAmount:

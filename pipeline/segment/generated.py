@@ -18,17 +18,18 @@ Due times of nested conditions and of values without a closed form come from the
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pipeline.condition.compiler import Condition, check_of
 from pipeline.condition.due import FOREVER
 from pipeline.condition.operand import Check
 from pipeline.condition.source import Source
-from pipeline.condition.syntax import And, Compare, Expression, Known, Not, Or, Truth
+from pipeline.condition.syntax import And, Compare, Expression, Known, Name, Not, Or, Truth
 from pipeline.segment.compiled import Compiled
 from pipeline.segment.facts import Facts, SegmentState
-from pipeline.segment.operand import ProfileOperand, Since
+from pipeline.segment.operand import Plain, ProfileOperand, Since
 from pipeline.segment.reading import Ago, Total
 from pipeline.segment.vocabulary import SegmentOperand
 from pipeline.segment.watch_bits import WatchBits
@@ -51,6 +52,14 @@ class _Leaf(NamedTuple):
     """The expression that reads it."""
 
 
+class _Leaves(NamedTuple):
+    """Comparisons that are joined by one ``and`` or ``or``."""
+
+    are_all_required: bool
+    """Whether they are joined by ``and``."""
+    leaves: tuple[_Leaf, ...]
+
+
 def generated(compiled: Compiled, watch_bits: WatchBits) -> tuple[dict[str, Evaluate], str]:
     """Returns a function by segment, and the source of all."""
     writer = _Writer(compiled, watch_bits)
@@ -63,8 +72,16 @@ def generated(compiled: Compiled, watch_bits: WatchBits) -> tuple[dict[str, Eval
 class _Writer:
     def __init__(self, compiled: Compiled, watch_bits: WatchBits) -> None:
         self._compiled, self._watch_bits = compiled, watch_bits
-        self.source = Source(SegmentState=SegmentState, FOREVER=FOREVER, bisect_left=bisect_left)
+        self.source = Source(
+            SegmentState=SegmentState, made=tuple.__new__, FOREVER=FOREVER, bisect_left=bisect_left
+        )
         self.name_of = {name: f"segment_{place}" for place, name in enumerate(compiled.order)}
+        names = [name for parts in compiled.expressions.values() for part in parts for name in _names_in(part)]
+        operands = [compiled.operand_of(name) for name in names]
+        self._read_again = {operand.name for operand in operands if isinstance(operand, SegmentOperand)}
+        """Segments that other segments read, which are evaluated once per facts."""
+        self._reads = Counter(operand for operand in operands if isinstance(operand, Total))
+        """Totals, with the number of comparisons that read them."""
         self._totals: dict[Total, str] = {}
         self._leaves = 0
 
@@ -75,42 +92,56 @@ class _Writer:
         source, own = self.source, self.name_of[name]
         source.add("", f"def {own}(facts):  # {name}")
         with source.block():
-            source.add(f"state = facts.segment_states.get({name!r})", "if state is not None:", "    return state")
+            if name in self._read_again:
+                source.add(f"state = facts.segment_states.get({name!r})", "if state is not None:", "    return state")
             source.add("due_ms, bits = -1, 0")
             dues: list[str] = []
             for place, (holds, leaf) in enumerate(written):
-                due = self._due(leaf, parts[place])
-                dues.append(due)
+                dues.append(self._due(leaf, parts[place], holds=True))
                 with source.block(f"if not ({holds}):"):
-                    self._outside(name, place, due)
+                    self._outside(name, place, self._due(leaf, parts[place], holds=False))
             with source.block("if due_ms >= 0:"):
-                source.add("state = SegmentState(False, due_ms, bits)")
-            with source.block("else:"):
-                limited = [due for due in dues if due != "FOREVER"] or ["FOREVER"]
-                due = limited[0] if len(limited) == 1 else f"min({', '.join(limited)})"
-                source.add(f"state = SegmentState(True, {due}, {self._watch_bits.while_inside(name):#x})")
-            source.add(f"facts.segment_states[{name!r}] = state", "return state")
+                self._return(name, "made(SegmentState, (False, due_ms, bits))")
+            self._return(name, self._state(_least(dues), inside=True, bits=self._watch_bits.while_inside(name)))
+
+    def _state(self, due: str, *, inside: bool, bits: int) -> str:
+        """Returns the expression of a state: an object made once if it has no due time."""
+        if due == "FOREVER":
+            return self.source.refer("state", SegmentState(inside, FOREVER, bits))
+        return f"made(SegmentState, ({inside}, {due}, {bits:#x}))"
+
+    def _return(self, name: str, state: str) -> None:
+        if name in self._read_again:
+            state = f"facts.segment_states.setdefault({name!r}, {state})"
+        self.source.add(f"return {state}")
 
     def _outside(self, name: str, place: int, due: str) -> None:
         """Writes what follows from a false part: it alone decides if time cannot make it true."""
         source = self.source
-        for_ever = f"{self._watch_bits.while_outside(name, place, FOREVER):#x}"
-        until_due = f"{self._watch_bits.while_outside(name, place, 0):#x}"
+        for_ever = self._state("FOREVER", inside=False, bits=self._watch_bits.while_outside(name, place, FOREVER))
+        if due == "FOREVER":
+            self._return(name, for_ever)
+            return
         source.add(f"part_ms = {due}")
-        with source.block("if part_ms >= FOREVER:" if due != "FOREVER" else "if True:"):
-            source.add(f"facts.segment_states[{name!r}] = state = SegmentState(False, part_ms, {for_ever})")
-            source.add("return state")
-        if due != "FOREVER":
-            source.add("if part_ms > due_ms:", f"    due_ms, bits = part_ms, {until_due}")
+        with source.block("if part_ms >= FOREVER:"):
+            self._return(name, for_ever)
+        until_due = f"{self._watch_bits.while_outside(name, place, 0):#x}"
+        source.add("if part_ms > due_ms:", f"    due_ms, bits = part_ms, {until_due}")
 
-    def _expression(self, expression: Expression) -> tuple[str, _Leaf | None]:
-        """Returns the expression that is true if a condition holds, and the comparison that it consists of, if one."""
+    def _expression(self, expression: Expression) -> tuple[str, _Leaf | _Leaves | None]:
+        """Returns the expression that is true if a condition holds, and the comparisons that it consists of.
+
+        None: comparisons are nested too deeply to derive the due time from their values.
+        """
         if isinstance(expression, And | Or):
             word = " and " if isinstance(expression, And) else " or "
-            return word.join(f"({self._expression(part)[0]})" for part in expression.parts), None
+            written = [self._expression(part) for part in expression.parts]
+            leaves = tuple(leaf for _, leaf in written if isinstance(leaf, _Leaf))
+            whole = _Leaves(isinstance(expression, And), leaves) if len(leaves) == len(written) else None
+            return word.join(f"({holds})" for holds, _ in written), whole
         if isinstance(expression, Not):
             holds, leaf = self._expression(expression.part)
-            return f"not ({holds})", leaf
+            return f"not ({holds})", leaf if isinstance(leaf, _Leaf) else None
         leaf = self._leaf(expression)
         return self._comparison(leaf), leaf
 
@@ -128,6 +159,9 @@ class _Writer:
                 name = self._totals[operand] = f"total_{len(self._totals)}"
                 self._total(name, operand)
             return f"{name}(facts)"
+        if isinstance(operand, Since):
+            moment = f"{self.source.refer('moment', operand.moment)}(facts)"
+            return f"None if (at_ms := {moment}) is None else facts.as_of_ms - at_ms"
         return f"{self.source.refer('read', operand.read)}(facts)"
 
     def _total(self, name: str, operand: Total) -> None:
@@ -136,7 +170,10 @@ class _Writer:
         key, group, tier = windowed.key, windowed.group, windowed.tier
         source.add("", f"def {name}(facts):")
         with source.block():
-            source.add(f"total = facts.memory.get({name!r})", "if total is not None:", "    return total", "total = 0")
+            is_read_again = self._reads[operand] > 1
+            if is_read_again:
+                source.add(f"total = facts.memory.get({name!r})", "if total is not None:", "    return total")
+            source.add("total = 0")
             if tier is not None:
                 source.add(f"oldest = (facts.as_of_ms - {windowed.length_ms}) // {tier.width_ms} + 1")
             with source.block("for ledger in facts.ledgers:"):
@@ -151,7 +188,9 @@ class _Writer:
                         source.add("total += sum(cells if at[0] >= oldest else cells[bisect_left(at, oldest):])")
             if operand.divisor != 1:
                 source.add(f"total = {source.refer('unscaled', windowed.of.read)}(total, {operand.divisor})")
-            source.add(f"facts.memory[{name!r}] = total", "return total")
+            if is_read_again:
+                source.add(f"facts.memory[{name!r}] = total")
+            source.add("return total")
 
     def _comparison(self, leaf: _Leaf) -> str:
         expression, operand, check, value, read = leaf
@@ -160,6 +199,8 @@ class _Writer:
             return f"{assigned} is {'' if expression.negated else 'not '}None"
         if isinstance(expression, Truth):
             return f"{assigned} is True"
+        if isinstance(expression, Compare) and expression.operator in {"=", "!="} and type(check.thresholds[0]) is str:
+            return f"{assigned} {_PYTHON[expression.operator]} {check.thresholds[0]!r}"
         if isinstance(expression, Compare) and operand.kind == "number" and expression.operator in _PYTHON:
             operator, wanted = _PYTHON[expression.operator], check.thresholds[0]
             if type(wanted) not in {int, float}:
@@ -169,14 +210,19 @@ class _Writer:
             return f"{assigned} is not None and {value} {operator} {wanted!r}"
         return f"{self.source.refer('holds', check.holds)}({assigned})"
 
-    def _due(self, leaf: _Leaf | None, part: Condition) -> str:
+    def _due(self, leaf: _Leaf | _Leaves | None, part: Condition, *, holds: bool) -> str:
         """Returns the expression of the moment before which time alone cannot change the result of a part."""
-        if leaf is None:
-            return f"{self.source.refer('due', part.due)}(facts)"
+        if isinstance(leaf, _Leaf):
+            return self._due_of(leaf)
+        if leaf is not None and leaf.are_all_required is holds:  # each was evaluated, and each alone can change it
+            return _least([self._due_of(each) for each in leaf.leaves])
+        return f"{self.source.refer('due', part.due)}(facts)"
+
+    def _due_of(self, leaf: _Leaf) -> str:
         expression, operand, check, value, _ = leaf
         if isinstance(operand, SegmentOperand):
             return f"{self.name_of[operand.name]}(facts)[1]"
-        if isinstance(operand, Total) and operand.windowed.tier is None:
+        if isinstance(operand, Plain) or (isinstance(operand, Total) and operand.windowed.tier is None):
             return "FOREVER"
         checked = self.source.refer("check", check)
         until = f"{self.source.refer('until', operand.until)}(facts, {checked})"
@@ -193,3 +239,20 @@ class _Writer:
                 f"(FOREVER if {value} is None or {value} >= {changes_at} else facts.as_of_ms + {changes_at} - {value})"
             )
         return until
+
+
+def _least(dues: list[str]) -> str:
+    """Returns the expression of the least of some due times."""
+    limited = list(dict.fromkeys(due for due in dues if due != "FOREVER")) or ["FOREVER"]
+    return limited[0] if len(limited) == 1 else f"min({', '.join(limited)})"
+
+
+def _names_in(expression: Expression) -> Iterator[Name]:
+    """Yields the name of every comparison."""
+    if isinstance(expression, And | Or):
+        for part in expression.parts:
+            yield from _names_in(part)
+    elif isinstance(expression, Not):
+        yield from _names_in(expression.part)
+    else:
+        yield expression.name

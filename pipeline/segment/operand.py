@@ -45,12 +45,12 @@ class Since:
     kind: Kind = "number"
 
     def __init__(self, key: str, moment: Callable[[Facts], int | None], growth: Growth = "any") -> None:
-        self.keys, self._moment = frozenset({key}), moment
+        self.keys, self.moment = frozenset({key}), moment
         self.grows: dict[str, Growth] = {key: growth}
 
     def read(self, facts: Facts) -> int | None:
         """Returns the time since the moment in ms; None if there is no such moment."""
-        at_ms = self._moment(facts)
+        at_ms = self.moment(facts)
         return None if at_ms is None else facts.as_of_ms - at_ms
 
     def convert(self, value: Value) -> int:

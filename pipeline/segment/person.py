@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from pipeline.condition.advice import did_you_mean
 from pipeline.condition.errors import MeaningError
-from pipeline.event.identifier import type_of, value_of
+from pipeline.event.identifier import identifier as identifier_of
+from pipeline.event.identifier import value_of
 from pipeline.profile.fold import campaign_of, consent_of, first_touch, last_touch, permits
 from pipeline.profile.ledger import Touchpoint, Trait, newer_trait, older_trait
 from pipeline.segment.drift import Growth
@@ -72,12 +73,14 @@ def identifier(path: tuple[str, ...], types: frozenset[str]) -> ProfileOperand:
         message = f"there is no identifier type {'.'.join([kind, *more])}"
         raise MeaningError(message, did_you_mean(kind, types))
 
+    prefix = identifier_of(kind, "")
+
     def read(facts: Facts) -> str | None:
         seen = [
             (span[1], value_of(ident))
             for ledger in facts.ledgers
             for ident, span in ledger.own_identifiers().items()
-            if type_of(ident) == kind
+            if ident.startswith(prefix)
         ]
         return max(seen)[1] if seen else None
 
@@ -101,7 +104,7 @@ def touch(path: tuple[str, ...]) -> ProfileOperand:
 
     if not attribute:
         growth: Growth = "down" if end == "last_touch" else "any"
-        return Since(TOUCH, lambda facts: touchpoint[0] if (touchpoint := point(facts)) else None, growth)
+        return Since(TOUCH, lambda facts: touchpoint[0] if (touchpoint := fold(facts.ledgers)) else None, growth)
     parts: dict[str, Callable[[Touchpoint], str]] = {"channel": lambda p: p[2], "campaign": lambda p: campaign_of(p[5])}
     if attribute not in parts:
         message = f"{end} has no {attribute}"

@@ -76,11 +76,8 @@ class Segments:
         ``as_of_ms`` must not be before the newest touch. A state is valid until its due time, unless a booking with its
         watch bit comes first. Segments that are only read by segments of the mask are evaluated but not returned.
         """
-        return self.states(Facts(ledgers, as_of_ms), self.all if mask is None else mask)
-
-    def states(self, facts: Facts, mask: int) -> dict[str, SegmentState]:
-        """Returns the same as :meth:`evaluate`, from facts that are shared with other evaluations."""
-        return {name: evaluate(facts) for name, evaluate in self._functions_in(mask)} if mask else {}
+        facts = Facts(ledgers, as_of_ms)
+        return {name: state_of(facts) for name, state_of in self.functions(self.all if mask is None else mask)}
 
     def holds(self, name: str, ledgers: Sequence[Ledger], as_of_ms: int) -> bool:
         """Whether the profile is in one segment. Faster than :meth:`evaluate`, because it computes no due time."""
@@ -114,7 +111,11 @@ class Segments:
         due_ms = min([part.due(facts) for part in parts])
         return SegmentState(inside=True, due_ms=due_ms, watch_bits=self.watch_bits.while_inside(name))
 
-    def _functions_in(self, mask: int) -> tuple[tuple[str, Evaluate], ...]:
+    def functions(self, mask: int) -> tuple[tuple[str, Evaluate], ...]:
+        """Returns name and function of each segment in the mask, in the order of ``names``.
+
+        :meth:`evaluate` calls them, each with the same facts. Callers that already have facts do so themselves.
+        """
         functions = self._functions_of_mask.get(mask)
         if functions is None:
             if len(self._functions_of_mask) >= _MAX_MASKS:

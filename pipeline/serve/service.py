@@ -25,6 +25,9 @@ from pipeline.serve.follower import rebuild as delete_model
 from pipeline.serve.front import Front
 from pipeline.serve.model.store import FOLDER, Store, store_of
 from pipeline.serve.read.reads import Reads
+from pipeline.serve.receipts import Receipts
+from pipeline.serve.signin.oidc.configuration import oidc_configuration
+from pipeline.serve.signin.oidc.flow import OidcSignIn
 from pipeline.serve.watch import FreshnessWatch
 from pipeline.serve.writer_process import WriterProcess
 from pipeline.settings import Settings
@@ -58,6 +61,21 @@ def services_of(settings: Settings, store: Store) -> Services:
     )
 
 
+def oidc_of(settings: Settings, store: Store) -> OidcSignIn | None:
+    """Returns the sign-in at the configured OpenID provider, checked; None if none is configured.
+
+    Raises:
+        OidcSettingsError: the settings are incomplete or wrong.
+        ProviderError: the provider answers as another issuer, or not as the protocol demands.
+    """
+    configuration = oidc_configuration(settings)
+    if configuration is None:
+        return None
+    oidc = OidcSignIn(configuration, store.engine, wall_clock_ms)
+    oidc.check()
+    return oidc
+
+
 async def run(
     settings: Settings, when_listening: Callable[[str], None], *, writes: bool = True, rebuild: bool = False
 ) -> None:
@@ -69,12 +87,15 @@ async def run(
         OperatorError: it cannot start; the message states what to do.
     """
     store = store_of(settings)
+    oidc = oidc_of(settings, store)
     store.prepare(settings.topic_prefix, rebuild=rebuild)
     if rebuild:
         delete_model(store, settings.topic_prefix)
     services = services_of(settings, store)
     listening = listening_socket(settings.serve_host, settings.serve_port, "SERVE", ServeAddressError)
-    front = Front(api_app(services), console_of(services.reads, settings, settings.home / FOLDER))
+    receipts = Receipts(store, services.persons)
+    console = console_of(services.reads, services.persons, receipts, settings, settings.home / FOLDER, oidc=oidc)
+    front = Front(api_app(services), console)
     application = AgentsEndpoint(front, services, settings.rules_dir)
     server = uvicorn.Server(_config(application))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,6 +120,7 @@ async def run(
         await asyncio.gather(*beside, return_exceptions=True)
         if health is not None:
             await health.stop()
+        receipts.close()
         services.audit.close()
         store.close()
 

@@ -91,23 +91,23 @@ class MarksView:
 
     def forget(self) -> None:
         """Reads the committed rows again: the unit of work was aborted."""
-        self.known.rows.clear()
+        self.known.clear()
         self.sweeps.clear()
         self._changed = {}
         for key, row in self._store.scan(self.family):
             if key.startswith(_DIGEST):
-                self.known.rows[key[len(_DIGEST) :]] = _decode_mark(row)
+                self.known[key[len(_DIGEST) :]] = _decode_mark(row)
             else:
                 sweep = _decode_sweep(row)
                 self.sweeps[sweep.marking.request] = sweep
         self._set_unswept()
 
     def _set_unswept(self) -> None:
-        rows, known = self.unswept.rows, self.known.rows
-        rows.clear()
+        unswept, known = self.unswept, self.known
+        unswept.clear()
         for sweep in self.sweeps.values():
             if not sweep.is_swept:
-                rows.update((digest, known[digest]) for digest in (*sweep.marking.people, *sweep.marking.others))
+                unswept.update((digest, known[digest]) for digest in (*sweep.marking.people, *sweep.marking.others))
 
 
 _decode_mark, _decode_sweep = row_decoder(layout.MARKS, Mark), row_decoder(layout.MARKS, Sweep)

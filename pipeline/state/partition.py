@@ -1,10 +1,10 @@
 """All state of one stage and partition: its store, the views over it, and its changelog's record format."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Protocol
 
-from pipeline.state.seen import expand
+from pipeline.state.layout import SEEN_BLOCKS
+from pipeline.state.seen import expand_block
 from pipeline.state.store import Change, PartitionStore, Row
 
 
@@ -68,8 +68,12 @@ class PartitionState:
 
 
 def expanded(changes: Iterable[Change], store: PartitionStore) -> Iterator[Row]:
-    """Returns the RocksDB rows that the changelog records stand for."""
-    return chain.from_iterable(expand(change, store) for change in changes)
+    """Yields the RocksDB rows that the changelog records stand for."""
+    for change in changes:
+        if change.family == SEEN_BLOCKS:
+            yield from expand_block(change, store)
+        else:
+            yield change
 
 
 def changelog_key(change: Change) -> bytes:

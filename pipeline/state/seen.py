@@ -98,13 +98,11 @@ class SeenView:
         self._added, self._pending = {}, set()
 
 
-def expand(change: Change, store: PartitionStore) -> Iterable[Row]:
-    """Returns the RocksDB rows that one changelog record stands for.
+def expand_block(change: Change, store: PartitionStore) -> Iterable[Row]:
+    """Returns the RocksDB rows that the changelog record of a block stands for: one row per digest, and the block.
 
-    A block of digests becomes one row per digest. The block is kept as well: deleting it later deletes its digests.
+    The block is kept because deleting it later deletes its digests.
     """
-    if change.family != layout.SEEN_BLOCKS:
-        return (change,)
     generation = change.key[:GENERATION_BYTES]
     digests = change.value if change.value is not None else store.get(layout.SEEN_BLOCKS, change.key) or b""
     family, value = layout.SEEN, None if change.value is None else b""

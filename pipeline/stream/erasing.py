@@ -98,7 +98,8 @@ class Eraser:
 
     def take_in(self, batch: Iterable[Record]) -> list[Marking]:
         """Stores the markings among the records of a batch, and returns them."""
-        markings = [_decode(record.value() or b"") for record in batch if is_marking(record)]
+        records = [record for record in batch if (record.key() or b"").startswith(KEY_PREFIX)]
+        markings = [_decode(record.value() or b"") for record in records]
         for marking in markings:
             self.note(marking)
         return markings

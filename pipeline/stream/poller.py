@@ -50,6 +50,8 @@ class Fetched(NamedTuple):
     messages: list[Any]
     high_watermarks: Mapping[TopicPartition, int] = MappingProxyType({})
     """By partition; empty after a small fetch."""
+    number: int = 0
+    """Counts the fetches of a poller, from 1."""
 
 
 class Owner(Protocol):
@@ -107,6 +109,10 @@ class Poller:
         self._ends: dict[TopicPartition, tuple[int, int]] = {}
         self._untaken: list[Batch] = []
         """The batches of the last fetch."""
+        self._begun = self._begun_at_commit = 0
+        """Number of the newest fetch, now and at the last commit."""
+        self._filled = self._passed_on = 0
+        """Numbers of the newest fetch with a record and of the newest one passed to :meth:`batches`."""
 
     # In the polling thread
 
@@ -124,15 +130,18 @@ class Poller:
         # Read before the fetch: a fetch with a rebalance in it may still return records of revoked partitions.
         # Newly assigned partitions return none, because they are paused.
         epoch = self.epoch
+        self._begun = number = self._begun + 1
         if self._rewinds:  # until the rewind runs, the client would fetch from behind the aborted records
-            return Fetched(epoch, [])
+            return Fetched(epoch, [], number=number)
         try:
             messages = self._client.consume(1, FETCH_SECONDS)
+            if messages and messages[0].error() is None:
+                self._filled = number
             if messages and self._batch_records > 1 and self.epoch == epoch:
                 messages += self._client.consume(self._batch_records - 1, LINGER_SECONDS)
         except RuntimeError:  # the client was closed while a fetch was queued
             messages = []
-        return Fetched(epoch, messages, self._high_watermarks() if self._is_large(messages) else {})
+        return Fetched(epoch, messages, self._high_watermarks() if self._is_large(messages) else {}, number)
 
     def _is_large(self, messages: Collection[Any]) -> bool:
         return len(messages) * LARGE_SHARE >= self._batch_records
@@ -202,7 +211,7 @@ class Poller:
         """Returns one batch per partition, or none if the records were fetched in an earlier epoch."""
         # The polling thread may begin a new epoch at any time and replace both tables; the old ones are then discarded.
         delivered, ended_at = self._delivered, self._ends
-        self.backlog = 0
+        self.backlog, self._passed_on = 0, fetched.number
         if fetched.epoch != self.epoch or not fetched.messages:
             return []
         batches: dict[tuple[str, int], Batch] = {}
@@ -230,6 +239,19 @@ class Poller:
     def has_untaken(self) -> bool:
         """Returns whether batches of the last fetch are still to be taken."""
         return any(not batch.taken and batch.epoch == self.epoch for batch in self._untaken)
+
+    def note_commit(self) -> None:
+        """Notes a commit, for :attr:`has_earlier`."""
+        self._begun_at_commit = self._begun
+
+    @property
+    def has_earlier(self) -> bool:
+        """Returns whether records that may have arrived before the last commit are about to be passed on.
+
+        The polling thread fetches ahead. So the fetch after a commit holds only the records that were there when the
+        owner began the work before that commit; those that arrived during the work and the commit are in the next one.
+        """
+        return self._passed_on <= self._begun_at_commit and self._filled > self._passed_on
 
     def take(self, batch: Batch) -> bool:
         """Returns whether to process the batch, which the owner's thread then does before anything else."""

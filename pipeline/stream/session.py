@@ -19,7 +19,8 @@ from pipeline.stream.vitals import INTERVAL_SECONDS
 from pipeline.stream.worker import Worker
 
 MIN_CHECK_SECONDS = 0.005
-IDLE_CHECK_SECONDS = 0.05
+IDLE_CHECK_SECONDS = 0.01
+"""Short, because a commit after a batch begins an interval that may be over before the next check."""
 START_STEP_SECONDS = 5.0
 """Time limit of one attempt to fence earlier producers. Short, because a process that is to stop waits for it."""
 
@@ -87,7 +88,7 @@ async def _fence_earlier(unit: UnitOfWork, stop: asyncio.Event) -> bool:
 
 async def _commit_until(worker: Worker, stop: asyncio.Event) -> None:
     while not stop.is_set() and worker.failure is None:
-        if worker.seconds_to_commit() <= 0:
+        if worker.is_interval_over():
             try:
                 worker.tick()
                 worker.commit()

@@ -138,7 +138,9 @@ class UnitOfWork:
                 "queue.buffering.max.kbytes": 256 << 10,
                 "batch.num.messages": 20_000,
                 "batch.size": 512 << 10,
-                "linger.ms": 50,  # fewer, larger batches; a commit does not wait for it, because flush() sends at once
+                # A commit does not wait for the end of this: flush() sends at once. But what is sent before the commit
+                # shortens it, because brokers take the records of one producer one partition after the other.
+                "linger.ms": 10,
                 "compression.type": "lz4",
                 "message.max.bytes": MAX_RECORD_BYTES,
             }

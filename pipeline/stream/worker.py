@@ -30,6 +30,8 @@ from pipeline.stream.vitals import Vitals
 
 MAX_TICK_SECONDS = 1.0
 """Time for timers and backlogs in one transaction, during which no batch is taken."""
+MAX_HOLD_SECONDS = 1.0
+"""By how much a commit may come later than its interval demands, for records that arrived before the last commit."""
 
 log = logger(__name__)
 
@@ -57,7 +59,6 @@ class Worker:
             self.settings.min_commit_interval_ms / 1000,
             self.settings.commit_interval_ms / 1000,
             self.settings.catch_up_interval_ms / 1000,
-            self.settings.commit_share,
         )
         readers = {topic.of(self.settings.topic_prefix): spec.name for spec in specs for topic in spec.inputs}
         self._vitals = Vitals(self.metrics, self.settings.topic_prefix, readers)
@@ -93,7 +94,7 @@ class Worker:
     def _is_commit_due(self) -> bool:
         if self.poller.has_untaken:  # their changes join this transaction, unless it is open for too long
             return self._worked >= self._work_seconds
-        return self.seconds_to_commit() <= 0
+        return self.is_interval_over()
 
     def _parts(self, batch: Batch, size: SliceSize) -> Iterator[Sequence[Any]]:
         """Yields a batch in slices, between which it commits if the transaction has been open for long."""
@@ -164,6 +165,15 @@ class Worker:
         """
         return self._committed_at + self._pace.interval(self.poller.backlog) - self._clock()
 
+    def is_interval_over(self) -> bool:
+        """Returns whether the commit interval is over and no records are about to come that it should hold.
+
+        A commit holds every record that arrived before the one before it. Otherwise records would wait for one more
+        commit whenever the work of a fetch fills the interval.
+        """
+        left = self.seconds_to_commit()
+        return left <= 0 and not (self.poller.has_earlier and left > -MAX_HOLD_SECONDS)
+
     def commit(self) -> None:
         """Commits the unit of work. If Kafka refuses, rewinds to the committed state."""
         started = self._clock()
@@ -181,9 +191,10 @@ class Worker:
         self._show_held(is_committed=True)
 
     def _note_commit(self, done: Committed, worked: float, started: float) -> None:
-        self._committed_at, self._worked = self._clock(), 0.0
+        before, self._committed_at, self._worked = self._committed_at, self._clock(), 0.0
+        self.poller.note_commit()
         seconds = self._committed_at - started
-        self._pace.committed(done.records, worked, seconds)
+        self._pace.committed(done.records, worked, seconds, self._committed_at - before)
         self._vitals.committed(done, seconds)
 
     def _show_held(self, *, is_committed: bool) -> None:

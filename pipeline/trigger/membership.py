@@ -37,8 +37,8 @@ class Memberships:
         self.score_bits = segments.watch_bits.score_bits
         """The watch bits of condition parts that wait for a score to reach a threshold."""
         self._bits = {name: 1 << place for place, name in enumerate(segments.names)}
-        self._bits_of = {name: self._watch_bits.all_bits(name) for name in segments.names}
-        self._bytes = sum(self._bits_of.values()).bit_length() // 8 + 1
+        self._other_bits = {name: ~self._watch_bits.all_bits(name) for name in segments.names}
+        self._bytes = sum(map(self._watch_bits.all_bits, segments.names)).bit_length() // 8 + 1
         empty_profile = segments.evaluate([], 0)
         self._empty_watch_bits = sum(segment_state.watch_bits for segment_state in empty_profile.values()).to_bytes(
             self._bytes, "little"
@@ -69,15 +69,16 @@ class Memberships:
 
     def update(self, profile_id: str, row: ProfileRow, facts: Facts, mask: int) -> SegmentUpdate:
         """Evaluates the segments of a mask. Stores membership, due time and watch bits in the row."""
-        changes = []
-        segments, as_of_ms = row.segments, facts.as_of_ms
-        for name in segments.keys() - self._bits.keys() if mask < 0 else ():
-            if segments[name].inside:  # the rules no longer declare it
-                changes.append(_flip(profile_id, row, name, as_of_ms))
+        changed: list[str] = []
+        segments, as_of_ms, other_bits = row.segments, facts.as_of_ms, self._other_bits
+        undeclared = segments.keys() - self._bits.keys() if mask < 0 else ()
+        changes = _flips(profile_id, row, [name for name in undeclared if segments[name].inside], facts)
+        for name in undeclared:
             del segments[name]
         before = watch_bits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
-        for name, (inside, due_ms, new_bits) in self._segments.states(facts, mask).items():
-            watch_bits = watch_bits & ~self._bits_of[name] | new_bits
+        for name, state_of in self._segments.functions(mask):
+            inside, due_ms, new_bits = state_of(facts)
+            watch_bits = watch_bits & other_bits[name] | new_bits
             membership = segments.get(name)
             if membership is None:
                 if not inside and due_ms >= FOREVER:
@@ -85,21 +86,29 @@ class Memberships:
                 membership = segments[name] = Membership()
             membership.due_ms = max(due_ms, as_of_ms + 1)
             if membership.inside is not inside:
-                changes.append(_flip(profile_id, row, name, as_of_ms))
+                changed.append(name)
+        if changed:
+            changes += _flips(profile_id, row, changed, facts)
         row.watch_bits = watch_bits.to_bytes(self._bytes, "little")
         return SegmentUpdate(changes, bool(watch_bits & ~before & self.score_bits))
 
     def leave_all(self, profile_id: str, row: ProfileRow, as_of_ms: int) -> list[SegmentChange]:
         """Ends all memberships of a profile without ledgers. Returns a record for each."""
-        changes = []
-        for name, membership in row.segments.items():
+        for membership in row.segments.values():
             membership.due_ms = FOREVER
-            if membership.inside:
-                changes.append(_flip(profile_id, row, name, as_of_ms))
-        return changes
+        left = [name for name, membership in row.segments.items() if membership.inside]
+        return _flips(profile_id, row, left, Facts(row.ledgers(), as_of_ms))
 
 
-def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> SegmentChange:
+def _flips(profile_id: str, row: ProfileRow, names: Sequence[str], facts: Facts) -> list[SegmentChange]:
+    """Inverts memberships. Returns the record of each change."""
+    if not names:
+        return []
+    contact = json_text(reachable(facts.ledgers))
+    return [_flip(profile_id, row, name, facts.as_of_ms, contact) for name in names]
+
+
+def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int, contact: str) -> SegmentChange:
     """Inverts a membership. Returns the record of the change, whose event id is the same in every replay."""
     membership = row.segments[name]
     membership.inside, membership.changes = not membership.inside, membership.changes + 1
@@ -111,7 +120,7 @@ def _flip(profile_id: str, row: ProfileRow, name: str, as_of_ms: int) -> Segment
         segment=name,
         change=ENTERED if membership.inside else EXITED,
         timestamp_ms=as_of_ms,
-        contact=json_text(reachable(row.ledgers())),
+        contact=contact,
     )
 
 

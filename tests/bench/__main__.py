@@ -17,7 +17,7 @@ from typing import Final
 
 from pipeline.local.broker import broker
 from pipeline.settings import Settings
-from tests.bench import latency, scale, slow_buyers, stitch
+from tests.bench import hop_floor, latency, scale, slow_buyers, stitch
 from tests.bench.core import encoded, in_a_loop
 from tests.bench.machine import facts, load
 from tests.bench.report import Report
@@ -79,9 +79,10 @@ class Bench:
         self._try("two workers", both)
 
     def latency(self) -> None:
-        """Measures event to visible action at 50 % and 80 % load."""
+        """Measures event to visible action at 50 % and 80 % load, and the floor of the broker before and after."""
 
         def measured() -> None:
+            self._hop_floor()
             with tempfile.TemporaryDirectory() as home:
                 options = self._options
                 result = latency.measure(
@@ -90,8 +91,14 @@ class Bench:
                 )  # fmt: skip
             self._report.latencies = result.latencies
             self._report.commit_interval_ms = Settings().commit_interval_ms
+            self._hop_floor()
 
         self._try("latency", measured)
+
+    def _hop_floor(self) -> None:
+        floor = hop_floor.measure(self._bootstrap, run_name("hops"), self._options.floor_seconds)
+        self._report.hop_floors.append(floor)
+        say(f"  floor of {floor.hops} hops: p50 {floor.p50_ms:,.0f} ms, p99 {floor.p99_ms:,.0f} ms")
 
     def scale(self) -> None:
         """Measures restores and the cost of an event by number of profiles."""
@@ -182,6 +189,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=60_000, help="events of a run")
     parser.add_argument("--rounds", type=int, default=2, help="runs of each engine")
     parser.add_argument("--seconds", type=float, default=20.0, help="measured time at each load")
+    parser.add_argument("--floor-seconds", type=float, default=5.0, help="measured time of bare transactions")
     parser.add_argument(
         "--max-rate", type=float, default=10_000, help="upper limit of the throughput that loads refer to"
     )

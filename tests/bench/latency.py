@@ -55,6 +55,13 @@ class Latency(msgspec.Struct):
     p99_ms: float
     worst_ms: float
 
+    def line(self) -> str:
+        """Returns the figures as text."""
+        return (
+            f"load {self.share:.0%}, {self.events_per_second:,.0f} events/s: p50 {self.p50_ms:,.0f} ms, "
+            f"p99 {self.p99_ms:,.0f} ms, worst {self.worst_ms:,.0f} ms of {self.probes} probes"
+        )
+
 
 class Measured(msgspec.Struct):
     """Throughput, and the latency at each share of it."""
@@ -108,6 +115,13 @@ def probe(name: str, at_ms: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def probe_records(name: str, number: int, at_ms: int, rules: Path | None) -> list[Sequence[Outgoing]]:
+    """Returns the encoded events of each probe."""
+    probes = [probe(f"{name}-{at}", at_ms) for at in range(number)]
+    records, length = encoded(itertools.chain.from_iterable(probes), rules), len(probes[0])
+    return [records[start : start + length] for start in range(0, len(records), length)]
+
+
 class Probes:
     """Sends a probe's first events a second before its last one, and notes when the last was sent."""
 
@@ -154,7 +168,7 @@ def latency_at(
     """Sends the load of one share, and waits until the action of every probe that counts is visible."""
     name, now_ms = f"probe{int(share * 100)}", wall_clock_ms()
     number = int((SETTLE_SECONDS + seconds) * PROBES_PER_SECOND)
-    probes = Probes([encoded(probe(f"{name}-{at}", now_ms), rules) for at in range(number)])
+    probes = Probes(probe_records(name, number, now_ms, rules))
     seen = SeenActions(settings)
     seen.start()
     started = time.monotonic()
@@ -189,7 +203,7 @@ def measure(
         for share in SHARES:
             rate = min(max_rate, catch_up.events_per_second) * share
             latencies.append(latency_at(settings, share, rate, seconds, rest, rules))
-            print(f"  {latencies[-1]}", flush=True)
+            print(f"  {latencies[-1].line()}", flush=True)
     return Measured(catch_up, latencies)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from tests.bench.hop_floor import HopFloor
 from tests.bench.latency import Latency
 from tests.bench.plot import Chart, svg
 from tests.bench.scale import AtScale
@@ -35,6 +36,8 @@ class Report(msgspec.Struct):
     links_per_cpu_second: float = 0.0
     latencies: list[Latency] = []
     commit_interval_ms: int = 0
+    hop_floors: list[HopFloor] = []
+    """Before and after the latencies, because the broker shares the machine with other work."""
     scale: list[AtScale] = []
     failures: list[str] = []
     """Parts that gave no figure, and why."""
@@ -92,6 +95,12 @@ class Report(msgspec.Struct):
             f"| {at.share:.0%} ({at.events_per_second:,.0f} events/s) | {at.p50_ms:,.0f} ms | {at.p99_ms:,.0f} ms | "
             f"{at.p50_ms / interval_ms:.1f} | {at.p99_ms / interval_ms:.1f} | {at.probes} |"
             for at in self.latencies
+        ]
+        rows += [
+            f"| floor: {floor.hops} bare transactions, one record at a time | {floor.p50_ms:,.0f} ms | "
+            f"{floor.p99_ms:,.0f} ms | {floor.p50_ms / interval_ms:.1f} | {floor.p99_ms / interval_ms:.1f} | "
+            f"{floor.records} |"
+            for floor in self.hop_floors
         ]
         head = (
             f"| load | p50 | p99 | p50 in commit intervals of {self.commit_interval_ms} ms | p99 in them | probes |\n"

@@ -56,6 +56,8 @@ class Crm(ABC):
         """Object id, action id and score of every write of a score."""
         self.reverts_owner = False
         """Whether an automation replaces each owner by ``human``."""
+        self.refuses = ("", "")
+        """A field and the value that a rule of the account refuses in it."""
         self.keeps_records = False
         """Whether an automation refuses each deletion."""
 
@@ -115,6 +117,10 @@ class Crm(ABC):
     @abstractmethod
     def leads(self) -> dict[str, dict[str, str]]:
         """Object id → fields under the names of ``FIELDS``, of all leads and contacts in use."""
+
+    @abstractmethod
+    def raw(self, lead_id: str) -> Mapping[str, Any]:
+        """The fields of an object under the CRM's names."""
 
     @abstractmethod
     def stories(self, lead_id: str) -> Sequence[str]:

@@ -5,7 +5,7 @@
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import httpx2
@@ -115,6 +115,9 @@ class HubSpot(Crm):
         if fault == faults.SHORT and isinstance(body, dict) and body.get("results"):
             body["results"] = body["results"][: len(body["results"]) // 2]
         return httpx2.Response(status) if body is None else _json(status, body)
+
+    def raw(self, lead_id: str) -> Mapping[str, Any]:
+        return self.objects["contacts"][lead_id]
 
     def leads(self) -> dict[str, dict[str, str]]:
         return {
@@ -229,6 +232,8 @@ class HubSpot(Crm):
                 message = f'Property values were not valid: Property "{name}" does not exist, PROPERTY_DOESNT_EXIST'
                 raise Refusal(400, "VALIDATION_ERROR", message)
             assert isinstance(value, str), (name, value)
+            if (name, value) == self.refuses:
+                raise Refusal(400, "VALIDATION_ERROR", f"Property values were not valid: {name} is not allowed")
         email = item["properties"].get("email", "")
         if email.endswith(".invalid"):
             raise Refusal(400, "VALIDATION_ERROR", f"Email address {email} is invalid")

@@ -8,7 +8,7 @@ import msgspec
 
 from connectors.crm.access_key import AccessKey
 from connectors.crm.bucket import Buckets
-from connectors.crm.connect import KINDS, budget_of, open_sink
+from connectors.crm.connect import KINDS, budget_of, open_sink, open_syncer
 from connectors.crm.erasing import erasing
 from connectors.crm.http import CrmHttp
 from connectors.crm.lead_sink import LeadSink
@@ -16,12 +16,14 @@ from connectors.crm.ledger import Ledger
 from connectors.crm.oauth import log_in
 from connectors.crm.runner import Policy, SinkRunner
 from connectors.crm.sink import Action
+from connectors.crm.sync.board import Board
+from connectors.crm.sync.updates import Feed
 from pipeline.event.reason import Reason
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.crm import CrmConnection, CrmOwner
 from tests.crm.emulator import SECRET, Crm
 from tests.crm.emulators import EMULATORS
-from tests.support.crm_log import Clock, MemoryActionLog, Stop, Topics
+from tests.support.crm_log import Clock, MemoryActionLog, MemoryUpdates, Stop, Topics
 
 SETTLE_MS = 22_000
 
@@ -41,6 +43,7 @@ class World:
         })  # fmt: skip
         self.secrets = dict(self.crm.secrets)
         """The secrets that the sink reads."""
+        self.versions: dict[str, int] = {}
         self.sent: list[dict[str, Any]] = []
         self.runner: SinkRunner
 
@@ -65,8 +68,15 @@ class World:
         log = wrap(MemoryActionLog(self.topics, self.clock))
         sink = self.sink(ledger)
         sink = erasing(self.connection, sink, self.http.send, ledger, self.clock)
+        self.board = Board(self.connection)
+        feed = Feed("cdp.profile.updates.v1", MemoryUpdates(self.topics), msgspec.json.decode)
+        syncer = None
+        if self.connection.sync.fields:
+            syncer = open_syncer(
+                self.connection, self.http, ledger, self.board, feed, clock=self.clock, metrics=self.metrics
+            )
         self.runner = SinkRunner(
-            "crm", log, sink, decode=msgspec.json.decode, clock=self.clock, ledger=ledger,
+            "crm", log, sink, decode=msgspec.json.decode, clock=self.clock, ledger=ledger, beside=syncer,
             metrics=self.metrics, policy=Policy(**{"settle_ms": SETTLE_MS, **policy}),
         )  # fmt: skip
         self.http.before_each = self.runner.confirm
@@ -82,6 +92,12 @@ class World:
         for action in actions:
             self.sent.append(action)
             self.topics.send(msgspec.json.encode(action), partition=partition)
+
+    def publish(self, profile_id: str, **fields: Any) -> None:
+        """Publishes a profile; ``status=None`` is a tombstone."""
+        self.versions[profile_id] = self.versions.get(profile_id, 0) + 1
+        update = profile(profile_id, self.versions[profile_id], **fields)
+        self.topics.publish(profile_id, None if update["status"] is None else msgspec.json.encode(update))
 
     def lead(self, action_id: str) -> dict[str, str]:
         """The one object with an action id."""
@@ -114,6 +130,15 @@ def action(number: int, revision: int = 1, **fields: Any) -> dict[str, Any]:
         "timeline": [{"timestamp_ms": 1_789_999_000_000, "channel": "web", "type": "page", "name": "",
                       "event_id": "e", "summary": "viewed <b>Pricing</b>"}], "cart": "{}",
         **fields,
+    }  # fmt: skip
+
+
+def profile(profile_id: str, version: int, **fields: Any) -> dict[str, Any]:
+    """A profile update as PROFILE makes them. ``traits`` and ``consent`` are given as objects."""
+    texts = {name: msgspec.json.encode(fields.pop(name, {})).decode() for name in ("traits", "consent")}
+    return {
+        "profile_id": profile_id, "tenant": "t", "status": "active", "merged_into": "", "version": version,
+        "identifiers": [], "scores": {}, "predictions": {}, "grade": "", "segments": [], **texts, **fields,
     }  # fmt: skip
 
 

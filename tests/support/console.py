@@ -8,10 +8,14 @@ from starlette.testclient import TestClient
 
 import schemas
 from pipeline.clock import Clock
+from pipeline.privacy.requests import PersonRequests
 from pipeline.serve.console.build import console_of
 from pipeline.serve.model.fold import Fold
 from pipeline.serve.model.store import Store
 from pipeline.serve.read.reads import Reads
+from pipeline.serve.receipts import Receipts
+from pipeline.serve.signin.oidc.configuration import OidcConfiguration
+from pipeline.serve.signin.oidc.flow import OidcSignIn
 from pipeline.serve.signin.roles import Role
 from pipeline.serve.signin.users import Users
 from pipeline.settings import Settings
@@ -25,7 +29,15 @@ _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 class World:
     """A deployment with one user of each role, and another tenant with an administrator."""
 
-    def __init__(self, folder: Path, records: ModelRecords, clock: Clock, *, brokers: str = "127.0.0.1:1") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        records: ModelRecords,
+        clock: Clock,
+        *,
+        brokers: str = "127.0.0.1:1",
+        oidc: OidcConfiguration | None = None,
+    ) -> None:
         self.store = Store.open("", folder)
         self.store.prepare(records.prefix)
         fold = Fold(schemas.text_of_own_id, records.prefix)
@@ -35,7 +47,12 @@ class World:
         self.audit = folder / "audit"
         settings = Settings(home=folder, bootstrap_servers=brokers)
         self.reads = Reads(self.store, records.rules, clock)
-        self.app: Starlette = console_of(self.reads, settings, self.audit, clock)
+        self.persons = PersonRequests(settings, records.rules, clock, reach_seconds=0.2)
+        self.receipts = Receipts(self.store, self.persons, clock)
+        signer = OidcSignIn(oidc, self.store.engine, clock) if oidc else None
+        self.app: Starlette = console_of(
+            self.reads, self.persons, self.receipts, settings, self.audit, oidc=signer, clock=clock
+        )
         self.users = Users(self.store.engine, clock)
         for role in Role:
             self.users.add(f"{role.value}@shop.example", PASSWORD, role)

@@ -16,11 +16,17 @@ class Topics:
         self.ledger: list[LedgerRow] = []
         self.quarantine: list[Refusal] = []
         self.positions: dict[int, Position] = {}
+        self.updates: list[MemoryRecord] = []
+        """The profile updates."""
         self.epoch = 0
 
     def send(self, value: bytes, *, partition: int = 0, headers: list[tuple[str, bytes]] | None = None) -> None:
         records = self.actions[partition]
         records.append(MemoryRecord("cdp.crm.actions.v1", len(records), b"k", value, headers, partition=partition))
+
+    def publish(self, profile_id: str, value: bytes | None) -> None:
+        at = len(self.updates)
+        self.updates.append(MemoryRecord("cdp.profile.updates.v1", at, profile_id.encode(), value, None))
 
     def newest(self) -> dict[str, LedgerRow]:
         """Action id → its row after compaction."""
@@ -108,6 +114,27 @@ class MemoryActionLog:
         self._topics.ledger += commit.rows
         self._topics.quarantine += commit.refusals
         self._topics.positions |= commit.positions
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryUpdates:
+    """The profile updates as one runner reads them, at most ``limit`` at a time."""
+
+    def __init__(self, topics: Topics, limit: int = 7) -> None:
+        self._topics, self._limit, self._next, self._start = topics, limit, 0, len(topics.updates)
+
+    def poll(self) -> Sequence[MemoryRecord]:
+        records = self._topics.updates[self._next : self._next + self._limit]
+        self._next += len(records)
+        return records
+
+    def has_caught_up(self) -> bool:
+        return self._next >= self._start
+
+    def is_at_end(self) -> bool:
+        return self._next == len(self._topics.updates)
 
     def close(self) -> None:
         pass

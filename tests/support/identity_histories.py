@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.event.reason import Reason
 from pipeline.identity import bounds
 from pipeline.identity.contest import contested_by
 from pipeline.identity.decisions import decide
@@ -22,6 +23,7 @@ from pipeline.identity.stitch import Stitcher
 from pipeline.identity.stored import stored
 from pipeline.testing.table import MemoryTable
 from tests.support.change_follower import ChangeFollower
+from tests.support.naive_firebreak import NaiveFirebreaks
 from tests.support.naive_identity import naive_facts, naive_groups
 
 SEEDS = 10_000
@@ -120,6 +122,35 @@ def with_facts(
     for fact in facts:
         messages.insert(extra.randrange(len(messages) + 1), fact)
     return rules, messages
+
+
+def with_kiosk(extra: random.Random, messages: list[Link | Command]) -> list[Link | Command]:
+    """Adds a device with several browsers, each with people of its own, to every fourth history, and decisions."""
+    if extra.random() < 0.75:
+        return messages
+    hub, messages, new = extra.choice(("dev:0", "card:0", "dev:990")), list(messages), list[Link | Command]()
+    for number in range(extra.choice((3, 4, 6))):
+        weak = f"{extra.choice(('anon', 'anon', 'dev'))}:{900 + number}"
+        pairs = [(hub, weak)] * (extra.random() < 0.95)
+        pairs += [
+            (f"{extra.choice(('user', 'mail', 'card'))}:{extra.randrange(8)}", weak)
+            for _ in range(extra.choice((0, 1, 2)))
+        ]
+        pairs += [(f"dev:{extra.randrange(3)}", weak)] * (extra.random() < 0.2)
+        for a, b in pairs:
+            at_ms = extra.randrange(20 * DAY_MS)
+            new.append(Link("t", a, b, at_ms, at_ms, 1, "web", f"k{len(new)}"))
+    for number in range(extra.choice((0, 1, 4))):
+        kind, link = extra.choice(COMMANDS), extra.choice([item for item in new if isinstance(item, Link)])
+        ends = (
+            (extra.choice((link.anchor, link.other)), "")
+            if kind in {"suppress", "release"}
+            else (link.anchor, link.other)
+        )
+        new.append(Command("t", kind, *ends, "ann", "because", extra.randrange(20 * DAY_MS), f"x{number}"))
+    for message in new:
+        messages.insert(extra.randrange(len(messages) + 1), message)
+    return messages
 
 
 class EncodedTable:
@@ -298,6 +329,7 @@ def check(seed: int) -> None:
     bounded = rng.random() < 0.2
     rules, messages = rules_of(rng, random.Random(-seed - 1), bounded=bounded), history(rng)
     rules, messages = with_facts(random.Random(f"facts {seed}"), rules, messages)
+    messages = with_kiosk(random.Random(f"kiosk {seed}"), messages)
     policy, run = IdentityPolicy(rules), Run(rng, rules, messages)
     links = [message for message in messages if isinstance(message, Link)]
     commands = [message for message in messages if isinstance(message, Command)]
@@ -314,6 +346,8 @@ def check(seed: int) -> None:
         return
     agree_on_contested(run, expected, policy)
     expected = resolve(rng.sample(links, len(links)), policy, decide(commands, policy))
+    firebreaks = {ident for ident, reason in expected.isolated.items() if reason == Reason.FIREBREAK}
+    assert firebreaks == NaiveFirebreaks(links, commands, rules).isolated()
     facts = naive_facts(links, commands, rules)
     assert naive_groups(expected, policy.rules, facts) == {frozenset(members) for members in expected.groups().values()}
     if not any(kind.firebreak_above or kind.exclusive for kind in rules.types):

@@ -6,6 +6,7 @@ from pipeline.identity.profile_id import profile_id
 from tests.bench.core import encoded
 from tests.bench.engines import job
 from tests.bench.engines.peers import customers_of
+from tests.bench.hop_floor import HopFloor
 from tests.bench.latency import Latency
 from tests.bench.plot import Chart, svg
 from tests.bench.report import Report
@@ -67,11 +68,13 @@ def test_a_report_shows_what_was_measured_and_what_was_not() -> None:
     report = Report(
         facts={"machine": "a & b"}, engines={"stitchline": figures},
         latencies=[Latency(0.5, 4_000, 300, 150, 300, 400)], commit_interval_ms=150,
+        hop_floors=[HopFloor(3, 900, 30, 45)],
         scale=[AtScale(10_000, 130.0, 250_000, 20_000_000, 15_000_000, 500)], failures=["quix: no answer"],
     )  # fmt: skip
     text = report.markdown()
     assert "| live | 8,000 (8,000, 9,000, 1,000) | 12.5 | 720 |" in text
     assert "| 50% (4,000 events/s) | 150 ms | 300 ms | 1.0 | 2.0 | 300 |" in text
+    assert "| floor: 3 bare transactions, one record at a time | 30 ms | 45 ms | 0.2 | 0.3 | 900 |" in text
     assert "| 10,000 | 130 | 250,000 | 2,000 | 1,500 | 500 |" in text
     assert "NOT MEASURED: quix: no answer" in text
     assert "clickstream" not in text

@@ -11,8 +11,9 @@ from connectors.crm.fault import StoppedError
 from connectors.crm.gateway import Missing
 from connectors.crm.sink import Pause, SinkError
 from connectors.crm.typed import BOOLEAN, NUMBER, TEXT
-from connectors.crm.work import names_of
+from connectors.crm.work import kind_of, names_of
 from pipeline.clock import Clock
+from pipeline.rules.crm_sync import CrmSync
 
 LEAD, CONTACT = "lead", "contact"
 MODELS: Final = {LEAD: "Lead", CONTACT: "Contact"}
@@ -36,6 +37,8 @@ OURS: Final = {
     NAMES.reason: "textarea", NAMES.segment: "text", NAMES.trigger: "text", NAMES.last_touch: "text",
 }  # fmt: skip
 """Our custom fields and their types."""
+SYNCED: Final = {"boolean": "checkbox", "number": "number", "text": "text"}
+"""Kind of a field that follows profiles → type of the custom field that is created."""
 _KINDS: Final = {"number": NUMBER, "checkbox": BOOLEAN}
 
 
@@ -47,9 +50,9 @@ class Directory(AccountDirectory):
         SinkError: A right is missing, or the organisation lacks what `stitchline crm setup` creates.
     """
 
-    def __init__(self, send: Send, clock: Clock) -> None:
+    def __init__(self, send: Send, clock: Clock, sync: CrmSync) -> None:
         super().__init__(clock)
-        self._send = send
+        self._send, self._sync = send, sync
 
     def custom(self, object_type: str) -> dict[str, str]:
         """Returns the custom fields, name → BottleCRM's type, read now."""
@@ -68,6 +71,10 @@ class Directory(AccountDirectory):
                 elif known[name] != kind:
                     text = f"custom field {name} of {object_type} has type {known[name]}, not {kind}: delete it"
                     yield Missing(text, None)
+            for name, field in self._sync.of(kind_of(object_type)).items():
+                if name not in known and name not in STANDARD[object_type]:
+                    create = partial(self._create, object_type, name, SYNCED[field.kind])
+                    yield Missing(f"missing: custom field {name} of {object_type}", create)
 
     def _create(self, object_type: str, name: str, kind: str) -> str:
         body = {

@@ -33,13 +33,13 @@ class BottleCrmGateway(DirectoryGateway[Directory]):
     """One organisation."""
 
     crm, home, batch, names = CRM, LEAD, 20, NAMES
+    objects: Sequence[str] = (CONTACT, LEAD)
     test_values: Mapping[str, str] = {"first_name": "Stitchline", "last_name": "set-up test"}
     conversion_leaves = "the lead, contact, account and opportunity of its conversion"
 
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
-        del connection
         self._send = send
-        self._directory = Directory(send, clock)
+        self._directory = Directory(send, clock, connection.sync)
         self._splitter = Splitter()
 
     def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:
@@ -149,7 +149,7 @@ class BottleCrmGateway(DirectoryGateway[Directory]):
     def _body(self, object_type: str, work: Work) -> dict[str, Any]:
         kinds = self.fields(object_type)
         values = {name: json_value(text, kinds.get(name, "")) for name, text in work.sent.items()}
-        body = {name: value for name, value in values.items() if name in STANDARD[object_type]}
+        body = {name: value or "" for name, value in values.items() if name in STANDARD[object_type]}
         if OWNER in body:
             body[OWNER] = [body[OWNER]]
         if custom := {name: value for name, value in values.items() if name not in body}:

@@ -9,6 +9,8 @@ from connectors.crm.dynamics.calls import CONTACT, LEAD, Calls
 from connectors.crm.dynamics.directory import Directory
 from connectors.crm.exchange import Call, Send
 from connectors.crm.gateway import Missing
+from connectors.crm.work import kind_of
+from pipeline.rules.crm_sync import CrmSync
 
 _TYPE: Final = "Microsoft.Dynamics.CRM."
 _TEXT: Final[Mapping[str, Any]] = {"AttributeType": "String", "MaxLength": 255, "FormatName": {"Value": "Text"}}
@@ -26,7 +28,21 @@ COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
 """Our columns and their metadata. None has to be unique: the lead's id is derived from the action id."""
 
 
-def missing_columns(calls: Calls, directory: Directory, send: Send, form: Callable[[str], str]) -> Iterator[Missing]:
+SYNCED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "boolean": {
+        "AttributeType": "Boolean",
+        "DefaultValue": False,
+        "OptionSet": {"TrueOption": {"Value": 1}, "FalseOption": {"Value": 0}, "OptionSetType": "Boolean"},
+    },
+    "number": {"AttributeType": "Decimal", "MinValue": -1_000_000_000, "MaxValue": 1_000_000_000, "Precision": 2},
+    "text": _TEXT,
+}
+"""Kind of a field that follows profiles → metadata of the column that is created."""
+
+
+def missing_columns(
+    calls: Calls, directory: Directory, send: Send, form: Callable[[str], str], sync: CrmSync
+) -> Iterator[Missing]:
     """Yields the columns that are missing, those of another type, and the publication. ``form`` names a column.
 
     Raises:
@@ -50,6 +66,15 @@ def missing_columns(calls: Calls, directory: Directory, send: Send, form: Callab
             elif types[name] != metadata["AttributeType"]:
                 kind = f"{types[name]}, not {metadata['AttributeType']}"
                 yield Missing(f"column {name} of {object_type} has type {kind}: delete or rename it", None)
+        for name in sorted(sync.of(kind_of(object_type)).keys() - types.keys()):
+            if name.startswith(form("").partition("stitchline")[0]):
+                language = language or _language(calls, directory)
+                metadata = _labelled(SYNCED[sync.of(kind_of(object_type))[name].kind], language)
+                call = calls.create_column(object_type, _definition(name, name, metadata, language))
+                yield Missing(f"missing: column {name} of {object_type}", partial(create, call))
+            else:
+                text = f"missing: column {name} of {object_type}; begin its name with the publisher's prefix"
+                yield Missing(text, None)
     if language:
         yield Missing("missing: publication of the columns", partial(create, calls.publish()))
 
@@ -57,6 +82,17 @@ def missing_columns(calls: Calls, directory: Directory, send: Send, form: Callab
 def _language(calls: Calls, directory: Directory) -> int:
     rows = rows_of(directory.answer_to(calls.language()))
     return next((int(row["languagecode"]) for row in rows if row.get("languagecode")), 1033)
+
+
+def _labelled(metadata: Mapping[str, Any], language: int) -> dict[str, Any]:
+    """Returns metadata whose options have labels, which Dataverse requires of yes and no."""
+    options = dict(metadata.get("OptionSet", {}))
+    for name, text in (("TrueOption", "Yes"), ("FalseOption", "No")):
+        if name in options:
+            labels = [{"@odata.type": f"{_TYPE}LocalizedLabel", "Label": text, "LanguageCode": language}]
+            label = {"@odata.type": f"{_TYPE}Label", "LocalizedLabels": labels}
+            options[name] = {**options[name], "Label": label}
+    return {**metadata, "OptionSet": options} if options else dict(metadata)
 
 
 def _definition(name: str, ours: str, metadata: Mapping[str, Any], language: int) -> dict[str, Any]:

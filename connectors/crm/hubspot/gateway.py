@@ -25,6 +25,7 @@ class HubSpotGateway:
     """One HubSpot account."""
 
     crm, home, batch = CRM, CONTACT, 100
+    objects: Sequence[str] = (CONTACT,)
     names = names_of("hubspot_owner_id", "stitchline_{}".format)
     test_values: Mapping[str, str] = {"firstname": "Stitchline set-up test"}
     conversion_leaves = ""
@@ -107,7 +108,8 @@ class HubSpotGateway:
 
     def missing(self) -> Iterator[Missing]:
         """Yields property groups and properties."""
-        return missing_properties(self._calls, self._directory, self._send, story=self._connection.story)
+        story, sync = self._connection.story, self._connection.sync
+        return missing_properties(self._calls, self._directory, self._send, story=story, sync=sync)
 
     def _texts(self, properties: Mapping[str, str | None]) -> dict[str, str | None]:
         kinds = self.fields(CONTACT)

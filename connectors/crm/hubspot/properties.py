@@ -9,6 +9,7 @@ from connectors.crm.gateway import Missing
 from connectors.crm.hubspot.answers import checked
 from connectors.crm.hubspot.calls import CONTACTS, KEY, NOTE_KEY, NOTES, Calls
 from connectors.crm.hubspot.directory import Directory
+from pipeline.rules.crm_sync import CrmSync
 
 GROUP: Final = "stitchline"
 _TEXT, _LONG_TEXT = ("string", "text"), ("string", "textarea")
@@ -24,10 +25,18 @@ CONTACT_PROPERTIES: Final = {
     "stitchline_last_touch": ("datetime", "date", "Stitchline last touch", False),
 }
 """Property → (type, field type, label, whether its values are unique)."""
+_YES_OR_NO: Final = [
+    {"label": text, "value": value, "displayOrder": place}
+    for place, (text, value) in enumerate((("Yes", "true"), ("No", "false")))
+]
+SYNCED: Final = {"boolean": ("bool", "booleancheckbox"), "number": ("number", "number"), "text": _TEXT}
+"""Kind of a field that follows profiles → (type, field type) of the property that is created."""
 NOTE_PROPERTIES: Final = {NOTE_KEY: (*_TEXT, "Stitchline note", True)}
 
 
-def missing_properties(calls: Calls, directory: Directory, send: Send, *, story: bool) -> Iterator[Missing]:
+def missing_properties(
+    calls: Calls, directory: Directory, send: Send, *, story: bool, sync: CrmSync
+) -> Iterator[Missing]:
     """Yields the property groups and properties that are missing, and properties of another type.
 
     Raises:
@@ -39,7 +48,8 @@ def missing_properties(calls: Calls, directory: Directory, send: Send, *, story:
         failed = checked(send(call))
         return failed.words if failed else ""
 
-    wanted = {CONTACTS: CONTACT_PROPERTIES, **({NOTES: NOTE_PROPERTIES} if story else {})}
+    synced = {name: (*SYNCED[field.kind], name, False) for name, field in sync.of("contacts").items()}
+    wanted = {CONTACTS: {**CONTACT_PROPERTIES, **synced}, **({NOTES: NOTE_PROPERTIES} if story else {})}
     for object_type, properties in wanted.items():
         types = directory.types_of(object_type)
         missing = [name for name in properties if name not in types]
@@ -50,9 +60,9 @@ def missing_properties(calls: Calls, directory: Directory, send: Send, *, story:
             if name in missing:
                 call = calls.create_property(object_type, {
                     "name": name, "label": label, "type": kind, "fieldType": field_type, "groupName": GROUP,
-                    "hasUniqueValue": unique,
+                    "hasUniqueValue": unique, **({"options": _YES_OR_NO} if kind == "bool" else {}),
                 })  # fmt: skip
                 yield Missing(f"missing: property {name} of {object_type}", partial(creating, call))
-            elif types[name] != kind:
+            elif types[name] != kind and name in CONTACT_PROPERTIES | NOTE_PROPERTIES:
                 text = f"property {name} of {object_type} has type {types[name]}, not {kind}: delete or rename it"
                 yield Missing(text, None)

@@ -3,7 +3,8 @@
 A field that the Tooling API creates is invisible to every user until a permission set or a profile grants it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from connectors.crm.exchange import Call, Send
@@ -12,6 +13,8 @@ from connectors.crm.salesforce.answers import batch_of, checked, rows_of
 from connectors.crm.salesforce.calls import CONTACT, LEAD, Calls, field_name
 from connectors.crm.salesforce.directory import Directory
 from connectors.crm.split import Failed, Result, Written
+from connectors.crm.work import kind_of
+from pipeline.rules.crm_sync import CrmSync
 
 PERMISSION_SET: Final = "Stitchline"
 _TEXT: Final[Mapping[str, Any]] = {"type": "Text", "length": 255}
@@ -29,6 +32,12 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
 """Our fields and their metadata."""
 _KEY: Final = {"externalId": True, "unique": True, "caseSensitive": False}
 """Of the action id on leads: unique, so that no right to view all data is needed. Two leads may become one contact."""
+SYNCED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "boolean": {"type": "Checkbox", "defaultValue": "false"},
+    "number": {"type": "Number", "precision": 18, "scale": 2},
+    "text": _TEXT,
+}
+"""Kind of a field that follows profiles → metadata of the field that is created."""
 _DESCRIBED: Final = {
     "Text": "string", "Number": "double", "LongTextArea": "textarea", "DateTime": "datetime",
 }  # fmt: skip
@@ -42,8 +51,8 @@ class Fields:
         SinkError: A right is missing.
     """
 
-    def __init__(self, calls: Calls, directory: Directory, send: Send) -> None:
-        self._calls, self._directory, self._send = calls, directory, send
+    def __init__(self, calls: Calls, directory: Directory, send: Send, sync: CrmSync) -> None:
+        self._calls, self._directory, self._send, self._sync = calls, directory, send, sync
 
     def missing(self) -> Iterator[Missing]:
         """Yields the fields, the permission set, its field permissions and its assignment."""
@@ -56,12 +65,41 @@ class Fields:
                     yield Missing(f"missing: field {object_type}.{name}", self._creating(object_type, ours))
                 elif (found := described.get(name)) is not None:
                     yield from _deviations(object_type, ours, metadata, found)
+            yield from self._missing_synced(object_type, existing, described)
         yield from self._permissions()
+
+    def _missing_synced(
+        self, object_type: str, existing: Collection[tuple[str, str]], described: Collection[str]
+    ) -> Iterator[Missing]:
+        """Yields the fields that follow profiles. Only custom fields can be created."""
+        for name, field in self._sync.of(kind_of(object_type)).items():
+            if name in described or (object_type, name) in existing:
+                continue
+            if not name.endswith("__c"):
+                text = f"missing: field {object_type}.{name}; the name of a custom field ends with __c"
+                yield Missing(text, None)
+                continue
+            metadata = {"label": name.removesuffix("__c").replace("_", " ")[:40], **SYNCED[field.kind]}
+            call = self._calls.create_field(f"{object_type}.{name}", metadata)
+            yield Missing(f"missing: field {object_type}.{name}", partial(self._create, call))
+
+    def _synced(self) -> list[str]:
+        """Returns the custom fields that follow profiles, with their objects."""
+        return [
+            f"{object_type}.{name}"
+            for object_type in (LEAD, CONTACT)
+            for name in self._sync.of(kind_of(object_type))
+            if name.endswith("__c")
+        ]
 
     def _existing(self) -> set[tuple[str, str]]:
         """Returns object type and name of our fields, also of those that the user cannot see."""
         soql = "SELECT DeveloperName, TableEnumOrId FROM CustomField WHERE DeveloperName LIKE 'Stitchline\\_%'"
         rows = rows_of(self._directory.answer_to(self._calls.tooling_query(soql)))
+        if names := sorted({name.partition(".")[2].removesuffix("__c") for name in self._synced()}):
+            listed = ", ".join(f"'{name}'" for name in names)
+            soql = f"SELECT DeveloperName, TableEnumOrId FROM CustomField WHERE DeveloperName IN ({listed})"  # noqa: S608
+            rows += rows_of(self._directory.answer_to(self._calls.tooling_query(soql)))
         return {(str(row.get("TableEnumOrId")), f"{row.get('DeveloperName')}__c") for row in rows}
 
     def _creating(self, object_type: str, ours: str) -> Any:
@@ -81,6 +119,7 @@ class Fields:
             )
         granted = self._granted(set_id)
         wanted = [f"{object_type}.{field_name(ours)}" for object_type in (LEAD, CONTACT) for ours in FIELDS]
+        wanted += self._synced()
         if ungranted := [name for name in wanted if name not in granted]:
             yield Missing(
                 f"missing: field-level security of {len(ungranted)} fields in {PERMISSION_SET}",

@@ -26,6 +26,7 @@ class SalesforceGateway(DirectoryGateway[Directory]):
     """One Salesforce org."""
 
     crm, home, batch, names = CRM, LEAD, 200, NAMES
+    objects: Sequence[str] = (CONTACT, LEAD)
     test_values: Mapping[str, str] = {"LastName": "Stitchline set-up test", "Company": "Stitchline"}
     conversion_leaves = ""
 
@@ -33,7 +34,7 @@ class SalesforceGateway(DirectoryGateway[Directory]):
         self._send = send
         self._calls = Calls(connection)
         self._directory = Directory(connection, self._calls, send, clock)
-        self._fields = Fields(self._calls, self._directory, send)
+        self._fields = Fields(self._calls, self._directory, send, connection.sync)
         self._splitter = Splitter()
 
     def read(self, object_type: str, ids: Sequence[str], names: Sequence[str], tenant: str) -> dict[str, Held]:

@@ -126,4 +126,4 @@ def _value(name: str, text: str, kind: str) -> Any:
     if name == NAMES.owner:
         return {"id": text}
     # Zoho takes an offset from UTC, not the letter Z.
-    return text.replace("Z", "+00:00") if kind == DATETIME else json_value(text, kind)
+    return text.replace("Z", "+00:00") if kind == DATETIME and text else json_value(text, kind)

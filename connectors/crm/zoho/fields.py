@@ -7,9 +7,11 @@ from typing import Any, Final
 from connectors.crm.exchange import Send
 from connectors.crm.gateway import Missing
 from connectors.crm.split import Failed, Written
+from connectors.crm.work import kind_of
 from connectors.crm.zoho.answers import batch_of
 from connectors.crm.zoho.calls import CONTACTS, LEADS, Calls, field_name, label
 from connectors.crm.zoho.directory import Directory
+from pipeline.rules.crm_sync import CrmSync
 
 _TEXT: Final[Mapping[str, Any]] = {"data_type": "text", "length": 255}
 FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -24,11 +26,17 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "last_touch": {"data_type": "datetime"},
 }
 """Our fields and their definitions."""
+SYNCED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "boolean": {"data_type": "boolean"},
+    "number": {"data_type": "double", "length": 16, "decimal_place": 2},
+    "text": _TEXT,
+}
+"""Kind of a field that follows profiles → definition of the field that is created."""
 _KEY: Final = {"unique": {"casesensitive": False}}
 """Of the action id on leads; two leads may become one contact."""
 
 
-def missing_fields(calls: Calls, directory: Directory, send: Send) -> Iterator[Missing]:
+def missing_fields(calls: Calls, directory: Directory, send: Send, sync: CrmSync) -> Iterator[Missing]:
     """Yields the fields that are missing, and those of another type.
 
     Raises:
@@ -56,3 +64,7 @@ def missing_fields(calls: Calls, directory: Directory, send: Send) -> Iterator[M
                 yield Missing(f"field {name} of {module} has type {kind}: delete or rename it", None)
             elif is_key and not found.get("unique"):
                 yield Missing(f"field {name} of {module} is not unique: do not allow duplicate values", None)
+        for name, field in sync.of(kind_of(module)).items():
+            if name not in described:
+                wanted = {"field_label": name.replace("_", " "), **SYNCED[field.kind]}
+                yield Missing(f"missing: field {name} of {module}", partial(create, module, wanted))

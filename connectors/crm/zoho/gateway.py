@@ -32,11 +32,12 @@ class ZohoGateway(DirectoryGateway[Directory]):
     """One organisation of Zoho CRM."""
 
     crm, home, batch, names = CRM, LEADS, 100, NAMES
+    objects: Sequence[str] = (CONTACTS, LEADS)
     test_values: Mapping[str, str] = {"Last_Name": "Stitchline set-up test"}
     conversion_leaves = ""
 
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
-        self._send = send
+        self._send, self._sync = send, connection.sync
         self._calls = Calls(connection)
         self._directory = Directory(self._calls, send, clock)
         self._splitter = Splitter()
@@ -104,7 +105,7 @@ class ZohoGateway(DirectoryGateway[Directory]):
 
     def missing(self) -> Iterator[Missing]:
         """Yields custom fields."""
-        return missing_fields(self._calls, self._directory, self._send)
+        return missing_fields(self._calls, self._directory, self._send, self._sync)
 
     def _note_of(self, work: Work, tenant: str) -> str:
         """Returns the note that was written before an answer was lost; "" without one."""

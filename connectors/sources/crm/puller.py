@@ -79,6 +79,7 @@ class Puller:
     ) -> None:
         self._name, self._back = connection.name, connection.back
         self._always = {written.to for written in connection.fields if written.write == "always"}
+        self._always |= {written.to for written in connection.sync.fields}
         self._kafka, self._reader, self._memory = log, reader, memory
         self._make, self._encode, self._clock, self._metrics = make, encode, clock, metrics or Metrics()
         self._pausing = Pausing()

@@ -8,12 +8,14 @@ earliest touch of each half hour, which depends only on the set of events and no
 
 from bisect import insort
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from pipeline.event.duration import MINUTE_MS
 from pipeline.profile.journey.lines import Line, fields_of, time_of
 
 VISIT_MS: Final = 30 * MINUTE_MS
+_REMEMBERED: Final = 1 << 14
 _SITE: Final = frozenset({"web", "app"})
 _Arrival = tuple[str, str, str, str, str]
 """Channel, campaign, source, medium and click. With only a referrer, the source is the referrer."""
@@ -21,16 +23,15 @@ _Arrival = tuple[str, str, str, str, str]
 
 def is_first_of_visit(touches: list[Line], line: Line) -> bool:
     """Returns whether a line is the first of its arrival and half hour. Replaces a later line of the same, in place."""
-    arrival = _arrival_of(line)
+    arrival, half_hour = _place_of(line)
     if arrival is None:
         return True
-    half_hour = time_of(line) // VISIT_MS
     for place in range(len(touches) - 1, -1, -1):
         known = touches[place]
-        known_half_hour = time_of(known) // VISIT_MS
+        known_arrival, known_half_hour = _place_of(known)
         if known_half_hour < half_hour:
             return True
-        if known_half_hour == half_hour and _arrival_of(known) == arrival:
+        if known_half_hour == half_hour and known_arrival == arrival:
             if line < known:
                 del touches[place]
                 insort(touches, line)
@@ -40,12 +41,11 @@ def is_first_of_visit(touches: list[Line], line: Line) -> bool:
 
 def first_of_half_hours(lines: Iterable[Line]) -> list[Line]:
     """Returns the earliest line of each arrival and half hour. ``lines`` must be sorted."""
-    seen: set[tuple[_Arrival, int]] = set()
+    seen: set[tuple[_Arrival | None, int]] = set()
     result: list[Line] = []
     for line in lines:
-        arrival = _arrival_of(line)
-        if arrival is not None:
-            place = (arrival, time_of(line) // VISIT_MS)
+        place = _place_of(line)
+        if place[0] is not None:
             if place in seen:
                 continue
             seen.add(place)
@@ -57,11 +57,10 @@ def arrivals(lines: Iterable[Line]) -> Iterator[Line]:
     """Yields the first line of each visit, and every line of channels other than site and app. Expects sorted lines."""
     last: dict[_Arrival, int] = {}
     for line in lines:
-        arrival = _arrival_of(line)
+        arrival, half_hour = _place_of(line)
         if arrival is None:
             yield line
             continue
-        half_hour = time_of(line) // VISIT_MS
         channel, referrer = arrival[0], fields_of(line)[-1].casefold()
         alone: _Arrival = (channel, "", referrer, "", "")
         if half_hour - last.get(arrival, half_hour - 2) > 1:
@@ -69,6 +68,12 @@ def arrivals(lines: Iterable[Line]) -> Iterator[Line]:
         last[arrival] = half_hour
         if referrer:  # page views after the landing page repeat only its referrer
             last[alone] = half_hour
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _place_of(line: Line) -> tuple[_Arrival | None, int]:
+    """Returns arrival and half hour of a line. Cached: every touch of a visit is compared with the line before."""
+    return _arrival_of(line), time_of(line) // VISIT_MS
 
 
 def _arrival_of(line: Line) -> _Arrival | None:

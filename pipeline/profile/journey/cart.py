@@ -1,14 +1,17 @@
 """The current cart: the items added and not removed since the last purchase, over all ledgers of a profile."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from pipeline.profile.journey.booking import ADDED
-from pipeline.profile.journey.lines import fields_of, time_of
+from pipeline.profile.journey.kept import CartLog
+from pipeline.profile.journey.lines import Line, fields_of, time_of
 from pipeline.profile.journey.rules import CartRules
 from pipeline.profile.ledger import Ledger
 
 Status: TypeAlias = Literal["none", "open", "abandoned"]
+_REMEMBERED: Final = 1 << 14
 FOREVER: Final = 1 << 60
 """No due time: an empty or abandoned cart does not change without an event."""
 
@@ -50,8 +53,7 @@ def cart_of(ledgers: Sequence[Ledger], rules: CartRules | None, as_of_ms: int) -
     as bought or given up. Removing more than the cart has leaves zero.
     """
     logs = [ledger.cart for ledger in ledgers if ledger.cart is not None]
-    bought = max((log.bought for log in logs), default="")
-    lines = sorted(line for log in logs for line in log.lines if line > bought)
+    lines = logs[0].lines if len(logs) == 1 else _after_purchase(logs)
     if rules is None or not lines:
         return EMPTY
     items: dict[str, Item] = {}
@@ -83,14 +85,34 @@ def cart_view(cart: Cart) -> dict[str, Any]:
     }
 
 
-def _replay(items: dict[str, Item], line: str) -> None:
+def _after_purchase(logs: Sequence[CartLog]) -> list[Line]:
+    """Returns the item events of several logs after the newest purchase in any of them, sorted."""
+    bought = max((log.bought for log in logs), default="")
+    return sorted(line for log in logs for line in log.lines if line > bought)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parsed(line: Line) -> tuple[str, Item]:
+    """Returns the sign of an item event, and the item that it adds to an empty cart; 0 pieces if it names none.
+
+    Cached: a cart is read at most events and for every update, and its lines stay the same.
+    """
     _, _, sign, quantity, price_minor, currency, product, name = fields_of(line)
-    pieces, item = int(quantity), items.get(product)
+    return sign, Item(product, name, int(quantity), int(price_minor), currency)
+
+
+def _replay(items: dict[str, Item], line: Line) -> None:
+    sign, change = _parsed(line)
+    product, name, pieces, price_minor, currency = change
+    item = items.get(product)
     if sign == ADDED:
+        if item is None and pieces:
+            items[product] = change
+            return
         before = 0 if item is None else item.quantity
         if item is not None and not currency:  # the event that added more has no price
-            price_minor, currency = str(item.price_minor), item.currency
-        items[product] = Item(product, name, before + (pieces or 1), int(price_minor), currency)
+            price_minor, currency = item.price_minor, item.currency
+        items[product] = Item(product, name, before + (pieces or 1), price_minor, currency)
     elif item is not None:
         left = item.quantity - pieces if pieces else 0
         if left > 0:

@@ -55,6 +55,17 @@ async def lead(request: Request, action_id: Id) -> Response:
     return personal(request, services, found, [found["profile_id"]])
 
 
+@router.get("/accounts", tags=["accounts"], responses=answers(Page, "A page, by id."))
+async def accounts(request: Request, limit: Limit = 50, cursor: Cursor = "") -> Response:
+    """Return the accounts with the number of members, when one was last seen, and the highest score of one."""
+    services = services_of(request)
+    try:
+        page = await run_in_threadpool(services.reads.accounts.page, caller(request).tenant, limit=limit, cursor=cursor)
+    except CursorError as error:
+        raise ProblemError(422, "not-a-cursor", str(error)) from error
+    return personal(request, services, page, [])
+
+
 @router.get("/accounts/{account_id}", tags=["accounts"], responses=answers(forms.AccountAnswer, "The account."))
 async def account(request: Request, account_id: Id) -> Response:
     """Return an account: traits from the group calls of all members, and the members."""

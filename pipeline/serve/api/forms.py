@@ -164,6 +164,8 @@ class AccountAnswer(msgspec.Struct):
     tenant: str
     traits: Object
     profile_ids: list[str]
+    totals: dict[str, int]
+    """Sums of the members' counts and sums over their lifetimes; money in minor units, under `name.CURRENCY`."""
 
 
 class LeadAnswer(msgspec.Struct):

@@ -12,9 +12,22 @@ from starlette.routing import Route
 from pipeline.serve.console.context import ConsoleParts
 from pipeline.serve.console.guard import Handler, guarded
 from pipeline.serve.console.headers import SecurityHeaders
-from pipeline.serve.console.pages import customers, leads, operation, overview, people, rules, segments, triggers
+from pipeline.serve.console.oidc import oidc_begin, oidc_callback
+from pipeline.serve.console.pages import (
+    accounts,
+    customers,
+    leads,
+    operation,
+    overview,
+    people,
+    privacy,
+    rules,
+    segments,
+    triggers,
+)
 from pipeline.serve.console.sign_in import sign_in_page, sign_out
 from pipeline.serve.console.static_files import asset
+from pipeline.serve.signin.oidc.configuration import CALLBACK
 from pipeline.serve.signin.roles import Right
 
 PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
@@ -24,6 +37,8 @@ PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
     ("GET", "/customers/{profile_id}", Right.READ, customers.customer),
     ("GET", "/customers/{profile_id}/timeline", Right.READ, customers.timeline),
     ("GET", "/customers/{profile_id}/graph", Right.READ, customers.graph),
+    ("GET", "/accounts", Right.READ, accounts.accounts),
+    ("GET", "/accounts/members", Right.PERSONAL, accounts.account),
     ("GET", "/leads", Right.READ, leads.leads),
     ("GET", "/leads/{action_id}", Right.READ, leads.lead),
     ("GET", "/segments", Right.READ, segments.segments),
@@ -38,6 +53,12 @@ PAGES: Final[tuple[tuple[str, str, Right, Handler], ...]] = (
     ("GET", "/quarantine", Right.OPERATE, operation.quarantine),
     ("POST", "/quarantine/replay", Right.OPERATE, operation.replay),
     ("GET", "/quarantine/{place}", Right.OPERATE, operation.quarantined),
+    ("GET", "/privacy", Right.PRIVACY, privacy.privacy),
+    ("POST", "/privacy/confirm", Right.PRIVACY, privacy.confirm),
+    ("POST", "/privacy/send", Right.PRIVACY, privacy.send),
+    ("POST", "/privacy/access", Right.DISCLOSE, privacy.access),
+    ("GET", "/privacy/requests/{request_id}", Right.PRIVACY, privacy.request),
+    ("GET", "/privacy/requests/{request_id}/live", Right.PRIVACY, privacy.live),
     ("GET", "/audit", Right.ADMIN, operation.audit),
     ("GET", "/users", Right.ADMIN, people.users),
     ("POST", "/users", Right.ADMIN, people.add_user),
@@ -58,6 +79,7 @@ def console_app(console: ConsoleParts) -> Starlette:
         routes=[
             Route("/static/{name}", asset, methods=["GET"]),
             Route("/sign-in", sign_in_page(console), methods=["GET", "POST"]),
+            *_oidc_routes(console),
             *routes,
         ],
         middleware=[Middleware(SecurityHeaders, behind_tls=console.public_url.startswith("https:"))],
@@ -67,6 +89,15 @@ def console_app(console: ConsoleParts) -> Starlette:
             405: _fault(console, 405, "This address is used otherwise."),
         },
     )
+
+
+def _oidc_routes(console: ConsoleParts) -> list[Route]:
+    if console.oidc is None:
+        return []
+    return [
+        Route("/sign-in/oidc", oidc_begin(console, console.oidc), methods=["GET"]),
+        Route(CALLBACK, oidc_callback(console, console.oidc), methods=["GET"]),
+    ]
 
 
 def _fault(console: ConsoleParts, status: int, message: str) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -5,22 +5,35 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from pipeline.clock import Clock, wall_clock_ms
+from pipeline.privacy.requests import PersonRequests
 from pipeline.serve.console.app import console_app
 from pipeline.serve.console.context import ConsoleParts
 from pipeline.serve.console.data import console_data
+from pipeline.serve.console.data.rights import RightsData
 from pipeline.serve.console.render import Renderer
 from pipeline.serve.read.reads import Reads
+from pipeline.serve.receipts import Receipts
 from pipeline.serve.signin.attempts import Attempts
+from pipeline.serve.signin.oidc.flow import OidcSignIn
 from pipeline.serve.signin.sessions import Sessions
 from pipeline.serve.signin.tables import create_tables
 from pipeline.serve.signin.users import Users
 from pipeline.settings import Settings
 
 
-def console_of(reads: Reads, settings: Settings, audit: Path, clock: Clock = wall_clock_ms) -> Starlette:
+def console_of(
+    reads: Reads,
+    persons: PersonRequests,
+    receipts: Receipts,
+    settings: Settings,
+    audit: Path,
+    *,
+    oidc: OidcSignIn | None = None,
+    clock: Clock = wall_clock_ms,
+) -> Starlette:
     """Returns the console, to be mounted at ``/`` behind all other routes. Creates the tables of sign-in.
 
-    ``audit`` is the folder of the audit log.
+    ``audit`` is the folder of the audit log; ``oidc`` signs people in beside local users.
     """
     engine = reads.context.store.engine
     create_tables(engine)
@@ -29,9 +42,10 @@ def console_of(reads: Reads, settings: Settings, audit: Path, clock: Clock = wal
             users=Users(engine, clock),
             sessions=Sessions(engine, clock),
             attempts=Attempts(engine, clock),
-            data=console_data(reads, settings, audit, clock),
+            data=console_data(reads, RightsData(persons, receipts), settings, audit, clock),
             renderer=Renderer(clock),
             clock=clock,
+            oidc=oidc,
             public_url=settings.serve_public_url,
         )
     )

@@ -25,6 +25,7 @@ _ALL: Final = (
     Section("", [
         Item("/", "Overview", Right.READ),
         Item("/customers", "Customers", Right.READ),
+        Item("/accounts", "Accounts", Right.READ),
         Item("/leads", "Leads", Right.READ),
     ]),
     Section("Rules", [
@@ -35,6 +36,7 @@ _ALL: Final = (
     Section("Operation", [
         Item("/sources", "Sources", Right.READ),
         Item("/quarantine", "Quarantine", Right.OPERATE),
+        Item("/privacy", "Privacy", Right.PRIVACY),
         Item("/users", "Users", Right.ADMIN),
         Item("/audit", "Personal reads", Right.ADMIN),
     ]),

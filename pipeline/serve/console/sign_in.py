@@ -36,9 +36,16 @@ def sign_in_page(console: ConsoleParts) -> Callable[[Request], Awaitable[Respons
 
 
 def sign_out(visit: Visit) -> Response:
-    """Ends the session."""
+    """Ends the session. The provider's own session goes on, so its users get a link that ends it too."""
     visit.console.sessions.close(visit.session)
-    response = RedirectResponse("/sign-in", 303)
+    oidc = visit.console.oidc
+    provider = oidc.sign_out_url() if oidc is not None and visit.user.is_external else ""
+    response: Response = RedirectResponse("/sign-in", 303)
+    if oidc is not None and provider:
+        label = oidc.configuration.label
+        response = HTMLResponse(
+            visit.console.renderer.text("signed_out.html", user=None, provider=provider, label=label)
+        )
     clear_token(visit.request, response)
     return response
 
@@ -47,14 +54,14 @@ def _opened(console: ConsoleParts, request: Request) -> Response:
     back = local_path(request.query_params.get("back", ""))
     if console.sessions.find(token_of(request)) is not None:
         return RedirectResponse(back, 303)
-    return _form(console, request, back)
+    return sign_in_form(console, request, back)
 
 
 async def _submitted(console: ConsoleParts, request: Request) -> Response:
     try:
         form = await read_form(request)
     except FormError as error:
-        return await run_in_threadpool(_form, console, request, "/", message=str(error), status=error.status)
+        return await run_in_threadpool(sign_in_form, console, request, "/", message=str(error), status=error.status)
     return await run_in_threadpool(_signed_in, console, request, form)
 
 
@@ -64,13 +71,13 @@ def _signed_in(console: ConsoleParts, request: Request, form: dict[str, str]) ->
     if not (
         cookie and hmac.compare_digest(cookie, form.get(CSRF_FIELD, "")) and is_own_origin(request, console.public_url)
     ):
-        return _form(console, request, back, message=STALE, status=403, name=name)
+        return sign_in_form(console, request, back, message=STALE, status=403, name=name)
     address = request.client.host if request.client else ""
     attempt = console.attempts.admit(name, address)
     if attempt.wait_seconds:
         log.warning("sign_in_locked", address=address, seconds=attempt.wait_seconds)
         minutes = -(-attempt.wait_seconds // 60)
-        response = _form(
+        response = sign_in_form(
             console, request, back, message=f"Too many attempts. Try again in {minutes} min.", status=429, name=name
         )
         response.headers["retry-after"] = str(attempt.wait_seconds)
@@ -78,7 +85,7 @@ def _signed_in(console: ConsoleParts, request: Request, form: dict[str, str]) ->
     user = console.users.verified(name, form.get("password", ""))
     if user is None:
         log.warning("sign_in_failed", address=address)
-        return _form(console, request, back, message=WRONG, status=403, name=name)
+        return sign_in_form(console, request, back, message=WRONG, status=403, name=name)
     console.attempts.succeeded(attempt, name, address)
     response = RedirectResponse(back, 303)
     set_token(request, response, console.sessions.open(user))
@@ -86,14 +93,15 @@ def _signed_in(console: ConsoleParts, request: Request, form: dict[str, str]) ->
     return response
 
 
-def _form(
+def sign_in_form(
     console: ConsoleParts, request: Request, back: str, *, message: str = "", status: int = 200, name: str = ""
 ) -> Response:
     """Returns the form with a new token, or what to do first if there is no user."""
     token = secrets.token_urlsafe(24)
     text = console.renderer.text(
         "sign_in.html", user=None, message=message, back=back, name=name, form_token=token,
-        has_users=bool(console.users.all()),
+        has_users=any(not user.is_external for user in console.users.all()),
+        oidc_label=console.oidc.configuration.label if console.oidc else "",
     )  # fmt: skip
     response = HTMLResponse(text, status)
     response.set_cookie(

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from pipeline.privacy.progress import RequestProgress
+from pipeline.privacy.receipt import LogLimit
 from pipeline.query.flow import StageFlow
 from pipeline.query.graph import Graph
 from pipeline.query.quarantine import Entry
 from pipeline.rules.problem import Problem
 from pipeline.serve.read.preview import Preview as Counted
+from pipeline.serve.receipts import SentRequest
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -99,6 +102,36 @@ class CustomerGraph(NamedTuple):
     kinds: Sequence[str]
 
 
+class AccountLine(NamedTuple):
+    """An account in a list."""
+
+    account_id: str
+    members: int
+    last_seen_ms: int
+    top_score: float
+
+
+class Total(NamedTuple):
+    """A sum over the members of an account. ``currency`` is empty if it is a count."""
+
+    name: str
+    value: int
+    currency: str
+
+
+class AccountPage(NamedTuple):
+    """Everything on an account's page."""
+
+    account_id: str
+    traits: JsonObject
+    member_ids: Sequence[str]
+    members: Sequence[CustomerLine]
+    """Those with the highest scores."""
+    totals: Sequence[Total]
+    leads: Sequence[Lead]
+    """The newest of the shown members."""
+
+
 class SegmentLine(NamedTuple):
     """A segment with the number of its members."""
 
@@ -179,6 +212,35 @@ class QuarantinedRecord(NamedTuple):
     fault: str
     """Why it cannot be decoded; "" if it can."""
     size_bytes: int
+
+
+class PersonRequest(NamedTuple):
+    """A request about a person, and what became of it."""
+
+    request_id: str
+    """The part of the id behind ``decision/``."""
+    sent: SentRequest | None
+    """None if it was sent by a command or the API."""
+    progress: RequestProgress | None
+    """None until STITCH has decided it."""
+    limits: Sequence[LogLimit] = ()
+    """Until when each topic holds older records, for an erasure whose topics were not searched."""
+    is_searching: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``erase``, ``opt_out`` or ``opt_in``."""
+        return self.progress.kind if self.progress else self.sent.kind if self.sent else ""
+
+    @property
+    def at_ms(self) -> int:
+        """When it was sent."""
+        return self.progress.requested_ms if self.progress else self.sent.sent_ms if self.sent else 0
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether the page is to be looked at again."""
+        return self.progress is None or not self.progress.is_complete or self.is_searching
 
 
 class Page(NamedTuple):

@@ -234,6 +234,18 @@ feed = Table(
 )  # fmt: skip
 """The newest changes in the order of their commits, without personal data. Old rows are deleted."""
 
+privacy_requests = Table(
+    "privacy_requests", ACCESS,
+    Column("tenant", TEXT, primary_key=True),
+    Column("request", TEXT, primary_key=True),
+    Column("kind", TEXT, nullable=False),
+    Column("actor", TEXT, nullable=False),
+    Column("sent_ms", BigInteger, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),
+)  # fmt: skip
+"""Requests about persons that this server sent. ``receipt`` is JSON without identifiers; empty until the topics of a
+complete erasure were searched."""
+
 api_keys = Table(
     "api_keys", ACCESS,
     Column("key_id", TEXT, primary_key=True),

@@ -1,4 +1,4 @@
-"""Accounts, and the attribution report: both are folds over many profiles' ledgers."""
+"""The attribution report: a fold over all profiles' ledgers."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -8,7 +8,6 @@ from sqlalchemy import Connection, select
 from pipeline.errors import MisuseError
 from pipeline.profile.journey.credit import MODELS
 from pipeline.profile.row import ProfileRow
-from pipeline.query.accounts import account_view, accounts
 from pipeline.query.attribution import By, attribution_report, report_view
 from pipeline.query.profiles import decode_row
 from pipeline.serve.model import tables
@@ -19,26 +18,6 @@ BATCH: Final = 500
 
 class UnknownNameError(MisuseError, ValueError):
     """There is no such model, or no such conversion. Operator action: name one of the message."""
-
-
-class AccountReads:
-    """Reads accounts."""
-
-    def __init__(self, context: ReadContext) -> None:
-        self._context = context
-
-    def one(self, tenant: str, account_id: str) -> dict[str, Any] | None:
-        """Returns an account with its traits and members; None if no customer's event names it."""
-        query = (
-            select(tables.profile_states.c.profile_id, tables.profile_states.c.state)
-            .join(tables.accounts, tables.accounts.c.profile_id == tables.profile_states.c.profile_id)
-            .where(tables.accounts.c.tenant == tenant, tables.accounts.c.account_id == account_id)
-            .order_by(tables.profile_states.c.profile_id)
-        )
-        with self._context.store.reading() as connection:
-            rows = [(profile_id, decode_row(state)) for profile_id, state in connection.execute(query)]
-        known = {account.account_id: account for account in accounts(rows)}
-        return account_view(known[account_id]) if account_id in known else None
 
 
 class AttributionReads:

@@ -8,10 +8,11 @@ reads.timeline.page("default", profile_id, limit=20)
 from pipeline.clock import Clock, wall_clock_ms
 from pipeline.rules.model import Rules
 from pipeline.serve.model.store import Store
+from pipeline.serve.read.accounts import AccountReads
 from pipeline.serve.read.context import ReadContext
 from pipeline.serve.read.feed import FeedReads
 from pipeline.serve.read.identity import IdentityReads
-from pipeline.serve.read.journeys import AccountReads, AttributionReads
+from pipeline.serve.read.journeys import AttributionReads
 from pipeline.serve.read.leads import LeadReads
 from pipeline.serve.read.overview import OverviewReads
 from pipeline.serve.read.preview import PreviewReads

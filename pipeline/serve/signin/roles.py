@@ -15,6 +15,10 @@ class Right(StrEnum):
     """The condition editor and dry runs, which evaluate rules on stored profiles and change nothing."""
     OPERATE = "operate"
     """Quarantined records and their replay."""
+    PRIVACY = "privacy"
+    """Requests to erase, refuse or admit a person, and their receipts, which hold no identifier."""
+    DISCLOSE = "disclose"
+    """Everything that is held about a person, in one file."""
     ADMIN = "admin"
     """Users, their sessions, and the record of personal reads."""
 
@@ -31,7 +35,8 @@ class Role(StrEnum):
 RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     Role.VIEWER: frozenset({Right.READ}),
     Role.MARKETER: frozenset({Right.READ, Right.PERSONAL, Right.TRY}),
-    Role.OPERATOR: frozenset({Right.READ, Right.TRY, Right.OPERATE}),
+    Role.OPERATOR: frozenset({Right.READ, Right.TRY, Right.OPERATE, Right.PRIVACY}),
     Role.ADMIN: frozenset(Right),
 }
-"""An operator repairs the pipeline without seeing its customers; a marketer or a representative sees customers."""
+"""An operator repairs the pipeline, and carries out requests of persons, without seeing customers; a marketer or a
+representative sees customers."""

@@ -8,9 +8,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import Engine, Row, delete, insert, or_, select, update
 
 from pipeline.clock import Clock
-from pipeline.serve.signin.roles import Role
 from pipeline.serve.signin.tables import SESSIONS, USERS
-from pipeline.serve.signin.users import User
+from pipeline.serve.signin.users import User, user_of
 
 HOUR_MS: Final = 3_600_000
 IDLE_MS: Final = HOUR_MS
@@ -63,7 +62,7 @@ class Sessions:
         token_hash, now_ms = _hash_of(token), self._clock()
         joined = SESSIONS.join(USERS, SESSIONS.c.user_name == USERS.c.name)
         wanted = (
-            select(SESSIONS, USERS.c.tenant, USERS.c.role, USERS.c.changed_ms)
+            select(SESSIONS, USERS.c.name, USERS.c.tenant, USERS.c.role, USERS.c.changed_ms, USERS.c.password_hash)
             .select_from(joined)
             .where(SESSIONS.c.token_hash == token_hash)
         )
@@ -74,8 +73,7 @@ class Sessions:
         if now_ms - row.used_ms >= NOTE_USE_MS:
             with self._engine.begin() as connection:
                 connection.execute(update(SESSIONS).where(SESSIONS.c.token_hash == token_hash).values(used_ms=now_ms))
-        user = User(row.user_name, row.tenant, Role(row.role), row.changed_ms)
-        return Session(user, row.csrf_token, token_hash)
+        return Session(user_of(row), row.csrf_token, token_hash)
 
     def close(self, session: Session) -> None:
         """Ends a session."""

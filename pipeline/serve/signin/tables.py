@@ -26,6 +26,13 @@ SESSIONS: Final = Table(
     Column("used_ms", BigInteger, nullable=False),
     Index("console_sessions_user", "user_name"),
 )
+IDENTITIES: Final = Table(
+    "console_identities",
+    METADATA,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("user_name", String(64), nullable=False, unique=True),
+)
 ATTEMPTS: Final = Table(
     "console_attempts",
     METADATA,

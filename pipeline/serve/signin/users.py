@@ -1,18 +1,21 @@
-"""Users with a password, stored as argon2id hashes with the parameters of RFC 9106's second recommendation."""
+"""Users with a password, stored as argon2id hashes with the parameters of RFC 9106's second recommendation.
+
+Users that an OpenID provider signs in are in the same table, without a hash: :mod:`pipeline.serve.signin.federated`.
+"""
 
 import threading
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.clock import Clock
 from pipeline.errors import MisuseError
 from pipeline.event.validate import is_tenant
 from pipeline.serve.signin.roles import RIGHTS, Right, Role
-from pipeline.serve.signin.tables import SESSIONS, USERS
+from pipeline.serve.signin.tables import IDENTITIES, SESSIONS, USERS
 
 MIN_PASSWORD_CHARS: Final = 12
 MAX_PASSWORD_CHARS: Final = 256
@@ -38,6 +41,8 @@ class User(NamedTuple):
     role: Role
     changed_ms: int = 0
     """Time of the last change of password or role. Sessions opened before it are over."""
+    is_external: bool = False
+    """Whether an OpenID provider signs the person in and decides the role."""
 
     def may(self, right: Right) -> bool:
         """Returns whether the role has the right."""
@@ -56,40 +61,43 @@ class Users:
         Raises:
             UserError: the name is taken or malformed, the tenant is malformed, or the password is too short or long.
         """
-        if not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable() or name != name.strip() or "/" in name:
-            message = f"{name!r} is no user name: use 1 to {MAX_NAME_CHARS} printable characters without a slash"
-            raise UserError(message)
+        name = user_name(name)
         if not is_tenant(tenant):
             message = f"{tenant!r} is no tenant: tenants are lower-case letters, digits, - and _"
             raise UserError(message)
         now_ms = self._clock()
         row = {
-            "name": name.casefold(), "tenant": tenant, "role": role.value, "password_hash": _hash_of(password),
+            "name": name, "tenant": tenant, "role": role.value, "password_hash": _hash_of(password),
             "created_ms": now_ms, "changed_ms": now_ms,
         }  # fmt: skip
         try:
             with self._engine.begin() as connection:
                 connection.execute(insert(USERS).values(row))
         except IntegrityError as error:
-            message = f"there is a user {name.casefold()} already; see: stitchline serve users passwd --help"
+            message = f"there is a user {name} already; see: stitchline serve users passwd --help"
             raise UserError(message) from error
 
     def set_password(self, name: str, password: str) -> None:
         """Replaces the password and ends every session of the user.
 
         Raises:
-            UserError: there is no such user, or the password is too short or long.
+            UserError: there is no such user, it is an OpenID provider's, or the password is too short or long.
         """
         self._change(name, password_hash=_hash_of(password))
 
     def set_role(self, name: str, role: Role) -> None:
-        """Replaces the role and ends every session of the user. Raises UserError if there is no such user."""
+        """Replaces the role and ends every session of the user.
+
+        Raises:
+            UserError: there is no such user, or an OpenID provider decides its role.
+        """
         self._change(name, role=role.value)
 
     def remove(self, name: str) -> None:
         """Deletes the user and every session of the user. Raises UserError if there is no such user."""
         with self._engine.begin() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.user_name == name.casefold()))
+            connection.execute(delete(IDENTITIES).where(IDENTITIES.c.user_name == name.casefold()))
             done = connection.execute(delete(USERS).where(USERS.c.name == name.casefold()))
         _refuse_unknown(name, done.rowcount)
 
@@ -97,13 +105,13 @@ class Users:
         """Returns the user of a name in any case, or None."""
         with self._engine.connect() as connection:
             row = connection.execute(select(USERS).where(USERS.c.name == name.casefold())).one_or_none()
-        return None if row is None else User(row.name, row.tenant, Role(row.role), row.changed_ms)
+        return None if row is None else user_of(row)
 
     def all(self) -> list[User]:
         """Returns every user by name."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(USERS).order_by(USERS.c.name)).all()
-        return [User(row.name, row.tenant, Role(row.role), row.changed_ms) for row in rows]
+        return [user_of(row) for row in rows]
 
     def verified(self, name: str, password: str) -> User | None:
         """Returns the user if the password is right, else None. Takes equally long for unknown names.
@@ -127,14 +135,35 @@ class Users:
                 connection.execute(
                     update(USERS).where(USERS.c.name == row.name).values(password_hash=_HASHER.hash(password))
                 )
-        return User(row.name, row.tenant, Role(row.role), row.changed_ms)
+        return user_of(row)
 
     def _change(self, name: str, **values: str) -> None:
+        known = self.find(name)
+        if known is not None and known.is_external:
+            message = f"{name} is signed in by an OpenID provider, which decides the role: change it there"
+            raise UserError(message)
         with self._engine.begin() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.user_name == name.casefold()))
             changed = update(USERS).where(USERS.c.name == name.casefold()).values(changed_ms=self._clock(), **values)
             done = connection.execute(changed)
         _refuse_unknown(name, done.rowcount)
+
+
+def user_of(row: Row[Any]) -> User:
+    """Returns the user of a row with the columns of the table."""
+    return User(row.name, row.tenant, Role(row.role), row.changed_ms, is_external=not row.password_hash)
+
+
+def user_name(text: str) -> str:
+    """Returns a name as it is stored.
+
+    Raises:
+        UserError: the text is no name.
+    """
+    if not 0 < len(text) <= MAX_NAME_CHARS or not text.isprintable() or text != text.strip() or "/" in text:
+        message = f"{text!r} is no user name: use 1 to {MAX_NAME_CHARS} printable characters without a slash"
+        raise UserError(message)
+    return text.casefold()
 
 
 def _refuse_unknown(name: str, changed: int) -> None:

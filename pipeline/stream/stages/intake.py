@@ -143,7 +143,8 @@ class IntakeStage(Stage):
         value, key = record.value(), (record.key() or b"").decode(errors="replace")
         try:
             event = decoder.event(channel, value)
-            refused = self._intake.accept(
+            decide = self._intake.on_event if self._is_wall else self._intake.accept
+            decided = decide(
                 event,
                 key=key,
                 now_ms=now_ms,
@@ -154,10 +155,8 @@ class IntakeStage(Stage):
             return Rejected(Reason.UNDECODABLE, str(error))
         except InvalidEventError as error:
             return Rejected(Reason.INVALID_FIELD, str(error))
-        if refused is not None:
-            return refused
-        if self._is_wall:
-            return self._intake.attribute(event, key)
+        if decided is not None:
+            return decided
         self.queue.hold(record.topic(), record.offset(), key, event)
         if previous := copy_key(event):
             self._copy_alias(record, previous, event)

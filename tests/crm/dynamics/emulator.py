@@ -5,7 +5,7 @@ refused record, a batch that continues on errors, queries and deleting.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote
 from uuid import UUID, uuid4
@@ -143,6 +143,9 @@ class Dynamics(Crm):
             if answers[-1].is_error and not goes_on:
                 break
         return answer_of(answers[: len(answers) // 2] if fault == faults.SHORT else answers)
+
+    def raw(self, lead_id: str) -> Mapping[str, Any]:
+        return {**self.rows["leads"], **self.rows["contacts"]}[lead_id]
 
     def leads(self) -> dict[str, dict[str, str]]:
         rows = {**self.rows["leads"], **self.rows["contacts"]}
@@ -327,9 +330,13 @@ class Dynamics(Crm):
         if field not in self.types[entities]:
             message = f"The property '{field}' does not exist on type 'Microsoft.Dynamics.CRM.{TABLES[entities]}'."
             raise Refusal(400, "0x80048d19", message)
+        if value is None and field.startswith("new_") and "stitchline" not in field:
+            return  # null empties a custom column
         assert value not in {None, ""}, field
         if self.types[entities][field] in NUMBERS and not isinstance(value, int | float):
             raise Refusal(400, "0x80048d19", f"Cannot convert the literal '{value}' of {field} to a number")
+        if (field, value) == self.refuses:
+            raise Refusal(400, "0x80040203", f"{field} is not allowed")
         if field == "emailaddress1" and value.endswith(".invalid"):
             raise Refusal(400, "0x80040203", f"The e-mail address {value} is invalid")
 

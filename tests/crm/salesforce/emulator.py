@@ -6,7 +6,7 @@ a collection with one refused record, SOQL, describe, reading, updating and dele
 
 import re
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -29,7 +29,13 @@ CUSTOM = {
     "Action": "string", "Revision": "double", "Profile": "string", "Reason": "textarea", "Score": "double",
     "Grade": "string", "Segment": "string", "Trigger": "string", "Last_Touch": "datetime",
 }  # fmt: skip
-_TYPES = {"Text": "string", "Number": "double", "LongTextArea": "textarea", "DateTime": "datetime"}
+_TYPES = {
+    "Text": "string",
+    "Number": "double",
+    "LongTextArea": "textarea",
+    "DateTime": "datetime",
+    "Checkbox": "boolean",
+}
 DATA = "/services/data/v67.0"
 USER = "005000000000001AAA"
 MAX_RECORDS = 200
@@ -139,6 +145,9 @@ class Salesforce(Crm):
             body = body[: len(body) // 2]
         used = {"Sforce-Limit-Info": f"api-usage={self.usage[0]}/{self.usage[1]}"}
         return httpx2.Response(status, headers=used) if body is None else _json(status, body, used)
+
+    def raw(self, lead_id: str) -> Mapping[str, Any]:
+        return {**self.org.rows["Lead"], **self.org.rows["Contact"]}[lead_id]
 
     def leads(self) -> dict[str, dict[str, str]]:
         rows = {**self.org.live("Lead"), **self.org.live("Contact")}
@@ -280,6 +289,9 @@ class Salesforce(Crm):
             if not self.org.sees(kind, field) or field in READ_ONLY:
                 message = f"No such column '{field}' on sobject of type {kind}"
                 raise Fault(code="INVALID_FIELD", message=message, fields=(field,))
+        if self.refuses in record.items():
+            message = f"{self.refuses[0]} is not allowed"
+            raise Fault(code="FIELD_CUSTOM_VALIDATION_EXCEPTION", message=message, fields=(self.refuses[0],))
         if name is None:
             assert method == "POST" or key, "an update needs an id"
             name, created = self.org.create(kind, record), True

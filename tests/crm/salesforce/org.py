@@ -143,6 +143,8 @@ class Org:
 
     def _validate(self, object_type: str, name: str, values: dict[str, Any]) -> None:
         for field, value in values.items():
+            if value is None and field not in STANDARD.get(object_type, {}) and not field.startswith("Stitchline_"):
+                continue  # null empties a custom field
             if value in {None, ""} or not isinstance(value, bool | int | float | str):
                 raise Fault(
                     code="INVALID_TYPE_ON_FIELD_IN_RECORD",

@@ -5,7 +5,7 @@ by upsert, COQL, the fields of a module, updating and deleting by id.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -148,6 +148,9 @@ class Zoho(Crm):
         headers = {} if self.credits_left is None else {"X-API-CREDITS-REMAINING": str(self.credits_left)}
         return httpx2.Response(204, headers=headers) if body is None else shapes.answer(status, body, headers)
 
+    def raw(self, lead_id: str) -> Mapping[str, Any]:
+        return {**self.rows["Leads"], **self.rows["Contacts"]}[lead_id]
+
     def leads(self) -> dict[str, dict[str, str]]:
         rows = {name: row for module in ("Leads", "Contacts") for name, row in self.rows[module].items()}
         return {
@@ -288,6 +291,8 @@ class Zoho(Crm):
             raise Fault(code="INVALID_DATA", message="the id given seems to be invalid", api_name="id")
         if name is not None and self.rows[module][name].get("Converted__s"):
             raise Fault(code="CONVERTED_RECORD", message="the record is already converted", id=name)
+        if self.refuses in record.items():
+            raise Fault(code="INVALID_DATA", message=f"{self.refuses[0]} is not allowed", api_name=self.refuses[0])
         if module != "Notes":
             self._validate(module, name, record)
         is_new = name is None
@@ -308,6 +313,8 @@ class Zoho(Crm):
         if name is None and not record.get("Last_Name"):
             raise Fault(code="MANDATORY_NOT_FOUND", message="required field not found", api_name="Last_Name")
         for field, value in record.items():
+            if value is None and field.startswith("Now_"):
+                continue  # null empties a custom field
             assert value not in {None, ""} if isinstance(value, str | None) else True, (field, value)
             kind = self.types[module][field]
             if kind in _INTEGER_TYPES and not isinstance(value, int | float):

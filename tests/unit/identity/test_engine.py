@@ -6,10 +6,13 @@ import pytest
 
 from pipeline.identity.household import StoredHouseholds
 from pipeline.identity.messages import Command, Link
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
+from pipeline.identity.resolve import resolve
 from pipeline.identity.rules import IdentityRules, IdentityType
 from pipeline.identity.state import Node, StitchTables
 from pipeline.identity.stitch import Stitcher
+from pipeline.identity.stored import stored
 from pipeline.identity.union_find import UnionFind, head_of
 from pipeline.testing.build import link
 from pipeline.testing.table import MemoryTable
@@ -30,7 +33,8 @@ class Bench:
     def __init__(self, **rules: object) -> None:
         self.nodes: MemoryTable[Node] = MemoryTable()
         tables = StitchTables(self.nodes, MemoryTable())
-        self.engine = Stitcher("t", IdentityRules(**{"types": TYPES, **rules}), tables)
+        self.rules = IdentityRules(**{"types": TYPES, **rules})
+        self.engine = Stitcher("t", self.rules, tables)
         self.changes = []
         self.moves = []
         self.moves_for_target = []
@@ -297,3 +301,39 @@ def test_rows_that_contradict_each_other_raise_an_error_with_the_operators_actio
         UnionFind(nodes).root("dev:1", orphan)
     with pytest.raises(LookupError, match="root row has no head; restore this partition"):
         head_of(orphan)
+
+
+def test_a_firebreak_counts_identifiers_behind_a_browser_that_the_fast_path_would_join():
+    types = [
+        IdentityType(name="user", priority=1, strong=True),
+        IdentityType(name="mail", priority=2, strong=True),
+        IdentityType(name="card", priority=3),
+        IdentityType(name="dev", priority=4, firebreak_above=2, firebreak_counts_weak=True),
+        IdentityType(name="anon", priority=5),
+    ]
+    links = [seen(a, "anon:1", n) for n, a in enumerate(("dev:1", "user:1", "mail:1", "card:1"))]
+    together = Bench(types=types).take(*links[:3])
+    assert together.groups() == {frozenset({"dev:1", "anon:1", "user:1", "mail:1"})}
+    for order in (links, links[::-1]):
+        bench = Bench(types=types)
+        for item in order:
+            bench.take(item)
+        assert bench.groups() == {frozenset({"dev:1"}), frozenset({"anon:1", "user:1", "mail:1", "card:1"})}
+
+
+def test_an_isolated_device_is_decided_again_when_it_forgets_the_browsers_that_it_has_no_room_for():
+    types = [
+        IdentityType(name="user", priority=1, strong=True, limits=["1 ever"]),
+        IdentityType(name="dev", priority=4, firebreak_above=4, firebreak_counts_weak=True),
+        IdentityType(name="anon", priority=5),
+    ]
+    bench = Bench(types=types, max_links=3)
+    links = [
+        link
+        for n in range(6)
+        for link in (seen("dev:1", f"anon:{n}", 2 * n), seen(f"user:{n}", f"anon:{n}", 2 * n + 1))
+    ]
+    bench.take(*links)
+    known, decisions = stored("t", bench.nodes.rows.items(), IdentityPolicy(bench.rules))
+    groups = resolve(known, IdentityPolicy(bench.rules), decisions).groups()
+    assert bench.groups() == {frozenset(members) for members in groups.values()}

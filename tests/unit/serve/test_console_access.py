@@ -12,7 +12,7 @@ from pipeline.serve.signin.sessions import IDLE_MS
 from tests.support.console import NOW_MS, PASSWORD, World, csrf_of, sign_in
 from tests.support.model_records import ModelRecords
 
-PARTS = {"profile_id": "p", "action_id": "a", "name": "n", "place": "x"}
+PARTS = {"profile_id": "p", "action_id": "a", "name": "n", "place": "x", "request_id": "r"}
 MATRIX = [(method, path.format(**PARTS), right) for method, path, right, _ in PAGES]
 
 
@@ -38,6 +38,11 @@ def test_the_pages_with_personal_data_or_power_are_those_expected() -> None:
     by_right = {right: sorted(f"{method} {path}" for method, path, r in MATRIX if r == right) for right in Right}
     assert by_right[Right.OPERATE] == ["GET /quarantine", "GET /quarantine/x", "POST /quarantine/replay"]
     assert by_right[Right.TRY] == ["POST /rules/compare", "POST /segments/preview", "POST /triggers/dry-run"]
+    assert by_right[Right.PRIVACY] == [
+        "GET /privacy", "GET /privacy/requests/r", "GET /privacy/requests/r/live", "POST /privacy/confirm",
+        "POST /privacy/send",
+    ]  # fmt: skip
+    assert by_right[Right.DISCLOSE] == ["POST /privacy/access"]
     assert by_right[Right.ADMIN] == [
         "GET /audit", "GET /users", "POST /users", "POST /users/n/remove", "POST /users/n/role",
     ]  # fmt: skip
@@ -63,7 +68,7 @@ def test_a_role_reaches_the_pages_of_its_rights_only(world: World, role: Role) -
             answer = client.request(method, path)
             assert answer.status_code == 403, (role, method, path)
             assert f"The role {role.value} does not include" in answer.text
-        elif method == "GET" and "/quarantine/" not in path:
+        elif method == "GET" and "/quarantine/" not in path and "/requests/" not in path:
             assert client.request(method, path).status_code in {200, 400, 404}, (role, method, path)
 
 

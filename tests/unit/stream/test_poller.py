@@ -92,6 +92,37 @@ def test_assigned_partitions_are_paused_until_they_are_resumed(one):
     assert one.values(one.fetch()) == [b"2"]
 
 
+def test_records_fetched_ahead_of_a_commit_and_not_passed_on_are_earlier(one):
+    one.resume()
+    ahead = one.poller.fetch()
+    one.poller.note_commit()
+    assert one.poller.has_earlier
+    one.poller.batches(ahead)
+    assert not one.poller.has_earlier  # nothing further is there
+    behind = one.poller.fetch()
+    assert one.poller.has_earlier  # it may hold records that came between the first fetch and the commit
+    one.poller.batches(behind)
+    assert not one.poller.has_earlier
+
+
+def test_records_of_a_fetch_that_began_after_the_fetch_behind_a_commit_are_not_earlier(one):
+    one.resume()
+    one.poller.note_commit()
+    one.fetch()
+    later = one.poller.fetch()
+    assert later.messages
+    assert not one.poller.has_earlier
+
+
+def test_a_fetch_without_a_record_holds_nothing_earlier(one):
+    one.resume()
+    one.fetch()
+    one.fetch()
+    one.poller.note_commit()
+    one.poller.fetch()
+    assert not one.poller.has_earlier
+
+
 def test_a_batch_is_refused_after_a_revocation_and_the_group_waits_for_the_release(one):
     one.resume()
     (batch,) = one.fetch()

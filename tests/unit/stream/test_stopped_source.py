@@ -43,9 +43,10 @@ class Scene:
         unit = Recorder(self.calls, records=0)
         environment = ProcessEnvironment(lambda: 0.0, None, None, None, None)  # type: ignore[arg-type]
         self.worker = Worker([INTAKE], context, unit, environment)  # type: ignore[arg-type]
-        self.worker.poller = Recorder(
-            self.calls, held=frozenset({APP, WEB}), epoch=0, backlog=0, has_untaken=True, group=None
-        )  # type: ignore[assignment]
+        self.worker.poller = Recorder(  # type: ignore[assignment]
+            self.calls, held=frozenset({APP, WEB}), epoch=0, backlog=0, has_untaken=True, has_earlier=False, group=None,
+            note_commit=lambda: None,
+        )  # fmt: skip
         self.worker.ownership.tasks[StagePartition("intake", 0)] = SimpleNamespace(logic=self)  # type: ignore[assignment]
         self.worker.ownership.is_ready = True
 

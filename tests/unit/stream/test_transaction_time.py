@@ -40,7 +40,8 @@ class SlowWorld:
         environment = ProcessEnvironment(lambda: self.seconds, None, None, None, None)  # type: ignore[arg-type]
         self.worker = Worker([PROFILE], context, self, environment)  # type: ignore[arg-type]
         self.worker.poller = SimpleNamespace(  # type: ignore[assignment]
-            take=lambda _: True, epoch=0, backlog=1 << 20, has_untaken=False, group=None
+            take=lambda _: True, epoch=0, backlog=1 << 20, has_untaken=False, has_earlier=False,
+            group=None, note_commit=lambda: None,
         )  # fmt: skip
         task: Any = SimpleNamespace(logic=self, spec=PROFILE)
         self.worker.ownership.tasks[StagePartition("profile", 0)] = task
@@ -90,6 +91,20 @@ def test_fast_records_are_committed_together():
     world.worker.take("profile", batch_of(4000))
     world.worker.commit()
     assert len(world.commits) == 1
+
+
+def test_a_commit_waits_for_records_that_came_before_the_last_one_but_not_for_long():
+    world = SlowWorld(Settings(), 0.001)
+    world.worker.poller.backlog = 0
+    world.worker.poller.has_earlier = True  # type: ignore[misc]
+    world.worker.take("profile", batch_of(100))
+    assert world.commits == []
+    world.worker.poller.has_earlier = False  # type: ignore[misc]
+    world.worker.take("profile", batch_of(10))
+    assert len(world.commits) == 1
+    world.worker.poller.has_earlier = True  # type: ignore[misc]
+    world.worker.take("profile", batch_of(2000))
+    assert len(world.commits) == 2
 
 
 def test_slices_shrink_where_records_are_slow_and_grow_where_they_are_fast():

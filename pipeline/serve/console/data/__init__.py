@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.clock import Clock
+from pipeline.serve.console.data.accounts import AccountData
 from pipeline.serve.console.data.arrivals import ArrivalsWatch
 from pipeline.serve.console.data.audit import AuditData
 from pipeline.serve.console.data.customers import CustomerData
@@ -16,6 +17,7 @@ from pipeline.serve.console.data.leads import LeadData
 from pipeline.serve.console.data.overview import OverviewData
 from pipeline.serve.console.data.pulse import Pulse
 from pipeline.serve.console.data.quarantine import QuarantineData
+from pipeline.serve.console.data.rights import RightsData
 from pipeline.serve.console.data.rules import RuleData
 from pipeline.serve.console.data.segments import SegmentData
 from pipeline.serve.console.data.triggers import TriggerData
@@ -29,6 +31,7 @@ class ConsoleData(NamedTuple):
     overview: OverviewData
     pulse: Pulse
     customers: CustomerData
+    accounts: AccountData
     leads: LeadData
     segments: SegmentData
     triggers: TriggerData
@@ -36,15 +39,17 @@ class ConsoleData(NamedTuple):
     quarantine: QuarantineData
     arrivals: ArrivalsWatch
     audit: AuditData
+    rights: RightsData
 
 
-def console_data(reads: Reads, settings: Settings, audit: Path, clock: Clock) -> ConsoleData:
+def console_data(reads: Reads, rights: RightsData, settings: Settings, audit: Path, clock: Clock) -> ConsoleData:
     """Wires the readers. ``audit`` is the folder of the audit log."""
     leads = LeadData(reads)
     return ConsoleData(
         overview=OverviewData(reads),
         pulse=Pulse(settings, clock),
         customers=CustomerData(reads, leads),
+        accounts=AccountData(reads, leads),
         leads=leads,
         segments=SegmentData(reads),
         triggers=TriggerData(reads),
@@ -52,4 +57,5 @@ def console_data(reads: Reads, settings: Settings, audit: Path, clock: Clock) ->
         quarantine=QuarantineData(reads.context.store, settings),
         arrivals=ArrivalsWatch(settings),
         audit=AuditData(audit, clock),
+        rights=rights,
     )

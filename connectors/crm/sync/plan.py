@@ -1,0 +1,116 @@
+"""Which objects of the CRM a batch of profiles is about, and what each should hold. Reads board and ledger only.
+
+1. A merged profile is replaced by the one that continues it.
+2. Its object is that of its leads, as the lead sink chooses it; else of the leads of a profile that was merged into it;
+   else the first that the way back has linked to it.
+3. One object follows one customer: the one that it follows already, as long as that still has it.
+4. Other objects that follow the same customer, or one that is gone, are emptied.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from connectors.crm.ledger import LedgerView
+from connectors.crm.ledger_row import ERASED, LedgerRow, sync_id
+from connectors.crm.sync.board import Board, Due
+from connectors.crm.sync.target import Target
+
+
+class Place(NamedTuple):
+    """An object as the ledger or the way back knows it."""
+
+    object: str
+    """The type; "" if only the id is known."""
+    id: str
+
+
+class Planner:
+    """Plans the writes of one connection."""
+
+    def __init__(self, board: Board, ledger: LedgerView) -> None:
+        self._board, self._ledger = board, ledger
+        self._sharing: defaultdict[str, set[str]] = defaultdict(set)
+        """Customer → customers whose object follows it."""
+
+    def plan(self, due: Sequence[Due], tenant: str) -> tuple[list[Target], list[Due]]:
+        """Returns targets of different objects, and the profiles that need no write. Others stay due."""
+        customers: defaultdict[str, list[Due]] = defaultdict(list)
+        for one in due:
+            customers[self._board.survivor(one.profile_id)].append(one)
+        targets: list[Target] = []
+        settled: list[Due] = []
+        taken: set[str] = set()
+        for customer in customers:
+            self._board.mark(self._sharing.pop(customer, ()))
+        for customer in sorted(customers):
+            planned = self._targets(customer, tenant, customers[customer])
+            if not planned:
+                settled += customers[customer]
+            elif taken.isdisjoint(target.object_id for target in planned):
+                targets += planned
+                taken.update(target.object_id for target in planned)
+        return targets, settled
+
+    def _targets(self, customer: str, tenant: str, due: Sequence[Due]) -> list[Target]:
+        group = [customer, *self._board.merged_into(customer)]
+        rows = self._ledger.synced(tenant, group)
+        place = self._place(customer, group, tenant)
+        targets: list[Target] = []
+        if place is not None and not self._follows_another(place, customer, tenant):
+            target = self._target(place, customer, tenant, rows)
+            targets.append(target)
+            done = {target.name, *(row.action_id for row in target.retired)}
+            rows = [row for row in rows if row.action_id not in done and row.action_id != sync_id(target.name)]
+        targets += [
+            Target(
+                tenant=tenant, name=row.action_id.partition(":")[2], object=row.object, object_id=row.object_id,
+                profile_id="", row=row,
+            )
+            for row in rows
+        ]  # fmt: skip
+        for one in targets:
+            one.due = due
+        return targets
+
+    def _target(self, place: Place, customer: str, tenant: str, rows: Sequence[LedgerRow]) -> Target:
+        """Returns the target of a customer's object, with what was written to it under any name."""
+        own = self._ledger.of_actions(tenant, [sync_id(place.id)]).get(sync_id(place.id))
+        same = [row for row in rows if row.object_id == place.id and row.action_id != sync_id(place.id)]
+        row = own if own is not None and own.object_id else next(iter(same), None)
+        profile = self._board.get(customer)
+        is_active = profile is not None and profile.is_active
+        return Target(
+            tenant=tenant, name=place.id, object=row.object if row else place.object,
+            object_id=row.object_id if row else place.id, profile_id=customer if is_active else "",
+            wanted=profile.fields if profile is not None and is_active else {}, row=row, retired=same,
+        )  # fmt: skip
+
+    def _place(self, customer: str, group: Sequence[str], tenant: str) -> Place | None:
+        leads = self._ledger.of_profiles(tenant, group)
+        first = leads.get(customer) or min(
+            leads.values(), key=lambda row: (row.written_ms, row.action_id), default=None
+        )  # fmt: skip
+        places = [Place(first.object, first.object_id)] if first is not None else []
+        profile = self._board.get(customer)
+        places += [Place("", name) for name in (profile.crm_ids if profile else ())]
+        gone = {
+            row.action_id
+            for row in self._ledger.of_actions(tenant, [sync_id(place.id) for place in places]).values()
+            if row.state == ERASED
+        }
+        return next((place for place in places if sync_id(place.id) not in gone), None)
+
+    def _follows_another(self, place: Place, customer: str, tenant: str) -> bool:
+        row = self._ledger.of_actions(tenant, [sync_id(place.id)]).get(sync_id(place.id))
+        if row is None or not row.object_id:
+            return False
+        other = self._board.survivor(row.profile_id)
+        profile = self._board.get(other)
+        if other == customer or profile is None or not profile.is_active:
+            return False
+        theirs = self._place(other, [other, *self._board.merged_into(other)], tenant)
+        if theirs is None or theirs.id != place.id:
+            return False
+        self._sharing[other].add(customer)
+        return True

@@ -1,0 +1,197 @@
+"""Brings objects of a CRM up to date with the profiles that they follow.
+
+1. Leave out objects whose fields all have the value last written, by the ledger.
+2. Read the others; follow converted and merged ones. An object that is gone is never created again.
+3. Write the fields whose value differs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from connectors.crm.fault import PAUSES, Fault, StoppedError, missing_right, pause_for
+from connectors.crm.gateway import Gateway
+from connectors.crm.ledger import LedgerView
+from connectors.crm.ledger_row import sync_id
+from connectors.crm.sink import Action, Delivered, NeedsReview, Refused, RetryLater
+from connectors.crm.split import Failed, Written
+from connectors.crm.split import Result as WriteResult
+from connectors.crm.sync.target import Later, Target
+from connectors.crm.sync.wanted import EMPTY, differences
+from connectors.crm.work import Held, Owner, Work, kind_of
+from pipeline.clock import Clock
+from pipeline.rules.crm import CrmConnection
+from pipeline.rules.crm_sync import SyncField
+
+MAX_HOPS: Final = 4
+"""Conversions and merges in a row that are followed."""
+
+
+class SyncWriter:
+    """Writes through the gateway of one connection.
+
+    Raises (every method):
+        StoppedError: The CRM is not available now. Targets without a result are open.
+        SinkError: A right is missing.
+    """
+
+    def __init__(
+        self,
+        connection: CrmConnection,
+        gateway: Gateway,
+        ledger: LedgerView,
+        clock: Clock,
+        *,
+        again: bool = False,
+        compare: bool = False,
+    ) -> None:
+        """``again``: also writes what was refused before, or to an object that was written a short time ago.
+
+        ``compare``: compares with what the CRM holds instead of what the ledger does.
+        """
+        self._connection, self._gateway, self._ledger, self._clock = connection, gateway, ledger, clock
+        self.sink = connection.name
+        self._again, self._compare = again, compare
+        self._wait_ms = 0 if again else round(connection.sync.every_seconds * 1000)
+
+    def write(self, targets: Sequence[Target], tenant: str) -> None:
+        """Gives each target a result."""
+        for at in range(0, len(targets), self._gateway.batch):
+            part = targets[at : at + self._gateway.batch]
+            reading = self.changed(part, tenant)
+            self._send([one for one in reading if one.result is None], tenant)
+
+    def changed(self, targets: Sequence[Target], tenant: str) -> list[Target]:
+        """Returns the targets that need a write, with what it changes; gives all others a result."""
+        for target in targets:
+            self._look(target)
+        self._read([target for target in targets if target.result is None], tenant)
+        return [target for target in targets if target.result is None]
+
+    def _look(self, target: Target) -> None:
+        """Compares a target with the ledger, if the type of its object is known."""
+        if not target.object:
+            if not target.written and all(value in EMPTY for value in target.wanted.values()):
+                target.result = Delivered()
+            return
+        target.changed = self._differences(target)
+        now_ms = self._clock()
+        is_known_refusal = target.was_refused() and not self._again
+        if not self._compare and (not target.changed or is_known_refusal) and not target.retired:
+            target.result = Delivered()
+        elif target.row is not None and target.wanted and target.row.written_ms + self._wait_ms > now_ms:
+            target.result = Later(target.row.written_ms + self._wait_ms)
+
+    def _differences(self, target: Target) -> dict[str, str]:
+        fields, kinds = self._fields(target.object), self._gateway.fields(target.object)
+        if self._compare:
+            return differences(fields, target.wanted, kinds, dict.fromkeys(target.written, ""))
+        return differences(fields, target.wanted, kinds, target.written)
+
+    def _fields(self, object_type: str) -> Mapping[str, SyncField]:
+        return self._connection.sync.of(kind_of(object_type))
+
+    def _read(self, targets: Sequence[Target], tenant: str) -> None:
+        """Reads the objects, and leaves what differs in ``changed``."""
+        for _ in range(MAX_HOPS):
+            unread = [one for one in targets if one.result is None and one.current is None]
+            for object_type in sorted({one.object or self._gateway.objects[0] for one in unread}):
+                part = [one for one in unread if (one.object or self._gateway.objects[0]) == object_type]
+                self._read_type(object_type, part, tenant)
+        for target in targets:
+            if target.result is None and target.current is None:
+                target.result = RetryLater(0, f"{target.object} {target.object_id} was moved while it was read")
+
+    def _read_type(self, object_type: str, targets: Sequence[Target], tenant: str) -> None:
+        kinds = self._gateway.fields(object_type)
+        names = sorted(self._fields(object_type).keys() & kinds.keys()) or [self._gateway.names.action]
+        found = self._gateway.read(object_type, sorted({one.object_id for one in targets}), names, tenant)
+        for target in targets:
+            held = found.get(target.object_id)
+            if held is None:
+                held = self._missing(object_type, target, names, tenant)
+            if held is not None:
+                self._take(target, held)
+
+    def _missing(self, object_type: str, target: Target, names: Sequence[str], tenant: str) -> Held | None:
+        """Returns what became of an object that was not found; None if the target has a result or another type."""
+        if not target.object:
+            for other in self._gateway.objects[1:]:
+                if held := self._gateway.read(other, [target.object_id], names, tenant).get(target.object_id):
+                    return held
+        answer = self._gateway.follow(object_type, target.object_id, names, tenant)
+        if isinstance(answer, Held):
+            return answer
+        target.result = (
+            RetryLater(0, answer.words)
+            if isinstance(answer, Failed)
+            else target.gone(self._connection.name, self._clock())
+        )
+        return None
+
+    def _take(self, target: Target, held: Held) -> None:
+        target.object, target.object_id = held.moved_to or (held.object, held.id)
+        if not target.object_id:
+            target.result = NeedsReview(f"{held.object} {held.id} was converted without a {target.object}")
+        elif target.object_id != target.name and self._is_anothers(target):
+            target.result = target.gone(self._connection.name, self._clock())
+        elif held.moved_to is None:
+            target.current = held.values
+            target.changed = self._differences(target)
+            if not target.changed and not target.retired:
+                target.result = Delivered()
+
+    def _is_anothers(self, target: Target) -> bool:
+        """Returns whether the object that a target was merged or converted into follows another customer."""
+        key = sync_id(target.object_id)
+        row = self._ledger.of_actions(target.tenant, [key]).get(key)
+        return row is not None and bool(row.object_id) and row.profile_id not in {"", target.profile_id}
+
+    def _send(self, targets: Sequence[Target], tenant: str) -> None:
+        works: list[tuple[Target, Work]] = []
+        taken: set[str] = set()
+        now_ms, sink = self._clock(), self._connection.name
+        for target in targets:
+            if not target.sent:
+                target.result = target.delivered(sink, now_ms) if self._differs(target) else Delivered()
+            elif target.object_id not in taken:  # a CRM refuses a batch that has an object twice
+                taken.add(target.object_id)
+                works.append((target, self._work(target)))
+        for object_type in sorted({work.object for _, work in works}):
+            part = [(target, work) for target, work in works if work.object == object_type]
+            results = self._gateway.update(object_type, [work for _, work in part], tenant)
+            self._stop_if_denied(results)
+            for (target, _), result in zip(part, results, strict=True):
+                self._settle(target, result)
+
+    def _differs(self, target: Target) -> bool:
+        """Returns whether the ledger has to learn what the CRM holds already, as after a lost answer."""
+        kinds = self._gateway.fields(target.object)
+        return bool(target.retired or differences(self._fields(target.object), target.wanted, kinds, target.written))
+
+    def _work(self, target: Target) -> Work:
+        body = {
+            "action_id": sync_id(target.name), "tenant": target.tenant, "profile_id": target.profile_id
+        }  # fmt: skip
+        return Work(
+            Action(0, 0, body), Owner("", ""), self._gateway.names, object=target.object,
+            object_id=target.object_id, current=target.current, sent=target.sent,
+        )  # fmt: skip
+
+    def _stop_if_denied(self, results: Sequence[WriteResult]) -> None:
+        """Raises SinkError if a right is missing for every object. A single one may be closed to the key."""
+        denied = [one for one in results if isinstance(one, Failed) and one.fault is Fault.RIGHT_MISSING]
+        if len(denied) == len(results) > 1:
+            missing_right(self._gateway.crm, denied[0].words)
+
+    def _settle(self, target: Target, result: WriteResult) -> None:
+        failed = result if isinstance(result, Failed) else Failed(Fault.NO_RESULT, "the result has no id")
+        if isinstance(result, Written) and result.id:
+            target.result = target.delivered(self._connection.name, self._clock())
+        elif failed.fault in PAUSES:
+            raise StoppedError(pause_for(failed.fault, failed.words))
+        elif failed.fault is Fault.AMBIGUOUS:
+            target.result = NeedsReview(failed.words)
+        elif failed.fault in {Fault.BAD_RECORD, Fault.RIGHT_MISSING}:
+            target.result = Refused(failed.words)
+        else:  # our fields are not unique: a conflict is a race
+            target.result = RetryLater(0, failed.words)
