@@ -92,6 +92,8 @@ class Client(asyncio.Protocol):
             self._send()
 
     def _send(self) -> None:
+        if self.stopped or self._transport.is_closing():
+            return
         self._sent_at = time.perf_counter()
         self._transport.write(self._requests[self._next % len(self._requests)])
         self._next += 1
