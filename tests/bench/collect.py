@@ -1,8 +1,11 @@
 """Requests and events per CPU second of the collector, beside uvicorn's bare loop in the same run.
 
     python -m tests.bench.collect [--seconds 8] [--connections 16] [--rounds 1]
+    python -m tests.bench.collect --soak 600 --connections 64   # memory over ten minutes of full load, and nothing else
 
 Rounds alternate between the two, and the best of each counts: other work on the machine displaces the caches of both.
+A closed loop of few clients keeps the bare loop busy, which finds its caches warm, while the collector waits for the
+brokers. So a third row paces the bare loop to the collector's rate. A fourth one has the collector at half its rate.
 
 The bare loop is a raw ASGI application that decodes the body and encodes it again. The collector writes to a real
 Kafka. Both are servers in processes of their own, on
@@ -19,7 +22,7 @@ import tempfile
 import time
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import uvloop
@@ -30,8 +33,11 @@ from pipeline.local.broker import broker
 from pipeline.local.ports import free_ports
 from tests.bench.process import ProcessUse
 
+Server: TypeAlias = tuple[subprocess.Popen[bytes], int]
+"""A server's process and port."""
 KEY = "wk_bench"
 BATCH = 100
+FIRST_ANSWER_SECONDS = 60.0
 BARE = """
 import msgspec, sys, uvicorn, uvloop
 decode, encode = msgspec.json.decode, msgspec.json.encode
@@ -50,13 +56,17 @@ uvicorn.run(app, port=int(sys.argv[1]), http="httptools", loop="uvloop", lifespa
 
 
 class Client(asyncio.Protocol):
-    """One connection that sends its requests one after the other and measures each."""
+    """One connection that sends its requests one after the other and measures each.
 
-    def __init__(self, requests: list[bytes], latencies: list[float], pause_seconds: float) -> None:
-        self._requests, self._latencies, self._pause = requests, latencies, pause_seconds
+    ``interval_seconds`` is the time from the start of one request to that of the next; 0: as fast as answers come.
+    """
+
+    def __init__(self, requests: list[bytes], latencies: list[float], interval_seconds: float) -> None:
+        self._requests, self._latencies, self._interval = requests, latencies, interval_seconds
         self._next, self._sent_at, self._buffer = 0, 0.0, b""
         self._transport: asyncio.Transport
         self.stopped = False
+        self.refused = 0
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -70,13 +80,20 @@ class Client(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         if len(rest) < length:
             return
-        assert head.startswith(b"HTTP/1.1 200"), self._buffer
         self._buffer = b""
-        self._latencies.append(time.perf_counter() - self._sent_at)
-        if not self.stopped:
-            asyncio.get_running_loop().call_later(self._pause, self._send) if self._pause else self._send()
+        seconds = time.perf_counter() - self._sent_at
+        if head.startswith(b"HTTP/1.1 200"):
+            self._latencies.append(seconds)
+        else:
+            self.refused += 1  # 503 while Kafka is away and the spool is full
+        if not self.stopped and seconds < self._interval:
+            asyncio.get_running_loop().call_later(self._interval - seconds, self._send)
+        elif not self.stopped:
+            self._send()
 
     def _send(self) -> None:
+        if self.stopped or self._transport.is_closing():
+            return
         self._sent_at = time.perf_counter()
         self._transport.write(self._requests[self._next % len(self._requests)])
         self._next += 1
@@ -109,45 +126,94 @@ def request(path: str, body: object) -> bytes:
 
 
 async def driven(
-    port: int, requests: list[bytes], seconds: float, connections: int, pause_seconds: float = 0.0
+    port: int, requests: list[bytes], seconds: float, connections: int, interval_seconds: float = 0.0
 ) -> list[float]:
-    """Latencies of all requests within the time."""
+    """Latencies of all requests within the time, or up to the first if none was answered within it.
+
+    On a busy machine all connections may wait for their first batch for longer than that.
+    """
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     clients = []
     for place in range(connections):
         own = requests[place::connections] or requests
         transport, client = await loop.create_connection(
-            lambda own=own: Client(own, latencies, pause_seconds), "127.0.0.1", port
+            lambda own=own: Client(own, latencies, interval_seconds), "127.0.0.1", port
         )
         clients.append((transport, client))
     await asyncio.sleep(seconds)
+    end = loop.time() + FIRST_ANSWER_SECONDS
+    while not latencies and loop.time() < end:
+        await asyncio.sleep(0.1)
     for _, client in clients:
         client.stopped = True
     await asyncio.sleep(0.5)
     for transport, _ in clients:
         transport.close()
+    if refused := sum(client.refused for _, client in clients):
+        print(f"{refused} requests were refused", flush=True)
     return latencies
 
 
+class Row(NamedTuple):
+    """What one measurement gave."""
+
+    micros: float
+    """The server's CPU microseconds for a request."""
+    rate: float
+    """Requests per second."""
+
+
 def measured(name: str, process: subprocess.Popen[bytes], port: int, requests: list[bytes], per_request: int,
-             options: argparse.Namespace, pause_seconds: float = 0.0) -> float:  # fmt: skip
-    """Prints one row. Returns the server's CPU microseconds for a request."""
+             options: argparse.Namespace, rate: float = 0.0) -> Row:  # fmt: skip
+    """Prints and returns one row. ``rate``: requests per second of all clients; 0: as fast as answers come."""
     use = ProcessUse(process.pid)
+    interval = options.connections / rate if rate else 0.0
     uvloop.run(driven(port, requests, 1.0, options.connections))  # caches, connections to the broker
     before, began = use.cpu_seconds(), time.perf_counter()
-    latencies = sorted(uvloop.run(driven(port, requests, options.seconds, options.connections, pause_seconds)))
+    latencies = sorted(uvloop.run(driven(port, requests, options.seconds, options.connections, interval)))
     cpu, wall = use.cpu_seconds() - before, time.perf_counter() - began
     count = len(latencies)
+    if not count:
+        print(f"{name:32} no answer within {wall:.0f} s", flush=True)
+        return Row(float("inf"), 0.0)
     micros = cpu / count * 1e6
     print(
-        f"{name:26} {micros:8.1f} µs CPU/request {1e6 / micros:8.0f} requests/CPU s "
+        f"{name:32} {micros:8.1f} µs CPU/request {1e6 / micros:8.0f} requests/CPU s "
         f"{per_request * 1e6 / micros:8.0f} events/CPU s {count / wall:7.0f} requests/s  "
         f"p50 {latencies[count // 2] * 1000:6.1f} ms  p99 {latencies[int(count * 0.99)] * 1000:6.1f} ms"
         f"  peak {use.peak_mb():4.0f} MB",
         flush=True,
     )
-    return micros
+    return Row(micros, count / wall)
+
+
+def compare(name: str, bare: Server, door: Server, requests: list[bytes], events: int,
+            options: argparse.Namespace) -> None:  # fmt: skip
+    """Prints the rows of one kind of request, and the shares that the best of them give."""
+    floor = whole = paced = float("inf")
+    for _ in range(options.rounds):
+        floor = min(floor, measured(f"bare loop, {name}", *bare, requests, events, options).micros)
+        full = measured(f"collector, {name}", *door, requests, events, options)
+        whole = min(whole, full.micros)
+        same = measured(f"bare loop at its rate, {name}", *bare, requests, events, options, full.rate)
+        paced = min(paced, same.micros)
+        measured(f"collector, half load, {name}", *door, requests, events, options, full.rate / 2)
+    print(
+        f"{name}: the collector does {floor / whole:.2f} of the bare loop's requests per CPU second, "
+        f"{paced / whole:.2f} at the same rate; best of each"
+    )
+
+
+def soak(door: Server, requests: list[bytes], options: argparse.Namespace) -> None:
+    """Prints the collector's memory every tenth of the time, under full load."""
+    use = ProcessUse(door[0].pid)
+    for part in range(11):
+        if part:
+            uvloop.run(driven(door[1], requests, options.soak / 10, options.connections))
+        print(
+            f"after {options.soak / 10 * part:6.0f} s: {use.memory_mb():6.1f} MB, peak {use.peak_mb():.1f}", flush=True
+        )
 
 
 def until_listening(port: int) -> None:
@@ -166,6 +232,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--soak", type=float, default=0.0, help="seconds of full load; prints memory, compares nothing")
     options = parser.parse_args()
     singles = [request("/v1/track", event(number)) for number in range(20_000)]
     batches = [
@@ -187,15 +254,11 @@ def main() -> None:
             until_listening(bare_port)
             until_listening(port)
             print(f"{kafka.description}, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+            if options.soak:
+                soak((door, port), singles, options)
+                return
             for name, requests, events in (("single", singles, 1), (f"batch of {BATCH}", batches, BATCH)):
-                floor = whole = float("inf")
-                for _ in range(options.rounds):
-                    floor = min(floor, measured(f"bare loop, {name}", bare, bare_port, requests, events, options))
-                    whole = min(whole, measured(f"collector, {name}", door, port, requests, events, options))
-                share = floor / whole
-                print(
-                    f"{name}: the collector does {share:.2f} of the bare loop's requests per CPU second, best of each"
-                )
+                compare(name, (bare, bare_port), (door, port), requests, events, options)
         finally:
             for process in (door, bare):
                 process.terminate()

@@ -36,7 +36,14 @@ class ProcessUse:
 
     def peak_mb(self) -> float:
         """Largest resident size so far."""
+        return self._status_mb("VmHWM")
+
+    def memory_mb(self) -> float:
+        """Resident size now."""
+        return self._status_mb("VmRSS")
+
+    def _status_mb(self, name: str) -> float:
         for line in (self._folder / "status").read_text().splitlines():
-            if line.startswith("VmHWM"):
+            if line.startswith(name):
                 return int(line.split()[1]) / 1024
         return 0.0

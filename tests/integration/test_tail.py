@@ -10,7 +10,7 @@ import confluent_kafka
 import msgspec
 import pytest
 
-from connectors.collect.encode import RecordEncoder
+from connectors.collect.encode import Origin, RecordEncoder
 from pipeline.avro.registry import FileIds
 from pipeline.event.parse import Defaults
 from pipeline.event.reason import Reason
@@ -50,7 +50,7 @@ def test_each_event_is_shown_with_its_fate(deployment: Deployment) -> None:
 
     def send(source: str, document: dict[str, object] | Rejected) -> None:
         record = (
-            encoder.quarantined(b"{\x1b", document, source, "json", 1_790_000_000_000)
+            encoder.quarantined(b"{\x1b", document, Origin(source, "json", 1_790_000_000_000), b"1 {\x1b")
             if isinstance(document, Rejected)
             else encoder.event(document, Defaults(source=source, channel="web"))
         )
@@ -61,7 +61,8 @@ def test_each_event_is_shown_with_its_fate(deployment: Deployment) -> None:
     send("other", call("m1"))
     send("shop", call("m1"))
     send("shop", call("m2"))
-    send("shop", Rejected(Reason.UNDECODABLE, "not JSON \x1b[2J"))
+    for _ in range(2):  # its sender got no answer
+        send("shop", Rejected(Reason.UNDECODABLE, "not JSON \x1b[2J"))
     deployment.start_worker()
 
     def tail(*arguments: str) -> str:
@@ -70,13 +71,13 @@ def test_each_event_is_shown_with_its_fate(deployment: Deployment) -> None:
             command, env=deployment.environment, timeout=deadline_seconds(), check=True, capture_output=True, text=True
         ).stdout
 
-    lines = [msgspec.json.decode(line) for line in tail("--source", "shop", "-n", "4", "--json").splitlines()]
+    lines = [msgspec.json.decode(line) for line in tail("--source", "shop", "-n", "5", "--json").splitlines()]
     assert sorted((line["fate"], line["message_id"]) for line in lines) == [
-        ("duplicate", "m1"), ("quarantined", ""), ("taken", "m1"), ("taken", "m2"),
+        ("duplicate", ""), ("duplicate", "m1"), ("quarantined", ""), ("taken", "m1"), ("taken", "m2"),
     ]  # fmt: skip
     bad = next(line for line in lines if line["fate"] == "quarantined")
     assert (bad["stage"], bad["reason"], bad["source"]) == ("collect", "undecodable", "shop")
-    shown = tail("-n", "5")
+    shown = tail("-n", "6")
     assert "other" in shown
     assert "\x1b" not in shown
     assert shown.count("taken") == 3

@@ -17,7 +17,7 @@ from pipeline.obs.log import logger
 TICK_SECONDS: Final = 0.005
 OPTIONS: Final[dict[str, Any]] = {
     "acks": "all",
-    "linger.ms": 5,
+    "linger.ms": 2,  # requests have been gathered before: connections.GATHER_SECONDS
     "compression.type": "lz4",
     "message.max.bytes": MAX_RECORD_BYTES,
     "message.timeout.ms": 30_000,
