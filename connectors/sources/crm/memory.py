@@ -38,6 +38,8 @@ class Memory:
             "CREATE TABLE written (action TEXT PRIMARY KEY, object TEXT, id TEXT, at INTEGER, hashes BLOB)"
         )
         self._rows.execute("CREATE INDEX by_id ON written (id)")
+        self._rows.execute("CREATE TABLE replaced (id TEXT, hashes BLOB, at INTEGER)")
+        self._rows.execute("CREATE INDEX replaced_by_id ON replaced (id)")
 
     def __len__(self) -> int:
         return int(self._rows.execute("SELECT COUNT(*) FROM seen").fetchone()[0])
@@ -61,8 +63,12 @@ class Memory:
         return StateRow(f"{self._prefix}/{seen.kind}/{seen.id}", _encode(seen))
 
     def written(self, object_id: str, owner_field: str) -> list[Written]:
-        """Returns what the sink has written to an object, one for each action, with the owner as ``OWNER``."""
-        rows = self._rows.execute("SELECT hashes, at FROM written WHERE id = ?", (object_id,)).fetchall()
+        """Returns what the sink has written to an object, one for each action, with the owner as ``OWNER``.
+
+        Includes rows that the last :meth:`note_written` has replaced: the CRM may have been read before that write.
+        """
+        query = "SELECT hashes, at FROM written WHERE id = ?1 UNION ALL SELECT hashes, at FROM replaced WHERE id = ?1"
+        rows = self._rows.execute(query, (object_id,)).fetchall()
         decoded = [(_decode_hashes(hashes), at_ms) for hashes, at_ms in rows]
         return [Written({**hashes, OWNER: hashes.get(owner_field, "")}, at_ms) for hashes, at_ms in decoded]
 
@@ -89,8 +95,11 @@ class Memory:
     def note_written(self, rows: Iterable[LedgerRow]) -> None:
         """Takes over rows of the sink's ledger."""
         self._rows.execute("BEGIN")
+        self._rows.execute("DELETE FROM replaced")
         for row in rows:
-            values = (f"{row.tenant}/{row.action_id}", row.object, row.object_id, row.written_ms, _encode(row.fields))
+            key = f"{row.tenant}/{row.action_id}"
+            self._rows.execute("INSERT INTO replaced SELECT id, hashes, at FROM written WHERE action = ?", (key,))
+            values = (key, row.object, row.object_id, row.written_ms, _encode(row.fields))
             self._rows.execute("INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?)", values)
         self._rows.execute("COMMIT")
 
