@@ -311,3 +311,16 @@ def test_a_profile_that_cannot_be_read_keeps_its_former_state_and_stops_no_other
     assert world.metrics.value(names.CRM_SYNCED, "crm", "unreadable") == 2
     assert world.topics.quarantine == []
     assert [world.lead_values(number) for number in (1, 2)] == [FULL, FULL]
+
+
+def test_an_erased_customer_leaves_neither_record_nor_profile_id(world):
+    world.send(action(1))
+    world.publish("p1", **vip())
+    world.run()
+    world.send({"action_id": f"{1:032x}", "tenant": "t", "kind": "erase", "revision": 99})
+    world.publish("p1", status=None)
+    world.run()
+
+    assert world.crm.leads() == {}
+    assert "p1" not in {row.profile_id for row in world.topics.newest().values()}
+    assert world.topics.quarantine == []
