@@ -140,7 +140,9 @@ class Board:
         """Returns every profile that was merged into this one, at any distance, ordered."""
         known, waiting = set[str](), [profile_id]
         while waiting:
-            rows = self._rows.execute("SELECT id FROM profiles WHERE into_ = ?", (waiting.pop(),)).fetchall()
+            # SQLite takes the partial index only if its condition is in the query.
+            query = "SELECT id FROM profiles WHERE into_ != '' AND into_ = ?"
+            rows = self._rows.execute(query, (waiting.pop(),)).fetchall()
             fresh = {name for (name,) in rows} - known - {profile_id}
             known |= fresh
             waiting += fresh
