@@ -42,5 +42,5 @@ pure functions, and each package imports only those before it.
 * ``pipeline.chaos``: workers under seeded faults, compared with ``simulate``.
 
 ``connectors.sources`` reads files of events into Kafka; ``connectors.collect`` takes events over HTTP;
-``connectors.crm`` delivers the actions to a CRM.
+``connectors.crm`` delivers the actions to a CRM, and keeps segments, scores and traits up to date there.
 """

@@ -20,8 +20,8 @@ class Step(NamedTuple):
 class Beside(Protocol):
     """Work without positions of its own: it is found again after a restart by comparing with the ledger."""
 
-    def receive(self) -> Sequence[Refusal]:
-        """Takes in what there is to read now. Returns records that cannot be read."""
+    def receive(self) -> None:
+        """Takes in what there is to read now."""
         ...
 
     def step(self) -> Step:

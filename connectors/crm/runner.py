@@ -217,12 +217,12 @@ class SinkRunner:
     def _step_beside(self) -> None:
         if self._beside is None:
             return
-        unreadable = self._beside.receive()
+        self._beside.receive()
         is_paused = not self._pausing.is_over(self._clock())
         rows, refusals, pause = Step() if is_paused else self._beside.step()
         self._commit.rows = [*self._commit.rows, *rows]
-        self._commit.refusals = [*self._commit.refusals, *unreadable, *refusals]
-        self.quarantined += len(unreadable) + len(refusals)
+        self._commit.refusals = [*self._commit.refusals, *refusals]
+        self.quarantined += len(refusals)
         if pause is not None:
             self._pause(pause, progressed=bool(rows))
         elif rows:

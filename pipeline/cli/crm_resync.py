@@ -44,7 +44,7 @@ values were quarantined.
 Examples:
   stitchline crm resync hubspot --dry-run
   stitchline crm resync hubspot --read
-  stitchline crm resync hubspot --segment vip
+  stitchline crm resync hubspot --segment big_spenders
 """
 
 

@@ -172,7 +172,7 @@ CRM_CALLS = Counter(
 )
 CRM_SYNCED = Counter(
     "stitchline_crm_synced_total",
-    "Objects compared with their profiles: written, equal (no write needed), retried or refused.",
+    "Objects compared with their profiles: written, equal (no write needed), retried, refused; or unreadable.",
     ("sink", "outcome"),
 )
 CRM_SYNC_OPEN = Gauge("stitchline_crm_sync_open_profiles", "Profiles whose object was not compared yet.", ("sink",))

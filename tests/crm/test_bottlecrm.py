@@ -5,18 +5,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import pytest
 
 from connectors.crm.bottlecrm.gateway import BottleCrmGateway
-from connectors.crm.connect import open_http
+from connectors.crm.connect import gateway_of, open_http, open_sink
 from connectors.crm.deviation import Kind
 from connectors.crm.exchange import Answer, Call
+from connectors.crm.ledger import Ledger
 from connectors.crm.sink import Delivered
+from connectors.crm.sync.board import Board
+from connectors.crm.sync.plan import Planner
+from connectors.crm.sync.writer import SyncWriter
 from pipeline.clock import wall_clock_ms
 from pipeline.obs.metrics import Metrics
+from pipeline.rules.crm_sync import CrmSync
 from tests.crm.bottlecrm.server import BottleCrm
 from tests.crm.bottlecrm.shop import Shop
-from tests.crm.world import action, actions_of
+from tests.crm.sync_world import VALUES, vip
+from tests.crm.world import action, actions_of, profile
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +176,30 @@ def test_comments_go_before_their_lead_because_the_server_would_keep_them(shop):
     assert failed is not None
     assert failed.words == "HTTP 500: not now"
     assert shop.crm.get(f"/api/leads/{lead}/")["comments"] == []
+
+
+def test_fields_follow_a_profile_and_are_emptied(shop):
+    fields = tuple(msgspec.structs.replace(one, to=f"now_{name}") for name, one in VALUES.items())
+    connection = msgspec.structs.replace(shop.connection, sync=CrmSync(fields=fields, every_seconds=0))
+    http = open_http(connection, clock=wall_clock_ms, sleep=time.sleep, metrics=Metrics())
+    contact = shop.crm.post("/api/contacts/", {"first_name": "Ann", "last_name": "Follows"})["id"]
+    ledger, board = Ledger(), Board(connection)
+    link = {"tenant": connection.back.tenant, "identifiers": [f"{connection.back.identifier}:{contact}"]}
+
+    def held_after(version: int, **fields: Any) -> dict[str, Any]:
+        board.apply([("p1", profile("p1", version, **link, **fields))])
+        targets, _ = Planner(board, ledger).plan(board.due(0, 10), link["tenant"])
+        SyncWriter(connection, gateway_of(connection, http, wall_clock_ms), ledger, wall_clock_ms).write(targets, "t")
+        results = [target.result for target in targets]
+        assert all(isinstance(result, Delivered) for result in results), results
+        ledger.apply([result.row for result in results if isinstance(result, Delivered) and result.row])
+        board.settle("p1")
+        custom = shop.crm.get(f"/api/contacts/{contact}/")["contact_obj"]["custom_fields"]
+        return {name: value for name, value in custom.items() if name.startswith("now_")}
+
+    with closing(open_sink(connection, http, ledger, wall_clock_ms)) as sink:
+        assert [one for one in sink.setup(dry_run=False) if not one.ok] == []
+        written = held_after(1, **vip())
+        assert written == {"now_vip": True, "now_listed": "vip;buyers", "now_warmth": 42, "now_plan": "gold"}
+        assert held_after(2, segments=["buyers"]) == {"now_vip": False, "now_listed": "buyers"}
+        assert held_after(3, status="empty") == {"now_vip": False}

@@ -1,5 +1,6 @@
 """Segments, scores and traits in the CRM: what every sink keeps up to date."""
 
+import msgspec
 import pytest
 
 from connectors.crm.deviation import Kind
@@ -9,7 +10,7 @@ from pipeline.obs import metrics as names
 from tests.crm import emulator as faults
 from tests.crm.emulators import KINDS
 from tests.crm.sync_world import BLANK, FULL, SyncWorld, vip
-from tests.crm.world import action
+from tests.crm.world import action, profile
 
 
 @pytest.fixture(params=KINDS)
@@ -296,3 +297,30 @@ def test_a_resync_sends_refused_values_again(world):
 
     assert world.resync().written == 1
     assert world.lead_values(1) == FULL
+
+
+def test_a_profile_that_cannot_be_read_keeps_its_former_state_and_stops_no_other():
+    world = SyncWorld("hubspot")
+    world.send(action(1), action(2))
+    world.publish("p1", **vip())
+    world.topics.publish("p1", msgspec.json.encode({**profile("p1", 9, **vip()), "traits": "{"}))
+    world.topics.publish("p9", b"no record")
+    world.publish("p2", **vip())
+    world.run()
+
+    assert world.metrics.value(names.CRM_SYNCED, "crm", "unreadable") == 2
+    assert world.topics.quarantine == []
+    assert [world.lead_values(number) for number in (1, 2)] == [FULL, FULL]
+
+
+def test_an_erased_customer_leaves_neither_record_nor_profile_id(world):
+    world.send(action(1))
+    world.publish("p1", **vip())
+    world.run()
+    world.send({"action_id": f"{1:032x}", "tenant": "t", "kind": "erase", "revision": 99})
+    world.publish("p1", status=None)
+    world.run()
+
+    assert world.crm.leads() == {}
+    assert "p1" not in {row.profile_id for row in world.topics.newest().values()}
+    assert world.topics.quarantine == []

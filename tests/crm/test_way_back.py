@@ -64,6 +64,41 @@ def test_the_sinks_own_writes_do_not_come_back(world):
     assert world.puller.counts.echoes == 1
 
 
+def test_values_that_follow_a_profile_do_not_come_back_nor_does_their_emptying(world):
+    ann = world.hub.add_by_hand("c1@shop.example", phone="1")
+    world.pull()
+    for value in ("gold", "silver", ""):
+        world.hub.put("contacts", ann, jobtitle=value)
+        world.sink_wrote(ann, jobtitle=value)
+        assert world.pull() == []
+    world.hub.put("contacts", ann, jobtitle="typed")
+    assert [event.traits for event in world.pull()] == [{"title": "typed"}]
+
+
+def test_a_write_between_the_reading_of_crm_and_ledger_makes_no_change_of_the_one_before(world):
+    ann = world.hub.add_by_hand("c1@shop.example", phone="1")
+    world.pull()
+    world.hub.put("contacts", ann, jobtitle="gold")
+    world.sink_wrote(ann, jobtitle="gold")
+    calls = []
+
+    def writes_meanwhile(log):
+        read = log.written
+
+        def later():
+            calls.append(1)
+            if len(calls) == 2:  # the first page is read, and still has gold
+                world.sink_wrote(ann, jobtitle="silver")
+            return read()
+
+        log.written = later
+        return log
+
+    world.pass_time(60)
+    world.open(writes_meanwhile).run(Stop(world.clock), drain=True)
+    assert world.topics.take() == []
+
+
 def test_an_owner_that_the_sink_assigned_does_not_come_back(world):
     ann = world.hub.add_by_hand("c1@shop.example", owner="10")
     world.sink_wrote(ann, hubspot_owner_id="10")

@@ -63,11 +63,13 @@ class Board:
     def __len__(self) -> int:
         return int(self._rows.execute("SELECT COUNT(*) FROM profiles").fetchone()[0])
 
-    def apply(self, updates: Iterable[tuple[str, Mapping[str, Any] | None]]) -> None:
+    def apply(self, updates: Iterable[tuple[str, Mapping[str, Any] | None]]) -> list[str]:
         """Takes over records of the profile updates, by profile id; None is a deleted profile. Older ones are ignored.
 
-        A profile is due if its fields, its ids or its status have changed.
+        A profile is due if its fields, its ids or its status have changed. Returns the profiles whose traits or consent
+        are no JSON object; their former state stays.
         """
+        unreadable: list[str] = []
         self._rows.execute("BEGIN")
         for profile_id, update in updates:
             if update is None:
@@ -77,8 +79,12 @@ class Board:
                     (_encode({}), _encode([]), profile_id),
                 )
             elif self._takes(update):
-                self._put(profile_id, update)
+                try:
+                    self._put(profile_id, update)
+                except msgspec.MsgspecError:
+                    unreadable.append(profile_id)
         self._rows.execute("COMMIT")
+        return unreadable
 
     def mark(self, profile_ids: Iterable[str]) -> None:
         """Makes profiles due now."""
@@ -134,7 +140,9 @@ class Board:
         """Returns every profile that was merged into this one, at any distance, ordered."""
         known, waiting = set[str](), [profile_id]
         while waiting:
-            rows = self._rows.execute("SELECT id FROM profiles WHERE into_ = ?", (waiting.pop(),)).fetchall()
+            # SQLite takes the partial index only if its condition is in the query.
+            query = "SELECT id FROM profiles WHERE into_ != '' AND into_ = ?"
+            rows = self._rows.execute(query, (waiting.pop(),)).fetchall()
             fresh = {name for (name,) in rows} - known - {profile_id}
             known |= fresh
             waiting += fresh

@@ -23,6 +23,7 @@ from pipeline.clock import Clock
 from pipeline.event.reason import Reason
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as names
+from pipeline.obs.log import logger
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.crm import CrmConnection
 
@@ -30,6 +31,9 @@ MAX_PROFILES: Final = 400
 """Profiles in one step, so that actions never wait long for them."""
 
 MEASURE_MS: Final = 5_000
+
+
+_log = logger("connectors.crm")
 
 
 class Due(NamedTuple):
@@ -59,14 +63,15 @@ class Syncer:
         self._clock, self._metrics = clock, metrics
         self._measured_ms = 0
 
-    def receive(self) -> Sequence[Refusal]:
-        """Takes in the profiles that were published. Returns records that cannot be read."""
-        records, refusals = self._updates.poll(), list[Refusal]()
-        if records:
-            self._board.apply(self._decoded(records, refusals))
-        if refusals:
-            self._metrics.add(names.DLQ_RECORDS, len(refusals), "sink", Reason.UNDECODABLE)
-        return refusals
+    def receive(self) -> None:
+        """Takes in the profiles that were published.
+
+        One that cannot be read is logged, at each start again: the topic keeps it, and its former state stays.
+        """
+        records = self._updates.poll()
+        unreadable = self._board.apply(self._decoded(records)) if records else ()
+        for profile_id in unreadable:
+            self._report(profile_id, "traits or consent are no JSON object")
 
     def step(self) -> Step:
         """Compares and writes some of the profiles that are due."""
@@ -101,20 +106,20 @@ class Syncer:
         """Returns that the profiles are being read."""
         return [] if self._updates.has_caught_up() else [f"reads profiles, {len(self._board)} so far"]
 
-    def _decoded(
-        self, records: Sequence[Record], refusals: list[Refusal]
-    ) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    def _decoded(self, records: Sequence[Record]) -> Iterator[tuple[str, dict[str, Any] | None]]:
         for record in records:
             value, key = record.value(), (record.key() or b"").decode(errors="replace")
             if value is None:
                 yield key, None
                 continue
             try:
-                update = self._decode(bytes(value))
+                yield key, self._decode(bytes(value))
             except ValueError as error:
-                refusals.append(Refusal(record, Reason.UNDECODABLE, str(error)))
-                continue
-            yield str(update["profile_id"]) or key, update
+                self._report(key, str(error))
+
+    def _report(self, profile_id: str, problem: str) -> None:
+        self._count("unreadable")
+        _log.error("crm_sync_unreadable", sink=self._name, profile_id=profile_id, problem=problem)
 
     def _write(self, targets: Sequence[Target], tenant: str) -> Pause | None:
         try:

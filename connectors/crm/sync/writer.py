@@ -102,23 +102,26 @@ class SyncWriter:
                 target.result = RetryLater(0, f"{target.object} {target.object_id} was moved while it was read")
 
     def _read_type(self, object_type: str, targets: Sequence[Target], tenant: str) -> None:
-        kinds = self._gateway.fields(object_type)
-        names = sorted(self._fields(object_type).keys() & kinds.keys()) or [self._gateway.names.action]
-        found = self._gateway.read(object_type, sorted({one.object_id for one in targets}), names, tenant)
+        found = self._held(object_type, targets, tenant)
+        for other in self._gateway.objects[1:]:
+            if untyped := [one for one in targets if not one.object and one.object_id not in found]:
+                found |= self._held(other, untyped, tenant)
         for target in targets:
-            held = found.get(target.object_id)
-            if held is None:
-                held = self._missing(object_type, target, names, tenant)
+            held = found.get(target.object_id) or self._missing(object_type, target, tenant)
             if held is not None:
                 self._take(target, held)
 
-    def _missing(self, object_type: str, target: Target, names: Sequence[str], tenant: str) -> Held | None:
-        """Returns what became of an object that was not found; None if the target has a result or another type."""
-        if not target.object:
-            for other in self._gateway.objects[1:]:
-                if held := self._gateway.read(other, [target.object_id], names, tenant).get(target.object_id):
-                    return held
-        answer = self._gateway.follow(object_type, target.object_id, names, tenant)
+    def _held(self, object_type: str, targets: Sequence[Target], tenant: str) -> dict[str, Held]:
+        ids = sorted({one.object_id for one in targets})
+        return self._gateway.read(object_type, ids, self._names(object_type), tenant)
+
+    def _names(self, object_type: str) -> list[str]:
+        known = self._fields(object_type).keys() & self._gateway.fields(object_type).keys()
+        return sorted(known) or [self._gateway.names.action]
+
+    def _missing(self, object_type: str, target: Target, tenant: str) -> Held | None:
+        """Returns what became of an object that was not found; None if the target has a result."""
+        answer = self._gateway.follow(object_type, target.object_id, self._names(object_type), tenant)
         if isinstance(answer, Held):
             return answer
         target.result = (

@@ -38,6 +38,8 @@ class Memory:
             "CREATE TABLE written (action TEXT PRIMARY KEY, object TEXT, id TEXT, at INTEGER, hashes BLOB)"
         )
         self._rows.execute("CREATE INDEX by_id ON written (id)")
+        self._rows.execute("CREATE TABLE replaced (id TEXT, hashes BLOB, at INTEGER)")
+        self._rows.execute("CREATE INDEX replaced_by_id ON replaced (id)")
 
     def __len__(self) -> int:
         return int(self._rows.execute("SELECT COUNT(*) FROM seen").fetchone()[0])
@@ -61,8 +63,12 @@ class Memory:
         return StateRow(f"{self._prefix}/{seen.kind}/{seen.id}", _encode(seen))
 
     def written(self, object_id: str, owner_field: str) -> list[Written]:
-        """Returns what the sink has written to an object, one for each action, with the owner as ``OWNER``."""
-        rows = self._rows.execute("SELECT hashes, at FROM written WHERE id = ?", (object_id,)).fetchall()
+        """Returns what the sink has written to an object, one for each action, with the owner as ``OWNER``.
+
+        Includes rows that the last :meth:`note_written` has replaced: the CRM may have been read before that write.
+        """
+        query = "SELECT hashes, at FROM written WHERE id = ?1 UNION ALL SELECT hashes, at FROM replaced WHERE id = ?1"
+        rows = self._rows.execute(query, (object_id,)).fetchall()
         decoded = [(_decode_hashes(hashes), at_ms) for hashes, at_ms in rows]
         return [Written({**hashes, OWNER: hashes.get(owner_field, "")}, at_ms) for hashes, at_ms in decoded]
 
@@ -93,10 +99,12 @@ class Memory:
         """Takes over rows of the sink's ledger. Returns the ids of the objects whose row an erasure has emptied."""
         gone: set[str] = set()
         self._rows.execute("BEGIN")
+        self._rows.execute("DELETE FROM replaced")
         for row in rows:
             action = f"{row.tenant}/{row.action_id}"
             if row.state == ERASED:
                 gone |= {one for (one,) in self._rows.execute("SELECT id FROM written WHERE action = ?", (action,))}
+            self._rows.execute("INSERT INTO replaced SELECT id, hashes, at FROM written WHERE action = ?", (action,))
             values = (action, row.object, row.object_id, row.written_ms, _encode(row.fields))
             self._rows.execute("INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?)", values)
         self._rows.execute("COMMIT")

@@ -22,6 +22,25 @@ CONNECTION = "connections:\n  - name: a\n    kind: hubspot\n    secret: env:KEY\
         ("  - name: a\n    kind: hubspot\n    secret: env:KEY\n", "'a' is there twice"),
         ("  - name: b\n    kind: hubspot\n    secret: pat-na1-1234\n", "is not env:VARIABLE or file:/path"),
         ("  - name: b\n    kind: hubspot\n    secret: env:STITCHLINE_KEY\n", "is not env:VARIABLE or file:/path"),
+        (
+            "    sync: {fields: [{to: a, value: segment.big_spender}]}\n",
+            "field 'a' follows segment.big_spender, which is not declared; did you mean segment.big_spenders?",
+        ),
+        (
+            "    sync: {fields: [{to: a, value: segments, segments: [big_spender]}]}\n",
+            "field 'a' lists segment 'big_spender', which is not declared; did you mean big_spenders?",
+        ),
+        ("    sync: {fields: [{to: a, value: score.engagment}]}\n", "did you mean score.engagement?"),
+        ("    sync: {fields: [{to: a, value: predictions.churn}]}\n", "did you mean predictions.churn_risk?"),
+        ("    sync: {fields: [{to: a, value: plan}]}\n", "value 'plan' is no value of a profile; write for example"),
+        ("    sync: {fields: [{to: a, value: segments}]}\n", "write value: segments with a list"),
+        ("    sync: {fields: [{to: stitchline_score, value: grade}]}\n", "choose another name, such as"),
+        ("    sync: {fields: [{to: a, value: grade}, {to: a, value: trait.a}]}\n", "field 'a' is there twice"),
+        ("    sync: {consent_required: true}\n", "sync has consent_required without consent"),
+        (
+            "    fields: [{to: a, value: score}]\n    sync: {fields: [{to: a, value: grade}]}\n",
+            "field 'a' is in fields and in sync",
+        ),
         ("  - name: b\n    kind: salesfarce\n    secret: env:KEY\n", "salesfarce"),
     ],
 )

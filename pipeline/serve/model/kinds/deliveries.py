@@ -27,6 +27,8 @@ class Deliveries:
         for key, row in newest.items():
             sink, _, rest = key.partition("/")
             tenant, _, action_id = rest.partition("/")
+            if action_id.startswith("sync:"):  # a record that follows a profile: no delivery of an action
+                continue
             place = {"tenant": tenant, "action_id": action_id, "sink": sink}
             if row is None:
                 gone.append(place)
