@@ -72,7 +72,11 @@ class PullWorld:
 
     def client(self) -> httpx2.Client:
         """What sends requests to this world's CRM."""
-        return httpx2.Client(base_url="https://crm.example", transport=self.crm.transport())
+        return httpx2.Client(base_url="https://crm.example", transport=self.transport())
+
+    def transport(self) -> httpx2.BaseTransport:
+        """What answers them."""
+        return self.crm.transport()
 
     def key(self) -> str:
         """The access key."""

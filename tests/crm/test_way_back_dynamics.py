@@ -1,38 +1,10 @@
 """Dynamics' delta links: what has changed, what was deleted, and what happens when a link has expired."""
 
-import httpx2
 import pytest
 
-from pipeline.event.instant import format_instant
-from pipeline.rules.crm import CrmConnection, CrmLogin
-from pipeline.rules.crm_back import CrmBack, CrmTrait
-from tests.crm.pull_world import PullWorld, names
-from tests.crm.tracked_dynamics import SERVER, TrackedDynamics
+from tests.crm.pull_world import names
+from tests.crm.pull_worlds import DynamicsWorld
 from tests.support.crm_log import Stop
-
-TRAITS = (CrmTrait(field="jobtitle", trait="title", of=("contacts",)),)
-
-
-class DynamicsWorld(PullWorld):
-    """The same, with Dataverse's change tracking."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tables = TrackedDynamics()
-        self.connection = CrmConnection(
-            name="d365", kind="dynamics", secret="env:CRM_SECRET", url=SERVER,
-            login=CrmLogin(client_id="app", tenant_id="dir"), back=CrmBack(traits=TRAITS, currency="EUR"),
-        )  # fmt: skip
-
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=SERVER, transport=self.tables.transport())
-
-    def key(self) -> str:
-        return "token"
-
-    def put(self, table, row, /, **columns):
-        now = format_instant(self.clock())
-        self.tables.put(table, row, **{"createdon": now, "modifiedon": now, **columns})
 
 
 @pytest.fixture
