@@ -50,3 +50,11 @@ def test_one_time_for_many_objects_and_a_late_commit(world):
     world.org.hidden.clear()
     assert [event.identifiers for event in world.pull()] == [["crm_contact_id:00300007"]]
     assert world.pull() == []
+
+
+def test_answers_that_are_shorter_than_the_limit_lose_nothing(world):
+    world.org.batch = 7
+    for number in range(20):
+        world.org.put("Contact", f"003{number:05d}", Title="Buyer")
+    assert len(world.pull()) == 20
+    assert world.pull() == []

@@ -82,8 +82,12 @@ class SalesforceReader:
         """Returns one page of a stream."""
         at, window = STREAMS[stream], current(cursor, self._clock(), self._span)
         query = self._query(stream, at, window.from_ms, window.until_ms, window.after)
-        rows = dicts_in(checked(self._send(Call(method="GET", path=self._path + quote(query))), CRM).get("records"))
-        window = advanced(window, text(rows[-1].get("Id")) if rows else "", full=len(rows) >= PAGE)
+        body = checked(self._send(Call(method="GET", path=self._path + quote(query))), CRM)
+        rows = dicts_in(body.get("records"))
+        # Salesforce may return fewer rows than the query's limit, with a locator of the rest. The page after the last
+        # id is the same rest, and it does not expire.
+        has_rest = len(rows) >= PAGE or (body.get("done") is False and bool(rows))
+        window = advanced(window, text(rows[-1].get("Id")) if rows else "", full=has_rest)
         changes = tuple(change for row in rows if (change := self._change(stream, at, row)))
         return Page(changes, window.text(), is_behind(window))
 
