@@ -57,11 +57,7 @@ class PullWorld:
 
     def open(self, wrap: Any = lambda log: log) -> Puller:
         """A new puller, which shuts out the one before."""
-        http = CrmHttp(
-            self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}), clock=self.clock,
-            sleep=self.clock.sleep, metrics=self.metrics,
-        )  # fmt: skip
-        memory = Memory(self.connection.name)
+        http, memory = self.http(), Memory(self.connection.name)
         self.puller = Puller(
             self.connection, wrap(MemoryPullLog(self.topics)), self.reader(http.send, memory), memory,
             make=documents_of(self.connection, RULES.intake, RULES.identifiers),
@@ -69,6 +65,13 @@ class PullWorld:
             clock=self.clock, metrics=self.metrics,
         )  # fmt: skip
         return self.puller
+
+    def http(self, client: httpx2.Client | None = None) -> CrmHttp:
+        """What sends the requests of a reader."""
+        return CrmHttp(
+            client or self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}), clock=self.clock,
+            sleep=self.clock.sleep, metrics=self.metrics,
+        )  # fmt: skip
 
     def client(self) -> httpx2.Client:
         """What sends requests to this world's CRM."""

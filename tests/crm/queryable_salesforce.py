@@ -40,6 +40,8 @@ class QueryableSalesforce:
         self.queries: list[str] = []
         self.batch = 2000
         """Most rows of one answer. Salesforce may choose a smaller number than the query's limit."""
+        self.refuses: tuple[int, str, str] | None = None
+        """Status, code and message of the answer to every request."""
         self._rest: dict[str, list[dict[str, Any]]] = {}
         """Query locator → the rows that its query has not returned yet."""
 
@@ -49,16 +51,14 @@ class QueryableSalesforce:
         held = self.objects.setdefault(kind, {}).setdefault(row, {"Id": row, "CreatedDate": now, "IsDeleted": False})
         held |= {"SystemModstamp": now, **fields}
 
-    def forget_locators(self) -> None:
-        """Lets all query locators expire, as after some days."""
-        self._rest.clear()
-
     def transport(self) -> httpx2.MockTransport:
         return httpx2.MockTransport(self._handle)
 
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
         if request.headers.get("authorization") != "Bearer token":
             return _refused(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        if self.refuses:
+            return _refused(*self.refuses)
         path = request.url.path.rstrip("/")
         if locator := path.removeprefix(f"{DATA}/queryAll").removeprefix("/"):
             if locator not in self._rest:

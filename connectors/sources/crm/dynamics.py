@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from connectors.crm.dynamics.answers import checked as classify
 from connectors.crm.exchange import Answer, Call, Send, dicts_in
 from connectors.sources.crm import change as names
 from connectors.sources.crm.answers import checked, millis, text
@@ -102,7 +103,7 @@ class DynamicsReader:
             gap = "its cursor has expired; all rows are listed again"
             self._listings.pop(stream, None)
             return Page((), _encoded(_Cursor()), more=True, gap=gap)
-        body = checked(answer, CRM)
+        body = checked(answer, CRM, classify)
         rows = dicts_in(body.get("value"))
         changes = [change for row in rows if (change := self._change(stream, table, row))]
         if not at.is_delta:

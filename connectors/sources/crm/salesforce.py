@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from connectors.crm.exchange import Call, Send, dicts_in
+from connectors.crm.salesforce.answers import checked as classify
 from connectors.sources.crm import change as names
 from connectors.sources.crm.answers import checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
@@ -82,7 +83,7 @@ class SalesforceReader:
         """Returns one page of a stream."""
         at, window = STREAMS[stream], current(cursor, self._clock(), self._span)
         query = self._query(stream, at, window.from_ms, window.until_ms, window.after)
-        body = checked(self._send(Call(method="GET", path=self._path + quote(query))), CRM)
+        body = checked(self._send(Call(method="GET", path=self._path + quote(query))), CRM, classify)
         rows = dicts_in(body.get("records"))
         # Salesforce may return fewer rows than the query's limit, with a locator of the rest. The page after the last
         # id is the same rest, and it does not expire.

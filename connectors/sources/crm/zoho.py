@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from connectors.crm.exchange import Call, Send, dicts_in
+from connectors.crm.zoho.answers import checked as classify
 from connectors.sources.crm import change as names
 from connectors.sources.crm.answers import checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
@@ -128,7 +129,7 @@ class ZohoReader:
 
     def _rows(self, call: Call) -> list[dict[str, Any]]:
         answer = self._send(call)
-        return [] if answer.status in NO_CONTENT else dicts_in(checked(answer, CRM).get("data"))
+        return [] if answer.status in NO_CONTENT else dicts_in(checked(answer, CRM, classify).get("data"))
 
 
 def _stamp(at_ms: int) -> str:

@@ -1,14 +1,11 @@
 """What happens by hand in each CRM while a reader and a vendor's client read it."""
 
-
-
-
 from tests.crm.pull_worlds import SalesforceWorld
 from tests.crm.witness.reading import Reading
 
 
 def salesforce() -> Reading:
-    """Three pages of contacts in batches that are smaller than a page; then a conversion, a merge, deletions, a deal."""
+    """Three pages of contacts, in answers that are shorter; then a conversion, a merge, a deletion and deals."""
     world = SalesforceWorld()
     org = world.org
 

@@ -12,9 +12,6 @@ from urllib.parse import parse_qsl
 import httpx2
 import msgspec
 
-from connectors.crm.access_key import AccessKey
-from connectors.crm.bucket import Buckets
-from connectors.crm.http import CrmHttp
 from connectors.sources.crm.memory import Memory
 from pipeline.event.instant import parse_instant
 from tests.crm.pull_world import PullWorld
@@ -37,11 +34,7 @@ class Reading:
         self._cursors: dict[str, str] = {}
         client = world.client()
         client.event_hooks = {"response": [self._note]}
-        http = CrmHttp(
-            client, AccessKey(world.key), sink="witness", buckets=Buckets({}), clock=world.clock,
-            sleep=world.clock.sleep, metrics=world.metrics,
-        )  # fmt: skip
-        self._reader = world.reader(http.send, Memory("witness"))
+        self._reader = world.reader(world.http(client).send, Memory("witness"))
         self.missing: list[str] = []
         """Requests of the reader that the client has not sent."""
         self.is_over = False

@@ -5,6 +5,7 @@ installed is reported as NOT TESTED, and the exit code is 3 if no client failed 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -83,7 +84,8 @@ def drive(witness: Witness) -> None:
     if isinstance(crm, Reading):
         assert crm.is_over, "the client has not taken every step"
         assert not crm.missing, f"the client has not sent {crm.missing[:3]}"
-    print(f"{witness.script}, {witness.package}: ok, {len(crm.calls)} requests: {', '.join(sorted(set(crm.calls)))}")
+    kinds = sorted({re.sub(r"[\w-]*\d[\w-]{9,}|(?<=/)\w{32}", "ID", call) for call in crm.calls})
+    print(f"{witness.script}, {witness.package}: ok, {len(crm.calls)} requests: {', '.join(kinds)}")
 
 
 def _run(command: Sequence[str], folder: Path, seconds: int) -> None:

@@ -82,11 +82,10 @@ assert answer.status_code == 204, answer.text
 assert pages > 6, pages
 assert fates == {"present", "deleted", "merged", "converted"}, fates
 
-refused = refusal(lambda: client.query("SELECT Id FROM Lead ORDER BY", include_deleted=True), SalesforceMalformedRequest)
+broken = "SELECT Id FROM Lead ORDER BY"
+refused = refusal(lambda: client.query(broken, include_deleted=True), SalesforceMalformedRequest)
 assert refused.content[0]["errorCode"] == "MALFORMED_QUERY", refused.content
-gone = refusal(
-    lambda: client.query_more("01g000000000999AAA-7", include_deleted=True), SalesforceMalformedRequest
-)
+gone = refusal(lambda: client.query_more("01g000000000999AAA-7", include_deleted=True), SalesforceMalformedRequest)
 assert gone.content[0]["errorCode"] == "INVALID_QUERY_LOCATOR", gone.content
 expired = client_of("older")
 assert refusal(lambda: expired.query("SELECT Id FROM Lead", include_deleted=True), SalesforceExpiredSession)
