@@ -69,8 +69,8 @@ class PullWorld:
     def http(self, client: httpx2.Client | None = None) -> CrmHttp:
         """What sends the requests of a reader."""
         return CrmHttp(
-            client or self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}), clock=self.clock,
-            sleep=self.clock.sleep, metrics=self.metrics,
+            client or self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}),
+            clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics,
         )  # fmt: skip
 
     def client(self) -> httpx2.Client:

@@ -1,6 +1,6 @@
 """What happens by hand in each CRM while a reader and a vendor's client read it."""
 
-from tests.crm.pull_worlds import SalesforceWorld
+from tests.crm.pull_worlds import DynamicsWorld, SalesforceWorld
 from tests.crm.witness.reading import Reading
 
 
@@ -27,3 +27,38 @@ def salesforce() -> Reading:
         org.put("Task", "00T000000000001AAA", Subject="Price", TaskSubtype="Call", Status="Completed", WhoId=contact)
 
     return Reading(world, (fill, change))
+
+
+def dynamics() -> Reading:
+    """Pages of rows and of changes, a qualified lead, a merge, deletions, and links that expire."""
+    world = DynamicsWorld()
+    tables = world.tables
+
+    def fill() -> None:
+        for number in range(8):
+            world.put("contacts", _guid(number), emailaddress1=f"c{number}@shop.example", jobtitle="Buyer")
+        world.put("leads", _guid(20), emailaddress1="l1@shop.example", statecode=0)
+        world.put("accounts", _guid(30), name="Shop")
+
+    def change() -> None:
+        world.put("leads", _guid(20), statecode=1, _parentcontactid_value=_guid(0))
+        for number in range(1, 6):
+            world.put("contacts", _guid(number), jobtitle="Head")
+        world.put("contacts", _guid(6), merged=True, _masterid_value=_guid(1))
+        tables.remove("contacts", _guid(7))
+        world.put("opportunities", _guid(40), name="Rollout", statecode=1, actualvalue=950.5,
+                  _parentcontactid_value=_guid(0))  # fmt: skip
+
+    def expire() -> None:
+        world.put("contacts", _guid(2), jobtitle="Chief")
+        tables.remove("contacts", _guid(3))
+        tables.expire()
+
+    def serve_at(url: str) -> None:
+        tables.server = url
+
+    return Reading(world, (fill, change, lambda: None, expire, lambda: None), serve_at)
+
+
+def _guid(number: int) -> str:
+    return f"6f3a5d0e-9d0b-5f6e-8d3c-{number:012d}"

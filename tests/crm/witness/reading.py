@@ -5,14 +5,15 @@ with what it read. The client then sends the same requests by its own calls. ``P
 the last step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 import httpx2
 import msgspec
 
-from connectors.sources.crm.memory import Memory
+from connectors.sources.crm.change import Change, Fate, ObjectKind
+from connectors.sources.crm.connect import open_reader
 from pipeline.event.instant import parse_instant
 from tests.crm.pull_world import PullWorld
 
@@ -22,10 +23,32 @@ MAX_PAGES = 50
 """Of one stream in one step."""
 
 
+class _Seen:
+    """The objects that the reader has read."""
+
+    def __init__(self) -> None:
+        self._present: dict[ObjectKind, set[str]] = {kind: set() for kind in ObjectKind}
+
+    def add(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            keep = self._present[change.kind]
+            (keep.add if change.fate is Fate.PRESENT else keep.discard)(change.id)
+
+    def present(self, kind: ObjectKind) -> Iterable[str]:
+        return self._present[kind]
+
+
 class Reading:
     """A world behind a socket. ``steps`` change it by hand, and the reader reads after each."""
 
-    def __init__(self, world: PullWorld, steps: Sequence[Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        world: PullWorld,
+        steps: Sequence[Callable[[], None]],
+        serve_at: Callable[[str], None] = lambda _url: None,
+    ) -> None:
+        self.serve_at = serve_at
+        """Called with the base URL of the socket."""
         self._world, self._steps, self._emulator = world, [*steps], world.transport()
         self.calls: list[str] = []
         """Method and path of every request of the client."""
@@ -34,7 +57,8 @@ class Reading:
         self._cursors: dict[str, str] = {}
         client = world.client()
         client.event_hooks = {"response": [self._note]}
-        self._reader = world.reader(world.http(client).send, Memory("witness"))
+        self._seen = _Seen()
+        self._reader = open_reader(world.connection, world.http(client).send, world.clock, self._seen)
         self.missing: list[str] = []
         """Requests of the reader that the client has not sent."""
         self.is_over = False
@@ -71,6 +95,7 @@ class Reading:
             page = self._reader.changes(stream, self._cursors.get(stream, ""))
             self._cursors[stream] = page.cursor
             changes += page.changes
+            self._seen.add(page.changes)
             gaps += [page.gap] if page.gap else []
             if not page.more:
                 return {"changes": changes, "gaps": gaps}

@@ -50,6 +50,7 @@ WITNESSES = (
     Witness("simple-salesforce==1.12.10", "simple_salesforce_reads.py", read_steps.salesforce),
     Witness("hubspot-api-client==12.0.0", "hubspot_client.py", HubSpot),
     Witness("dynamics-web-api@2.5.0", "dynamics_web_api_client.cjs", Dynamics),
+    Witness("dynamics-web-api@2.5.0", "dynamics_web_api_reads.cjs", read_steps.dynamics),
     Witness("zohocrmsdk8-0==7.0.0", "zoho_client.py", Zoho),
 )
 
@@ -80,6 +81,8 @@ def drive(witness: Witness) -> None:
     with served(crm) as url:
         if isinstance(crm, Zoho):
             crm.api = url
+        if isinstance(crm, Reading):
+            crm.serve_at(url)
         _run([program, str(HERE / witness.script), url], witness.folder, RUN_SECONDS)
     if isinstance(crm, Reading):
         assert crm.is_over, "the client has not taken every step"
