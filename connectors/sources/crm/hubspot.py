@@ -73,7 +73,9 @@ class HubSpotReader:
         window = current(cursor, self._clock(), self._span)
         body = checked(self._send(self._search(stream, window.from_ms, window.until_ms, window.after)), CRM, classify)
         rows = [row for row in dicts_in(body.get("results")) if row.get("id")]
-        window = advanced(window, str(rows[-1]["id"]) if rows else "", full=len(rows) >= PAGE)
+        # A search may return fewer results than its limit, with a page after them.
+        has_rest = len(rows) >= PAGE or (bool(rows) and bool(_after(body)))
+        window = advanced(window, str(rows[-1]["id"]) if rows else "", full=has_rest)
         changes = tuple(self._changes(stream, rows))
         return Page(changes, window.text(), is_behind(window))
 
@@ -190,7 +192,7 @@ class HubSpotReader:
             for row in dicts_in(body.get("results"))
             if row.get("id")
         )  # fmt: skip
-        after = text(((body.get("paging") or {}).get("next") or {}).get("after"))
+        after = _after(body)
         due_ms = 0 if after else now_ms + ARCHIVE_EVERY_MS
         return Page(changes, msgspec.json.encode((after, due_ms)).decode(), bool(after))
 
@@ -224,6 +226,11 @@ class HubSpotReader:
             ]
             for row in dicts_in(body.get("results"))
         }
+
+
+def _after(body: Mapping[str, Any]) -> str:
+    """Returns HubSpot's name of the next page; "" if there is none."""
+    return text(((body.get("paging") or {}).get("next") or {}).get("after"))
 
 
 def _modified(stream: str) -> str:

@@ -1,5 +1,6 @@
 """What happens by hand in each CRM while a reader and a vendor's client read it."""
 
+from tests.crm.pull_world import PullWorld
 from tests.crm.pull_worlds import DynamicsWorld, SalesforceWorld
 from tests.crm.witness.reading import Reading
 
@@ -27,6 +28,34 @@ def salesforce() -> Reading:
         org.put("Task", "00T000000000001AAA", Subject="Price", TaskSubtype="Call", Status="Completed", WhoId=contact)
 
     return Reading(world, (fill, change))
+
+
+def hubspot() -> Reading:
+    """Pages of contacts in answers that are shorter, deals and calls with and without contacts, a merge, deletions."""
+    world = PullWorld(since_days=3)
+    hub = world.hub
+    people: list[str] = []
+
+    def fill() -> None:
+        hub.search_page = 150
+        people.extend(hub.put("contacts", email=f"c{number}@shop.example", firstname="A") for number in range(650))
+        company = hub.put("companies", name="Shop")
+        for number in range(120):
+            deal = hub.put("deals", dealname=f"Deal {number}", dealstage="appointmentscheduled", amount="10.5")
+            if number % 7:
+                hub.link("deals", deal, "contacts", people[number], people[number + 1])
+                hub.link("deals", deal, "companies", company)
+        call = hub.put("calls", hs_call_title="Price", hs_call_status="COMPLETED")
+        hub.link("calls", call, "contacts", people[0])
+        hub.put("calls", hs_call_title="Nobody", hs_call_status="NO_ANSWER")
+
+    def change() -> None:
+        hub.put("deals", dealname="Rollout", dealstage="closedwon", amount="99", hs_is_closed_won="true")
+        hub.merge_by_hand(people[1], people[2])
+        for name in people[300:550]:
+            hub.remove("contacts", name)
+
+    return Reading(world, (fill, change, lambda: None))
 
 
 def dynamics() -> Reading:
