@@ -27,6 +27,7 @@ URL = sys.argv[1]
 SEARCH = re.compile(r"/crm/objects/2026-09/(\w+)/search")
 ASSOCIATIONS = re.compile(r"/crm/associations/2026-03/(\w+)/(\w+)/batch/read")
 LIST = re.compile(r"/crm/objects/2026-09/(\w+)\?archived=true&limit=(\d+)(?:&after=(\w+))?")
+ACTIVITIES = ("calls", "meetings", "tasks", "emails", "notes")
 MAIN = ("contacts", "companies", "deals")
 
 
@@ -147,19 +148,18 @@ assert min(short, partial) > 0, (short, partial)
 assert pages > 20, pages
 
 
-def refused(call, status):
-    """Checks that a call raises the client's error with a status."""
+def status_of(call):
+    """Returns the status of the error that a call raises; 200 if it raises none."""
     try:
         call()
     except ApiException as error:
-        assert error.status == status, error
-        return
-    raise AssertionError(status)
+        return error.status
+    return 200
 
 
 body = {
     "filterGroups": [{"filters": [{"propertyName": "hs_object_id", "operator": "GT", "value": "0"}]}],
     "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}], "properties": ["email"], "limit": 201,
 }  # fmt: skip
-refused(lambda: search(kinds, "contacts", body), 400)
-refused(lambda: search(client_of("older")[1], "contacts", {**body, "limit": 200}), 401)
+assert status_of(lambda: search(kinds, "contacts", body)) == 400
+assert status_of(lambda: search(client_of("older")[1], "contacts", {**body, "limit": 200})) == 401
