@@ -41,6 +41,8 @@ ENCODE = EventEncoder(RULES.intake, RULES.identifiers, FileIds(), "cdp", Default
 class PullWorld:
     """One connection and what surrounds it."""
 
+    scheme = "Bearer"
+
     def __init__(self, **back: Any) -> None:
         self.clock, self.topics, self.metrics = Clock(), PullTopics(), Metrics()
         self.hub = ReadableHubSpot(self.clock)
@@ -70,7 +72,7 @@ class PullWorld:
         """What sends the requests of a reader."""
         return CrmHttp(
             client or self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}),
-            clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics,
+            clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics, scheme=self.scheme,
         )  # fmt: skip
 
     def client(self) -> httpx2.Client:

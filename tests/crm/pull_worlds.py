@@ -64,6 +64,8 @@ class DynamicsWorld(PullWorld):
 class ZohoWorld(PullWorld):
     """The same, with Zoho's queries."""
 
+    scheme = "Zoho-oauthtoken"
+
     def __init__(self) -> None:
         super().__init__()
         self.org = QueryableZoho(self.clock)

@@ -36,3 +36,24 @@ def test_deleted_records_and_many_with_one_time(world):
         ("Contact Deleted", ["crm_contact_id:000007"])
     ]
     assert world.pull() == []
+
+
+def test_answers_that_are_shorter_than_the_limit_lose_nothing(world):
+    world.org.page = 7
+    for number in range(1, 21):
+        world.org.put("Contacts", f"{number:06d}", Title="Buyer")
+    assert len(world.pull()) == 20
+    for number in range(1, 21):
+        world.org.remove("Contacts", f"{number:06d}")
+    assert len(world.pull()) == 20
+    assert world.pull() == []
+
+
+def test_a_converted_lead_is_joined_once_and_more_than_its_list_reaches_are_all_read(world):
+    for number in range(1, 2_502):
+        world.org.put("Leads", str(number), Email=f"c{number}@shop.example")
+        world.org.put("Leads", str(number), Converted__s=True, Converted_Contact={"id": str(10_000 + number)})
+        world.pass_time(1)
+    assert names(world.pull()) == ["Lead Converted"] * 2_501
+    assert len({command.b for command in world.topics.commands}) == 2_501
+    assert world.pull() == []

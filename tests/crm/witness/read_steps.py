@@ -1,7 +1,7 @@
 """What happens by hand in each CRM while a reader and a vendor's client read it."""
 
 from tests.crm.pull_world import PullWorld
-from tests.crm.pull_worlds import DynamicsWorld, SalesforceWorld
+from tests.crm.pull_worlds import DynamicsWorld, SalesforceWorld, ZohoWorld
 from tests.crm.witness.reading import Reading
 
 
@@ -87,6 +87,37 @@ def dynamics() -> Reading:
         tables.server = url
 
     return Reading(world, (fill, change, lambda: None, expire, lambda: None), serve_at)
+
+
+def zoho() -> Reading:
+    """Pages of contacts in answers that are shorter, converted leads, a deal, and pages of deleted records."""
+    world = ZohoWorld()
+    org = world.org
+
+    def fill() -> None:
+        org.page = 150
+        for number in range(1, 502):
+            org.put("Contacts", _long(number), Email=f"c{number}@shop.example", Title="Buyer", Owner={"id": _long(9)})
+        org.put("Accounts", _long(900), Account_Name="Shop")
+        for number in range(600, 605):
+            org.put("Leads", _long(number), Email=f"l{number}@shop.example")
+
+    def change() -> None:
+        for number in range(600, 604):
+            org.put("Leads", _long(number), Converted__s=True, Converted_Contact={"id": _long(number - 599)})
+        org.put("Deals", _long(800), Deal_Name="Rollout", Stage="Closed Won", Amount=1100.5,
+                Contact_Name={"id": _long(1)}, **{"Contact_Name.Email": "c1@shop.example"})  # fmt: skip
+        for number in range(100, 500):
+            org.remove("Contacts", _long(number))
+
+    def serve_at(url: str) -> None:
+        org.sink.api = url
+
+    return Reading(world, (fill, change, lambda: None), serve_at)
+
+
+def _long(number: int) -> str:
+    return str(5725767000000600000 + number)
 
 
 def _guid(number: int) -> str:

@@ -53,6 +53,7 @@ WITNESSES = (
     Witness("dynamics-web-api@2.5.0", "dynamics_web_api_client.cjs", Dynamics),
     Witness("dynamics-web-api@2.5.0", "dynamics_web_api_reads.cjs", read_steps.dynamics),
     Witness("zohocrmsdk8-0==7.0.0", "zoho_client.py", Zoho),
+    Witness("zohocrmsdk8-0==7.0.0", "zoho_reads.py", read_steps.zoho),
 )
 
 
