@@ -2,9 +2,6 @@
 
 import pytest
 
-from connectors.crm.fault import StoppedError
-from connectors.crm.sink import SinkError
-from connectors.sources.crm.memory import Memory
 from tests.crm.pull_world import names
 from tests.crm.pull_worlds import SalesforceWorld
 
@@ -61,31 +58,3 @@ def test_answers_that_are_shorter_than_the_limit_lose_nothing(world):
         world.org.put("Contact", f"003{number:05d}", Title="Buyer")
     assert len(world.pull()) == 20
     assert world.pull() == []
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "paused_ms"),
-    [
-        ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", 3_600_000),
-        ("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", 0),
-    ],
-)
-def test_a_limit_pauses_although_salesforce_answers_it_with_403(world, code, message, paused_ms):
-    world.org.refuses = (403, code, message)
-    with pytest.raises(StoppedError, match=message.partition("(")[0]) as stopped:
-        read_once(world)
-    assert stopped.value.pause.after_ms == paused_ms
-
-
-def test_a_missing_right_and_an_unknown_field_end_the_pull_with_salesforces_words(world):
-    world.org.refuses = (403, "API_DISABLED_FOR_ORG", "the API is not enabled")
-    with pytest.raises(SinkError, match=r"denies a right \(HTTP 403: API_DISABLED_FOR_ORG: the API is not enabled\)"):
-        read_once(world)
-    world.org.refuses = (400, "INVALID_FIELD", "No such column 'Titel' on entity 'Lead'.")
-    with pytest.raises(SinkError, match=r"refuses to be read \(HTTP 400: INVALID_FIELD: No such column 'Titel'"):
-        read_once(world)
-
-
-def read_once(world):
-    """Reads the first page of leads."""
-    return world.reader(world.http().send, Memory("sf")).changes("leads", "")
