@@ -1,4 +1,7 @@
-"""Drives each emulator with the vendor's own client library: ``python -m tests.crm.witness.run``.
+"""Drives each emulator with the vendor's own client library: ``python -m tests.crm.witness.run [SCRIPT…]``.
+
+The scripts ``…_client`` write as our sinks do. The scripts ``…_reads`` read what our readers read, request by request
+(:mod:`.reading`), while records are changed by hand (:mod:`.read_steps`).
 
 Every client has an environment of its own under ``.witness``, which the first run installs. A client that cannot be
 installed is reported as NOT TESTED, and the exit code is 3 if no client failed otherwise.
