@@ -91,9 +91,10 @@ class ReadableHubSpot(HubSpot):
         for one in group["filters"]:
             rows = [*self._filtered(kind, rows, one)]
         rows.sort(key=int)
-        shown = rows[: min(body["limit"], self.search_page)]
-        results = [self._shown(kind, name, body["properties"]) for name in shown]
-        more = {"paging": {"next": {"after": str(len(shown))}}} if len(shown) < len(rows) else {}
+        start = int(body.get("after") or 0)
+        end = start + min(body["limit"], self.search_page)
+        results = [self._shown(kind, name, body["properties"]) for name in rows[start:end]]
+        more = {"paging": {"next": {"after": str(end)}}} if end < len(rows) else {}
         return 200, {"total": min(len(rows), MAX_RESULTS), "results": results, **more}
 
     def _shown(self, kind: str, name: str, wanted: list[str]) -> dict[str, Any]:

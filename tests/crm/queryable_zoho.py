@@ -13,6 +13,7 @@ from tests.crm.zoho.emulator import BASE, Zoho
 COQL = re.compile(
     r"select (?P<fields>[\w., ]+) from (?P<module>\w+) where \(?Modified_Time between '(?P<since>[^']+)' and"
     r" '(?P<until>[^']+)'\)?(?: and id > (?P<after>\d+))? order by id asc limit (?P<limit>\d+)"
+    r"(?: offset (?P<offset>\d+))?"
 )
 COMMON = {"Created_Time": "datetime", "Modified_Time": "datetime", "Owner": "ownerlookup"}
 PERSON = {"Email": "email", "Phone": "phone", "Title": "text", "Last_Name": "text"}
@@ -100,7 +101,7 @@ class QueryableZoho:
             if since <= (parse_instant(row["Modified_Time"]) or 0) <= until
             and int(row["id"]) > int(asked["after"] or 0)
         ]
-        return self._answer(rows, 1, int(asked["limit"]))
+        return self._answer(rows[int(asked["offset"] or 0) :], 1, int(asked["limit"]))
 
     def _rows(self, module: str, *, converted: bool) -> list[dict[str, Any]]:
         """The records in the order of their ids. Zoho shows converted leads only to those that ask for them."""

@@ -64,6 +64,8 @@ async function main() {
       }
     }
     for (const [collection, rows] of Object.entries(seen)) {
+      assert.match(links[collection], /deltatoken=/);
+      assert.doesNotMatch(links[collection], /skiptoken=/); // every listing is read to its end
       const { changes, gaps } = step.read[STREAMS[collection]];
       expired += gaps.length;
       if (gaps.length) {

@@ -46,8 +46,8 @@ def client_of(token):
     return crm, kinds | {"emails": crm.objects.emails, "notes": crm.objects.notes}
 
 
-def search(kinds, kind, body):
-    """Returns the answer to a search of the reader."""
+def search(kinds, kind, body, after=None):
+    """Returns the answer to a search of the reader, or to a later page of it."""
     groups = [
         FilterGroup(
             filters=[
@@ -58,7 +58,7 @@ def search(kinds, kind, body):
         for group in body["filterGroups"]
     ]
     request = PublicObjectSearchRequest(
-        filter_groups=groups, sorts=body["sorts"], properties=body["properties"], limit=body["limit"]
+        filter_groups=groups, sorts=body["sorts"], properties=body["properties"], limit=body["limit"], after=after
     )
     return strict(kinds[kind].search_api).do_search(request)
 
@@ -71,17 +71,14 @@ class Seen:
         self.linked = {}
         self.archived = {}
         self.emails = {}
+        self.ends = {}
         self.short = self.partial = self.pages = 0
 
     def send(self, crm, kinds, request):
         """Sends one request of the reader by the client's own call."""
         path, body = request["path"], request["body"]
         if hit := SEARCH.fullmatch(path):
-            found = search(kinds, hit[1], body)
-            self.pages += 1
-            self.short += bool(found.paging) and len(found.results) < body["limit"]
-            assert all(isinstance(one.updated_at, datetime) for one in found.results)
-            self.objects.setdefault(hit[1], {}).update({one.id: one.properties for one in found.results})
+            self.read_all(kinds, hit[1], body)
         elif hit := ASSOCIATIONS.fullmatch(path):
             inputs = [PublicFetchAssociationsBatchRequest(id=one["id"]) for one in body["inputs"]]
             api = strict(crm.associations.v4.batch_api)
@@ -93,12 +90,26 @@ class Seen:
             found = strict(kinds[hit[1]].basic_api).get_page(archived=True, limit=int(hit[2]), after=hit[3] or None)
             assert all(one.archived and isinstance(one.archived_at, datetime) for one in found.results)
             self.archived.setdefault(hit[1], set()).update(one.id for one in found.results)
+            self.ends[hit[1]] = found.paging is None
         else:
             assert path == "/crm/objects/2026-09/contacts/batch/read", path
             inputs = [SimplePublicObjectId(id=one["id"]) for one in body["inputs"]]
             read = BatchReadInputSimplePublicObjectId(inputs=inputs, properties=body["properties"])
             found = strict(kinds["contacts"].batch_api).read(read)
             self.emails.update({one.id: one.properties["email"] for one in found.results})
+
+    def read_all(self, kinds, kind, body):
+        """Searches, and follows the client's own pages to the end: a reader that stops too early is noticed."""
+        after = None
+        while True:
+            found = search(kinds, kind, body, after)
+            self.pages += 1
+            self.short += bool(found.paging) and len(found.results) < body["limit"]
+            assert all(isinstance(one.updated_at, datetime) for one in found.results)
+            self.objects.setdefault(kind, {}).update({one.id: one.properties for one in found.results})
+            if not found.paging:
+                return
+            after = found.paging.next.after
 
     def compare(self, read):
         """Checks what the reader has read. Returns the fates."""
@@ -109,6 +120,7 @@ class Seen:
             for lost in filter(None, (properties["hs_merged_object_ids"] or "").split(";"))
         }
         expected = {"contacts": contacts}
+        assert all(self.ends.values()), f"a list of archived objects is not read to its end: {self.ends}"
         for kind in ("companies", "deals", "calls", "notes"):
             expected[kind] = {
                 (name.removeprefix(f"{kind}-"), "present", "")

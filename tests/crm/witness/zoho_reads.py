@@ -50,44 +50,66 @@ def rows_of(answer):
     return wrapper.get_data(), wrapper.get_info().get_more_records()
 
 
-def send(request, seen):
-    """Sends one request of the reader by the client's own call. Returns its records, and whether there are more."""
-    if request["path"] == "/crm/v8/coql":
-        query = request["body"]["select_query"]
-        rows, more = rows_of(coql(query))
-        stream = MODULES[re.search(r" from (\w+) ", query)[1]]
-        for row in rows:
-            assert isinstance(row.get_modified_time(), datetime)
-            email = row.get_key_value("Contact_Name.Email" if stream == "deals" else "Email")
-            seen[stream].add((str(row.get_id()), "present", "", email))
-    else:
-        module, deleted = LIST.fullmatch(urlsplit(request["path"]).path).groups()
-        since = request["headers"]["if-modified-since"]
-        rows, more = rows_of(listed(module, request["path"], since, deleted=bool(deleted)))
-        for row in rows:
-            if deleted:
-                assert isinstance(row.get_deleted_time(), datetime)
-                seen[f"deleted-{MODULES[module]}"].add((str(row.get_id()), "deleted", "", None))
-            else:
-                into = str(row.get_key_value("Converted_Contact").get_id())
-                seen["converted-leads"].add((str(row.get_id()), "converted", into, row.get_key_value("Email")))
-    return rows, more
+class Seen:
+    """What the client has seen in one step. It reads each answer on to its end, so that it notices a short reader."""
+
+    def __init__(self, streams):
+        self.records = {stream: set() for stream in streams}
+        self.pages = self.short = 0
+
+    def send(self, request):
+        """Sends one request of the reader by the client's own call."""
+        if request["path"] == "/crm/v8/coql":
+            self.query(request["body"]["select_query"])
+        else:
+            module, deleted = LIST.fullmatch(urlsplit(request["path"]).path).groups()
+            self.list(module, request["path"], request["headers"]["if-modified-since"], deleted=bool(deleted))
+
+    def query(self, text):
+        stream, offset, more = MODULES[re.search(r" from (\w+) ", text)[1]], 0, True
+        while more:
+            rows, more = self.counted(rows_of(coql(f"{text} offset {offset}" if offset else text)))
+            offset += len(rows)
+            for row in rows:
+                assert isinstance(row.get_modified_time(), datetime)
+                email = row.get_key_value("Contact_Name.Email" if stream == "deals" else "Email")
+                self.records[stream].add((str(row.get_id()), "present", "", email))
+
+    def list(self, module, path, since, *, deleted):
+        number, more = int(re.search(r"&page=(\d+)", path)[1]), True
+        while more:
+            page = re.sub(r"&page=\d+", f"&page={number}", path)
+            rows, more = self.counted(rows_of(listed(module, page, since, deleted=deleted)))
+            number += 1
+            for row in rows:
+                if deleted:
+                    assert isinstance(row.get_deleted_time(), datetime)
+                    self.records[f"deleted-{MODULES[module]}"].add((str(row.get_id()), "deleted", "", None))
+                else:
+                    into, email = row.get_key_value("Converted_Contact").get_id(), row.get_key_value("Email")
+                    self.records["converted-leads"].add((str(row.get_id()), "converted", str(into), email))
+
+    def counted(self, answer):
+        """Counts an answer with records, and one that is shorter than its limit."""
+        rows, more = answer
+        self.pages += bool(rows)
+        self.short += bool(more) and len(rows) < 200
+        return answer
 
 
 fates, pages, short = set(), 0, 0
 while (answer := requests.post(f"{URL}/by-hand/next", timeout=60)).status_code == 200:
     step = answer.json()
-    seen = {stream: set() for stream in step["read"]}
+    seen = Seen(step["read"])
     for request in step["requests"]:
-        rows, more = send(request, seen)
-        pages += bool(rows)
-        short += bool(more) and len(rows) < 200
+        seen.send(request)
+    pages, short = pages + seen.pages, short + seen.short
     for stream, read in step["read"].items():
         ours = {
             (one["id"], one["fate"], one["into"], ((one["people"] or [{}])[0].get("email") or None))
             for one in read["changes"]
         }
-        assert ours == seen[stream], (stream, sorted(ours ^ seen[stream])[:5])
+        assert ours == seen.records[stream], (stream, sorted(ours ^ seen.records[stream])[:5])
         fates |= {fate for _, fate, _, _ in ours}
 assert answer.status_code == 204, answer.text
 assert fates == {"present", "deleted", "converted"}, fates
