@@ -81,5 +81,5 @@ def pause_for(fault: Fault, words: str, after_ms: int = 0) -> Pause:
 
 def missing_right(crm: str, words: str) -> NoReturn:
     """Raises the error of a missing right."""
-    message = f"{crm} denies a right ({words}); grant it to the access key, then start the sink again"
+    message = f"{crm} denies a right ({words}); grant it to the access key, then start again"
     raise SinkError(message)

@@ -187,7 +187,8 @@ class HubSpot(Crm):
             found = self._find(kind, body.get("idProperty", "hs_object_id"), item["id"])
             if found is None:
                 context = {"ids": [item["id"]]}
-                errors.append({"category": "OBJECT_NOT_FOUND", "message": "not found", "context": context})
+                error = {"category": "OBJECT_NOT_FOUND", "message": "not found", "context": context}
+                errors.append({"status": "error", **error, "links": {}, "errors": []})
             else:
                 wanted = {name: self.objects[kind][found].get(name) for name in body["properties"]}
                 results.append({"id": found, "properties": wanted})

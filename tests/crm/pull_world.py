@@ -41,6 +41,8 @@ ENCODE = EventEncoder(RULES.intake, RULES.identifiers, FileIds(), "cdp", Default
 class PullWorld:
     """One connection and what surrounds it."""
 
+    scheme = "Bearer"
+
     def __init__(self, **back: Any) -> None:
         self.clock, self.topics, self.metrics = Clock(), PullTopics(), Metrics()
         self.hub = ReadableHubSpot(self.clock)
@@ -57,11 +59,7 @@ class PullWorld:
 
     def open(self, wrap: Any = lambda log: log) -> Puller:
         """A new puller, which shuts out the one before."""
-        http = CrmHttp(
-            self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}), clock=self.clock,
-            sleep=self.clock.sleep, metrics=self.metrics,
-        )  # fmt: skip
-        memory = Memory(self.connection.name)
+        http, memory = self.http(), Memory(self.connection.name)
         self.puller = Puller(
             self.connection, wrap(MemoryPullLog(self.topics)), self.reader(http.send, memory), memory,
             make=documents_of(self.connection, RULES.intake, RULES.identifiers),
@@ -70,9 +68,20 @@ class PullWorld:
         )  # fmt: skip
         return self.puller
 
+    def http(self, client: httpx2.Client | None = None) -> CrmHttp:
+        """What sends the requests of a reader."""
+        return CrmHttp(
+            client or self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}),
+            clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics, scheme=self.scheme,
+        )  # fmt: skip
+
     def client(self) -> httpx2.Client:
         """What sends requests to this world's CRM."""
-        return httpx2.Client(base_url="https://crm.example", transport=self.crm.transport())
+        return httpx2.Client(base_url="https://crm.example", transport=self.transport())
+
+    def transport(self) -> httpx2.BaseTransport:
+        """What answers them."""
+        return self.crm.transport()
 
     def key(self) -> str:
         """The access key."""

@@ -330,3 +330,11 @@ def test_a_second_puller_shuts_out_the_first(world):
     with pytest.raises(SinkError, match="another process"):
         first.step(Stop(world.clock))
     assert len(world.pull()) == 1
+
+
+def test_searches_that_return_less_than_their_limit_lose_nothing(world):
+    world.hub.search_page = 7
+    for number in range(20):
+        world.hub.put("contacts", email=f"c{number}@shop.example", firstname="A")
+    assert len(world.pull()) == 20
+    assert world.pull() == []

@@ -1,38 +1,10 @@
 """Dynamics' delta links: what has changed, what was deleted, and what happens when a link has expired."""
 
-import httpx2
 import pytest
 
-from pipeline.event.instant import format_instant
-from pipeline.rules.crm import CrmConnection, CrmLogin
-from pipeline.rules.crm_back import CrmBack, CrmTrait
-from tests.crm.pull_world import PullWorld, names
-from tests.crm.tracked_dynamics import SERVER, TrackedDynamics
+from tests.crm.pull_world import names
+from tests.crm.pull_worlds import DynamicsWorld
 from tests.support.crm_log import Stop
-
-TRAITS = (CrmTrait(field="jobtitle", trait="title", of=("contacts",)),)
-
-
-class DynamicsWorld(PullWorld):
-    """The same, with Dataverse's change tracking."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tables = TrackedDynamics()
-        self.connection = CrmConnection(
-            name="d365", kind="dynamics", secret="env:CRM_SECRET", url=SERVER,
-            login=CrmLogin(client_id="app", tenant_id="dir"), back=CrmBack(traits=TRAITS, currency="EUR"),
-        )  # fmt: skip
-
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=SERVER, transport=self.tables.transport())
-
-    def key(self) -> str:
-        return "token"
-
-    def put(self, table, row, /, **columns):
-        now = format_instant(self.clock())
-        self.tables.put(table, row, **{"createdon": now, "modifiedon": now, **columns})
 
 
 @pytest.fixture
@@ -69,7 +41,9 @@ def test_a_qualified_lead_is_joined_with_its_contact_and_its_deal_is_won(world):
     assert (won.amount_minor, won.currency, won.identifiers) == (95_050, "EUR", ["crm_contact_id:c1"])
 
 
-def test_an_expired_link_is_reported_and_filled_without_a_repetition(world):
+@pytest.mark.parametrize("status", [400, 410, 412, 500])
+def test_an_expired_link_is_reported_and_filled_without_a_repetition(world, status):
+    world.tables.expired_status = status
     for number in range(8):
         world.put("contacts", f"c{number}", emailaddress1=f"c{number}@shop.example", jobtitle="Buyer")
     world.pull()
@@ -91,4 +65,15 @@ def test_an_expired_link_is_reported_and_filled_without_a_repetition(world):
     happened = sorted(world.topics.take(), key=lambda event: event.name)
     assert [(event.type, event.name) for event in happened] == [("identify", ""), ("track", "Contact Deleted")]
     assert happened[0].traits == {"title": "Head"}
+    assert world.pull() == []
+
+
+def test_many_changes_after_the_first_listing_come_in_pages(world):
+    for number in range(4):
+        world.put("contacts", f"c{number}", jobtitle="Buyer")
+    assert len(world.pull()) == 4
+    for number in range(10):
+        world.put("contacts", f"c{number}", jobtitle="Head")
+    world.tables.remove("contacts", "c0")
+    assert sorted(names(world.pull())) == ["Contact Deleted", *["identify"] * 9]
     assert world.pull() == []

@@ -1,36 +1,9 @@
 """Salesforce's objects by SystemModstamp: edits, conversions, merges, deletions, deals and tasks."""
 
-import httpx2
 import pytest
 
-from pipeline.rules.crm import CrmConnection, CrmField, CrmLogin
-from pipeline.rules.crm_back import CrmBack, CrmTrait
-from tests.crm.pull_world import PullWorld, names
-from tests.crm.queryable_salesforce import QueryableSalesforce
-
-REQUIRED = (
-    CrmField(to="LastName", value="contact.lastName", default="Unknown"),
-    CrmField(to="Company", value="contact.company", default="Unknown"),
-)
-TRAITS = (CrmTrait(field="Title", trait="title"), CrmTrait(field="Status", trait="lead_status", of=("leads",)))
-
-
-class SalesforceWorld(PullWorld):
-    """The same, with Salesforce's queries."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.org = QueryableSalesforce(self.clock)
-        self.connection = CrmConnection(
-            name="sf", kind="salesforce", secret="env:CRM_SECRET", url="https://shop.my.salesforce.com",
-            fields=REQUIRED, login=CrmLogin(client_id="app"), back=CrmBack(traits=TRAITS, currency="EUR", since_days=3),
-        )  # fmt: skip
-
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.connection.url, transport=self.org.transport())
-
-    def key(self) -> str:
-        return "token"
+from tests.crm.pull_world import names
+from tests.crm.pull_worlds import SalesforceWorld
 
 
 @pytest.fixture
@@ -76,4 +49,12 @@ def test_one_time_for_many_objects_and_a_late_commit(world):
     assert len({event.identifiers[0] for event in world.pull()}) == 1_099
     world.org.hidden.clear()
     assert [event.identifiers for event in world.pull()] == [["crm_contact_id:00300007"]]
+    assert world.pull() == []
+
+
+def test_answers_that_are_shorter_than_the_limit_lose_nothing(world):
+    world.org.batch = 7
+    for number in range(20):
+        world.org.put("Contact", f"003{number:05d}", Title="Buyer")
+    assert len(world.pull()) == 20
     assert world.pull() == []

@@ -1,13 +1,29 @@
-"""Dataverse's change tracking in memory: delta links, deleted rows, and links that expire."""
+"""Dataverse's change tracking in memory: pages, delta links, deleted rows, and links that expire."""
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
 import msgspec
 
 PAGE = 3
+"""Most rows of one answer: fewer than a request allows."""
 SERVER = "https://shop.crm4.dynamics.com"
+BASE = "/api/data/v9.2"
+TIMES = {"createdon", "modifiedon", "_ownerid_value"}
+PERSON = {"emailaddress1", "telephone1", "merged", "_masterid_value"}
+COLUMNS = {
+    "leads": TIMES | PERSON | {"leadid", "statecode", "_parentcontactid_value"},
+    "contacts": TIMES | PERSON | {"contactid", "_parentcustomerid_value", "jobtitle"},
+    "accounts": TIMES | {"accountid", "name"},
+    "opportunities": TIMES | {
+        "opportunityid", "name", "stepname", "estimatedclosedate", "_parentaccountid_value", "statecode",
+        "estimatedvalue", "actualvalue", "_parentcontactid_value", "_transactioncurrencyid_value",
+    },
+}  # fmt: skip
+"""The columns that a request may select: any other is refused."""
+IDS = {"contacts": "contactid", "leads": "leadid", "accounts": "accountid", "opportunities": "opportunityid"}
+UNTRACKED = {"$filter", "$orderby", "$expand", "$top"}
 
 
 class TrackedDynamics:
@@ -19,7 +35,11 @@ class TrackedDynamics:
         """(table, id) of every change, the version being the place."""
         self.oldest = 0
         """Versions before this one are no longer known: links to them have expired."""
+        self.expired_status = 400
+        """Microsoft documents the code of an expired link, not its HTTP status."""
         self.calls: list[str] = []
+        self.server = SERVER
+        """Beginning of all links."""
 
     def put(self, table: str, row: str, /, **columns: Any) -> None:
         """Creates or changes a row."""
@@ -40,31 +60,66 @@ class TrackedDynamics:
 
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
         self.calls.append(str(request.url))
+        if request.headers.get("authorization") != "Bearer token":
+            return httpx2.Response(401)
         assert "odata.track-changes" in request.headers["prefer"]
-        table = request.url.path.rpartition("/")[2]
-        query = parse_qs(urlsplit(str(request.url)).query)
-        if token := query.get("$deltatoken"):
-            if int(token[0]) < self.oldest:
-                error = {"error": {"code": "0x80060888", "message": "Version number in the token is expired"}}
-                return httpx2.Response(410, content=msgspec.json.encode(error))
-            changed = dict.fromkeys(name for one, name in self.log[int(token[0]) :] if one == table)
-            rows = [self._row(table, name) for name in changed]
-            return self._answer(table, rows, "")
-        names = sorted(self.rows.get(table, {}))
-        start = int((query.get("$skiptoken") or ["0"])[0])
-        following = str(start + PAGE) if start + PAGE < len(names) else ""
-        return self._answer(table, [self._row(table, name) for name in names[start : start + PAGE]], following)
+        table, query = request.url.path.rpartition("/")[2], dict(parse_qsl(urlsplit(str(request.url)).query))
+        columns = query["$select"].split(",")
+        if unknown := sorted({*columns} - COLUMNS[table]):
+            message = f"Could not find a property named '{unknown[0]}' on type 'Microsoft.Dynamics.CRM.{table}'."
+            return _refused(400, "0x80060888", message)
+        if query.keys() & UNTRACKED:
+            return _refused(400, "0x80060888", "The change tracking request has a query option that it cannot have.")
+        start, version = _place(query.get("$skiptoken", ""), len(self.log))
+        since = -1
+        if "$deltatoken" in query:
+            since = int(query["$deltatoken"].partition("!")[0])
+            if since < self.oldest:
+                message = "Version stamp associated with the client has expired. Please perform a full sync."
+                return _refused(self.expired_status, "0x80044352", message)
+        names = self._changed(table, since) if since >= 0 else sorted(self.rows.get(table, {}))
+        rows = [self._row(table, name, columns) for name in names[start : start + PAGE]]
+        selected = f"{self.server}{BASE}/{table}?$select={','.join(columns)}"
+        body = {"@odata.context": f"{self.server}{BASE}/$metadata#{table}({','.join(columns)})/$delta", "value": rows}
+        if start + PAGE < len(names):
+            delta = f"&$deltatoken={quote(query['$deltatoken'], safe='')}" if since >= 0 else ""
+            body["@odata.nextLink"] = f"{selected}{delta}&$skiptoken={_cookie(start + PAGE, version)}"
+        else:
+            body["@odata.deltaLink"] = f"{selected}&$deltatoken={version}%2108%2f22%2f2026%2008%3a10%3a44"
+        return _json(200, body)
 
-    def _row(self, table: str, name: str) -> dict[str, Any]:
+    def _changed(self, table: str, since: int) -> list[str]:
+        """The ids of the changed rows, and after them those of the deleted ones."""
+        names = [*dict.fromkeys(name for one, name in self.log[since:] if one == table)]
+        return sorted(names, key=lambda name: name not in self.rows[table])
+
+    def _row(self, table: str, name: str, columns: list[str]) -> dict[str, Any]:
         if name not in self.rows[table]:
-            context = f"{SERVER}/api/data/v9.2/$metadata#{table}/$deletedEntity"
-            return {"@odata.context": context, "id": f"{SERVER}/api/data/v9.2/{table}({name})", "reason": "deleted"}
-        ids = {"contacts": "contactid", "leads": "leadid", "accounts": "accountid", "opportunities": "opportunityid"}
-        return {ids[table]: name, **self.rows[table][name]}
+            context = f"{self.server}{BASE}/$metadata#{table}/$deletedEntity"
+            return {"@odata.context": context, "id": name, "reason": "deleted"}
+        row = {**self.rows[table][name], IDS[table]: name}
+        return {"@odata.etag": f'W/"{len(self.log)}"', **{column: row.get(column) for column in columns}}
 
-    def _answer(self, table: str, rows: list[dict[str, Any]], following: str) -> httpx2.Response:
-        path = f"{SERVER}/api/data/v9.2/{table}"
-        link = {"@odata.nextLink": f"{path}?$skiptoken={following}"} if following else {
-            "@odata.deltaLink": f"{path}?$deltatoken={len(self.log)}"
-        }  # fmt: skip
-        return httpx2.Response(200, content=msgspec.json.encode({"value": rows, **link}))
+
+def _cookie(start: int, version: int) -> str:
+    """A paging cookie, which is XML with an attribute that is encoded twice."""
+    page = quote(quote(f'<cookie page="1" last="{{0}}" version="{version}" />', safe=""), safe="")
+    return quote(f'<cookie pagenumber="{start}" pagingcookie="', safe="") + page + quote('" istracking="False" />')
+
+
+def _place(cookie: str, version: int) -> tuple[int, int]:
+    """Number of the first row, and the version at which the listing began."""
+    if not cookie:
+        return 0, version
+    inner = cookie.partition('pagingcookie="')[2].partition('"')[0]
+    assert inner.startswith("%3C"), f"the paging cookie is decoded: {cookie}"
+    return int(cookie.split('"')[1]), int(inner.partition("version%3D%22")[2].partition("%22")[0])
+
+
+def _json(status: int, body: Any) -> httpx2.Response:
+    headers = {"content-type": "application/json; odata.metadata=minimal"}
+    return httpx2.Response(status, content=msgspec.json.encode(body), headers=headers)
+
+
+def _refused(status: int, code: str, message: str) -> httpx2.Response:
+    return _json(status, {"error": {"code": code, "message": message}})

@@ -4,14 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
+from typing import Protocol
 
 import httpx2
 
-from tests.crm.emulator import Crm
+
+class Emulated(Protocol):
+    """An emulator, or what stands before one."""
+
+    def transport(self) -> httpx2.MockTransport: ...
 
 
 @contextmanager
-def served(crm: Crm) -> Iterator[str]:
+def served(crm: Emulated) -> Iterator[str]:
     """Serves the CRM on loopback, one request at a time. Yields its base URL."""
     lock, transport = Lock(), crm.transport()
 

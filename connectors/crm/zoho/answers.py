@@ -124,5 +124,5 @@ def names_owner(failed: Failed) -> bool:
 
 def _words(error: Mapping[str, Any]) -> str:
     details = error.get("details")
-    field = details.get("api_name") if isinstance(details, dict) else None
+    field = (details.get("api_name") or details.get("column_name")) if isinstance(details, dict) else None
     return f"{error.get('code', 'error')}: {error.get('message', '')}" + (f" ({field})" if field else "")

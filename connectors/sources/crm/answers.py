@@ -1,17 +1,23 @@
 """What the answers of any CRM mean to a reader. Pure."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from connectors.crm.exchange import Answer
-from connectors.crm.fault import StoppedError
+from connectors.crm.fault import Fault, StoppedError
 from connectors.crm.sink import Pause, SinkError
+from connectors.crm.split import Failed
 from pipeline.event.event_time import read_time
 
+Classify: TypeAlias = Callable[[Answer], Failed | None]
+"""Returns what a CRM's refusal means to one request; raises if it concerns all requests, as those of its sink do."""
 NOT_FOUND: Final = frozenset({404, 410})
-_REFUSED: Final = frozenset({400, 404, 405, 409, 410, 413, 414, 422})
+_REFUSED: Final = frozenset({405, 410, 413, 414, 422})
+"""Statuses that no repetition changes."""
+_PASSING: Final = frozenset({Fault.TRY_AGAIN, Fault.SERVER_ERROR, Fault.NO_RESULT})
 
 
-def checked(answer: Answer, crm: str) -> Any:
+def checked(answer: Answer, crm: str, classify: Classify) -> Any:
     """Returns the body of an answer.
 
     Raises:
@@ -22,13 +28,12 @@ def checked(answer: Answer, crm: str) -> Any:
         if isinstance(answer.body, dict):
             return answer.body
         raise StoppedError(Pause(0, f"{crm} gave no usable answer, {answer.words()}"))
-    if answer.status == 403:
-        message = f"{crm} denies a right ({answer.words()}); grant it to the access key, then start the pull again"
-        raise SinkError(message)
-    if answer.status in _REFUSED:
-        message = f"{crm} refuses to be read ({answer.words()}); correct the connection in crm.yaml"
-        raise SinkError(message)
-    raise StoppedError(Pause(answer.retry_after_ms, answer.words()))
+    failed = None if answer.status in _REFUSED else classify(answer)
+    if failed is not None and failed.fault in _PASSING:
+        raise StoppedError(Pause(answer.retry_after_ms, failed.words))
+    words = answer.words() if failed is None else failed.words
+    message = f"{crm} refuses to be read ({words}); correct the connection in crm.yaml"
+    raise SinkError(message)
 
 
 def text(value: Any) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from connectors.crm.bottlecrm.answers import checked as classify
 from connectors.crm.exchange import Call, Send, dicts_in
 from connectors.sources.crm import change as names
 from connectors.sources.crm.answers import NOT_FOUND, checked, millis, text
@@ -86,7 +87,9 @@ class BottleCrmReader:
         return Page(changes, cursor, more=bool(turn.missing))
 
     def _listed(self, at: Stream, turn: _Round) -> Iterator[Change]:
-        body = checked(self._send(Call(method="GET", path=f"{at.path}?limit={PAGE}&offset={turn.offset}")), CRM)
+        body = checked(
+            self._send(Call(method="GET", path=f"{at.path}?limit={PAGE}&offset={turn.offset}")), CRM, classify
+        )
         lists = [dicts_in(_at(body, path)) for path in at.lists]
         turn.offset += PAGE
         if all(len(one) < PAGE for one in lists):
@@ -102,7 +105,7 @@ class BottleCrmReader:
         if answer.status in NOT_FOUND:
             yield Change(kind=at.kind, id=name, modified_ms=self._clock(), fate=Fate.DELETED)
             return
-        row = checked(answer, CRM).get(at.detail) or {}
+        row = checked(answer, CRM, classify).get(at.detail) or {}
         if at.kind is ObjectKind.LEAD and row.get("status") == CONVERTED:
             yield self._converted(row)
         elif row.get("id") and (change := self._change(at.kind, row)):
@@ -112,7 +115,9 @@ class BottleCrmReader:
         """Returns a converted lead. BottleCRM makes or takes the contact that has the lead's e-mail address."""
         email = text(row.get("email"))
         path = f"/api/contacts/?limit={PAGE}&email={quote(email)}"
-        contacts = dicts_in(checked(self._send(Call(method="GET", path=path)), CRM).get("results")) if email else ()
+        contacts = (
+            dicts_in(checked(self._send(Call(method="GET", path=path)), CRM, classify).get("results")) if email else ()
+        )
         same = (text(one.get("id")) for one in contacts if text(one.get("email")).lower() == email.lower())
         return Change(
             kind=ObjectKind.LEAD, id=str(row["id"]), modified_ms=millis(row.get("updated_at")), fate=Fate.CONVERTED,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from connectors.crm.dynamics.answers import checked as classify
 from connectors.crm.exchange import Answer, Call, Send, dicts_in
 from connectors.sources.crm import change as names
 from connectors.sources.crm.answers import checked, millis, text
@@ -24,7 +25,9 @@ CRM: Final = "Dynamics"
 PAGE: Final = 500
 NEXT, DELTA = "@odata.nextLink", "@odata.deltaLink"
 _EXPIRED: Final = frozenset({400, 404, 410})
-"""Statuses of a refused delta link."""
+"""Statuses of a refused link."""
+_EXPIRED_CODE: Final = "0x80044352"
+"""ExpiredVersionStamp: 7 days have passed, or columns of the table have changed. Its status is not documented."""
 
 
 class Table(NamedTuple):
@@ -98,11 +101,11 @@ class DynamicsReader:
         if at.link and not at.is_delta and stream not in self._listings:
             at = _Cursor()  # the ids of an interrupted listing are not known: begin it again
         answer = self._request(stream, table, at)
-        if at.link and answer.status in _EXPIRED:
+        if at.link and _is_expired(answer):
             gap = "its cursor has expired; all rows are listed again"
             self._listings.pop(stream, None)
             return Page((), _encoded(_Cursor()), more=True, gap=gap)
-        body = checked(answer, CRM)
+        body = checked(answer, CRM, classify)
         rows = dicts_in(body.get("value"))
         changes = [change for row in rows if (change := self._change(stream, table, row))]
         if not at.is_delta:
@@ -163,6 +166,12 @@ def _fate(stream: str, row: Mapping[str, Any]) -> tuple[Fate, str]:
     if stream == "leads" and row.get("statecode") == _QUALIFIED:
         return Fate.CONVERTED, text(row.get("_parentcontactid_value"))
     return Fate.PRESENT, ""
+
+
+def _is_expired(answer: Answer) -> bool:
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    code = error.get("code") if isinstance(error, dict) else ""
+    return answer.status in _EXPIRED or code == _EXPIRED_CODE
 
 
 def _path(link: str) -> str:

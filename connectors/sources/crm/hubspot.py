@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from connectors.crm.exchange import Call, Send, dicts_in
+from connectors.crm.hubspot.answers import checked as classify
 from connectors.sources.crm import change as names
 from connectors.sources.crm.answers import checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
@@ -70,9 +71,11 @@ class HubSpotReader:
         if stream.startswith("archived-"):
             return self._archived(stream.removeprefix("archived-"), cursor)
         window = current(cursor, self._clock(), self._span)
-        body = checked(self._send(self._search(stream, window.from_ms, window.until_ms, window.after)), CRM)
+        body = checked(self._send(self._search(stream, window.from_ms, window.until_ms, window.after)), CRM, classify)
         rows = [row for row in dicts_in(body.get("results")) if row.get("id")]
-        window = advanced(window, str(rows[-1]["id"]) if rows else "", full=len(rows) >= PAGE)
+        # A search may return fewer results than its limit, with a page after them.
+        has_rest = len(rows) >= PAGE or (bool(rows) and bool(_after(body)))
+        window = advanced(window, str(rows[-1]["id"]) if rows else "", full=has_rest)
         changes = tuple(self._changes(stream, rows))
         return Page(changes, window.text(), is_behind(window))
 
@@ -180,7 +183,7 @@ class HubSpotReader:
             return Page((), cursor)
         page = f"&after={after}" if after else ""
         call = Call(method="GET", path=f"{self._objects}/{stream}?archived=true&limit={ARCHIVE_PAGE}{page}")
-        body = checked(self._send(call), CRM)
+        body = checked(self._send(call), CRM, classify)
         changes = tuple(
             Change(
                 kind=KINDS[stream], id=str(row["id"]), modified_ms=millis(row.get("archivedAt")) or now_ms,
@@ -189,7 +192,7 @@ class HubSpotReader:
             for row in dicts_in(body.get("results"))
             if row.get("id")
         )  # fmt: skip
-        after = text(((body.get("paging") or {}).get("next") or {}).get("after"))
+        after = _after(body)
         due_ms = 0 if after else now_ms + ARCHIVE_EVERY_MS
         return Page(changes, msgspec.json.encode((after, due_ms)).decode(), bool(after))
 
@@ -202,7 +205,7 @@ class HubSpotReader:
             inputs = [{"id": one} for one in wanted[start : start + ARCHIVE_PAGE]]
             body = {"inputs": inputs, "properties": ["email", "phone"]}
             call = Call(method="POST", path=f"{self._objects}/contacts/batch/read", body=body)
-            for row in dicts_in(checked(self._send(call), CRM).get("results")):
+            for row in dicts_in(checked(self._send(call), CRM, classify).get("results")):
                 values = row.get("properties") or {}
                 people[str(row["id"])] = Person(str(row["id"]), text(values.get("email")), text(values.get("phone")))
         return {
@@ -214,13 +217,20 @@ class HubSpotReader:
         if not ids:
             return {}
         path = f"{self._associations}/{stream}/{other}/batch/read"
-        body = checked(self._send(Call(method="POST", path=path, body={"inputs": [{"id": one} for one in ids]})), CRM)
+        body = checked(
+            self._send(Call(method="POST", path=path, body={"inputs": [{"id": one} for one in ids]})), CRM, classify
+        )
         return {
             text((row.get("from") or {}).get("id")): [
                 text(end.get("toObjectId") or end.get("id")) for end in dicts_in(row.get("to"))
             ]
             for row in dicts_in(body.get("results"))
         }
+
+
+def _after(body: Mapping[str, Any]) -> str:
+    """Returns HubSpot's name of the next page; "" if there is none."""
+    return text(((body.get("paging") or {}).get("next") or {}).get("after"))
 
 
 def _modified(stream: str) -> str:

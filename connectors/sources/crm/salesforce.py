@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from connectors.crm.exchange import Call, Send, dicts_in
+from connectors.crm.salesforce.answers import checked as classify
 from connectors.sources.crm import change as names
 from connectors.sources.crm.answers import checked, millis, text
 from connectors.sources.crm.change import Change, Fate, ObjectKind, Page, Person
@@ -82,8 +83,12 @@ class SalesforceReader:
         """Returns one page of a stream."""
         at, window = STREAMS[stream], current(cursor, self._clock(), self._span)
         query = self._query(stream, at, window.from_ms, window.until_ms, window.after)
-        rows = dicts_in(checked(self._send(Call(method="GET", path=self._path + quote(query))), CRM).get("records"))
-        window = advanced(window, text(rows[-1].get("Id")) if rows else "", full=len(rows) >= PAGE)
+        body = checked(self._send(Call(method="GET", path=self._path + quote(query))), CRM, classify)
+        rows = dicts_in(body.get("records"))
+        # Salesforce may return fewer rows than the query's limit, with a locator of the rest. The page after the last
+        # id is the same rest, and it does not expire.
+        has_rest = len(rows) >= PAGE or (body.get("done") is False and bool(rows))
+        window = advanced(window, text(rows[-1].get("Id")) if rows else "", full=has_rest)
         changes = tuple(change for row in rows if (change := self._change(stream, at, row)))
         return Page(changes, window.text(), is_behind(window))
 

@@ -1,9 +1,8 @@
 """HubSpot's emulator by hubspot-api-client. The client sends version 3 of the paths, so they are rewritten."""
 
-import re
 import sys
 
-import urllib3
+import hubspot_paths  # noqa: F401  rewrites the paths
 from hubspot import HubSpot
 from hubspot.crm.contacts import (
     BatchInputSimplePublicObjectBatchInput,
@@ -11,15 +10,6 @@ from hubspot.crm.contacts import (
     BatchReadInputSimplePublicObjectId,
 )
 from hubspot.crm.contacts.exceptions import ApiException
-
-PATHS = {"/crm/v3/objects": "/crm/objects/2026-09", "/crm/v3/properties": "/crm/properties/2026-09",
-         "/crm/v3/owners": "/crm/owners/2026-09"}  # fmt: skip
-send = urllib3.PoolManager.request
-
-
-def rewritten(self, method, url, *arguments, **options):
-    url = re.sub("|".join(PATHS), lambda found: PATHS[found[0]], url)
-    return send(self, method, url.replace("2026-09/?", "2026-09?"), *arguments, **options)
 
 
 def refusal(call, kind):
@@ -31,7 +21,6 @@ def refusal(call, kind):
     return None
 
 
-urllib3.PoolManager.request = rewritten
 client = HubSpot(access_token="s-1", host=sys.argv[1])
 batch = client.crm.contacts.batch_api
 inputs = [

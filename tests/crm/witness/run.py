@@ -1,10 +1,14 @@
-"""Drives each emulator with the vendor's own client library: ``python -m tests.crm.witness.run``.
+"""Drives each emulator with the vendor's own client library: ``python -m tests.crm.witness.run [SCRIPT…]``.
+
+The scripts ``…_client`` write as our sinks do. The scripts ``…_reads`` read what our readers read, request by request
+(:mod:`.reading`), while records are changed by hand (:mod:`.read_steps`).
 
 Every client has an environment of its own under ``.witness``, which the first run installs. A client that cannot be
 installed is reported as NOT TESTED, and the exit code is 3 if no client failed otherwise.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +21,8 @@ from tests.crm.dynamics.emulator import Dynamics
 from tests.crm.emulator import Crm
 from tests.crm.hubspot_emulator import HubSpot
 from tests.crm.salesforce.emulator import Salesforce
+from tests.crm.witness import read_steps
+from tests.crm.witness.reading import Reading
 from tests.crm.zoho.emulator import Zoho
 from tests.support.crm_server import served
 
@@ -31,7 +37,7 @@ class Witness(NamedTuple):
 
     package: str
     script: str
-    crm: Callable[[], Crm]
+    crm: Callable[[], Crm | Reading]
 
     @property
     def folder(self) -> Path:
@@ -44,9 +50,13 @@ class Witness(NamedTuple):
 
 WITNESSES = (
     Witness("simple-salesforce==1.12.10", "simple_salesforce_client.py", Salesforce),
+    Witness("simple-salesforce==1.12.10", "simple_salesforce_reads.py", read_steps.salesforce),
     Witness("hubspot-api-client==12.0.0", "hubspot_client.py", HubSpot),
+    Witness("hubspot-api-client==12.0.0", "hubspot_reads.py", read_steps.hubspot),
     Witness("dynamics-web-api@2.5.0", "dynamics_web_api_client.cjs", Dynamics),
+    Witness("dynamics-web-api@2.5.0", "dynamics_web_api_reads.cjs", read_steps.dynamics),
     Witness("zohocrmsdk8-0==7.0.0", "zoho_client.py", Zoho),
+    Witness("zohocrmsdk8-0==7.0.0", "zoho_reads.py", read_steps.zoho),
 )
 
 
@@ -68,15 +78,22 @@ def install(witness: Witness) -> None:
 
 
 def drive(witness: Witness) -> None:
-    """Runs the client against a fresh emulator. Raises CalledProcessError."""
+    """Runs the client against a fresh emulator. Raises SubprocessError, or AssertionError if it left something out."""
     crm = witness.crm()
-    crm.prepare()
+    if isinstance(crm, Crm):
+        crm.prepare()
     program = "node" if witness.is_node else str(witness.folder / "bin/python")
     with served(crm) as url:
         if isinstance(crm, Zoho):
             crm.api = url
+        if isinstance(crm, Reading):
+            crm.serve_at(url)
         _run([program, str(HERE / witness.script), url], witness.folder, RUN_SECONDS)
-    print(f"{witness.package}: ok, {len(crm.calls)} requests: {', '.join(sorted(set(crm.calls)))}")
+    if isinstance(crm, Reading):
+        assert crm.is_over, "the client has not taken every step"
+        assert not crm.missing, f"the client has not sent {crm.missing[:3]}"
+    kinds = sorted({re.sub(r"[\w-]*\d[\w-]{9,}|(?<=/)\w{32}", "ID", call) for call in crm.calls})
+    print(f"{witness.script}, {witness.package}: ok, {len(crm.calls)} requests: {', '.join(kinds)}")
 
 
 def _run(command: Sequence[str], folder: Path, seconds: int) -> None:
@@ -84,10 +101,12 @@ def _run(command: Sequence[str], folder: Path, seconds: int) -> None:
     subprocess.run(command, cwd=folder, check=True, timeout=seconds, env=environment)
 
 
-def main() -> int:
-    """Runs every witness. Returns the exit code."""
+def main(only: Sequence[str]) -> int:
+    """Runs the witnesses whose script's name begins with one of ``only``, or all. Returns the exit code."""
     code = 0
     for witness in WITNESSES:
+        if only and not witness.script.startswith(tuple(only)):
+            continue
         try:
             install(witness)
         except (OSError, subprocess.SubprocessError) as error:
@@ -96,11 +115,11 @@ def main() -> int:
             continue
         try:
             drive(witness)
-        except subprocess.SubprocessError as error:
-            print(f"{witness.package}: FAILED ({error})")
+        except (subprocess.SubprocessError, AssertionError) as error:
+            print(f"{witness.script}, {witness.package}: FAILED ({error})")
             code = FAILED
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
