@@ -10,12 +10,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from connectors.crm.ledger_row import OPEN, SYNC, LedgerRow
+from connectors.crm.ledger_row import ERASED, OPEN, REMOVED, SYNC, LedgerRow
 
 CACHE_KIB: Final = 16_384
 MAX_PARAMETERS: Final = 500
-_HELD: Final = {OPEN: 1, SYNC: 2}
-"""State → number in the index by profile, of rows with an object."""
+_LEAD, _FOLLOWING, _GONE = 1, 2, 3
+"""Numbers in the index by profile: an object of a lead, an object that follows a profile, one that it followed."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(LedgerRow).decode
 
@@ -33,6 +33,15 @@ class LedgerView(Protocol):
 
     def synced(self, tenant: str, profile_ids: Collection[str]) -> list[LedgerRow]:
         """Returns the rows about objects whose fields follow one of these profiles, ordered by object."""
+        ...
+
+
+    def gone(self, tenant: str, profile_ids: Collection[str]) -> list[LedgerRow]:
+        """Returns the rows about objects that followed one of these profiles until they were deleted in the CRM."""
+        ...
+
+    def followed(self) -> Iterator[tuple[str, str]]:
+        """Yields tenant and id of every profile that an object follows, or followed until it was deleted."""
         ...
 
 
@@ -59,15 +68,17 @@ class Ledger:
             yield _decode(value)
 
     def apply(self, rows: Iterable[LedgerRow]) -> None:
-        """Replaces rows. A row of a lower revision never replaces one of a higher."""
+        """Replaces and removes rows. A row of a lower revision never replaces one of a higher."""
         self._rows.execute("BEGIN")
         for row in rows:
+            if row.state == REMOVED:
+                self._rows.execute("DELETE FROM ledger WHERE tenant = ? AND action = ?", (row.tenant, row.action_id))
+                continue
             before = self.of_actions(row.tenant, [row.action_id]).get(row.action_id)
             if before is None or before.revision <= row.revision:
-                held = _HELD.get(row.state, 0) if row.object_id else 0
                 self._rows.execute(
                     "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?)",
-                    (row.tenant, row.action_id, row.profile_id, held, _encode(row)),
+                    (row.tenant, row.action_id, row.profile_id, _held(row), _encode(row)),
                 )
         self._rows.execute("COMMIT")
 
@@ -85,6 +96,14 @@ class Ledger:
         """Returns the rows about objects whose fields follow one of these profiles, ordered by object."""
         return sorted(self._select("held AND held = 2 AND profile", tenant, profile_ids), key=lambda row: row.action_id)
 
+    def gone(self, tenant: str, profile_ids: Collection[str]) -> list[LedgerRow]:
+        """Returns the rows about objects that followed one of these profiles until they were deleted in the CRM."""
+        return sorted(self._select("held AND held = 3 AND profile", tenant, profile_ids), key=lambda row: row.action_id)
+
+    def followed(self) -> Iterator[tuple[str, str]]:
+        """Yields tenant and id of every profile that an object follows, or followed until it was deleted."""
+        yield from self._rows.execute("SELECT DISTINCT tenant, profile FROM ledger WHERE held AND held >= 2").fetchall()
+
     def close(self) -> None:
         """Deletes the temporary database."""
         self._rows.close()
@@ -97,3 +116,10 @@ class Ledger:
             query = f"SELECT value FROM ledger WHERE tenant = ? AND {column} IN ({marks})"  # noqa: S608  no values inside
             for (value,) in self._rows.execute(query, (tenant, *part)).fetchall():
                 yield _decode(value)
+
+
+def _held(row: LedgerRow) -> int:
+    """Returns the number of a row in the index by profile; 0 keeps it out."""
+    if row.object_id:
+        return {OPEN: _LEAD, SYNC: _FOLLOWING}.get(row.state, 0)
+    return _GONE if row.state == ERASED and row.profile_id else 0

@@ -86,7 +86,10 @@ class SyncWorld(World):
 
         gateway = gateway_of(connection, self.http, self.clock)
         writer = SyncWriter(connection, gateway, ledger, self.clock, again=True, compare=compare)
-        run = Resync(Feed("t", updates, msgspec.json.decode), board, Planner(board, ledger), writer, self.clock)
+        run = Resync(
+            Feed("t", updates, msgspec.json.decode), board, Planner(board, ledger), writer, self.clock,
+            partial=bool(segment),
+        )  # fmt: skip
         return run.run(save, dry_run=dry_run, progress=lambda _done, _all: None)
 
     def writes(self, since: int = 0) -> int:

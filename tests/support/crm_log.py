@@ -30,7 +30,8 @@ class Topics:
 
     def newest(self) -> dict[str, LedgerRow]:
         """Action id → its row after compaction."""
-        return {row.action_id: row for row in self.ledger}
+        rows = {row.action_id: row for row in self.ledger}
+        return {action_id: row for action_id, row in rows.items() if row.state != "removed"}
 
 
 class Clock:

@@ -5,6 +5,7 @@
    else the first that the way back has linked to it.
 3. One object follows one customer: the one that it follows already, as long as that still has it.
 4. Other objects that follow the same customer, or one that is gone, are emptied.
+5. What the ledger keeps of deleted objects goes with their customer.
 """
 
 from collections import defaultdict
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from connectors.crm.ledger import LedgerView
 from connectors.crm.ledger_row import ERASED, LedgerRow, sync_id
 from connectors.crm.sync.board import Board, Due
+from connectors.crm.sink import Delivered
 from connectors.crm.sync.target import Target
 
 
@@ -33,6 +35,10 @@ class Planner:
         self._sharing: defaultdict[str, set[str]] = defaultdict(set)
         """Customer → customers whose object follows it."""
 
+    def take_over(self) -> None:
+        """Makes profiles due that objects follow and that were deleted before the first of them was read."""
+        self._board.adopt(self._ledger.followed())
+
     def plan(self, due: Sequence[Due], tenant: str) -> tuple[list[Target], list[Due]]:
         """Returns targets of different objects, and the profiles that need no write. Others stay due."""
         customers: defaultdict[str, list[Due]] = defaultdict(list)
@@ -47,9 +53,9 @@ class Planner:
             planned = self._targets(customer, tenant, customers[customer])
             if not planned:
                 settled += customers[customer]
-            elif taken.isdisjoint(target.object_id for target in planned):
+            elif taken.isdisjoint(objects := {target.object_id for target in planned} - {""}):
                 targets += planned
-                taken.update(target.object_id for target in planned)
+                taken |= objects
         return targets, settled
 
     def _targets(self, customer: str, tenant: str, due: Sequence[Due]) -> list[Target]:
@@ -69,9 +75,22 @@ class Planner:
             )
             for row in rows
         ]  # fmt: skip
+        targets += self._forgotten(customer, group, tenant)
         for one in targets:
             one.due = due
         return targets
+
+    def _forgotten(self, customer: str, group: Sequence[str], tenant: str) -> list[Target]:
+        """Returns settled targets of the deleted objects of a customer that is gone."""
+        profile = self._board.get(customer)
+        rows = [] if profile is not None and profile.is_active else self._ledger.gone(tenant, group)
+        return [
+            Target(
+                tenant=tenant, name=row.action_id.partition(":")[2], object="", object_id="", profile_id="", row=row,
+                result=Delivered(row=row),
+            )
+            for row in rows
+        ]  # fmt: skip
 
     def _target(self, place: Place, customer: str, tenant: str, rows: Sequence[LedgerRow]) -> Target:
         """Returns the target of a customer's object, with what was written to it under any name."""

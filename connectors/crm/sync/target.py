@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from connectors.crm.ledger_row import ERASED, SYNC, LedgerRow, sync_id, value_hash
+from connectors.crm.ledger_row import ERASED, SYNC, LedgerRow, removed, sync_id, value_hash
 from connectors.crm.sink import Delivered, NeedsReview, Refused, RetryLater
 from connectors.crm.sync.board import Due
 
@@ -59,6 +59,11 @@ class Target(msgspec.Struct, eq=False, kw_only=True):
         held = self.current or {}
         return {name: text for name, text in (self.changed or {}).items() if (held.get(name) or "") != text}
 
+    @property
+    def is_leaving(self) -> bool:
+        """Returns whether the ledger is to forget the object once its fields are empty: it follows no customer."""
+        return not self.profile_id and self.row is not None
+
     def was_refused(self) -> bool:
         """Returns whether the CRM has refused these values before."""
         return REFUSED in self.written and self.written[REFUSED] == _hash_of(self.changed or {})
@@ -70,22 +75,28 @@ class Target(msgspec.Struct, eq=False, kw_only=True):
         return Delivered(self.object, self.object_id, self._row(sink, now_ms, hashes))
 
     def refused(self, sink: str, now_ms: int) -> LedgerRow:
-        """Returns the row of an object whose values were refused."""
-        return self._row(sink, now_ms, {**self.written, REFUSED: _hash_of(self.changed or {})})
+        """Returns the row of an object whose values were refused. It names its customer until the fields are empty."""
+        row = self._row(sink, now_ms, {**self.written, REFUSED: _hash_of(self.changed or {})})
+        return msgspec.structs.replace(row, profile_id=self.row.profile_id) if self.is_leaving and self.row else row
 
     def gone(self, sink: str, now_ms: int) -> Delivered:
-        """Returns that there is no such object any more."""
+        """Returns that there is no such object any more. The row names the customer, with which it goes."""
         row = LedgerRow(
-            sink=sink, tenant=self.tenant, action_id=sync_id(self.name), state=ERASED, written_ms=now_ms
+            sink=sink, tenant=self.tenant, action_id=sync_id(self.name), profile_id=self.profile_id, state=ERASED,
+            written_ms=now_ms,
         )  # fmt: skip
         return Delivered(row=row)
 
     def closed(self, now_ms: int) -> list[LedgerRow]:
-        """Returns the rows that this one replaces, without content."""
-        return [
-            msgspec.structs.replace(row, profile_id="", object="", object_id="", fields={}, written_ms=now_ms)
-            for row in self.retired
-        ]
+        """Returns the rows that take others off the ledger: those that this one replaces, and its own in the end.
+
+        The way back knows the emptied fields from the own row, which is written before.
+        """
+        rows = {row.action_id: removed(row, now_ms) for row in self.retired}
+        if self.row is not None and self.is_leaving:
+            own = sync_id(self.name)
+            rows[own] = msgspec.structs.replace(removed(self.row, now_ms), action_id=own)
+        return [*rows.values()]
 
     def _row(self, sink: str, now_ms: int, hashes: dict[str, str]) -> LedgerRow:
         return LedgerRow(

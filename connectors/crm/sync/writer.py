@@ -63,7 +63,8 @@ class SyncWriter:
     def changed(self, targets: Sequence[Target], tenant: str) -> list[Target]:
         """Returns the targets that need a write, with what it changes; gives all others a result."""
         for target in targets:
-            self._look(target)
+            if target.result is None:
+                self._look(target)
         self._read([target for target in targets if target.result is None], tenant)
         return [target for target in targets if target.result is None]
 
@@ -76,7 +77,8 @@ class SyncWriter:
         target.changed = self._differences(target)
         now_ms = self._clock()
         is_known_refusal = target.was_refused() and not self._again
-        if not self._compare and (not target.changed or is_known_refusal) and not target.retired:
+        is_equal = not target.changed and not target.is_leaving
+        if not self._compare and (is_equal or is_known_refusal) and not target.retired:
             target.result = Delivered()
         elif target.row is not None and target.wanted and target.row.written_ms + self._wait_ms > now_ms:
             target.result = Later(target.row.written_ms + self._wait_ms)
@@ -140,7 +142,7 @@ class SyncWriter:
         elif held.moved_to is None:
             target.current = held.values
             target.changed = self._differences(target)
-            if not target.changed and not target.retired:
+            if not (target.changed or target.retired or target.is_leaving):
                 target.result = Delivered()
 
     def _is_anothers(self, target: Target) -> bool:
@@ -169,7 +171,9 @@ class SyncWriter:
     def _differs(self, target: Target) -> bool:
         """Returns whether the ledger has to learn what the CRM holds already, as after a lost answer."""
         kinds = self._gateway.fields(target.object)
-        return bool(target.retired or differences(self._fields(target.object), target.wanted, kinds, target.written))
+        if target.retired or target.is_leaving:
+            return True
+        return bool(differences(self._fields(target.object), target.wanted, kinds, target.written))
 
     def _work(self, target: Target) -> Work:
         body = {
