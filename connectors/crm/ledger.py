@@ -40,6 +40,10 @@ class LedgerView(Protocol):
         """Returns the rows about objects that followed one of these profiles until they were deleted in the CRM."""
         ...
 
+    def on_objects(self, tenant: str, object_ids: Collection[str]) -> list[LedgerRow]:
+        """Returns the rows about these objects whose fields follow a profile, ordered by action id."""
+        ...
+
     def followed(self) -> Iterator[tuple[str, str]]:
         """Yields tenant and id of every profile that an object follows, or followed until it was deleted."""
         ...
@@ -54,10 +58,11 @@ class Ledger:
         self._rows.execute("PRAGMA journal_mode = OFF")
         self._rows.execute("PRAGMA synchronous = OFF")
         self._rows.execute(
-            "CREATE TABLE ledger (tenant TEXT, action TEXT, profile TEXT, held INTEGER, value BLOB,"
+            "CREATE TABLE ledger (tenant TEXT, action TEXT, profile TEXT, held INTEGER, object TEXT, value BLOB,"
             " PRIMARY KEY (tenant, action)) WITHOUT ROWID"
         )
         self._rows.execute("CREATE INDEX by_profile ON ledger (tenant, profile) WHERE held")
+        self._rows.execute("CREATE INDEX by_object ON ledger (tenant, object) WHERE held = 2")
 
     def __len__(self) -> int:
         return int(self._rows.execute("SELECT COUNT(*) FROM ledger").fetchone()[0])
@@ -76,9 +81,11 @@ class Ledger:
                 continue
             before = self.of_actions(row.tenant, [row.action_id]).get(row.action_id)
             if before is None or before.revision <= row.revision:
+                held = _held(row)
+                object_id = row.object_id if held == _FOLLOWING else None
                 self._rows.execute(
-                    "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?)",
-                    (row.tenant, row.action_id, row.profile_id, _held(row), _encode(row)),
+                    "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
+                    (row.tenant, row.action_id, row.profile_id, held, object_id, _encode(row)),
                 )
         self._rows.execute("COMMIT")
 
@@ -99,6 +106,10 @@ class Ledger:
     def gone(self, tenant: str, profile_ids: Collection[str]) -> list[LedgerRow]:
         """Returns the rows about objects that followed one of these profiles until they were deleted in the CRM."""
         return sorted(self._select("held AND held = 3 AND profile", tenant, profile_ids), key=lambda row: row.action_id)
+
+    def on_objects(self, tenant: str, object_ids: Collection[str]) -> list[LedgerRow]:
+        """Returns the rows about these objects whose fields follow a profile, ordered by action id."""
+        return sorted(self._select("held = 2 AND object", tenant, object_ids), key=lambda row: row.action_id)
 
     def followed(self) -> Iterator[tuple[str, str]]:
         """Yields tenant and id of every profile that an object follows, or followed until it was deleted."""

@@ -1,6 +1,6 @@
 """One object of the CRM whose fields follow a profile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -36,8 +36,15 @@ class Target(msgspec.Struct, eq=False, kw_only=True):
     """The customer that the object follows; "" if it follows none any more."""
     wanted: Mapping[str, str] = {}
     """Field → text; empty empties every field that was written."""
+    group: Collection[str] = ()
+    """The customer, and the profiles that were merged into it."""
     row: LedgerRow | None = None
     """What was written to the object before."""
+    has_others: bool = False
+    """Whether other objects of the customer are emptied with it: then the CRM is read, because it may have merged them
+    into this one."""
+    has_moved: bool = False
+    """Whether the CRM has converted or merged the object since: what the other one holds is not known by the ledger."""
     retired: Sequence[LedgerRow] = ()
     """Rows about the same object under other names: this one replaces them."""
     due: Sequence[Due] = ()
