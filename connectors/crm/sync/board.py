@@ -120,6 +120,10 @@ class Board:
         """Returns the number of profiles that are due now or later."""
         return int(self._rows.execute("SELECT COUNT(*) FROM profiles WHERE due IS NOT NULL").fetchone()[0])
 
+    def overdue(self, now_ms: int) -> int:
+        """Returns the number of profiles that are due now."""
+        return int(self._rows.execute("SELECT COUNT(*) FROM profiles WHERE due <= ?", (now_ms,)).fetchone()[0])
+
     def next_due_ms(self) -> int | None:
         """Returns the earliest time at which a profile is due; None without one."""
         due_ms = self._rows.execute("SELECT MIN(due) FROM profiles WHERE due IS NOT NULL").fetchone()[0]

@@ -174,10 +174,10 @@ class Syncer:
                 self._board.settle(profile_id)
 
     def _measure(self, done: int) -> None:
-        """Counts the profiles that are left; now and then only while there are many."""
+        """Counts the profiles that are due; now and then only while there are many."""
         now_ms = self._clock()
         if done < MAX_PROFILES or now_ms - self._measured_ms >= MEASURE_MS:
-            self._metrics.set(names.CRM_SYNC_OPEN, self._board.open(), self._name)
+            self._metrics.set(names.CRM_SYNC_OPEN, self._board.overdue(now_ms), self._name)
             self._measured_ms = now_ms
 
     def _count(self, outcome: str) -> None:
