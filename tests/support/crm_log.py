@@ -124,10 +124,10 @@ class MemoryUpdates:
     """The profile updates as one runner reads them, at most ``limit`` at a time."""
 
     def __init__(self, topics: Topics, limit: int = 7) -> None:
-        self._topics, self._limit, self._next, self._start = topics, limit, 0, len(topics.updates)
+        self._topics, self.limit, self._next, self._start = topics, limit, 0, len(topics.updates)
 
     def poll(self) -> Sequence[MemoryRecord]:
-        records = self._topics.updates[self._next : self._next + self._limit]
+        records = self._topics.updates[self._next : self._next + self.limit]
         self._next += len(records)
         return records
 
