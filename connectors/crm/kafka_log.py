@@ -44,8 +44,12 @@ class LedgerTopic:
         prefix = f"{sink}/".encode()
         for message in messages:
             key, value = message.key() or b"", message.value()
-            if key.startswith(prefix):
-                yield tombstone_of(key.decode(), message.timestamp()[1]) if value is None else row_of(self.decode(value))
+            if not key.startswith(prefix):
+                continue
+            if value is None:
+                yield tombstone_of(key.decode(), message.timestamp()[1])
+            else:
+                yield row_of(self.decode(value))
 
     def value_of(self, row: LedgerRow) -> bytes | None:
         """Returns the value of a row's record; None for one that is removed."""

@@ -35,7 +35,6 @@ class LedgerView(Protocol):
         """Returns the rows about objects whose fields follow one of these profiles, ordered by object."""
         ...
 
-
     def gone(self, tenant: str, profile_ids: Collection[str]) -> list[LedgerRow]:
         """Returns the rows about objects that followed one of these profiles until they were deleted in the CRM."""
         ...

@@ -328,7 +328,7 @@ class SinkRunner:
             partition: Position(self._progress[partition].position, self._progress[partition].metadata())
             for partition in changed
         }
-        proven_ms = self._clock()  # before the commit: another runner may take over while this process is paused after it
+        proven_ms = self._clock()  # before the commit: a runner that is paused after it proves nothing for that time
         self._kafka.commit(self._commit)
         if self._ledger is not None and self._commit.rows:
             self._ledger.apply(self._commit.rows)

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from connectors.crm.deviation import Kind
-from connectors.crm.ledger_row import LedgerRow
 from connectors.crm.reconcile import deviations, repair
 from pipeline.event.reason import Reason
 from pipeline.obs import metrics as names
@@ -69,7 +68,7 @@ def test_values_of_a_customer_that_is_gone_are_emptied(world):
 
     assert world.lead_values(1) == BLANK
     assert world.lead_values(2) == BLANK
-    assert sync_rows(world) == {}
+    assert world.sync_rows() == {}
 
 
 def test_the_survivor_of_a_merge_has_its_values_and_the_other_record_none(world):
@@ -121,7 +120,7 @@ def test_records_that_the_crm_merges_follow_one_customer_before_and_after_the_jo
         for number in (1, 2):
             world.publish(f"p{number}", **vip(score=score + number, tenant="default"))
             world.run()
-    following = {row.profile_id for row in sync_rows(world).values() if row.object_id == survivor}
+    following = {row.profile_id for row in world.sync_rows().values() if row.object_id == survivor}
     assert len(following) == 1
     assert world.values(survivor) == {**FULL, "warmth": 30.0 + int(following.pop()[1:])}
 
@@ -133,12 +132,12 @@ def test_records_that_the_crm_merges_follow_one_customer_before_and_after_the_jo
     world.run()
 
     assert world.values(survivor) == {**FULL, "warmth": 50.0}
-    assert {row.profile_id for row in sync_rows(world).values() if row.state == "sync"} == {f"p{joined_into}"}
+    assert {row.profile_id for row in world.sync_rows().values() if row.state == "sync"} == {f"p{joined_into}"}
     assert world.writes(calls) == 0
     world.publish(f"p{joined_into}", status=None)
     world.run()
     assert world.values(survivor) == BLANK
-    assert sync_rows(world) == {}
+    assert world.sync_rows() == {}
 
 
 def test_a_record_of_the_crm_that_the_way_back_has_linked_is_kept_up_to_date(world):
@@ -351,89 +350,3 @@ def test_a_profile_that_cannot_be_read_keeps_its_former_state_and_stops_no_other
     assert world.metrics.value(names.CRM_SYNCED, "crm", "unreadable") == 2
     assert world.topics.quarantine == []
     assert [world.lead_values(number) for number in (1, 2)] == [FULL, FULL]
-
-
-def test_an_erased_customer_leaves_neither_record_nor_profile_id(world):
-    world.send(action(1))
-    world.publish("p1", **vip())
-    world.run()
-    world.send({"action_id": f"{1:032x}", "tenant": "t", "kind": "erase", "revision": 99})
-    world.publish("p1", status=None)
-    world.run()
-
-    assert world.crm.leads() == {}
-    assert "p1" not in {row.profile_id for row in world.topics.newest().values()}
-    assert sync_rows(world) == {}
-    assert world.topics.quarantine == []
-
-
-def test_an_erased_customer_whose_record_stays_leaves_no_row_with_its_id(world):
-    theirs = world.crm.add_by_hand("ann@shop.example")
-    world.publish("p1", **vip(tenant="default", identifiers=[f"crm_contact_id:{theirs}"]))
-    world.run()
-    assert sync_rows(world)
-    world.publish("p1", status=None)
-    world.run()
-    calls = len(world.crm.calls)
-    world.run()
-
-    assert world.values(theirs) == BLANK
-    assert theirs not in str(world.topics.newest())
-    assert world.writes(calls) == 0
-
-
-def test_a_record_without_values_and_one_that_was_deleted_go_with_their_customer():
-    world = SyncWorld("hubspot", consent="marketing")
-    world.send(action(1), action(2))
-    for name in ("p1", "p2"):
-        world.publish(name, **vip())
-    world.run()
-    world.crm.delete_by_hand(world.lead_id(f"{2:032x}"))
-    world.publish("p1", **vip(), consent={"marketing": False})
-    world.publish("p2", **vip(score=7))
-    world.run()
-    assert {row.state for row in sync_rows(world).values()} == {"sync", "erased"}
-    for name in ("p1", "p2"):
-        world.publish(name, status=None)
-    world.run()
-
-    assert sync_rows(world) == {}
-
-
-def test_a_sink_that_was_away_empties_the_record_of_an_erased_customer(world):
-    world.send(action(1), action(2))
-    for name in ("p1", "p2"):
-        world.publish(name, **vip())
-    world.run()
-    world.topics.updates.clear()  # compaction leaves the tombstone only
-    world.publish("p1", status=None)
-    world.publish("p2", **vip())
-    world.publish("p3", status=None)
-    world.run()
-
-    assert [world.lead_values(number) for number in (1, 2)] == [BLANK, FULL]
-    assert {row.profile_id for row in sync_rows(world).values()} == {"p2"}
-
-
-def test_a_refused_emptying_stays_open_until_a_resync():
-    world = SyncWorld("hubspot")
-    world.send(action(1))
-    world.publish("p1", **vip())
-    world.run()
-    world.crm.refuses = (world.named["listed"], "")
-    world.publish("p1", status=None)
-    assert world.run().quarantined == 1
-    assert {row.profile_id for row in sync_rows(world).values()} == {"p1"}
-    assert world.run().quarantined == 0
-    world.crm.refuses = ("", "")
-    world.resync(segment="vip")
-    assert world.lead_values(1) == FULL, "a part of the fields is not emptied alone"
-    world.resync()
-
-    assert world.lead_values(1) == BLANK
-    assert sync_rows(world) == {}
-
-
-def sync_rows(world: SyncWorld) -> dict[str, LedgerRow]:
-    """The rows about objects that follow a profile, as compaction leaves them, by their keys."""
-    return {name: row for name, row in world.topics.newest().items() if name.startswith("sync:")}

@@ -57,7 +57,6 @@ class SyncShop(Shop):
                 return {name: contact.get(name, "") for name in ("in_vip", "warmth")}
         return {}
 
-
     def ledger(self, kafka: Broker) -> dict[bytes, bytes | None]:
         """The newest value of each key of the ledger topic that is about an object which follows a profile."""
         topic = LEDGER.of(self.prefix)

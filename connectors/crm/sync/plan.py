@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from connectors.crm.ledger import LedgerView
 from connectors.crm.ledger_row import ERASED, LedgerRow, sync_id
-from connectors.crm.sync.board import Board, Due
 from connectors.crm.sink import Delivered
+from connectors.crm.sync.board import Board, Due
 from connectors.crm.sync.target import Target
 
 

@@ -37,8 +37,8 @@ CONNECTION = "connections:\n  - name: a\n    kind: hubspot\n    secret: env:KEY\
         ("    sync: {fields: [{to: stitchline_score, value: grade}]}\n", "choose another name, such as"),
         ("    sync: {fields: [{to: a, value: grade}, {to: a, value: trait.a}]}\n", "field 'a' is there twice"),
         (
-            "    back: {traits: [{field: a, trait: firstName}]}\n    sync: {fields: [{to: b, value: trait.first_name}]}\n",
-            "field 'b' follows trait.first_name, which no other rule names; did you mean trait.firstName?",
+            "    back: {traits: [{field: a, trait: city}]}\n    sync: {fields: [{to: b, value: trait.City}]}\n",
+            "field 'b' follows trait.City, which no other rule names; did you mean trait.city?",
         ),
         ("    sync: {consent: marketting}\n", "purpose 'marketting' is in no other rule; did you mean marketing?"),
         ("    sync: {consent: Marketing/email}\n", "did you mean marketing?"),
