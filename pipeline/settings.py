@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     block_cache_bytes: int = Field(
         256 << 20, ge=1 << 20, description="Size of the RocksDB block cache, shared by all partitions."
     )
+    write_buffers_bytes: int = Field(
+        192 << 20, ge=1 << 20, description="Limit for RocksDB's unwritten rows, of all tables and partitions together."
+    )
     poison_share: float = Field(0.5, gt=0, le=1, description="Share of bad records in a window that stops the worker.")
     poison_window: int = Field(20_000, ge=100, description="Records in a window of STITCHLINE_POISON_SHARE.")
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")

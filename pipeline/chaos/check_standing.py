@@ -1,8 +1,10 @@
 """Finds what stands: open transactions and records that nothing processes."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from pipeline.chaos.comparison import Comparison, comparison
+from pipeline.chaos.pages import held_records
 from pipeline.kafka.ends import stable_and_ends
 from pipeline.kafka.follow import Place
 from pipeline.kafka.retry import retrying
@@ -13,14 +15,26 @@ from pipeline.topics import ALL
 REQUEST_SECONDS = 30.0
 
 
-def waiting(settings: Settings, meter: FlowMeter) -> list[str]:
-    """Returns what is left to process: open transactions and stages with lag. Empty: everything is processed."""
-    flows = meter.sample(0.0)
-    lag = [
-        f"waiting: {records} records of {topic} for {flow.stage}"
-        for flow in flows for topic, records in flow.lag_by_topic.items()
-    ]  # fmt: skip
-    return [*lag, *open_transactions(settings)]
+class Left(NamedTuple):
+    """What is left to process."""
+
+    records: int
+    texts: list[str]
+    """Empty: everything is processed."""
+
+
+def waiting(settings: Settings, meter: FlowMeter) -> Left:
+    """Returns what is left on Kafka: stages with lag and open transactions."""
+    lags = [(flow.stage, *lag) for flow in meter.sample(0.0) for lag in flow.lag_by_topic.items()]
+    texts = [f"waiting: {records} records of {topic} for {stage}" for stage, topic, records in lags]
+    return Left(sum(records for *_, records in lags), [*texts, *open_transactions(settings)])
+
+
+def held(ports: Mapping[str, int]) -> Left:
+    """Returns what workers hold behind watermarks, which is the end of a replay after lag 0. ``ports`` by worker id."""
+    counts = {name: held_records(port) for name, port in ports.items()}
+    texts = [f"held: worker {name} holds {records} records" for name, records in counts.items() if records != 0]
+    return Left(sum(int(records or 0) for records in counts.values()), texts)
 
 
 def check_standing(settings: Settings, left: list[str]) -> Comparison:

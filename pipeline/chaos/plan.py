@@ -49,7 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     soak: bool = False
     """Whether memory, disk and open files must be flat."""
     timeout_seconds: float = 180.0
-    """How long the workers may take to process what is left after the last fault."""
+    """How long after the last fault what is left to process may stay without becoming less."""
 
     @property
     def faults(self) -> int:

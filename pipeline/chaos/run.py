@@ -1,5 +1,6 @@
 """One run: workers on a Kafka of their own, faults, and the comparison with ``simulate``."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,19 +12,18 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from pipeline.chaos.broker import ChaosBroker
-from pipeline.chaos.check_standing import waiting
+from pipeline.chaos.check_standing import Left, held, waiting
 from pipeline.chaos.copies import Copies
 from pipeline.chaos.day import Sent, day_of, rules_of
 from pipeline.chaos.disk import Disk
 from pipeline.chaos.faults import Faults
 from pipeline.chaos.foreign import Foreign
-from pipeline.chaos.pages import held_records
 from pipeline.chaos.plan import Plan
 from pipeline.chaos.producers import Producers
 from pipeline.chaos.recovery import RecoveryWatch
 from pipeline.chaos.report import Report, recoveries
 from pipeline.chaos.schedule import Fault, schedule
-from pipeline.chaos.soak import CACHED_ROWS, Soak
+from pipeline.chaos.soak import SMALL_CACHES, Soak
 from pipeline.chaos.verdict import Evidence, compare
 from pipeline.chaos.workers import Workers
 from pipeline.errors import OperatorError
@@ -100,7 +100,7 @@ def _settings(plan: Plan, base: Settings, folder: Path, servers: str) -> Setting
     """Returns the workers' settings: of the base only the rules; in a soak with small caches."""
     chosen: dict[str, Any] = {} if base.rules_dir is None else {"rules_dir": base.rules_dir.resolve()}
     if plan.soak:
-        chosen["cached_rows"] = CACHED_ROWS
+        chosen |= SMALL_CACHES
     return Settings(
         bootstrap_servers=servers, topic_prefix=NAME, application_id=NAME, partitions=plan.partitions, clock="stream",
         home=(folder / WORKERS_HOME).resolve(), session_timeout_ms=plan.session_timeout_ms, **chosen,
@@ -143,22 +143,26 @@ class _Scene:
         self.foreign.flush()
 
     def drain(self) -> list[str]:
-        """Waits until everything is processed. Returns what is left when the plan's time for it is over."""
-        deadline, left = time.monotonic() + self._plan.timeout_seconds, ["nothing is known of what is waiting"]
+        """Waits until everything is processed. Returns what is left once it has not become less for the plan's time."""
+        least, texts = math.inf, ["nothing is known of what is waiting"]
+        deadline = time.monotonic() + self._plan.timeout_seconds
         with closing(FlowMeter(self._direct)) as meter:
-            while left and time.monotonic() < deadline:
+            while texts and time.monotonic() < deadline:
                 self._tick("waiting for the workers to finish")
                 try:
-                    left = waiting(self._direct, meter) or self._held()
+                    records, texts = self._left(meter)
                 except KafkaException as error:
                     if not is_passing(error) and error.args[0].code() not in NO_BROKER_CODES:
                         raise
-        return left
+                    continue
+                if records < least:
+                    least, deadline = records, time.monotonic() + self._plan.timeout_seconds
+        return texts
 
-    def _held(self) -> list[str]:
-        """Returns the workers that hold records behind watermarks, which is the end of a replay after lag 0."""
-        held = {worker.worker_id: held_records(worker.port) for worker in self.workers.all if worker.is_wanted}
-        return [f"held: worker {name} holds {records} records" for name, records in held.items() if records != 0]
+    def _left(self, meter: FlowMeter) -> Left:
+        on_kafka = waiting(self._direct, meter)
+        in_workers = held({worker.worker_id: worker.port for worker in self.workers.all if worker.is_wanted})
+        return Left(on_kafka.records + in_workers.records, on_kafka.texts + in_workers.texts)
 
     def _is_due(self, fault: Fault) -> bool:
         return fault.at_seconds <= time.monotonic() - self._began and self._faults.may_begin(fault)

@@ -1,7 +1,7 @@
 """Memory, disk and descriptors over time, and whether they rise.
 
-Memory rises until caches are full, so a soak runs with small ones. State on disk rises with the input, so a soak
-compares its size for each event.
+Memory rises until caches and write buffers are full, so a soak runs with small ones. State on disk rises with the
+input, so a soak compares its size for each event.
 """
 
 import time
@@ -18,8 +18,8 @@ SAMPLE_SECONDS: Final = 5.0
 MIN_SAMPLES: Final = 24
 """Fewer say nothing of a trend: two minutes."""
 MEGABYTE: Final = 1 << 20
-CACHED_ROWS: Final = 2_000
-"""``STITCHLINE_CACHED_ROWS`` of a soak: full after some hundred customers."""
+SMALL_CACHES: Final = {"cached_rows": 2_000, "block_cache_bytes": 16 * MEGABYTE, "write_buffers_bytes": 32 * MEGABYTE}
+"""Settings of a soak's workers: full after some hundred customers."""
 
 
 class Bound(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -36,9 +36,12 @@ class RocksOptions(msgspec.Struct, frozen=True):
     log_bytes: int = 64 << 20
     """Size of a database's write-ahead log at which families with old rows in it are flushed. Bounds the disk space,
     and the time to open the database after a kill."""
-    memtable_bloom_share: float = 0.02
-    """Share of each write buffer used for a bloom filter of its keys. Most message ids are new, so most look-ups of the
-    de-duplication end at the filter."""
+    arena_block_bytes: int = 64 << 10
+    """Memory that a write buffer takes at once when it needs some. With RocksDB's default of 1 MB the almost empty
+    buffers of a worker with 16 partitions are above the limit of all, and almost every write flushes one."""
+    seen_bloom_share: float = 0.02
+    """Share of a write buffer used for a bloom filter of its keys, for message ids only: it is taken when the buffer is
+    created. Most message ids are new, so most look-ups of the de-duplication end at the filter."""
     open_files: int = 512
 
 
@@ -58,12 +61,18 @@ class RocksEngine:
         Raises:
             Exception: RocksDB's own error, such as a lock held by another process on the same folder.
         """
-        store = PartitionStore(path, families, self._rocks_options())
+        store = PartitionStore(path, self._by_family(families))
         if store.format_version() not in {None, layout.FORMAT_VERSION}:
             store.close()
             shutil.rmtree(path)
-            store = PartitionStore(path, families, self._rocks_options())
+            store = PartitionStore(path, self._by_family(families))
         return store
+
+    def _by_family(self, families: Sequence[str]) -> dict[str, Any]:
+        options, of_seen = self._rocks_options(), self._rocks_options()
+        of_seen.set_memtable_prefix_bloom_ratio(self._options.seen_bloom_share)
+        of_seen.set_memtable_whole_key_filtering(True)
+        return {name: of_seen if name == layout.SEEN else options for name in (*families, layout.META)}
 
     def _rocks_options(self) -> Any:
         options = rocksdict.Options(raw_mode=True)
@@ -72,8 +81,7 @@ class RocksEngine:
         options.set_write_buffer_size(self._options.write_buffer_bytes)
         options.set_write_buffer_manager(self._write_buffers)
         options.set_max_total_wal_size(self._options.log_bytes)
-        options.set_memtable_prefix_bloom_ratio(self._options.memtable_bloom_share)
-        options.set_memtable_whole_key_filtering(True)
+        options.set_arena_block_size(self._options.arena_block_bytes)
         options.set_max_open_files(self._options.open_files)
         # A manifest names the first and last key of files that are long deleted, until the next one begins.
         options.set_max_manifest_file_size(1)
@@ -88,12 +96,12 @@ class RocksEngine:
 class PartitionStore:
     """The durable rows of one partition. ``apply`` is the only way to write and is atomic over all families."""
 
-    def __init__(self, path: Path, families: Sequence[str], options: Any) -> None:
+    def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
+        """``options`` by family. Those of :data:`layout.META` are the database's."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        names = {*families, layout.META}
-        self._db = rocksdict.Rdict(str(path), options, column_families=dict.fromkeys(names, options))
-        self._families = {name: self._db.get_column_family(name) for name in names}
-        self._handles = {name: self._db.get_column_family_handle(name) for name in names}
+        self._db = rocksdict.Rdict(str(path), options[layout.META], column_families=dict(options))
+        self._families = {name: self._db.get_column_family(name) for name in options}
+        self._handles = {name: self._db.get_column_family_handle(name) for name in options}
         self._reclaiming: threading.Thread | None = None
         self._is_closing = threading.Event()
 

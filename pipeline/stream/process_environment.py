@@ -21,8 +21,10 @@ log = logger(__name__)
 
 
 def process_environment(settings: Settings) -> ProcessEnvironment:
-    """Returns the environment of one process; its stores share one block cache."""
-    engine = RocksEngine(RocksOptions(block_cache_bytes=settings.block_cache_bytes))
+    """Returns the environment of one process; its stores share one block cache and write-buffer limit."""
+    engine = RocksEngine(
+        RocksOptions(block_cache_bytes=settings.block_cache_bytes, all_write_buffers_bytes=settings.write_buffers_bytes)
+    )
     folder = settings.home / "state" / settings.application_id / f"worker-{settings.worker_id}"
 
     def open_store(spec: StageSpec, partition: int) -> PartitionStore:

@@ -41,6 +41,18 @@ def test_what_was_applied_is_there_after_the_database_was_closed(engine, path):
     store.close()
 
 
+def test_databases_that_are_barely_used_together_write_no_files(tmp_path):
+    engine = RocksEngine(RocksOptions(block_cache_bytes=1 << 20, all_write_buffers_bytes=8 << 20))
+    stores = [engine.open(tmp_path / str(number), [layout.SEEN, *"abcdefg"]) for number in range(8)]
+    for position in range(1, 20):
+        for store in stores:
+            store.apply([Change(family, str(position).encode(), b"row") for family in "abcdefg"], position)
+    files = list(tmp_path.rglob("*.sst"))
+    for store in stores:
+        store.close()
+    assert files == []
+
+
 def test_an_empty_value_is_a_row_and_none_is_none(engine, path):
     store = engine.open(path, FAMILIES)
     store.apply([Change("people", b"ada", b"")], 1)
