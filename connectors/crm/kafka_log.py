@@ -22,6 +22,8 @@ from pipeline.kafka.transactions import Transactions
 from pipeline.obs.log import logger
 
 STAGE: Final = "sink"
+KEY_SEPARATORS: Final = 2
+"""Slashes in the key of a ledger row, at least."""
 SECOND_PROCESS: Final = "another process delivers to this sink now; this one ends. Run one process per sink"
 _log = logger("connectors.crm")
 EncodeRow: TypeAlias = Callable[[LedgerRow], bytes]
@@ -46,10 +48,10 @@ class LedgerTopic:
             key, value = message.key() or b"", message.value()
             if not key.startswith(prefix):
                 continue
-            if value is None:
-                yield tombstone_of(key.decode(), message.timestamp()[1])
-            else:
+            if value is not None:
                 yield row_of(self.decode(value))
+            elif key.count(b"/") >= KEY_SEPARATORS:  # else it is no row of ours
+                yield tombstone_of(key.decode(errors="replace"), message.timestamp()[1])
 
     def value_of(self, row: LedgerRow) -> bytes | None:
         """Returns the value of a row's record; None for one that is removed."""

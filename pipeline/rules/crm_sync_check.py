@@ -6,7 +6,6 @@ misspelling of one that another rule uses, because a wrong purpose would permit 
 
 import difflib
 import re
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 

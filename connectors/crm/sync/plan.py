@@ -125,9 +125,9 @@ class Planner:
         return next((place for place in places if sync_id(place.id) not in gone), None)
 
     def _follows_another(self, place: Place, customer: str, tenant: str) -> bool:
-        own = self._ledger.of_actions(tenant, [sync_id(place.id)])
-        rows = [*own.values(), *self._ledger.on_objects(tenant, [place.id])]
-        return any(row.object_id and self._has(row, place, customer, tenant) for row in rows)
+        rows = self._ledger.of_actions(tenant, [sync_id(place.id)])
+        rows |= {row.action_id: row for row in self._ledger.on_objects(tenant, [place.id])}
+        return any(row.object_id and self._has(row, place, customer, tenant) for row in rows.values())
 
     def _has(self, row: LedgerRow, place: Place, customer: str, tenant: str) -> bool:
         """Returns whether another customer still has the object that follows it by a row."""
