@@ -137,7 +137,7 @@ def test_a_tombstone_of_the_ledger_topic_removes_its_row_and_no_other():
     ledger.apply(topic.rows_of([Written(key, value) for key, value in keys], "s"))
 
     assert [row.action_id for row in ledger] == ["b"]
-    (gone,) = [row for row in topic.rows_of([Written(b"s/t/sync:7", None)], "s")]
+    (gone,) = topic.rows_of([Written(b"s/t/sync:7", None)], "s")
     assert (gone.key, gone.written_ms, topic.value_of(gone)) == ("s/t/sync:7", 5, None)
 
 
