@@ -4,13 +4,13 @@ The runner reads every partition without joining a group. Only one runner of a s
 one action may be on different partitions; the transactional id, which is the name of the sink's group, enforces it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.crm.action_log import Commit, Position, Refusal
-from connectors.crm.ledger_row import LedgerRow, row_of
+from connectors.crm.ledger_row import REMOVED, LedgerRow, row_of, tombstone_of
 from connectors.crm.sink import SinkError
 from connectors.crm.takeover import ends_if_taken_over
 from pipeline.kafka.clients import reader
@@ -22,6 +22,8 @@ from pipeline.kafka.transactions import Transactions
 from pipeline.obs.log import logger
 
 STAGE: Final = "sink"
+KEY_SEPARATORS: Final = 2
+"""Slashes in the key of a ledger row, at least."""
 SECOND_PROCESS: Final = "another process delivers to this sink now; this one ends. Run one process per sink"
 _log = logger("connectors.crm")
 EncodeRow: TypeAlias = Callable[[LedgerRow], bytes]
@@ -35,12 +37,25 @@ class LedgerTopic:
         self.topic, self.encode, self.decode = topic, encode, decode
 
     def rows(self, kafka: Mapping[str, str | int], sink: str) -> Iterator[LedgerRow]:
-        """Yields the committed rows of a sink, in the order of writing."""
-        prefix = f"{sink}/".encode()
+        """Yields the committed rows of a sink, in the order of writing; a tombstone as a row that is removed."""
         for batch in Reading(kafka, self.topic, range(partitions_of(kafka, self.topic))).batches():
-            for message in batch:
-                if (message.key() or b"").startswith(prefix) and message.value() is not None:
-                    yield row_of(self.decode(message.value()))
+            yield from self.rows_of(batch, sink)
+
+    def rows_of(self, messages: Iterable[Message], sink: str) -> Iterator[LedgerRow]:
+        """Yields the rows of a sink in records of the topic."""
+        prefix = f"{sink}/".encode()
+        for message in messages:
+            key, value = message.key() or b"", message.value()
+            if not key.startswith(prefix):
+                continue
+            if value is not None:
+                yield row_of(self.decode(value))
+            elif key.count(b"/") >= KEY_SEPARATORS:  # else it is no row of ours
+                yield tombstone_of(key.decode(errors="replace"), message.timestamp()[1])
+
+    def value_of(self, row: LedgerRow) -> bytes | None:
+        """Returns the value of a row's record; None for one that is removed."""
+        return None if row.state == REMOVED else self.encode(row)
 
 
 class KafkaLog:
@@ -104,7 +119,7 @@ class KafkaLog:
         with ends_if_taken_over(SECOND_PROCESS):
             for row in commit.rows:
                 if self._ledger is not None:
-                    self._transactions.produce(self._ledger.topic, self._ledger.encode(row), row.key)
+                    self._transactions.produce(self._ledger.topic, self._ledger.value_of(row), row.key)
             for refusal in commit.refusals:
                 record = refusal.record
                 self._transactions.produce(

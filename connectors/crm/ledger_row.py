@@ -13,6 +13,8 @@ DUPLICATE: Final = "duplicate"
 ERASED: Final = "erased"
 SYNC: Final = "sync"
 """State of a row about an object whose fields follow a profile, whatever its actions."""
+REMOVED: Final = "removed"
+"""State of a row whose record in the topic is a tombstone: the key goes too, once Kafka compacts."""
 _HASH_BYTES: Final = 8
 
 
@@ -54,6 +56,24 @@ def value_hash(value: str) -> str:
     True
     """
     return blake2b(common_form(value).encode(), digest_size=_HASH_BYTES).hexdigest()
+
+
+def removed(row: LedgerRow, now_ms: int) -> LedgerRow:
+    """Returns the row that takes another one off the topic."""
+    return LedgerRow(
+        sink=row.sink, tenant=row.tenant, action_id=row.action_id, revision=row.revision, state=REMOVED,
+        written_ms=now_ms,
+    )  # fmt: skip
+
+
+def tombstone_of(key: str, at_ms: int) -> LedgerRow:
+    """Returns the row of a tombstone in the ledger topic.
+
+    >>> tombstone_of("hubspot/default/sync:7", 5).action_id
+    'sync:7'
+    """
+    sink, tenant, action_id = key.split("/", 2)
+    return LedgerRow(sink=sink, tenant=tenant, action_id=action_id, state=REMOVED, written_ms=at_ms)
 
 
 def row_of(record: Mapping[str, Any]) -> LedgerRow:

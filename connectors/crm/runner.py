@@ -328,6 +328,7 @@ class SinkRunner:
             partition: Position(self._progress[partition].position, self._progress[partition].metadata())
             for partition in changed
         }
+        proven_ms = self._clock()  # before the commit: a runner that is paused after it proves nothing for that time
         self._kafka.commit(self._commit)
         if self._ledger is not None and self._commit.rows:
             self._ledger.apply(self._commit.rows)
@@ -335,7 +336,7 @@ class SinkRunner:
             if self._beside is not None:
                 self._beside.note(self._commit.rows)
         self._commit = Commit()
-        self._committed_ms = self._clock()
+        self._committed_ms = proven_ms
 
 
 _LABELS: Final[Mapping[type[Outcome], str]] = {

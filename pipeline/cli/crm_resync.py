@@ -65,7 +65,7 @@ def resync(
         settings = Settings()
         connection = _chosen(connection_of(load_rules(settings.rules_dir).crm, name), segment)
         try:
-            with _Opened(connected(settings), connection, read=read) as opened:
+            with _Opened(connected(settings), connection, read=read, partial=bool(segment)) as opened:
                 totals = opened.run(dry_run=dry_run, progress=bars.reading("profiles"))
         except StoppedError as stopped:
             fail(f"the CRM is not available now: {stopped.pause.reason}; run it again", ExitCode.FAILED)
@@ -85,9 +85,9 @@ def _chosen(connection: CrmConnection, segment: str) -> CrmConnection:
 class _Opened(contextlib.ExitStack):
     """The clients of one run."""
 
-    def __init__(self, settings: Settings, connection: CrmConnection, *, read: bool) -> None:
+    def __init__(self, settings: Settings, connection: CrmConnection, *, read: bool, partial: bool) -> None:
         super().__init__()
-        self._settings, self._connection, self._pause = settings, connection, Event()
+        self._settings, self._connection, self._pause, self._partial = settings, connection, Event(), partial
         self._http = open_http(connection, clock=wall_clock_ms, sleep=self._pause.wait, metrics=Metrics())
         self.callback(self._http.close)
         self._ledger, self._board = Ledger(), Board(connection)
@@ -106,7 +106,7 @@ class _Opened(contextlib.ExitStack):
             self._ledger.apply(rows)
         _read_all(self._feed, self._board)
         planner = Planner(self._board, self._ledger)
-        run = Resync(self._feed, self._board, planner, self._writer, wall_clock_ms)
+        run = Resync(self._feed, self._board, planner, self._writer, wall_clock_ms, partial=self._partial)
         return run.run(save, dry_run=dry_run, progress=progress)
 
     def _take_over(self) -> Save:
@@ -119,8 +119,9 @@ class _Opened(contextlib.ExitStack):
 
         def save(rows: Sequence[LedgerRow], refusals: Sequence[Refusal]) -> None:
             nonlocal committed_ms
+            proven_ms = wall_clock_ms()  # before the commit: a process that is paused after it proves nothing
             log.commit(Commit(rows, refusals, positions))
-            committed_ms = wall_clock_ms()
+            committed_ms = proven_ms
             self._ledger.apply(rows)
 
         def confirm() -> None:  # a process that was stopped for a while must not send

@@ -175,7 +175,9 @@ CRM_SYNCED = Counter(
     "Objects compared with their profiles: written, equal (no write needed), retried, refused; or unreadable.",
     ("sink", "outcome"),
 )
-CRM_SYNC_OPEN = Gauge("stitchline_crm_sync_open_profiles", "Profiles whose object was not compared yet.", ("sink",))
+CRM_SYNC_OPEN = Gauge(
+    "stitchline_crm_sync_open_profiles", "Profiles that are due and not compared with their object yet.", ("sink",)
+)
 
 # The read model and its API
 SERVE_LAG = Gauge("stitchline_serve_lag_records", "Records on the followed topics that the read model has not applied.")

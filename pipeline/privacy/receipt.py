@@ -39,7 +39,7 @@ class TopicLeft(msgspec.Struct):
     """Time after which none is left, ISO 8601; None if there is none, or the topic's configuration sets no limit."""
     current: int = 0
     """On a compacted topic: keys whose newest record holds an identifier. Anything above 0 is a defect, except on
-    ``crm.readers`` until the pull of the connection has read the erasure."""
+    ``crm.ledger`` until the sink has run, and on ``crm.readers`` until the pull of the connection has."""
     foreign: int = 0
     """Records of other tenants that hold an identifier. All other counts leave them out."""
 

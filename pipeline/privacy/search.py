@@ -30,6 +30,8 @@ class Found(NamedTuple):
     """Whether it holds an identifier of the person; else it holds a profile id only."""
     event: Event | None
     """The event as INTAKE would normalise it, on an events topic, if it can be decoded."""
+    tenant: str | None
+    """The tenant that it states; None if it states none for certain."""
     is_foreign: bool
     """Whether it certainly belongs to another tenant."""
 
@@ -40,7 +42,8 @@ class TopicSearch:
     def __init__(self, settings: Settings, rules: Rules) -> None:
         self._settings, self._kafka, self._prefix = settings, settings.kafka(), settings.topic_prefix
         ids = schema_ids(settings.schema_registry_url)
-        self._codecs, self._tenants = Codecs(ids, settings.topic_prefix), Tenants(ids)
+        readers = {connection.name: connection.back.tenant for connection in rules.crm.connections}
+        self._codecs, self._tenants = Codecs(ids, settings.topic_prefix), Tenants(ids, readers)
         self._accept = Acceptor(rules.intake, rules.identifiers, normalisers(rules.intake.default_country)).accept
         self.newest: dict[tuple[str, bytes], int] = {}
         """On compacted topics, the offset of the newest record of each key of which one named the person."""
@@ -61,8 +64,9 @@ class TopicSearch:
                     is_named = is_identified or _has_profile(person, message)
                     self._note(topic, message, is_named=is_named)
                     if is_named:
-                        is_foreign = self._is_foreign(person, topic, message, event)
-                        yield Found(topic, message, is_identified, event, is_foreign)
+                        tenant = self._tenants.stated(topic, message.key() or b"", message.value() or b"", event)
+                        is_foreign = tenant not in {None, person.tenant} and not _has_profile(person, message)
+                        yield Found(topic, message, is_identified, event, tenant, is_foreign)
 
     def is_newest(self, message: Message) -> bool:
         """Returns whether a record of a compacted topic is the newest of its key, once all records were read."""
@@ -73,11 +77,6 @@ class TopicSearch:
         key, place = message.key(), message.topic() or ""
         if topic.cleanup == "compact" and isinstance(key, bytes) and (is_named or (place, key) in self.newest):
             self.newest[place, key] = message.offset() or 0
-
-    def _is_foreign(self, person: Person, topic: Topic, message: Message, event: Event | None) -> bool:
-        key, value = message.key() or b"", message.value() or b""
-        tenant = self._tenants.stated(topic, key, value, event)
-        return tenant not in {None, person.tenant} and not _has_profile(person, message)
 
     def _event(self, topic: str, message: Message) -> Event | None:
         channel, decoder = self._codecs.events[topic]

@@ -1,6 +1,6 @@
 """The tenant that a record states, so that a receipt leaves out what certainly is another tenant's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -18,6 +18,7 @@ from pipeline.topics import (
     LEDGER,
     LINKS,
     MARKS,
+    READERS,
     RECEIPTS,
     SEGMENTS,
     TOUCHES,
@@ -42,20 +43,24 @@ _unpack: Final[Unpack] = msgspec.msgpack.Decoder().decode
 class Tenants:
     """Reads the tenant that a record states."""
 
-    def __init__(self, ids: SchemaIds) -> None:
+    def __init__(self, ids: SchemaIds, readers: Mapping[str, str] | None = None) -> None:
+        """``readers``: CRM connection → tenant of its reader, as ``crm.yaml`` declares it."""
+        self._readers = readers or {}
         self._decoders = {topic: Decoder(topic.value, ids.writer) for topic in TENANT_IN_VALUE}
 
     def stated(self, topic: Topic, key: bytes, value: bytes, event: Event | None) -> str | None:
         """Returns the tenant, or None if the record does not state it for certain.
 
-        None are rows of CRM readers, of timers and of a replay that wait behind watermarks, what cannot be decoded, and
-        quarantined records, whose key is their sender's.
+        None are rows of timers, of a replay that wait behind watermarks, of CRM readers whose connection is not
+        declared, what cannot be decoded, and quarantined records, whose key is their sender's.
         """
         if event is not None:
             return event.tenant
         table, _, rest = key.partition(b"/")
         if topic in TENANT_FIRST:
             return _text(table)
+        if topic is READERS:
+            return self._readers.get(table.decode(errors="replace"))
         if topic is LEDGER or (topic in TENANT_SECOND and table.decode(errors="replace") in TENANT_TABLES):
             return _text(rest.partition(b"/")[0])
         if topic in self._decoders:

@@ -27,8 +27,8 @@ FIRST_POLL_SECONDS: Final = 1.0
 MAX_POLL_SECONDS: Final = 10.0
 END_SECONDS: Final = 5.0
 SEARCH_AGAIN_SECONDS: Final = 60.0
-"""Pause after a search that found a current value, as the CRM ledger's until the sink has deleted the object. Each
-further one is twice as long: a search reads every topic."""
+"""Pause after a search that found a current value: the CRM ledger's until the sink has deleted the object, or a CRM
+reader's until the pull has run. Each further one is twice as long: a search reads every topic."""
 SEARCHED_WITHIN_MS: Final = DAY_MS
 """An erasure that is not complete by then is not searched any more: no worker or no sink runs."""
 

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from functools import partial
 
+import msgspec
 import pytest
 import uvicorn
 from confluent_kafka import Producer
@@ -25,6 +26,9 @@ from pipeline.clock import wall_clock_ms
 from pipeline.event.erasure import digest_of
 from pipeline.local.broker import Broker
 from pipeline.local.ports import free_ports
+from pipeline.rules.crm import CrmConnection, CrmRules
+from pipeline.rules.crm_back import CrmBack
+from pipeline.rules.load import load_rules
 from pipeline.serve import receipts
 from pipeline.serve.console.build import console_of
 from pipeline.serve.model.store import store_of
@@ -33,7 +37,7 @@ from pipeline.serve.service import services_of
 from pipeline.serve.signin.roles import Role
 from pipeline.serve.signin.users import Users
 from pipeline.testing.build import event_json
-from pipeline.topics import LEDGER
+from pipeline.topics import LEDGER, READERS
 from tests.integration.small_deployment import PARTITIONS, Deployment
 from tests.support.axe import axe_source, looked_at
 from tests.support.browser import DESKTOP, Page, browser, chromium
@@ -223,16 +227,26 @@ def test_a_request_of_the_command_is_listed_with_the_limits_of_the_logs(console:
 def test_the_logs_are_searched_again_until_no_current_value_names_the_person(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A CRM ledger's row names the person until the sink has deleted the object; here, until a tombstone."""
+    """Rows of CRM sink and reader name the person until they have read the erasure; here, until a tombstone."""
     monkeypatch.setattr(receipts, "SEARCH_AGAIN_SECONDS", 0.5)
-    ledger = LEDGER.of(console.deployment.settings.topic_prefix)
+    rules = load_rules()
+    connections = tuple(
+        CrmConnection(name=name, kind="hubspot", secret="env:KEY", back=CrmBack(tenant=tenant))
+        for name, tenant in (("hubspot", "default"), ("theirs", "other"))
+    )
+    known = msgspec.structs.replace(rules, crm=CrmRules(connections=connections))
+    monkeypatch.setattr(console.services.persons, "_rules", known)
+    prefix = console.deployment.settings.topic_prefix
+    ledger, readers = LEDGER.of(prefix), READERS.of(prefix)
     producer = Producer({"bootstrap.servers": console.deployment.settings.bootstrap_servers})
 
-    def written(value: bytes | None) -> None:
-        producer.produce(ledger, value, b"hubspot/default/a-1")
+    def written(topic: str, key: bytes, value: bytes | None) -> None:
+        producer.produce(topic, value, key)
         assert producer.flush(deadline_seconds()) == 0
 
-    written(b"contact of gus-gray")
+    written(ledger, b"hubspot/default/a-1", b"contact of gus-gray")
+    written(readers, b"hubspot/contact/1", b"contact of gus-gray")
+    written(readers, b"theirs/contact/1", b"contact of gus-gray")
     operator = console.client("operator@shop.example")
     form = {"csrf": csrf_of(operator, "/privacy"), "kind": "erase", "identifier": "user_id:gus-gray", "why": "t 8"}
     place = operator.post("/privacy/send", data={**form, "again": "user_id:gus-gray"}).headers["location"]
@@ -241,8 +255,21 @@ def test_the_logs_are_searched_again_until_no_current_value_names_the_person(
     )
     assert "The topics are searched again" in page
     assert ledger in page
-    written(None)
+    assert readers in page
+    written(ledger, b"hubspot/default/a-1", None)
+    eventually(lambda: ledger not in current(console, place) or None, "a receipt without the row of the sink")
+    assert readers in current(console, place)
+    assert "Not complete." in operator.get(place).text
+    written(readers, b"hubspot/contact/1", None)  # the other tenant's row stays, and is none of this erasure
     console.deployment.until(lambda: "<strong>Complete.</strong>" in operator.get(place).text or None, "the receipt")
+
+
+def current(console: Console, place: str) -> list[str]:
+    """The topics whose current values name the person, as the stored receipt of a request counts them."""
+    sent = console.receipts.one("default", f"decision/{place.rpartition('/')[2]}")
+    assert sent is not None
+    assert sent.receipt is not None
+    return [topic["topic"] for topic in sent.receipt["topics"] if topic["current"]]
 
 
 def test_a_person_is_erased_in_a_browser(console: Console) -> None:

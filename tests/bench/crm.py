@@ -1,4 +1,4 @@
-"""CPU time of the CRM runner with each mapper, and memory of the ledger: ``python -m tests.bench.crm``.
+"""CPU time of CRM runner and sync with each mapper, and memory of the ledger: ``python -m tests.bench.crm``.
 
 The emulator answers in the same process; its own CPU time is measured and taken off.
 """
@@ -6,12 +6,16 @@ The emulator answers in the same process; its own CPU time is measured and taken
 import argparse
 import resource
 import time
+from collections.abc import Iterator
 
 import httpx2
 
 from connectors.crm.ledger import Ledger
 from connectors.crm.ledger_row import LedgerRow
+from connectors.crm.runner import SinkRunner
+from pipeline.obs import metrics as names
 from tests.crm.emulators import KINDS
+from tests.crm.sync_world import SyncWorld, vip
 from tests.crm.world import World, action
 from tests.support.crm_log import Stop
 
@@ -24,6 +28,31 @@ def deliveries(kind: str, count: int) -> str:
     world = World(kind)
     world.send(*(action(number) for number in range(count)))
     runner = world.open()
+    seconds = _drained(world, runner)
+    assert runner.delivered == count
+    rate = f"{count / seconds:,.0f} actions per second of CPU"
+    return f"{kind}: {count} actions in {len(world.crm.calls)} requests: {rate}"
+
+
+def synced(kind: str, count: int) -> Iterator[str]:
+    """Fills four fields of the records of known customers, then starts again with nothing to write."""
+    world = SyncWorld(kind)
+    world.send(*(action(number) for number in range(count)))
+    world.run()
+    for number in range(count):
+        world.publish(f"p{number}", **vip(score=number % 100))
+    for what, written in (("filled", count), ("found equal", 0)):
+        calls, before = len(world.crm.calls), world.metrics.value(names.CRM_SYNCED, "crm", "written")
+        runner = world.open()
+        world.updates.limit = CHUNK
+        seconds = _drained(world, runner)
+        assert world.metrics.value(names.CRM_SYNCED, "crm", "written") - before == written
+        rate = f"{count / seconds:,.0f} rows per second of CPU"
+        yield f"{kind}: fields of {count} records {what} in {len(world.crm.calls) - calls} requests: {rate}"
+
+
+def _drained(world: World, runner: SinkRunner) -> float:
+    """Runs a runner to the end. Returns its CPU time in seconds, without the emulator's."""
     emulator_seconds = 0.0
 
     def handle(request: httpx2.Request) -> httpx2.Response:
@@ -36,10 +65,7 @@ def deliveries(kind: str, count: int) -> str:
     world.http._client = httpx2.Client(base_url=world.connection.url, transport=httpx2.MockTransport(handle))
     start = time.process_time()
     runner.run(Stop(world.clock), drain=True)
-    seconds = time.process_time() - start - emulator_seconds
-    assert runner.delivered == count
-    rate = f"{count / seconds:,.0f} actions per second of CPU"
-    return f"{kind}: {count} actions in {len(world.crm.calls)} requests: {rate}"
+    return time.process_time() - start - emulator_seconds
 
 
 def ledger(rows: int) -> str:
@@ -64,11 +90,14 @@ def main() -> None:
     """Prints one line per measurement."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--actions", type=int, default=10_000)
+    parser.add_argument("--records", type=int, default=10_000)
     parser.add_argument("--rows", type=int, default=200_000)
     options = parser.parse_args()
     print(ledger(options.rows))
     for kind in KINDS:
         print(deliveries(kind, options.actions))
+        for line in synced(kind, options.records):
+            print(line)
 
 
 if __name__ == "__main__":

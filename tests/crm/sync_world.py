@@ -67,6 +67,10 @@ class SyncWorld(World):
         ledger.apply(self.topics.ledger)
         return ledger
 
+    def sync_rows(self) -> dict[str, LedgerRow]:
+        """The rows about objects that follow a profile, as compaction leaves them, by their action ids."""
+        return {name: row for name, row in self.topics.newest().items() if name.startswith("sync:")}
+
     def resync(self, *, segment: str = "", dry_run: bool = False, compare: bool = False) -> Totals:
         """Runs a resync, whose rows are committed."""
         fields = tuple(one for one in self.connection.sync.fields if not segment or one.states(segment))
@@ -86,7 +90,10 @@ class SyncWorld(World):
 
         gateway = gateway_of(connection, self.http, self.clock)
         writer = SyncWriter(connection, gateway, ledger, self.clock, again=True, compare=compare)
-        run = Resync(Feed("t", updates, msgspec.json.decode), board, Planner(board, ledger), writer, self.clock)
+        run = Resync(
+            Feed("t", updates, msgspec.json.decode), board, Planner(board, ledger), writer, self.clock,
+            partial=bool(segment),
+        )  # fmt: skip
         return run.run(save, dry_run=dry_run, progress=lambda _done, _all: None)
 
     def writes(self, since: int = 0) -> int:

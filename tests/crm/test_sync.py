@@ -68,8 +68,7 @@ def test_values_of_a_customer_that_is_gone_are_emptied(world):
 
     assert world.lead_values(1) == BLANK
     assert world.lead_values(2) == BLANK
-    rows = [row for row in world.topics.newest().values() if row.state == "sync"]
-    assert {row.profile_id for row in rows} == {""}
+    assert world.sync_rows() == {}
 
 
 def test_the_survivor_of_a_merge_has_its_values_and_the_other_record_none(world):
@@ -99,6 +98,46 @@ def test_the_survivor_without_a_record_of_its_own_takes_that_of_the_other(world)
     world.run()
 
     assert world.lead_values(1) == FULL
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("kept", [1, 2])
+@pytest.mark.parametrize("joined_into", [1, 2])
+@pytest.mark.parametrize("written", [(1, 2), (1,), (2,), ()])
+def test_records_that_the_crm_merges_follow_one_customer_before_and_after_the_join(
+    world, kept, joined_into, written, linked
+):
+    if not world.crm.names_survivor:
+        return
+    lost, joined = 3 - kept, 3 - joined_into
+    world.send(action(1, tenant="default"), action(2, tenant="default"))
+    for number in written:
+        world.publish(f"p{number}", **vip(score=number, tenant="default"))
+    world.run()
+    ids = [world.lead_id(f"{number:032x}") for number in (1, 2)]
+    survivor = world.crm.merge_by_hand(ids[kept - 1], ids[lost - 1])
+    for score in (10, 20, 30):
+        for number in (1, 2):
+            world.publish(f"p{number}", **vip(score=score + number, tenant="default"))
+            world.run()
+    following = {row.profile_id for row in world.sync_rows().values() if row.object_id == survivor}
+    assert len(following) == 1
+    assert world.values(survivor) == {**FULL, "warmth": 30.0 + int(following.pop()[1:])}
+
+    links = {"identifiers": [f"crm_contact_id:{name}" for name in {*ids, survivor}]} if linked else {}
+    world.publish(f"p{joined}", status="merged", merged_into=f"p{joined_into}", tenant="default")
+    world.publish(f"p{joined_into}", **vip(score=50, tenant="default"), **links)
+    world.run()
+    calls = len(world.crm.calls)
+    world.run()
+
+    assert world.values(survivor) == {**FULL, "warmth": 50.0}
+    assert {row.profile_id for row in world.sync_rows().values() if row.state == "sync"} == {f"p{joined_into}"}
+    assert world.writes(calls) == 0
+    world.publish(f"p{joined_into}", status=None)
+    world.run()
+    assert world.values(survivor) == BLANK
+    assert world.sync_rows() == {}
 
 
 def test_a_record_of_the_crm_that_the_way_back_has_linked_is_kept_up_to_date(world):
@@ -311,16 +350,3 @@ def test_a_profile_that_cannot_be_read_keeps_its_former_state_and_stops_no_other
     assert world.metrics.value(names.CRM_SYNCED, "crm", "unreadable") == 2
     assert world.topics.quarantine == []
     assert [world.lead_values(number) for number in (1, 2)] == [FULL, FULL]
-
-
-def test_an_erased_customer_leaves_neither_record_nor_profile_id(world):
-    world.send(action(1))
-    world.publish("p1", **vip())
-    world.run()
-    world.send({"action_id": f"{1:032x}", "tenant": "t", "kind": "erase", "revision": 99})
-    world.publish("p1", status=None)
-    world.run()
-
-    assert world.crm.leads() == {}
-    assert "p1" not in {row.profile_id for row in world.topics.newest().values()}
-    assert world.topics.quarantine == []

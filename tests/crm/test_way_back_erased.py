@@ -2,6 +2,7 @@
 
 import pytest
 
+from connectors.crm.ledger_row import LedgerRow, value_hash
 from pipeline.event.erasure import Marking, digest_of
 from tests.crm.pull_world import PullWorld, names
 
@@ -72,6 +73,60 @@ def test_another_tenants_erasure_removes_nothing(world):
     world.pull()
 
     assert remembered(world) == before
+
+
+def sync_row(world: PullWorld, object_id: str, state: str, **fields: str) -> LedgerRow:
+    """A row of an object that follows a profile."""
+    return LedgerRow(
+        sink="hub", tenant="default", action_id=f"sync:{object_id}", state=state, written_ms=world.clock(),
+        object="contact" if fields else "", object_id=object_id if fields else "",
+        fields={name: value_hash(value) for name, value in fields.items()},
+    )  # fmt: skip
+
+
+def sync_emptied(world: PullWorld, contact: str) -> None:
+    """The sink empties the one field of an erased customer's contact, and takes its row off the ledger."""
+    world.hub.put("contacts", contact, jobtitle="")
+    world.topics.ledger += [sync_row(world, contact, "sync", jobtitle=""), sync_row(world, contact, "removed")]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_the_emptying_of_an_erased_contacts_fields_is_no_news_and_an_edit_is(world, restarts):
+    world.hub.put("contacts", world.ann, jobtitle="gold")
+    world.topics.ledger.append(sync_row(world, world.ann, "sync", jobtitle="gold"))
+    world.pull()
+    erase(world, f"crm_contact_id:{world.ann}", "email:ann@shop.example")
+    if restarts:
+        world.pull()
+    world.pass_time(30)
+    sync_emptied(world, world.ann)
+
+    assert world.pull() == []
+    assert f"hub/contact/{world.ann}" not in remembered(world)
+    world.pass_time(120)
+    world.hub.put("contacts", world.ann, firstname="Anna")
+    assert names(world.pull()) == ["identify"]
+
+
+def test_the_emptying_of_a_contact_that_stays_is_the_sinks_own_write(world):
+    world.hub.put("contacts", world.ann, jobtitle="gold")
+    world.topics.ledger.append(sync_row(world, world.ann, "sync", jobtitle="gold"))
+    assert world.pull() == []
+    sync_emptied(world, world.ann)
+
+    assert world.pull() == []
+    world.hub.put("contacts", world.ann, jobtitle="boss")
+    assert [event.traits["title"] for event in world.pull()] == ["boss"]
+
+
+def test_an_object_that_a_sync_no_longer_finds_is_still_a_deletion(world):
+    world.topics.ledger.append(sync_row(world, world.ben, "sync", jobtitle="gold"))
+    world.pull()
+    world.hub.remove("contacts", world.ben)
+    world.topics.ledger.append(sync_row(world, world.ben, "erased"))
+    world.pass_time(3_600)
+
+    assert names(world.pull()) == ["Contact Deleted"]
 
 
 def test_a_contact_that_only_the_sink_knows_goes_with_its_ledger_row(world):

@@ -69,7 +69,8 @@ class World:
         sink = self.sink(ledger)
         sink = erasing(self.connection, sink, self.http.send, ledger, self.clock)
         self.board = Board(self.connection)
-        feed = Feed("cdp.profile.updates.v1", MemoryUpdates(self.topics), msgspec.json.decode)
+        self.updates = MemoryUpdates(self.topics)
+        feed = Feed("cdp.profile.updates.v1", self.updates, msgspec.json.decode)
         syncer = None
         if self.connection.sync.fields:
             syncer = open_syncer(

@@ -10,8 +10,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.avro.registry import schema_ids
 from pipeline.avro.wire import Encoder
+from pipeline.kafka.reading import Reading, partitions_of
 from pipeline.local.broker import Broker
-from pipeline.topics import UPDATES
+from pipeline.topics import LEDGER, UPDATES
 from tests.crm.hubspot_emulator import HubSpot
 from tests.crm.world import action, profile
 from tests.integration.test_crm_sink import Shop
@@ -43,8 +44,10 @@ class SyncShop(Shop):
         self._versions: dict[str, int] = {}
 
     def publish(self, name: str, **fields: Any) -> None:
+        """Publishes a profile; ``status=None`` is a tombstone."""
         self._versions[name] = self._versions.get(name, 0) + 1
-        value = self._update(profile(name, self._versions[name], **fields))
+        update = profile(name, self._versions[name], **fields)
+        value = None if update["status"] is None else self._update(update)
         self._producer.produce(UPDATES.of(self.prefix), value, name)
         self._producer.flush()
 
@@ -53,6 +56,15 @@ class SyncShop(Shop):
             if contact.get("stitchline_action") == f"{number:032x}":
                 return {name: contact.get(name, "") for name in ("in_vip", "warmth")}
         return {}
+
+    def ledger(self, kafka: Broker) -> dict[bytes, bytes | None]:
+        """The newest value of each key of the ledger topic that is about an object which follows a profile."""
+        topic = LEDGER.of(self.prefix)
+        newest: dict[bytes, bytes | None] = {}
+        settings = {"bootstrap.servers": kafka.bootstrap_servers}
+        for batch in Reading(settings, topic, range(partitions_of(settings, topic))).batches():
+            newest |= {message.key(): message.value() for message in batch if b"/sync:" in message.key()}
+        return newest
 
 
 @pytest.fixture
@@ -93,3 +105,26 @@ def test_profiles_reach_the_crm_across_a_kill_and_a_resync_puts_edits_right(shop
     assert shop.json("crm", "resync", "shop", "--read")["fields"] == {"warmth": 1}
     assert shop.held(5)["warmth"] == "15"
     shop.run("crm", "resync", "shop", "--segment", "nobody", code=2)
+
+
+def test_the_row_of_an_erased_customers_record_becomes_a_tombstone(shop, kafka):
+    theirs = shop.crm.add_by_hand("ann@shop.example")
+    shop.run("crm", "setup", "shop")
+    link = {"tenant": "default", "identifiers": [f"crm_contact_id:{theirs}"]}
+    shop.publish("p1", segments=["big_spenders"], scores={"engagement": 10.0}, **link)
+    shop.publish("p2", segments=[], scores={"engagement": 10.0})
+    shop.run("crm", "sink", "shop", "--drain")
+    key = f"shop/default/sync:{theirs}".encode()
+    assert shop.ledger(kafka)[key] is not None
+
+    shop.publish("p1", status=None)
+    shop.run("crm", "sink", "shop", "--drain")
+    assert shop.ledger(kafka) == {key: None}
+    assert {name: shop.crm.raw(theirs)[name] for name in ("in_vip", "warmth")} == {"in_vip": "false", "warmth": ""}
+
+    # Every reader of the topic meets the tombstone.
+    calls = len(shop.crm.calls)
+    shop.run("crm", "sink", "shop", "--drain")
+    assert shop.json("crm", "reconcile", "shop")["deviations"] == []
+    assert shop.json("crm", "resync", "shop", "--dry-run")["differing"] == 0
+    assert not [call for call in shop.crm.calls[calls:] if shop.crm.updates.fullmatch(call)]

@@ -30,7 +30,8 @@ class Topics:
 
     def newest(self) -> dict[str, LedgerRow]:
         """Action id → its row after compaction."""
-        return {row.action_id: row for row in self.ledger}
+        rows = {row.action_id: row for row in self.ledger}
+        return {action_id: row for action_id, row in rows.items() if row.state != "removed"}
 
 
 class Clock:
@@ -123,10 +124,10 @@ class MemoryUpdates:
     """The profile updates as one runner reads them, at most ``limit`` at a time."""
 
     def __init__(self, topics: Topics, limit: int = 7) -> None:
-        self._topics, self._limit, self._next, self._start = topics, limit, 0, len(topics.updates)
+        self._topics, self.limit, self._next, self._start = topics, limit, 0, len(topics.updates)
 
     def poll(self) -> Sequence[MemoryRecord]:
-        records = self._topics.updates[self._next : self._next + self._limit]
+        records = self._topics.updates[self._next : self._next + self.limit]
         self._next += len(records)
         return records
 

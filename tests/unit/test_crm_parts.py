@@ -1,10 +1,12 @@
 """The pure parts of the runner: progress out of order, the barrier, the buckets, the ledger."""
 
 import random
+from typing import NamedTuple
 
 import pytest
 
 from connectors.crm.bucket import Bucket, Buckets, Limit
+from connectors.crm.kafka_log import LedgerTopic
 from connectors.crm.ledger import Ledger
 from connectors.crm.ledger_row import DUPLICATE, LedgerRow, value_hash
 from connectors.crm.progress import MAX_SPAN, Progress
@@ -124,6 +126,38 @@ def test_the_ledger_finds_a_profile_s_first_open_object():
     ])  # fmt: skip
 
     assert {name: one.object_id for name, one in ledger.of_profiles("t", ["p", "q"]).items()} == {"p": "3"}
+
+
+def test_a_tombstone_of_the_ledger_topic_removes_its_row_and_no_other():
+    topic = LedgerTopic(
+        "ledger", lambda row: row.action_id.encode(), lambda value: {**FIRST, "action_id": value.decode()}
+    )
+    keys = [(b"s/t/sync:7", b"sync:7"), (b"s/t/b", b"b"), (b"s/t/sync:7", None), (b"s/odd", None), (b"s2/t/b", None)]
+    ledger = Ledger()
+    ledger.apply(topic.rows_of([Written(key, value) for key, value in keys], "s"))
+
+    assert [row.action_id for row in ledger] == ["b"]
+    (gone,) = topic.rows_of([Written(b"s/t/sync:7", None)], "s")
+    assert (gone.key, gone.written_ms, topic.value_of(gone)) == ("s/t/sync:7", 5, None)
+
+
+class Written(NamedTuple):
+    """A record of the ledger topic."""
+
+    of_key: bytes
+    of_value: bytes | None
+
+    def key(self) -> bytes:
+        return self.of_key
+
+    def value(self) -> bytes | None:
+        return self.of_value
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 5
+
+
+FIRST = {"sink": "s", "tenant": "t"}
 
 
 def test_a_hash_tells_values_apart_and_hides_them():

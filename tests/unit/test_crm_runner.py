@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from connectors.crm.action_log import Commit
 from connectors.crm.ledger import Ledger
 from connectors.crm.ledger_row import LedgerRow
 from connectors.crm.runner import Policy, SinkRunner
@@ -199,6 +200,26 @@ def test_a_runner_that_was_shut_out_sends_nothing():
     with pytest.raises(SinkError, match="another process"):
         old.run(StoppedFor(world.clock, 5_000))
     assert world.sink.asked == []
+
+
+def test_a_runner_that_was_paused_after_a_commit_proves_again_that_no_other_has_taken_over():
+    world = World()
+    world.send("a1")
+    log = PausedAfterCommit(world.topics, world.clock)
+    runner = SinkRunner("s", log, world.sink, decode=decode, clock=world.clock, ledger=Ledger())
+    runner.run(Stop(world.clock), drain=True)
+    MemoryActionLog(world.topics, world.clock)
+
+    with pytest.raises(SinkError, match="another process"):
+        runner.confirm()
+
+
+class PausedAfterCommit(MemoryActionLog):
+    """The process is stopped for five seconds after each commit."""
+
+    def commit(self, commit: Commit) -> None:
+        super().commit(commit)
+        self._clock.sleep(5)
 
 
 def test_an_idle_runner_that_was_shut_out_ends():

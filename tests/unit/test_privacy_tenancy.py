@@ -76,6 +76,14 @@ def test_a_record_states_its_tenant_only_where_the_tenant_stands_for_certain(top
     assert Tenants(FileIds()).stated(topic, key, value, None) == tenant
 
 
+@pytest.mark.parametrize(
+    ("key", "tenant"), [(b"crm/contact/7", "other"), (b"crm2/contact/7", "shop"), (b"gone/contact/7", None)]
+)
+def test_a_row_of_a_crm_reader_is_of_the_tenant_of_its_connection(key, tenant):
+    tenants = Tenants(FileIds(), {"crm": "other", "crm2": "shop"})
+    assert tenants.stated(READERS, key, b"shop ada@example.org", None) == tenant
+
+
 def test_an_update_of_a_profile_states_its_tenant_in_its_value():
     encode = Encoder(UPDATES.value, FileIds().id_of(UPDATES.name, UPDATES.value), ProfileUpdate)
     value = encode(ProfileUpdate(tenant="other"))

@@ -49,6 +49,7 @@ class Board:
     def __init__(self, connection: CrmConnection) -> None:
         self._connection = connection
         self._prefix = f"{connection.back.identifier}:"
+        self._is_adopting = True
         self._rows = sqlite3.connect("", isolation_level=None)  # "": a private temporary database, deleted when closed
         self._rows.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._rows.execute("PRAGMA journal_mode = OFF")
@@ -61,7 +62,7 @@ class Board:
         self._rows.execute("CREATE INDEX by_into ON profiles (into_) WHERE into_ != ''")
 
     def __len__(self) -> int:
-        return int(self._rows.execute("SELECT COUNT(*) FROM profiles").fetchone()[0])
+        return int(self._rows.execute("SELECT COUNT(*) FROM profiles WHERE tenant != ''").fetchone()[0])
 
     def apply(self, updates: Iterable[tuple[str, Mapping[str, Any] | None]]) -> list[str]:
         """Takes over records of the profile updates, by profile id; None is a deleted profile. Older ones are ignored.
@@ -73,11 +74,7 @@ class Board:
         self._rows.execute("BEGIN")
         for profile_id, update in updates:
             if update is None:
-                self._rows.execute(
-                    "UPDATE profiles SET version = -1, status = '', into_ = '', fields = ?, ids = ?, due = 0, tries = 0"
-                    " WHERE id = ?",
-                    (_encode({}), _encode([]), profile_id),
-                )
+                self._delete(profile_id)
             elif self._takes(update):
                 try:
                     self._put(profile_id, update)
@@ -85,6 +82,17 @@ class Board:
                     unreadable.append(profile_id)
         self._rows.execute("COMMIT")
         return unreadable
+
+    def adopt(self, followed: Iterable[tuple[str, str]]) -> None:
+        """Makes deleted profiles due of which only the tombstone was read. Call it once, when all profiles are read.
+
+        ``followed`` are tenants and ids of the profiles that objects follow.
+        """
+        self._rows.execute("BEGIN")
+        self._rows.executemany("UPDATE profiles SET tenant = ?, due = 0 WHERE id = ? AND tenant = ''", followed)
+        self._rows.execute("DELETE FROM profiles WHERE tenant = ''")
+        self._rows.execute("COMMIT")
+        self._is_adopting = False
 
     def mark(self, profile_ids: Iterable[str]) -> None:
         """Makes profiles due now."""
@@ -111,6 +119,10 @@ class Board:
     def open(self) -> int:
         """Returns the number of profiles that are due now or later."""
         return int(self._rows.execute("SELECT COUNT(*) FROM profiles WHERE due IS NOT NULL").fetchone()[0])
+
+    def overdue(self, now_ms: int) -> int:
+        """Returns the number of profiles that are due now."""
+        return int(self._rows.execute("SELECT COUNT(*) FROM profiles WHERE due <= ?", (now_ms,)).fetchone()[0])
 
     def next_due_ms(self) -> int | None:
         """Returns the earliest time at which a profile is due; None without one."""
@@ -155,6 +167,20 @@ class Board:
     def _takes(self, update: Mapping[str, Any]) -> bool:
         return not self._connection.tenants or update["tenant"] in self._connection.tenants
 
+    def _delete(self, profile_id: str) -> None:
+        empty = (_encode({}), _encode([]), profile_id)
+        changed = self._rows.execute(
+            "UPDATE profiles SET version = -1, status = '', into_ = '', fields = ?, ids = ?, due = 0, tries = 0"
+            " WHERE id = ? AND tenant != ''",
+            empty,
+        )
+        if self._is_adopting and not changed.rowcount:  # Kafka has compacted its record: its tenant is not known yet
+            self._rows.execute(
+                "INSERT OR REPLACE INTO profiles (tenant, version, status, into_, fields, ids, id)"
+                " VALUES ('', -1, '', '', ?, ?, ?)",
+                empty,
+            )
+
     def _put(self, profile_id: str, update: Mapping[str, Any]) -> None:
         fields, ids = _encode(wanted_of(update, self._connection.sync)), _encode(self._crm_ids(update))
         state = (update["status"], update["merged_into"], fields, ids)
@@ -169,8 +195,8 @@ class Board:
             )
         elif before[0] <= update["version"]:
             self._rows.execute(
-                "UPDATE profiles SET version = ?, status = ?, into_ = ?, fields = ?, ids = ? WHERE id = ?",
-                (update["version"], *state, profile_id),
+                "UPDATE profiles SET tenant = ?, version = ?, status = ?, into_ = ?, fields = ?, ids = ? WHERE id = ?",
+                (update["tenant"], update["version"], *state, profile_id),
             )
             if tuple(before[1:]) != state:
                 self.mark([profile_id])

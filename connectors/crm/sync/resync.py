@@ -44,11 +44,17 @@ class Totals(msgspec.Struct):
 
 
 class Resync:
-    """One run. With ``dry_run`` nothing is written to the CRM or the ledger."""
+    """One run. With ``dry_run`` nothing is written to the CRM or the ledger.
 
-    def __init__(self, feed: Feed, board: Board, planner: Planner, writer: SyncWriter, clock: Clock) -> None:
+    ``partial``: the writer has only some of the fields. So objects of customers that are gone are left alone: the
+    ledger would forget them before their other fields are empty.
+    """
+
+    def __init__(
+        self, feed: Feed, board: Board, planner: Planner, writer: SyncWriter, clock: Clock, *, partial: bool = False
+    ) -> None:
         self._topic, self._board, self._planner = feed.topic, board, planner
-        self._writer, self._clock = writer, clock
+        self._writer, self._clock, self._partial = writer, clock, partial
         self.totals = Totals()
 
     def run(self, save: Save, *, dry_run: bool, progress: Progress) -> Totals:
@@ -58,10 +64,14 @@ class Resync:
             StoppedError: The CRM is not available now. What was written is saved.
             SinkError: A right is missing, or another process took over.
         """
+        self._planner.take_over()
         total = self.totals.profiles = len(self._board)
         while due := self._board.due(self._clock(), MAX_PROFILES):
             for tenant in sorted({one.tenant for one in due}):
                 targets, settled = self._planner.plan([one for one in due if one.tenant == tenant], tenant)
+                if self._partial:
+                    settled += [one for target in targets if target.is_leaving for one in target.due]
+                    targets = [target for target in targets if not target.is_leaving]
                 if dry_run:
                     self._writer.changed(targets, tenant)
                 else:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from connectors.crm.action_log import Refusal
 from connectors.crm.beside import Step
 from connectors.crm.fault import StoppedError
-from connectors.crm.ledger_row import ERASED, SYNC, LedgerRow
+from connectors.crm.ledger_row import ERASED, REMOVED, SYNC, LedgerRow
 from connectors.crm.schedule import wait_ms
 from connectors.crm.sink import Delivered, NeedsReview, Pause, Refused, RetryLater
 from connectors.crm.sync.board import Board
@@ -62,6 +62,7 @@ class Syncer:
         self._board, self._planner, self._writer = board, planner, writer
         self._clock, self._metrics = clock, metrics
         self._measured_ms = 0
+        self._took_over = False
 
     def receive(self) -> None:
         """Takes in the profiles that were published.
@@ -72,6 +73,9 @@ class Syncer:
         unreadable = self._board.apply(self._decoded(records)) if records else ()
         for profile_id in unreadable:
             self._report(profile_id, "traits or consent are no JSON object")
+        if not self._took_over and self._updates.has_caught_up():
+            self._planner.take_over()
+            self._took_over = True
 
     def step(self) -> Step:
         """Compares and writes some of the profiles that are due."""
@@ -92,7 +96,7 @@ class Syncer:
 
     def note(self, rows: Sequence[LedgerRow]) -> None:
         """Compares the customers of new objects."""
-        self._board.mark(row.profile_id for row in rows if row.state not in {SYNC, ERASED})
+        self._board.mark(row.profile_id for row in rows if row.state not in {SYNC, ERASED, REMOVED})
 
     def next_due_ms(self) -> int | None:
         """Returns the earliest time at which a profile is due; None without one."""
@@ -170,10 +174,10 @@ class Syncer:
                 self._board.settle(profile_id)
 
     def _measure(self, done: int) -> None:
-        """Counts the profiles that are left; now and then only while there are many."""
+        """Counts the profiles that are due; now and then only while there are many."""
         now_ms = self._clock()
         if done < MAX_PROFILES or now_ms - self._measured_ms >= MEASURE_MS:
-            self._metrics.set(names.CRM_SYNC_OPEN, self._board.open(), self._name)
+            self._metrics.set(names.CRM_SYNC_OPEN, self._board.overdue(now_ms), self._name)
             self._measured_ms = now_ms
 
     def _count(self, outcome: str) -> None:

@@ -54,17 +54,26 @@ class SyncWriter:
         self._wait_ms = 0 if again else round(connection.sync.every_seconds * 1000)
 
     def write(self, targets: Sequence[Target], tenant: str) -> None:
-        """Gives each target a result."""
+        """Gives each target a result, but to the second of two about one object."""
+        followed: set[str] = set()
         for at in range(0, len(targets), self._gateway.batch):
             part = targets[at : at + self._gateway.batch]
-            reading = self.changed(part, tenant)
-            self._send([one for one in reading if one.result is None], tenant)
+            self._send(self.changed(part, tenant, followed), tenant)
 
-    def changed(self, targets: Sequence[Target], tenant: str) -> list[Target]:
-        """Returns the targets that need a write, with what it changes; gives all others a result."""
+    def changed(self, targets: Sequence[Target], tenant: str, followed: set[str] | None = None) -> list[Target]:
+        """Returns the targets that need a write, with what it changes; gives all others a result.
+
+        ``followed`` are the objects of earlier targets that follow a customer; those of these targets are added.
+        """
         for target in targets:
-            self._look(target)
+            if target.result is None:
+                self._look(target)
         self._read([target for target in targets if target.result is None], tenant)
+        followed = followed if followed is not None else set()
+        followed |= {target.object_id for target in targets if target.profile_id}
+        for target in targets:
+            if target.result is None and target.is_leaving and target.object_id in followed:
+                target.result = target.gone(self.sink, self._clock())  # the CRM has merged it into another one
         return [target for target in targets if target.result is None]
 
     def _look(self, target: Target) -> None:
@@ -76,14 +85,17 @@ class SyncWriter:
         target.changed = self._differences(target)
         now_ms = self._clock()
         is_known_refusal = target.was_refused() and not self._again
-        if not self._compare and (not target.changed or is_known_refusal) and not target.retired:
+        is_equal = not (target.changed or target.is_leaving or target.has_others)
+        if not self._compare and (is_equal or is_known_refusal) and not target.retired:
             target.result = Delivered()
+        elif target.has_others:
+            return
         elif target.row is not None and target.wanted and target.row.written_ms + self._wait_ms > now_ms:
             target.result = Later(target.row.written_ms + self._wait_ms)
 
     def _differences(self, target: Target) -> dict[str, str]:
         fields, kinds = self._fields(target.object), self._gateway.fields(target.object)
-        if self._compare:
+        if self._compare or target.has_moved:
             return differences(fields, target.wanted, kinds, dict.fromkeys(target.written, ""))
         return differences(fields, target.wanted, kinds, target.written)
 
@@ -132,33 +144,39 @@ class SyncWriter:
         return None
 
     def _take(self, target: Target, held: Held) -> None:
+        known_id = target.object_id
         target.object, target.object_id = held.moved_to or (held.object, held.id)
+        target.has_moved = target.has_moved or target.object_id != known_id
         if not target.object_id:
             target.result = NeedsReview(f"{held.object} {held.id} was converted without a {target.object}")
-        elif target.object_id != target.name and self._is_anothers(target):
+        elif self._is_anothers(target):
             target.result = target.gone(self._connection.name, self._clock())
         elif held.moved_to is None:
             target.current = held.values
             target.changed = self._differences(target)
-            if not target.changed and not target.retired:
+            if not (target.changed or target.retired or target.is_leaving):
                 target.result = Delivered()
 
     def _is_anothers(self, target: Target) -> bool:
         """Returns whether the object that a target was merged or converted into follows another customer."""
-        key = sync_id(target.object_id)
-        row = self._ledger.of_actions(target.tenant, [key]).get(key)
-        return row is not None and bool(row.object_id) and row.profile_id not in {"", target.profile_id}
+        if target.object_id == target.name:
+            return False
+        rows = self._ledger.on_objects(target.tenant, [target.object_id])
+        own = {"", *target.group, target.row.profile_id if target.is_leaving and target.row else ""}
+        return any(row.profile_id not in own and row.action_id != sync_id(target.name) for row in rows)
 
     def _send(self, targets: Sequence[Target], tenant: str) -> None:
         works: list[tuple[Target, Work]] = []
         taken: set[str] = set()
         now_ms, sink = self._clock(), self._connection.name
         for target in targets:
-            if not target.sent:
-                target.result = target.delivered(sink, now_ms) if self._differs(target) else Delivered()
-            elif target.object_id not in taken:  # a CRM refuses a batch that has an object twice
-                taken.add(target.object_id)
+            if target.object_id in taken:  # a CRM refuses a batch that has an object twice
+                continue
+            taken.add(target.object_id)
+            if target.sent:
                 works.append((target, self._work(target)))
+            else:
+                target.result = target.delivered(sink, now_ms) if self._differs(target) else Delivered()
         for object_type in sorted({work.object for _, work in works}):
             part = [(target, work) for target, work in works if work.object == object_type]
             results = self._gateway.update(object_type, [work for _, work in part], tenant)
@@ -169,7 +187,9 @@ class SyncWriter:
     def _differs(self, target: Target) -> bool:
         """Returns whether the ledger has to learn what the CRM holds already, as after a lost answer."""
         kinds = self._gateway.fields(target.object)
-        return bool(target.retired or differences(self._fields(target.object), target.wanted, kinds, target.written))
+        if target.retired or target.is_leaving:
+            return True
+        return bool(differences(self._fields(target.object), target.wanted, kinds, target.written))
 
     def _work(self, target: Target) -> Work:
         body = {

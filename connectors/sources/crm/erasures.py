@@ -4,19 +4,21 @@ STITCH's mark of an erasure holds digests of identifiers, and the id of a contac
 id STITCH never saw, because only the sink has written them, are known from the ledger row that the erasure has emptied.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from connectors.sources.crm.change import PEOPLE, Change, Fate, ObjectKind
-from connectors.sources.crm.seen import Seen
+from connectors.sources.crm.seen import Seen, Written
 from pipeline.event.erasure import Marking, digest_of
 from pipeline.event.identifier import Identifier
 
 CURSOR: Final = "erasures"
 """The stream whose cursor is STITCH's number of the last erasure that was removed."""
 NEVER: Final = -1
+CLOCK_TOLERANCE_MS: Final = 60_000
+"""How far the CRM's clock, which dates changes, may be ahead of the one that dates our writes."""
 
 
 class Erasures:
@@ -37,15 +39,19 @@ class Erasures:
                     self._erased_ms[digest] = max(marking.at_ms, self._erased_ms.get(digest, 0))
                 self.newest = max(self.newest, marking.seq)
 
-    def without(self, change: Change, before: Seen | None) -> Change | None:
+    def without(self, change: Change, before: Seen | None, written: Sequence[Written]) -> Change | None:
         """Returns a change without people that were erased after it; None if it is about such a person.
 
         A reader returns changes again, and the CRM reports the deletion of an erased person later than the erasure.
+        So it reports the sink's own write (``written``) that empties the fields of an object that the CRM keeps.
         """
         if change.kind in PEOPLE:
             until_ms = self._time_of(change.id)
-            is_old = change.modified_ms <= until_ms or (change.fate is Fate.DELETED and until_ms > NEVER)
-            return None if before is None and is_old else change
+            if before is not None or until_ms == NEVER:
+                return change
+            own_ms = max((row.at_ms + CLOCK_TOLERANCE_MS for row in written if row.at_ms >= until_ms), default=NEVER)
+            is_old = change.modified_ms <= max(until_ms, own_ms) or change.fate is Fate.DELETED
+            return None if is_old else change
         kept = tuple(one for one in change.people if change.modified_ms > self._time_of(one.id))
         return change if len(kept) == len(change.people) else msgspec.structs.replace(change, people=kept)
 

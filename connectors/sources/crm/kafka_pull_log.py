@@ -10,7 +10,7 @@ import msgspec
 from confluent_kafka import Message
 
 from connectors.crm.kafka_log import LedgerTopic
-from connectors.crm.ledger_row import LedgerRow, row_of
+from connectors.crm.ledger_row import LedgerRow
 from connectors.crm.takeover import ends_if_taken_over
 from connectors.sources.crm.pull_log import PullCommit, StateRow
 from pipeline.event.erasure import Marking
@@ -54,10 +54,7 @@ class KafkaPullLog:
 
     def written(self) -> Iterator[LedgerRow]:
         """Yields the committed ledger rows of this connection's sink since the last call, in the order of writing."""
-        prefix = f"{self._connection}/".encode()
-        for message in self._news(self._ledger.topic):
-            if (message.key() or b"").startswith(prefix) and message.value() is not None:
-                yield row_of(self._ledger.decode(message.value()))
+        yield from self._ledger.rows_of(self._news(self._ledger.topic), self._connection)
 
     def markings(self) -> Iterator[Marking]:
         """Yields the committed decisions about erasures and refusals since the last call."""

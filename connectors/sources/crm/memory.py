@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from connectors.crm.ledger_row import ERASED, LedgerRow
+from connectors.crm.ledger_row import ERASED, REMOVED, SYNC, LedgerRow
 from connectors.sources.crm.change import OWNER, Fate, ObjectKind
 from connectors.sources.crm.pull_log import StateRow
 from connectors.sources.crm.seen import Seen, Written
@@ -96,13 +96,19 @@ class Memory:
         self._rows.execute("COMMIT")
 
     def note_written(self, rows: Iterable[LedgerRow]) -> set[str]:
-        """Takes over rows of the sink's ledger. Returns the ids of the objects whose row an erasure has emptied."""
+        """Takes over rows of the sink's ledger. Returns the ids of the objects whose row an erasure has emptied.
+
+        What a removed row had written is still known as the sink's own: the CRM may return that write later.
+        """
         gone: set[str] = set()
         self._rows.execute("BEGIN")
         self._rows.execute("DELETE FROM replaced")
         for row in rows:
             action = f"{row.tenant}/{row.action_id}"
-            if row.state == ERASED:
+            if row.state == REMOVED:
+                self._rows.execute("UPDATE written SET object = '' WHERE action = ?", (action,))
+                continue
+            if row.state == ERASED and not row.action_id.startswith(f"{SYNC}:"):  # an object that a sync misses is news
                 gone |= {one for (one,) in self._rows.execute("SELECT id FROM written WHERE action = ?", (action,))}
             self._rows.execute("INSERT INTO replaced SELECT id, hashes, at FROM written WHERE action = ?", (action,))
             values = (action, row.object, row.object_id, row.written_ms, _encode(row.fields))

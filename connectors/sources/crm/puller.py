@@ -177,10 +177,10 @@ class Puller:
         for read in page.changes:
             place = (read.kind.value, read.id)
             before = fresh.get(place) or self._memory.seen(read.kind, read.id)
-            change = self._erasures.without(read, before)
+            written = self._memory.written(read.id, self._reader.owner_field)
+            change = self._erasures.without(read, before, written)
             if change is None:
                 continue
-            written = self._memory.written(change.id, self._reader.owner_field)
             translated = translate(change, before, written, self._make, always=self._always, since_ms=since_ms)
             if translated.seen is not None:
                 fresh[place] = translated.seen

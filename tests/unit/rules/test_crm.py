@@ -36,6 +36,12 @@ CONNECTION = "connections:\n  - name: a\n    kind: hubspot\n    secret: env:KEY\
         ("    sync: {fields: [{to: a, value: segments}]}\n", "write value: segments with a list"),
         ("    sync: {fields: [{to: stitchline_score, value: grade}]}\n", "choose another name, such as"),
         ("    sync: {fields: [{to: a, value: grade}, {to: a, value: trait.a}]}\n", "field 'a' is there twice"),
+        (
+            "    back: {traits: [{field: a, trait: city}]}\n    sync: {fields: [{to: b, value: trait.City}]}\n",
+            "field 'b' follows trait.City, which no other rule names; did you mean trait.city?",
+        ),
+        ("    sync: {consent: marketting}\n", "purpose 'marketting' is in no other rule; did you mean marketing?"),
+        ("    sync: {consent: Marketing/email}\n", "did you mean marketing?"),
         ("    sync: {consent_required: true}\n", "sync has consent_required without consent"),
         (
             "    fields: [{to: a, value: score}]\n    sync: {fields: [{to: a, value: grade}]}\n",
@@ -48,6 +54,19 @@ def test_a_mistake_is_named(tmp_path: Path, more: str, problem: str) -> None:
     (tmp_path / "crm.yaml").write_text(CONNECTION + more, encoding="utf-8")
     _, problems = check_rules(tmp_path)
     assert [one for one in map(str, problems) if "crm.yaml:" in one and problem in one], problems
+
+
+@pytest.mark.parametrize(
+    "sync",
+    [
+        "consent: marketing", "consent: marketing/sms", "consent: analytics", "consent: marketing2",
+        "fields: [{to: b, value: trait.firstName}]", "fields: [{to: b, value: trait.plan}]",
+    ],
+)  # fmt: skip
+def test_a_name_that_only_events_bring_is_valid(tmp_path: Path, sync: str) -> None:
+    back = "    back: {traits: [{field: a, trait: firstName}]}\n"
+    (tmp_path / "crm.yaml").write_text(f"{CONNECTION}{back}    sync: {{{sync}}}\n", encoding="utf-8")
+    assert check_rules(tmp_path)[1] == []
 
 
 def test_an_owner_who_is_no_representative_is_named(tmp_path: Path) -> None:
