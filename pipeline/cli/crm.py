@@ -183,7 +183,7 @@ def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
         print_json(findings, indent=2)
     else:
         for finding in findings:
-            screen().print(f"{'ok' if finding.ok else 'missing':8}{printable(finding.text)}", markup=False)
+            screen().print(f"{'ok' if finding.ok else 'problem':9}{printable(finding.text)}", markup=False)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(ExitCode.NOT_READY)
 
