@@ -42,7 +42,7 @@ class Prometheus:
             return False
 
     def values(self, query: str) -> list[list[float]]:
-        """The values of each series of a dashboard's query since the start of Prometheus; without those not a number."""
+        """The values of each series of a query since the start of Prometheus; without those that are not a number."""
         for name, value in VARIABLES.items():
             query = query.replace(name, value)
         assert "$" not in query, query
