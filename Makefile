@@ -14,6 +14,7 @@ LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults
 	tests/faults/test_crm_broker_restart.py \
 	tests/property/test_identity_million_links.py tests/acceptance/test_console_browser.py \
 	tests/acceptance/test_console_oidc.py tests/acceptance/test_console_privacy.py \
+	tests/acceptance/test_panels_have_data.py \
 	tests/integration/test_privacy.py tests/integration/test_privacy_api.py
 KILLS := tests/acceptance/test_cdnow.py tests/acceptance/test_replay_equality.py tests/faults/test_partition_counts.py \
 	tests/integration/test_collect_kill.py tests/integration/test_crm_pull.py tests/integration/test_crm_sink.py tests/integration/test_crm_sync.py \

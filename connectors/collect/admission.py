@@ -12,7 +12,7 @@ from connectors.collect.dialects.parsed import Item, Parsed, unreadable
 from connectors.collect.encode import Origin, Outgoing, RecordEncoder
 from connectors.collect.origins import Headers, cross_origin_headers
 from connectors.collect.request import Refusal, Request
-from connectors.collect.request_counts import RequestCounts
+from connectors.collect.request_counts import ACCEPTED, BOT, IGNORED, SAMPLED, SUPPRESSED, RequestCounts
 from connectors.collect.routes import Route
 from connectors.collect.sources import LiveSource, Sources
 from connectors.collect.stamp import Stamp
@@ -23,10 +23,6 @@ from connectors.collect.write_keys import key_in_head
 from pipeline.event.result import Drop, Rejected
 from pipeline.rules.sources import Dialect
 
-BOT: Final = "bot"
-SAMPLED: Final = "sampled"
-SUPPRESSED: Final = "suppressed"
-IGNORED: Final = "ignored"
 DAMAGED: Final = "the compressed body is damaged"
 
 
@@ -153,7 +149,7 @@ class Admission:
         source.rate.take(len(parsed.items))
         source.cap.take(accepted + len(rejected))
         if accepted:
-            self._counts.events(accepted, source.name, dialect, "accepted")
+            self._counts.events(accepted, source.name, dialect, ACCEPTED)
         for outcome, number in left_out.items():
             self._counts.events(number, source.name, dialect, outcome)
         return Admitted(source, records, _result(accepted, rejected, left_out), headers)

@@ -67,6 +67,7 @@ BETWEEN: Final = frozenset({Phase.HEAD, Phase.NEXT})
 GATHER_SECONDS: Final = 0.003
 """How long whole requests wait for others that arrive meanwhile."""
 NEVER: Final = float("inf")
+CUT_CAUSES: Final = ("head", "slow", "replaced", "connections", "end")
 
 
 class Connections:
@@ -75,7 +76,7 @@ class Connections:
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self.open: set[Connection] = set()
-        self.cuts: dict[str, int] = {}
+        self.cuts = dict.fromkeys(CUT_CAUSES, 0)
         self.all_closed = asyncio.Event()
         """Set while no connection is open."""
         self.all_closed.set()
@@ -128,4 +129,4 @@ class Connections:
 
     def count(self, cause: str) -> None:
         """Counts a connection that is cut off."""
-        self.cuts[cause] = self.cuts.get(cause, 0) + 1
+        self.cuts[cause] += 1

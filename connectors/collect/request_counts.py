@@ -1,9 +1,20 @@
 """Counts of requests and events, which reach the metrics together and not one by one."""
 
 from collections import Counter
+from typing import Final
 
+from pipeline.event.reason import Reason
 from pipeline.obs import metrics as m
 from pipeline.obs.metrics import Metrics
+
+ACCEPTED: Final = "accepted"
+BOT: Final = "bot"
+SAMPLED: Final = "sampled"
+SUPPRESSED: Final = "suppressed"
+IGNORED: Final = "ignored"
+FIRST_OUTCOMES: Final = (BOT, SAMPLED, SUPPRESSED, IGNORED, Reason.INVALID_FIELD.value, Reason.NO_IDENTIFIER.value)
+"""Outcomes whose series start at 0 with the first event of a source and dialect, so that a rate sees their first event.
+The rarer ones start with it."""
 
 
 class RequestCounts:
@@ -13,6 +24,7 @@ class RequestCounts:
         self._metrics = metrics
         self._statuses: Counter[int] = Counter()
         self._events: Counter[tuple[str, str, str]] = Counter()
+        self._started: set[tuple[str, str]] = set()
         self._seconds: list[float] = []
 
     def answered(self, status: int, seconds: float) -> None:
@@ -31,6 +43,13 @@ class RequestCounts:
         for status, number in statuses.items():
             self._metrics.add(m.COLLECT_REQUESTS, number, str(status))
         for labels, number in events.items():
+            self._start_series(*labels[:2])
             self._metrics.add(m.COLLECT_EVENTS, number, *labels)
         for value in seconds:
             self._metrics.observe(m.COLLECT_REQUEST_SECONDS, value)
+
+    def _start_series(self, source: str, dialect: str) -> None:
+        if (source, dialect) not in self._started:
+            self._started.add((source, dialect))
+            for outcome in FIRST_OUTCOMES:
+                self._metrics.add(m.COLLECT_EVENTS, 0, source, dialect, outcome)

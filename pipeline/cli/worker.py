@@ -30,7 +30,7 @@ from pipeline.settings import Settings
 from pipeline.stream.build import Blueprint, stage_specs
 from pipeline.stream.only_worker import only_worker
 from pipeline.stream.process import run
-from pipeline.stream.supervisor import COLLECTOR, READ_SIDE, RESUME_SIGNAL, Supervisor
+from pipeline.stream.supervisor import COLLECTOR, READ_SIDE, RESUME_SIGNAL, Supervisor, http_port_behind
 
 log = logger(__name__)
 
@@ -136,8 +136,8 @@ def _beside(
     if not wanted:
         yield lambda: None
         return
-    port = {"STITCHLINE_HTTP_PORT": str(settings.http_port + before)} if settings.http_port else {}
-    with Supervisor(1, {**environment, **port}, program=program) as supervisor:
+    environment = {**environment, **http_port_behind(settings.http_port, before)}
+    with Supervisor(1, environment, program=program) as supervisor:
         yield supervisor.check
 
 

@@ -23,7 +23,7 @@ from pipeline.query.flow import FlowMeter
 from pipeline.query.live import Counts, HotLead, LeadBoard, Live
 from pipeline.rules.load import load_rules
 from pipeline.settings import Settings
-from pipeline.stream.supervisor import COLLECTOR, Supervisor
+from pipeline.stream.supervisor import COLLECTOR, Supervisor, http_port_behind
 
 HOTTEST: Final = 10
 
@@ -67,7 +67,8 @@ def run_demo(
     port = free_ports(1)[0]
     credentials = declare_sources(settings.home / RULES, settings.rules_dir)
     of_collector = {
-        **environment, "STITCHLINE_RULES_DIR": str(settings.home / RULES), "STITCHLINE_COLLECT_PORT": str(port),
+        **environment, **http_port_behind(settings.http_port, workers),
+        "STITCHLINE_RULES_DIR": str(settings.home / RULES), "STITCHLINE_COLLECT_PORT": str(port),
     }  # fmt: skip
     with (
         Supervisor(workers, environment, log) as supervisor,

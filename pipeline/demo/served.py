@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pipeline.clock import wall_clock_ms
 from pipeline.demo.door import RULES
 from pipeline.demo.waiting import holds_within
+from pipeline.demo.worker_processes import workers_here
 from pipeline.errors import OperatorError
 from pipeline.local.ports import LOOPBACK, free_ports, is_listening
 from pipeline.serve.model import facts
@@ -19,7 +20,7 @@ from pipeline.serve.signin.roles import Role
 from pipeline.serve.signin.tables import create_tables
 from pipeline.serve.signin.users import Users
 from pipeline.settings import Settings
-from pipeline.stream.supervisor import READ_SIDE, Supervisor
+from pipeline.stream.supervisor import READ_SIDE, Supervisor, http_port_behind
 
 USER: Final = "demo"
 PASSWORD_BYTES: Final = 15
@@ -56,8 +57,8 @@ def served(
     port = free_ports(1)[0]
     # Whatever this machine is configured for: the demo writes to no database but its own, and answers no other machine.
     of_console = {
-        **environment, "STITCHLINE_DATABASE_URL": "", "STITCHLINE_SERVE_PUBLIC_URL": "",
-        "STITCHLINE_OIDC_ISSUER": "",
+        **environment, **http_port_behind(settings.http_port, workers_here() + 1),  # the collector's are before it
+        "STITCHLINE_DATABASE_URL": "", "STITCHLINE_SERVE_PUBLIC_URL": "", "STITCHLINE_OIDC_ISSUER": "",
         "STITCHLINE_SERVE_HOST": LOOPBACK, "STITCHLINE_SERVE_PORT": str(port),
         "STITCHLINE_RULES_DIR": str(settings.home / RULES),
     }  # fmt: skip

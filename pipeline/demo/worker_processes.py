@@ -32,10 +32,11 @@ def workers_here() -> int:
 def configured(base: Settings, **chosen: Any) -> tuple[Settings, dict[str, str]]:
     """Returns the settings of a demo, and the environment variables that give a worker the same settings.
 
-    Kafka's address and the rules come from ``base``. Settings that the demo depends on are fixed.
+    Kafka's address, the rules and the port of the health pages come from ``base``. Settings that the demo depends on
+    are fixed.
     """
     fixed = {
-        "schema_registry_url": "", "clock": "wall", "stages": ",".join(StageName), "http_port": 0,
+        "schema_registry_url": "", "clock": "wall", "stages": ",".join(StageName), "http_port": base.http_port,
         "partitions": PARTITIONS, "log_level": "info", "commit_interval_ms": 150,
     }  # fmt: skip
     wanted = fixed | chosen

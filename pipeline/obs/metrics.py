@@ -229,11 +229,18 @@ class Metrics:
     """The metrics of one process. Call its methods once per batch, with sums; a call takes less than 1 µs.
 
     Label values are in the order of the definition's ``labels``; a wrong number of them raises ValueError.
+
+    Counters and histograms without labels are exposed from the start, at 0. A gauge is exposed once it is set: a
+    process that does not have what it measures would otherwise expose a 0, which an aggregate over all processes
+    (``min``) takes for a measurement.
     """
 
     def __init__(self) -> None:
         self.registry = prometheus.CollectorRegistry()
-        self._parents = {definition.name: _collector(definition, self.registry) for definition in DEFINITIONS}
+        self._parents = {definition.name: _collector(definition) for definition in DEFINITIONS}
+        for definition in DEFINITIONS:
+            if definition.labels or not isinstance(definition, Gauge):
+                self.registry.register(self._parents[definition.name])
         self._counters: dict[tuple[str, tuple[str, ...]], prometheus.Counter] = {}
         self._gauges: dict[tuple[str, tuple[str, ...]], prometheus.Gauge] = {}
         self._histograms: dict[tuple[str, tuple[str, ...]], prometheus.Histogram] = {}
@@ -252,7 +259,13 @@ class Metrics:
         child = self._gauges.get((gauge.name, labels))
         if child is None:
             child = self._gauges[gauge.name, labels] = self._child(gauge, labels)
+            if not gauge.labels:
+                self.registry.register(child)
         child.set(value)
+
+    def start(self, histogram: Histogram, *labels: str) -> None:
+        """Exposes a histogram without observations, so that a rate sees its first one."""
+        self._histograms[histogram.name, labels] = self._child(histogram, labels)
 
     def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         """Adds one observation, in the unit at the end of the histogram's name."""
@@ -282,7 +295,7 @@ class Metrics:
         return parent.labels(*labels) if labels or definition.labels else parent
 
 
-def _collector(definition: Definition, registry: prometheus.CollectorRegistry) -> Any:
+def _collector(definition: Definition) -> Any:
     kind = _KINDS[type(definition)]
     extra = {"buckets": definition.buckets} if isinstance(definition, Histogram) else {}
-    return kind(definition.name, definition.help, definition.labels, registry=registry, **extra)
+    return kind(definition.name, definition.help, definition.labels, registry=None, **extra)

@@ -159,6 +159,14 @@ class Supervisor:
             return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output)  # noqa: S603
 
 
+def http_port_behind(first_port: int, before: int) -> dict[str, str]:
+    """Returns the variable that puts a process's health pages behind those of the ``before`` processes before it.
+
+    Empty if ``first_port`` is 0: none of them has pages.
+    """
+    return {"STITCHLINE_HTTP_PORT": str(first_port + before)} if first_port else {}
+
+
 def _close_input(process: "subprocess.Popen[bytes]") -> None:
     """Closes the pipe to the worker's standard input. A worker stops at the end of that pipe."""
     if process.stdin is not None:

@@ -14,6 +14,12 @@ from pipeline.obs import metrics as m
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 ALERTS = ROOT / "deploy/prometheus/alerts.yml"
+PROMETHEUS = ROOT / "deploy/prometheus/prometheus.yml"
+DATA_SOURCE = ROOT / "deploy/docker/grafana-datasource.yml"
+SCHEMA_VERSION = 41
+"""The dashboard schema of Grafana 12.1, which docker-compose.yml runs."""
+PANEL_TYPES = {"row", "stat", "timeseries", "table"}
+BUILT_IN_VARIABLES = {"__rate_interval"}
 
 SCRAPED = {"instance", "job", "le"}
 """Labels that Prometheus adds."""
@@ -110,6 +116,43 @@ def test_a_misspelt_series_or_label_would_be_found() -> None:
 def test_every_metric_is_on_a_dashboard() -> None:
     shown = {definition_of(series) for _, query in QUERIES for series in series_of(query)}
     assert [definition.name for definition in m.DEFINITIONS if definition not in shown] == []
+
+
+def test_grafana_loads_the_dashboards_beside_each_other() -> None:
+    dashboards = [json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS]
+    assert dashboards
+    for dashboard in dashboards:
+        assert dashboard["schemaVersion"] == SCHEMA_VERSION
+        assert "id" not in dashboard  # a database's own number
+        assert re.fullmatch(r"[a-z-]{1,40}", dashboard["uid"])
+        assert {panel["type"] for panel in panels(dashboard)} <= PANEL_TYPES
+    for name in ("uid", "title"):
+        assert len({dashboard[name] for dashboard in dashboards}) == len(dashboards)
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+def test_every_query_goes_to_the_provisioned_data_source_and_uses_declared_variables(path: Path) -> None:
+    dashboard = json.loads(path.read_text(encoding="utf-8"))
+    variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+    (provisioned,) = yaml.safe_load(DATA_SOURCE.read_text(encoding="utf-8"))["datasources"]
+    assert provisioned["isDefault"]  # the one that a variable without a value takes
+    assert (variables["source"]["type"], variables["source"]["query"]) == ("datasource", provisioned["type"])
+    wanted = {"type": provisioned["type"], "uid": "${source}"}
+    for panel in panels(dashboard):
+        targets = panel.get("targets", [])
+        assert bool(targets) == (panel["type"] != "row")
+        assert len({target["refId"] for target in targets}) == len(targets)
+        assert all(part["datasource"] == wanted for part in (targets and [panel, *targets]))
+        used = {name for target in targets for name in re.findall(r"\$\{?(\w+)", target["expr"])}
+        assert used <= variables.keys() | BUILT_IN_VARIABLES
+    others = [*dashboard["annotations"]["list"], *(one for one in variables.values() if one["type"] == "query")]
+    assert all(other["datasource"] == wanted for other in others)
+
+
+def test_grafana_knows_how_often_prometheus_scrapes() -> None:
+    (provisioned,) = yaml.safe_load(DATA_SOURCE.read_text(encoding="utf-8"))["datasources"]
+    scraping = yaml.safe_load(PROMETHEUS.read_text(encoding="utf-8"))["global"]["scrape_interval"]
+    assert provisioned["jsonData"]["timeInterval"] == scraping  # the floor of $__rate_interval is four times this
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)

@@ -57,6 +57,7 @@ class Keeper:
         self._line, self._spool, self._metrics, self._prepare = line, spool, metrics, prepare
         self._draining: asyncio.Task[None] | None = None
         self._spooling: set[asyncio.Task[None]] = set()
+        metrics.set(m.COLLECT_SPOOL_BYTES, spool.size_bytes)
         if away or not spool.is_empty:
             self._start_draining()
 

@@ -139,7 +139,7 @@ class Writer:
             caught_up_ms=self._caught_up_ms,
             delay_ms=max((delay for _, delay in self._delays), default=0),
             applied=self._applied,
-            skipped=dict(self._fold.skipped.records),
+            skipped=self._fold.skipped.by_topic(),
         )
 
     def _report_skipped(self) -> None:

@@ -45,6 +45,22 @@ def test_two_sets_of_metrics_in_one_process_do_not_share_values() -> None:
     assert second.value(m.MERGES) == 0
 
 
+def test_a_gauge_that_a_process_does_not_set_is_not_on_its_page_and_enters_no_minimum() -> None:
+    metrics = m.Metrics()
+    assert not re.search(r"^stitchline_serve_age_seconds ", metrics.expose()[0].decode(), re.MULTILINE)
+    metrics.set(m.SERVE_AGE, 61)
+    metrics.set(m.SERVE_AGE, 62)
+    assert re.search(r"^stitchline_serve_age_seconds 62\.0$", metrics.expose()[0].decode(), re.MULTILINE)
+
+
+def test_a_histogram_can_be_there_before_its_first_observation() -> None:
+    metrics = m.Metrics()
+    metrics.start(m.RESTORE_SECONDS, "profile")
+    assert 'stitchline_restore_seconds_count{stage="profile"} 0.0' in metrics.expose()[0].decode()
+    metrics.observe(m.RESTORE_SECONDS, 0.1, "profile")
+    assert metrics.value(m.RESTORE_SECONDS, "profile") == 1
+
+
 def test_a_wrong_number_of_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="label"):
         m.Metrics().add(m.RECORDS_CONSUMED, 1, "intake")

@@ -93,6 +93,9 @@ def test_a_foreign_record_is_skipped_and_counted(empty_store):
         fold.apply(connection, foreign, into_feed=True)
 
     assert fold.skipped.records == {UPDATES.name: 1, ACTIONS.name: 1}
+    by_topic = fold.skipped.by_topic()
+    assert fold.skipped.records.items() <= by_topic.items()
+    assert by_topic["segment.changes.v1"] == 0
 
 
 def test_a_rebuild_deletes_rows_and_offsets(empty_store, records):

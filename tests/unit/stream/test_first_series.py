@@ -39,3 +39,6 @@ def test_series_start_at_zero_and_only_for_the_stages_of_the_worker() -> None:
     assert 'stitchline_leads_routed_total{reason="no_available_rep",route=""} 0.0' in text
     assert "stitchline_firebreaks_total{" not in text
     assert 'stitchline_firebreaks_total{type="email"} 0.0' in page("stitch")
+    assert 'stitchline_results_total{reason="duplicate",result="drop",stage="intake"} 0.0' in page("intake")
+    assert 'stitchline_restore_seconds_count{stage="intake"} 0.0' in page("intake")
+    assert "stitchline_results_total{" not in page("profile")

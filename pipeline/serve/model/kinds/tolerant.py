@@ -13,6 +13,15 @@ class Skipped:
 
     def __init__(self) -> None:
         self.records: dict[str, int] = {}
+        self._topics: set[str] = set()
+
+    def watch(self, topic: Topic) -> None:
+        """Makes the topic one of :meth:`by_topic` before a record is skipped."""
+        self._topics.add(topic.name)
+
+    def by_topic(self) -> dict[str, int]:
+        """Returns the number for each decoded topic, also where it is 0: an alert needs a series to rise from."""
+        return {name: self.records.get(name, 0) for name in sorted(self._topics)}
 
     def add(self, topic: Topic) -> None:
         """Counts one record."""
@@ -24,6 +33,7 @@ class TolerantDecoder:
 
     def __init__(self, topic: Topic, writer: Writer, skipped: Skipped) -> None:
         self._topic, self._skipped = topic, skipped
+        skipped.watch(topic)
         self._decode = Decoder(topic.value, writer)
 
     def each(self, records: Records) -> Iterator[tuple[FollowedRecord, dict[str, Any] | None]]:
