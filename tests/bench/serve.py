@@ -44,7 +44,7 @@ from tests.bench.collect import driven, until_listening
 from tests.bench.process import ProcessUse
 from tests.support.waiting import eventually
 
-BATCH = 5_000
+BATCH, PROGRESS = 5_000, 100_000
 TRAITS = 50
 MARKER_SECONDS = 0.1
 BARE = """
@@ -98,6 +98,8 @@ def fill(store: Store, settings: Settings, profiles: int) -> float:
             records.append(MemoryRecord(ASSIGNMENTS.of(prefix), number, key, assigned, None))
         with store.writing() as connection:
             fold.apply(connection, records, into_feed=False)
+        if start % PROGRESS == 0:
+            print(f"{start} of {profiles} profiles written", file=sys.stderr, flush=True)
     return profiles / (time.perf_counter() - began)
 
 
