@@ -16,9 +16,11 @@ LONG := tests/faults/test_chaos.py tests/faults/test_slow_events.py tests/faults
 	tests/acceptance/test_console_oidc.py tests/acceptance/test_console_privacy.py \
 	tests/acceptance/test_panels_have_data.py \
 	tests/integration/test_privacy.py tests/integration/test_privacy_api.py
-KILLS := tests/acceptance/test_cdnow.py tests/acceptance/test_replay_equality.py tests/faults/test_partition_counts.py \
-	tests/integration/test_collect_kill.py tests/integration/test_crm_pull.py tests/integration/test_crm_sink.py tests/integration/test_crm_sync.py \
-	tests/integration/test_serve_kill.py tests/simulation/test_defects.py
+KILLS := tests/acceptance/test_cdnow.py tests/acceptance/test_replay_equality.py tests/faults/test_broker_restart.py \
+	tests/faults/test_endings.py tests/faults/test_hanging_transactions.py tests/faults/test_partition_counts.py \
+	tests/integration/test_collect_kill.py tests/integration/test_crm_pull.py tests/integration/test_crm_sink.py \
+	tests/integration/test_crm_sync.py tests/integration/test_serve_kill.py tests/integration/test_worker_broker.py \
+	tests/simulation/test_defects.py
 
 .PHONY: help demo test test-crm storms check packages bench lock clean
 
