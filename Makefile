@@ -49,7 +49,7 @@ storms: $(SETUP) ## simulate 11,000 worlds with faults, then run the longest tes
 	STITCHLINE_SEEDS=5000 $(BIN)/python -m pytest tests/simulation/test_crashes.py tests/simulation/test_handovers.py --numprocesses 2
 	STITCHLINE_SEEDS=1000 $(BIN)/python -m pytest tests/simulation/test_moves.py
 	$(BIN)/python -m pytest $(KILLS) --numprocesses 3 --dist loadfile
-	$(BIN)/python -m pytest $(LONG) --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest $(LONG)
 
 check: $(SETUP) ## check lint, types, import contracts, sizes, schemas, coverage of the core
 	$(BIN)/ruff check .
