@@ -98,8 +98,7 @@ class Eraser:
 
     def take_in(self, batch: Iterable[Record]) -> list[Marking]:
         """Stores the markings among the records of a batch, and returns them."""
-        records = [record for record in batch if (record.key() or b"").startswith(KEY_PREFIX)]
-        markings = [_decode(record.value() or b"") for record in records]
+        markings = [_decode(record.value() or b"") for record in batch if is_marking(record)]
         for marking in markings:
             self.note(marking)
         return markings

@@ -22,7 +22,7 @@ from pipeline.stream.erasing import is_marking
 from pipeline.stream.order import cause_of, moment, order_of, time_of
 from pipeline.stream.stages.base import Context
 from pipeline.stream.stages.internal import InternalReader
-from pipeline.stream.watermark import KEY_PREFIX, source_of
+from pipeline.stream.watermark import source_of
 from pipeline.topics import StageName
 
 END: Final = 1 << 61
@@ -113,12 +113,7 @@ class Gate:
     def take_in(self, batch: Sequence[Record]) -> None:
         """Holds the records of a batch, and notes the watermarks among them. Leaves out markings of erasures."""
         for record in batch:
-            if is_marking(record):
-                continue
-            if (record.key() or b"").startswith(KEY_PREFIX):
-                mark = self._reader.watermark(record)
-                if mark is not None and mark.source in self._sources:
-                    self.marks.note(mark.source, mark.time_ms, idle=mark.idle)
+            if is_marking(record) or self._reader.note_watermark(record, self._sources, self.marks):
                 continue
             place = order_of(record)
             self.hold(

@@ -18,7 +18,7 @@ from pipeline.kafka.record import Record
 from pipeline.state.watermarks import WatermarkView
 from pipeline.stream.stages.base import Context
 from pipeline.stream.stages.internal import InternalReader
-from pipeline.stream.watermark import KEY_PREFIX, WatermarkSender, source_of
+from pipeline.stream.watermark import WatermarkSender, source_of
 from pipeline.topics import FORWARDS, StageName
 
 
@@ -54,15 +54,8 @@ class Forwarding:
 
     def take(self, batch: Sequence[Record]) -> list[tuple[str, ForwardedEvent]]:
         """Notes the watermarks of a batch. Returns the keys and events in it."""
-        events = []
-        for record in batch:
-            if not (record.key() or b"").startswith(KEY_PREFIX):
-                events.append(record)
-                continue
-            mark = self._reader.watermark(record)
-            if mark is not None and mark.source in self.sources:
-                self._marks.note(mark.source, mark.time_ms, idle=mark.idle)
-        return self._reader.read(events)
+        note = self._reader.note_watermark
+        return self._reader.read([record for record in batch if not note(record, self.sources, self._marks)])
 
     def report(self, time_ms: int, *, idle: bool) -> None:
         """Reports that all events up to a time have been forwarded, if there is another partition."""

@@ -4,7 +4,7 @@ Only Stitchline writes these topics, so a bad record comes from a foreign produc
 must not stop the partition: it is quarantined byte-identical, and the loss breaker counts it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from pipeline.event.reason import Reason
 from pipeline.kafka.record import Record
 from pipeline.obs import metrics as m
+from pipeline.state.watermarks import WatermarkView
 from pipeline.stream import erasing, watermark
 from pipeline.stream.dlq import quarantine
 from pipeline.stream.stages.base import Context
@@ -55,13 +56,21 @@ class InternalReader(Generic[Message]):
             self._context.breaker.count(self._stage, batch[0].topic(), len(batch), bad)
         return messages
 
-    def watermark(self, record: Record) -> watermark.Watermark | None:
-        """Returns the watermark in a record; None if it is damaged, and then quarantined."""
+    def note_watermark(self, record: Record, sources: Collection[str], marks: WatermarkView) -> bool:
+        """Notes the watermark in a record if it is that of one of the sources. Quarantines a damaged one.
+
+        Returns whether the record is a watermark at all.
+        """
+        if not (record.key() or b"").startswith(watermark.KEY_PREFIX):
+            return False
         try:
-            return watermark.decode(record.value() or b"")
+            mark = watermark.decode(record.value() or b"")
         except msgspec.DecodeError as error:
             self._quarantine(record, str(error))
-            return None
+            return True
+        if mark.source in sources:
+            marks.note(mark.source, mark.time_ms, idle=mark.idle)
+        return True
 
     def _quarantine(self, record: Record, fault: str) -> None:
         quarantine(self._context.emit, record, self._stage, Reason.UNDECODABLE, fault)
