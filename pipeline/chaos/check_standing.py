@@ -1,5 +1,6 @@
 """Finds what stands: open transactions and records that nothing processes."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ REQUEST_SECONDS = 30.0
 class Left(NamedTuple):
     """What is left to process."""
 
-    records: int
+    records: float
+    """Infinite while it is not known."""
     texts: list[str]
     """Empty: everything is processed."""
 
@@ -34,7 +36,7 @@ def held(ports: Mapping[str, int]) -> Left:
     """Returns what workers hold behind watermarks, which is the end of a replay after lag 0. ``ports`` by worker id."""
     counts = {name: held_records(port) for name, port in ports.items()}
     texts = [f"held: worker {name} holds {records} records" for name, records in counts.items() if records != 0]
-    return Left(sum(int(records or 0) for records in counts.values()), texts)
+    return Left(sum(math.inf if records is None else records for records in counts.values()), texts)
 
 
 def check_standing(settings: Settings, left: list[str]) -> Comparison:
