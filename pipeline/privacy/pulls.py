@@ -29,4 +29,4 @@ def wait_for_pulls(settings: Settings, rules: Rules, person: Person, within_seco
 def _is_remembered(settings: Settings, rules: Rules, person: Person) -> bool:
     search = TopicSearch(settings, rules)
     found = list(search.records(person, silent, [READERS]))
-    return any(one.is_identified and one.message.value() is not None and search.is_newest(one.message) for one in found)
+    return any(map(search.is_current, found))

@@ -62,8 +62,7 @@ def topics_left(found: Iterable[Found], search: TopicSearch, retention: dict[str
         left.offsets[partition] = (first, offset)
         left.newest_ms = max(left.newest_ms, message.timestamp()[1])
         left.identified += record.is_identified
-        is_current = left.is_compacted and message.value() is not None and search.is_newest(message)
-        left.current += is_current and record.is_identified
+        left.current += left.is_compacted and search.is_current(record)
     for left in result.values():
         cleared_ms = retention[left.topic].cleared_ms(left.newest_ms) if left.records else None
         left.cleared_by = None if cleared_ms is None else format_instant(cleared_ms)

@@ -45,7 +45,7 @@ class TopicSearch:
         readers = {connection.name: connection.back.tenant for connection in rules.crm.connections}
         self._codecs, self._tenants = Codecs(ids, settings.topic_prefix), Tenants(ids, readers)
         self._accept = Acceptor(rules.intake, rules.identifiers, normalisers(rules.intake.default_country)).accept
-        self.newest: dict[tuple[str, bytes], int] = {}
+        self._newest: dict[tuple[str, bytes], int] = {}
         """On compacted topics, the offset of the newest record of each key of which one named the person."""
         self._events = {topic.of(self._prefix) for topic in EVENTS.values()}
 
@@ -71,12 +71,16 @@ class TopicSearch:
     def is_newest(self, message: Message) -> bool:
         """Returns whether a record of a compacted topic is the newest of its key, once all records were read."""
         key = message.key()
-        return isinstance(key, bytes) and self.newest.get((message.topic() or "", key)) == message.offset()
+        return isinstance(key, bytes) and self._newest.get((message.topic() or "", key)) == message.offset()
+
+    def is_current(self, found: Found) -> bool:
+        """Returns whether the newest value of a key of a compacted topic holds an identifier of the person."""
+        return found.is_identified and found.message.value() is not None and self.is_newest(found.message)
 
     def _note(self, topic: Topic, message: Message, *, is_named: bool) -> None:
         key, place = message.key(), message.topic() or ""
-        if topic.cleanup == "compact" and isinstance(key, bytes) and (is_named or (place, key) in self.newest):
-            self.newest[place, key] = message.offset() or 0
+        if topic.cleanup == "compact" and isinstance(key, bytes) and (is_named or (place, key) in self._newest):
+            self._newest[place, key] = message.offset() or 0
 
     def _event(self, topic: str, message: Message) -> Event | None:
         channel, decoder = self._codecs.events[topic]
