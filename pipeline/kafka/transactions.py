@@ -5,7 +5,7 @@ at all, so a kill -9 at any moment leaves neither a gap nor a duplicate. The wor
 changelog records, are in :mod:`pipeline.stream.unit_of_work`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline.kafka.clients import Config, group_offsets, transactional_producer
 from pipeline.kafka.retry import produce_when_free, retrying
+from pipeline.kafka.time_limit import call_within
 
 REQUEST_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 60.0
@@ -92,8 +93,8 @@ class Transactions(Positions):
         """Commits the records and the positions in one transaction: both become visible, or neither."""
         self.begin()
         group = self._offsets.consumer_group_metadata()
-        retrying(lambda: self._producer.send_offsets_to_transaction(positions, group, REQUEST_SECONDS), SETTLE_SECONDS)
-        retrying(lambda: self._producer.commit_transaction(REQUEST_SECONDS), SETTLE_SECONDS)
+        _settle(lambda: self._producer.send_offsets_to_transaction(positions, group, REQUEST_SECONDS))
+        _settle(lambda: self._producer.commit_transaction(REQUEST_SECONDS))
         self._open = False
 
     def close(self) -> None:
@@ -101,6 +102,11 @@ class Transactions(Positions):
         super().close()
         if self._open:
             try:
-                self._producer.abort_transaction(REQUEST_SECONDS)
+                call_within(REQUEST_SECONDS, lambda: self._producer.abort_transaction(REQUEST_SECONDS))
             except KafkaException:
                 return  # fenced or unreachable: the broker aborts the transaction
+
+
+def _settle(call: Callable[[], Any]) -> None:
+    """Runs a call until its outcome is definite. Its own limit is ``REQUEST_SECONDS``."""
+    retrying(lambda: call_within(REQUEST_SECONDS, call), SETTLE_SECONDS)

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import confluent_kafka
@@ -13,9 +12,9 @@ from pipeline.errors import OperatorError
 from pipeline.kafka.clients import KEEPS_BROKERS, MAX_RECORD_BYTES, configured_producer
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.record import Header
+from pipeline.kafka.time_limit import CallNotReturnedError, call_within
 from pipeline.state.partition import PartitionState, changelog_key
 from pipeline.state.store import Change
-from pipeline.stream.watchdog import Watchdog
 from pipeline.topics import CHANGELOGS, Topic
 
 QUEUE_FULL_WAIT_SECONDS = 0.1
@@ -27,12 +26,6 @@ ABORT_SECONDS = 15.0
 REQUEST_SECONDS = 10.0
 """Limit of one call to the producer, and of a flush without progress."""
 FLUSH_STEP_SECONDS = 1.0
-BLOCKED_SECONDS = 120.0
-"""Longer than all calls of one commit and its abort together, each with its own limit."""
-STUCK_MESSAGE = (
-    f"a call to librdkafka did not return within {BLOCKED_SECONDS:.0f} s; look at the brokers and start the worker "
-    "again: it continues after the last committed transaction, nothing is lost or doubled"
-)
 
 _Error = confluent_kafka.KafkaError
 FENCED = frozenset({
@@ -112,14 +105,14 @@ class UnitOfWork:
         refused: Callable[[str], None] = _ignore,
         *,
         producer: Callable[[dict[str, Any]], Producer] = configured_producer,
-        watchdog: AbstractContextManager[None] | None = None,
+        within: Callable[[float, Callable[[], Any]], None] = call_within,
     ) -> None:
         """Calls ``refused`` with "retriable", "fenced", "aborted" or "fatal" for every commit that Kafka refuses.
 
-        ``producer`` builds the client. ``watchdog`` limits calls that may block for ever; the default ends the process.
+        ``producer`` builds the client. ``within`` runs calls that may ignore their own time limit.
         """
         self._prefix, self._refused = prefix, refused
-        self._watchdog = watchdog or Watchdog(BLOCKED_SECONDS, STUCK_MESSAGE)
+        self._within = within
         self._outlets: dict[Topic, _Outlet] = {}
         self._offsets: dict[tuple[str, int], int] = {}
         self._positions: dict[tuple[str, int], int] = {}
@@ -226,13 +219,12 @@ class UnitOfWork:
         try:
             # 2. Changelog
             changes = [(task.state, self._log(task)) for task in tasks]
-            with self._watchdog:
-                # 3. Flush, before the offsets: a new owner that reads them must find the changelog on the broker.
-                self._flush()
-                # 4. Offsets
-                self._send_offsets(group)
-                # 5. Kafka's commit
-                self._commit_transaction()
+            # 3. Flush, before the offsets: a new owner that reads them must find the changelog on the broker.
+            self._flush()
+            # 4. Offsets
+            self._send_offsets(group)
+            # 5. Kafka's commit
+            self._commit_transaction()
         except confluent_kafka.KafkaException as error:
             self.abort_after(error)
             message = f"transaction aborted: {error.args[0].str()}"
@@ -254,8 +246,7 @@ class UnitOfWork:
         """
         if self._open and not self._unsettled:
             try:
-                with self._watchdog:
-                    self._producer.abort_transaction(REQUEST_SECONDS)
+                self._limited(lambda: self._producer.abort_transaction(REQUEST_SECONDS))
             except confluent_kafka.KafkaException as error:
                 if error.args[0].retriable():
                     raise self._left_unsettled() from error
@@ -346,7 +337,7 @@ class UnitOfWork:
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:
-                call()
+                self._limited(call)
                 return
             except confluent_kafka.KafkaException as error:
                 if not error.args[0].retriable():
@@ -354,6 +345,13 @@ class UnitOfWork:
                 self._refused("retriable")
                 if time.monotonic() > deadline:
                     raise self._left_unsettled() from error
+
+    def _limited(self, call: Callable[[], Any]) -> None:
+        """Runs a call whose own limit is ``REQUEST_SECONDS``."""
+        try:
+            self._within(REQUEST_SECONDS, call)
+        except CallNotReturnedError as error:
+            raise self._left_unsettled() from error
 
     def _left_unsettled(self) -> Unsettled:
         self._unsettled = True

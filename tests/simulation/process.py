@@ -4,7 +4,6 @@ In production a polling thread, restore threads and an event loop interleave; he
 the order. The process dies at the steps that the world chooses and loses its memory.
 """
 
-import contextlib
 import functools
 import random
 from collections import deque
@@ -181,7 +180,7 @@ class Process:
         self.restores = SteppedRestores(world.chance)
         self.unit = UnitOfWork(
             {}, f"{GROUP}-{name}", PREFIX,
-            producer=functools.partial(Producer, self), watchdog=contextlib.nullcontext(),
+            producer=functools.partial(Producer, self), within=lambda _seconds, call: call(),
         )  # fmt: skip
         self.client = Member(self, {"group.id": GROUP, "client.id": member})
         self._seconds = 0.0

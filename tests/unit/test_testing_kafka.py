@@ -1,7 +1,5 @@
 """Kafka in memory keeps the contract of the unit of work; and its own functions."""
 
-import contextlib
-
 import confluent_kafka
 import pytest
 
@@ -27,7 +25,7 @@ class InMemory(Deployment):
 
     def unit(self, refused):
         made = UnitOfWork(
-            {}, "worker", self.prefix, refused=refused, watchdog=contextlib.nullcontext(),
+            {}, "worker", self.prefix, refused=refused, within=lambda _seconds, call: call(),
             producer=lambda config: MemoryProducer(self.kafka, config),
         )  # fmt: skip
         made.start()

@@ -1,7 +1,5 @@
 """The poller on a group in memory: what is fetched when, and what is refused."""
 
-import contextlib
-
 import pytest
 
 from pipeline.kafka.topic_partition import TopicPartition
@@ -67,7 +65,7 @@ class Deployment:
     def commit(self, offset):
         unit = UnitOfWork(
             {}, "w", "cdp", producer=lambda config: MemoryProducer(self.kafka, config),
-            watchdog=contextlib.nullcontext(),
+            within=lambda _seconds, call: call(),
         )  # fmt: skip
         unit.start()
         unit.consumed(TOPIC, 0, offset, 1)

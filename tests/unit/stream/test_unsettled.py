@@ -1,6 +1,7 @@
 """A transaction that Kafka does not settle in time, and which errors a new session can continue after."""
 
 import contextlib
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.errors import OperatorError
+from pipeline.kafka import time_limit
 from pipeline.kafka.reach import NoBrokerError
 from pipeline.stream import unit_of_work
 from pipeline.stream.session import _is_of_kafka
@@ -45,7 +47,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> tuple[UnitOfWork, AwayProducer]:
     seconds = iter(range(1_000_000))
     monkeypatch.setattr(unit_of_work, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
     producer = AwayProducer()
-    unit = UnitOfWork({}, "x", "cdp", producer=lambda _config: producer, watchdog=contextlib.nullcontext())  # type: ignore[arg-type,return-value]
+    unit = UnitOfWork({}, "x", "cdp", producer=lambda _config: producer, within=lambda _seconds, call: call())  # type: ignore[arg-type,return-value]
     unit.consumed("cdp.events.web.v1", 0, 5, 5)
     return unit, producer
 
@@ -69,6 +71,27 @@ def test_a_flush_that_makes_progress_may_take_long(away: tuple[UnitOfWork, AwayP
         unit.commit([], lambda: None)
     assert producer.calls.count("flush") == 101
     assert "send_offsets_to_transaction" in producer.calls
+
+
+@pytest.mark.parametrize("blocked", ["send_offsets_to_transaction", "commit_transaction", "abort_transaction"])
+def test_a_call_that_ignores_its_limit_is_left_behind(blocked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(unit_of_work, "REQUEST_SECONDS", 0.05)
+    producer, released = AwayProducer(), threading.Event()
+    producer.left = [0]
+    for name in ("send_offsets_to_transaction", "commit_transaction", "abort_transaction"):
+        producer.__dict__[name] = lambda *_: None
+    producer.__dict__[blocked] = lambda *_: released.wait()
+    unit = UnitOfWork({}, "x", "cdp", producer=lambda _config: producer)  # type: ignore[arg-type,return-value]
+    unit.consumed("cdp.events.web.v1", 0, 5, 5)
+    try:
+        with pytest.raises(Unsettled):
+            unit.abort() if blocked == "abort_transaction" else unit.commit([], lambda: None)
+        producer.calls.clear()
+        unit.abort()  # of the rebalance that follows: the producer must not be used again
+        assert not producer.calls
+    finally:
+        released.set()
 
 
 def test_an_abort_that_does_not_end_leaves_the_transaction_unsettled(away: tuple[UnitOfWork, AwayProducer]) -> None:
