@@ -4,8 +4,8 @@ It keeps no position. Each start reads the compacted profile updates from the be
 the ledger, so that whatever a lost answer or a kill -9 has left is found and done.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from connectors.crm.action_log import Refusal
 from connectors.crm.beside import Step
@@ -21,7 +21,6 @@ from connectors.crm.sync.updates import Feed
 from connectors.crm.sync.writer import SyncWriter
 from pipeline.clock import Clock
 from pipeline.event.reason import Reason
-from pipeline.kafka.record import Record
 from pipeline.obs import metrics as names
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import Metrics
@@ -58,7 +57,7 @@ class Syncer:
         metrics: Metrics,
     ) -> None:
         self._name, self._max_tries = connection.name, connection.max_tries
-        self._topic, self._updates, self._decode = feed
+        self._feed, self._updates = feed, feed.updates
         self._board, self._planner, self._writer = board, planner, writer
         self._clock, self._metrics = clock, metrics
         self._measured_ms = 0
@@ -69,8 +68,8 @@ class Syncer:
 
         One that cannot be read is logged, at each start again: the topic keeps it, and its former state stays.
         """
-        records = self._updates.poll()
-        unreadable = self._board.apply(self._decoded(records)) if records else ()
+        profiles = self._feed.read(self._report)
+        unreadable = self._board.apply(profiles) if profiles else ()
         for profile_id in unreadable:
             self._report(profile_id, "traits or consent are no JSON object")
         if not self._took_over and self._updates.has_caught_up():
@@ -110,17 +109,6 @@ class Syncer:
         """Returns that the profiles are being read."""
         return [] if self._updates.has_caught_up() else [f"reads profiles, {len(self._board)} so far"]
 
-    def _decoded(self, records: Sequence[Record]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        for record in records:
-            value, key = record.value(), (record.key() or b"").decode(errors="replace")
-            if value is None:
-                yield key, None
-                continue
-            try:
-                yield key, self._decode(bytes(value))
-            except ValueError as error:
-                self._report(key, str(error))
-
     def _report(self, profile_id: str, problem: str) -> None:
         self._count("unreadable")
         _log.error("crm_sync_unreadable", sink=self._name, profile_id=profile_id, problem=problem)
@@ -156,7 +144,7 @@ class Syncer:
                 reason = Reason.SINK_REVIEW
         self._count("refused")
         self._metrics.add(names.DLQ_RECORDS, 1, "sink", reason)
-        refusals.append(refusal_of(self._topic, target, reason, words))
+        refusals.append(refusal_of(self._feed.topic, target, reason, words))
         rows.append(target.refused(self._name, now_ms))
         return None
 
