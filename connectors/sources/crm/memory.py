@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from connectors.crm.ledger_row import ERASED, REMOVED, SYNC, LedgerRow
+from connectors.crm.ledger_row import ERASED, REMOVED, LedgerRow, synced_object
 from connectors.crm.temporary_database import temporary_database
 from connectors.sources.crm.change import OWNER, Fate, ObjectKind
 from connectors.sources.crm.pull_log import StateRow
@@ -103,7 +103,7 @@ class Memory:
             if row.state == REMOVED:
                 self._rows.execute("UPDATE written SET object = '' WHERE action = ?", (action,))
                 continue
-            if row.state == ERASED and not row.action_id.startswith(f"{SYNC}:"):  # an object that a sync misses is news
+            if row.state == ERASED and not synced_object(row):  # an object that a sync misses is news
                 gone |= {one for (one,) in self._rows.execute("SELECT id FROM written WHERE action = ?", (action,))}
             self._rows.execute("INSERT INTO replaced SELECT id, hashes, at FROM written WHERE action = ?", (action,))
             values = (action, row.object, row.object_id, row.written_ms, _encode(row.fields))
