@@ -28,14 +28,12 @@ from pipeline.rules.crm import CrmConnection
 
 MAX_PROFILES: Final = 400
 """Profiles in one step, so that actions never wait long for them."""
-
 MEASURE_MS: Final = 5_000
-
-
+"""Time between two measurements while many profiles are due."""
 _log = logger("connectors.crm")
 
 
-class Due(NamedTuple):
+class Recheck(NamedTuple):
     """When a profile is compared again."""
 
     at_ms: int
@@ -120,24 +118,24 @@ class Syncer:
             return stopped.pause
         return None
 
-    def _book(self, target: Target, rows: list[LedgerRow], refusals: list[Refusal]) -> Due | None:
+    def _book(self, target: Target, rows: list[LedgerRow], refusals: list[Refusal]) -> Recheck | None:
         """Books the result of one target. Returns when it is due again, and the tries; None if it is settled."""
         now_ms = self._clock()
         match target.result:
             case None:
-                return Due(now_ms, max((one.tries for one in target.due), default=0))
+                return Recheck(now_ms, max((one.tries for one in target.due), default=0))
             case Delivered(row=row):
                 rows += [row, *target.closed(now_ms)] if row is not None else []
                 self._count("written" if row is not None else "equal")
                 is_gone = row is not None and row.state == ERASED  # the customer may have another object
-                return Due(now_ms, 0) if is_gone else None
+                return Recheck(now_ms, 0) if is_gone else None
             case Later(at_ms=at_ms):
-                return Due(at_ms, 0)
+                return Recheck(at_ms, 0)
             case RetryLater(after_ms=after_ms, reason=words):
                 tries, reason = 1 + max((one.tries for one in target.due), default=0), Reason.SINK_GAVE_UP
                 if tries < self._max_tries:
                     self._count("retried")
-                    return Due(now_ms + max(after_ms, wait_ms(tries)), tries)
+                    return Recheck(now_ms + max(after_ms, wait_ms(tries)), tries)
             case Refused(reason=words):
                 reason = Reason.SINK_REFUSED
             case NeedsReview(reason=words):
@@ -148,9 +146,9 @@ class Syncer:
         rows.append(target.refused(self._name, now_ms))
         return None
 
-    def _reschedule(self, booked: Sequence[tuple[Target, Due | None]]) -> None:
+    def _reschedule(self, booked: Sequence[tuple[Target, Recheck | None]]) -> None:
         """Settles the profiles of which every target is settled; the others are due with the first open one."""
-        again: dict[str, list[Due]] = {}
+        again: dict[str, list[Recheck]] = {}
         for target, due in booked:
             for profile in target.due:
                 again.setdefault(profile.profile_id, []).extend([due] if due is not None else [])
