@@ -137,9 +137,7 @@ class SyncWriter:
         if isinstance(answer, Held):
             return answer
         target.result = (
-            RetryLater(0, answer.words)
-            if isinstance(answer, Failed)
-            else target.gone(self._connection.name, self._clock())
+            RetryLater(0, answer.words) if isinstance(answer, Failed) else target.gone(self.sink, self._clock())
         )
         return None
 
@@ -150,7 +148,7 @@ class SyncWriter:
         if not target.object_id:
             target.result = NeedsReview(f"{held.object} {held.id} was converted without a {target.object}")
         elif self._is_anothers(target):
-            target.result = target.gone(self._connection.name, self._clock())
+            target.result = target.gone(self.sink, self._clock())
         elif held.moved_to is None:
             target.current = held.values
             target.changed = self._differences(target)
@@ -168,7 +166,7 @@ class SyncWriter:
     def _send(self, targets: Sequence[Target], tenant: str) -> None:
         works: list[tuple[Target, Work]] = []
         taken: set[str] = set()
-        now_ms, sink = self._clock(), self._connection.name
+        now_ms = self._clock()
         for target in targets:
             if target.object_id in taken:  # a CRM refuses a batch that has an object twice
                 continue
@@ -176,7 +174,7 @@ class SyncWriter:
             if target.sent:
                 works.append((target, self._work(target)))
             else:
-                target.result = target.delivered(sink, now_ms) if self._differs(target) else Delivered()
+                target.result = target.delivered(self.sink, now_ms) if self._differs(target) else Delivered()
         for object_type in sorted({work.object for _, work in works}):
             part = [(target, work) for target, work in works if work.object == object_type]
             results = self._gateway.update(object_type, [work for _, work in part], tenant)
@@ -209,7 +207,7 @@ class SyncWriter:
     def _settle(self, target: Target, result: WriteResult) -> None:
         failed = result if isinstance(result, Failed) else Failed(Fault.NO_RESULT, "the result has no id")
         if isinstance(result, Written) and result.id:
-            target.result = target.delivered(self._connection.name, self._clock())
+            target.result = target.delivered(self.sink, self._clock())
         elif failed.fault in PAUSES:
             raise StoppedError(pause_for(failed.fault, failed.words))
         elif failed.fault is Fault.AMBIGUOUS:
