@@ -50,6 +50,9 @@ BY_STATUS: Final = {
 }
 """What an HTTP status means in every CRM; a mapper adds its own. Statuses that are in neither are outages."""
 PAUSES: Final = frozenset({Fault.KEY_REFUSED, Fault.SLOW_DOWN, Fault.QUOTA, Fault.OUTAGE})
+"""Faults of the whole sink, which has to wait."""
+PASSING: Final = frozenset({Fault.SERVER_ERROR, Fault.TRY_AGAIN, Fault.NO_RESULT})
+"""Faults of single requests that pass: a repetition may succeed."""
 
 
 class StoppedError(Exception):

@@ -1,15 +1,14 @@
 """Deletes leads, and the contacts that they became, through the gateway of their CRM."""
 
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from connectors.crm.fault import Fault
+from connectors.crm.fault import PASSING
 from connectors.crm.gateway import Gateway
 from connectors.crm.ledger_row import LedgerRow
 from connectors.crm.sink import Action, NeedsReview, Outcome, Refused, RetryLater, SinkError
 from connectors.crm.split import Failed
 from connectors.crm.work import Held
 
-PASSING: Final = frozenset({Fault.SERVER_ERROR, Fault.TRY_AGAIN, Fault.NO_RESULT})
 _Objects: TypeAlias = list[tuple[str, str]]
 """Types and ids."""
 

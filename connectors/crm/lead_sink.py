@@ -13,16 +13,16 @@ from typing import Final
 
 from connectors.crm.compare import compare
 from connectors.crm.deviation import Deviation
-from connectors.crm.fault import PAUSES, Fault, StoppedError, missing_right, pause_for
+from connectors.crm.fault import PAUSES, Fault, StoppedError, pause_for
 from connectors.crm.finder import Finder
 from connectors.crm.gateway import Gateway
 from connectors.crm.ledger import LedgerView
 from connectors.crm.ledger_row import DUPLICATE, OPEN, LedgerRow, value_hash
 from connectors.crm.preparation import Preparation
 from connectors.crm.sink import Action, Delivered, Finding, NeedsReview, Outcome, Pause, Refused, RetryLater
-from connectors.crm.split import Failed, Result, Written
+from connectors.crm.split import Failed, Written
 from connectors.crm.values import reason_line
-from connectors.crm.work import NOTE_HASH, OUR_FIELDS, Work, chosen, hashes_of, owner_of, wishes_of
+from connectors.crm.work import NOTE_HASH, OUR_FIELDS, Work, chosen, hashes_of, owner_of, stop_if_denied, wishes_of
 from pipeline.clock import Clock
 from pipeline.obs.log import logger
 from pipeline.rules.crm import CrmConnection
@@ -159,7 +159,7 @@ class LeadSink:
         if new := [work for work in works if not work.object_id]:
             results.append((new, self._gateway.upsert(new, tenant)))
         for group, answers in results:
-            self._stop_if_denied(group, answers)
+            stop_if_denied(group, answers, self._gateway.crm)
             for work, result in zip(group, answers, strict=True):
                 if isinstance(result, Written) and result.id:
                     self._take(work, result)
@@ -173,12 +173,6 @@ class LeadSink:
         held, wanted = result.properties.get(work.names.owner), work.sent.get(work.names.owner)
         if wanted and held and held != wanted:
             work.remark = f"owner_not_kept: {self._gateway.crm} holds owner {held} instead of {wanted}"
-
-    def _stop_if_denied(self, works: Sequence[Work], results: Sequence[Result]) -> None:
-        """Raises SinkError if a right is missing for every object. A single existing one may be closed to the key."""
-        denied = [one for one in results if isinstance(one, Failed) and one.fault is Fault.RIGHT_MISSING]
-        if denied and len(denied) == len(results) and (len(works) > 1 or not works[0].object_id):
-            missing_right(self._gateway.crm, denied[0].words)
 
     def _failed(self, work: Work, result: Written | Failed) -> None:
         """Settles a work whose object was not written, or leaves it to its next round."""

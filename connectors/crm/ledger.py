@@ -4,15 +4,14 @@ The rows live in a private temporary SQLite database, which spills to disk. So t
 the number of leads, and no file survives that could disagree with the topic.
 """
 
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final, Protocol
 
 import msgspec
 
 from connectors.crm.ledger_row import ERASED, OPEN, REMOVED, SYNC, LedgerRow
+from connectors.crm.temporary_database import temporary_database
 
-CACHE_KIB: Final = 16_384
 MAX_PARAMETERS: Final = 500
 _LEAD, _FOLLOWING, _GONE = 1, 2, 3
 """Numbers in the index by profile: an object of a lead, an object that follows a profile, one that it followed."""
@@ -52,10 +51,7 @@ class Ledger:
     """The rows of one sink. Implements :class:`LedgerView`."""
 
     def __init__(self) -> None:
-        self._rows = sqlite3.connect("", isolation_level=None)  # "": a private temporary database, deleted when closed
-        self._rows.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        self._rows.execute("PRAGMA journal_mode = OFF")
-        self._rows.execute("PRAGMA synchronous = OFF")
+        self._rows = temporary_database()
         self._rows.execute(
             "CREATE TABLE ledger (tenant TEXT, action TEXT, profile TEXT, held INTEGER, object TEXT, value BLOB,"
             " PRIMARY KEY (tenant, action)) WITHOUT ROWID"

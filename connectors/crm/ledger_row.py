@@ -49,6 +49,16 @@ def sync_id(object_id: str) -> str:
     return f"{SYNC}:{object_id}"
 
 
+def synced_object(row: LedgerRow) -> str:
+    """Returns the object id of a row that :func:`sync_id` names; "" for any other row.
+
+    >>> synced_object(LedgerRow(sink="hubspot", tenant="default", action_id="sync:7"))
+    '7'
+    """
+    kind, _, object_id = row.action_id.partition(":")
+    return object_id if kind == SYNC else ""
+
+
 def value_hash(value: str) -> str:
     """Returns the hash of a field's value: 16 hexadecimal digits. All spellings of one address have the same.
 

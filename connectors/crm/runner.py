@@ -122,8 +122,7 @@ class SinkRunner:
         self._start()
         while not stop.is_set():
             self.step(stop)
-            is_done = not len(self._schedule) and self._kafka.at_end()
-            if drain and is_done and (self._beside is None or self._beside.is_done()):
+            if drain and self._is_done():
                 return
 
     def confirm(self) -> None:
@@ -158,6 +157,11 @@ class SinkRunner:
                 self._deliver(items)
         self._step_beside()
         self._save(always=self._clock() - self._committed_ms > IDLE_CONFIRM_MS)
+
+    def _is_done(self) -> bool:
+        """Returns whether everything that there is now is settled."""
+        is_settled = not len(self._schedule) and self._kafka.at_end()
+        return is_settled and (self._beside is None or self._beside.is_done())
 
     def _start(self) -> None:
         own, committed = self._sink.positions(), self._kafka.positions()
@@ -226,8 +230,7 @@ class SinkRunner:
         if pause is not None:
             self._pause(pause, progressed=bool(rows))
         elif rows:
-            self._pausing.resume()
-            self._metrics.set(names.CRM_PAUSED_SECONDS, 0.0, self._name)
+            self._resume()
 
     def _pause(self, pause: Pause, *, progressed: bool) -> None:
         now_ms = self._clock()
@@ -235,6 +238,10 @@ class SinkRunner:
         self._metrics.set(names.CRM_PAUSED_SECONDS, self._pausing.left_ms(now_ms) / 1000, self._name)
         seconds = self._pausing.left_ms(now_ms) // 1000
         _log.warning("crm_sink_paused", sink=self._name, seconds=seconds, reason=pause.reason)
+
+    def _resume(self) -> None:
+        self._pausing.resume()
+        self._metrics.set(names.CRM_PAUSED_SECONDS, 0.0, self._name)
 
     def _settled_before(self, items: Sequence[Item]) -> list[Item]:
         """Returns the items whose revision, or a higher one, the ledger holds."""
@@ -263,8 +270,7 @@ class SinkRunner:
             longest = max(pauses, key=lambda pause: pause.after_ms)
             self._pause(longest, progressed=len(pauses) < len(outcomes))
         else:
-            self._pausing.resume()
-        self._metrics.set(names.CRM_PAUSED_SECONDS, self._pausing.left_ms(now_ms) / 1000, self._name)
+            self._resume()
         if self._schedule.in_order:
             outcomes = _to_first_unsettled(outcomes)
         settled = [

@@ -5,9 +5,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from connectors.crm.fault import Fault, missing_right
 from connectors.crm.ledger_row import LedgerRow, value_hash
 from connectors.crm.sink import Action, Outcome
-from connectors.crm.split import Result, Written
+from connectors.crm.split import Failed, Result, Written
 from connectors.crm.typed import canonical
 from connectors.crm.values import action_value, last_touch, number_text
 from pipeline.rules.crm import CrmConnection
@@ -179,6 +180,13 @@ def hashes_of(wishes: Mapping[str, Wish], work: Work) -> dict[str, str]:
 
 def _may_overwrite(write: str, current: str, last_written: str | None) -> bool:
     return write == ALWAYS or (write == UNTIL_EDITED and value_hash(current) == last_written)
+
+
+def stop_if_denied(works: Sequence[Work], results: Sequence[Result], crm: str) -> None:
+    """Raises SinkError if a right is missing for every object. A single existing one may be closed to the key."""
+    denied = [one for one in results if isinstance(one, Failed) and one.fault is Fault.RIGHT_MISSING]
+    if denied and len(denied) == len(results) and (len(works) > 1 or not works[0].object_id):
+        missing_right(crm, denied[0].words)
 
 
 def with_owners(

@@ -138,12 +138,9 @@ def _save_nothing(_rows: Sequence[LedgerRow], _refusals: Sequence[Refusal]) -> N
 
 
 def _read_all(feed: Feed, board: Board) -> None:
-    """Reads the profiles. Records that cannot be read are left to the sink, which quarantines them."""
+    """Reads the profiles. Records that cannot be read are left to the sink, which logs them."""
     while not feed.updates.has_caught_up():
-        for record in feed.updates.poll():
-            key, value = (record.key() or b"").decode(errors="replace"), record.value()
-            with contextlib.suppress(ValueError):
-                board.apply([(key, None if value is None else feed.decode(bytes(value)))])
+        board.apply(feed.read(lambda _profile_id, _problem: None))
 
 
 def _show(totals: Totals, *, as_json: bool, dry_run: bool) -> None:

@@ -45,10 +45,8 @@ class SyncField(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if len(SEPARATOR.join(self.segments)) > MAX_LIST:
             msg = f"field {self.to!r}: the names are longer than {MAX_LIST} characters; split them into two fields"
             raise ValueError(msg)
-        if (
-            self.to.lower().removesuffix("__c").rpartition("stitchline_")[2] in _OURS
-            and "stitchline_" in self.to.lower()
-        ):
+        _, prefix, ours = self.to.lower().removesuffix("__c").rpartition("stitchline_")
+        if prefix and ours in _OURS:
             msg = f"field {self.to!r} is written with each lead; choose another name, such as {self.to}_now"
             raise ValueError(msg)
         unique("segment", list(self.segments))

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from pipeline.rules.crm_sync import PREDICTION, SCORE, SEGMENT, TRAIT
+from pipeline.rules.declared import score_names, segment_names
 from pipeline.rules.problem import did_you_mean
-from pipeline.score.rules import ENGAGEMENT, FIT
 
 PREDICTIONS: Final = ("churn_risk", "expected_purchases", "expected_value_minor")
 SIMILARITY: Final = 0.85
@@ -22,7 +22,9 @@ _Objection: TypeAlias = tuple[tuple[str | int, ...], str, str]
 
 def sync_objections(sync: Mapping[str, Any], parsed: Mapping[str, Mapping[str, Any]]) -> Iterator[_Objection]:
     """Yields path within ``sync``, message and what to write instead. Names of files with problems are not checked."""
-    known = _names(parsed)
+    known: dict[str, Collection[str] | None] = {
+        PREDICTION: PREDICTIONS, SEGMENT: segment_names(parsed), SCORE: score_names(parsed),
+    }  # fmt: skip
     for index, field in enumerate(sync.get("fields", [])):
         family, _, name = field["value"].partition(".")
         names = known.get(family)
@@ -40,17 +42,6 @@ def sync_objections(sync: Mapping[str, Any], parsed: Mapping[str, Mapping[str, A
     purpose = sync.get("consent", "").partition("/")[0]
     if meant := _misspelt(purpose, _purposes(parsed)):
         yield ("consent",), f"purpose {purpose!r} is in no other rule", f"did you mean {meant}?"
-
-
-def _names(parsed: Mapping[str, Mapping[str, Any]]) -> dict[str, Collection[str]]:
-    names: dict[str, Collection[str]] = {PREDICTION: PREDICTIONS}
-    if "segments.yaml" in parsed:
-        names[SEGMENT] = {segment["name"] for segment in parsed["segments.yaml"].get("segments", [])}
-    if "scores.yaml" in parsed:
-        scores = parsed["scores.yaml"]
-        names[SCORE] = {rule.get("score", ENGAGEMENT) for rule in scores.get("scores", [])}
-        names[SCORE] = {*names[SCORE], *(rule.get("score", FIT) for rule in scores.get("fit", []))}
-    return names
 
 
 def _instead(family: str, name: str, names: Collection[str]) -> str:

@@ -3,7 +3,7 @@
 Only files without problems of their own take part, so a misspelt rule is not reported again where it is used.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -14,12 +14,13 @@ from pipeline.profile.rules import AggregateRules
 from pipeline.route.check import objections
 from pipeline.route.rules import RoutingRules
 from pipeline.rules.crm_sync_check import sync_objections
+from pipeline.rules.declared import score_names, segment_names
 from pipeline.rules.fitted import MODEL_FILE
 from pipeline.rules.problem import did_you_mean
 from pipeline.rules.shape import Path, Shape
 from pipeline.rules.zones import UnknownZoneError, zone_of
 from pipeline.score.forecast import Forecaster
-from pipeline.score.rules import ENGAGEMENT, FIT, ScoreRules
+from pipeline.score.rules import ENGAGEMENT, ScoreRules
 from pipeline.segment.rules import SegmentRules
 from pipeline.segment.segments import SegmentError, segment_errors
 from pipeline.segment.vocabulary import ROOTS
@@ -113,9 +114,10 @@ def _segments(parsed: Parsed) -> Iterator[Objection]:
 
 def _triggers(parsed: Parsed) -> Iterator[Objection]:
     triggers = parsed["triggers.yaml"]
-    if "scores.yaml" in parsed:
-        yield from _watched_scores(triggers, parsed["scores.yaml"])
-    segments = _segment_names(parsed)
+    scores = score_names(parsed)
+    if scores is not None:
+        yield from _watched_scores(triggers, scores)
+    segments = segment_names(parsed)
     if segments is not None:
         for index, trigger in enumerate(triggers.get("segment_triggers", [])):
             if trigger["segment"] not in segments:
@@ -123,9 +125,7 @@ def _triggers(parsed: Parsed) -> Iterator[Objection]:
                 yield ("segment_triggers", index, "segment"), message, did_you_mean(trigger["segment"], segments)
 
 
-def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator[Objection]:
-    scores = {rule.get("score", ENGAGEMENT) for rule in rules.get("scores", [])}
-    scores |= {rule.get("score", FIT) for rule in rules.get("fit", [])}
+def _watched_scores(triggers: dict[str, Any], scores: Collection[str]) -> Iterator[Objection]:
     for index, trigger in enumerate(triggers.get("triggers", [])):
         score = trigger.get("score", ENGAGEMENT)
         if score not in scores:
@@ -133,20 +133,8 @@ def _watched_scores(triggers: dict[str, Any], rules: dict[str, Any]) -> Iterator
             yield ("triggers", index, "score"), message, did_you_mean(score, scores)
 
 
-def _segment_names(parsed: Parsed) -> frozenset[str] | None:
-    """Returns the declared segments; None if they are unknown, because their file has problems."""
-    if "segments.yaml" not in parsed:
-        return None
-    return frozenset(segment["name"] for segment in parsed["segments.yaml"].get("segments", []))
-
-
 def _routing(parsed: Parsed) -> Iterator[Objection]:
-    segments = (
-        [segment["name"] for segment in parsed["segments.yaml"].get("segments", [])]
-        if "segments.yaml" in parsed
-        else None
-    )
-    yield from objections(msgspec.convert(parsed["routing.yaml"], RoutingRules), segments)
+    yield from objections(msgspec.convert(parsed["routing.yaml"], RoutingRules), segment_names(parsed))
 
 
 def _crm(parsed: Parsed) -> Iterator[Objection]:

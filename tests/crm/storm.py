@@ -8,7 +8,10 @@ that reached the CRM but no commit.
 import os
 import random
 from collections import Counter
+from itertools import count
 from typing import Any
+
+import pytest
 
 from connectors.crm.action_log import Commit
 from connectors.crm.sink import SinkError
@@ -63,6 +66,33 @@ class Storm:
         send = world.http._send
         world.http._send = lambda call, key: self._answered(send(call, key))  # type: ignore[method-assign]
         opened.run(Stop(world.clock, 10_000_000), drain=True)
+
+    def run_killed_at(self, step: int) -> None:
+        """Kills one runner at a step of its run, and lets the next one deliver everything."""
+        steps = count()
+
+        def kill(moment: str) -> None:
+            if next(steps) == step:
+                raise Killed(moment)
+
+        self.at = kill
+        with pytest.raises(Killed):
+            self.run()
+        self.at = lambda _moment: None
+        self.run()
+
+    def take_over(self, steps: int, **policy: Any) -> None:
+        """Lets a second runner take over and work for some steps, while the first is stopped."""
+        quiet, self.at = self.at, lambda _moment: None
+        stopped = self.world.http
+        try:
+            second = self.world.open(**policy)
+            second.run(Stop(self.world.clock, steps))
+        except SinkError:
+            pass  # a right is missing: the second runner stops
+        finally:
+            self.at, self.world.http = quiet, stopped
+        self.world.clock.sleep(2)
 
     def _moment(self, moment: str) -> None:
         self.moments.append(moment)
@@ -134,16 +164,8 @@ def disturb(storm: Storm, chance: random.Random, moment: str, leads: int) -> Non
     if luck < KILLS[moment]:
         raise Killed(moment)
     if luck < KILLS[moment] + TAKEOVERS and moment != "send":
-        quiet, storm.at = storm.at, lambda _moment: None
-        stopped = storm.world.http
-        try:
-            second = storm.world.open(**_limits(chance))
-            second.run(Stop(storm.world.clock, chance.randrange(1, 200)))
-        except SinkError:
-            pass  # a right is missing: the second runner stops
-        finally:
-            storm.at, storm.world.http = quiet, stopped
-        storm.world.clock.sleep(2)
+        limits = _limits(chance)
+        storm.take_over(chance.randrange(1, 200), **limits)
 
 
 def check(world: World, replay: str) -> None:

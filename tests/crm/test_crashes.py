@@ -8,13 +8,12 @@ actions to each CRM.
 """
 
 import os
-from typing import Any
 
 import pytest
 
 from connectors.crm import runner
 from tests.crm.emulators import KINDS
-from tests.crm.storm import Killed, Storm, check, run_storm
+from tests.crm.storm import Storm, check, run_storm
 from tests.crm.world import World, action
 
 FIRST_SEED = int(os.environ.get("STITCHLINE_FIRST_SEED", "1"))
@@ -38,23 +37,12 @@ def test_a_kill_at_any_step_of_a_delivery_leaves_one_object_per_lead(kind):
     whole = Storm(World(kind))
     workload(whole.world)
     whole.run()
-    steps = len(whole.moments)
     assert set(whole.moments) == set(MOMENTS)
 
-    for step in range(steps):
+    for step in range(len(whole.moments)):
         storm = Storm(World(kind))
         workload(storm.world)
-        left = iter(range(steps + 1))
-
-        def kill(moment: str, left: Any = left, step: int = step) -> None:
-            if next(left, None) == step:
-                raise Killed(moment)
-
-        storm.at = kill
-        with pytest.raises(Killed):
-            storm.run()
-        storm.at = lambda _moment: None
-        storm.run()
+        storm.run_killed_at(step)
         check(storm.world, f"{kind} killed at step {step}, {storm.moments[step]}")
 
 

@@ -20,7 +20,6 @@ from tests.crm.storm import Killed, Storm
 from tests.crm.sync_world import BLANK, SyncWorld
 from tests.crm.test_crashes import MOMENTS, SEEDS
 from tests.crm.world import action
-from tests.support.crm_log import Stop
 
 CUSTOMERS = int(os.environ.get("SYNC_CUSTOMERS", "120"))
 FAULTS = 0.15
@@ -135,17 +134,7 @@ def test_a_kill_at_any_step_leaves_the_values_of_the_fold(kind):
     assert set(whole.moments) == set(MOMENTS)
     for step in range(0, len(whole.moments), 3 if kind == "hubspot" else 11):
         storm, history = started()
-        left = iter(range(len(whole.moments) + 1))
-
-        def kill(moment: str, left: Any = left, step: int = step) -> None:
-            if next(left, None) == step:
-                raise Killed(moment)
-
-        storm.at = kill
-        with pytest.raises(Killed):
-            storm.run()
-        storm.at = lambda _moment: None
-        storm.run()
+        storm.run_killed_at(step)
         check(history, f"{kind} killed at step {step}, {whole.moments[step]}")
 
 
@@ -178,12 +167,4 @@ def disturb(storm: Storm, history: History, moment: str) -> None:
     if luck < 0.04:
         raise Killed(moment)
     if luck < 0.06 and moment != "send":
-        quiet, storm.at = storm.at, lambda _moment: None
-        stopped = storm.world.http
-        try:
-            storm.world.open().run(Stop(storm.world.clock, chance.randrange(1, 60)))
-        except SinkError:
-            pass
-        finally:
-            storm.at, storm.world.http = quiet, stopped
-        storm.world.clock.sleep(2)
+        storm.take_over(chance.randrange(1, 60))

@@ -10,7 +10,7 @@ from connectors.crm.dynamics.directory import Directory
 from connectors.crm.exchange import Call, Send
 from connectors.crm.gateway import Missing
 from connectors.crm.work import kind_of
-from pipeline.rules.crm_sync import CrmSync
+from pipeline.rules.crm import CrmConnection
 
 _TYPE: Final = "Microsoft.Dynamics.CRM."
 _TEXT: Final[Mapping[str, Any]] = {"AttributeType": "String", "MaxLength": 255, "FormatName": {"Value": "Text"}}
@@ -41,7 +41,7 @@ SYNCED: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def missing_columns(
-    calls: Calls, directory: Directory, send: Send, form: Callable[[str], str], sync: CrmSync
+    calls: Calls, directory: Directory, send: Send, form: Callable[[str], str], connection: CrmConnection
 ) -> Iterator[Missing]:
     """Yields the columns that are missing, those of another type, and the publication. ``form`` names a column.
 
@@ -66,10 +66,11 @@ def missing_columns(
             elif types[name] != metadata["AttributeType"]:
                 kind = f"{types[name]}, not {metadata['AttributeType']}"
                 yield Missing(f"column {name} of {object_type} has type {kind}: delete or rename it", None)
-        for name in sorted(sync.of(kind_of(object_type)).keys() - types.keys()):
-            if name.startswith(form("").partition("stitchline")[0]):
+        synced = connection.sync.of(kind_of(object_type))
+        for name in sorted(synced.keys() - types.keys()):
+            if name.startswith(f"{connection.prefix}_"):
                 language = language or _language(calls, directory)
-                metadata = _labelled(SYNCED[sync.of(kind_of(object_type))[name].kind], language)
+                metadata = _labelled(SYNCED[synced[name].kind], language)
                 call = calls.create_column(object_type, _definition(name, name, metadata, language))
                 yield Missing(f"missing: column {name} of {object_type}", partial(create, call))
             else:

@@ -39,7 +39,7 @@ class DynamicsGateway(DirectoryGateway[Directory]):
     conversion_leaves = ""
 
     def __init__(self, connection: CrmConnection, send: Send, clock: Clock) -> None:
-        self._send, self._sync = send, connection.sync
+        self._send, self._connection = send, connection
         self._form = f"{connection.prefix}_stitchline_{{}}".format
         self.names = names_of(OWNER, self._form)
         self._calls = Calls(connection)
@@ -99,7 +99,7 @@ class DynamicsGateway(DirectoryGateway[Directory]):
 
     def missing(self) -> Iterator[Missing]:
         """Yields columns."""
-        return missing_columns(self._calls, self._directory, self._send, self._form, self._sync)
+        return missing_columns(self._calls, self._directory, self._send, self._form, self._connection)
 
     def _open_leads(self, works: Sequence[Work], tenant: str) -> dict[str, str]:
         """Returns profile id → open lead, for leads that the ledger does not know because a runner was killed."""

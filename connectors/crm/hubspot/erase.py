@@ -3,8 +3,7 @@
 from typing import Final
 
 from connectors.crm.exchange import Call, Send
-from connectors.crm.fault import Fault
-from connectors.crm.gateway_purge import PASSING
+from connectors.crm.fault import PASSING, Fault
 from connectors.crm.hubspot.answers import checked, rows_of
 from connectors.crm.hubspot.calls import Calls
 from connectors.crm.ledger_row import LedgerRow

@@ -86,14 +86,7 @@ class SalesforceGateway(DirectoryGateway[Directory]):
             for work in part:
                 if task := tasks.get((work.object_id, subject_of(work))):
                     known[work.action.action_id] = task
-
-        def update(part: Sequence[Work]) -> Call:
-            return self._calls.update_notes([known[one.action.action_id] for one in part], _texts(part), tenant)
-
-        def create(part: Sequence[Work]) -> Call:
-            return self._calls.create_notes(part, _texts(part), tenant)
-
-        return write_notes(works, known, lambda part: self._write(part, update), lambda part: self._write(part, create))
+        return write_notes(works, known, self._calls, self._write, tenant)
 
     def delete(self, object_type: str, object_id: str) -> Failed | None:
         """Moves an object to the recycle bin."""
@@ -134,7 +127,3 @@ class SalesforceGateway(DirectoryGateway[Directory]):
         moved = (CONTACT, str(row.get("ConvertedContactId") or "")) if row.get("IsConverted") is True else None
         values = {field: text_of(value, kinds[field]) for field, value in row.items() if field in kinds}
         return Held(object_type, name, values, moved)
-
-
-def _texts(works: Sequence[Work]) -> list[str]:
-    return [plain_story(work) for work in works]

@@ -4,16 +4,15 @@ It lives in a private temporary SQLite database, which spills to disk and is rea
 memory does not grow with the number of customers, no file can disagree with the topic, and no position is kept.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from connectors.crm.sync.wanted import ACTIVE, wanted_of
+from connectors.crm.temporary_database import temporary_database
 from pipeline.rules.crm import CrmConnection
 
-CACHE_KIB: Final = 16_384
 MAX_HOPS: Final = 32
 """Merges in a row that are followed."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -50,10 +49,7 @@ class Board:
         self._connection = connection
         self._prefix = f"{connection.back.identifier}:"
         self._is_adopting = True
-        self._rows = sqlite3.connect("", isolation_level=None)  # "": a private temporary database, deleted when closed
-        self._rows.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        self._rows.execute("PRAGMA journal_mode = OFF")
-        self._rows.execute("PRAGMA synchronous = OFF")
+        self._rows = temporary_database()
         self._rows.execute(
             "CREATE TABLE profiles (id TEXT PRIMARY KEY, tenant TEXT, version INTEGER, status TEXT, into_ TEXT,"
             " fields BLOB, ids BLOB, due INTEGER, tries INTEGER DEFAULT 0) WITHOUT ROWID"

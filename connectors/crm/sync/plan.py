@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from connectors.crm.ledger import LedgerView
-from connectors.crm.ledger_row import ERASED, LedgerRow, sync_id
+from connectors.crm.ledger_row import ERASED, LedgerRow, sync_id, synced_object
 from connectors.crm.sink import Delivered
 from connectors.crm.sync.board import Board, Due
 from connectors.crm.sync.target import Target
@@ -72,7 +72,7 @@ class Planner:
             target.has_others = bool(rows)
         targets += [
             Target(
-                tenant=tenant, name=row.action_id.partition(":")[2], object=row.object, object_id=row.object_id,
+                tenant=tenant, name=synced_object(row), object=row.object, object_id=row.object_id,
                 profile_id="", row=row,
             )
             for row in rows
@@ -88,7 +88,7 @@ class Planner:
         rows = [] if profile is not None and profile.is_active else self._ledger.gone(tenant, group)
         return [
             Target(
-                tenant=tenant, name=row.action_id.partition(":")[2], object="", object_id="", profile_id="", row=row,
+                tenant=tenant, name=synced_object(row), object="", object_id="", profile_id="", row=row,
                 result=Delivered(row=row),
             )
             for row in rows
@@ -136,7 +136,7 @@ class Planner:
         if other == customer or profile is None or not profile.is_active:
             return False
         theirs = self._place(other, [other, *self._board.merged_into(other)], tenant)
-        if theirs is None or theirs.id not in {place.id, row.action_id.partition(":")[2]}:
+        if theirs is None or theirs.id not in {place.id, synced_object(row)}:
             return False
         self._sharing[other].add(customer)
         return True

@@ -4,8 +4,8 @@ It keeps no position. Each start reads the compacted profile updates from the be
 the ledger, so that whatever a lost answer or a kill -9 has left is found and done.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from connectors.crm.action_log import Refusal
 from connectors.crm.beside import Step
@@ -21,7 +21,6 @@ from connectors.crm.sync.updates import Feed
 from connectors.crm.sync.writer import SyncWriter
 from pipeline.clock import Clock
 from pipeline.event.reason import Reason
-from pipeline.kafka.record import Record
 from pipeline.obs import metrics as names
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import Metrics
@@ -29,14 +28,12 @@ from pipeline.rules.crm import CrmConnection
 
 MAX_PROFILES: Final = 400
 """Profiles in one step, so that actions never wait long for them."""
-
 MEASURE_MS: Final = 5_000
-
-
+"""Time between two measurements while many profiles are due."""
 _log = logger("connectors.crm")
 
 
-class Due(NamedTuple):
+class Recheck(NamedTuple):
     """When a profile is compared again."""
 
     at_ms: int
@@ -58,7 +55,7 @@ class Syncer:
         metrics: Metrics,
     ) -> None:
         self._name, self._max_tries = connection.name, connection.max_tries
-        self._topic, self._updates, self._decode = feed
+        self._feed, self._updates = feed, feed.updates
         self._board, self._planner, self._writer = board, planner, writer
         self._clock, self._metrics = clock, metrics
         self._measured_ms = 0
@@ -69,8 +66,8 @@ class Syncer:
 
         One that cannot be read is logged, at each start again: the topic keeps it, and its former state stays.
         """
-        records = self._updates.poll()
-        unreadable = self._board.apply(self._decoded(records)) if records else ()
+        profiles = self._feed.read(self._report)
+        unreadable = self._board.apply(profiles) if profiles else ()
         for profile_id in unreadable:
             self._report(profile_id, "traits or consent are no JSON object")
         if not self._took_over and self._updates.has_caught_up():
@@ -110,17 +107,6 @@ class Syncer:
         """Returns that the profiles are being read."""
         return [] if self._updates.has_caught_up() else [f"reads profiles, {len(self._board)} so far"]
 
-    def _decoded(self, records: Sequence[Record]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        for record in records:
-            value, key = record.value(), (record.key() or b"").decode(errors="replace")
-            if value is None:
-                yield key, None
-                continue
-            try:
-                yield key, self._decode(bytes(value))
-            except ValueError as error:
-                self._report(key, str(error))
-
     def _report(self, profile_id: str, problem: str) -> None:
         self._count("unreadable")
         _log.error("crm_sync_unreadable", sink=self._name, profile_id=profile_id, problem=problem)
@@ -132,37 +118,37 @@ class Syncer:
             return stopped.pause
         return None
 
-    def _book(self, target: Target, rows: list[LedgerRow], refusals: list[Refusal]) -> Due | None:
+    def _book(self, target: Target, rows: list[LedgerRow], refusals: list[Refusal]) -> Recheck | None:
         """Books the result of one target. Returns when it is due again, and the tries; None if it is settled."""
         now_ms = self._clock()
         match target.result:
             case None:
-                return Due(now_ms, max((one.tries for one in target.due), default=0))
+                return Recheck(now_ms, max((one.tries for one in target.due), default=0))
             case Delivered(row=row):
                 rows += [row, *target.closed(now_ms)] if row is not None else []
                 self._count("written" if row is not None else "equal")
                 is_gone = row is not None and row.state == ERASED  # the customer may have another object
-                return Due(now_ms, 0) if is_gone else None
+                return Recheck(now_ms, 0) if is_gone else None
             case Later(at_ms=at_ms):
-                return Due(at_ms, 0)
+                return Recheck(at_ms, 0)
             case RetryLater(after_ms=after_ms, reason=words):
                 tries, reason = 1 + max((one.tries for one in target.due), default=0), Reason.SINK_GAVE_UP
                 if tries < self._max_tries:
                     self._count("retried")
-                    return Due(now_ms + max(after_ms, wait_ms(tries)), tries)
+                    return Recheck(now_ms + max(after_ms, wait_ms(tries)), tries)
             case Refused(reason=words):
                 reason = Reason.SINK_REFUSED
             case NeedsReview(reason=words):
                 reason = Reason.SINK_REVIEW
         self._count("refused")
         self._metrics.add(names.DLQ_RECORDS, 1, "sink", reason)
-        refusals.append(refusal_of(self._topic, target, reason, words))
+        refusals.append(refusal_of(self._feed.topic, target, reason, words))
         rows.append(target.refused(self._name, now_ms))
         return None
 
-    def _reschedule(self, booked: Sequence[tuple[Target, Due | None]]) -> None:
+    def _reschedule(self, booked: Sequence[tuple[Target, Recheck | None]]) -> None:
         """Settles the profiles of which every target is settled; the others are due with the first open one."""
-        again: dict[str, list[Due]] = {}
+        again: dict[str, list[Recheck]] = {}
         for target, due in booked:
             for profile in target.due:
                 again.setdefault(profile.profile_id, []).extend([due] if due is not None else [])

@@ -29,6 +29,8 @@ class Updates(Protocol):
 
 Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
 """Returns the fields of a ``profile-update`` record from its value. Raises ValueError if the value is not one."""
+Report: TypeAlias = Callable[[str, str], None]
+"""Called with the profile id of a record that cannot be read, and the problem."""
 
 
 class Feed(NamedTuple):
@@ -38,6 +40,20 @@ class Feed(NamedTuple):
     """Full name of the topic."""
     updates: Updates
     decode: Decode
+
+    def read(self, report: Report) -> list[tuple[str, dict[str, Any] | None]]:
+        """Returns profile id and fields of the records that there are now; None for a deleted profile.
+
+        Leaves out records that cannot be read, and reports them.
+        """
+        profiles: list[tuple[str, dict[str, Any] | None]] = []
+        for record in self.updates.poll():
+            profile_id, value = (record.key() or b"").decode(errors="replace"), record.value()
+            try:
+                profiles.append((profile_id, None if value is None else self.decode(bytes(value))))
+            except ValueError as error:
+                report(profile_id, str(error))
+        return profiles
 
 
 class KafkaUpdates:

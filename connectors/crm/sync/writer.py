@@ -8,7 +8,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from connectors.crm.fault import PAUSES, Fault, StoppedError, missing_right, pause_for
+from connectors.crm.fault import PAUSES, Fault, StoppedError, pause_for
 from connectors.crm.gateway import Gateway
 from connectors.crm.ledger import LedgerView
 from connectors.crm.ledger_row import sync_id
@@ -17,7 +17,7 @@ from connectors.crm.split import Failed, Written
 from connectors.crm.split import Result as WriteResult
 from connectors.crm.sync.target import Later, Target
 from connectors.crm.sync.wanted import EMPTY, differences
-from connectors.crm.work import Held, Owner, Work, kind_of
+from connectors.crm.work import Held, Owner, Work, kind_of, stop_if_denied
 from pipeline.clock import Clock
 from pipeline.rules.crm import CrmConnection
 from pipeline.rules.crm_sync import SyncField
@@ -137,9 +137,7 @@ class SyncWriter:
         if isinstance(answer, Held):
             return answer
         target.result = (
-            RetryLater(0, answer.words)
-            if isinstance(answer, Failed)
-            else target.gone(self._connection.name, self._clock())
+            RetryLater(0, answer.words) if isinstance(answer, Failed) else target.gone(self.sink, self._clock())
         )
         return None
 
@@ -150,7 +148,7 @@ class SyncWriter:
         if not target.object_id:
             target.result = NeedsReview(f"{held.object} {held.id} was converted without a {target.object}")
         elif self._is_anothers(target):
-            target.result = target.gone(self._connection.name, self._clock())
+            target.result = target.gone(self.sink, self._clock())
         elif held.moved_to is None:
             target.current = held.values
             target.changed = self._differences(target)
@@ -168,7 +166,7 @@ class SyncWriter:
     def _send(self, targets: Sequence[Target], tenant: str) -> None:
         works: list[tuple[Target, Work]] = []
         taken: set[str] = set()
-        now_ms, sink = self._clock(), self._connection.name
+        now_ms = self._clock()
         for target in targets:
             if target.object_id in taken:  # a CRM refuses a batch that has an object twice
                 continue
@@ -176,11 +174,12 @@ class SyncWriter:
             if target.sent:
                 works.append((target, self._work(target)))
             else:
-                target.result = target.delivered(sink, now_ms) if self._differs(target) else Delivered()
+                target.result = target.delivered(self.sink, now_ms) if self._differs(target) else Delivered()
         for object_type in sorted({work.object for _, work in works}):
             part = [(target, work) for target, work in works if work.object == object_type]
-            results = self._gateway.update(object_type, [work for _, work in part], tenant)
-            self._stop_if_denied(results)
+            part_works = [work for _, work in part]
+            results = self._gateway.update(object_type, part_works, tenant)
+            stop_if_denied(part_works, results, self._gateway.crm)
             for (target, _), result in zip(part, results, strict=True):
                 self._settle(target, result)
 
@@ -200,16 +199,10 @@ class SyncWriter:
             object_id=target.object_id, current=target.current, sent=target.sent,
         )  # fmt: skip
 
-    def _stop_if_denied(self, results: Sequence[WriteResult]) -> None:
-        """Raises SinkError if a right is missing for every object. A single one may be closed to the key."""
-        denied = [one for one in results if isinstance(one, Failed) and one.fault is Fault.RIGHT_MISSING]
-        if len(denied) == len(results) > 1:
-            missing_right(self._gateway.crm, denied[0].words)
-
     def _settle(self, target: Target, result: WriteResult) -> None:
         failed = result if isinstance(result, Failed) else Failed(Fault.NO_RESULT, "the result has no id")
         if isinstance(result, Written) and result.id:
-            target.result = target.delivered(self._connection.name, self._clock())
+            target.result = target.delivered(self.sink, self._clock())
         elif failed.fault in PAUSES:
             raise StoppedError(pause_for(failed.fault, failed.words))
         elif failed.fault is Fault.AMBIGUOUS:

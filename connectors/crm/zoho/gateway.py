@@ -88,14 +88,7 @@ class ZohoGateway(DirectoryGateway[Directory]):
         for work in works:
             if not work.is_new and not work.former_note and (note := self._note_of(work, tenant)):
                 known[work.action.action_id] = note
-
-        def update(part: Sequence[Work]) -> Call:
-            return self._calls.update_notes([known[one.action.action_id] for one in part], _texts(part), tenant)
-
-        def create(part: Sequence[Work]) -> Call:
-            return self._calls.create_notes(part, _texts(part), tenant)
-
-        return write_notes(works, known, lambda part: self._write(part, update), lambda part: self._write(part, create))
+        return write_notes(works, known, self._calls, self._write, tenant)
 
     def delete(self, object_type: str, object_id: str) -> Failed | None:
         """Moves a record to the recycle bin."""
@@ -142,7 +135,3 @@ class ZohoGateway(DirectoryGateway[Directory]):
             details = rows_of(self._send(self._calls.read_one(module, name, tenant)))
             contact = next((contact_of(one) for one in details), "")
         return Held(module, name, values, (CONTACTS, contact))
-
-
-def _texts(works: Sequence[Work]) -> list[str]:
-    return [plain_story(work) for work in works]

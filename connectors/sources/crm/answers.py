@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from connectors.crm.exchange import Answer
-from connectors.crm.fault import Fault, StoppedError
+from connectors.crm.fault import PASSING, StoppedError
 from connectors.crm.sink import Pause, SinkError
 from connectors.crm.split import Failed
 from pipeline.event.event_time import read_time
@@ -14,7 +14,6 @@ Classify: TypeAlias = Callable[[Answer], Failed | None]
 NOT_FOUND: Final = frozenset({404, 410})
 _REFUSED: Final = frozenset({405, 410, 413, 414, 422})
 """Statuses that no repetition changes."""
-_PASSING: Final = frozenset({Fault.TRY_AGAIN, Fault.SERVER_ERROR, Fault.NO_RESULT})
 
 
 def checked(answer: Answer, crm: str, classify: Classify) -> Any:
@@ -29,7 +28,7 @@ def checked(answer: Answer, crm: str, classify: Classify) -> Any:
             return answer.body
         raise StoppedError(Pause(0, f"{crm} gave no usable answer, {answer.words()}"))
     failed = None if answer.status in _REFUSED else classify(answer)
-    if failed is not None and failed.fault in _PASSING:
+    if failed is not None and failed.fault in PASSING:
         raise StoppedError(Pause(answer.retry_after_ms, failed.words))
     words = answer.words() if failed is None else failed.words
     message = f"{crm} refuses to be read ({words}); correct the connection in crm.yaml"

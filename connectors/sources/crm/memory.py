@@ -4,18 +4,16 @@ The rows live in a private temporary SQLite database, which spills to disk and i
 the puller's memory does not grow with the number of objects, and no file can disagree with the topics.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
 
 import msgspec
 
-from connectors.crm.ledger_row import ERASED, REMOVED, SYNC, LedgerRow
+from connectors.crm.ledger_row import ERASED, REMOVED, LedgerRow, synced_object
+from connectors.crm.temporary_database import temporary_database
 from connectors.sources.crm.change import OWNER, Fate, ObjectKind
 from connectors.sources.crm.pull_log import StateRow
 from connectors.sources.crm.seen import Seen, Written
 
-CACHE_KIB: Final = 16_384
 _encode = msgspec.msgpack.Encoder().encode
 _decode_seen = msgspec.msgpack.Decoder(Seen).decode
 _decode_cursor = msgspec.msgpack.Decoder(str).decode
@@ -27,10 +25,7 @@ class Memory:
 
     def __init__(self, connection: str) -> None:
         self._prefix = connection
-        self._rows = sqlite3.connect("", isolation_level=None)  # "": a private temporary database, deleted when closed
-        self._rows.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        self._rows.execute("PRAGMA journal_mode = OFF")
-        self._rows.execute("PRAGMA synchronous = OFF")
+        self._rows = temporary_database()
         self._rows.execute(
             "CREATE TABLE seen (key TEXT PRIMARY KEY, kind TEXT, id TEXT, there INTEGER, value BLOB) WITHOUT ROWID"
         )
@@ -108,7 +103,7 @@ class Memory:
             if row.state == REMOVED:
                 self._rows.execute("UPDATE written SET object = '' WHERE action = ?", (action,))
                 continue
-            if row.state == ERASED and not row.action_id.startswith(f"{SYNC}:"):  # an object that a sync misses is news
+            if row.state == ERASED and not synced_object(row):  # an object that a sync misses is news
                 gone |= {one for (one,) in self._rows.execute("SELECT id FROM written WHERE action = ?", (action,))}
             self._rows.execute("INSERT INTO replaced SELECT id, hashes, at FROM written WHERE action = ?", (action,))
             values = (action, row.object, row.object_id, row.written_ms, _encode(row.fields))

@@ -3,7 +3,7 @@
 One step of the loop reads every stream page by page until it has no more:
 
 1. Read a page after the stream's cursor.
-2. Take over what the sink has written by now, so that its own writes are recognised, and remove who was erased.
+2. Take over what the sink has written by now, so that its own writes are recognised, and remove erased people.
 3. Translate the changes to events.
 4. Commit events, what was seen and the new cursor; then remember them.
 """

@@ -71,8 +71,8 @@ class ZohoReader:
     def streams(self) -> Sequence[str]:
         """Returns the modules, each also as ``deleted-MODULE``. Leads come first: a converted one is joined early."""
         wanted = [one for one in MODULES if one in self._back.objects]
-        converted = [CONVERTED_LEADS] if "leads" in wanted else []
-        return [*wanted[: len(converted)], *converted, *wanted[len(converted) :], *(f"deleted-{one}" for one in wanted)]
+        changed = [name for one in wanted for name in ((one, CONVERTED_LEADS) if one == "leads" else (one,))]
+        return [*changed, *(f"deleted-{one}" for one in wanted)]
 
     def changes(self, stream: str, cursor: str) -> Page:
         """Returns one page of a stream."""
