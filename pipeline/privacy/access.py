@@ -50,10 +50,9 @@ class AccessReport:
         found = [record for record in search.records(person, progress) if self._may_see(person, record)]
         records: dict[str, list[dict[str, Any]]] = {}
         for record in found:
-            name, key = record.message.topic() or "", record.message.key()
-            is_newest = search.newest.get((name, bytes(key or b""))) == record.message.offset()
-            if (is_newest or record.topic.cleanup == "delete") and record.message.value() is not None:
-                records.setdefault(name, []).append(self._record(record))
+            is_held = record.topic.cleanup == "delete" or search.is_newest(record.message)
+            if is_held and record.message.value() is not None:
+                records.setdefault(record.message.topic() or "", []).append(self._record(record))
         return {
             "tenant": person.tenant,
             "written_at": format_instant(at_ms),
