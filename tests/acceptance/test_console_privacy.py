@@ -174,13 +174,13 @@ def test_everything_held_is_downloaded_by_an_administrator_for_its_tenant_only(c
 def test_an_operator_erases_without_scripts_and_gets_the_receipt_of_every_place(console: Console) -> None:
     operator = console.client("operator@shop.example")
     token = csrf_of(operator, "/privacy")
-    asked = {"csrf": token, "kind": "erase", "identifier": "anonymous_id:ada-cookie", "why": "ticket 902"}
-    page = operator.post("/privacy/confirm", data=asked)
+    filled = {"csrf": token, "kind": "erase", "identifier": "anonymous_id:ada-cookie", "why": "ticket 902"}
+    page = operator.post("/privacy/confirm", data=filled)
     assert page.status_code == 200
     assert re.sub(r"\s+", " ", page.text).count("1 anonymous id, 1 email, 1 user id") == 1
     assert not any(text in page.text for text in ("ada-lovelace", "ada@shop.example"))
 
-    answer = operator.post("/privacy/send", data={**asked, "again": "anonymous_id:ada-cookie"})
+    answer = operator.post("/privacy/send", data={**filled, "again": "anonymous_id:ada-cookie"})
     assert answer.status_code == 303
     place = answer.headers["location"]
     assert re.fullmatch(r"/privacy/requests/[0-9a-f-]{36}", place)

@@ -2,7 +2,7 @@
 
 Nothing about a sign-in that is under way is stored on the server: a cookie, which only this browser has, holds state,
 nonce, PKCE verifier and the page to return to. It is used once and lives ten minutes. A flood of begun sign-ins
-therefore fills no table and locks nobody out.
+therefore fills no table and locks no user out.
 """
 
 import hmac
