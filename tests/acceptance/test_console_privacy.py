@@ -19,9 +19,7 @@ import uvicorn
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
-from pipeline.cli import app
 from pipeline.clock import wall_clock_ms
 from pipeline.event.erasure import digest_of
 from pipeline.local.broker import Broker
@@ -105,8 +103,8 @@ def console(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         made.ingest(EVENTS)
         _keep(made, "events.web.v1", days=3)
         for ident in (*ADA, "user_id:ben-button", "email:eve@shop.example", "user_id:gus-gray"):
-            made.until(lambda ident=ident: _shows(made, ident) or None, f"the profile of {ident}")
-        made.until(lambda: _shows(made, "user_id:o-77", "--tenant", "other") or None, "the other tenant's profile")
+            made.until(lambda ident=ident: made.has_profile(ident) or None, f"the profile of {ident}")
+        made.until(lambda: made.has_profile("user_id:o-77", "--tenant", "other") or None, "the other tenant's profile")
         opened = Console(made)
         yield opened
         opened.close()
@@ -125,10 +123,6 @@ def _keep(made: Deployment, topic: str, days: int) -> None:
     )
     for answer in client.incremental_alter_configs([resource]).values():
         answer.result(deadline_seconds())
-
-
-def _shows(made: Deployment, ident: str, *options: str) -> bool:
-    return CliRunner().invoke(app, ["profile", "show", ident, *options, "--json"], env=made.environment).exit_code == 0
 
 
 def test_a_request_without_a_second_identifier_a_reason_or_a_right_sends_nothing(console: Console) -> None:
@@ -193,8 +187,8 @@ def test_an_operator_erases_without_scripts_and_gets_the_receipt_of_every_place(
     prefix = console.deployment.settings.topic_prefix
     assert f"{prefix}.events.web.v1" in page
     assert not any(text in page for text in CLEAR)
-    assert not any(_shows(console.deployment, ident) for ident in ADA)
-    assert _shows(console.deployment, "user_id:ben-button")
+    assert not any(console.deployment.has_profile(ident) for ident in ADA)
+    assert console.deployment.has_profile("user_id:ben-button")
 
     # What is stored names types, counts and digests. The other tenant's records of the same address are not counted.
     (receipt,) = (row.receipt for row in console.receipts.all("default").values())
@@ -300,7 +294,7 @@ def test_a_person_is_erased_in_a_browser(console: Console) -> None:
             assert page.hosts == {f"127.0.0.1:{console.port}"}
 
     asyncio.run(scenario())
-    assert not _shows(console.deployment, "email:eve@shop.example")
+    assert not console.deployment.has_profile("email:eve@shop.example")
 
 
 async def _type(page: Page, field: str, text: str) -> None:
