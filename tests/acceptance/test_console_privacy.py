@@ -7,7 +7,6 @@ import asyncio
 import io
 import json
 import re
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from functools import partial
 
 import msgspec
 import pytest
-import uvicorn
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from starlette.testclient import TestClient
@@ -39,7 +37,7 @@ from pipeline.topics import LEDGER, READERS
 from tests.integration.small_deployment import PARTITIONS, Deployment
 from tests.support.axe import axe_source, looked_at
 from tests.support.browser import DESKTOP, Page, browser, chromium
-from tests.support.console import PASSWORD, csrf_of, sign_in
+from tests.support.console import PASSWORD, csrf_of, serving, sign_in
 from tests.support.waiting import deadline_seconds, eventually
 
 pytestmark = pytest.mark.kafka
@@ -73,10 +71,6 @@ class Console:
             users.add(f"{role.value}@shop.example", PASSWORD, role)
         users.add("admin@other.example", PASSWORD, Role.ADMIN, "other")
         (self.port,) = free_ports(1)
-        self._server = uvicorn.Server(uvicorn.Config(self.app, host="127.0.0.1", port=self.port, log_level="error"))
-        self._thread = threading.Thread(target=self._server.run)
-        self._thread.start()
-        eventually(lambda: self._server.started or None, "the console did not start")
 
     def client(self, user: str) -> TestClient:
         client = TestClient(self.app, follow_redirects=False)
@@ -87,8 +81,6 @@ class Console:
         return [json.loads(line) for file in self.audit.glob("*.jsonl") for line in file.read_text().splitlines()]
 
     def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
         self.receipts.close()
         self.services.audit.close()
         self.store.close()
@@ -106,7 +98,8 @@ def console(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             made.until(lambda ident=ident: made.has_profile(ident) or None, f"the profile of {ident}")
         made.until(lambda: made.has_profile("user_id:o-77", "--tenant", "other") or None, "the other tenant's profile")
         opened = Console(made)
-        yield opened
+        with serving(opened.app, opened.port):
+            yield opened
         opened.close()
 
 
