@@ -1,12 +1,10 @@
 """The console in a real Chromium: no barriers by axe, no complaint of the browser, by keyboard and on a phone."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 
 import schemas
 from pipeline.avro.registry import FileIds
@@ -20,9 +18,8 @@ from pipeline.topics import ACTIONS
 from tests.conftest import say
 from tests.support.axe import axe_source, keep_picture
 from tests.support.browser import DESKTOP, PHONE, Page, browser, chromium
-from tests.support.console import NOW_MS, PASSWORD, World
+from tests.support.console import NOW_MS, PASSWORD, World, serving
 from tests.support.model_records import END_MS, ModelRecords
-from tests.support.waiting import eventually
 
 HOSTILE = "<img src=x onerror=document.title=1>"
 SIZES = {"desktop": (*DESKTOP, False), "phone": (*PHONE, False), "desktop, dark": (*DESKTOP, True)}
@@ -69,13 +66,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, records: ModelRecords) -> Wo
 def base(world: World) -> Iterator[str]:
     """The console on a free port."""
     (port,) = free_ports(1)
-    server = uvicorn.Server(uvicorn.Config(world.app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    eventually(lambda: server.started or None, "the console did not start")
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with serving(world.app, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 def run(base: str, role: Role | None, scenario: Scenario) -> None:

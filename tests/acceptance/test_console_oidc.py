@@ -1,11 +1,9 @@
 """Sign-in at an OpenID provider of another site, in a real Chromium, which applies SameSite and the content policy."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from pydantic import SecretStr
 
 from pipeline.clock import wall_clock_ms
@@ -14,10 +12,9 @@ from pipeline.serve.signin.oidc.configuration import oidc_configuration
 from pipeline.settings import Settings
 from tests.support.axe import axe_source, looked_at
 from tests.support.browser import DESKTOP, browser, chromium
-from tests.support.console import World
+from tests.support.console import World, serving
 from tests.support.model_records import ModelRecords
 from tests.support.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
-from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +34,8 @@ def base(provider: OpenIdProvider, tmp_path_factory: pytest.TempPathFactory) -> 
     )  # fmt: skip
     records = ModelRecords(seed=6, people=20, events=200)
     world = World(tmp_path_factory.mktemp("console"), records, wall_clock_ms, oidc=oidc_configuration(settings))
-    server = uvicorn.Server(uvicorn.Config(world.app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    eventually(lambda: server.started or None, "the console did not start")
-    yield base
-    server.should_exit = True
-    thread.join()
+    with serving(world.app, port):
+        yield base
 
 
 def test_a_person_signs_in_at_the_provider_and_out_again(base: str, provider: OpenIdProvider) -> None:

@@ -7,7 +7,6 @@ import asyncio
 import io
 import json
 import re
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -15,13 +14,10 @@ from functools import partial
 
 import msgspec
 import pytest
-import uvicorn
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
-from pipeline.cli import app
 from pipeline.clock import wall_clock_ms
 from pipeline.event.erasure import digest_of
 from pipeline.local.broker import Broker
@@ -41,7 +37,7 @@ from pipeline.topics import LEDGER, READERS
 from tests.integration.small_deployment import PARTITIONS, Deployment
 from tests.support.axe import axe_source, looked_at
 from tests.support.browser import DESKTOP, Page, browser, chromium
-from tests.support.console import PASSWORD, csrf_of, sign_in
+from tests.support.console import PASSWORD, csrf_of, serving, sign_in
 from tests.support.waiting import deadline_seconds, eventually
 
 pytestmark = pytest.mark.kafka
@@ -75,10 +71,6 @@ class Console:
             users.add(f"{role.value}@shop.example", PASSWORD, role)
         users.add("admin@other.example", PASSWORD, Role.ADMIN, "other")
         (self.port,) = free_ports(1)
-        self._server = uvicorn.Server(uvicorn.Config(self.app, host="127.0.0.1", port=self.port, log_level="error"))
-        self._thread = threading.Thread(target=self._server.run)
-        self._thread.start()
-        eventually(lambda: self._server.started or None, "the console did not start")
 
     def client(self, user: str) -> TestClient:
         client = TestClient(self.app, follow_redirects=False)
@@ -89,8 +81,6 @@ class Console:
         return [json.loads(line) for file in self.audit.glob("*.jsonl") for line in file.read_text().splitlines()]
 
     def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
         self.receipts.close()
         self.services.audit.close()
         self.store.close()
@@ -105,10 +95,11 @@ def console(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         made.ingest(EVENTS)
         _keep(made, "events.web.v1", days=3)
         for ident in (*ADA, "user_id:ben-button", "email:eve@shop.example", "user_id:gus-gray"):
-            made.until(lambda ident=ident: _shows(made, ident) or None, f"the profile of {ident}")
-        made.until(lambda: _shows(made, "user_id:o-77", "--tenant", "other") or None, "the other tenant's profile")
+            made.until(lambda ident=ident: made.has_profile(ident) or None, f"the profile of {ident}")
+        made.until(lambda: made.has_profile("user_id:o-77", "--tenant", "other") or None, "the other tenant's profile")
         opened = Console(made)
-        yield opened
+        with serving(opened.app, opened.port):
+            yield opened
         opened.close()
 
 
@@ -125,10 +116,6 @@ def _keep(made: Deployment, topic: str, days: int) -> None:
     )
     for answer in client.incremental_alter_configs([resource]).values():
         answer.result(deadline_seconds())
-
-
-def _shows(made: Deployment, ident: str, *options: str) -> bool:
-    return CliRunner().invoke(app, ["profile", "show", ident, *options, "--json"], env=made.environment).exit_code == 0
 
 
 def test_a_request_without_a_second_identifier_a_reason_or_a_right_sends_nothing(console: Console) -> None:
@@ -174,13 +161,13 @@ def test_everything_held_is_downloaded_by_an_administrator_for_its_tenant_only(c
 def test_an_operator_erases_without_scripts_and_gets_the_receipt_of_every_place(console: Console) -> None:
     operator = console.client("operator@shop.example")
     token = csrf_of(operator, "/privacy")
-    asked = {"csrf": token, "kind": "erase", "identifier": "anonymous_id:ada-cookie", "why": "ticket 902"}
-    page = operator.post("/privacy/confirm", data=asked)
+    filled = {"csrf": token, "kind": "erase", "identifier": "anonymous_id:ada-cookie", "why": "ticket 902"}
+    page = operator.post("/privacy/confirm", data=filled)
     assert page.status_code == 200
     assert re.sub(r"\s+", " ", page.text).count("1 anonymous id, 1 email, 1 user id") == 1
     assert not any(text in page.text for text in ("ada-lovelace", "ada@shop.example"))
 
-    answer = operator.post("/privacy/send", data={**asked, "again": "anonymous_id:ada-cookie"})
+    answer = operator.post("/privacy/send", data={**filled, "again": "anonymous_id:ada-cookie"})
     assert answer.status_code == 303
     place = answer.headers["location"]
     assert re.fullmatch(r"/privacy/requests/[0-9a-f-]{36}", place)
@@ -193,8 +180,8 @@ def test_an_operator_erases_without_scripts_and_gets_the_receipt_of_every_place(
     prefix = console.deployment.settings.topic_prefix
     assert f"{prefix}.events.web.v1" in page
     assert not any(text in page for text in CLEAR)
-    assert not any(_shows(console.deployment, ident) for ident in ADA)
-    assert _shows(console.deployment, "user_id:ben-button")
+    assert not any(console.deployment.has_profile(ident) for ident in ADA)
+    assert console.deployment.has_profile("user_id:ben-button")
 
     # What is stored names types, counts and digests. The other tenant's records of the same address are not counted.
     (receipt,) = (row.receipt for row in console.receipts.all("default").values())
@@ -300,7 +287,7 @@ def test_a_person_is_erased_in_a_browser(console: Console) -> None:
             assert page.hosts == {f"127.0.0.1:{console.port}"}
 
     asyncio.run(scenario())
-    assert not _shows(console.deployment, "email:eve@shop.example")
+    assert not console.deployment.has_profile("email:eve@shop.example")
 
 
 async def _type(page: Page, field: str, text: str) -> None:

@@ -71,6 +71,11 @@ class Deployment:
         """What a command prints with ``--json``."""
         return msgspec.json.decode(self.run(*arguments, "--json", code=code).stdout)
 
+    def has_profile(self, ident: str, *options: str) -> bool:
+        """Whether ``stitchline profile show`` finds one."""
+        done = CliRunner().invoke(app, ["profile", "show", ident, *options, "--json"], env=self.environment)
+        return done.exit_code == 0
+
     def ingest(self, events: Iterable[dict[str, Any]]) -> None:
         """Events through ``stitchline ingest``."""
         file = self.home / f"events-{time.monotonic_ns()}.ndjson"

@@ -10,9 +10,7 @@ from functools import partial
 import msgspec
 import pytest
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
-from pipeline.cli import app
 from pipeline.local.broker import Broker
 from pipeline.serve.api.app import api_app
 from pipeline.serve.model.store import store_of
@@ -39,8 +37,10 @@ def deployment(kafka: Broker, topic_prefix: str, tmp_path) -> Iterator[Deploymen
         made.start_worker()
         made.run("topics", "create")
         made.ingest(EVENTS)
-        made.until(lambda: (_shows(made, "email:ada@shop.example") and _shows(made, "user_id:ben")) or None, "profiles")
-        made.until(lambda: _shows(made, "user_id:o-77", "--tenant", "other") or None, "the other tenant's profile")
+        made.until(
+            lambda: (made.has_profile("email:ada@shop.example") and made.has_profile("user_id:ben")) or None, "profiles"
+        )
+        made.until(lambda: made.has_profile("user_id:o-77", "--tenant", "other") or None, "the other tenant's profile")
         yield made
 
 
@@ -57,10 +57,6 @@ def clients(deployment: Deployment) -> Iterator[dict[str, TestClient]]:
     yield made
     services.audit.close()
     store.close()
-
-
-def _shows(made: Deployment, ident: str, *options: str) -> bool:
-    return CliRunner().invoke(app, ["profile", "show", ident, *options, "--json"], env=made.environment).exit_code == 0
 
 
 def _keys(report: dict) -> set[tuple[str, str]]:
@@ -111,21 +107,21 @@ def test_a_person_is_written_out_refused_and_erased_over_http(deployment: Deploy
     refusal = client.post("/v1/privacy/suppress", json={"identifier": "user_id:ben", "why": "ticket 903"})
     refused = _completed(deployment, client, refusal)
     assert {stage["stage"]: stage["done"] for stage in refused["stages"]} == {"stitch": 1, "intake": PARTITIONS}
-    assert _shows(deployment, "user_id:ben")
+    assert deployment.has_profile("user_id:ben")
 
     # Another tenant can neither erase this person nor see the request.
     _completed(
         deployment, other, other.post("/v1/privacy/erase", json={"identifier": "user_id:ada", "why": "ticket 904"})
     )
-    assert _shows(deployment, "user_id:ada")
+    assert deployment.has_profile("user_id:ada")
     accepted = client.post("/v1/privacy/erase", json={"identifier": "anonymous_id:ada-cookie", "why": "ticket 902"})
     erased = _completed(deployment, client, accepted)
     assert other.get(accepted.json()["status"]).status_code == 404
     assert {stage["stage"]: stage["done"] for stage in erased["stages"]} == {
         "stitch": 1, "intake": PARTITIONS, "profile": PARTITIONS, "route": 1,
     }  # fmt: skip
-    assert not any(_shows(deployment, ident) for ident in ADA)
-    assert _shows(deployment, "user_id:ben")
+    assert not any(deployment.has_profile(ident) for ident in ADA)
+    assert deployment.has_profile("user_id:ben")
 
     # The other tenant still knows the address, and the operator's receipt of this tenant is complete without it.
     receipt = deployment.json("privacy", "erase", "email:ada@shop.example", "--why", "ticket 905", "--yes")
@@ -134,4 +130,4 @@ def test_a_person_is_written_out_refused_and_erased_over_http(deployment: Deploy
     foreign = {topic["topic"]: topic["foreign"] for topic in receipt["topics"]}
     assert foreign[f"{deployment.settings.topic_prefix}.profile.updates.v1"] >= 1
     assert foreign[f"{deployment.settings.topic_prefix}.state.profile.v1"] >= 1
-    assert _shows(deployment, "user_id:o-77", "--tenant", "other")
+    assert deployment.has_profile("user_id:o-77", "--tenant", "other")

@@ -1,8 +1,12 @@
 """The real console over a read model that is filled with the records of a simulated shop day, on a SQLite file."""
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -20,10 +24,25 @@ from pipeline.serve.signin.roles import Role
 from pipeline.serve.signin.users import Users
 from pipeline.settings import Settings
 from tests.support.model_records import END_MS, ModelRecords
+from tests.support.waiting import eventually
 
 PASSWORD = "a quiet brown horse"
 NOW_MS = END_MS + 60_000
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+@contextmanager
+def serving(app: Starlette, port: int) -> Iterator[None]:
+    """Serves a console on a port of the loopback interface, for browsers."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    eventually(lambda: server.started or None, "the console did not start")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class World:

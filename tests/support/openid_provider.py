@@ -50,7 +50,7 @@ class Key:
 
 
 class OpenIdProvider:
-    """The provider's state. ``person`` is who is signed in at it."""
+    """The provider's state. ``person`` is signed in at it."""
 
     def __init__(self) -> None:
         self.issuer = ""
@@ -95,13 +95,13 @@ class OpenIdProvider:
         name, _, secret = base64.b64decode(basic.removeprefix("Basic ")).decode().partition(":")
         if (unquote_plus(name), unquote_plus(secret)) != (CLIENT, SECRET):
             return 401, {"error": "invalid_client"}
-        asked = self._codes.pop(form["code"], None)
-        if asked is None or asked["redirect_uri"] != form["redirect_uri"]:
+        begun = self._codes.pop(form["code"], None)
+        if begun is None or begun["redirect_uri"] != form["redirect_uri"]:
             return 400, {"error": "invalid_grant"}
-        if _encoded(sha256(form["code_verifier"].encode()).digest()) != asked["code_challenge"]:
+        if _encoded(sha256(form["code_verifier"].encode()).digest()) != begun["code_challenge"]:
             return 400, {"error": "invalid_grant"}
         now = int(time.time())
-        claims = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
+        claims = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": begun["nonce"]}
         claims = {**claims, **self.person, **self.claims}
         stated = {name: value for name, value in claims.items() if value is not None}
         token = (self.signer or self.keys[-1]).sign(stated, self.algorithm)

@@ -25,6 +25,7 @@ from pipeline.serve.api import (
 from pipeline.serve.api.gate import Gate
 from pipeline.serve.api.problems import ProblemError, problem_response
 from pipeline.serve.api.services import Services
+from pipeline.serve.read.pages import CursorError
 from pipeline.version import version
 
 DESCRIPTION: Final = """Profiles, identities, segments and leads, as the pipeline last published them, and the
@@ -81,6 +82,10 @@ async def _invalid(_request: Request, error: Any) -> Response:
     return problem_response(400, "invalid-request", "the request does not have the documented form", errors=errors)
 
 
+async def _not_a_cursor(_request: Request, error: Any) -> Response:
+    return problem_response(422, "not-a-cursor", str(error))
+
+
 async def _http(_request: Request, error: Any) -> Response:
     kinds = {404: "not-found", 405: "method-not-allowed"}
     return problem_response(
@@ -101,6 +106,7 @@ async def _defect(_request: Request, error: Any) -> Response:
 _HANDLERS: Final[dict[type[Exception], Any]] = {
     ProblemError: _problem,
     RequestValidationError: _invalid,
+    CursorError: _not_a_cursor,
     HTTPException: _http,
     OperationalError: _database,
     InterfaceError: _database,

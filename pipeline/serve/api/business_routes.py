@@ -15,7 +15,7 @@ from pipeline.serve.api.problems import ProblemError
 from pipeline.serve.api.strict_route import StrictRoute
 from pipeline.serve.read.journeys import UnknownNameError
 from pipeline.serve.read.leads import LeadFilter
-from pipeline.serve.read.pages import CursorError, Page
+from pipeline.serve.read.pages import Page
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 Text = Annotated[str, Query(max_length=200)]
@@ -36,12 +36,7 @@ async def leads(
     """Return leads with score, contributions, owner, the reason for the owner, and what each CRM holds."""
     services = services_of(request)
     chosen = LeadFilter(profile_id=profile_id, owner=owner, trigger=trigger, open_only=open_only)
-    try:
-        page = await services.look_up(
-            services.reads.leads.page, caller(request).tenant, chosen, limit=limit, cursor=cursor
-        )
-    except CursorError as error:
-        raise ProblemError(422, "not-a-cursor", str(error)) from error
+    page = await services.look_up(services.reads.leads.page, caller(request).tenant, chosen, limit=limit, cursor=cursor)
     return personal(request, services, page, sorted({lead["profile_id"] for lead in page.items}))
 
 
@@ -59,10 +54,7 @@ async def lead(request: Request, action_id: Id) -> Response:
 async def accounts(request: Request, limit: Limit = 50, cursor: Cursor = "") -> Response:
     """Return the accounts with the number of members, when one was last seen, and the highest score of one."""
     services = services_of(request)
-    try:
-        page = await run_in_threadpool(services.reads.accounts.page, caller(request).tenant, limit=limit, cursor=cursor)
-    except CursorError as error:
-        raise ProblemError(422, "not-a-cursor", str(error)) from error
+    page = await run_in_threadpool(services.reads.accounts.page, caller(request).tenant, limit=limit, cursor=cursor)
     return personal(request, services, page, [])
 
 
@@ -70,12 +62,7 @@ async def accounts(request: Request, limit: Limit = 50, cursor: Cursor = "") -> 
 async def households(request: Request, limit: Limit = 50, cursor: Cursor = "") -> Response:
     """Return what separate customers share, as an account or an address, with those customers."""
     services = services_of(request)
-    try:
-        page = await run_in_threadpool(
-            services.reads.households.page, caller(request).tenant, limit=limit, cursor=cursor
-        )
-    except CursorError as error:
-        raise ProblemError(422, "not-a-cursor", str(error)) from error
+    page = await run_in_threadpool(services.reads.households.page, caller(request).tenant, limit=limit, cursor=cursor)
     return personal(request, services, page, sorted({one for item in page.items for one in item["profile_ids"]}))
 
 
@@ -106,10 +93,7 @@ async def attribution(request: Request, model: Text = "linear", by: By = "campai
 async def quarantine(request: Request, reason: Text = "", limit: Limit = 50, cursor: Cursor = "") -> Response:
     """Return facts of quarantined records of the whole deployment. Their bytes: `stitchline dlq show`."""
     services = services_of(request)
-    try:
-        page = await services.look_up(services.reads.overview.quarantined, reason=reason, limit=limit, cursor=cursor)
-    except CursorError as error:
-        raise ProblemError(422, "not-a-cursor", str(error)) from error
+    page = await services.look_up(services.reads.overview.quarantined, reason=reason, limit=limit, cursor=cursor)
     return personal(request, services, page, [])
 
 

@@ -13,7 +13,7 @@ from pipeline.serve.api.answer import personal, record
 from pipeline.serve.api.common import Cursor, Limit, Ref, answers, caller, current, services_of
 from pipeline.serve.api.problems import ProblemError
 from pipeline.serve.api.strict_route import StrictRoute
-from pipeline.serve.read.pages import CursorError, Page
+from pipeline.serve.read.pages import Page
 
 if TYPE_CHECKING:
     from pipeline.query.graph import Graph
@@ -83,12 +83,9 @@ async def why(request: Request, a: End, b: End) -> Response:
 
 async def _changes(request: Request, profile_id: str, limit: int, cursor: str) -> Response:
     services = services_of(request)
-    try:
-        page = await services.look_up(
-            services.reads.identity.changes, caller(request).tenant, profile_id=profile_id, limit=limit, cursor=cursor
-        )
-    except CursorError as error:
-        raise ProblemError(422, "not-a-cursor", str(error)) from error
+    page = await services.look_up(
+        services.reads.identity.changes, caller(request).tenant, profile_id=profile_id, limit=limit, cursor=cursor
+    )
     return personal(request, services, page, sorted({change["profile_id"] for change in page.items}))
 
 

@@ -12,7 +12,6 @@ from pipeline.serve.api.answer import JSON, personal, profile_body, profile_view
 from pipeline.serve.api.common import Cursor, Limit, Ref, answers, body_schema, caller, current, json_body, services_of
 from pipeline.serve.api.problems import ProblemError
 from pipeline.serve.api.strict_route import StrictRoute
-from pipeline.serve.read.pages import CursorError
 from pipeline.serve.read.resolve import Found
 from pipeline.serve.read.search import By, QueryError
 from pipeline.serve.read.timeline import TimelinePage
@@ -73,12 +72,9 @@ async def detail(request: Request, ref: Ref) -> Response:
 async def timeline(request: Request, ref: Ref, limit: Limit = 20, cursor: Cursor = "") -> Response:
     """Return touches and CRM activities, newest first."""
     found, services = await current(request, ref), services_of(request)
-    try:
-        page = await services.look_up(
-            services.reads.timeline.page, found.tenant, found.profile_id, limit=limit, cursor=cursor
-        )
-    except CursorError as error:
-        raise ProblemError(422, "not-a-cursor", str(error)) from error
+    page = await services.look_up(
+        services.reads.timeline.page, found.tenant, found.profile_id, limit=limit, cursor=cursor
+    )
     return personal(request, services, _there(page), [found.profile_id])
 
 

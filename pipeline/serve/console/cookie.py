@@ -20,18 +20,19 @@ def set_token(request: Request, response: Response, token: str) -> None:
     """Sends a token to the browser."""
     response.set_cookie(
         _name(request), token, max_age=LIFETIME_MS // 1000, path="/", httponly=True, samesite="strict",
-        secure=_is_tls(request),
+        secure=is_tls(request),
     )  # fmt: skip
 
 
 def clear_token(request: Request, response: Response) -> None:
     """Makes the browser forget the token."""
-    response.delete_cookie(_name(request), path="/", httponly=True, samesite="strict", secure=_is_tls(request))
+    response.delete_cookie(_name(request), path="/", httponly=True, samesite="strict", secure=is_tls(request))
+
+
+def is_tls(request: Request) -> bool:
+    """Returns whether a request came over TLS: its cookies are then sent over TLS only."""
+    return request.url.scheme == "https"
 
 
 def _name(request: Request) -> str:
-    return SECURE if _is_tls(request) else PLAIN
-
-
-def _is_tls(request: Request) -> bool:
-    return request.url.scheme == "https"
+    return SECURE if is_tls(request) else PLAIN

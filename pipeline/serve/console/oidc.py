@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.serve.console.context import ConsoleParts
-from pipeline.serve.console.cookie import set_token
+from pipeline.serve.console.cookie import is_tls, set_token
 from pipeline.serve.console.sign_in import local_path, sign_in_form
 from pipeline.serve.signin.oidc.flow import LIFETIME_SECONDS, OidcSignIn, SignInRefusedError
 
@@ -37,7 +37,7 @@ def oidc_begin(console: ConsoleParts, oidc: OidcSignIn) -> Endpoint:
         response = RedirectResponse(address, 303)
         response.set_cookie(
             _name(request), cookie, max_age=LIFETIME_SECONDS, path="/", httponly=True, samesite="lax",
-            secure=request.url.scheme == "https",
+            secure=is_tls(request),
         )  # fmt: skip
         return response
 
@@ -49,9 +49,7 @@ def oidc_callback(console: ConsoleParts, oidc: OidcSignIn) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         response = await run_in_threadpool(_ended, console, oidc, request)
-        response.delete_cookie(
-            _name(request), path="/", httponly=True, samesite="lax", secure=request.url.scheme == "https"
-        )
+        response.delete_cookie(_name(request), path="/", httponly=True, samesite="lax", secure=is_tls(request))
         return response
 
     return endpoint
@@ -70,4 +68,4 @@ def _ended(console: ConsoleParts, oidc: OidcSignIn, request: Request) -> Respons
 
 
 def _name(request: Request) -> str:
-    return SECURE if request.url.scheme == "https" else PLAIN
+    return SECURE if is_tls(request) else PLAIN

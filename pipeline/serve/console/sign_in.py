@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.obs.log import logger
 from pipeline.serve.console.context import ConsoleParts
-from pipeline.serve.console.cookie import clear_token, set_token, token_of
+from pipeline.serve.console.cookie import clear_token, is_tls, set_token, token_of
 from pipeline.serve.console.forms import FormError, read_form
 from pipeline.serve.console.guard import CSRF_FIELD, Visit, is_own_origin
 
@@ -104,9 +104,7 @@ def sign_in_form(
         oidc_label=console.oidc.configuration.label if console.oidc else "",
     )  # fmt: skip
     response = HTMLResponse(text, status)
-    response.set_cookie(
-        FORM_COOKIE, token, path="/sign-in", httponly=True, samesite="strict", secure=request.url.scheme == "https"
-    )
+    response.set_cookie(FORM_COOKIE, token, path="/sign-in", httponly=True, samesite="strict", secure=is_tls(request))
     return response
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from pipeline.clock import Clock
 from pipeline.serve.signin.roles import Role
 from pipeline.serve.signin.tables import IDENTITIES, SESSIONS, USERS
-from pipeline.serve.signin.users import User, UserError, user_name
+from pipeline.serve.signin.users import User, UserError, delete_user, user_name, user_of
 
 
 class FederatedUsers:
@@ -41,15 +41,13 @@ class FederatedUsers:
         with self._engine.begin() as connection:
             known = self._known(connection, issuer, subject)
             if known is not None:
-                connection.execute(delete(SESSIONS).where(SESSIONS.c.user_name == known.name))
-                connection.execute(delete(IDENTITIES).where(IDENTITIES.c.user_name == known.name))
-                connection.execute(delete(USERS).where(USERS.c.name == known.name))
+                delete_user(connection, known.name)
 
     def _known(self, connection: Connection, issuer: str, subject: str) -> User | None:
         joined = IDENTITIES.join(USERS, IDENTITIES.c.user_name == USERS.c.name)
         is_it = and_(IDENTITIES.c.issuer == issuer, IDENTITIES.c.subject == subject)
         row = connection.execute(select(USERS).select_from(joined).where(is_it)).one_or_none()
-        return None if row is None else User(row.name, row.tenant, Role(row.role), row.changed_ms, is_external=True)
+        return None if row is None else user_of(row)
 
     def _add(self, connection: Connection, identity: tuple[str, str], name: str, role: Role, tenant: str) -> User:
         if connection.execute(select(USERS.c.name).where(USERS.c.name == name)).one_or_none() is not None:

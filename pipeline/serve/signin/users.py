@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.clock import Clock
@@ -96,10 +96,8 @@ class Users:
     def remove(self, name: str) -> None:
         """Deletes the user and every session of the user. Raises UserError if there is no such user."""
         with self._engine.begin() as connection:
-            connection.execute(delete(SESSIONS).where(SESSIONS.c.user_name == name.casefold()))
-            connection.execute(delete(IDENTITIES).where(IDENTITIES.c.user_name == name.casefold()))
-            done = connection.execute(delete(USERS).where(USERS.c.name == name.casefold()))
-        _refuse_unknown(name, done.rowcount)
+            deleted = delete_user(connection, name.casefold())
+        _refuse_unknown(name, deleted)
 
     def find(self, name: str) -> User | None:
         """Returns the user of a name in any case, or None."""
@@ -152,6 +150,13 @@ class Users:
 def user_of(row: Row[Any]) -> User:
     """Returns the user of a row with the columns of the table."""
     return User(row.name, row.tenant, Role(row.role), row.changed_ms, is_external=not row.password_hash)
+
+
+def delete_user(connection: Connection, name: str) -> int:
+    """Deletes the user of a stored name with every session and identity. Returns the number of deleted users."""
+    connection.execute(delete(SESSIONS).where(SESSIONS.c.user_name == name))
+    connection.execute(delete(IDENTITIES).where(IDENTITIES.c.user_name == name))
+    return connection.execute(delete(USERS).where(USERS.c.name == name)).rowcount
 
 
 def user_name(text: str) -> str:

@@ -22,7 +22,7 @@ IN_ORDER = ["Zeta", "acme", "b/eta ~ü", "solo"]
 """By bytes, on both databases."""
 
 
-def told() -> list[dict[str, Any]]:
+def events() -> list[dict[str, Any]]:
     groups = [
         {"type": "group", "userId": user, "groupId": account, "traits": {"name": f"{account} Inc.", "seats": 12}}
         for account, users in MEMBERS.items()
@@ -44,7 +44,7 @@ def told() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def records() -> ModelRecords:
     made = ModelRecords(seed=3, people=6, events=60)
-    made.tell(*told())
+    made.tell(*events())
     return made
 
 

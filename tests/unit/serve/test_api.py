@@ -217,3 +217,10 @@ def test_the_attribution_report_covers_all_profiles(reader: Caller, known):
     assert report["profiles"] == len(actives(known))
     assert sum(line["conversions"] for line in report["lines"]) == pytest.approx(report["conversions"])
     reader.json("/v1/attribution", model="nonsense", status=422)
+
+
+def test_a_text_that_is_no_cursor_of_the_list_is_refused(reader: Caller, known):
+    timeline = f"profiles/{min(actives(known))}/timeline"
+    for path in ("leads", "accounts", "households", "quarantine", "identity/changes", timeline):
+        answer = reader.json(f"/v1/{path}", cursor="x", status=422)
+        assert answer["type"] == "urn:stitchline:problem:not-a-cursor", path

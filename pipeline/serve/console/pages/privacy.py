@@ -43,9 +43,9 @@ def privacy(visit: Visit, message: str = "", status: int = 200) -> Response:
 
 
 def confirm(visit: Visit) -> Response:
-    """Returns whom a request would be about, with a form that takes the identifier a second time."""
+    """Returns the page that shows the person of a request, with a form that takes the identifier a second time."""
     try:
-        name, named, why = _asked(visit)
+        name, named, why = _requested(visit)
     except MisuseError as error:
         return privacy(visit, str(error), 400)
     return _confirmation(visit, name, named, why, status=200, message="")
@@ -54,7 +54,7 @@ def confirm(visit: Visit) -> Response:
 def send(visit: Visit) -> Response:
     """Sends a request that the form confirms, recorded before it is sent, and leads to its status."""
     try:
-        name, named, why = _asked(visit)
+        name, named, why = _requested(visit)
     except MisuseError as error:
         return privacy(visit, str(error), 400)
     try:
@@ -105,8 +105,8 @@ def _one(visit: Visit) -> PersonRequest:
     return found
 
 
-def _asked(visit: Visit) -> tuple[str, Person, str]:
-    """Returns what the form requests, about whom, and why.
+def _requested(visit: Visit) -> tuple[str, Person, str]:
+    """Returns the form's kind of request, person and reason.
 
     Raises:
         NotAnIdentifierError: the text is not an identifier.

@@ -50,8 +50,7 @@ def oidc_configuration(settings: Settings) -> OidcConfiguration | None:
         return None
     for name in ("oidc_client_id", "oidc_roles", "serve_public_url"):
         if not getattr(settings, name):
-            message = f"{variable(name)}: sign-in by OpenID Connect needs it; see deploy/docs/console.md"
-            raise OidcSettingsError(message)
+            _refuse(name, "sign-in by OpenID Connect needs it; see deploy/docs/console.md")
     if urlsplit(settings.oidc_issuer).query or not is_secure(settings.oidc_issuer):
         _refuse("oidc_issuer", "write the provider's https URL, without a query")
     if not is_secure(settings.serve_public_url):

@@ -2,7 +2,7 @@
 
 Nothing about a sign-in that is under way is stored on the server: a cookie, which only this browser has, holds state,
 nonce, PKCE verifier and the page to return to. It is used once and lives ten minutes. A flood of begun sign-ins
-therefore fills no table and locks nobody out.
+therefore fills no table and locks no user out.
 """
 
 import hmac
@@ -95,13 +95,12 @@ class OidcSignIn:
         except ProviderError as error:
             _refuse("provider", AWAY, 503, str(error))
         chosen = self.configuration
-        query = urlencode({
+        address = _with_query(endpoint, {
             "response_type": "code", "client_id": chosen.client_id, "redirect_uri": chosen.redirect_uri,
             "scope": chosen.scopes, "state": under_way.state, "nonce": under_way.nonce,
             "code_challenge": _challenge(under_way.verifier), "code_challenge_method": "S256",
         })  # fmt: skip
-        separator = "&" if "?" in endpoint else "?"
-        return f"{endpoint}{separator}{query}", urlsafe_b64encode(msgspec.json.encode(under_way)).decode()
+        return address, urlsafe_b64encode(msgspec.json.encode(under_way)).decode()
 
     def finish(self, query: Mapping[str, str], cookie: str) -> tuple[User, str]:
         """Returns the signed-in user and the page to return to. The user is added or updated with name and role.
@@ -135,8 +134,7 @@ class OidcSignIn:
         if metadata is None or not metadata.end_session_endpoint:
             return ""
         query = {"client_id": chosen.client_id, "post_logout_redirect_uri": f"{chosen.public_url}/sign-in"}
-        separator = "&" if "?" in metadata.end_session_endpoint else "?"
-        return f"{metadata.end_session_endpoint}{separator}{urlencode(query)}"
+        return _with_query(metadata.end_session_endpoint, query)
 
     def _user(self, identity: Identity) -> User:
         """Returns the stored user. A person whose role was taken away loses user and sessions."""
@@ -158,6 +156,11 @@ def _under_way(cookie: str) -> UnderWay | None:
         return msgspec.json.decode(urlsafe_b64decode(cookie.encode()), type=UnderWay)
     except (ValueError, msgspec.DecodeError):
         return None
+
+
+def _with_query(endpoint: str, query: Mapping[str, str]) -> str:
+    """Returns the URL of an endpoint, which may have a query of its own, with more parameters."""
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
 
 def _challenge(verifier: str) -> str:

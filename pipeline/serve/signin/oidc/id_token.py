@@ -34,7 +34,7 @@ class NoNameError(ValueError):
 
 
 class Identity(NamedTuple):
-    """Who a verified token is about."""
+    """The person that a verified token is about."""
 
     issuer: str
     subject: str
