@@ -69,12 +69,9 @@ class Memberships:
 
     def update(self, profile_id: str, row: ProfileRow, facts: Facts, mask: int) -> SegmentUpdate:
         """Evaluates the segments of a mask. Stores membership, due time and watch bits in the row."""
-        changed: list[str] = []
         segments, as_of_ms, other_bits = row.segments, facts.as_of_ms, self._other_bits
         undeclared = segments.keys() - self._bits.keys() if mask < 0 else ()
-        changes = _flips(profile_id, row, [name for name in undeclared if segments[name].inside], facts)
-        for name in undeclared:
-            del segments[name]
+        changed = [name for name in undeclared if segments[name].inside]
         before = watch_bits = int.from_bytes(row.watch_bits, "little") if mask > 0 else 0
         for name, state_of in self._segments.functions(mask):
             inside, due_ms, new_bits = state_of(facts)
@@ -87,8 +84,9 @@ class Memberships:
             membership.due_ms = max(due_ms, as_of_ms + 1)
             if membership.inside is not inside:
                 changed.append(name)
-        if changed:
-            changes += _flips(profile_id, row, changed, facts)
+        changes = _flips(profile_id, row, changed, facts)
+        for name in undeclared:
+            del segments[name]
         row.watch_bits = watch_bits.to_bytes(self._bytes, "little")
         return SegmentUpdate(changes, bool(watch_bits & ~before & self.score_bits))
 
