@@ -8,7 +8,7 @@ Types are decided from the weakest to the strongest. Nothing is counted behind a
 a placeholder that all devices send isolates none of them.
 """
 
-from collections.abc import Container, Iterable, Mapping, MutableMapping
+from collections.abc import Container, Iterable, Mapping, MutableMapping, Sequence
 
 from pipeline.event.identifier import Identifier, type_of
 from pipeline.event.reason import Reason
@@ -27,17 +27,14 @@ class Behind:
         self._policy = policy
         self._used_on: dict[Identifier, list[Identifier]] = {}
         self._users: dict[Identifier, list[Identifier]] = {}
-        others: list[MergedLink] = []
-        for merged_link in merged_links if policy.has_hubs else ():
-            strong, weak, edge = merged_link.strong, merged_link.weak, merged_link.edge
-            if edge.ended_ms == FOREVER:
-                continue
-            others.append(merged_link)
-            if edge.alive and policy.adds_behind(strong, weak):
+        links = [link for link in merged_links if link.edge.ended_ms != FOREVER] if policy.has_hubs else []
+        for merged_link in links:
+            strong, weak = merged_link.strong, merged_link.weak
+            if merged_link.edge.alive and policy.adds_behind(strong, weak):
                 self._used_on.setdefault(weak, []).append(strong)
                 self._users.setdefault(strong, []).append(weak)
         self._peers: dict[Identifier, list[Identifier]] = {weak: [] for weak in self._used_on}
-        for merged_link in others if self._peers else ():
+        for merged_link in links:
             if merged_link.weak in self._peers:
                 self._peers[merged_link.weak].append(merged_link.strong)
 
@@ -84,7 +81,7 @@ def people_of(
 
 
 def isolate_shared(
-    merged_links: Iterable[MergedLink],
+    merged_links: Sequence[MergedLink],
     policy: IdentityPolicy,
     isolated: MutableMapping[Identifier, Reason],
     trusted: Container[Identifier],
@@ -93,7 +90,6 @@ def isolate_shared(
 
     ``isolated`` contains the identifiers that are isolated for other reasons.
     """
-    merged_links = list(merged_links)
     near, behind = counting_links(merged_links, policy), Behind(merged_links, policy)
     expired: set[Pair] = set()
     for ident in sorted({*near, *behind.hubs}, key=lambda item: policy.kind(item).priority, reverse=True):
