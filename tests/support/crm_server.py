@@ -1,4 +1,4 @@
-"""An emulated CRM behind a real socket, for sinks that run in processes of their own."""
+"""An emulated CRM behind a real socket, for sinks that run in processes of their own; or any other server in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

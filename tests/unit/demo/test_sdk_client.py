@@ -1,53 +1,35 @@
 """The day's web and app events through Segment's SDK and over HTTP into a collector: the same events arrive."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
+import httpx2
 import pytest
 
 from pipeline.demo.sdk_client import SdkClient
 from pipeline.demo.shop import shop_day
 from pipeline.event.instant import parse_instant
 from tests.support.collecting import KEY, NOW_MS, Door, shop
+from tests.support.crm_server import served
 from tests.support.waiting import deadline_seconds, eventually
 
 DAY = shop_day(NOW_MS, people=30, events=600)
 
 
-@contextmanager
-def listening(door: Door, refuse: Callable[[], int] = lambda: 0) -> Iterator[str]:
-    """A collector in memory behind a socket. ``refuse`` returns the status of a refusal, or 0."""
-    turn = threading.Lock()
+class Listener:
+    """A collector in memory, as a socket serves it. ``refuse`` returns the status of a refusal, or 0."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def __init__(self, door: Door, refuse: Callable[[], int] = lambda: 0) -> None:
+        self._door, self._refuse = door, refuse
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            with turn:
-                status, content = refuse(), b"{}"
-                if not status:
-                    reply = door.send("POST", self.path, body, dict(self.headers), key=None)
-                    status, content = reply.status, reply.body
-            self.send_response(status)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def transport(self) -> httpx2.MockTransport:
+        return httpx2.MockTransport(self._answer)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        if status := self._refuse():
+            return httpx2.Response(status, content=b"{}")
+        reply = self._door.send(request.method, request.url.path, request.content, request.headers, key=None)
+        return httpx2.Response(reply.status, content=reply.body)
 
 
 def identifiers_of(event: dict) -> set[str]:
@@ -61,7 +43,7 @@ def identifiers_of(event: dict) -> set[str]:
 def test_every_event_arrives_as_the_day_has_it(channel):
     events = [event for event in DAY.events if event["channel"] == channel]
     door, given_up = Door(shop(channel=channel)), []
-    with listening(door) as url:
+    with served(Listener(door)) as url:
         client = SdkClient(KEY, url, given_up.append)
         for event in events:
             client.send(event, lambda: None)
@@ -83,7 +65,7 @@ def test_the_corrected_time_keeps_each_events_age():
     event = DAY.events[0] | {"channel": "web"}
     door = Door(shop())
     door.now_ms = int(time.time() * 1000)
-    with listening(door) as url:
+    with served(Listener(door)) as url:
         client = SdkClient(KEY, url, lambda _: None)
         client.send(event, lambda: None)
         client.wait(lambda: None)
@@ -96,7 +78,7 @@ def test_the_corrected_time_keeps_each_events_age():
 def test_a_refused_batch_is_sent_again_and_one_that_is_lost_is_reported():
     event = next(event for event in DAY.events if event["channel"] == "web")
     door, given_up, statuses = Door(shop()), [], [503, 500]
-    with listening(door, lambda: statuses.pop() if statuses else 0) as url:
+    with served(Listener(door, lambda: statuses.pop() if statuses else 0)) as url:
         client = SdkClient(KEY, url, given_up.append)
         client.send(event, lambda: None)
         client.wait(lambda: None)
