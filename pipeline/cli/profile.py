@@ -155,11 +155,8 @@ def export(
         if file_format not in ("", *FORMATS.values()):
             message = f"--format {file_format}: write ndjson or parquet"
             raise UnknownFormatError(message)
-        chosen, at_ms, settings = (
-            file_format or format_of(file),
-            as_of_ms(as_of, wall_clock_ms()),
-            connected(Settings()),
-        )
+        chosen = file_format or format_of(file)
+        at_ms, settings = as_of_ms(as_of, wall_clock_ms()), connected(Settings())
         rules = load_rules(settings.rules_dir)
         noted = note_other_rules(settings, rules)
         with Bars() as bars:
