@@ -293,3 +293,4 @@ def test_a_person_is_erased_in_a_browser(console: Console) -> None:
 async def _type(page: Page, field: str, text: str) -> None:
     await page.run(f"document.querySelector('#{field}').focus()")
     await page.call("Input.insertText", text=text)
+    await page.until(f"document.querySelector('#{field}').value === {json.dumps(text)}")

@@ -83,7 +83,9 @@ class Page:
         """Waits until an expression is true."""
         end = asyncio.get_running_loop().time() + deadline_seconds()
         while not await self.run(f"Boolean({condition})"):
-            assert asyncio.get_running_loop().time() < end, f"never true: {condition}"
+            if asyncio.get_running_loop().time() > end:
+                shown = await self.run("location.pathname + ' ' + document.body.innerText")
+                raise AssertionError(f"never true: {condition}\n{shown}")
             await asyncio.sleep(0.05)
 
     async def sign_in(self, base: str, name: str, password: str) -> None:
