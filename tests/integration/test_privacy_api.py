@@ -123,6 +123,11 @@ def test_a_person_is_written_out_refused_and_erased_over_http(deployment: Deploy
     assert not any(deployment.has_profile(ident) for ident in ADA)
     assert deployment.has_profile("user_id:ben")
 
+    first = client.get("/v1/privacy/requests", params={"limit": 1}).json()
+    second = client.get("/v1/privacy/requests", params={"limit": 1, "cursor": first["next"]}).json()
+    assert (first["items"], second) == ([erased], {"items": [refused], "next": ""})
+    assert len(other.get("/v1/privacy/requests").json()["items"]) == 1
+
     # The other tenant still knows the address, and the operator's receipt of this tenant is complete without it.
     receipt = deployment.json("privacy", "erase", "email:ada@shop.example", "--why", "ticket 905", "--yes")
     assert receipt["complete"], receipt

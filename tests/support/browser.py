@@ -85,7 +85,8 @@ class Page:
         while not await self.run(f"Boolean({condition})"):
             if asyncio.get_running_loop().time() > end:
                 shown = await self.run("location.pathname + ' ' + document.body.innerText")
-                raise AssertionError(f"never true: {condition}\n{shown}")
+                message = f"never true: {condition}\n{shown}"
+                raise AssertionError(message)
             await asyncio.sleep(0.05)
 
     async def sign_in(self, base: str, name: str, password: str) -> None:

@@ -3,6 +3,7 @@
 Identifiers are in bodies, so that no log of paths holds one. These routes use Kafka; the others read the database.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
@@ -18,15 +19,16 @@ from pipeline.control.send_command import DECISION
 from pipeline.errors import OperatorError
 from pipeline.obs.log import logger
 from pipeline.privacy.person import Person
-from pipeline.privacy.progress import UnknownRequestError
+from pipeline.privacy.progress import RequestProgress, UnknownRequestError
 from pipeline.privacy.requests import BusyError, RightKind
 from pipeline.query.naming import NotAnIdentifierError
 from pipeline.serve.access.keys import READ_PII, WRITE
 from pipeline.serve.api import privacy_forms as forms
 from pipeline.serve.api.answer import JSON, plain, record
-from pipeline.serve.api.common import REFUSALS, answers, body_schema, caller, json_body, services_of
+from pipeline.serve.api.common import REFUSALS, Cursor, Limit, answers, body_schema, caller, json_body, services_of
 from pipeline.serve.api.problems import ProblemError
 from pipeline.serve.api.strict_route import StrictRoute
+from pipeline.serve.read.pages import Page, cursor_of, numbers_in
 
 router = APIRouter(prefix="/v1/privacy", tags=["privacy"], route_class=StrictRoute)
 log = logger(__name__)
@@ -89,19 +91,23 @@ async def admit(request: Request) -> Response:
     return await _sent(request, "opt_in")
 
 
+@router.get("/requests", responses=answers(Page, "The requests, newest first, each as its status."))
+async def requests(request: Request, limit: Limit = 50, cursor: Cursor = "") -> Response:
+    """Return the requests that STITCH has decided, whether console, API or command sent them."""
+    services, tenant = services_of(request), caller(request).tenant
+    before = numbers_in(cursor, 1)[0] if cursor else sys.maxsize
+    older = [one for one in await _by_kafka(lambda: services.persons.all(tenant)) if one.seq < before]
+    page, last = older[:limit], len(older) <= limit
+    return plain(Page([msgspec.to_builtins(_status(one)) for one in page], "" if last else cursor_of(page[-1].seq)))
+
+
 @router.get("/requests/{request_id}", responses=answers(forms.StatusAnswer, "What each stage has done."))
 async def status(
     request: Request, request_id: Annotated[UUID, Path(description="The id of the request, after `decision/`.")]
 ) -> Response:
     """Return how far a request has come. 404 until STITCH has decided it, about a second after the request."""
     services, tenant = services_of(request), caller(request).tenant
-    progress = await _by_kafka(lambda: services.persons.progress(tenant, f"{DECISION}{request_id}"))
-    return plain(
-        forms.StatusAnswer(
-            progress.request, progress.kind, progress.requested_ms, progress.identifiers, progress.is_complete,
-            progress.stages,
-        )
-    )  # fmt: skip
+    return plain(_status(await _by_kafka(lambda: services.persons.progress(tenant, f"{DECISION}{request_id}"))))
 
 
 async def _sent(request: Request, kind: RightKind) -> Response:
@@ -116,6 +122,13 @@ async def _sent(request: Request, kind: RightKind) -> Response:
     path = f"{router.prefix}/requests/{request_id.removeprefix(DECISION)}"
     answer = msgspec.json.encode(forms.RequestAnswer(request_id, kind, path))
     return Response(answer, 202, {"location": path}, JSON)
+
+
+def _status(progress: RequestProgress) -> forms.StatusAnswer:
+    return forms.StatusAnswer(
+        progress.request, progress.kind, progress.requested_ms, progress.identifiers, progress.is_complete,
+        progress.stages,
+    )  # fmt: skip
 
 
 def _require(request: Request, scope: str) -> None:

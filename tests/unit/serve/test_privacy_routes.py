@@ -11,6 +11,7 @@ pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 SENDING = ("erase", "suppress", "admit")
 PERSON = "email:Ada@Example.org"
 BODY = {"identifier": PERSON, "why": "ticket 902"}
+LIST = "/v1/privacy/requests"
 STATUS = "/v1/privacy/requests/0b9d7f0c-0d2a-4a4f-9d51-7f8f8a6d2d0e"
 
 
@@ -66,6 +67,7 @@ def test_a_request_without_a_person_or_a_reason_is_refused(
 def test_without_kafka_every_route_says_so_and_when_to_come_back(services: Services, writer: Caller, reader: Caller):
     answers = [writer.post(f"/v1/privacy/{name}", json=BODY) for name in SENDING]
     answers += [reader.post("/v1/privacy/access", json={"identifier": PERSON}), reader.get(STATUS)]
+    answers.append(reader.get(LIST))
     for answer in answers:
         refused(answer, 503, "kafka-unavailable")
         assert int(answer.headers["retry-after"]) > 0
@@ -96,3 +98,8 @@ def test_more_requests_than_slots_are_refused(services: Services, writer: Caller
 
 def test_a_status_is_asked_for_by_a_uuid(reader: Caller):
     refused(reader.get("/v1/privacy/requests/decision"), 400, "invalid-request")
+
+
+@pytest.mark.parametrize("cursor", ["x", "1~2", "-1", "9" * 20])
+def test_what_is_no_cursor_of_the_list_is_refused(reader: Caller, cursor):
+    refused(reader.get(LIST, params={"cursor": cursor}), 422, "not-a-cursor")
