@@ -54,7 +54,8 @@ class ProfileUpdates:
         gone = [{"profile_id": profile_id} for profile_id, update in newest.items() if update is None]
         delete_where(connection, tables.profiles, gone)
         upsert(connection, tables.profiles, rows)
-        _rewrite_derived(connection, changed)
+        _delete_derived(connection, [profile_id for profile_id in changed if profile_id in before])
+        _insert_derived(connection, changed)
         return feed
 
 
@@ -104,9 +105,13 @@ def _indexed_before(connection: Connection, profile_ids: list[str]) -> dict[str,
     }
 
 
-def _rewrite_derived(connection: Connection, changed: dict[str, tuple[str, Indexed]]) -> None:
-    """Replaces what the derived tables hold of the profiles whose part of them changed."""
-    keys = [{"profile_id": profile_id} for profile_id in changed]
+def _delete_derived(connection: Connection, profile_ids: list[str]) -> None:
+    keys = [{"profile_id": profile_id} for profile_id in profile_ids]
+    for table in _DERIVED:
+        delete_where(connection, table, keys)
+
+
+def _insert_derived(connection: Connection, changed: dict[str, tuple[str, Indexed]]) -> None:
     rows: dict[Table, list[dict[str, Any]]] = {table: [] for table in _DERIVED}
     for profile_id, (tenant, indexed) in changed.items():
         profile = {"tenant": tenant, "profile_id": profile_id}
@@ -114,5 +119,4 @@ def _rewrite_derived(connection: Connection, changed: dict[str, tuple[str, Index
         rows[tables.terms] += [{**profile, "kind": kind, "term": term} for kind, term in indexed.terms]
         rows[tables.accounts] += [{**profile, "account_id": account} for account in indexed.accounts]
     for table in _DERIVED:
-        delete_where(connection, table, keys)
         upsert(connection, table, rows[table])
