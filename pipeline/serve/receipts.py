@@ -144,6 +144,9 @@ class Receipts:
                 item.search_later()
         except (OperatorError, KafkaException, SQLAlchemyError) as error:  # not decided yet, or a server is away
             log.info("receipt_not_made_yet", request=item.request, error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - must not end other searches; the text may hold identifiers
+            log.warning("receipt_failed", request=item.request, error=type(error).__name__)
+            item.search_later()
         return self._clock() - item.sent_ms > SEARCHED_WITHIN_MS
 
     def _keep(self, item: _Waiting, receipt: dict[str, Any]) -> None:
