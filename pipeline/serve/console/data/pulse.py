@@ -24,12 +24,15 @@ log = logger(__name__)
 
 
 class Pulse:
-    """Starts with the first look, so that a server whose console is not used sends no request to Kafka."""
+    """Starts with the first look and lasts as long as the process.
+
+    So a server whose console is not used sends no request to Kafka.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._samples: deque[Sample] = deque(maxlen=KEPT)
-        self._stopped, self._lock = threading.Event(), threading.Lock()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def samples(self) -> Sequence[Sample]:
@@ -40,23 +43,20 @@ class Pulse:
                 self._thread.start()
         return list(self._samples)
 
-    def stop(self) -> None:
-        """Ends the thread, within the time of one request to Kafka."""
-        self._stopped.set()
-
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while True:
             try:
                 self._sample()
             except (KafkaException, OperatorError) as error:
                 log.warning("console_rates_missing", error=type(error).__name__)
-                self._stopped.wait(RETRY_SECONDS)
+                time.sleep(RETRY_SECONDS)
 
     def _sample(self) -> None:
         meter = FlowMeter(self._settings)
         try:
             meter.sample(time.monotonic())
-            while not self._stopped.wait(INTERVAL_SECONDS):
+            while True:
+                time.sleep(INTERVAL_SECONDS)
                 self._samples.append(Sample(self._clock(), meter.sample(time.monotonic())))
         finally:
             meter.close()
