@@ -7,7 +7,7 @@ from connectors.crm.exchange import Send
 from connectors.sources.crm.bottlecrm import BottleCrmReader
 from connectors.sources.crm.document import Documents
 from connectors.sources.crm.dynamics import DynamicsReader
-from connectors.sources.crm.hubspot import HubSpotReader
+from connectors.sources.crm.hubspot.search import HubSpotReader
 from connectors.sources.crm.reader import CrmReader, Known
 from connectors.sources.crm.salesforce import SalesforceReader
 from connectors.sources.crm.zoho import ZohoReader
