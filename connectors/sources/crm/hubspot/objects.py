@@ -163,9 +163,7 @@ def _activity(object_type: str, row: Row, people: tuple[Person, ...]) -> Change:
 
 
 def _times(object_type: str, values: Mapping[str, Any]) -> _Times:
-    return _Times(
-        millis(values.get(modified_property(object_type))), millis(values.get(created_property(object_type)))
-    )
+    return _Times(millis(values.get(modified_property(object_type))), millis(values.get(created_property(object_type))))
 
 
 def _outcome(values: Mapping[str, Any]) -> str:
