@@ -173,6 +173,19 @@ def test_a_merge_joins_the_ids_once(world):
     assert len(world.topics.commands) == 2
 
 
+def test_the_archived_half_of_a_merge_is_no_deletion(world):
+    one, other = world.hub.add_by_hand("c1@shop.example"), world.hub.add_by_hand("c2@shop.example")
+    world.pull()
+    third = world.hub.merge_by_hand(one, other)
+    happened = names(world.pull())
+    for _ in range(3):
+        world.pass_time(3600)
+        world.hub.put("contacts", third, firstname=str(world.clock()))
+        happened += names(world.pull())
+    assert happened.count("Contact Merged") == 2
+    assert "Contact Deleted" not in happened
+
+
 @pytest.mark.parametrize(
     ("field", "written", "held", "edited"),
     [
@@ -317,12 +330,18 @@ def test_a_limit_pauses_and_a_missing_right_stops(world):
     world.hub.add_by_hand("c1@shop.example")
     world.pass_time(60)
     answer = world.hub.answer
-    world.hub.answer = lambda request, fault: world.hub.refusal(faults.SLOW_DOWN)
+
+    def refuse(kind):
+        world.hub.answer = lambda request, fault: (
+            answer(request, fault) if "/oauth/" in request.url.path else world.hub.refusal(kind)
+        )
+
+    refuse(faults.SLOW_DOWN)
     puller = world.open()
     puller.start()
     assert puller.step(Stop(world.clock)) is False
     assert "waits" in puller.not_ready()[-1]
-    world.hub.answer = lambda request, fault: world.hub.refusal(faults.RIGHT_MISSING)
+    refuse(faults.RIGHT_MISSING)
     with pytest.raises(SinkError, match="needs contacts"):
         puller.step(Stop(world.clock))
     world.hub.answer = answer

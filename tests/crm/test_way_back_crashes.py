@@ -10,7 +10,7 @@ import pytest
 from connectors.crm.sink import SinkError
 from connectors.sources.crm.pull_log import PullCommit
 from tests.crm import emulator as faults
-from tests.crm.journal_world import WORLDS
+from tests.crm.journal_world import WORLDS, JournalWorld
 from tests.crm.pull_world import PullWorld
 from tests.support.crm_log import Stop
 from tests.support.pull_log import MemoryPullLog
@@ -84,6 +84,30 @@ def test_a_kill_at_every_step_leaves_each_change_once(world_of, step):
         pull_all(world, doom)
         happened = Counter(event.name or event.type for event in world.topics.take())
         assert happened == {"identify": 1, "Deal Created": 1, "Deal Won": 1}, (step, nth)
+        if not doom.count:
+            assert nth > 1, "the step was never reached"
+            return
+    pytest.fail("the step has no end")
+
+
+@pytest.mark.parametrize("away_days", [0, 4])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_at_every_step_of_a_journal_leaves_each_change_once(step, away_days):
+    for nth in range(80):
+        world = JournalWorld(since_days=3)
+        people = [world.hub.add_by_hand(f"c{number}@shop.example", first="x") for number in range(4)]
+        world.pull()
+        world.pass_time(3600)
+        world.pull()
+        world.pass_time(away_days * 86_400)
+        world.hub.file_size = 1
+        for person in people[:2]:
+            world.hub.edit_by_hand(person, first="y")
+        world.hub.remove("contacts", people[2])
+        doom = Doom(iter([False] * nth + [True]), step)
+        pull_all(world, doom)
+        happened = Counter(event.name or event.type for event in world.topics.take())
+        assert happened == {"identify": 2, "Contact Deleted": 1}, (step, nth)
         if not doom.count:
             assert nth > 1, "the step was never reached"
             return

@@ -7,6 +7,7 @@ entry; the examples in HubSpot's guide "Webhooks journal", which names the field
 has to name an object: what happened to it is read from the object.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,7 @@ _MERGED: Final = ("primaryObjectId", "newObjectId", "mergedObjectIds")
 """Further ids of a merge, as HubSpot's webhooks name them: an id or a list of ids."""
 _OTHERS: Final = ("eventTypeId", "listId", "listIds")
 """Fields of events that other subscriptions of the app record: of the app itself, of lists, of behaviour."""
+_TYPE_ID: Final = re.compile(r"\d+-\d+")
 _HOSTS: Final = ("https://", "http://127.0.0.1:", "http://localhost:")
 
 
@@ -96,6 +98,8 @@ def objects_of(event: Any, portal: int) -> Iterator[Changed]:
     if event.get("portalId") not in (None, portal, str(portal)):
         return
     ends = [(type_id(event[kind]), event.get(name)) for kind, name in _ENDS if event.get(kind)]
+    if not all(_TYPE_ID.fullmatch(kind) for kind, _ in ends):
+        raise UnknownEventError
     if not ends and not any(event.get(name) for name in _OTHERS):
         raise UnknownEventError
     tracked = [(_TYPES[kind], value) for kind, value in ends if kind in _TYPES]
