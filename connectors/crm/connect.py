@@ -108,8 +108,7 @@ def open_http(
     else:
         key = AccessKey(lambda: log_in(client, connection, read_secret, clock))
     journal = None
-    if settings := connection.back.journal:
-        read_secret(settings.secret)
+    if settings := connection.back.journal:  # its secret is read when it is used: a sink does not need it
         journal = AccessKey(lambda: log_in_to_journal(client, connection, settings, read_secret))
     limits = {
         "default": Limit(float(connection.requests), connection.requests / connection.per_seconds),

@@ -7,6 +7,7 @@ import pytest
 from pipeline.rules.load import check_rules
 
 CONNECTION = "connections:\n  - name: a\n    kind: hubspot\n    secret: env:KEY\n"
+BOTTLE = "  - name: b\n    kind: bottlecrm\n    url: https://b\n    secret: env:B\n"
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,18 @@ CONNECTION = "connections:\n  - name: a\n    kind: hubspot\n    secret: env:KEY\
         (
             "    fields: [{to: a, value: score}]\n    sync: {fields: [{to: a, value: grade}]}\n",
             "field 'a' is in fields and in sync",
+        ),
+        (
+            "    back: {journal: {portal: 4711}}\n",
+            "journal lacks client_id, secret: HubSpot's journal is read with an app's",
+        ),
+        (
+            "    back: {journal: {portal: 4711, client_id: a, secret: b}}\n",
+            "the secret of the journal of 'a' is not env:VARIABLE or file:/path",
+        ),
+        (
+            BOTTLE + "    back: {journal: {portal: 1, client_id: a, secret: env:A}}\n",
+            "'b' has a journal, which only HubSpot has",
         ),
         ("  - name: b\n    kind: salesfarce\n    secret: env:KEY\n", "salesfarce"),
     ],
