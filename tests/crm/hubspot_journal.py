@@ -217,7 +217,7 @@ class JournaledHubSpot(ReadableHubSpot):
         if form.get("grant_type") != "client_credentials" or not {*form["scope"].split()} >= SCOPES:
             return _json(400, {"status": "BAD_REQUEST", "message": "grant type or scope"})
         token = f"t-{next(self._numbers)}"
-        self.tokens = {token}
+        self.tokens.add(token)
         return _json(200, {"access_token": token, "expires_in": 1800, "token_type": "bearer"})
 
     def _route(self, request: Any) -> tuple[int, Any]:
