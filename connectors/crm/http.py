@@ -89,7 +89,7 @@ class CrmHttp:
         content = call.body if call.body is None or is_text else msgspec.json.encode(call.body)
         try:
             response = self._client.request(call.method, url, content=content, headers=headers)
-        except httpx2.RequestError as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             self._metrics.add(names.CRM_CALLS, 1, self._sink, str(NO_ANSWER))
             return Answer(status=NO_ANSWER, text=f"no answer ({type(error).__name__})")
         self._metrics.add(names.CRM_CALLS, 1, self._sink, str(response.status_code))

@@ -91,9 +91,10 @@ def test_an_owner_who_is_no_representative_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_the_example_of_the_documentation_is_valid(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "deploy/docs/crm.md").read_text(encoding="utf-8")
-    (tmp_path / "crm.yaml").write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+@pytest.mark.parametrize(("page", "place"), [("crm.md", 1), ("crm-back.md", 2)])
+def test_the_example_of_the_documentation_is_valid(tmp_path: Path, page: str, place: int) -> None:
+    text = (Path(__file__).parents[3] / "deploy/docs" / page).read_text(encoding="utf-8")
+    (tmp_path / "crm.yaml").write_text(text.split("```yaml\n")[place].split("```")[0], encoding="utf-8")
     assert check_rules(tmp_path)[1] == []
 
 
