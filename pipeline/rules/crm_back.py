@@ -22,8 +22,10 @@ class CrmTrait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CrmJournal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """HubSpot's webhooks journal: what has changed is read from it, not searched. It needs an app of the developer
-    platform that is installed in the account, with client credentials; a service key cannot read it."""
+    """The app whose webhooks journal of HubSpot is read, instead of searching for what has changed.
+
+    It is an app of the developer platform that is installed in the account. A service key cannot read the journal.
+    """
 
     portal: Annotated[int, Meta(ge=0)] = 0
     """Id of the HubSpot account (Hub ID), whose changes are read."""
