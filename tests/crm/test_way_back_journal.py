@@ -1,5 +1,6 @@
 """HubSpot's webhooks journal: how reading begins, what ends a life, and files and answers that fail."""
 
+import msgspec
 import pytest
 
 from connectors.crm.sink import SinkError
@@ -199,6 +200,26 @@ def test_events_of_other_accounts_and_types_are_no_concern(world):
         {"type": "event", "portalId": PORTAL, "eventTypeId": "4-1909196"},
     ]
     assert [event.traits for event in world.pull()] == [{"phone": "+491"}]
+    assert world.puller.counts.gaps == 0
+
+
+def test_a_type_that_is_subscribed_to_but_not_read_comes_back_no_more():
+    world = JournalWorld()
+    world.pull()
+    back = msgspec.structs.replace(world.connection.back, objects=("contacts",))
+    world.connection = msgspec.structs.replace(world.connection, back=back)
+    deal = world.hub.put("deals", dealname="Rollout", dealstage="new")
+    world.hub.link("deals", deal, "contacts", world.hub.add_by_hand("c1@shop.example"))
+    assert names(world.pull()) == ["identify"]
+
+
+def test_another_use_of_the_app_is_no_gap(world):
+    world.hub.subscriptions.append({
+        "id": 1, "appId": 99, "subscriptionType": "OBJECT", "objectTypeId": "0-5", "portalId": PORTAL,
+        "actions": ["CREATE"], "createdAt": "2100-01-01T00:00:00Z", "updatedAt": "2100-01-01T00:00:00Z",
+    })  # fmt: skip
+    world.hub.edit_by_hand(world.ann, phone="+491")
+    assert names(world.pull()) == ["identify"]
     assert world.puller.counts.gaps == 0
 
 

@@ -53,11 +53,8 @@ class Subscription(msgspec.Struct, frozen=True):
             body["associatedObjectTypeIds"] = sorted(self.others)
         return body
 
-    def is_met(self, there: Sequence[Mapping[str, Any]]) -> bool:
-        """Returns whether subscriptions that are there record at least as much, of all objects."""
-        return any(self._covers(one) for one in there)
-
-    def _covers(self, row: Mapping[str, Any]) -> bool:
+    def is_met_by(self, row: Mapping[str, Any]) -> bool:
+        """Returns whether a subscription that is there records at least as much, of all objects."""
         return (
             row.get("subscriptionType") == self.kind
             and type_id(row.get("objectTypeId")) == TYPE_IDS[self.object_type]
@@ -109,7 +106,13 @@ class Subscriptions:
 
     def lacking(self, there: Sequence[Mapping[str, Any]]) -> list[Subscription]:
         """Returns the wanted subscriptions that ``there`` does not meet."""
-        return [one for one in self._wanted if not one.is_met(there)]
+        return [one for one in self._wanted if not any(one.is_met_by(row) for row in there)]
+
+    def changed_ms(self, there: Sequence[Mapping[str, Any]]) -> int:
+        """Returns the time of the newest change of those that meet a wanted one, in ms since 1970; 0 without any."""
+        meeting = [row for row in there if any(one.is_met_by(row) for one in self._wanted)]
+        times = [read_time(row.get(name)) or 0 for row in meeting for name in ("createdAt", "updatedAt")]
+        return max(times, default=0)
 
     def missing(self) -> Iterator[Missing]:
         """Yields the subscriptions that are missing, or record too little, and how each is created."""
@@ -121,12 +124,6 @@ class Subscriptions:
             method="POST", path=self._path, body=wanted.body(self._journal.portal), login="journal", policy="journal"
         )
         return _refusal(self._send(call), wanted)
-
-
-def changed_ms(there: Sequence[Mapping[str, Any]]) -> int:
-    """Returns the time of the newest change of subscriptions, in ms since 1970; 0 if there is none."""
-    times = [read_time(one.get(name)) or 0 for one in there for name in ("createdAt", "updatedAt") if one.get(name)]
-    return max(times, default=0)
 
 
 def type_id(value: Any) -> str:
@@ -144,7 +141,7 @@ def _refusal(answer: Answer, wanted: Subscription) -> str:
     if failed := checked(answer):
         return failed.words
     created = answer.body if isinstance(answer.body, dict) else {}
-    return "" if wanted.is_met([created]) else f"HTTP {answer.status}: {CRM} has not taken all of it"
+    return "" if wanted.is_met_by(created) else f"HTTP {answer.status}: {CRM} has not taken all of it"
 
 
 def _texts(row: Mapping[str, Any], name: str) -> set[str]:

@@ -5,7 +5,8 @@ from typing import Final
 from connectors.crm.exchange import Answer, Call, Send
 from connectors.crm.fault import StoppedError
 from connectors.crm.hubspot.answers import checked as classify
-from connectors.crm.hubspot.subscriptions import Subscriptions, changed_ms
+from connectors.crm.hubspot.subscriptions import Subscriptions
+from connectors.crm.hubspot.tracked import tracked_types
 from connectors.crm.sink import Pause, SinkError
 from connectors.sources.crm.answers import NOT_FOUND, checked
 from connectors.sources.crm.hubspot.entry import Entry, JournalFile, entry_of, file_of
@@ -39,6 +40,7 @@ class JournalDoor:
     def __init__(self, connection: CrmConnection, journal: CrmJournal, send: Send) -> None:
         self._name, self._portal, self._send = connection.name, journal.portal, send
         self._path = f"/webhooks-journal/journal-local/{journal.version}"
+        self._types = frozenset(tracked_types(connection.back))
         self._subscriptions = Subscriptions(journal, connection.back, send)
         self._checked_ms, self._subscribed_ms = 0, 0
         self._tries: dict[str, int] = {}
@@ -52,7 +54,7 @@ class JournalDoor:
                     f"{CRM}'s journal has no subscription {lacking[0].text()}; run: stitchline crm setup {self._name}"
                 )
                 raise SinkError(message)
-            self._checked_ms, self._subscribed_ms = now_ms, changed_ms(there)
+            self._checked_ms, self._subscribed_ms = now_ms, self._subscriptions.changed_ms(there)
         return self._subscribed_ms
 
     def latest(self) -> str:
@@ -81,7 +83,7 @@ class JournalDoor:
             answer = self._fetched(newer)
         if not answer.ok:  # no words: a part of a file would be personal
             raise StoppedError(Pause(answer.retry_after_ms, f"a file of {CRM}'s journal: HTTP {answer.status}"))
-        file = file_of(answer.body, self._portal)
+        file = file_of(answer.body, self._portal, self._types)
         tries = self._tries.get(entry.offset, 0) + 1
         if file is not None:
             self._tries.clear()

@@ -8,7 +8,7 @@ has to name an object: what happened to it is read from the object.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from connectors.crm.hubspot.subscriptions import type_id
@@ -69,8 +69,8 @@ def entry_of(body: Mapping[str, Any]) -> Entry | None:
     return None
 
 
-def file_of(body: Any, portal: int) -> JournalFile | None:
-    """Returns the contents of a file as far as they concern an account; None if it is no file of the journal."""
+def file_of(body: Any, portal: int, types: Collection[str]) -> JournalFile | None:
+    """Returns what a file has about objects of an account of some types; None if it is no file of the journal."""
     events = body.get("journalEvents") if isinstance(body, dict) else None
     if not isinstance(events, list):
         return None
@@ -78,7 +78,7 @@ def file_of(body: Any, portal: int) -> JournalFile | None:
     unknown = 0
     for event in events:
         try:
-            for one in objects_of(event, portal):
+            for one in objects_of(event, portal, types):
                 place = (one.object_type, one.id)
                 found[place] = max(one.at_ms, found.get(place, 0))
         except UnknownEventError:
@@ -87,8 +87,8 @@ def file_of(body: Any, portal: int) -> JournalFile | None:
     return JournalFile(changed, millis(body.get("publishedAt")), unknown)
 
 
-def objects_of(event: Any, portal: int) -> Iterator[Changed]:
-    """Yields the objects of types that are read, which an event is about. Yields none for another account's.
+def objects_of(event: Any, portal: int, types: Collection[str]) -> Iterator[Changed]:
+    """Yields the objects of some types that an event is about. Yields none for another account's.
 
     Raises:
         UnknownEventError: The event names no object, or one of these types without an id.
@@ -102,7 +102,7 @@ def objects_of(event: Any, portal: int) -> Iterator[Changed]:
         raise UnknownEventError
     if not ends and not any(event.get(name) for name in _OTHERS):
         raise UnknownEventError
-    tracked = [(_TYPES[kind], value) for kind, value in ends if kind in _TYPES]
+    tracked = [(name, value) for kind, value in ends if (name := _TYPES.get(kind, "")) in types]
     if text(event.get("action")).startswith("ASSOCIATION"):
         # Only deals and activities are read with their associations.
         tracked = [(name, value) for name, value in tracked if name not in MAIN or name == "deals"]
