@@ -73,6 +73,17 @@ def test_the_journal_begins_before_the_backfill_so_that_nothing_falls_between():
     assert sorted(event.traits["firstName"] for event in world.topics.take()) == ["Between", "Zero"]
 
 
+def test_a_change_that_was_too_young_for_the_search_when_the_journal_began_is_read():
+    world = JournalWorld()
+    world.hub.add_by_hand("c1@shop.example", first="Anna")
+    world.pass_time(10)
+    puller, _ = step(world)
+    assert world.topics.take() == []
+    world.pass_time(60)
+    puller.step(Stop(world.clock))
+    assert [event.traits for event in world.topics.take()] == [{"firstName": "Anna"}]
+
+
 @pytest.mark.parametrize("purges", [False, True])
 def test_a_deletion_and_a_privacy_deletion_are_one_event(world, purges):
     world.hub.purge(world.ann) if purges else world.hub.remove("contacts", world.ann)
@@ -164,7 +175,9 @@ def test_a_url_that_has_expired_is_requested_again(world):
             world.hub.url_ms = 60_000
 
     world.hub.at_request = renews
-    assert [event.traits for event in world.pull()] == [{"phone": "+491"}]
+    world.pass_time(60)
+    assert step(world)[1], "a pause was not needed"
+    assert [event.traits for event in world.topics.take()] == [{"phone": "+491"}]
     assert world.hub.downloads == 2
 
 
@@ -192,10 +205,12 @@ def test_a_batch_that_is_answered_in_part_is_no_deletion(world):
 
 
 def test_events_of_other_accounts_and_types_are_no_concern(world):
+    ben = world.hub.add_by_hand("c2@shop.example")
+    world.hub.pending.clear()
     world.hub.edit_by_hand(world.ann, phone="+491")
     (event,) = world.hub.pending
     world.hub.pending += [
-        {**event, "portalId": PORTAL + 1, "objectId": 1},
+        {**event, "portalId": PORTAL + 1, "objectId": int(ben)},
         {**event, "objectTypeId": "0-5", "objectId": 2},
         {"type": "event", "portalId": PORTAL, "eventTypeId": "4-1909196"},
     ]

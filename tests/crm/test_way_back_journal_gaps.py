@@ -97,6 +97,15 @@ def test_an_offset_that_is_refused_too_early_is_a_gap_without_a_busy_loop(world,
     assert len(world.hub.calls) < 60
 
 
+def test_entries_that_expire_a_little_early_are_a_gap(world):
+    world.hub.edit_by_hand(world.ann, first="Ann")
+    world.hub.publish()
+    world.pass_time(3 * DAY - 600)
+    world.hub.entries.clear()  # HubSpot has dropped them ten minutes before their time
+    assert names(world.pull()) == ["identify"]
+    assert world.puller.counts.gaps > 0
+
+
 def test_an_api_that_refuses_every_offset_is_reported_at_every_second_poll(world):
     world.hub.edit_by_hand(world.ann, first="Ann")
     journal = world.hub._journal
@@ -166,6 +175,27 @@ def test_a_subscription_that_was_away_is_a_gap(world):
     assert world.puller.counts.gaps > 0
     assert world.pull() == []
     assert world.puller.counts.gaps == 0
+
+
+def test_an_object_that_waits_outlives_a_gap(world):
+    """Its association is no change of its own, so that no search would find it again."""
+    deal = world.hub.put("deals", dealname="Rollout", dealstage="new")
+    world.pass_time(60)
+    puller = opened(world)
+    puller.step(Stop(world.clock))
+    world.hub.others["deals"][deal]["hs_lastmodifieddate"] = str(world.clock())  # a property that is not read
+    world.hub.link("deals", deal, "contacts", world.ann)
+    puller.step(Stop(world.clock))
+    assert world.topics.take() == []
+    world.hub.others["deals"][deal]["hs_lastmodifieddate"] = str(world.clock() - 3_600_000)
+    world.hub.entries.clear()
+    world.hub.subscriptions[0]["updatedAt"] = "2100-01-01T00:00:00Z"
+    world.pass_time(7200)
+    puller.step(Stop(world.clock))
+    world.pass_time(60)
+    puller.step(Stop(world.clock))
+    assert puller.counts.gaps > 0
+    assert names(world.topics.take()) == ["Deal Created"]
 
 
 def test_a_gap_before_the_first_backfill_has_begun_keeps_all_of_it():

@@ -150,7 +150,8 @@ class HubSpotJournalReader:
         """Reads objects again whose newest change was too young."""
         since = {(one.object_type, one.id): one.since_ms for one in due}
         present = self._read((Changed(one.object_type, one.id, one.at_ms) for one in due), now_ms, since)
-        rest = replace(at, waiting=tuple(one for one in at.waiting if one not in due))
+        taken = {*due}
+        rest = replace(at, waiting=tuple(one for one in at.waiting if one not in taken))
         return Page(present.changes, self._with(rest, present, now_ms, since).text(), more=True)
 
     def _read(self, changed: Iterable[Changed], now_ms: int, since: Mapping[tuple[str, str], int] = NOTHING) -> Present:

@@ -11,7 +11,7 @@ import msgspec
 RETENTION_MS: Final = 3 * 86_400_000
 """Source: HubSpot's guide "Webhook journal APIs": changes of the past 3 days."""
 MARGIN_MS: Final = 3_600_000
-"""An offset that is younger than ``RETENTION_MS`` by no more than this may have expired."""
+"""An entry that is younger than ``RETENTION_MS`` by no more than this may have expired."""
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):
@@ -64,10 +64,10 @@ class Position(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
     def is_out_of_reach(self, now_ms: int) -> bool:
         """Returns whether entries after the position may have expired unread."""
-        return now_ms - self.reached_ms >= RETENTION_MS
+        return now_ms - self.reached_ms >= RETENTION_MS - MARGIN_MS
 
     def may_have_expired(self, now_ms: int) -> bool:
-        """Returns whether the last entry may have expired, although nothing is missing: there was no newer one."""
+        """Returns whether the last entry may have expired. If the position is in reach, no later one has."""
         return now_ms - self.offset_ms >= RETENTION_MS - MARGIN_MS
 
 
