@@ -213,6 +213,7 @@ def test_events_of_other_accounts_and_types_are_no_concern(world):
         {**event, "portalId": PORTAL + 1, "objectId": int(ben)},
         {**event, "objectTypeId": "0-5", "objectId": 2},
         {"type": "event", "portalId": PORTAL, "eventTypeId": "4-1909196"},
+        {"type": "app", "portalId": PORTAL, "action": "APP_INSTALL"},
     ]
     assert [event.traits for event in world.pull()] == [{"phone": "+491"}]
     assert world.puller.counts.gaps == 0

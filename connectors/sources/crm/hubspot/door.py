@@ -1,6 +1,7 @@
 """The requests to HubSpot's webhooks journal: its entries, their files, and whether its subscriptions are in force."""
 
 from typing import Final
+from urllib.parse import quote
 
 from connectors.crm.exchange import Answer, Call, Send
 from connectors.crm.fault import StoppedError
@@ -68,7 +69,7 @@ class JournalDoor:
         Raises:
             OffsetRefusedError: HubSpot does not know the offset.
         """
-        entry = self._entry(f"offset/{offset}/next" if offset else "earliest", is_end=not offset)
+        entry = self._entry(f"offset/{quote(offset, safe='')}/next" if offset else "earliest", is_end=not offset)
         if entry is not None and entry.offset == offset:
             raise StoppedError(Pause(0, f"{CRM}'s journal does not go on after an offset"))
         return entry

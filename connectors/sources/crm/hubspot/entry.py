@@ -24,7 +24,9 @@ _ENDS: Final = (
 _MERGED: Final = ("primaryObjectId", "newObjectId", "mergedObjectIds")
 """Further ids of a merge, as HubSpot's webhooks name them: an id or a list of ids."""
 _OTHERS: Final = ("eventTypeId", "listId", "listIds")
-"""Fields of events that other subscriptions of the app record: of the app itself, of lists, of behaviour."""
+_OTHER_ACTIONS: Final = frozenset({"APP_INSTALL", "APP_UNINSTALL", "ADDED_TO_LIST", "REMOVED_FROM_LIST"})
+"""Fields and actions of events that other subscriptions of the app record: of the app itself, of lists, of behaviour.
+"""
 _TYPE_ID: Final = re.compile(r"\d+-\d+")
 _HOSTS: Final = ("https://", "http://127.0.0.1:", "http://localhost:")
 
@@ -100,10 +102,11 @@ def objects_of(event: Any, portal: int, types: Collection[str]) -> Iterator[Chan
     ends = [(type_id(event[kind]), event.get(name)) for kind, name in _ENDS if event.get(kind)]
     if not all(_TYPE_ID.fullmatch(kind) for kind, _ in ends):
         raise UnknownEventError
-    if not ends and not any(event.get(name) for name in _OTHERS):
+    action = text(event.get("action"))
+    if not ends and action not in _OTHER_ACTIONS and not any(event.get(name) for name in _OTHERS):
         raise UnknownEventError
     tracked = [(name, value) for kind, value in ends if (name := _TYPES.get(kind, "")) in types]
-    if text(event.get("action")).startswith("ASSOCIATION"):
+    if action.startswith("ASSOCIATION"):
         # Only deals and activities are read with their associations.
         tracked = [(name, value) for name, value in tracked if name not in MAIN or name == "deals"]
     for name, value in tracked:
