@@ -229,6 +229,22 @@ def test_a_type_that_is_subscribed_to_but_not_read_comes_back_no_more():
     assert names(world.pull()) == ["identify"]
 
 
+def test_a_change_of_the_way_to_find_changes_repeats_nothing():
+    world = JournalWorld()
+    journal = world.connection
+    search = msgspec.structs.replace(journal, back=msgspec.structs.replace(journal.back, journal=None))
+    ann = world.hub.add_by_hand("c1@shop.example", first="Anna")
+    call = world.hub.put("calls", hs_call_title="Price", hs_timestamp=str(world.clock()))
+    world.hub.link("calls", call, "contacts", ann)
+    for turn in range(6):
+        world.connection = search if turn % 2 else journal
+        world.hub.edit_by_hand(ann, phone=f"+4930{turn}")
+        assert names(world.pull()).count("identify") == 1
+        assert world.pull() == []
+        world.pass_time(3600)
+    assert world.puller.counts.gaps == 0
+
+
 def test_another_use_of_the_app_is_no_gap(world):
     world.hub.subscriptions.append({
         "id": 1, "appId": 99, "subscriptionType": "OBJECT", "objectTypeId": "0-5", "portalId": PORTAL,
