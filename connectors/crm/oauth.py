@@ -68,7 +68,8 @@ def journal_login_of(connection: CrmConnection, journal: CrmJournal, read: ReadS
     Raises:
         SecretError: The secret is not where the connection refers to.
     """
-    objects = [f"crm.objects.{name}.read" for name in ("contacts", "companies", "deals")]
+    read_back = {"contacts", *connection.back.objects}  # activities are read with their contacts
+    objects = [f"crm.objects.{name}.read" for name in ("contacts", "companies", "deals") if name in read_back]
     form = {
         "grant_type": "client_credentials", "client_id": journal.client_id, "client_secret": read(journal.secret),
         "scope": " ".join((*JOURNAL_SCOPES, *objects)),

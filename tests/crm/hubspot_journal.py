@@ -24,7 +24,7 @@ TYPES = {
     "notes": "0-46", "tasks": "0-27",
 }  # fmt: skip
 KEPT_MS = 3 * 86_400_000
-SCOPES = {"developer.webhooks_journal.read", "crm.objects.contacts.read", "crm.objects.deals.read"}
+SCOPES = {"developer.webhooks_journal.read", "crm.objects.contacts.read"}
 
 
 class Published(NamedTuple):
@@ -56,6 +56,11 @@ class JournaledHubSpot(ReadableHubSpot):
         """Offsets of entries whose file is no JSON."""
         self.downloads = 0
         self.tokens: set[str] = set()
+        self.granted = {
+            *SCOPES, "developer.webhooks_journal.subscriptions.read", "developer.webhooks_journal.subscriptions.write",
+            "crm.objects.companies.read", "crm.objects.deals.read",
+        }  # fmt: skip
+        """The scopes that the app has."""
         self._numbers = iter(range(1, 1 << 30))
 
     # What happens by hand or by a request.
@@ -214,7 +219,7 @@ class JournaledHubSpot(ReadableHubSpot):
         form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
         if form.get("client_id") != APP or form.get("client_secret") != self.secrets[APP_SECRET]:
             return _json(400, {"status": "BAD_CLIENT_ID", "message": "missing or unknown client id"})
-        if form.get("grant_type") != "client_credentials" or not {*form["scope"].split()} >= SCOPES:
+        if form.get("grant_type") != "client_credentials" or not SCOPES <= {*form["scope"].split()} <= self.granted:
             return _json(400, {"status": "BAD_REQUEST", "message": "grant type or scope"})
         token = f"t-{next(self._numbers)}"
         self.tokens.add(token)

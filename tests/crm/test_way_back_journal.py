@@ -274,6 +274,14 @@ def test_an_expired_token_is_renewed_and_a_refused_secret_pauses(world):
     assert refused != world.hub.tokens
 
 
+def test_only_the_scopes_of_what_is_read_are_requested():
+    world = JournalWorld(objects=("contacts", "activities"))
+    world.hub.tokens.clear()
+    world.hub.granted -= {"crm.objects.companies.read", "crm.objects.deals.read"}
+    world.hub.add_by_hand("c1@shop.example", first="Anna")
+    assert names(world.pull()) == ["identify"]
+
+
 def test_a_missing_subscription_ends_the_pull_with_what_to_do(world):
     world.hub.subscriptions = [one for one in world.hub.subscriptions if one["objectTypeId"] != "0-3"]
     with pytest.raises(SinkError, match=r"no subscription OBJECT of deals .*; run: stitchline crm setup hub"):
