@@ -18,7 +18,7 @@ from connectors.crm.hubspot import answers as hubspot
 from connectors.crm.hubspot.gateway import HubSpotGateway
 from connectors.crm.lead_sink import LeadSink
 from connectors.crm.ledger import LedgerView
-from connectors.crm.oauth import log_in
+from connectors.crm.oauth import log_in, log_in_to_journal
 from connectors.crm.salesforce import answers as salesforce
 from connectors.crm.salesforce.gateway import SalesforceGateway
 from connectors.crm.secret import read_secret
@@ -39,6 +39,8 @@ MARGIN_MS: Final = 2_000
 """Added to the longest time of a request: a runner proves at least this often that no other has taken over."""
 SEARCHES: Final = Limit(5.0, 4.0)
 """HubSpot allows 5 searches per second and account, whatever the limit of other requests."""
+JOURNAL: Final = Limit(20.0, 20.0)
+"""HubSpot allows an app 100 requests to its journal per second and 50 to its subscriptions; others use it, too."""
 
 MakeGateway: TypeAlias = Callable[[CrmConnection, Send, Clock], Gateway]
 
@@ -105,14 +107,18 @@ def open_http(
         key = AccessKey(lambda: read_secret(connection.secret))
     else:
         key = AccessKey(lambda: log_in(client, connection, read_secret, clock))
+    journal = None
+    if settings := connection.back.journal:  # its secret is read when it is used: a sink does not need it
+        journal = AccessKey(lambda: log_in_to_journal(client, connection, settings, read_secret))
     limits = {
         "default": Limit(float(connection.requests), connection.requests / connection.per_seconds),
         "search": SEARCHES,
+        "journal": JOURNAL,
     }
     kind = KINDS[connection.kind]
     return CrmHttp(
         client, key, sink=connection.name, buckets=Buckets(limits), clock=clock, sleep=sleep, metrics=metrics,
-        scheme=kind.scheme, budget=budget_of(connection),
+        scheme=kind.scheme, budget=budget_of(connection), journal=journal,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """One request to a CRM and its answer, as plain values."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """The limit that the request counts against."""
     cost: int = 1
     """The number of requests that it counts as."""
+    login: Literal["connection", "journal", "none"] = "connection"
+    """The login whose access key the request carries. ``none``: it carries none, because ``path`` is a whole URL with a
+    signature of its own, of a host that must not see the key."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Logins of the CRMs that give an access token for a secret: Salesforce, Dynamics, Zoho. Requests and answers are pure.
+"""Logins that give an access token for a secret, also that of HubSpot's journal. Requests and answers are pure.
 
 Secrets are read again for each login, so a rotated one is in force as soon as the old token is refused.
 """
@@ -17,10 +17,15 @@ from connectors.crm.http import answer_of
 from pipeline.clock import Clock
 from pipeline.errors import SecretError
 from pipeline.rules.crm import CrmConnection
+from pipeline.rules.crm_back import CrmJournal
 
 JWT_SECONDS: Final = 150
 """Life of the signed assertion. Salesforce refuses one that ends more than 3 minutes later."""
 JWT_GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+JOURNAL_SCOPES: Final = (
+    "developer.webhooks_journal.read", "developer.webhooks_journal.subscriptions.read",
+    "developer.webhooks_journal.subscriptions.write",
+)  # fmt: skip
 LIMIT_WORDS: Final = ("too many requests", "rate limit", "login rate exceeded")
 ReadSecret = Callable[[str], str]
 
@@ -54,6 +59,24 @@ def login_of(connection: CrmConnection, read: ReadSecret, now_ms: int) -> Login:
     return Login(f"{base}/services/oauth2/token", {"grant_type": JWT_GRANT, "assertion": assertion})
 
 
+def journal_login_of(connection: CrmConnection, journal: CrmJournal, read: ReadSecret) -> Login:
+    """Returns the request for a token of HubSpot's webhooks journal, which belongs to an app and not to an account.
+
+    Source: HubSpot's guide "Webhooks journal", section "Authentication and scopes". The token also needs the scope of
+    each type of object that is subscribed to.
+
+    Raises:
+        SecretError: The secret is not where the connection refers to.
+    """
+    read_back = {"contacts", *connection.back.objects}  # activities are read with their contacts
+    objects = [f"crm.objects.{name}.read" for name in ("contacts", "companies", "deals") if name in read_back]
+    form = {
+        "grant_type": "client_credentials", "client_id": journal.client_id, "client_secret": read(journal.secret),
+        "scope": " ".join((*JOURNAL_SCOPES, *objects)),
+    }  # fmt: skip
+    return Login(f"{connection.url.rstrip('/')}/oauth/{journal.version}/token", form)
+
+
 def key_of(answer: Answer) -> Key:
     """Returns the key in the answer to a login.
 
@@ -81,13 +104,28 @@ def log_in(client: httpx2.Client, connection: CrmConnection, read: ReadSecret, c
         StoppedError: The login is refused, limited or not answered.
         SecretError: A secret is not where the connection refers to.
     """
-    login = login_of(connection, read, clock())
+    key = _posted(client, login_of(connection, read, clock()))
+    return Key(key.text, key.url or _api_of(connection))
+
+
+def log_in_to_journal(
+    client: httpx2.Client, connection: CrmConnection, journal: CrmJournal, read: ReadSecret
+) -> Key:  # fmt: skip
+    """Requests a token of HubSpot's webhooks journal. Waits at most the client's time limit.
+
+    Raises:
+        StoppedError: The login is refused, limited or not answered.
+        SecretError: The secret is not where the connection refers to.
+    """
+    return _posted(client, journal_login_of(connection, journal, read))
+
+
+def _posted(client: httpx2.Client, login: Login) -> Key:
     try:
         response = client.post(login.url, data=dict(login.form))
     except httpx2.RequestError as error:
         return key_of(Answer(status=NO_ANSWER, text=f"no answer ({type(error).__name__})"))
-    key = key_of(answer_of(response))
-    return Key(key.text, key.url or _api_of(connection))
+    return key_of(answer_of(response))
 
 
 def _api_of(connection: CrmConnection) -> str:

@@ -115,7 +115,7 @@ def setup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is missing, create nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Create the fields that are missing in the CRM, then write a test object twice and expect one. May be repeated."""
+    """Create what is missing in the CRM, then write a test object twice and expect one. May be repeated."""
     with explained(OSError), _sink(name) as opened:
         findings = opened.setup(dry_run=dry_run)
     _show(findings, as_json=as_json)

@@ -23,8 +23,9 @@ QUIETER: Final = {
     "faust": "warning", "mode": "warning", "aiohttp.access": "warning", "asyncio": "warning",
     "pipeline.stream.faust_transport": "warning",
     "uvicorn.error": "error",
+    "httpx2": "warning", "httpcore2": "warning",  # whole URLs: queries with e-mail addresses, signatures of files
 }  # fmt: skip
-"""Libraries whose routine messages do not help an operator → the lowest level that is logged."""
+"""Libraries whose routine messages do not help an operator, or must not be seen → the lowest level that is logged."""
 
 NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 

@@ -172,6 +172,11 @@ class CrmConnection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             _check_secret("refresh_token", self.login.refresh_token, self.name)
         if self.kind == "dynamics" and not self.login.url:
             force_setattr(self, "login", replace(self.login, url=_ENTRA))
+        if journal := self.back.journal:
+            if self.kind != "hubspot":
+                msg = f"{self.name!r} has a journal, which only HubSpot has; {self.kind} is read without one"
+                raise ValueError(msg)
+            _check_secret("secret of the journal", journal.secret, self.name)
 
 
 def _check_secret(field_name: str, reference: str, connection: str) -> None:

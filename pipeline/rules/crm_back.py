@@ -21,6 +21,31 @@ class CrmTrait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The types of object that have the field."""
 
 
+class CrmJournal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The app whose webhooks journal of HubSpot is read, instead of searching for what has changed.
+
+    It is an app of the developer platform that is installed in the account. A service key cannot read the journal.
+    """
+
+    portal: Annotated[int, Meta(ge=0)] = 0
+    """Id of the HubSpot account (Hub ID), whose changes are read."""
+    client_id: str = ""
+    """Client id of the app, on its tab Auth."""
+    secret: str = ""
+    """Where the client secret of the app is: env:VARIABLE or file:/path."""
+    version: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}(-beta)?$")] = "2026-03"
+    """Version of the journal's API and of the login."""
+
+    def __post_init__(self) -> None:
+        lacks = [name for name in ("portal", "client_id", "secret") if not getattr(self, name)]
+        if lacks:
+            msg = (
+                f"journal lacks {', '.join(lacks)}: HubSpot's journal is read with an app's client credentials, not "
+                "with the service key; add them, or leave journal out and the pull searches"
+            )
+            raise ValueError(msg)
+
+
 class CrmBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The way back of a connection: what `stitchline crm pull NAME` reads, and which events it becomes."""
 
@@ -35,6 +60,8 @@ class CrmBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Trait with the owner of a contact or lead: the representative of ``owners``, else the CRM's id. Empty: none."""
     currency: str = ""
     """Currency of deals that state none. Empty: default_currency of intake.yaml."""
+    journal: CrmJournal | None = None
+    """HubSpot: how its webhooks journal is read. Left out: the pull searches for what has changed."""
     every_seconds: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
     """Time between two polls of the CRM."""
     delay_seconds: Annotated[float, Meta(ge=0, le=3600)] = 30.0

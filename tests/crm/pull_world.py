@@ -42,10 +42,11 @@ class PullWorld:
     """One connection and what surrounds it."""
 
     scheme = "Bearer"
+    account: type[ReadableHubSpot] = ReadableHubSpot
 
     def __init__(self, **back: Any) -> None:
         self.clock, self.topics, self.metrics = Clock(), PullTopics(), Metrics()
-        self.hub = ReadableHubSpot(self.clock)
+        self.hub = self.account(self.clock)
         self.crm: Crm = self.hub
         self.connection = CrmConnection(
             name="hub", kind="hubspot", secret=SECRET, requests=100_000,
@@ -73,7 +74,12 @@ class PullWorld:
         return CrmHttp(
             client or self.client(), AccessKey(self.key), sink=self.connection.name, buckets=Buckets({}),
             clock=self.clock, sleep=self.clock.sleep, metrics=self.metrics, scheme=self.scheme,
+            journal=self.journal_key(),
         )  # fmt: skip
+
+    def journal_key(self) -> AccessKey | None:
+        """The access key of a journal; None without one."""
+        return None
 
     def client(self) -> httpx2.Client:
         """What sends requests to this world's CRM."""

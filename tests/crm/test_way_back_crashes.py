@@ -10,6 +10,7 @@ import pytest
 from connectors.crm.sink import SinkError
 from connectors.sources.crm.pull_log import PullCommit
 from tests.crm import emulator as faults
+from tests.crm.journal_world import WORLDS, JournalWorld
 from tests.crm.pull_world import PullWorld
 from tests.support.crm_log import Stop
 from tests.support.pull_log import MemoryPullLog
@@ -17,6 +18,8 @@ from tests.support.pull_log import MemoryPullLog
 SEED = int(os.environ.get("STITCHLINE_SEED", "1"))
 SEEDS = int(os.environ.get("STITCHLINE_SEEDS", "8"))
 ROUNDS = int(os.environ.get("PULL_ROUNDS", "12"))
+READS = ("/search", "/batch/read", "/next", "/latest", ".json", "/token")
+"""Ends of the paths of requests that may fail."""
 STEPS = ("send", "sent", "before commit", "after commit")
 
 
@@ -65,10 +68,15 @@ def pull_all(world: PullWorld, doom: Doom) -> None:
         return
 
 
+@pytest.fixture(params=WORLDS.values(), ids=WORLDS)
+def world_of(request):
+    return request.param
+
+
 @pytest.mark.parametrize("step", STEPS)
-def test_a_kill_at_every_step_leaves_each_change_once(step):
+def test_a_kill_at_every_step_leaves_each_change_once(world_of, step):
     for nth in range(60):
-        world = PullWorld(since_days=3)
+        world = world_of(since_days=3)
         ann = world.hub.add_by_hand("c1@shop.example", first="Anna")
         deal = world.hub.put("deals", dealstage="won", amount="10", deal_currency_code="EUR", hs_is_closed_won="true")
         world.hub.link("deals", deal, "contacts", ann)
@@ -82,16 +90,40 @@ def test_a_kill_at_every_step_leaves_each_change_once(step):
     pytest.fail("the step has no end")
 
 
+@pytest.mark.parametrize("away_days", [0, 4])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_at_every_step_of_a_journal_leaves_each_change_once(step, away_days):
+    for nth in range(80):
+        world = JournalWorld(since_days=3)
+        people = [world.hub.add_by_hand(f"c{number}@shop.example", first="x") for number in range(4)]
+        world.pull()
+        world.pass_time(3600)
+        world.pull()
+        world.pass_time(away_days * 86_400)
+        world.hub.file_size = 1
+        for person in people[:2]:
+            world.hub.edit_by_hand(person, first="y")
+        world.hub.remove("contacts", people[2])
+        doom = Doom(iter([False] * nth + [True]), step)
+        pull_all(world, doom)
+        happened = Counter(event.name or event.type for event in world.topics.take())
+        assert happened == {"identify": 2, "Contact Deleted": 1}, (step, nth)
+        if not doom.count:
+            assert nth > 1, "the step was never reached"
+            return
+    pytest.fail("the step has no end")
+
+
 @pytest.mark.parametrize("seed", range(SEED, SEED + SEEDS))
-def test_a_storm_of_edits_kills_and_faults_loses_and_repeats_nothing(seed):
-    draw, world = random.Random(seed), PullWorld(since_days=3)
+def test_a_storm_of_edits_kills_and_faults_loses_and_repeats_nothing(world_of, seed):
+    draw, world = random.Random(seed), world_of(since_days=3)
     people = [world.hub.add_by_hand(f"c{number}@shop.example", first="x") for number in range(20)]
     deals = [world.hub.put("deals", dealstage="s0", amount="1", deal_currency_code="EUR") for _ in range(10)]
     for deal in deals:
         world.hub.link("deals", deal, "contacts", draw.choice(people))
     doom = Doom(draw.random() < 0.02 for _ in iter(int, 1))
     world.crm.chance = lambda: draw.choice([faults.SLOW_DOWN, faults.UNAVAILABLE]) if draw.random() < 0.05 else ""
-    world.crm.is_write = lambda request: request.url.path.endswith("/search")
+    world.crm.is_write = lambda request: request.url.path.endswith(READS)
     pull_all(world, doom)
     world.topics.take()
     for turn in range(1, ROUNDS + 1):
@@ -116,8 +148,8 @@ def test_a_storm_of_edits_kills_and_faults_loses_and_repeats_nothing(seed):
     assert doom.count, "nothing was killed"
 
 
-def test_two_pullers_at_once_report_each_change_once():
-    world = PullWorld()
+def test_two_pullers_at_once_report_each_change_once(world_of):
+    world = world_of()
     for number in range(50):
         world.hub.add_by_hand(f"c{number}@shop.example", first="x")
     world.pass_time(60)

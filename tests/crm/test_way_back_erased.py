@@ -4,6 +4,7 @@ import pytest
 
 from connectors.crm.ledger_row import LedgerRow, value_hash
 from pipeline.event.erasure import Marking, digest_of
+from tests.crm.journal_world import WORLDS
 from tests.crm.pull_world import PullWorld, names
 
 ANN = {"email": "ann@shop.example", "firstname": "Ann", "phone": "+493090182001"}
@@ -20,9 +21,9 @@ def remembered(world: PullWorld) -> dict[str, bytes]:
     return {key: value for key, value in world.topics.state.items() if value is not None and "/cursor/" not in key}
 
 
-@pytest.fixture
-def world() -> PullWorld:
-    world = PullWorld()
+@pytest.fixture(params=WORLDS.values(), ids=WORLDS)
+def world(request) -> PullWorld:
+    world = request.param()
     world.ann, world.ben = world.hub.put("contacts", **ANN), world.hub.put("contacts", email="ben@shop.example")
     world.deal = world.hub.put("deals", dealstage="won", amount="99.50", hs_is_closed_won="true")
     world.hub.link("deals", world.deal, "contacts", world.ann)

@@ -21,6 +21,7 @@ from pipeline.kafka.reading import Reading, partitions_of
 from pipeline.local.broker import Broker
 from pipeline.topics import DLQ, EVENTS, LEDGER, LINKS, MARKS, READERS, Topic
 from tests.crm.emulator import SECRET
+from tests.crm.hubspot_journal import APP_SECRET, JournaledHubSpot
 from tests.crm.hubspot_read_side import ReadableHubSpot
 from tests.support import children
 from tests.support.crm_server import served
@@ -44,17 +45,23 @@ connections:
       traits:
         - {{field: firstname, trait: firstName, of: [contacts]}}
 """
+JOURNAL = """
+      overlap_minutes: 0
+      journal: {{portal: 4711, client_id: app-1, secret: "file:{folder}/app"}}
+"""
 
 
 class Deployment:
     """Topics, rules and the emulated account."""
 
-    def __init__(self, kafka: Broker, prefix: str, folder: Path, url: str, hub: ReadableHubSpot) -> None:
+    def __init__(
+        self, kafka: Broker, prefix: str, folder: Path, url: str, hub: ReadableHubSpot, more: str = ""
+    ) -> None:
         self.hub, self.prefix = hub, prefix
         self.kafka: dict[str, str | int] = {"bootstrap.servers": kafka.bootstrap_servers}
         (folder / "key").write_text(hub.secrets[SECRET], encoding="utf-8")
         (folder / "rules").mkdir()
-        (folder / "rules" / "crm.yaml").write_text(RULES.format(folder=folder, url=url), encoding="utf-8")
+        (folder / "rules" / "crm.yaml").write_text((RULES + more).format(folder=folder, url=url), encoding="utf-8")
         self.environment = {
             **os.environ, "STITCHLINE_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "STITCHLINE_TOPIC_PREFIX": prefix,
             "STITCHLINE_APPLICATION_ID": prefix, "STITCHLINE_RULES_DIR": str(folder / "rules"),
@@ -64,15 +71,18 @@ class Deployment:
         for created in admin.create_topics(topics).values():
             created.result(deadline_seconds())
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, command: str = "pull") -> subprocess.Popen[str]:
         code = "from pipeline.cli import main; main()"
         return children.start(
-            [sys.executable, "-c", code, "crm", "pull", "hub", *arguments], env=self.environment,
+            [sys.executable, "-c", code, "crm", command, "hub", *arguments], env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def drain(self, code: int = 0) -> Any:
-        process = self.start("--drain", "--json")
+        return self.run("--drain", "--json", code=code)
+
+    def run(self, *arguments: str, command: str = "pull", code: int = 0) -> Any:
+        process = self.start(*arguments, command=command)
         out, err = process.communicate(timeout=deadline_seconds())
         assert process.returncode == code, (out, err)
         return msgspec.json.decode(out)
@@ -136,3 +146,20 @@ def test_a_second_pull_takes_over(deployment):
     eventually(lambda: len(deployment.events()) == 2, "the second pull commits")
     second.send_signal(signal.SIGTERM)
     assert second.wait(deadline_seconds()) == 0
+
+
+def test_setup_subscribes_and_a_pull_reads_the_journal(kafka, topic_prefix, tmp_path):
+    hub = JournaledHubSpot(lambda: time.time_ns() // 1_000_000)
+    with served(hub) as url:
+        hub.files_url = url
+        (tmp_path / "app").write_text(hub.secrets[APP_SECRET], encoding="utf-8")
+        deployment = Deployment(kafka, topic_prefix, tmp_path, url, hub, JOURNAL)
+        assert len(deployment.run("--dry-run", "--json", command="setup", code=6)) > 15
+        assert all(one["ok"] for one in deployment.run("--json", command="setup"))
+        ann = hub.put("contacts", email="c1@shop.example", firstname="Ann")
+        hub.put("contacts", email="c2@shop.example", firstname="Ben")
+        assert deployment.drain()["events"] == 2
+        hub.put("contacts", ann, firstname="Anna")
+        hub.calls.clear()
+        assert deployment.drain() == {"changes": 1, "events": 1, "echoes": 0, "rejected": 0, "gaps": 0}
+        assert any("/journal-files/" in call for call in hub.calls)

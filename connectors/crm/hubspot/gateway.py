@@ -10,6 +10,7 @@ from connectors.crm.hubspot.answers import CRM, associated, batch_of, checked, n
 from connectors.crm.hubspot.calls import KEY, NOTE_KEY, Calls, note_text
 from connectors.crm.hubspot.directory import Directory
 from connectors.crm.hubspot.properties import missing_properties
+from connectors.crm.hubspot.subscriptions import Subscriptions
 from connectors.crm.sink import Pause
 from connectors.crm.split import Batch, Failed, Result, Splitter, Written
 from connectors.crm.typed import text_of
@@ -107,9 +108,11 @@ class HubSpotGateway:
         return checked(self._send(self._calls.delete(object_id)))
 
     def missing(self) -> Iterator[Missing]:
-        """Yields property groups and properties."""
-        story, sync = self._connection.story, self._connection.sync
-        return missing_properties(self._calls, self._directory, self._send, story=story, sync=sync)
+        """Yields property groups, properties, and subscriptions of the journal that the way back reads."""
+        story, back, sync = self._connection.story, self._connection.back, self._connection.sync
+        yield from missing_properties(self._calls, self._directory, self._send, story=story, sync=sync)
+        if back.journal is not None:
+            yield from Subscriptions(back.journal, back, self._send).missing()
 
     def _texts(self, properties: Mapping[str, str | None]) -> dict[str, str | None]:
         kinds = self.fields(CONTACT)

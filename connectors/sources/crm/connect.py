@@ -7,7 +7,8 @@ from connectors.crm.exchange import Send
 from connectors.sources.crm.bottlecrm import BottleCrmReader
 from connectors.sources.crm.document import Documents
 from connectors.sources.crm.dynamics import DynamicsReader
-from connectors.sources.crm.hubspot import HubSpotReader
+from connectors.sources.crm.hubspot.journal import HubSpotJournalReader
+from connectors.sources.crm.hubspot.search import HubSpotReader
 from connectors.sources.crm.reader import CrmReader, Known
 from connectors.sources.crm.salesforce import SalesforceReader
 from connectors.sources.crm.zoho import ZohoReader
@@ -23,7 +24,7 @@ MakeReader: TypeAlias = Callable[[CrmConnection, Send, Clock, Known], CrmReader]
 READERS: Final[Mapping[str, MakeReader]] = {
     "bottlecrm": BottleCrmReader,
     "dynamics": DynamicsReader,
-    "hubspot": lambda connection, send, clock, _: HubSpotReader(connection, send, clock),
+    "hubspot": lambda connection, send, clock, _: _hubspot(connection, send, clock),
     "salesforce": lambda connection, send, clock, _: SalesforceReader(connection, send, clock),
     "zoho": lambda connection, send, clock, _: ZohoReader(connection, send, clock),
 }
@@ -40,6 +41,13 @@ def open_reader(connection: CrmConnection, send: Send, clock: Clock, known: Know
         message = f"stitchline cannot read back from {connection.kind} yet; it can from {', '.join(sorted(READERS))}"
         raise MisuseError(message)
     return make(connection, send, clock, known)
+
+
+def _hubspot(connection: CrmConnection, send: Send, clock: Clock) -> CrmReader:
+    journal = connection.back.journal
+    if journal is None:
+        return HubSpotReader(connection, send, clock)
+    return HubSpotJournalReader(connection, journal, send, clock)
 
 
 def documents_of(connection: CrmConnection, rules: IntakeRules, types: Iterable[IdentifierType]) -> Documents:

@@ -40,6 +40,8 @@ def translate(
     """
     if change.fate is Fate.DELETED and before is None and not written:
         return Translated([])  # deleted before anything was read
+    if change.fate is Fate.DELETED and before is not None and before.fate is Fate.MERGED:
+        return Translated([])  # a CRM may also list what it has merged as deleted
     compared = compare(change, before, written, always)
     seen, commands = compared.seen, []
     if change.kind in PEOPLE:

@@ -50,10 +50,15 @@ def current(cursor: str, now_ms: int, span: Span) -> Window:
             return window
         start, until = window.until_ms - span.overlap, max(window.until_ms, latest)
         until = min(until, window.until_ms + span.step)
-    else:
-        start = now_ms - span.since
-        until = min(latest, start + span.step)
-    return Window(start, until, newest=until >= latest)
+        return Window(start, until, newest=until >= latest)
+    return started(now_ms - span.since, now_ms, span)
+
+
+def started(since_ms: int, now_ms: int, span: Span) -> Window:
+    """Returns the first window of those that begin at a time."""
+    latest = max(since_ms, now_ms - span.delay)
+    until = min(latest, since_ms + span.step)
+    return Window(since_ms, until, newest=until >= latest)
 
 
 def advanced(window: Window, last_id: str, *, full: bool) -> Window:
@@ -61,6 +66,12 @@ def advanced(window: Window, last_id: str, *, full: bool) -> Window:
     if full:
         return msgspec.structs.replace(window, after=last_id)
     return msgspec.structs.replace(window, after=START, done=True)
+
+
+def is_read_to(cursor: str, until_ms: int) -> bool:
+    """Returns whether the windows up to a cursor are read, and reach a time."""
+    window = msgspec.json.decode(cursor, type=Window)
+    return window.done and window.until_ms >= until_ms
 
 
 def is_behind(window: Window) -> bool:

@@ -1,5 +1,6 @@
 """What happens by hand in each CRM while a reader and a vendor's client read it."""
 
+from tests.crm.journal_world import JournalWorld
 from tests.crm.pull_world import PullWorld
 from tests.crm.pull_worlds import DynamicsWorld, SalesforceWorld, ZohoWorld
 from tests.crm.witness.reading import Reading
@@ -56,6 +57,39 @@ def hubspot() -> Reading:
             hub.remove("contacts", name)
 
     return Reading(world, (fill, change, lambda: None))
+
+
+def hubspot_journal() -> Reading:
+    """A backfill; then edits, a deletion, a merge and an association in several files; then an offset that expires."""
+    world = JournalWorld(since_days=3)
+    hub = world.hub
+    people: list[str] = []
+
+    def fill() -> None:
+        people.extend(hub.put("contacts", email=f"c{number}@shop.example", firstname="A") for number in range(250))
+        hub.put("companies", name="Shop")
+
+    def change() -> None:
+        hub.file_size = 20
+        for name in people[:45]:
+            hub.put("contacts", name, firstname="B")
+        hub.remove("contacts", people[50])
+        hub.merge_by_hand(people[51], people[52])
+        deal = hub.put("deals", dealname="Rollout", dealstage="new", amount="10.5")
+        hub.link("deals", deal, "contacts", people[0])
+        hub.link("calls", hub.put("calls", hs_call_title="Price", hs_call_status="COMPLETED"), "contacts", people[0])
+
+    def expire() -> None:
+        hub.put("contacts", people[60], firstname="C")
+        world.pass_time(4 * 86_400)
+
+    def edit() -> None:
+        hub.put("contacts", people[61], firstname="C")
+
+    def serve_at(url: str) -> None:
+        hub.files_url = url
+
+    return Reading(world, (fill, change, lambda: None, expire, edit), serve_at)
 
 
 def dynamics() -> Reading:

@@ -53,6 +53,7 @@ WITNESSES = (
     Witness("simple-salesforce==1.12.10", "simple_salesforce_reads.py", read_steps.salesforce),
     Witness("hubspot-api-client==12.0.0", "hubspot_client.py", HubSpot),
     Witness("hubspot-api-client==12.0.0", "hubspot_reads.py", read_steps.hubspot),
+    Witness("hubspot-sdk==0.1.0a9", "hubspot_journal_reads.py", read_steps.hubspot_journal),
     Witness("dynamics-web-api@2.5.0", "dynamics_web_api_client.cjs", Dynamics),
     Witness("dynamics-web-api@2.5.0", "dynamics_web_api_reads.cjs", read_steps.dynamics),
     Witness("zohocrmsdk8-0==7.0.0", "zoho_client.py", Zoho),

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 import structlog
 
@@ -124,3 +125,12 @@ def test_identifier_types_of_the_deployment_are_redacted_too() -> None:
 def test_numbers_lists_and_absent_values_pass_in_their_own_type() -> None:
     fields = {"rows": 3, "share": 0.5, "ok": True, "owner": None, "topics": ("a", "b"), "email": None}
     assert Redactor()(fields) == {**fields, "topics": ["a", "b"]}
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_the_urls_of_requests_are_not_logged_because_they_may_hold_a_signature_or_a_search(level: str) -> None:
+    out = io.StringIO()
+    configure(level, stream=out)
+    with httpx2.Client(transport=httpx2.MockTransport(lambda _request: httpx2.Response(200))) as client:
+        client.get("https://files.example/journal?X-Amz-Signature=s3cr3t")
+    assert out.getvalue() == ""

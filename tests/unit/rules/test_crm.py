@@ -7,6 +7,7 @@ import pytest
 from pipeline.rules.load import check_rules
 
 CONNECTION = "connections:\n  - name: a\n    kind: hubspot\n    secret: env:KEY\n"
+BOTTLE = "  - name: b\n    kind: bottlecrm\n    url: https://b\n    secret: env:B\n"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,18 @@ CONNECTION = "connections:\n  - name: a\n    kind: hubspot\n    secret: env:KEY\
             "    fields: [{to: a, value: score}]\n    sync: {fields: [{to: a, value: grade}]}\n",
             "field 'a' is in fields and in sync",
         ),
+        (
+            "    back: {journal: {portal: 4711}}\n",
+            "journal lacks client_id, secret: HubSpot's journal is read with an app's",
+        ),
+        (
+            "    back: {journal: {portal: 4711, client_id: a, secret: b}}\n",
+            "the secret of the journal of 'a' is not env:VARIABLE or file:/path",
+        ),
+        (
+            BOTTLE + "    back: {journal: {portal: 1, client_id: a, secret: env:A}}\n",
+            "'b' has a journal, which only HubSpot has",
+        ),
         ("  - name: b\n    kind: salesfarce\n    secret: env:KEY\n", "salesfarce"),
     ],
 )
@@ -78,9 +91,10 @@ def test_an_owner_who_is_no_representative_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_the_example_of_the_documentation_is_valid(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "deploy/docs/crm.md").read_text(encoding="utf-8")
-    (tmp_path / "crm.yaml").write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+@pytest.mark.parametrize(("page", "place"), [("crm.md", 1), ("crm-back.md", 2)])
+def test_the_example_of_the_documentation_is_valid(tmp_path: Path, page: str, place: int) -> None:
+    text = (Path(__file__).parents[3] / "deploy/docs" / page).read_text(encoding="utf-8")
+    (tmp_path / "crm.yaml").write_text(text.split("```yaml\n")[place].split("```")[0], encoding="utf-8")
     assert check_rules(tmp_path)[1] == []
 
 

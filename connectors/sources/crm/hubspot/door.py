@@ -1,0 +1,110 @@
+"""The requests to HubSpot's webhooks journal: its entries, their files, and whether its subscriptions are in force."""
+
+from typing import Final
+from urllib.parse import quote
+
+from connectors.crm.exchange import Answer, Call, Send
+from connectors.crm.fault import StoppedError
+from connectors.crm.hubspot.answers import checked as classify
+from connectors.crm.hubspot.subscriptions import Subscriptions
+from connectors.crm.hubspot.tracked import tracked_types
+from connectors.crm.sink import Pause, SinkError
+from connectors.sources.crm.answers import NOT_FOUND, checked
+from connectors.sources.crm.hubspot.entry import Entry, JournalFile, entry_of, file_of
+from connectors.sources.crm.hubspot.objects import CRM
+from pipeline.rules.crm import CrmConnection
+from pipeline.rules.crm_back import CrmJournal
+
+NO_CONTENT: Final = 204
+"""HubSpot's answer if there is no newer entry. Source: the guide's list of success codes."""
+CHECK_EVERY_MS: Final = 3_600_000
+MAX_TRIES: Final = 3
+"""Times that a file is read that is not understood, before it is skipped."""
+_EXPIRED_OFFSET: Final = NOT_FOUND | {400}
+"""404 is documented from version 2027-03-beta on: the offset has expired or does not exist."""
+_EXPIRED_URL: Final = NOT_FOUND | {400, 401, 403}
+"""How stores of files refuse a signature that has expired. HubSpot does not document it."""
+
+
+class OffsetRefusedError(Exception):
+    """HubSpot does not know the offset, or no longer."""
+
+
+class JournalDoor:
+    """The journal of one account.
+
+    Raises (every method):
+        StoppedError: HubSpot is not available now, or gave an answer that is not understood.
+        SinkError: A right or a subscription is missing.
+    """
+
+    def __init__(self, connection: CrmConnection, journal: CrmJournal, send: Send) -> None:
+        self._name, self._portal, self._send = connection.name, journal.portal, send
+        self._path = f"/webhooks-journal/journal-local/{journal.version}"
+        self._types = frozenset(tracked_types(connection.back))
+        self._subscriptions = Subscriptions(journal, connection.back, send)
+        self._checked_ms, self._subscribed_ms = 0, 0
+        self._tries: dict[str, int] = {}
+
+    def subscribed_ms(self, now_ms: int) -> int:
+        """Returns the time of the newest change of the subscriptions, as read within the last hour."""
+        if not self._checked_ms or now_ms - self._checked_ms >= CHECK_EVERY_MS:
+            there = self._subscriptions.read()
+            if lacking := self._subscriptions.lacking(there):
+                message = (
+                    f"{CRM}'s journal has no subscription {lacking[0].text()}; run: stitchline crm setup {self._name}"
+                )
+                raise SinkError(message)
+            self._checked_ms, self._subscribed_ms = now_ms, self._subscriptions.changed_ms(there)
+        return self._subscribed_ms
+
+    def latest(self) -> str:
+        """Returns the offset of the newest entry; "" if the journal is empty."""
+        entry = self._entry("latest", is_end=True)
+        return entry.offset if entry is not None else ""
+
+    def next(self, offset: str) -> Entry | None:
+        """Returns the entry after an offset, the earliest one for "", or None if there is none yet.
+
+        Raises:
+            OffsetRefusedError: HubSpot does not know the offset.
+        """
+        entry = self._entry(f"offset/{quote(offset, safe='')}/next" if offset else "earliest", is_end=not offset)
+        if entry is not None and entry.offset == offset:
+            raise StoppedError(Pause(0, f"{CRM}'s journal does not go on after an offset"))
+        return entry
+
+    def file(self, offset: str, entry: Entry) -> JournalFile | None:
+        """Returns the file of the entry after an offset; None if it stays one that is not understood."""
+        answer = self._fetched(entry)
+        if answer.status in _EXPIRED_URL:  # its signature lasts for a short time: request a new one
+            newer = self.next(offset)
+            if newer is None or newer.offset != entry.offset:
+                raise StoppedError(Pause(0, f"{CRM}'s journal gave another entry after the same offset"))
+            answer = self._fetched(newer)
+        if not answer.ok:  # no words: a part of a file would be personal
+            raise StoppedError(Pause(answer.retry_after_ms, f"a file of {CRM}'s journal: HTTP {answer.status}"))
+        file = file_of(answer.body, self._portal, self._types)
+        tries = self._tries.get(entry.offset, 0) + 1
+        if file is not None:
+            self._tries.clear()
+        elif tries < MAX_TRIES:
+            self._tries = {entry.offset: tries}
+            raise StoppedError(Pause(0, f"a file of {CRM}'s journal is not understood, try {tries} of {MAX_TRIES}"))
+        return file
+
+    def _fetched(self, entry: Entry) -> Answer:
+        return self._send(Call(method="GET", path=entry.url, login="none", policy="journal"))
+
+    def _entry(self, place: str, *, is_end: bool) -> Entry | None:
+        """Requests an entry. ``is_end``: the request names no offset, so that 404 means that there is no entry."""
+        path = f"{self._path}/{place}?installPortalId={self._portal}"
+        answer = self._send(Call(method="GET", path=path, login="journal", policy="journal"))
+        if answer.status == NO_CONTENT or (is_end and answer.status in NOT_FOUND):
+            return None
+        if not is_end and answer.status in _EXPIRED_OFFSET:
+            raise OffsetRefusedError
+        entry = entry_of(checked(answer, CRM, classify))
+        if entry is None:
+            raise StoppedError(Pause(0, f"{CRM}'s journal gave an entry that is not understood, HTTP {answer.status}"))
+        return entry
