@@ -73,7 +73,7 @@ def kill(broker: LocalKafka) -> None:
     wait_until(lambda: not is_running(broker.pid), 10, "the broker outlived kill -9")
 
 
-def test_a_worker_that_is_told_to_stop_during_an_outage_ends_before_its_supervisor_kills_it(
+def test_a_worker_that_gets_sigterm_during_an_outage_ends_before_its_supervisor_kills_it(
     broker: LocalKafka, tmp_path: Path
 ) -> None:
     settings = Settings(
