@@ -1,4 +1,4 @@
-"""Leaves calls to librdkafka behind that ignore their own time limit.
+"""Abandons calls to librdkafka that ignore their own time limit.
 
 ``send_offsets_to_transaction`` waits without limit for a coordinator that is away or decommissioned (librdkafka issues
 5456 and 5511). Nothing can interrupt a thread in such a call, so each call gets a thread that its caller may abandon.
@@ -11,21 +11,21 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 
 GRACE_SECONDS: Final = 2.0
-"""How much longer than its own limit a call may take."""
+"""Time after a call's own limit until it is abandoned."""
 
 
 class CallNotReturnedError(KafkaException):
-    """A call has not returned within its limit. It still blocks its thread, and its client must not be used again.
+    """A call was abandoned. It still blocks its thread, and its client must not be used again.
 
-    A new transactional producer fences the client, so that the call has no effect when it returns late.
+    A new producer with the same transactional id fences the client, so that a late return of the call has no effect.
     """
 
 
 def call_within(limit_seconds: float, call: Callable[[], Any]) -> None:
-    """Runs ``call`` in a daemon thread and waits for its end. Costs 0.1 ms.
+    """Runs ``call`` in a daemon thread and waits until it returns or is abandoned. Costs 0.1 ms.
 
     Raises:
-        CallNotReturnedError: The call takes ``GRACE_SECONDS`` longer than the limit that it should keep by itself.
+        CallNotReturnedError: The call has not returned ``GRACE_SECONDS`` after ``limit_seconds``, its own limit.
         BaseException: What ``call`` raises.
     """
     errors: list[BaseException] = []

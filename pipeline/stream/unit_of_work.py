@@ -239,7 +239,7 @@ class UnitOfWork:
         return done
 
     def abort(self) -> None:
-        """Discards everything since the last commit. An unsettled transaction is left to the next unit of work.
+        """Discards everything since the last commit. The next unit of work settles an unsettled transaction.
 
         Raises:
             Unsettled: Kafka did not answer in time.
@@ -333,7 +333,11 @@ class UnitOfWork:
         self._retried(lambda: self._producer.commit_transaction(REQUEST_SECONDS))
 
     def _retried(self, call: Callable[[], Any]) -> None:
-        """Repeats the call while Kafka returns a retriable error, for at most ``REQUEST_SECONDS`` and one call."""
+        """Repeats the call while Kafka returns a retriable error.
+
+        Raises:
+            Unsettled: A call failed after ``REQUEST_SECONDS``, or did not return.
+        """
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:
@@ -347,7 +351,11 @@ class UnitOfWork:
                     raise self._left_unsettled() from error
 
     def _limited(self, call: Callable[[], Any]) -> None:
-        """Runs a call whose own limit is ``REQUEST_SECONDS``."""
+        """Runs a call whose own limit is ``REQUEST_SECONDS``.
+
+        Raises:
+            Unsettled: The call did not return.
+        """
         try:
             self._within(REQUEST_SECONDS, call)
         except CallNotReturnedError as error:

@@ -1,7 +1,8 @@
 """The subscriptions that fill HubSpot's webhooks journal with the changes of one account.
 
 Source: HubSpot's guide "Webhooks journal management APIs" and its OpenAPI document ``webhooksJournal.json`` (2026-03).
-The guide marks ``objectIds`` as optional, the document as required; without it, all objects are meant.
+``objectIds`` is optional by the guide and required by the document. It is never sent: a subscription without it covers
+all objects.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +20,9 @@ from connectors.crm.sink import Pause
 from pipeline.event.event_time import read_time
 from pipeline.rules.crm_back import CrmBack, CrmJournal
 
-_ENDS: Final = ("DELETE", "MERGE")
-_OBJECT: Final = ("CREATE", "UPDATE", "RESTORE")
-_ASSOCIATION: Final = ("ASSOCIATION_ADDED", "ASSOCIATION_REMOVED")
+_REMOVAL_ACTIONS: Final = ("DELETE", "MERGE")
+_OBJECT_ACTIONS: Final = ("CREATE", "UPDATE", "RESTORE")
+_ASSOCIATION_ACTIONS: Final = ("ASSOCIATION_ADDED", "ASSOCIATION_REMOVED")
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ class Subscription(msgspec.Struct, frozen=True):
     """Of ASSOCIATION: the ids of the types at the other end."""
 
     def text(self) -> str:
-        """Returns the name in messages."""
+        """Returns its name for messages."""
         to = f" to {', '.join(sorted(name for name, one in TYPE_IDS.items() if one in self.others))}"
         return f"{self.kind} of {self.object_type}{to if self.others else ''} ({', '.join(sorted(self.actions))})"
 
@@ -54,7 +55,7 @@ class Subscription(msgspec.Struct, frozen=True):
         return body
 
     def is_met_by(self, row: Mapping[str, Any]) -> bool:
-        """Returns whether a subscription that is there records at least as much, of all objects."""
+        """Returns whether an existing subscription (a row of HubSpot) records at least as much, and of all objects."""
         return (
             row.get("subscriptionType") == self.kind
             and type_id(row.get("objectTypeId")) == TYPE_IDS[self.object_type]
@@ -69,13 +70,13 @@ def wanted_subscriptions(back: CrmBack) -> list[Subscription]:
     """Returns the subscriptions that a connection needs, for the types of object that it reads."""
     wanted = []
     for name in tracked_types(back):
-        actions = _OBJECT if name in ACTIVITIES else (*_OBJECT, *_ENDS)
+        actions = _OBJECT_ACTIONS if name in ACTIVITIES else (*_OBJECT_ACTIONS, *_REMOVAL_ACTIONS)
         properties = frozenset(value_properties(name, back))
         wanted.append(Subscription("OBJECT", name, frozenset(actions), properties))
-        ends = {"deals": ("contacts", "companies")}.get(name, ("contacts",) if name in ACTIVITIES else ())
-        if ends:
-            others = frozenset(TYPE_IDS[one] for one in ends)
-            wanted.append(Subscription("ASSOCIATION", name, frozenset(_ASSOCIATION), others=others))
+        associated = {"deals": ("contacts", "companies")}.get(name, ("contacts",) if name in ACTIVITIES else ())
+        if associated:
+            others = frozenset(TYPE_IDS[one] for one in associated)
+            wanted.append(Subscription("ASSOCIATION", name, frozenset(_ASSOCIATION_ACTIONS), others=others))
         if name == "contacts":
             wanted.append(Subscription("GDPR_PRIVACY_DELETION", name, frozenset({"GDPR_DELETE"})))
     return wanted
@@ -105,17 +106,17 @@ class Subscriptions:
         return [one for one in rows if one.get("portalId") == self._journal.portal and not one.get("deletedAt")]
 
     def lacking(self, there: Sequence[Mapping[str, Any]]) -> list[Subscription]:
-        """Returns the wanted subscriptions that ``there`` does not meet."""
+        """Returns the wanted subscriptions that none of the existing ones (``there``) meets."""
         return [one for one in self._wanted if not any(one.is_met_by(row) for row in there)]
 
     def changed_ms(self, there: Sequence[Mapping[str, Any]]) -> int:
-        """Returns the time of the newest change of those that meet a wanted one, in ms since 1970; 0 without any."""
+        """Returns when a subscription that meets a wanted one was last created or updated, in ms since 1970; else 0."""
         meeting = [row for row in there if any(one.is_met_by(row) for one in self._wanted)]
         times = [read_time(row.get(name)) or 0 for row in meeting for name in ("createdAt", "updatedAt")]
         return max(times, default=0)
 
     def missing(self) -> Iterator[Missing]:
-        """Yields the subscriptions that are missing, or record too little, and how each is created."""
+        """Yields each subscription that is missing or records too little, with the call that creates it."""
         for one in self.lacking(self.read()):
             yield Missing(f"missing: subscription {one.text()} of the journal", partial(self._create, one))
 
@@ -137,7 +138,7 @@ def type_id(value: Any) -> str:
 
 
 def _refusal(answer: Answer, wanted: Subscription) -> str:
-    """Returns "" if a subscription was created as requested, else why not."""
+    """Returns why a subscription was not created as requested; "" if it was."""
     if failed := checked(answer):
         return failed.words
     created = answer.body if isinstance(answer.body, dict) else {}

@@ -1,7 +1,4 @@
-"""The types of object that come back from HubSpot, and the properties that are read of each. Pure.
-
-The ids of types are in HubSpot's guide "Understanding the CRM", section "Object type IDs".
-"""
+"""The types of object that the way back reads from HubSpot, and the properties that it reads of each. Pure."""
 
 from typing import Final
 
@@ -27,6 +24,7 @@ TYPE_IDS: Final = {
     "contacts": "0-1", "companies": "0-2", "deals": "0-3", "calls": "0-48", "meetings": "0-47", "emails": "0-49",
     "notes": "0-46", "tasks": "0-27",
 }  # fmt: skip
+"""Object type → its id. Source: HubSpot's guide "Understanding the CRM", section "Object type IDs"."""
 
 
 def tracked_types(back: CrmBack) -> list[str]:
@@ -40,7 +38,7 @@ def traits_of(back: CrmBack) -> list[str]:
 
 
 def value_properties(object_type: str, back: CrmBack) -> list[str]:
-    """Returns the properties of a type whose values are used, without its times, sorted."""
+    """Returns the properties of a type that are read, without the times of its creation and newest change, sorted."""
     own: tuple[str, ...]
     if object_type == "contacts":
         own = (*traits_of(back), "email", "phone", OWNER, "associatedcompanyid", MERGED)

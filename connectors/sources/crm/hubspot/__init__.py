@@ -1,1 +1,1 @@
-"""Reads HubSpot: what has changed is found by search or in the webhooks journal, and read in the same form."""
+"""Reads HubSpot's objects. Finds the changed ones by search or in the webhooks journal; both return the same form."""

@@ -1,4 +1,4 @@
-"""The requests to HubSpot's webhooks journal: its entries, their files, and whether its subscriptions are in force."""
+"""The requests to HubSpot's webhooks journal: its entries, their files, and a check of its subscriptions."""
 
 from typing import Final
 from urllib.parse import quote
@@ -18,16 +18,17 @@ from pipeline.rules.crm_back import CrmJournal
 NO_CONTENT: Final = 204
 """HubSpot's answer if there is no newer entry. Source: the guide's list of success codes."""
 CHECK_EVERY_MS: Final = 3_600_000
+"""Interval between two reads of the subscriptions."""
 MAX_TRIES: Final = 3
-"""Times that a file is read that is not understood, before it is skipped."""
+"""Number of times that a file is read before it counts as not understood."""
 _EXPIRED_OFFSET: Final = NOT_FOUND | {400}
-"""404 is documented from version 2027-03-beta on: the offset has expired or does not exist."""
+"""Statuses for an offset that has expired or does not exist. HubSpot documents 404, from version 2027-03-beta on."""
 _EXPIRED_URL: Final = NOT_FOUND | {400, 401, 403}
-"""How stores of files refuse a signature that has expired. HubSpot does not document it."""
+"""Statuses with which file stores refuse an expired signature. HubSpot documents none."""
 
 
 class OffsetRefusedError(Exception):
-    """HubSpot does not know the offset, or no longer."""
+    """The offset does not exist, or has expired."""
 
 
 class JournalDoor:
@@ -35,7 +36,7 @@ class JournalDoor:
 
     Raises (every method):
         StoppedError: HubSpot is not available now, or gave an answer that is not understood.
-        SinkError: A right or a subscription is missing.
+        SinkError: A right or a subscription is missing, or HubSpot refuses the request itself.
     """
 
     def __init__(self, connection: CrmConnection, journal: CrmJournal, send: Send) -> None:
@@ -47,7 +48,7 @@ class JournalDoor:
         self._tries: dict[str, int] = {}
 
     def subscribed_ms(self, now_ms: int) -> int:
-        """Returns the time of the newest change of the subscriptions, as read within the last hour."""
+        """Returns when the needed subscriptions were last changed, in ms since 1970. Reads them once an hour."""
         if not self._checked_ms or now_ms - self._checked_ms >= CHECK_EVERY_MS:
             there = self._subscriptions.read()
             if lacking := self._subscriptions.lacking(there):
@@ -67,7 +68,7 @@ class JournalDoor:
         """Returns the entry after an offset, the earliest one for "", or None if there is none yet.
 
         Raises:
-            OffsetRefusedError: HubSpot does not know the offset.
+            OffsetRefusedError: The offset does not exist, or has expired.
         """
         entry = self._entry(f"offset/{quote(offset, safe='')}/next" if offset else "earliest", is_end=not offset)
         if entry is not None and entry.offset == offset:
@@ -75,14 +76,14 @@ class JournalDoor:
         return entry
 
     def file(self, offset: str, entry: Entry) -> JournalFile | None:
-        """Returns the file of the entry after an offset; None if it stays one that is not understood."""
+        """Returns the file of ``entry``, the one after ``offset``; None if ``MAX_TRIES`` reads were not understood."""
         answer = self._fetched(entry)
-        if answer.status in _EXPIRED_URL:  # its signature lasts for a short time: request a new one
+        if answer.status in _EXPIRED_URL:  # its signature is valid for a short time: request a new one
             newer = self.next(offset)
             if newer is None or newer.offset != entry.offset:
                 raise StoppedError(Pause(0, f"{CRM}'s journal gave another entry after the same offset"))
             answer = self._fetched(newer)
-        if not answer.ok:  # no words: a part of a file would be personal
+        if not answer.ok:  # the reason omits the body: it may be part of a file, with personal data
             raise StoppedError(Pause(answer.retry_after_ms, f"a file of {CRM}'s journal: HTTP {answer.status}"))
         file = file_of(answer.body, self._portal, self._types)
         tries = self._tries.get(entry.offset, 0) + 1
@@ -97,7 +98,7 @@ class JournalDoor:
         return self._send(Call(method="GET", path=entry.url, login="none", policy="journal"))
 
     def _entry(self, place: str, *, is_end: bool) -> Entry | None:
-        """Requests an entry. ``is_end``: the request names no offset, so that 404 means that there is no entry."""
+        """Requests an entry. ``is_end``: the earliest or newest one, for which 404 means that the journal is empty."""
         path = f"{self._path}/{place}?installPortalId={self._portal}"
         answer = self._send(Call(method="GET", path=path, login="journal", policy="journal"))
         if answer.status == NO_CONTENT or (is_end and answer.status in NOT_FOUND):

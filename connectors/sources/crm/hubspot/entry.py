@@ -1,10 +1,10 @@
 """An entry of HubSpot's webhooks journal, and the file that it points to. Pure.
 
-Sources: the schema ``JournalFetchResponse`` of HubSpot's OpenAPI document ``webhooksJournal.json`` (2026-03) for an
-entry; the examples in HubSpot's guide "Webhooks journal", which names the fields ``offset``, ``publishedAt`` and
-``journalEvents`` of a file, and ``type``, ``portalId``, ``occurredAt``, ``action``, ``objectTypeId``, ``objectId`` and
-``propertyChanges`` of an event. No public document has a schema of the file or an example of a merge. So an event only
-has to name an object: what happened to it is read from the object.
+Source for an entry: the schema ``JournalFetchResponse`` of HubSpot's OpenAPI document ``webhooksJournal.json``
+(2026-03). Source for a file: the examples in HubSpot's guide "Webhooks journal". They show the fields ``offset``,
+``publishedAt`` and ``journalEvents`` of a file, and the fields ``type``, ``portalId``, ``occurredAt``, ``action``,
+``objectTypeId``, ``objectId`` and ``propertyChanges`` of an event. No public document has a schema of the file or an
+example of a merge. So an event only has to name an object; what happened to it is read from the object itself.
 """
 
 import re
@@ -16,17 +16,16 @@ from connectors.crm.hubspot.tracked import MAIN, TYPE_IDS
 from connectors.sources.crm.answers import millis, text
 
 _TYPES: Final = {one: name for name, one in TYPE_IDS.items()}
-_ENDS: Final = (
+_OBJECT_FIELDS: Final = (
     ("objectTypeId", "objectId"), ("fromObjectTypeId", "fromObjectId"), ("toObjectTypeId", "toObjectId"),
     ("associatedObjectTypeId", "associatedObjectId"),
 )  # fmt: skip
-"""Fields with the type and the id of an object. The last three are those of associations in HubSpot's other APIs."""
+"""Pairs of fields: the type and the id of an object. HubSpot's other APIs name associations by the last three pairs."""
 _MERGED: Final = ("primaryObjectId", "newObjectId", "mergedObjectIds")
 """Further ids of a merge, as HubSpot's webhooks name them: an id or a list of ids."""
-_OTHERS: Final = ("eventTypeId", "listId", "listIds")
+_OTHER_FIELDS: Final = ("eventTypeId", "listId", "listIds")
 _OTHER_ACTIONS: Final = frozenset({"APP_INSTALL", "APP_UNINSTALL", "ADDED_TO_LIST", "REMOVED_FROM_LIST"})
-"""Fields and actions of events that other subscriptions of the app record: of the app itself, of lists, of behaviour.
-"""
+"""Fields and actions of events from the app's other subscriptions: about the app itself, lists or behaviour."""
 _TYPE_ID: Final = re.compile(r"\d+-\d+")
 _HOSTS: Final = ("https://", "http://127.0.0.1:", "http://localhost:")
 
@@ -36,7 +35,7 @@ class Entry(NamedTuple):
 
     offset: str
     url: str
-    """Where its file is, with a signature that expires."""
+    """URL of its file, with a signature that expires."""
 
 
 class Changed(NamedTuple):
@@ -56,15 +55,15 @@ class JournalFile(NamedTuple):
     published_ms: int
     """0 if the file does not state it."""
     unknown: int
-    """The events whose object was not recognised."""
+    """Number of events whose object was not recognised."""
 
 
 class UnknownEventError(Exception):
-    """An event names no object in a form that is known."""
+    """An event names no object in a known form."""
 
 
 def entry_of(body: Mapping[str, Any]) -> Entry | None:
-    """Returns the entry in an answer; None if it is none."""
+    """Returns the entry that an answer holds; None if it holds none."""
     offset, url = body.get("currentOffset"), body.get("url")
     if isinstance(offset, str) and isinstance(url, str) and offset and url.startswith(_HOSTS):
         return Entry(offset, url)
@@ -72,7 +71,7 @@ def entry_of(body: Mapping[str, Any]) -> Entry | None:
 
 
 def file_of(body: Any, portal: int, types: Collection[str]) -> JournalFile | None:
-    """Returns what a file has about objects of an account of some types; None if it is no file of the journal."""
+    """Returns a file's changed objects of ``types`` in the account ``portal``; None if it is no file of the journal."""
     events = body.get("journalEvents") if isinstance(body, dict) else None
     if not isinstance(events, list):
         return None
@@ -90,24 +89,26 @@ def file_of(body: Any, portal: int, types: Collection[str]) -> JournalFile | Non
 
 
 def objects_of(event: Any, portal: int, types: Collection[str]) -> Iterator[Changed]:
-    """Yields the objects of some types that an event is about. Yields none for another account's.
+    """Yields the objects of ``types`` that an event names.
+
+    Yields none for an event of another account or of one of the app's other subscriptions.
 
     Raises:
-        UnknownEventError: The event names no object, or one of these types without an id.
+        UnknownEventError: The event names no object in a known form, or one of ``types`` without a valid id.
     """
     if not isinstance(event, dict):
         raise UnknownEventError
     if event.get("portalId") not in (None, portal, str(portal)):
         return
-    ends = [(type_id(event[kind]), event.get(name)) for kind, name in _ENDS if event.get(kind)]
-    if not all(_TYPE_ID.fullmatch(kind) for kind, _ in ends):
+    named = [(type_id(event[kind]), event.get(name)) for kind, name in _OBJECT_FIELDS if event.get(kind)]
+    if not all(_TYPE_ID.fullmatch(kind) for kind, _ in named):
         raise UnknownEventError
     action = text(event.get("action"))
-    if not ends and action not in _OTHER_ACTIONS and not any(event.get(name) for name in _OTHERS):
+    if not named and action not in _OTHER_ACTIONS and not any(event.get(name) for name in _OTHER_FIELDS):
         raise UnknownEventError
-    tracked = [(name, value) for kind, value in ends if (name := _TYPES.get(kind, "")) in types]
+    tracked = [(name, value) for kind, value in named if (name := _TYPES.get(kind, "")) in types]
     if action.startswith("ASSOCIATION"):
-        # Only deals and activities are read with their associations.
+        # Contacts and companies are read without their associations, so that these do not concern them.
         tracked = [(name, value) for name, value in tracked if name not in MAIN or name == "deals"]
     for name, value in tracked:
         for one in (value, *_further(event)):
@@ -115,6 +116,7 @@ def objects_of(event: Any, portal: int, types: Collection[str]) -> Iterator[Chan
 
 
 def _further(event: Mapping[str, Any]) -> Iterator[Any]:
+    """Yields the further ids that a merge names."""
     for name in _MERGED:
         value = event.get(name)
         if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""From HubSpot's rows to changes, with the contacts and companies that a row does not name itself."""
+"""Converts HubSpot's rows to changes. Reads the associated contacts and companies, which a row does not name."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -22,7 +22,7 @@ from pipeline.rules.crm import CrmConnection
 
 CRM: Final = "HubSpot"
 BATCH: Final = 100
-"""Most inputs of a batch request."""
+"""Maximum number of inputs in a batch request."""
 KINDS: Final = {"contacts": ObjectKind.CONTACT, "companies": ObjectKind.COMPANY, "deals": ObjectKind.DEAL}
 _DEAL_FIELDS: Final = dict(
     zip(
@@ -43,7 +43,7 @@ class _Times(NamedTuple):
 
 
 class Objects:
-    """Makes changes of the rows of one account.
+    """Converts the rows of one account to changes.
 
     Raises (every method):
         StoppedError: HubSpot is not available now.
@@ -57,7 +57,10 @@ class Objects:
         self._traits = traits_of(connection.back)
 
     def changes(self, object_type: str, rows: Sequence[Row]) -> Iterator[Change]:
-        """Yields the changes of rows: their present state, and the ends of contacts that were merged into them."""
+        """Yields the present state of each row, and a merge for each contact that a row names as merged into it.
+
+        Omits the sink's own notes.
+        """
         if object_type == "contacts":
             for row in rows:
                 yield from self._contact(row)

@@ -1,7 +1,7 @@
-"""The cursors of a reading of HubSpot's webhooks journal. Pure.
+"""The cursors of the reader of HubSpot's webhooks journal. Pure.
 
-HubSpot keeps entries for 3 days. The cursor of the journal also states the backfill by search that what it cannot
-reach needs, and each stream of the backfill states how far it has come.
+The cursor of the stream ``journal`` states how far entries are read, and from when to when a backfill searches what
+the journal does not have. The cursor of each stream of the backfill states how far that search has come.
 """
 
 from typing import Final
@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 
 RETENTION_MS: Final = 3 * 86_400_000
-"""Source: HubSpot's guide "Webhook journal APIs": changes of the past 3 days."""
+"""How long HubSpot keeps entries. Source: its guide "Webhook journal APIs": changes of the past 3 days."""
 MARGIN_MS: Final = 3_600_000
-"""An entry that is younger than ``RETENTION_MS`` by no more than this may have expired."""
+"""An entry counts as possibly expired this long before ``RETENTION_MS``."""
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):
@@ -22,34 +22,36 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
     """Time of its newest event."""
     since_ms: int
-    """Time at which it was read first."""
+    """Time at which it was first read."""
     again_ms: int
-    """Time at which it is read again."""
+    """Earliest time at which it is read again."""
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """How far the journal is read: the cursor of its stream."""
+    """How far the journal is read: the cursor of the stream ``journal``."""
 
     offset: str
-    """The last entry that is read; "" if there was none: the next one is the earliest."""
+    """Offset of the entry after which reading goes on; "" to go on at the earliest entry."""
     offset_ms: int = 0
     """Time at which that entry was published; 0 if it is not known."""
     entry: str = ""
-    """The entry after it, of which ``part`` objects are read; "" if none is begun."""
+    """Offset of the next entry, if it is read in part; "" otherwise."""
     part: int = 0
+    """Number of objects of ``entry`` that are read."""
     reached_ms: int
     """Time up to which nothing is missing."""
     noted_ms: int
-    """Time at which reading began at the journal's end. What is older comes from the backfill."""
+    """Time at which the backfill became necessary: at the start, or at a gap. It searches the changes up to then."""
     since_ms: int
-    """Time at which the backfill begins."""
+    """Time from which on the backfill searches changes."""
     gap: str = ""
-    """Why it is needed; "" for the first one."""
+    """Why the backfill is needed; "" for the one at the start."""
     subscribed_ms: int
     """Time of the newest change of the subscriptions."""
     restarts: int = 0
-    """Times in a row that HubSpot refused an offset and reading went on from the earliest entry."""
+    """Number of refused offsets in a row after which reading went on at the earliest entry."""
     waiting: tuple[Waiting, ...] = ()
+    """Objects that are read again later."""
 
     def text(self) -> str:
         """Returns the cursor."""
@@ -67,7 +69,7 @@ class Position(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
         return now_ms - self.reached_ms >= RETENTION_MS - MARGIN_MS
 
     def may_have_expired(self, now_ms: int) -> bool:
-        """Returns whether the last entry may have expired. If the position is in reach, no later one has."""
+        """Returns whether the entry at ``offset`` may have expired. Later ones have not, unless out of reach."""
         return now_ms - self.offset_ms >= RETENTION_MS - MARGIN_MS
 
 

@@ -1,9 +1,9 @@
-"""Finds HubSpot's changes by search: objects by time of change, and what was deleted.
+"""Finds HubSpot's changes by search: objects by time of change, and deleted objects in lists.
 
-A stream searches one type of object. HubSpot's search returns at most 10,000 results of a query and has one order; so
-each page is a query of its own, for the ids after the last one within a window of time (:mod:`..window`). A merged
-contact is a name in ``hs_merged_object_ids`` of its survivor. Deleted objects have no time to search by: all of them
-are listed from time to time.
+A stream searches one type of object. HubSpot's search returns at most 10,000 results of a query and sorts by a single
+property. So each page is a query of its own: within a window of time (:mod:`..window`), for the ids after the last one.
+A merged contact is found by its id in ``hs_merged_object_ids`` of its survivor. Deleted objects cannot be searched by
+time, so all of them are listed every ``ARCHIVE_EVERY_MS``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ PAGE: Final = 200
 ARCHIVE_PAGE: Final = 100
 ARCHIVE_EVERY_MS: Final = 900_000
 ARCHIVED: Final = "archived-"
-"""Beginning of the names of streams of deleted objects."""
+"""Prefix of the streams that list deleted objects."""
 
 
 class HubSpotReader:
-    """Reads one account. Implements :class:`~connectors.sources.crm.reader.CrmReader`."""
+    """Reads one account by search. Implements :class:`~connectors.sources.crm.reader.CrmReader`."""
 
     owner_field = OWNER
 
@@ -41,13 +41,13 @@ class HubSpotReader:
         self._span = span_of(back.since_days, back.overlap_minutes, back.delay_seconds, back.step_hours)
 
     def streams(self) -> Sequence[str]:
-        """Returns the types of object, each also as ``archived-TYPE``."""
+        """Returns the types of object, and ``archived-TYPE`` for each that is not an activity."""
         types = tracked_types(self._back)
         wanted = [one for one in types if one not in ACTIVITIES]
         return [*wanted, *(f"{ARCHIVED}{one}" for one in wanted), *(one for one in types if one in ACTIVITIES)]
 
     def since(self, stream: str, since_ms: int) -> str:
-        """Returns the cursor with which a stream reads what has changed since a time."""
+        """Returns the cursor from which a stream reads the changes since a time. Archived objects have no limit."""
         return "" if stream.startswith(ARCHIVED) else started(since_ms, self._clock(), self._span).text()
 
     def changes(self, stream: str, cursor: str) -> Page:
@@ -57,7 +57,7 @@ class HubSpotReader:
         window = current(cursor, self._clock(), self._span)
         body = checked(self._send(self._search(stream, window.from_ms, window.until_ms, window.after)), CRM, classify)
         rows = [row for row in dicts_in(body.get("results")) if row.get("id")]
-        # A search may return fewer results than its limit, with a page after them.
+        # A page of a search may be shorter than its limit although another page follows.
         has_rest = len(rows) >= PAGE or (bool(rows) and bool(_after(body)))
         window = advanced(window, str(rows[-1]["id"]) if rows else "", full=has_rest)
         return Page(tuple(self._objects.changes(stream, rows)), window.text(), is_behind(window))
@@ -101,5 +101,5 @@ class HubSpotReader:
 
 
 def _after(body: Mapping[str, Any]) -> str:
-    """Returns HubSpot's name of the next page; "" if there is none."""
+    """Returns HubSpot's cursor for the next page; "" if there is none."""
     return text(((body.get("paging") or {}).get("next") or {}).get("after"))
