@@ -1,17 +1,18 @@
 """Finds what stands: open transactions and records that nothing processes."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pipeline.chaos.comparison import Comparison, comparison
-from pipeline.chaos.pages import held_records
+from pipeline.chaos.pages import StagePartition, held_records
 from pipeline.kafka.ends import stable_and_ends
 from pipeline.kafka.follow import Place
 from pipeline.kafka.retry import retrying
 from pipeline.query.flow import FlowMeter
 from pipeline.settings import Settings
-from pipeline.topics import ALL
+from pipeline.topics import ALL, StageName
 
 REQUEST_SECONDS = 30.0
 
@@ -32,11 +33,18 @@ def waiting(settings: Settings, meter: FlowMeter) -> Left:
     return Left(sum(records for *_, records in lags), [*texts, *open_transactions(settings)])
 
 
-def held(ports: Mapping[str, int]) -> Left:
-    """Returns what workers hold behind watermarks, which is the end of a replay after lag 0. ``ports`` by worker id."""
-    counts = {name: held_records(port) for name, port in ports.items()}
-    texts = [f"held: worker {name} holds {records} records" for name, records in counts.items() if records != 0]
-    return Left(sum(math.inf if records is None else records for records in counts.values()), texts)
+def held(ports: Iterable[int], partitions: int) -> Left:
+    """Returns what workers hold behind watermarks, which is the end of a replay after lag 0.
+
+    Infinite until every partition of every stage is restored by a worker that answers on one of the ports.
+    """
+    counts: Counter[StagePartition] = Counter()
+    for port in ports:
+        counts.update(held_records(port))
+    places = [(str(stage), partition) for stage in StageName for partition in range(partitions)]
+    found = [(f"{stage} {partition}", counts.get((stage, partition), math.inf)) for stage, partition in places]
+    texts = [f"held: {count} records of {place}" for place, count in found if count]
+    return Left(sum(count for _, count in found), texts)
 
 
 def check_standing(settings: Settings, left: list[str]) -> Comparison:
@@ -47,10 +55,22 @@ def check_standing(settings: Settings, left: list[str]) -> Comparison:
 
 def open_transactions(settings: Settings) -> list[str]:
     """Returns the partitions whose last stable offset is below their end."""
+    return list(_open(*_stable_and_ends(settings)))
+
+
+def written(settings: Settings) -> dict[Place, int]:
+    """Returns the end of each partition.
+
+    Nothing is left if there is neither lag nor a held record, and nothing was written from before both until after:
+    a record that moved between the two looks would have been.
+    """
+    return _stable_and_ends(settings)[1]
+
+
+def _stable_and_ends(settings: Settings) -> tuple[dict[Place, int], dict[Place, int]]:
     names = [topic.of(settings.topic_prefix) for topic in ALL]
     places = [(name, number) for name in names for number in range(settings.partitions)]
-    stable, ends = retrying(lambda: stable_and_ends(settings.kafka(), places, REQUEST_SECONDS))
-    return list(_open(stable, ends))
+    return retrying(lambda: stable_and_ends(settings.kafka(), places, REQUEST_SECONDS))
 
 
 def _open(stable: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[str]:

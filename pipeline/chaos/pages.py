@@ -2,25 +2,29 @@
 
 import http.client
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.local.ports import LOOPBACK
 from pipeline.obs.metrics import HELD
 
 PAGE_SECONDS: Final = 1.0
 NO_ANSWER: Final = "no answer"
+StagePartition: TypeAlias = tuple[str, int]
 _RESTORING: Final = re.compile(r".*partitions? .*restoring")
 
 
-def held_records(port: int) -> float | None:
-    """Returns how many records a worker holds behind watermarks, by its metrics; None if it does not answer."""
+def held_records(port: int) -> dict[StagePartition, float]:
+    """Returns how many records a worker holds behind watermarks, by its metrics.
+
+    Contains only partitions whose state is restored; empty if the worker does not answer.
+    """
     answer = _get(port, "metrics")
-    if answer is None:
-        return None
-    lines = answer[1].decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(HELD.name + "{"))
+    families = text_string_to_metric_families(answer[1].decode()) if answer is not None else ()
+    samples = [sample for family in families for sample in family.samples if sample.name == HELD.name]
+    return {(sample.labels["stage"], int(sample.labels["partition"])): sample.value for sample in samples}
 
 
 def page(port: int, path: str) -> str:

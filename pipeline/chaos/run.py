@@ -12,7 +12,7 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from pipeline.chaos.broker import ChaosBroker
-from pipeline.chaos.check_standing import Left, held, waiting
+from pipeline.chaos.check_standing import Left, held, waiting, written
 from pipeline.chaos.copies import Copies
 from pipeline.chaos.day import Sent, day_of, rules_of
 from pipeline.chaos.disk import Disk
@@ -160,9 +160,13 @@ class _Scene:
         return texts
 
     def _left(self, meter: FlowMeter) -> Left:
+        before = written(self._direct)
         on_kafka = waiting(self._direct, meter)
-        in_workers = held({worker.worker_id: worker.port for worker in self.workers.all if worker.is_wanted})
-        return Left(on_kafka.records + in_workers.records, on_kafka.texts + in_workers.texts)
+        in_workers = held([worker.port for worker in self.workers.all if worker.is_wanted], self._direct.partitions)
+        texts = on_kafka.texts + in_workers.texts
+        if not texts and written(self._direct) != before:
+            texts = ["records were written meanwhile"]
+        return Left(on_kafka.records + in_workers.records, texts)
 
     def _is_due(self, fault: Fault) -> bool:
         return fault.at_seconds <= time.monotonic() - self._began and self._faults.may_begin(fault)
