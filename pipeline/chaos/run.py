@@ -27,6 +27,7 @@ from pipeline.chaos.soak import SMALL_CACHES, Soak
 from pipeline.chaos.verdict import Evidence, compare
 from pipeline.chaos.workers import Workers
 from pipeline.errors import OperatorError
+from pipeline.event.duration import DAY_MS
 from pipeline.kafka.admin import ensure_topics
 from pipeline.kafka.retry import NO_BROKER_CODES, is_passing
 from pipeline.query.flow import FlowMeter
@@ -36,6 +37,8 @@ NAME: Final = "chaos"
 TICK_SECONDS: Final = 0.05
 READY_SECONDS: Final = 120.0
 WORKERS_HOME: Final = "workers"
+SKEW_SECONDS: Final = 60.0
+"""By how much one producer may be ahead of another, for example after the broker was away."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -103,8 +106,14 @@ def _settings(plan: Plan, base: Settings, folder: Path, servers: str) -> Setting
         chosen |= SMALL_CACHES
     return Settings(
         bootstrap_servers=servers, topic_prefix=NAME, application_id=NAME, partitions=plan.partitions, clock="stream",
-        home=(folder / WORKERS_HOME).resolve(), session_timeout_ms=plan.session_timeout_ms, **chosen,
+        home=(folder / WORKERS_HOME).resolve(), session_timeout_ms=plan.session_timeout_ms,
+        stream_lateness_ms=_lateness_ms(plan.seconds), **chosen,
     )  # fmt: skip
+
+
+def _lateness_ms(load_seconds: float) -> int:
+    """Returns ``SKEW_SECONDS`` in the event time of a load. With a day, no event would pass before the load ends."""
+    return min(DAY_MS, round(DAY_MS * SKEW_SECONDS / load_seconds))
 
 
 class _Scene:
