@@ -106,6 +106,10 @@ def test_a_worker_lives_through_an_outage_that_is_longer_than_every_timeout(brok
         pid = fleet.running["a"].pid
         send(settings, EVENTS["web"], events[:SHARE])
         fleet.until("it is at work", lambda: fleet.metric("a", "stitchline_commits_total") > 0)
+        # A broker that is killed between a commit and its markers may never write them (ADR 13): all readers stand.
+        fleet.until(
+            "the markers are written", lambda: fleet.metric("a", "stitchline_batch_seconds_count", stage="profile")
+        )
         send(settings, EVENTS["web"], events[SHARE : 2 * SHARE])  # so that a transaction is open
         fleet.until("it reads", lambda: fleet.metric("a", "stitchline_batch_seconds_count", stage="intake") > 1)
         with Prober(fleet) as prober:
