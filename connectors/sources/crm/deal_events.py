@@ -28,8 +28,8 @@ from connectors.sources.crm.change import (
 )
 from connectors.sources.crm.document import Document, Documents
 from connectors.sources.crm.seen import Seen
+from pipeline.event.duration import DAY_MS
 
-DAY_MS: Final = 86_400_000
 NOTHING: Final = ("", "")
 ACCOUNT: Final = "account_id"
 

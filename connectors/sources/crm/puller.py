@@ -26,13 +26,13 @@ from connectors.sources.crm.translate import Translated, translate
 from connectors.sources.outgoing import Outgoing
 from connectors.sources.record import Payload
 from pipeline.clock import Clock
+from pipeline.event.duration import DAY_MS
 from pipeline.event.result import Rejected
 from pipeline.obs import metrics as names
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import Metrics
 from pipeline.rules.crm import CrmConnection
 
-DAY_MS: Final = 86_400_000
 MAX_WAIT_SECONDS: Final = 0.5
 _log = logger("connectors.sources.crm")
 

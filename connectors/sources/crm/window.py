@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from pipeline.event.duration import DAY_MS, HOUR_MS
+
 START: Final = ""
 
 
@@ -82,6 +84,6 @@ def is_behind(window: Window) -> bool:
 def span_of(since_days: float, overlap_minutes: float, delay_seconds: float, step_hours: float) -> Span:
     """Returns the limits in milliseconds."""
     return Span(
-        round(since_days * 86_400_000), round(overlap_minutes * 60_000), round(delay_seconds * 1000),
-        round(step_hours * 3_600_000),
+        round(since_days * DAY_MS), round(overlap_minutes * 60_000), round(delay_seconds * 1000),
+        round(step_hours * HOUR_MS),
     )  # fmt: skip

@@ -12,12 +12,13 @@ from connectors.crm.sink import Pause, SinkError
 from connectors.sources.crm.answers import NOT_FOUND, checked
 from connectors.sources.crm.hubspot.entry import Entry, JournalFile, entry_of, file_of
 from connectors.sources.crm.hubspot.objects import CRM
+from pipeline.event.duration import HOUR_MS
 from pipeline.rules.crm import CrmConnection
 from pipeline.rules.crm_back import CrmJournal
 
 NO_CONTENT: Final = 204
 """HubSpot's answer if there is no newer entry. Source: the guide's list of success codes."""
-CHECK_EVERY_MS: Final = 3_600_000
+CHECK_EVERY_MS: Final = HOUR_MS
 """Interval between two reads of the subscriptions."""
 MAX_TRIES: Final = 3
 """Number of times that a file is read before it counts as not understood."""

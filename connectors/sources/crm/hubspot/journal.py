@@ -30,8 +30,9 @@ from connectors.sources.crm.hubspot.position import (
 )
 from connectors.sources.crm.hubspot.present import Present, PresentReader
 from connectors.sources.crm.hubspot.search import ARCHIVED, HubSpotReader
-from connectors.sources.crm.window import is_read_to
+from connectors.sources.crm.window import is_read_to, span_of
 from pipeline.clock import Clock
+from pipeline.event.duration import DAY_MS
 from pipeline.rules.crm import CrmConnection
 from pipeline.rules.crm_back import CrmJournal
 
@@ -43,7 +44,6 @@ MAX_WAITING: Final = 2_000
 """Number of waiting objects from which no further entry is read until some of them are due."""
 MAX_WAIT_MS: Final = 600_000
 """Maximum wait of an object that keeps changing. Afterwards it is taken although its newest change is young."""
-DAY_MS: Final = 86_400_000
 NOTHING: Final[Mapping[tuple[str, str], int]] = MappingProxyType({})
 
 
@@ -56,8 +56,7 @@ class HubSpotJournalReader:
         self._clock, self._door = clock, JournalDoor(connection, journal, send)
         self._search, self._present = HubSpotReader(connection, send, clock), PresentReader(connection, send)
         back = connection.back
-        self._since_ms = round(back.since_days * DAY_MS)
-        self._overlap_ms, self._delay_ms = round(back.overlap_minutes * 60_000), round(back.delay_seconds * 1000)
+        self._span = span_of(back.since_days, back.overlap_minutes, back.delay_seconds, back.step_hours)
         self._at: Position | None = None
         self._file: tuple[Entry, JournalFile] | None = None
         """The entry that is read in part, and its file."""
@@ -78,7 +77,7 @@ class HubSpotJournalReader:
         now_ms, at = self._clock(), position_of(cursor)
         subscribed_ms = self._door.subscribed_ms(now_ms)
         if at is None:
-            return self._begin_at_newest(None, now_ms, now_ms - self._since_ms, subscribed_ms)
+            return self._begin_at_newest(None, now_ms, now_ms - self._span.since, subscribed_ms)
         if subscribed_ms > at.subscribed_ms:
             return self._gap(at, now_ms, "its subscriptions were changed", subscribed_ms)
         if at.is_out_of_reach(now_ms):
@@ -108,7 +107,7 @@ class HubSpotJournalReader:
     def _gap(self, at: Position, now_ms: int, why: str, subscribed_ms: int) -> Page:
         """Begins again at the newest entry, with a backfill since the last time up to which nothing is missing."""
         return self._begin_at_newest(
-            at, now_ms, at.reached_ms - self._overlap_ms, subscribed_ms, f"{why}; a search covers the gap"
+            at, now_ms, at.reached_ms - self._span.overlap, subscribed_ms, f"{why}; a search covers the gap"
         )
 
     def _refused(self, at: Position, now_ms: int) -> Page:
@@ -149,7 +148,7 @@ class HubSpotJournalReader:
 
     def _with_backfill(self, before: Position, after: Position, now_ms: int, gap: str) -> Position:
         """Returns ``after`` with a backfill of what the entry between the two positions recorded."""
-        return replace(after, noted_ms=now_ms, since_ms=before.reached_ms - self._overlap_ms, gap=gap)
+        return replace(after, noted_ms=now_ms, since_ms=before.reached_ms - self._span.overlap, gap=gap)
 
     def _again(self, at: Position, due: Sequence[Waiting], now_ms: int) -> Page:
         """Reads the objects that are due again: their newest change was too young when they were read before."""
@@ -162,7 +161,7 @@ class HubSpotJournalReader:
     def _read(self, changed: Iterable[Changed], now_ms: int, since: Mapping[tuple[str, str], int] = NOTHING) -> Present:
         def is_young(one: Changed, modified_ms: int) -> bool:
             waited_ms = now_ms - since.get((one.object_type, one.id), now_ms)
-            return modified_ms > now_ms - self._delay_ms and waited_ms < MAX_WAIT_MS
+            return modified_ms > now_ms - self._span.delay and waited_ms < MAX_WAIT_MS
 
         return self._present.read((one._replace(at_ms=one.at_ms or now_ms) for one in changed), is_young)
 
@@ -172,7 +171,7 @@ class HubSpotJournalReader:
         """Adds the young objects to those that wait. ``since``: when objects that waited before were first read."""
         there = {(one.object_type, one.id) for one in at.waiting}
         more = [
-            Waiting(*one, since.get((one.object_type, one.id), now_ms), now_ms + self._delay_ms)
+            Waiting(*one, since.get((one.object_type, one.id), now_ms), now_ms + self._span.delay)
             for one in present.young
             if (one.object_type, one.id) not in there
         ]
@@ -186,7 +185,7 @@ class HubSpotJournalReader:
         gap = ""
         if fill is None or fill.noted_ms != at.noted_ms:
             # A new backfill. It includes what the former one has not finished, or not begun.
-            former_ms = self._clock() - self._since_ms if fill is None else fill.since_ms
+            former_ms = self._clock() - self._span.since if fill is None else fill.since_ms
             since_ms = at.since_ms if fill is not None and fill.done else min(at.since_ms, former_ms)
             fill = Backfill(noted_ms=at.noted_ms, since_ms=since_ms, search=self._search.since(stream, since_ms))
             gap = at.gap
@@ -194,6 +193,6 @@ class HubSpotJournalReader:
             return Page((), cursor)
         page = self._search.changes(stream, fill.search)
         # A search may show a change late. So it ends only when it has reached the overlap after the note.
-        is_past = stream.startswith(ARCHIVED) or is_read_to(page.cursor, at.noted_ms + self._overlap_ms)
+        is_past = stream.startswith(ARCHIVED) or is_read_to(page.cursor, at.noted_ms + self._span.overlap)
         fill = replace(fill, search=page.cursor, done=not page.more and is_past)
         return Page(page.changes, fill.text(), page.more, gap)

@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
-RETENTION_MS: Final = 3 * 86_400_000
+from pipeline.event.duration import DAY_MS, HOUR_MS
+
+RETENTION_MS: Final = 3 * DAY_MS
 """How long HubSpot keeps entries. Source: its guide "Webhook journal APIs": changes of the past 3 days."""
-MARGIN_MS: Final = 3_600_000
+MARGIN_MS: Final = HOUR_MS
 """An entry counts as possibly expired this long before ``RETENTION_MS``."""
 
 
