@@ -34,7 +34,7 @@ class Behind:
                 self._used_on.setdefault(weak, []).append(strong)
                 self._users.setdefault(strong, []).append(weak)
         self._peers: dict[Identifier, list[Identifier]] = {weak: [] for weak in self._used_on}
-        for merged_link in links:
+        for merged_link in links if self._peers else ():
             if merged_link.weak in self._peers:
                 self._peers[merged_link.weak].append(merged_link.strong)
 
