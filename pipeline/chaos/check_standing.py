@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pipeline.chaos.comparison import Comparison, comparison
-from pipeline.chaos.pages import StagePartition, held_records
+from pipeline.chaos.pages import held_records
 from pipeline.kafka.ends import stable_and_ends
 from pipeline.kafka.follow import Place
 from pipeline.kafka.retry import retrying
 from pipeline.query.flow import FlowMeter
 from pipeline.settings import Settings
+from pipeline.stream.ownership import StagePartition
 from pipeline.topics import ALL, StageName
 
 REQUEST_SECONDS = 30.0
@@ -41,8 +42,8 @@ def held(ports: Iterable[int], partitions: int) -> Left:
     counts: Counter[StagePartition] = Counter()
     for port in ports:
         counts.update(held_records(port))
-    places = [(str(stage), partition) for stage in StageName for partition in range(partitions)]
-    found = [(f"{stage} {partition}", counts.get((stage, partition), math.inf)) for stage, partition in places]
+    places = [StagePartition(stage, partition) for stage in StageName for partition in range(partitions)]
+    found = [(f"{at.stage} {at.partition}", counts.get(at, math.inf)) for at in places]
     texts = [f"held: {count} records of {place}" for place, count in found if count]
     return Left(sum(count for _, count in found), texts)
 

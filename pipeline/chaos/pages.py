@@ -2,17 +2,17 @@
 
 import http.client
 import re
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.local.ports import LOOPBACK
 from pipeline.obs.metrics import HELD
+from pipeline.stream.ownership import StagePartition
 
 PAGE_SECONDS: Final = 1.0
 NO_ANSWER: Final = "no answer"
-StagePartition: TypeAlias = tuple[str, int]
 _RESTORING: Final = re.compile(r".*partitions? .*restoring")
 
 
@@ -24,7 +24,7 @@ def held_records(port: int) -> dict[StagePartition, float]:
     answer = _get(port, "metrics")
     families = text_string_to_metric_families(answer[1].decode()) if answer is not None else ()
     samples = [sample for family in families for sample in family.samples if sample.name == HELD.name]
-    return {(sample.labels["stage"], int(sample.labels["partition"])): sample.value for sample in samples}
+    return {StagePartition(sample.labels["stage"], int(sample.labels["partition"])): sample.value for sample in samples}
 
 
 def page(port: int, path: str) -> str:
