@@ -139,13 +139,16 @@ class Spool:
         self._lock.close()
 
     async def _flush(self) -> None:
-        """Writes what is pending, again and again until nothing is."""
-        loop = asyncio.get_running_loop()
+        """Writes what is pending, again and again until nothing is.
+
+        A thread waits for the disk. Only the event loop changes the spool's state, so that a reader sees no moment in
+        which one segment is closed and the next one half open.
+        """
         while self._pending:
             data, flushed = b"".join(self._pending), self._flushed
             self._pending, self._flushed = [], None
             try:
-                number = await loop.run_in_executor(None, self._write, data)
+                await self._write(data)
             except OSError as error:
                 self._size -= len(data)
                 log.warning("spool_write_failed", error=error.strerror)
@@ -153,33 +156,23 @@ class Spool:
                     flushed.set_exception(SpoolFullError(f"the disk refuses to write: {error.strerror}"))
                     flushed.exception()  # all waiters may be gone
                 continue
+            number = self._next - 1
             if not self._waiting or self._waiting[-1] != number:
                 self._waiting.append(number)
             if flushed is not None and not flushed.done():
                 flushed.set_result(None)
         self._flushing = None
 
-    def _write(self, data: bytes) -> int:
-        """Writes and fsyncs, in a thread. Returns the number of the segment. Leaves nothing behind on an error."""
+    async def _write(self, data: bytes) -> None:
+        """Writes and fsyncs, into a new segment if the open one is full. Leaves nothing behind on an error."""
         if self._file is not None and self._written >= self._segment_bytes:
             self._close_file()
         if self._file is None:
             path = path_of(self._folder, self._next)
-            self._file, self._written = path.open("xb", buffering=0), 0
-            self._next += 1
-            sync_folder(self._folder)
-        number = self._next - 1
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]
-            os.fsync(self._file.fileno())
-        except OSError:
-            self._file.truncate(self._written)
-            self._file.seek(self._written)
-            raise
+            file: IO[bytes] = await asyncio.to_thread(path.open, "xb", buffering=0)
+            self._file, self._written, self._next = file, 0, self._next + 1
+        await asyncio.to_thread(_write_durably, self._file, self._written, data, self._folder)
         self._written += len(data)
-        return number
 
     def _unread(self, number: int) -> bytes:
         """Returns the durable bytes of a segment behind the last delivered record: a window with a whole record."""
@@ -214,6 +207,21 @@ class Spool:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _write_durably(file: IO[bytes], written: int, data: bytes, folder: Path) -> None:
+    """Writes behind the first ``written`` bytes of a segment and fsyncs; before the first ones also its name."""
+    if not written:
+        sync_folder(folder)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(written)
+        file.seek(written)
+        raise
 
 
 def _locked(folder: Path) -> IO[bytes]:
