@@ -20,6 +20,7 @@ from connectors.collect.written import written
 
 KEEP_ALIVE_SECONDS: Final = 15.0
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ASKS_TO_KEEP_ALIVE: Final = frozenset({"connection", "proxy-connection"})
 NOT_HTTP: Final = Refusal(400, "this is not HTTP/1.1")
 
 
@@ -177,7 +178,7 @@ class Connection(asyncio.Protocol):
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
         keep_alive = self._parser.should_keep_alive()
-        if keep_alive and "connection" in request.headers:  # without it HTTP/1.0 keeps no connection alive
+        if keep_alive and not _ASKS_TO_KEEP_ALIVE.isdisjoint(request.headers):  # HTTP/1.0 has to ask
             keep_alive = self._parser.get_http_version() != "1.0"
         self._add(_Whole(request, body, keep_alive))
 

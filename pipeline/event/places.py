@@ -50,7 +50,8 @@ def identifiers_of(
         others += _external(context["externalIds"])
     grouped: dict[str, dict[str, None]] = {"user_id": {user: None}, "anonymous_id": {anonymous: None}}
     for name, value in others:
-        grouped.setdefault(name, {})[value] = None
+        if value:
+            grouped.setdefault(name, {})[value] = None
     return [identifier(name, value) for name, values in grouped.items() for value in values if value]
 
 
@@ -60,6 +61,8 @@ def scalar(field: str, value: object) -> str:
     Raises:
         InvalidEventError: the value has another type; the message names the field.
     """
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
