@@ -27,12 +27,19 @@ _LIBRDKAFKA: Final = logging.getLogger("librdkafka")
 LOGGED: Final[Mapping[str, Any]] = MappingProxyType({"logger": _LIBRDKAFKA})
 """Option of a polled client. Sends the client's log lines to the logger ``librdkafka``."""
 
-KEEPS_BROKERS: Final[Mapping[str, Any]] = MappingProxyType({
+PRODUCER: Final[Mapping[str, Any]] = MappingProxyType({
     "metadata.recovery.strategy": "none",
     "reconnect.backoff.max.ms": 1_000,
+    "max.in.flight.requests.per.connection": 1,
 })  # fmt: skip
-"""Options of producers. By default librdkafka forgets all brokers when it loses the last connection. A transaction that
-waits for a forgotten coordinator never ends (librdkafka issue 5511)."""
+"""Options of every producer, against two defects of librdkafka.
+
+By default it forgets all brokers when it loses the last connection. A transaction that waits for a forgotten
+coordinator never ends (librdkafka issue 5511).
+
+With several requests under way on a connection, records get lost without an error. While a broker becomes the leader of
+a partition, it may refuse a producer's first batch there and take the second, because it knows no sequence number yet.
+librdkafka concludes that the first batch was written too, and reports it as delivered (confluent-kafka-go issue 921)."""
 
 
 def admin(config: Config) -> AdminClient:
@@ -86,7 +93,7 @@ def idempotent_producer(config: Config, options: Mapping[str, Any] | None = None
         {
             **config,
             **_QUIET,
-            **KEEPS_BROKERS,
+            **PRODUCER,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             **(options or {}),
@@ -102,7 +109,7 @@ def transactional_producer(
         {
             **config,
             **LOGGED,
-            **KEEPS_BROKERS,
+            **PRODUCER,
             "transactional.id": transactional_id,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",

@@ -9,7 +9,7 @@ import confluent_kafka
 import msgspec
 
 from pipeline.errors import OperatorError
-from pipeline.kafka.clients import KEEPS_BROKERS, MAX_RECORD_BYTES, configured_producer
+from pipeline.kafka.clients import MAX_RECORD_BYTES, PRODUCER, configured_producer
 from pipeline.kafka.producer import Producer
 from pipeline.kafka.record import Header
 from pipeline.kafka.time_limit import CallNotReturnedError, call_within
@@ -123,7 +123,7 @@ class UnitOfWork:
         self._producer = made = producer(
             {
                 **config,
-                **KEEPS_BROKERS,
+                **PRODUCER,
                 "transactional.id": transactional_id,
                 "transaction.timeout.ms": transaction_timeout_ms,
                 "partitioner": "murmur2_random",
