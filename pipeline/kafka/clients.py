@@ -39,7 +39,8 @@ coordinator never ends (librdkafka issue 5511).
 
 With several requests under way on a connection, records get lost without an error. While a broker becomes the leader of
 a partition, it may refuse a producer's first batch there and take the second, because it knows no sequence number yet.
-librdkafka concludes that the first batch was written too, and reports it as delivered (confluent-kafka-go issue 921)."""
+librdkafka concludes that the first batch was written too, and reports it as delivered (confluent-kafka-go issue 921).
+"""
 
 
 def admin(config: Config) -> AdminClient:
