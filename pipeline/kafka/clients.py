@@ -27,20 +27,16 @@ _LIBRDKAFKA: Final = logging.getLogger("librdkafka")
 LOGGED: Final[Mapping[str, Any]] = MappingProxyType({"logger": _LIBRDKAFKA})
 """Option of a polled client. Sends the client's log lines to the logger ``librdkafka``."""
 
-PRODUCER: Final[Mapping[str, Any]] = MappingProxyType({
+KEEPS_BROKERS: Final[Mapping[str, Any]] = MappingProxyType({
     "metadata.recovery.strategy": "none",
     "reconnect.backoff.max.ms": 1_000,
-    "max.in.flight.requests.per.connection": 1,
 })  # fmt: skip
-"""Options of every producer, against two defects of librdkafka.
+"""Options of producers. By default librdkafka forgets all brokers when it loses the last connection. A transaction that
+waits for a forgotten coordinator never ends (librdkafka issue 5511)."""
 
-By default it forgets all brokers when it loses the last connection. A transaction that waits for a forgotten
-coordinator never ends (librdkafka issue 5511).
-
-With several requests under way on a connection, records get lost without an error. While a broker becomes the leader of
-a partition, it may refuse a producer's first batch there and take the second, because it knows no sequence number yet.
-librdkafka concludes that the first batch was written too, and reports it as delivered (confluent-kafka-go issue 921).
-"""
+ONE_REQUEST: Final[Mapping[str, Any]] = MappingProxyType({"max.in.flight.requests.per.connection": 1})
+"""Option of producers whose delivery reports the caller does not check for offsets. With several requests under way, a
+record may be reported as delivered and be lost: see :mod:`pipeline.stream.delivery_reports`."""
 
 
 def admin(config: Config) -> AdminClient:
@@ -94,7 +90,8 @@ def idempotent_producer(config: Config, options: Mapping[str, Any] | None = None
         {
             **config,
             **_QUIET,
-            **PRODUCER,
+            **KEEPS_BROKERS,
+            **ONE_REQUEST,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             **(options or {}),
@@ -110,7 +107,8 @@ def transactional_producer(
         {
             **config,
             **LOGGED,
-            **PRODUCER,
+            **KEEPS_BROKERS,
+            **ONE_REQUEST,
             "transactional.id": transactional_id,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",

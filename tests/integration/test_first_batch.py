@@ -1,6 +1,7 @@
 """A producer's first batch for a partition is refused while its next one is taken: no record may get lost.
 
-With several requests under way, librdkafka reports the refused batch as delivered (confluent-kafka-go issue 921).
+With several requests under way, librdkafka reports the refused batch as delivered (confluent-kafka-go issue 921). The
+unit of work aborts then, and the other producers never have several.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,11 +9,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline.kafka.admin import ensure_topics
-from pipeline.kafka.clients import KafkaProducer, idempotent_producer, transactional_producer
+from pipeline.kafka.clients import KafkaProducer, idempotent_producer, member, transactional_producer
 from pipeline.settings import Settings
-from pipeline.stream.unit_of_work import UnitOfWork
+from pipeline.stream.unit_of_work import Aborted, UnitOfWork
 from pipeline.topics import EVENTS, TOUCHES
-from tests.support.records import committed
+from tests.support.records import Sent, committed, send
 from tests.support.refusing_proxy import RefusingProxy
 from tests.support.waiting import deadline_seconds, eventually
 
@@ -73,11 +74,24 @@ def test_a_transaction_of_a_command_holds_all(settings: Settings, proxy: Refusin
     assert _arrived(settings) == RECORDS
 
 
-def test_a_unit_of_work_holds_all(settings: Settings, proxy: RefusingProxy) -> None:
+def test_a_unit_of_work_aborts_and_holds_all_the_next_time(settings: Settings, proxy: RefusingProxy) -> None:
+    send(settings, EVENTS["web"], [Sent(b"key", b"value")])
+    web = EVENTS["web"].of(settings.topic_prefix)
+    consumer = member(settings.kafka(), settings.application_id, {"session.timeout.ms": 45_000})
+    consumer.subscribe([web])
+    assert consumer.consume(1, deadline_seconds())
     unit = UnitOfWork({"bootstrap.servers": proxy.address}, settings.topic_prefix, settings.topic_prefix)
     unit.start()
 
     _send_one_by_one(proxy, lambda value: unit.emit(TOUCHES, "key", value))
-    unit._producer.commit_transaction(deadline_seconds())  # commit() needs a member of a group
+    unit.consumed(web, 0, 1, 1)
+    with pytest.raises(Aborted, match="not confirmed 1 records"):
+        unit.commit([], consumer.consumer_group_metadata)
+    assert _arrived(settings) == []
 
+    for value in RECORDS:
+        unit.emit(TOUCHES, "key", value)
+    unit.consumed(web, 0, 1, 1)
+    assert unit.commit([], consumer.consumer_group_metadata) is not None
+    consumer.close()
     assert _arrived(settings) == RECORDS
