@@ -4,6 +4,7 @@ It forwards everything else. The refusal reaches the client once its next batch 
 ``REFUSAL_SECONDS`` if the client sends none before the answer. Protocol: Apache Kafka, Produce request 9 to 12.
 """
 
+import contextlib
 import socket
 import struct
 import threading
@@ -86,7 +87,8 @@ def _frame(source: socket.socket) -> bytes | None:
 
 
 def _send(target: socket.socket, frame: bytes) -> None:
-    target.sendall(struct.pack(">i", len(frame)) + frame)
+    with contextlib.suppress(OSError):  # the connection has ended
+        target.sendall(struct.pack(">i", len(frame)) + frame)
 
 
 def _refusal(frame: bytes, version: int, number: int, topic: bytes) -> bytes:
