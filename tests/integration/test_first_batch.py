@@ -30,9 +30,14 @@ def settings(kafka, topic_prefix) -> Settings:
 
 
 @pytest.fixture
-def proxy(settings: Settings) -> Iterator[RefusingProxy]:
-    with RefusingProxy(settings.bootstrap_servers, TOUCHES.of(settings.topic_prefix)) as running:
+def proxy(settings: Settings, request: pytest.FixtureRequest) -> Iterator[RefusingProxy]:
+    with RefusingProxy(settings.bootstrap_servers, TOUCHES.of(settings.topic_prefix), request.param) as running:
         yield running
+
+
+one_request = pytest.mark.parametrize("proxy", [0.5], indirect=True, ids=["one request at a time"])
+"""The producer sends nothing more before the answer."""
+several_requests = pytest.mark.parametrize("proxy", [deadline_seconds()], indirect=True, ids=["several requests"])
 
 
 def _send_one_by_one(proxy: RefusingProxy, send: Callable[[bytes], object]) -> None:
@@ -52,6 +57,7 @@ def _flush(producer: KafkaProducer) -> None:
     assert producer.flush(deadline_seconds()) == 0
 
 
+@one_request
 def test_an_idempotent_producer_writes_all(settings: Settings, proxy: RefusingProxy) -> None:
     producer = idempotent_producer({"bootstrap.servers": proxy.address})
     name = TOUCHES.of(settings.topic_prefix)
@@ -62,6 +68,7 @@ def test_an_idempotent_producer_writes_all(settings: Settings, proxy: RefusingPr
     assert _arrived(settings) == RECORDS
 
 
+@one_request
 def test_a_transaction_of_a_command_holds_all(settings: Settings, proxy: RefusingProxy) -> None:
     producer = transactional_producer({"bootstrap.servers": proxy.address}, settings.topic_prefix)
     name = TOUCHES.of(settings.topic_prefix)
@@ -74,6 +81,7 @@ def test_a_transaction_of_a_command_holds_all(settings: Settings, proxy: Refusin
     assert _arrived(settings) == RECORDS
 
 
+@several_requests
 def test_a_unit_of_work_aborts_and_holds_all_the_next_time(settings: Settings, proxy: RefusingProxy) -> None:
     send(settings, EVENTS["web"], [Sent(b"key", b"value")])
     web = EVENTS["web"].of(settings.topic_prefix)

@@ -1,7 +1,7 @@
 """A proxy before a real broker that refuses a producer's first batch for a topic, as a broker does that becomes leader.
 
 It forwards everything else. The refusal reaches the client once its next batch is under way, or after
-``REFUSAL_SECONDS`` if the client sends none before the answer. Protocol: Apache Kafka, Produce request 9 to 12.
+``patience_seconds`` if the client sends none before the answer. Protocol: Apache Kafka, Produce request 9 to 12.
 """
 
 import contextlib
@@ -13,16 +13,16 @@ from typing import Self
 from pipeline.local.ports import LOOPBACK, free_ports
 
 PRODUCE, NOT_LEADER = 0, 6
-REFUSAL_SECONDS = 0.5
 _HEAD = struct.Struct(">hhi")
 
 
 class RefusingProxy:
     """A context manager. ``address`` is the bootstrap server of the producer to test."""
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    def __init__(self, bootstrap_servers: str, topic: str, patience_seconds: float) -> None:
         host, port = bootstrap_servers.rsplit(":", 1)
         self._broker, self._topic = (host, int(port)), topic.encode()
+        self._patience_seconds = patience_seconds
         (self._port,) = free_ports(1)
         self.address = f"{LOOPBACK}:{self._port}"
         self.refused = 0
@@ -58,7 +58,9 @@ class RefusingProxy:
                 if not self.refused:
                     self.refused += 1
                     self._answer = _refusal(frame, version, number, self._topic)
-                    threading.Timer(REFUSAL_SECONDS, self._refuse, (client,)).start()
+                    timer = threading.Timer(self._patience_seconds, self._refuse, (client,))
+                    timer.daemon = True
+                    timer.start()
                     continue
                 self._refuse(client)
             _send(broker, frame)
