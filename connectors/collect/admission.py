@@ -2,8 +2,8 @@
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.json import encode
@@ -24,6 +24,16 @@ from pipeline.event.result import Drop, Rejected
 from pipeline.rules.sources import Dialect
 
 DAMAGED: Final = "the compressed body is damaged"
+_ALL_ACCEPTED: Final = b'{"success":true,"accepted":%d,"rejected":[]}'
+
+
+class _Bad(NamedTuple):
+    """An item that is quarantined."""
+
+    place: int
+    """Its index in the request."""
+    item: Item
+    why: Rejected
 
 
 class Admitted(Struct, frozen=True):
@@ -120,39 +130,44 @@ class Admission:
         """Returns what to keep of the items of a source that may come in, and the answer's content."""
         stamp = Stamp(request, source)
         drops_bots = stamp.is_bot and source.rules.bots == "drop"
+        keeps_all = not drops_bots and source.sample.keeps_all
         records: list[Outgoing] = []
-        rejected: list[dict[str, Any]] = []
-        identities: Counter[bytes] = Counter()
-        origin = Origin(source.name, dialect, request.received_ms)
-        left_out: Counter[str] = Counter({IGNORED: parsed.ignored} if parsed.ignored else {})
-        accepted = 0
+        bad: list[_Bad] = []
+        left_out = {IGNORED: parsed.ignored} if parsed.ignored else {}
         for index, item in enumerate(parsed.items):
-            if not isinstance(item.document, Rejected) and (
-                drops_bots or not (source.sample.keeps_all or source.sample.keeps(item.document))
-            ):
-                left_out[BOT if drops_bots else SAMPLED] += 1
+            document = item.document
+            if not keeps_all and isinstance(document, dict) and (drops_bots or not source.sample.keeps(document)):
+                outcome = BOT if drops_bots else SAMPLED
+                left_out[outcome] = left_out.get(outcome, 0) + 1
                 continue
             record = self._record(item, stamp, source)
-            if isinstance(record, Drop):
-                left_out[SUPPRESSED] += 1
-                continue
             if isinstance(record, Outgoing):
-                accepted += 1
+                records.append(record)
+            elif isinstance(record, Drop):
+                left_out[SUPPRESSED] = left_out.get(SUPPRESSED, 0) + 1
             else:
-                rejected.append({"index": index, "reason": record.reason.value, "detail": record.detail})
-                self._counts.events(1, source.name, dialect, record.reason.value)
-                identity = _identity(item, dialect)
-                identities[identity] += 1  # equal items of one request are several
-                identity = b"%d %b" % (identities[identity], identity)
-                record = self._encoder.quarantined(item.raw, record, origin, identity)
-            records.append(record)
+                bad.append(_Bad(index, item, record))
+        accepted = len(records)
         source.rate.take(len(parsed.items))
-        source.cap.take(accepted + len(rejected))
+        source.cap.take(accepted + len(bad))
         if accepted:
             self._counts.events(accepted, source.name, dialect, ACCEPTED)
+        if not bad and not left_out:
+            return Admitted(source, records, _ALL_ACCEPTED % accepted, headers)
         for outcome, number in left_out.items():
             self._counts.events(number, source.name, dialect, outcome)
-        return Admitted(source, records, _result(accepted, rejected, left_out), headers)
+        records += self._quarantined(bad, Origin(source.name, dialect, request.received_ms))
+        return Admitted(source, records, _result(accepted, bad, left_out), headers)
+
+    def _quarantined(self, bad: list[_Bad], origin: Origin) -> Iterator[Outgoing]:
+        """Yields the DLQ records of rejected items, and counts them."""
+        identities: Counter[bytes] = Counter()
+        for _, item, why in bad:
+            self._counts.events(1, origin.source, origin.dialect, why.reason.value)
+            identity = _identity(item, origin.dialect)
+            identities[identity] += 1  # equal items of one request are several
+            identity = b"%d %b" % (identities[identity], identity)
+            yield self._encoder.quarantined(item.raw, why, origin, identity)
 
     def _record(self, item: Item, stamp: Stamp, source: LiveSource) -> Outgoing | Rejected | Drop:
         document = item.document
@@ -203,7 +218,6 @@ def _dialect(source: LiveSource, dialects: tuple[Dialect, ...]) -> Dialect:
     raise Refusal(403, f"this source does not allow the dialect {dialects[0]}")
 
 
-def _result(accepted: int, rejected: list[dict[str, Any]], dropped: Mapping[str, int]) -> bytes:
-    if not rejected and not dropped:
-        return b'{"success":true,"accepted":%d,"rejected":[]}' % accepted
+def _result(accepted: int, bad: list[_Bad], dropped: Mapping[str, int]) -> bytes:
+    rejected = [{"index": place, "reason": why.reason.value, "detail": why.detail} for place, _, why in bad]
     return encode({"success": True, "accepted": accepted, "rejected": rejected, "dropped": dropped})

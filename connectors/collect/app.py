@@ -19,7 +19,7 @@ from connectors.collect.origins import cross_origin_headers, preflight_headers
 from connectors.collect.pages import PIXEL, PIXEL_TYPE, page
 from connectors.collect.request import Answer, Refusal, Request, refused, too_large
 from connectors.collect.request_counts import RequestCounts
-from connectors.collect.routes import Route, methods_of, route_of, webhook_of
+from connectors.collect.routes import methods_of, route_of, webhook_of
 from connectors.collect.safekeeping.keeper import Kept
 from connectors.collect.safekeeping.spool import SpoolFullError
 from connectors.collect.sources import Sources
@@ -82,11 +82,11 @@ class Collector:
 
     def begin(self, request: Request) -> Answer | None:
         """Reserves the room of a request. Returns the answer if its body is not to be read."""
-        stated = request.headers.get("content-length", "")
+        stated = request.stated_bytes
         try:
-            if stated.isdecimal() and int(stated) > self._limits.max_body_bytes:
+            if stated is not None and stated > self._limits.max_body_bytes:
                 raise too_large(self._limits.max_body_bytes)
-            self._buffered.reserve(request.headers)
+            self._buffered.reserve(request)
         except Refusal as refusal:
             answer = self._with_origin(refused(refusal), request)
             self._counts.answered(answer.status, 0.0)
@@ -95,7 +95,7 @@ class Collector:
 
     def give_up(self, request: Request) -> None:
         """Gives back the room of a request whose body does not come."""
-        self._buffered.release(request.headers)
+        self._buffered.release(request)
 
     def handle(self, request: Request, body: bytes, respond: Respond) -> None:
         """Answers a request, at once or when its records are safe."""
@@ -116,7 +116,7 @@ class Collector:
         self._counts.report()
 
     def _finish(self, request: Request, began: float, respond: Respond, answer: Answer) -> None:
-        self._buffered.release(request.headers)
+        self._buffered.release(request)
         seconds = time.perf_counter() - began
         self._counts.answered(answer.status, seconds)
         if self._access_log:
@@ -129,29 +129,29 @@ class Collector:
     def _answered(self, request: Request, received: bytes, finish: Respond) -> Answer | None:
         """Returns the answer to a request, or None if ``finish`` is called later with it.
 
-        1. Health pages, preflights, and endpoints without events.
-        2. Decompress the body.
-        3. Admit the request and keep its records.
+        1. An endpoint that takes events: decompress the body, admit the request and keep its records.
+        2. A webhook: the same, with its vendor's proof.
+        3. Health pages, preflights, and endpoints without events.
         """
-        # 1. endpoints without events
+        # 1. events
+        route = route_of(request.method, request.path)
+        if route is not None:
+            whole, damaged = self._whole(request, received)
+            admitted = self._admission.admit(whole, route, damaged=damaged)
+            return self._keep(request, admitted, finish, answers_pixel=route.answers_pixel)
+        # 2. webhooks
+        webhook = webhook_of(request.method, request.path)
+        if webhook is not None:
+            if request.method == "GET":
+                return Answer(200, self._admission.challenge(request, *webhook).encode(), b"text/plain")
+            whole, damaged = self._whole(request, received)
+            return self._delivered(whole, webhook, finish, damaged=damaged)
+        # 3. endpoints without events
         if request.method == "OPTIONS":
             return self._preflight(request)
         if request.path in {"/livez", "/readyz"}:
             return self._health(request.path)
-        webhook = webhook_of(request.method, request.path)
-        if webhook is not None and request.method == "GET":
-            return Answer(200, self._admission.challenge(request, *webhook).encode(), b"text/plain")
-        endpoint = webhook or route_of(request.method, request.path)
-        if endpoint is None:
-            return page(request, self._sources()) or _unknown(request)
-        # 2. body
-        body = decompressed(received, request.headers.get("content-encoding", ""), self._limits.max_body_bytes)
-        # 3. admit and keep
-        whole = self._whole(request, received, body)
-        if isinstance(endpoint, Route):
-            admitted = self._admission.admit(whole, endpoint, damaged=body is None)
-            return self._keep(request, admitted, finish, answers_pixel=endpoint.answers_pixel)
-        return self._delivered(whole, endpoint, finish, damaged=body is None)
+        return page(request, self._sources()) or _unknown(request)
 
     def _delivered(
         self, request: Request, webhook: tuple[str, str], finish: Respond, *, damaged: bool
@@ -196,13 +196,16 @@ class Collector:
     def _kept(self, request: Request, answer: Answer, finish: Respond, error: SpoolFullError | None) -> None:
         finish(answer if error is None else self._with_origin(refused(FULL), request))
 
-    def _whole(self, request: Request, received: bytes, body: bytes | None) -> Request:
+    def _whole(self, request: Request, received: bytes) -> tuple[Request, bool]:
+        """Returns the request with its body, and whether that is compressed and damaged. Raises Refusal 413 or 415."""
         headers = request.headers
+        body = decompressed(received, headers.get("content-encoding", ""), self._limits.max_body_bytes)
         client_ip = self._limits.proxies.client_of(request.client_ip, headers.get("x-forwarded-for", ""))
-        return Request(
+        whole = Request(
             request.method, request.path, request.query_string, headers, received if body is None else body, received,
             self._clock(), client_ip,
         )  # fmt: skip
+        return whole, body is None
 
     def _public_url(self, request: Request) -> str:
         query = f"?{request.query_string}" if request.query_string else ""

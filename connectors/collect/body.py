@@ -22,8 +22,7 @@ def decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
     """
     if len(body) > max_bytes:
         raise too_large(max_bytes)
-    encoding = encoding.strip().lower()
-    if encoding not in _ENCODINGS:
+    if encoding and (encoding := encoding.strip().lower()) not in _ENCODINGS:
         raise Refusal(415, "content-encoding: must be gzip or deflate")
     if not body.startswith(GZIP) and encoding != "deflate":
         return body

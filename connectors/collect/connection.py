@@ -20,6 +20,7 @@ from connectors.collect.written import written
 
 KEEP_ALIVE_SECONDS: Final = 15.0
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ASKS_TO_KEEP_ALIVE: Final = frozenset({"connection", "proxy-connection"})
 NOT_HTTP: Final = Refusal(400, "this is not HTTP/1.1")
 
 
@@ -87,7 +88,7 @@ class Connection(asyncio.Protocol):
         """Parses bytes."""
         if self._ends:
             return
-        self._head_begins = False
+        before, self._head_begins = self.phase, False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -95,10 +96,15 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             if not self._transport.is_closing():
                 self._refuse(Request("", ""), refused(NOT_HTTP))
-        if self.phase is Phase.HEAD and not self._head_begins:  # a header without an end is never reported
+        phase = self.phase
+        if phase is Phase.ANSWER:
+            return
+        if phase is Phase.HEAD and not self._head_begins:  # a header without an end is never reported
             self._late_bytes += len(data)
             if self._late_bytes > self._limits.max_head_bytes:
                 self.cut("head")
+        elif (phase is not before or self._head_begins) and not self._ends:
+            self._wait_for(phase)
 
     def pause_writing(self) -> None:
         """Reads no further requests of a client that does not read its answers."""
@@ -112,37 +118,44 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        """Starts the time of a head."""
-        self._url, self._headers, self._head_bytes, self._late_bytes = b"", {}, 0, 0
+        """Begins a head. Its time starts behind the bytes that are being parsed, which may end it."""
+        self._url, self._headers = b"", {}
+        self._head_bytes = self._late_bytes = 0
         self._head_begins = True
-        self._wait_for(Phase.HEAD)
+        self.phase = Phase.HEAD
 
     def on_url(self, url: bytes) -> None:
         """Takes a part of the target."""
         self._url += url
-        self._count(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._limits.max_head_bytes:
+            self.cut("head")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header."""
-        self._headers[name.lower().decode("latin-1")] = value.decode("latin-1")
-        self._count(len(name) + len(value))
-        if len(self._headers) > self._limits.max_headers:
+        headers = self._headers
+        headers[name.lower().decode("latin-1")] = value.decode("latin-1")
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self._limits.max_head_bytes or len(headers) > self._limits.max_headers:
             self.cut("head")
 
     def on_headers_complete(self) -> None:
-        """Begins a request, and starts the time of its body."""
+        """Begins a request."""
         if self._ends or self._transport.is_closing():
             return
-        path, _, query = self._target().partition(b"?")
-        method = self._parser.get_method().decode("latin-1")
-        request = Request(method, path.decode("latin-1"), query.decode("latin-1"), self._headers, client_ip=self._peer)
+        path, _, query = self._target().decode("latin-1").partition("?")
+        stated = self._headers.get("content-length")
+        request = Request(
+            self._parser.get_method().decode("latin-1"), path, query, self._headers, client_ip=self._peer,
+            stated_bytes=int(stated) if stated is not None and stated.isdecimal() else None,
+        )  # fmt: skip
         answer = self._app.begin(request)
         if answer is not None:
             self._refuse(request, answer)
             return
         self._request, self._body_bytes = request, 0
-        self._wait_for(Phase.BODY)
-        if self._headers.get("expect", "").lower() == "100-continue" and not self._is_answering:
+        self.phase = Phase.BODY
+        if "expect" in self._headers and self._headers["expect"].lower() == "100-continue" and not self._is_answering:
             self._transport.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -164,7 +177,9 @@ class Connection(asyncio.Protocol):
             return
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
-        keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
+        keep_alive = self._parser.should_keep_alive()
+        if keep_alive and not _ASKS_TO_KEEP_ALIVE.isdisjoint(request.headers):  # HTTP/1.0 has to ask
+            keep_alive = self._parser.get_http_version() != "1.0"
         self._add(_Whole(request, body, keep_alive))
 
     # the end
@@ -259,11 +274,6 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserInvalidURLError:
             return b""
         return (url.path or b"") + (b"?" + url.query if url.query else b"")
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._limits.max_head_bytes:
-            self.cut("head")
 
     def _pause(self) -> None:
         if not self._is_paused and not self._transport.is_closing():

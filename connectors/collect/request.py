@@ -26,6 +26,8 @@ class Request(Struct, frozen=True, dict=True):
     received_ms: int = 0
     """Time of receipt in ms since 1970."""
     client_ip: str = ""
+    stated_bytes: int | None = None
+    """Length of the body as the head states it; None if the head states none."""
 
     @cached_property
     def query(self) -> Mapping[str, str]:

@@ -45,8 +45,8 @@ class RequestCounts:
         for labels, number in events.items():
             self._start_series(*labels[:2])
             self._metrics.add(m.COLLECT_EVENTS, number, *labels)
-        for value in seconds:
-            self._metrics.observe(m.COLLECT_REQUEST_SECONDS, value)
+        if seconds:
+            self._metrics.observe_all(m.COLLECT_REQUEST_SECONDS, seconds)
 
     def _start_series(self, source: str, dialect: str) -> None:
         if (source, dialect) not in self._started:

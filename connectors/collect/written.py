@@ -10,11 +10,12 @@ _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\
 
 def written(answer: Answer, *, keep_alive: bool = True, with_body: bool = True) -> bytes:
     """Returns the bytes of an answer."""
-    head = [_STATUS_LINES[answer.status]]
-    if answer.status != HTTPStatus.NO_CONTENT:
-        head.append(b"content-length: %d\r\ncontent-type: %b\r\n" % (len(answer.body), answer.content_type))
-    head += [b"%b: %b\r\n" % header for header in answer.headers]
-    head.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
-    if with_body:
-        head.append(answer.body)
-    return b"".join(head)
+    status, body = _STATUS_LINES[answer.status], answer.body
+    further = b"".join([b"%b: %b\r\n" % header for header in answer.headers]) if answer.headers else b""
+    if not keep_alive:
+        further += b"connection: close\r\n"
+    if answer.status == HTTPStatus.NO_CONTENT:
+        return b"%b%b\r\n" % (status, further)
+    return b"%bcontent-length: %d\r\ncontent-type: %b\r\n%b\r\n%b" % (
+        status, len(body), answer.content_type, further, body if with_body else b"",
+    )  # fmt: skip

@@ -23,6 +23,8 @@ IGNORED: Final = frozenset({
     "isRetl", "statsOnly", "deploymentId",
 })  # fmt: skip
 """Fields about the delivery, not about the customer. Fields that start with ``_`` are ignored too."""
+_KNOWN: Final = READ | IGNORED
+_BY_NAME: Final[dict[str, Channel]] = {channel: channel for channel in CHANNELS}
 _APP: Final = re.compile(r"mobile|android|ios|iphone|flutter|react-native|unity|app\b", re.IGNORECASE)
 _WEB: Final = re.compile(r"client|browser|web|javascript|\bjs\b|analytics\.js", re.IGNORECASE)
 _ELSEWHERE: Final = re.compile(r"server|sources?|http|warehouse|cloud|(\w+[-_])?(sdk|api)", re.IGNORECASE)
@@ -36,8 +38,10 @@ def refuse_unknown(document: Mapping[str, Any]) -> None:
     Raises:
         InvalidEventError: the document has such a field; the message names it.
     """
+    if document.keys() <= _KNOWN:
+        return
     for field in document:
-        if field not in READ and field not in IGNORED and not str(field).startswith("_"):
+        if field not in _KNOWN and not str(field).startswith("_"):
             raise InvalidEventError(str(field), "unknown field; put custom data into properties or context")
 
 
@@ -50,8 +54,8 @@ def channel_of(document: Mapping[str, Any], context: Mapping[str, Any], known: C
     # Tools also write the kind of client into ``channel`` (client, server, mobile, android-sdk). Such a word is used
     # only where the channel of the source is not configured.
     stated = document.get("channel")
-    if stated in CHANNELS:
-        return next(channel for channel in CHANNELS if channel == stated)
+    if isinstance(stated, str) and (named := _BY_NAME.get(stated)) is not None:
+        return named
     if known is not None and (stated is None or isinstance(stated, str)):
         return known
     guessed = _by_sdk(stated, context) if isinstance(stated, str) else None

@@ -32,6 +32,8 @@ def read_time(value: object) -> int | None:
     """
     if type(value) is str:
         text = value.strip()
+        if text[4:5] == "-":  # an ISO date, as most senders write it; a number has no hyphen
+            return parse_instant(text)
         return parse_instant(text) if _DIGITS.fullmatch(text) is None else _by_magnitude(Decimal(text))
     if type(value) is int:
         return _by_magnitude(Decimal(value))
@@ -60,7 +62,8 @@ def event_time(document: Mapping[str, Any]) -> int | None:
     that correct clocks write the same result into ``timestamp``. Otherwise the event time is ``timestamp``, else
     ``originalTimestamp``.
     """
-    made_ms = read_time(document.get("originalTimestamp"))
+    made = document.get("originalTimestamp")
+    made_ms = None if made is None else read_time(made)
     if made_ms is not None:
         sent_ms, received_ms = read_time(document.get("sentAt")), read_time(document.get("receivedAt"))
         if sent_ms is not None and received_ms is not None:

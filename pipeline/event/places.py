@@ -32,18 +32,27 @@ def identifiers_of(
     Raises:
         InvalidEventError: an explicitly named identifier is neither a string nor an integer.
     """
-    grouped: dict[str, dict[str, None]] = {"user_id": {}, "anonymous_id": {}}
-    sources = [_named(document, kind), _declared(document.get("identifiers"))]
-    if kind != "group":
-        sources.append(_of_traits("traits", traits) if kind == "identify" else iter(()))
-        sources.append(_of_traits("context.traits", context.get("traits")))
-    if context:
-        sources += [_of_device(context.get("device")), _external(context.get("externalIds"))]
-    for source in sources:
-        for kind_of_identifier, value in source:
-            if value:
-                grouped.setdefault(kind_of_identifier, {})[value] = None
-    return [identifier(name, value) for name, values in grouped.items() for value in values]
+    user, anonymous = scalar("userId", document.get("userId")), scalar("anonymousId", document.get("anonymousId"))
+    others: list[tuple[str, str]] = []
+    if kind == "alias" and (previous := scalar("previousId", document.get("previousId"))) != user:
+        others.append(("anonymous_id", previous))  # an alias of an id with itself links nothing
+    if "groupId" in document:
+        others.append((ACCOUNT, scalar("groupId", document["groupId"])))
+    if "identifiers" in document:
+        others += _declared(document["identifiers"])
+    if kind == "identify":
+        others += _of_traits("traits", traits)
+    if "traits" in context and kind != "group":
+        others += _of_traits("context.traits", context["traits"])
+    if "device" in context:
+        others += _of_device(context["device"])
+    if "externalIds" in context:
+        others += _external(context["externalIds"])
+    grouped: dict[str, dict[str, None]] = {"user_id": {user: None}, "anonymous_id": {anonymous: None}}
+    for name, value in others:
+        if value:
+            grouped.setdefault(name, {})[value] = None
+    return [identifier(name, value) for name, values in grouped.items() for value in values if value]
 
 
 def scalar(field: str, value: object) -> str:
@@ -52,6 +61,8 @@ def scalar(field: str, value: object) -> str:
     Raises:
         InvalidEventError: the value has another type; the message names the field.
     """
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -63,16 +74,6 @@ def json_type(value: object) -> str:
     """Returns JSON's name for the type of a value, with its article."""
     names = {dict: "an object", list: "an array", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "this type")
-
-
-def _named(document: Mapping[str, Any], kind: str) -> Named:
-    yield "user_id", scalar("userId", document.get("userId"))
-    yield "anonymous_id", scalar("anonymousId", document.get("anonymousId"))
-    if kind == "alias":
-        previous = scalar("previousId", document.get("previousId"))
-        if previous != scalar("userId", document.get("userId")):  # an alias of an id with itself links nothing
-            yield "anonymous_id", previous
-    yield ACCOUNT, scalar("groupId", document.get("groupId"))
 
 
 def _declared(identifiers: object) -> Named:

@@ -206,13 +206,16 @@ def compare(name: str, bare: Server, door: Server, requests: list[bytes], events
 
 
 def soak(door: Server, requests: list[bytes], options: argparse.Namespace) -> None:
-    """Prints the collector's memory every tenth of the time, under full load."""
+    """Prints the collector's memory every tenth of the time, under full load, and what it did meanwhile."""
     use = ProcessUse(door[0].pid)
     for part in range(11):
+        answered, cpu = 0, use.cpu_seconds()
         if part:
-            uvloop.run(driven(door[1], requests, options.soak / 10, options.connections))
+            answered = len(uvloop.run(driven(door[1], requests, options.soak / 10, options.connections)))
         print(
-            f"after {options.soak / 10 * part:6.0f} s: {use.memory_mb():6.1f} MB, peak {use.peak_mb():.1f}", flush=True
+            f"after {options.soak / 10 * part:6.0f} s: {use.memory_mb():6.1f} MB, peak {use.peak_mb():.1f}; "
+            f"{answered} requests answered, {use.cpu_seconds() - cpu:.1f} s of CPU",
+            flush=True,
         )
 
 

@@ -105,7 +105,8 @@ class Door:
         if key is not None:
             sent.setdefault("authorization", "Basic " + b64encode(f"{key}:".encode()).decode())
         path, _, query = target.partition("?")
-        request = Request(method, path, query, sent, client_ip="203.0.113.77")
+        stated = int(sent["content-length"]) if "content-length" in sent else None
+        request = Request(method, path, query, sent, client_ip="203.0.113.77", stated_bytes=stated)
         answer = self.app.begin(request) or self._handled(request, content)
         self.app.report()
         head, _, rest = written(answer).partition(b"\r\n\r\n")

@@ -35,10 +35,9 @@ def parse_call(request: Request) -> Parsed:
         return Parsed([Item(body, read)])
     if isinstance(read.get("batch"), list):
         return parse_batch(request)
-    kind = TYPE_OF[request.path.rstrip("/").rpartition("/")[2]]
     key = text_of(read.pop("writeKey", ""))
-    read["type"] = kind
-    return Parsed([converted(body, read, partial(_completed, anonymous_id=_anonymous_id(request)))], key)
+    read["type"] = TYPE_OF[request.path.rstrip("/").rpartition("/")[2]]
+    return Parsed([Item(body, _completed(read, anonymous_id=_anonymous_id(request)))], key)
 
 
 def parse_batch(request: Request) -> Parsed:
