@@ -18,7 +18,9 @@ SAMPLE_SECONDS: Final = 5.0
 MIN_SAMPLES: Final = 24
 """Fewer say nothing of a trend: two minutes."""
 MEGABYTE: Final = 1 << 20
-SMALL_CACHES: Final = {"cached_rows": 2_000, "block_cache_bytes": 4 * MEGABYTE, "write_buffers_bytes": 8 * MEGABYTE}
+SMALL_CACHES: Final = {
+    "cached_rows": 400, "block_cache_bytes": 2 * MEGABYTE, "write_buffers_bytes": 8 * MEGABYTE, "open_files": 160,
+}  # fmt: skip
 """Settings of a soak's workers: full after some hundred customers."""
 
 
