@@ -34,6 +34,10 @@ KEEPS_BROKERS: Final[Mapping[str, Any]] = MappingProxyType({
 """Options of producers. By default librdkafka forgets all brokers when it loses the last connection. A transaction that
 waits for a forgotten coordinator never ends (librdkafka issue 5511)."""
 
+ONE_REQUEST: Final[Mapping[str, Any]] = MappingProxyType({"max.in.flight.requests.per.connection": 1})
+"""Option of producers whose delivery reports the caller does not check for offsets. With several requests under way, a
+record may be reported as delivered and be lost: see :mod:`pipeline.stream.delivery_reports`."""
+
 
 def admin(config: Config) -> AdminClient:
     """Returns a client for topics, offsets and groups. Keep the client alive until its futures are done."""
@@ -87,6 +91,7 @@ def idempotent_producer(config: Config, options: Mapping[str, Any] | None = None
             **config,
             **_QUIET,
             **KEEPS_BROKERS,
+            **ONE_REQUEST,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             **(options or {}),
@@ -103,6 +108,7 @@ def transactional_producer(
             **config,
             **LOGGED,
             **KEEPS_BROKERS,
+            **ONE_REQUEST,
             "transactional.id": transactional_id,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",

@@ -95,7 +95,7 @@ async def run(
     listening = listening_socket(settings.serve_host, settings.serve_port, "SERVE", ServeAddressError)
     receipts = Receipts(store, services.persons)
     console = console_of(services.reads, services.persons, receipts, settings, settings.home / FOLDER, oidc=oidc)
-    front = Front(api_app(services), console)
+    front = Front(api_app(services), console.app)
     application = AgentsEndpoint(front, services, settings.rules_dir)
     server = uvicorn.Server(_config(application))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -121,6 +121,7 @@ async def run(
         if health is not None:
             await health.stop()
         receipts.close()
+        console.close()
         if oidc is not None:
             oidc.provider.close()
         services.audit.close()

@@ -15,6 +15,7 @@ from pipeline.kafka.record import Header
 from pipeline.kafka.time_limit import CallNotReturnedError, call_within
 from pipeline.state.partition import PartitionState, changelog_key
 from pipeline.state.store import Change
+from pipeline.stream.delivery_reports import DeliveryReports
 from pipeline.topics import CHANGELOGS, Topic
 
 QUEUE_FULL_WAIT_SECONDS = 0.1
@@ -139,6 +140,8 @@ class UnitOfWork:
             }
         )
         self._produce_one = made.produce
+        self._reports = DeliveryReports()
+        self._note_report = self._reports.note
 
     def start(self, timeout_seconds: float = INIT_TIMEOUT_SECONDS) -> None:
         """Fences earlier producers of the transactional id and completes or aborts their open transaction.
@@ -160,7 +163,7 @@ class UnitOfWork:
         outlet.records += 1
         if headers is None and self._open:  # the hot path, several calls per event: skips _produce and its options
             try:
-                self._produce_one(outlet.name, value, key, -1, None)
+                self._produce_one(outlet.name, value, key, -1, self._note_report)
                 return
             except BufferError:
                 self._producer.poll(QUEUE_FULL_WAIT_SECONDS)
@@ -221,6 +224,7 @@ class UnitOfWork:
             changes = [(task.state, self._log(task)) for task in tasks]
             # 3. Flush, before the offsets: a new owner that reads them must find the changelog on the broker.
             self._flush()
+            self._check_reports()
             # 4. Offsets
             self._send_offsets(group)
             # 5. Kafka's commit
@@ -287,7 +291,8 @@ class UnitOfWork:
         name = CHANGELOGS[task.stage].of(self._prefix)
 
         def delivered(error: Any, message: Any, state: PartitionState = task.state) -> None:
-            if error is None:
+            self._note_report(error, message)
+            if error is None and not self._reports.unconfirmed:
                 state.position = message.offset() + 1
 
         for change in changes[:-1]:
@@ -307,6 +312,7 @@ class UnitOfWork:
         headers: list[Header] | None = None,
     ) -> None:
         self._begin()
+        on_delivery = on_delivery or self._note_report
         options: dict[str, Any] = {"headers": headers} if headers else {}
         while True:
             try:
@@ -324,6 +330,13 @@ class UnitOfWork:
                 left, deadline = now_left, now + REQUEST_SECONDS
             elif now > deadline:
                 raise self._left_unsettled()
+
+    def _check_reports(self) -> None:
+        if self._reports.unconfirmed:
+            message = f"transaction aborted: Kafka has not confirmed {self._reports.unconfirmed} records"
+            self._refused("aborted")
+            self.abort()
+            raise Aborted(message)
 
     def _send_offsets(self, group: Callable[[], Any]) -> None:
         positions = [confluent_kafka.TopicPartition(t, p, o) for (t, p), o in self._offsets.items()]
@@ -371,9 +384,8 @@ class UnitOfWork:
             self._open, self._opened_at = True, time.monotonic()
 
     def _closed(self) -> None:
-        self._open = False
-        self._offsets = {}
-        self.records = 0
+        self._open, self._offsets, self.records = False, {}, 0
+        self._reports.clear()
         for outlet in self._outlets.values():
             outlet.records = 0
 

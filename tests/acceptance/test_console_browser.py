@@ -56,10 +56,11 @@ def records() -> ModelRecords:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, records: ModelRecords) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory, records: ModelRecords) -> Iterator[World]:
     if chromium() is None:
         pytest.skip("there is no Chromium: the console in a browser is NOT TESTED (Debian: apt-get install chromium)")
-    return World(tmp_path_factory.mktemp("console"), records, lambda: NOW_MS)
+    with World(tmp_path_factory.mktemp("console"), records, lambda: NOW_MS) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

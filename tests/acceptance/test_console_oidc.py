@@ -33,8 +33,8 @@ def base(provider: OpenIdProvider, tmp_path_factory: pytest.TempPathFactory) -> 
         oidc_roles="it=admin", serve_public_url=base, oidc_label="Shop account",
     )  # fmt: skip
     records = ModelRecords(seed=6, people=20, events=200)
-    world = World(tmp_path_factory.mktemp("console"), records, wall_clock_ms, oidc=oidc_configuration(settings))
-    with serving(world.app, port):
+    folder, oidc = tmp_path_factory.mktemp("console"), oidc_configuration(settings)
+    with World(folder, records, wall_clock_ms, oidc=oidc) as world, serving(world.app, port):
         yield base
 
 

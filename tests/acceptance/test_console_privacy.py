@@ -65,7 +65,8 @@ class Console:
         self.services = services_of(settings, self.store)
         self.receipts = Receipts(self.store, self.services.persons)
         self.audit = settings.home / "audit"
-        self.app = console_of(self.services.reads, self.services.persons, self.receipts, settings, self.audit)
+        self.console = console_of(self.services.reads, self.services.persons, self.receipts, settings, self.audit)
+        self.app = self.console.app
         users = Users(self.store.engine, wall_clock_ms)
         for role in Role:
             users.add(f"{role.value}@shop.example", PASSWORD, role)
@@ -82,6 +83,7 @@ class Console:
 
     def close(self) -> None:
         self.receipts.close()
+        self.console.close()
         self.services.audit.close()
         self.store.close()
 

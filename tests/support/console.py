@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -46,7 +47,7 @@ def serving(app: Starlette, port: int) -> Iterator[None]:
 
 
 class World:
-    """A deployment with one user of each role, and another tenant with an administrator."""
+    """A deployment with one user of each role, and another tenant with an administrator. A context manager."""
 
     def __init__(
         self,
@@ -69,13 +70,21 @@ class World:
         self.persons = PersonRequests(settings, records.rules, clock, reach_seconds=0.2)
         self.receipts = Receipts(self.store, self.persons, clock)
         signer = OidcSignIn(oidc, self.store.engine, clock) if oidc else None
-        self.app: Starlette = console_of(
+        self.console = console_of(
             self.reads, self.persons, self.receipts, settings, self.audit, oidc=signer, clock=clock
         )
+        self.app: Starlette = self.console.app
         self.users = Users(self.store.engine, clock)
         for role in Role:
             self.users.add(f"{role.value}@shop.example", PASSWORD, role)
         self.users.add("admin@other.example", PASSWORD, Role.ADMIN, "other")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.receipts.close()
+        self.console.close()
 
     def client(self, user: str = "", base: str = "http://testserver") -> TestClient:
         """A browser, signed in as a user unless the name is empty."""

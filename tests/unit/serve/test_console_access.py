@@ -1,6 +1,7 @@
 """Who may do what: every page for every role, without a session, with an old one, from another site, another tenant."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,9 @@ def time() -> Time:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, time: Time) -> World:
-    return World(tmp_path_factory.mktemp("console"), ModelRecords(seed=6, people=20, events=300), time)
+def world(tmp_path_factory: pytest.TempPathFactory, time: Time) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("console"), ModelRecords(seed=6, people=20, events=300), time) as made:
+        yield made
 
 
 def test_the_pages_with_personal_data_or_power_are_those_expected() -> None:

@@ -3,6 +3,8 @@
 import html
 import os
 import re
+import threading
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,13 +19,14 @@ from pipeline.topics import ACTIONS
 from tests.support.console import NOW_MS, World, csrf_of
 from tests.support.model_records import END_MS, ModelRecords
 from tests.support.simulated import decision
+from tests.support.waiting import eventually
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "circle", "line"}
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     records = ModelRecords(seed=5, people=40, events=900)
     records.tell(
         *(
@@ -37,7 +40,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     )  # fmt: skip
     one, other = two_with_leads(records)
     records.tell(decision("link", one, other, END_MS))
-    return World(tmp_path_factory.mktemp("console"), records, lambda: NOW_MS)
+    with World(tmp_path_factory.mktemp("console"), records, lambda: NOW_MS) as made:
+        yield made
 
 
 def two_with_leads(records: ModelRecords) -> list[str]:
@@ -272,3 +276,14 @@ def test_rules_that_changed_on_disk_are_said_to_be_others(world: World, tmp_path
     assert data.in_force("default").changed == []
     os.utime(file, (1, 1))
     assert data.in_force("default").changed == ["segments.yaml"]
+
+
+def test_a_closed_console_leaves_no_thread_that_asks_kafka(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with World(tmp_path, ModelRecords(seed=6, people=5, events=40), lambda: NOW_MS) as made:
+        operator = made.client("operator@shop.example")
+        assert operator.get("/").status_code == 200
+        assert operator.get("/sources").status_code == 200
+        begun = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("console-")]
+        assert begun
+    eventually(lambda: not any(thread.is_alive() for thread in begun), "the threads have ended")

@@ -58,10 +58,11 @@ def configuration_of(issuer: str, **more: Any) -> OidcConfiguration:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, running: OpenIdProvider) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory, running: OpenIdProvider) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("console")
     records = ModelRecords(seed=6, people=20, events=200)
-    return World(folder, records, wall_clock_ms, oidc=configuration_of(running.issuer))
+    with World(folder, records, wall_clock_ms, oidc=configuration_of(running.issuer)) as made:
+        yield made
 
 
 def browser(world: World) -> TestClient:

@@ -22,12 +22,12 @@ log = logger(__name__)
 
 
 class ArrivalsWatch:
-    """Starts with the first look. Thread-safe."""
+    """Starts with the first look and lasts until ``close`` at most. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._newest: deque[Fate] = deque(maxlen=KEPT)
-        self._lock = threading.Lock()
+        self._lock, self._closing = threading.Lock(), threading.Event()
         self._looked_at, self._running = 0.0, False
 
     def newest(self, tenant: str, limit: int, *, with_unknown: bool) -> list[Fate]:
@@ -37,12 +37,17 @@ class ArrivalsWatch:
         """
         with self._lock:
             self._looked_at = time.monotonic()
-            if not self._running and self._settings.bootstrap_servers:
+            if not self._running and self._settings.bootstrap_servers and not self._closing.is_set():
                 self._running = True
                 threading.Thread(target=self._run, name="console-arrivals", daemon=True).start()
             newest = list(self._newest)
         shown = {tenant, ""} if with_unknown else {tenant}
         return [fate for fate in reversed(newest) if fate.tenant in shown][:limit]
+
+    def close(self) -> None:
+        """Makes the thread end after the request that is under way, without a word about its outcome."""
+        with self._lock:
+            self._closing.set()
 
     def _run(self) -> None:
         try:
@@ -51,13 +56,14 @@ class ArrivalsWatch:
                     for fate in arrivals.step():
                         with self._lock:
                             self._newest.append(fate)
-                    time.sleep(PAUSE_SECONDS)
+                    self._closing.wait(PAUSE_SECONDS)
         except (KafkaException, OperatorError) as error:
-            log.warning("console_arrivals_missing", error=type(error).__name__)
+            if not self._closing.is_set():
+                log.warning("console_arrivals_missing", error=type(error).__name__)
         finally:
             with self._lock:
                 self._running = False
 
     def _is_watched(self) -> bool:
         with self._lock:
-            return time.monotonic() - self._looked_at < UNWATCHED_SECONDS
+            return not self._closing.is_set() and time.monotonic() - self._looked_at < UNWATCHED_SECONDS

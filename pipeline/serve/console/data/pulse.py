@@ -24,39 +24,41 @@ log = logger(__name__)
 
 
 class Pulse:
-    """Starts with the first look and lasts as long as the process.
-
-    So a server whose console is not used sends no request to Kafka.
-    """
+    """Starts with the first look and lasts until ``close``: a console that is not used sends no request to Kafka."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._samples: deque[Sample] = deque(maxlen=KEPT)
-        self._lock = threading.Lock()
+        self._lock, self._closing = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
 
     def samples(self) -> Sequence[Sample]:
         """Returns the samples so far, oldest first."""
         with self._lock:
-            if self._thread is None and self._settings.bootstrap_servers:
+            if self._thread is None and self._settings.bootstrap_servers and not self._closing.is_set():
                 self._thread = threading.Thread(target=self._run, name="console-pulse", daemon=True)
                 self._thread.start()
         return list(self._samples)
 
+    def close(self) -> None:
+        """Makes the thread end after the request that is under way, without a word about its outcome."""
+        with self._lock:
+            self._closing.set()
+
     def _run(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 self._sample()
             except (KafkaException, OperatorError) as error:
-                log.warning("console_rates_missing", error=type(error).__name__)
-                time.sleep(RETRY_SECONDS)
+                if not self._closing.is_set():
+                    log.warning("console_rates_missing", error=type(error).__name__)
+                self._closing.wait(RETRY_SECONDS)
 
     def _sample(self) -> None:
         meter = FlowMeter(self._settings)
         try:
             meter.sample(time.monotonic())
-            while True:
-                time.sleep(INTERVAL_SECONDS)
+            while not self._closing.wait(INTERVAL_SECONDS):
                 self._samples.append(Sample(self._clock(), meter.sample(time.monotonic())))
         finally:
             meter.close()
