@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     write_buffers_bytes: int = Field(
         192 << 20, ge=1 << 20, description="Limit for RocksDB's unwritten rows, of all tables and partitions together."
     )
+    open_files: int = Field(2560, ge=160, description="RocksDB table files kept open, by a worker with all partitions.")
     poison_share: float = Field(0.5, gt=0, le=1, description="Share of bad records in a window that stops the worker.")
     poison_window: int = Field(20_000, ge=100, description="Records in a window of STITCHLINE_POISON_SHARE.")
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")

@@ -28,6 +28,7 @@ from pipeline.obs.disk import explained as host_fault
 from pipeline.obs.log import configure, logger
 from pipeline.settings import Settings
 from pipeline.stream.build import Blueprint, stage_specs
+from pipeline.stream.malloc_tuning import use_few_arenas
 from pipeline.stream.only_worker import only_worker
 from pipeline.stream.process import run
 from pipeline.stream.supervisor import COLLECTOR, READ_SIDE, RESUME_SIGNAL, Supervisor, http_port_behind
@@ -71,6 +72,7 @@ def worker(
     with explained(KafkaException), _blaming_kafka(supervised=supervised), _in_one_line():
         settings = located(Settings(**chosen))
         configure(settings.log_level, fields={"worker": settings.worker_id})
+        use_few_arenas()
         if supervised:
             end_with_parent()
         stage_specs(settings)  # a misspelt stage is refused before Kafka is contacted

@@ -9,7 +9,7 @@ from pipeline.event.model import Event
 from pipeline.event.normalise import EventNormaliser
 from pipeline.event.parse import Defaults, parse_event
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normalisers
+from pipeline.event.recognise import REMEMBERED, Normalisers
 from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 from pipeline.event.validate import validate
@@ -28,9 +28,16 @@ class Accepted(Struct, frozen=True, gc=False):
 class Acceptor:
     """Accepts or rejects events by the rules in force."""
 
-    def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
+    def __init__(
+        self,
+        rules: IntakeRules,
+        types: Iterable[IdentifierType],
+        normalisers: Normalisers,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        """``remembered`` is that of :class:`EventNormaliser`."""
         self._rules = rules
-        self._normalise = EventNormaliser(rules, types, normalisers).normalise
+        self._normalise = EventNormaliser(rules, types, normalisers, remembered).normalise
 
     def accept(self, event: Event, now_ms: int, size_bytes: int) -> Event | Rejected:
         """Validates and normalises the event in place. Returns it, or the reason for its rejection.

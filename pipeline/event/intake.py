@@ -19,7 +19,7 @@ from pipeline.event.link import Link
 from pipeline.event.model import Event
 from pipeline.event.ports import SeenIds, Table
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normalisers
+from pipeline.event.recognise import REMEMBERED, Normalisers
 from pipeline.event.result import Drop, Redirect, Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 
@@ -82,11 +82,13 @@ class Intake:
         *,
         partition_is_right: Callable[[str], bool] = any_partition,
         marks: Marks = NO_MARKS,
+        remembered: int = REMEMBERED,
     ) -> None:
+        """``remembered`` is that of :class:`~pipeline.event.normalise.EventNormaliser`."""
         types = tuple(types)
         self._attributes = frozenset(kind.name for kind in types if kind.must_agree)
         self._rules = rules
-        self._accept = Acceptor(rules, types, normalisers).accept
+        self._accept = Acceptor(rules, types, normalisers, remembered).accept
         self._anchors = anchors
         self._seen = seen
         self._marks = marks

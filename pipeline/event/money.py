@@ -50,7 +50,7 @@ def to_minor(value: object, decimals: int) -> int | None:
     return None
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _from_decimal(value: float | str, decimals: int) -> int | None:
     amount = read_number(value) if type(value) is str else Decimal(repr(value))
     return None if amount is None else minor_of(amount, decimals)

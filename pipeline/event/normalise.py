@@ -13,7 +13,7 @@ from pipeline.event.money import MAX_MINOR, exponent, minor_of, to_minor
 from pipeline.event.money_text import read_money
 from pipeline.event.page_url import PageUrls
 from pipeline.event.reason import Reason
-from pipeline.event.recognise import Normalisers, Recogniser
+from pipeline.event.recognise import REMEMBERED, Normalisers, Recogniser
 from pipeline.event.result import Rejected
 from pipeline.event.rules import IdentifierType, IntakeRules
 
@@ -31,11 +31,18 @@ NOT_IDENTIFIERS: Final = "not_identifiers"
 class EventNormaliser:
     """Normalises events in place. Normalising a normalised event changes nothing."""
 
-    def __init__(self, rules: IntakeRules, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
+    def __init__(
+        self,
+        rules: IntakeRules,
+        types: Iterable[IdentifierType],
+        normalisers: Normalisers,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        """``remembered`` is the number of events whose identifiers, and of pages whose URL, are cached."""
         types = tuple(types)
-        self._resolve = Recogniser(types, normalisers).resolve
+        self._resolve = Recogniser(types, normalisers, remembered).resolve
         self._attributes = {kind.name for kind in types if kind.must_agree}
-        self._read_url = PageUrls(rules.click_id_parameters).read
+        self._read_url = PageUrls(rules.click_id_parameters, remembered).read
         self._amounts = tuple(text for name in rules.amount_fields for text in (name + MINOR, name))
         self._amounts_in: Callable[[tuple[str, ...]], tuple[str, ...]] = lru_cache(_SHAPES_REMEMBERED)(self._amounts_of)
         self._currency_field = rules.currency_field

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote_plus, urlsplit, urlunsplit
 from msgspec import Struct
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_REMEMBERED: Final = 1 << 15
+MAX_REMEMBERED: Final = 1 << 15
 _NAMES_REMEMBERED: Final = 1 << 10
 _UTM: Final = "utm_"
 _USUAL: Final = re.compile(r"(https?://[a-z0-9.-]+)(/[!-~]*)?", re.ASCII)
@@ -34,9 +34,10 @@ class PageUrl(Struct, frozen=True):
 class PageUrls:
     """Parses URLs and caches the results, because most events are about the same pages."""
 
-    def __init__(self, click_id_parameters: Iterable[str]) -> None:
+    def __init__(self, click_id_parameters: Iterable[str], remembered: int = MAX_REMEMBERED) -> None:
+        """``remembered`` is the number of URLs that are cached, at most ``MAX_REMEMBERED``."""
         self._click_ids = frozenset(name.lower() for name in click_id_parameters)
-        self.read: Callable[[str], PageUrl] = lru_cache(_REMEMBERED)(self._read)
+        self.read: Callable[[str], PageUrl] = lru_cache(min(remembered, MAX_REMEMBERED))(self._read)
         """Returns the parts of a URL."""
         self._key: Callable[[str], str] = lru_cache(_NAMES_REMEMBERED)(self._key_of)
 

@@ -30,7 +30,8 @@ REJECTED: Final = -1
 ATTRIBUTE: Final = 1 << 40
 """Added to the priority of types that must agree, so that they come last and are never the anchor."""
 MAX_VALUE_CHARS: Final = 256
-_REMEMBERED: Final = 1 << 17
+REMEMBERED: Final = 1 << 17
+"""Results that are kept by default. About 1 kB for an event's identifiers."""
 
 
 def visible(value: str) -> str:
@@ -83,7 +84,8 @@ class Recogniser:
         ValueError: on construction, a blocked pattern is not a regular expression.
     """
 
-    def __init__(self, types: Iterable[IdentifierType], normalisers: Normalisers) -> None:
+    def __init__(self, types: Iterable[IdentifierType], normalisers: Normalisers, remembered: int = REMEMBERED) -> None:
+        """``remembered`` is the number of results that each of :attr:`rank` and :attr:`resolve` caches."""
         self._types = {
             kind.name: _Type(
                 kind.priority + (ATTRIBUTE if kind.must_agree else 0),
@@ -93,9 +95,9 @@ class Recogniser:
             )
             for kind in types
         }
-        self.rank: Callable[[Identifier], Ranked] = lru_cache(_REMEMBERED)(self._rank)
+        self.rank: Callable[[Identifier], Ranked] = lru_cache(remembered)(self._rank)
         """Returns priority and normalised identifier, or REJECTED and the reason: undeclared, invalid or blocked."""
-        self.resolve: Callable[[tuple[Identifier, ...]], Resolved] = lru_cache(_REMEMBERED)(self._resolve)
+        self.resolve: Callable[[tuple[Identifier, ...]], Resolved] = lru_cache(remembered)(self._resolve)
         """Resolves the identifiers of one event. The result is shared: copy it before changing it."""
 
     def _resolve(self, raws: tuple[Identifier, ...]) -> Resolved:

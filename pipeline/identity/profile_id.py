@@ -11,7 +11,7 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """Hexadecimal digits with the two variant bits of RFC 9562 set."""
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 14)
 def profile_id(tenant: str, founder: Identifier) -> str:
     """Returns the name-based UUID (RFC 9562 section 5.5, version 5) of ``tenant/founder`` in canonical text form.
 

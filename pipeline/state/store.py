@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import rocksdict
@@ -19,6 +19,12 @@ class Change(NamedTuple):
     key: bytes
     value: bytes | None
 
+
+OTHER_FILES: Final = 10
+"""RocksDB's own share of ``max_open_files`` (``kNumNonTableCacheFiles``)."""
+MIN_TABLE_FILES: Final = 10
+"""RocksDB raises ``max_open_files`` to at least 20."""
+TABLE_SHARD_BITS: Final = 1
 
 Row: TypeAlias = tuple[str, bytes, bytes | None]
 """A change as a plain tuple, which is cheaper to create by the thousand. Every :class:`Change` is a ``Row``."""
@@ -42,7 +48,8 @@ class RocksOptions(msgspec.Struct, frozen=True):
     seen_bloom_share: float = 0.02
     """Share of a write buffer used for a bloom filter of its keys, for message ids only: it is taken when the buffer is
     created. Most message ids are new, so most look-ups of the de-duplication end at the filter."""
-    open_files: int = 512
+    table_files: int = 512
+    """Files of rows that a database keeps open. Reading a row of another file opens it again and closes one."""
 
 
 class RocksEngine:
@@ -82,7 +89,9 @@ class RocksEngine:
         options.set_write_buffer_manager(self._write_buffers)
         options.set_max_total_wal_size(self._options.log_bytes)
         options.set_arena_block_size(self._options.arena_block_bytes)
-        options.set_max_open_files(self._options.open_files)
+        options.set_max_open_files(self._options.table_files + OTHER_FILES)
+        # Each shard keeps at least one file open, so the default of 64 shards would be above a small limit.
+        options.set_table_cache_num_shard_bits(TABLE_SHARD_BITS)
         # A manifest names the first and last key of files that are long deleted, until the next one begins.
         options.set_max_manifest_file_size(1)
         blocks = rocksdict.BlockBasedOptions()

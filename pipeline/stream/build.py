@@ -75,7 +75,7 @@ class Blueprint:
         self._codecs = Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix)
         self._clock = WatchedClock()
         self._breaker = LossBreaker(settings.poison_share, settings.poison_window)
-        self._environment = process_environment(settings)
+        self._environment = process_environment(settings, len(self.specs) * self.partitions)
 
     def worker(self) -> Worker:
         """Returns a worker with new clients for one session."""

@@ -22,7 +22,7 @@ from pipeline.obs.log import logger
 from pipeline.settings import Settings
 from pipeline.state.partition_count import PartitionsChangedError, explained_change
 from pipeline.stream.broker_watch import BrokerWatch
-from pipeline.stream.gc_tuning import collect_rarely
+from pipeline.stream.gc_tuning import collect_rarely, collect_young
 from pipeline.stream.session import SessionEnded, run_session
 from pipeline.stream.stages.base import StageSpec
 from pipeline.stream.supervisor import RESUME_SIGNAL
@@ -98,11 +98,12 @@ class WorkerProcess:
             thread.start()
         log.info("worker_started", worker=settings.worker_id, stages=settings.stages, http_port=pages.port)
         self._watch.start(lambda seen: loop.call_soon_threadsafe(self._check_partitions, seen))
-        watch_process = loop.create_task(self._watch_process(reserve))
+        beside = [loop.create_task(self._watch_process(reserve)), loop.create_task(collect_young())]
         try:
             await self._run_sessions()
         finally:
-            watch_process.cancel()
+            for task in beside:
+                task.cancel()
             self._watch.stop()
             thread.stop()
 

@@ -8,7 +8,7 @@ from typing import Final
 from pipeline.kafka.ends import Ends
 from pipeline.obs.log import logger
 from pipeline.settings import Settings
-from pipeline.state.store import PartitionStore, RocksEngine, RocksOptions
+from pipeline.state.store import MIN_TABLE_FILES, PartitionStore, RocksEngine, RocksOptions
 from pipeline.stream.ownership import ProcessEnvironment
 from pipeline.stream.restore import roll_forward
 from pipeline.stream.restore_threads import RestoreThreads
@@ -20,10 +20,17 @@ CORRUPTION: Final = "Corruption"
 log = logger(__name__)
 
 
-def process_environment(settings: Settings) -> ProcessEnvironment:
-    """Returns the environment of one process; its stores share one block cache and write-buffer limit."""
+def process_environment(settings: Settings, databases: int) -> ProcessEnvironment:
+    """Returns the environment of one process; its stores share one block cache and write-buffer limit.
+
+    ``databases`` is the number of stages times partitions: each keeps an equal part of the files open.
+    """
     engine = RocksEngine(
-        RocksOptions(block_cache_bytes=settings.block_cache_bytes, all_write_buffers_bytes=settings.write_buffers_bytes)
+        RocksOptions(
+            block_cache_bytes=settings.block_cache_bytes,
+            all_write_buffers_bytes=settings.write_buffers_bytes,
+            table_files=max(MIN_TABLE_FILES, settings.open_files // databases),
+        )
     )
     folder = settings.home / "state" / settings.application_id / f"worker-{settings.worker_id}"
 

@@ -55,7 +55,7 @@ def main() -> int:
         unit = UnitOfWork(settings.kafka(), name, settings.topic_prefix, transaction_timeout_ms=10_000)
         breaker = LossBreaker(1.0, 1 << 62)
         context = Context(settings, None, None, None, unit.emit, None, breaker, metrics, settings.partitions)  # type: ignore[arg-type]
-        return Worker((COUNTING,), context, unit, process_environment(settings))
+        return Worker((COUNTING,), context, unit, process_environment(settings, 1))
 
     asyncio.run(run(settings, (COUNTING,), metrics, worker))
     return 0

@@ -109,6 +109,7 @@ class IntakeStage(Stage):
             seen,
             partition_is_right=self._is_home,
             marks=marks.known,
+            remembered=context.cached_rows,
         )
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:

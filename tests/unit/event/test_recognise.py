@@ -84,3 +84,10 @@ def test_invisible_characters_make_no_other_identifier(rank, hidden):
     for raw in (f"user_id:{hidden}U1", f"user_id:U1{hidden}", f"user_id:U{hidden}1"):
         assert rank(raw) == (1, "user_id:U1")
     assert rank(f"user_id:{hidden}") == (-1, "invalid")
+
+
+def test_the_number_of_remembered_results_is_bounded():
+    recogniser = Recogniser(TYPES, CORE, 3)
+    for number in range(9):
+        assert recogniser.resolve((f"user_id:{number}",)) == ((f"user_id:{number}",), {})
+    assert (recogniser.rank.cache_info().currsize, recogniser.resolve.cache_info().currsize) == (3, 3)

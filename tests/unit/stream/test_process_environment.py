@@ -13,7 +13,7 @@ TABLE = PROFILE.families[0]
 
 @pytest.fixture
 def environment(tmp_path) -> ProcessEnvironment:
-    return process_environment(Settings(home=tmp_path))
+    return process_environment(Settings(home=tmp_path), 1)
 
 
 def opened(environment: ProcessEnvironment) -> PartitionStore:
