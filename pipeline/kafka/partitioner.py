@@ -1,6 +1,10 @@
 """Kafka's murmur2 partitioner: a key goes to the same partition as with Java, Go and Node clients."""
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Final
+
+MAX_REMEMBERED: Final = 1 << 16
 
 _SEED, _M, _R, _MASK = 0x9747B28C, 0x5BD1E995, 24, 0xFFFFFFFF
 
@@ -20,7 +24,14 @@ def murmur2(data: bytes) -> int:
     return h ^ h >> 15
 
 
-@lru_cache(maxsize=1 << 16)
 def partition_of(key: str, partitions: int) -> int:
     """Returns the partition that Kafka's default partitioner chooses for a non-empty key."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+def partitioner(partitions: int, remembered: int = MAX_REMEMBERED) -> Callable[[str], int]:
+    """Returns :func:`partition_of` for a number of partitions.
+
+    It caches the results for ``remembered`` keys, at most ``MAX_REMEMBERED``, about 240 bytes each.
+    """
+    return lru_cache(min(remembered, MAX_REMEMBERED))(lambda key: partition_of(key, partitions))

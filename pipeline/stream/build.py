@@ -7,7 +7,7 @@ from pipeline.avro.registry import schema_ids
 from pipeline.errors import OperatorError
 from pipeline.kafka.admin import ensure_topics, partition_count
 from pipeline.kafka.clients import LOGGED
-from pipeline.kafka.partitioner import partition_of
+from pipeline.kafka.partitioner import partitioner
 from pipeline.obs.log import logger
 from pipeline.obs.metrics import COMMIT_FAILURES, RULES, Metrics
 from pipeline.rules.load import load_rules
@@ -70,6 +70,7 @@ class Blueprint:
         if created:
             log.info("topics_created", topics=len(created))
         self.partitions = partition_count(settings)
+        self._partition_of = partitioner(self.partitions, settings.cached_rows)
         self.metrics.set(RULES, 1, rules_version(self._rules))
         start_series(self.metrics, settings.stage_names(), self._rules)
         self._codecs = Codecs(schema_ids(settings.schema_registry_url), settings.topic_prefix)
@@ -93,7 +94,7 @@ class Blueprint:
             codecs=self._codecs,
             clock=self._clock,
             emit=unit.emit,
-            partition_of=lambda key: partition_of(key, partitions),
+            partition_of=self._partition_of,
             breaker=self._breaker,
             metrics=self.metrics,
             partitions=partitions,

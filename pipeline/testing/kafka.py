@@ -15,7 +15,7 @@ relies on four rules of Kafka, which hold here too:
 from collections import defaultdict
 from collections.abc import Iterable
 
-from pipeline.kafka.partitioner import partition_of
+from pipeline.kafka.partitioner import partitioner
 from pipeline.kafka.record import Header
 from pipeline.testing.group import MemoryGroup
 from pipeline.testing.log import MemoryRecord
@@ -27,6 +27,7 @@ class MemoryKafka:
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
+        self.partition_of = partitioner(partitions)
         self.groups: defaultdict[str, MemoryGroup] = defaultdict(MemoryGroup)
         self.unsettled: dict[str, Transaction] = {}
         """Transactional id → its transaction that is open, or decided and not yet marked everywhere."""
@@ -48,7 +49,7 @@ class MemoryKafka:
 
     def place(self, topic: str, key: bytes | None) -> MemoryPartition:
         """Returns the partition of a key, by the murmur2 partitioner; the first partition without a key."""
-        number = partition_of(key.decode(), self.partitions) if key else 0
+        number = self.partition_of(key.decode()) if key else 0
         return self.topic(topic)[number]
 
     def send(self, topic: str, key: bytes | str, value: bytes | None, headers: list[Header] | None = None) -> None:

@@ -16,7 +16,6 @@ import msgspec
 from pipeline.avro.codecs import Codecs
 from pipeline.avro.registry import FileIds
 from pipeline.event.duration import DAY_MS, HOUR_MS, MINUTE_MS
-from pipeline.kafka.partitioner import partition_of
 from pipeline.obs.metrics import Metrics
 from pipeline.simulate.simulation import NO_BREAKER
 from pipeline.stream.poller import Batch
@@ -121,7 +120,7 @@ class World:
         partitions = self.kafka.partitions
         return Context(
             settings=self.settings, rules=self.rules, codecs=CODECS, clock=lambda: self.now_ms, emit=unit.emit,
-            partition_of=lambda key: partition_of(key, partitions), breaker=NO_BREAKER, metrics=METRICS,
+            partition_of=self.kafka.partition_of, breaker=NO_BREAKER, metrics=METRICS,
             partitions=partitions,
             broadcast=lambda topic, key, value: unit.broadcast(topic, key, value, partitions),
         )  # fmt: skip
