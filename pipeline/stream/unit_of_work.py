@@ -307,10 +307,12 @@ class UnitOfWork:
         headers: list[Header] | None = None,
     ) -> None:
         self._begin()
-        options: dict[str, Any] = {"headers": headers} if headers else {}
         while True:
             try:
-                self._produce_one(name, value, key, partition, on_delivery, **options)
+                if headers:
+                    self._produce_one(name, value, key, partition, on_delivery, headers=headers)
+                else:
+                    self._produce_one(name, value, key, partition, on_delivery)
                 return
             except BufferError:
                 self._producer.poll(QUEUE_FULL_WAIT_SECONDS)
