@@ -99,7 +99,7 @@ class ProfileLogic:
             row = rows.get(profile_id)
             if row is None:
                 row = rows[profile_id] = self._row(profile_id, now_ms, applied) or ProfileRow(message.tenant)
-            if type(message) is Touch:
+            if isinstance(message, Touch):
                 self._touch(profile_id, row, message, now_ms, applied)
             elif isinstance(message, Move):
                 self._move(profile_id, row, message, now_ms, applied)

@@ -137,7 +137,7 @@ class IntakeStage(Stage):
             if headers and _has_header(headers, ALIAS_HEADER):
                 self._take_alias(record, channel, decoder, now_ms)
                 continue
-            rekeyed = bool(headers) and _has_header(headers, REKEYED_HEADER)
+            rekeyed = headers is not None and _has_header(headers, REKEYED_HEADER)
             result = self._result_of(record, channel, decoder, now_ms, rekeyed)
             if isinstance(result, IntakeEffects):
                 taken += 1
