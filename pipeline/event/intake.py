@@ -94,7 +94,7 @@ class Intake:
         self._marks = marks
         self._partition_is_right = partition_is_right
 
-    def on_event(self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False) -> Result:
+    def on_event(self, event: Event, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False) -> Result:
         """Decides about one event that was read under ``key``. ``rekeyed``: its headers mark it as redirected before.
 
         1. Accept: validate (size, domains, clock) and normalise in place. Returns Rejected if that fails.
@@ -109,7 +109,7 @@ class Intake:
         return refused or self._attribute(event, key, row)
 
     def accept(
-        self, event: Event, *, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False
+        self, event: Event, key: str, now_ms: int, size_bytes: int = 0, rekeyed: bool = False
     ) -> Rejected | Redirect | None:
         """Steps 1 and 2 of :meth:`on_event`, which do not depend on the order of events. Returns None to go on."""
         return self._accepted(event, key, now_ms, size_bytes, rekeyed)[0]

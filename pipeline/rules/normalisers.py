@@ -1,7 +1,12 @@
 """Normalisers that need a library: e-mail addresses and phone numbers. They make no network requests.
 
-They do not cache: :class:`~pipeline.event.recognise.Recogniser` caches for all types.
+They do not cache addresses and numbers: :class:`~pipeline.event.recognise.Recogniser` caches for all types. Domains
+are cached here, because many addresses have the same.
 """
+
+import re
+from functools import lru_cache
+from typing import Final
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -10,6 +15,11 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResu
 from pipeline.event.recognise import CORE_NORMALISERS, Normaliser, Normalisers
 from pipeline.rules.patterns import any_match
 
+_PLAIN: Final = re.compile(r"([A-Za-z0-9]{1,32}(?:[._+-][A-Za-z0-9]{1,32}){0,4})@([A-Za-z0-9.-]{1,63})")
+"""Addresses whose part before the @ is valid, and which are shorter than every limit of an address as a whole."""
+_PART_CHARACTERS: Final = 64
+_DOMAINS_REMEMBERED: Final = 1 << 14
+
 
 def email(value: str) -> str | None:
     """Returns the address in lower case with its domain in Unicode; None if it is not a valid address.
@@ -17,11 +27,26 @@ def email(value: str) -> str | None:
     The part before the @ is lowered too: the standard permits servers to distinguish case, but people and large mailbox
     providers do not.
     """
+    value = value.strip()
+    plain = _PLAIN.fullmatch(value)
+    if plain is None or len(plain[1]) > _PART_CHARACTERS or "--" in plain[2]:  # xn--… is longer in Unicode
+        return _validated(value)
+    domain = _domain(plain[2])
+    return None if domain is None else f"{plain[1].lower()}@{domain}"
+
+
+def _validated(address: str) -> str | None:
     try:
-        valid = validate_email(value.strip(), check_deliverability=False, test_environment=True)
+        return validate_email(address, check_deliverability=False, test_environment=True).normalized.lower()
     except EmailNotValidError:
         return None
-    return valid.normalized.lower()
+
+
+@lru_cache(_DOMAINS_REMEMBERED)
+def _domain(domain: str) -> str | None:
+    """Returns a domain in lower case and in Unicode; None if it is not valid."""
+    address = _validated(f"a@{domain}")
+    return None if address is None else address.partition("@")[2]
 
 
 def phone(default_country: str) -> Normaliser:

@@ -8,13 +8,15 @@ from pipeline.condition.due import FOREVER
 from pipeline.condition.errors import MeaningError
 from pipeline.condition.operand import Check, Kind, converted
 from pipeline.condition.syntax import Value
-from pipeline.profile.journey.cart import Cart, Status, cart_of
+from pipeline.profile.journey.cart import Cart, CartState, Status, cart_of, cart_state_of
 from pipeline.profile.journey.rules import CartRules
 from pipeline.segment.facts import Facts
 from pipeline.segment.money import currency_of, in_minor_units
 from pipeline.segment.operand import Plain, ProfileOperand, Since, no_parts
 
 CART: Final = "cart"
+STATE: Final = "cart.state"
+"""Key of the remembered status and due time."""
 STATUSES: Final[tuple[str, ...]] = get_args(Status)
 Now = Callable[[Facts], Cart]
 
@@ -32,6 +34,9 @@ def cart(path: tuple[str, ...], rules: CartRules | None) -> ProfileOperand:
     def read(facts: Facts) -> Cart:
         return cart_of(facts.ledgers, rules, facts.as_of_ms)
 
+    def read_state(facts: Facts) -> CartState:
+        return cart_state_of(facts.ledgers, rules, facts.as_of_ms)
+
     def now(facts: Facts) -> Cart:
         current: Cart = facts.once(CART, read)
         return current
@@ -41,9 +46,12 @@ def cart(path: tuple[str, ...], rules: CartRules | None) -> ProfileOperand:
         currency = currency_of("cart.amount", parts)
         no_parts(f"cart.amount.{currency}", parts[1:], "a number")
         return CartAmount(currency, now)
+    if attribute == "status":
+        no_parts("cart.status", parts, "a text")
+        return CartStatus(read_state)
     if attribute not in _NAMED:
         message = f"cart has no {attribute}" if attribute else "cart needs the name of an attribute"
-        raise MeaningError(message, did_you_mean(attribute, {*_NAMED, "amount.EUR"}))
+        raise MeaningError(message, did_you_mean(attribute, {*_NAMED, "amount.EUR", "status"}))
     what, make = _NAMED[attribute]
     no_parts(f"cart.{attribute}", parts, what)
     return make(now)
@@ -57,12 +65,12 @@ class CartStatus:
     puts_off = frozenset({"abandoned"})
     """Values whose due time bookings can only postpone, never bring closer."""
 
-    def __init__(self, now: Now) -> None:
-        self._now = now
+    def __init__(self, read_state: Callable[[Facts], CartState]) -> None:
+        self._read_state = read_state
 
     def read(self, facts: Facts) -> str:
         """Returns the status; it is never unknown."""
-        return self._now(facts).status
+        return self._state(facts).status
 
     def convert(self, value: Value) -> str:
         """Returns the literal if it is a status. Raises MeaningError if it is not."""
@@ -70,10 +78,12 @@ class CartStatus:
 
     def until(self, facts: Facts, check: Check) -> int:
         """Returns the exact due time: only an open cart changes by time alone, when it is abandoned."""
-        current = self._now(facts)
-        if current.due_ms >= FOREVER or check.holds(current.status) == check.holds("abandoned"):
-            return FOREVER
-        return current.due_ms
+        status, due_ms = self._state(facts)
+        return FOREVER if due_ms >= FOREVER or check.holds(status) == check.holds("abandoned") else due_ms
+
+    def _state(self, facts: Facts) -> CartState:
+        state: CartState = facts.once(STATE, self._read_state)
+        return state
 
 
 class CartAmount:
@@ -109,7 +119,6 @@ def status_of(value: Value) -> str:
 
 
 _NAMED: Final[dict[str, tuple[str, Callable[[Now], ProfileOperand]]]] = {
-    "status": ("a text", CartStatus),
     "items": ("a number", lambda now: Plain("number", CART, lambda facts: len(now(facts).items))),
     "since": ("a span of time", lambda now: Since(CART, lambda facts: now(facts).since_ms or None)),
     "updated": ("a span of time", lambda now: Since(CART, lambda facts: now(facts).updated_ms or None)),

@@ -1,5 +1,6 @@
 """Operands over the window of an aggregate: values that change in steps, totals, and the time since a moment."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -56,20 +57,21 @@ class Total:
 
     def until(self, facts: Facts, check: Check) -> int:
         """Returns the exact due time."""
-        cells = facts.once(self, self.windowed.cells)
-        if self.windowed.tier is None or not cells:
-            return FOREVER
-        total = sum(cells)
-        if min(cells) >= 0:  # so the total can only fall
-            for threshold in check.thresholds:
-                if threshold * self.divisor <= total:
-                    break
-            else:
-                return FOREVER  # it is below every threshold
         expiring, holds = self.windowed.cells_until_expiry(facts), check.holds
+        if not expiring:
+            return FOREVER
+        cells = [cell for _, cell in expiring]
+        total, unchanged_above = sum(cells), math.inf
+        if min(cells) >= 0:  # so the total can only fall, and nothing changes before it reaches the next threshold
+            reached = [threshold for threshold in check.thresholds if threshold * self.divisor <= total]
+            if not reached:
+                return FOREVER
+            unchanged_above = max(reached) * self.divisor + 1  # one more, for rounding
         now = holds(self._value(total))
         for place, (at_ms, cell) in enumerate(expiring, 1):
             total -= cell
+            if total > unchanged_above:
+                continue
             if place < len(expiring) and expiring[place][0] == at_ms:
                 continue  # the same bucket in another ledger leaves with it
             if holds(self._value(total)) != now:

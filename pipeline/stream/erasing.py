@@ -53,11 +53,11 @@ class CleanedTable(Generic[Row]):
     def __init__(self, rows: Table[Row], unswept: Marks, clean: Callable[[str, Row], Row | None]) -> None:
         """``clean`` returns the row without what was erased: the row itself, another one, or None."""
         self._rows, self._unswept, self._clean = rows, unswept, clean
-        self.put, self.delete = rows.put, rows.delete
+        self._get, self.put, self.delete = rows.get, rows.put, rows.delete
 
     def get(self, key: str) -> Row | None:
         """Returns the row as last put, without what was erased since."""
-        row = self._rows.get(key)
+        row = self._get(key)
         if row is None or not self._unswept:
             return row
         cleaned = self._clean(key, row)
@@ -98,7 +98,9 @@ class Eraser:
 
     def take_in(self, batch: Iterable[Record]) -> list[Marking]:
         """Stores the markings among the records of a batch, and returns them."""
-        markings = [_decode(record.value() or b"") for record in batch if is_marking(record)]
+        # is_marking, without a call for each
+        marked = [record for record in batch if (record.key() or b"").startswith(KEY_PREFIX)]
+        markings = [_decode(record.value() or b"") for record in marked]
         for marking in markings:
             self.note(marking)
         return markings

@@ -4,7 +4,7 @@ Segments are evaluated first, because triggers may watch them. Each evaluation i
 the due time: the next moment at which time alone can change any result.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from pipeline.event.identifier import Identifier
@@ -132,5 +132,4 @@ class RuleDecider:
 
 
 def _earliest(row: ProfileRow) -> int:
-    dues: Iterable[int] = [membership.due_ms for membership in row.segments.values()]
-    return min(dues, default=FOREVER)
+    return min([FOREVER, *[membership.due_ms for membership in row.segments.values()]])

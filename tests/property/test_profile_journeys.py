@@ -12,7 +12,7 @@ from pipeline.profile.booking import Plan
 from pipeline.profile.filter import Filter
 from pipeline.profile.journey.attribution import attribution_of, costs_of
 from pipeline.profile.journey.booking import journey_bookings
-from pipeline.profile.journey.cart import FOREVER, cart_of
+from pipeline.profile.journey.cart import FOREVER, cart_of, cart_state_of
 from pipeline.profile.journey.credit import MODELS, WHOLE, distribute
 from pipeline.profile.journey.kept import ITEM_LINES, CartLog, Journey
 from pipeline.profile.journey.lines import fields_of
@@ -135,6 +135,11 @@ def test_a_cart_over_several_ledgers_is_what_was_put_in_and_not_taken_out_since_
     assert {item.id: item.quantity for item in cart.items} == pieces
     assert cart.amounts_minor == ({"EUR": sum(i.quantity * i.price_minor for i in cart.items)} if pieces else {})
     assert (cart.since_ms, cart.updated_ms) == ((since_ms, updated_ms) if pieces else (0, 0))
+    due_ms = updated_ms + CARTS.abandoned_after_ms if pieces else FOREVER
+    is_over = due_ms <= newest_ms + later_ms
+    status = "none" if not pieces else "abandoned" if is_over else "open"
+    state = cart_state_of(by_anchor(history), CARTS, newest_ms + later_ms)
+    assert state == (cart.status, cart.due_ms) == (status, FOREVER if is_over else due_ms)
 
 
 @given(history=shoppers(30))

@@ -21,7 +21,7 @@ from pipeline.identity.messages import Assignment, Command, Link
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.profile_id import profile_id
 from pipeline.kafka.dlq_headers import HEADER_PREFIX, REKEYED_HEADER
-from pipeline.kafka.record import Record
+from pipeline.kafka.record import Header, Record
 from pipeline.obs import metrics as m
 from pipeline.profile.messages import touch_of
 from pipeline.rules.normalisers import normalisers
@@ -111,6 +111,7 @@ class IntakeStage(Stage):
             marks=marks.known,
             remembered=context.cached_rows,
         )
+        self._decide = self._intake.on_event if self._is_wall else self._intake.accept
 
     def on_batch(self, topic: str, batch: Sequence[Record]) -> None:
         """Processes records of one topic and partition, in offset order; with the clock "stream", by event time."""
@@ -133,10 +134,12 @@ class IntakeStage(Stage):
         taken = bad = 0
         counts: dict[tuple[str, str], int] = {}
         for record in batch:
-            if record.headers() is not None and _has_header(record, ALIAS_HEADER):
+            headers = record.headers()
+            if headers and _has_header(headers, ALIAS_HEADER):
                 self._take_alias(record, channel, decoder, now_ms)
                 continue
-            result = self._result_of(record, channel, decoder, now_ms)
+            rekeyed = headers is not None and _has_header(headers, REKEYED_HEADER)
+            result = self._result_of(record, channel, decoder, now_ms, rekeyed)
             if isinstance(result, IntakeEffects):
                 taken += 1
                 self._perform(result)
@@ -149,19 +152,14 @@ class IntakeStage(Stage):
         breaker.count(StageName.INTAKE, topic, len(batch), bad)
         self._context.metrics.set(m.POISON_SHARE, breaker.share(StageName.INTAKE), StageName.INTAKE)
 
-    def _result_of(self, record: Record, channel: str, decoder: EventDecoder, now_ms: int) -> Result | None:
+    def _result_of(
+        self, record: Record, channel: str, decoder: EventDecoder, now_ms: int, rekeyed: bool
+    ) -> Result | None:
         """Returns the result for one event; None if it waits for the watermark."""
-        value, key = record.value(), (record.key() or b"").decode(errors="replace")
+        value, key = record.value(), (record.key() or b"").decode("utf-8", "replace")
         try:
             event = decoder.event(channel, value)
-            decide = self._intake.on_event if self._is_wall else self._intake.accept
-            decided = decide(
-                event,
-                key=key,
-                now_ms=now_ms,
-                size_bytes=len(value or b""),
-                rekeyed=record.headers() is not None and _has_header(record, REKEYED_HEADER),
-            )
+            decided = self._decide(event, key, now_ms, len(value or b""), rekeyed)
         except Undecodable as error:
             return Rejected(Reason.UNDECODABLE, str(error))
         except InvalidEventError as error:
@@ -352,8 +350,8 @@ class IntakeStage(Stage):
                 metrics.add(m.DLQ_RECORDS, count, StageName.INTAKE, reason)
 
 
-def _has_header(record: Record, header: str) -> bool:
-    return any(name == header for name, _ in record.headers() or ())
+def _has_header(headers: Sequence[Header], header: str) -> bool:
+    return any(name == header for name, _ in headers)
 
 
 INTAKE = StageSpec(

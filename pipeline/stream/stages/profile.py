@@ -77,7 +77,7 @@ class ProfileStage(Stage):
             self._release()
             return
         messages = self._reader.read(batch)
-        touched = (message.timestamp_ms for _, message in messages if type(message) is Touch)
+        touched = [message.timestamp_ms for _, message in messages if type(message) is Touch]
         self.newest_ms = max(self.newest_ms, *touched, 0)
         self._perform(self._apply(messages, self._now_ms()))
 

@@ -1,4 +1,7 @@
+from itertools import product
+
 import pytest
+from email_validator import EmailNotValidError, validate_email
 
 from pipeline.event.recognise import Recogniser
 from pipeline.event.rules import DEFAULT_TYPES
@@ -17,6 +20,22 @@ from pipeline.rules.normalisers import email, normalisers, phone
 )
 def test_addresses_are_in_lower_case_with_a_readable_domain(raw, address):
     assert email(raw) == address
+
+
+def test_an_address_is_what_the_library_makes_of_it():
+    parts = ["a", "A.b", "a..b", ".a", "a.", "a-", "_a", "a+b_c-d", "a.b.c.d.e.f", "9", "x" * 64, "x" * 65, '"a b"',
+             "postmaster", "ä", "a'b", "a@b", "a.b" * 20, "x" * 32 + "." + "x" * 32]  # fmt: skip
+    domains = ["b.org", "B.Org", "b", "b..org", "-b.org", "b-.org", "b.org.", "xn--strae-oqa.de", "XN--STRAE-OQA.de",
+               "xn--a.de", "straße.de", "localhost", "b.test", "b.invalid", "1.2", "1.2.3.4", "[1.2.3.4]", "b_c.org",
+               "x" * 59 + ".org", "x" * 63, "x" * 63 + ".org", "x" * 64 + ".org", "a.b--c.org"]  # fmt: skip
+    for part, domain in product(parts, domains):
+        for raw in (f"{part}@{domain}", f" {part}@{domain}\n"):
+            try:
+                valid = validate_email(raw.strip(), check_deliverability=False, test_environment=True)
+                expected = valid.normalized.lower()
+            except EmailNotValidError:
+                expected = None
+            assert email(raw) == expected, raw
 
 
 @pytest.mark.parametrize("raw", ["", "a", "a@", "@b.org", "a@b", "a@localhost", "A <a@b.org>", "a b@c.org", "a@b..org"])
