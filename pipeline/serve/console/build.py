@@ -22,8 +22,8 @@ from pipeline.serve.signin.users import Users
 from pipeline.settings import Settings
 
 
-class Console(NamedTuple):
-    """A console that may be served. ``close`` it when done."""
+class ServedConsole(NamedTuple):
+    """A console with its data. ``close`` it when done."""
 
     app: Starlette
     """To be mounted at ``/`` behind all other routes."""
@@ -43,7 +43,7 @@ def console_of(
     *,
     oidc: OidcSignIn | None = None,
     clock: Clock = wall_clock_ms,
-) -> Console:
+) -> ServedConsole:
     """Returns the console. Creates the tables of sign-in.
 
     ``audit`` is the folder of the audit log; ``oidc`` signs people in beside local users.
@@ -63,4 +63,4 @@ def console_of(
             public_url=settings.serve_public_url,
         )
     )
-    return Console(app, data)
+    return ServedConsole(app, data)
