@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline.kafka.admin import ensure_topics
-from pipeline.kafka.clients import KafkaProducer, idempotent_producer, member, transactional_producer
+from pipeline.kafka.clients import idempotent_producer, member, transactional_producer
 from pipeline.settings import Settings
 from pipeline.stream.unit_of_work import Aborted, UnitOfWork
 from pipeline.topics import EVENTS, TOUCHES
@@ -53,17 +53,13 @@ def _arrived(settings: Settings) -> list[bytes]:
     return [record.value() for record in committed(settings, TOUCHES)]
 
 
-def _flush(producer: KafkaProducer) -> None:
-    assert producer.flush(deadline_seconds()) == 0
-
-
 @one_request
 def test_an_idempotent_producer_writes_all(settings: Settings, proxy: RefusingProxy) -> None:
     producer = idempotent_producer({"bootstrap.servers": proxy.address})
     name = TOUCHES.of(settings.topic_prefix)
 
     _send_one_by_one(proxy, lambda value: producer.produce(name, value))
-    _flush(producer)
+    assert producer.flush(deadline_seconds()) == 0
 
     assert _arrived(settings) == RECORDS
 

@@ -26,7 +26,7 @@ from pipeline.settings import Settings
 
 
 class ConsoleData(NamedTuple):
-    """The readers of all pages. Two of them follow Kafka in threads once a page asks, so ``close`` it."""
+    """The readers of all pages. ``close`` it when done: the pulse and the arrivals follow Kafka in threads."""
 
     overview: OverviewData
     pulse: Pulse
